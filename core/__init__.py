@@ -1,0 +1,1 @@
+"""What Sagehound knows and does. Imports no Qt, ever."""

@@ -1,0 +1,1 @@
+"""Folders of labelled pictures: scan, split, problems, manifest."""

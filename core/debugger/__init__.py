@@ -1,0 +1,1 @@
+"""Rule outcomes of a job, whoever evaluated them."""

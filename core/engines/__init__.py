@@ -1,0 +1,1 @@
+"""Engines run jobs; see base.py."""

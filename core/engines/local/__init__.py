@@ -1,0 +1,1 @@
+"""The embedded local engine: plain processes on plain folders."""

@@ -1,0 +1,1 @@
+"""Amazon SageMaker through sagemaker.core and boto3."""

@@ -1,0 +1,87 @@
+"""The errors of Sagehound, by audience.
+
+SagehoundError
+├── Cancelled                   the user asked for it: shown to nobody
+└── UserFacingError             shown as it is: what happened, why, what to do next
+    ├── UsageError              wrong use of the command line: exit status 2
+    ├── DatasetError            a folder that cannot serve as a dataset
+    ├── SpecError               a job that cannot be asked for like this; names the field
+    ├── WeightsUnavailable      pretrained weights that cannot be had now
+    ├── PictureError            a file that is no usable picture
+    ├── ModelError              a model artifact that is missing or broken
+    ├── JobNotFound             no job of that name
+    ├── EngineError             an engine that could not do what it was asked
+    └── StoreError              the database of results cannot be used
+
+Anything else that escapes is a defect and goes to the excepthook.
+"""
+
+from __future__ import annotations
+
+
+class SagehoundError(Exception):
+    """The root of all errors that Sagehound raises on purpose."""
+
+
+class Cancelled(SagehoundError):
+    """The work was cancelled through its `CancelToken`."""
+
+
+class UserFacingError(SagehoundError):
+    """An error to be shown as it is.
+
+    Args:
+        what: one sentence, what happened.
+        why: one sentence, the cause; may be empty.
+        fix: one sentence, what to do next; may be empty.
+    """
+
+    def __init__(self, what: str, why: str = "", fix: str = "") -> None:
+        super().__init__(what, why, fix)
+        self.what, self.why, self.fix = what, why, fix
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.why, self.fix) if part)
+
+
+class UsageError(UserFacingError):
+    """The command line was used wrongly."""
+
+
+class DatasetError(UserFacingError):
+    """A folder cannot serve as a dataset."""
+
+
+class SpecError(UserFacingError):
+    """A job cannot be asked for like this.
+
+    `field` is the spec's field or hyperparameter at fault, for a form to mark.
+    """
+
+    def __init__(self, what: str, why: str = "", fix: str = "", *, field: str = "") -> None:
+        super().__init__(what, why, fix)
+        self.field = field
+
+
+class WeightsUnavailable(UserFacingError):
+    """Pretrained weights cannot be had now."""
+
+
+class PictureError(UserFacingError):
+    """A file is no usable picture."""
+
+
+class ModelError(UserFacingError):
+    """A model artifact is missing or broken."""
+
+
+class JobNotFound(UserFacingError):
+    """There is no job of that name."""
+
+
+class EngineError(UserFacingError):
+    """An engine could not do what it was asked."""
+
+
+class StoreError(UserFacingError):
+    """The database of results cannot be used."""

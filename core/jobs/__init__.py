@@ -1,0 +1,1 @@
+"""Frozen records of jobs, trials, metrics and statuses, and the container contract."""

@@ -1,0 +1,144 @@
+"""What an engine tells about jobs: frozen descriptions, and the events that happen to them.
+
+Times are Unix seconds (float, UTC). A job's secondary status is a short word of SageMaker's ("Starting",
+"Downloading", "Training", "Uploading", …); the local engine adds "PreparingFeatures".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core.jobs.status import JobStatus, RuleStatus
+
+JobKind = Literal["training", "tuning"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """A training job, or a trial when `tuning_job` is set.
+
+    `hyperparameters` are strings, as a container sees them. `metrics` holds the last value of each metric.
+    `artifact` is where model.tar.gz lies (a path or an s3:// address), None until it exists.
+    `progress` is 0…1, or None when unknown.
+    """
+
+    name: str
+    status: JobStatus
+    created: float
+    secondary_status: str = ""
+    started: float | None = None
+    ended: float | None = None
+    failure_reason: str = ""
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    objective: float | None = None
+    tuning_job: str | None = None
+    dataset_version: str = ""
+    artifact: str | None = None
+    progress: float | None = None
+    engine: str = "local"
+
+    @property
+    def kind(self) -> JobKind:
+        """Always "training"."""
+        return "training"
+
+
+@dataclass(frozen=True, slots=True)
+class TuningJob:
+    """A tuning job. `counts` maps a trial's status to how many trials have it; `best_trial` is a training job's name."""
+
+    name: str
+    status: JobStatus
+    created: float
+    secondary_status: str = ""
+    started: float | None = None
+    ended: float | None = None
+    failure_reason: str = ""
+    strategy: str = ""
+    objective_metric: str = ""
+    maximize: bool = False
+    max_jobs: int = 0
+    counts: Mapping[JobStatus, int] = field(default_factory=dict)
+    best_trial: str | None = None
+    best_objective: float | None = None
+    dataset_version: str = ""
+    progress: float | None = None
+    engine: str = "local"
+
+    @property
+    def kind(self) -> JobKind:
+        """Always "tuning"."""
+        return "tuning"
+
+
+Job = TrainingJob | TuningJob
+
+
+@dataclass(frozen=True, slots=True)
+class MetricEvent:
+    """One value of one metric of one training job. `epoch` and `step` are set where the log line had them."""
+
+    job: str
+    name: str
+    value: float
+    time: float
+    epoch: int | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEvent:
+    """A job came into being or changed: describe it again. `tuning_job` is set for trials."""
+
+    job: str
+    status: JobStatus
+    time: float
+    secondary_status: str = ""
+    tuning_job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """What one Debugger rule says of one job.
+
+    `values` are the evidence, as (step, value, threshold) triples, newest last; `threshold` may be None.
+    `meaning` and `advice` are one sentence each.
+    """
+
+    job: str
+    rule: str
+    status: RuleStatus
+    time: float
+    first_step: int | None = None
+    last_step: int | None = None
+    tensors: tuple[str, ...] = ()
+    values: tuple[tuple[int, float, float | None], ...] = ()
+    meaning: str = ""
+    advice: str = ""
+    details: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    triggered: int = 0
+    evaluated: int = 0
+    action: str = "none"
+
+
+Event = MetricEvent | StatusEvent | RuleOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Events in the order they were recorded, and the cursor to pass for those after them."""
+
+    events: tuple[Event, ...]
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """Whole log lines from a byte offset on, and the offset to read from next."""
+
+    lines: tuple[str, ...]
+    next_offset: int

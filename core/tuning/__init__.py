@@ -1,0 +1,1 @@
+"""Hyperparameter ranges, strategies and forecasts."""

@@ -1,0 +1,1 @@
+"""The whole window: Qt only; what it shows it got from core."""

@@ -1,0 +1,1 @@
+"""Small widgets, each of which runs by itself."""

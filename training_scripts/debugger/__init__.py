@@ -1,0 +1,1 @@
+"""Debugger inside a job: the hook, the rules and the watcher that evaluates them."""
