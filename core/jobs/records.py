@@ -48,7 +48,7 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True)
 class TuningJob:
-    """A tuning job. `counts` maps a trial's status to how many trials have it; `best_trial` is a training job's name."""
+    """A tuning job; `counts` says how many trials have which status, `best_trial` is a training job's name."""
 
     name: str
     status: JobStatus
