@@ -1,8 +1,9 @@
-PYTHON ?= python3.11
+# Two commands: `make run` opens the window, `make test` runs the tests. Everything lands in .venv.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test lint bench screenshots clean
+.PHONY: run demo test bench screenshots clean
 
 run: $(VENV)/.installed
 	@$(BIN)/sagehound
@@ -12,22 +13,32 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.benchmarks
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.benchmarks
 
 screenshots: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.screenshots
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.screenshots
 
-$(VENV)/bin/python:
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Sagehound needs Python 3.11 to 3.13, and none is on the PATH: apt-get install python3.11 python3.11-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
+	  { echo "Sagehound needs Python 3.11 to 3.13 with venv: apt-get install python3.11 python3.11-venv, or make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
-	$(BIN)/pip install --quiet --editable .
+$(VENV)/.installed: $(BIN)/python pyproject.toml
+	@echo "Installing Sagehound and its libraries into $(VENV) (once; several minutes and some gigabytes, torch is most of it) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[dev]'
-	@touch $@ $(VENV)/.installed
+$(VENV)/.installed-dev: $(BIN)/python pyproject.toml
+	@echo "Installing Sagehound, its libraries and the development tools into $(VENV) (once; several minutes) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(VENV)/.installed $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
