@@ -1,0 +1,111 @@
+"""What watches a training: `train.py` tells it every step, and it can neither fail nor slow the job.
+
+`train.py` calls one `Monitor`; the monitor passes each call to its observers (the tensor hook, the step trace). An
+observer that raises is dropped, said once on stderr, and the job goes on.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Mode = Literal["TRAIN", "EVAL"]
+Phase = Literal["data_loading", "forward", "backward", "optimizer", "evaluation"]
+
+
+class Observer:
+    """Something that watches a training; every method may be left as it is."""
+
+    def set_mode(self, mode: Mode) -> None:
+        """From now on the model trains (TRAIN) or is evaluated (EVAL)."""
+
+    def begin_step(self, step: int) -> None:
+        """Training step `step` begins; steps count from 0 through the whole job. In EVAL: the batch's number."""
+
+    def begin_phase(self, name: Phase) -> None:
+        """A part of the step begins."""
+
+    def end_phase(self, name: Phase) -> None:
+        """The part of the step that began last is over."""
+
+    def batch(self, inputs: Tensor, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """What went in and came out: (N, …), (N, classes), (N,) and a scalar; not detached, on their own device."""
+
+    def end_step(self, step: int) -> None:
+        """The step is over, the optimizer has moved the weights; gradients are still there."""
+
+    def end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        """Epoch `epoch` (from 1) is over; `metrics` as train.py prints them."""
+
+    def close(self) -> None:
+        """The job ends, well or not."""
+
+
+class Monitor:
+    """Passes what `train.py` tells to its observers; without any it does nothing. Never raises."""
+
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self._observers = list(observers)
+
+    @classmethod
+    def start(cls, model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir: Path) -> Monitor:
+        """The monitor of one job; `output_dir` is SM_OUTPUT_DIR. Never raises."""
+        try:
+            return cls(_observers(model, loss_fn, args, output_dir))
+        except Exception as error:
+            print(f"Watching this job is not possible: {error}", file=sys.stderr, flush=True)
+            return cls()
+
+    def set_mode(self, mode: Mode) -> None:
+        """See `Observer.set_mode`."""
+        self._tell("set_mode", mode)
+
+    def begin_step(self, step: int) -> None:
+        """See `Observer.begin_step`."""
+        self._tell("begin_step", step)
+
+    @contextmanager
+    def phase(self, name: Phase) -> Iterator[None]:
+        """Mark what happens inside as one phase of the step."""
+        self._tell("begin_phase", name)
+        try:
+            yield
+        finally:
+            self._tell("end_phase", name)
+
+    def batch(self, inputs: Tensor, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """See `Observer.batch`."""
+        self._tell("batch", inputs, logits, labels, loss)
+
+    def end_step(self, step: int) -> None:
+        """See `Observer.end_step`."""
+        self._tell("end_step", step)
+
+    def end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        """See `Observer.end_epoch`."""
+        self._tell("end_epoch", epoch, metrics)
+
+    def close(self) -> None:
+        """See `Observer.close`."""
+        self._tell("close")
+
+    def _tell(self, method: str, *values: Any) -> None:
+        for observer in tuple(self._observers):
+            try:
+                getattr(observer, method)(*values)
+            except Exception as error:
+                self._observers.remove(observer)
+                name = type(observer).__name__
+                print(f"{name} failed and is left out: {error}", file=sys.stderr, flush=True)
+
+
+def _observers(model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir: Path) -> Sequence[Observer]:
+    """The observers that this job asks for."""
+    return ()
