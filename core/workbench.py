@@ -1,0 +1,230 @@
+"""The use cases of Sagehound. The window and the command line call this, and nothing deeper.
+
+Every method may block on disk or network, so none is for the UI thread; each takes a `Report` and a `CancelToken`
+where it can take longer than a moment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.engines.base import Engine
+from core.errors import Cancelled, JobNotFound, ModelError, SpecError
+from core.jobs.records import Job, TrainingJob
+from core.jobs.specs import Spec, TrainingSpec, TuningSpec
+from core.paths import AppPaths
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+    from core.dataset.records import Picture, Scan
+    from core.predict.evaluate import Evaluation
+    from core.predict.models import ModelChoice
+    from core.predict.predictor import Predictor
+    from core.tuning.forecast import Forecast
+
+DEFAULT_FRACTIONS = (0.7, 0.15, 0.15)
+
+
+class Workbench:
+    """One installation: its files, its store, the engine in use and, on demand, one predictor.
+
+    Args:
+        paths: where files are kept.
+        engine: the engine to use; the embedded local engine when None.
+    """
+
+    def __init__(self, paths: AppPaths, engine: Engine | None = None) -> None:
+        from core.engines.local.engine import LocalEngine
+        from core.store import Store
+
+        self.paths = paths.create()
+        self.store = Store(paths.database)
+        self.engine: Engine = engine or LocalEngine(paths, self.store)
+        self._predictor: Predictor | None = None
+
+    def close(self) -> None:
+        """Let go of the predictor, the engine and the store; jobs go on."""
+        if self._predictor is not None:
+            self._predictor.close()
+            self._predictor = None
+        self.engine.close()
+        self.store.close()
+
+    # Data
+
+    def scan(
+        self,
+        folder: Path,
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+        on_found: Callable[[Sequence[Picture]], None] | None = None,
+    ) -> Scan:
+        """Read a folder of labelled pictures; see `core.dataset.scan.scan`."""
+        from core.dataset.scan import scan
+
+        return scan(folder, cache=self.paths.datasets, report=report, cancel=cancel, on_found=on_found)
+
+    def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
+        """Split a scanned folder into train, valid and test; nobody's files are touched."""
+        from core.dataset.split import split
+
+        return split(scan, fractions, seed)
+
+    def remember(self, manifest: Manifest) -> Path:
+        """Keep a dataset version's manifest; returns its file."""
+        file = self.paths.datasets / f"{manifest.version}.json"
+        manifest.save(file)
+        self.store.remember_dataset(manifest.version, str(manifest.root), str(file))
+        return file
+
+    def manifest(self, version: str) -> Manifest | None:
+        """The manifest of a dataset version that was remembered, or None."""
+        from core.dataset.manifest import Manifest
+
+        file = self.paths.datasets / f"{version}.json"
+        return Manifest.load(file) if file.is_file() else None
+
+    # Jobs
+
+    def forecast(self, spec: Spec, manifest: Manifest | None) -> Forecast:
+        """What a job will do: combinations, time, warnings."""
+        from core.tuning.forecast import forecast
+
+        return forecast(spec, manifest, self.store)
+
+    def launch(
+        self, spec: Spec, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
+    ) -> str:
+        """Check everything that can be checked, make weights and data ready, and start the job; returns its name.
+
+        Raises:
+            SpecError: a metric's regex does not match the script's output, or the engine refuses the spec.
+            WeightsUnavailable: pretrained weights cannot be had.
+            Cancelled: through `cancel`; nothing was started.
+        """
+        from core.jobs.contract import check_metrics
+        from core.weights import ensure
+
+        training = spec.training if isinstance(spec, TuningSpec) else spec
+        check_metrics(training)
+        for backbone in _backbones(spec):
+            if training.hyperparameters.get("weights", "default") == "default":
+                ensure(backbone, self.paths, report, cancel)
+        self.remember(manifest)
+        report(Progress(0, None, "Making the data ready"))
+        channels = self.engine.stage(manifest, report, cancel)
+        training = dataclasses.replace(
+            training, channels=channels, dataset_version=manifest.version, dataset_path=str(manifest.root)
+        )
+        if cancel is not None and cancel.cancelled:
+            raise Cancelled
+        self.engine.start(dataclasses.replace(spec, training=training) if isinstance(spec, TuningSpec) else training)
+        return spec.name
+
+    def training_spec_of(self, trial: str, name: str) -> TrainingSpec:
+        """The spec of a job or trial, to be trained again as the job `name`."""
+        spec = self.engine.spec(trial)
+        if isinstance(spec, TuningSpec):
+            raise SpecError(f"{trial} is a tuning job.", fix="Choose one of its trials.", field="name")
+        return dataclasses.replace(spec, name=name)
+
+    def find_job(self, name: str) -> Job:
+        """A job by name; "best" is the best trial of the latest tuning job, "latest" the latest job.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        if name == "best":
+            choice = self.best_model()
+            if choice is None:
+                raise JobNotFound("There is no best trial yet.", "No tuning job has finished a trial.", "Tune first.")
+            return self.engine.job(choice.job)
+        if name == "latest":
+            jobs = self.engine.jobs()
+            if not jobs:
+                raise JobNotFound("There is no job yet.", fix="Start one with tune or train.")
+            return jobs[0]
+        return self.engine.job(name)
+
+    # Models
+
+    def models(self) -> list[ModelChoice]:
+        """The models that can be loaded, newest job first."""
+        from core.predict.models import available_models
+
+        return available_models(self.engine)
+
+    def best_model(self) -> ModelChoice | None:
+        """The best trial of the latest tuning job, else the latest training job with a model."""
+        from core.predict.models import best_model
+
+        return best_model(self.engine)
+
+    def predictor(self) -> Predictor:
+        """The predictor, one process for the whole installation; started on its first use."""
+        from core.predict.predictor import Predictor
+
+        if self._predictor is None:
+            self._predictor = Predictor()
+        return self._predictor
+
+    def model_folder(
+        self, job: str, report: Report = ignore_progress, cancel: CancelToken | None = None
+    ) -> tuple[str, Path]:
+        """The training job behind `job` ("best" included; a tuning job means its best trial) and its model's folder.
+
+        Raises:
+            ModelError: it has no model.
+        """
+        found = self.find_job(job)
+        if not isinstance(found, TrainingJob):
+            if found.best_trial is None:
+                raise ModelError(f"{job} has no model yet.", "None of its trials has finished.", "Wait for one.")
+            found = self.find_job(found.best_trial)
+            assert isinstance(found, TrainingJob)
+        return found.name, self.engine.fetch_artifact(found.name, report, cancel)
+
+    def evaluation(
+        self,
+        job: str,
+        split: str = "test",
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Evaluation:
+        """How well a job's model does on a split: what the job itself found, else computed now.
+
+        Raises:
+            ModelError: the job has no model, or its dataset has no such split.
+        """
+        from core.predict.evaluate import evaluate
+
+        name, folder = self.model_folder(job, report, cancel)
+        record = self.engine.job(name)
+        assert isinstance(record, TrainingJob)
+        return evaluate(
+            folder,
+            split,
+            job_folder=self.engine.job_folder(name),
+            manifest=self.manifest(record.dataset_version),
+            predictor=self.predictor(),
+            name=name,
+            report=report,
+            cancel=cancel,
+        )
+
+
+def _backbones(spec: Spec) -> Sequence[str]:
+    """The backbones a job may use: the fixed one, or those a categorical range draws from."""
+    from core.tuning.ranges import CategoricalRange
+
+    training = spec.training if isinstance(spec, TuningSpec) else spec
+    hyperparameters: Mapping[str, str] = training.hyperparameters
+    if isinstance(spec, TuningSpec):
+        for item in spec.ranges:
+            if item.name == "backbone" and isinstance(item, CategoricalRange):
+                return item.values
+    return (hyperparameters.get("backbone", "efficientnet_lite0"),)
