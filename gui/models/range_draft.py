@@ -1,0 +1,156 @@
+"""A hyperparameter as it is being typed: text in every field, checked on the way to a range or a fixed value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.errors import SpecError
+from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
+
+
+class Kind(StrEnum):
+    """How a hyperparameter is given."""
+
+    CONTINUOUS = "Continuous"
+    INTEGER = "Integer"
+    CATEGORICAL = "Categorical"
+    FIXED = "Fixed"
+
+    @property
+    def has_ends(self) -> bool:
+        """Whether it goes from one number to another."""
+        return self in (Kind.CONTINUOUS, Kind.INTEGER)
+
+
+@dataclass(frozen=True, slots=True)
+class RangeDraft:
+    """One row of the ranges table. `values` holds the choices (comma-separated) or the fixed value."""
+
+    name: str = ""
+    kind: Kind = Kind.CONTINUOUS
+    low: str = ""
+    high: str = ""
+    scaling: Scaling = Scaling.AUTO
+    values: str = ""
+
+    @classmethod
+    def of(cls, item: Range) -> RangeDraft:
+        """The row that shows a range."""
+        match item:
+            case CategoricalRange():
+                return cls(item.name, Kind.CATEGORICAL, values=", ".join(item.values))
+            case IntegerRange():
+                return cls(item.name, Kind.INTEGER, str(item.low), str(item.high), item.scaling)
+            case ContinuousRange():
+                return cls(item.name, Kind.CONTINUOUS, _short(item.low), _short(item.high), item.scaling)
+
+    @classmethod
+    def fixed(cls, name: str, value: str) -> RangeDraft:
+        """The row that shows a fixed value."""
+        return cls(name, Kind.FIXED, values=value)
+
+    def build(self) -> Range | str:
+        """The range, or the fixed value's text.
+
+        Raises:
+            SpecError: a field is missing or does not fit; `field` is "name", "low", "high", "scaling" or "values".
+        """
+        if not self.name.strip():
+            raise SpecError("The hyperparameter has no name.", fix="Choose or type one.", field="name")
+        try:
+            return self._build()
+        except SpecError as error:
+            field = error.field if error.field in _FIELDS else self._field_of(error)
+            raise SpecError(error.what, error.why, error.fix, field=field) from None
+
+    def _build(self) -> Range | str:
+        name = self.name.strip()
+        match self.kind:
+            case Kind.FIXED:
+                if not self.values.strip():
+                    raise SpecError(f"{name} has no value.", fix="Type one.", field="values")
+                CategoricalRange(name, ("-",))  # checks the name
+                return self.values.strip()
+            case Kind.CATEGORICAL:
+                return CategoricalRange(name, tuple(part.strip() for part in self.values.split(",") if part.strip()))
+            case Kind.INTEGER:
+                return IntegerRange(name, self._integer("low"), self._integer("high"), self.scaling)
+        return ContinuousRange(name, self._float("low"), self._float("high"), self.scaling)
+
+    def _field_of(self, error: SpecError) -> str:
+        """Which field a range's own complaint is about; a range names only the hyperparameter."""
+        if "cannot be the name" in error.what:
+            return "name"
+        if "cannot be Logarithmic" in error.what or "cannot be ReverseLogarithmic" in error.what:
+            return "scaling"
+        return "high" if self.kind.has_ends else "values"
+
+    def _integer(self, field: str) -> int:
+        text = self._number_text(field)
+        try:
+            return int(text)
+        except ValueError:
+            fix = "Take the type Continuous for fractions." if _is_number(text) else ""
+            raise SpecError(f"{text!r} is no whole number.", fix=fix, field=field) from None
+
+    def _float(self, field: str) -> float:
+        text = self._number_text(field)
+        if not _is_number(text):
+            raise SpecError(f"{text!r} is no number.", fix="Write it like 0.001 or 1e-3.", field=field)
+        return float(text)
+
+    def _number_text(self, field: str) -> str:
+        text = (self.low if field == "low" else self.high).strip().replace("−", "-")
+        if not text:
+            where = "start" if field == "low" else "end"
+            raise SpecError(f"The range of {self.name.strip()} has no {where}.", fix="Type a number.", field=field)
+        return text
+
+
+_FIELDS = ("name", "low", "high", "scaling", "values")
+
+
+def sample(item: Range, count: int = 24) -> tuple[tuple[float, str], ...]:
+    """Values that a search could draw, evenly spread under the range's scale.
+
+    Returns (position, text) pairs; position is 0…1 on a *linear* axis from low to high, so a logarithmic scale shows
+    as values that crowd at the low end.
+    """
+    if isinstance(item, CategoricalRange):
+        steps = max(1, len(item.values) - 1)
+        return tuple((at / steps if len(item.values) > 1 else 0.5, text) for at, text in enumerate(item.values))
+    if item.low == item.high:
+        return ((0.5, f"{item.low:g}"),)
+    if isinstance(item, IntegerRange):
+        count = min(count, item.high - item.low + 1)
+    values = [_value(item, at / (count - 1)) for at in range(count)]
+    if isinstance(item, IntegerRange):
+        values = sorted({float(round(value)) for value in values})
+    return tuple(((value - item.low) / (item.high - item.low), f"{value:.3g}") for value in values)
+
+
+def _value(item: ContinuousRange | IntegerRange, unit: float) -> float:
+    low, high = float(item.low), float(item.high)
+    if item.scaling is Scaling.REVERSE_LOGARITHMIC:
+        return 1 - math.exp(math.log(1 - low) + unit * (math.log(1 - high) - math.log(1 - low)))
+    if item.is_log:
+        return math.exp(math.log(low) + unit * (math.log(high) - math.log(low)))
+    return low + unit * (high - low)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _short(value: float) -> str:
+    """A float as people write it: 0.05, 1e-4, 32."""
+    text = f"{value:.12g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value:.0e}".replace("e-0", "e-") if 0 < abs(value) < 1e-3 and float(f"{value:.0e}") == value else text

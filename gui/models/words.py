@@ -1,0 +1,60 @@
+"""How figures are written for people: numbers, durations, moments."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+NONE = "—"
+"""Stands for a figure that is not known."""
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A value with `digits` significant figures; very small and large ones in powers of ten."""
+    if value is None:
+        return NONE
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else ("∞" if value > 0 else "-∞")
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    if 1e-3 <= abs(value) < 1e6:
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+        return f"{value:.{min(decimals, digits)}f}"
+    return f"{value:.{digits - 1}g}"
+
+
+def parameter(text: str) -> str:
+    """A hyperparameter's string, shortened where it is a long float."""
+    if len(text) <= 8:
+        return text
+    try:
+        return number(float(text))
+    except ValueError:
+        return text
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as "0.4 s", "12 s", "3 min 20 s", "2 h 5 min" or "1 d 3 h"."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
+    seconds = max(0.0, seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def moment(time: float | None) -> str:
+    """Unix seconds as local date and time to the minute."""
+    return NONE if time is None else datetime.fromtimestamp(time).strftime("%Y-%m-%d %H:%M")
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """ "1 trial", "2,000 trials"."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
