@@ -169,7 +169,7 @@ class Workbench:
         from core.predict.predictor import Predictor
 
         if self._predictor is None:
-            self._predictor = Predictor()
+            self._predictor = Predictor(self.paths.home / "converted", log=self.paths.logs / "predictor.log")
         return self._predictor
 
     def model_folder(

@@ -1,0 +1,73 @@
+"""Frames between the predictor handle and its process: a JSON header and raw bytes. Never pickle.
+
+A frame is two big-endian unsigned 32-bit lengths, the header (UTF-8 JSON object) and the payload.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, BinaryIO
+
+_LENGTHS = struct.Struct(">II")
+MAX_HEADER = 64 * 1024 * 1024
+MAX_PAYLOAD = 1024 * 1024 * 1024
+
+Header = dict[str, Any]
+
+
+class ProtocolError(Exception):
+    """The other side sent something that is no frame."""
+
+
+def write_frame(stream: BinaryIO, header: Header, payload: bytes = b"") -> None:
+    """Send one frame.
+
+    Raises:
+        OSError: the other side is gone.
+        ProtocolError: the frame is larger than the other side would accept.
+    """
+    # ASCII keeps file names that are not valid Unicode (lone surrogates) readable on the other side.
+    text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    if len(text) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
+        raise ProtocolError(f"A frame of {len(text)} + {len(payload)} bytes is too large.")
+    stream.write(_LENGTHS.pack(len(text), len(payload)) + text)
+    if payload:
+        stream.write(payload)
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO) -> tuple[Header, bytes] | None:
+    """The next frame, or None at the end of the stream (also when it ends in the middle of a frame).
+
+    Raises:
+        ProtocolError: the bytes are no frame.
+    """
+    lengths = _read(stream, _LENGTHS.size)
+    if lengths is None:
+        return None
+    header_size, payload_size = _LENGTHS.unpack(lengths)
+    if header_size > MAX_HEADER or payload_size > MAX_PAYLOAD:
+        raise ProtocolError(f"A frame claims {header_size} + {payload_size} bytes.")
+    text = _read(stream, header_size)
+    payload = _read(stream, payload_size)
+    if text is None or payload is None:
+        return None
+    try:
+        header = json.loads(text)
+    except ValueError as error:
+        raise ProtocolError(f"A header is no JSON: {error}.") from None
+    if not isinstance(header, dict):
+        raise ProtocolError("A header is no JSON object.")
+    return header, payload
+
+
+def _read(stream: BinaryIO, count: int) -> bytes | None:
+    parts: list[bytes] = []
+    while count:
+        part = stream.read(count)
+        if not part:
+            return None
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
