@@ -1,0 +1,43 @@
+"""The profiler as an observer of a training: the sampler beside it, the step trace through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training_scripts.monitor import Mode, Observer, Phase
+from training_scripts.profiler.sampler import Sampler
+from training_scripts.profiler.steps import StepTrace
+
+
+class ProfilerObserver(Observer):
+    """Writes system metrics and step events of one process of a job under `<output_dir>/profiler/`."""
+
+    def __init__(self, output_dir: Path, node: str = "") -> None:
+        self._sampler = Sampler.start(output_dir, node)
+        self._trace = StepTrace(output_dir, node)
+        self._mode: Mode = "TRAIN"
+
+    def set_mode(self, mode: Mode) -> None:
+        """Steps from now on are of this mode."""
+        self._mode = mode
+
+    def begin_step(self, step: int) -> None:
+        """See `StepTrace.begin_step`."""
+        self._trace.begin_step(self._mode, step)
+
+    def begin_phase(self, name: Phase) -> None:
+        """See `StepTrace.begin_phase`."""
+        self._trace.begin_phase(name)
+
+    def end_phase(self, name: Phase) -> None:
+        """See `StepTrace.end_phase`."""
+        self._trace.end_phase(name)
+
+    def end_step(self, step: int) -> None:
+        """See `StepTrace.end_step`."""
+        self._trace.end_step()
+
+    def close(self) -> None:
+        """Write what is left; returns within half a second."""
+        self._trace.close()
+        self._sampler.close()
