@@ -1,0 +1,160 @@
+"""The hyperparameters of train.py, as SageMaker passes them: `--name value`, every value a string. No torch here.
+
+The same hyperparameter looks different in a job and in a trial (true, True or 1; 32 or 32.0; sgd or "sgd"), so the
+readers below take all of these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, HEADS
+from training_scripts.job import JobError
+
+HEAD_LEARNING_RATE = 5e-3
+FINE_TUNE_LEARNING_RATE = 3e-4
+"""Defaults by mode: a linear head on frozen features peaks between 3e-3 and 1e-2 (Adam), a whole network far below."""
+IGNORED = ("_tuning_objective_metric",)
+
+
+class _Parser(ArgumentParser):
+    """Says what is wrong in one sentence, through the failure file, instead of printing a usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        # argparse says "argument --batch_size: batch_size is …"; the second half is a sentence already.
+        text = message.partition(": ")[2] if message.startswith("argument --") else message
+        raise JobError(text[:1].upper() + text[1:].rstrip(".") + ".")
+
+
+def get_args_parser() -> ArgumentParser:
+    """The hyperparameters with their defaults; `learning_rate` None means the default of the mode."""
+    # No -h and no abbreviations: a hyperparameter of one letter arrives as `-h`, and `--l` must not mean learning_rate.
+    parser = _Parser(prog="train.py", add_help=False, allow_abbrev=False, description=__doc__)
+    parser.add_argument("--help", action="help", help="show this and exit")
+    choice(parser, "backbone", tuple(BACKBONES), DEFAULT_BACKBONE, "the pretrained network")
+    option(parser, "weights", text, "default", "default, none (untrained) or a file with the backbone's state_dict")
+    choice(parser, "head", HEADS, HEADS[0], "what is put on top of the backbone")
+    choice(parser, "mode", ("head", "fine_tune"), "head", "train the head alone, or the network too")
+    choice(parser, "unfreeze", ("last_block", "all"), "last_block", "what fine_tune trains besides the head")
+    option(parser, "num_epochs", whole(1), 10, "passes over the training pictures")
+    option(parser, "batch_size", whole(1), 32, "pictures per step")
+    option(parser, "learning_rate", number(0.0, above=True), None, "step size")
+    choice(parser, "optimizer", ("adam", "adamw", "sgd"), "adam", "how the weights are moved")
+    option(parser, "momentum", number(0.0, 1.0), 0.9, "of sgd")
+    option(parser, "weight_decay", number(0.0), 0.0, "L2 penalty (adam, sgd) or decoupled decay (adamw)")
+    option(parser, "label_smoothing", number(0.0, 1.0), 0.0, "of the training loss; evaluation never smooths")
+    choice(parser, "augmentation", ("none", "light", "strong"), "none", "random changes to training pictures")
+    option(parser, "seed", whole(0), 0, "of initial weights, order and augmentation")
+    option(parser, "log_interval", whole(0), 10, "steps between lines with the batch loss; 0: none")
+    choice(
+        parser, "features", ("auto", "off"), "auto", "head mode: frozen features once, or the pictures in every epoch"
+    )
+    option(parser, "num_workers", whole(0), 0, "threads that decode pictures; 0: one per core")
+    option(parser, "patience", whole(0), 0, "end after so many epochs without a better valid loss; 0: never")
+    option(parser, "checkpoint_seconds", number(0.0), 10.0, "shortest time between two checkpoints")
+    return parser
+
+
+def parse_args(arguments: Sequence[str]) -> Namespace:
+    """Read the hyperparameters; unknown ones are named on stderr and ignored, as SageMaker may add some.
+
+    Raises:
+        JobError: a value is wrong, or two do not fit together.
+    """
+    args, unknown = get_args_parser().parse_known_args(list(arguments))
+    names = [item for item in unknown if item.startswith("-") and item.lstrip("-").partition("=")[0] not in IGNORED]
+    if names:
+        print(f"Unknown hyperparameters are ignored: {' '.join(names)}", file=sys.stderr, flush=True)
+    if args.learning_rate is None:
+        args.learning_rate = HEAD_LEARNING_RATE if args.mode == "head" else FINE_TUNE_LEARNING_RATE
+    if args.head == "linear_dropout_batchnorm" and args.batch_size < 2:
+        raise JobError(
+            "batch_size 1 cannot train the head linear_dropout_batchnorm: it needs at least 2 pictures a step."
+        )
+    if args.mode == "head" and args.augmentation != "none" and args.features != "off":
+        raise JobError("augmentation needs the pictures in every epoch: choose mode fine_tune, or features off.")
+    return args
+
+
+def option(parser: ArgumentParser, name: str, read: Callable[[str], object], default: object, explanation: str) -> None:
+    """Add `--name`, whose value `read` turns into what it means or raises ValueError with a sentence's end."""
+
+    def checked(value: str) -> object:
+        try:
+            return read(unquoted(value))
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{name} is {value!r}, {error}") from None
+
+    parser.add_argument(f"--{name}", type=checked, default=default, metavar="VALUE", help=f"{explanation} ({default})")
+
+
+def choice(parser: ArgumentParser, name: str, values: tuple[str, ...], default: str, explanation: str) -> None:
+    """Add `--name` that takes one of `values`."""
+
+    def read(value: str) -> str:
+        if value not in values:
+            raise ValueError(f"but must be one of {', '.join(values)}")
+        return value
+
+    option(parser, name, read, default, f"{explanation}: {', '.join(values)}")
+
+
+def text(value: str) -> str:
+    """Any text but none."""
+    if not value:
+        raise ValueError("but must not be empty")
+    return value
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """A reader of whole numbers of at least `least`; 32.0 and 1e2 are whole."""
+
+    def read(value: str) -> int:
+        try:
+            number_ = float(value)
+        except ValueError:
+            raise ValueError("which is no whole number") from None
+        if not number_.is_integer():
+            raise ValueError("which is no whole number")
+        if number_ < least:
+            raise ValueError(f"but must be at least {least}")
+        return int(number_)
+
+    return read
+
+
+def number(low: float, high: float = math.inf, *, above: bool = False) -> Callable[[str], float]:
+    """A reader of finite numbers from `low` (or only `above` it) to `high`."""
+
+    def read(value: str) -> float:
+        try:
+            number_ = float(value)
+        except ValueError:
+            raise ValueError("which is no number") from None
+        if not math.isfinite(number_):
+            raise ValueError("which is no finite number")
+        if number_ < low or number_ > high or (above and number_ == low):
+            limits = f"above {low:g}" if above else f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+            raise ValueError(f"but must be {limits}")
+        return number_
+
+    return read
+
+
+def flag(value: str) -> bool:
+    """A reader of booleans as jobs and trials spell them: true, True, 1, yes and their opposites."""
+    if value.lower() in ("true", "1", "yes", "on"):
+        return True
+    if value.lower() in ("false", "0", "no", "off", ""):
+        return False
+    raise ValueError("but must be true or false")
+
+
+def unquoted(value: str) -> str:
+    """`value` without the double quotes of a JSON string."""
+    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value

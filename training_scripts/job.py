@@ -1,0 +1,107 @@
+"""The job's side of SageMaker's container contract: the `SM_*` variables, the failure file, the request to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+FAILURE_REASON_LENGTH = 1024
+"""Of the failure file SageMaker shows this many characters."""
+
+
+class JobError(Exception):
+    """The job cannot go on; the message is one plain sentence for the one who started it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolders:
+    """Where a job reads and writes: `SM_*` where set, else the places of a container.
+
+    `channels` maps the names of the channels that exist (train, valid, test, features, weights) to their folders;
+    `checkpoints` is None where the job has no such folder.
+    """
+
+    channels: Mapping[str, Path]
+    model: Path
+    output: Path
+    output_data: Path
+    checkpoints: Path | None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> JobFolders:
+        """Read the `SM_*` variables."""
+        output = Path(environ.get("SM_OUTPUT_DIR", "/opt/ml/output"))
+        checkpoints = Path(environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints"))
+        channels = {
+            name.removeprefix("SM_CHANNEL_").lower(): Path(folder)
+            for name, folder in environ.items()
+            if name.startswith("SM_CHANNEL_") and folder
+        }
+        return cls(
+            channels=channels,
+            model=Path(environ.get("SM_MODEL_DIR", "/opt/ml/model")),
+            output=output,
+            output_data=Path(environ.get("SM_OUTPUT_DATA_DIR", output / "data")),
+            checkpoints=checkpoints if checkpoints.is_dir() else None,
+        )
+
+
+class StopRequest:
+    """SIGTERM as a flag that the training looks at after every step."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def listen(self) -> StopRequest:
+        """Take SIGTERM from now on; only the main thread can, elsewhere nothing changes. Returns itself."""
+        try:
+            signal.signal(signal.SIGTERM, self._on_signal)
+        except ValueError:
+            return self
+        return self
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+
+
+def report_failure(error: BaseException, folders: JobFolders) -> None:
+    """Write the failure file: one sentence, then the end of the traceback. Also on stderr. Never raises."""
+    if isinstance(error, JobError):
+        sentence = str(error)
+    elif isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        sentence = "The memory was not enough; a smaller batch_size needs less."
+    elif isinstance(error, OSError) and error.strerror:
+        place = f" ({error.filename})" if error.filename else ""
+        sentence = f"{error.strerror}{place}."
+    else:
+        sentence = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+    trace = "".join(traceback.format_exception(error))
+    print(trace, file=sys.stderr)
+    print(f"The job failed: {sentence}", file=sys.stderr, flush=True)
+    try:
+        folders.output.mkdir(parents=True, exist_ok=True)
+        room = max(FAILURE_REASON_LENGTH - len(sentence) - 2, 0)
+        tail = "" if isinstance(error, JobError) else trace[-room:] if room else ""
+        write_text(folders.output / "failure", f"{sentence}\n\n{tail}".rstrip() + "\n")
+    except OSError as problem:
+        print(f"The failure file could not be written: {problem}", file=sys.stderr, flush=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: UTF-8, LF."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

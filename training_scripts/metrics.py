@@ -1,0 +1,50 @@
+"""The lines that train.py prints and the metric definitions that read them back. No torch here."""
+
+from __future__ import annotations
+
+_NUMBER = r"([-+0-9.e]+|nan|inf)"
+
+METRIC_DEFINITIONS: dict[str, str] = {
+    "Average loss": r"Average loss: ([0-9\.]+)",
+    "train:loss": rf"train_loss={_NUMBER}",
+    "train:accuracy": rf"train_accuracy={_NUMBER}",
+    "valid:loss": rf"valid_loss={_NUMBER}",
+    "valid:accuracy": rf"valid_accuracy={_NUMBER}",
+    "train:batch_loss": rf"batch_loss={_NUMBER}",
+    "test:loss": rf"test_loss={_NUMBER}",
+    "test:accuracy": rf"test_accuracy={_NUMBER}",
+}
+"""Metric name -> regular expression whose first group is the value in a line of the job's log."""
+
+
+def epoch_line(
+    epoch: int,
+    epochs: int,
+    train: tuple[float, float],
+    valid: tuple[float, float] | None,
+    learning_rate: float,
+    seconds: float,
+) -> str:
+    """The line of one epoch; `train` and `valid` are (loss, accuracy).
+
+    "Average loss" is the valid loss, or the train loss where there are no valid pictures.
+    """
+    parts = [
+        f"epoch={epoch}/{epochs}",
+        f"Average loss: {(valid or train)[0]:.6f}",
+        f"train_loss={train[0]:.6f} train_accuracy={train[1]:.6f}",
+    ]
+    if valid is not None:
+        parts.append(f"valid_loss={valid[0]:.6f} valid_accuracy={valid[1]:.6f}")
+    parts.append(f"learning_rate={learning_rate:.8f} seconds={seconds:.2f}")
+    return " ".join(parts)
+
+
+def step_line(step: int, epoch: int, loss: float) -> str:
+    """The line of one training step; steps count from 1 through the whole job."""
+    return f"step={step} epoch={epoch} batch_loss={loss:.6f}"
+
+
+def test_line(loss: float, accuracy: float, count: int) -> str:
+    """The last line: the saved model on the test pictures."""
+    return f"test_loss={loss:.6f} test_accuracy={accuracy:.6f} test_count={count}"
