@@ -1,0 +1,153 @@
+"""The health of a dataset: what is wrong with its pictures, classes and splits, gravest first."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from core.dataset.probe import Probe
+from core.dataset.records import SPLITS, Picture, Problem, Severity, gravest_first
+from core.dataset.tree import Candidate, Tree
+
+FEW = 20
+"""Fewer training pictures of a class than this make its result a matter of luck."""
+
+IMBALANCE = 5
+"""The largest class may have this many times the pictures of the smallest before it is worth a word."""
+
+_SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+}
+
+
+def find_problems(
+    tree: Tree, pictures: Sequence[Picture], bad: Iterable[tuple[Candidate, Probe]]
+) -> tuple[Problem, ...]:
+    """All problems of a scanned folder; a pure function of what was found."""
+    return gravest_first(
+        [
+            *_bad_files(bad),
+            *tree.problems,
+            *_classes(tree, pictures),
+            *_sizes(tree, pictures),
+            *_duplicates(pictures),
+            *_wrong_suffixes(pictures),
+        ]
+    )
+
+
+def _bad_files(bad: Iterable[tuple[Candidate, Probe]]) -> Iterator[Problem]:
+    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for file, found in bad:
+        by_reason[found.fault, found.reason].append(file.path)
+    for (fault, reason), paths in sorted(by_reason.items()):
+        left_out = f"{_n(len(paths), 'picture')} left out: {reason[0].lower()}{reason[1:]}"
+        fix = "Check that you may read it." if fault == "no-access" else "Replace or remove the file."
+        yield Problem(fault, Severity.ERROR, left_out, tuple(sorted(paths)), fix)
+
+
+def _classes(tree: Tree, pictures: Sequence[Picture]) -> Iterator[Problem]:
+    counts = Counter((picture.split, picture.label) for picture in pictures)
+    labels = sorted({label for _, label in tree.labels})
+    filled = {label for _, label in counts}
+    for label in labels:
+        folders = tuple(sorted(path for (_, name), path in tree.labels.items() if name == label))
+        if label not in filled:
+            fix = "Add pictures, or remove the folder."
+            yield Problem("empty-class", Severity.ERROR, f"The class {label} has no pictures.", folders, fix)
+        elif tree.layout == "splits":
+            yield from _missing(label, folders, counts)
+    yield from _clashes(tree, labels)
+
+
+def _missing(label: str, folders: tuple[str, ...], counts: Counter[tuple[str | None, str]]) -> Iterator[Problem]:
+    for split in SPLITS:
+        if counts[split, label] or not any(of == split for of, _ in counts):
+            continue  # a split that is missing as a whole is carved out of train (see splitter)
+        severity = Severity.ERROR if split == "train" else Severity.WARNING
+        consequence = "it cannot be learned" if split == "train" else "nothing is known of how well it does there"
+        message = f"The class {label} has no pictures in {split}: {consequence}."
+        yield Problem("class-missing", severity, message, folders, f"Put some of its pictures into {split}.")
+
+
+def _clashes(tree: Tree, labels: list[str]) -> Iterator[Problem]:
+    """Names that are one folder on Windows and macOS: equal but for case or for how an accent is encoded."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        same[unicodedata.normalize("NFC", label).casefold()].append(label)
+    for names in same.values():
+        if len(names) > 1:
+            folders = tuple(sorted(path for (_, name), path in tree.labels.items() if name in names))
+            message = f"The classes {' and '.join(names)} differ only in case or accents, but count as {len(names)}."
+            yield Problem("name-clash", Severity.ERROR, message, folders, "Put their pictures into one folder.")
+
+
+def _sizes(tree: Tree, pictures: Sequence[Picture]) -> Iterator[Problem]:
+    counts = Counter(picture.label for picture in pictures if picture.split in ("train", None))
+    if not counts:
+        return
+    folder = {label: path for (split, label), path in tree.labels.items() if split in ("train", None)}
+    few = sorted(label for label, count in counts.items() if count < FEW)
+    if few:
+        named = ", ".join(f"{label} ({counts[label]})" for label in few)
+        subject = "1 class has" if len(few) == 1 else f"{len(few)} classes have"
+        message = f"{subject} fewer than {FEW} pictures to learn from: {named}."
+        yield Problem("too-few", Severity.WARNING, message, tuple(folder[label] for label in few), "Add pictures.")
+    by_size = counts.most_common()
+    (most, largest), (least, smallest) = by_size[0], by_size[-1]
+    if largest >= IMBALANCE * smallest:
+        message = f"The classes are uneven: {most} has {_n(largest, 'picture')}, {least} has {smallest:,}."
+        fix = f"Add pictures of {least}, and judge by the accuracy of each class rather than by the overall one."
+        yield Problem("imbalance", Severity.WARNING, message, (folder[most], folder[least]), fix)
+
+
+def _duplicates(pictures: Sequence[Picture]) -> Iterator[Problem]:
+    by_content: dict[str, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        by_content[picture.sha256].append(picture)
+    leaks: list[str] = []
+    contradictions: list[str] = []
+    copies: list[str] = []
+    for same in by_content.values():
+        if len(same) == 1:
+            continue
+        paths = [picture.path for picture in same]
+        if len({picture.split for picture in same}) > 1:
+            leaks += paths
+        if len({picture.label for picture in same}) > 1:
+            contradictions += paths
+        if len({(picture.split, picture.label) for picture in same}) < len(same):
+            copies += paths
+    if leaks:
+        message = f"{_n(len(leaks), 'file')} are the same pictures in more than one split, so the test is not honest."
+        fix = "Remove the copies from train; until then they are left out of it."
+        yield Problem("leak", Severity.ERROR, message, tuple(leaks), fix)
+    if contradictions:
+        message = f"{_n(len(contradictions), 'file')} are the same pictures in more than one class."
+        yield Problem("contradiction", Severity.ERROR, message, tuple(contradictions), "Keep each in its right class.")
+    if copies:
+        message = f"{_n(len(copies), 'file')} are copies of each other within a class; they stay in one split."
+        yield Problem("duplicate", Severity.INFO, message, tuple(copies), "Remove the copies.")
+
+
+def _wrong_suffixes(pictures: Sequence[Picture]) -> Iterator[Problem]:
+    wrong: dict[str, list[str]] = defaultdict(list)
+    for picture in pictures:
+        if os.path.splitext(picture.path)[1].lower() not in _SUFFIXES.get(picture.format, ()):
+            wrong[picture.format].append(picture.path)
+    for format_, paths in sorted(wrong.items()):
+        subject = f"1 {format_} picture has" if len(paths) == 1 else f"{len(paths):,} {format_} pictures have"
+        message = f"{subject} the ending of another format; it is read all the same."
+        fix = f"Rename to {_SUFFIXES.get(format_, ('its own ending',))[0]}."
+        yield Problem("wrong-extension", Severity.WARNING, message, tuple(paths), fix)
+
+
+def _n(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,177 @@
+"""A manifest: exactly which pictures of a folder are in which split, and the version that names this choice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.dataset.records import SPLITS
+from core.errors import DatasetError
+
+_FORMAT = 1
+CHANNEL_FILE = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One picture: `path` relative to the root ("/" between parts), `label` an index into the classes."""
+
+    path: str
+    label: int
+    split: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A dataset version. Nobody's files are moved or copied: it points at them under `root`.
+
+    `version` is 16 hex digits over every picture's split, class and content, so the same pictures split the same way
+    have the same version wherever they lie. `fractions` are (train, valid, test). `notices` are sentences about what
+    `split` decided for the user.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    pictures: tuple[Entry, ...]
+    version: str
+    seed: int
+    fractions: tuple[float, float, float]
+    notices: tuple[str, ...] = ()
+
+    @classmethod
+    def build(
+        cls,
+        root: Path,
+        classes: Iterable[str],
+        pictures: Iterable[Entry],
+        seed: int = 0,
+        fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
+        notices: Iterable[str] = (),
+    ) -> Manifest:
+        """A manifest of `pictures`, sorted by path, with its version computed."""
+        classes, ordered = tuple(classes), tuple(sorted(pictures, key=lambda entry: entry.path))
+        return cls(root, classes, ordered, content_version(classes, ordered), seed, fractions, tuple(notices))
+
+    def of(self, split: str) -> tuple[Entry, ...]:
+        """The pictures of one split, by path."""
+        return tuple(entry for entry in self.pictures if entry.split == split)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that hold pictures, in the order train, valid, test."""
+        present = {entry.split for entry in self.pictures}
+        return tuple(split for split in SPLITS if split in present)
+
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Pictures per class and split, zeros included."""
+        counts = {label: dict.fromkeys(SPLITS, 0) for label in self.classes}
+        for entry in self.pictures:
+            counts[self.classes[entry.label]][entry.split] += 1
+        return counts
+
+    def path_of(self, entry: Entry) -> Path:
+        """Where a picture lies on this machine."""
+        return self.root / entry.path
+
+    def save(self, path: Path) -> None:
+        """Write the manifest as JSON, atomically."""
+        data = {
+            "format": _FORMAT,
+            "root": str(self.root),
+            "classes": list(self.classes),
+            "version": self.version,
+            "seed": self.seed,
+            "fractions": list(self.fractions),
+            "notices": list(self.notices),
+            "pictures": [[e.path, e.label, e.split, e.sha256] for e in self.pictures],
+        }
+        _write_json(path, data)
+
+    @classmethod
+    def load(cls, path: Path) -> Manifest:
+        """Read what `save` wrote.
+
+        Raises:
+            DatasetError: the file is missing, damaged, or not the version it says it is.
+        """
+        try:
+            manifest = _from_json(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise DatasetError(
+                "The dataset's manifest is gone.", f"There is no {path}.", "Scan the folder again."
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise DatasetError(
+                "The dataset's manifest cannot be read.", f"{path}: {error}.", "Scan the folder again."
+            ) from error
+        return manifest
+
+    def write_channel(self, split: str, folder: Path) -> Path:
+        """Make `folder` a channel: the manifest.json that training reads. Returns `folder`.
+
+        A channel that says the same already is left alone.
+        """
+        data = {
+            "format": _FORMAT,
+            "root": str(self.root),
+            "dataset_version": self.version,
+            "classes": list(self.classes),
+            "pictures": [{"path": e.path, "label": e.label, "sha256": e.sha256} for e in self.of(split)],
+        }
+        _write_json(folder / CHANNEL_FILE, data)
+        return folder
+
+    def channels(self, folder: Path) -> Mapping[str, str]:
+        """Write one channel per split that holds pictures under `folder`; returns their names and paths."""
+        return {split: str(self.write_channel(split, folder / split)) for split in self.splits}
+
+
+def content_version(classes: tuple[str, ...], pictures: Iterable[Entry]) -> str:
+    """16 hex digits over the sorted (split, class, sha256) of all pictures; not root, names, times or order."""
+    lines = sorted(f"{entry.split}\0{classes[entry.label]}\0{entry.sha256}\n" for entry in pictures)
+    return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()[:16]
+
+
+def _from_json(data: Mapping[str, Any]) -> Manifest:
+    if data["format"] != _FORMAT:
+        raise ValueError(f"its format is {data['format']}, this Sagehound reads {_FORMAT}")
+    train, valid, test = (float(fraction) for fraction in data["fractions"])
+    manifest = Manifest.build(
+        Path(data["root"]),
+        (str(label) for label in data["classes"]),
+        (Entry(str(path), int(label), str(split), str(sha256)) for path, label, split, sha256 in data["pictures"]),
+        int(data["seed"]),
+        (train, valid, test),
+        (str(notice) for notice in data["notices"]),
+    )
+    if manifest.version != data["version"]:
+        raise ValueError("its content does not match its version")
+    if any(entry.split not in SPLITS for entry in manifest.pictures):
+        raise ValueError("it names a split that is none of train, valid and test")
+    return manifest
+
+
+def _write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write JSON atomically; a file that says the same already is left as it is, for others may be reading it."""
+    text = json.dumps(data, separators=(",", ":"))
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return
+    except (OSError, ValueError):
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,20 @@
+"""The sample dataset that ships with Sagehound: public-domain drawings, split so that the test is honest."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from core.errors import DatasetError
+
+
+def sample_path() -> Path:
+    """The folder of the sample dataset, ready to be scanned; do not write into it.
+
+    Raises:
+        DatasetError: this installation lacks it.
+    """
+    folder = Path(str(resources.files("resources"))) / "sample" / "clipart"
+    if not folder.is_dir():
+        raise DatasetError("The sample dataset is missing.", f"There is no {folder}.", "Install Sagehound again.")
+    return folder

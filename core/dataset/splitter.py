@@ -1,0 +1,147 @@
+"""Divide the pictures of a scan among train, valid and test."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from core.dataset.manifest import Entry, Manifest
+from core.dataset.records import SPLITS, Picture, Scan
+from core.errors import DatasetError, SpecError
+
+DEFAULT_FRACTIONS = (0.7, 0.15, 0.15)
+
+Fractions = tuple[float, float, float]
+_ByPath = dict[str, str]
+
+
+def split(scan: Scan, fractions: Fractions = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
+    """Split a scan into a manifest.
+
+    Without split folders every class is divided by `fractions` (train, valid, test). With them the folders are kept;
+    a valid or test that is missing is carved out of train. The choice depends on the seed and on the pictures'
+    content alone, not on names or order. Identical pictures never end up in two splits: where split folders hold
+    copies, test keeps them before valid, and valid before train. `Manifest.notices` says what was decided.
+
+    Raises:
+        SpecError: the fractions are no shares of a whole with something for train.
+        DatasetError: the train folder has nothing to learn from.
+    """
+    check_fractions(fractions)
+    notices: list[str] = []
+    if scan.layout == "classes":
+        chosen = _divide(scan.pictures, fractions, seed)
+    else:
+        kept = _without_leaks(scan.pictures, notices)
+        chosen = {picture.path: picture.split for picture in kept if picture.split}
+        chosen |= _carve(kept, scan.splits, fractions, seed, notices)
+    if "train" not in chosen.values():
+        raise DatasetError(
+            f"There is nothing to train on in {scan.root}.",
+            "Its train folder holds no readable pictures of its own.",
+            "Put pictures of every class into train.",
+        )
+    index = {label: number for number, label in enumerate(scan.classes)}
+    entries = [
+        Entry(picture.path, index[picture.label], chosen[picture.path], picture.sha256)
+        for picture in scan.pictures
+        if picture.path in chosen
+    ]
+    return Manifest.build(scan.root, scan.classes, entries, seed, fractions, notices)
+
+
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Check the shares of train, valid and test.
+
+    Raises:
+        SpecError: they are not three shares of a whole with something for train.
+    """
+    if len(fractions) != 3 or not all(math.isfinite(share) and 0 <= share <= 1 for share in fractions):
+        raise SpecError("The shares of train, valid and test must be three numbers from 0 to 1.", field="fractions")
+    if fractions[0] == 0:
+        raise SpecError("The share of train is 0.", "Nothing could be learned.", "Raise it.", field="fractions")
+    if abs(sum(fractions) - 1) > 1e-6:
+        raise SpecError(
+            "The shares of train, valid and test do not make a whole.",
+            f"They add up to {sum(fractions):g}.",
+            "Change them so that they add up to 1.",
+            field="fractions",
+        )
+
+
+def _divide(pictures: Iterable[Picture], fractions: Sequence[float], seed: int) -> _ByPath:
+    """The split of every picture, by path. Copies are one unit, counted with the class of the first by path."""
+    units: dict[str, list[Picture]] = defaultdict(list)
+    for picture in sorted(pictures, key=lambda picture: picture.path):
+        units[picture.sha256].append(picture)
+    strata: dict[str, list[list[Picture]]] = defaultdict(list)
+    for unit in units.values():
+        strata[min(picture.label for picture in unit)].append(unit)
+    chosen: _ByPath = {}
+    for label, of_label in strata.items():
+        # Ranking by a keyed hash, not by a shuffle: adding a picture moves hardly any of the others.
+        ranked = sorted(of_label, key=lambda unit: _rank(seed, label, unit[0].sha256))
+        room = dict(zip(SPLITS, _shares(sum(map(len, ranked)), fractions), strict=True))
+        for unit in ranked:
+            name = next((name for name in ("test", "valid") if len(unit) <= room[name]), "train")
+            room[name] -= len(unit)
+            chosen.update((picture.path, name) for picture in unit)
+    return chosen
+
+
+def _shares(total: int, fractions: Sequence[float]) -> list[int]:
+    """`total` in whole pictures by `fractions`, each less than one picture off, train never left empty."""
+    exact = [Fraction(share).limit_denominator(10**6) * total for share in fractions]
+    whole = [int(share) for share in exact]
+    by_remainder = sorted(range(3), key=lambda at: (whole[at] - exact[at], at))
+    for at in by_remainder[: total - sum(whole)]:
+        whole[at] += 1
+    if total and not whole[0]:
+        whole[max((1, 2), key=lambda at: whole[at] - exact[at])] -= 1
+        whole[0] = 1
+    return whole
+
+
+def _rank(seed: int, label: str, sha256: str) -> bytes:
+    return hashlib.sha256(f"{seed}\0{label}\0{sha256}".encode()).digest()
+
+
+def _without_leaks(pictures: Sequence[Picture], notices: list[str]) -> list[Picture]:
+    """The pictures of given splits without copies in a split that yields to another."""
+    best: dict[str, int] = {}
+    for picture in pictures:
+        best[picture.sha256] = max(best.get(picture.sha256, 0), SPLITS.index(picture.split or "train"))
+    kept, dropped = [], Counter[str]()
+    for picture in pictures:
+        if SPLITS.index(picture.split or "train") == best[picture.sha256]:
+            kept.append(picture)
+        else:
+            dropped[picture.split or "train"] += 1
+    for name, count in sorted(dropped.items()):
+        others = "test" if name == "valid" else "valid or test"
+        subject = "1 picture is" if count == 1 else f"{count:,} pictures are"
+        notices.append(f"{subject} left out of {name}, because the same content is in {others}.")
+    return kept
+
+
+def _carve(
+    pictures: Sequence[Picture], present: Sequence[str], fractions: Fractions, seed: int, notices: list[str]
+) -> _ByPath:
+    """Take a valid or test that is missing out of train; nothing if none is missing or its share is 0."""
+    share = {name: of for name, of in zip(SPLITS, fractions, strict=True) if name == "train" or name not in present}
+    missing = [name for name in share if name != "train" and share[name] > 0]
+    if not missing:
+        return {}
+    whole = sum(share.values())
+    chosen = _divide(
+        (picture for picture in pictures if picture.split == "train"),
+        [share.get(name, 0.0) / whole for name in SPLITS],
+        seed,
+    )
+    counts = Counter(chosen.values())
+    for name in missing:
+        notices.append(f"The folder has no {name} pictures, so {counts[name]:,} were taken out of train for it.")
+    return chosen
