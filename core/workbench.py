@@ -17,6 +17,7 @@ from core.jobs.records import Job, TrainingJob
 from core.jobs.specs import Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.settings import SettingsFile
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
@@ -30,7 +31,7 @@ DEFAULT_FRACTIONS = (0.7, 0.15, 0.15)
 
 
 class Workbench:
-    """One installation: its files, its store, the engine in use and, on demand, one predictor.
+    """One installation: its files, its settings, its store, the engine in use and, on demand, one predictor.
 
     Args:
         paths: where files are kept.
@@ -42,6 +43,7 @@ class Workbench:
         from core.store import Store
 
         self.paths = paths.create()
+        self.settings = SettingsFile(paths.settings)
         self.store = Store(paths.database)
         self.engine: Engine = engine or LocalEngine(paths, self.store)
         self._predictor: Predictor | None = None

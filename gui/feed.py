@@ -1,0 +1,143 @@
+"""What happens to jobs, as Qt signals: one poll of the engine that every tab listens to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.engines.base import Engine
+from core.errors import UserFacingError
+from core.jobs.records import Event, Job, StatusEvent
+from core.progress import CancelToken, Report
+from gui.bridge import Bridge, Handle
+
+BUSY_MS = 250
+IDLE_MS = 2000
+RETRY_MS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    events: tuple[Event, ...]
+    cursor: int
+    jobs: tuple[Job, ...] | None
+
+
+class JobsFeed(QObject):
+    """Polls the engine's events through the bridge, 4 times a second while jobs run and slower while none does.
+
+    What happened before the feed was started is not repeated: a view describes jobs and reads their history itself.
+
+    Signals:
+        events(tuple[Event, ...]): what is new, in the order it was recorded; never empty.
+        jobs_changed(tuple[Job, ...]): tuning jobs and single training jobs, newest first; after any status event.
+        trouble(UserFacingError): the engine cannot be asked; once, until it can again.
+    """
+
+    events = Signal(tuple)
+    jobs_changed = Signal(tuple)
+    trouble = Signal(object)
+
+    def __init__(self, engine: Callable[[], Engine], bridge: Bridge) -> None:
+        super().__init__()
+        self._engine, self._bridge = engine, bridge
+        self._cursor: int | None = None
+        self._jobs: tuple[Job, ...] = ()
+        self._asking: Handle | None = None
+        self._poke_again = False
+        self._in_trouble = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._ask)
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs as last heard of, newest first."""
+        return self._jobs
+
+    @property
+    def running(self) -> tuple[Job, ...]:
+        """Those that are not final."""
+        return tuple(job for job in self._jobs if not job.status.is_final)
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._ask()
+
+    def stop(self) -> None:
+        """Poll no more; what is on its way is not delivered."""
+        self._timer.stop()
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+
+    def restart(self) -> None:
+        """Begin anew, after the engine was changed for another."""
+        self.stop()
+        self._cursor = None
+        self._jobs = ()
+        self._ask()
+
+    def poke(self) -> None:
+        """Ask at once: something was just started or stopped."""
+        if self._asking is not None:
+            self._poke_again = True
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
+        self._timer.stop()
+        cursor, running = self._cursor, bool(self.running)
+
+        def work(report: Report, cancel: CancelToken) -> _Poll:
+            return _poll(self._engine(), cursor, running, cancel)
+
+        self._asking = self._bridge.run(work, self._on_answer, self._on_error)
+
+    def _on_answer(self, answer: _Poll) -> None:
+        self._asking = None
+        self._in_trouble = False
+        self._cursor = answer.cursor
+        changed = answer.jobs is not None and answer.jobs != self._jobs
+        if answer.jobs is not None:
+            self._jobs = answer.jobs
+        if answer.events:
+            self.events.emit(answer.events)
+        if changed:
+            self.jobs_changed.emit(self._jobs)
+        self._next(BUSY_MS if self.running or answer.events else IDLE_MS)
+
+    def _on_error(self, error: UserFacingError) -> None:
+        self._asking = None
+        if not self._in_trouble:
+            self._in_trouble = True
+            self.trouble.emit(error)
+        self._next(RETRY_MS)
+
+    def _next(self, delay: int) -> None:
+        if self._poke_again:
+            self._poke_again, delay = False, 0
+        self._timer.start(delay)
+
+
+def _poll(engine: Engine, cursor: int | None, running: bool, cancel: CancelToken) -> _Poll:
+    """Ask for what is new; the first time, only find out where "new" begins."""
+    if cursor is None:
+        jobs: Sequence[Job] = engine.jobs()
+        return _Poll((), _end_of_events(engine, cancel), tuple(jobs))
+    batch = engine.events(cursor)
+    # A running job's progress changes without a status event.
+    ask_jobs = running or any(isinstance(event, StatusEvent) for event in batch.events)
+    return _Poll(batch.events, batch.cursor, tuple(engine.jobs()) if ask_jobs else None)
+
+
+def _end_of_events(engine: Engine, cancel: CancelToken) -> int:
+    cursor = 0
+    while True:
+        cancel.raise_if_cancelled()
+        batch = engine.events(cursor)
+        if not batch.events:
+            return batch.cursor
+        cursor = batch.cursor

@@ -1,0 +1,182 @@
+import threading
+import time
+
+import pytest
+from PySide6.QtCore import QObject
+
+from core.errors import UserFacingError
+from core.progress import Progress
+from gui.bridge import PROGRESS_INTERVAL_MS, Bridge
+
+
+def test_work_runs_elsewhere_and_is_delivered_here(bridge, qtbot):
+    seen = {}
+
+    def work(report, cancel):
+        seen["work"] = threading.current_thread()
+        return 42
+
+    def done(value):
+        seen["done"] = (value, threading.current_thread())
+
+    bridge.run(work, done)
+    qtbot.waitUntil(lambda: "done" in seen)
+    assert seen["work"] is not threading.main_thread()
+    assert seen["done"] == (42, threading.main_thread())
+
+
+def test_nothing_is_delivered_after_cancel(bridge, qtbot):
+    started, calls = threading.Event(), []
+
+    def work(report, cancel):
+        started.set()
+        cancel.wait(10)
+        report(Progress(1, 1, "late"))
+        return "too late"
+
+    handle = bridge.run(work, calls.append, calls.append, calls.append)
+    assert started.wait(5)
+    handle.cancel()
+    after = []
+    bridge.run(lambda report, cancel: time.sleep(0.05), after.append)
+    qtbot.waitUntil(lambda: bool(after))
+    qtbot.wait(2 * PROGRESS_INTERVAL_MS)
+    assert calls == []
+    assert handle.cancelled
+    assert not handle.active
+
+
+def test_a_result_that_is_already_on_its_way_is_dropped_by_cancel(bridge, qtbot):
+    calls = []
+    ran = threading.Event()
+
+    def work(report, cancel):
+        ran.set()
+        return 1
+
+    handle = bridge.run(work, calls.append)
+    assert ran.wait(5)
+    time.sleep(0.05)  # The delivery waits in the event queue now.
+    handle.cancel()
+    qtbot.wait(50)
+    assert calls == []
+
+
+def test_cancelled_work_that_says_so_is_silent(bridge, qtbot):
+    errors = []
+
+    def work(report, cancel):
+        cancel.cancel()
+        cancel.raise_if_cancelled()
+
+    bridge.failed.connect(errors.append)
+    bridge.run(work, errors.append, errors.append)
+    qtbot.wait(100)
+    assert errors == []
+
+
+def test_errors_for_people_go_to_on_error_or_to_the_funnel(bridge, qtbot):
+    def work(report, cancel):
+        raise UserFacingError("No.")
+
+    own, funnel = [], []
+    bridge.failed.connect(funnel.append)
+    bridge.run(work, on_error=own.append)
+    qtbot.waitUntil(lambda: len(own) == 1)
+    assert funnel == []
+    bridge.run(work)
+    qtbot.waitUntil(lambda: len(funnel) == 1)
+    assert funnel[0].what == "No."
+
+
+def test_a_defect_reaches_the_excepthook_and_frees_the_control(bridge, qtbot):
+    own = []
+
+    def work(report, cancel):
+        raise ZeroDivisionError("by nought")
+
+    with qtbot.captureExceptions() as caught:
+        bridge.run(work, on_error=own.append)
+        qtbot.waitUntil(lambda: bool(caught))
+    assert caught[0][0] is ZeroDivisionError
+    assert "defect" in own[0].what
+    assert "by nought" in own[0].why
+
+
+def test_progress_is_thinned_but_its_last_word_arrives_first(bridge, qtbot):
+    heard, done = [], []
+
+    def work(report, cancel):
+        for number in range(5000):
+            report(Progress(number, 5000, "counting"))
+        return "end"
+
+    bridge.run(work, lambda value: done.append((value, len(heard))), on_progress=heard.append)
+    qtbot.waitUntil(lambda: bool(done))
+    assert heard[-1].done == 4999
+    assert len(heard) < 500
+    assert done == [("end", len(heard))]
+
+
+def test_a_deleted_receiver_hears_nothing(bridge, qtbot):
+    class Receiver(QObject):
+        def __init__(self):
+            super().__init__()
+            self.heard = []
+
+        def take(self, value):
+            self.heard.append(value)
+
+    receiver = Receiver()
+    gate, after = threading.Event(), []
+    bridge.run(lambda report, cancel: gate.wait(5), receiver.take)
+    receiver.deleteLater()
+    qtbot.wait(20)
+    gate.set()
+    bridge.run(lambda report, cancel: time.sleep(0.05), after.append)
+    qtbot.waitUntil(lambda: bool(after))
+    assert receiver.heard == []
+
+
+def test_close_cancels_joins_and_takes_no_more(qapp, qtbot):
+    bridge, calls = Bridge(threads=1), []
+    started = threading.Event()
+
+    def work(report, cancel):
+        started.set()
+        assert cancel.wait(10)
+
+    bridge.run(work, calls.append)
+    waiting = bridge.run(lambda report, cancel: calls.append("ran"), calls.append)
+    assert started.wait(5)
+    assert bridge.close(10)
+    assert waiting.cancelled
+    assert not bridge.run(lambda report, cancel: calls.append("after"), calls.append).active
+    qtbot.wait(50)
+    assert calls == []
+
+
+def test_close_says_when_work_does_not_end(qapp):
+    bridge, gate, started = Bridge(threads=1), threading.Event(), threading.Event()
+
+    def work(report, cancel):
+        started.set()
+        gate.wait(10)
+
+    bridge.run(work)
+    assert started.wait(5)
+    assert not bridge.close(0.05)
+    gate.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("bridge"):
+            thread.join(5)
+
+
+@pytest.mark.parametrize("threads", [1, 6])
+def test_many_results_all_arrive(qapp, qtbot, threads):
+    bridge, results = Bridge(threads), []
+    for number in range(300):
+        bridge.run(lambda report, cancel, number=number: number, results.append)
+    qtbot.waitUntil(lambda: len(results) == 300)
+    assert sorted(results) == list(range(300))
+    assert bridge.close(10)
