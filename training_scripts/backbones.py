@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -67,7 +67,13 @@ class Backbone:
 _TORCH_HUB = "https://download.pytorch.org/models/"
 
 
-def _hub(file: str) -> dict[str, str]:
+class _Hub(TypedDict):
+    weights_file: str
+    url: str
+    sha256_prefix: str
+
+
+def _hub(file: str) -> _Hub:
     """URL, file name and checksum prefix of a file on torch's model hub, whose names end in `-<sha256 prefix>.pth`."""
     return {
         "weights_file": file,

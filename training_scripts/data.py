@@ -1,0 +1,191 @@
+"""Channel folders as labelled samples, and pictures decoded in threads ahead of the network."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from training_scripts.job import JobError
+from training_scripts.pictures import SUFFIXES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The labelled pictures of one channel.
+
+    `paths` are relative to `root`, with forward slashes; `labels` (N,) int64 are positions in `classes`; `hashes` are
+    SHA-256 in hexadecimal, "" where the channel does not tell them.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    paths: tuple[str, ...]
+    labels: NDArray[np.int64]
+    hashes: tuple[str, ...]
+    dataset_version: str = ""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def file(self, index: int) -> Path:
+        """Where the picture lies."""
+        return self.root / self.paths[index]
+
+    def without(self, left_out: Iterable[int]) -> Samples:
+        """These samples but for some positions."""
+        gone = set(left_out)
+        if not gone:
+            return self
+        kept = [index for index in range(len(self)) if index not in gone]
+        return Samples(
+            self.root,
+            self.classes,
+            tuple(self.paths[index] for index in kept),
+            self.labels[kept],
+            tuple(self.hashes[index] for index in kept),
+            self.dataset_version,
+        )
+
+
+def load_channel(folder: Path) -> Samples:
+    """The samples of a channel folder: its manifest.json, or else one folder of pictures per class.
+
+    Raises:
+        JobError: the folder or the manifest cannot be used.
+    """
+    if not folder.is_dir():
+        raise JobError(f"The channel folder {folder} is not there.")
+    manifest = folder / "manifest.json"
+    return _from_manifest(manifest) if manifest.is_file() else _from_class_folders(folder)
+
+
+def load_channels(channels: dict[str, Path]) -> dict[str, Samples]:
+    """The samples of train, valid and test, as far as there are any, all with the classes of train.
+
+    Raises:
+        JobError: train has no pictures or a single class, or another channel has a class that train lacks.
+    """
+    if "train" not in channels:
+        raise JobError("There is no train channel: SM_CHANNEL_TRAIN is not set.")
+    train = load_channel(channels["train"])
+    if len(train) == 0:
+        raise JobError(f"There are no pictures to train on in {channels['train']}.")
+    if len(set(train.labels.tolist())) < 2:
+        raise JobError("There is nothing to tell apart: the train pictures are all of one class.")
+    loaded = {"train": train}
+    for split in ("valid", "test"):
+        if split in channels:
+            samples = load_channel(channels[split])
+            if len(samples):
+                loaded[split] = _with_classes(samples, train.classes, split)
+            else:
+                print(f"The {split} channel has no pictures and is left out.", flush=True)
+    return loaded
+
+
+def _with_classes(samples: Samples, classes: tuple[str, ...], split: str) -> Samples:
+    if samples.classes == classes:
+        return samples
+    unknown = [name for name in samples.classes if name not in classes]
+    if unknown:
+        raise JobError(f"The {split} pictures have classes that no train picture has: {', '.join(unknown[:5])}.")
+    position = np.array([classes.index(name) for name in samples.classes], dtype=np.int64)
+    return Samples(
+        samples.root, classes, samples.paths, position[samples.labels], samples.hashes, samples.dataset_version
+    )
+
+
+def _from_manifest(file: Path) -> Samples:
+    try:
+        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if data["format"] != 1:
+            raise JobError(f"The manifest {file} has format {data['format']}, where 1 is understood.")
+        classes, pictures = tuple(data["classes"]), data["pictures"]
+        labels = np.array([picture["label"] for picture in pictures], dtype=np.int64)
+        paths = tuple(picture["path"] for picture in pictures)
+        hashes = tuple(picture.get("sha256", "") for picture in pictures)
+        root = Path(data["root"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JobError(f"The manifest {file} cannot be read: {type(error).__name__} {error}.") from error
+    if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
+        raise JobError(f"The manifest {file} has labels that are no classes.")
+    root = root if root.is_absolute() else file.parent / root
+    if not root.is_dir():
+        raise JobError(f"The dataset folder {root} is not there any more.")
+    return Samples(root, classes, paths, labels, hashes, str(data.get("dataset_version", "")))
+
+
+def _from_class_folders(folder: Path) -> Samples:
+    classes = tuple(sorted(item.name for item in folder.iterdir() if item.is_dir() and not item.name.startswith(".")))
+    paths: list[str] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        files = sorted(_pictures_below(folder / name, folder))
+        paths += files
+        labels += [label] * len(files)
+    return Samples(folder, classes, tuple(paths), np.array(labels, dtype=np.int64), ("",) * len(paths))
+
+
+def _pictures_below(folder: Path, root: Path) -> Iterator[str]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+                yield (Path(place) / name).relative_to(root).as_posix()
+
+
+def cores() -> int:
+    """How many cores this process may use: SM_NUM_CPUS where set and smaller, else what the system grants."""
+    granted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        return max(1, min(granted, int(os.environ.get("SM_NUM_CPUS", granted))))
+    except ValueError:
+        return granted
+
+
+def in_threads(work: Callable[[T], R], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
+    """`work` of every item, in order, by `threads` threads that are at most `ahead` items ahead of the reader."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def batches(count: int, batch_size: int, order: Sequence[int] | NDArray[np.int64] | None = None) -> list[list[int]]:
+    """Positions 0…count-1 in `order`, cut into batches.
+
+    A last batch of one would break batch norm, so it joins the one before it.
+    """
+    positions = list(range(count)) if order is None else [int(position) for position in order]
+    cut = [positions[start : start + batch_size] for start in range(0, count, batch_size)]
+    if len(cut) > 1 and len(cut[-1]) == 1:
+        cut[-2] += cut.pop()
+    return cut
+
+
+def warn_left_out(split: str, path: str, reason: str) -> None:
+    """Say that a picture is not used."""
+    print(f"Left out of {split}: {path}: {reason}", file=sys.stderr, flush=True)

@@ -1,0 +1,132 @@
+"""The network: a backbone that turns pictures into features, and a head that turns features into classes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training_scripts.backbones import BACKBONES, Preprocessing
+from training_scripts.job import JobError
+from training_scripts.weights import Weights, read_state
+
+
+class Classifier(nn.Module):
+    """`head(backbone(pictures))`; in head mode over frozen features the backbone is `nn.Identity`."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) normalised pictures, or (N, dim) features -> (N, classes) logits."""
+        logits: Tensor = self.head(self.backbone(x))
+        return logits
+
+
+def build(backbone: str, head: str, num_classes: int, weights: Weights | None = None) -> Classifier:
+    """A classifier on the CPU; with `weights` None the backbone's are random and wait for `load_state_dict`."""
+    return Classifier(build_backbone(backbone, weights), build_head(head, BACKBONES[backbone].dim, num_classes))
+
+
+def build_head(name: str, dim: int, num_classes: int) -> nn.Module:
+    """A head over `dim` features. `linear_dropout_batchnorm` is Linear -> Dropout(0.5) -> BatchNorm1d."""
+    linear = nn.Linear(dim, num_classes)
+    if name == "linear":
+        return linear
+    return nn.Sequential(linear, nn.Dropout(0.5), nn.BatchNorm1d(num_classes))
+
+
+def build_backbone(name: str, weights: Weights | None = None) -> nn.Module:
+    """A backbone: (N, 3, H, W) normalised pictures -> (N, dim) features.
+
+    Raises:
+        JobError: the weights file cannot be read or is of another network.
+    """
+    if weights is not None and weights.file is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(weights.seed)
+            return _architecture(name)
+    if weights is None or weights.file is None:
+        return _architecture(name)
+    with torch.device("meta"):  # no time for random numbers that the file replaces
+        network = _architecture(name)
+    try:
+        network.load_state_dict(read_state(name, weights.file), assign=True)
+    except RuntimeError as error:
+        lines = str(error).strip().splitlines()
+        raise JobError(f"The weights file {weights.file} is not of {name}: {lines[-1].strip()[:200]}") from error
+    return network
+
+
+def _architecture(name: str) -> nn.Module:
+    if name == "efficientnet_lite0":
+        from training_scripts.lite0 import EfficientNetLite0
+
+        return EfficientNetLite0()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchvision warns about parts of itself that are not used here
+        from torchvision import models
+    network: Any = models.get_model(name, weights=None)
+    if name.startswith("resnet"):
+        network.fc = nn.Identity()
+    elif name == "convnext_tiny":
+        pooled = nn.Sequential(network.classifier[0], nn.Flatten(1))
+        network = _Pooled(network.features, network.avgpool, pooled)
+    else:
+        network.classifier = nn.Identity()
+    assert isinstance(network, nn.Module)
+    return network
+
+
+class _Pooled(nn.Module):
+    """ConvNeXt's order: pool, then normalise."""
+
+    def __init__(self, features: nn.Module, avgpool: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.features, self.avgpool, self.norm = features, avgpool, norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled: Tensor = self.norm(self.avgpool(self.features(x)))
+        return pooled
+
+
+def normalise(pictures: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in channels_last order, (value / 255 - mean) / std."""
+    scale = torch.tensor([1 / (255 * std) for std in preprocessing.std], device=pictures.device)
+    shift = torch.tensor(
+        [-mean / std for mean, std in zip(preprocessing.mean, preprocessing.std, strict=True)], device=pictures.device
+    )
+    return torch.addcmul(shift, pictures.float(), scale).permute(0, 3, 1, 2)
+
+
+def freeze(model: Classifier, backbone: str, unfreeze: str | None) -> None:
+    """Let the head and, of the backbone, `last_block`, `all` or nothing (None) be trained."""
+    for name, parameter in model.backbone.named_parameters():
+        parameter.requires_grad = unfreeze == "all" or (
+            unfreeze == "last_block" and _within(name, BACKBONES[backbone].last_block)
+        )
+
+
+def set_training_mode(model: Classifier, backbone: str, unfreeze: str | None) -> None:
+    """Training mode for what is trained; frozen parts stay in evaluation mode (their batch norm must not move)."""
+    model.train()
+    if unfreeze == "all":
+        return
+    model.backbone.eval()
+    if unfreeze == "last_block":
+        for module in modules_of(model.backbone, BACKBONES[backbone].last_block):
+            module.train()
+
+
+def modules_of(network: nn.Module, names: Sequence[str]) -> Iterator[nn.Module]:
+    """The modules of these names."""
+    for name in names:
+        yield network.get_submodule(name)
+
+
+def _within(parameter: str, modules: Sequence[str]) -> bool:
+    return any(parameter == name or parameter.startswith(name + ".") for name in modules)

