@@ -65,14 +65,14 @@ class Workbench:
         cancel: CancelToken | None = None,
         on_found: Callable[[Sequence[Picture]], None] | None = None,
     ) -> Scan:
-        """Read a folder of labelled pictures; see `core.dataset.scan.scan`."""
-        from core.dataset.scan import scan
+        """Read a folder of labelled pictures; see `core.dataset.scan`."""
+        from core.dataset import scan
 
         return scan(folder, cache=self.paths.datasets, report=report, cancel=cancel, on_found=on_found)
 
     def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
         """Split a scanned folder into train, valid and test; nobody's files are touched."""
-        from core.dataset.split import split
+        from core.dataset import split
 
         return split(scan, fractions, seed)
 

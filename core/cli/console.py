@@ -27,6 +27,11 @@ class Console:
         self._last_shown = 0.0
         self._line_open = False
 
+    @property
+    def side(self) -> TextIO:
+        """Where everything goes that is not the result."""
+        return self._err
+
     def result(self, data: Any, text: str | Callable[[], str]) -> None:
         """Print a command's result: `data` as JSON, or `text`."""
         self.end_progress()

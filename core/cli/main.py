@@ -1,0 +1,195 @@
+"""The parser of the command line, and what becomes of errors.
+
+Exit status: 0 done, 1 it failed and said why on stderr in one plain sentence, 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from core.cli.console import Console
+from core.errors import Cancelled, UsageError, UserFacingError
+from core.paths import AppPaths
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+# name of the command -> the module and function that run it; imported only when asked for
+_COMMANDS = {
+    "doctor": "core.cli.doctor:doctor",
+    "demo": "core.cli.demo:demo",
+    "scan": "core.cli.data:scan",
+    "tune": "core.cli.launch:tune",
+    "train": "core.cli.launch:train",
+    "resume": "core.cli.jobs:resume",
+    "jobs": "core.cli.jobs:jobs",
+    "show": "core.cli.jobs:show",
+    "logs": "core.cli.jobs:logs",
+    "stop": "core.cli.jobs:stop",
+    "delete": "core.cli.jobs:delete",
+    "classify": "core.cli.predict:classify",
+    "evaluate": "core.cli.predict:evaluate",
+    "rules": "core.cli.debug:rules",
+    "report": "core.cli.debug:report",
+}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Open the window when there are no arguments, else run one command; returns the exit status."""
+    if not arguments or arguments == ["gui"]:
+        from gui.app import run as run_window
+
+        return run_window(list(arguments))
+    options = build_parser().parse_args(arguments)
+    console = Console(options.json)
+    module, _, function = _COMMANDS[options.command].partition(":")
+    try:
+        status = getattr(importlib.import_module(module), function)(options, AppPaths.default(), console)
+    except UsageError as error:
+        return _fail(console, str(error), EXIT_USAGE)
+    except UserFacingError as error:
+        return _fail(console, str(error), EXIT_FAILED)
+    except (Cancelled, KeyboardInterrupt):
+        return _fail(console, "Stopped on your request.", EXIT_FAILED)
+    except BrokenPipeError:  # the reader of a pipe has gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    return int(status or EXIT_DONE)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="sagehound",
+        description="A workbench for image classification. Without a command it opens the window.",
+    )
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, help_text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
+
+    command("doctor", "check the environment and say how to mend what is wrong")
+    command("demo", "tune on the sample dataset, evaluate the best trial on test, classify one picture")
+    _add_data_commands(command)
+    _add_launch_commands(command)
+    _add_job_commands(command)
+    _add_predict_commands(command)
+    _add_debug_commands(command)
+    return parser
+
+
+def _add_data_commands(command) -> None:  # type: ignore[no-untyped-def]
+    scan = command("scan", "list a dataset's classes, counts and problems")
+    scan.add_argument("dataset", help="a folder with train/ valid/ test/, or with one folder per class")
+    _add_split_options(scan)
+
+
+def _add_split_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--split",
+        default="0.7,0.15,0.15",
+        metavar="TRAIN,VALID,TEST",
+        help="shares for folders that have no splits of their own (default %(default)s)",
+    )
+    parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
+
+
+def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
+    for name, help_text in (
+        ("tune", "search hyperparameters: many trials, the best one kept"),
+        ("train", "run one training job with fixed hyperparameters"),
+    ):
+        parser = command(name, help_text)
+        parser.add_argument("dataset", help="a folder of labelled pictures, or `sample`")
+        _add_split_options(parser)
+        parser.add_argument("--name", help="the job's name (default: made from the folder and the time)")
+        parser.add_argument("--engine", choices=["local"], default="local", help="who runs it (default %(default)s)")
+        parser.add_argument("--backbone", help="the pretrained network (default efficientnet_lite0)")
+        parser.add_argument("--weights", help="`default`, `none` (untrained), or a file of weights")
+        parser.add_argument("--mode", choices=["head", "fine_tune"], help="train the head only, or the network too")
+        parser.add_argument("--head", choices=["linear", "linear_dropout_batchnorm"], help="what is put on top")
+        parser.add_argument(
+            "--static",
+            action="append",
+            nargs="+",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a fixed hyperparameter of training_scripts/train.py, for instance num_epochs=10",
+        )
+        parser.add_argument("--objective", metavar="NAME", help='the metric to judge by (default "Average loss")')
+        parser.add_argument("--goal", choices=["minimize", "maximize"], help="which way is better")
+        parser.add_argument(
+            "--metric",
+            action="append",
+            default=[],
+            metavar="NAME=REGEX",
+            help="one more metric definition; its first group is the value",
+        )
+        parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of search and training (default 0)")
+        parser.add_argument("--no-debugger", action="store_true", help="train without hook, rules and profiler")
+        parser.add_argument("--detach", action="store_true", help="return at once; the job goes on")
+        if name == "tune":
+            _add_search_options(parser)
+
+
+def _add_search_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="quick-look", help="quick-look, thorough or resnet-18-notebook")
+    parser.add_argument(
+        "--range",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="NAME=TYPE:…",
+        help="learning_rate=continuous:1e-4:5e-2:log, batch_size=integer:32:128, optimizer=categorical:adam,sgd; "
+        "given once or more, they take the place of the preset's",
+    )
+    parser.add_argument("--strategy", help="Bayesian, Random, Hyperband or Grid")
+    parser.add_argument("--max-jobs", type=int, metavar="N", help="trials altogether")
+    parser.add_argument("--max-parallel-jobs", type=int, metavar="N", help="trials at once")
+    parser.add_argument("--early-stopping", action="store_true", help="stop trials that fall behind the others")
+    parser.add_argument("--warm-start", action="append", default=[], metavar="JOB", help="learn from an earlier search")
+    parser.add_argument("--target", type=float, metavar="VALUE", help="end once the objective is as good as this")
+    parser.add_argument("--patience", type=int, metavar="N", help="end after N trials without a better one")
+
+
+def _add_job_commands(command) -> None:  # type: ignore[no-untyped-def]
+    command("jobs", "list jobs, newest first")
+    for name, help_text in (
+        ("show", "describe one job, with its trials"),
+        ("stop", "stop a job; what is finished is kept"),
+        ("resume", "let an interrupted or stopped tuning job go on"),
+        ("delete", "forget a finished job and remove its files"),
+    ):
+        command(name, help_text).add_argument("job", help="a job's name; `latest`, or `best` for the best trial")
+    logs = command("logs", "print a training job's log")
+    logs.add_argument("job", help="a training job or trial; a tuning job shows its best trial's")
+    logs.add_argument("--follow", "-f", action="store_true", help="go on until the job ends")
+
+
+def _add_predict_commands(command) -> None:  # type: ignore[no-untyped-def]
+    classify = command("classify", "say what is in pictures")
+    classify.add_argument("images", nargs="+", metavar="IMAGE", help="picture files, or folders of them")
+    classify.add_argument("--model", default="best", metavar="JOB", help="a job's name or `best` (default)")
+    classify.add_argument("--top", type=int, default=3, metavar="K", help="how many classes to show (default 3)")
+    evaluate = command("evaluate", "tell how good a job's model is on a split")
+    evaluate.add_argument("job", help="a job's name or `best`")
+    evaluate.add_argument("--split", choices=["train", "valid", "test"], default="test", help="default: test")
+
+
+def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
+    rules = command("rules", "tell what the Debugger rules say of a job or of saved tensors")
+    rules.add_argument("job", metavar="JOB|TENSOR-PATH", help="a job's name, a folder or an s3:// address")
+    report = command("report", "write the profiler report")
+    report.add_argument("job", metavar="JOB|PROFILER-PATH", help="a job's name, a folder or an s3:// address")
+    report.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.html or FILE.pdf")
+
+
+def _fail(console: Console, message: str, status: int) -> int:
+    console.end_progress()
+    print(f"sagehound: {message}", file=sys.stderr)
+    return status
