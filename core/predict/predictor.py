@@ -13,7 +13,7 @@ from typing import Any
 from core.errors import Cancelled, ModelError, PictureError
 from core.predict.child_process import ChildEnded, ChildProcess
 from core.predict.protocol import Header
-from core.predict.records import Answer, Explanation, LoadedModel, Prediction, Source, Unreadable
+from core.predict.records import Answer, Explanation, LoadedModel, Prediction, Rendered, Source, Unreadable
 from core.progress import CancelToken, Progress, Report, ignore_progress
 
 BATCH = 16
@@ -43,7 +43,6 @@ class Predictor:
         self._child: ChildProcess | None = None
         self._model: LoadedModel | None = None
         self._closed = False
-        self._last_id = 0
 
     @property
     def model(self) -> LoadedModel | None:
@@ -72,11 +71,13 @@ class Predictor:
         cancel = cancel or CancelToken()
         with self._my_turn(cancel):
             model = self._model
-            if model is not None and (model.folder, model.name) == (folder, name) and self.pid is not None:
+            if (
+                model is not None
+                and (model.folder, model.name) == (folder, name or model.name)
+                and self.pid is not None
+            ):
                 return model
-            self._model = None
-            self._model = self._load(folder, name, report, cancel)
-            return self._model
+            return self._replace(folder, name, report, cancel)
 
     def classify(
         self,
@@ -85,17 +86,23 @@ class Predictor:
         report: Report = ignore_progress,
         cancel: CancelToken | None = None,
         on_answer: OnAnswer | None = None,
+        *,
+        model: LoadedModel | None = None,
+        thumbnail: int = 0,
     ) -> list[Answer]:
         """Classify pictures; the answers are in the order of `sources`, `on_answer` gets each as it comes.
 
-        `top_k` None gives every class.
+        `top_k` None gives every class. `model` is loaded again first if another call has loaded another since.
+        `thumbnail` asks for a small JPEG with each answer, its longer side at most that long.
 
         Raises:
             ModelError: no model is loaded, or it cannot be kept running.
             Cancelled: through `cancel`.
         """
         cancel = cancel or CancelToken()
+        asked = {"op": "classify", "top_k": top_k, "thumbnail": thumbnail}
         with self._my_turn(cancel):
+            self._take_up(model, report, cancel)
             answers: list[Answer] = []
 
             def take(answer: Answer) -> None:
@@ -106,15 +113,36 @@ class Predictor:
 
             while len(answers) < len(sources):
                 try:
-                    self._classify(sources, len(answers), top_k, cancel, take)
+                    self._classify(sources[len(answers) :], asked, cancel, take)
                 except ChildEnded:
-                    # Which picture of the batch it was is found by asking for each alone.
+                    # Which picture of the open batches it was is found by asking for each alone.
                     for source in sources[len(answers) : len(answers) + BATCH * _AHEAD]:
-                        take(self._classify_alone(source, top_k, cancel))
+                        take(self._classify_alone(source, asked, cancel))
             return answers
 
-    def explain(self, source: Source, label: str | None = None, cancel: CancelToken | None = None) -> Explanation:
+    def render(self, source: Source, edge: int, cancel: CancelToken | None = None) -> Rendered:
+        """Decode a picture to be shown, its longer side at most `edge` pixels. Needs no model.
+
+        Raises:
+            PictureError: the picture cannot be read, or the process died of it.
+            Cancelled: through `cancel`.
+        """
+        cancel = cancel or CancelToken()
+        with self._my_turn(cancel):
+            reply, pixels = self._ask_about(source, {"op": "render", "edge": edge}, cancel)
+            return Rendered(reply["width"], reply["height"], pixels)
+
+    def explain(
+        self,
+        source: Source,
+        label: str | None = None,
+        cancel: CancelToken | None = None,
+        *,
+        model: LoadedModel | None = None,
+    ) -> Explanation:
         """Show where the model looked to find `label` (the most probable class by default), by occlusion.
+
+        `model` is loaded again first if another call has loaded another since.
 
         Raises:
             PictureError: the picture cannot be read, or the process died of it.
@@ -123,18 +151,9 @@ class Predictor:
         """
         cancel = cancel or CancelToken()
         with self._my_turn(cancel):
-            model = self._ready(cancel)
-            fields, payload = _packed([source])
-            try:
-                child = self._running()
-                child.send({"op": "explain", "id": self._next_id(), "label": label, **fields}, payload)
-                reply, png = self._receive(child, _ANSWER_TIMEOUT_S, cancel, ignore_progress, end_on_cancel=True)
-            except ChildEnded as ended:
-                raise _killer(source, ended) from None
-            if "error" in reply:
-                raise PictureError(**reply["error"])
-            if model.classes and reply["label"] not in model.classes:
-                raise ModelError(f"The model answered with a class it does not have: {reply['label']}.")
+            self._take_up(model, ignore_progress, cancel)
+            self._ready(cancel)
+            reply, png = self._ask_about(source, {"op": "explain", "label": label}, cancel)
             return Explanation(source, reply["label"], reply["probability"], png, reply["milliseconds"])
 
     def close(self) -> None:
@@ -166,10 +185,6 @@ class Predictor:
                 self.close()
                 raise Cancelled
         return self._child
-
-    def _next_id(self) -> int:
-        self._last_id += 1
-        return self._last_id
 
     def _receive(
         self, child: ChildProcess, timeout: float, cancel: CancelToken, report: Report, *, end_on_cancel: bool
@@ -203,10 +218,20 @@ class Predictor:
 
     # Loading -----------------------------------------------------------------------------------------------------
 
+    def _take_up(self, model: LoadedModel | None, report: Report, cancel: CancelToken) -> None:
+        """Load `model` if it is not the one that is loaded."""
+        if model is not None and model != self._model:
+            self._replace(model.folder, model.name, report, cancel)
+
+    def _replace(self, folder: Path, name: str, report: Report, cancel: CancelToken) -> LoadedModel:
+        self._model = None
+        self._model = self._load(folder, name, report, cancel)
+        return self._model
+
     def _load(self, folder: Path, name: str, report: Report, cancel: CancelToken) -> LoadedModel:
         began = time.perf_counter()
         report(Progress(0, None, "Loading model"))
-        request = {"op": "load", "id": self._next_id(), "folder": str(folder), "cache": str(self._cache)}
+        request = {"op": "load", "folder": str(folder), "cache": str(self._cache)}
         try:
             child = self._running()
             child.send(request)
@@ -242,48 +267,53 @@ class Predictor:
             self._load(model.folder, model.name, ignore_progress, cancel)
         return model
 
-    # Classifying -------------------------------------------------------------------------------------------------
+    # Asking ------------------------------------------------------------------------------------------------------
+
+    def _ask_about(self, source: Source, asked: Header, cancel: CancelToken) -> tuple[Header, bytes]:
+        fields, payload = _packed([source])
+        try:
+            child = self._running()
+            child.send({**asked, **fields}, payload)
+            reply, data = self._receive(child, _ANSWER_TIMEOUT_S, cancel, ignore_progress, end_on_cancel=True)
+        except ChildEnded as ended:
+            self._drop_child()
+            raise _killer(source, ended) from None
+        if "error" in reply:
+            raise PictureError(**reply["error"])
+        return reply, data
 
     def _classify(
-        self,
-        sources: Sequence[Source],
-        start: int,
-        top_k: int | None,
-        cancel: CancelToken,
-        take: Callable[[Answer], None],
+        self, sources: Sequence[Source], asked: Header, cancel: CancelToken, take: Callable[[Answer], None]
     ) -> None:
-        """Classify `sources[start:]` in batches, keeping the process busy; `ChildEnded` when it dies."""
-        model = self._ready(cancel)
-        child = self._running()
-        starts = iter(range(start, len(sources), BATCH))
-        open_batches: deque[Sequence[Source]] = deque()
+        """Classify in batches, keeping the process busy; `ChildEnded` when it dies, after the answers that came."""
+        model, child = self._ready(cancel), self._running()
+        batches = (sources[first : first + BATCH] for first in range(0, len(sources), BATCH))
+        under_way: deque[Sequence[Source]] = deque()
         while True:
-            while len(open_batches) < _AHEAD and not cancel.cancelled:
-                first = next(starts, None)
-                if first is None:
-                    break
-                batch = sources[first : first + BATCH]
+            while len(under_way) < _AHEAD and not cancel.cancelled and (batch := next(batches, None)):
                 fields, payload = _packed(batch)
                 try:
-                    child.send({"op": "classify", "id": self._next_id(), "top_k": top_k, **fields}, payload)
+                    child.send({**asked, **fields}, payload)
                 except ChildEnded:
                     self._drop_child()
                     raise
-                open_batches.append(batch)
-            if not open_batches:
+                under_way.append(batch)
+            if not under_way:
                 cancel.raise_if_cancelled()
                 return
-            # After a cancel the open batches are awaited and thrown away, so that the process stays warm.
-            reply, _ = self._receive(child, _ANSWER_TIMEOUT_S, cancel, ignore_progress, end_on_cancel=False)
-            batch = open_batches.popleft()
+            # After a cancel the batches under way are awaited and thrown away, so that the process stays warm.
+            reply, thumbnails = self._receive(child, _ANSWER_TIMEOUT_S, cancel, ignore_progress, end_on_cancel=False)
+            batch = under_way.popleft()
             if not cancel.cancelled:
-                for source, fields in zip(batch, reply["answers"], strict=True):
-                    take(_answer(source, fields, model.name))
+                for source, answer in zip(batch, reply["answers"], strict=True):
+                    size = answer.get("thumbnail", 0)
+                    take(_answer(source, answer, model.name, thumbnails[:size]))
+                    thumbnails = thumbnails[size:]
 
-    def _classify_alone(self, source: Source, top_k: int | None, cancel: CancelToken) -> Answer:
+    def _classify_alone(self, source: Source, asked: Header, cancel: CancelToken) -> Answer:
         answers: list[Answer] = []
         try:
-            self._classify([source], 0, top_k, cancel, answers.append)
+            self._classify([source], asked, cancel, answers.append)
         except ChildEnded as ended:
             return Unreadable(source, _killer(source, ended))
         return answers[0]
@@ -301,11 +331,13 @@ def _packed(sources: Sequence[Source]) -> tuple[Header, bytes]:
     return {"pictures": pictures}, b"".join(parts)
 
 
-def _answer(source: Source, fields: Header, model: str) -> Answer:
+def _answer(source: Source, fields: Header, model: str, thumbnail: bytes) -> Answer:
     if "error" in fields:
         return Unreadable(source, PictureError(**fields["error"]))
     classes = tuple((str(label), float(probability)) for label, probability in fields["classes"])
-    return Prediction(source, classes, fields["milliseconds"], model, fields["width"], fields["height"])
+    return Prediction(
+        source, classes, fields["milliseconds"], model, fields["width"], fields["height"], bytes(thumbnail)
+    )
 
 
 def _killer(source: Source, ended: ChildEnded) -> PictureError:

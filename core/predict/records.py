@@ -32,7 +32,8 @@ class Prediction:
     """The classes of one picture, the most probable first.
 
     `classes` are (label, probability in 0…1) pairs. `milliseconds` is decoding plus the picture's share of the forward
-    pass. `width` and `height` are the picture's own, in pixels, after EXIF orientation.
+    pass. `width` and `height` are the picture's own, in pixels, after EXIF orientation. `thumbnail` is a small JPEG,
+    empty unless it was asked for.
     """
 
     source: Source
@@ -41,6 +42,7 @@ class Prediction:
     model: str
     width: int
     height: int
+    thumbnail: bytes = b""
 
     @property
     def label(self) -> str:
@@ -76,3 +78,22 @@ class Explanation:
     probability: float
     png: bytes
     milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A picture to be shown: upright RGB, 3 bytes per pixel, row by row without padding."""
+
+    width: int
+    height: int
+    pixels: bytes
+
+
+def percent(probability: float) -> str:
+    """A probability for people: 93.4 %, < 0.1 %, > 99.9 %; only what is certain is 0.0 % or 100.0 %."""
+    value = 100 * probability
+    if 0 < value < 0.1:
+        return "< 0.1 %"
+    if 99.9 < value < 100:
+        return "> 99.9 %"
+    return f"{value:.1f} %"
