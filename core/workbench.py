@@ -68,7 +68,9 @@ class Workbench:
         """Read a folder of labelled pictures; see `core.dataset.scan`."""
         from core.dataset import scan
 
-        return scan(folder, cache=self.paths.datasets, report=report, cancel=cancel, on_found=on_found)
+        return scan(
+            folder, cache=self.paths.datasets / "scans.sqlite3", report=report, cancel=cancel, on_found=on_found
+        )
 
     def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
         """Split a scanned folder into train, valid and test; nobody's files are touched."""

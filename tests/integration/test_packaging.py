@@ -29,7 +29,7 @@ def test_every_package_folder_is_listed_and_has_an_init() -> None:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of a fresh environment that holds the wheel, and sees this one's libraries but not the checkout."""
+    """The bin folder of a fresh environment with the wheel, which sees this one's libraries but not the checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     build = [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
