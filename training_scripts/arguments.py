@@ -22,10 +22,11 @@ FINE_TUNE_LEARNING_RATE = 3e-4
 IGNORED = ("_tuning_objective_metric",)
 
 
-class _Parser(ArgumentParser):
+class Parser(ArgumentParser):
     """Says what is wrong in one sentence, through the failure file, instead of printing a usage text."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise `JobError` where argparse would print and exit."""
         # argparse says "argument --batch_size: batch_size is …"; the second half is a sentence already.
         text = message.partition(": ")[2] if message.startswith("argument --") else message
         raise JobError(text[:1].upper() + text[1:].rstrip(".") + ".")
@@ -34,7 +35,7 @@ class _Parser(ArgumentParser):
 def get_args_parser() -> ArgumentParser:
     """The hyperparameters with their defaults; `learning_rate` None means the default of the mode."""
     # No -h and no abbreviations: a hyperparameter of one letter arrives as `-h`, and `--l` must not mean learning_rate.
-    parser = _Parser(prog="train.py", add_help=False, allow_abbrev=False, description=__doc__)
+    parser = Parser(prog="train.py", add_help=False, allow_abbrev=False, description=__doc__)
     parser.add_argument("--help", action="help", help="show this and exit")
     choice(parser, "backbone", tuple(BACKBONES), DEFAULT_BACKBONE, "the pretrained network")
     option(parser, "weights", text, "default", "default, none (untrained) or a file with the backbone's state_dict")

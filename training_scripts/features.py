@@ -1,0 +1,321 @@
+"""Compute the frozen features of a dataset once.
+
+`python features.py --backbone NAME [--weights default|none|FILE] [--store FOLDER] [--output FOLDER]`
+
+Reads the train, valid and test channels (SM_CHANNEL_*) and writes a features channel to `output` (SM_MODEL_DIR by
+default). The features themselves are appended to a store that all jobs share; only pictures that no job has seen
+before are computed. Prints `features 120/2000 (34.5 pictures/s)`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    _HERE = Path(__file__).resolve().parent
+    sys.path[:] = [str(_HERE.parent)] + [entry for entry in sys.path if Path(entry or ".").resolve() != _HERE]
+
+import hashlib
+import json
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from training_scripts import arguments, data, runtime
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE
+from training_scripts.data import Samples
+from training_scripts.feature_store import FeatureStore, relative, write_channel
+from training_scripts.job import JobError, JobFolders, StopRequest, report_failure, write_text
+from training_scripts.pictures import PictureUnreadable
+from training_scripts.preprocess import pixels
+from training_scripts.weights import Weights, find
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TORCH_BATCH = 32
+REPORT_SECONDS = 0.5
+FLUSH_SECONDS = 2.0
+BACKBONE_STATE = "backbone.pth"
+REFUSED = "refused.txt"
+
+
+class Stopped(Exception):
+    """SIGTERM came; what was computed is in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One picture: its content's SHA-256 and its features (dim,), or why it has none."""
+
+    sha256: str
+    features: NDArray[np.float32] | None
+    reason: str = ""
+
+
+def get_args_parser() -> ArgumentParser:
+    """The arguments of features.py; those of train.py that do not matter here are ignored."""
+    parser = arguments.Parser(prog="features.py", add_help=False, allow_abbrev=False, description=__doc__)
+    parser.add_argument("--help", action="help", help="show this and exit")
+    arguments.choice(parser, "backbone", tuple(BACKBONES), DEFAULT_BACKBONE, "the frozen network")
+    arguments.option(parser, "weights", arguments.text, "default", "default, none (untrained) or a file")
+    arguments.option(parser, "seed", arguments.whole(0), 0, "of untrained weights")
+    arguments.option(parser, "num_workers", arguments.whole(0), 0, "threads; 0: one per core")
+    arguments.choice(
+        parser, "runtime", ("auto", "openvino", "torch"), "auto", "what computes; $SAGEHOUND_RUNTIME counts too"
+    )
+    arguments.option(parser, "store", arguments.text, "", "folder of all stores; by default inside the output")
+    arguments.option(parser, "output", arguments.text, "", "where the features channel is written; SM_MODEL_DIR")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compute what is missing and write the channel; 0, or 1 after a failure file."""
+    folders = JobFolders.from_environment()
+    try:
+        args, _ = get_args_parser().parse_known_args(list(sys.argv[1:] if argv is None else argv))
+        output = Path(args.output) if args.output else folders.model
+        make_channel(args, folders, output, StopRequest().listen())
+    except Stopped:
+        print("Stopped; the features computed so far are kept.", flush=True)
+    except BaseException as error:
+        report_failure(error, folders)
+        return 1
+    return 0
+
+
+def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopRequest) -> None:
+    """Write the features channel of the job's dataset to `output`.
+
+    Raises:
+        JobError: there is nothing to compute from.
+        Stopped: SIGTERM came.
+    """
+    splits = {split: _hashed(split, samples) for split, samples in data.load_channels(dict(folders.channels)).items()}
+    weights = find(args.backbone, args.weights, args.seed, folders.channels)
+    stores = Path(getattr(args, "store", "") or output / "stores")
+    threads = args.num_workers or data.cores()
+    for name in _runtimes(getattr(args, "runtime", "auto")):
+        folder = stores / store_key(args.backbone, weights, name)
+        with _locked(folder, stop):
+            if (folder / REFUSED).exists():
+                continue
+            store = FeatureStore(folder, BACKBONES[args.backbone].dim)
+            store.repair()
+            missing = {
+                samples.hashes[index]: samples.file(index)
+                for samples in splits.values()
+                for index in range(len(samples))
+                if store.row(samples.hashes[index]) is None
+            }
+            rows: Iterable[Row] = ()
+            if missing or not (folder / BACKBONE_STATE).exists():
+                extractor = _extractor(args.backbone, weights, name, folder, threads)
+                if extractor is None:
+                    continue
+                rows = extractor(list(missing.values()))
+            computed = _compute(missing, rows, store, stop)
+        kept = {split: _resolved(split, samples, computed) for split, samples in splits.items()}
+        if len(set(kept["train"].labels.tolist())) < 2:
+            raise JobError("There is nothing to tell apart: the readable train pictures are all of one class.")
+        write_channel(output, store, kept, _about(args.backbone, weights, name, kept["train"], folder, output))
+        return
+    raise JobError("No runtime here can compute these features.")
+
+
+def store_key(backbone: str, weights: Weights, name: str) -> str:
+    """The name of a store's folder: all that the numbers depend on."""
+    identity = {
+        "backbone": backbone,
+        "weights": weights.identity,
+        "preprocessing": BACKBONES[backbone].preprocessing.to_json(),
+        "runtime": runtime.version(name),
+        "layout": 1,
+    }
+    return f"{backbone}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
+
+
+def _runtimes(wanted: str) -> tuple[str, ...]:
+    """The runtimes to try in order; one that was asked for by name is not replaced."""
+    first = runtime.choose("" if wanted == "auto" else wanted)
+    return (first, "torch") if first == "openvino" and wanted == "auto" else (first,)
+
+
+@contextmanager
+def _locked(folder: Path, stop: StopRequest) -> Iterator[None]:
+    """Hold the store's lock; waits for other jobs without end, but not past a stop."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, told = FileLock(folder / "lock"), False
+    while True:
+        try:
+            lock.acquire(timeout=0.5)
+            break
+        except Timeout:
+            if stop.requested:
+                raise Stopped from None
+            if not told:
+                print("Waiting for another job that computes features of this backbone.", flush=True)
+                told = True
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _hashed(split: str, samples: Samples) -> Samples:
+    """`samples` with every hash known; files that cannot be read are left out."""
+    unknown = [index for index, value in enumerate(samples.hashes) if not value]
+    if not unknown:
+        return samples
+
+    def digest(index: int) -> tuple[int, str, str]:
+        try:
+            return index, hashlib.sha256(samples.file(index).read_bytes()).hexdigest(), ""
+        except OSError as error:
+            return index, "", str(error)
+
+    hashes, failed = list(samples.hashes), []
+    for index, value, reason in data.in_threads(digest, unknown, data.cores(), 64):
+        hashes[index] = value
+        if not value:
+            data.warn_left_out(split, samples.paths[index], reason)
+            failed.append(index)
+    return replace(samples, hashes=tuple(hashes)).without(failed)
+
+
+def _extractor(
+    backbone: str, weights: Weights, name: str, folder: Path, threads: int
+) -> Callable[[Sequence[Path]], Iterator[Row]] | None:
+    """What computes rows of files; None if OpenVINO cannot do this network, which is remembered in the folder."""
+    saved = folder / "forward.xml"
+    if name == "openvino" and saved.exists() and (folder / BACKBONE_STATE).exists():
+        return partial(_rows_one_by_one, backbone, runtime.openvino_forward(saved, threads), threads)
+    import torch
+
+    from training_scripts.model import build_backbone
+
+    network = build_backbone(backbone, weights).eval()
+    partial_file = folder / f".{BACKBONE_STATE}"
+    torch.save(network.state_dict(), partial_file)
+    partial_file.replace(folder / BACKBONE_STATE)
+    preprocessing = BACKBONES[backbone].preprocessing
+    if name == "torch":
+        return partial(_rows_in_batches, backbone, runtime.torch_forward(network, preprocessing), threads)
+    model = runtime.convert(network, preprocessing)
+    if model is None:
+        write_text(folder / REFUSED, "OpenVINO could not compute this network, or not as torch does.\n")
+        return None
+    runtime.save(model, saved)
+    return partial(_rows_one_by_one, backbone, runtime.openvino_forward(saved, threads), threads)
+
+
+def _read(backbone: str, file: Path) -> tuple[str, NDArray[np.uint8] | None, str]:
+    """SHA-256 and pixels of a file, from one reading of it; or why there are no pixels."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        return "", None, str(error)
+    sha256 = hashlib.sha256(content).hexdigest()
+    try:
+        return sha256, pixels(content, BACKBONES[backbone].preprocessing), ""
+    except PictureUnreadable as error:
+        return sha256, None, str(error)
+
+
+def _rows_one_by_one(backbone: str, forward: runtime.Forward, threads: int, files: Sequence[Path]) -> Iterator[Row]:
+    """Each thread decodes a picture and computes its features: no queue, no idle core, whatever the two cost."""
+
+    def row(file: Path) -> Row:
+        sha256, picture, reason = _read(backbone, file)
+        return Row(sha256, None if picture is None else forward(picture[np.newaxis])[0], reason)
+
+    return data.in_threads(row, files, threads, 4 * threads)
+
+
+def _rows_in_batches(backbone: str, forward: runtime.Forward, threads: int, files: Sequence[Path]) -> Iterator[Row]:
+    """Threads decode ahead; batches go through the network, which is faster so under torch."""
+    waiting: list[tuple[str, NDArray[np.uint8]]] = []
+    for sha256, picture, reason in data.in_threads(partial(_read, backbone), files, threads, 2 * TORCH_BATCH):
+        if picture is None:
+            # In order: what came before this picture goes first.
+            yield from _forwarded(forward, waiting)
+            waiting = []
+            yield Row(sha256, None, reason)
+            continue
+        waiting.append((sha256, picture))
+        if len(waiting) == TORCH_BATCH:
+            yield from _forwarded(forward, waiting)
+            waiting = []
+    yield from _forwarded(forward, waiting)
+
+
+def _forwarded(forward: runtime.Forward, waiting: list[tuple[str, NDArray[np.uint8]]]) -> Iterator[Row]:
+    if waiting:
+        features = forward(np.stack([picture for _, picture in waiting]))
+        for (sha256, _), row in zip(waiting, features, strict=True):
+            yield Row(sha256, row)
+
+
+def _compute(missing: dict[str, Path], rows: Iterable[Row], store: FeatureStore, stop: StopRequest) -> dict[str, Row]:
+    """Append the rows of the missing pictures to the store; returns each asked-for hash's row, its features dropped."""
+    total, computed, started = len(missing), {}, time.monotonic()
+    pending: dict[str, NDArray[np.float32]] = {}
+    told = flushed = started
+
+    def flush() -> None:
+        if pending:
+            store.append(list(pending), np.stack(list(pending.values())))
+            pending.clear()
+
+    try:
+        for done, (asked, row) in enumerate(zip(missing, rows, strict=False), start=1):
+            computed[asked] = Row(row.sha256, None, row.reason)
+            if row.features is not None and store.row(row.sha256) is None:
+                pending[row.sha256] = row.features
+            now = time.monotonic()
+            if now - flushed > FLUSH_SECONDS:
+                flush()
+                flushed = now
+            if done == total or now - told > REPORT_SECONDS:
+                print(f"features {done}/{total} ({done / (now - started):.1f} pictures/s)", flush=True)
+                told = now
+            if stop.requested:
+                raise Stopped
+    finally:
+        flush()
+    if not total:
+        print("features: all of them are known already", flush=True)
+    return computed
+
+
+def _resolved(split: str, samples: Samples, computed: dict[str, Row]) -> Samples:
+    """`samples` under the hashes that their files really have, without those that cannot be read."""
+    failed = [index for index, value in enumerate(samples.hashes) if value in computed and computed[value].reason]
+    for index in failed:
+        data.warn_left_out(split, samples.paths[index], computed[samples.hashes[index]].reason)
+    hashes = tuple(computed[value].sha256 if value in computed else value for value in samples.hashes)
+    return replace(samples, hashes=hashes).without(failed)
+
+
+def _about(backbone: str, weights: Weights, name: str, train: Samples, folder: Path, output: Path) -> dict[str, Any]:
+    return {
+        "backbone": backbone,
+        "weights": weights.identity,
+        "preprocessing": BACKBONES[backbone].preprocessing.to_json(),
+        "runtime": runtime.version(name),
+        "classes": list(train.classes),
+        "dataset_version": train.dataset_version,
+        "backbone_state": relative(folder / BACKBONE_STATE, output),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""A frozen network on the fastest runtime there is: OpenVINO in float32 where it agrees with torch, else torch.
+
+Agreement: on a probe batch no output may differ by more than `TOLERANCE` times the largest output. float32 sums of a
+few thousand terms in another order differ by about 1e-5 of it; OpenVINO's default on some processors (bfloat16) by
+several 1e-2, which moves losses visibly and is therefore not used.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training_scripts.backbones import Preprocessing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+TOLERANCE = 1e-4
+Forward = Callable[["NDArray[np.uint8]"], "NDArray[np.float32]"]
+"""(N, size, size, 3) uint8 pictures -> (N, outputs) float32."""
+
+
+def choose(wanted: str = "") -> str:
+    """The runtime to try first: `openvino` or `torch`; `wanted` (or $SAGEHOUND_RUNTIME) may name one, or `auto`."""
+    wanted = wanted or os.environ.get("SAGEHOUND_RUNTIME", "auto")
+    if wanted in ("openvino", "torch"):
+        return wanted
+    return "openvino" if importlib.util.find_spec("openvino") and not has_gpu() else "torch"
+
+
+def version(runtime: str) -> str:
+    """The runtime with what its numbers depend on: `openvino-2026.4-f32`, `torch-2.15-cpu`, `torch-2.15-cuda`."""
+    number = importlib.metadata.version(runtime).partition("+")[0]
+    return f"{runtime}-{number}-" + ("f32" if runtime == "openvino" else "cuda" if has_gpu() else "cpu")
+
+
+def has_gpu() -> bool:
+    """Whether torch can compute on a GPU; torch is only imported where there is a sign of one."""
+    if not (Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi")):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def torch_forward(network: nn.Module, preprocessing: Preprocessing) -> Forward:
+    """`network` in evaluation mode under torch, on the GPU if there is one, in float32."""
+    import torch
+
+    from training_scripts.model import normalise
+
+    device = torch.device("cuda" if has_gpu() else "cpu")
+    network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            batch = normalise(torch.from_numpy(pictures).to(device), preprocessing)
+            result: NDArray[np.float32] = network(batch).float().cpu().numpy()
+            return result
+
+    return forward
+
+
+def convert(network: nn.Module, preprocessing: Preprocessing) -> Any | None:
+    """`network` as an OpenVINO model of uint8 pictures; None where it cannot be converted or disagrees with torch."""
+    import torch
+
+    from training_scripts.model import normalise
+
+    class Whole(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = self.network(normalise(pictures, preprocessing))
+            return result
+
+    size = preprocessing.size
+    probe = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
+    whole = Whole().eval()
+    try:
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")  # the conversion traces with torch.jit, which torch calls deprecated
+            import openvino
+
+            model = openvino.convert_model(
+                whole, example_input=torch.from_numpy(probe), input=[openvino.PartialShape([-1, size, size, 3])]
+            )
+            expected = whole(torch.from_numpy(probe)).numpy()
+        return model if agrees(openvino_forward(model)(probe), expected) else None
+    except Exception as error:  # whatever OpenVINO cannot do, torch can
+        print(f"OpenVINO is not used: {' '.join(str(error).split())[:200]}", flush=True)
+        return None
+
+
+def agrees(answer: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
+    """Whether two runtimes gave the same outputs (see `TOLERANCE`)."""
+    return bool(np.abs(answer - expected).max() <= TOLERANCE * max(float(np.abs(expected).max()), 1e-6))
+
+
+def openvino_forward(model: Any, streams: int = 1, cache: Path | None = None) -> Forward:
+    """An OpenVINO model, or the path of a saved one, compiled in float32 for `streams` calls at once.
+
+    The result may be called from many threads; each has an inference request of its own.
+    """
+    import openvino
+
+    core = openvino.Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams)}
+    if streams > 1:
+        settings["INFERENCE_NUM_THREADS"] = str(streams)
+    if cache is not None:
+        settings["CACHE_DIR"] = str(cache)
+    compiled = core.compile_model(core.read_model(model) if isinstance(model, Path) else model, "CPU", settings)
+    local = threading.local()
+
+    def forward(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if not hasattr(local, "request"):
+            local.request = compiled.create_infer_request()
+        local.request.infer([pictures])
+        return np.array(local.request.get_output_tensor(0).data, dtype=np.float32)
+
+    return forward
+
+
+def save(model: Any, file: Path) -> None:
+    """Save an OpenVINO model (`file` ends in .xml; the weights go beside it), whole or not at all."""
+    import openvino
+
+    partial = file.with_name(f"partial-{os.getpid()}-{file.name}")
+    openvino.save_model(model, partial, compress_to_fp16=False)
+    os.replace(partial.with_suffix(".bin"), file.with_suffix(".bin"))
+    os.replace(partial, file)
