@@ -1,0 +1,116 @@
+"""Thumbnails on demand: read and shrunk in the bridge's threads, kept in Qt's pixmap cache."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QImage, QPixmap, QPixmapCache
+
+from core.dataset.records import Picture
+from core.dataset.thumbnails import thumbnail
+from core.progress import CancelToken, Report
+from gui.bridge import Bridge, Handle
+
+BATCH = 12
+AT_ONCE = 2
+MOST_WAITING = 400
+
+
+class Thumbnails(QObject):
+    """Gives a picture's pixmap if it is there, else has it made; the latest asked for comes first.
+
+    Signals:
+        ready(): some that were asked for have come, or cannot be made.
+    """
+
+    ready = Signal()
+
+    def __init__(self, bridge: Bridge, cache_dir: Path, edge: int = 128) -> None:
+        super().__init__()
+        self._bridge, self._cache_dir, self._edge = bridge, cache_dir, edge
+        self._root = Path()
+        self._waiting: OrderedDict[str, Picture] = OrderedDict()
+        self._asked: set[str] = set()
+        self._broken: set[str] = set()
+        self._handles: list[Handle] = []
+        self._start = QTimer(self)
+        self._start.setSingleShot(True)
+        self._start.setInterval(0)
+        self._start.timeout.connect(self._hand_out)
+
+    def set_root(self, root: Path) -> None:
+        """Take pictures from another dataset's folder; nothing of the one before is made any more."""
+        self.stop()
+        self._root = root
+
+    def stop(self) -> None:
+        """Make no more."""
+        for handle in self._handles:
+            handle.cancel()
+        self._handles.clear()
+        self._waiting.clear()
+        self._asked.clear()
+        self._broken.clear()
+
+    def pixmap(self, picture: Picture) -> QPixmap | None:
+        """The thumbnail, or None while it is being made (or cannot be: `broken`)."""
+        found = QPixmap()
+        if QPixmapCache.find(self._key(picture.sha256), found):
+            return found
+        if picture.sha256 not in self._asked and picture.sha256 not in self._broken:
+            self._waiting[picture.sha256] = picture
+            self._waiting.move_to_end(picture.sha256)
+            if len(self._waiting) > MOST_WAITING:
+                self._waiting.popitem(last=False)
+            self._start.start()
+        return None
+
+    def broken(self, picture: Picture) -> bool:
+        """Whether no thumbnail can be made of it."""
+        return picture.sha256 in self._broken
+
+    def _key(self, sha256: str) -> str:
+        return f"{sha256}-{self._edge}"
+
+    def _hand_out(self) -> None:
+        self._handles = [handle for handle in self._handles if handle.active]
+        while self._waiting and len(self._handles) < AT_ONCE:
+            batch = [self._waiting.popitem(last=True)[1] for _ in range(min(BATCH, len(self._waiting)))]
+            self._asked.update(picture.sha256 for picture in batch)
+            root = self._root
+
+            def work(
+                report: Report, cancel: CancelToken, batch: list[Picture] = batch, root: Path = root
+            ) -> list[tuple[str, QImage | None]]:
+                return _load(batch, root, self._cache_dir, self._edge, cancel)
+
+            self._handles.append(self._bridge.run(work, self._on_loaded))
+
+    def _on_loaded(self, images: Sequence[tuple[str, QImage | None]]) -> None:
+        for sha256, image in images:
+            self._asked.discard(sha256)
+            if image is None:
+                self._broken.add(sha256)
+            else:
+                QPixmapCache.insert(self._key(sha256), QPixmap.fromImage(image))
+        self.ready.emit()
+        if self._waiting:
+            self._start.start()
+
+
+def _load(
+    pictures: Sequence[Picture], root: Path, cache_dir: Path, edge: int, cancel: CancelToken
+) -> list[tuple[str, QImage | None]]:
+    """Thumbnails as images; None for a picture that cannot be read any more."""
+    images: list[tuple[str, QImage | None]] = []
+    for picture in pictures:
+        cancel.raise_if_cancelled()
+        try:
+            image = QImage(str(thumbnail(root / picture.path, picture.sha256, cache_dir, edge)))
+        except (OSError, ValueError):
+            image = QImage()
+        images.append((picture.sha256, None if image.isNull() else image))
+    return images

@@ -1,0 +1,293 @@
+"""A grid of thumbnails with a header per class; it paints only what is in sight, so its size does not matter."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, Qt
+from PySide6.QtGui import (
+    QColor,
+    QHelpEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QRegion,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QToolTip
+
+from core.dataset.records import Picture
+from gui.icons import paint_icon
+from gui.models.pictures_model import PICTURE_ROLE, SPLIT_ROLE, PicturesModel, Section
+from gui.theme import SPLIT_COLOURS, Tokens, font, tokens
+from gui.thumbnails import Thumbnails
+
+AnyIndex = QModelIndex | QPersistentModelIndex
+SMALLEST = 104
+GAP = 8
+HEADER = 34
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    section: Section
+    top: int
+    rows: int
+
+
+class PictureGrid(QAbstractItemView):
+    """The pictures of a `PicturesModel`; arrow keys, Home, End and Page keys move among them."""
+
+    def __init__(self, model: PicturesModel, thumbnails: Thumbnails) -> None:
+        super().__init__()
+        self.setObjectName("grid")
+        self.setAccessibleName("Pictures")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setMouseTracking(True)
+        self._pictures, self._thumbnails = model, thumbnails
+        self._placed: list[_Placed] = []
+        self._tops: list[int] = []
+        self._height = 0
+        self.setModel(model)
+        model.sections_changed.connect(self._lay_out)
+        thumbnails.ready.connect(self.viewport().update)
+        self._lay_out()
+
+    @property
+    def columns(self) -> int:
+        """How many pictures stand side by side."""
+        return max(1, (self.viewport().width() + GAP) // (SMALLEST + GAP))
+
+    @property
+    def cell(self) -> int:
+        """The edge of a picture's square, so that a line fills the width."""
+        return max(SMALLEST, (self.viewport().width() - (self.columns - 1) * GAP) // self.columns)
+
+    def show_class(self, label: str) -> None:
+        """Scroll to the header of a class."""
+        for placed in self._placed:
+            if placed.section.label == label:
+                self.verticalScrollBar().setValue(placed.top)
+
+    # What Qt asks of a view
+
+    def visualRect(self, index: AnyIndex) -> QRect:
+        """Where a picture is in the viewport."""
+        if not index.isValid():
+            return QRect()
+        return self._cell(index.row()).translated(0, -self.verticalOffset())
+
+    def indexAt(self, point: QPoint) -> QModelIndex:
+        """The picture under a point of the viewport."""
+        x, y = point.x(), point.y() + self.verticalOffset()
+        at = bisect_right(self._tops, y) - 1
+        if at < 0 or x < 0:
+            return QModelIndex()
+        placed = self._placed[at]
+        edge = self.cell
+        line, below = divmod(y - placed.top - HEADER, edge + GAP)
+        column, beside = divmod(x, edge + GAP)
+        number = line * self.columns + column
+        if line < 0 or below >= edge or beside >= edge or column >= self.columns or number >= placed.section.count:
+            return QModelIndex()
+        return self._pictures.index(placed.section.first + number)
+
+    def scrollTo(
+        self, index: AnyIndex, hint: QAbstractItemView.ScrollHint = QAbstractItemView.ScrollHint.EnsureVisible
+    ) -> None:
+        """Bring a picture into sight, with the header of its class if it is in the first line."""
+        if not index.isValid():
+            return
+        cell, bar = self._cell(index.row()), self.verticalScrollBar()
+        top = cell.top() - HEADER
+        if top < bar.value():
+            bar.setValue(top)
+        elif cell.bottom() + GAP > bar.value() + self.viewport().height():
+            bar.setValue(cell.bottom() + GAP - self.viewport().height())
+
+    def moveCursor(self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier) -> QModelIndex:
+        """The picture that a key leads to."""
+        count = self._pictures.rowCount()
+        if not count:
+            return QModelIndex()
+        current = self.currentIndex()
+        if not current.isValid():
+            return self._pictures.index(0)
+        row = current.row()
+        move = QAbstractItemView.CursorAction
+        lines = max(1, self.viewport().height() // (self.cell + GAP) - 1)
+        target = {
+            move.MoveLeft: row - 1,
+            move.MovePrevious: row - 1,
+            move.MoveRight: row + 1,
+            move.MoveNext: row + 1,
+            move.MoveHome: 0,
+            move.MoveEnd: count - 1,
+        }.get(action)
+        if target is None:
+            step = {move.MoveUp: -1, move.MoveDown: 1, move.MovePageUp: -lines, move.MovePageDown: lines}[action]
+            target = self._row_beyond(row, step)
+        return self._pictures.index(min(max(target, 0), count - 1))
+
+    def horizontalOffset(self) -> int:
+        """Nothing scrolls sideways."""
+        return 0
+
+    def verticalOffset(self) -> int:
+        """Pixels scrolled down."""
+        return self.verticalScrollBar().value()
+
+    def isIndexHidden(self, index: AnyIndex) -> bool:
+        """Nothing is hidden."""
+        return False
+
+    def setSelection(self, rect: QRect, command: QItemSelectionModel.SelectionFlag) -> None:
+        """Select the picture at the middle of `rect`."""
+        index = self.indexAt(rect.center())
+        if index.isValid():
+            self.selectionModel().select(index, command)
+
+    def visualRegionForSelection(self, selection: object) -> QRegion:
+        """Where the selected pictures are."""
+        region = QRegion()
+        for index in self.selectionModel().selectedIndexes():
+            region += self.visualRect(index)
+        return region
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Lay out for another width."""
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def viewportEvent(self, event: object) -> bool:
+        """Show the details of the picture under the pointer."""
+        if isinstance(event, QHelpEvent):
+            index = self.indexAt(event.pos())
+            text = index.data(Qt.ItemDataRole.ToolTipRole) if index.isValid() else ""
+            QToolTip.showText(event.globalPos(), text, self)
+            return True
+        return super().viewportEvent(event)  # type: ignore[arg-type]
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the headers and pictures that are in sight."""
+        painter = QPainter(self.viewport())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        colours, offset = tokens(), self.verticalOffset()
+        first = max(0, bisect_right(self._tops, offset + event.rect().top()) - 1)
+        for placed in self._placed[first:]:
+            if placed.top - offset > event.rect().bottom():
+                break
+            self._paint_section(painter, placed, offset, event.rect(), colours)
+
+    # How it does it
+
+    def _lay_out(self) -> None:
+        columns, line, top = self.columns, self.cell + GAP, 0
+        self._placed = []
+        for section in self._pictures.sections:
+            rows = -(-section.count // columns)
+            self._placed.append(_Placed(section, top, rows))
+            top += HEADER + rows * line + GAP
+        self._tops = [placed.top for placed in self._placed]
+        self._height = top
+        bar = self.verticalScrollBar()
+        bar.setRange(0, max(0, top - self.viewport().height()))
+        bar.setPageStep(self.viewport().height())
+        bar.setSingleStep(line // 3)
+        self.viewport().update()
+
+    def _cell(self, row: int) -> QRect:
+        """Where a picture is in the whole grid."""
+        placed = self._placed[self._section_at(row)]
+        line, column = divmod(row - placed.section.first, self.columns)
+        edge = self.cell
+        return QRect(column * (edge + GAP), placed.top + HEADER + line * (edge + GAP), edge, edge)
+
+    def _section_at(self, row: int) -> int:
+        return bisect_right([placed.section.first for placed in self._placed], row) - 1
+
+    def _row_beyond(self, row: int, lines: int) -> int:
+        """The row that lies `lines` lines below (above, if negative), across classes."""
+        at = self._section_at(row)
+        line, column = divmod(row - self._placed[at].section.first, self.columns)
+        line += lines
+        while line < 0 and at > 0:
+            at -= 1
+            line += self._placed[at].rows
+        while line >= self._placed[at].rows and at < len(self._placed) - 1:
+            line -= self._placed[at].rows
+            at += 1
+        if line < 0 or line >= self._placed[at].rows:
+            return row
+        section = self._placed[at].section
+        return section.first + min(line * self.columns + column, section.count - 1)
+
+    def _paint_section(self, painter: QPainter, placed: _Placed, offset: int, dirty: QRect, colours: Tokens) -> None:
+        section, top = placed.section, placed.top - offset
+        header = QRect(0, top, self.viewport().width(), HEADER)
+        if header.intersects(dirty):
+            painter.setFont(font("strong"))
+            painter.setPen(QColor(colours.text))
+            count = f"{section.count:,}"
+            room = header.width() - painter.fontMetrics().horizontalAdvance(count) - 24
+            name = painter.fontMetrics().elidedText(section.label, Qt.TextElideMode.ElideMiddle, room)
+            painter.drawText(header, Qt.AlignmentFlag.AlignVCenter, name)
+            after = header.adjusted(painter.fontMetrics().horizontalAdvance(name) + 8, 0, 0, 0)
+            painter.setFont(font("figures"))
+            painter.setPen(QColor(colours.muted))
+            painter.drawText(after, Qt.AlignmentFlag.AlignVCenter, count)
+        line_height = self.cell + GAP
+        first = max(0, (dirty.top() - top - HEADER) // line_height)
+        last = min(placed.rows - 1, (dirty.bottom() - top - HEADER) // line_height)
+        for line in range(first, last + 1):
+            start = line * self.columns
+            for number in range(start, min(start + self.columns, section.count)):
+                index = self._pictures.index(section.first + number)
+                self._paint_picture(painter, index, self.visualRect(index), colours)
+
+    def _paint_picture(self, painter: QPainter, index: QModelIndex, cell: QRect, colours: Tokens) -> None:
+        picture: Picture = index.data(PICTURE_ROLE)
+        shape = QPainterPath()
+        shape.addRoundedRect(QRectF(cell), 6, 6)
+        painter.fillPath(shape, QColor(colours.raised))
+        pixmap = self._thumbnails.pixmap(picture)
+        if pixmap is not None:
+            painter.save()
+            painter.setClipPath(shape)
+            size = pixmap.size().scaled(cell.size(), Qt.AspectRatioMode.KeepAspectRatioByExpanding)
+            target = QRect(QPoint(0, 0), size)
+            target.moveCenter(cell.center())
+            painter.drawPixmap(target, pixmap)
+            painter.restore()
+        elif self._thumbnails.broken(picture):
+            box = QRectF(cell.center().x() - 12, cell.center().y() - 12, 24, 24)
+            paint_icon(painter, box, "warning", QColor(colours.warning))
+        self._paint_marks(painter, index, cell, colours)
+
+    def _paint_marks(self, painter: QPainter, index: QModelIndex, cell: QRect, colours: Tokens) -> None:
+        split = index.data(SPLIT_ROLE)
+        if split and split != "train":
+            # A letter beside the colour, for those who do not see the colour.
+            badge = QRectF(cell.right() - 21, cell.bottom() - 21, 18, 18)
+            painter.setPen(QPen(QColor("#FFFFFF"), 1.5))
+            painter.setBrush(QColor(SPLIT_COLOURS[split]))
+            painter.drawRoundedRect(badge, 5, 5)
+            painter.setFont(font("caption"))
+            painter.setPen(QColor("#1C211D"))
+            painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, split[0].upper())
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        if self.selectionModel().isSelected(index):
+            painter.setPen(QPen(QColor(colours.accent), 3))
+            painter.drawRoundedRect(QRectF(cell).adjusted(1.5, 1.5, -1.5, -1.5), 6, 6)
+        elif index == self.currentIndex() and self.hasFocus():
+            painter.setPen(QPen(QColor(colours.accent), 1.5, Qt.PenStyle.DashLine))
+            painter.drawRoundedRect(QRectF(cell).adjusted(1, 1, -1, -1), 6, 6)
+        else:
+            painter.setPen(QPen(QColor(colours.line), 1))
+            painter.drawRoundedRect(QRectF(cell).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
