@@ -1,0 +1,84 @@
+"""What the parts of a supervisor share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.engines.local.launcher import Launcher, ScriptProcess
+from core.engines.local.runtime import Runtime
+from core.jobs.contract import (
+    JobFolder,
+    environment,
+    hyperparameter_arguments,
+    inherited_environment,
+    write_configuration,
+)
+from core.jobs.specs import Spec, TrainingSpec, TuningSpec
+from core.paths import AppPaths
+from core.store import Store
+
+
+class Stopped(Exception):
+    """The job was asked to stop."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Interrupted(BaseException):
+    """The supervisor was told to end by the system; nothing else may catch it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """One job: its spec and folder, where things lie, and how scripts are run."""
+
+    spec: Spec
+    folder: JobFolder
+    paths: AppPaths
+    store: Store
+    runtime: Runtime
+    launcher: Launcher
+    gpus: int = 0
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.spec.name
+
+    @property
+    def training(self) -> TrainingSpec:
+        """What every trial has in common; a training job's own spec."""
+        return self.spec.training if isinstance(self.spec, TuningSpec) else self.spec
+
+    def raise_if_stopped(self) -> None:
+        """Raise `Stopped` if someone asked for that."""
+        if self.folder.stop_request.exists():
+            raise Stopped(self.folder.stop_request.read_text(encoding="utf-8").strip())
+
+    def launch(
+        self,
+        script: Path,
+        name: str,
+        folder: JobFolder,
+        hyperparameters: Mapping[str, str],
+        channels: Mapping[str, str],
+        cores: int,
+        extra: Mapping[str, str] | None = None,
+    ) -> ScriptProcess:
+        """Start a script under the container contract, in `folder`, its output appended to the folder's log.
+
+        `extra` are arguments of the local engine's own, which no container would give.
+        """
+        folder.create()
+        write_configuration(folder, hyperparameters, channels)
+        variables = {
+            **inherited_environment(),
+            **environment(name, folder, script, hyperparameters, channels, cores, self.gpus),
+            "SAGEHOUND_WEIGHTS_DIR": str(self.paths.weights),
+        }
+        arguments = hyperparameter_arguments({**hyperparameters, **(extra or {})})
+        return self.launcher.start(script, arguments, variables, folder.root, folder.log)

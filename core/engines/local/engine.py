@@ -1,0 +1,256 @@
+"""The embedded local engine: plain processes on plain folders, results in the store."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from core.engines.base import Capabilities, Engine
+from core.engines.local.logtail import read_lines
+from core.engines.local.processes import created, is_alive, kill_tree, reap, start_detached
+from core.engines.local.runtime import INTERRUPTED, RUNTIME_FILE, Runtime
+from core.errors import EngineError, JobNotFound, ModelError
+from core.jobs.contract import JobFolder
+from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
+from core.jobs.specs import Spec, TuningSpec
+from core.jobs.status import JobStatus
+from core.paths import AppPaths
+from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.rows import new_record
+from core.store import Store
+from core.tuning.search import check_strategy
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+
+_SUPERVISOR = "core.engines.local.supervisor"
+_LOOK_EVERY_S = 0.5
+_START_UP_S = 20.0
+
+
+class LocalEngine(Engine):
+    """Runs jobs on this machine, each by a supervisor process of its own that outlives this one.
+
+    Args:
+        paths: where jobs and their results lie.
+        store: the database that the supervisors write and this reads.
+        runtime: which scripts run, and how.
+    """
+
+    name = "local"
+    capabilities = Capabilities(resumes=True, grid_takes_integers=True, max_parallel_jobs=64)
+
+    def __init__(self, paths: AppPaths, store: Store, runtime: Runtime | None = None) -> None:
+        self._paths, self._store, self._runtime = paths, store, runtime or Runtime()
+        self._lock = threading.Lock()
+        self._looked = 0.0
+
+    def stage(
+        self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
+    ) -> Mapping[str, str]:
+        """Write the channels' manifests; the pictures stay where they are."""
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        channels = manifest.channels(self._paths.datasets / manifest.version)
+        report(Progress(1, 1, "The data is ready"))
+        return channels
+
+    def start(self, spec: Spec) -> None:
+        """Record the job and start its supervisor."""
+        if isinstance(spec, TuningSpec):
+            check_strategy(spec)
+        self._store.add_job(new_record(spec, self.name), spec)
+        try:
+            folder = JobFolder(self._paths.jobs / spec.name).create()
+            self._runtime.save(folder.root / RUNTIME_FILE)
+            self._supervise(spec.name)
+        except OSError as error:
+            self._store.delete_job(spec.name)
+            raise EngineError(
+                f"{spec.name} could not be started.",
+                f"{error.strerror or error}.",
+                "Free some space or make the folder writable, then start it again.",
+            ) from error
+
+    def stop(self, name: str) -> None:
+        """Ask the supervisor to stop a job, or one trial."""
+        job = self.job(name)
+        if job.status.is_final:
+            return
+        self._folder(name).create().request_stop()
+        self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping")
+
+    def resume(self, name: str) -> None:
+        """Start a supervisor that goes on with what is left."""
+        job = self.job(name)
+        with self._only_one(name):
+            spec = self._store.spec(name)
+            if not isinstance(spec, TuningSpec):
+                raise EngineError(f"{name} is a training job.", fix="Train it again under another name.")
+            if not job.status.is_final:
+                raise EngineError(f"{name} is running.", fix="Wait for it, or stop it first.")
+            if job.status is JobStatus.COMPLETED or self._trials_done(name) >= spec.max_jobs:
+                raise EngineError(
+                    f"{name} has done all its trials.", fix="Start another tuning job; it can warm-start."
+                )
+            self._folder(name).stop_request.unlink(missing_ok=True)
+            self._store.update_job(
+                name,
+                reopen=True,
+                status=JobStatus.IN_PROGRESS,
+                secondary_status="Starting",
+                failure_reason="",
+                ended=None,
+            )
+            self._supervise(name)
+
+    def delete(self, name: str) -> None:
+        """Remove the records, then the folders of a job and its trials."""
+        job = self.job(name)
+        if not job.status.is_final:
+            raise EngineError(f"{name} is running.", fix="Stop it first.")
+        folders = [self._folder(trial.name).root for trial in self._store.trials(name)]
+        self._store.delete_job(name)
+        for folder in (*folders, self._folder(name).root):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def jobs(self) -> Sequence[Job]:
+        """Tuning jobs and single training jobs, newest first."""
+        self._look_after()
+        return self._store.jobs(self.name)
+
+    def job(self, name: str) -> Job:
+        """Describe one job or trial."""
+        self._look_after()
+        return self._store.job(name)
+
+    def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
+        """The trials of a tuning job."""
+        self._look_after()
+        return self._store.trials(tuning_job)
+
+    def spec(self, name: str) -> Spec:
+        """The spec a job was started with."""
+        return self._store.spec(name)
+
+    def events(self, since: int = 0, job: str | None = None) -> EventBatch:
+        """What happened after a cursor."""
+        self._look_after()
+        return self._store.events(since, job)
+
+    def read_log(self, name: str, offset: int = 0) -> LogChunk:
+        """Whole log lines; of a tuning job, what was said while its features were computed."""
+        return read_lines(self._folder(name).log, offset, ended=self._store.job(name).status.is_final)
+
+    def fetch_artifact(self, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Path:
+        """Unpack model.tar.gz beside itself, once."""
+        from training_scripts.inference import unpack
+
+        job = self._store.job(name)
+        if not isinstance(job, TrainingJob) or job.artifact is None or not Path(job.artifact).is_file():
+            raise ModelError(
+                f"{name} has no model.", "It has not finished, or its files were removed.", "Train it again."
+            )
+        target = self._folder(name).root / "artifact"
+        with FileLock(f"{target}.lock", timeout=120):
+            if target.is_dir():
+                return target
+            report(Progress(0, None, f"Unpacking the model of {name}"))
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix="artifact-") as temporary:
+                place = Path(temporary) / "model"
+                try:
+                    unpack(Path(job.artifact), place)
+                except (OSError, ValueError) as error:
+                    raise ModelError(
+                        f"The model of {name} cannot be unpacked.", f"{error}.", "Train it again."
+                    ) from error
+                place.rename(target)
+        return target
+
+    def job_folder(self, name: str) -> Path | None:
+        """The job's own folder."""
+        root = self._folder(name).root
+        return root if root.is_dir() else None
+
+    def close(self) -> None:
+        """Collect supervisors that have ended; jobs go on."""
+        reap()
+
+    def _folder(self, name: str) -> JobFolder:
+        return JobFolder(self._paths.jobs / name)
+
+    def _only_one(self, name: str) -> FileLock:
+        """Keeps two processes from resuming or burying the same job at once."""
+        return FileLock(self._paths.jobs / f".{name}.lock", timeout=30)
+
+    def _supervise(self, name: str) -> None:
+        folder = self._folder(name).root
+        pid = start_detached(_SUPERVISOR, [name, str(self._paths.home)], folder / "supervisor.log", self._paths.home)
+        self._store.set_process(name, pid, created(pid) or time.time())
+
+    def _trials_done(self, name: str) -> int:
+        return sum(trial.secondary_status != INTERRUPTED for trial in self._store.trials(name))
+
+    def _look_after(self) -> None:
+        """Find the jobs whose supervisor is gone, end what it left running, and say so in their records."""
+        with self._lock:
+            if time.monotonic() - self._looked < _LOOK_EVERY_S:
+                return
+            self._looked = time.monotonic()
+        reap()
+        for name in self._store.unfinished(self.name):
+            if self._is_orphan(name):
+                with self._only_one(name):
+                    if self._is_orphan(name):
+                        self._bury(name)
+
+    def _is_orphan(self, name: str) -> bool:
+        try:
+            job = self._store.job(name)
+        except JobNotFound:
+            return False
+        if job.status.is_final:
+            return False
+        process = self._store.process(name)
+        if process is None:
+            return time.time() - job.created > _START_UP_S
+        return not is_alive(*process)
+
+    def _bury(self, name: str) -> None:
+        job = self._store.job(name)
+        stopping = job.status is JobStatus.STOPPING
+        secondary = "Stopped" if stopping else INTERRUPTED
+        reason = "" if stopping else _interruption(self._folder(name).root / "supervisor.log", job)
+        ended = time.time()
+        for trial in self._store.trials(name):
+            if trial.status.is_final:
+                continue
+            process = self._store.process(trial.name)
+            if process is not None and is_alive(*process):
+                kill_tree(process[0])
+            self._store.update_job(
+                trial.name,
+                status=JobStatus.STOPPED,
+                secondary_status=INTERRUPTED,
+                failure_reason="The process that watched over it was gone.",
+                ended=ended,
+            )
+        self._store.update_job(
+            name, status=JobStatus.STOPPED, secondary_status=secondary, failure_reason=reason, ended=ended
+        )
+
+
+def _interruption(log: Path, job: Job) -> str:
+    resume = "Resume it to go on with the trials it still has." if job.kind == "tuning" else "Train it again."
+    return (
+        f"Its supervisor process was ended from outside or broke off; {log.name} in its folder may tell more. {resume}"
+    )

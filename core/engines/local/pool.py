@@ -1,0 +1,94 @@
+"""The runs of one job: at most so many at once, each followed to its end."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+from core.engines.local.context import Interrupted, JobContext
+from core.engines.local.launcher import wait_for_any
+from core.engines.local.runs import Ending, Run
+from core.engines.local.runtime import INTERRUPTED
+from core.jobs.contract import JobFolder
+from core.jobs.specs import TrainingSpec
+
+_TICK_S = 0.1
+
+
+class Pool:
+    """Starts runs and follows them. A context manager: on leaving it, whatever still runs is killed.
+
+    Args:
+        parallel: how many runs may be at work at once; they share the cores evenly.
+    """
+
+    def __init__(self, job: JobContext, parallel: int) -> None:
+        self._job, self._parallel = job, parallel
+        self._cores = job.runtime.cores_for(parallel)
+        self._running: list[Run] = []
+        self._finishing: list[Future[Ending]] = []
+        self._reported: list[tuple[Run, int, float]] = []
+        self._packer = ThreadPoolExecutor(1, "package")
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._running:
+            interrupted = kind is not None and issubclass(kind, Interrupted)
+            self.stop_all(INTERRUPTED if interrupted else "Stopped")
+            while self._running or self._finishing:
+                self.wait()
+        self._packer.shutdown()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another run may start."""
+        return len(self._running) < self._parallel
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs and every ending was handed out."""
+        return not self._running and not self._finishing
+
+    def start(self, spec: TrainingSpec, extra_channels: dict[str, str], is_trial: bool = False) -> Run:
+        """Start the training script for `spec` in a folder of its own."""
+        job, folder = self._job, JobFolder(self._job.paths.jobs / spec.name)
+        channels = {**spec.channels, **extra_channels}
+        process = job.launch(job.runtime.script, spec.name, folder, spec.hyperparameters, channels, self._cores)
+        if is_trial:
+            job.store.set_process(spec.name, process.pid, process.created)
+        run = Run(spec, folder, process, job.store, job.runtime.grace_s, is_trial)
+        job.store.update_job(spec.name, started=time.time(), secondary_status="Training")
+        self._running.append(run)
+        return run
+
+    def wait(self) -> list[Ending]:
+        """Follow the runs for a moment; returns those whose end is recorded by now."""
+        if self._running:
+            wait_for_any((run.process for run in self._running), _TICK_S / 2 if self._finishing else _TICK_S)
+        elif self._finishing:
+            self._finishing[0].exception(timeout=_TICK_S * 100)
+        for run in list(self._running):
+            if run.process.poll() is not None:
+                self._running.remove(run)
+                self._finishing.append(self._packer.submit(run.finish))
+                continue
+            self._reported += [(run, epoch, value) for epoch, value in run.follow()]
+            run.watch_limits()
+        done = [future for future in self._finishing if future.done()]
+        self._finishing = [future for future in self._finishing if future not in done]
+        return [future.result() for future in done]
+
+    def new_values(self) -> list[tuple[Run, int, float]]:
+        """The (run, epoch, objective) that came since the last call."""
+        values, self._reported = self._reported, []
+        return values
+
+    def stop_all(self, secondary_status: str = "Stopped", reason: str = "") -> None:
+        """Ask all runs to save their models and end."""
+        for run in self._running:
+            run.stop(secondary_status, reason)

@@ -1,0 +1,141 @@
+"""What a job needs before its first trial: channels that can be read, and frozen features computed once."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from core.engines.local.context import Interrupted, JobContext, Stopped
+from core.engines.local.launcher import ScriptProcess, wait_for_any
+from core.engines.local.logtail import LogTail
+from core.errors import DatasetError, EngineError
+from core.jobs.contract import failure_reason
+from core.jobs.specs import Spec, TuningSpec
+from core.tuning.ranges import CategoricalRange
+
+FEATURE_HYPERPARAMETERS = ("backbone", "weights")
+"""What decides, besides the pictures, which features a trial needs."""
+
+DEFAULTS = {"backbone": "efficientnet_lite0", "weights": "default", "mode": "head", "features": "auto"}
+_PROGRESS = re.compile(r"features (\d+)/(\d+)(?: \(([\d.]+) pictures/s\))?")
+_TICK_S = 0.2
+
+
+def check_channels(channels: Mapping[str, str]) -> None:
+    """See to it that the data is still where it was.
+
+    Raises:
+        DatasetError: a channel's folder, or the folder of pictures that its manifest names, is gone.
+    """
+    if "train" not in channels:
+        raise DatasetError("The job has no train channel.", fix="Choose a dataset with training pictures.")
+    for name, place in channels.items():
+        folder = Path(place)
+        if not folder.is_dir():
+            raise DatasetError(
+                f"The {name} data is gone.", f"There is no folder {folder}.", "Scan the dataset again and start anew."
+            )
+        manifest = folder / "manifest.json"
+        if not manifest.is_file():
+            continue
+        try:
+            root = Path(json.loads(manifest.read_text(encoding="utf-8"))["root"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DatasetError(
+                f"The manifest of the {name} data cannot be read.", f"{manifest}: {error}.", "Scan the dataset again."
+            ) from error
+        if not root.is_dir():
+            raise DatasetError(
+                "The dataset's folder is gone.",
+                f"There is no folder {root}.",
+                "Put it back, or choose its new place and start again.",
+            )
+
+
+def prepare_features(job: JobContext) -> dict[str, str]:
+    """Compute the frozen features that a job's trials share; returns channel folders by `features_key`.
+
+    Empty for a job that trains on the pictures themselves.
+
+    Raises:
+        EngineError: they could not be computed; says why.
+        Stopped: the job was asked to stop meanwhile.
+    """
+    if job.runtime.features is None:
+        return {}
+    folders: dict[str, str] = {}
+    for place, choice in enumerate(_wanted(job.spec)):
+        channel = job.folder.data / "features" / str(place)
+        _compute(job, job.runtime.features, choice, channel)
+        folders[features_key(choice)] = str(channel)
+    return folders
+
+
+def features_channel(folders: Mapping[str, str], hyperparameters: Mapping[str, str]) -> dict[str, str]:
+    """The features channel of a trial with these hyperparameters, among the `folders` of `prepare_features`."""
+    place = folders.get(features_key({**DEFAULTS, **hyperparameters}))
+    return {"features": place} if place and _uses_features({**DEFAULTS, **hyperparameters}) else {}
+
+
+def features_key(hyperparameters: Mapping[str, str]) -> str:
+    """What tells one set of frozen features from another of the same pictures."""
+    return " ".join(hyperparameters.get(name, DEFAULTS[name]) for name in FEATURE_HYPERPARAMETERS)
+
+
+def _uses_features(hyperparameters: Mapping[str, str]) -> bool:
+    return hyperparameters["mode"] == "head" and hyperparameters["features"] == "auto"
+
+
+def _wanted(spec: Spec) -> Sequence[dict[str, str]]:
+    """The distinct choices of backbone and weights that may be trained as a head."""
+    training = spec.training if isinstance(spec, TuningSpec) else spec
+    choices = [{**DEFAULTS, **{k: v for k, v in training.hyperparameters.items() if k in (*DEFAULTS, "seed")}}]
+    if isinstance(spec, TuningSpec):
+        for item in spec.ranges:
+            if isinstance(item, CategoricalRange) and item.name in DEFAULTS:
+                choices = [{**choice, item.name: value} for choice in choices for value in item.values]
+    needed = [choice for choice in choices if _uses_features(choice)]
+    return list({features_key(choice): choice for choice in needed}.values())
+
+
+def _compute(job: JobContext, script: Path, choice: Mapping[str, str], channel: Path) -> None:
+    """Run the features script for one backbone, its progress in the job's record, its output in the job's log."""
+    hyperparameters = {name: choice[name] for name in ("backbone", "weights", "seed") if name in choice}
+    job.store.update_job(job.name, secondary_status="PreparingFeatures", progress=0.0)
+    tail = LogTail(job.folder.log)
+    tail.new_lines(ended=True)  # what an earlier step said
+    cores = job.runtime.cores_for(1)
+    extra = {"store": str(job.paths.features), "output": str(channel)}
+    process = job.launch(script, job.name, job.folder, hyperparameters, job.training.channels, cores, extra)
+    told, seconds_per_picture = 0.0, 0.0
+    try:
+        while (exit_code := process.poll()) is None:
+            wait_for_any([process], _TICK_S)
+            job.raise_if_stopped()
+            for line in tail.new_lines():
+                if (found := _PROGRESS.match(line)) is None:
+                    continue
+                seconds_per_picture = 1 / max(float(found[3] or 0.0), 1e-9)
+                if time.monotonic() - told > 0.5:
+                    told = time.monotonic()
+                    job.store.update_job(job.name, progress=min(1.0, int(found[1]) / max(1, int(found[2]))))
+    except (Stopped, Interrupted):
+        _end(process, job.runtime.grace_s)
+        raise
+    if exit_code != 0:
+        raise EngineError("The frozen features could not be computed.", failure_reason(job.folder, exit_code))
+    if 0 < seconds_per_picture < 60:
+        job.store.record_speed(f"features/{choice['backbone']}", seconds_per_picture)
+    job.store.update_job(job.name, progress=0.0)
+
+
+def _end(process: ScriptProcess, grace_s: float) -> None:
+    """End the script, which keeps what it has computed when it is asked politely."""
+    process.terminate()
+    deadline = time.monotonic() + grace_s
+    while process.poll() is None and time.monotonic() < deadline:
+        wait_for_any([process], _TICK_S)
+    process.kill()

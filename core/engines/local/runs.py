@@ -1,0 +1,196 @@
+"""One script that runs for one job: followed, stopped, judged when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.engines.local.launcher import ScriptProcess
+from core.engines.local.logtail import LogTail
+from core.jobs.contract import JobFolder, Scraper, failure_reason
+from core.jobs.records import MetricEvent, RuleOutcome
+from core.jobs.specs import TrainingSpec
+from core.jobs.status import JobStatus
+from core.rows import outcome_from_json
+from core.store import JobChanges, Store
+
+RULE_LINE = "sagehound-rule "
+_SECONDS = re.compile(r"(?<![\w.])seconds=(\d+(?:\.\d+)?)")
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended. `curve` holds the objective by epoch, NaN where it was no finite number."""
+
+    name: str
+    status: JobStatus
+    objective: float | None
+    reason: str = ""
+    curve: tuple[tuple[int, float], ...] = ()
+    epoch_seconds: tuple[float, ...] = ()
+    wall_s: float = 0.0
+
+
+class Run:
+    """A training script at work for the job `spec.name`, and what is known of it so far."""
+
+    def __init__(
+        self,
+        spec: TrainingSpec,
+        folder: JobFolder,
+        process: ScriptProcess,
+        store: Store,
+        grace_s: float,
+        is_trial: bool,
+    ) -> None:
+        self.spec, self.folder, self.process = spec, folder, process
+        self.curve: list[tuple[int, float]] = []
+        self._store, self._grace_s, self._is_trial = store, grace_s, is_trial
+        self._tail = LogTail(folder.log)
+        self._scraper = Scraper(spec.metrics, self._give_up)
+        self._started = time.time()
+        self._epoch_seconds: list[float] = []
+        self._progress = 0.0
+        self._stopping = self._stop_reason = ""
+        self._kill_at = 0.0
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.spec.name
+
+    def follow(self, ended: bool = False) -> list[tuple[int, float]]:
+        """Record what the log says since the last call; returns the new (epoch, objective) pairs."""
+        events: list[MetricEvent | RuleOutcome] = []
+        known = len(self.curve)
+        now, progress = time.time(), self._progress
+        for line in self._tail.new_lines(ended):
+            if line.startswith(RULE_LINE):
+                events += parse_rule(line)
+                continue
+            scraped = self._scraper.scrape(line)
+            for metric, value in scraped.values.items():
+                events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
+                if metric == self.spec.objective.metric:
+                    self.curve.append((scraped.epoch or len(self.curve) + 1, value))
+            if scraped.epoch and scraped.epochs and scraped.values:
+                progress = min(1.0, scraped.epoch / scraped.epochs)
+                if seconds := _SECONDS.search(line):
+                    self._epoch_seconds.append(float(seconds[1]))
+        if events or progress != self._progress:
+            changes: JobChanges = {}
+            if progress != self._progress:
+                changes["progress"] = self._progress = progress
+            if len(self.curve) > known:
+                changes["objective"] = self.objective
+            self._store.update_job(self.name, events, **changes)
+        return self.curve[known:]
+
+    @property
+    def objective(self) -> float | None:
+        """The objective's last value, as SageMaker takes it; None if it is no finite number or never came."""
+        value = self.curve[-1][1] if self.curve else float("nan")
+        return value if abs(value) < float("inf") else None
+
+    def stop(self, secondary_status: str = "Stopped", reason: str = "") -> None:
+        """Ask the script to save its model and end; it is killed when it takes too long."""
+        if self._stopping:
+            return
+        self._stopping, self._stop_reason = secondary_status, reason
+        self._kill_at = time.monotonic() + self._grace_s
+        self._store.update_job(self.name, status=JobStatus.STOPPING, secondary_status="Stopping")
+        self.process.terminate()
+
+    def watch_limits(self) -> None:
+        """Act on a request to stop, the longest runtime and the end of the grace period."""
+        if not self._stopping:
+            if self.folder.stop_request.exists():
+                with contextlib.suppress(OSError):
+                    self.stop(reason=self.folder.stop_request.read_text(encoding="utf-8").strip())
+            elif time.time() - self._started > self.spec.max_runtime_s:
+                limit = self.spec.max_runtime_s
+                self.stop("MaxRuntimeExceeded", f"It ran longer than its limit of {limit} seconds.")
+        elif self._kill_at and time.monotonic() > self._kill_at:
+            _logger.warning("%s did not end within %.0f s and is killed", self.name, self._grace_s)
+            self._kill_at = 0.0
+            self.process.kill()
+
+    def finish(self) -> Ending:
+        """Read the last lines, package the model and record the final status. Call once the process has ended."""
+        exit_code = self.process.poll()
+        self.follow(ended=True)
+        if not self._stopping:
+            self._store.update_job(self.name, secondary_status="Uploading")
+        status, secondary, reason = self._judge(exit_code)
+        changes: JobChanges = {"failure_reason": reason, "ended": time.time(), "objective": self.objective}
+        try:
+            artifact = package_model(self.folder)
+        except OSError as error:
+            artifact = None
+            status, secondary = JobStatus.FAILED, "Failed"
+            changes["failure_reason"] = reason = f"The model could not be packaged: {error.strerror or error}."
+        if artifact is not None:
+            changes["artifact"] = str(artifact)
+        if status is JobStatus.COMPLETED:
+            changes["progress"] = 1.0
+        changes |= {"status": status, "secondary_status": secondary}
+        self._store.update_job(self.name, **changes)
+        wall = time.time() - self._started
+        curve, seconds = tuple(self.curve), tuple(self._epoch_seconds)
+        return Ending(self.name, status, self.objective, reason, curve, seconds, wall)
+
+    def _judge(self, exit_code: int | None) -> tuple[JobStatus, str, str]:
+        if self._stopping:
+            return JobStatus.STOPPED, self._stopping, self._stop_reason
+        if exit_code != 0:
+            return JobStatus.FAILED, "Failed", failure_reason(self.folder, exit_code)
+        if self._is_trial and self.objective is None:
+            return JobStatus.FAILED, "Failed", self._missing_objective()
+        return JobStatus.COMPLETED, "Completed", ""
+
+    def _missing_objective(self) -> str:
+        metric = self.spec.objective.metric
+        if self.curve:
+            return f"The objective {metric} ended as {self.curve[-1][1]}: the training diverged, try a smaller step."
+        expression = next(item.regex for item in self.spec.metrics if item.name == metric)
+        return f"The objective {metric} was never found: its regex {expression} matches no line of the log."
+
+    def _give_up(self, metric: str) -> None:
+        _logger.warning("the regex of %s takes too long on a line of %s and is not used any more", metric, self.name)
+
+
+def parse_rule(line: str) -> list[RuleOutcome]:
+    """The rule outcome that a log line holds; none if it is torn or made by something else."""
+    try:
+        return [outcome_from_json(json.loads(line.removeprefix(RULE_LINE)))]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def package_model(folder: JobFolder) -> Path | None:
+    """Make model.tar.gz of what the script saved; None if it saved nothing.
+
+    The tar replaces the folder, as in a container: a search keeps many models and each would lie there twice.
+    """
+    if not any(folder.model.iterdir() if folder.model.is_dir() else ()):
+        return None
+    from training_scripts.inference import package
+
+    package(folder.model, folder.artifact)
+    shutil.rmtree(folder.model, ignore_errors=True)
+    folder.model.mkdir(exist_ok=True)
+    return folder.artifact
+
+
+def best_of(endings: Sequence[Ending], maximize: bool) -> Ending | None:
+    """The best finished run, None if none has an objective."""
+    scored = [ending for ending in endings if ending.objective is not None and ending.status is not JobStatus.FAILED]
+    return min(scored, key=lambda e: -(e.objective or 0.0) if maximize else (e.objective or 0.0), default=None)

@@ -1,0 +1,85 @@
+"""How the local engine runs jobs: which script, how its processes are started, how patient it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from core.paths import ROOT
+
+SCRIPTS = ROOT / "training_scripts"
+
+RUNTIME_FILE = "runtime.json"
+"""Where, in a job's folder, its supervisor finds its options."""
+
+INTERRUPTED = "Interrupted"
+"""The secondary status of what ended without being asked to, and may go on."""
+
+Launching = Literal["forkserver", "subprocess"]
+
+
+def _launching() -> Launching:
+    """A fork server saves each trial the seconds that `import torch` takes; it is for POSIX only."""
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "subprocess"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The options of one job's supervisor; it reads them from its folder.
+
+    `features` and `watch` are the scripts that compute frozen features and evaluate Debugger rules; None: this
+    training script has no use for them. `preload` are the modules that every trial imports anyway. `grace_s` is how
+    long a script may take to save its model after SIGTERM; SageMaker gives 120 s.
+    """
+
+    script: Path = SCRIPTS / "train.py"
+    features: Path | None = SCRIPTS / "features.py"
+    watch: Path | None = SCRIPTS / "debugger" / "watch.py"
+    launching: Launching = dataclasses.field(default_factory=_launching)
+    preload: tuple[str, ...] = ("torch", "training_scripts.train")
+    grace_s: float = 30.0
+    cores: int = 0
+
+    def save(self, file: Path) -> None:
+        """Write the options as JSON."""
+        data = {key: value for key, value in dataclasses.asdict(self).items()}
+        text = json.dumps({key: str(value) if isinstance(value, Path) else value for key, value in data.items()})
+        file.write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> Runtime:
+        """The inverse of `save`."""
+        data = json.loads(file.read_text(encoding="utf-8"))
+        for key in ("script", "features", "watch"):
+            data[key] = Path(data[key]) if data[key] else None
+        return cls(**{**data, "preload": tuple(data["preload"])})
+
+    def cores_for(self, parallel: int) -> int:
+        """How many cores each of `parallel` trials gets."""
+        return max(1, (self.cores or available_cores()) // max(1, parallel))
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def count_gpus() -> int:
+    """How many NVIDIA GPUs there are, asked of their driver; importing torch to know would take seconds."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return 0
+    try:
+        answer = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    return sum(line.startswith("GPU ") for line in answer.stdout.splitlines())

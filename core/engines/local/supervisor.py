@@ -1,0 +1,115 @@
+"""The process that does one job: it prepares, starts the scripts, watches them, and writes down what happens.
+
+It is started detached and outlives the window. Everything it learns goes to the store at once; what it is asked comes
+as `stop` files in the jobs' folders. After it was killed, a new one goes on from what the store has (`resume`).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from core.engines.local.context import Interrupted, JobContext, Stopped
+from core.engines.local.launcher import Launcher
+from core.engines.local.pool import Pool
+from core.engines.local.preparation import check_channels, features_channel, prepare_features
+from core.engines.local.processes import created
+from core.engines.local.runtime import INTERRUPTED, RUNTIME_FILE, Runtime, count_gpus
+from core.engines.local.tuning import run_tuning
+from core.errors import UserFacingError
+from core.jobs.contract import JobFolder
+from core.jobs.specs import TrainingSpec, TuningSpec
+from core.jobs.status import JobStatus
+from core.paths import AppPaths
+from core.store import Store
+
+_logger = logging.getLogger(__name__)
+
+
+def main(job: str, home: str | Path) -> int:
+    """Do the job `job` of the installation at `home`; returns the exit status."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _interrupt)
+    paths = AppPaths(Path(home)).create()
+    store = Store(paths.database)
+    try:
+        return Supervisor(paths, store, job).run()
+    finally:
+        store.close()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+class Supervisor:
+    """Does one job from its start, or its resumption, to its final status."""
+
+    def __init__(self, paths: AppPaths, store: Store, job: str) -> None:
+        self._paths, self._store, self._job = paths, store, job
+        self._folder = JobFolder(paths.jobs / job)
+        self._runtime = Runtime.load(self._folder.root / RUNTIME_FILE)
+
+    def run(self) -> int:
+        """Do the job; returns 0 when it completed or was stopped, 1 when it failed."""
+        store, job = self._store, self._job
+        store.set_process(job, os.getpid(), created(os.getpid()))
+        store.update_job(job, started=time.time())
+        try:
+            status, secondary, reason = self._work()
+        except Stopped as stop:
+            status, secondary, reason = JobStatus.STOPPED, "Stopped", stop.reason
+        except Interrupted:
+            status, secondary, reason = JobStatus.STOPPED, INTERRUPTED, "The machine or the user ended its process."
+        except UserFacingError as error:
+            status, secondary, reason = JobStatus.FAILED, "Failed", str(error)
+        except OSError as error:
+            _logger.exception("%s failed", job)
+            status, secondary, reason = JobStatus.FAILED, "Failed", explain_os_error(error)
+        except Exception as error:
+            _logger.exception("%s failed", job)
+            status, secondary = JobStatus.FAILED, "Failed"
+            reason = f"Sagehound's own supervisor failed: {type(error).__name__}: {error}."
+        _logger.info("%s: %s %s %s", job, status, secondary, reason)
+        store.update_job(
+            job, status=status, secondary_status=secondary, failure_reason=reason[:1024], ended=time.time()
+        )
+        return int(status is JobStatus.FAILED)
+
+    def _work(self) -> tuple[JobStatus, str, str]:
+        spec = self._store.spec(self._job)
+        training = spec.training if isinstance(spec, TuningSpec) else spec
+        parallel = min(spec.max_parallel_jobs, spec.max_jobs) if isinstance(spec, TuningSpec) else 1
+        cores = self._runtime.cores_for(parallel)
+        check_channels(training.channels)
+        launcher = Launcher(self._runtime.launching, self._runtime.preload, cores)
+        job = JobContext(spec, self._folder, self._paths, self._store, self._runtime, launcher, count_gpus())
+        with Pool(job, parallel) as pool:
+            features = prepare_features(job)
+            self._store.update_job(self._job, secondary_status="Training")
+            if isinstance(spec, TuningSpec):
+                return run_tuning(spec, features, pool, job)
+            return self._train(spec, features, pool)
+
+    def _train(self, spec: TrainingSpec, features: dict[str, str], pool: Pool) -> tuple[JobStatus, str, str]:
+        pool.start(spec, features_channel(features, spec.hyperparameters))
+        while not (endings := pool.wait()):
+            pass
+        record = self._store.job(spec.name)  # the run has recorded its end already
+        return record.status, record.secondary_status, endings[0].reason
+
+
+def explain_os_error(error: OSError) -> str:
+    """What the machine refused, in a sentence or two."""
+    place = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"The disk is full{place}. Free some space and start the job again; what was finished is kept."
+    return f"The machine refused: {error.strerror or error}{place}."

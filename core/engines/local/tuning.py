@@ -1,0 +1,177 @@
+"""A tuning job: trials asked of the search, run side by side, their results told back."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.engines.local.context import JobContext, Stopped
+from core.engines.local.pool import Pool
+from core.engines.local.preparation import features_channel
+from core.engines.local.runs import Ending
+from core.engines.local.runtime import INTERRUPTED
+from core.errors import JobNotFound
+from core.jobs.contract import JobFolder
+from core.jobs.records import TrainingJob
+from core.jobs.specs import TrainingSpec, TuningSpec
+from core.jobs.status import JobStatus
+from core.rows import new_record
+from core.tuning.search import Observation, Search, open_search
+
+FAILURES_FROM_START = 5
+"""So many failed trials with no good one among them end the tuning job, as on SageMaker."""
+
+_logger = logging.getLogger(__name__)
+Verdict = tuple[JobStatus, str, str]
+
+
+def run_tuning(spec: TuningSpec, features: Mapping[str, str], pool: Pool, job: JobContext) -> Verdict:
+    """Run the trials that are left; returns the tuning job's final status, secondary status and reason.
+
+    Raises:
+        Stopped: it was asked to; the trials that ran have ended.
+    """
+    return _Tuning(spec, features, pool, job).run()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What has been achieved so far, for the conditions that end a search."""
+
+    started: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    first_reason: str = ""
+    best: float | None = None
+    since_best: int = 0
+
+    def add(self, status: JobStatus, objective: float | None, reason: str, maximize: bool) -> None:
+        if status is JobStatus.FAILED:
+            self.failed += 1
+            self.first_reason = self.first_reason or reason
+            return
+        self.succeeded += 1
+        if objective is None:
+            return
+        if self.best is None or (objective > self.best if maximize else objective < self.best):
+            self.best, self.since_best = objective, 0
+        else:
+            self.since_best += 1
+
+
+class _Tuning:
+    def __init__(self, spec: TuningSpec, features: Mapping[str, str], pool: Pool, job: JobContext) -> None:
+        self._spec, self._features, self._pool = spec, features, pool
+        self._store, self._folder = job.store, job.folder
+        self._maximize = spec.training.objective.maximize
+        self._numbers: dict[str, int] = {}
+        self._tally = _Tally()
+        done = self._earlier_trials()
+        self._search: Search = open_search(spec, done, self._warm_start())
+        self._exhausted = False
+
+    def run(self) -> Verdict:
+        while True:
+            self._check_stop()
+            while self._wants_more() and self._pool.has_room:
+                self._start_next()
+            if self._pool.is_idle:
+                return self._verdict()
+            endings = self._pool.wait()
+            for run, epoch, value in self._pool.new_values():
+                if self._search.report(self._numbers[run.name], epoch, value):
+                    run.stop("EarlyStopped")
+            for ending in endings:
+                self._account(ending)
+            if self._target_met():
+                self._pool.stop_all()
+
+    def _check_stop(self) -> None:
+        if not self._folder.stop_request.exists():
+            return
+        self._store.update_job(self._spec.name, status=JobStatus.STOPPING, secondary_status="Stopping")
+        self._pool.stop_all()
+        while not self._pool.is_idle:
+            for ending in self._pool.wait():
+                self._account(ending)
+        raise Stopped(self._folder.stop_request.read_text(encoding="utf-8").strip())
+
+    def _wants_more(self) -> bool:
+        spec, tally = self._spec, self._tally
+        hopeless = tally.failed >= FAILURES_FROM_START and not tally.succeeded
+        no_better = spec.patience is not None and tally.since_best >= spec.patience
+        return not (self._exhausted or hopeless or no_better or self._target_met() or tally.started >= spec.max_jobs)
+
+    def _start_next(self) -> None:
+        asked = self._search.ask()
+        if asked is None:
+            self._exhausted = True
+            return
+        number, searched = asked
+        spec = self._trial_spec(searched)
+        record = new_record(spec)
+        assert isinstance(record, TrainingJob)
+        JobFolder(self._folder.root.parent / spec.name).create()
+        self._store.add_job(dataclasses.replace(record, tuning_job=self._spec.name), spec)
+        self._numbers[spec.name] = number
+        self._tally.started += 1
+        self._pool.start(spec, self._features_for(spec), is_trial=True)
+
+    def _trial_spec(self, searched: Mapping[str, str]) -> TrainingSpec:
+        place = len(self._store.trials(self._spec.name)) + 1
+        name = f"{self._spec.name}-{place:03d}-{secrets.token_hex(4)}"
+        training = self._spec.training
+        return dataclasses.replace(training, name=name, hyperparameters={**training.hyperparameters, **searched})
+
+    def _features_for(self, spec: TrainingSpec) -> dict[str, str]:
+        """The channel of frozen features that this trial's backbone needs."""
+        return features_channel(self._features, spec.hyperparameters)
+
+    def _account(self, ending: Ending) -> None:
+        self._tally.add(ending.status, ending.objective, ending.reason, self._maximize)
+        self._search.tell(self._numbers[ending.name], None if ending.status is JobStatus.FAILED else ending.objective)
+
+    def _target_met(self) -> bool:
+        target, best = self._spec.target, self._tally.best
+        if target is None or best is None:
+            return False
+        return best >= target if self._maximize else best <= target
+
+    def _verdict(self) -> Verdict:
+        tally = self._tally
+        if tally.failed and not tally.succeeded:
+            return JobStatus.FAILED, "Failed", f"All {tally.failed} trials failed. The first: {tally.first_reason}"
+        return JobStatus.COMPLETED, "Completed", ""
+
+    def _earlier_trials(self) -> list[Observation]:
+        """The trials of this job that an earlier supervisor finished; interrupted ones are run anew."""
+        found = []
+        for number, trial in enumerate(self._store.trials(self._spec.name)):
+            if trial.secondary_status == INTERRUPTED or not trial.status.is_final:
+                continue
+            self._tally.started += 1
+            self._tally.add(trial.status, trial.objective, trial.failure_reason, self._maximize)
+            found.append(self._observation(trial, number))
+        return found
+
+    def _warm_start(self) -> list[Observation]:
+        found = []
+        for parent in self._spec.warm_start:
+            try:
+                self._store.job(parent)
+            except JobNotFound:
+                _logger.warning("the tuning job %s is gone; nothing is learnt from it", parent)
+                continue
+            found += [self._observation(t, None) for t in self._store.trials(parent) if t.status.is_final]
+        return found
+
+    def _observation(self, trial: TrainingJob, number: int | None) -> Observation:
+        metric = self._spec.training.objective.metric
+        events = self._store.metrics(trial.name, metric)
+        curve = [(event.epoch or place, event.value) for place, event in enumerate(events, 1)]
+        searched = {item.name: trial.hyperparameters.get(item.name, "") for item in self._spec.ranges}
+        objective = None if trial.status is JobStatus.FAILED else trial.objective
+        return Observation(searched, objective, curve, number)

@@ -1,0 +1,302 @@
+"""The container contract: what a training script finds around it, here as in a SageMaker container.
+
+A job's folder is shaped like /opt/ml (drawn in ARCHITECTURE.md). Hyperparameters come as `--name value`, everything
+else as SM_* variables (the set of sagemaker-training's ENVIRONMENT_VARIABLES.md), metrics leave through the log, the
+reason of a failure through output/failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import SpecError
+from core.jobs.scraping import RegexTest, Scraped, Scraper, scrape, test_regex
+from core.jobs.specs import MetricDefinition, TrainingSpec
+
+__all__ = [
+    "JobFolder",
+    "RegexTest",
+    "Scraped",
+    "Scraper",
+    "check_metrics",
+    "environment",
+    "failure_reason",
+    "hyperparameter_arguments",
+    "scrape",
+    "test_regex",
+    "write_configuration",
+]
+
+MAX_REASON = 1024
+"""Characters of a failure reason, as in DescribeTrainingJob."""
+
+_HOST = "algo-1"
+_LOG_TAIL_BYTES = 16_384
+_EXCEPTION = re.compile(
+    r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Unavailable|Unreadable)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """The paths inside one job's folder."""
+
+    root: Path
+
+    @property
+    def configuration(self) -> Path:
+        """Where hyperparameters.json and its likes lie."""
+        return self.root / "input" / "config"
+
+    @property
+    def data(self) -> Path:
+        """The channels that have no folder of their own elsewhere."""
+        return self.root / "input" / "data"
+
+    @property
+    def model(self) -> Path:
+        """What becomes model.tar.gz."""
+        return self.root / "model"
+
+    @property
+    def output(self) -> Path:
+        """Everything else a job leaves behind."""
+        return self.root / "output"
+
+    @property
+    def output_data(self) -> Path:
+        """The evaluation and other results."""
+        return self.output / "data"
+
+    @property
+    def failure(self) -> Path:
+        """The file with the reason of a failure."""
+        return self.output / "failure"
+
+    @property
+    def rules(self) -> Path:
+        """Outcomes of Debugger rules, one JSON file each."""
+        return self.output / "rules"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What a restarted job goes on from."""
+        return self.root / "checkpoints"
+
+    @property
+    def log(self) -> Path:
+        """stdout and stderr."""
+        return self.root / "log.txt"
+
+    @property
+    def artifact(self) -> Path:
+        """The model artifact."""
+        return self.root / "model.tar.gz"
+
+    @property
+    def stop_request(self) -> Path:
+        """A file that asks for this job to be stopped; its text, if any, is the reason."""
+        return self.root / "stop"
+
+    def create(self) -> JobFolder:
+        """Make the folders that are missing. Returns itself."""
+        for folder in (self.configuration, self.data, self.model, self.output_data, self.checkpoints):
+            folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def request_stop(self, reason: str = "") -> None:
+        """Ask whoever runs this job to stop it."""
+        self.stop_request.write_text(reason, encoding="utf-8")
+
+
+def hyperparameter_arguments(hyperparameters: Mapping[str, str]) -> list[str]:
+    """The arguments of the script: `--name value …`, sorted by name as the containers do it."""
+    return [part for name in sorted(hyperparameters) for part in (f"--{name}", hyperparameters[name])]
+
+
+def write_configuration(folder: JobFolder, hyperparameters: Mapping[str, str], channels: Mapping[str, str]) -> None:
+    """Write input/config/*.json as SageMaker does."""
+    for name, data in (
+        ("hyperparameters", dict(hyperparameters)),
+        ("inputdataconfig", _input_data_config(channels)),
+        ("resourceconfig", _RESOURCE_CONFIG),
+    ):
+        text = json.dumps(data, indent=1)
+        (folder.configuration / f"{name}.json").write_text(text, encoding="utf-8", newline="\n")
+
+
+def environment(
+    name: str,
+    folder: JobFolder,
+    script: Path,
+    hyperparameters: Mapping[str, str],
+    channels: Mapping[str, str],
+    cores: int,
+    gpus: int = 0,
+) -> dict[str, str]:
+    """The variables a training script sees, besides those of the machine.
+
+    `channels` maps a channel's name to its folder. Cores bound the threads of the numeric libraries, so that trials
+    side by side do not fight for them.
+    """
+    threads = str(max(1, cores))
+    values = {
+        "TRAINING_JOB_NAME": name,
+        "SM_BASE_DIR": str(folder.root),
+        "SM_MODEL_DIR": str(folder.model),
+        "SM_INPUT_DIR": str(folder.root / "input"),
+        "SM_INPUT_CONFIG_DIR": str(folder.configuration),
+        "SM_INPUT_DATA_DIR": str(folder.data),
+        "SM_OUTPUT_DIR": str(folder.output),
+        "SM_OUTPUT_DATA_DIR": str(folder.output_data),
+        "SM_OUTPUT_INTERMEDIATE_DIR": str(folder.output / "intermediate"),
+        "SM_OUTPUT_FAILURE": str(folder.failure),
+        "SM_CHECKPOINT_DIR": str(folder.checkpoints),
+        "SM_MODULE_DIR": str(script.parent),
+        "SM_MODULE_NAME": script.stem,
+        "SM_SOURCE_DIR": str(script.parent),
+        "SM_ENTRY_SCRIPT": script.name,
+        "SM_USER_ENTRY_POINT": script.name,
+        "SM_USER_ARGS": json.dumps(hyperparameter_arguments(hyperparameters)),
+        "SM_HPS": json.dumps(dict(hyperparameters)),
+        "SM_CHANNELS": json.dumps(sorted(channels)),
+        "SM_HOSTS": json.dumps([_HOST]),
+        "SM_CURRENT_HOST": _HOST,
+        "SM_CURRENT_INSTANCE_TYPE": "local",
+        "SM_CURRENT_HOST_RANK": "0",
+        "SM_HOST_COUNT": "1",
+        "SM_MASTER_ADDR": "127.0.0.1",
+        "SM_MASTER_PORT": "7777",
+        "SM_NETWORK_INTERFACE_NAME": "lo",
+        "SM_RESOURCE_CONFIG": json.dumps(_RESOURCE_CONFIG),
+        "SM_INPUT_DATA_CONFIG": json.dumps(_input_data_config(channels)),
+        "SM_LOG_LEVEL": "20",
+        "SM_NUM_CPUS": threads,
+        "SM_NUM_GPUS": str(gpus),
+        "SM_NUM_NEURONS": "0",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONUTF8": "1",
+    }
+    values |= {f"SM_CHANNEL_{_shell_name(channel)}": path for channel, path in channels.items()}
+    values |= {f"SM_HP_{_shell_name(key)}": value for key, value in hyperparameters.items()}
+    values |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+    return values
+
+
+def inherited_environment(machine: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The machine's variables that a job may see: none of another job's SM_*."""
+    return {key: value for key, value in machine.items() if not key.startswith(("SM_", "TRAINING_JOB_"))}
+
+
+def failure_reason(folder: JobFolder, exit_code: int | None = None) -> str:
+    """Why a job failed, in at most 1,024 characters.
+
+    That is what the script wrote to output/failure, else the exception that ended it, else its last words, else how
+    its process ended.
+    """
+    try:
+        written = folder.failure.read_bytes()[: 4 * MAX_REASON].decode("utf-8", "replace").strip()
+    except OSError:
+        written = ""
+    if written:
+        return written[:MAX_REASON]
+    ending = describe_exit(exit_code)
+    if exit_code is not None and exit_code < 0:
+        return ending  # a killed process did not say why
+    lines = [line.strip() for line in _log_tail(folder.log) if line.strip()]
+    exceptions = [line for line in lines if _EXCEPTION.match(line)]
+    last = exceptions[-1] if exceptions else lines[-1] if lines else ""
+    return f"{ending} Its last words: {last}"[:MAX_REASON] if last else ending
+
+
+def describe_exit(exit_code: int | None) -> str:
+    """How a process ended, in one sentence."""
+    if exit_code is None:
+        return "The training script's process is gone, nobody knows how."
+    if exit_code >= 0:
+        return f"The training script ended with exit status {exit_code}."
+    number = -exit_code
+    known = {item.value: item.name for item in signal.Signals}
+    hint = " Perhaps memory ran out." if known.get(number) == "SIGKILL" else ""
+    return f"The training script's process was killed by signal {number} ({known.get(number, 'unknown')}).{hint}"
+
+
+def check_metrics(spec: TrainingSpec, sample_lines: Sequence[str] | None = None) -> None:
+    """See to it that every metric of a spec finds a number in the script's output.
+
+    Args:
+        spec: the job that is about to start.
+        sample_lines: real lines of the script; those of training_scripts/train.py when None.
+
+    Raises:
+        SpecError: one does not; the sentence says which and shows the line that comes closest.
+    """
+    lines = tuple(sample_lines) if sample_lines is not None else sample_output()
+    for definition in spec.metrics:
+        tests = [test_regex(definition, line) for line in lines]
+        if any(test.matched for test in tests):
+            continue
+        closest = next((test.problem for test in tests if test.span or "seconds" in test.problem), "")
+        raise SpecError(
+            f"The regex of {definition.name} finds no value in what the training script prints.",
+            closest or f"{definition.regex} matches no part of: {lines[0]}",
+            "Correct the regex, or remove the metric.",
+            field="regex",
+        )
+
+
+def sample_output() -> tuple[str, ...]:
+    """Lines as training_scripts/train.py prints them: an epoch, a batch, the test at the end."""
+    from training_scripts.metrics import epoch_line, step_line, test_line
+
+    return (
+        epoch_line(3, 10, (0.2345, 0.91), (0.1234, 0.9312), 0.003, 0.41),
+        step_line(120, 3, 0.123456),
+        test_line(0.1456, 0.925, 60),
+    )
+
+
+def default_metrics() -> tuple[MetricDefinition, ...]:
+    """The metrics that training_scripts/train.py prints."""
+    from training_scripts.metrics import METRIC_DEFINITIONS
+
+    return tuple(MetricDefinition(name, expression) for name, expression in METRIC_DEFINITIONS.items())
+
+
+_RESOURCE_CONFIG: dict[str, Any] = {
+    "current_host": _HOST,
+    "current_instance_type": "local",
+    "current_group_name": "homogeneousCluster",
+    "hosts": [_HOST],
+    "instance_groups": [
+        {"instance_group_name": "homogeneousCluster", "instance_type": "local", "hosts": [_HOST]},
+    ],
+    "network_interface_name": "lo",
+}
+
+
+def _input_data_config(channels: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    entry = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+    return {name: dict(entry) for name in channels}
+
+
+def _shell_name(name: str) -> str:
+    return re.sub(r"\W", "_", name).upper()
+
+
+def _log_tail(log: Path) -> list[str]:
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
+            return file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,127 @@
+"""Metrics read out of log lines by regular expressions, as SageMaker does it.
+
+A user's expression may be one that needs exponential time, so each search of a line has a time limit; the `regex`
+package has one, the standard library's `re` has not. What does not finish in time is not asked again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import regex
+
+from core.jobs.specs import MetricDefinition
+
+MAX_LINE = 8192
+"""Characters of a log line that are looked at."""
+
+SEARCH_TIMEOUT_S = 0.25
+"""How long one expression may search one line."""
+
+_EPOCH = re.compile(r"(?<![\w.])epoch=(\d{1,9})(?:/(\d{1,9}))?(?![\w.])")
+_STEP = re.compile(r"(?<![\w.])step=(\d{1,15})(?![\w.])")
+_NOT_FINITE = re.compile(r"(?<![\w.])[-+]?(?:nan|inf(?:inity)?)(?![\w.])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scraped:
+    """What one log line says: metric values by name, and the position `epoch=3/10 step=120` where it has one."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    epoch: int | None = None
+    epochs: int | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegexTest:
+    """How a definition fares on a sample line. `span` is where the value lies in the line; `problem` one sentence."""
+
+    matched: bool
+    value: float | None = None
+    span: tuple[int, int] | None = None
+    problem: str = ""
+
+
+class Scraper:
+    """Reads the metrics of one job's log lines.
+
+    Args:
+        definitions: what to look for.
+        on_slow: told the name of a metric that is given up because its expression takes too long.
+    """
+
+    def __init__(
+        self, definitions: Sequence[MetricDefinition], on_slow: Callable[[str], None] = lambda name: None
+    ) -> None:
+        self._patterns = {item.name: regex.compile(item.regex) for item in definitions}
+        self._on_slow = on_slow
+
+    def scrape(self, line: str) -> Scraped:
+        """The metrics and the position of one log line."""
+        line = line[:MAX_LINE]
+        values: dict[str, float] = {}
+        for name, pattern in list(self._patterns.items()):
+            try:
+                found = _search(pattern, line)
+            except TimeoutError:
+                del self._patterns[name]
+                self._on_slow(name)
+                continue
+            if found is not None and found[0] is not None:
+                values[name] = found[0]
+        epoch, step = _EPOCH.search(line), _STEP.search(line)
+        return Scraped(
+            values,
+            int(epoch[1]) if epoch else None,
+            int(epoch[2]) if epoch and epoch[2] else None,
+            int(step[1]) if step else None,
+        )
+
+
+def scrape(line: str, definitions: Sequence[MetricDefinition]) -> Scraped:
+    """The metrics and the position of one log line; for many lines keep a `Scraper`."""
+    return Scraper(definitions).scrape(line)
+
+
+def test_regex(definition: MetricDefinition, line: str) -> RegexTest:
+    """Whether a definition finds a number in a sample line, and if not, why."""
+    started = time.monotonic()
+    try:
+        found = _search(regex.compile(definition.regex), line[:MAX_LINE])
+    except TimeoutError:
+        return RegexTest(False, problem=f"The expression takes longer than {SEARCH_TIMEOUT_S} seconds for one line.")
+    if found is None:
+        return RegexTest(False, problem="The expression matches nothing in this line.")
+    value, text, span = found
+    if value is None:
+        return RegexTest(False, span=span, problem=f"The expression finds {text!r}, which is no number.")
+    if time.monotonic() - started > SEARCH_TIMEOUT_S / 2:
+        return RegexTest(False, value, span, "The expression is too slow to be used on every line.")
+    return RegexTest(True, value, span)
+
+
+test_regex.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+
+
+def _search(pattern: regex.Pattern[str], line: str) -> tuple[float | None, str, tuple[int, int]] | None:
+    """The value, its text and span. A nan or inf counts where the expression would have taken a number.
+
+    `Average loss: ([0-9\\.]+)` cannot match "Average loss: nan", yet a diverged loss must not look like a missing one:
+    such words are searched as digits of the same length.
+    """
+    found = pattern.search(line, timeout=SEARCH_TIMEOUT_S)
+    if found is None and _NOT_FINITE.search(line):
+        digits = _NOT_FINITE.sub(lambda word: "0" * len(word[0]), line)
+        found = pattern.search(digits, timeout=SEARCH_TIMEOUT_S)
+    if found is None or found.span(1) == (-1, -1):
+        return None
+    start, end = found.span(1)
+    text = line[start:end]
+    try:
+        return float(text), text, (start, end)
+    except ValueError:
+        return None, text, (start, end)

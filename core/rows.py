@@ -1,0 +1,137 @@
+"""How the store's records lie in its tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from core.jobs.records import Event, Job, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
+from core.jobs.specs import Spec, TuningSpec
+from core.jobs.status import JobStatus, RuleStatus
+
+
+def new_record(spec: Spec, engine: str = "local") -> Job:
+    """The record of a job that begins now."""
+    status, created = JobStatus.IN_PROGRESS, time.time()
+    if isinstance(spec, TuningSpec):
+        training = spec.training
+        return TuningJob(
+            spec.name,
+            status,
+            created,
+            "Starting",
+            strategy=str(spec.strategy),
+            objective_metric=training.objective.metric,
+            maximize=training.objective.maximize,
+            max_jobs=spec.max_jobs,
+            dataset_version=training.dataset_version,
+            engine=engine,
+        )
+    return TrainingJob(
+        spec.name,
+        status,
+        created,
+        "Starting",
+        hyperparameters=dict(spec.hyperparameters),
+        dataset_version=spec.dataset_version,
+        engine=engine,
+    )
+
+
+def common_columns(row: sqlite3.Row) -> dict[str, Any]:
+    """The fields that tuning jobs and training jobs share."""
+    same = ("name", "secondary_status", "created", "started", "ended", "failure_reason", "dataset_version", "engine")
+    return {"status": JobStatus(row["status"]), **{key: row[key] for key in same}}
+
+
+def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float]) -> TrainingJob:
+    """A training job from its row and the last values of its metrics."""
+    return TrainingJob(
+        **common_columns(row),
+        hyperparameters=json.loads(row["hyperparameters"]),
+        metrics=metrics,
+        objective=row["objective"],
+        tuning_job=row["tuning_job"],
+        artifact=row["artifact"],
+        progress=row["progress"],
+    )
+
+
+def add_status_event(connection: sqlite3.Connection, name: str) -> None:
+    """Record that a job changed."""
+    connection.execute(
+        "INSERT INTO events (kind, job, tuning_job, time, name, body)"
+        " SELECT 'status', name, tuning_job, ?, status, secondary_status FROM jobs WHERE name = ?",
+        (time.time(), name),
+    )
+
+
+def add_events(connection: sqlite3.Connection, events: Iterable[MetricEvent | RuleOutcome]) -> None:
+    """Record metric values and rule outcomes, and the latest of each."""
+    tuning_job = "(SELECT tuning_job FROM jobs WHERE name = ?1)"
+    for event in events:
+        if isinstance(event, MetricEvent):
+            value = to_column(event.value)
+            connection.execute(
+                "INSERT INTO events (kind, job, tuning_job, time, name, value, epoch, step)"
+                f" VALUES ('metric', ?1, {tuning_job}, ?2, ?3, ?4, ?5, ?6)",
+                (event.job, event.time, event.name, value, event.epoch, event.step),
+            )
+            connection.execute("INSERT OR REPLACE INTO latest_metrics VALUES (?, ?, ?)", (event.job, event.name, value))
+        else:
+            body = json.dumps(asdict(event))
+            connection.execute(
+                "INSERT INTO events (kind, job, tuning_job, time, name, body)"
+                f" VALUES ('rule', ?1, {tuning_job}, ?2, ?3, ?4)",
+                (event.job, event.time, event.rule, body),
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO rules VALUES (?, ?, ?, ?)", (event.job, event.rule, event.time, body)
+            )
+
+
+def event_of(row: sqlite3.Row) -> Event:
+    """An event from its row."""
+    match row["kind"]:
+        case "metric":
+            return MetricEvent(
+                row["job"], row["name"], from_column(row["value"]), row["time"], row["epoch"], row["step"]
+            )
+        case "rule":
+            return outcome_of(row["body"])
+    return StatusEvent(row["job"], JobStatus(row["name"]), row["time"], row["body"], row["tuning_job"])
+
+
+def outcome_of(body: str) -> RuleOutcome:
+    """A rule outcome from its column."""
+    return outcome_from_json(json.loads(body))
+
+
+def outcome_from_json(data: Mapping[str, Any]) -> RuleOutcome:
+    """A rule outcome from its JSON, as the store and the jobs' log lines have it; unknown keys are ignored.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is not one.
+    """
+    values = {key: data[key] for key in RuleOutcome.__slots__ if key in data}
+    values["status"] = RuleStatus(values["status"])
+    values["tensors"] = tuple(values.get("tensors", ()))
+    values["values"] = tuple((step, value, threshold) for step, value, threshold in values.get("values", ()))
+    return RuleOutcome(**values)
+
+
+def to_column(value: Any) -> Any:
+    """As SQLite keeps it: it has no NaN and would refuse one in silence, NULL stands for it."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return str(value) if isinstance(value, JobStatus) else value
+
+
+def from_column(value: float | None) -> float:
+    """The inverse of `to_column` for a number."""
+    return math.nan if value is None else value
