@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,16 +174,15 @@ def in_threads(work: Callable[[T], R], items: Iterable[T], threads: int, ahead: 
                 future.cancel()
 
 
-def batches(count: int, batch_size: int, order: Sequence[int] | NDArray[np.int64] | None = None) -> list[list[int]]:
-    """Positions 0…count-1 in `order`, cut into batches.
+def batches(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    """The positions in `order`, cut into batches.
 
     A last batch of one would break batch norm, so it joins the one before it.
     """
-    positions = list(range(count)) if order is None else [int(position) for position in order]
-    cut = [positions[start : start + batch_size] for start in range(0, count, batch_size)]
-    if len(cut) > 1 and len(cut[-1]) == 1:
-        cut[-2] += cut.pop()
-    return cut
+    ends = list(range(batch_size, len(order), batch_size))
+    if ends and len(order) - ends[-1] == 1:
+        ends.pop()
+    return np.split(order, ends)
 
 
 def warn_left_out(split: str, path: str, reason: str) -> None:

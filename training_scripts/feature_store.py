@@ -139,7 +139,9 @@ def read_channel(folder: Path) -> FeaturesChannel:
     try:
         about = json.loads((folder / "features.json").read_text(encoding="utf-8"))
         dim, file = int(about["dim"]), folder / about["matrix"]
-        matrix = np.memmap(file, dtype=_FLOAT, mode="r", shape=(file.stat().st_size // (dim * _FLOAT.itemsize), dim))
+        count = file.stat().st_size // (dim * _FLOAT.itemsize)
+        # Copy on write, not read-only: torch warns about arrays that cannot be written.
+        matrix = np.memmap(file, dtype=_FLOAT, mode="c", shape=(count, dim))
         sets = {split: _read_set(folder, split, matrix) for split in about["splits"]}
         return FeaturesChannel(
             about["backbone"],

@@ -2,8 +2,8 @@
 
 `python features.py --backbone NAME [--weights default|none|FILE] [--store FOLDER] [--output FOLDER]`
 
-Reads the train, valid and test channels (SM_CHANNEL_*) and writes a features channel to `output` (SM_MODEL_DIR by
-default). The features themselves are appended to a store that all jobs share; only pictures that no job has seen
+Reads the train, valid and test channels (SM_CHANNEL_*) and writes a features channel to `output` (SM_OUTPUT_DATA_DIR
+by default). The features themselves are appended to a store that all jobs share; only pictures that no job has seen
 before are computed. Prints `features 120/2000 (34.5 pictures/s)`.
 """
 
@@ -18,6 +18,7 @@ if __name__ == "__main__":
 
 import hashlib
 import json
+import os
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -72,8 +73,10 @@ def get_args_parser() -> ArgumentParser:
     arguments.choice(
         parser, "runtime", ("auto", "openvino", "torch"), "auto", "what computes; $SAGEHOUND_RUNTIME counts too"
     )
-    arguments.option(parser, "store", arguments.text, "", "folder of all stores; by default inside the output")
-    arguments.option(parser, "output", arguments.text, "", "where the features channel is written; SM_MODEL_DIR")
+    arguments.option(
+        parser, "store", arguments.text, "", "folder of all stores; $SAGEHOUND_FEATURES_DIR, or inside the output"
+    )
+    arguments.option(parser, "output", arguments.text, "", "where the features channel is written; SM_OUTPUT_DATA_DIR")
     return parser
 
 
@@ -82,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folders = JobFolders.from_environment()
     try:
         args, _ = get_args_parser().parse_known_args(list(sys.argv[1:] if argv is None else argv))
-        output = Path(args.output) if args.output else folders.model
+        output = Path(args.output) if args.output else folders.output_data
         make_channel(args, folders, output, StopRequest().listen())
     except Stopped:
         print("Stopped; the features computed so far are kept.", flush=True)
@@ -101,7 +104,7 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
     """
     splits = {split: _hashed(split, samples) for split, samples in data.load_channels(dict(folders.channels)).items()}
     weights = find(args.backbone, args.weights, args.seed, folders.channels)
-    stores = Path(getattr(args, "store", "") or output / "stores")
+    stores = Path(getattr(args, "store", "") or os.environ.get("SAGEHOUND_FEATURES_DIR") or output / "stores")
     threads = args.num_workers or data.cores()
     for name in _runtimes(getattr(args, "runtime", "auto")):
         folder = stores / store_key(args.backbone, weights, name)

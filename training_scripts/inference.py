@@ -1,0 +1,124 @@
+"""Load a model and classify pictures: the only way, here and at a SageMaker endpoint.
+
+SageMaker's PyTorch container calls `model_fn` once, then `input_fn`, `predict_fn` and `output_fn` for every request
+(content type application/x-image or image/…, one encoded picture as the body). torch is imported by `model_fn`, so that
+who only packs a model does not wait for it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if not __package__:  # at an endpoint this file is code/inference.py, beside the folder training_scripts
+    _HERE = str(Path(__file__).resolve().parent)
+    if _HERE not in sys.path:
+        sys.path.insert(0, _HERE)
+
+from training_scripts.artifact import WEIGHTS_FILE, package, read_card, unpack
+from training_scripts.backbones import Preprocessing
+from training_scripts.pictures import PictureUnreadable
+from training_scripts.preprocess import pixels
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from training_scripts.model import Classifier
+
+__all__ = ["LoadedModel", "PictureUnreadable", "input_fn", "model_fn", "output_fn", "package", "predict_fn", "unpack"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A network in evaluation mode with what it needs to be asked and understood; `card` is model.json."""
+
+    network: Classifier
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    device: torch.device
+    card: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Probabilities:
+    """(N, classes) float32, each row summing to 1."""
+
+    classes: tuple[str, ...]
+    values: NDArray[np.float32]
+
+
+def model_fn(model_dir: str) -> LoadedModel:
+    """Load the model of a folder; on the GPU if there is one."""
+    import torch
+
+    from training_scripts.model import build
+
+    folder = Path(model_dir)
+    card = read_card(folder)
+    state = torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
+    with torch.device("meta"):  # the weights come from the file alone
+        network = build(card["backbone"], card["head"], len(card["classes"]))
+    network.load_state_dict(state, assign=True)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.eval().requires_grad_(False).to(device)
+    return LoadedModel(network, tuple(card["classes"]), Preprocessing.from_json(card["preprocessing"]), device, card)
+
+
+def input_fn(body: bytes | bytearray, content_type: str) -> bytes:
+    """Check the request's content type; the picture stays encoded until `predict_fn` knows how it is to be read.
+
+    Raises:
+        ValueError: the content type is none of a picture.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in ("application/x-image", "application/octet-stream") and not kind.startswith("image/"):
+        raise ValueError(f"The content type {content_type} is not understood; send application/x-image or image/….")
+    return bytes(body)
+
+
+def predict_fn(data: bytes | Sequence[bytes], model: LoadedModel) -> Probabilities:
+    """Classify one encoded picture or several.
+
+    Raises:
+        PictureUnreadable: one cannot be read.
+    """
+    import numpy as np
+    import torch
+
+    from training_scripts.model import normalise
+
+    encoded = [data] if isinstance(data, bytes) else list(data)
+    batch = torch.from_numpy(np.stack([pixels(item, model.preprocessing) for item in encoded]))
+    with torch.inference_mode():
+        logits = model.network(normalise(batch.to(model.device), model.preprocessing))
+        return Probabilities(model.classes, logits.float().softmax(dim=1).cpu().numpy())
+
+
+def output_fn(prediction: Probabilities, accept: str = "application/json") -> tuple[str, str]:
+    """The answer and its content type: all classes with their probabilities, the most probable first.
+
+    One picture: {"predictions": [{"label": …, "probability": …}, …]}; several: a list of these. Or text/csv.
+    """
+    ranked = [
+        [
+            {"label": label, "probability": float(probability)}
+            for probability, label in sorted(zip(row.tolist(), prediction.classes, strict=True), key=lambda x: -x[0])
+        ]
+        for row in prediction.values
+    ]
+    if accept.partition(";")[0].strip().lower() == "text/csv":
+        text = io.StringIO(newline="")
+        table = csv.writer(text, lineterminator="\n")
+        for number, predictions in enumerate(ranked):
+            table.writerows((number, item["label"], f"{item['probability']:.6f}") for item in predictions)
+        return text.getvalue(), "text/csv"
+    answers = [{"predictions": predictions} for predictions in ranked]
+    return json.dumps(answers[0] if len(answers) == 1 else answers, ensure_ascii=False), "application/json"

@@ -1,0 +1,138 @@
+"""Where a training's batches come from: frozen features, or pictures decoded on the way."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training_scripts.backbones import Preprocessing
+from training_scripts.data import Samples, batches, in_threads, warn_left_out
+from training_scripts.feature_store import FeatureSet
+from training_scripts.model import normalise
+from training_scripts.pictures import PictureUnreadable
+from training_scripts.preprocess import Augmentation, augmented, pixels
+
+EVALUATION_ROWS = 4096
+"""Rows of frozen features that one evaluation step takes: as many as are no burden for the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`inputs` (N, dim) or (N, 3, H, W) float32, `labels` (N,) int64, `positions` (N,) in the source."""
+
+    inputs: Tensor
+    labels: Tensor
+    positions: NDArray[np.int64]
+
+
+class Source(ABC):
+    """The labelled data of one split. `labels` (N,) int64 and `paths` are by position; `root` is the paths' folder."""
+
+    labels: NDArray[np.int64]
+    paths: Sequence[str]
+    root: str
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @abstractmethod
+    def training_batches(self, order: NDArray[np.int64], batch_size: int, epoch: int) -> Iterator[Batch]:
+        """Batches of the positions in `order`, augmented where that was asked for."""
+
+    @abstractmethod
+    def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
+        """Everything once, in order, unchanged."""
+
+
+class FeatureSource(Source):
+    """Frozen features: a batch is a gather from the memory-mapped matrix."""
+
+    def __init__(self, features: FeatureSet) -> None:
+        self.labels, self.paths, self.root = features.labels, features.paths, features.root
+        self._matrix = torch.from_numpy(features.matrix)
+        self._rows, self._labels = torch.from_numpy(features.rows), torch.from_numpy(features.labels)
+
+    def training_batches(self, order: NDArray[np.int64], batch_size: int, epoch: int) -> Iterator[Batch]:
+        """See `Source`."""
+        return map(self._batch, batches(order, batch_size))
+
+    def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
+        """See `Source`; larger steps than `batch_size`, as no gradients are kept."""
+        return map(self._batch, batches(np.arange(len(self)), max(batch_size, EVALUATION_ROWS)))
+
+    def _batch(self, positions: NDArray[np.int64]) -> Batch:
+        chosen = torch.from_numpy(positions)
+        return Batch(self._matrix[self._rows[chosen]], self._labels[chosen], positions)
+
+
+class PictureSource(Source):
+    """Pictures, decoded by threads ahead of the network and moved to its device.
+
+    A picture that cannot be read is left out and said once. Augmentation depends on seed, epoch and picture alone, not
+    on threads.
+    """
+
+    def __init__(
+        self,
+        split: str,
+        samples: Samples,
+        preprocessing: Preprocessing,
+        *,
+        device: torch.device,
+        threads: int,
+        augmentation: Augmentation = "none",
+        seed: int = 0,
+    ) -> None:
+        self.labels, self.paths, self.root = samples.labels, samples.paths, str(samples.root)
+        self._split, self._preprocessing, self._device, self._threads = split, preprocessing, device, threads
+        self._augmentation: Augmentation = augmentation
+        self._seed = seed
+        self._unreadable: set[int] = set()
+        self._lock = threading.Lock()
+
+    def training_batches(self, order: NDArray[np.int64], batch_size: int, epoch: int) -> Iterator[Batch]:
+        """See `Source`."""
+        return self._batches(order, batch_size, epoch)
+
+    def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
+        """See `Source`."""
+        return self._batches(np.arange(len(self)), batch_size, None)
+
+    def _batches(self, order: NDArray[np.int64], batch_size: int, epoch: int | None) -> Iterator[Batch]:
+        readable = np.array([position for position in order if position not in self._unreadable], dtype=np.int64)
+        cut = batches(readable, batch_size)
+        decoded = in_threads(partial(self._decode, epoch), readable.tolist(), self._threads, 2 * batch_size)
+        for positions in cut:
+            pictures = list(islice(decoded, len(positions)))
+            kept = [place for place, picture in enumerate(pictures) if picture is not None]
+            if kept:
+                yield self._batch([pictures[place] for place in kept], positions[kept])
+
+    def _decode(self, epoch: int | None, position: int) -> NDArray[np.uint8] | None:
+        file = Path(self.root) / self.paths[position]
+        try:
+            if epoch is None or self._augmentation == "none":
+                return pixels(file, self._preprocessing)
+            random = np.random.default_rng([self._seed, epoch, position])
+            return augmented(file, self._preprocessing, self._augmentation, random)
+        except PictureUnreadable as error:
+            with self._lock:
+                self._unreadable.add(position)
+            warn_left_out(self._split, self.paths[position], str(error))
+            return None
+
+    def _batch(self, pictures: Sequence[NDArray[np.uint8] | None], positions: NDArray[np.int64]) -> Batch:
+        stacked = torch.from_numpy(np.stack([picture for picture in pictures if picture is not None]))
+        inputs = normalise(stacked.to(self._device), self._preprocessing)
+        labels = torch.from_numpy(self.labels[positions]).to(self._device)
+        return Batch(inputs, labels, positions)
