@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 _LENGTHS = struct.Struct(">II")
 MAX_HEADER = 64 * 1024 * 1024
@@ -20,7 +20,7 @@ class ProtocolError(Exception):
     """The other side sent something that is no frame."""
 
 
-def write_frame(stream: BinaryIO, header: Header, payload: bytes = b"") -> None:
+def write_frame(stream: IO[bytes], header: Header, payload: bytes = b"") -> None:
     """Send one frame.
 
     Raises:
@@ -37,7 +37,7 @@ def write_frame(stream: BinaryIO, header: Header, payload: bytes = b"") -> None:
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> tuple[Header, bytes] | None:
+def read_frame(stream: IO[bytes]) -> tuple[Header, bytes] | None:
     """The next frame, or None at the end of the stream (also when it ends in the middle of a frame).
 
     Raises:
@@ -62,7 +62,7 @@ def read_frame(stream: BinaryIO) -> tuple[Header, bytes] | None:
     return header, payload
 
 
-def _read(stream: BinaryIO, count: int) -> bytes | None:
+def _read(stream: IO[bytes], count: int) -> bytes | None:
     parts: list[bytes] = []
     while count:
         part = stream.read(count)

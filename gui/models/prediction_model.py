@@ -94,7 +94,7 @@ class PredictionModel(QAbstractTableModel):
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """What a cell shows, and what it sorts by (`SORT_ROLE`)."""
-        if not self.checkIndex(_plain(index), QAbstractTableModel.CheckIndexOption.IndexIsValid):
+        if not index.isValid():
             return None
         row, column = self._rows[index.row()], Column(index.column())
         match role:
@@ -150,7 +150,8 @@ def _text(row: _Row, column: Column) -> str:
     if answer is None:
         return "…" if column is Column.CLASS else ""
     if isinstance(answer, Unreadable):
-        return answer.error.what if column is Column.CLASS else ""
+        # The name stands in the column before.
+        return answer.error.what.removeprefix(row.picture.name).strip() if column is Column.CLASS else ""
     match column:
         case Column.CLASS:
             return answer.label
@@ -208,7 +209,3 @@ def _thumbnail(row: _Row) -> QPixmap | None:
 def _alignment(column: Column) -> Qt.AlignmentFlag:
     side = Qt.AlignmentFlag.AlignRight if column in _RIGHT else Qt.AlignmentFlag.AlignLeft
     return side | Qt.AlignmentFlag.AlignVCenter
-
-
-def _plain(index: AnyIndex) -> QModelIndex:
-    return index if isinstance(index, QModelIndex) else QModelIndex(index)

@@ -120,7 +120,7 @@ class AnswerView(QWidget):
         wanted = (
             ("minus", "Zoom out", "-", self.picture.zoom_out),
             ("plus", "Zoom in", "+", self.picture.zoom_in),
-            ("eye", "Fit", "0", self.picture.fit),
+            ("fit", "Fit", "0", self.picture.fit),
         )
         made = []
         for icon_name, name, key, act in wanted:

@@ -31,7 +31,7 @@ class PictureDropArea(QWidget):
         self._icon = IconLabel("picture", 56)
         self._sentence = label("Drop a picture here", "title")
         self._detail = label("One picture, many, or a whole folder. JPEG, PNG, WebP, GIF, BMP or TIFF.", "muted")
-        self.open_button = button("Open pictures…", icon_name="picture", kind="primary", shortcut="Ctrl+Shift+O")
+        self.open_button = button("Open pictures…", icon_name="picture", shortcut="Ctrl+Shift+O")
         self.folder_button = button("Open folder…", icon_name="folder-open")
         self.paste_button = button("Paste", icon_name="paste", shortcut="Ctrl+V")
         self.open_button.clicked.connect(self.open_asked)
@@ -70,12 +70,13 @@ class HoverVeil(QWidget):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
+        self._page = parent
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
 
     def cover(self) -> None:
         """Show over the whole parent."""
-        self.setGeometry(self.parentWidget().rect())
+        self.setGeometry(self._page.rect())
         self.raise_()
         self.show()
 

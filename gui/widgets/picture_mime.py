@@ -52,7 +52,7 @@ def _encoded(image: Any) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     # PNG keeps every pixel, so the answer is that of the file itself.
-    image.save(buffer, "PNG")
+    image.save(buffer, b"PNG")
     return bytes(buffer.data().data())
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPixmap, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QRect, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QGraphicsPixmapItem, QGraphicsScene, QGraphicsView
+
+from gui.theme import tokens
 
 STEP = 1.25
 LARGEST = 16.0
@@ -137,6 +139,10 @@ class PictureView(QGraphicsView):
                 self.actual_size()
             case _:
                 super().keyPressEvent(event)
+
+    def drawBackground(self, painter: QPainter, rect: QRectF | QRect) -> None:
+        """A surface that sets off white pictures and black ones."""
+        painter.fillRect(rect, QColor(tokens().raised))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Stay fitted."""

@@ -30,7 +30,7 @@ ROW_HEIGHT = 52
 THUMBNAIL = 40
 THUMBNAIL_PIXELS = 2 * THUMBNAIL
 """What to ask the predictor for, so that thumbnails are sharp at 200 %."""
-_WIDTHS = {Column.CLASS: 190, Column.PROBABILITY: 130, Column.SECOND: 200, Column.SIZE: 110, Column.TIME: 90}
+_WIDTHS = {Column.CLASS: 230, Column.PROBABILITY: 130, Column.SECOND: 190, Column.SIZE: 110, Column.TIME: 90}
 
 
 class PredictionTable(QWidget):
@@ -53,7 +53,7 @@ class PredictionTable(QWidget):
         self.filter.setAccessibleName("Filter by name or class")
         self.filter.setClearButtonEnabled(True)
         self.filter.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
-        self.filter.setMaximumWidth(320)
+        self.filter.setFixedWidth(260)
         self.filter.textChanged.connect(self.proxy.set_words)
         self.summary = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
         self.export_button = button("Export CSV…", icon_name="save")
@@ -144,7 +144,8 @@ class _Delegate(QStyledItemDelegate):
             colour = tokens().muted
         painter.setPen(QColor(colour))
         painter.setFont(shown.font)
-        words = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, int(area.width()))
+        elide = Qt.TextElideMode.ElideRight if isinstance(answer, Unreadable) else Qt.TextElideMode.ElideMiddle
+        words = painter.fontMetrics().elidedText(text, elide, int(area.width()))
         painter.drawText(area, int(shown.displayAlignment), words)
         painter.restore()
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QPixmap
-from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPixmap
+from PySide6.QtWidgets import (
+    QListView,
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+)
 
 from core.predict.intake import NamedPicture
 from core.predict.records import Prediction, percent
+from gui.theme import tokens
 
 THUMBNAIL = 56
 MOST = 24
 _PICTURE = Qt.ItemDataRole.UserRole
+_PIXMAP = Qt.ItemDataRole.UserRole + 1
 
 
 class RecentStrip(QListWidget):
@@ -30,7 +39,7 @@ class RecentStrip(QListWidget):
         self.setFlow(QListView.Flow.LeftToRight)
         self.setWrapping(False)
         self.setMovement(QListView.Movement.Static)
-        self.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
+        self.setItemDelegate(_Delegate(self))
         self.setGridSize(QSize(THUMBNAIL + 12, THUMBNAIL + 12))
         self.setFixedHeight(THUMBNAIL + 16)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -48,7 +57,10 @@ class RecentStrip(QListWidget):
             if self.item(number).data(_PICTURE).source == picture.source:
                 self.takeItem(number)
                 break
-        item = QListWidgetItem(_icon(answer.thumbnail), "")
+        item = QListWidgetItem()
+        pixmap = QPixmap()
+        pixmap.loadFromData(answer.thumbnail)
+        item.setData(_PIXMAP, pixmap)
         item.setData(_PICTURE, picture)
         words = f"{picture.name}: {answer.label} {percent(answer.probability)}"
         item.setToolTip(words)
@@ -63,10 +75,30 @@ class RecentStrip(QListWidget):
         self.picture_chosen.emit(item.data(_PICTURE))
 
 
-def _icon(thumbnail: bytes) -> QIcon:
-    """The thumbnail as a square."""
-    pixmap = QPixmap()
-    pixmap.loadFromData(thumbnail)
-    edge = min(pixmap.width(), pixmap.height())
-    square = pixmap.copy((pixmap.width() - edge) // 2, (pixmap.height() - edge) // 2, edge, edge)
-    return QIcon(square)
+class _Delegate(QStyledItemDelegate):
+    """Paints the middle of a thumbnail as a square; the current one has a frame."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        box = QRectF(0, 0, THUMBNAIL, THUMBNAIL)
+        box.moveCenter(QRectF(option.rect).center())
+        path = QPainterPath()
+        path.addRoundedRect(box, 6, 6)
+        painter.save()
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        painter.fillPath(path, QColor(tokens().raised))
+        pixmap: QPixmap = index.data(_PIXMAP)
+        edge = min(pixmap.width(), pixmap.height())
+        painter.save()
+        painter.setClipPath(path)
+        square = QRectF((pixmap.width() - edge) / 2, (pixmap.height() - edge) / 2, edge, edge)
+        painter.drawPixmap(box, pixmap, square)
+        painter.restore()
+        selected = bool(option.state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_MouseOver))
+        painter.setPen(QPen(QColor(tokens().accent if selected else tokens().line), 2 if selected else 1))
+        painter.drawPath(path)
+        painter.restore()
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(THUMBNAIL + 8, THUMBNAIL + 8)

@@ -1,0 +1,170 @@
+"""A model in the predictor process: loaded through the endpoint's own code, answered by the fastest runtime.
+
+The first time, the model is loaded by `training_scripts.inference`, as an endpoint does, and converted; the conversion
+is kept in a cache by the weights' checksum. From then on torch is not even imported: the first answer comes in a
+fraction of a second. Pictures are read by `training_scripts.preprocess` either way.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.errors import ModelError
+from training_scripts import runtime
+from training_scripts.backbones import Preprocessing
+from training_scripts.weights import sha256_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KEPT = 12
+"""How many converted models are kept; the ones used longest ago go first."""
+_REFUSED = "not-used.txt"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What model.json says of a model."""
+
+    name: str
+    backbone: str
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A loaded model; `forward` takes (N, size, size, 3) uint8 and gives (N, classes) float32 logits."""
+
+    card: Card
+    forward: runtime.Forward
+    runtime: str
+    why_runtime: str = ""
+
+    def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """(N, size, size, 3) uint8 -> (N, classes), each row sums to 1."""
+        logits = self.forward(pictures).astype(np.float64)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+        return result
+
+
+def open_model(folder: Path, cache: Path, say: Say) -> Served:
+    """Load the model in `folder` and answer once, so that the first picture finds everything warm.
+
+    Raises:
+        ModelError: the folder holds no usable model.
+    """
+    card = read_card(folder)
+    served = _open(folder, card, cache, say)
+    size = card.preprocessing.size
+    try:
+        answer = served.probabilities(np.zeros((1, size, size, 3), np.uint8))
+    except Exception as error:
+        raise _broken(folder, error) from error
+    if answer.shape != (1, len(card.classes)) or not np.isfinite(answer).all():
+        raise ModelError(
+            f"The model {card.name or folder.name} gives no usable answers.",
+            "Its weights hold values that are not numbers, as after a training that diverged, or its classes differ.",
+            "Choose another trial.",
+        )
+    return served
+
+
+def read_card(folder: Path) -> Card:
+    """Read model.json.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    if not (folder / "model.pth").is_file():
+        raise ModelError("There is no model here.", f"{folder} has no model.pth.", "Choose another job.")
+    try:
+        data = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        return Card(
+            str(data.get("training_job") or ""),
+            str(data["backbone"]),
+            tuple(str(label) for label in data["classes"]),
+            Preprocessing.from_json(data["preprocessing"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken(folder, error) from error
+
+
+def _open(folder: Path, card: Card, cache: Path, say: Say) -> Served:
+    if runtime.choose() != "openvino" or importlib.util.find_spec("openvino") is None:
+        return _torch(folder, card, say, "")
+    kept = cache / _key(folder, card)
+    refused = kept / _REFUSED
+    if refused.is_file():
+        return _torch(folder, card, say, refused.read_text(encoding="utf-8"))
+    file = kept / "model.xml"
+    if file.is_file():
+        try:
+            served = Served(card, runtime.openvino_forward(file), "OpenVINO")
+            os.utime(kept)
+            return served
+        except Exception:  # a damaged cache is made anew
+            shutil.rmtree(kept, ignore_errors=True)
+    return _convert(folder, card, kept, say)
+
+
+def _convert(folder: Path, card: Card, kept: Path, say: Say) -> Served:
+    network = _network(folder, say)
+    say("Making the model fast (once)")
+    model = runtime.convert(network, card.preprocessing)
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+        if model is None:
+            why = "OpenVINO is not used, because its answers would differ from PyTorch's."
+            (kept / _REFUSED).write_text(why, encoding="utf-8", newline="\n")
+            return _torch(folder, card, say, why, network)
+        runtime.save(model, kept / "model.xml")
+        _prune(kept.parent)
+    except OSError as error:  # a full disk costs the next start some seconds, nothing else
+        print(f"The converted model could not be kept: {error}", flush=True)
+    if model is None:
+        return _torch(folder, card, say, "", network)
+    return Served(card, runtime.openvino_forward(model), "OpenVINO")
+
+
+def _torch(folder: Path, card: Card, say: Say, why: str, network: Any = None) -> Served:
+    network = _network(folder, say) if network is None else network
+    return Served(card, runtime.torch_forward(network, card.preprocessing), "PyTorch", why)
+
+
+def _network(folder: Path, say: Say) -> Any:
+    """The network as an endpoint would load it."""
+    say("Loading PyTorch")
+    try:
+        from training_scripts import inference
+
+        return inference.model_fn(str(folder)).network
+    except Exception as error:
+        raise _broken(folder, error) from error
+
+
+def _key(folder: Path, card: Card) -> str:
+    weights = sha256_of(folder / "model.pth")[:20]
+    return f"{card.backbone}-{weights}-{runtime.version('openvino')}"
+
+
+def _prune(cache: Path) -> None:
+    folders = sorted((path for path in cache.iterdir() if path.is_dir()), key=lambda path: -path.stat().st_mtime)
+    for folder in folders[KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _broken(folder: Path, error: Exception) -> ModelError:
+    detail = " ".join(str(error).split())[:200] or type(error).__name__
+    return ModelError(f"The model in {folder.name} cannot be loaded.", f"{detail.rstrip('.')}.", "Choose another job.")

@@ -1,0 +1,178 @@
+"""The predictor process: answers frames on standard input with frames on standard output, until the input closes.
+
+A reader thread takes requests and starts to decode their pictures at once; the main thread runs the network. When the
+input closes, whoever held it is gone, and the process ends at once, in the middle of anything.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # as a script: the folder above core goes first on the path, this folder off it
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+import os
+import queue
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import BinaryIO
+
+import numpy as np
+
+from core.errors import ModelError, UserFacingError
+from core.predict import pictures_in
+from core.predict.explain import explain
+from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
+from core.predict.records import Source
+from core.predict.serving import Served, open_model
+from training_scripts.pictures import PictureUnreadable
+
+Decoding = Future[pictures_in.Decoded]
+
+
+class Worker:
+    """Holds one model and answers requests in the order they come.
+
+    Args:
+        requests: where frames are read from.
+        answers: where frames are written to.
+    """
+
+    def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
+        self._requests, self._answers = requests, answers
+        self._model: Served | None = None
+        self._pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="decode")
+        self._todo: queue.SimpleQueue[tuple[Header, bytes, list[Decoding]]] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Answer until the input closes; never returns."""
+        threading.Thread(target=self._read, name="requests", daemon=True).start()
+        while True:
+            request, payload, decodings = self._todo.get()
+            try:
+                header, data = self._answer(request, payload, decodings)
+            except PictureUnreadable as error:
+                header, data = {"error": _said_of(request, error)}, b""
+            except UserFacingError as error:
+                header, data = {"error": {"what": error.what, "why": error.why, "fix": error.fix}}, b""
+            write_frame(self._answers, header, data)
+
+    def _read(self) -> None:
+        try:
+            while (frame := read_frame(self._requests)) is not None:
+                request, payload = frame
+                self._todo.put((request, payload, self._decode(request, payload)))
+        except (OSError, ProtocolError) as error:
+            print(f"The requests ended: {error}", flush=True)
+        os._exit(0)
+
+    def _decode(self, request: Header, payload: bytes) -> list[Decoding]:
+        model = self._model
+        if model is None or request["op"] not in ("classify", "explain"):
+            return []
+        thumbnail = request.get("thumbnail", 0)
+        return [
+            self._pool.submit(pictures_in.decode, source, model.card.preprocessing, thumbnail)
+            for source in _sources(request, payload)
+        ]
+
+    def _answer(self, request: Header, payload: bytes, decodings: list[Decoding]) -> tuple[Header, bytes]:
+        match request["op"]:
+            case "load":
+                return self._load(Path(request["folder"]), Path(request["cache"])), b""
+            case "render":
+                rendered = pictures_in.render(_sources(request, payload)[0], request["edge"])
+                return {"width": rendered.width, "height": rendered.height}, rendered.pixels
+            case "classify":
+                return self._classify(request, decodings)
+            case "explain":
+                began = time.perf_counter()
+                decoded = decodings[0].result()
+                label, probability, png = explain(self._served(), decoded, request["label"])
+                spent = 1000 * (time.perf_counter() - began)
+                return {"label": label, "probability": probability, "milliseconds": spent}, png
+        raise ModelError(f"The predictor process does not know the request {request['op']!r}.")
+
+    def _load(self, folder: Path, cache: Path) -> Header:
+        self._model = None
+        self._model = open_model(folder, cache, lambda words: write_frame(self._answers, {"progress": words}))
+        card = self._model.card
+        return {
+            "name": card.name,
+            "classes": list(card.classes),
+            "backbone": card.backbone,
+            "runtime": self._model.runtime,
+            "why_runtime": self._model.why_runtime,
+        }
+
+    def _classify(self, request: Header, decodings: list[Decoding]) -> tuple[Header, bytes]:
+        served = self._served()
+        answers: list[Header] = []
+        read: list[pictures_in.Decoded] = []
+        for number, decoding in enumerate(decodings):
+            try:
+                read.append(decoding.result())
+                answers.append({})
+            except PictureUnreadable as error:
+                answers.append({"error": _said_of(request, error, number)})
+        if read:
+            began = time.perf_counter()
+            probabilities = served.probabilities(np.stack([decoded.pixels for decoded in read]))
+            share = 1000 * (time.perf_counter() - began) / len(read)
+            for answer, decoded, row in zip((a for a in answers if not a), read, probabilities, strict=True):
+                best = np.argsort(-row, kind="stable")[: request["top_k"]]
+                answer["classes"] = [(served.card.classes[index], float(row[index])) for index in best]
+                answer["milliseconds"] = decoded.milliseconds + share
+                answer["width"], answer["height"] = decoded.size
+                answer["thumbnail"] = len(decoded.thumbnail)
+        return {"answers": answers}, b"".join(decoded.thumbnail for decoded in read)
+
+    def _served(self) -> Served:
+        if self._model is None:
+            raise ModelError("No model is loaded.", fix="Choose a finished job first.")
+        return self._model
+
+
+def _sources(request: Header, payload: bytes) -> list[Source]:
+    sources: list[Source] = []
+    start = 0
+    for picture in request["pictures"]:
+        if "path" in picture:
+            sources.append(Path(picture["path"]))
+        else:
+            sources.append(payload[start : start + picture["size"]])
+            start += picture["size"]
+    return sources
+
+
+def _said_of(request: Header, error: PictureUnreadable, number: int = 0) -> Header:
+    """The one sentence of `error`, about the picture by its name."""
+    path = request["pictures"][number].get("path")
+    name, sentence = Path(path).name if path else "The picture", str(error)
+    for subject in ("The picture ", "The file ", "This "):
+        if sentence.startswith(subject):
+            return {"what": f"{name} {sentence.removeprefix(subject)}"}
+    return {"what": f"{name} cannot be read: {sentence}"}
+
+
+def main(argv: Sequence[str] = ()) -> None:
+    """Serve on standard input and output until the input closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end ends this
+    answers = os.fdopen(os.dup(1), "wb")
+    # What libraries print must not get between the frames.
+    os.dup2(2, 1)
+    try:
+        Worker(sys.stdin.buffer, answers).run()
+    except BaseException:
+        # Not sys.exit, which would wait for decoding threads; the parent tells the user, the log has the details.
+        traceback.print_exc()
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
