@@ -1,0 +1,1 @@
+"""The tests; `tests.cloud` is the stand-in SageMaker, `tests.benchmarks` what `make bench` runs."""

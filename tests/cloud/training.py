@@ -1,0 +1,290 @@
+"""Training jobs that really run: life cycle, logs, metrics, artifacts, checkpoints, stopping."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.jobs.contract import failure_reason
+from tests.cloud.container import Container
+from tests.cloud.faults import AwsError
+from tests.cloud.storage import TRAINING_LOGS, Storage, archive
+
+FINAL = ("Completed", "Failed", "Stopped")
+_SYNC_SECONDS = 0.5
+
+
+def now() -> datetime.datetime:
+    """Now, with a time zone, as boto3 hands it out."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+@dataclass
+class JobFaults:
+    """What shall go wrong inside one job."""
+
+    reason: str = ""
+    after_lines: int | None = None
+    reclaim: bool = False
+    log_delay: float = 0.0
+    no_logs: bool = False
+
+
+@dataclass
+class TrainingJob:
+    """A job: the request as it came, and what became of it. `state` holds DescribeTrainingJob's own members."""
+
+    request: Mapping[str, Any]
+    arn: str
+    root: Path
+    state: dict[str, Any]
+    faults: JobFaults
+    container: Container
+    tuning_job_arn: str | None = None
+    metrics: list[tuple[str, float, datetime.datetime]] = field(default_factory=list)
+    thread: threading.Thread | None = None
+    stopping: str = ""
+
+    @property
+    def name(self) -> str:
+        return str(self.request["TrainingJobName"])
+
+    def describe(self) -> dict[str, Any]:
+        """DescribeTrainingJob's answer."""
+        answer = {key: value for key, value in self.request.items() if key != "Tags"}
+        answer |= {"TrainingJobArn": self.arn, **self.state}
+        if self.tuning_job_arn:
+            answer["TuningJobArn"] = self.tuning_job_arn
+        last: dict[str, Any] = {}
+        for name, value, moment in self.metrics:
+            last[name] = {"MetricName": name, "Value": value, "Timestamp": moment}
+        answer["FinalMetricDataList"] = list(last.values())
+        return answer
+
+    def advance(self, secondary: str, message: str = "", status: str | None = None) -> None:
+        """Go into the next secondary status."""
+        moment = now()
+        transitions = self.state.setdefault("SecondaryStatusTransitions", [])
+        if transitions:
+            transitions[-1].setdefault("EndTime", moment)
+        transitions.append({"Status": secondary, "StartTime": moment, "StatusMessage": message})
+        self.state["SecondaryStatus"] = secondary
+        if status is not None:
+            self.state["TrainingJobStatus"] = status
+        self.state["LastModifiedTime"] = moment
+
+
+class TrainingJobs:
+    """All training jobs of a stand-in cloud, each run by a thread."""
+
+    def __init__(self, storage: Storage, root: Path, region: str, account: str) -> None:
+        self._storage = storage
+        self._root = root
+        self._arn = f"arn:aws:sagemaker:{region}:{account}:training-job/"
+        self._lock = threading.RLock()
+        self.jobs: dict[str, TrainingJob] = {}
+        self.planned_faults: list[tuple[re.Pattern[str], JobFaults]] = []
+
+    def plan(self, name_pattern: str, faults: JobFaults) -> None:
+        """Let jobs whose name matches go wrong."""
+        self.planned_faults.append((re.compile(name_pattern), faults))
+
+    def create(self, request: Mapping[str, Any], tuning_job_arn: str | None = None) -> TrainingJob:
+        """Start a job."""
+        name = request["TrainingJobName"]
+        self._check(request)
+        with self._lock:
+            if name in self.jobs:
+                raise AwsError(
+                    "ResourceInUse", f"Training job names must be unique. A job with the name {name} already exists."
+                )
+            root = self._root / name
+            faults = next((faults for pattern, faults in self.planned_faults if pattern.search(name)), JobFaults())
+            moment = now()
+            state = {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Starting", "CreationTime": moment}
+            job = TrainingJob(
+                request, self._arn + name.lower(), root, state, faults, Container(name, root, self._storage)
+            )
+            job.tuning_job_arn = tuning_job_arn
+            job.advance("Starting", "Starting the training job")
+            self.jobs[name] = job
+        job.thread = threading.Thread(target=self._run, args=(job,), name=f"cloud-{name}", daemon=True)
+        job.thread.start()
+        return job
+
+    def get(self, name: str) -> TrainingJob:
+        """A job by name."""
+        with self._lock:
+            if name not in self.jobs:
+                raise AwsError("ValidationException", "Requested resource not found.")
+            return self.jobs[name]
+
+    def stop(self, name: str, reason: str = "Stopped") -> None:
+        """Ask a job to stop."""
+        job = self.get(name)
+        if job.state["TrainingJobStatus"] in FINAL:
+            raise AwsError("ValidationException", f"The request was rejected because {name} is in a final status.")
+        if not job.stopping:
+            job.stopping = reason
+            job.advance("Stopping", "Stopping the training job", "Stopping")
+            threading.Thread(target=job.container.stop, name=f"cloud-stop-{name}", daemon=True).start()
+
+    def close(self) -> None:
+        """End every job and wait for its thread."""
+        with self._lock:
+            jobs = list(self.jobs.values())
+        for job in jobs:
+            job.container.kill()
+        for job in jobs:
+            if job.thread is not None:
+                job.thread.join(30)
+
+    def _check(self, request: Mapping[str, Any]) -> None:
+        stopping = request.get("StoppingCondition", {})
+        wait, runtime = stopping.get("MaxWaitTimeInSeconds"), stopping.get("MaxRuntimeInSeconds", 86_400)
+        if wait is not None and not request.get("EnableManagedSpotTraining"):
+            raise AwsError(
+                "ValidationException",
+                "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true",
+            )
+        if wait is not None and wait < runtime:
+            raise AwsError("ValidationException", "MaxWaitTimeInSeconds must be greater than MaxRuntimeInSeconds")
+        for channel in request.get("InputDataConfig", ()):
+            uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+            if not self._storage.keys(uri):
+                raise AwsError(
+                    "ValidationException",
+                    f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the '
+                    "bucket exists in the selected region (us-east-1), that objects exist under that S3 prefix, and "
+                    f'that the role "{request["RoleArn"]}" has "s3:ListBucket" permissions on bucket.',
+                )
+
+    def _run(self, job: TrainingJob) -> None:
+        try:
+            status, reason = self._train(job)
+        except Exception as error:  # whatever breaks here is AWS's fault, as far as the caller can see
+            status, reason = "Failed", f"InternalServerError: We encountered an internal error. {error!r}"
+        ended = now()
+        job.state["TrainingEndTime"] = ended
+        seconds = max(1, round((ended - job.state.get("TrainingStartTime", ended)).total_seconds()))
+        job.state["TrainingTimeInSeconds"] = seconds
+        job.state["BillableTimeInSeconds"] = (
+            max(1, seconds // 3) if job.request.get("EnableManagedSpotTraining") else seconds
+        )
+        if reason:
+            job.state["FailureReason"] = reason[:1024]
+        secondary = job.state["SecondaryStatus"] if job.state["SecondaryStatus"].startswith("Max") else status
+        job.advance(secondary, reason, status)
+
+    def _train(self, job: TrainingJob) -> tuple[str, str]:
+        request, folder = job.request, job.container.folder
+        if job.faults.reason and job.faults.after_lines is None:
+            return "Failed", job.faults.reason
+        job.advance("Downloading", "Downloading input data")
+        channels = {}
+        for channel in request.get("InputDataConfig", ()):
+            target = folder.data / channel["ChannelName"]
+            target.mkdir(parents=True, exist_ok=True)
+            self._storage.download(channel["DataSource"]["S3DataSource"]["S3Uri"], target)
+            channels[channel["ChannelName"]] = str(target)
+        checkpoint = request.get("CheckpointConfig", {}).get("S3Uri")
+        if checkpoint:
+            self._storage.download(checkpoint, folder.checkpoints)
+        job.state["TrainingStartTime"] = now()
+        job.advance("Training", "Training image download completed. Training in progress.")
+        done = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(job, checkpoint, done), daemon=True)
+        watcher.start()
+        try:
+            code = job.container.run(request, channels, _Lines(job, self._storage))
+        finally:
+            done.set()
+            watcher.join(30)
+        return self._finish(job, code, checkpoint)
+
+    def _finish(self, job: TrainingJob, code: int, checkpoint: str | None) -> tuple[str, str]:
+        folder = job.container.folder
+        if checkpoint:
+            self._sync(folder.checkpoints, checkpoint, {})
+        if job.faults.after_lines is not None and job.stopping == "fault":
+            return "Failed", job.faults.reason
+        if job.stopping != "Stopped" or any(folder.model.iterdir()):
+            self._upload(job)
+        if job.stopping:
+            return "Stopped", ""
+        if code:
+            return "Failed", f"AlgorithmError: {failure_reason(folder, code)}, exit code: {code}"
+        return "Completed", ""
+
+    def _upload(self, job: TrainingJob) -> None:
+        job.advance("Uploading", "Uploading generated training model")
+        base = job.request["OutputDataConfig"]["S3OutputPath"].rstrip("/") + f"/{job.name}/output"
+        folder = job.container.folder
+        if any(folder.model.iterdir()):
+            self._storage.write(f"{base}/model.tar.gz", archive(folder.model))
+            job.state["ModelArtifacts"] = {"S3ModelArtifacts": f"{base}/model.tar.gz"}
+        if any(folder.output_data.iterdir()):
+            self._storage.write(f"{base}/output.tar.gz", archive(folder.output_data))
+        shutil.rmtree(folder.data, ignore_errors=True)
+
+    def _watch(self, job: TrainingJob, checkpoint: str | None, done: threading.Event) -> None:
+        """Sync checkpoints and end the job at its longest run time."""
+        limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86_400)
+        deadline = time.monotonic() + limit
+        synced: dict[str, float] = {}
+        while not done.wait(_SYNC_SECONDS):
+            if checkpoint:
+                synced = self._sync(job.container.folder.checkpoints, checkpoint, synced)
+            if time.monotonic() > deadline and not job.stopping:
+                job.stopping = "runtime"
+                job.advance("MaxRuntimeExceeded", "The training job ran too long")
+                job.container.stop()
+
+    def _sync(self, folder: Path, uri: str, synced: dict[str, float]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for path in folder.rglob("*"):
+            try:
+                if not path.is_file():
+                    continue
+                relative, changed = path.relative_to(folder).as_posix(), path.stat().st_mtime
+                if synced.get(relative) != changed:
+                    self._storage.write(f"{uri.rstrip('/')}/{relative}", path.read_bytes())
+                found[relative] = changed
+            except FileNotFoundError:  # it went away between the listing and the reading
+                continue
+        for gone in synced.keys() - found.keys():
+            self._storage.delete(f"{uri.rstrip('/')}/{gone}")
+        return found
+
+
+class _Lines:
+    """What a script prints: to the log stream, and through the metric definitions."""
+
+    def __init__(self, job: TrainingJob, storage: Storage) -> None:
+        self._job = job
+        self._storage = storage
+        self._stream = f"{job.name}/algo-1-{int(time.time())}"
+        definitions = job.request["AlgorithmSpecification"].get("MetricDefinitions", ())
+        self._expressions = [(item["Name"], re.compile(item["Regex"])) for item in definitions]
+        self._count = 0
+
+    def __call__(self, line: str) -> None:
+        faults = self._job.faults
+        for name, expression in self._expressions:
+            for match in expression.finditer(line):
+                self._job.metrics.append((name, float(match.group(1)), now()))
+        if not faults.no_logs:
+            if faults.log_delay:
+                time.sleep(faults.log_delay)
+            self._storage.log(TRAINING_LOGS, self._stream, [line])
+        self._count += 1
+        if faults.after_lines is not None and self._count == faults.after_lines:
+            self._job.stopping = "fault"
+            self._job.container.kill()
