@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from core.dataset.manifest import Entry, Manifest
@@ -50,6 +50,8 @@ def split(scan: Scan, fractions: Fractions = DEFAULT_FRACTIONS, seed: int = 0) -
         for picture in scan.pictures
         if picture.path in chosen
     ]
+    wanted = [name for name, share in zip(SPLITS, fractions, strict=True) if share > 0 or name in scan.splits]
+    notices += _absences(entries, scan.classes, wanted)
     return Manifest.build(scan.root, scan.classes, entries, seed, fractions, notices)
 
 
@@ -103,6 +105,15 @@ def _shares(total: int, fractions: Sequence[float]) -> list[int]:
         whole[max((1, 2), key=lambda at: whole[at] - exact[at])] -= 1
         whole[0] = 1
     return whole
+
+
+def _absences(entries: Sequence[Entry], classes: Sequence[str], wanted: Sequence[str]) -> Iterator[str]:
+    """One sentence per split that lacks classes: with few pictures of a class, its share may be none."""
+    present = {(entry.split, entry.label) for entry in entries}
+    for name in wanted:
+        absent = [label for number, label in enumerate(classes) if (name, number) not in present]
+        if absent:
+            yield f"There are no pictures of {', '.join(absent)} in {name}: too few of them for its share."
 
 
 def _rank(seed: int, label: str, sha256: str) -> bytes:
