@@ -6,6 +6,8 @@ observer that raises is dropped, said once on stderr, and the job goes on.
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -107,5 +109,40 @@ class Monitor:
 
 
 def _observers(model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir: Path) -> Sequence[Observer]:
-    """The observers that this job asks for."""
-    return ()
+    """The observers that this job asks for through its environment; of many processes only the first is watched."""
+    from training_scripts.debugger.settings import Settings
+
+    settings = Settings.from_environment()
+    if os.environ.get("RANK", "0") != "0":
+        return ()
+    observers: list[Observer] = []
+    if settings.profiler:
+        with _said("The profiler"):
+            from training_scripts.profiler.observer import ProfilerObserver
+
+            observers.append(ProfilerObserver(output_dir))
+    if settings.enabled:
+        with _said("The debugger"):
+            from training_scripts.debugger.hook import TensorHook
+
+            observers.append(TensorHook(model, loss_fn, args, output_dir / "tensors", settings))
+            if settings.watch:
+                _start_watcher(output_dir)
+    return observers
+
+
+def _start_watcher(output_dir: Path) -> None:
+    """Evaluate the rules in a process beside this one, which ends with it; for jobs that nobody else watches."""
+    script = Path(__file__).resolve().parent / "debugger" / "watch.py"
+    job = os.environ.get("TRAINING_JOB_NAME", "")
+    arguments = ["--pid", str(os.getpid()), "--folder", str(output_dir), "--job", job]
+    subprocess.Popen([sys.executable, str(script), *arguments], stdin=subprocess.DEVNULL)
+
+
+@contextmanager
+def _said(what: str) -> Iterator[None]:
+    """Go on without what cannot be had, and say so once."""
+    try:
+        yield
+    except Exception as error:
+        print(f"{what} is left out: {error}", file=sys.stderr, flush=True)

@@ -64,7 +64,9 @@ class DebuggerConfig:
     """Which rules run in a job.
 
     `rules` maps a rule's name to its parameters (strings); `actions` maps it to "none", "notify" or "stop".
-    `save_interval` is in training steps; `tensor_budget_mb` bounds what the hook saves.
+    `save_interval` is in training steps, None: chosen while the job runs; `save_intervals` overrides it for the
+    collections losses, gradients, weights, biases, activations, inputs and predictions. `tensor_budget_mb` bounds what
+    the hook saves.
     An empty `rules` with `default_rules` set means: the sensible defaults for this kind of training.
     """
 
@@ -73,6 +75,7 @@ class DebuggerConfig:
     rules: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     actions: Mapping[str, str] = field(default_factory=dict)
     save_interval: int | None = None
+    save_intervals: Mapping[str, int] = field(default_factory=dict)
     tensor_budget_mb: int = 64
     profiler: bool = True
 

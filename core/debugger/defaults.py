@@ -1,0 +1,80 @@
+"""Which rules a job gets: the default set, the choice in its spec, and whether that choice makes sense."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from core.errors import SpecError
+from core.jobs.specs import DebuggerConfig
+from training_scripts.debugger.defaults import chosen_rules, default_rules
+from training_scripts.debugger.rules import OURS, RULES, Parameter, check_parameters, parameters_of
+from training_scripts.debugger.runner import ACTIONS
+from training_scripts.debugger.settings import COLLECTIONS, VARIABLE, Settings
+
+__all__ = [
+    "ACTIONS",
+    "COLLECTIONS",
+    "OURS",
+    "Parameter",
+    "check",
+    "default_rules",
+    "job_variables",
+    "parameters_of",
+    "rule_names",
+    "rule_summary",
+    "rules_for",
+]
+
+
+def rule_names() -> tuple[str, ...]:
+    """All rules there are, AWS's first."""
+    return tuple(RULES)
+
+
+def rule_summary(name: str) -> str:
+    """What a rule looks for: the first sentence of its docstring."""
+    return " ".join((RULES[name].__doc__ or "").split("\n\n")[0].split())
+
+
+def rules_for(config: DebuggerConfig, hyperparameters: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Name -> parameters of the rules that a job with this config and these hyperparameters runs."""
+    return chosen_rules(config.default_rules, config.rules, hyperparameters) if config.enabled else {}
+
+
+def check(config: DebuggerConfig) -> None:
+    """Raise `SpecError` unless every rule, parameter, action and interval can be had; `field` is the one at fault."""
+    for name, parameters in config.rules.items():
+        try:
+            check_parameters(name, parameters)
+        except ValueError as error:
+            raise SpecError(f"The rule {name} cannot run like this.", f"{error}.", "Correct it.", field=name) from None
+    for name, action in config.actions.items():
+        if action not in ACTIONS:
+            known = ", ".join(ACTIONS)
+            raise SpecError(f"{action!r} is no action.", f"Actions are {known}.", "Choose one.", field=name)
+    intervals = dict(config.save_intervals)
+    if config.save_interval is not None:
+        intervals["save_interval"] = config.save_interval
+    for name, interval in intervals.items():
+        if name not in (*COLLECTIONS, "save_interval"):
+            known = ", ".join(COLLECTIONS)
+            raise SpecError(f"{name!r} is no collection.", f"Collections are {known}.", "Choose one.", field=name)
+        if interval < 1:
+            raise SpecError("A save interval is at least 1 step.", fix="Give a whole number from 1 on.", field=name)
+    if config.tensor_budget_mb <= 0:
+        raise SpecError("The budget for tensors must be above 0 MB.", fix="Give more.", field="tensor_budget_mb")
+
+
+def job_settings(config: DebuggerConfig, watch: bool = False) -> Settings:
+    """What hook and watcher of a job are told; `watch`: the job starts its own watcher."""
+    return Settings(**{item.name: getattr(config, item.name) for item in dataclasses.fields(config)}, watch=watch)
+
+
+def job_variables(config: DebuggerConfig, watch: bool = False) -> dict[str, str]:
+    """The environment variables of a job with this config.
+
+    `watch`: the job evaluates its rules itself, as it must in a container; the local engine's supervisor has one
+    watcher for all its trials instead.
+    """
+    return {VARIABLE: job_settings(config, watch).to_json()}

@@ -1,0 +1,333 @@
+"""Rules about labels, predictions and time: AWS Debugger's names, parameters and defaults, and two of ours."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any, ClassVar
+
+import numpy as np
+
+from training_scripts.debugger.health import TRAIN_LOSS, VALID_LOSS, HealthRule, parse_steps
+from training_scripts.debugger.tfevents import Array
+
+
+class ClassImbalance(HealthRule):
+    """Fires when classes are too unequal, or when too many pictures of one class are mispredicted.
+
+    After `samples` labels the largest class may have at most `threshold_imbalance` times as many as the smallest one
+    seen, and of no class may more than the share `threshold_misprediction` be mispredicted; then counting starts anew.
+    `argmax`: the predictions are logits or probabilities.
+
+    Where AWS is silent: labels are counted in training steps, mispredictions in evaluation steps (in training steps
+    where there are no others), because a network that still learns mispredicts; a class is judged from 10 labels on;
+    and counting goes on to 30 labels per class, since with fewer, chance alone makes classes unequal.
+    """
+
+    meaning: ClassVar[str] = "Some classes are so rare, or so badly recognised, that the network may ignore them."
+    advice: str = "Add pictures of the rare classes, or train on equally many of each."
+
+    def __init__(
+        self,
+        base_trial: Any,
+        threshold_imbalance: float = 10.0,
+        threshold_misprediction: float = 0.7,
+        samples: int = 500,
+        argmax: bool = False,
+        labels_regex: str = ".*labels",
+        predictions_regex: str = ".*predictions",
+    ) -> None:
+        super().__init__(base_trial)
+        self.threshold_imbalance, self.threshold_misprediction = threshold_imbalance, threshold_misprediction
+        self.samples, self.argmax = parse_steps(samples, "samples"), argmax
+        self.labels_regex, self.predictions_regex = labels_regex, predictions_regex
+        self._labels: Counter[int] = Counter()
+        self._judged: Counter[int] = Counter()
+        self._wrong: Counter[int] = Counter()
+
+    def invoke_at_step(self, step: int) -> bool:
+        """See the class."""
+        labels, predictions = _labels_and_predictions(self, step, self.labels_regex, self.predictions_regex)
+        if labels is None:
+            return False
+        evaluates = self.mode(step) == "EVAL"
+        if not evaluates:
+            self._labels.update(labels.tolist())
+        if predictions is not None and (evaluates or not _has_eval(self.base_trial)):
+            predicted = predictions.argmax(axis=-1) if self.argmax and predictions.ndim > 1 else predictions
+            predicted = predicted.reshape(-1)[: len(labels)]
+            judged = labels[: len(predicted)]
+            self._judged.update(judged.tolist())
+            self._wrong.update(judged[judged != predicted].tolist())
+        return self._imbalanced(step) or self._mispredicted(step)
+
+    def _imbalanced(self, step: int) -> bool:
+        total, classes = sum(self._labels.values()), len(self._labels)
+        if total < max(self.samples, 30 * classes) or classes < 2:
+            return False
+        largest, smallest = max(self._labels.values()), min(self._labels.values())
+        rare = min(self._labels, key=self._labels.__getitem__)
+        self._labels.clear()
+        self.note(step, largest / smallest, self.threshold_imbalance)
+        if largest / smallest <= self.threshold_imbalance:
+            return False
+        return self.found(f"Class {rare} has {smallest} labels where the largest class has {largest}.")
+
+    def _mispredicted(self, step: int) -> bool:
+        if sum(self._judged.values()) < max(self.samples, 30 * len(self._judged)):
+            return False
+        shares = {label: self._wrong[label] / count for label, count in self._judged.items() if count >= 10}
+        self._judged.clear()
+        self._wrong.clear()
+        if not shares:
+            return False
+        worst = max(shares, key=shares.__getitem__)
+        self.note(step, shares[worst], self.threshold_misprediction)
+        if shares[worst] <= self.threshold_misprediction:
+            return False
+        return self.found(f"{100 * shares[worst]:.0f} % of the pictures of class {worst} are mispredicted.")
+
+
+class Confusion(HealthRule):
+    """Fires when the confusion matrix has too little on its diagonal or too much beside it.
+
+    Of the pictures with one label at least the share `min_diag` must be predicted right, and of those with any label
+    at most `max_off_diag` as one certain other class. AWS's printed formula divides the diagonal by its own sum, which
+    would fail a perfect network with ten classes; rows are normalised by their labels instead. Evaluations are
+    counted one by one, training steps only where there are no others; a label needs 10 pictures to be judged.
+    `category_no` is the number of classes, found out if None.
+    """
+
+    meaning: ClassVar[str] = "The network mixes up certain classes."
+    advice: str = "Look at the pictures of the confused classes: wrong labels, or classes that look alike."
+
+    def __init__(
+        self,
+        base_trial: Any,
+        category_no: int | None = None,
+        labels: str = "labels",
+        predictions: str = "predictions",
+        labels_collection: str = "labels",
+        predictions_collection: str = "predictions",
+        min_diag: float = 0.9,
+        max_off_diag: float = 0.1,
+    ) -> None:
+        super().__init__(base_trial)
+        self.category_no = None if category_no is None else parse_steps(category_no, "category_no", 2)
+        self._names = (labels, predictions)
+        self._collections = (labels_collection, predictions_collection)
+        self.min_diag, self.max_off_diag = min_diag, max_off_diag
+        self._counts: Counter[tuple[int, int]] = Counter()
+
+    def invoke_at_step(self, step: int) -> bool:
+        """See the class."""
+        evaluates = self.mode(step) == "EVAL"
+        if not evaluates and _has_eval(self.base_trial):
+            fired = self._judge(step)
+            self._counts.clear()
+            return fired
+        labels, predictions = _labels_and_predictions(self, step, *self._names, *self._collections)
+        if labels is None or predictions is None:
+            return False
+        predicted = predictions.argmax(axis=-1) if predictions.ndim > 1 else np.rint(predictions).astype(np.int64)
+        self._counts.update(zip(labels.tolist(), predicted.reshape(-1).tolist(), strict=False))
+        return False if evaluates else self._judge(step)
+
+    def _judge(self, step: int) -> bool:
+        if not self._counts:
+            return False
+        size = self.category_no or 1 + max(max(pair) for pair in self._counts)
+        matrix = np.zeros((size, size))
+        for (label, predicted), count in self._counts.items():
+            if label < size and 0 <= predicted < size:
+                matrix[label, predicted] = count
+        rows = matrix.sum(axis=1)
+        shares = matrix[rows >= 10] / rows[rows >= 10, None]
+        kept = np.flatnonzero(rows >= 10)
+        if not len(kept):
+            return False
+        right = shares[np.arange(len(kept)), kept]
+        shares[np.arange(len(kept)), kept] = 0
+        self.note(step, float(right.min()), self.min_diag)
+        if right.min() >= self.min_diag and shares.max() <= self.max_off_diag:
+            return False
+        label = int(kept[right.argmin()])
+        other = int(shares[right.argmin()].argmax())
+        return self.found(
+            f"Of class {label} {100 * right.min():.0f} % are recognised; most others go to class {other}."
+        )
+
+
+class StalledTrainingRule(HealthRule):
+    """Fires when no tensor was saved for `threshold` seconds.
+
+    `stop_training_on_fire` ends the job, as the action "stop" does; `training_job_name_prefix` is AWS's way of finding
+    it, and not needed here. On a finished trial the times at which steps were saved are compared.
+    """
+
+    meaning: ClassVar[str] = "The training hangs: nothing has happened for a long time."
+    advice: str = "Look at the job's log and at the disk or network that the pictures come from."
+
+    def __init__(
+        self,
+        base_trial: Any,
+        threshold: float = 1800.0,
+        stop_training_on_fire: bool = False,
+        training_job_name_prefix: str | None = None,
+    ) -> None:
+        super().__init__(base_trial)
+        self.threshold, self.stop_training_on_fire = threshold, stop_training_on_fire
+        self.training_job_name_prefix = training_job_name_prefix
+        self._last: float | None = None
+
+    def invoke_at_step(self, step: int) -> bool:
+        """See the class."""
+        saved_at = getattr(self.base_trial, "saved_at", None)
+        now = saved_at(step) if saved_at else time.time()
+        if now is None:
+            return False
+        gap, self._last = (0.0 if self._last is None else now - self._last), now
+        return self._judge(step, gap)
+
+    def invoke_idle(self, step: int, now: float) -> bool:
+        """Whether the trial, whose last step is `step`, is stalled at Unix time `now`."""
+        return self._last is not None and now - self._last > self.threshold and self._judge(step, now - self._last)
+
+    def _judge(self, step: int, gap: float) -> bool:
+        self.note(step, gap, self.threshold)
+        return self.found(f"Nothing was saved for {gap:.3g} seconds.") if gap > self.threshold else False
+
+
+class ClassCollapse(HealthRule):
+    """Fires when nearly all predictions are one class although the labels are not. Ours.
+
+    At the end of an evaluation at least `share` of its predictions are one class, the commonest label has less than
+    `label_share`, at least `samples` were seen, and it was so in `patience` evaluations in a row: after the first
+    epoch many a healthy network still guesses one class. Logits and labels come from the collections `predictions`
+    and `labels`.
+    """
+
+    meaning: ClassVar[str] = "The network answers with one class whatever the picture shows."
+    advice: str = "Lower the learning rate, and check that the labels fit the pictures."
+
+    def __init__(
+        self, base_trial: Any, share: float = 0.98, label_share: float = 0.9, samples: int = 20, patience: int = 2
+    ) -> None:
+        super().__init__(base_trial)
+        self.share, self.label_share = share, label_share
+        self.samples, self.patience = parse_steps(samples, "samples"), parse_steps(patience, "patience")
+        self._labels: Counter[int] = Counter()
+        self._predicted: Counter[int] = Counter()
+        self._run = 0
+
+    def invoke_at_step(self, step: int) -> bool:
+        """See the class."""
+        if self.mode(step) != "EVAL":
+            fired = self._judge(step)
+            self._labels.clear()
+            self._predicted.clear()
+            return fired
+        labels, predictions = _labels_and_predictions(self, step, "labels", "predictions", "labels", "predictions")
+        if labels is not None and predictions is not None and predictions.ndim > 1:
+            self._predicted.update(predictions.argmax(axis=-1).tolist())
+            self._labels.update(labels.tolist())
+        return False
+
+    def _judge(self, step: int) -> bool:
+        total = sum(self._predicted.values())
+        if total < self.samples:
+            return False
+        label, count = self._predicted.most_common(1)[0]
+        self.note(step, count / total, self.share)
+        varied = self._labels.most_common(1)[0][1] < self.label_share * sum(self._labels.values())
+        self._run = self._run + 1 if varied and count >= self.share * total else 0
+        if self._run < self.patience:
+            return False
+        return self.found(f"{count} of {total} evaluated pictures are predicted as class {label}.")
+
+
+class LeakageSuspicion(HealthRule):
+    """Fires when validation pictures look like training pictures, or do suspiciously well. Ours.
+
+    Inputs: among the saved inputs more than `share` of the evaluated rows (and at least 3) are exactly those of
+    training rows. Losses: from the first epoch on, `patience` epochs in a row, the validation loss is below
+    `ratio_threshold` times the training loss of the *next* epoch. The next one, because the training loss of an epoch
+    is a mean while the network still learned. Dropout, augmentation and label smoothing make the training loss larger
+    for good reasons: set `compare_losses` to false with them.
+    """
+
+    meaning: ClassVar[str] = "Validation pictures seem to be among the training pictures, so the results are too good."
+    advice: str = "Split the dataset anew, with duplicates and pictures of one series kept on one side."
+
+    def __init__(
+        self,
+        base_trial: Any,
+        ratio_threshold: float = 0.7,
+        patience: int = 2,
+        share: float = 0.05,
+        compare_losses: bool = True,
+    ) -> None:
+        super().__init__(base_trial)
+        self.ratio_threshold, self.patience = ratio_threshold, parse_steps(patience, "patience")
+        self.share, self.compare_losses = share, compare_losses
+        self._train: set[bytes] = set()
+        self._valid: set[bytes] = set()
+        self._valid_loss: float | None = None
+        self._epochs = self._run = 0
+
+    def invoke_at_step(self, step: int) -> bool:
+        """See the class."""
+        mode = self.mode(step)
+        rows = self._train if mode == "TRAIN" else self._valid if mode == "EVAL" else None
+        if rows is not None:
+            for name in self.names(step, collection="inputs"):
+                rows.update(row.tobytes() for row in self.value(name, step))
+        if not self.has(TRAIN_LOSS, step):
+            return False
+        return self._repeated(step) or self._too_good(step)
+
+    def _repeated(self, step: int) -> bool:
+        if not self._valid or not self._train:
+            return False
+        same = len(self._valid & self._train)
+        self.note(step, same / len(self._valid), self.share)
+        if same < 3 or same <= self.share * len(self._valid):
+            return False
+        return self.found(f"{same} of {len(self._valid)} inputs of evaluations were seen in training steps too.")
+
+    def _too_good(self, step: int) -> bool:
+        train, before = self.scalar(TRAIN_LOSS, step), self._valid_loss
+        self._valid_loss = self.scalar(VALID_LOSS, step) if self.has(VALID_LOSS, step) else None
+        if before is None or not self.compare_losses:
+            return False
+        self._epochs += 1
+        self._run += before < self.ratio_threshold * train
+        self.evaluated += 1
+        if self._epochs != self.patience or self._run < self.patience:
+            return False
+        return self.found(f"The validation loss {before:.4g} is far below the training loss {train:.4g} after it.")
+
+
+def _labels_and_predictions(
+    rule: HealthRule,
+    step: int,
+    labels_regex: str,
+    predictions_regex: str,
+    labels_collection: str = "",
+    predictions_collection: str = "",
+) -> tuple[Array | None, Array | None]:
+    """Labels (N,) and predictions (N,) or (N, classes) saved at a step, None where there are none."""
+    labels = rule.chosen(step, labels_collection, labels_regex)
+    predictions = rule.chosen(step, predictions_collection, predictions_regex)
+    if not labels:
+        return None, None
+    values = rule.value(labels[0], step).reshape(-1)
+    if not predictions:
+        return values, None
+    answers = rule.value(predictions[0], step)
+    count = min(len(values), len(answers))
+    return values[:count], answers[:count]
+
+
+def _has_eval(trial: Any) -> bool:
+    return any(mode.name == "EVAL" for mode in trial.modes())

@@ -1,0 +1,77 @@
+"""The rules that run when none were chosen, by kind of training, and why their parameters differ from AWS's.
+
+AWS's defaults were made for networks trained from random weights on single saved batches. On a pretrained network over
+a small dataset several of them fire on a training that is perfectly well; each change below is there for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from training_scripts.debugger.rules import ALIASES
+
+LOSS, LOGITS, LABELS = "_output_0$", "_input_0$", "_input_1$"
+
+
+def default_rules(hyperparameters: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Name -> parameters of the rules for a training with these hyperparameters of train.py."""
+    rules: dict[str, dict[str, str]] = {
+        "NotANumber": {},
+        "ExplodingTensor": {"collection_names": "gradients,weights,biases"},
+        "VanishingGradient": {},
+        "LearningRateTooHigh": {},
+        # Epoch means instead of single batches, three failures in a row, and none once the loss has halved.
+        "LossNotDecreasing": {
+            "tensor_regex": "^epoch/train_loss$",
+            "use_losses_collection": "false",
+            "num_steps": "1",
+            "patience": "3",
+            "converged_percent": "50",
+        },
+        # A ratio alone fires on every training that has all but solved its task.
+        "Overfit": {"patience": "3", "ratio_threshold": "0.5", "min_gap": "0.5"},
+        "Overtraining": {"patience_train": "20", "patience_validation": "20", "delta": "0.001"},
+        "WeightUpdateRatio": {},
+        "UnchangedTensor": {"collection_names": "weights"},
+        "ClassImbalance": {
+            "labels_regex": "_input_1$",
+            "predictions_regex": "Loss_input_0$",
+            "argmax": "true",
+            "samples": "200",
+            "threshold_misprediction": "0.95",
+        },
+        "ClassCollapse": {},
+        "LeakageSuspicion": {"compare_losses": "false" if _train_loss_is_inflated(hyperparameters) else "true"},
+        "StalledTrainingRule": {"threshold": "600"},
+    }
+    if hyperparameters.get("mode") != "head" or str(hyperparameters.get("features")) == "off":
+        # White pictures reach 2.6 under ImageNet's normalisation; values of 0…255 lie far beyond.
+        rules["CheckInputImages"] = {"threshold_mean": "3", "threshold_samples": "100", "regex": "^$"}
+    if hyperparameters.get("mode") != "head":
+        rules["AllZero"] = {"collection_names": "relu_output"}
+        rules["DeadRelu"] = {}
+        rules["SaturatedActivation"] = {}
+        if str(hyperparameters.get("weights")) == "none":
+            # From random weights only, and only what is wrong by orders of magnitude.
+            rules["PoorWeightInitialization"] = {"threshold": "1000", "distribution_range": "1e-7"}
+    return rules
+
+
+def chosen_rules(
+    default: bool, chosen: Mapping[str, Mapping[str, str]], hyperparameters: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """The default set, if wanted, with the chosen rules added; a chosen rule's parameters replace the default ones."""
+    rules = default_rules(hyperparameters) if default else {}
+    rules.update({ALIASES.get(name, name): dict(parameters) for name, parameters in chosen.items()})
+    return rules
+
+
+def _train_loss_is_inflated(hyperparameters: Mapping[str, Any]) -> bool:
+    """Whether dropout, augmentation or label smoothing make the training loss larger than the validation loss."""
+    smoothing = str(hyperparameters.get("label_smoothing", "0"))
+    return (
+        "dropout" in str(hyperparameters.get("head", ""))
+        or str(hyperparameters.get("augmentation", "none")) != "none"
+        or smoothing not in ("0", "0.0", "")
+    )

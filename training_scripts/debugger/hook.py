@@ -1,0 +1,282 @@
+"""Saves what a training does as tensors in smdebug's format; the observer of `Monitor` that rules live on.
+
+Names are smdebug's: `<Model>_<parameter>`, `gradient/<Model>_<parameter>`, `<Loss>_output_0` (the loss),
+`<Loss>_input_0` (logits), `<Loss>_input_1` (labels), `<Model>_input_0`, `<module>_input_0` and `<module>_output_0`.
+What differs:
+
+- Tensors of over 4,096 elements are saved as samples, with reductions over the whole (capture.py).
+- Only parameters that are trained are saved, in training steps; frozen ones do not change.
+- An evaluation is one EVAL step: logits and labels spread over all of it, and its mean loss.
+- After each epoch a GLOBAL step holds its mean losses and accuracies (collection `metrics`).
+
+With a gradient scaler or clipping the gradients are those that the optimizer used.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from training_scripts.debugger.capture import (
+    DYING_RELUS,
+    RELUS,
+    Look,
+    activity,
+    look,
+    look_at_activation,
+    look_at_inputs,
+    look_at_rows,
+    to_arrays,
+)
+from training_scripts.debugger.schedule import Schedule
+from training_scripts.debugger.settings import INFO_FILE, Settings
+from training_scripts.debugger.writer import Saved, TrialWriter
+from training_scripts.monitor import Mode, Observer
+
+REGEXES = {
+    "weights": ["^(?!gradient).*weight"],
+    "biases": ["^(?!gradient).*bias"],
+    "gradients": ["^gradient"],
+    "losses": ["[Ll]oss_(?!input).*output"],
+    "metrics": ["^epoch/"],
+    "hyperparameters": ["^hyperparameters/"],
+    "sagehound": [],
+    "default": [],
+}
+"""Collections by regular expression; those of smdebug keep smdebug's. `sagehound` says that epochs are saved."""
+_SQUASHERS: dict[type[nn.Module], str] = {nn.Sigmoid: "sigmoid_input", nn.Tanh: "tanh_input"}
+_EVALUATED = 4096
+
+
+class TensorHook(Observer):
+    """Saves tensors of one process of a job under `folder`.
+
+    Raises:
+        OSError: from any method, when the folder cannot be written; `Monitor` then goes on without the hook.
+    """
+
+    def __init__(self, model: nn.Module, loss_fn: nn.Module, args: Namespace, folder: Path, settings: Settings) -> None:
+        self._model = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+        self._model_name, self._loss_name = type(self._model).__name__, type(loss_fn).__name__
+        self._writer = TrialWriter(folder)
+        self._schedule = Schedule(settings)
+        self._global = _next_step(folder)
+        self._mode: Mode = "TRAIN"
+        self._train_step = self._eval_step = 0
+        self._rate: float | None = getattr(args, "learning_rate", None)
+        self._due: frozenset[str] = frozenset()
+        self._looks: list[Look] = []
+        self._handles: list[RemovableHandle] = []
+        self._broken: Exception | None = None
+        self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._evaluated_inputs: list[Look] = []
+        self._evaluated_pictures = 0
+        self._listed: dict[str, list[str]] | None = None
+        self._info = {"pid": os.getpid(), "started": time.time(), "hyperparameters": _plain(args)}
+        (folder / INFO_FILE).write_text(json.dumps(self._info), encoding="utf-8")
+
+    def set_mode(self, mode: Mode) -> None:
+        """See `Observer.set_mode`."""
+        if self._mode == "EVAL" and mode == "TRAIN":
+            self._save_evaluation()
+        self._mode = mode
+
+    def begin_step(self, step: int) -> None:
+        """See `Observer.begin_step`."""
+        if self._mode == "EVAL":
+            return
+        self._train_step = step
+        self._due = self._schedule.due(step)
+        if "activations" in self._due:
+            with self._schedule.clock():
+                self._attach()
+
+    def batch(self, inputs: Tensor, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """See `Observer.batch`."""
+        self._global += 1
+        if self._mode == "EVAL":
+            self._eval_step += 1
+            self._keep_evaluated(inputs, logits, labels, loss)
+            return
+        # A loss on the CPU can be looked at for nothing; a GPU would have to be waited for.
+        if not self._due and loss.device.type == "cpu" and not math.isfinite(loss.item()):
+            self._due = self._schedule.due_at_once()
+        if not self._due:
+            return
+        with self._schedule.clock():
+            self._looks.append(look(f"{self._loss_name}_output_0", loss))
+            if "predictions" in self._due:
+                self._looks.append(look_at_rows(f"{self._loss_name}_input_0", logits))
+                self._looks.append(look_at_rows(f"{self._loss_name}_input_1", labels))
+            if "inputs" in self._due:
+                self._looks.append(look_at_inputs(f"{self._model_name}_input_0", inputs))
+
+    def end_step(self, step: int) -> None:
+        """See `Observer.end_step`."""
+        if self._mode == "EVAL" or not self._due:
+            return
+        with self._schedule.clock():
+            self._detach()
+            if self._broken is not None:
+                raise self._broken
+            self._look_at_parameters()
+            saved = to_arrays(self._looks)
+            if self._rate is not None:
+                saved.append(Saved("hyperparameters/learning_rate", np.asarray(self._rate, np.float64)))
+                self._rate = None
+            self._save("TRAIN", self._train_step, saved)
+        self._looks, self._due = [], frozenset()
+
+    def end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        """See `Observer.end_epoch`."""
+        self._save_evaluation()
+        if not self._schedule.has_room():
+            return
+        self._global += 1
+        names = ((name.replace(":", "_"), value) for name, value in metrics.items())
+        saved = [Saved(f"epoch/{name}", np.asarray(value, np.float64)) for name, value in names]
+        with self._schedule.clock():
+            self._save("GLOBAL", self._global, saved)
+
+    def close(self) -> None:
+        """See `Observer.close`."""
+        self._detach()
+        self._save_evaluation()
+        self._writer.close()
+
+    def _save(self, mode: str, mode_step: int, saved: list[Saved]) -> None:
+        if self._listed is None:
+            self._listed = self._collections(saved)
+            interval = self._schedule.interval
+            self._writer.write_collections(self._listed, REGEXES, interval)
+        self._schedule.count(self._writer.write_step(self._global, mode, mode_step, saved))
+
+    def _look_at_parameters(self) -> None:
+        for name, parameter in self._model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            kind = "weights" if name.endswith("weight") else "biases"
+            if kind in self._due:
+                self._looks.append(look(f"{self._model_name}_{name}", parameter))
+            if "gradients" in self._due and parameter.grad is not None:
+                self._looks.append(look(f"gradient/{self._model_name}_{name}", parameter.grad))
+
+    def _attach(self) -> None:
+        """Listen to activations for this one step."""
+        for name, module in self._model.named_modules():
+            squashed = next((kind for kind in _SQUASHERS if isinstance(module, kind)), None)
+            if isinstance(module, RELUS) or squashed is not None:
+                self._handles.append(module.register_forward_pre_hook(self._guarded(self._on_input, name)))
+            if isinstance(module, RELUS):
+                dying = isinstance(module, DYING_RELUS)
+                record = self._on_dying_output if dying else self._on_output
+                self._handles.append(module.register_forward_hook(self._guarded(record, name)))
+
+    def _detach(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _guarded(self, record: Callable[[str, Tensor], None], name: str) -> Callable[..., None]:
+        """A module's hook that cannot fail the forward pass it sits in; `end_step` raises what went wrong."""
+
+        def hooked(module: nn.Module, inputs: Any, *outputs: Any) -> None:
+            try:
+                with torch.no_grad(), self._schedule.clock():
+                    record(name, outputs[0] if outputs else inputs[0])
+            except Exception as error:
+                self._broken = error
+
+        return hooked
+
+    def _on_input(self, name: str, inputs: Tensor) -> None:
+        self._looks.append(look_at_activation(self._numbered(f"{name}_input"), inputs))
+
+    def _on_output(self, name: str, outputs: Tensor) -> None:
+        self._looks.append(look_at_activation(self._numbered(f"{name}_output"), outputs))
+
+    def _on_dying_output(self, name: str, outputs: Tensor) -> None:
+        self._on_output(name, outputs)
+        self._looks.append(activity(self._numbered(f"{name}_activity"), outputs))
+
+    def _numbered(self, name: str) -> str:
+        """smdebug's number of the call, for a module that is used more than once."""
+        taken = {item.name for item in self._looks}
+        number = 0
+        while f"{name}_{number}" in taken:
+            number += 1
+        return f"{name}_{number}"
+
+    def _keep_evaluated(self, inputs: Tensor, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """Hold on to an evaluated batch's answers; they are small, and nothing is waited for."""
+        if not self._evaluated and not self._schedule.may_save_evaluation():
+            return
+        self._evaluated.append((logits.detach(), labels.detach(), loss.detach()))
+        if self._evaluated_pictures < _EVALUATED:
+            self._evaluated_inputs.append(look_at_inputs(f"{self._model_name}_input_0", inputs))
+            self._evaluated_pictures += len(labels)
+
+    def _save_evaluation(self) -> None:
+        """Save the evaluation that has come to its end, if there was one."""
+        if not self._evaluated:
+            return
+        with self._schedule.clock():
+            batches, self._evaluated = self._evaluated, []
+            logits = torch.cat([item[0] for item in batches])
+            labels = torch.cat([item[1] for item in batches])
+            losses = torch.stack([item[2].float().mean() for item in batches])
+            sizes = torch.tensor([len(item[1]) for item in batches], device=losses.device, dtype=losses.dtype)
+            stride = max(1, math.ceil(logits.numel() / _EVALUATED))
+            inputs = torch.cat([item.sample for item in self._evaluated_inputs])
+            name = self._loss_name
+            looks = [
+                Look(f"{name}_output_0", (losses * sizes).sum() / sizes.sum(), ()),
+                Look(f"{name}_input_0", logits[::stride], tuple(logits.shape)),
+                Look(f"{name}_input_1", labels[::stride], tuple(labels.shape)),
+                Look(f"{self._model_name}_input_0", inputs, tuple(inputs.shape)),
+            ]
+            self._evaluated_inputs, self._evaluated_pictures = [], 0
+            self._save("EVAL", self._eval_step - 1, to_arrays(looks))
+
+    def _collections(self, saved: list[Saved]) -> dict[str, list[str]]:
+        """Which tensors the collections without a regular expression hold; known once the first step is there."""
+        found: dict[str, list[str]] = {
+            "predictions": [f"{self._loss_name}_input_0"],
+            "labels": [f"{self._loss_name}_input_1"],
+            "inputs": [f"{self._model_name}_input_0"],
+        }
+        if any(item.name == f"{self._model_name}_input_0" and item.value.ndim == 4 for item in saved):
+            found["input_image"] = found["inputs"]
+        for name, module in self._model.named_modules():
+            if isinstance(module, RELUS):
+                found.setdefault("relu_input", []).append(f"{name}_input_0")
+                found.setdefault("relu_output", []).append(f"{name}_output_0")
+            if isinstance(module, DYING_RELUS):
+                found.setdefault("relu_activity", []).append(f"{name}_activity_0")
+            for kind, collection in _SQUASHERS.items():
+                if isinstance(module, kind):
+                    found.setdefault(collection, []).append(f"{name}_input_0")
+        return found
+
+
+def _next_step(folder: Path) -> int:
+    """One below the first global step that is free: a job that goes on after an interruption must not write over."""
+    steps = [int(item.name[:12]) for item in folder.glob("index/*/*.json") if item.name[:12].isdigit()]
+    return max(steps, default=-1)
+
+
+def _plain(args: Namespace) -> dict[str, Any]:
+    return {
+        key: value if isinstance(value, str | int | float | bool) else str(value) for key, value in vars(args).items()
+    }

@@ -1,0 +1,289 @@
+"""Rules about the course of the loss.
+
+AWS Debugger's names, parameters and defaults, and two of ours. AWS looks at the losses of single saved batches. Those
+scatter: a healthy training has batches that are worse than earlier ones. Sagehound's hook therefore also saves the
+mean losses of each epoch (collection `metrics`), and rules that compare means use them where they are there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any, ClassVar
+
+import numpy as np
+
+from training_scripts.debugger.health import TRAIN_LOSS, VALID_LOSS, HealthRule, parse_steps
+
+HYPERPARAMETER_LEARNING_RATE = "hyperparameters/learning_rate"
+
+
+class LossNotDecreasing(HealthRule):
+    """Fires when the loss has not fallen by `diff_percent` percent between two checks, `num_steps` steps apart.
+
+    A check compares the loss at step s with the newest saved one at a step <= s - num_steps; the next follows no sooner
+    than `num_steps` later. A rise of more than `increase_threshold_percent` percent between two checks fires too.
+    `mode`: TRAIN, EVAL or GLOBAL; without it the first of EVAL, TRAIN, GLOBAL that has losses.
+
+    Ours: `patience` is how many checks in a row must fail (1: AWS's criterion), and once the loss has fallen by
+    `converged_percent` percent of its first value it may stand (100: AWS's criterion), for a training that has
+    arrived does not go down for ever.
+    """
+
+    meaning: ClassVar[str] = "The network is not learning: its loss does not go down."
+    advice: str = "Try a learning rate ten times larger or smaller, and check that the labels fit the pictures."
+
+    def __init__(
+        self,
+        base_trial: Any,
+        collection_names: str | None = None,
+        tensor_regex: str | None = None,
+        use_losses_collection: bool = True,
+        num_steps: int = 10,
+        diff_percent: float = 0.1,
+        increase_threshold_percent: float = 5.0,
+        mode: str | None = None,
+        patience: int = 1,
+        converged_percent: float = 100.0,
+    ) -> None:
+        super().__init__(base_trial)
+        if mode is not None and mode.upper() not in ("TRAIN", "EVAL", "GLOBAL"):
+            raise ValueError("mode must be TRAIN, EVAL or GLOBAL")
+        names = ",".join(name for name in (collection_names, "losses" if use_losses_collection else None) if name)
+        if not names and not tensor_regex:
+            raise ValueError("collection_names, tensor_regex or use_losses_collection must say which losses to look at")
+        self.collection_names, self.tensor_regex = names or None, tensor_regex
+        self.num_steps, self.patience = parse_steps(num_steps, "num_steps"), parse_steps(patience, "patience")
+        self.diff_percent, self.increase = diff_percent, increase_threshold_percent
+        self._mode = mode.upper() if mode else None
+        self.converged_percent = converged_percent
+        self._losses: dict[str, list[tuple[int, float]]] = {}
+        self._checked: dict[str, int] = {}
+        self._failures: dict[str, int] = {}
+
+    def invoke_at_step(self, step: int) -> bool:
+        """See the class."""
+        if not self._looks_at(step):
+            return False
+        bad = []
+        for name in self.chosen(step, self.collection_names, self.tensor_regex):
+            history = self._losses.setdefault(name, [])
+            loss = self.scalar(name, step)
+            earlier = [value for at, value in history if at <= step - self.num_steps]
+            history.append((step, loss))
+            if not earlier or step - self._checked.get(name, history[0][0]) < self.num_steps:
+                continue
+            self._checked[name] = step
+            if self._fails(step, loss, earlier[-1], history[0][1]):
+                self._failures[name] = self._failures.get(name, 0) + 1
+            else:
+                self._failures[name] = 0
+            if self._failures[name] >= self.patience:
+                bad.append(name)
+        return self.found(f"The loss did not fall by {self.diff_percent:g} %.", bad) if bad else False
+
+    def _looks_at(self, step: int) -> bool:
+        mode = self.mode(step)
+        if self._mode is None and mode != "GLOBAL":
+            evaluated = any(item.name == "EVAL" for item in self.base_trial.modes())
+            return mode == ("EVAL" if evaluated and self._eval_losses() else "TRAIN")
+        return self._mode in (None, "GLOBAL") or mode == self._mode
+
+    def _eval_losses(self) -> bool:
+        eval_mode = next(item for item in self.base_trial.modes() if item.name == "EVAL")
+        return bool(self.base_trial.tensor_names(mode=eval_mode, regex="[Ll]oss"))
+
+    def _fails(self, step: int, loss: float, earlier: float, first: float) -> bool:
+        limit = earlier * (1 - self.diff_percent / 100)
+        self.note(step, loss, limit)
+        if loss <= first * (1 - self.converged_percent / 100):
+            return False
+        return not loss <= limit or loss > earlier * (1 + self.increase / 100)
+
+
+class Overfit(HealthRule):
+    """Fires when (validation loss - training loss) / training loss exceeds `ratio_threshold` for `patience` steps.
+
+    Both are means: those of the epoch where they were saved (a step is then an epoch), else over the saved batches
+    since the evaluation before. Ours: `min_gap`, how far the two must be apart at least, in the loss's own unit (0:
+    AWS's criterion). Without it a training that has all but solved its task, with losses of 0.01 and 0.03, would fire.
+    """
+
+    meaning: ClassVar[str] = "The network learns the training pictures by heart and does worse on others."
+    advice: str = "Train for fewer epochs, add augmentation, weight decay or dropout, or add pictures."
+
+    def __init__(
+        self,
+        base_trial: Any,
+        tensor_regex: str | None = None,
+        start_step: int = 0,
+        patience: int = 1,
+        ratio_threshold: float = 0.1,
+        min_gap: float = 0.0,
+    ) -> None:
+        super().__init__(base_trial)
+        self.tensor_regex, self.start_step = tensor_regex, parse_steps(start_step, "start_step", 0)
+        self.patience, self.ratio_threshold = parse_steps(patience, "patience"), ratio_threshold
+        self.min_gap = min_gap
+        self._train: list[float] = []
+        self._valid: list[float] = []
+        self._run = 0
+
+    def invoke_at_step(self, step: int) -> bool:
+        """See the class."""
+        losses = self._losses(step)
+        if losses is None or step < self.start_step:
+            return False
+        train, valid = losses
+        ratio = (valid - train) / max(abs(train), 1e-12)
+        self.note(step, ratio, self.ratio_threshold)
+        self._run = self._run + 1 if ratio > self.ratio_threshold and valid - train > self.min_gap else 0
+        if self._run < self.patience:
+            return False
+        return self.found(f"The validation loss is {valid:.4g}, the training loss {train:.4g}.")
+
+    def _losses(self, step: int) -> tuple[float, float] | None:
+        if self.tensor_regex is None and _has_epochs(self.base_trial):
+            if self.has(VALID_LOSS, step) and self.has(TRAIN_LOSS, step):
+                return self.scalar(TRAIN_LOSS, step), self.scalar(VALID_LOSS, step)
+            return None
+        names = self.names(step, regex=self.tensor_regex) if self.tensor_regex else self.losses(step)
+        if not names:
+            return None
+        loss = float(np.mean([self.scalar(name, step) for name in names]))
+        if self.mode(step) != "EVAL":
+            if self._valid:
+                self._train, self._valid = [], []
+            self._train.append(loss)
+            return None
+        self._valid.append(loss)
+        return (float(np.mean(self._train)), float(np.mean(self._valid))) if self._train else None
+
+
+class Overtraining(HealthRule):
+    """Fires when the training loss had no new optimum for `patience_train` steps, or the validation loss for its own.
+
+    A new optimum is lower than the best so far by more than `delta`. Steps are epochs where epoch means were saved,
+    else saved steps of the mode. AWS does not say whether one of the two suffices; here it does, since either means
+    that further steps bring nothing.
+    """
+
+    meaning: ClassVar[str] = "The training goes on although it has stopped getting better."
+    advice: str = "Train for fewer epochs, or set a patience after which the training ends by itself."
+
+    def __init__(
+        self, base_trial: Any, patience_train: int = 5, patience_validation: int = 10, delta: float = 0.01
+    ) -> None:
+        super().__init__(base_trial)
+        self._patience = {
+            "training": parse_steps(patience_train, "patience_train"),
+            "validation": parse_steps(patience_validation, "patience_validation"),
+        }
+        self.delta = delta
+        self._best: dict[str, float] = {}
+        self._since: dict[str, int] = {"training": 0, "validation": 0}
+
+    def invoke_at_step(self, step: int) -> bool:
+        """See the class."""
+        stopped = ""
+        for kind, loss in self._losses(step).items():
+            best = self._best.get(kind, math.inf)
+            self.note(step, loss, best if math.isfinite(best) else None)
+            if loss < best - self.delta:
+                self._best[kind], self._since[kind] = loss, 0
+            else:
+                self._since[kind] += 1
+            if self._since[kind] >= self._patience[kind]:
+                stopped = kind
+        if not stopped:
+            return False
+        return self.found(f"The {stopped} loss has been no better for {self._since[stopped]} steps.")
+
+    def _losses(self, step: int) -> dict[str, float]:
+        if _has_epochs(self.base_trial):
+            pairs = (("training", TRAIN_LOSS), ("validation", VALID_LOSS))
+            return {kind: self.scalar(name, step) for kind, name in pairs if self.has(name, step)}
+        loss = self.batch_loss(step)
+        return {} if loss is None else {"validation" if self.mode(step) == "EVAL" else "training": loss}
+
+
+class NotANumber(HealthRule):
+    """Fires at once when a loss, of a batch or of an epoch, is NaN or Inf. Ours.
+
+    The hook saves the step at which it happens, whatever the save interval is.
+    """
+
+    meaning: ClassVar[str] = "The loss is no number any more, and nothing is learned from here on."
+    advice: str = "Lower the learning rate tenfold; if it happens at the first step, look for damaged pictures."
+
+    def invoke_at_step(self, step: int) -> bool:
+        """See the class."""
+        names = self.losses(step) + [name for name in (TRAIN_LOSS, VALID_LOSS) if self.has(name, step)]
+        if not names:
+            return False
+        bad = [name for name in names if not np.isfinite(self.value(name, step)).all()]
+        self.note(step, len(bad), 1.0)
+        return self.found("The loss is NaN or Inf.", bad) if bad else False
+
+
+class LearningRateTooHigh(HealthRule):
+    """Fires when the training loss climbs or oscillates; says which learning rate to try instead. Ours.
+
+    Climbs: the mean of the last `patience` saved batch losses exceeds `climb_factor` times the first one, which a
+    guessing network has. Oscillates: of the last `window` saved batch losses at least 60 % turn direction, their mean
+    is above three quarters of the first, and 80 % of them span more than half of it. A healthy loss scatters as much
+    only after it has come down.
+    """
+
+    meaning: ClassVar[str] = "The steps are too long: the training jumps over good weights and gets worse."
+    advice: str = "Lower the learning rate tenfold."
+
+    def __init__(self, base_trial: Any, climb_factor: float = 2.0, patience: int = 3, window: int = 10) -> None:
+        super().__init__(base_trial)
+        self.climb_factor, self.patience = climb_factor, parse_steps(patience, "patience")
+        self._recent: deque[float] = deque(maxlen=max(parse_steps(window, "window", 5), patience))
+        self.window = window
+        self._first: float | None = None
+        self._rate: float | None = None
+
+    def invoke_at_step(self, step: int) -> bool:
+        """See the class."""
+        if self.has(HYPERPARAMETER_LEARNING_RATE, step):
+            self._rate = self.scalar(HYPERPARAMETER_LEARNING_RATE, step)
+        loss = self.batch_loss(step) if self.trains(step) else None
+        if loss is None or not math.isfinite(loss):
+            return False
+        if self._first is None:
+            self._first = loss
+        self._recent.append(loss)
+        self.note(step, loss, self.climb_factor * self._first)
+        last = list(self._recent)[-self.patience :]
+        if len(last) == self.patience and float(np.mean(last)) > self.climb_factor * self._first:
+            self._advise(float(np.mean(last)) / self._first)
+            return self.found(f"The loss climbed from {self._first:.4g} to {float(np.mean(last)):.4g}.")
+        if self._oscillates():
+            self._advise(1.0)
+            return self.found(f"The loss jumps between {min(self._recent):.4g} and {max(self._recent):.4g}.")
+        return False
+
+    def _oscillates(self) -> bool:
+        assert self._first is not None
+        if len(self._recent) < self.window:
+            return False
+        losses = np.array(self._recent)[-self.window :]
+        moves = np.sign(np.diff(losses))
+        turns = float((moves[1:] * moves[:-1] < 0).mean())
+        low, high = np.percentile(losses, [10, 90])
+        return bool(turns >= 0.6 and losses.mean() > 0.75 * self._first and high - low > 0.5 * self._first)
+
+    def _advise(self, climbed: float) -> None:
+        if not self._rate:
+            return
+        # One significant digit: the suggestion is an order of magnitude, not a measurement.
+        suggestion = min(self._rate / max(10.0, climbed), 0.01)
+        self.advice = f"Try a learning rate of {suggestion:.0e} instead of {self._rate:g}."
+
+
+def _has_epochs(trial: Any) -> bool:
+    """Whether the trial says that it saves the means of epochs; AWS's trials have none."""
+    return TRAIN_LOSS in trial.tensor_names() or "sagehound" in trial.collections()

@@ -1,0 +1,367 @@
+"""Reads a trial folder in smdebug's layout, with the interface of smdebug's `Trial`, and never waits for anything.
+
+Where smdebug's trial sleeps until a step or a file appears, this one says what is there now; `refresh` looks again.
+It reads what smdebug's hook wrote as well as ours, of one worker or many, whole or cut short.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from training_scripts.debugger.base import ModeKeys, StepUnavailable, TensorUnavailable, TensorUnavailableForStep
+from training_scripts.debugger.tfevents import Array, DamagedRecord, decode
+from training_scripts.debugger.writer import END_MARKER
+
+REDUCTIONS_PREFIX = "smdebug/reductions/"
+_INDEX_FILE = re.compile(r"(\d+)_(.+)\.json")
+_CACHE_BYTES = 64 << 20
+
+
+class Storage(Protocol):
+    """Where a trial's files lie. Names are relative to the trial's root, with forward slashes."""
+
+    root: str
+
+    def index_files(self) -> Sequence[str]:
+        """Names of all files under `index/`, in any order."""
+
+    def collection_files(self) -> Sequence[str]:
+        """Names of all files under `collections/`, in any order."""
+
+    def ended(self) -> bool:
+        """Whether the end marker is there."""
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """Part of a file; raises OSError when it is not there."""
+
+
+class FolderStorage:
+    """A trial in a folder of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = str(root)
+        self._path = root
+        self._listed: dict[str, list[str]] = {}
+
+    def index_files(self) -> Sequence[str]:
+        """See `Storage.index_files`."""
+        return self._list("index")
+
+    def collection_files(self) -> Sequence[str]:
+        """See `Storage.collection_files`."""
+        return self._list("collections")
+
+    def ended(self) -> bool:
+        """See `Storage.ended`."""
+        return (self._path / END_MARKER).exists()
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """See `Storage.read`."""
+        with open(self._path / name, "rb") as file:
+            file.seek(start)
+            return file.read() if length is None else file.read(length)
+
+    def _list(self, part: str) -> list[str]:
+        root = self._path / part
+        if not root.is_dir():
+            return []
+        return [f"{part}/{folder.name}/{file.name}" for folder in root.iterdir() for file in folder.iterdir()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Location:
+    event_file: str
+    start: int
+    length: int
+    shape: tuple[int, ...] | None
+
+
+@dataclass(slots=True)
+class _Step:
+    mode: str
+    mode_step: int
+    wall_time: float | None
+    tensors: set[str] = field(default_factory=set)
+
+
+class Tensor:
+    """One tensor of a trial, at all the steps it was saved."""
+
+    def __init__(self, name: str, trial: Trial) -> None:
+        self.name = name
+        self.trial = trial
+        self.locations: dict[int, dict[str, _Location]] = {}
+        self.reductions: dict[int, dict[tuple[str, bool], _Location]] = {}
+
+    def steps(self, mode: Any = ModeKeys.GLOBAL, show_incomplete_steps: bool = False) -> list[int]:
+        """The steps it was saved at: global ones, or those of a mode."""
+        return [self.trial.step_in_mode(step, mode) for step in self._global_steps(mode)]
+
+    def value(self, step_num: int, mode: Any = ModeKeys.GLOBAL, worker: str | None = None) -> Array:
+        """Its value, or the sample that was saved of it.
+
+        Raises:
+            TensorUnavailableForStep: it was not saved then, or its file is damaged.
+        """
+        locations = self.locations.get(self.trial.to_global(step_num, mode), {})
+        if not locations or (worker is not None and worker not in locations):
+            raise TensorUnavailableForStep(self.name, step_num, mode, bool(self.reductions))
+        return self.trial.fetch(self, locations[worker or min(locations)], step_num, mode)
+
+    def shape(self, step_num: int, mode: Any = ModeKeys.GLOBAL, worker: str | None = None) -> tuple[int, ...]:
+        """The shape of the whole tensor, also when a sample was saved."""
+        locations = self.locations.get(self.trial.to_global(step_num, mode), {})
+        for location in locations.values():
+            if location.shape is not None:
+                return location.shape
+        return self.value(step_num, mode, worker).shape
+
+    def reduction_value(
+        self,
+        step_num: int,
+        reduction_name: str,
+        mode: Any = ModeKeys.GLOBAL,
+        worker: str | None = None,
+        abs: bool = False,
+    ) -> Any:
+        """min, max, mean, std, variance, sum, l1 or l2: the saved one, else that of the value."""
+        step = self.trial.to_global(step_num, mode)
+        location = self.reductions.get(step, {}).get((reduction_name, abs))
+        if location is not None:
+            return self.trial.fetch(self, location, step_num, mode)
+        value = self.value(step_num, mode, worker)
+        value = np.abs(value) if abs else value
+        if reduction_name in ("l1", "l2"):
+            return np.linalg.norm(value.ravel(), ord=int(reduction_name[1]))
+        return getattr(np, {"variance": "var"}.get(reduction_name, reduction_name))(value)
+
+    def _global_steps(self, mode: Any) -> list[int]:
+        steps = sorted(self.locations.keys() | self.reductions.keys())
+        return steps if mode.name == "GLOBAL" else [step for step in steps if self.trial.is_mode(step, mode)]
+
+
+class Trial:
+    """A saved trial as it is now. Not thread-safe.
+
+    Every method that smdebug's `Trial` has too behaves as there, except that nothing blocks.
+    """
+
+    def __init__(self, storage: Storage, name: str = "") -> None:
+        self.storage = storage
+        self.name = name or storage.root
+        self.path = storage.root
+        self.logger = logging.getLogger("sagehound.rules")
+        self.dynamic_refresh = False
+        self.loaded_all_steps = False
+        self.damaged: list[str] = []
+        self._tensors: dict[str, Tensor] = {}
+        self._steps: dict[int, _Step] = {}
+        self._by_mode: dict[str, dict[int, int]] = {}
+        self._ordered: list[int] = []
+        self._collections: dict[str, tuple[frozenset[str], re.Pattern[str] | None]] = {}
+        self._seen: set[str] = set()
+        self._matches: dict[tuple[str, str], bool] = {}
+        self._cache: OrderedDict[tuple[str, int], Array] = OrderedDict()
+        self._cached = 0
+        self.refresh()
+
+    @classmethod
+    def open(cls, folder: str | Path, name: str = "") -> Trial:
+        """The trial in a folder, which need not exist yet."""
+        return cls(FolderStorage(Path(folder)), name)
+
+    def refresh(self) -> list[int]:
+        """Look for new steps; returns them, in order."""
+        ended = self.storage.ended()
+        self._read_collections()
+        before = set(self._steps)
+        for name in sorted(self.storage.index_files(), key=lambda item: item.rsplit("/", 1)[-1]):
+            matched = _INDEX_FILE.fullmatch(name.rsplit("/", 1)[-1])
+            if matched and name not in self._seen:
+                self._seen.add(name)
+                self._read_index(name, int(matched[1]), matched[2])
+        self._ordered = sorted(self._steps)
+        self.loaded_all_steps = ended
+        return [step for step in self._ordered if step not in before]
+
+    def maybe_refresh(self, name: str | None = None) -> None:
+        """Nothing: whoever owns the trial refreshes it between evaluations."""
+
+    def has_tensor(self, tname: str) -> bool:
+        """Whether it was saved at any step."""
+        return tname in self._tensors
+
+    def tensor(self, tname: str) -> Tensor:
+        """One tensor; raises TensorUnavailable."""
+        if tname not in self._tensors:
+            raise TensorUnavailable(tname)
+        return self._tensors[tname]
+
+    def tensor_names(
+        self,
+        show_prefixed_tensors: bool = False,
+        *,
+        step: int | None = None,
+        mode: Any = ModeKeys.GLOBAL,
+        regex: str | Sequence[str] | None = None,
+        collection: str | None = None,
+    ) -> list[str]:
+        """Names of the tensors saved (at a step, in a mode) that match a regex or belong to a collection."""
+        names: Iterable[str]
+        if step is not None:
+            saved = self._steps.get(self.to_global(step, mode))
+            names = saved.tensors if saved else ()
+        elif mode.name == "GLOBAL":
+            names = self._tensors
+        else:
+            names = set().union(*(item.tensors for item in self._steps.values() if item.mode == mode.name))
+        if regex is not None:
+            patterns = [regex] if isinstance(regex, str) else list(regex)
+            names = [name for name in names if any(self._match(pattern, name) for pattern in patterns)]
+        elif collection is not None:
+            listed, pattern = self._collections.get(collection, (frozenset(), None))
+            names = [name for name in names if name in listed or (pattern is not None and pattern.search(name))]
+        return sorted(names)
+
+    def collections(self) -> dict[str, frozenset[str]]:
+        """The collections of the trial and the tensors each lists by name."""
+        return {name: listed for name, (listed, _) in self._collections.items()}
+
+    def steps(self, mode: Any = ModeKeys.GLOBAL, show_incomplete_steps: bool = False) -> list[int]:
+        """The saved steps: global ones, or those of a mode."""
+        return self._ordered if mode.name == "GLOBAL" else sorted(self._by_mode.get(mode.name, {}))
+
+    def modes(self) -> list[Any]:
+        """The modes there are steps of."""
+        return [getattr(ModeKeys, name) for name in self._by_mode]
+
+    def mode_modestep(self, global_step: int) -> tuple[Any, int] | tuple[None, None]:
+        """The mode of a global step and its number in that mode."""
+        saved = self._steps.get(global_step)
+        return (None, None) if saved is None else (getattr(ModeKeys, saved.mode), saved.mode_step)
+
+    def mode(self, global_step: int) -> Any:
+        """The mode of a global step, None if it was not saved."""
+        return self.mode_modestep(global_step)[0]
+
+    def global_step(self, mode: Any, mode_step: int) -> int | None:
+        """The global step of a step of a mode, None if it was not saved."""
+        return mode_step if mode.name == "GLOBAL" else self._by_mode.get(mode.name, {}).get(mode_step)
+
+    def wait_for_steps(self, required_steps: Iterable[int], mode: Any = ModeKeys.GLOBAL) -> None:
+        """Raise StepUnavailable unless all of them are there; never waits."""
+        for step in required_steps:
+            if self.to_global(step, mode) not in self._steps:
+                raise StepUnavailable(step, mode)
+
+    def to_global(self, step: int, mode: Any) -> int:
+        """The global step of a step of a mode; -1 if it was not saved."""
+        found = self.global_step(mode, step)
+        return -1 if found is None else found
+
+    def is_mode(self, global_step: int, mode: Any) -> bool:
+        """Whether a global step was of this mode."""
+        return bool(self._steps[global_step].mode == mode.name)
+
+    def step_in_mode(self, global_step: int, mode: Any) -> int:
+        """The number that a global step has in a mode."""
+        return global_step if mode.name == "GLOBAL" else self._steps[global_step].mode_step
+
+    def training_step(self, global_step: int) -> int:
+        """The training step reached at a global step, which is what people count in; itself without modes."""
+        for step in reversed(self._ordered[: bisect_right(self._ordered, global_step)]):
+            if self._steps[step].mode == "TRAIN":
+                return self._steps[step].mode_step
+        return global_step if "TRAIN" not in self._by_mode else 0
+
+    def saved_at(self, global_step: int) -> float | None:
+        """Unix seconds at which a step was saved; None if its files do not say."""
+        saved = self._steps.get(global_step)
+        if saved is None:
+            return None
+        if saved.wall_time is None:
+            name = min(saved.tensors)
+            location = next(iter(self._tensors[name].locations.get(global_step, {}).values()), None)
+            if location is None:
+                return None
+            saved.wall_time = next(decode(self._read(location))).wall_time
+        return saved.wall_time
+
+    def fetch(self, tensor: Tensor, location: _Location, step: int, mode: Any) -> Array:
+        """The array at a place in an event file; the last 64 MiB read stay in memory."""
+        key = (location.event_file, location.start)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        try:
+            value = next(decode(self._read(location))).value
+        except (OSError, DamagedRecord, StopIteration) as error:
+            self.damaged.append(f"{location.event_file}: {error}")
+            raise TensorUnavailableForStep(tensor.name, step, mode) from None
+        self._cache[key] = value
+        self._cached += value.nbytes
+        while self._cached > _CACHE_BYTES and len(self._cache) > 1:
+            self._cached -= self._cache.popitem(last=False)[1].nbytes
+        return value
+
+    def _read(self, location: _Location) -> bytes:
+        return self.storage.read(location.event_file, location.start, location.length)
+
+    def _match(self, pattern: str, name: str) -> bool:
+        key = (pattern, name)
+        if key not in self._matches:
+            self._matches[key] = re.search(pattern, name) is not None
+        return self._matches[key]
+
+    def _read_collections(self) -> None:
+        for name in self.storage.collection_files():
+            if name in self._seen or not name.endswith("_collections.json"):
+                continue
+            try:
+                collections = json.loads(self.storage.read(name))["collections"]
+                for collection, entry in collections.items():
+                    regexes = [item for item in entry.get("include_regex") or [] if item]
+                    pattern = re.compile("|".join(regexes)) if regexes else None
+                    self._collections[collection] = (frozenset(entry.get("tensor_names") or ()), pattern)
+                self._seen.add(name)
+            except (OSError, ValueError, KeyError, re.error) as error:
+                self.damaged.append(f"{name}: {error}")
+
+    def _read_index(self, name: str, step: int, worker: str) -> None:
+        try:
+            index = json.loads(self.storage.read(name))
+            meta = index["meta"]
+            mode, mode_step = str(meta["mode"]).strip(), int(meta["mode_step"])
+            entries = [(entry["tensorname"], _location(meta, entry)) for entry in index.get("tensor_payload") or ()]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self.damaged.append(f"{name}: {error}")
+            return
+        saved = self._steps.setdefault(step, _Step(mode, mode_step, meta.get("wall_time")))
+        if mode != "GLOBAL":
+            self._by_mode.setdefault(mode, {}).setdefault(mode_step, step)
+        for tensor_name, location in entries:
+            reduction = None
+            if tensor_name.startswith(REDUCTIONS_PREFIX):
+                kind, tensor_name = tensor_name.removeprefix(REDUCTIONS_PREFIX).split("/", 1)
+                reduction = (kind.removeprefix("abs_"), kind.startswith("abs_"))
+            tensor = self._tensors.setdefault(tensor_name, Tensor(tensor_name, self))
+            if reduction is None:
+                tensor.locations.setdefault(step, {})[worker] = location
+            else:
+                tensor.reductions.setdefault(step, {})[reduction] = location
+            saved.tensors.add(tensor_name)
+
+
+def _location(meta: dict[str, Any], entry: dict[str, Any]) -> _Location:
+    shape = tuple(entry["shape"]) if "shape" in entry else None
+    return _Location(meta["event_file_name"], int(entry["start_idx"]), int(entry["length"]), shape)

@@ -1,0 +1,154 @@
+"""Evaluates a set of rules on one trial as its steps come in. A rule that breaks says so, and the others go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from training_scripts.debugger.base import DebuggerError, RuleEvaluationConditionMet
+from training_scripts.debugger.health import HealthRule
+from training_scripts.debugger.reader import Trial
+from training_scripts.debugger.rules import ALIASES, make_rule, rule_class
+
+IN_PROGRESS, NO_ISSUES, ISSUES, ERROR, STOPPED = "InProgress", "NoIssuesFound", "IssuesFound", "Error", "Stopped"
+ACTIONS = ("none", "notify", "stop")
+
+
+class RuleRun:
+    """One rule on one trial, and what came of it so far."""
+
+    def __init__(self, name: str, parameters: Mapping[str, str], trial: Any, action: str = "none") -> None:
+        self.name = ALIASES.get(name, name)
+        self.parameters = {key: str(value) for key, value in parameters.items()}
+        self.action = action
+        self.status = IN_PROGRESS
+        self.details = ""
+        self.first_step: int | None = None
+        self.last_step: int | None = None
+        self.triggered = 0
+        self.changed = True
+        self._rule: HealthRule | None = None
+        try:
+            self._rule = make_rule(name, trial, parameters)
+        except Exception as error:
+            self._fail(error)
+        if getattr(self._rule, "stop_training_on_fire", False):
+            self.action = "stop"
+
+    @property
+    def open(self) -> bool:
+        """Whether the rule is still to be evaluated."""
+        return self._rule is not None and self.status in (IN_PROGRESS, ISSUES)
+
+    def evaluate(self, step: int) -> bool:
+        """Evaluate at a global step; whether the rule found an issue for the first time."""
+        if not self.open:
+            return False
+        assert self._rule is not None
+        before = self._rule.evaluated
+        try:
+            self._rule.invoke(step)
+        except RuleEvaluationConditionMet:
+            return self._fire(step)
+        except DebuggerError:
+            return False  # something the rule wants was not saved at this step
+        except Exception as error:
+            self._fail(error)
+        self.changed |= self._rule.evaluated != before
+        return False
+
+    def evaluate_idle(self, step: int, now: float) -> bool:
+        """Ask a rule about time whether the trial, whose last step is `step`, has stalled by now."""
+        idle = getattr(self._rule, "invoke_idle", None)
+        return bool(self.status == IN_PROGRESS and idle is not None and idle(step, now) and self._fire(step))
+
+    def finish(self, stopped: bool = False) -> None:
+        """The trial has ended, or the evaluation was `stopped` before it did."""
+        if self.status == IN_PROGRESS:
+            self.status = STOPPED if stopped else NO_ISSUES
+            self.changed = True
+
+    def outcome(self, job: str) -> dict[str, Any]:
+        """The fields of core.jobs.records.RuleOutcome."""
+        rule = self._rule
+        details = self.details or (rule.details if rule and self.triggered else "")
+        if rule is not None and not rule.evaluated and not details and self.status == NO_ISSUES:
+            details = "Nothing that this rule looks at was saved."
+        return {
+            "job": job,
+            "rule": self.name,
+            "status": self.status,
+            "time": time.time(),
+            "first_step": self.first_step,
+            "last_step": self.last_step,
+            "tensors": list(rule.tensors)[:20] if rule else [],
+            "values": [list(item) for item in rule.evidence] if rule else [],
+            "meaning": rule_meaning(self.name),
+            "advice": rule.advice if rule else "Correct the rule's parameters.",
+            "details": details,
+            "parameters": self.parameters,
+            "triggered": self.triggered,
+            "evaluated": rule.evaluated if rule else 0,
+            "action": self.action,
+        }
+
+    def _fire(self, step: int) -> bool:
+        assert self._rule is not None
+        first = self.status != ISSUES
+        self.status, self.changed = ISSUES, True
+        self.triggered += 1
+        self.last_step = self._rule.training_step(step)
+        if first:
+            self.first_step = self.last_step
+        return first
+
+    def _fail(self, error: Exception) -> None:
+        self.status, self.changed = ERROR, True
+        self.details = f"The rule could not be evaluated: {error}."
+
+
+class Evaluation:
+    """All rules of one trial."""
+
+    def __init__(
+        self, trial: Trial, rules: Mapping[str, Mapping[str, str]], actions: Mapping[str, str], job: str
+    ) -> None:
+        self.trial, self.job = trial, job
+        self.runs = [RuleRun(name, texts, trial, actions.get(name, "notify")) for name, texts in rules.items()]
+        self.last_step = -1
+        self._pending = list(trial.steps())
+
+    def advance(self) -> list[RuleRun]:
+        """Evaluate the steps saved since the last call; returns the rules that found an issue for the first time."""
+        steps, self._pending = sorted({*self._pending, *self.trial.refresh()}), []
+        return [run for step in steps for run in self.evaluate(step)]
+
+    def evaluate(self, step: int) -> list[RuleRun]:
+        """Evaluate one global step; returns the rules that found an issue for the first time."""
+        self.last_step = max(self.last_step, step)
+        return [run for run in self.runs if run.evaluate(step)]
+
+    def idle(self, now: float) -> list[RuleRun]:
+        """Ask the rules about time; returns those that found an issue for the first time."""
+        return [run for run in self.runs if run.evaluate_idle(self.last_step, now)] if self.last_step >= 0 else []
+
+    def finish(self, stopped: bool = False) -> None:
+        """No more steps will come."""
+        for run in self.runs:
+            run.finish(stopped)
+
+    def changed(self) -> list[RuleRun]:
+        """The rules whose outcome changed since the last call."""
+        changed = [run for run in self.runs if run.changed]
+        for run in changed:
+            run.changed = False
+        return changed
+
+
+def rule_meaning(name: str) -> str:
+    """What a finding of this rule means, in one sentence; empty for an unknown rule."""
+    try:
+        return rule_class(name).meaning
+    except ValueError:
+        return ""

@@ -1,0 +1,97 @@
+"""When the hook saves: which steps, at what cost of time, within how many bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from training_scripts.debugger.settings import COLLECTIONS, Settings
+
+FIRST_STEPS = 5
+AUTOMATIC_INTERVAL = 5
+TIME_SHARE, FREE_SECONDS = 0.03, 0.02
+_SCALAR_RESERVE = 0.05
+
+
+class Schedule:
+    """Decides what a step saves.
+
+    With a set interval every such step saves. Without one, the first 5 steps do (there a bad start shows), then every
+    5th, as long as all saving together has cost at most 3 % of the job's time so far, plus 20 ms that a short job may
+    spend. Each time half of what is left of the byte budget is used up the interval doubles, so that the budget lasts
+    however long the job is; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._fixed = settings.save_interval
+        self._intervals = dict(settings.save_intervals)
+        self._budget = settings.tensor_budget_mb * 1e6
+        self._written = 0.0
+        self._halvings = 0
+        self._next = 0
+        self._spent = 0.0
+        self._depth = 0
+        self._started = time.perf_counter()
+        self._alarms = 3
+
+    @property
+    def interval(self) -> int:
+        """Training steps between two saved ones, now."""
+        return (self._fixed or AUTOMATIC_INTERVAL) << self._halvings
+
+    def due(self, step: int) -> frozenset[str]:
+        """The collections to be saved at a training step; a step that saves anything saves its loss."""
+        if not self.has_room():
+            return frozenset()
+        chosen = {name for name in COLLECTIONS if self._intervals.get(name) and step % self._intervals[name] == 0}
+        if self._is_step(step):
+            chosen |= {name for name in COLLECTIONS if name not in self._intervals}
+        if chosen and self._written > (1 - _SCALAR_RESERVE) * self._budget:
+            return frozenset({"losses"})
+        return frozenset(chosen | {"losses"}) if chosen else frozenset()
+
+    def due_at_once(self) -> frozenset[str]:
+        """What a step saves at which the loss is no number; a few times, for it will stay so."""
+        self._alarms -= 1
+        return frozenset({"losses"}) if self._alarms >= 0 and self.has_room() else frozenset()
+
+    def may_save_evaluation(self) -> bool:
+        """Whether an evaluation that begins now may be saved."""
+        return self.has_room() and (self._fixed is not None or self._affordable())
+
+    def has_room(self) -> bool:
+        """Whether anything may be written at all."""
+        return self._written < self._budget
+
+    def count(self, size: int) -> None:
+        """Bytes were written."""
+        self._written += size
+        while self._halvings < 20 and self._written > self._budget * (1 - 0.5 ** (self._halvings + 1)):
+            self._halvings += 1
+
+    @contextmanager
+    def clock(self) -> Iterator[None]:
+        """Count what happens inside as the cost of saving; may be nested."""
+        self._depth += 1
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self._spent += time.perf_counter() - begun
+
+    def _is_step(self, step: int) -> bool:
+        if self._fixed is not None:
+            return step % self.interval == 0
+        if step < FIRST_STEPS:
+            self._next = FIRST_STEPS
+            return True
+        if step < self._next or not self._affordable():
+            return False
+        self._next = step + self.interval
+        return True
+
+    def _affordable(self) -> bool:
+        return self._spent <= FREE_SECONDS + TIME_SHARE * (time.perf_counter() - self._started)

@@ -1,0 +1,102 @@
+"""Writes a trial folder in smdebug's layout: event files, index files, the collections file and the end marker.
+
+`<folder>/events/<step>/<step>_<worker>.tfevents` holds a step's tensors, `<folder>/index/<step//1000>/…json` says where
+each begins. Both appear complete (written aside, then renamed), the index last: who sees an index can read its tensors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training_scripts.debugger.tfevents import Array, TensorRecord, encode
+
+END_MARKER = "training_job_end.ts"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A tensor to be saved; `shape` is that of the whole tensor when `value` is only a sample of it."""
+
+    name: str
+    value: Array
+    shape: tuple[int, ...] | None = None
+
+
+class TrialWriter:
+    """The writer of one worker's tensors.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, worker: str = "worker_0") -> None:
+        self.folder = folder
+        self.worker = worker
+        (folder / "index" / "000000000").mkdir(parents=True, exist_ok=True)
+        self._prefixes = {"000000000"}
+
+    def write_collections(
+        self, tensor_names: Mapping[str, Iterable[str]], regexes: Mapping[str, Sequence[str]], save_interval: int
+    ) -> None:
+        """Say which tensors each collection holds, by name and by regular expression."""
+        modes: dict[str, dict[str, object]] = {
+            mode: {"save_interval": save_interval, "save_steps": [], "start_step": 0, "end_step": None}
+            for mode in ("TRAIN", "EVAL", "PREDICT", "GLOBAL")
+        }
+        reduction = {"save_raw_tensor": True, "reductions": "", "save_shape": False}
+        collections = {
+            name: {
+                "name": name,
+                "include_regex": list(regexes.get(name, ())),
+                "tensor_names": sorted(tensor_names.get(name, ())),
+                "reduction_config": reduction,
+                "save_config": modes,
+                "save_histogram": True,
+            }
+            for name in (*regexes, *(name for name in tensor_names if name not in regexes))
+        }
+        target = self.folder / "collections" / "000000000" / f"{self.worker}_collections.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(target, json.dumps({"collections": collections, "_meta": {"num_workers": 1}}).encode())
+
+    def write_step(self, step: int, mode: str, mode_step: int, tensors: Sequence[Saved]) -> int:
+        """Save the tensors of one global step; returns the bytes written."""
+        now, parts, payload, start = time.time(), [], [], 0
+        for tensor in tensors:
+            data = encode(TensorRecord(tensor.name, step, tensor.value, mode, mode_step, now))
+            entry: dict[str, object] = {"tensorname": tensor.name, "start_idx": start, "length": len(data)}
+            if tensor.shape is not None and tensor.shape != tensor.value.shape:
+                entry["shape"] = list(tensor.shape)
+            payload.append(entry)
+            parts.append(data)
+            start += len(data)
+        name = f"{step:012d}_{self.worker}"
+        event_file = f"events/{step:012d}/{name}.tfevents"
+        target = self.folder / event_file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(target, b"".join(parts))
+        meta = {"mode": mode, "mode_step": mode_step, "event_file_name": event_file, "wall_time": now}
+        prefix = f"{step // 1000:09d}"
+        if prefix not in self._prefixes:
+            (self.folder / "index" / prefix).mkdir(parents=True, exist_ok=True)
+            self._prefixes.add(prefix)
+        index = json.dumps({"meta": meta, "tensor_payload": payload, "shape_payload": []}).encode()
+        _write(self.folder / "index" / prefix / f"{name}.json", index)
+        return start + len(index)
+
+    def close(self) -> None:
+        """Say that no more steps will come."""
+        _write(self.folder / END_MARKER, b"")
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Write aside and rename. The end `.tmp` keeps readers, which go by `.json` and `.tfevents`, away from it."""
+    aside = f"{target}.tmp"
+    with open(aside, "wb") as file:
+        file.write(data)
+    os.replace(aside, target)
