@@ -1,0 +1,97 @@
+"""From a profile to what it means: `analyse`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from core.jobs.records import TrainingJob
+from core.profiler import timing, usage
+from core.profiler.checks import Evidence, imbalance
+from core.profiler.findings import find
+from core.profiler.read import read_profile
+from core.profiler.results import JobTimes, ProfilerAnalysis
+from core.profiler.rules import evaluate_rules, with_aws
+from core.profiler.traces import NodeSamples, Profile
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+_LISTED_PAIRS = 10
+
+
+def analyse(
+    source: Path | str,
+    *,
+    job: TrainingJob | None = None,
+    parameters: Mapping[str, str | float] | None = None,
+    report: Report = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> ProfilerAnalysis:
+    """Read and analyse the profile at `source`: a job's folder, AWS's profiler output, or an s3:// prefix.
+
+    `parameters` are those of the sub-rules in AWS's form, {"CPUBottleneck_threshold": 60}.
+
+    Raises:
+        UserFacingError: there is no profile, or it cannot be fetched.
+        UsageError: a parameter that does not exist.
+        Cancelled: through `cancel`.
+    """
+    profile = read_profile(source, report, cancel)
+    report(Progress(0, None, "Analysing the profile", "items"))
+    return analyse_profile(profile, job=job, parameters=parameters)
+
+
+def analyse_profile(
+    profile: Profile, *, job: TrainingJob | None = None, parameters: Mapping[str, str | float] | None = None
+) -> ProfilerAnalysis:
+    """Analyse what `read_profile` returned; pure."""
+    nodes, events = profile.nodes, profile.events
+    times = timing.job_times(nodes, events, job)
+    analysis = ProfilerAnalysis(
+        source=profile.source,
+        times=times,
+        nodes=tuple(node.node for node in nodes),
+        cores=max((node.cores for node in nodes), default=0),
+        gpus=sum(node.gpus for node in nodes),
+        samples=sum(len(node.times) for node in nodes),
+        interval_s=_interval(nodes),
+        usage=usage.usage_rows(nodes),
+        bands=usage.bands(nodes),
+        track=timing.phase_track(events, times),
+        shares=timing.phase_shares(events),
+        framework=timing.framework_table(events),
+        steps=timing.step_statistics(events),
+        gpu_use=usage.gpu_use(nodes),
+        imbalance=tuple(imbalance(nodes)[:_LISTED_PAIRS]),
+        rules=with_aws(evaluate_rules(Evidence(nodes, events, times), parameters), profile.aws_rules),
+        findings=(),
+        problems=profile.problems,
+        cpu_pressure=_pressure(nodes, times),
+        aws_rules=profile.aws_rules,
+        aws_report=profile.aws_report,
+    )
+    return find(analysis)
+
+
+def _interval(nodes: tuple[NodeSamples, ...]) -> float:
+    gaps = [float(np.median(np.diff(node.times))) for node in nodes if len(node.times) > 1]
+    return gaps[0] if gaps else 0.0
+
+
+def _pressure(nodes: tuple[NodeSamples, ...], times: JobTimes) -> Mapping[str, float]:
+    """Means over the training loop and all nodes, in percent, by resource of `usage.RESOURCES`."""
+    means: dict[str, float] = {}
+    for resource, unit, *_ in usage.RESOURCES:
+        if unit != "%":
+            continue
+        parts = []
+        for node in nodes:
+            values = usage.series(node, resource)
+            if values is not None:
+                inside = values[usage.within(node.times, times.loop_start, times.loop_end)]
+                parts.append(inside[np.isfinite(inside)])
+        known = np.concatenate(parts) if parts else np.empty(0)
+        if len(known):
+            means[resource] = float(known.mean())
+    return means

@@ -1,0 +1,272 @@
+"""The things that matter most, in plain words.
+
+A finding's gain is an upper bound: the time that its cause takes now, were it gone. What costs time comes first, by
+its gain; what may fail the job comes before all of it; good news fills what is left of the three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from core.profiler.results import Finding, ProfilerAnalysis, Verdict
+
+SHOWN = 3
+_WORTH = 0.05
+"""Below 5 % of the job's time nothing is worth a finding."""
+
+
+def find(analysis: ProfilerAnalysis) -> ProfilerAnalysis:
+    """The same analysis with its three findings."""
+    found = [*_risks(analysis), *sorted(_costs(analysis), key=lambda finding: -finding.gain_s)]
+    found = [*found[:SHOWN], *_good_to_know(analysis)][:SHOWN]
+    return replace(analysis, findings=tuple(found))
+
+
+def seconds(value: float) -> str:
+    """A duration for people: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    if value < 0.0995:
+        return f"{1000 * value:.3g} ms"
+    if value < 99.5:
+        return f"{value:.2g} s" if value < 9.95 else f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def _total(analysis: ProfilerAnalysis) -> float:
+    return analysis.times.duration or sum(analysis.shares.values()) or 0.0
+
+
+def _gain(analysis: ProfilerAnalysis, saved: float) -> str:
+    total = _total(analysis)
+    if not total or saved >= total:
+        return f"Up to {seconds(saved)}."
+    return f"Up to {seconds(saved)} of {seconds(total)}: at best {total / (total - saved):.2g} times as fast."
+
+
+def _risks(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+    memory = [row for row in analysis.usage if row.resource == "Memory" and row.p99 > 90]
+    if memory:
+        worst = max(memory, key=lambda row: row.max)
+        yield Finding(
+            "Memory is nearly full",
+            f"Memory on {worst.node} reached {worst.max:.0f} %; a job that needs more is killed.",
+            "Use fewer loader workers or a smaller batch, or take a machine with more memory.",
+            "It keeps the job from being killed.",
+        )
+    growing = [gpu for gpu in analysis.gpu_use if gpu.memory_rise > 10]
+    if growing or _fired(analysis, "GPUMemoryIncrease"):
+        text = "GPU memory kept growing while the job ran."
+        if growing:
+            worst_gpu = max(growing, key=lambda gpu: gpu.memory_rise)
+            text = (
+                f"Memory of {worst_gpu.node} {worst_gpu.gpu} grew by {worst_gpu.memory_rise:.0f} points, "
+                f"to {worst_gpu.memory_max:.0f} %."
+            )
+        yield Finding(
+            "GPU memory grows",
+            text,
+            "Let go of tensors between steps: sum losses as numbers (loss.item()), not with their graph.",
+            "It keeps a longer job from running out of memory.",
+        )
+
+
+def _costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+    worth = _WORTH * _total(analysis)
+    for finding in (*_loop_costs(analysis), *_machine_costs(analysis), *_edge_costs(analysis)):
+        if finding.gain_s > worth > 0:
+            yield finding
+
+
+def _loop_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+    shares, total = analysis.shares, sum(analysis.shares.values())
+    loading = shares.get("data_loading", 0.0)
+    if total and loading:
+        yield Finding(
+            "Training waits for data",
+            f"Loading takes {loading / total:.0%} of the training loop; nothing is computed meanwhile.",
+            "Load ahead with more workers (num_workers), use smaller pictures, or compute features once (head mode).",
+            _gain(analysis, loading),
+            loading,
+        )
+    evaluation = shares.get("evaluation", 0.0)
+    if total and evaluation > 0.2 * total:
+        yield Finding(
+            "Evaluation takes a large part",
+            f"Evaluating takes {evaluation / total:.0%} of the training loop.",
+            "Evaluate every second epoch, or with a larger batch: no gradients are kept, so twice the size fits.",
+            _gain(analysis, evaluation / 2),
+            evaluation / 2,
+        )
+    lost = sum((lasted - mode.p50) for mode in analysis.steps for *_, lasted in mode.outliers)
+    if lost > 0:
+        count = sum(mode.outlier_count for mode in analysis.steps)
+        longest = max(mode.max for mode in analysis.steps)
+        yield Finding(
+            "Some steps are far slower than the rest",
+            f"{count} steps stand out; the slowest took {seconds(longest)}.",
+            "See in the table of outliers when they happen: the first step of an epoch, a checkpoint, a slow disk.",
+            _gain(analysis, lost),
+            lost,
+        )
+    for mode in analysis.steps:
+        means = mode.by_worker
+        if mode.mode == "TRAIN" and len(means) > 1:
+            slowest = max(means, key=lambda worker: means[worker])
+            typical = sorted(means.values())[len(means) // 2]
+            saved = (means[slowest] - typical) / means[slowest] * total
+            if means[slowest] > 1.1 * typical:
+                yield Finding(
+                    "One worker holds up the others",
+                    f"A step takes {seconds(means[slowest])} on {slowest} and {seconds(typical)} on a typical worker.",
+                    "Give every worker the same amount of data, and see what else runs on that machine.",
+                    _gain(analysis, saved),
+                    saved,
+                )
+
+
+def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+    loop = analysis.times.loop or analysis.times.duration or 0.0
+    loading = analysis.shares.get("data_loading", 0.0)
+    working = max(0.0, loop - loading)  # loading has its own finding
+    mean = analysis.cpu_pressure
+    if analysis.gpu_use:
+        busy = sum(gpu.mean for gpu in analysis.gpu_use) / len(analysis.gpu_use)
+        saved = working * max(0.0, 1 - busy / 90)
+        bound = _fired(analysis, "CPUBottleneck")
+        yield Finding(
+            "The GPU is idle for much of the time",
+            f"{'GPUs are' if len(analysis.gpu_use) > 1 else 'The GPU is'} busy {busy:.0f} % of the time on average"
+            + (", while a core is saturated." if bound else "."),
+            "Move work off the CPU: decode smaller pictures, use more loader workers."
+            if bound
+            else "Raise the batch size until GPU memory is about 80 % full, or take a smaller GPU.",
+            _gain(analysis, saved),
+            saved,
+        )
+    elif "CPU" in mean and mean["CPU"] < 60 and analysis.cores > 1:
+        saved = working * max(0.0, 1 - mean["CPU"] / 90)
+        yield Finding(
+            "Processor cores are idle",
+            f"The {analysis.cores} cores are busy {mean['CPU']:.0f} % of the time on average.",
+            "Raise the batch size, run more trials in parallel, or take a smaller machine at the same speed.",
+            _gain(analysis, saved),
+            saved,
+        )
+    wait = mean.get("I/O wait", 0.0)
+    if wait > 10:
+        saved = loop * wait / 100
+        yield Finding(
+            "The job waits for the disk",
+            f"Cores spend {wait:.0f} % of the training loop waiting for input or output.",
+            "Keep the dataset on a local disk, or make fewer and larger files of it.",
+            _gain(analysis, saved),
+            saved,
+        )
+
+
+def _edge_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+    total = _total(analysis)
+    before, after = analysis.times.initialization or 0.0, analysis.times.finalization or 0.0
+    if total and before > 0.2 * total:
+        yield Finding(
+            "Much time passes before the first step",
+            f"Initialization takes {seconds(before)}, {before / total:.0%} of the job.",
+            "Do once what every trial repeats: compute features once, and keep weights and packages at hand.",
+            _gain(analysis, before),
+            before,
+        )
+    if total and after > 0.2 * total:
+        yield Finding(
+            "Much time passes after the last step",
+            f"Finalization takes {seconds(after)}, {after / total:.0%} of the job.",
+            "Save and evaluate less at the end: one model file, one evaluation.",
+            _gain(analysis, after),
+            after,
+        )
+
+
+def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+    shares, total = analysis.shares, sum(analysis.shares.values())
+    computing = sum(shares.get(phase, 0.0) for phase in ("forward", "backward", "optimizer"))
+    if total and computing > 0.5 * total:
+        yield Finding(
+            "The training loop computes most of the time",
+            f"Forward, backward and optimizer take {computing / total:.0%} of the training loop.",
+            "To be faster still, take a faster machine or a smaller network.",
+            "Nothing is wasted here.",
+            severity="info",
+        )
+    elif total:
+        largest = max(shares, key=lambda phase: shares[phase])
+        yield Finding(
+            f"The largest share of the loop is {PHASE_WORDS[largest].lower()}",
+            f"It takes {shares[largest] / total:.0%} of the training loop, {seconds(shares[largest])}.",
+            "A change pays most here.",
+            _gain(analysis, shares[largest]),
+            severity="info",
+        )
+    memory = [row for row in analysis.usage if row.resource == "Memory"]
+    if memory and max(row.max for row in memory) < 60:
+        most = max(row.max for row in memory)
+        yield Finding(
+            "There is room in memory",
+            f"Memory never went above {most:.0f} %.",
+            "A larger batch, more loader workers or a second trial beside this one would fit.",
+            "It costs nothing to try.",
+            severity="info",
+        )
+    if analysis.steps and not any(mode.outlier_count for mode in analysis.steps):
+        mode = analysis.steps[0]
+        yield Finding(
+            "Steps are even",
+            f"No step stands out: the median is {seconds(mode.p50)}, the longest {seconds(mode.max)}.",
+            "Nothing needs to change.",
+            "Forecasts of the remaining time will be right.",
+            severity="info",
+        )
+    if not _any_issue(analysis):
+        yield Finding(
+            "No rule found an issue",
+            f"{sum(rule.verdict == Verdict.CLEAR for rule in analysis.rules)} rules looked and had nothing to say.",
+            "Nothing needs to change.",
+            "There is no easy gain left that these rules know.",
+            severity="info",
+        )
+    if "CPU" in analysis.cpu_pressure:
+        yield Finding(
+            "How busy the processor was",
+            f"Its cores were busy {analysis.cpu_pressure['CPU']:.0f} % of the time on average.",
+            "A machine with more cores helps only where this is high.",
+            "See System usage for each node.",
+            severity="info",
+        )
+    if analysis.times.duration:
+        yield Finding(
+            "How long it took",
+            f"The traces cover {seconds(analysis.times.duration)}.",
+            "Run longer with the profiler on to learn more.",
+            "More samples make every figure surer.",
+            severity="info",
+        )
+
+
+PHASE_WORDS = {
+    "data_loading": "Data loading",
+    "forward": "Forward",
+    "backward": "Backward",
+    "optimizer": "Optimizer",
+    "evaluation": "Evaluation",
+    "other": "Other",
+}
+
+
+def _fired(analysis: ProfilerAnalysis, rule: str) -> bool:
+    return any(result.name == rule and result.verdict is Verdict.ISSUE for result in analysis.rules)
+
+
+def _any_issue(analysis: ProfilerAnalysis) -> bool:
+    return any(result.verdict is Verdict.ISSUE for result in analysis.rules)

@@ -1,0 +1,176 @@
+"""Reads SageMaker's framework metrics: Chrome traces of steps and phases, and AWS's own verdicts beside them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.profiler.traces import Events
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+_FILE = re.compile(r"(?:\d+_)?([^_]+)_")
+_KINDS = ("pythontimeline", "model_timeline", "horovod_timeline", "smdataparallel_timeline")
+
+
+def framework_files(roots: Iterable[Path]) -> list[Path]:
+    """The traces under `<root>/framework/`: closed ones, and what a killed job left unfinished."""
+    found: set[Path] = set()
+    for root in roots:
+        found.update((root / "framework" / "pevents").rglob("*.json"))
+        found.update((root / "framework").glob("*.json*.tmp"))
+    return sorted((path for path in found if any(kind in path.name for kind in _KINDS)), key=lambda path: path.name)
+
+
+def read_framework(
+    files: list[Path], report: Report = ignore_progress, cancel: CancelToken | None = None
+) -> tuple[Events, list[str]]:
+    """The events of every worker, and a sentence for each thing that could not be read."""
+    table = _Table()
+    unreadable: list[str] = []
+    cut: list[str] = []
+    for number, path in enumerate(files):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        if number % 20 == 0:
+            report(Progress(number, len(files), "Reading the step trace", "files"))
+        try:
+            entries, whole = _entries(path.read_text(encoding="utf-8", errors="replace"))
+        except OSError as error:
+            unreadable.append(f"{path.name} ({error.strerror or error})")
+            continue
+        if not whole:
+            (cut if entries else unreadable).append(path.name)
+        table.add(worker_of(path.name), entries)
+    problems = []
+    if unreadable:
+        problems.append(f"{len(unreadable)} files of the step trace could not be read, the first is {unreadable[0]}.")
+    if cut:
+        problems.append(
+            f"{len(cut)} files of the step trace end in the middle, the first is {cut[0]}; the rest is used."
+        )
+    return table.events(), problems
+
+
+def read_aws_rules(folder: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
+    """What AWS's ProfilerReport wrote into `profiler-reports/<Rule>.json`, and a sentence for what is broken."""
+    rules: dict[str, Mapping[str, Any]] = {}
+    problems = []
+    for path in sorted(folder.rglob("profiler-reports/*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict):
+                raise ValueError("no JSON object")
+        except (OSError, ValueError):
+            problems.append(f"AWS's verdict {path.name} could not be read.")
+            continue
+        rules[path.stem] = content
+    return rules, problems
+
+
+def worker_of(file_name: str) -> str:
+    """algo-1-0 of "1795300020000000_0-algo-1_pythontimeline.json": node first, then rank or process."""
+    match = _FILE.match(file_name)
+    name = match[1] if match else file_name
+    turned = re.fullmatch(r"(.*?)-(algo-\d+)", name)
+    return f"{turned[2]}-{turned[1]}" if turned else name
+
+
+def node_of(worker: str) -> str:
+    """algo-1 of algo-1-0."""
+    match = re.match(r"algo-\d+", worker)
+    return match[0] if match else worker
+
+
+def _entries(text: str) -> tuple[list[Any], bool]:
+    """The entries of a trace and whether it is whole; of a cut one, the entries before the cut."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return _entries_before_the_cut(text), False
+    if isinstance(content, dict):  # Chrome's other form
+        content = content.get("traceEvents", [])
+    return (content, True) if isinstance(content, list) else ([], False)
+
+
+def _entries_before_the_cut(text: str) -> list[Any]:
+    """Every object that can be read, one after the other; parts of a broken one have no "ph" and count for nothing."""
+    decoder = json.JSONDecoder()
+    entries: list[Any] = []
+    at = text.find("{")
+    while at >= 0:
+        try:
+            entry, end = decoder.raw_decode(text, at)
+            entries.append(entry)
+            at = text.find("{", end)
+        except ValueError:
+            at = text.find("{", at + 1)
+    return entries
+
+
+class _Table:
+    """Collects events of many files as columns."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._workers: dict[str, int] = {}
+        self._times: tuple[list[float], list[float]] = ([], [])
+        self._numbers: tuple[list[int], list[int], list[int], list[int]] = ([], [], [], [])
+
+    def add(self, worker: str, entries: list[Any]) -> None:
+        """Take the complete events (X, and B with its E) of one file; entries of any other make are left out."""
+        origin = 0.0
+        names: dict[Any, str] = {}
+        open_events: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
+        for entry in entries:
+            if not isinstance(entry, dict):
+                continue
+            phase, args = entry.get("ph"), entry.get("args")
+            args = args if isinstance(args, dict) else {}
+            try:
+                if phase == "X":
+                    self._take(worker, names, origin, entry, args, entry["ts"], entry["dur"])
+                elif phase == "M" and entry.get("name") == "process_name":
+                    origin = float(args.get("start_time_since_epoch_in_micros", origin))
+                    if "name" in args:
+                        names[entry["pid"]] = str(args["name"])
+                elif phase == "B":
+                    open_events.setdefault((entry.get("pid"), entry.get("tid")), []).append(entry)
+                elif phase == "E":
+                    begun = open_events.get((entry.get("pid"), entry.get("tid")))
+                    if begun:
+                        first = begun.pop()
+                        self._take(worker, names, origin, first, args, first["ts"], entry["ts"] - first["ts"])
+            except (KeyError, TypeError, ValueError):
+                continue
+
+    def _take(
+        self,
+        worker: str,
+        names: Mapping[Any, str],
+        origin: float,
+        entry: Mapping[str, Any],
+        args: Mapping[str, Any],
+        began: float,
+        lasted: float,
+    ) -> None:
+        row = names.get(entry["pid"]) or str(entry.get("name", ""))
+        start = (origin + began) / 1e6
+        step, pid = int(args.get("step_num", -1)), int(args.get("pid", -1))
+        for times, value in zip(self._times, (start, start + lasted / 1e6), strict=True):
+            times.append(value)
+        known = (self._rows.setdefault(row, len(self._rows)), self._workers.setdefault(worker, len(self._workers)))
+        for numbers, number in zip(self._numbers, (*known, step, pid), strict=True):
+            numbers.append(number)
+
+    def events(self) -> Events:
+        """Everything taken, in order of start."""
+        start = np.array(self._times[0], dtype=np.float64)
+        order = np.argsort(start, kind="stable")
+        end = np.array(self._times[1], dtype=np.float64)[order]
+        row, worker, step, pid = (np.array(column, dtype=np.int64)[order] for column in self._numbers)
+        return Events(tuple(self._rows), tuple(self._workers), start[order], end, row, worker, step, pid)

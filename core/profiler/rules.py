@@ -1,0 +1,177 @@
+"""The sub-rules of SageMaker's ProfilerReport, over whole traces.
+
+Names, parameters and meaning are AWS's. Two sets of defaults are published; these are the ones of the developer guide
+(which a ProfilerReport without parameters uses), not those of the `smdebug_rulesconfig` package. AWS evaluates its
+rules again at every scan of the files, every 60 s; here the windowed ones are evaluated at the same distances, and
+`triggered` counts those evaluations, or the samples, at which the condition held.
+
+On a machine without a GPU a rule that asks for "GPU idle and X" asks for X only, where that still says something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from core.errors import UsageError
+from core.profiler import checks
+from core.profiler.checks import Evidence, Outcome, Parameters
+from core.profiler.results import RuleResult
+
+
+@dataclass(frozen=True, slots=True)
+class SubRule:
+    """One sub-rule: what it is for, its parameters, and how it is evaluated."""
+
+    name: str
+    description: str
+    recommendation: str
+    parameters: Parameters
+    evaluate: Callable[[Evidence, Parameters], Outcome]
+
+
+def evaluate_rules(evidence: Evidence, parameters: Mapping[str, str | float] | None = None) -> tuple[RuleResult, ...]:
+    """Evaluate every sub-rule; `parameters` are AWS's, as {"CPUBottleneck_threshold": 60} in any case of letters.
+
+    Raises:
+        UsageError: there is no such rule or parameter, or its value is no number.
+    """
+    given = _given(parameters or {})
+    results = []
+    for rule in RULES:
+        chosen = {**rule.parameters, **given.get(rule.name, {})}
+        outcome = rule.evaluate(evidence, chosen)
+        results.append(
+            RuleResult(
+                rule.name,
+                rule.description,
+                rule.recommendation,
+                outcome.verdict,
+                chosen,
+                outcome.triggered,
+                outcome.datapoints,
+                outcome.detail,
+            )
+        )
+    return tuple(results)
+
+
+def with_aws(results: Sequence[RuleResult], aws: Mapping[str, Mapping[str, object]]) -> tuple[RuleResult, ...]:
+    """The results, each with what AWS's ProfilerReport wrote about the same rule."""
+    by_name = {name.lower(): content for name, content in aws.items()}
+    return tuple(
+        replace(
+            result,
+            aws=(
+                f"{content.get('RuleTriggered', 0)} of {content.get('Datapoints', 0)} datapoints, "
+                f"{content.get('Violations', 0)} violations"
+            ),
+        )
+        if (content := by_name.get(result.name.lower())) is not None
+        else result
+        for result in results
+    )
+
+
+def _given(parameters: Mapping[str, str | float]) -> dict[str, dict[str, float]]:
+    known = {f"{rule.name}_{name}".lower(): (rule.name, name) for rule in RULES for name in rule.parameters}
+    given: dict[str, dict[str, float]] = {}
+    for key, value in parameters.items():
+        if key.lower() not in known:
+            raise UsageError(
+                f"{key!r} is no parameter of the profiler report.",
+                fix="Write <Rule>_<parameter>, for instance CPUBottleneck_threshold.",
+            )
+        rule, name = known[key.lower()]
+        try:
+            given.setdefault(rule, {})[name] = float(value)
+        except ValueError:
+            raise UsageError(f"{key} = {value!r} is no number.", fix="Give a number.") from None
+    return given
+
+
+RULES: tuple[SubRule, ...] = (
+    SubRule(
+        "CPUBottleneck",
+        "GPUs wait because the CPU is saturated, for instance with decoding pictures.",
+        "Use more loader workers, smaller or already decoded pictures, or a machine with more cores per GPU.",
+        {"threshold": 50, "gpu_threshold": 10, "cpu_threshold": 90, "patience": 100},
+        checks.cpu_bottleneck,
+    ),
+    SubRule(
+        "IOBottleneck",
+        "The job waits for its disk or for its input from S3.",
+        "Keep the dataset on a local disk, read fewer and larger files, or load ahead with more workers.",
+        {"threshold": 50, "gpu_threshold": 70, "io_threshold": 50, "patience": 1000},
+        checks.io_bottleneck,
+    ),
+    SubRule(
+        "LowGPUUtilization",
+        "A GPU is under-used, or its use goes up and down.",
+        "Raise the batch size, load ahead with more workers, or take a smaller machine.",
+        {"threshold_p95": 70, "threshold_p5": 10, "window": 500, "patience": 1000},
+        checks.low_gpu,
+    ),
+    SubRule(
+        "BatchSize",
+        "The batch is too small to fill the machine.",
+        "Raise the batch size, and the learning rate with it, or take a smaller machine.",
+        {
+            "cpu_threshold_p95": 70,
+            "gpu_threshold_p95": 70,
+            "gpu_memory_threshold_p95": 70,
+            "patience": 100,
+            "window": 500,
+        },
+        checks.batch_size,
+    ),
+    SubRule(
+        "GPUMemoryIncrease",
+        "GPU memory grows while training: something is kept that should be let go.",
+        "Look for tensors kept with their graph (detach losses before you sum them), or take a GPU with more memory.",
+        {"increase": 10, "patience": 100, "window": 500},
+        checks.gpu_memory,
+    ),
+    SubRule(
+        "LoadBalancing",
+        "GPUs do unequal work.",
+        "Give every worker batches of the same size and the same share of the dataset.",
+        {"threshold": 0.5, "patience": 10},
+        checks.load_balancing,
+    ),
+    SubRule(
+        "MaxInitializationTime",
+        "It takes long until the first step.",
+        "Fetch less at the start: fewer packages, streaming for large data, weights in a channel.",
+        {"threshold": 20},
+        checks.initialization,
+    ),
+    SubRule(
+        "StepOutlier",
+        "Some steps take far longer than the others.",
+        "See what happens at those steps: a slow disk, a checkpoint, the first batch of an epoch.",
+        {"stddev": 5, "n_outliers": 10},
+        checks.step_outlier,
+    ),
+    SubRule(
+        "Dataloader",
+        "Too few or too many processes load data, for the number of cores.",
+        "Set num_workers to about the number of cores.",
+        {"min_threshold": 70, "max_threshold": 200},
+        checks.dataloader,
+    ),
+    SubRule(
+        "OverallSystemUsage",
+        "How much of each machine was used.",
+        "A machine whose p95 stays low can be a smaller one.",
+        {},
+        checks.system_usage,
+    ),
+    SubRule(
+        "OverallFrameworkMetrics",
+        "Where the training's time went.",
+        "The largest share is where a change pays most.",
+        {},
+        checks.framework_metrics,
+    ),
+)

@@ -1,0 +1,87 @@
+"""Fetches a profiler's files from an s3:// prefix."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from core.errors import UserFacingError
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+_THREADS = 16
+_WANTED = ("/system/", "/framework/", "/profiler-reports/")
+
+
+def download(
+    address: str,
+    folder: Path,
+    report: Report = ignore_progress,
+    cancel: CancelToken | None = None,
+    client: Any | None = None,
+) -> int:
+    """Copy the profiler's files under `address` (s3://bucket/prefix) into `folder`; returns how many.
+
+    `client` is a boto3 S3 client; without one the default credentials are used.
+
+    Raises:
+        UserFacingError: S3 cannot be reached or refuses, or there is no profiler file.
+        Cancelled: through `cancel`.
+    """
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
+    try:
+        config = Config(max_pool_connections=_THREADS, retries={"mode": "adaptive", "max_attempts": 5})
+        s3 = client if client is not None else boto3.client("s3", config=config)
+        keys = _list(s3, bucket, prefix)
+        if not keys:
+            raise UserFacingError(
+                f"There are no profiler files under {address}.",
+                "No key there contains /system/, /framework/ or profiler-report.",
+                "Give the job's own prefix, s3://bucket/…/<job name>.",
+            )
+        return _fetch(s3, bucket, prefix, keys, folder, report, cancel)
+    except (BotoCoreError, ClientError) as error:
+        raise UserFacingError(
+            f"The profiler files under {address} could not be read.",
+            f"{error}".rstrip(".") + ".",
+            "Check the address, the region and that your credentials may list and read the bucket.",
+        ) from error
+
+
+def _list(s3: Any, bucket: str, prefix: str) -> list[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", ()) if _is_wanted(entry["Key"])]
+
+
+def _is_wanted(key: str) -> bool:
+    path = f"/{key}"
+    return not key.endswith("/") and (any(part in path for part in _WANTED) or path.endswith("/profiler-report.html"))
+
+
+def _fetch(
+    s3: Any, bucket: str, prefix: str, keys: list[str], folder: Path, report: Report, cancel: CancelToken | None
+) -> int:
+    root = folder.resolve()
+
+    def fetch_one(key: str) -> None:
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        target = root.joinpath(*PurePosixPath(key.removeprefix(prefix)).parts).resolve()
+        if root not in target.parents:  # a key with .. in it
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, key, str(target))
+
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="sagehound-s3") as pool:
+        try:
+            for done, _ in enumerate(pool.map(fetch_one, keys), 1):
+                report(Progress(done, len(keys), "Fetching profiler files from S3", "files"))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return len(keys)

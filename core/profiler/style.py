@@ -1,0 +1,100 @@
+"""The style sheet of the HTML report: light, dark by the reader's own setting, and paper."""
+
+from __future__ import annotations
+
+from core.profiler.document import SERIES
+
+_COLOURS = "".join(f".s{i}{{stroke:{c}}}.f{i}{{fill:{c}}}.k{i}{{background:{c}}}" for i, c in enumerate(SERIES))
+
+_LIGHT = (
+    "--page:#F6F7F5;--card:#FFFFFF;--line:#E1E5DF;--text:#1C211D;--muted:#5C665E;--accent:#2F7D55;"
+    "--good:#2F7D55;--warning:#9A5B00;--warning-back:#FDF4E3;--tint:#EEF5F0"
+)
+_DARK = (
+    "--page:#161917;--card:#1E2220;--line:#2F3632;--text:#E8ECE9;--muted:#9AA59D;--accent:#6FC597;"
+    "--good:#6FC597;--warning:#F0B65A;--warning-back:#2C2618;--tint:#1F2A24"
+)
+
+STYLE = (
+    ":root{color-scheme:light dark;"
+    + _LIGHT
+    + "}@media (prefers-color-scheme:dark){:root{"
+    + _DARK
+    + "}}@media print{:root{color-scheme:light;"
+    + _LIGHT
+    + ";--page:#FFFFFF}}"
+    + _COLOURS
+    + """
+*{box-sizing:border-box}
+html{scroll-behavior:smooth;scroll-padding-top:56px}
+body{margin:0;background:var(--page);color:var(--text);font:14px/1.5 system-ui,-apple-system,"Segoe UI",Inter,Roboto,
+"Helvetica Neue",Arial,sans-serif;-webkit-print-color-adjust:exact;print-color-adjust:exact}
+main,header,footer{max-width:1140px;margin:0 auto;padding:0 20px}
+header{padding-top:36px;padding-bottom:16px}
+.kicker{color:var(--accent);font-weight:600;font-size:12px;letter-spacing:.06em;text-transform:uppercase}
+h1{font-size:28px;line-height:1.2;margin:6px 0 8px;font-weight:650;overflow-wrap:anywhere}
+h2{font-size:19px;font-weight:620;margin:0 0 14px}
+h3{font-size:13px;font-weight:600;margin:0 0 8px}
+.facts{color:var(--muted)}
+.facts span+span::before{content:"·";margin:0 8px}
+nav{position:sticky;top:0;z-index:1;background:var(--page);border-bottom:1px solid var(--line);margin-bottom:20px}
+nav div{max-width:1140px;margin:0 auto;padding:8px 16px;display:flex;gap:2px;overflow-x:auto;scrollbar-width:none}
+nav a{color:var(--muted);text-decoration:none;padding:5px 9px;border-radius:6px;white-space:nowrap;font-size:12.5px}
+nav a:hover,nav a:focus-visible{color:var(--text);background:var(--tint)}
+section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:20px;margin:0 0 16px}
+section#findings{background:none;border:0;padding:0}
+p{margin:0 0 12px;max-width:75ch}
+p:last-child{margin-bottom:0}
+p.muted{color:var(--muted)}
+p.warning{background:var(--warning-back);color:var(--text);border-left:3px solid var(--warning);padding:8px 12px;
+border-radius:0 6px 6px 0}
+.findings{display:grid;grid-template-columns:repeat(auto-fit,minmax(290px,1fr));gap:16px}
+.finding{background:var(--card);border:1px solid var(--line);border-top:3px solid var(--good);border-radius:10px;
+padding:16px;display:flex;flex-direction:column;gap:8px}
+.finding.warning{border-top-color:var(--warning)}
+.finding .mark{font-size:12px;font-weight:600;color:var(--good)}
+.finding.warning .mark{color:var(--warning)}
+.finding h3{font-size:15.5px;margin:0;font-weight:620;line-height:1.3}
+.finding p{margin:0}
+.finding dl{margin:0;display:grid;grid-template-columns:auto 1fr;gap:4px 10px}
+.finding dt{color:var(--muted)}
+.finding dd{margin:0}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px;margin:0 0 16px}
+.figures div{border-left:2px solid var(--line);padding-left:10px}
+.figures dt{color:var(--muted);font-size:12px}
+.figures dd{margin:0;font-size:17px;font-weight:600;font-variant-numeric:tabular-nums;line-height:1.35}
+.figures small{display:block;color:var(--muted);font-weight:400;font-size:12px}
+.scroll{overflow-x:auto;margin:0 0 16px}
+.scroll:last-child{margin-bottom:0}
+table{border-collapse:collapse;width:100%;font-size:13px}
+th{color:var(--muted);font-weight:500;text-align:left;font-size:12px;
+border-bottom:1px solid var(--line);padding:6px 10px 6px 0}
+td{border-bottom:1px solid var(--line);padding:7px 10px 7px 0;vertical-align:top}
+tr:last-child td{border-bottom:0}
+th.right,td.right{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.warning{color:var(--warning);font-weight:600}
+td.good{color:var(--good);font-weight:600}
+td.muted{color:var(--muted)}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:20px 28px;margin:0 0 20px}
+figure{margin:0;min-width:0;break-inside:avoid}
+figure.wide{grid-column:1/-1}
+figcaption{color:var(--muted);font-size:12px;margin-top:4px}
+svg{display:block;width:100%;height:auto;overflow:visible}
+svg.bar{height:26px}
+.tick{font-size:10.5px;fill:var(--muted);font-variant-numeric:tabular-nums}
+.grid{stroke:var(--line);stroke-width:1;fill:none}
+.axis{stroke:var(--muted);stroke-width:1;fill:none}
+.line{fill:none;stroke-width:1.4;stroke-linejoin:round}
+.band{opacity:.18;stroke:none}
+.area{opacity:.9;stroke:none}
+.limit{stroke:var(--text);stroke-width:1;stroke-dasharray:3 3;fill:none}
+.box{fill:#0072B2;fill-opacity:.35;stroke:#0072B2}
+.median{stroke:var(--text);stroke-width:2}
+.legend{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:6px;font-size:12px;color:var(--muted)}
+.legend i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:6px}
+footer{color:var(--muted);font-size:12px;padding-top:8px;padding-bottom:40px}
+@media print{nav{display:none}body{font-size:10.5pt}section{break-inside:auto;border-color:#CCC}h2{break-after:avoid}
+header{padding-top:0}.findings{grid-template-columns:repeat(3,1fr)}.charts{grid-template-columns:1fr 1fr}
+tr{break-inside:avoid}.finding{break-inside:avoid}@page{margin:14mm}}
+"""
+)

@@ -1,0 +1,181 @@
+"""The charts of the report as inline SVG; colours are the style sheet's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+import numpy as np
+
+from core.profiler.document import (
+    AreaChart,
+    BoxPlot,
+    Chart,
+    Histogram,
+    LineChart,
+    ShareBar,
+    nice_ticks,
+    quantity,
+)
+from core.profiler.traces import Floats
+
+_WIDTH, _HEIGHT = 540.0, 200.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 10.0, 8.0, 34.0
+
+
+def draw(chart: Chart) -> str:
+    """One chart as an `<svg>` element."""
+    match chart:
+        case LineChart():
+            return _line_chart(chart)
+        case AreaChart():
+            return _area_chart(chart)
+        case Histogram():
+            return _histogram(chart)
+        case BoxPlot():
+            return _box_plot(chart)
+        case ShareBar():
+            return _share_bar(chart)
+
+
+class _Frame:
+    """Scales of a plot with axes: data to SVG units."""
+
+    def __init__(self, x: tuple[float, float], y: tuple[float, float], height: float = _HEIGHT) -> None:
+        self.x0, self.x1 = x if x[1] > x[0] else (x[0] - 0.5, x[0] + 0.5)
+        self.y0, self.y1 = y if y[1] > y[0] else (y[0], y[0] + 1.0)
+        self.height = height
+
+    def px(self, values: Floats) -> Floats:
+        """(N,) horizontal positions."""
+        return _LEFT + (values - self.x0) / (self.x1 - self.x0) * (_WIDTH - _LEFT - _RIGHT)
+
+    def py(self, values: Floats) -> Floats:
+        """(N,) vertical positions."""
+        inner = self.height - _TOP - _BOTTOM
+        return self.height - _BOTTOM - (np.clip(values, self.y0, self.y1) - self.y0) / (self.y1 - self.y0) * inner
+
+    def axes(self, unit: str, x_label: str) -> str:
+        """Grid lines, tick labels and the label of the horizontal axis."""
+        parts = []
+        for tick in nice_ticks(self.y0, self.y1, 4):
+            y = float(self.py(np.array([tick]))[0])
+            parts.append(f'<path class="grid" d="M{_LEFT:.0f} {y:.1f}H{_WIDTH - _RIGHT:.0f}"/>')
+            label = escape(quantity(tick, unit))
+            parts.append(f'<text class="tick" x="{_LEFT - 6:.0f}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>')
+        base = self.height - _BOTTOM
+        for tick in nice_ticks(self.x0, self.x1, 6):
+            x = float(self.px(np.array([tick]))[0])
+            parts.append(f'<text class="tick" x="{x:.1f}" y="{base + 14:.0f}" text-anchor="middle">{tick:g}</text>')
+        middle = (_LEFT + _WIDTH - _RIGHT) / 2
+        label = escape(x_label)
+        parts.append(f'<text class="tick" x="{middle:.0f}" y="{base + 29:.0f}" text-anchor="middle">{label}</text>')
+        parts.append(f'<path class="axis" d="M{_LEFT:.0f} {base:.1f}H{_WIDTH - _RIGHT:.0f}"/>')
+        return "".join(parts)
+
+
+def _line_chart(chart: LineChart) -> str:
+    lines = [line for line in chart.lines if len(line.x)]
+    if not lines:
+        return ""
+    tops = [float(np.max(line.y if line.high is None else line.high)) for line in lines]
+    top = chart.y_max if chart.y_max is not None else max(*tops, *(y for _, y in chart.limits), 0.0) * 1.06
+    frame = _Frame((min(float(line.x.min()) for line in lines), max(float(line.x.max()) for line in lines)), (0.0, top))
+    parts = [frame.axes(chart.unit, chart.x_label)]
+    for line in lines:
+        x = frame.px(line.x)
+        if line.low is not None and line.high is not None and len(lines) <= 4:
+            outline = f"M{_points(x, frame.py(line.high))}L{_points(x[::-1], frame.py(line.low)[::-1])}Z"
+            parts.append(f'<path class="band f{line.colour % 8}" d="{outline}"/>')
+    for line in lines:
+        parts.append(f'<path class="line s{line.colour % 8}" d="M{_points(frame.px(line.x), frame.py(line.y))}"/>')
+    for label, y in chart.limits:
+        at = float(frame.py(np.array([y]))[0])
+        parts.append(f'<path class="limit" d="M{_LEFT:.0f} {at:.1f}H{_WIDTH - _RIGHT:.0f}"/>')
+        parts.append(
+            f'<text class="tick" x="{_WIDTH - _RIGHT:.0f}" y="{at - 4:.1f}" text-anchor="end">{escape(label)}</text>'
+        )
+    return _svg(chart.title, _HEIGHT, parts)
+
+
+def _area_chart(chart: AreaChart) -> str:
+    if not len(chart.x) or not chart.layers:
+        return ""
+    height = 150.0
+    frame = _Frame((float(chart.x.min()), float(chart.x.max())), (0.0, 100.0), height)
+    parts = [frame.axes("%", chart.x_label)]
+    x = frame.px(chart.x)
+    base: Floats = np.zeros(len(chart.x))
+    for _, colour, y in chart.layers:
+        top = np.minimum(base + 100 * y, 100.0)
+        outline = f"M{_points(x, frame.py(top))}L{_points(x[::-1], frame.py(base)[::-1])}Z"
+        parts.append(f'<path class="area f{colour % 8}" d="{outline}"/>')
+        base = top
+    return _svg(chart.title, height, parts)
+
+
+def _histogram(chart: Histogram) -> str:
+    frame = _Frame((float(chart.edges[0]), float(chart.edges[-1])), (0.0, float(chart.counts.max()) * 1.08))
+    parts = [frame.axes("1", chart.x_label)]
+    left, right = frame.px(chart.edges[:-1]), frame.px(chart.edges[1:])
+    top, base = frame.py(chart.counts), frame.height - _BOTTOM
+    bars = "".join(
+        f"M{a:.1f} {base:.1f}V{y:.1f}H{b - 0.8:.1f}V{base:.1f}Z"
+        for a, b, y, count in zip(left, right, top, chart.counts, strict=True)
+        if count
+    )
+    parts.append(f'<path class="area f{chart.colour % 8}" d="{bars}"/>')
+    for row, (label, value) in enumerate(chart.marks):
+        x = float(frame.px(np.array([value]))[0])
+        parts.append(f'<path class="limit" d="M{x:.1f} {_TOP:.0f}V{base:.1f}"/>')
+        parts.append(f'<text class="tick" x="{x + 4:.1f}" y="{_TOP + 10 + 13 * row:.0f}">{escape(label)}</text>')
+    return _svg(chart.title, _HEIGHT, parts)
+
+
+def _box_plot(chart: BoxPlot) -> str:
+    row, left = 24.0, 110.0
+    height = 26 + row * len(chart.boxes)
+
+    def px(value: float) -> float:
+        return left + value / 100 * (_WIDTH - left - 24)
+
+    parts = []
+    for tick in (0, 25, 50, 75, 100):
+        parts.append(f'<path class="grid" d="M{px(tick):.1f} 4V{height - 20:.1f}"/>')
+        parts.append(f'<text class="tick" x="{px(tick):.1f}" y="{height - 5:.1f}" text-anchor="middle">{tick} %</text>')
+    for index, (label, p5, p25, p50, p75, p95) in enumerate(chart.boxes):
+        y = 4 + row * index + row / 2
+        parts.append(
+            f'<text class="tick" x="{left - 8:.0f}" y="{y + 4:.1f}" text-anchor="end">{escape(label)}</text>'
+            f'<path class="line s0" d="M{px(p5):.1f} {y:.1f}H{px(p95):.1f}"/>'
+            f'<rect class="box" x="{px(p25):.1f}" y="{y - 7:.1f}" width="{max(1.0, px(p75) - px(p25)):.1f}" '
+            f'height="14"/>'
+            f'<path class="median" d="M{px(p50):.1f} {y - 8:.1f}v16"/>'
+        )
+    return _svg(chart.title, height, parts)
+
+
+def _share_bar(chart: ShareBar) -> str:
+    total, x, width = sum(part[2] for part in chart.parts), 0.0, 1100.0
+    parts = []
+    for label, colour, value, text in chart.parts:
+        share = value / total * width
+        parts.append(
+            f'<rect class="area f{colour % 8}" x="{x:.1f}" y="0" width="{max(0.0, share - 2):.1f}" height="26" rx="3">'
+            f"<title>{escape(f'{label}: {text}')}</title></rect>"
+        )
+        x += share
+    return (
+        f'<svg class="bar" viewBox="0 0 {width:.0f} 26" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape(chart.title)}">{"".join(parts)}</svg>'
+    )
+
+
+def _points(x: Floats, y: Floats) -> str:
+    return "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _svg(title: str, height: float, parts: Iterable[str]) -> str:
+    return (
+        f'<svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+    )

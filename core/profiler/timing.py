@@ -1,0 +1,195 @@
+"""Where a training's time went: job times, shares of the phases, step statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from core.jobs.records import TrainingJob
+from core.profiler.checks import outlier_limit
+from core.profiler.results import JobTimes, PhaseTrack, StepStatistics
+from core.profiler.traces import PHASES, Events, Floats, Ints, NodeSamples
+
+OUTLIER_SIGMAS = 5.0
+"""StepOutlier's `stddev`."""
+_MAX_SPANS = 20_000
+_BUCKETS = 600
+_LISTED_OUTLIERS = 12
+
+
+def job_times(nodes: Sequence[NodeSamples], events: Events, job: TrainingJob | None) -> JobTimes:
+    """Start and end by the job's record, else by the first and last thing in the traces; the loop by the steps."""
+    firsts = [float(node.times[0]) for node in nodes] + ([float(events.start[0])] if len(events.start) else [])
+    lasts = [float(node.times[-1]) for node in nodes] + ([float(events.end.max())] if len(events.end) else [])
+    start = job.started if job is not None and job.started is not None else min(firsts, default=None)
+    end = job.ended if job is not None and job.ended is not None else max(lasts, default=None)
+    looping = events.of("step")
+    for phase in PHASES:
+        looping |= events.of(phase)
+    if not looping.any():
+        return JobTimes(start, end)
+    return JobTimes(start, end, float(events.start[looping].min()), float(events.end[looping].max()))
+
+
+def phase_shares(events: Events) -> Mapping[str, float]:
+    """Seconds of each phase and of "other" (the rest of the loop), per worker on average.
+
+    What lies inside an evaluation counts as evaluation. In a long training only some steps are traced (their numbers
+    have gaps): the training phases are scaled up to all of them.
+    """
+    owners = phase_owners(events)
+    workers = max(1, len(np.unique(events.worker))) if len(events.worker) else 1
+    lasted = events.end - events.start
+    shares = {phase: float(lasted[owners == index].sum()) / workers for index, phase in enumerate(PHASES)}
+    steps = events.of("step") & ~_inside_evaluation(events)
+    evaluating = events.steps("EVAL") & ~_inside_evaluation(events)
+    shares["evaluation"] += float(lasted[evaluating].sum()) / workers
+    inside = sum(shares[phase] for phase in ("forward", "backward", "optimizer"))
+    training = float(lasted[steps & ~evaluating].sum()) / workers
+    loading_inside = float(lasted[(owners == 0) & _covered(events, events.steps("TRAIN"))].sum()) / workers
+    shares["other"] = max(0.0, training - inside - loading_inside)
+    scale = _untraced(events)
+    for phase in ("data_loading", "forward", "backward", "optimizer", "other"):
+        shares[phase] *= scale
+    return {phase: seconds for phase, seconds in shares.items() if seconds > 0}
+
+
+def _untraced(events: Events) -> float:
+    """How many training steps there were for each that was traced; 1 where all were, or where it is not known."""
+    numbers = events.step[events.steps("TRAIN") & (events.worker == 0)]
+    distinct = len(np.unique(numbers))
+    if not distinct or (numbers < 0).any():
+        return 1.0
+    return max(1.0, float(numbers.max() - numbers.min() + 1) / distinct)
+
+
+def phase_owners(events: Events) -> Ints:
+    """(N,) the index in `PHASES` that an event's time belongs to, -1 for none (steps, parts of phases)."""
+    owners = np.full(len(events.start), -1, dtype=np.int64)
+    for index, phase in enumerate(PHASES):
+        owners[events.of(phase)] = index
+    inside = _inside_evaluation(events) | _covered(events, events.steps("EVAL"))
+    owners[inside & (owners != PHASES.index("evaluation"))] = -1
+    return owners
+
+
+def framework_table(events: Events) -> tuple[tuple[str, int, float], ...]:
+    """(row of the timeline, number of events, seconds) of every row, longest first."""
+    lasted = events.end - events.start
+    counts = np.bincount(events.row, minlength=len(events.rows))
+    seconds = np.bincount(events.row, weights=lasted, minlength=len(events.rows))
+    table = [(name, int(counts[i]), float(seconds[i])) for i, name in enumerate(events.rows) if counts[i]]
+    return tuple(sorted(table, key=lambda entry: -entry[2]))
+
+
+def step_statistics(events: Events) -> tuple[StepStatistics, ...]:
+    """One record per mode."""
+    return tuple(_of_mode(events, mode) for mode in events.modes())
+
+
+def phase_track(events: Events, times: JobTimes, buckets: int = _BUCKETS) -> PhaseTrack | None:
+    """How the phases of the first worker follow each other; None without a step trace."""
+    if times.loop_start is None or times.loop_end is None or not len(events.start):
+        return None
+    first = events.worker == events.worker[0]
+    owners = phase_owners(events)
+    evaluating = events.steps("EVAL") & ~_inside_evaluation(events)
+    owners = np.where(evaluating, PHASES.index("evaluation"), owners)
+    chosen = first & (owners >= 0)
+    start, end, owner = events.start[chosen], events.end[chosen], owners[chosen]
+    edges: Floats = np.linspace(
+        times.loop_start, max(times.loop_end, times.loop_start + 1e-6), buckets + 1, dtype=np.float64
+    )
+    shares = {
+        phase: _occupancy(start[owner == index], end[owner == index], edges)
+        for index, phase in enumerate(PHASES)
+        if (owner == index).any()
+    }
+    spans: tuple[tuple[str, float, float], ...] = ()
+    if len(start) <= _MAX_SPANS:
+        spans = tuple((PHASES[o], s, e) for o, s, e in zip(owner.tolist(), start.tolist(), end.tolist(), strict=True))
+    return PhaseTrack(edges[:-1], shares, spans)
+
+
+def _of_mode(events: Events, mode: str) -> StepStatistics:
+    chosen = events.steps(mode)
+    start, worker, step = events.start[chosen], events.worker[chosen], events.step[chosen]
+    lasted = events.end[chosen] - start
+    limits = np.empty(len(events.workers))
+    for index in np.unique(worker):
+        limits[index] = outlier_limit(lasted[worker == index], OUTLIER_SIGMAS)
+    beyond = np.flatnonzero(lasted > limits[worker])
+    beyond = beyond[np.argsort(-lasted[beyond])]
+    listed = tuple(
+        (events.workers[worker[i]], int(step[i]), float(start[i]), float(lasted[i])) for i in beyond[:_LISTED_OUTLIERS]
+    )
+    p50, p95, p99, longest = (float(value) for value in np.percentile(lasted, (50, 95, 99, 100)))
+    counts, edges = np.histogram(np.minimum(lasted, p99 * 1.5), bins=60, range=(0.0, max(p99 * 1.5, 1e-9)))
+    means = {events.workers[i]: float(lasted[worker == i].mean()) for i in np.unique(worker)}
+    first = worker == worker[0]
+    numbers = step[first].astype(np.float64)
+    if (np.diff(numbers) <= 0).any():  # unknown, or counted anew in every evaluation
+        numbers = np.arange(len(numbers), dtype=np.float64)
+    return StepStatistics(
+        mode,
+        len(lasted),
+        float(lasted.mean()),
+        p50,
+        p95,
+        p99,
+        longest,
+        len(beyond),
+        float(limits[worker[0]]),
+        listed,
+        (edges, counts.astype(np.float64)),
+        _thin(numbers, lasted[first]),
+        means,
+    )
+
+
+def _thin(x: Floats, y: Floats, most: int = 1000) -> tuple[Floats, Floats]:
+    """At most `most` points: of each run the longest, so that no outlier is lost."""
+    if len(y) <= most:
+        return x, y
+    edges = np.linspace(0, len(y), most + 1).astype(np.intp)
+    best = np.array([a + int(np.argmax(y[a:b])) for a, b in pairwise(edges.tolist()) if b > a])
+    return x[best], y[best]
+
+
+def _occupancy(start: Floats, end: Floats, edges: Floats) -> Floats:
+    """(B,) the share of each bucket between `edges` (B + 1,) that lies in the intervals."""
+    # The time covered before t is the integral of a step function: its value at the edges, and differences of it.
+    order = np.argsort(start)
+    start, end = start[order], np.maximum.accumulate(end[order])
+    covered = np.concatenate(([0.0], np.cumsum(np.maximum(0.0, end - np.maximum(start, np.append(-np.inf, end[:-1]))))))
+    index = np.searchsorted(start, edges, side="right")
+    before = covered[index]
+    running = index > 0
+    over = np.zeros(len(edges))
+    over[running] = np.maximum(0.0, end[index[running] - 1] - edges[running])
+    width = np.diff(edges)
+    share: Floats = np.clip(np.diff(before - over) / width, 0.0, 1.0)
+    return share
+
+
+def _inside_evaluation(events: Events) -> npt.NDArray[np.bool_]:
+    """(N,) events that lie inside an evaluation phase of the same worker, the phase itself not."""
+    evaluation = events.of("evaluation")
+    return _covered(events, evaluation) & ~evaluation
+
+
+def _covered(events: Events, cover: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(N,) events that begin inside one of the events `cover` of the same worker, those themselves included."""
+    result = np.zeros(len(events.start), dtype=bool)
+    if not cover.any():
+        return result
+    for worker in np.unique(events.worker[cover]):
+        chosen = cover & (events.worker == worker)
+        start, end = events.start[chosen], np.maximum.accumulate(events.end[chosen])
+        mine = np.flatnonzero(events.worker == worker)
+        index = np.searchsorted(start, events.start[mine], side="right") - 1
+        result[mine] = (index >= 0) & (events.start[mine] < end[np.maximum(index, 0)])
+    return result
