@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -103,30 +103,31 @@ def normalise(pictures: Tensor, preprocessing: Preprocessing) -> Tensor:
     return torch.addcmul(shift, pictures.float(), scale).permute(0, 3, 1, 2)
 
 
-def freeze(model: Classifier, backbone: str, unfreeze: str | None) -> None:
-    """Let the head and, of the backbone, `last_block`, `all` or nothing (None) be trained."""
-    for name, parameter in model.backbone.named_parameters():
-        parameter.requires_grad = unfreeze == "all" or (
-            unfreeze == "last_block" and _within(name, BACKBONES[backbone].last_block)
-        )
+def freeze(model: Classifier, backbone: str, unfreeze: str | None, pretrained: bool) -> tuple[str, ...]:
+    """Let the head and, of the backbone, `last_block`, `all` or nothing (None) be trained.
+
+    Returns the names of the backbone's modules that are in training mode while it trains. Batch norm keeps its
+    pretrained statistics (only scale and shift are learned): few pictures make poor statistics, and several processes
+    then compute what one would. An untrained network has none to keep and learns them.
+    """
+    parts = BACKBONES[backbone].last_block
+    trained: list[str] = []
+    for name, module in model.backbone.named_modules():
+        chosen = unfreeze == "all" or (unfreeze == "last_block" and _within(name, parts))
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad = chosen
+        if chosen and not (pretrained and isinstance(module, nn.modules.batchnorm._BatchNorm)):
+            trained.append(name)
+    return tuple(trained)
 
 
-def set_training_mode(model: Classifier, backbone: str, unfreeze: str | None) -> None:
-    """Training mode for what is trained; frozen parts stay in evaluation mode (their batch norm must not move)."""
-    model.train()
-    if unfreeze == "all":
-        return
-    model.backbone.eval()
-    if unfreeze == "last_block":
-        for module in modules_of(model.backbone, BACKBONES[backbone].last_block):
-            module.train()
+def set_training_mode(model: Classifier, trained: Sequence[str]) -> None:
+    """Training mode for the head and the backbone's modules of these names, evaluation mode for all else."""
+    model.eval()
+    model.head.train()
+    for name in trained:
+        model.backbone.get_submodule(name).training = True  # not .train(), which reaches into all that is inside
 
 
-def modules_of(network: nn.Module, names: Sequence[str]) -> Iterator[nn.Module]:
-    """The modules of these names."""
-    for name in names:
-        yield network.get_submodule(name)
-
-
-def _within(parameter: str, modules: Sequence[str]) -> bool:
-    return any(parameter == name or parameter.startswith(name + ".") for name in modules)
+def _within(name: str, modules: Sequence[str]) -> bool:
+    return any(name == module or name.startswith(module + ".") for module in modules)

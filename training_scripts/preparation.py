@@ -1,0 +1,116 @@
+"""What a training starts with: its data, and a model on its device, as the hyperparameters ask for."""
+
+from __future__ import annotations
+
+import tempfile
+from argparse import Namespace
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from training_scripts import data, features
+from training_scripts.backbones import BACKBONES, Preprocessing
+from training_scripts.feature_store import FeaturesChannel, read_channel
+from training_scripts.job import JobError, JobFolders, StopRequest
+from training_scripts.model import Classifier, build_backbone, build_head, freeze
+from training_scripts.sources import FeatureSource, PictureSource, Source
+from training_scripts.weights import find
+
+
+@dataclass(slots=True)
+class Setup:
+    """A prepared training.
+
+    `sources` has train and perhaps valid and test. `trained_modules` names the backbone's modules that train. Over
+    frozen features the model's backbone is `nn.Identity`, and `backbone_state` the file with the real one's state_dict.
+    """
+
+    model: Classifier
+    sources: dict[str, Source]
+    classes: tuple[str, ...]
+    device: torch.device
+    preprocessing: Preprocessing
+    weights: str
+    dataset_version: str
+    trained_modules: tuple[str, ...] = ()
+    backbone_state: Path | None = None
+
+
+def prepare(args: Namespace, folders: JobFolders, stop: StopRequest, leaving: ExitStack) -> Setup:
+    """Read the data and build the model; what must be cleaned up afterwards is put on `leaving`.
+
+    Raises:
+        JobError: data, weights and hyperparameters do not allow this training.
+    """
+    if args.mode == "head" and args.features == "auto":
+        channel = folders.channels.get("features")
+        if channel is None:
+            channel = Path(leaving.enter_context(tempfile.TemporaryDirectory(prefix="sagehound-features-")))
+            features.make_channel(args, folders, channel, stop)
+        return _over_features(args, read_channel(channel))
+    return _over_pictures(args, folders)
+
+
+def _over_features(args: Namespace, channel: FeaturesChannel) -> Setup:
+    """A head over frozen features, on the CPU: the steps are too small to be worth a GPU, or a second thread."""
+    if channel.backbone != args.backbone:
+        raise JobError(f"The frozen features are of {channel.backbone}, the job asks for {args.backbone}.")
+    torch.set_num_threads(1)
+    model = Classifier(nn.Identity(), _head(args, len(channel.classes)))
+    sources: dict[str, Source] = {
+        split: FeatureSource(found) for split, found in channel.sets.items() if len(found.labels)
+    }
+    return Setup(
+        model,
+        sources,
+        channel.classes,
+        torch.device("cpu"),
+        BACKBONES[args.backbone].preprocessing,
+        channel.weights,
+        channel.dataset_version,
+        backbone_state=channel.backbone_state,
+    )
+
+
+def _over_pictures(args: Namespace, folders: JobFolders) -> Setup:
+    """The whole network; the backbone frozen (head mode) or trained in part or whole (fine_tune)."""
+    splits = data.load_channels(dict(folders.channels))
+    classes, spec = splits["train"].classes, BACKBONES[args.backbone]
+    weights = find(args.backbone, args.weights, args.seed, folders.channels)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    threads = args.num_workers or data.cores()
+    torch.set_num_threads(data.cores())
+    model = Classifier(build_backbone(args.backbone, weights), _head(args, len(classes)))
+    modules = freeze(model, args.backbone, None if args.mode == "head" else args.unfreeze, weights.file is not None)
+    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    sources: dict[str, Source] = {
+        split: PictureSource(
+            split,
+            samples,
+            spec.preprocessing,
+            device=device,
+            threads=threads,
+            augmentation=args.augmentation if split == "train" else "none",
+            seed=args.seed,
+        )
+        for split, samples in splits.items()
+    }
+    return Setup(
+        model,
+        sources,
+        classes,
+        device,
+        spec.preprocessing,
+        weights.identity,
+        splits["train"].dataset_version,
+        trained_modules=modules,
+    )
+
+
+def _head(args: Namespace, classes: int) -> nn.Module:
+    """The head, whose first weights follow from the seed alone, with and without a backbone before it."""
+    torch.manual_seed(args.seed)
+    return build_head(args.head, BACKBONES[args.backbone].dim, classes)

@@ -1,0 +1,295 @@
+"""Train an image classifier as a SageMaker training job: the same script here and in AWS's containers.
+
+Reads SM_CHANNEL_TRAIN, _VALID, _TEST, _FEATURES and _WEIGHTS, writes the model to SM_MODEL_DIR and its evaluation to
+SM_OUTPUT_DATA_DIR. Hyperparameters are in arguments.py, the lines it prints in metrics.py. The model that is kept is
+that of the epoch with the lowest valid loss (train loss, where there are no valid pictures). SIGTERM: the step is
+finished, the model so far is saved, the exit status is 0.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    _HERE = Path(__file__).resolve().parent
+    sys.path[:] = [str(_HERE.parent)] + [entry for entry in sys.path if Path(entry or ".").resolve() != _HERE]
+
+import json
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch._dynamo  # every optimizer imports it at first use; here a process that preloads this module does it once
+from torch import nn
+
+from training_scripts.arguments import get_args_parser, parse_args
+from training_scripts.checkpoints import Checkpoints, Progress
+from training_scripts.evaluation import Outcome, report, write_evaluation, write_predictions
+from training_scripts.features import Stopped
+from training_scripts.job import JobError, JobFolders, StopRequest, report_failure, write_text
+from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line
+from training_scripts.model import Classifier, set_training_mode
+from training_scripts.monitor import Monitor
+from training_scripts.preparation import Setup, prepare
+from training_scripts.saving import save_model
+from training_scripts.sources import FeatureSource, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+__all__ = ["METRIC_DEFINITIONS", "evaluate", "get_args_parser", "main", "train_one_epoch"]
+
+
+@dataclass(slots=True)
+class Run:
+    """What a running training works with. `setup.sources` maps train, valid and test to their data."""
+
+    args: Namespace
+    setup: Setup
+    loss_fn: nn.CrossEntropyLoss
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    monitor: Monitor
+    stop: StopRequest
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def model(self) -> Classifier:
+        """The model in training."""
+        return self.setup.model
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; 0, or 1 after the failure file was written."""
+    folders = JobFolders.from_environment()
+    try:
+        args = parse_args(sys.argv[1:] if argv is None else argv)
+        run_job(args, folders, StopRequest().listen())
+    except SystemExit:  # --help
+        raise
+    except Stopped:
+        print("Asked to stop before the training began; there is no model.", flush=True)
+    except BaseException as error:
+        report_failure(error, folders)
+        return 1
+    return 0
+
+
+def run_job(args: Namespace, folders: JobFolders, stop: StopRequest) -> None:
+    """Prepare, train, save, evaluate.
+
+    Raises:
+        JobError: the job cannot be done as it was asked for.
+    """
+    for folder in (folders.model, folders.output_data):
+        folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as leaving:
+        setup = prepare(args, folders, stop, leaving)
+        run = _begin(args, setup, folders, stop)
+        leaving.callback(run.monitor.close)
+        checkpoints = Checkpoints(folders.checkpoints, args, setup.classes)
+        _restore(run, checkpoints.load())
+        fit(run, checkpoints)
+        if run.progress.best:
+            load_trained(run.model, run.progress.best)
+        save_model(folders.model, args, setup, run.progress)
+        write_text(folders.output_data / "args.json", json.dumps(vars(args), indent=1))
+        if not stop.requested or isinstance(setup.sources["train"], FeatureSource):
+            final_evaluation(run, folders.output_data)
+        if not stop.requested:  # a job that was reclaimed goes on from it
+            checkpoints.clear()
+
+
+def fit(run: Run, checkpoints: Checkpoints) -> None:
+    """Train epoch by epoch until the last one, `patience` or a stop; the best epoch's weights are in `run.progress`."""
+    args, progress, sources = run.args, run.progress, run.setup.sources
+    for epoch in range(progress.epoch + 1, args.num_epochs + 1):
+        started = time.perf_counter()
+        train = train_one_epoch(run, sources["train"], epoch)
+        if run.stop.requested:
+            print(f"Asked to stop in epoch {epoch}; the model so far is saved.", flush=True)
+            return
+        outcome = evaluate(run, sources["valid"]) if "valid" in sources else None
+        if run.stop.requested and outcome is None and "valid" in sources:
+            return
+        valid = None if outcome is None else (outcome.loss, outcome.accuracy)
+        seconds = time.perf_counter() - started
+        print(epoch_line(epoch, args.num_epochs, train, valid, args.learning_rate, seconds), flush=True)
+        _note_epoch(run, epoch, (valid or train)[0])
+        metrics = {"train_loss": train[0], "train_accuracy": train[1]}
+        if valid is not None:
+            metrics |= {"valid_loss": valid[0], "valid_accuracy": valid[1]}
+        run.monitor.end_epoch(epoch, metrics)
+        if checkpoints.due():
+            progress.model, progress.optimizer = trained_state(run.model), run.optimizer.state_dict()
+            checkpoints.save(progress)
+        if args.patience and progress.since_best >= args.patience:
+            print(f"No better epoch since epoch {progress.best_epoch}: ended by patience.", flush=True)
+            return
+        if run.stop.requested:
+            return
+
+
+def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]:
+    """Mean loss (as it is optimised) and accuracy over one pass in a new order; ends early on a stop.
+
+    Order, dropout and augmentation follow from seed and epoch alone, so a restarted job goes on as if nothing was.
+    """
+    args, progress, monitor = run.args, run.progress, run.monitor
+    torch.manual_seed(args.seed * 1_000_003 + epoch)
+    order = np.random.default_rng([args.seed, epoch]).permutation(len(source))
+    set_training_mode(run.model, run.setup.trained_modules)
+    monitor.set_mode("TRAIN")
+    total, right, seen = torch.zeros((), device=run.setup.device), torch.zeros((), device=run.setup.device), 0
+    batches = iter(source.training_batches(order, args.batch_size, epoch))
+    while not run.stop.requested:
+        with monitor.phase("data_loading"):
+            batch = next(batches, None)
+        if batch is None:
+            break
+        count = len(batch.labels)
+        if count == 1 and args.head == "linear_dropout_batchnorm":
+            continue  # batch norm cannot learn from one picture, which is all that could be read of this batch
+        monitor.begin_step(progress.step)
+        loss, logits = _train_step(run, batch.inputs, batch.labels)
+        monitor.end_step(progress.step)
+        progress.step += 1
+        total += loss * count
+        right += (logits.argmax(dim=1) == batch.labels).sum()
+        seen += count
+        if args.log_interval and progress.step % args.log_interval == 0:
+            print(step_line(progress.step, epoch, loss.item()), flush=True)
+    if not seen and not run.stop.requested:
+        raise JobError("None of the train pictures can be read.")
+    return (total / max(seen, 1)).item(), (right / max(seen, 1)).item()
+
+
+def _train_step(run: Run, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """One step of the optimizer; the detached loss and logits."""
+    monitor = run.monitor
+    run.optimizer.zero_grad(set_to_none=True)
+    with monitor.phase("forward"), _autocast(run):
+        logits = run.model(inputs)
+        loss: Tensor = run.loss_fn(logits.float(), labels)
+    with monitor.phase("backward"):
+        run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    monitor.batch(inputs, logits, labels, loss)
+    with monitor.phase("optimizer"):
+        run.scaler.step(run.optimizer)
+        run.scaler.update()
+    return loss.detach(), logits.detach()
+
+
+def evaluate(run: Run, source: Source) -> Outcome | None:
+    """What the model says of everything in `source`; None when nothing in it can be read, or on a stop."""
+    parts: list[tuple[NDArray[Any], ...]] = []
+    total, monitor, progress = 0.0, run.monitor, run.progress
+    run.model.eval()
+    monitor.set_mode("EVAL")
+    with torch.no_grad(), monitor.phase("evaluation"), _unsmoothed(run.loss_fn):
+        for batch in source.evaluation_batches(run.args.batch_size):
+            if run.stop.requested and not isinstance(source, FeatureSource):
+                return None
+            monitor.begin_step(progress.eval_step)
+            with _autocast(run):
+                logits = run.model(batch.inputs).float()
+            loss = run.loss_fn(logits, batch.labels)
+            monitor.batch(batch.inputs, logits, batch.labels, loss)
+            monitor.end_step(progress.eval_step)
+            progress.eval_step += 1
+            total += loss.item() * len(batch.labels)
+            probability, predicted = logits.softmax(dim=1).max(dim=1)
+            parts.append((batch.positions, *(x.cpu().numpy() for x in (batch.labels, predicted, probability))))
+    if not parts:
+        return None
+    positions, labels, predicted_, probabilities = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Outcome(total / len(labels), positions, labels, predicted_, probabilities)
+
+
+def final_evaluation(run: Run, folder: Path) -> None:
+    """Judge the saved model on valid and test: evaluation.json, predictions_<split>.csv and the test line."""
+    splits = {}
+    for split in ("valid", "test"):
+        source = run.setup.sources.get(split)
+        outcome = evaluate(run, source) if source is not None else None
+        if source is None or outcome is None:
+            continue
+        splits[split] = report(outcome, run.setup.classes, source.root)
+        write_predictions(folder / f"predictions_{split}.csv", outcome, run.setup.classes, source.paths)
+        if split == "test":
+            print(test_line(outcome.loss, outcome.accuracy, outcome.count), flush=True)
+    write_evaluation(folder, splits, run.setup.classes)
+
+
+def trained_state(model: Classifier) -> dict[str, Tensor]:
+    """A copy of all that training may have changed: the head alone over features, else the whole network."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def load_trained(model: Classifier, state: dict[str, Tensor]) -> None:
+    """Put back what `trained_state` copied."""
+    model.load_state_dict(state)
+
+
+def _begin(args: Namespace, setup: Setup, folders: JobFolders, stop: StopRequest) -> Run:
+    loss_fn = nn.CrossEntropyLoss(label_smoothing=args.label_smoothing)
+    half = setup.device.type == "cuda" and args.amp
+    scaler = torch.amp.GradScaler(setup.device.type, enabled=half and not torch.cuda.is_bf16_supported(False))
+    optimizer = _optimizer(args, [parameter for parameter in setup.model.parameters() if parameter.requires_grad])
+    monitor = Monitor.start(setup.model, loss_fn, args, folders.output)
+    return Run(args, setup, loss_fn, optimizer, scaler, monitor, stop)
+
+
+def _optimizer(args: Namespace, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    rate, decay = args.learning_rate, args.weight_decay
+    if args.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=args.momentum, weight_decay=decay, fused=True)
+    kind = torch.optim.AdamW if args.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=rate, weight_decay=decay, fused=True)
+
+
+def _restore(run: Run, progress: Progress | None) -> None:
+    """Go on from a checkpoint."""
+    if progress is not None:
+        load_trained(run.model, progress.model)
+        run.optimizer.load_state_dict(progress.optimizer)
+        run.progress = progress
+
+
+def _note_epoch(run: Run, epoch: int, loss: float) -> None:
+    """Remember the weights if this is the best epoch so far; a loss that is no number never is."""
+    progress = run.progress
+    progress.epoch = epoch
+    progress.since_best += 1
+    if loss < progress.best_loss:
+        progress.best_loss, progress.best_epoch, progress.since_best = loss, epoch, 0
+        progress.best = trained_state(run.model)
+
+
+@contextmanager
+def _unsmoothed(loss_fn: nn.CrossEntropyLoss) -> Iterator[None]:
+    """Evaluation counts the plain cross-entropy, whatever training optimises."""
+    smoothing, loss_fn.label_smoothing = loss_fn.label_smoothing, 0.0
+    try:
+        yield
+    finally:
+        loss_fn.label_smoothing = smoothing
+
+
+def _autocast(run: Run) -> torch.autocast:
+    """Mixed precision on a GPU: bfloat16 where it has it, else float16 with a scaled loss."""
+    kind = torch.float16 if run.scaler.is_enabled() else torch.bfloat16
+    return torch.autocast(run.setup.device.type, kind, enabled=run.setup.device.type == "cuda" and run.args.amp)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
