@@ -6,10 +6,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from PIL import Image
-
-from training_scripts.pictures import open_picture
-
 _QUALITY = 85
 
 
@@ -26,6 +22,10 @@ def thumbnail(path: Path, sha256: str, cache_dir: Path, edge: int = 128) -> Path
     target = cache_dir / sha256[:2] / f"{sha256}-{edge}.jpg"
     if target.exists():
         return target
+    from PIL import Image  # here, because the window imports this module before its first paint
+
+    from training_scripts.pictures import open_picture
+
     picture = open_picture(path, edge=edge)
     picture.thumbnail((edge, edge), Image.Resampling.BILINEAR, reducing_gap=2.0)
     target.parent.mkdir(parents=True, exist_ok=True)
