@@ -151,13 +151,13 @@ class LocalEngine(Engine):
 
     def fetch_artifact(self, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Path:
         """Unpack model.tar.gz beside itself, once."""
-        from training_scripts.inference import unpack
-
         job = self._store.job(name)
         if not isinstance(job, TrainingJob) or job.artifact is None or not Path(job.artifact).is_file():
             raise ModelError(
                 f"{name} has no model.", "It has not finished, or its files were removed.", "Train it again."
             )
+        from training_scripts.inference import unpack
+
         target = self._folder(name).root / "artifact"
         with FileLock(f"{target}.lock", timeout=120):
             if target.is_dir():

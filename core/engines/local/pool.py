@@ -46,8 +46,8 @@ class Pool:
 
     @property
     def has_room(self) -> bool:
-        """Whether another run may start."""
-        return len(self._running) < self._parallel
+        """Whether another run may start; one whose model is being packaged still counts, as on SageMaker."""
+        return len(self._running) + len(self._finishing) < self._parallel
 
     @property
     def is_idle(self) -> bool:

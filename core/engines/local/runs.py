@@ -8,7 +8,6 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,15 +128,20 @@ class Run:
         self.follow(ended=True)
         if not self._stopping:
             self._store.update_job(self.name, secondary_status="Uploading")
+        try:
+            return self._conclude(exit_code)
+        except Exception as error:
+            _logger.exception("the end of %s could not be recorded as it is", self.name)
+            reason = f"What came of it could not be kept: {getattr(error, 'strerror', None) or error}."
+            self._store.update_job(
+                self.name, status=JobStatus.FAILED, secondary_status="Failed", failure_reason=reason, ended=time.time()
+            )
+            return Ending(self.name, JobStatus.FAILED, None, reason)
+
+    def _conclude(self, exit_code: int | None) -> Ending:
         status, secondary, reason = self._judge(exit_code)
         changes: JobChanges = {"failure_reason": reason, "ended": time.time(), "objective": self.objective}
-        try:
-            artifact = package_model(self.folder)
-        except OSError as error:
-            artifact = None
-            status, secondary = JobStatus.FAILED, "Failed"
-            changes["failure_reason"] = reason = f"The model could not be packaged: {error.strerror or error}."
-        if artifact is not None:
+        if (artifact := package_model(self.folder)) is not None:
             changes["artifact"] = str(artifact)
         if status is JobStatus.COMPLETED:
             changes["progress"] = 1.0
@@ -152,16 +156,12 @@ class Run:
             return JobStatus.STOPPED, self._stopping, self._stop_reason
         if exit_code != 0:
             return JobStatus.FAILED, "Failed", failure_reason(self.folder, exit_code)
-        if self._is_trial and self.objective is None:
-            return JobStatus.FAILED, "Failed", self._missing_objective()
+        if self._is_trial and not self.curve:
+            metric = self.spec.objective.metric
+            expression = next(item.regex for item in self.spec.metrics if item.name == metric)
+            reason = f"The objective {metric} was never found: its regex {expression} matches no line of the log."
+            return JobStatus.FAILED, "Failed", reason
         return JobStatus.COMPLETED, "Completed", ""
-
-    def _missing_objective(self) -> str:
-        metric = self.spec.objective.metric
-        if self.curve:
-            return f"The objective {metric} ended as {self.curve[-1][1]}: the training diverged, try a smaller step."
-        expression = next(item.regex for item in self.spec.metrics if item.name == metric)
-        return f"The objective {metric} was never found: its regex {expression} matches no line of the log."
 
     def _give_up(self, metric: str) -> None:
         _logger.warning("the regex of %s takes too long on a line of %s and is not used any more", metric, self.name)
@@ -188,9 +188,3 @@ def package_model(folder: JobFolder) -> Path | None:
     shutil.rmtree(folder.model, ignore_errors=True)
     folder.model.mkdir(exist_ok=True)
     return folder.artifact
-
-
-def best_of(endings: Sequence[Ending], maximize: bool) -> Ending | None:
-    """The best finished run, None if none has an objective."""
-    scored = [ending for ending in endings if ending.objective is not None and ending.status is not JobStatus.FAILED]
-    return min(scored, key=lambda e: -(e.objective or 0.0) if maximize else (e.objective or 0.0), default=None)

@@ -79,9 +79,10 @@ class Supervisor:
             status, secondary = JobStatus.FAILED, "Failed"
             reason = f"Sagehound's own supervisor failed: {type(error).__name__}: {error}."
         _logger.info("%s: %s %s %s", job, status, secondary, reason)
-        store.update_job(
-            job, status=status, secondary_status=secondary, failure_reason=reason[:1024], ended=time.time()
-        )
+        now = time.time()
+        for trial in store.trials(job):  # none is left open, whatever went wrong
+            store.update_job(trial.name, status=JobStatus.STOPPED, secondary_status=INTERRUPTED, ended=now)
+        store.update_job(job, status=status, secondary_status=secondary, failure_reason=reason[:1024], ended=now)
         return int(status is JobStatus.FAILED)
 
     def _work(self) -> tuple[JobStatus, str, str]:

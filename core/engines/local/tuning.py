@@ -49,13 +49,13 @@ class _Tally:
     since_best: int = 0
 
     def add(self, status: JobStatus, objective: float | None, reason: str, maximize: bool) -> None:
-        if status is JobStatus.FAILED:
+        if status is JobStatus.STOPPED and objective is None:
+            return
+        if status is JobStatus.FAILED or objective is None:
             self.failed += 1
-            self.first_reason = self.first_reason or reason
+            self.first_reason = self.first_reason or reason or "Its objective was no finite number: it diverged."
             return
         self.succeeded += 1
-        if objective is None:
-            return
         if self.best is None or (objective > self.best if maximize else objective < self.best):
             self.best, self.since_best = objective, 0
         else:
@@ -143,7 +143,11 @@ class _Tuning:
     def _verdict(self) -> Verdict:
         tally = self._tally
         if tally.failed and not tally.succeeded:
-            return JobStatus.FAILED, "Failed", f"All {tally.failed} trials failed. The first: {tally.first_reason}"
+            return (
+                JobStatus.FAILED,
+                "Failed",
+                f"All {tally.failed} trials failed, the first because: {tally.first_reason}",
+            )
         return JobStatus.COMPLETED, "Completed", ""
 
     def _earlier_trials(self) -> list[Observation]:

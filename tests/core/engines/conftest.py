@@ -64,7 +64,8 @@ for epoch in range(1, args.num_epochs + 1):
     if args.fail == "nan":
         loss = float("nan")
     words = "Loss is" if args.fail == "mute" else "Average loss:"
-    print(f"epoch={epoch}/{args.num_epochs} {words} {loss:.6f} valid_accuracy={1 - loss / 10:.4f} seconds=0.01", flush=True)
+    accuracy = f"valid_accuracy={1 - loss / 10:.4f}"
+    print(f"epoch={epoch}/{args.num_epochs} {words} {loss:.6f} {accuracy} seconds=0.01", flush=True)
     if stopped:
         break
 if args.mark:

@@ -98,7 +98,9 @@ class TestEngineContract:
             seen += batch
             cursor = bench.engine.events(cursor).cursor
         for trial in bench.engine.trials("tune-1"):
-            losses = [e for e in seen if isinstance(e, MetricEvent) and e.job == trial.name and e.name == "Average loss"]
+            losses = [
+                e for e in seen if isinstance(e, MetricEvent) and e.job == trial.name and e.name == "Average loss"
+            ]
             assert [event.epoch for event in losses] == [1, 2, 3]
             assert losses[-1].value == trial.objective
             statuses = [e for e in seen if isinstance(e, StatusEvent) and e.job == trial.name]
@@ -183,9 +185,7 @@ class TestEngineContract:
         assert [trial.status for trial in bench.engine.trials("tune-1")] == [JobStatus.STOPPED, JobStatus.COMPLETED]
 
     def test_five_failures_from_the_start_end_a_tuning_job(self, bench):
-        bench.engine.start(
-            bench.tuning("tune-1", max_jobs=20, training={"hyperparameters": {"fail": "written"}})
-        )
+        bench.engine.start(bench.tuning("tune-1", max_jobs=20, training={"hyperparameters": {"fail": "written"}}))
         job = bench.finished("tune-1")
         assert job.status is JobStatus.FAILED
         assert 5 <= job.counts[JobStatus.FAILED] <= 6
@@ -241,7 +241,10 @@ class TestEngineContract:
         assert trouble == []
 
     def test_a_metric_that_never_comes_leaves_a_job_complete(self, bench):
-        metrics = (MetricDefinition("Average loss", r"Average loss: ([0-9\.]+)"), MetricDefinition("f1", r"f1=([0-9.]+)"))
+        metrics = (
+            MetricDefinition("Average loss", r"Average loss: ([0-9\.]+)"),
+            MetricDefinition("f1", r"f1=([0-9.]+)"),
+        )
         bench.engine.start(bench.training("single-1", metrics=metrics))
         job = bench.finished("single-1")
         assert job.status is JobStatus.COMPLETED
