@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -73,12 +73,11 @@ class LogModel(QAbstractListModel):
         self._start_over()
         self.endResetModel()
 
-    def append(self, lines: Iterable[str]) -> None:
-        """Add lines at the end."""
+    def append(self, lines: Sequence[str], levels: Sequence[LogLevel] | None = None) -> None:
+        """Add lines at the end, with their levels if those are known already."""
         start = len(self._lines)
-        for line in lines:
-            self._lines.append(line)
-            self._level.append(self._levels.of(line))
+        self._lines.extend(lines)
+        self._level.extend(levels if levels is not None else [self._levels.of(line) for line in lines])
         if len(self._lines) > self._limit:
             self._drop_oldest()
             return

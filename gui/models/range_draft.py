@@ -65,6 +65,15 @@ class RangeDraft:
             field = error.field if error.field in _FIELDS else self._field_of(error)
             raise SpecError(error.what, error.why, error.fix, field=field) from None
 
+    @property
+    def problem(self) -> SpecError | None:
+        """Why `build` would raise, None if it would not."""
+        try:
+            self.build()
+        except SpecError as error:
+            return error
+        return None
+
     def _build(self) -> Range | str:
         name = self.name.strip()
         match self.kind:

@@ -1,0 +1,83 @@
+"""A confusion matrix as a table model: rows are the true classes, columns the predicted ones, recall at the end."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from core.predict.evaluate import Evaluation
+from core.predict.records import percent
+
+_Index = QModelIndex | QPersistentModelIndex
+_ROOT = QModelIndex()
+
+
+class ConfusionRole(IntEnum):
+    """What `ConfusionModel.data` answers besides the standard roles."""
+
+    SHARE = Qt.ItemDataRole.UserRole + 1
+    RIGHT = Qt.ItemDataRole.UserRole + 2
+
+
+class ConfusionModel(QAbstractTableModel):
+    """One evaluation."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._evaluation: Evaluation | None = None
+
+    def set_evaluation(self, evaluation: Evaluation | None) -> None:
+        """Show another evaluation."""
+        self.beginResetModel()
+        self._evaluation = evaluation
+        self.endResetModel()
+
+    def count(self, index: _Index) -> int:
+        """How many pictures a cell counts."""
+        assert self._evaluation is not None
+        return self._evaluation.confusion[index.row()][index.column()]
+
+    def rowCount(self, parent: _Index = _ROOT) -> int:
+        """The number of classes."""
+        return 0 if parent.isValid() or self._evaluation is None else len(self._evaluation.classes)
+
+    def columnCount(self, parent: _Index = _ROOT) -> int:
+        """The number of classes, and one column for recall."""
+        return 0 if parent.isValid() or self._evaluation is None else len(self._evaluation.classes) + 1
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """The classes' names."""
+        if self._evaluation is None or role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+            return None
+        classes = self._evaluation.classes
+        if section >= len(classes):
+            return "Recall" if orientation == Qt.Orientation.Horizontal else None
+        if role == Qt.ItemDataRole.ToolTipRole:
+            kind = "predicted" if orientation == Qt.Orientation.Horizontal else "true"
+            return f"{classes[section]} ({kind})"
+        return classes[section]
+
+    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """The count, how much of its row that is, and a sentence."""
+        if self._evaluation is None or not index.isValid():
+            return None
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return Qt.AlignmentFlag.AlignCenter
+        classes, row, column = self._evaluation.classes, index.row(), index.column()
+        if column == len(classes):
+            recall = self._evaluation.per_class[row].recall
+            return (percent(recall) if recall is not None else "—") if role == Qt.ItemDataRole.DisplayRole else None
+        count = self._evaluation.confusion[row][column]
+        total = sum(self._evaluation.confusion[row])
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return str(count)
+            case ConfusionRole.SHARE:
+                return count / total if total else 0.0
+            case ConfusionRole.RIGHT:
+                return row == column
+            case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
+                return f"{count} of {total} pictures of {classes[row]} taken for {classes[column]}"
+        return None

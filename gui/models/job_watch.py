@@ -1,0 +1,255 @@
+"""Follows one job: describes it, reads its history, and keeps both current from the feed; tells views now and then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.engines.base import Engine
+from core.errors import UserFacingError
+from core.jobs.records import Event, Job, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
+from core.jobs.specs import Spec
+from core.jobs.status import RuleStatus
+from core.progress import CancelToken, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+from gui.feed import JobsFeed
+from gui.models.curves import Curves
+
+TELL_MS = 100
+"""Views hear of changes at most this often."""
+DESCRIBE_MS = 400
+"""Jobs that changed are described again at most this often."""
+_MANY = 40
+
+
+@dataclass(slots=True)
+class _Loaded:
+    job: Job
+    spec: Spec
+    trials: tuple[TrainingJob, ...]
+    curves: Curves
+    outcomes: list[RuleOutcome] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    job: Job
+    trials: tuple[TrainingJob, ...]
+
+
+class JobWatch(QObject):
+    """One job as it is now. Everything heavy happens in the bridge's threads; the rest is kept small.
+
+    Signals:
+        loaded(): another job is shown from now on; `job`, `spec`, `trials`, `curves` are its own.
+        job_changed(): `job` was described again.
+        trials_changed(tuple[TrainingJob, ...]): new and changed trials.
+        curves_changed(): there are new metric values.
+        issues_changed(str, int): so many rules find an issue in that job or trial.
+        failed(UserFacingError): the job cannot be described.
+    """
+
+    loaded = Signal()
+    job_changed = Signal()
+    trials_changed = Signal(tuple)
+    curves_changed = Signal()
+    issues_changed = Signal(str, int)
+    failed = Signal(object)
+
+    def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workbench, self._bridge = workbench, bridge
+        self._loading: Handle | None = None
+        self._describing: Handle | None = None
+        self._forget()
+        self._tell = self._timer(TELL_MS, self._on_tell)
+        self._describe = self._timer(DESCRIBE_MS, self._on_describe)
+        feed.events.connect(self._on_events)
+
+    def _timer(self, milliseconds: int, slot: object) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(slot)
+        return timer
+
+    def _forget(self) -> None:
+        self.name = ""
+        self.job: Job | None = None
+        self.spec: Spec | None = None
+        self.curves = Curves()
+        self._trials: dict[str, TrainingJob] = {}
+        self._early: list[Event] = []
+        self._dirty: set[str] = set()
+        self._outcomes: dict[str, dict[str, RuleStatus]] = {}
+        self._new_values = False
+
+    # What is known ---------------------------------------------------------------------------------------------
+
+    @property
+    def trials(self) -> Sequence[TrainingJob]:
+        """The trials of a tuning job, in the order they were started; a training job is its own only one."""
+        return tuple(self._trials.values())
+
+    def trial(self, name: str) -> TrainingJob | None:
+        """A trial by name."""
+        return self._trials.get(name)
+
+    @property
+    def best(self) -> str:
+        """The name of the best trial so far, "" when there is none; a training job is its own best."""
+        if isinstance(self.job, TuningJob):
+            return self.job.best_trial or ""
+        return self.job.name if self.job is not None else ""
+
+    def issues(self, name: str) -> int:
+        """How many rules find an issue in a job or trial."""
+        return sum(status is RuleStatus.ISSUES_FOUND for status in self._outcomes.get(name, {}).values())
+
+    # Following -------------------------------------------------------------------------------------------------
+
+    def watch(self, name: str) -> None:
+        """Follow another job; "" follows none."""
+        if name == self.name:
+            return
+        self._cancel()
+        self._forget()
+        self.name = name
+        if name:
+            self._load()
+
+    def reload(self) -> None:
+        """Describe the job and read its history again, as after a resume."""
+        name = self.name
+        self._cancel()
+        self._forget()
+        self.name = name
+        if name:
+            self._load()
+
+    def _cancel(self) -> None:
+        for handle in (self._loading, self._describing):
+            if handle is not None:
+                handle.cancel()
+        self._loading = self._describing = None
+        self._tell.stop()
+        self._describe.stop()
+
+    def _load(self) -> None:
+        engine, name = self._workbench.engine, self.name
+
+        def work(report: Report, cancel: CancelToken) -> _Loaded:
+            return load(engine, name, cancel)
+
+        self._loading = self._bridge.run(work, self._on_loaded, self._on_failed)
+
+    def _on_loaded(self, loaded: _Loaded) -> None:
+        self._loading = None
+        self.job, self.spec, self.curves = loaded.job, loaded.spec, loaded.curves
+        self._trials = {trial.name: trial for trial in loaded.trials}
+        self._take_outcomes(loaded.outcomes)
+        self.loaded.emit()
+        for name in self._outcomes:
+            self.issues_changed.emit(name, self.issues(name))
+        early, self._early = self._early, []
+        self._take(early)
+
+    def _on_failed(self, error: UserFacingError) -> None:
+        self._loading = self._describing = None
+        self.failed.emit(error)
+
+    def _on_events(self, events: tuple[Event, ...]) -> None:
+        if not self.name:
+            return
+        if self.job is None:
+            self._early += [event for event in events if self._concerns(event)]
+        else:
+            self._take([event for event in events if self._concerns(event)])
+
+    def _concerns(self, event: Event) -> bool:
+        if event.job == self.name or event.job in self._trials:
+            return True
+        if isinstance(event, StatusEvent) and event.tuning_job is not None:
+            return event.tuning_job == self.name
+        return re.fullmatch(re.escape(self.name) + r"-\d{3,}-[0-9a-f]{8}", event.job) is not None
+
+    def _take(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        metrics = [event for event in events if isinstance(event, MetricEvent)]
+        if metrics:
+            self.curves.add(metrics)
+            self._new_values = True
+        for name in self._take_outcomes([event for event in events if isinstance(event, RuleOutcome)]):
+            self.issues_changed.emit(name, self.issues(name))
+        self._dirty.update(event.job for event in events)
+        if self._new_values and not self._tell.isActive():
+            self._tell.start()
+        if not self._describe.isActive() and self._describing is None:
+            self._describe.start()
+
+    def _take_outcomes(self, outcomes: Sequence[RuleOutcome]) -> set[str]:
+        for outcome in outcomes:
+            self._outcomes.setdefault(outcome.job, {})[outcome.rule] = outcome.status
+        return {outcome.job for outcome in outcomes}
+
+    def _on_tell(self) -> None:
+        if self._new_values:
+            self._new_values = False
+            self.curves_changed.emit()
+
+    def _on_describe(self) -> None:
+        engine, name = self._workbench.engine, self.name
+        wanted, self._dirty = tuple(self._dirty - {name}), set()
+
+        def work(report: Report, cancel: CancelToken) -> _Described:
+            return describe(engine, name, wanted)
+
+        self._describing = self._bridge.run(work, self._on_described, self._on_failed)
+
+    def _on_described(self, described: _Described) -> None:
+        self._describing = None
+        changed = [trial for trial in described.trials if self._trials.get(trial.name) != trial]
+        self.job = described.job
+        if isinstance(described.job, TrainingJob):
+            self._trials = {described.job.name: described.job}
+        # Trials that are described one by one may come in any order; names carry the order they were started in.
+        unknown = sorted((trial for trial in changed if trial.name not in self._trials), key=lambda trial: trial.name)
+        known = [trial for trial in changed if trial.name in self._trials]
+        self._trials.update({trial.name: trial for trial in (*known, *unknown)})
+        if changed:
+            self.trials_changed.emit((*known, *unknown))
+        self.job_changed.emit()
+        if self._dirty:
+            self._describe.start()
+
+
+def load(engine: Engine, name: str, cancel: CancelToken) -> _Loaded:
+    """Describe a job and gather its history."""
+    job = engine.job(name)
+    trials = tuple(engine.trials(name)) if isinstance(job, TuningJob) else (job,)
+    loaded = _Loaded(job, engine.spec(name), trials, Curves())
+    cursor = 0
+    while True:
+        cancel.raise_if_cancelled()
+        batch = engine.events(cursor, name)
+        if not batch.events:
+            return loaded
+        cursor = batch.cursor
+        loaded.curves.add(event for event in batch.events if isinstance(event, MetricEvent))
+        loaded.outcomes += [event for event in batch.events if isinstance(event, RuleOutcome)]
+
+
+def describe(engine: Engine, name: str, changed: Sequence[str]) -> _Described:
+    """Describe a job and those of its trials that changed; all of them when they are many."""
+    job = engine.job(name)
+    if isinstance(job, TrainingJob):
+        return _Described(job, (job,))
+    if len(changed) > _MANY:
+        return _Described(job, tuple(engine.trials(name)))
+    described = (engine.job(trial) for trial in changed)
+    return _Described(job, tuple(trial for trial in described if isinstance(trial, TrainingJob)))

@@ -1,0 +1,246 @@
+"""The Jobs tab: the list at the left, the chosen job at the right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from core.errors import UserFacingError
+from core.jobs.records import Event, Job, RuleOutcome
+from core.jobs.status import RuleStatus
+from core.progress import CancelToken, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge
+from gui.feed import JobsFeed
+from gui.models.command_line import command_line
+from gui.models.job_watch import JobWatch
+from gui.models.jobs_model import JobsModel
+from gui.widgets.card import Card, PageHeader, page_layout
+from gui.widgets.feedback import EmptyState
+from gui.widgets.job_list import JobList
+from gui.widgets.toast import SHOWN_MS, Toasts
+
+if TYPE_CHECKING:
+    from gui.widgets.job_detail import JobDetail
+
+_TRIAL = re.compile(r"-\d{3,}-[0-9a-f]{8}$")
+
+
+class JobsTab(QWidget):
+    """Tuning jobs and training jobs, live.
+
+    Signals:
+        use_model_asked(str): use this training job's model for predictions.
+        train_again_asked(str): take the settings of this job or trial to the Tuning tab.
+        tuning_asked(): there is no job yet, and the user wants to start one.
+        pictures_asked(list[str]): look at these files.
+    """
+
+    use_model_asked = Signal(str)
+    train_again_asked = Signal(str)
+    tuning_asked = Signal()
+    pictures_asked = Signal(list)
+
+    def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
+        super().__init__()
+        self._workbench, self._bridge, self._feed = workbench, bridge, feed
+        self.model = JobsModel(self)
+        self.watch = JobWatch(workbench, bridge, feed, self)
+        self.list = JobList(self.model)
+        self.detail: JobDetail | None = None
+        self._toasts = Toasts(self, 16)
+        self._leaving: dict[str, QTimer] = {}
+        self._issues: dict[str, dict[tuple[str, str], RuleStatus]] = {}
+        self._wanted = ""
+        self._lay_out()
+        self.list.chosen.connect(self._on_chosen)
+        self.list.delete_asked.connect(self.delete)
+        feed.jobs_changed.connect(self.show_jobs)
+        feed.events.connect(self._on_events)
+        self.show_jobs(feed.jobs)
+
+    def _lay_out(self) -> None:
+        self._header = PageHeader("Jobs")
+        card = Card(padding=8)
+        card.add(self.list, 1)
+        card.setMinimumWidth(230)
+        self._place = QWidget()
+        QVBoxLayout(self._place).setContentsMargins(0, 0, 0, 0)
+        self._choose = EmptyState("jobs", "Choose a job to see how it does.")
+        self._right = QStackedWidget()
+        self._right.addWidget(self._choose)
+        self.split = QSplitter(Qt.Orientation.Horizontal)
+        self.split.setHandleWidth(12)
+        self.split.setChildrenCollapsible(False)
+        self.split.addWidget(card)
+        self.split.addWidget(self._right)
+        self.split.setStretchFactor(1, 1)
+        self.split.setSizes([270, 900])
+        self.empty = EmptyState(
+            "jobs",
+            "No job has been started yet.",
+            "Set up a search",
+            "A tuning job tries many hyperparameters and keeps the best model.",
+        )
+        self.empty.activated.connect(self.tuning_asked)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.empty)
+        self._pages.addWidget(self.split)
+        box = page_layout(self)
+        box.addWidget(self._header)
+        box.addWidget(self._pages, 1)
+
+    # Jobs ------------------------------------------------------------------------------------------------------
+
+    def show_jobs(self, jobs: tuple[Job, ...]) -> None:
+        """Show these jobs; those about to be deleted stay away."""
+        shown = [job for job in jobs if job.name not in self._leaving]
+        self.model.set_jobs(shown)
+        running = sum(not job.status.is_final for job in shown)
+        self._header.set_context(f"{len(shown):,} in all, {running:,} running" if shown else "")
+        self._pages.setCurrentIndex(1 if shown else 0)
+        if self._wanted and self.list.choose(self._wanted):
+            self._wanted = ""
+        elif shown and not self.list.current():
+            self.list.choose_first()
+
+    def show_job(self, name: str) -> None:
+        """Choose a job by name, now or as soon as it is heard of."""
+        self._wanted = "" if self.list.choose(name) else name
+        if self._wanted:
+            self._feed.poke()
+
+    def _on_chosen(self, name: str) -> None:
+        if name and self.detail is None:
+            self._build_detail()
+        if name:
+            self.watch.watch(name)
+
+    def _build_detail(self) -> None:
+        # Only now, because this imports pyqtgraph.
+        from gui.widgets.job_detail import JobDetail
+
+        detail = JobDetail(self._workbench, self._bridge, self.watch)
+        detail.header.stop_asked.connect(lambda: self._act(self._workbench.engine.stop, self.watch.name))
+        detail.header.resume_asked.connect(self._on_resume)
+        detail.header.delete_asked.connect(lambda: self.delete(self.watch.name))
+        detail.header.again_asked.connect(lambda: self.train_again_asked.emit(self.watch.name))
+        detail.header.command_asked.connect(self._on_command)
+        detail.best.train_asked.connect(self.train_again_asked)
+        detail.best.predict_asked.connect(self.use_model_asked)
+        detail.best.stop_asked.connect(lambda name: self._act(self._workbench.engine.stop, name))
+        detail.table.export_asked.connect(self._on_export)
+        detail.views.pictures_asked.connect(self._on_pictures)
+        detail.loaded.connect(lambda: self._right.setCurrentWidget(detail))
+        self._right.addWidget(detail)
+        self.detail = detail
+
+    # What the user does ----------------------------------------------------------------------------------------
+
+    def _act(self, action: Callable[[str], None], name: str, then: Callable[[], None] | None = None) -> None:
+        def work(report: Report, cancel: CancelToken) -> None:
+            action(name)
+
+        def done(_: None) -> None:
+            self._feed.poke()
+            if then is not None:
+                then()
+
+        self._bridge.run(work, done, self._on_error)
+
+    def _on_error(self, error: UserFacingError) -> None:
+        if self.detail is not None:
+            self.detail.error.show_error(error)
+
+    def _on_resume(self) -> None:
+        self._act(self._workbench.engine.resume, self.watch.name, self.watch.reload)
+
+    def delete(self, name: str) -> None:
+        """Take a finished job off the list; its files go when nobody has pressed Undo for a while."""
+        job = next((job for job in self.model.jobs() if job.name == name), None)
+        if job is None or not job.status.is_final or name in self._leaving:
+            return
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.timeout.connect(partial(self._delete_now, name))
+        timer.start(SHOWN_MS)
+        self._leaving[name] = timer
+        if self.watch.name == name:
+            self.watch.watch("")
+            self._right.setCurrentWidget(self._choose)
+        self.show_jobs(self._feed.jobs)
+        self._toasts.show(f"{name} is deleted with its files.", "info", "Undo", partial(self.undo_delete, name))
+
+    def undo_delete(self, name: str) -> None:
+        """Bring a job back that was taken off the list."""
+        timer = self._leaving.pop(name, None)
+        if timer is not None:
+            timer.stop()
+            timer.deleteLater()
+            self.show_jobs(self._feed.jobs)
+            self.list.choose(name)
+
+    def _delete_now(self, name: str) -> None:
+        engine = self._workbench.engine
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            engine.delete(name)
+
+        def failed(error: UserFacingError) -> None:
+            self.undo_delete(name)
+            self._toasts.show(str(error), "error")
+
+        def done(_: None) -> None:
+            self._feed.poke()
+            # The feed tells of the change soon; until then the job must not come back into sight.
+            QTimer.singleShot(SHOWN_MS, self, lambda: self._leaving.pop(name, None))
+
+        self._bridge.run(work, done, failed)
+
+    def _on_command(self) -> None:
+        if self.watch.spec is not None:
+            QGuiApplication.clipboard().setText(command_line(self.watch.spec))
+            self._toasts.show("The command is on the clipboard.", "info")
+
+    def _on_pictures(self, pictures: list[str]) -> None:
+        training = getattr(self.watch.spec, "training", self.watch.spec)
+        root = Path(getattr(training, "dataset_path", "") or ".")
+        self.pictures_asked.emit([str(root / picture) for picture in pictures])
+
+    def _on_export(self) -> None:
+        start = str(Path.home() / f"{self.watch.name}.csv")
+        path, _ = QFileDialog.getSaveFileName(self, "Save trials", start, "CSV (*.csv)")
+        if path:
+            self.export_csv(Path(path))
+
+    def export_csv(self, path: Path) -> None:
+        """Write the trials as shown."""
+        assert self.detail is not None
+        text = self.detail.trials.to_csv()
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            try:
+                path.write_text(text, encoding="utf-8", newline="")
+            except OSError as error:
+                raise UserFacingError(
+                    "The trials could not be saved.", f"{error.strerror} ({path}).", "Choose another place."
+                ) from error
+
+        self._bridge.run(work, lambda _: self._toasts.show(f"Saved {path.name}.", "Completed"), self._on_error)
+
+    # Rules -----------------------------------------------------------------------------------------------------
+
+    def _on_events(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            if isinstance(event, RuleOutcome):
+                job = _TRIAL.sub("", event.job)
+                outcomes = self._issues.setdefault(job, {})
+                outcomes[event.job, event.rule] = event.status
+                self.model.set_issues(job, sum(status is RuleStatus.ISSUES_FOUND for status in outcomes.values()))

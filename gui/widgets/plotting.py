@@ -1,0 +1,77 @@
+"""Plots in the application's look. Importing this module imports pyqtgraph: do it when a plot is first shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QColor, QPen
+from PySide6.QtWidgets import QWidget
+
+from gui.theme import font, tokens
+
+
+def pen(colour: str | QColor, width: float = 1.0, alpha: float = 1.0, dashed: bool = False) -> QPen:
+    """A pen of `width` device-independent pixels that does not scale with the data."""
+    made_colour = QColor(colour)
+    made_colour.setAlphaF(alpha)
+    made = QPen(made_colour, width)
+    made.setCosmetic(True)
+    if dashed:
+        made.setDashPattern([4.0, 3.0])
+    return made
+
+
+class Plot(pg.PlotWidget):  # type: ignore[misc]
+    """A plot on a card: axes left and below, a faint grid, colours that follow the theme.
+
+    Signals:
+        restyled(): the colours changed; items with pens of their own must be drawn anew.
+    """
+
+    restyled = Signal()
+
+    def __init__(self, x_label: str = "", y_label: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFrameStyle(0)
+        self.setMenuEnabled(False)
+        self.hideButtons()
+        item = self.getPlotItem()
+        item.showGrid(x=True, y=True, alpha=0.12)
+        item.getViewBox().setDefaultPadding(0.03)
+        for side in ("left", "bottom"):
+            axis = item.getAxis(side)
+            axis.setStyle(tickFont=font("caption"), tickLength=0, tickTextOffset=6)
+        self._labels = {"left": y_label, "bottom": x_label}
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.restyle()
+
+    def set_labels(self, x_label: str, y_label: str) -> None:
+        """Name the axes."""
+        self._labels = {"left": y_label, "bottom": x_label}
+        self.restyle()
+
+    def restyle(self) -> None:
+        """Take the colours of the scheme in use."""
+        colours = tokens()
+        self.setBackground(QColor(colours.card))
+        for side, text in self._labels.items():
+            axis = self.getPlotItem().getAxis(side)
+            axis.setPen(pen(colours.line))
+            axis.setTextPen(pen(colours.muted))
+            axis.setLabel(text, **{"color": colours.muted, "font-size": "11px"})
+        self.restyled.emit()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and getattr(self, "_labels", None):
+            self.restyle()
+
+
+def curve(**options: Any) -> pg.PlotCurveItem:
+    """A curve item that breaks at NaN and does not catch the mouse."""
+    item = pg.PlotCurveItem(connect="finite", antialias=options.pop("antialias", False), **options)
+    item.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
+    return item

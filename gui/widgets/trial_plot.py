@@ -1,0 +1,278 @@
+"""The live plot of a job: one metric of all its trials, the best one thick, the one under the pointer on top."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+
+from gui.models import words
+from gui.models.curves import Curves
+from gui.theme import tokens
+from gui.widgets.basics import button, label
+from gui.widgets.curve_colours import CURVE_COLOURS
+from gui.widgets.plotting import Plot, curve, pen
+from gui.widgets.trial_curves import Array, Bundle, Bundler, nearest
+
+_HOVER_PIXELS = 24.0
+_WINDOWS = (("No smoothing", 1), ("Smooth", 5), ("Smoother", 15))
+_PAIRS = (
+    ("valid:loss", "train:loss", "Loss, train and valid"),
+    ("valid:accuracy", "train:accuracy", "Accuracy, train and valid"),
+)
+
+
+class TrialPlot(QWidget):
+    """Curves of all trials over epochs (or steps).
+
+    Signals:
+        hovered(str): the trial under the pointer, "" for none.
+        chosen(str): a trial was clicked, "" for the empty plane.
+    """
+
+    hovered = Signal(str)
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._curves = Curves()
+        self._names: tuple[str, ...] = ()
+        self._index: dict[str, int] = {}
+        self._best = self._lit = self._selected = ""
+        self._bundler = Bundler()
+        self._bundle = Bundle(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
+        self._objective = ""
+        self._make_plot()
+        self._make_tools()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(self._tools)
+        layout.addWidget(self.plot, 1)
+        self._cost_ms = 0.0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.redraw)
+
+    # Parts -----------------------------------------------------------------------------------------------------
+
+    def _make_plot(self) -> None:
+        self.plot = Plot("Epoch")
+        self.plot.setAccessibleName("Curves of all trials")
+        self._faint = [curve() for _ in range(2 * len(CURVE_COLOURS))]
+        self._thick = [curve(antialias=True) for _ in range(2)]
+        self._top = [curve(antialias=True) for _ in range(2)]
+        self._dots = pg.ScatterPlotItem(size=6, pen=None)
+        for item in (*self._faint, self._dots, *self._thick, *self._top):
+            self.plot.addItem(item)
+        self.plot.restyled.connect(self.schedule)
+        self.plot.scene().sigMouseMoved.connect(self._on_moved)
+        self.plot.scene().sigMouseClicked.connect(self._on_clicked)
+
+    def _make_tools(self) -> None:
+        self.metric_box = QComboBox()
+        self.metric_box.setAccessibleName("Metric")
+        self.metric_box.setMinimumWidth(190)
+        self.metric_box.currentIndexChanged.connect(self._on_metric)
+        self.smoothing = QComboBox()
+        self.smoothing.setAccessibleName("Smoothing")
+        for text, window in _WINDOWS:
+            self.smoothing.addItem(text, window)
+        self.smoothing.currentIndexChanged.connect(self.schedule)
+        self.log_box = button("Log scale", kind="ghost", tip="Logarithmic scale upwards")
+        self.log_box.setCheckable(True)
+        self.log_box.toggled.connect(self._on_log)
+        self.fit = button("Fit", kind="ghost", tip="Show everything again after zooming")
+        self.fit.clicked.connect(lambda: self.plot.enableAutoRange())
+        self.readout = label(role="figures")
+        self.readout.setProperty("role", "muted")
+        self._tools = QHBoxLayout()
+        self._tools.setSpacing(8)
+        for widget in (self.metric_box, self.smoothing, self.log_box, self.fit):
+            self._tools.addWidget(widget)
+        self._tools.addStretch(1)
+        self._tools.addWidget(self.readout)
+
+    # Content ---------------------------------------------------------------------------------------------------
+
+    def set_job(self, objective: str) -> None:
+        """Start over for another job; its objective's metric is shown first."""
+        self._objective = objective
+        self._bundler.clear()
+        self._best = self._lit = self._selected = ""
+        self._names, self._index, self._curves = (), {}, Curves()
+        self.metric_box.clear()
+        self.plot.enableAutoRange()
+        self.redraw()
+
+    def set_curves(self, curves: Curves, trials: Sequence[str], best: str = "") -> None:
+        """Show these curves of these trials, in the order they were started; drawn soon, not at once."""
+        self._curves, self._best = curves, best
+        if len(trials) != len(self._names) or tuple(trials) != self._names:
+            self._names = tuple(trials)
+            self._index = {name: at for at, name in enumerate(self._names)}
+        self._offer_metrics()
+        self.schedule()
+
+    def _offer_metrics(self) -> None:
+        known = [self.metric_box.itemData(row) for row in range(self.metric_box.count())]
+        names = set(self._curves.metrics())
+        offers: list[tuple[str, tuple[str, ...]]]
+        offers = [(title, (first, second)) for first, second, title in _PAIRS if {first, second} <= names]
+        offers += [(name, (name,)) for name in self._curves.metrics()]
+        offers.sort(key=lambda offer: offer[1] != (self._objective,))
+        for title, metrics in offers:
+            if metrics not in known:
+                self.metric_box.addItem(title, metrics)
+        wanted = next(
+            (row for row in range(self.metric_box.count()) if self.metric_box.itemData(row) == (self._objective,)), -1
+        )
+        if not known and wanted >= 0:
+            self.metric_box.setCurrentIndex(wanted)
+
+    def metrics(self) -> tuple[str, ...]:
+        """The metric shown; two when train is shown dashed beside valid."""
+        data = self.metric_box.currentData()
+        return tuple(data) if data else ()
+
+    def highlight(self, name: str) -> None:
+        """Draw a trial on top, as the table's hover does; "" for none."""
+        if name != self._lit:
+            self._lit = name
+            self._draw_top()
+
+    def select(self, name: str) -> None:
+        """Keep a trial on top and fade the others; "" for none."""
+        if name != self._selected:
+            self._selected = name
+            self.schedule()
+
+    # Drawing ---------------------------------------------------------------------------------------------------
+
+    def schedule(self) -> None:
+        """Draw soon: at most ten times a second, and never more than a tenth of the time."""
+        if not self._timer.isActive():
+            self._timer.start(max(100, round(10 * self._cost_ms)))
+
+    def redraw(self) -> None:
+        """Draw everything now."""
+        self._timer.stop()
+        started = time.perf_counter()
+        metrics = self.metrics()
+        alpha = 0.15 if self._selected else min(0.75, max(0.12, 2.5 / max(1, len(self._names)) ** 0.5))
+        self._draw_faint(metrics, alpha)
+        self._draw_best(metrics)
+        self._draw_top()
+        if metrics:
+            by_epoch = self._curves.is_by_epoch(metrics[0])
+            self.plot.set_labels(
+                "Epoch" if by_epoch else "Step", metrics[0].partition(":")[2].replace("_", " ") or metrics[0]
+            )
+        self._cost_ms = 1000 * (time.perf_counter() - started)
+
+    def _draw_faint(self, metrics: Sequence[str], alpha: float) -> None:
+        by_colour: list[list[tuple[int, str]]] = [[] for _ in CURVE_COLOURS]
+        for at, name in enumerate(self._names):
+            by_colour[at % len(CURVE_COLOURS)].append((at, name))
+        shown, spots = [], []
+        for at, item in enumerate(self._faint):
+            colour, second = at % len(CURVE_COLOURS), at // len(CURVE_COLOURS)
+            bundle = self._bundle_of(metrics, second, by_colour[colour])
+            item.setPen(pen(CURVE_COLOURS[colour], 1.0, alpha, dashed=bool(second)))
+            item.setData(bundle.x, bundle.y)
+            if not second:
+                shown.append(bundle)
+                spots += _single_points(bundle, CURVE_COLOURS[colour])
+        self._dots.setData(spots)
+        self._bundle = Bundle(
+            np.concatenate([bundle.x for bundle in shown]),
+            np.concatenate([bundle.y for bundle in shown]),
+            np.concatenate([bundle.owner for bundle in shown]),
+        )
+
+    def _bundle_of(self, metrics: Sequence[str], which: int, trials: Sequence[tuple[int, str]]) -> Bundle:
+        """The curves of the first or second metric shown as they are drawn; empty when there is no second."""
+        metric = metrics[which] if which < len(metrics) else ""
+        bundle = self._bundler.bundle(self._curves, metric, trials, int(self.smoothing.currentData() or 1))
+        return Bundle(bundle.x, self._scaled(bundle.y), bundle.owner)
+
+    def _draw_best(self, metrics: Sequence[str]) -> None:
+        for second, item in enumerate(self._thick):
+            self._draw_one(item, metrics, second, self._best, 2.75)
+
+    def _draw_top(self) -> None:
+        name = self._lit or self._selected
+        for second, item in enumerate(self._top):
+            self._draw_one(item, self.metrics(), second, name, 2.25 if name != self._best else 3.25)
+        self.readout.setText(self._describe(name))
+
+    def _draw_one(self, item: pg.PlotCurveItem, metrics: Sequence[str], second: int, name: str, width: float) -> None:
+        at = self._index.get(name)
+        trials = [] if at is None else [(at, name)]
+        bundle = self._bundle_of(metrics, second, trials)
+        colour = tokens().accent if name == self._best else tokens().text
+        item.setPen(pen(colour, width if not second else 1.5, dashed=bool(second)))
+        item.setShadowPen(pen(tokens().card, width + 3) if not second else None)
+        item.setData(bundle.x, bundle.y)
+
+    def _scaled(self, y: Array) -> Array:
+        if not self.log_box.isChecked():
+            return np.where(np.isfinite(y), y, np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = np.log10(y)
+        return np.where(np.isfinite(scaled), scaled, np.nan)
+
+    def _describe(self, name: str) -> str:
+        at, metrics = self._index.get(name), self.metrics()
+        if at is None or not metrics:
+            return ""
+        series = self._curves.series(metrics[0]).get(name)
+        last = f" · {words.number(series.y[-1])} at {series.x[-1]:g}" if series and series.y else ""
+        best = " (best)" if name == self._best else ""
+        return f"Trial {at + 1}{best}{last}" if len(self._names) > 1 else last.removeprefix(" · ")
+
+    # Pointer and controls --------------------------------------------------------------------------------------
+
+    def _on_metric(self) -> None:
+        self.plot.enableAutoRange()
+        self.schedule()
+
+    def _on_log(self, checked: bool) -> None:
+        self.plot.getPlotItem().getAxis("left").setLogMode(y=checked)
+        self.plot.enableAutoRange()
+        self.redraw()
+
+    def trial_at(self, scene_position: QPointF) -> str:
+        """The trial whose curve is within 24 pixels of a point of the scene, "" for none."""
+        box = self.plot.getPlotItem().getViewBox()
+        if not box.sceneBoundingRect().contains(scene_position):
+            return ""
+        point, (width, height) = box.mapSceneToView(scene_position), box.viewPixelSize()
+        if not width or not height:
+            return ""
+        found = nearest(self._bundle, point.x(), point.y(), (1 / width, 1 / height))
+        return self._names[found[0]] if found is not None and found[1] <= _HOVER_PIXELS else ""
+
+    def _on_moved(self, scene_position: QPointF) -> None:
+        name = self.trial_at(scene_position)
+        if name != self._lit:
+            self.highlight(name)
+            self.hovered.emit(name)
+
+    def _on_clicked(self, event: Any) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.chosen.emit(self.trial_at(event.scenePos()))
+
+
+def _single_points(bundle: Bundle, colour: str) -> list[dict[str, object]]:
+    """Spots for curves of one point, which a line cannot show."""
+    gap = np.isnan(bundle.x)
+    before = np.concatenate(([True], gap[:-1]))
+    after = np.concatenate((gap[1:], [True]))
+    lonely = np.flatnonzero(~gap & before & after)
+    return [{"pos": (float(bundle.x[at]), float(bundle.y[at])), "brush": pg.mkBrush(colour)} for at in lonely]

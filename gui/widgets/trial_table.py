@@ -1,0 +1,186 @@
+"""The table of trials under the plot: sortable, filterable, linked with the plot, exportable."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.jobs.records import TrainingJob
+from gui.icons import icon, paint_icon
+from gui.models import words
+from gui.models.trials_model import TrialColumn, TrialRole, TrialsModel
+from gui.theme import font, tokens
+from gui.widgets.basics import button, label
+from gui.widgets.curve_colours import CURVE_COLOURS
+from gui.widgets.pill import status_look
+
+_WIDTHS = {TrialColumn.NUMBER: 72, TrialColumn.STATUS: 132, TrialColumn.OBJECTIVE: 112, TrialColumn.DURATION: 84}
+
+
+class TrialDelegate(QStyledItemDelegate):
+    """Adds the curve's colour, the star of the best trial and the status icon; digits have one width."""
+
+    lit = -1
+    """The row that the plot points at."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        """Tabular figures, and no dotted focus frame."""
+        super().initStyleOption(option, index)
+        weight = option.font.weight()
+        figures = font("figures")
+        figures.setWeight(QFont.Weight(weight))
+        option.font = figures
+        if index.column() == TrialColumn.STATUS:
+            option.text = "      " + option.text
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Paint the cell and its mark."""
+        if index.row() == self.lit:
+            painter.fillRect(option.rect, QColor(tokens().accent_tint))
+        super().paint(painter, option, index)
+        if index.column() > TrialColumn.STATUS:
+            return
+        rect = option.rect
+        trial: TrainingJob = index.data(TrialRole.TRIAL)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        middle = rect.top() + rect.height() / 2
+        if index.column() == TrialColumn.STATUS:
+            look = status_look(trial.status)
+            name, colour = ("warning", "warning") if index.data(TrialRole.ISSUES) else (look.icon, look.colour)
+            paint_icon(painter, QRectF(rect.left() + 8, middle - 7, 14, 14), name, QColor(getattr(tokens(), colour)))
+        elif index.data(TrialRole.IS_BEST):
+            paint_icon(painter, QRectF(rect.left() + 8, middle - 8, 16, 16), "star", QColor(tokens().accent))
+        else:
+            number = int(index.data() or 1) - 1
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(CURVE_COLOURS[number % len(CURVE_COLOURS)]))
+            painter.drawEllipse(QRectF(rect.left() + 12, middle - 4, 8, 8))
+        painter.restore()
+
+
+class TrialTable(QWidget):
+    """Filter, table, export.
+
+    Signals:
+        hovered(str): the trial under the pointer, "" for none.
+        chosen(str): the selected trial, "" for none.
+        export_asked(): the user wants the rows as CSV.
+    """
+
+    hovered = Signal(str)
+    chosen = Signal(str)
+    export_asked = Signal()
+
+    def __init__(self, model: TrialsModel) -> None:
+        super().__init__()
+        self._model = model
+        self._telling = True
+        self._make_view()
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Filter trials, e.g. failed or optimizer=adam")
+        self.search.setAccessibleName("Filter trials")
+        self.search.setClearButtonEnabled(True)
+        self.search.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search.setMaximumWidth(340)
+        self.search.textChanged.connect(self._on_filter)
+        self.export = button("Export CSV", icon_name="download", kind="ghost", tip="Save the rows as shown")
+        self.export.clicked.connect(self.export_asked)
+        self._count = label(role="caption")
+        top = QHBoxLayout()
+        top.setSpacing(8)
+        top.addWidget(self.search, 1)
+        top.addWidget(self._count)
+        top.addStretch(1)
+        top.addWidget(self.export)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(6)
+        box.addLayout(top)
+        box.addWidget(self.view, 1)
+        for signal in (model.rowsInserted, model.modelReset):
+            signal.connect(self._show_count)
+
+    def _make_view(self) -> None:
+        self.view = QTableView()
+        self.view.setModel(self._model)
+        self.view.setItemDelegate(TrialDelegate(self.view))
+        self.view.setAccessibleName("Trials")
+        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setSortingEnabled(True)
+        self.view.sortByColumn(TrialColumn.NUMBER, Qt.SortOrder.AscendingOrder)
+        self.view.setShowGrid(False)
+        self.view.setMouseTracking(True)
+        self.view.setWordWrap(False)
+        self.view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.view.verticalHeader().hide()
+        self.view.verticalHeader().setDefaultSectionSize(30)
+        self.view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header = self.view.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setDefaultSectionSize(118)
+        header.setMinimumSectionSize(56)
+        self.view.entered.connect(lambda index: self.hovered.emit(self._model.name_at(index.row()) or ""))
+        self.view.viewport().installEventFilter(self)
+        self.view.selectionModel().currentRowChanged.connect(self._on_current)
+        self._model.modelReset.connect(self._on_reset)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The pointer that leaves the table lights no trial up."""
+        if event.type() == QEvent.Type.Leave:
+            self.hovered.emit("")
+        return super().eventFilter(watched, event)
+
+    def select(self, name: str) -> None:
+        """Select a trial's row without telling anyone; "" selects none."""
+        self._telling = False
+        row = self._model.row_of(name) if name else -1
+        if row < 0:
+            self.view.clearSelection()
+            self.view.setCurrentIndex(QModelIndex())
+        else:
+            self.view.selectRow(row)
+            self.view.scrollTo(self._model.index(row, 0))
+        self._telling = True
+
+    def light(self, row: int) -> None:
+        """Tint a row, as when the plot's curve of that trial is under the pointer; -1 tints none."""
+        delegate = self.view.itemDelegate()
+        assert isinstance(delegate, TrialDelegate)
+        if delegate.lit != row:
+            before, delegate.lit = delegate.lit, row
+            for changed in (before, row):
+                if changed >= 0:
+                    first = self.view.visualRect(self._model.index(changed, 0))
+                    self.view.viewport().update(0, first.top(), self.view.viewport().width(), first.height())
+
+    def _on_reset(self) -> None:
+        for column in range(self._model.columnCount()):
+            self.view.setColumnWidth(
+                column, _WIDTHS.get(TrialColumn(column), 118) if column < len(TrialColumn) else 118
+            )
+
+    def _on_current(self, current: QModelIndex) -> None:
+        if self._telling:
+            self.chosen.emit(self._model.name_at(current.row()) or "" if current.isValid() else "")
+
+    def _on_filter(self, text: str) -> None:
+        self._model.set_filter(text)
+
+    def _show_count(self) -> None:
+        shown, total = self._model.rowCount(), len(self._model.trials())
+        self._count.setText(words.counted(total, "trial") if shown == total else f"{shown:,} of {total:,} trials")
