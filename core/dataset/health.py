@@ -26,6 +26,11 @@ _SUFFIXES = {
     "TIFF": (".tif", ".tiff"),
 }
 
+_FIXES = {
+    "no-access": "Check that you may read them, and that the disk is connected.",
+    "too-large": "Make them smaller, or remove them.",
+}
+
 
 def find_problems(
     tree: Tree, pictures: Sequence[Picture], bad: Iterable[tuple[Candidate, Probe]]
@@ -44,13 +49,19 @@ def find_problems(
 
 
 def _bad_files(bad: Iterable[tuple[Candidate, Probe]]) -> Iterator[Problem]:
-    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
+    """One problem per kind of damage; what differs from file to file (after the colon) is told only if it does not."""
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for file, found in bad:
-        by_reason[found.fault, found.reason].append(file.path)
-    for (fault, reason), paths in sorted(by_reason.items()):
-        left_out = f"{_n(len(paths), 'picture')} left out: {reason[0].lower()}{reason[1:]}"
-        fix = "Check that you may read it." if fault == "no-access" else "Replace or remove the file."
-        yield Problem(fault, Severity.ERROR, left_out, tuple(sorted(paths)), fix)
+        groups[found.fault, found.reason.partition(":")[0].rstrip(".")].append((file.path, found.reason))
+    for (fault, short), files in sorted(groups.items()):
+        reasons = {reason for _, reason in files}
+        reason = reasons.pop().rstrip(".") if len(reasons) == 1 else short
+        for beginning in ("The picture ", "The file ", "is "):
+            reason = reason.removeprefix(beginning)
+        subject = "1 picture is" if len(files) == 1 else f"{len(files):,} pictures are"
+        fix = _FIXES.get(fault, "Replace or remove the files.")
+        paths = tuple(sorted(path for path, _ in files))
+        yield Problem(fault, Severity.ERROR, f"{subject} left out ({reason}).", paths, fix)
 
 
 def _classes(tree: Tree, pictures: Sequence[Picture]) -> Iterator[Problem]:

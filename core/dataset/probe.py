@@ -55,7 +55,7 @@ def probe(path: str) -> Probe:
     except OSError as error:
         return Probe(fault="no-access", reason=f"The file cannot be read: {error.strerror or error}.")
     if data is None:
-        return Probe(fault="unreadable", reason=f"The file is larger than {MAX_BYTES >> 30} GiB.")
+        return Probe(fault="too-large", reason=f"The file is larger than {MAX_BYTES >> 30} GiB.")
     if not data:
         return Probe(fault="empty-file", reason="The file is empty (0 bytes).")
     return probe_bytes(data)
@@ -73,8 +73,11 @@ def probe_bytes(data: bytes) -> Probe:
             format_, size = "", None
     except (IndexError, struct.error):  # ran off the end of a file that is cut off
         size = None
-    if size is None or max(size) > MAX_SIDE or size[0] * size[1] > MAX_PIXELS:
+    if size is None:
         return _decoded(data, sha256)
+    if max(size) > MAX_SIDE or size[0] * size[1] > MAX_PIXELS:
+        reason = f"The picture is too large: over {MAX_SIDE:,} pixels a side or {MAX_PIXELS // 10**6} million in all."
+        return Probe(*size, format_, sha256, "too-large", reason)
     return Probe(*size, format_, sha256)
 
 

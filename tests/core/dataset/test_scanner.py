@@ -110,6 +110,10 @@ def test_bad_files_are_left_out_and_named(make_dataset: MakeDataset, picture_byt
     unreadable = [p for p in result.problems if p.kind == "unreadable"]
     assert sorted(path for p in unreadable for path in p.paths) == ["cat/000.jpg", "dog/002.jpg", "dog/003.png"]
     assert {p.severity for p in unreadable} == {Severity.ERROR}
+    assert {p.message for p in unreadable} == {
+        "2 pictures are left out (cut off: the file ends too early).",
+        "1 picture is left out (not a picture (JPEG, PNG, WebP, GIF, BMP or TIFF)).",
+    }
     assert result.problems[0].severity is Severity.ERROR
 
 
