@@ -94,9 +94,10 @@ def convert(network: nn.Module, preprocessing: Preprocessing) -> Any | None:
             warnings.simplefilter("ignore")  # the conversion traces with torch.jit, which torch calls deprecated
             import openvino
 
-            model = openvino.convert_model(
-                whole, example_input=torch.from_numpy(probe), input=[openvino.PartialShape([-1, size, size, 3])]
-            )
+            # Traced here, as OpenVINO would, but without torch's slow check of the trace: the answers are compared below.
+            traced = torch.jit.trace(whole, torch.from_numpy(probe[:1]), check_trace=False)
+            model = openvino.convert_model(traced)
+            model.reshape([-1, size, size, 3])
             expected = whole(torch.from_numpy(probe)).numpy()
         return model if agrees(openvino_forward(model)(probe), expected) else None
     except Exception as error:  # whatever OpenVINO cannot do, torch can
