@@ -210,6 +210,7 @@ class ClassList(QWidget):
         super().__init__()
         self.model = ClassModel()
         self.view = QListView()
+        self.view.setObjectName("rows")
         self.view.setModel(self.model)
         self.view.setAccessibleName("Classes")
         self.view.setMouseTracking(True)

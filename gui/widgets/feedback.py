@@ -194,7 +194,7 @@ class Banner(QFrame):
         box = QHBoxLayout(self)
         box.setContentsMargins(CARD_PADDING, GRID, CARD_PADDING, GRID)
         box.setSpacing(GRID)
-        box.addWidget(IconLabel(icon_name, 18, tone), 0, Qt.AlignmentFlag.AlignTop)
+        box.addWidget(IconLabel(icon_name, 18, tone))
         box.addWidget(self._text, 1)
         self._box = box
         self.setAccessibleName(text)
@@ -207,7 +207,7 @@ class Banner(QFrame):
 
     def add_action(self, widget: QWidget) -> None:
         """Put a control at the right."""
-        self._box.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop)
+        self._box.addWidget(widget)
 
 
 def format_bytes(count: float) -> str:

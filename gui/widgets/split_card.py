@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QSpinBox
 from core.dataset.manifest import Manifest
 from core.dataset.records import SPLITS, Scan
 from core.settings import Settings, declared
-from gui.widgets.basics import label
+from gui.widgets.basics import label, padded
 from gui.widgets.card import Card
 from gui.widgets.feedback import Banner
 
@@ -28,7 +28,7 @@ class SplitCard(Card):
         super().__init__("Split")
         self.valid = _percent("Valid share", settings.valid_percent, "valid_percent")
         self.test = _percent("Test share", settings.test_percent, "test_percent")
-        self.seed = QSpinBox()
+        self.seed = padded(QSpinBox())
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setValue(settings.split_seed)
         self.seed.setAccessibleName("Split seed")
@@ -72,7 +72,9 @@ class SplitCard(Card):
     def set_manifest(self, manifest: Manifest) -> None:
         """Say what the split has become."""
         counts = {split: len(manifest.of(split)) for split in SPLITS}
-        self._summary.setText(" · ".join(f"{split.capitalize()} {count:,}" for split, count in counts.items()))
+        counted = " · ".join(f"{split.capitalize()} {count:,}" for split, count in counts.items())
+        kept = "" if self.seed.isEnabled() else "\nThe folder has splits of its own; they are kept."
+        self._summary.setText(counted + kept)
         self._notices.set_text("\n".join(manifest.notices))
 
     def set_waiting(self, scanning: bool) -> None:
@@ -86,7 +88,7 @@ class SplitCard(Card):
 
 def _percent(name: str, value: int, setting: str) -> QSpinBox:
     how = declared(setting)
-    made = QSpinBox()
+    made = padded(QSpinBox())
     made.setRange(int(how.low or 0), int(how.high or 100))
     made.setSuffix(how.suffix)
     made.setValue(value)

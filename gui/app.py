@@ -1,0 +1,98 @@
+"""Start the window. Nothing of Qt is imported before it is known that it can work."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import UserFacingError
+from core.paths import AppPaths
+from gui import preflight
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
+THUMBNAIL_CACHE_KB = 96 * 1024
+CLOSE_SECONDS = 5.0
+
+
+def run(argv: Sequence[str]) -> int:
+    """Open the window and return its exit status: 0, or 1 when it cannot be opened and stderr says why.
+
+    Args:
+        argv: at most one folder, which is opened as a dataset.
+    """
+    try:
+        preflight.check()
+    except UserFacingError as error:
+        print(f"sagehound: {error}", file=sys.stderr)
+        return 1
+    try:
+        from PySide6.QtWidgets import QApplication
+    except ImportError as error:
+        print(f"sagehound: Qt cannot be loaded: {error}. Install the library that it names.", file=sys.stderr)
+        return 1
+    from gui.icons import app_icon
+
+    app = QApplication(["sagehound"])
+    app.setApplicationName("Sagehound")
+    app.setDesktopFileName("sagehound")
+    app.setWindowIcon(app_icon())
+    return _run_window(app, argv)
+
+
+def _run_window(app: QApplication, argv: Sequence[str]) -> int:
+    from PySide6.QtCore import QTimer
+    from PySide6.QtGui import QPixmapCache
+
+    from core.workbench import Workbench
+    from gui.bridge import Bridge
+    from gui.dialogs import error_dialog
+    from gui.funnel import ExceptionFunnel, start_log, stop_log
+    from gui.main_window import MainWindow
+    from gui.theme import Theme
+
+    QPixmapCache.setCacheLimit(THUMBNAIL_CACHE_KB)
+    theme = Theme(app)
+    try:
+        workbench = Workbench(AppPaths.default())
+    except (UserFacingError, OSError) as error:
+        shown = error if isinstance(error, UserFacingError) else _cannot_write(error)
+        print(f"sagehound: {shown}", file=sys.stderr)
+        error_dialog(None, shown).exec()
+        return 1
+    theme.choose(workbench.settings.current.theme)  # type: ignore[arg-type]
+    handler = start_log(workbench.paths.logs)
+    funnel, bridge = ExceptionFunnel(), Bridge()
+    funnel.install()
+    window = MainWindow(workbench, bridge, theme)
+    funnel.defect.connect(window.show_defect)
+    window.show()
+    QTimer.singleShot(0, window, window.start)
+    folders = [Path(argument) for argument in argv if Path(argument).is_dir()]
+    if folders:
+        QTimer.singleShot(0, window, lambda: window.page("data").open_folder(folders[0]))
+    if workbench.settings.problem:
+        QTimer.singleShot(0, window, lambda: window.toasts.show(workbench.settings.problem, "warning"))
+    status = app.exec()
+    window.deleteLater()
+    ended = bridge.close(CLOSE_SECONDS)
+    workbench.close()
+    funnel.remove()
+    stop_log(handler)
+    if not ended:
+        # A thread that waits for a network or a disk must not keep a closed application alive.
+        sys.stderr.flush()
+        os._exit(status)
+    return status
+
+
+def _cannot_write(error: OSError) -> UserFacingError:
+    return UserFacingError(
+        "Sagehound cannot keep its files.",
+        f"{error.strerror or error}: {error.filename}.",
+        "Give yourself the right to write there, make room, or set SAGEHOUND_HOME to another folder.",
+    )

@@ -1,0 +1,348 @@
+"""The window: the rail of tabs, the pages behind them, and what goes from one page to another."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDesktopServices,
+    QGuiApplication,
+)
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QToolButton, QWidget
+
+from core.dataset.manifest import Manifest
+from core.errors import UserFacingError
+from core.jobs.records import Job
+from core.jobs.specs import Spec
+from core.jobs.status import JobStatus
+from core.settings import Settings
+from core.workbench import Workbench
+from gui.bridge import Bridge
+from gui.closing import Closing
+from gui.dialogs import defect_dialog, error_dialog, shortcuts_dialog
+from gui.drops import WindowDrops
+from gui.feed import JobsFeed
+from gui.menu import WindowMenu
+from gui.theme import Choice, Theme
+from gui.widgets.basics import icon_button
+from gui.widgets.rail import Rail, RailTabs
+from gui.widgets.status_bar import WindowStatus
+from gui.widgets.toast import Toasts
+
+GEOMETRY_KEY, TAB_KEY = "window.geometry", "window.tab"
+START_SIZE = (1280, 800)
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """A tab: its key, word and icon, and the class of its page, which is imported when it is first shown."""
+
+    key: str
+    word: str
+    icon: str
+    page: str
+
+
+PAGES = (
+    PageSpec("data", "Data", "data", "gui.tabs.data_tab:DataTab"),
+    PageSpec("tuning", "Tuning", "tuning", "gui.tabs.tuning_tab:TuningTab"),
+    PageSpec("jobs", "Jobs", "jobs", "gui.tabs.jobs_tab:JobsTab"),
+    PageSpec("debugger", "Debugger", "debugger", "gui.tabs.debugger_tab:DebuggerTab"),
+    PageSpec("predict", "Predict", "predict", "gui.tabs.predict_tab:PredictTab"),
+)
+
+
+class MainWindow(QMainWindow):
+    """Everything the user sees. It owns the feed; workbench and bridge belong to who made them."""
+
+    def __init__(self, workbench: Workbench, bridge: Bridge, theme: Theme) -> None:
+        super().__init__()
+        self.workbench, self._bridge, self._theme = workbench, bridge, theme
+        self.feed = JobsFeed(lambda: workbench.engine, bridge)
+        self._manifest: Manifest | None = None
+        self._statuses: dict[str, JobStatus] = {}
+        self._pages: dict[str, QWidget] = {}
+        self._build()
+        self._make_actions()
+        self.drops = WindowDrops(self, bridge, lambda: self.shown, self._open_dataset, self._classify)
+        self.closing = Closing(self, workbench, bridge, self.feed)
+        bridge.failed.connect(self.show_error)
+        self.feed.jobs_changed.connect(self._on_jobs_changed)
+        self.feed.trouble.connect(lambda error: self.status.say(str(error)))
+        self._restore()
+
+    # Pages
+
+    def show_page(self, key: str) -> None:
+        """Show a tab's page, and make it if it was never shown."""
+        made = self.page(key)
+        self._stack.setCurrentWidget(made)
+        at = self._keys.index(key)
+        if self.rail.currentIndex() != at:
+            self.rail.setCurrentIndex(at)
+
+    def page(self, key: str) -> Any:
+        """A tab's page, made on first use."""
+        if key not in self._pages:
+            module, _, name = self._specs[key].page.partition(":")
+            made = getattr(importlib.import_module(module), name)(self.workbench, self._bridge, self.feed)
+            self._pages[key] = made
+            self._stack.addWidget(made)
+            getattr(self, f"_wire_{key}")(made)
+        return self._pages[key]
+
+    @property
+    def shown(self) -> str:
+        """The key of the tab that is shown."""
+        return self._keys[self.rail.currentIndex()]
+
+    def start(self) -> None:
+        """What may wait until the window is painted: the last dataset, the feed."""
+        self.page("data").start()
+        self.feed.start()
+
+    def _wire_data(self, page: Any) -> None:
+        page.dataset_ready.connect(self._on_dataset_ready)
+        page.dataset_restored.connect(self._set_manifest)
+        page.quick_look_asked.connect(self._on_quick_look)
+        page.aws_asked.connect(self.show_aws)
+
+    def _wire_tuning(self, page: Any) -> None:
+        page.job_started.connect(self._on_job_started)
+        page.dataset_asked.connect(lambda: self.show_page("data"))
+        if self._manifest is not None:
+            page.set_dataset(self._manifest)
+
+    def _wire_jobs(self, page: Any) -> None:
+        page.model_chosen.connect(self._on_use_model)
+        page.again_asked.connect(self._on_again)
+        page.tune_asked.connect(self._go_tuning)
+        page.pictures_asked.connect(lambda paths: self._classify([Path(path) for path in paths]))
+
+    def _wire_debugger(self, page: Any) -> None:
+        """Nothing goes from the Debugger to another page yet."""
+
+    def _wire_predict(self, page: Any) -> None:
+        page.tuning_asked.connect(self._go_tuning)
+        page.notified.connect(self.status.say)
+
+    # From page to page
+
+    def _set_manifest(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        if "tuning" in self._pages:
+            self.page("tuning").set_dataset(manifest)
+
+    def _on_dataset_ready(self, manifest: Manifest) -> None:
+        self._set_manifest(manifest)
+        self.show_page("tuning")
+        self.status.say(f"Dataset version {manifest.version[:8]} is ready.")
+
+    def _on_quick_look(self, manifest: Manifest) -> None:
+        self._set_manifest(manifest)
+        self.page("tuning").apply_preset("Quick look")
+        self.show_page("tuning")
+
+    def _on_job_started(self, name: str) -> None:
+        self.feed.poke()
+        self.page("jobs").show_job(name)
+        self.show_page("jobs")
+
+    def _on_use_model(self, job: str) -> None:
+        self.page("predict").use_model(job)
+        self.show_page("predict")
+
+    def _on_again(self, spec: Spec) -> None:
+        self.page("tuning").load_spec(spec)
+        self.show_page("tuning")
+
+    def _go_tuning(self) -> None:
+        """Show where a job is set up, or where its dataset comes from."""
+        self.show_page("tuning" if self._manifest is not None else "data")
+
+    def _on_jobs_changed(self, jobs: tuple[Job, ...]) -> None:
+        self.status.show_jobs(self.feed.running)
+        for job in jobs:
+            before = self._statuses.get(job.name)
+            if before is not None and not before.is_final and job.status.is_final:
+                self._tell_end(job)
+        self._statuses = {job.name: job.status for job in jobs}
+
+    def _tell_end(self, job: Job) -> None:
+        if not self.workbench.settings.current.notify:
+            return
+        words = {JobStatus.COMPLETED: "has completed", JobStatus.STOPPED: "was stopped"}
+        self.toasts.show(
+            f"{job.name} {words.get(job.status, 'has failed')}.", job.status, "Show", lambda: self._show_job(job.name)
+        )
+
+    def _show_job(self, name: str) -> None:
+        self.page("jobs").show_job(name)
+        self.show_page("jobs")
+
+    # Building
+
+    def _build(self) -> None:
+        self.setWindowTitle("Sagehound")
+        self.setMinimumSize(960, 600)
+        # Until the Debugger is part of an installation its tab is not shown.
+        specs = [spec for spec in PAGES if importlib.util.find_spec(spec.page.partition(":")[0])]
+        self._specs = {spec.key: spec for spec in specs}
+        self._keys = [spec.key for spec in specs]
+        self.rail = RailTabs()
+        for number, spec in enumerate(specs, 1):
+            self.rail.add(spec.icon, spec.word, f"Ctrl+{number}")
+        self.rail.currentChanged.connect(lambda at: self.show_page(self._keys[at]))
+        settings = icon_button("settings", "Settings", shortcut="Ctrl+,")
+        settings.clicked.connect(self.show_settings)
+        self._menu_button = icon_button("more", "Menu", shortcut="F10")
+        self._menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._stack = QStackedWidget()
+        self._stack.setObjectName("pages")
+        middle = QWidget()
+        box = QHBoxLayout(middle)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(0)
+        box.addWidget(Rail(self.rail, settings, self._menu_button))
+        box.addWidget(self._stack, 1)
+        self.setCentralWidget(middle)
+        self.status = WindowStatus()
+        self.status.jobs_asked.connect(lambda: self.show_page("jobs"))
+        self.status.show_engine(self.workbench.engine.name)
+        self.setStatusBar(self.status)
+        self.toasts = Toasts(self)
+
+    def _make_actions(self) -> None:
+        menu = WindowMenu(self)
+        menu.add("Open folder…", "Ctrl+O", self._open_folder)
+        menu.add("Open pictures…", "Ctrl+Shift+O", self._open_pictures)
+        menu.add("Paste picture", "Ctrl+V", self._paste)
+        menu.addSeparator()
+        for number, key in enumerate(self._keys, 1):
+            menu.add(self._specs[key].word, f"Ctrl+{number}", partial(self.show_page, key))
+        menu.addSeparator()
+        self.colours = menu.add_choices("Colours", ("system", "light", "dark"), self._choose_theme)
+        self.colours[self._theme.choice].setChecked(True)
+        menu.add("Settings…", "Ctrl+,", self.show_settings)
+        menu.add("Connect to AWS…", "", self.show_aws)
+        menu.addSeparator()
+        menu.add("Keyboard", "F1", lambda: shortcuts_dialog(self, self.actions()).ask())
+        menu.add("Open log folder", "", self._open_logs)
+        menu.addSeparator()
+        menu.add("Quit", "Ctrl+Q", self.close)
+        self._menu_button.setMenu(menu)
+        open_menu = QAction("Menu", self)
+        open_menu.setShortcut("F10")
+        open_menu.triggered.connect(self._menu_button.showMenu)
+        self.addAction(open_menu)
+
+    # Commands
+
+    def _open_folder(self) -> None:
+        self.show_page("data")
+        self.page("data").choose_folder()
+
+    def _open_pictures(self) -> None:
+        self.show_page("predict")
+        self.page("predict").open_pictures()
+
+    def _paste(self) -> None:
+        from gui.widgets.picture_mime import has_pictures, picture_items
+
+        mime = QGuiApplication.clipboard().mimeData()
+        if mime is None or not has_pictures(mime):
+            self.status.say("There is no picture in the clipboard.")
+            return
+        self.show_page("predict")
+        self.page("predict").take(picture_items(mime))
+
+    def _open_logs(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.workbench.paths.logs)))
+
+    def _choose_theme(self, choice: str) -> None:
+        self._theme.choose(cast(Choice, choice))
+        self.colours[choice].setChecked(True)
+        if self.workbench.settings.current.theme != choice:
+            self.workbench.settings.change(theme=choice)
+
+    def show_settings(self) -> None:
+        """Open the settings."""
+        from gui.settings_dialog import SettingsDialog
+
+        dialog = SettingsDialog(self, self.workbench.settings, self._on_setting)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def show_aws(self) -> None:
+        """Explain what connecting to AWS does."""
+        from gui.aws_dialog import AwsDialog
+
+        dialog = AwsDialog(self, self.workbench.settings)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _on_setting(self, name: str, settings: Settings) -> None:
+        if name == "theme":
+            self._choose_theme(settings.theme)
+        elif name == "engine":
+            self.status.say("The engine changes with the next start.")
+
+    # Errors
+
+    def show_error(self, error: UserFacingError) -> None:
+        """Show an error that nobody else takes."""
+        error_dialog(self, error).ask()
+
+    def show_defect(self, summary: str, text: str) -> None:
+        """Show a defect of Sagehound."""
+        defect_dialog(self, summary, text).ask()
+
+    # Drops
+
+    def _open_dataset(self, folder: Path) -> None:
+        self.show_page("data")
+        self.page("data").open_folder(folder)
+
+    def _classify(self, items: Any) -> None:
+        self.show_page("predict")
+        self.page("predict").take(items)
+
+    # Opening and closing
+
+    def _restore(self) -> None:
+        recall = self.workbench.settings.recall
+        self.resize(*START_SIZE)
+        saved = recall(GEOMETRY_KEY)
+        if isinstance(saved, str):
+            self.restoreGeometry(QByteArray.fromBase64(saved.encode()))
+        self.show_page("data")
+        key = recall(TAB_KEY)
+        if key in self._keys and key != "data":
+            # The first paint does not wait for a page that takes longer to make.
+            QTimer.singleShot(0, self, lambda: self.show_page(key))
+        self.rail.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Close at once, or ask first what becomes of running jobs."""
+        if self.closing.may_close():
+            self._save_state()
+            self.feed.stop()
+            event.accept()
+        else:
+            event.ignore()
+
+    def _save_state(self) -> None:
+        try:
+            self.workbench.settings.remember(GEOMETRY_KEY, bytes(self.saveGeometry().toBase64().data()).decode())
+            self.workbench.settings.remember(TAB_KEY, self.shown)
+        except UserFacingError:
+            # A full disk must not keep the window from closing.
+            return

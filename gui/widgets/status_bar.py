@@ -1,0 +1,76 @@
+"""The status bar: the engine in use, what runs and how far it is, and short messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStatusBar, QWidget
+
+from core.jobs.records import Job
+from gui.theme import GRID
+from gui.widgets.basics import button, label
+from gui.widgets.feedback import IconLabel
+
+MESSAGE_MS = 6000
+
+
+class WindowStatus(QStatusBar):
+    """What the whole window should know at a glance.
+
+    Signals:
+        jobs_asked(): the user wants to see what runs.
+    """
+
+    jobs_asked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizeGripEnabled(False)
+        self._engine_icon = IconLabel("chip", 16)
+        self._engine = label("", "caption")
+        self.jobs: QPushButton = button("", kind="link", tip="Show the jobs")
+        self.jobs.clicked.connect(self.jobs_asked)
+        self._bar = QProgressBar()
+        self._bar.setFixedWidth(120)
+        self._bar.setTextVisible(False)
+        self._bar.setProperty("tone", "running")
+        self._bar.setAccessibleName("Progress of the running jobs")
+        self._running = _side_by_side(self._bar, self.jobs)
+        self.addPermanentWidget(self._running)
+        self.addPermanentWidget(_side_by_side(self._engine_icon, self._engine))
+        self.show_jobs(())
+
+    def show_engine(self, name: str) -> None:
+        """Name the engine in use."""
+        local = name == "local"
+        self._engine_icon.set_icon("chip" if local else "cloud", "muted")
+        self._engine.setText("Local engine" if local else name)
+        self._engine.setToolTip("Jobs run on this computer" if local else "Jobs run in your AWS account")
+
+    def show_jobs(self, running: Sequence[Job]) -> None:
+        """Say how many jobs run, and how far they are together."""
+        self._running.setVisible(bool(running))
+        if not running:
+            return
+        self.jobs.setText("1 job is running" if len(running) == 1 else f"{len(running)} jobs are running")
+        known = [job.progress for job in running if job.progress is not None]
+        if known:
+            self._bar.setRange(0, 1000)
+            self._bar.setValue(round(1000 * sum(known) / len(running)))
+        else:
+            self._bar.setRange(0, 0)
+
+    def say(self, message: str) -> None:
+        """Show a short message for some seconds."""
+        self.showMessage(message, MESSAGE_MS)
+
+
+def _side_by_side(*widgets: QWidget) -> QWidget:
+    holder = QWidget()
+    box = QHBoxLayout(holder)
+    box.setContentsMargins(GRID, 0, GRID, 0)
+    box.setSpacing(6)
+    for widget in widgets:
+        box.addWidget(widget)
+    return holder
