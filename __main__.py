@@ -12,10 +12,14 @@ if sys.path[0] != _HERE:
 
 
 def main() -> int:
-    """Run one command; returns the exit status."""
-    from core.cli.main import run
+    """Open the window when there are no arguments, else run one command; returns the exit status."""
+    if len(sys.argv) > 1:
+        from core.cli.main import run as run_command
 
-    return run(sys.argv[1:])
+        return run_command(sys.argv[1:])
+    from gui.app import run as run_window
+
+    return run_window([])
 
 
 if __name__ == "__main__":

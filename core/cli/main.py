@@ -38,11 +38,7 @@ _COMMANDS = {
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Open the window when there are no arguments, else run one command; returns the exit status."""
-    if not arguments or arguments == ["gui"]:
-        from gui.app import run as run_window
-
-        return run_window(list(arguments))
+    """Run one command; returns the exit status."""
     options = build_parser().parse_args(arguments)
     console = Console(options.json)
     module, _, function = _COMMANDS[options.command].partition(":")
