@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.debugger.defaults import job_variables
 from core.engines.local.launcher import Launcher, ScriptProcess
 from core.engines.local.runtime import Runtime
 from core.jobs.contract import (
@@ -78,6 +79,7 @@ class JobContext:
         variables = {
             **inherited_environment(),
             **environment(name, folder, script, hyperparameters, channels, cores, self.gpus),
+            **job_variables(self.training.debugger),
             "SAGEHOUND_WEIGHTS_DIR": str(self.paths.weights),
         }
         arguments = hyperparameter_arguments({**hyperparameters, **(extra or {})})

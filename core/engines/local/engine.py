@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -64,8 +63,11 @@ class LocalEngine(Engine):
 
     def start(self, spec: Spec) -> None:
         """Record the job and start its supervisor."""
+        from core.debugger.defaults import check
+
         if isinstance(spec, TuningSpec):
             check_strategy(spec)
+        check((spec.training if isinstance(spec, TuningSpec) else spec).debugger)
         self._store.add_job(new_record(spec, self.name), spec)
         try:
             folder = JobFolder(self._paths.jobs / spec.name).create()
@@ -156,7 +158,8 @@ class LocalEngine(Engine):
             raise ModelError(
                 f"{name} has no model.", "It has not finished, or its files were removed.", "Train it again."
             )
-        from training_scripts.inference import unpack
+        from training_scripts.artifact import unpack
+        from training_scripts.job import JobError
 
         target = self._folder(name).root / "artifact"
         with FileLock(f"{target}.lock", timeout=120):
@@ -165,16 +168,10 @@ class LocalEngine(Engine):
             report(Progress(0, None, f"Unpacking the model of {name}"))
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix="artifact-") as temporary:
-                place = Path(temporary) / "model"
-                try:
-                    unpack(Path(job.artifact), place)
-                except (OSError, ValueError) as error:
-                    raise ModelError(
-                        f"The model of {name} cannot be unpacked.", f"{error}.", "Train it again."
-                    ) from error
-                place.rename(target)
-        return target
+            try:
+                return unpack(Path(job.artifact), target)
+            except (OSError, JobError) as error:
+                raise ModelError(f"The model of {name} cannot be unpacked.", f"{error}", "Train it again.") from error
 
     def job_folder(self, name: str) -> Path | None:
         """The job's own folder."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for_futures
 from types import TracebackType
 
+from core.debugger.watcher import RuleWatcher
 from core.engines.local.context import Interrupted, JobContext
 from core.engines.local.launcher import wait_for_any
-from core.engines.local.runs import Ending, Run
+from core.engines.local.runs import Ending, Run, parse_rule
 from core.engines.local.runtime import INTERRUPTED
 from core.jobs.contract import JobFolder
 from core.jobs.specs import TrainingSpec
@@ -30,6 +33,7 @@ class Pool:
         self._finishing: list[Future[Ending]] = []
         self._reported: list[tuple[Run, int, float]] = []
         self._packer = ThreadPoolExecutor(1, "package")
+        self._watcher = RuleWatcher(job.training.debugger, job.folder.root / "rules.log")
 
     def __enter__(self) -> Pool:
         return self
@@ -43,6 +47,7 @@ class Pool:
             while self._running or self._finishing:
                 self.wait()
         self._packer.shutdown()
+        self._record_rules(self._watcher.close())
 
     @property
     def has_room(self) -> bool:
@@ -63,6 +68,7 @@ class Pool:
             job.store.set_process(spec.name, process.pid, process.created)
         run = Run(spec, folder, process, job.store, job.runtime.grace_s, is_trial)
         job.store.update_job(spec.name, started=time.time(), secondary_status="Training")
+        self._watcher.watch(spec.name, folder.output)
         self._running.append(run)
         return run
 
@@ -71,14 +77,16 @@ class Pool:
         if self._running:
             wait_for_any((run.process for run in self._running), _TICK_S / 2 if self._finishing else _TICK_S)
         elif self._finishing:
-            self._finishing[0].exception(timeout=_TICK_S * 100)
+            wait_for_futures(self._finishing, _TICK_S, FIRST_COMPLETED)
         for run in list(self._running):
             if run.process.poll() is not None:
                 self._running.remove(run)
+                self._watcher.ended(run.folder.output)
                 self._finishing.append(self._packer.submit(run.finish))
                 continue
             self._reported += [(run, epoch, value) for epoch, value in run.follow()]
             run.watch_limits()
+        self._record_rules(self._watcher.new_lines())
         done = [future for future in self._finishing if future.done()]
         self._finishing = [future for future in self._finishing if future not in done]
         return [future.result() for future in done]
@@ -87,6 +95,10 @@ class Pool:
         """The (run, epoch, objective) that came since the last call."""
         values, self._reported = self._reported, []
         return values
+
+    def _record_rules(self, lines: Sequence[str]) -> None:
+        if outcomes := [outcome for line in lines for outcome in parse_rule(line)]:
+            self._job.store.record(outcomes)
 
     def stop_all(self, secondary_status: str = "Stopped", reason: str = "") -> None:
         """Ask all runs to save their models and end."""

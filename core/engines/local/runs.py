@@ -72,8 +72,8 @@ class Run:
         known = len(self.curve)
         now, progress = time.time(), self._progress
         for line in self._tail.new_lines(ended):
-            if line.startswith(RULE_LINE):
-                events += parse_rule(line)
+            if outcomes := parse_rule(line):
+                events += outcomes
                 continue
             scraped = self._scraper.scrape(line)
             for metric, value in scraped.values.items():
@@ -168,7 +168,9 @@ class Run:
 
 
 def parse_rule(line: str) -> list[RuleOutcome]:
-    """The rule outcome that a log line holds; none if it is torn or made by something else."""
+    """The rule outcome that a log line holds; none if it is any other line, or torn."""
+    if not line.startswith(RULE_LINE):
+        return []
     try:
         return [outcome_from_json(json.loads(line.removeprefix(RULE_LINE)))]
     except (ValueError, KeyError, TypeError):
@@ -182,7 +184,7 @@ def package_model(folder: JobFolder) -> Path | None:
     """
     if not any(folder.model.iterdir() if folder.model.is_dir() else ()):
         return None
-    from training_scripts.inference import package
+    from training_scripts.artifact import package
 
     package(folder.model, folder.artifact)
     shutil.rmtree(folder.model, ignore_errors=True)

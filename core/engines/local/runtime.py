@@ -16,6 +16,9 @@ from core.paths import ROOT
 
 SCRIPTS = ROOT / "training_scripts"
 
+PRELOAD = ("training_scripts.train", "training_scripts.debugger.hook", "training_scripts.profiler.observer")
+"""What every trial imports anyway, torch and NumPy among it."""
+
 RUNTIME_FILE = "runtime.json"
 """Where, in a job's folder, its supervisor finds its options."""
 
@@ -34,16 +37,15 @@ def _launching() -> Launching:
 class Runtime:
     """The options of one job's supervisor; it reads them from its folder.
 
-    `features` and `watch` are the scripts that compute frozen features and evaluate Debugger rules; None: this
-    training script has no use for them. `preload` are the modules that every trial imports anyway. `grace_s` is how
-    long a script may take to save its model after SIGTERM; SageMaker gives 120 s.
+    `features` is the script that computes frozen features; None: this training script has no use for them. `preload`
+    are the modules that every trial imports anyway. `grace_s` is how long a script may take to save its model after
+    SIGTERM; SageMaker gives 120 s.
     """
 
     script: Path = SCRIPTS / "train.py"
     features: Path | None = SCRIPTS / "features.py"
-    watch: Path | None = SCRIPTS / "debugger" / "watch.py"
     launching: Launching = dataclasses.field(default_factory=_launching)
-    preload: tuple[str, ...] = ("torch", "training_scripts.train")
+    preload: tuple[str, ...] = PRELOAD
     grace_s: float = 30.0
     cores: int = 0
 
@@ -57,7 +59,7 @@ class Runtime:
     def load(cls, file: Path) -> Runtime:
         """The inverse of `save`."""
         data = json.loads(file.read_text(encoding="utf-8"))
-        for key in ("script", "features", "watch"):
+        for key in ("script", "features"):
             data[key] = Path(data[key]) if data[key] else None
         return cls(**{**data, "preload": tuple(data["preload"])})
 
