@@ -36,9 +36,11 @@ def bands(analysis: ProfilerAnalysis, resource: str) -> tuple[Chart, ...]:
         note = f"Mean, lowest and highest of {len(found)} nodes."
     else:
         lines = tuple(_line(band, index, origin, scale, most) for index, band in enumerate(found))
-        note = "The band spans the lowest and highest sample." if any(line.low is not None for line in lines) else ""
+        note = ""
     percent = found[0].unit == "%"
-    return (LineChart(resource, lines, label, found[0].unit, 100.0 if percent else None, (), note),)
+    return (
+        LineChart(resource, lines, label, found[0].unit, 100.0 if percent else None, (), note, _range(analysis, scale)),
+    )
 
 
 def phase_area(analysis: ProfilerAnalysis) -> tuple[Chart, ...]:
@@ -51,8 +53,10 @@ def phase_area(analysis: ProfilerAnalysis) -> tuple[Chart, ...]:
     merged = {phase: _merge(values, 150) for phase, values in track.shares.items()}
     times = track.times[:: max(1, len(track.times) // 150)][: len(next(iter(merged.values())))]
     layers = tuple((PHASE_WORDS[phase], PHASE_COLOURS[phase], values) for phase, values in merged.items())
-    note = "Shares of the first worker's time; what is missing to 100 % is time outside the traced phases."
-    return (AreaChart("Phases of the training", (times - origin) / scale, layers, label, note),)
+    note = "Shares of the first worker's time; what is missing to 100% is time outside the traced phases."
+    return (
+        AreaChart("Phases of the training", (times - origin) / scale, layers, label, note, _range(analysis, scale)),
+    )
 
 
 def share_bar(analysis: ProfilerAnalysis) -> tuple[Chart, ...]:
@@ -71,8 +75,8 @@ def job_bar(times: JobTimes) -> tuple[Chart, ...]:
     """Initialization, training loop and finalization as one bar."""
     parts = (
         ("Initialization", 5, times.initialization),
-        ("Training loop", 1, times.loop),
-        ("Finalization", 3, times.finalization),
+        ("Training loop", 2, times.loop),
+        ("Finalization", 4, times.finalization),
     )
     known = tuple((label, colour, spent, seconds(spent)) for label, colour, spent in parts if spent)
     return (ShareBar("The job", known),) if len(known) > 1 else ()
@@ -106,6 +110,10 @@ def step_charts(mode: StepStatistics) -> tuple[Chart, ...]:
         "The last bar holds all that is longer." if mode.max > edges[-1] else "",
     )
     return (curve, histogram)
+
+
+def _range(analysis: ProfilerAnalysis, scale: float) -> tuple[float, float] | None:
+    return (0.0, analysis.times.duration / scale) if analysis.times.duration else None
 
 
 def _line(band: Band, colour: int, origin: float, scale: float, most: int) -> Line:

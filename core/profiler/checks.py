@@ -74,7 +74,7 @@ def cpu_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
         return _nothing("Without a GPU the CPU does the training itself: a busy CPU is no bottleneck of anything else.")
     hits, total = idle_and(evidence, "CPUUtilization", p["cpu_threshold"], p["gpu_threshold"])
     share = 100.0 * hits / total if total else 0.0
-    detail = f"A GPU waited while a core was saturated in {share:.1f} % of the samples."
+    detail = f"A GPU waited while a core was saturated in {share:.1f}% of the samples."
     return _judge(hits, total, share > p["threshold"], p["patience"], detail)
 
 
@@ -85,7 +85,7 @@ def io_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
     hits, total = idle_and(evidence, "I/OWaitPercentage", p["io_threshold"], p["gpu_threshold"])
     share = 100.0 * hits / total if total else 0.0
     who = "A GPU was under-used while a core" if evidence.has_gpu else "A core"
-    detail = f"{who} waited for the disk in {share:.1f} % of the samples."
+    detail = f"{who} waited for the disk in {share:.1f}% of the samples."
     return _judge(hits, total, share > p["threshold"], p["patience"], detail)
 
 

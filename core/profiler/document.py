@@ -66,7 +66,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LineChart:
-    """Curves over time or steps. `limits` are (label, y) horizontal lines; `y_max` fixes the upper end."""
+    """Curves over time or steps. `limits` are (label, y) horizontal lines; `y_max` and `x_range` fix the scales."""
 
     title: str
     lines: tuple[Line, ...]
@@ -75,6 +75,7 @@ class LineChart:
     y_max: float | None = None
     limits: tuple[tuple[str, float], ...] = ()
     note: str = ""
+    x_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +87,7 @@ class AreaChart:
     layers: tuple[tuple[str, int, Floats], ...]
     x_label: str
     note: str = ""
+    x_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +155,20 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def quantity(value: float, unit: str) -> str:
-    """A value with its unit for people: 12 %, 3.4 MB/s, 250/s, 12.5 ms."""
+    """A value with its unit for people: 12%, 3.4 MB/s, 250/s, 12.5 ms; the unit "1" is a plain count."""
     if not np.isfinite(value):
         return "—"
     if unit == "%":
-        return f"{value:.0f} %" if abs(value) >= 9.95 or value == 0 else f"{value:.1f} %"
+        return f"{value:.0f}%" if abs(value) >= 9.95 or value == round(value) else f"{value:.1f}%"
     if unit == "s":
         return _duration(value)
-    for prefix, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= factor and unit.startswith("B"):
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value:,.0f} {unit}" if unit.startswith("B") else f"{value:,.3g}{unit.removeprefix('1')}"
+    if unit.startswith("B"):
+        for prefix, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+            if abs(value) >= factor:
+                return f"{value / factor:.3g} {prefix}{unit}"
+        return f"{value:,.0f} {unit}"
+    number = f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
+    return f"{number} {unit}" if unit and unit[0] != "1" else number + unit.removeprefix("1")
 
 
 def _duration(value: float) -> str:

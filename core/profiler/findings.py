@@ -13,7 +13,7 @@ from core.profiler.results import Finding, ProfilerAnalysis, Verdict
 
 SHOWN = 3
 _WORTH = 0.05
-"""Below 5 % of the job's time nothing is worth a finding."""
+"""Below 5% of the job's time nothing is worth a finding."""
 
 
 def find(analysis: ProfilerAnalysis) -> ProfilerAnalysis:
@@ -53,7 +53,7 @@ def _risks(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         worst = max(memory, key=lambda row: row.max)
         yield Finding(
             "Memory is nearly full",
-            f"Memory on {worst.node} reached {worst.max:.0f} %; a job that needs more is killed.",
+            f"Memory on {worst.node} reached {worst.max:.0f}%; a job that needs more is killed.",
             "Use fewer loader workers or a smaller batch, or take a machine with more memory.",
             "It keeps the job from being killed.",
         )
@@ -64,7 +64,7 @@ def _risks(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             worst_gpu = max(growing, key=lambda gpu: gpu.memory_rise)
             text = (
                 f"Memory of {worst_gpu.node} {worst_gpu.gpu} grew by {worst_gpu.memory_rise:.0f} points, "
-                f"to {worst_gpu.memory_max:.0f} %."
+                f"to {worst_gpu.memory_max:.0f}%."
             )
         yield Finding(
             "GPU memory grows",
@@ -139,11 +139,11 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         bound = _fired(analysis, "CPUBottleneck")
         yield Finding(
             "The GPU is idle for much of the time",
-            f"{'GPUs are' if len(analysis.gpu_use) > 1 else 'The GPU is'} busy {busy:.0f} % of the time on average"
+            f"{'GPUs are' if len(analysis.gpu_use) > 1 else 'The GPU is'} busy {busy:.0f}% of the time on average"
             + (", while a core is saturated." if bound else "."),
             "Move work off the CPU: decode smaller pictures, use more loader workers."
             if bound
-            else "Raise the batch size until GPU memory is about 80 % full, or take a smaller GPU.",
+            else "Raise the batch size until GPU memory is about 80% full, or take a smaller GPU.",
             _gain(analysis, saved),
             saved,
         )
@@ -151,7 +151,7 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         saved = working * max(0.0, 1 - mean["CPU"] / 90)
         yield Finding(
             "Processor cores are idle",
-            f"The {analysis.cores} cores are busy {mean['CPU']:.0f} % of the time on average.",
+            f"The {analysis.cores} cores are busy {mean['CPU']:.0f}% of the time on average.",
             "Raise the batch size, run more trials in parallel, or take a smaller machine at the same speed.",
             _gain(analysis, saved),
             saved,
@@ -161,7 +161,7 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         saved = loop * wait / 100
         yield Finding(
             "The job waits for the disk",
-            f"Cores spend {wait:.0f} % of the training loop waiting for input or output.",
+            f"Cores spend {wait:.0f}% of the training loop waiting for input or output.",
             "Keep the dataset on a local disk, or make fewer and larger files of it.",
             _gain(analysis, saved),
             saved,
@@ -214,7 +214,7 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         most = max(row.max for row in memory)
         yield Finding(
             "There is room in memory",
-            f"Memory never went above {most:.0f} %.",
+            f"Memory never went above {most:.0f}%.",
             "A larger batch, more loader workers or a second trial beside this one would fit.",
             "It costs nothing to try.",
             severity="info",
@@ -239,7 +239,7 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     if "CPU" in analysis.cpu_pressure:
         yield Finding(
             "How busy the processor was",
-            f"Its cores were busy {analysis.cpu_pressure['CPU']:.0f} % of the time on average.",
+            f"Its cores were busy {analysis.cpu_pressure['CPU']:.0f}% of the time on average.",
             "A machine with more cores helps only where this is high.",
             "See System usage for each node.",
             severity="info",

@@ -75,8 +75,8 @@ def job_sections(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = (
 def _summary(analysis: ProfilerAnalysis) -> Section:
     times = analysis.times
     items = [
-        ("Start", _clock(times.start), "UTC"),
-        ("End", _clock(times.end), "UTC"),
+        ("Start", *_day_and_time(times.start)),
+        ("End", *_day_and_time(times.end)),
         ("Duration", _seconds(times.duration), ""),
         ("Initialization", _seconds(times.initialization), _percent(times.initialization, times.duration)),
         ("Training loop", _seconds(times.loop), _percent(times.loop, times.duration)),
@@ -110,7 +110,8 @@ def _system(analysis: ProfilerAnalysis) -> Section:
     shown = ["CPU", "Memory", "GPU", "GPU memory", "Disk read", "Disk write", "Network received", "Network sent"]
     lines = [chart for resource in shown for chart in charts.bands(analysis, resource)]
     phases = charts.phase_area(analysis)
-    return Section("system", "System usage", (*lines[:1], *phases, *lines[1:], table))
+    note = Text("Each line is a mean; the band behind it spans the lowest and the highest sample.", "muted")
+    return Section("system", "System usage", (*lines[:1], *phases, *lines[1:], note, table))
 
 
 def _framework(analysis: ProfilerAnalysis) -> Section:
@@ -152,13 +153,13 @@ def _rules(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome]) -> Secti
         tuple(_TONES[rule.verdict] for rule in results),
     )
     advice = Table(
-        ("Rule", "What it looks for, and what it saw", "What to do"),
+        ("Rule", "Looks for", "What it saw", "What to do when it fires"),
         tuple(
-            (rule.name, f"{rule.description} {rule.detail}".strip(), rule.recommendation)
+            (rule.name, rule.description, rule.detail or "Nothing to remark.", rule.recommendation)
             for rule in results
             if rule.verdict is not Verdict.NOT_APPLICABLE
         ),
-        widths=(1.6, 3.2, 3),
+        widths=(1.9, 2.2, 2.6, 3),
     )
     left_out = [rule for rule in results if rule.verdict is Verdict.NOT_APPLICABLE]
     blocks: list[Block] = [table, advice]
@@ -309,6 +310,11 @@ def _verdict(analysis: ProfilerAnalysis, name: str) -> tuple[Block, ...]:
 
 def _clock(when: float | None) -> str:
     return "—" if when is None else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(when))
+
+
+def _day_and_time(when: float | None) -> tuple[str, str]:
+    day, _, hour = _clock(when).partition(" ")
+    return (hour, f"{day} UTC") if hour else (day, "")
 
 
 def _seconds(value: float | None) -> str:

@@ -38,7 +38,7 @@ h3{font-size:13px;font-weight:600;margin:0 0 8px}
 .facts{color:var(--muted)}
 .facts span+span::before{content:"·";margin:0 8px}
 nav{position:sticky;top:0;z-index:1;background:var(--page);border-bottom:1px solid var(--line);margin-bottom:20px}
-nav div{max-width:1140px;margin:0 auto;padding:8px 16px;display:flex;gap:2px;overflow-x:auto;scrollbar-width:none}
+nav div{max-width:1140px;margin:0 auto;padding:8px 16px;display:flex;flex-wrap:wrap;gap:2px}
 nav a{color:var(--muted);text-decoration:none;padding:5px 9px;border-radius:6px;white-space:nowrap;font-size:12.5px}
 nav a:hover,nav a:focus-visible{color:var(--text);background:var(--tint)}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:20px;margin:0 0 16px}
@@ -72,6 +72,7 @@ border-bottom:1px solid var(--line);padding:6px 10px 6px 0}
 td{border-bottom:1px solid var(--line);padding:7px 10px 7px 0;vertical-align:top}
 tr:last-child td{border-bottom:0}
 th.right,td.right{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.warning,td.good,td.muted{white-space:nowrap}
 td.warning{color:var(--warning);font-weight:600}
 td.good{color:var(--good);font-weight:600}
 td.muted{color:var(--muted)}

@@ -80,7 +80,8 @@ def _line_chart(chart: LineChart) -> str:
         return ""
     tops = [float(np.max(line.y if line.high is None else line.high)) for line in lines]
     top = chart.y_max if chart.y_max is not None else max(*tops, *(y for _, y in chart.limits), 0.0) * 1.06
-    frame = _Frame((min(float(line.x.min()) for line in lines), max(float(line.x.max()) for line in lines)), (0.0, top))
+    ends = (min(float(line.x.min()) for line in lines), max(float(line.x.max()) for line in lines))
+    frame = _Frame(chart.x_range or ends, (0.0, top))
     parts = [frame.axes(chart.unit, chart.x_label)]
     for line in lines:
         x = frame.px(line.x)
@@ -102,7 +103,7 @@ def _area_chart(chart: AreaChart) -> str:
     if not len(chart.x) or not chart.layers:
         return ""
     height = 150.0
-    frame = _Frame((float(chart.x.min()), float(chart.x.max())), (0.0, 100.0), height)
+    frame = _Frame(chart.x_range or (float(chart.x.min()), float(chart.x.max())), (0.0, 100.0), height)
     parts = [frame.axes("%", chart.x_label)]
     x = frame.px(chart.x)
     base: Floats = np.zeros(len(chart.x))
@@ -142,7 +143,7 @@ def _box_plot(chart: BoxPlot) -> str:
     parts = []
     for tick in (0, 25, 50, 75, 100):
         parts.append(f'<path class="grid" d="M{px(tick):.1f} 4V{height - 20:.1f}"/>')
-        parts.append(f'<text class="tick" x="{px(tick):.1f}" y="{height - 5:.1f}" text-anchor="middle">{tick} %</text>')
+        parts.append(f'<text class="tick" x="{px(tick):.1f}" y="{height - 5:.1f}" text-anchor="middle">{tick}%</text>')
     for index, (label, p5, p25, p50, p75, p95) in enumerate(chart.boxes):
         y = 4 + row * index + row / 2
         parts.append(
