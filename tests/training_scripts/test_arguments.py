@@ -1,0 +1,78 @@
+"""Hyperparameters as jobs and as trials pass them; wrong ones are named in a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from training_scripts.arguments import FINE_TUNE_LEARNING_RATE, HEAD_LEARNING_RATE, flag, parse_args
+from training_scripts.job import JobError
+
+
+def test_defaults() -> None:
+    args = parse_args([])
+    assert (args.backbone, args.mode, args.head, args.features) == ("efficientnet_lite0", "head", "linear", "auto")
+    assert args.learning_rate == HEAD_LEARNING_RATE
+    assert parse_args(["--mode", "fine_tune"]).learning_rate == FINE_TUNE_LEARNING_RATE
+
+
+@pytest.mark.parametrize("value", ["32", "32.0", '"32"', "3.2e1"])
+def test_whole_numbers_in_every_spelling(value: str) -> None:
+    batch_size = parse_args(["--batch_size", value]).batch_size
+    assert (batch_size, type(batch_size)) == (32, int)
+
+
+@pytest.mark.parametrize(
+    ("value", "meaning"), [("True", True), ("true", True), ("1", True), ("False", False), ("0", False)]
+)
+def test_booleans_in_every_spelling(value: str, meaning: bool) -> None:
+    assert flag(value) is meaning
+    assert parse_args(["--amp", value]).amp is meaning
+
+
+def test_the_tuners_own_argument_is_tolerated(capsys: pytest.CaptureFixture[str]) -> None:
+    args = parse_args(["--_tuning_objective_metric", "valid:loss", "--optimizer", '"sgd"'])
+    assert args.optimizer == "sgd"
+    assert capsys.readouterr().err == ""
+
+
+def test_unknown_arguments_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse_args(["--colour", "red", "--num_epochs", "3"]).num_epochs == 3
+    assert "--colour" in capsys.readouterr().err
+
+
+def test_one_letter_names_and_abbreviations_mean_nothing_else() -> None:
+    """The toolkit passes one-letter hyperparameters as -h or -l: they must neither print help nor set anything."""
+    args = parse_args(["-h", "5", "-l", "0.5", "--l", "0.5", "--num", "3"])
+    assert (args.learning_rate, args.num_epochs) == (HEAD_LEARNING_RATE, 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--learning_rate", "fast"], "learning_rate is 'fast', which is no number."),
+        (["--learning_rate", "0"], "learning_rate is '0', but must be above 0."),
+        (["--learning_rate", "nan"], "learning_rate is 'nan', which is no finite number."),
+        (["--momentum", "1.5"], "momentum is '1.5', but must be 0 to 1."),
+        (["--weight_decay", "-1"], "weight_decay is '-1', but must be at least 0."),
+        (["--batch_size", "2.5"], "batch_size is '2.5', which is no whole number."),
+        (["--num_epochs", "0"], "num_epochs is '0', but must be at least 1."),
+        (["--backbone", "resnet19"], "backbone is 'resnet19', but must be one of"),
+        (["--weights", ""], "weights is '', but must not be empty."),
+        (["--amp", "perhaps"], "amp is 'perhaps', but must be true or false."),
+        (["--batch_size"], "expected one argument"),
+        (["--batch_size", "1", "--head", "linear_dropout_batchnorm"], "at least 2 pictures"),
+        (["--augmentation", "light"], "fine_tune"),
+    ],
+)
+def test_wrong_values_in_one_sentence(arguments: list[str], words: str) -> None:
+    with pytest.raises(JobError) as caught:
+        parse_args(arguments)
+    assert words.lower() in str(caught.value).lower()
+    assert str(caught.value).endswith(".")
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_args(["--help"])
+    assert caught.value.code == 0
+    assert "--learning_rate" in capsys.readouterr().out
