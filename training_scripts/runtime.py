@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -92,8 +93,7 @@ def convert(network: nn.Module, preprocessing: Preprocessing) -> Any | None:
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # the conversion traces with torch.jit, which torch calls deprecated
-            import openvino
-
+            openvino = _openvino()
             # Traced here, as OpenVINO would, but without torch's slow check of the trace: the answers are compared below.
             traced = torch.jit.trace(whole, torch.from_numpy(probe[:1]), check_trace=False)
             model = openvino.convert_model(traced)
@@ -103,6 +103,14 @@ def convert(network: nn.Module, preprocessing: Preprocessing) -> Any | None:
     except Exception as error:  # whatever OpenVINO cannot do, torch can
         print(f"OpenVINO is not used: {' '.join(str(error).split())[:200]}", flush=True)
         return None
+
+
+def _openvino() -> Any:
+    """The module, without its telemetry: conversions would be reported to a server, by forked processes that linger."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
 
 
 def agrees(answer: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
@@ -115,8 +123,7 @@ def openvino_forward(model: Any, streams: int = 1, cache: Path | None = None) ->
 
     The result may be called from many threads; each has an inference request of its own.
     """
-    import openvino
-
+    openvino = _openvino()
     core = openvino.Core()
     settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams)}
     if streams > 1:
@@ -137,8 +144,7 @@ def openvino_forward(model: Any, streams: int = 1, cache: Path | None = None) ->
 
 def save(model: Any, file: Path) -> None:
     """Save an OpenVINO model (`file` ends in .xml; the weights go beside it), whole or not at all."""
-    import openvino
-
+    openvino = _openvino()
     partial = file.with_name(f"partial-{os.getpid()}-{file.name}")
     openvino.save_model(model, partial, compress_to_fp16=False)
     os.replace(partial.with_suffix(".bin"), file.with_suffix(".bin"))
