@@ -13,7 +13,7 @@ PHASE_COLOURS = {**{phase: index for index, phase in enumerate(PHASES)}, "other"
 """Which colour of the series palette a phase has, here and in the window."""
 MAX_NODES = 8
 """With more nodes a chart shows their mean, lowest and highest."""
-_POINTS = 2400
+_POINTS = 4800
 
 
 def time_scale(duration: float) -> tuple[float, str]:

@@ -14,6 +14,7 @@ from core.profiler.traces import Events
 from core.progress import CancelToken, Progress, Report, ignore_progress
 
 _FILE = re.compile(r"(?:\d+_)?([^_]+)_")
+_NO_ARGS: Mapping[str, Any] = {}
 _KINDS = ("pythontimeline", "model_timeline", "horovod_timeline", "smdataparallel_timeline")
 
 
@@ -118,59 +119,67 @@ class _Table:
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
         self._workers: dict[str, int] = {}
-        self._times: tuple[list[float], list[float]] = ([], [])
-        self._numbers: tuple[list[int], list[int], list[int], list[int]] = ([], [], [], [])
+        self._starts: list[float] = []
+        self._lasted: list[float] = []
+        self._rows_of: list[int] = []
+        self._workers_of: list[int] = []
+        self._steps: list[int] = []
+        self._pids: list[int] = []
 
     def add(self, worker: str, entries: list[Any]) -> None:
         """Take the complete events (X, and B with its E) of one file; entries of any other make are left out."""
         origin = 0.0
         names: dict[Any, str] = {}
+        complete: list[tuple[Mapping[str, Any], float, float]] = []
         open_events: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
         for entry in entries:
-            if not isinstance(entry, dict):
-                continue
-            phase, args = entry.get("ph"), entry.get("args")
-            args = args if isinstance(args, dict) else {}
             try:
+                phase = entry["ph"]
                 if phase == "X":
-                    self._take(worker, names, origin, entry, args, entry["ts"], entry["dur"])
-                elif phase == "M" and entry.get("name") == "process_name":
+                    complete.append((entry, entry["ts"], entry["dur"]))
+                elif phase == "M" and entry["name"] == "process_name":
+                    args = entry["args"]
                     origin = float(args.get("start_time_since_epoch_in_micros", origin))
                     if "name" in args:
                         names[entry["pid"]] = str(args["name"])
                 elif phase == "B":
-                    open_events.setdefault((entry.get("pid"), entry.get("tid")), []).append(entry)
-                elif phase == "E":
-                    begun = open_events.get((entry.get("pid"), entry.get("tid")))
-                    if begun:
-                        first = begun.pop()
-                        self._take(worker, names, origin, first, args, first["ts"], entry["ts"] - first["ts"])
-            except (KeyError, TypeError, ValueError):
+                    open_events.setdefault((entry["pid"], entry.get("tid")), []).append(entry)
+                elif phase == "E" and (begun := open_events.get((entry["pid"], entry.get("tid")))):
+                    first = begun.pop()
+                    complete.append((first, first["ts"], entry["ts"] - first["ts"]))
+            except (KeyError, TypeError, ValueError, AttributeError):
                 continue
+        number = self._workers.setdefault(worker, len(self._workers))
+        for entry, began, lasted in complete:
+            self._take(entry, began, lasted, origin, names, number)
 
     def _take(
         self,
-        worker: str,
-        names: Mapping[Any, str],
-        origin: float,
         entry: Mapping[str, Any],
-        args: Mapping[str, Any],
         began: float,
         lasted: float,
+        origin: float,
+        names: Mapping[Any, str],
+        worker: int,
     ) -> None:
-        row = names.get(entry["pid"]) or str(entry.get("name", ""))
-        start = (origin + began) / 1e6
-        step, pid = int(args.get("step_num", -1)), int(args.get("pid", -1))
-        for times, value in zip(self._times, (start, start + lasted / 1e6), strict=True):
-            times.append(value)
-        known = (self._rows.setdefault(row, len(self._rows)), self._workers.setdefault(worker, len(self._workers)))
-        for numbers, number in zip(self._numbers, (*known, step, pid), strict=True):
-            numbers.append(number)
+        try:
+            row = names.get(entry["pid"]) or str(entry.get("name", ""))
+            args = entry.get("args") or _NO_ARGS
+            values = ((origin + began) / 1e6, lasted / 1e6, int(args.get("step_num", -1)), int(args.get("pid", -1)))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return
+        self._starts.append(values[0])
+        self._lasted.append(values[1])
+        self._rows_of.append(self._rows.setdefault(row, len(self._rows)))
+        self._workers_of.append(worker)
+        self._steps.append(values[2])
+        self._pids.append(values[3])
 
     def events(self) -> Events:
         """Everything taken, in order of start."""
-        start = np.array(self._times[0], dtype=np.float64)
+        start = np.array(self._starts, dtype=np.float64)
         order = np.argsort(start, kind="stable")
-        end = np.array(self._times[1], dtype=np.float64)[order]
-        row, worker, step, pid = (np.array(column, dtype=np.int64)[order] for column in self._numbers)
+        end = start[order] + np.array(self._lasted, dtype=np.float64)[order]
+        columns = (self._rows_of, self._workers_of, self._steps, self._pids)
+        row, worker, step, pid = (np.array(column, dtype=np.int64)[order] for column in columns)
         return Events(tuple(self._rows), tuple(self._workers), start[order], end, row, worker, step, pid)

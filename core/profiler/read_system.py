@@ -1,7 +1,9 @@
 """Reads SageMaker's system metrics: JSON lines, one file per node and minute.
 
-Eight hours of eight nodes are some ten million lines, so a file is taken apart by one regular expression that knows
-the order of the keys; a file it does not fit, line for line, is read by the JSON parser instead.
+Eight hours of eight nodes are some ten million lines. A file mostly repeats one sample, the same series in the same
+order with other numbers: an expression made from its first sample takes it apart. A file that does not, because a
+series comes and goes, is read line by line by an expression that knows the order of the keys; one that does not fit
+that either, by the JSON parser.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +24,10 @@ from core.progress import CancelToken, Progress, Report, ignore_progress
 
 _FILE = re.compile(r"(\d{10})\.(algo-\d+)\.json$")
 _LINE = re.compile(
-    rb'\{"Type": ?("[^"]*", ?"Name": ?"[^"]*", ?"Dimension": ?"[^"]*"), ?"Value": ?([^,"]*), ?'
-    rb'"NodeId": ?"[^"]*", ?"Timestamp": ?([^}"]*)\}'
+    rb'(\{"Type": ?"[^"]*", ?"Name": ?"[^"]*", ?"Dimension": ?"[^"]*", ?"Value": ?)([^,"]*)'
+    rb'(, ?"NodeId": ?"[^"]*", ?"Timestamp": ?)([^}"]*)\}'
 )
+_NUMBER, _STAMP, _SAME_STAMP = rb'([^,"]*)', rb'(?P<stamp>[^}"]*)', rb"(?P=stamp)"
 
 SNAPSHOT_S = 0.02
 """Values this close in time are one sample of the machine (AWS's rules group by the same 20 ms)."""
@@ -85,32 +90,62 @@ def _problems(unreadable: list[str], damaged: list[tuple[str, int]]) -> list[str
 
 
 def _read_file(data: bytes) -> _Part:
-    rows = _LINE.findall(data)
     lines = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
-    if len(rows) != lines:
-        return _read_slowly(data)
-    if not rows:
-        return _Part(np.empty(0), [], np.empty((0, 0), np.float32), 0)
-    keys, values, stamps = zip(*rows, strict=True)
     try:
-        numbers = np.fromiter(map(float, values), np.float32, len(values))
-        times = {stamp: index for index, stamp in enumerate(dict.fromkeys(stamps))}
-        seconds = np.array([float(stamp) for stamp in times])
-    except ValueError:
+        return _read_samples(data, lines) or _read_lines(data, lines) or _read_slowly(data)
+    except ValueError:  # a number that is none
         return _read_slowly(data)
+
+
+def _read_samples(data: bytes, lines: int) -> _Part | None:
+    """A file of equal samples; None if it is not one."""
+    parts: list[tuple[bytes, bytes]] = []
+    line = _LINE.match(data)
+    stamp = line[4] if line else b""
+    while line is not None and line[4] == stamp:
+        parts.append((line[1], line[3]))
+        line = _LINE.match(data, line.end() + 1)
+    if not parts or lines % len(parts):
+        return None
+    rows = _sample(tuple(parts)).findall(data if data.endswith(b"\n") else data + b"\n")
+    if len(rows) * len(parts) != lines:
+        return None
+    numbers = np.fromiter(map(float, chain.from_iterable(rows)), np.float64, len(rows) * (len(parts) + 1))
+    table = numbers.reshape(len(rows), len(parts) + 1)
+    values = np.delete(table, 1, axis=1).astype(np.float32)  # the second group is the time
+    return _Part(table[:, 1].copy(), [_metric(head) for head, _ in parts], values, 0)
+
+
+@lru_cache(maxsize=64)
+def _sample(parts: tuple[tuple[bytes, bytes], ...]) -> re.Pattern[bytes]:
+    """The expression of one sample: the number of its first line, its time, the numbers of its other lines."""
+    return re.compile(
+        b"".join(
+            re.escape(head) + _NUMBER + re.escape(tail) + (_SAME_STAMP if index else _STAMP) + rb"\}\n"
+            for index, (head, tail) in enumerate(parts)
+        )
+    )
+
+
+def _read_lines(data: bytes, lines: int) -> _Part | None:
+    """A file of lines with their keys in the usual order; None if it is not one."""
+    rows = _LINE.findall(data)
+    if len(rows) != lines or not rows:
+        return None
+    keys, values, _, stamps = zip(*rows, strict=True)
+    times = {stamp: index for index, stamp in enumerate(dict.fromkeys(stamps))}
     series = {key: index for index, key in enumerate(dict.fromkeys(keys))}
     grid = np.full((len(times), len(series)), np.nan, np.float32)
-    grid[
-        np.fromiter(map(times.__getitem__, stamps), np.intp, len(stamps)),
-        np.fromiter(map(series.__getitem__, keys), np.intp, len(keys)),
-    ] = numbers
-    return _Part(seconds, [_metric(key) for key in series], grid, 0)
+    row = np.fromiter(map(times.__getitem__, stamps), np.intp, len(stamps))
+    column = np.fromiter(map(series.__getitem__, keys), np.intp, len(keys))
+    grid[row, column] = np.fromiter(map(float, values), np.float32, len(values))
+    return _Part(np.array([float(stamp) for stamp in times]), [_metric(key) for key in series], grid, 0)
 
 
-def _metric(key: bytes) -> Metric:
-    """`"cpu","Name":"cpu0","Dimension":"CPUUtilization"`: what the expression took of a line."""
-    fields = re.findall(rb'"([^"]*)"', key)
-    return Metric(*(fields[index].decode("utf-8", "replace") for index in (0, 2, 4)))
+def _metric(head: bytes) -> Metric:
+    """Of `{"Type":"cpu","Name":"cpu0","Dimension":"CPUUtilization","Value":`."""
+    fields = re.findall(rb'"([^"]*)"', head)
+    return Metric(*(fields[index].decode("utf-8", "replace") for index in (1, 3, 5)))
 
 
 def _read_slowly(data: bytes) -> _Part:
