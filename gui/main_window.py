@@ -21,7 +21,6 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QToolBut
 from core.dataset.manifest import Manifest
 from core.errors import UserFacingError
 from core.jobs.records import Job
-from core.jobs.specs import Spec
 from core.jobs.status import JobStatus
 from core.settings import Settings
 from core.workbench import Workbench
@@ -122,9 +121,9 @@ class MainWindow(QMainWindow):
             page.set_dataset(self._manifest)
 
     def _wire_jobs(self, page: Any) -> None:
-        page.model_chosen.connect(self._on_use_model)
-        page.again_asked.connect(self._on_again)
-        page.tune_asked.connect(self._go_tuning)
+        page.use_model_asked.connect(self._on_use_model)
+        page.train_again_asked.connect(self._on_train_again)
+        page.tuning_asked.connect(self._go_tuning)
         page.pictures_asked.connect(lambda paths: self._classify([Path(path) for path in paths]))
 
     def _wire_debugger(self, page: Any) -> None:
@@ -160,8 +159,8 @@ class MainWindow(QMainWindow):
         self.page("predict").use_model(job)
         self.show_page("predict")
 
-    def _on_again(self, spec: Spec) -> None:
-        self.page("tuning").load_spec(spec)
+    def _on_train_again(self, job: str) -> None:
+        self.page("tuning").load_job(job)
         self.show_page("tuning")
 
     def _go_tuning(self) -> None:

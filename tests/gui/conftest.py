@@ -75,3 +75,44 @@ def workbench(paths):
     made = Workbench(paths)
     yield made
     made.close()
+
+
+def write_picture(path, colour=(200, 30, 30), size=(48, 32)) -> None:
+    """A small PNG; another colour is another content."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+@pytest.fixture
+def dataset_folder(tmp_path):
+    """Three classes of ten pictures, no splits, and one file that is cut off."""
+    root = tmp_path / "flowers"
+    for at, label in enumerate(("daisy", "rose", "tulip")):
+        for number in range(10):
+            write_picture(root / label / f"{label}-{number:02}.png", (80 * at, 20 * number, 60))
+    broken = root / "rose" / "broken.png"
+    broken.write_bytes((root / "rose" / "rose-00.png").read_bytes()[:60])
+    return root
+
+
+@pytest.fixture
+def drop(qtbot):
+    """Drop mime data on a widget as the window system does: enter, move, drop."""
+    from PySide6.QtCore import QPoint, QPointF, Qt
+    from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
+
+    def send(widget, mime, *, release=True) -> bool:
+        at = QPoint(200, 200)
+        arguments = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+        enter = QDragEnterEvent(at, *arguments)
+        QApplication.sendEvent(widget, enter)
+        if not enter.isAccepted():
+            return False
+        QApplication.sendEvent(widget, QDragMoveEvent(at, *arguments))
+        if release:
+            QApplication.sendEvent(widget, QDropEvent(QPointF(at), *arguments))
+        return True
+
+    return send

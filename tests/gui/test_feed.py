@@ -1,0 +1,147 @@
+import dataclasses
+import threading
+
+import pytest
+
+from core.engines.base import Engine
+from core.errors import EngineError
+from core.jobs.records import EventBatch, MetricEvent, StatusEvent, TrainingJob
+from core.jobs.status import JobStatus
+from gui import feed as feed_module
+from gui.feed import JobsFeed
+
+
+class ScriptedEngine(Engine):
+    """Jobs and events in memory; only what a feed asks for."""
+
+    name = "scripted"
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.log, self.records, self.fail, self.polls = [], [], False, 0
+
+    def events(self, since=0, job=None):
+        with self.lock:
+            self.polls += 1
+            if self.fail:
+                raise EngineError("The engine is away.")
+            new = tuple(self.log[since : since + 3])
+            return EventBatch(new, since + len(new))
+
+    def jobs(self):
+        with self.lock:
+            return tuple(self.records)
+
+    def put(self, *events):
+        with self.lock:
+            self.log.extend(events)
+
+    def set_job(self, name, status):
+        with self.lock:
+            self.records = [TrainingJob(name, status, 0.0)]
+
+    stage = start = stop = resume = delete = job = trials = spec = read_log = fetch_artifact = None
+
+
+ScriptedEngine.__abstractmethods__ = frozenset()
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    monkeypatch.setattr(feed_module, "IDLE_MS", 20)
+    monkeypatch.setattr(feed_module, "BUSY_MS", 5)
+    monkeypatch.setattr(feed_module, "RETRY_MS", 20)
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def feed(qtbot, bridge, engine):
+    made = JobsFeed(lambda: engine, bridge)
+    made.heard, made.troubles = [], []
+    made.events.connect(lambda events: made.heard.extend(events))
+    made.trouble.connect(made.troubles.append)
+    yield made
+    made.stop()
+
+
+def metric(number):
+    return MetricEvent("job", "Average loss", float(number), 0.0, epoch=number)
+
+
+def test_only_what_is_new_is_told_in_order_and_once(feed, engine, qtbot):
+    engine.put(*(metric(number) for number in range(8)))
+    feed.start()
+    qtbot.waitUntil(lambda: engine.polls > 4)
+    assert feed.heard == []
+    engine.put(*(metric(number) for number in range(8, 15)))
+    qtbot.waitUntil(lambda: len(feed.heard) == 7)
+    assert [event.epoch for event in feed.heard] == list(range(8, 15))
+
+
+def test_jobs_are_told_at_the_start_and_when_they_change(feed, engine, qtbot):
+    engine.set_job("flowers", JobStatus.IN_PROGRESS)
+    with qtbot.waitSignal(feed.jobs_changed):
+        feed.start()
+    assert [job.name for job in feed.running] == ["flowers"]
+    with qtbot.waitSignal(feed.jobs_changed):
+        engine.set_job("flowers", JobStatus.COMPLETED)
+        engine.put(StatusEvent("flowers", JobStatus.COMPLETED, 1.0))
+    assert feed.running == ()
+    assert feed.jobs[0].status is JobStatus.COMPLETED
+
+
+def test_the_progress_of_a_running_job_is_told_without_an_event(feed, engine, qtbot):
+    engine.set_job("flowers", JobStatus.IN_PROGRESS)
+    with qtbot.waitSignal(feed.jobs_changed):
+        feed.start()
+    with qtbot.waitSignal(feed.jobs_changed), engine.lock:
+        engine.records = [dataclasses.replace(engine.records[0], progress=0.5)]
+    assert feed.jobs[0].progress == 0.5
+
+
+def test_trouble_is_told_once_until_it_is_over(feed, engine, qtbot):
+    feed.start()
+    qtbot.waitUntil(lambda: engine.polls >= 1)
+    engine.fail = True
+    polls = engine.polls
+    qtbot.waitUntil(lambda: engine.polls > polls + 3)
+    assert [error.what for error in feed.troubles] == ["The engine is away."]
+    engine.fail = False
+    engine.put(metric(1))
+    qtbot.waitUntil(lambda: len(feed.heard) == 1)
+    engine.fail = True
+    qtbot.waitUntil(lambda: len(feed.troubles) == 2)
+
+
+def test_poke_asks_at_once(feed, engine, qtbot, monkeypatch):
+    monkeypatch.setattr(feed_module, "IDLE_MS", 60_000)
+    with qtbot.waitSignal(feed.jobs_changed, raising=False, timeout=200):
+        feed.start()
+    engine.put(metric(1))
+    feed.poke()
+    qtbot.waitUntil(lambda: len(feed.heard) == 1)
+
+
+def test_a_poke_during_a_poll_is_not_lost(feed, engine, qtbot, monkeypatch):
+    monkeypatch.setattr(feed_module, "IDLE_MS", 60_000)
+    feed.start()
+    qtbot.waitUntil(lambda: feed._asking is None)
+    with engine.lock:
+        feed.poke()
+        feed.poke()
+    before = engine.polls
+    qtbot.waitUntil(lambda: engine.polls >= before + 1)
+
+
+def test_nothing_comes_after_stop_and_restart_begins_anew(feed, engine, qtbot):
+    feed.start()
+    qtbot.waitUntil(lambda: engine.polls > 1)
+    feed.stop()
+    engine.put(metric(1))
+    qtbot.wait(80)
+    assert feed.heard == []
+    feed.restart()
+    polls = engine.polls
+    qtbot.waitUntil(lambda: engine.polls > polls + 2)
+    engine.put(metric(2))
+    qtbot.waitUntil(lambda: [event.epoch for event in feed.heard] == [2])
