@@ -109,19 +109,17 @@ class Monitor:
 
 
 def _observers(model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir: Path) -> Sequence[Observer]:
-    """The observers that this job asks for through its environment; of many processes only the first is watched."""
+    """The observers that this job's environment asks for; every process is profiled, the first one debugged."""
     from training_scripts.debugger.settings import Settings
 
     settings = Settings.from_environment()
-    if os.environ.get("RANK", "0") != "0":
-        return ()
     observers: list[Observer] = []
     if settings.profiler:
         with _said("The profiler"):
             from training_scripts.profiler.observer import ProfilerObserver
 
             observers.append(ProfilerObserver(output_dir))
-    if settings.enabled:
+    if settings.enabled and os.environ.get("RANK", "0") == "0":
         with _said("The debugger"):
             from training_scripts.debugger.hook import TensorHook
 

@@ -18,6 +18,11 @@ from typing import Any, BinaryIO
 
 from training_scripts.profiler.gpu import GpuProbe
 
+try:
+    import psutil
+except ImportError:  # the job matters more; its steps are traced all the same
+    psutil = None
+
 INTERVAL_S = 0.5
 """SageMaker's default, 500 ms."""
 FIRST_SAMPLE_S = 0.05
@@ -95,9 +100,8 @@ class Machine:
     """The counters of this machine; rates are over the time since the last `read`."""
 
     def __init__(self) -> None:
-        import psutil
-
-        self._psutil: Any = psutil
+        if psutil is None:
+            raise OSError("psutil is not installed")
         self._gpus = GpuProbe()
         self._last = self._counters()
 
@@ -107,7 +111,7 @@ class Machine:
         self._last = now
         seconds = max(now["time"] - before["time"], 1e-3)
         metrics = list(_cpu(before["cpu"], now["cpu"]))
-        metrics.append(("memory", "MemoryUsedPercent", "", float(self._psutil.virtual_memory().percent)))
+        metrics.append(("memory", "MemoryUsedPercent", "", float(psutil.virtual_memory().percent)))
         if now["disk"] is not None and before["disk"] is not None:
             names = ("IOPS", "ReadThroughputInBytesPerSecond", "WriteThroughputInBytesPerSecond")
             for name, new, old in zip(names, now["disk"], before["disk"], strict=True):
@@ -129,21 +133,21 @@ class Machine:
     def _counters(self) -> dict[str, Any]:
         return {
             "time": time.monotonic(),
-            "cpu": self._psutil.cpu_times(percpu=True),
+            "cpu": psutil.cpu_times(percpu=True),
             "disk": self._disk(),
             "network": self._network(),
         }
 
     def _disk(self) -> tuple[int, int, int] | None:
         try:
-            disk = self._psutil.disk_io_counters()
+            disk = psutil.disk_io_counters()
         except Exception:  # some containers hide them
             return None
         return None if disk is None else (disk.read_count + disk.write_count, disk.read_bytes, disk.write_bytes)
 
     def _network(self) -> tuple[int, int] | None:
         try:
-            cards = self._psutil.net_io_counters(pernic=True)
+            cards = psutil.net_io_counters(pernic=True)
         except Exception:
             return None
         outside = [card for name, card in cards.items() if name not in ("lo", "lo0") and "loopback" not in name.lower()]
