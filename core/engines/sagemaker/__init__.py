@@ -1,1 +1,1 @@
-"""Amazon SageMaker through sagemaker.core and boto3."""
+"""Jobs on Amazon SageMaker, by the SageMaker Python SDK v3 and boto3. Nothing here imports them before first use."""
