@@ -27,9 +27,10 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise `JobError` where argparse would print and exit."""
-        # argparse says "argument --batch_size: batch_size is …"; the second half is a sentence already.
-        text = message.partition(": ")[2] if message.startswith("argument --") else message
-        raise JobError(text[:1].upper() + text[1:].rstrip(".") + ".")
+        # argparse says "argument --batch_size: batch_size is …", where the second half is a sentence already.
+        name, colon, text = message.removeprefix("argument --").partition(": ")
+        sentence = text if colon and text.startswith(name) else f"{name}{colon}{text}"
+        raise JobError(sentence.rstrip(".") + ".")
 
 
 def get_args_parser() -> ArgumentParser:

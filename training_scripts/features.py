@@ -74,9 +74,11 @@ def get_args_parser() -> ArgumentParser:
         parser, "runtime", ("auto", "openvino", "torch"), "auto", "what computes; $SAGEHOUND_RUNTIME counts too"
     )
     arguments.option(
-        parser, "store", arguments.text, "", "folder of all stores; $SAGEHOUND_FEATURES_DIR, or inside the output"
+        parser, "store", arguments.text, None, "folder of all stores; $SAGEHOUND_FEATURES_DIR, or inside the output"
     )
-    arguments.option(parser, "output", arguments.text, "", "where the features channel is written; SM_OUTPUT_DATA_DIR")
+    arguments.option(
+        parser, "output", arguments.text, None, "where the features channel is written; SM_OUTPUT_DATA_DIR"
+    )
     return parser
 
 
@@ -104,7 +106,7 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
     """
     splits = {split: _hashed(split, samples) for split, samples in data.load_channels(dict(folders.channels)).items()}
     weights = find(args.backbone, args.weights, args.seed, folders.channels)
-    stores = Path(getattr(args, "store", "") or os.environ.get("SAGEHOUND_FEATURES_DIR") or output / "stores")
+    stores = Path(getattr(args, "store", None) or os.environ.get("SAGEHOUND_FEATURES_DIR") or output / "stores")
     threads = args.num_workers or data.cores()
     for name in _runtimes(getattr(args, "runtime", "auto")):
         folder = stores / store_key(args.backbone, weights, name)

@@ -1,0 +1,122 @@
+"""The feature store is append-only, and a crash leaves it whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training_scripts.data import Samples
+from training_scripts.feature_store import FeatureStore, read_channel, write_channel
+from training_scripts.job import JobError
+
+
+def sha(number: int) -> str:
+    return f"{number:064x}"
+
+
+def rows(*numbers: int) -> np.ndarray:
+    return np.array([[number, number + 0.5, -number] for number in numbers], dtype=np.float32)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    folder = tmp_path / "stores" / "key"
+    folder.mkdir(parents=True)
+    found = FeatureStore(folder, 3)
+    found.append([sha(1), sha(2)], rows(1, 2))
+    return found
+
+
+def matrix(store: FeatureStore) -> np.ndarray:
+    return np.fromfile(store.matrix_file, "<f4").reshape(-1, 3)
+
+
+def test_rows_stay_where_they_are(store: FeatureStore) -> None:
+    store.append([sha(3)], rows(3))
+    for opened in (store, FeatureStore(store.folder, 3)):
+        assert [opened.row(sha(number)) for number in (1, 2, 3, 4)] == [0, 1, 2, None]
+        assert len(opened) == 3
+        assert opened.row("") is None
+    assert np.array_equal(matrix(store), rows(1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("matrix_tail", "index_tail"), [(b"\1" * 5, b""), (b"\1" * 12, b""), (b"\1" * 12, b"\2" * 31), (b"", b"\2" * 7)]
+)
+def test_a_torn_tail_is_never_read_and_then_cut(matrix_tail: bytes, index_tail: bytes, store: FeatureStore) -> None:
+    for file, tail in ((store.matrix_file, matrix_tail), (store.index_file, index_tail)):
+        with file.open("ab") as opened:
+            opened.write(tail)
+    again = FeatureStore(store.folder, 3)
+    assert (len(again), again.row(sha(2))) == (2, 1)
+    again.repair()
+    again.append([sha(9)], rows(9))
+    assert np.array_equal(matrix(again), rows(1, 2, 9))
+    assert FeatureStore(store.folder, 3).row(sha(9)) == 2
+
+
+def samples(*numbers: int) -> Samples:
+    labels = np.array([number % 2 for number in numbers], dtype=np.int64)
+    paths = tuple(f"{number}.jpg" for number in numbers)
+    return Samples(Path("/data"), ("even", "odd"), paths, labels, tuple(sha(number) for number in numbers), "v")
+
+
+def channel(store: FeatureStore, folder: Path, **about: object) -> Path:
+    about = {
+        "backbone": "resnet18",
+        "weights": "w",
+        "classes": ["even", "odd"],
+        "dataset_version": "v",
+        "backbone_state": "b.pth",
+    } | about
+    write_channel(folder, store, {"train": samples(2, 1, 2), "test": samples(1)}, about)
+    return folder
+
+
+def test_channel(store: FeatureStore, tmp_path: Path) -> None:
+    found = read_channel(channel(store, tmp_path / "channel"))
+    assert (found.backbone, found.classes, found.dim, found.dataset_version) == ("resnet18", ("even", "odd"), 3, "v")
+    assert set(found.sets) == {"train", "test"}
+    train = found.sets["train"]
+    assert np.array_equal(train.matrix[train.rows], rows(2, 1, 2))
+    assert train.labels.tolist() == [0, 1, 0]
+    assert (train.paths, train.root) == (("2.jpg", "1.jpg", "2.jpg"), "/data")
+    assert isinstance(train.matrix, np.memmap)
+
+
+def test_writing_to_the_mapped_matrix_changes_no_file(store: FeatureStore, tmp_path: Path) -> None:
+    train = read_channel(channel(store, tmp_path / "channel")).sets["train"]
+    train.matrix[0] = 99
+    assert np.array_equal(matrix(store), rows(1, 2))
+
+
+def test_a_channel_with_its_store_inside_can_be_moved(tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    (folder / "stores" / "key").mkdir(parents=True)
+    inside = FeatureStore(folder / "stores" / "key", 3)
+    inside.append([sha(1), sha(2)], rows(1, 2))
+    channel(inside, folder).rename(tmp_path / "there")
+    train = read_channel(tmp_path / "there").sets["train"]
+    assert np.array_equal(train.matrix[train.rows], rows(2, 1, 2))
+
+
+def test_unusable_channels(store: FeatureStore, tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="cannot be used"):
+        read_channel(tmp_path / "gone")
+    folder = channel(store, tmp_path / "channel")
+    np.save(folder / "train.rows.npy", np.array([0, 1, 7]))
+    with pytest.raises(JobError, match="do not fit together"):
+        read_channel(folder)
+    store.matrix_file.unlink()
+    with pytest.raises(JobError, match="cannot be used"):
+        read_channel(folder)
+
+
+def test_features_json_names_what_was_computed(store: FeatureStore, tmp_path: Path) -> None:
+    about = json.loads((channel(store, tmp_path / "channel") / "features.json").read_text(encoding="utf-8"))
+    assert about["dtype"] == "float32"
+    assert about["splits"] == {"train": 3, "test": 1}
+    assert Path(about["matrix"]).is_file()

@@ -1,0 +1,211 @@
+"""Frozen features: computed once per picture, on whatever runtime, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from training_scripts import features, runtime
+from training_scripts.backbones import BACKBONES
+from training_scripts.data import load_channels
+from training_scripts.feature_store import FeatureSet, read_channel
+from training_scripts.model import build_backbone, normalise
+from training_scripts.preprocess import pixels
+from training_scripts.weights import find, sha256_of
+
+Run = Callable[..., int]
+NewJob = Callable[..., Any]
+
+
+def values(found: FeatureSet) -> np.ndarray:
+    return np.array(found.matrix[found.rows])
+
+
+@pytest.fixture(scope="module")
+def expected(learnable: Path) -> dict[str, np.ndarray]:
+    """The features of the plain network under torch."""
+    backbone = build_backbone("efficientnet_lite0", find("efficientnet_lite0", "default")).eval()
+    preprocessing = BACKBONES["efficientnet_lite0"].preprocessing
+    found = {}
+    for split, samples in load_channels({s: learnable / s for s in ("train", "valid", "test")}).items():
+        batch = torch.from_numpy(np.stack([pixels(samples.file(i), preprocessing) for i in range(len(samples))]))
+        with torch.inference_mode():
+            found[split] = backbone(normalise(batch, preprocessing)).numpy()
+    return found
+
+
+@pytest.mark.parametrize("name", ["openvino", "torch"])
+def test_features_are_those_of_the_plain_network(
+    name: str, new_job: NewJob, in_job: Run, tmp_path: Path, expected: dict[str, np.ndarray]
+) -> None:
+    """Within 1e-4 of the largest feature: float32 sums in another order (measured: 5e-6)."""
+    job = new_job()
+    assert in_job(features.main, job, runtime=name, store=tmp_path / "store", output=tmp_path / "channel") == 0
+    channel = read_channel(tmp_path / "channel")
+    assert channel.classes == ("disks", "noise", "stripes")
+    for split, found in channel.sets.items():
+        assert runtime.agrees(values(found), expected[split])
+    assert json.loads((tmp_path / "channel/features.json").read_text())["runtime"].startswith(name)
+    assert set(torch.load(channel.backbone_state, weights_only=True)) == set(
+        build_backbone("efficientnet_lite0").state_dict()
+    )
+
+
+def test_only_new_pictures_are_computed(
+    new_job: NewJob, in_job: Run, tmp_path: Path, learnable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(learnable, data)
+    taken = next((data / "train" / "disks").iterdir())
+    aside = tmp_path / taken.name
+    shutil.move(taken, aside)
+    job = new_job(**{split: data / split for split in ("train", "valid", "test")})
+    settings = {"runtime": "torch", "store": tmp_path / "store", "output": tmp_path / "channel"}
+    assert in_job(features.main, job, **settings) == 0
+    assert "features 47/47 (" in capsys.readouterr().out
+    before = values(read_channel(tmp_path / "channel").sets["valid"])
+    shutil.move(aside, taken)
+    shutil.copy(taken, data / "train" / "disks" / "the same again.jpg")
+    assert in_job(features.main, job, **settings) == 0
+    assert "features 1/1 (" in capsys.readouterr().out
+    channel = read_channel(tmp_path / "channel")
+    assert len(channel.sets["train"].labels) == 25
+    assert len(channel.sets["train"].matrix) == 48
+    assert np.array_equal(values(channel.sets["valid"]), before)
+    assert in_job(features.main, job, **settings) == 0
+    assert "all of them are known" in capsys.readouterr().out
+
+
+def test_a_known_dataset_needs_no_torch(new_job: NewJob, in_job: Run, tmp_path: Path) -> None:
+    job = new_job()
+    settings = ["--store", str(tmp_path / "store"), "--output", str(tmp_path / "channel")]
+    assert in_job(features.main, job, store=settings[1], output=settings[3]) == 0
+    script = Path(features.__file__)
+    check = (
+        "import runpy, sys\n"
+        f"sys.argv = ['features.py', *{settings!r}]\n"
+        f"try: runpy.run_path({str(script)!r}, run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "assert not {'torch', 'torchvision', 'timm', 'openvino'} & set(sys.modules)\n"
+    )
+    environment = {**os.environ, **job.environment()}
+    subprocess.run([sys.executable, "-c", check], env=environment, check=True, timeout=60, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["openvino", "torch"])
+def test_unreadable_and_changed_pictures(
+    name: str, new_job: NewJob, in_job: Run, tmp_path: Path, learnable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be read is left out and said; what changed since the scan is taken as it is now."""
+    data = tmp_path / "data"
+    shutil.copytree(learnable, data)
+    files = sorted((data / "train" / "disks").iterdir())
+    pictures: list[dict[str, object]] = [
+        {"path": f"disks/{file.name}", "label": 0, "sha256": sha256_of(file)} for file in files
+    ]
+    pictures[0]["sha256"] = "ab" * 32
+    pictures += [{"path": "noise/noise 0.jpg", "label": 1}, {"path": "noise/gone.jpg", "label": 1}]
+    files[1].write_bytes(files[1].read_bytes()[:300])
+    manifest = {"format": 1, "root": str(data / "train"), "classes": ["disks", "noise"], "pictures": pictures}
+    (tmp_path / "channel-in").mkdir()
+    (tmp_path / "channel-in" / "manifest.json").write_text(json.dumps(manifest))
+    job = new_job(train=tmp_path / "channel-in", valid=None, test=None)
+    assert in_job(features.main, job, runtime=name, store=tmp_path / "store", output=tmp_path / "channel") == 0
+    train = read_channel(tmp_path / "channel").sets["train"]
+    assert len(train.labels) == len(files) - 1 + 1
+    assert f"disks/{files[1].name}" not in train.paths
+    told = capsys.readouterr().err
+    assert f"Left out of train: disks/{files[1].name}: The picture is" in told
+    assert "Left out of train: noise/gone.jpg" in told
+    backbone = build_backbone("efficientnet_lite0", find("efficientnet_lite0", "default")).eval()
+    preprocessing = BACKBONES["efficientnet_lite0"].preprocessing
+    with torch.inference_mode():
+        first = backbone(normalise(torch.from_numpy(pixels(files[0], preprocessing)[None]), preprocessing)).numpy()
+    assert runtime.agrees(values(train)[:1], first)
+
+
+def test_openvino_that_disagrees_is_not_used(
+    new_job: NewJob, in_job: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: dict[str, np.ndarray]
+) -> None:
+    monkeypatch.setattr(runtime, "TOLERANCE", 0.0)
+    monkeypatch.setattr(runtime, "has_gpu", lambda: False)
+    job = new_job()
+    for _ in range(2):  # the second time it is known and not tried again
+        assert in_job(features.main, job, store=tmp_path / "store", output=tmp_path / "channel") == 0
+        monkeypatch.setattr(runtime, "convert", lambda *_: pytest.fail("tried again"))
+    about = json.loads((tmp_path / "channel/features.json").read_text())
+    assert about["runtime"].startswith("torch")
+    assert np.allclose(values(read_channel(tmp_path / "channel").sets["train"]), expected["train"], atol=1e-4)
+
+
+def test_a_stop_keeps_what_was_computed(
+    new_job: NewJob, in_job: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = new_job()
+    settings = {"runtime": "torch", "store": tmp_path / "store", "output": tmp_path / "channel"}
+    with monkeypatch.context() as patch:
+        patch.setattr(features.StopRequest, "listen", lambda self: setattr(self, "requested", True) or self)
+        assert in_job(features.main, job, **settings) == 0
+    assert "are kept" in capsys.readouterr().out
+    assert not (tmp_path / "channel" / "features.json").exists()
+    assert in_job(features.main, job, **settings) == 0
+    assert "features 47/47" in capsys.readouterr().out
+
+
+def test_two_jobs_at_once_compute_each_picture_once(new_job: NewJob, tmp_path: Path) -> None:
+    processes = []
+    for number in range(2):
+        job = new_job()
+        command = [sys.executable, features.__file__, "--store", str(tmp_path / "store"), "--runtime", "openvino"]
+        command += ["--output", str(tmp_path / f"channel{number}")]
+        environment = {**os.environ, **job.environment()}
+        processes.append(subprocess.Popen(command, env=environment, cwd=tmp_path))
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    first, second = (read_channel(tmp_path / f"channel{number}") for number in range(2))
+    assert len(first.sets["train"].matrix) == len(second.sets["train"].matrix) == 48
+    assert np.array_equal(values(first.sets["test"]), values(second.sets["test"]))
+
+
+def test_a_lock_left_by_a_dead_process_is_none(new_job: NewJob, in_job: Run, tmp_path: Path) -> None:
+    folder = (
+        tmp_path / "store" / features.store_key("efficientnet_lite0", find("efficientnet_lite0", "default"), "torch")
+    )
+    folder.mkdir(parents=True)
+    lock = FileLock(folder / "lock")
+    code = f"import os; from filelock import FileLock; FileLock({str(folder / 'lock')!r}).acquire(); os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 9
+    assert not lock.is_locked
+    assert in_job(features.main, new_job(), runtime="torch", store=tmp_path / "store", output=tmp_path / "channel") == 0
+
+
+def test_failures_are_told_in_a_sentence(new_job: NewJob, in_job: Run, tmp_path: Path) -> None:
+    job = new_job()
+    assert in_job(features.main, job, backbone="resnet18", output=tmp_path / "channel") == 1
+    assert job.failure.startswith("The pretrained weights of ResNet-18")
+    empty = new_job(train=tmp_path)
+    assert in_job(features.main, empty, output=tmp_path / "channel") == 1
+    assert empty.failure.startswith("There are no pictures to train on")
+
+
+def test_store_keys_tell_all_that_matters_apart() -> None:
+    lite0, untrained = find("efficientnet_lite0", "default"), find("efficientnet_lite0", "none", seed=1)
+    keys = {
+        features.store_key("efficientnet_lite0", lite0, "torch"),
+        features.store_key("efficientnet_lite0", lite0, "openvino"),
+        features.store_key("efficientnet_lite0", untrained, "torch"),
+        features.store_key("efficientnet_lite0", find("efficientnet_lite0", "none", seed=2), "torch"),
+        features.store_key("resnet18", find("resnet18", "none", seed=1), "torch"),
+    }
+    assert len(keys) == 5
+    assert features.store_key("efficientnet_lite0", lite0, "torch") in keys

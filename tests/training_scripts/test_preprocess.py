@@ -1,0 +1,84 @@
+"""What a network sees of a picture."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from training_scripts.backbones import BACKBONES, Preprocessing
+from training_scripts.preprocess import augmented, central, pixels
+
+
+def picture(width: int = 300, height: int = 200, seed: int = 0) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(
+        0, 256, (max(height // 40, 2), max(width // 40, 2), 3), dtype=np.uint8
+    )
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (640, 480), (256, 256), (100, 80)])
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18"])
+def test_one_step_equals_resize_then_crop(size: tuple[int, int], name: str) -> None:
+    """torchvision's transforms, which round the middle to whole pixels, differ by that half pixel only."""
+    from torchvision.transforms import CenterCrop, InterpolationMode, Resize
+
+    preprocessing = BACKBONES[name].preprocessing
+    image = picture(*size)
+    mode = InterpolationMode(preprocessing.interpolation)
+    reference = CenterCrop(preprocessing.size)(Resize(preprocessing.resize, mode)(image))
+    difference = np.abs(central(image, preprocessing).astype(int) - np.asarray(reference, int))
+    assert difference.mean() < 3
+
+
+def test_central_takes_the_middle() -> None:
+    image = Image.new("RGB", (300, 100), "red")
+    image.paste((0, 0, 255), (100, 0, 200, 100))
+    seen = central(image, Preprocessing(size=64, resize=64))
+    assert seen.shape == (64, 64, 3)
+    assert (seen[:, 4:-4] == (0, 0, 255)).all()
+
+
+def test_augmentation_follows_from_its_seed_alone() -> None:
+    data, preprocessing = png(picture()), Preprocessing(size=64, resize=72)
+
+    def view(kind: str, seed: int) -> np.ndarray:
+        return augmented(data, preprocessing, kind, np.random.default_rng(seed))  # type: ignore[arg-type]
+
+    for kind in ("light", "strong"):
+        assert np.array_equal(view(kind, 1), view(kind, 1))
+        assert not np.array_equal(view(kind, 1), view(kind, 2))
+        assert view(kind, 1).shape == (64, 64, 3)
+        assert view(kind, 1).dtype == np.uint8
+        torch.from_numpy(view(kind, 1))  # contiguous, positive strides
+    assert np.array_equal(view("none", 1), pixels(data, preprocessing))
+
+
+def test_light_augmentation_keeps_colours_and_mirrors_half() -> None:
+    image = Image.new("RGB", (100, 100), "red")
+    image.paste((0, 0, 255), (50, 0, 100, 100))
+    data, preprocessing = png(image), Preprocessing(size=32, resize=32)
+    mirrored = 0
+    for seed in range(60):
+        seen = augmented(data, preprocessing, "light", np.random.default_rng(seed))
+        mirrored += seen[16, 0, 2] > 128
+        assert set(np.unique(seen[:, [0, -1], 1])) == {0}
+    assert 15 < mirrored < 45
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (3, 5)])
+def test_extreme_shapes(size: tuple[int, int]) -> None:
+    data, preprocessing = png(Image.new("RGB", size, "green")), Preprocessing(size=32, resize=36)
+    for seed in range(5):
+        for kind in ("none", "light", "strong"):
+            seen = augmented(data, preprocessing, kind, np.random.default_rng(seed))  # type: ignore[arg-type]
+            assert seen.shape == (32, 32, 3)
