@@ -57,11 +57,11 @@ def look_at_rows(name: str, tensor: Tensor) -> Look:
 
 
 def look_at_inputs(name: str, tensor: Tensor) -> Look:
-    """Up to 64 rows of a batch, of each the same up to 64 values: (N, D) thinned, or (N, 3, H, W) as small pictures.
+    """Up to 64 rows, spread over a batch, of each up to 64 values: (N, D) thinned, or (N, 3, H, W) as small pictures.
 
     Which values does not depend on the batch, so that the same picture gives the same row wherever it turns up.
     """
-    tensor = tensor.detach()[:INPUT_ROWS]
+    tensor = tensor.detach()[:: _step(len(tensor), INPUT_ROWS)]
     if tensor.ndim == 4:
         side = max(1, math.isqrt(INPUT_VALUES // tensor.shape[1]))
         sample = tensor[:, :, :: _step(tensor.shape[2], side), :: _step(tensor.shape[3], side)]

@@ -99,7 +99,8 @@ class HealthRule(Rule):
 
     def reduced(self, name: str, step: int, reduction: str, abs: bool = False) -> float:
         """min, max, mean, … of the whole tensor where it was saved, else of the value."""
-        return float(self.base_trial.tensor(name).reduction_value(step, reduction, abs=abs))
+        with np.errstate(all="ignore"):  # numbers near the end of float32 are what some rules are after
+            return float(self.base_trial.tensor(name).reduction_value(step, reduction, abs=abs))
 
     def has(self, name: str, step: int) -> bool:
         """Whether a tensor was saved at a step."""

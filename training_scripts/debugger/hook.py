@@ -57,6 +57,9 @@ REGEXES = {
 """Collections by regular expression; those of smdebug keep smdebug's. `sagehound` says that epochs are saved."""
 _SQUASHERS: dict[type[nn.Module], str] = {nn.Sigmoid: "sigmoid_input", nn.Tanh: "tanh_input"}
 _EVALUATED = 4096
+"""Elements that are kept of an evaluation's logits; four times as many of its inputs."""
+_PASSES_WITH_INPUTS = 2
+"""How many evaluations save their inputs: the same pictures come every time."""
 
 
 class TensorHook(Observer):
@@ -81,7 +84,7 @@ class TensorHook(Observer):
         self._broken: Exception | None = None
         self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
         self._evaluated_inputs: list[Look] = []
-        self._evaluated_pictures = 0
+        self._passes = 0
         self._listed: dict[str, list[str]] | None = None
         self._info = {"pid": os.getpid(), "started": time.time(), "hyperparameters": _plain(args)}
         (folder / INFO_FILE).write_text(json.dumps(self._info), encoding="utf-8")
@@ -223,9 +226,8 @@ class TensorHook(Observer):
         if not self._evaluated and not self._schedule.may_save_evaluation():
             return
         self._evaluated.append((logits.detach(), labels.detach(), loss.detach()))
-        if self._evaluated_pictures < _EVALUATED:
+        if self._passes < _PASSES_WITH_INPUTS:
             self._evaluated_inputs.append(look_at_inputs(f"{self._model_name}_input_0", inputs))
-            self._evaluated_pictures += len(labels)
 
     def _save_evaluation(self) -> None:
         """Save the evaluation that has come to its end, if there was one."""
@@ -237,16 +239,18 @@ class TensorHook(Observer):
             labels = torch.cat([item[1] for item in batches])
             losses = torch.stack([item[2].float().mean() for item in batches])
             sizes = torch.tensor([len(item[1]) for item in batches], device=losses.device, dtype=losses.dtype)
-            stride = max(1, math.ceil(logits.numel() / _EVALUATED))
-            inputs = torch.cat([item.sample for item in self._evaluated_inputs])
+            stride = math.ceil(logits.numel() / _EVALUATED)
             name = self._loss_name
             looks = [
                 Look(f"{name}_output_0", (losses * sizes).sum() / sizes.sum(), ()),
                 Look(f"{name}_input_0", logits[::stride], tuple(logits.shape)),
                 Look(f"{name}_input_1", labels[::stride], tuple(labels.shape)),
-                Look(f"{self._model_name}_input_0", inputs, tuple(inputs.shape)),
             ]
-            self._evaluated_inputs, self._evaluated_pictures = [], 0
+            if self._evaluated_inputs:
+                inputs = torch.cat([item.sample for item in self._evaluated_inputs])
+                stride = math.ceil(inputs.numel() / (4 * _EVALUATED))
+                looks.append(Look(f"{self._model_name}_input_0", inputs[::stride], tuple(inputs.shape)))
+            self._evaluated_inputs, self._passes = [], self._passes + 1
             self._save("EVAL", self._eval_step - 1, to_arrays(looks))
 
     def _collections(self, saved: list[Saved]) -> dict[str, list[str]]:

@@ -229,7 +229,7 @@ class NotANumber(HealthRule):
 class LearningRateTooHigh(HealthRule):
     """Fires when the training loss climbs or oscillates; says which learning rate to try instead. Ours.
 
-    Climbs: the mean of the last `patience` saved batch losses exceeds `climb_factor` times the first one, which a
+    Climbs: the median of the last `patience` saved batch losses exceeds `climb_factor` times the first one, which a
     guessing network has. Oscillates: of the last `window` saved batch losses at least 60 % turn direction, their mean
     is above three quarters of the first, and 80 % of them span more than half of it. A healthy loss scatters as much
     only after it has come down.
@@ -257,10 +257,10 @@ class LearningRateTooHigh(HealthRule):
             self._first = loss
         self._recent.append(loss)
         self.note(step, loss, self.climb_factor * self._first)
-        last = list(self._recent)[-self.patience :]
-        if len(last) == self.patience and float(np.mean(last)) > self.climb_factor * self._first:
-            self._advise(float(np.mean(last)) / self._first)
-            return self.found(f"The loss climbed from {self._first:.4g} to {float(np.mean(last)):.4g}.")
+        last = float(np.median(list(self._recent)[-self.patience :]))
+        if len(self._recent) >= self.patience and last > self.climb_factor * self._first:
+            self._advise(last / self._first)
+            return self.found(f"The loss climbed from {self._first:.4g} to {last:.4g}.")
         if self._oscillates():
             self._advise(1.0)
             return self.found(f"The loss jumps between {min(self._recent):.4g} and {max(self._recent):.4g}.")

@@ -12,6 +12,7 @@ FIRST_STEPS = 5
 AUTOMATIC_INTERVAL = 5
 TIME_SHARE, FREE_SECONDS = 0.03, 0.02
 _SCALAR_RESERVE = 0.05
+_KEPT = 0.75
 
 
 class Schedule:
@@ -19,8 +20,8 @@ class Schedule:
 
     With a set interval every such step saves. Without one, the first 5 steps do (there a bad start shows), then every
     5th, as long as all saving together has cost at most 3 % of the job's time so far, plus 20 ms that a short job may
-    spend. Each time half of what is left of the byte budget is used up the interval doubles, so that the budget lasts
-    however long the job is; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.
+    spend. Each time a quarter of what is left of the byte budget is used up the interval doubles, so that the budget
+    lasts for a long job too; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -28,7 +29,7 @@ class Schedule:
         self._intervals = dict(settings.save_intervals)
         self._budget = settings.tensor_budget_mb * 1e6
         self._written = 0.0
-        self._halvings = 0
+        self._doublings = 0
         self._next = 0
         self._spent = 0.0
         self._depth = 0
@@ -38,7 +39,7 @@ class Schedule:
     @property
     def interval(self) -> int:
         """Training steps between two saved ones, now."""
-        return (self._fixed or AUTOMATIC_INTERVAL) << self._halvings
+        return (self._fixed or AUTOMATIC_INTERVAL) << self._doublings
 
     def due(self, step: int) -> frozenset[str]:
         """The collections to be saved at a training step; a step that saves anything saves its loss."""
@@ -67,8 +68,8 @@ class Schedule:
     def count(self, size: int) -> None:
         """Bytes were written."""
         self._written += size
-        while self._halvings < 20 and self._written > self._budget * (1 - 0.5 ** (self._halvings + 1)):
-            self._halvings += 1
+        while self._doublings < 20 and self._written > self._budget * (1 - _KEPT ** (self._doublings + 1)):
+            self._doublings += 1
 
     @contextmanager
     def clock(self) -> Iterator[None]:

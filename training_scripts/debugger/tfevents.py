@@ -88,7 +88,8 @@ def decode(data: bytes) -> Iterator[TensorRecord]:
         position += 12 + length + 4
         try:
             yield from _tensors(event)
-        except (IndexError, ValueError, KeyError, struct.error) as error:
+        except (IndexError, ValueError, KeyError, TypeError, AttributeError, OverflowError, struct.error) as error:
+            # A changed byte can turn a field into one of another kind.
             raise DamagedRecord(f"a record cannot be read: {error}") from None
 
 

@@ -1,0 +1,112 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training_scripts.debugger.base import ModeKeys, StepUnavailable, TensorUnavailable, TensorUnavailableForStep
+from training_scripts.debugger.reader import Trial
+from training_scripts.debugger.writer import Saved, TrialWriter
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def write(folder, steps=4):
+    writer = TrialWriter(folder)
+    writer.write_collections({"relu_output": ["relu_output_0"]}, {"losses": ["loss"], "default": []}, 1)
+    for step in range(steps):
+        mode = "TRAIN" if step % 2 == 0 else "EVAL"
+        tensors = [Saved("loss", np.float32(step)), Saved("relu_output_0", np.full(8, step, np.float32), (80,))]
+        writer.write_step(step, mode, step // 2, tensors)
+    return writer
+
+
+def test_steps_names_and_values(tmp_path):
+    write(tmp_path)
+    trial = Trial.open(tmp_path)
+    assert trial.steps() == [0, 1, 2, 3]
+    assert trial.steps(mode=ModeKeys.EVAL) == [0, 1]
+    assert trial.tensor_names() == ["loss", "relu_output_0"]
+    assert trial.tensor_names(collection="losses") == ["loss"]
+    assert trial.tensor_names(collection="relu_output") == ["relu_output_0"]
+    assert trial.tensor_names(regex=".*relu", step=2) == ["relu_output_0"]
+    assert trial.tensor("loss").value(1, mode=ModeKeys.EVAL) == 3
+    assert trial.tensor("loss").value(2) == 2
+    assert trial.tensor("relu_output_0").shape(0) == (80,)
+    assert trial.mode_modestep(3) == (ModeKeys.EVAL, 1)
+    assert [trial.training_step(step) for step in trial.steps()] == [0, 0, 1, 1]
+
+
+def test_new_steps_are_seen_by_refresh_and_the_end_by_its_marker(tmp_path):
+    trial = Trial.open(tmp_path)
+    assert trial.steps() == []
+    writer = write(tmp_path, 2)
+    assert trial.refresh() == [0, 1]
+    assert trial.refresh() == []
+    assert not trial.loaded_all_steps
+    writer.write_step(2, "TRAIN", 1, [Saved("loss", np.float32(2))])
+    writer.close()
+    assert trial.refresh() == [2]
+    assert trial.loaded_all_steps
+
+
+def test_what_is_missing_is_said_and_nothing_waits(tmp_path):
+    write(tmp_path)
+    trial = Trial.open(tmp_path)
+    with pytest.raises(TensorUnavailable):
+        trial.tensor("other")
+    with pytest.raises(TensorUnavailableForStep):
+        trial.tensor("loss").value(99)
+    with pytest.raises(StepUnavailable):
+        trial.wait_for_steps([99])
+
+
+@pytest.mark.parametrize("damage", ["events", "index", "collections"])
+def test_a_damaged_file_costs_only_what_it_held(tmp_path, damage):
+    write(tmp_path)
+    victim = sorted(file for file in (tmp_path / damage).rglob("*") if file.is_file())[0]
+    victim.write_bytes(victim.read_bytes()[:30])
+    trial = Trial.open(tmp_path)
+    if damage == "events":
+        with pytest.raises(TensorUnavailableForStep):
+            trial.tensor("loss").value(0)
+    assert trial.tensor("loss").value(2) == 2
+    assert trial.damaged
+
+
+def test_the_value_of_a_finished_job_stays_readable_while_only_the_last_are_kept_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("training_scripts.debugger.reader._CACHE_BYTES", 40)
+    write(tmp_path, 8)
+    trial = Trial.open(tmp_path)
+    for _ in range(2):
+        assert [float(trial.tensor("relu_output_0").value(step)[0]) for step in trial.steps()] == list(range(8))
+
+
+def test_index_files_have_what_smdebug_needs(tmp_path):
+    write(tmp_path, 1001)
+    index = json.loads((tmp_path / "index/000000001/000000001000_worker_0.json").read_text())
+    assert index["meta"]["mode"] == "TRAIN"
+    assert index["tensor_payload"][0]["tensorname"] == "loss"
+    assert (tmp_path / index["meta"]["event_file_name"]).is_file()
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_smdebug_reads_what_we_write_and_we_what_it_writes(tmp_path):
+    """smdebug's own hook, reader, rule base and invoker are the judge, in a process of their own."""
+    from tests.training_scripts.debugger.faults import cnn_training
+
+    cnn_training(epochs=2).run(tmp_path / "ours")
+    script = Path(__file__).with_name("smdebug_check.py")
+    environment = {key: value for key, value in os.environ.items() if key != "SAGEHOUND_RULE_BASE"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(script), str(tmp_path / "ours"), str(tmp_path / "theirs")],
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1] == "same"
