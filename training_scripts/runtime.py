@@ -94,8 +94,8 @@ def convert(network: nn.Module, preprocessing: Preprocessing) -> Any | None:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # the conversion traces with torch.jit, which torch calls deprecated
             openvino = _openvino()
-            # Traced here, as OpenVINO would, but without torch's slow check of the trace: the answers are compared below.
-            traced = torch.jit.trace(whole, torch.from_numpy(probe[:1]), check_trace=False)
+            # Traced as OpenVINO would, but without torch's slow check of the trace: the answers are compared below.
+            traced = torch.jit.trace(whole, torch.from_numpy(probe[:1]), check_trace=False)  # type: ignore[no-untyped-call]
             model = openvino.convert_model(traced)
             model.reshape([-1, size, size, 3])
             expected = whole(torch.from_numpy(probe)).numpy()
