@@ -65,6 +65,7 @@ class LogModel(QAbstractListModel):
         self._level: list[LogLevel] = []
         self._shown: list[int] = []
         self._dropped = 0
+        self.longest = 0
         self._levels = LogLevels()
 
     def clear(self) -> None:
@@ -77,6 +78,7 @@ class LogModel(QAbstractListModel):
         """Add lines at the end, with their levels if those are known already."""
         start = len(self._lines)
         self._lines.extend(lines)
+        self.longest = max(self.longest, max(map(len, lines), default=0))
         self._level.extend(levels if levels is not None else [self._levels.of(line) for line in lines])
         if len(self._lines) > self._limit:
             self._drop_oldest()

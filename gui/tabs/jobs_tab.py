@@ -22,6 +22,7 @@ from gui.feed import JobsFeed
 from gui.models.command_line import command_line
 from gui.models.job_watch import JobWatch
 from gui.models.jobs_model import JobsModel
+from gui.theme import GRID
 from gui.widgets.card import Card, PageHeader, page_layout
 from gui.widgets.feedback import EmptyState
 from gui.widgets.job_list import JobList
@@ -70,16 +71,20 @@ class JobsTab(QWidget):
         self._header = PageHeader("Jobs")
         card = Card(padding=8)
         card.add(self.list, 1)
-        card.setMinimumWidth(230)
-        self._place = QWidget()
-        QVBoxLayout(self._place).setContentsMargins(0, 0, 0, 0)
+        left = QWidget()
+        left.setMinimumWidth(230)
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GRID)
+        column.addWidget(self._header)
+        column.addWidget(card, 1)
         self._choose = EmptyState("jobs", "Choose a job to see how it does.")
         self._right = QStackedWidget()
         self._right.addWidget(self._choose)
         self.split = QSplitter(Qt.Orientation.Horizontal)
         self.split.setHandleWidth(12)
         self.split.setChildrenCollapsible(False)
-        self.split.addWidget(card)
+        self.split.addWidget(left)
         self.split.addWidget(self._right)
         self.split.setStretchFactor(1, 1)
         self.split.setSizes([270, 900])
@@ -93,9 +98,8 @@ class JobsTab(QWidget):
         self._pages = QStackedWidget()
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self.split)
-        box = page_layout(self)
-        box.addWidget(self._header)
-        box.addWidget(self._pages, 1)
+        page_layout(self).addWidget(self._pages, 1)
+        self.setFocusProxy(self.list.view)
 
     # Jobs ------------------------------------------------------------------------------------------------------
 

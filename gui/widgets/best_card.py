@@ -30,7 +30,7 @@ class BestCard(Card):
     stop_asked = Signal(str)
 
     def __init__(self) -> None:
-        super().__init__("Best hyperparameters")
+        super().__init__("Best trial")
         self._trial: TrainingJob | None = None
         self._searched: tuple[str, ...] = ()
         self.pill = StatusPill(JobStatus.IN_PROGRESS)
@@ -48,6 +48,10 @@ class BestCard(Card):
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(self._rows)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setMinimumHeight(60)
+        # setWidget() makes the content opaque; the card's surface is to show through.
+        self._rows.setAutoFillBackground(False)
+        area.viewport().setAutoFillBackground(False)
         self._area = area
         self.train = button("Train this", icon_name="refresh", tip="Train these hyperparameters as a job of their own")
         self.predict = button("Use for predictions", icon_name="predict", tip="Classify pictures with this model")
@@ -63,7 +67,7 @@ class BestCard(Card):
         for action in (self.predict, self.train, self.stop):
             buttons.addWidget(action)
         self.body.addLayout(buttons)
-        self.show_trial(None, "Best hyperparameters")
+        self.show_trial(None, "Best trial")
 
     def set_searched(self, names: Sequence[str]) -> None:
         """Which hyperparameters were searched; they come first and stand out."""
@@ -78,7 +82,7 @@ class BestCard(Card):
         self._nothing.setVisible(trial is None)
         for widget in (self._area, self.copy, self.train, self.predict):
             widget.setVisible(trial is not None)
-        self.pill.setVisible(trial is not None)
+        self.pill.setVisible(trial is not None and trial.status is not JobStatus.COMPLETED)
         self.stop.setVisible(trial is not None and trial.tuning_job is not None and not trial.status.is_final)
         if trial is not None:
             self.pill.set_status(trial.status, "" if trial.status.is_final else trial.secondary_status)

@@ -32,7 +32,8 @@ class FailureCard(QFrame):
         self._trace = QPlainTextEdit()
         self._trace.setReadOnly(True)
         self._trace.setFont(font("mono"))
-        self._trace.setMaximumHeight(120)
+        self._trace.setFixedHeight(132)
+        self._trace.hide()
         self._trace.setAccessibleName("Traceback")
         self.open_log = button("Open the log", kind="link")
         self.copy = button("Copy", kind="link", tip="Copy the reason and the traceback")
@@ -40,6 +41,10 @@ class FailureCard(QFrame):
         self.copy.clicked.connect(self._on_copy)
         actions = QHBoxLayout()
         actions.setSpacing(12)
+        self.show_trace = button("Show traceback", kind="link")
+        self.show_trace.setCheckable(True)
+        self.show_trace.toggled.connect(self._on_trace)
+        actions.addWidget(self.show_trace)
         actions.addWidget(self.open_log)
         actions.addWidget(self.copy)
         actions.addStretch(1)
@@ -73,8 +78,13 @@ class FailureCard(QFrame):
         self._what.setText(first or "The job failed and left no reason.")
         self._next.setText(_advice(job, resumes))
         self._trace.setPlainText(rest.strip())
-        self._trace.setVisible(bool(rest.strip()))
+        self.show_trace.setVisible(bool(rest.strip()))
+        self._on_trace(self.show_trace.isChecked() and bool(rest.strip()))
         self.setAccessibleName(f"{first} {self._next.text()}")
+
+    def _on_trace(self, shown: bool) -> None:
+        self._trace.setVisible(shown)
+        self.show_trace.setText("Hide traceback" if shown else "Show traceback")
 
     def _on_copy(self) -> None:
         QGuiApplication.clipboard().setText(f"{self._what.text()}\n{self._trace.toPlainText()}".strip())

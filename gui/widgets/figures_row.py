@@ -23,9 +23,9 @@ class FiguresRow(QWidget):
         self._values: list[ElidedLabel] = []
         self._captions = []
         for caption in captions:
-            card = Card(padding=10)
-            value = ElidedLabel(NONE, "large")
-            value.setFixedHeight(30)
+            card = Card(padding=8)
+            value = ElidedLabel(NONE, "title")
+            value.setFixedHeight(26)
             text = label(caption, "caption")
             column = QVBoxLayout()
             column.setSpacing(0)

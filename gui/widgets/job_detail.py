@@ -70,11 +70,11 @@ class JobDetail(QWidget):
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.setHandleWidth(GRID)
         self.split.setChildrenCollapsible(False)
-        for at, (widget, least) in enumerate(((upper, 220), (self._table_card, 120))):
-            widget.setMinimumHeight(least)
+        for widget in (upper, self._table_card, self.log):
             self.split.addWidget(widget)
-            self.split.setStretchFactor(at, 3 - at)
-        self.split.addWidget(self.log)
+        self.split.setStretchFactor(0, 1)
+        self.split.setStretchFactor(1, 1)
+        self.split.setSizes([330, 230, 40])
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID)
@@ -162,7 +162,7 @@ class JobDetail(QWidget):
         if not tuning:
             title = "Hyperparameters"
         elif trial is None or trial.name == self._watch.best:
-            title = "Best hyperparameters"
+            title = "Best trial" if trial is None else f"Best trial: {number}"
         else:
             title = f"Trial {number}"
         self.best.show_trial(trial, title)

@@ -38,7 +38,7 @@ class JobHeader(QWidget):
         self.pill = StatusPill(JobStatus.IN_PROGRESS)
         self.stop = button("Stop", icon_name="stop", tip="Finished trials and their models stay")
         self.resume = button("Resume", icon_name="play", tip="Go on with the trials that are left")
-        self.delete = button("Delete", icon_name="trash", kind="danger", tip="Remove the job and its files (Del)")
+        self.delete = button("Delete", icon_name="trash", tip="Remove the job and its files (Del)")
         self.more = self._menu()
         self.stop.clicked.connect(self.stop_asked)
         self.resume.clicked.connect(self.resume_asked)

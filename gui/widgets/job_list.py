@@ -56,24 +56,22 @@ class JobDelegate(QStyledItemDelegate):
         look, colours = status_look(job.status), tokens()
         paint_icon(painter, QRectF(rect.left() + _INSET, rect.top() + 10, 18, 18), look.icon, _colour(look.colour))
         left, right = rect.left() + _INSET + 28, rect.right() - _INSET
+        painter.setPen(QColor(colours.text))
+        issues = 24 if index.data(JobRole.ISSUES) else 0
+        if issues:
+            paint_icon(painter, QRectF(right - 16, rect.top() + 10, 16, 16), "warning", _colour("warning"))
+        painter.setFont(font("strong"))
+        room = QRect(left, rect.top() + 8, right - issues - left, 20)
+        name = painter.fontMetrics().elidedText(job.name, Qt.TextElideMode.ElideMiddle, room.width())
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, name)
         best = objective_of(job)
         value = words.number(best) if best is not None else ""
         painter.setFont(font("figures"))
         width = painter.fontMetrics().horizontalAdvance(value)
-        painter.setPen(QColor(colours.text))
-        painter.drawText(QRect(right - width, rect.top() + 8, width, 20), Qt.AlignmentFlag.AlignVCenter, value)
-        issues = index.data(JobRole.ISSUES)
-        if issues:
-            right_of_name = right - width - 8 - 18
-            paint_icon(painter, QRectF(right_of_name, rect.top() + 10, 16, 16), "warning", _colour("warning"))
-            width += 26
-        painter.setFont(font("strong"))
-        room = QRect(left, rect.top() + 8, right - width - 10 - left, 20)
-        name = painter.fontMetrics().elidedText(job.name, Qt.TextElideMode.ElideMiddle, room.width())
-        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, name)
+        painter.drawText(QRect(right - width, rect.top() + 27, width, 18), Qt.AlignmentFlag.AlignVCenter, value)
         painter.setFont(font("caption"))
         painter.setPen(QColor(colours.muted))
-        below = QRect(left, rect.top() + 28, right - left, 16)
+        below = QRect(left, rect.top() + 28, right - width - 8 - left, 16)
         text = painter.fontMetrics().elidedText(_caption(job), Qt.TextElideMode.ElideRight, below.width())
         painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, text)
         if not job.status.is_final:

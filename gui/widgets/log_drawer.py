@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QKeySequence, QPainter
+from PySide6.QtGui import QColor, QFontMetrics, QGuiApplication, QKeyEvent, QKeySequence, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -38,6 +38,9 @@ _LEVELS = (
 _COLOURS = {LogLevel.INFO: "text", LogLevel.METRIC: "muted", LogLevel.WARNING: "warning", LogLevel.ERROR: "failed"}
 _MARKS = {LogLevel.WARNING: "!", LogLevel.ERROR: "✕"}
 
+_MOST_SHOWN = 4000
+"""Characters of a line that are painted; the rest is there to be copied and found."""
+
 ReadLog = Callable[[str, int], LogChunk]
 
 
@@ -45,8 +48,10 @@ class LineDelegate(QStyledItemDelegate):
     """Paints a numbered line in the colour and with the mark of its level."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """One line; as wide as the longest that is usual."""
-        return QSize(1200, 18)
+        """One line; as wide as the longest of all."""
+        model = index.model()
+        longest = model.longest if isinstance(model, LogModel) else 0
+        return QSize(90 + QFontMetrics(font("mono")).averageCharWidth() * min(longest, _MOST_SHOWN), 18)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -62,7 +67,7 @@ class LineDelegate(QStyledItemDelegate):
         number = f"{index.data(LogRole.NUMBER)} {_MARKS.get(level, ' ')}"
         painter.drawText(QRect(rect.left(), rect.top(), 72, rect.height()), _RIGHT, number)
         painter.setPen(QColor(getattr(colours, _COLOURS.get(level, "text"))))
-        painter.drawText(rect.adjusted(82, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, str(index.data())[:4000])
+        painter.drawText(rect.adjusted(82, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, str(index.data())[:_MOST_SHOWN])
         painter.restore()
 
 
@@ -199,7 +204,10 @@ class LogDrawer(QFrame):
         chunk, levels = read
         self._offset = chunk.next_offset
         if chunk.lines:
+            longest = self.model.longest
             self.model.append(chunk.lines, levels)
+            if self.model.longest > longest:
+                self.view.scheduleDelayedItemsLayout()
             self._show_nothing()
             if self.follow.isChecked():
                 self.view.scrollToBottom()

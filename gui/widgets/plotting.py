@@ -23,6 +23,15 @@ def pen(colour: str | QColor, width: float = 1.0, alpha: float = 1.0, dashed: bo
     return made
 
 
+class WholeAxis(pg.AxisItem):  # type: ignore[misc]
+    """An axis of epochs, steps or trials: never half of one."""
+
+    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
+        """Only spacings of one and more."""
+        spacings = super().tickSpacing(minVal, maxVal, size)
+        return [(max(1.0, round(spacing)), offset) for spacing, offset in spacings]
+
+
 class Plot(pg.PlotWidget):  # type: ignore[misc]
     """A plot on a card: axes left and below, a faint grid, colours that follow the theme.
 
@@ -33,7 +42,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
     restyled = Signal()
 
     def __init__(self, x_label: str = "", y_label: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent, axisItems={"bottom": WholeAxis("bottom")})
         self.setFrameStyle(0)
         self.setMenuEnabled(False)
         self.hideButtons()

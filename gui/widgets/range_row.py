@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QCompleter, QGridLayout, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QComboBox, QCompleter, QGridLayout, QLineEdit, QSizePolicy, QStackedWidget, QWidget
 
 from core.errors import SpecError
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from gui.models.range_draft import Kind, RangeDraft
-from gui.widgets.basics import icon_button, label, set_invalid
+from gui.widgets.basics import icon_button, label, row, set_invalid
 from gui.widgets.range_strip import RangeStrip
 
-WIDTHS = (132, 112, 66, 66, 98)
+WIDTHS = (152, 120, 60, 60, 92)
 """Pixels of the columns name, type, from, to and scale; the strip takes the rest."""
 
 _SCALINGS = {
     Scaling.AUTO: "Auto",
     Scaling.LINEAR: "Linear",
     Scaling.LOGARITHMIC: "Log",
-    Scaling.REVERSE_LOGARITHMIC: "Reverse log",
+    Scaling.REVERSE_LOGARITHMIC: "Reverse",
 }
 
 
@@ -77,13 +77,17 @@ class RangeRow(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(2)
-        for column, widget in enumerate((self.name, self.kind, self.low, self.high, self.scaling, self.strip)):
+        ends = QWidget()
+        ends.setLayout(row(self.low, self.high, self.scaling, spacing=6))
+        self._content = QStackedWidget()
+        self._content.addWidget(ends)
+        self._content.addWidget(self.values)
+        self._content.setFixedWidth(sum(WIDTHS[2:]) + 12)
+        for column, widget in enumerate((self.name, self.kind, self._content, self.strip, self.remove)):
             grid.addWidget(widget, 0, column)
-        grid.addWidget(self.values, 0, 2, 1, 3)
-        grid.addWidget(self.remove, 0, 6)
-        grid.addWidget(self.problem, 1, 0, 1, 7)
-        grid.setColumnStretch(5, 1)
-        self.values.setFixedWidth(sum(WIDTHS[2:]) + 12)
+        grid.addWidget(self.problem, 1, 0, 1, 5)
+        grid.setColumnStretch(3, 1)
+        self._content.setFixedHeight(self.kind.sizeHint().height())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def _connect(self) -> None:
@@ -128,10 +132,14 @@ class RangeRow(QWidget):
         blocked = self.blockSignals(True)
         if self.name.currentText() != draft.name:
             self.name.setEditText(draft.name)
+            line_edit = self.name.lineEdit()
+            if line_edit is not None:
+                line_edit.setCursorPosition(0)
         self.kind.setCurrentIndex(self.kind.findData(draft.kind))
         for editor, text in ((self.low, draft.low), (self.high, draft.high), (self.values, draft.values)):
             if editor.text() != text:
                 editor.setText(text)
+                editor.setCursorPosition(0)
         self.scaling.setCurrentIndex(self.scaling.findData(draft.scaling))
         self._show_fields()
         self._name_for_screen_readers()
@@ -139,9 +147,7 @@ class RangeRow(QWidget):
 
     def _show_fields(self) -> None:
         kind = Kind(self.kind.currentData())
-        for widget in (self.low, self.high, self.scaling):
-            widget.setVisible(kind.has_ends)
-        self.values.setVisible(not kind.has_ends)
+        self._content.setCurrentIndex(0 if kind.has_ends else 1)
         self.values.setPlaceholderText("value" if kind is Kind.FIXED else "a, b, c")
         scalings = self.scaling.model()
         assert isinstance(scalings, QStandardItemModel)

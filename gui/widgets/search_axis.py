@@ -38,9 +38,9 @@ class Axis:
         return cls(name, unit, low, high, is_log, ())
 
     def ends(self) -> list[tuple[float, str]]:
-        """What stands at the two ends."""
+        """What stands at the two ends; every word, where there are few of them."""
         if self._names:
-            return [(0.0, self._names[0]), (1.0, self._names[-1])] if len(self._names) > 1 else [(1.0, self._names[0])]
+            return self.ticks() if len(self._names) <= 8 else [(0.0, self._names[0]), (1.0, self._names[-1])]
         if not len(self.unit) or not np.isfinite(self.unit).any():
             return []
         return [(0.0, words.number(self._low, 3)), (1.0, words.number(self._high, 3))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSpinBox
 
 from core.engines.base import Capabilities
@@ -137,14 +137,16 @@ class SearchForm(Card):
         self.metric_box.editTextChanged.connect(self._on_changed)
         for spin in (self.max_jobs, self.parallel, self.seed):
             spin.setMinimumWidth(72)
+            spin.setFixedHeight(self.strategy.sizeHint().height())
+            spin.lineEdit().setTextMargins(6, 0, 0, 0)
             spin.valueChanged.connect(self._on_changed)
         self.early.toggled.connect(self._on_changed)
 
     def _add_pair(self, first: str, second: str) -> None:
         pair = QHBoxLayout()
         pair.setSpacing(8)
-        pair.addWidget(self.fields[first], 1)
-        pair.addWidget(self.fields[second], 1)
+        for name in (first, second):
+            pair.addWidget(self.fields[name], 1, Qt.AlignmentFlag.AlignTop)
         self.body.addLayout(pair)
 
     def _on_changed(self) -> None:

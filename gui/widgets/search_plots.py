@@ -10,12 +10,12 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from core.jobs.records import TrainingJob
 from gui.models import words
-from gui.theme import tokens
-from gui.widgets.basics import label
+from gui.theme import font, tokens
+from gui.widgets.basics import ElidedLabel
 from gui.widgets.plotting import Plot, curve, pen
 from gui.widgets.search_axis import Axis
 from gui.widgets.trial_curves import Array, Bundle, nearest
@@ -47,12 +47,12 @@ class _SearchPlot(QWidget):
         self.plot.restyled.connect(self.schedule)
         self.plot.scene().sigMouseMoved.connect(self._on_moved)
         self.plot.scene().sigMouseClicked.connect(self._on_clicked)
-        self.readout = label(role="figures")
-        self.readout.setProperty("role", "muted")
+        self.readout = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
+        self.readout.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.readout.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._tools = QHBoxLayout()
         self._tools.setSpacing(8)
-        self._tools.addStretch(1)
-        self._tools.addWidget(self.readout)
+        self._tools.addWidget(self.readout, 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(4)
@@ -250,7 +250,7 @@ class ParallelPlot(_SearchPlot):
         """Draw everything now."""
         objectives = self._objectives()
         axes = [Axis.of(name, [t.hyperparameters.get(name, "") for t in self._trials]) for name in self._parameters]
-        axes.append(Axis.of(self._metric, [repr(value) if np.isfinite(value) else "" for value in objectives]))
+        axes.append(Axis.of(self._metric, [repr(float(value)) if np.isfinite(value) else "" for value in objectives]))
         self._lines = np.column_stack([axis.unit for axis in axes]) if self._trials else np.empty((0, len(axes)))
         x = np.append(np.arange(len(axes), dtype=np.float64), np.nan)
         complete = np.flatnonzero(np.isfinite(self._lines).all(axis=1)) if len(self._lines) else np.empty(0, np.int64)
@@ -284,8 +284,11 @@ class ParallelPlot(_SearchPlot):
         self._ends = []
         for at, axis in enumerate(axes):
             for place, text in axis.ends():
-                item = pg.TextItem(text, color=tokens().muted, anchor=(0.5, 1.0 if place > 0.5 else 0.0))
-                item.setPos(at, place + (0.01 if place > 0.5 else -0.01))
+                below, above = place <= 0.0, place >= 1.0
+                anchor = (0.5, 0.0) if below else (0.5, 1.0) if above else (-0.1, 0.5)
+                item = pg.TextItem(text, color=tokens().muted, anchor=anchor)
+                item.setFont(font("caption"))
+                item.setPos(at, place)
                 self.plot.addItem(item, ignoreBounds=True)
                 self._ends.append(item)
         self.plot.setRange(xRange=(-0.3, count - 0.7), yRange=(-0.12, 1.12), padding=0)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.models import words
 from gui.models.curves import Curves
 from gui.theme import tokens
-from gui.widgets.basics import button, label
+from gui.widgets.basics import ElidedLabel, button
 from gui.widgets.curve_colours import CURVE_COLOURS
 from gui.widgets.plotting import Plot, curve, pen
 from gui.widgets.trial_curves import Array, Bundle, Bundler, nearest
@@ -89,14 +89,14 @@ class TrialPlot(QWidget):
         self.log_box.toggled.connect(self._on_log)
         self.fit = button("Fit", kind="ghost", tip="Show everything again after zooming")
         self.fit.clicked.connect(lambda: self.plot.enableAutoRange())
-        self.readout = label(role="figures")
-        self.readout.setProperty("role", "muted")
+        self.readout = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
+        self.readout.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.readout.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._tools = QHBoxLayout()
         self._tools.setSpacing(8)
         for widget in (self.metric_box, self.smoothing, self.log_box, self.fit):
             self._tools.addWidget(widget)
-        self._tools.addStretch(1)
-        self._tools.addWidget(self.readout)
+        self._tools.addWidget(self.readout, 1)
 
     # Content ---------------------------------------------------------------------------------------------------
 

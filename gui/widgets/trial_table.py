@@ -25,7 +25,7 @@ from gui.widgets.basics import button, label
 from gui.widgets.curve_colours import CURVE_COLOURS
 from gui.widgets.pill import status_look
 
-_WIDTHS = {TrialColumn.NUMBER: 72, TrialColumn.STATUS: 132, TrialColumn.OBJECTIVE: 112, TrialColumn.DURATION: 84}
+_WIDTHS = {TrialColumn.NUMBER: 84, TrialColumn.STATUS: 132, TrialColumn.OBJECTIVE: 112, TrialColumn.DURATION: 84}
 
 
 class TrialDelegate(QStyledItemDelegate):
@@ -134,6 +134,7 @@ class TrialTable(QWidget):
         header.setHighlightSections(False)
         header.setDefaultSectionSize(118)
         header.setMinimumSectionSize(56)
+        header.setStretchLastSection(True)
         self.view.entered.connect(lambda index: self.hovered.emit(self._model.name_at(index.row()) or ""))
         self.view.viewport().installEventFilter(self)
         self.view.selectionModel().currentRowChanged.connect(self._on_current)

@@ -1,0 +1,76 @@
+"""The lines of "What this will do", in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.dataset.records import SPLITS
+from core.tuning.ranges import combinations
+from gui.models import words
+from gui.models.tuning_draft import TuningDraft
+from training_scripts.backbones import BACKBONES
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+    from core.tuning.forecast import Forecast
+
+Line = tuple[str, str, str]
+
+
+def forecast_lines(
+    draft: TuningDraft, manifest: Manifest | None, forecast: Forecast | None, missing_megabytes: float
+) -> list[Line]:
+    """(icon, title, text) of each line; what is not known yet is said so, so that no line comes or goes."""
+    lines = [
+        ("data", "Dataset", _dataset(manifest)),
+        ("tuning", "Trials", _trials(draft)),
+        ("filter", "Grid", _combinations(draft)),
+        ("clock", "Time", _time(forecast, manifest)),
+        ("chip", "Cost", "None: it runs on this computer"),
+    ]
+    if missing_megabytes:
+        title = BACKBONES[draft.backbone].title
+        lines.append(("download", "Fetches", f"{missing_megabytes:.0f} MB of weights of {title}, once"))
+    return lines
+
+
+def warning_texts(forecast: Forecast) -> list[str]:
+    """A forecast's warnings, each as what is the matter and what to do."""
+    return [f"{caution.message} {caution.fix}".strip() for caution in forecast.warnings]
+
+
+def _dataset(manifest: Manifest | None) -> str:
+    if manifest is None:
+        return "None chosen yet"
+    counts = ", ".join(f"{len(manifest.of(split)):,} {split}" for split in SPLITS if manifest.of(split))
+    return f"{words.counted(len(manifest.classes), 'class', 'classes')}, {counts}"
+
+
+def _trials(draft: TuningDraft) -> str:
+    if not draft.is_tuning:
+        return "One training job: nothing is searched"
+    at_once = min(draft.max_parallel_jobs, draft.max_jobs)
+    early = ", poor ones end early" if draft.early_stopping else ""
+    return f"{words.counted(draft.max_jobs, 'trial')}, {at_once} at once, {draft.strategy}{early}"
+
+
+def _combinations(draft: TuningDraft) -> str:
+    if not draft.is_tuning:
+        return words.NONE
+    if any(row.problem is not None for row in draft.searched):
+        return "…"
+    ranges = [row.build() for row in draft.searched]
+    total = combinations([item for item in ranges if not isinstance(item, str)])
+    return "Endless: a range is continuous" if total is None else words.counted(total, "combination")
+
+
+def _time(forecast: Forecast | None, manifest: Manifest | None) -> str:
+    if manifest is None:
+        return "Known once there is a dataset"
+    if forecast is None or forecast.seconds is None:
+        return "…"
+    basis = "measured here" if forecast.basis == "measured" else "first estimate"
+    text = f"About {words.duration(max(10.0, forecast.seconds))} ({basis})"
+    if forecast.features_seconds >= 1:
+        text += f", {words.duration(forecast.features_seconds)} of it for features"
+    return text

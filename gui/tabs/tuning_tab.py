@@ -1,0 +1,341 @@
+"""The Tuning tab: model and search left, hyperparameters in the middle, what it will do and Start right."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
+
+from core.errors import SpecError, UserFacingError, WeightsUnavailable
+from core.jobs.contract import default_metrics
+from core.jobs.records import Job, TuningJob
+from core.jobs.specs import Spec
+from core.progress import CancelToken, Report
+from core.tuning.presets import PRESETS, QUICK_LOOK, Preset
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+from gui.feed import JobsFeed
+from gui.models.forecast_lines import forecast_lines, warning_texts
+from gui.models.tuning_draft import (
+    TuningDraft,
+    build_spec,
+    check_row,
+    draft_from_json,
+    draft_from_preset,
+    draft_from_spec,
+    script_hyperparameters,
+    suggestion,
+)
+from gui.widgets.basics import button
+from gui.widgets.card import Card, PageHeader, page_layout
+from gui.widgets.forecast_card import ForecastCard
+from gui.widgets.ranges_table import RangesTable
+from gui.widgets.search_form import ModelForm, SearchForm
+from gui.widgets.weights_panel import WeightsPanel
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+    from core.tuning.forecast import Forecast
+
+_STATE = "tuning_form"
+_FORECAST_MS = 150
+_SAVE_MS = 1000
+
+
+class TuningTab(QWidget):
+    """Sets up a tuning job, or a training job when nothing is searched, and starts it.
+
+    Signals:
+        job_started(str): a job of that name was started.
+        dataset_asked(): the user wants to choose a dataset.
+    """
+
+    job_started = Signal(str)
+    dataset_asked = Signal()
+
+    def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
+        super().__init__()
+        self._workbench, self._bridge = workbench, bridge
+        self._manifest: Manifest | None = None
+        self._forecasting: Handle | None = None
+        self._launching: Handle | None = None
+        self._metric = ""
+        self._make_forms()
+        self._lay_out()
+        self._connect()
+        feed.jobs_changed.connect(self._on_jobs)
+        self._on_jobs(feed.jobs)
+        self.show_draft(self._recalled())
+
+    def _make_forms(self) -> None:
+        capabilities = self._workbench.engine.capabilities
+        metrics = {metric.name: metric.regex for metric in default_metrics()}
+        self._regexes = metrics
+        self.model_form = ModelForm()
+        self.weights = WeightsPanel(self._workbench, self._bridge)
+        self.model_form.add(self.weights)
+        self.search_form = SearchForm(capabilities, [name for name in metrics if "batch" not in name])
+        self.ranges = RangesTable(script_hyperparameters(), suggestion, check_row)
+        self.card = ForecastCard()
+        self._forecast_timer = self._timer(_FORECAST_MS, self._ask_forecast)
+        self._save_timer = self._timer(_SAVE_MS, self._save)
+
+    def _timer(self, milliseconds: int, slot: Any) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(slot)
+        return timer
+
+    def _lay_out(self) -> None:
+        self._header = PageHeader("Tuning")
+        presets = button("Presets", icon_name="lightbulb", tip="Searches to start from")
+        menu = QMenu(presets)
+        menu.setToolTipsVisible(True)
+        for preset in PRESETS:
+            action = menu.addAction(preset.title, partial(self._take_preset, preset))
+            action.setToolTip(preset.description)
+        presets.setMenu(menu)
+        self._header.add_action(presets)
+        left = QVBoxLayout()
+        left.setSpacing(12)
+        left.addWidget(self.model_form)
+        left.addWidget(self.search_form)
+        left.addStretch(1)
+        table = Card("Hyperparameters")
+        table.add(self.ranges)
+        middle = QVBoxLayout()
+        middle.addWidget(table)
+        middle.addStretch(1)
+        forms = QWidget()
+        row = QHBoxLayout(forms)
+        row.setContentsMargins(0, 0, 4, 0)
+        row.setSpacing(12)
+        row.addLayout(left)
+        row.addLayout(middle, 1)
+        for form in (self.model_form, self.search_form):
+            form.setFixedWidth(210)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setWidget(forms)
+        forms.setAutoFillBackground(False)
+        area.viewport().setAutoFillBackground(False)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.card.setFixedWidth(284)
+        columns = QHBoxLayout()
+        columns.setSpacing(8)
+        columns.addWidget(area, 1)
+        columns.addWidget(self.card)
+        box = page_layout(self)
+        box.addWidget(self._header)
+        box.addLayout(columns, 1)
+
+    def _connect(self) -> None:
+        self.model_form.changed.connect(self._on_model)
+        self.weights.changed.connect(self.refresh)
+        self.search_form.changed.connect(self._on_search)
+        self.ranges.changed.connect(self.refresh)
+        self.card.metric_check.changed.connect(self.refresh)
+        self.card.name_changed.connect(self.refresh)
+        self.card.start_asked.connect(self.start)
+        self.card.dataset_asked.connect(self.dataset_asked)
+        self.card.cancel_asked.connect(self._on_cancel)
+
+    # What the form holds ---------------------------------------------------------------------------------------
+
+    def draft(self) -> TuningDraft:
+        """The form as a value."""
+        draft = TuningDraft(
+            rows=self.ranges.drafts(),
+            name=self.card.name.text(),
+            weights=self.weights.value,
+            regex=self.card.metric_check.regex.text(),
+        )
+        return self.search_form.read(self.model_form.read(draft))
+
+    def show_draft(self, draft: TuningDraft, undo: str = "") -> None:
+        """Fill the form; the table's rows can be undone when `undo` says what was done."""
+        self.model_form.show_draft(draft)
+        self.search_form.show_draft(draft)
+        self.weights.show_weights(draft.backbone, draft.weights)
+        self._metric = draft.metric
+        self.card.metric_check.show_metric(draft.metric, draft.regex or self._regexes.get(draft.metric, ""))
+        self.card.name.setText(draft.name)
+        self.ranges.set_drafts(draft.rows, undo)
+        self.refresh()
+
+    def apply_preset(self, title: str) -> None:
+        """Fill the form from the preset of that title."""
+        self._take_preset(next(preset for preset in PRESETS if preset.title == title))
+
+    def _take_preset(self, preset: Preset) -> None:
+        self.show_draft(draft_from_preset(preset), f"the preset {preset.title}")
+
+    def load_job(self, name: str) -> None:
+        """Fill the form with what a job or trial was asked for."""
+        engine = self._workbench.engine
+
+        def work(report: Report, cancel: CancelToken) -> Spec:
+            return engine.spec(name)
+
+        def done(spec: Spec) -> None:
+            self.show_draft(draft_from_spec(spec), f"the settings of {name}")
+
+        self._bridge.run(work, done, self.card.error.show_error)
+
+    def set_dataset(self, manifest: Manifest) -> None:
+        """Train on this dataset version."""
+        self._manifest = manifest
+        self._header.set_context(f"{manifest.root.name}, version {manifest.version[:8]}")
+        self.refresh()
+
+    def _recalled(self) -> TuningDraft:
+        state = self._workbench.settings.recall(_STATE)
+        if state:
+            try:
+                return draft_from_json(state)
+            except (TypeError, ValueError, KeyError, AttributeError):
+                pass  # written by a version that knew other things: start afresh
+        return draft_from_preset(QUICK_LOOK)
+
+    def _save(self) -> None:
+        state = dataclasses.replace(self.draft(), name="").to_json()
+        settings = self._workbench.settings
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            settings.remember(_STATE, state)
+
+        self._bridge.run(work)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Keep the form at once: the application may be about to end."""
+        super().hideEvent(event)
+        if self._save_timer.isActive():
+            self._save_timer.stop()
+            self._workbench.settings.remember(_STATE, dataclasses.replace(self.draft(), name="").to_json())
+
+    # Checks and forecast ---------------------------------------------------------------------------------------
+
+    def _on_model(self) -> None:
+        self.weights.set_backbone(self.model_form.backbone.currentData())
+        self.refresh()
+
+    def _on_search(self) -> None:
+        metric = self.search_form.metric_box.currentText().strip()
+        if metric != self._metric:
+            self._metric = metric
+            self.card.metric_check.show_metric(metric, self._regexes.get(metric, self.card.metric_check.regex.text()))
+        self.refresh()
+
+    def problem(self) -> SpecError | None:
+        """The first thing that is wrong with the form, marked where it is."""
+        draft = self.draft()
+        first = self.ranges.check() or self.card.metric_check.check()
+        error: SpecError | None = None
+        try:
+            build_spec(draft)
+        except SpecError as raised:
+            error = raised
+        self.search_form.show_error(error)
+        self.card.name_field.show_error(error if error is not None and error.field == "name" and draft.name else None)
+        return first or error
+
+    def refresh(self) -> None:
+        """Validate, name the button, and ask for a forecast soon."""
+        draft = self.draft()
+        self.model_form.show_searched(draft)
+        self.search_form.show_tuning(draft.is_tuning)
+        error = self.problem()
+        what = "Start tuning" if draft.is_tuning else "Start training"
+        if self._manifest is None:
+            why_not = "There is no dataset yet."
+        else:
+            why_not = f"{error.what} {error.fix}".strip() if error is not None else ""
+        self.card.set_ready(what, why_not, self._manifest is not None)
+        self._show_lines(draft, None)
+        if error is None:
+            self._forecast_timer.start()
+        else:
+            self.card.set_warnings(())
+        self._save_timer.start()
+
+    def _show_lines(self, draft: TuningDraft, forecast: Forecast | None) -> None:
+        self.card.set_lines(forecast_lines(draft, self._manifest, forecast, self.weights.missing_megabytes))
+
+    def _ask_forecast(self) -> None:
+        draft, manifest, workbench = self.draft(), self._manifest, self._workbench
+        if self._forecasting is not None:
+            self._forecasting.cancel()
+        try:
+            spec = self._spec(draft)
+        except SpecError:
+            return
+
+        def work(report: Report, cancel: CancelToken) -> Forecast:
+            return workbench.forecast(spec, manifest)
+
+        def done(forecast: Forecast) -> None:
+            self._forecasting = None
+            self._show_lines(draft, forecast)
+            self.card.set_warnings(warning_texts(forecast))
+
+        self._forecasting = self._bridge.run(work, done, self.card.error.show_error)
+
+    def _on_jobs(self, jobs: tuple[Job, ...]) -> None:
+        finished = [job.name for job in jobs if isinstance(job, TuningJob) and job.best_trial is not None]
+        self.search_form.offer_warm_starts(finished)
+
+    # Start -----------------------------------------------------------------------------------------------------
+
+    def _spec(self, draft: TuningDraft) -> Spec:
+        manifest = self._manifest
+        if manifest is None:
+            return build_spec(draft)
+        return build_spec(draft, manifest.version, str(manifest.root))
+
+    def start(self) -> None:
+        """Launch the job that the form asks for."""
+        if self._manifest is None or self._launching is not None or self.problem() is not None:
+            return
+        try:
+            spec = self._spec(self.draft())
+        except SpecError as error:
+            self.card.error.show_error(error)
+            return
+        manifest, workbench = self._manifest, self._workbench
+
+        def work(report: Report, cancel: CancelToken) -> str:
+            return workbench.launch(spec, manifest, report, cancel)
+
+        self.card.begin()
+        self._launching = self._bridge.run(work, self._on_started, self._on_failed, self.card.progress.update_progress)
+
+    def _on_started(self, name: str) -> None:
+        self._launching = None
+        self.card.end()
+        self.card.name.clear()
+        self.refresh()
+        self.job_started.emit(name)
+
+    def _on_failed(self, error: UserFacingError) -> None:
+        self._launching = None
+        if isinstance(error, WeightsUnavailable):
+            self.card.end()
+            self.weights.error.show_error(error)
+            self.weights.choice.setFocus()
+        elif isinstance(error, SpecError) and self.ranges.show_problem(error.field, error):
+            self.card.end()
+        else:
+            self.card.end(error)
+        self.refresh()
+
+    def _on_cancel(self) -> None:
+        if self._launching is not None:
+            self._launching.cancel()
+            self._launching = None
+        self.card.end()
+        self.refresh()
