@@ -1,4 +1,4 @@
-"""Run in a process of its own: smdebug's reader and rule base against ours. `python -W ignore smdebug_check.py OURS THEIRS`.
+"""smdebug's reader and rule base against ours: `python -W ignore smdebug_check.py OURS THEIRS`, a process of its own.
 
 OURS is a trial that our hook wrote; THEIRS a folder in which smdebug's own hook is to write one. Ends with status 0
 and the word "same" when every value that smdebug reads is the value that we read.
@@ -29,7 +29,7 @@ def write_theirs(folder: Path) -> None:
         nn.CrossEntropyLoss(),
     )
     model[0].weight.requires_grad = False
-    reductions = smd.ReductionConfig(reductions=["min", "max"], abs_reductions=["mean"], save_raw_tensor=True)
+    reductions = smd.ReductionConfig(reductions=["min", "max"], abs_reductions=["max"], save_raw_tensor=True)
     hook = smd.Hook(
         str(folder), save_all=True, save_config=smd.SaveConfig(save_interval=1), reduction_config=reductions
     )
