@@ -16,7 +16,7 @@ from PySide6.QtGui import (
     QDesktopServices,
     QGuiApplication,
 )
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QHBoxLayout, QMainWindow, QStackedWidget, QToolButton, QWidget
 
 from core.dataset.manifest import Manifest
 from core.errors import UserFacingError
@@ -31,7 +31,7 @@ from gui.drops import WindowDrops
 from gui.feed import JobsFeed
 from gui.menu import WindowMenu
 from gui.theme import Choice, Theme
-from gui.widgets.basics import icon_button
+from gui.widgets.basics import icon_button, padded
 from gui.widgets.rail import Rail, RailTabs
 from gui.widgets.status_bar import WindowStatus
 from gui.widgets.toast import Toasts
@@ -94,6 +94,8 @@ class MainWindow(QMainWindow):
             module, _, name = self._specs[key].page.partition(":")
             made = getattr(importlib.import_module(module), name)(self.workbench, self._bridge, self.feed)
             self._pages[key] = made
+            for spin in made.findChildren(QAbstractSpinBox):
+                padded(spin)
             self._stack.addWidget(made)
             getattr(self, f"_wire_{key}")(made)
         return self._pages[key]

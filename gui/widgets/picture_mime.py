@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QBuffer, QIODevice, QMimeData
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtGui import QImage, QImageWriter, QPixmap
 
 from core.predict.intake import Item
 
@@ -52,7 +52,8 @@ def _encoded(image: Any) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     # PNG keeps every pixel, so the answer is that of the file itself.
-    image.save(buffer, b"PNG")
+    # QImage.save takes the name of a format as text only, and its type stub as bytes only; a writer does not mind.
+    QImageWriter(buffer, b"PNG").write(image)
     return bytes(buffer.data().data())
 
 

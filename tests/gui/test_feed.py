@@ -1,57 +1,19 @@
 import dataclasses
-import threading
 
 import pytest
 
-from core.engines.base import Engine
-from core.errors import EngineError
-from core.jobs.records import EventBatch, MetricEvent, StatusEvent, TrainingJob
+from core.jobs.records import MetricEvent, StatusEvent
 from core.jobs.status import JobStatus
 from gui import feed as feed_module
 from gui.feed import JobsFeed
 
 
-class ScriptedEngine(Engine):
-    """Jobs and events in memory; only what a feed asks for."""
-
-    name = "scripted"
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.log, self.records, self.fail, self.polls = [], [], False, 0
-
-    def events(self, since=0, job=None):
-        with self.lock:
-            self.polls += 1
-            if self.fail:
-                raise EngineError("The engine is away.")
-            new = tuple(self.log[since : since + 3])
-            return EventBatch(new, since + len(new))
-
-    def jobs(self):
-        with self.lock:
-            return tuple(self.records)
-
-    def put(self, *events):
-        with self.lock:
-            self.log.extend(events)
-
-    def set_job(self, name, status):
-        with self.lock:
-            self.records = [TrainingJob(name, status, 0.0)]
-
-    stage = start = stop = resume = delete = job = trials = spec = read_log = fetch_artifact = None
-
-
-ScriptedEngine.__abstractmethods__ = frozenset()
-
-
 @pytest.fixture
-def engine(monkeypatch):
+def engine(scripted_engine, monkeypatch):
     monkeypatch.setattr(feed_module, "IDLE_MS", 20)
     monkeypatch.setattr(feed_module, "BUSY_MS", 5)
     monkeypatch.setattr(feed_module, "RETRY_MS", 20)
-    return ScriptedEngine()
+    return scripted_engine
 
 
 @pytest.fixture
