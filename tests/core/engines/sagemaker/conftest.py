@@ -24,7 +24,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     os.environ.update(before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def aws(cloud: Cloud) -> Aws:
     return Aws(region="us-east-1")
 

@@ -1,0 +1,71 @@
+"""Where things lie in the bucket.
+
+<prefix>/datasets/<version>/<channel>/<class>/<file>   with a manifest.json beside the class folders
+<prefix>/features/<key>/                               frozen features, a channel
+<prefix>/weights/<sha256>/<file>                       pretrained weights, a channel
+<prefix>/code/<sha256>/sourcedir.tar.gz                training_scripts
+<prefix>/jobs/<job>/output/model.tar.gz                as SageMaker writes it
+<prefix>/checkpoints/<job>/<training job>/             synced while a job runs: checkpoint, tensors, profiler files
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from core.dataset.manifest import CHANNEL_FILE, Entry, Manifest
+from core.errors import UsageError
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """The bucket and the key of an s3:// address, without slashes at the key's ends.
+
+    Raises:
+        UsageError: it is none.
+    """
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket:
+        raise UsageError(f"{uri!r} is no S3 address.", fix="Write s3://BUCKET/PREFIX.")
+    return bucket, key.strip("/")
+
+
+def join(*parts: str) -> str:
+    """A key from its parts; empty ones are left out."""
+    return "/".join(part.strip("/") for part in parts if part.strip("/"))
+
+
+def channel_keys(manifest: Manifest, split: str) -> dict[str, Entry]:
+    """The pictures of a channel by their key inside it, `<class>/<file>`; subfolders of a class stay.
+
+    Names are kept exactly. Where two pictures would get one key, the later has its content's hash before the ending.
+    """
+    keys: dict[str, Entry] = {}
+    for entry in manifest.of(split):
+        key = _inside(entry.path, manifest.classes[entry.label])
+        if key in keys:
+            path = PurePosixPath(key)
+            key = str(path.with_name(f"{path.stem}-{entry.sha256[:12]}{path.suffix}"))
+        keys[key] = entry
+    return keys
+
+
+def channel_manifest(manifest: Manifest, keys: Mapping[str, Entry]) -> bytes:
+    """The manifest.json of a channel in S3: what a job reads its pictures, classes and version from."""
+    data = {
+        "format": 1,
+        "root": ".",
+        "dataset_version": manifest.version,
+        "classes": list(manifest.classes),
+        "pictures": [{"path": key, "label": e.label, "sha256": e.sha256} for key, e in keys.items()],
+    }
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def _inside(path: str, label: str) -> str:
+    parts = path.split("/")
+    rest = parts[parts.index(label) + 1 :] if label in parts[:-1] else parts[-1:]
+    return "/".join((label, *rest))
+
+
+__all__ = ["CHANNEL_FILE", "channel_keys", "channel_manifest", "join", "split_uri"]

@@ -1,0 +1,344 @@
+"""Upload a dataset version to S3: many requests at once, only what is new, each object checked by its SHA-256.
+
+What was sent is kept in an index object beside the versions, so that an upload that broke off goes on where it was,
+and a new version of a dataset sends its new pictures only: the others are copied inside S3. Nothing is deleted.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.engines.sagemaker.failures import code_of, translated
+from core.engines.sagemaker.gate import Gate
+from core.engines.sagemaker.layout import CHANNEL_FILE, channel_keys, channel_manifest, join
+from core.errors import Cancelled, DatasetError
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+
+INDEX = ".sagehound-uploads.json.gz"
+MULTIPART_BYTES = 64 * 2**20
+ATTEMPTS = 4
+_SAVE_EVERY_S = 15.0
+_REPORT_EVERY_S = 0.25
+_THROTTLED = ("SlowDown", "503", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded")
+_PASSING = (
+    *_THROTTLED,
+    *("500", "502", "504", "InternalError", "RequestTimeout", "BadDigest", "ConnectionClosedError", "ReadTimeoutError"),
+    *("ConnectTimeoutError", "EndpointConnectionError", "HTTPClientError", "IncompleteReadError"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadResult:
+    """What an upload did; `channels` maps a channel's name to its s3:// address. Files count without manifests."""
+
+    uri: str
+    channels: Mapping[str, str]
+    files: int
+    sent: int
+    copied: int
+    kept: int
+    bytes_sent: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One object to be: its key, the content's hash, and where the bytes come from."""
+
+    key: str
+    sha256: str
+    file: Path | None
+    content: bytes = b""
+    size: int = 0
+
+
+def upload(
+    manifest: Manifest,
+    client: Any,
+    bucket: str,
+    prefix: str = "",
+    report: Report = ignore_progress,
+    cancel: CancelToken | None = None,
+    *,
+    paused: Callable[[], bool] = lambda: False,
+    encryption: Mapping[str, str] | None = None,
+    threads: int = 32,
+) -> UploadResult:
+    """Put a dataset version under s3://bucket/prefix/<version>/<channel>/<class>/<file>.
+
+    Args:
+        client: a boto3 S3 client; its connection pool should hold `threads` connections.
+        paused: while it is true, no new object is begun.
+        encryption: arguments of PutObject, for instance ServerSideEncryption and SSEKMSKeyId.
+
+    Raises:
+        Cancelled: through `cancel`; what was sent stays, and is not sent again.
+        DatasetError: a picture is gone or not what it was at the scan.
+        EngineError: S3 refused, or could not be reached for longer than the retries last.
+    """
+    return _Upload(
+        manifest, client, bucket, prefix, report, cancel or CancelToken(), paused, dict(encryption or {})
+    ).run(threads)
+
+
+class _Upload:
+    def __init__(
+        self,
+        manifest: Manifest,
+        client: Any,
+        bucket: str,
+        prefix: str,
+        report: Report,
+        cancel: CancelToken,
+        paused: Callable[[], bool],
+        encryption: dict[str, str],
+    ) -> None:
+        self._manifest, self._client, self._bucket, self._prefix = manifest, client, bucket, prefix.strip("/")
+        self._report, self._cancel, self._paused, self._encryption = report, cancel, paused, encryption
+        self._base = join(self._prefix, manifest.version)
+        self._lock = threading.Lock()
+        self._gate = Gate()
+        self._index: dict[str, str] = {}
+        self._sent = self._copied = self._kept = self._bytes = self._work = 0
+        self._total = self._total_bytes = 0
+        self._started = self._told = self._saved = time.monotonic()
+        self._failure: BaseException | None = None
+
+    def run(self, threads: int) -> UploadResult:
+        self._report(Progress(0, None, "Comparing with what is in S3"))
+        with translated("The dataset could not be uploaded."):
+            self._index = self._load_index()
+            there = self._listing()
+            keys = {split: channel_keys(self._manifest, split) for split in self._manifest.splits}
+            pictures = [
+                _Task(join(self._base, split, key), entry.sha256, self._manifest.path_of(entry))
+                for split, entries in keys.items()
+                for key, entry in entries.items()
+            ]
+            manifests = [self._channel_task(split, entries) for split, entries in keys.items()]
+            missing = self._sized(self._without(pictures, there))
+            self._kept = len(pictures) - len(missing)
+            self._total, self._total_bytes = len(pictures), sum(task.size for task in missing)
+            try:
+                self._send_all(missing, threads)
+                self._send_all(self._without(manifests, there), len(manifests))  # last: a channel is then whole
+            finally:
+                if self._sent or self._copied:
+                    self._save_index()
+        self._tell(force=True)
+        channels = {split: f"s3://{self._bucket}/{join(self._base, split)}" for split in keys}
+        files = self._sent - len(self._without(manifests, there))
+        return UploadResult(
+            f"s3://{self._bucket}/{self._base}",
+            channels,
+            self._total,
+            files,
+            self._copied,
+            self._kept,
+            self._bytes,
+            time.monotonic() - self._started,
+        )
+
+    def _channel_task(self, split: str, entries: Mapping[str, Any]) -> _Task:
+        content = channel_manifest(self._manifest, entries)
+        key = join(self._base, split, CHANNEL_FILE)
+        return _Task(key, hashlib.sha256(content).hexdigest(), None, content, len(content))
+
+    def _without(self, tasks: Iterable[_Task], there: set[str]) -> list[_Task]:
+        """The tasks whose object is not there with that content."""
+        return [
+            task for task in tasks if not (task.key in there and self._index.get(self._own(task.key)) == task.sha256)
+        ]
+
+    def _sized(self, tasks: list[_Task]) -> list[_Task]:
+        found = []
+        for task in tasks:
+            assert task.file is not None
+            try:
+                found.append(_Task(task.key, task.sha256, task.file, size=task.file.stat().st_size))
+            except OSError as error:
+                raise _gone(task.file, error) from error
+        return found
+
+    def _send_all(self, tasks: list[_Task], threads: int) -> None:
+        """Send all of them, or raise what went wrong first."""
+        queue = deque(tasks)
+        # What an earlier version of the dataset has is copied inside S3.
+        known = {sha256: key for key, sha256 in self._index.items()}
+        count = max(1, min(threads, self._gate.high, len(tasks)))
+        with ThreadPoolExecutor(count, thread_name_prefix="sagehound-upload") as pool:
+            for future in [pool.submit(self._worker, queue, known) for _ in range(count)]:
+                future.result()
+        if self._failure is not None:
+            raise self._failure
+        self._cancel.raise_if_cancelled()
+
+    def _worker(self, queue: deque[_Task], known: Mapping[str, str]) -> None:
+        while self._failure is None and not self._cancel.cancelled:
+            if self._paused():
+                self._cancel.wait(0.2)
+                continue
+            if not self._gate.enter():
+                continue
+            work, throttled = 0.0, False
+            try:
+                task = queue.popleft()
+                throttled = self._deliver(task, known)
+                work = 1.0 + task.size / 65_536  # a request costs about as much as 64 kB
+            except IndexError:
+                return
+            except BaseException as error:
+                with self._lock:
+                    self._failure = self._failure or error
+            finally:
+                self._gate.leave(work, throttled)
+
+    def _deliver(self, task: _Task, known: Mapping[str, str]) -> bool:
+        """Bring one object about; tells whether S3 asked for less on the way."""
+        throttled = False
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                source = known.get(task.sha256)
+                copied = source is not None and task.file is not None and self._copy(source, task)
+                if not copied:
+                    self._put(task)
+                self._note(task, copied)
+                return throttled
+            except Exception as error:
+                code = code_of(error)
+                throttled = throttled or code in _THROTTLED
+                if code not in _PASSING or attempt == ATTEMPTS:
+                    raise
+                self._cancel.wait(0.5 * 2**attempt)
+                if self._cancel.cancelled:
+                    raise Cancelled from None
+        return throttled
+
+    def _copy(self, source: str, task: _Task) -> bool:
+        """Copy what is in S3 already; False if it is not there any more."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self._client.copy_object(
+                Bucket=self._bucket,
+                Key=task.key,
+                CopySource={"Bucket": self._bucket, "Key": join(self._prefix, source)},
+                ChecksumAlgorithm="SHA256",
+                **self._encryption,
+            )
+        except ClientError as error:
+            if code_of(error) in ("NoSuchKey", "404", "AccessDenied"):
+                return False
+            raise
+        return True
+
+    def _put(self, task: _Task) -> None:
+        if task.size >= MULTIPART_BYTES and task.file is not None:
+            self._put_large(task, task.file)
+            return
+        content = task.content
+        if task.file is not None:
+            try:
+                content = task.file.read_bytes()
+            except OSError as error:
+                raise _gone(task.file, error) from error
+            if hashlib.sha256(content).hexdigest() != task.sha256:
+                raise _changed(task.file)
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=task.key,
+            Body=content,
+            ChecksumSHA256=base64.b64encode(bytes.fromhex(task.sha256)).decode(),
+            **self._encryption,
+        )
+
+    def _put_large(self, task: _Task, file: Path) -> None:
+        from boto3.s3.transfer import TransferConfig
+
+        with file.open("rb") as opened:
+            if hashlib.file_digest(opened, "sha256").hexdigest() != task.sha256:
+                raise _changed(file)
+        extra = {"ChecksumAlgorithm": "SHA256", **self._encryption}
+        self._client.upload_file(
+            str(file), self._bucket, task.key, ExtraArgs=extra, Config=TransferConfig(max_concurrency=4)
+        )
+
+    def _note(self, task: _Task, copied: bool) -> None:
+        with self._lock:
+            self._index[self._own(task.key)] = task.sha256
+            self._copied += copied
+            self._sent += not copied
+            self._bytes += 0 if copied else task.size
+            self._work += task.size
+            save = time.monotonic() - self._saved > _SAVE_EVERY_S
+            if save:
+                self._saved = time.monotonic()
+        if save:
+            self._save_index()
+        self._tell()
+
+    def _tell(self, force: bool = False) -> None:
+        now = time.monotonic()
+        if now - self._told < _REPORT_EVERY_S and not force:
+            return
+        self._told = now
+        done = min(self._kept + self._sent + self._copied, self._total)
+        rate = self._work / max(now - self._started, 1e-6)
+        left = (self._total_bytes - self._work) / rate if rate else 0.0
+        words = (
+            f"Uploading, {_mb(self._work)} of {_mb(self._total_bytes)} MB, {_mb(rate)} MB/s, {max(left, 0):.0f} s left"
+        )
+        self._report(Progress(done, self._total, words, "files"))
+
+    def _own(self, key: str) -> str:
+        return key.removeprefix(f"{self._prefix}/") if self._prefix else key
+
+    def _listing(self) -> set[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{self._base}/")
+        return {item["Key"] for page in pages for item in page.get("Contents", ())}
+
+    def _load_index(self) -> dict[str, str]:
+        try:
+            body = self._client.get_object(Bucket=self._bucket, Key=join(self._prefix, INDEX))["Body"].read()
+            data = json.loads(gzip.decompress(body))
+            return {str(key): str(value) for key, value in data["objects"].items()} if data["format"] == 1 else {}
+        except self._client.exceptions.NoSuchKey:
+            return {}
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
+            return {}  # a damaged index costs an upload, nothing more
+
+    def _save_index(self) -> None:
+        with self._lock:
+            data = {"format": 1, "objects": dict(self._index)}
+        body = gzip.compress(json.dumps(data, ensure_ascii=False).encode("utf-8"), compresslevel=1)
+        self._client.put_object(Bucket=self._bucket, Key=join(self._prefix, INDEX), Body=body, **self._encryption)
+
+
+def _mb(count: float) -> str:
+    return f"{count / 1e6:.1f}"
+
+
+def _gone(file: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{file} cannot be read.", f"{error.strerror or error}.", "Scan the dataset again.")
+
+
+def _changed(file: Path) -> DatasetError:
+    return DatasetError(
+        f"{file.name} has changed since the dataset was scanned.",
+        "A dataset version stands for exactly the pictures it was made of.",
+        "Scan the dataset again and start anew.",
+    )

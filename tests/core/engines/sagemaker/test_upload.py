@@ -1,0 +1,273 @@
+"""Uploading a dataset to the stand-in's S3."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from PIL import Image
+
+from core.dataset import scan, split
+from core.engines.sagemaker import upload as upload_module
+from core.engines.sagemaker.gate import Gate
+from core.engines.sagemaker.layout import channel_keys, split_uri
+from core.engines.sagemaker.upload import upload
+from core.errors import Cancelled, DatasetError, EngineError, UsageError
+from core.progress import CancelToken
+
+CLASSES = ("red cars", "naïve+blue", "猫")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "pictures"
+    for number, (channel, label, name) in enumerate(
+        (channel, label, f"{name} {i}+ü.png")
+        for channel in ("train", "valid", "test")
+        for label in CLASSES
+        for i, name in enumerate(("a b", "c"))
+    ):
+        place = root / channel / label
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number, 100, 40)).save(place / name)
+    return root
+
+
+@pytest.fixture
+def manifest(folder):
+    return split(scan(folder), (0.5, 0.25, 0.25), 0)
+
+
+@pytest.fixture
+def s3(aws):
+    return aws.client("s3")
+
+
+def keys_of(s3, bucket, prefix=""):
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
+
+
+def test_the_tree_arrives_exactly(manifest, folder, s3, bucket):
+    seen = []
+    result = upload(manifest, s3, bucket, "my pictures/set", seen.append)
+    base = f"my pictures/set/{manifest.version}"
+    expected = {f"{base}/{file.relative_to(folder).as_posix()}" for file in folder.rglob("*.png")}
+    expected |= {f"{base}/{channel}/manifest.json" for channel in ("train", "valid", "test")}
+    assert set(keys_of(s3, bucket, base)) == expected
+    assert (result.files, result.sent, result.copied, result.kept) == (18, 18, 0, 0)
+    assert result.channels["train"] == f"s3://{bucket}/{base}/train"
+    for file in folder.rglob("*.png"):
+        key = f"{base}/{file.relative_to(folder).as_posix()}"
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == file.read_bytes()
+    assert (seen[-1].done, seen[-1].total, seen[-1].unit) == (18, 18, "files")
+    assert "MB/s" in seen[-1].message
+
+
+def test_the_channel_manifest_is_what_a_job_reads(manifest, s3, bucket, tmp_path):
+    from training_scripts.data import load_channel
+
+    result = upload(manifest, s3, bucket)
+    _, prefix = split_uri(result.channels["train"])
+    for key in keys_of(s3, bucket, f"{prefix}/"):
+        target = tmp_path / "train" / key.removeprefix(f"{prefix}/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, key, str(target))
+    samples = load_channel(tmp_path / "train")
+    assert samples.classes == manifest.classes
+    assert samples.dataset_version == manifest.version
+    assert [hashlib.sha256(samples.file(i).read_bytes()).hexdigest() for i in range(6)] == list(samples.hashes)
+
+
+def test_nothing_is_sent_twice(manifest, s3, bucket):
+    upload(manifest, s3, bucket, "p")
+    again = upload(manifest, s3, bucket, "p")
+    assert (again.sent, again.copied, again.kept, again.bytes_sent) == (0, 0, 18, 0)
+
+
+def test_a_new_version_sends_only_what_is_new(manifest, folder, s3, bucket):
+    upload(manifest, s3, bucket, "p")
+    Image.new("RGB", (9, 9), "white").save(folder / "train" / CLASSES[0] / "new.png")
+    newer = split(scan(folder), (0.5, 0.25, 0.25), 0)
+    result = upload(newer, s3, bucket, "p")
+    assert newer.version != manifest.version
+    assert (result.sent, result.copied) == (1, 18)
+    assert len(keys_of(s3, bucket, f"p/{newer.version}/")) == 19 + 3
+    assert len(keys_of(s3, bucket, f"p/{manifest.version}/")) == 18 + 3
+
+
+def test_what_was_removed_in_s3_is_sent_again(manifest, s3, bucket):
+    upload(manifest, s3, bucket, "p")
+    gone = keys_of(s3, bucket, f"p/{manifest.version}/train/猫")[0]
+    s3.delete_object(Bucket=bucket, Key=gone)
+    result = upload(manifest, s3, bucket, "p")
+    assert (result.sent + result.copied, result.kept) == (1, 17)
+    assert gone in keys_of(s3, bucket)
+
+
+def test_a_cancelled_upload_goes_on_where_it_was(manifest, s3, bucket):
+    cancel = CancelToken()
+    counted = Counting(s3, after=5, then=cancel.cancel)
+    with pytest.raises(Cancelled):
+        upload(manifest, counted, bucket, "p", cancel=cancel, threads=1)
+    result = upload(manifest, s3, bucket, "p")
+    assert result.kept >= 5
+    assert result.sent == 18 - result.kept
+
+
+def test_an_upload_that_was_killed_goes_on_from_the_last_saved_index(manifest, s3, bucket, monkeypatch):
+    monkeypatch.setattr(upload_module, "_SAVE_EVERY_S", 0.0)
+
+    class Killed(BaseException):
+        pass
+
+    def die():
+        raise Killed
+
+    counted = Counting(s3, after=5, then=die)
+    # kill -9 runs no `finally`
+    monkeypatch.setattr(upload_module._Upload, "_send_all", _unguarded(upload_module._Upload._send_all, counted))
+    with pytest.raises(Killed):
+        upload(manifest, counted, bucket, "p", threads=1)
+    monkeypatch.undo()
+    assert upload(manifest, s3, bucket, "p").kept >= 4
+
+
+def test_paused_means_that_nothing_is_sent(manifest, s3, bucket):
+    pause, cancel = threading.Event(), CancelToken()
+    pause.set()
+    counted = Counting(s3)
+    results = []
+    thread = threading.Thread(
+        target=lambda: results.append(
+            upload(manifest, counted, bucket, "p", cancel=cancel, paused=pause.is_set, threads=2)
+        )
+    )
+    thread.start()
+    thread.join(0.6)
+    assert thread.is_alive()
+    assert counted.puts == 0
+    pause.clear()
+    thread.join(30)
+    assert results[0].sent == 18
+
+
+def test_throttling_is_waited_out(manifest, s3, bucket, monkeypatch):
+    monkeypatch.setattr(CancelToken, "wait", lambda self, seconds: self.cancelled)
+    broken = Counting(s3, fail=[_error("SlowDown"), _error("InternalError"), _error("SlowDown")])
+    assert upload(manifest, broken, bucket, "p").sent == 18
+    assert broken.fail == []
+
+
+def test_a_refusal_is_said_at_once(manifest, s3, bucket):
+    with pytest.raises(EngineError, match="denied"):
+        upload(manifest, Counting(s3, fail=[_error("AccessDenied")] * 50), bucket, "p")
+    with pytest.raises(EngineError, match="no such bucket"):
+        upload(manifest, s3, "nobody-has-this-bucket", "p")
+
+
+def test_a_picture_that_changed_since_the_scan_is_not_sent(manifest, folder, s3, bucket):
+    victim = manifest.path_of(manifest.pictures[0])
+    victim.write_bytes(b"something else")
+    with pytest.raises(DatasetError, match="has changed since"):
+        upload(manifest, s3, bucket, "p")
+    victim.unlink()
+    with pytest.raises(DatasetError, match="cannot be read"):
+        upload(manifest, s3, bucket, "q")
+
+
+def test_every_object_is_sent_with_its_checksum(manifest, s3, bucket):
+    counted = Counting(s3)
+    upload(manifest, counted, bucket, "p")
+    pictures = [item for item in counted.arguments if not item["Key"].endswith(".gz")]
+    assert len(pictures) == 21
+    for item in pictures:
+        assert item["ChecksumSHA256"] == _base64(hashlib.sha256(item["Body"]).digest())
+
+
+def test_a_large_file_goes_in_parts(manifest, s3, bucket, monkeypatch):
+    monkeypatch.setattr(upload_module, "MULTIPART_BYTES", 1)
+    result = upload(manifest, s3, bucket, "p")
+    assert result.sent == 18
+    assert len(keys_of(s3, bucket, f"p/{manifest.version}")) == 21
+
+
+def test_two_pictures_of_one_name_get_two_keys(manifest):
+    first = manifest.of("train")[0]
+    twin = dataclasses.replace(first, path=first.path.replace("train/", "elsewhere/"), sha256="f" * 64)
+    keys = channel_keys(dataclasses.replace(manifest, pictures=(first, twin)), "train")
+    assert len(keys) == 2
+
+
+def test_what_is_no_address_is_refused():
+    assert split_uri("s3://b/a b/c/") == ("b", "a b/c")
+    with pytest.raises(UsageError):
+        split_uri("/tmp/x")
+
+
+def test_the_gate_gives_way_when_it_is_asked_to():
+    gate = Gate(low=2, start=8)
+    assert all(gate.enter() for _ in range(8))
+    assert not gate.enter(patience=0.01)
+    gate.leave(throttled=True)
+    assert gate.limit == 4
+    for _ in range(20):
+        gate.leave(throttled=True)
+    assert gate.limit == 2
+
+
+class Counting:
+    """An S3 client that counts, fails or interferes."""
+
+    def __init__(self, client, after=None, then=lambda: None, fail=()):
+        self.client, self.after, self.then, self.fail = client, after, then, list(fail)
+        self.puts, self.arguments, self.lock = 0, [], threading.Lock()
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    def put_object(self, **arguments):
+        index = arguments["Key"].endswith(".gz")
+        with self.lock:
+            if self.fail and not index:
+                raise self.fail.pop()
+            self.puts += not index
+            if self.puts == self.after and not index:
+                self.then()
+            self.arguments.append(arguments)
+        return self.client.put_object(**arguments)
+
+
+def _unguarded(method, counted):
+    def run(self, tasks, threads):
+        try:
+            method(self, tasks, threads)
+        except BaseException:
+            self._sent = self._copied = 0
+            raise
+
+    return run
+
+
+def _error(code):
+    return ClientError({"Error": {"Code": code, "Message": code}}, "PutObject")
+
+
+def _base64(data):
+    import base64
+
+    return base64.b64encode(data).decode()
+
+
+def test_the_index_is_readable(manifest, s3, bucket):
+    import gzip
+
+    upload(manifest, s3, bucket, "p")
+    body = s3.get_object(Bucket=bucket, Key=f"p/{upload_module.INDEX}")["Body"].read()
+    objects = json.loads(gzip.decompress(body))["objects"]
+    assert len(objects) == 21
