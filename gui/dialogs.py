@@ -76,7 +76,9 @@ class Decision(QDialog):
         for option in options:
             made = button(option.text, kind=option.kind)
             made.clicked.connect(lambda _checked=False, answer=option.answer: self._on_answer(answer))
-            made.setDefault(option.kind == "primary")
+            if option.kind == "primary":
+                made.setDefault(True)
+                made.setFocus()
             self.buttons[option.answer] = made
             bar.addWidget(made)
         box = QVBoxLayout(self)

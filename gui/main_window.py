@@ -22,6 +22,7 @@ from core.dataset.manifest import Manifest
 from core.errors import UserFacingError
 from core.jobs.records import Job
 from core.jobs.status import JobStatus
+from core.progress import CancelToken, Report
 from core.settings import Settings
 from core.workbench import Workbench
 from gui.bridge import Bridge
@@ -38,6 +39,7 @@ from gui.widgets.toast import Toasts
 
 GEOMETRY_KEY, TAB_KEY = "window.geometry", "window.tab"
 START_SIZE = (1280, 800)
+PRELOAD_MS = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,20 @@ class MainWindow(QMainWindow):
         """What may wait until the window is painted: the last dataset, the feed."""
         self.page("data").start()
         self.feed.start()
+        if self.workbench.settings.current.preload_model:
+            QTimer.singleShot(PRELOAD_MS, self, self._preload)
+
+    def _preload(self) -> None:
+        """Load the best model, if there is one, so that the first picture is answered at once."""
+
+        def work(report: Report, cancel: CancelToken) -> bool:
+            return self.workbench.best_model() is not None
+
+        self._bridge.run(work, self._on_preload)
+
+    def _on_preload(self, there_is_one: bool) -> None:
+        if there_is_one:
+            self.page("predict").refresh_models()
 
     def _wire_data(self, page: Any) -> None:
         page.dataset_ready.connect(self._on_dataset_ready)

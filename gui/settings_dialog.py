@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import UserFacingError
-from core.settings import Declared, Settings, SettingsFile, declared
+from core.settings import ENGINE_SECTION, Declared, Settings, SettingsFile, declared
+from gui.aws_dialog import sagemaker_is_here
 from gui.theme import GRID
 from gui.widgets.basics import button, label, padded
 from gui.widgets.card import Card
@@ -50,6 +51,8 @@ class SettingsDialog(QDialog):
         grids: dict[str, QGridLayout] = {}
         for item in fields(Settings):
             how = declared(item.name)
+            if how.section == ENGINE_SECTION and not sagemaker_is_here():
+                continue
             if how.section not in grids:
                 card = Card(how.section)
                 grids[how.section] = QGridLayout()
@@ -82,9 +85,10 @@ class SettingsDialog(QDialog):
 
     def reset(self) -> None:
         """Set everything to its default."""
-        for item in fields(Settings):
-            self._set(item.name, item.default)
-            _show_value(self.editors[item.name], item.default)
+        for name, editor in self.editors.items():
+            default = getattr(Settings(), name)
+            self._set(name, default)
+            _show_value(editor, default)
 
     def _add_row(self, grid: QGridLayout, name: str, how: Declared) -> None:
         value = getattr(self._file.current, name)

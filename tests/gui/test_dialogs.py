@@ -56,7 +56,8 @@ def test_errors_and_defects_are_shown_with_their_words(parent, qtbot):
     assert QApplication.clipboard().text() == "Traceback…"
 
 
-def test_every_setting_has_an_editor_and_a_change_holds_at_once(parent, qtbot, file):
+def test_every_setting_has_an_editor_and_a_change_holds_at_once(parent, qtbot, file, monkeypatch):
+    monkeypatch.setattr("gui.settings_dialog.sagemaker_is_here", lambda: True)
     heard = []
     dialog = SettingsDialog(parent, file, lambda name, settings: heard.append((name, getattr(settings, name))))
     qtbot.addWidget(dialog)
@@ -77,6 +78,14 @@ def test_every_setting_has_an_editor_and_a_change_holds_at_once(parent, qtbot, f
     assert theme.currentData() == "system"
     for editor in dialog.editors.values():
         assert editor.accessibleName()
+
+
+def test_without_a_second_engine_there_is_nothing_to_choose(parent, qtbot, file, monkeypatch):
+    monkeypatch.setattr("gui.settings_dialog.sagemaker_is_here", lambda: False)
+    dialog = SettingsDialog(parent, file, lambda name, settings: None)
+    qtbot.addWidget(dialog)
+    assert "engine" not in dialog.editors
+    assert "theme" in dialog.editors
 
 
 def test_a_setting_that_cannot_be_saved_says_so(parent, qtbot, tmp_path):
