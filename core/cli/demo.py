@@ -36,10 +36,10 @@ def demo(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         console.note(evaluation_text(evaluation))
         console.note("\n3/3  Classifying one picture of the test split ...")
         picture = next(entry for entry in manifest.pictures if entry.split == "test")
-        answers, model = classify_pictures(workbench, [str(manifest.root / picture.path)], spec.name, 3, console)
+        found = classify_pictures(workbench, [str(manifest.root / picture.path)], spec.name, 3, console)
     finally:
         workbench.close()
-    answer = answers[0]
+    answer = found.answers[0]
     if not isinstance(answer, Prediction):
         raise EngineError("The demo's picture could not be classified.", str(answer.error))
     seconds = time.monotonic() - began
@@ -47,7 +47,7 @@ def demo(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     data = {
         "job": spec.name,
         "evaluation": evaluation_json(evaluation),
-        "prediction": answer_json(answer, model) | {"truth": truth},
+        "prediction": answer_json(answer, found.model) | {"truth": truth},
         "seconds": round(seconds, 1),
     }
     console.result(

@@ -153,8 +153,9 @@ def check_torch() -> Check:
 def check_weights() -> Check:
     """The bundled weights are there and load."""
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from training_scripts.backbones import build_backbone; "
-        "build_backbone('efficientnet_lite0', 'default')"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
+        "from training_scripts.model import build_backbone; from training_scripts.weights import find; "
+        "build_backbone('efficientnet_lite0', find('efficientnet_lite0', 'default'))"
     )
     error = _try_python(code)
     if error:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.cli.console import Console, table
-from core.errors import UsageError
+from core.errors import PictureError, UsageError
 from core.paths import AppPaths
-from core.predict.intake import collect
+from core.predict.evaluate import Evaluation
+from core.predict.intake import gather
 from core.predict.records import Answer, Prediction
 from core.progress import CancelToken
 from core.workbench import Workbench
@@ -21,26 +23,38 @@ def classify(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
         raise UsageError("--top needs a number above 0.")
     workbench = Workbench(paths)
     try:
-        answers, model = classify_pictures(workbench, options.images, options.model, options.top, console)
+        found = classify_pictures(workbench, options.images, options.model, options.top, console)
     finally:
         workbench.close()
-    data = [answer_json(answer, model) for answer in answers]
-    console.result(data[0] if len(data) == 1 else data, lambda: "\n".join(_answer_text(answer) for answer in answers))
-    for answer in answers:
-        if not isinstance(answer, Prediction):
-            console.note(f"sagehound: {answer.error}")
-    return 0 if all(isinstance(answer, Prediction) for answer in answers) else 1
+    errors = [*found.refused, *(answer.error for answer in found.answers if not isinstance(answer, Prediction))]
+    data = [answer_json(answer, found.model) for answer in found.answers]
+    data += [{"path": None, "model": found.model, "error": str(error)} for error in found.refused]
+    console.result(data[0] if len(data) == 1 else data, lambda: "\n".join(map(_answer_text, found.answers)))
+    for error in errors:
+        console.note(f"sagehound: {error}")
+    return 1 if errors else 0
 
 
-def classify_pictures(
-    workbench: Workbench, images: list[str], model: str, top: int, console: Console
-) -> tuple[list[Answer], str]:
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What a model says: one answer per picture, and one error for each argument that gave no picture."""
+
+    model: str
+    answers: list[Answer]
+    refused: tuple[PictureError, ...]
+
+
+def classify_pictures(workbench: Workbench, images: list[str], model: str, top: int, console: Console) -> Classified:
     """Ask the model of the job `model` about pictures and folders of them."""
     name, folder = workbench.model_folder(model, console.progress, CancelToken())
-    sources = collect([Path(image).expanduser() for image in images])
-    predictor = workbench.predictor()
-    predictor.load(folder, name)
-    return list(predictor.classify(sources, top_k=top, report=console.progress, cancel=CancelToken())), name
+    intake = gather([Path(image).expanduser() for image in images], console.progress, CancelToken())
+    sources = [picture.source for picture in intake.pictures]
+    answers: list[Answer] = []
+    if sources:
+        predictor = workbench.predictor()
+        predictor.load(folder, name, console.progress)
+        answers = predictor.classify(sources, top, console.progress, CancelToken())
+    return Classified(name, answers, intake.refused)
 
 
 def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
@@ -77,10 +91,10 @@ def _answer_text(answer: Answer) -> str:
     return f"{name}: {classes}  ({answer.milliseconds:.0f} ms)"
 
 
-def evaluation_json(found: Any) -> dict[str, Any]:
+def evaluation_json(found: Evaluation) -> dict[str, Any]:
     """An evaluation as plain JSON, `accuracy` among it."""
     return {
-        "model": found.model,
+        "model": found.job,
         "split": found.split,
         "accuracy": found.accuracy,
         "loss": found.loss,
@@ -94,10 +108,10 @@ def evaluation_json(found: Any) -> dict[str, Any]:
     }
 
 
-def evaluation_text(found: Any) -> str:
+def evaluation_text(found: Evaluation) -> str:
     """An evaluation for people."""
     rows = [(item.label, item.precision, item.recall, item.support) for item in found.per_class]
     loss = "" if found.loss is None else f", loss {found.loss:.4f}"
-    return f"{found.model} on {found.split}: accuracy {found.accuracy:.1%} of {found.count} pictures{loss}\n\n" + table(
+    return f"{found.job} on {found.split}: accuracy {found.accuracy:.1%} of {found.count} pictures{loss}\n\n" + table(
         ("class", "precision", "recall", "pictures"), rows
     )
