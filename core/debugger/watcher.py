@@ -54,16 +54,20 @@ class RuleWatcher:
 
     def close(self, timeout_s: float = 10.0) -> list[str]:
         """Let it finish, at most `timeout_s` seconds, and end it; returns its last lines."""
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(OSError):
-                self._stdin(process).close()
-            try:
-                process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self._end(timeout_s)
         return self.new_lines()
+
+    def _end(self, timeout_s: float) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            self._stdin(process).close()
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def _start(self) -> subprocess.Popen[bytes] | None:
         try:
@@ -82,7 +86,7 @@ class RuleWatcher:
             stdin.flush()
         except OSError as error:
             _logger.warning("the rules are no longer evaluated: %s", error)
-            self._process = None
+            self._end(0.0)
 
     @staticmethod
     def _stdin(process: subprocess.Popen[bytes]) -> IO[bytes]:

@@ -44,6 +44,8 @@ class Settings:
             values: Any = json.loads(environ.get(VARIABLE, "") or "null") or nothing
         except ValueError:
             values = nothing
+        if not isinstance(values, dict):
+            values = nothing
         known = {key: value for key, value in values.items() if key in cls.__dataclass_fields__}
         return cls(**known)
 

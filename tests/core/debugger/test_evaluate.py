@@ -1,0 +1,132 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from core.debugger.evaluate import evaluate, open_trial
+from core.debugger.s3 import S3Storage
+from core.errors import Cancelled, UserFacingError
+from core.jobs.status import RuleStatus
+from core.progress import CancelToken
+from tests.training_scripts.debugger.faults import cnn_training, head_training
+from training_scripts.debugger.reader import Trial
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jobs") / "high-rate"
+    head_training(50.0, epochs=4).run(folder / "output" / "tensors")
+    return folder
+
+
+@pytest.mark.parametrize("below", ["", "output", "output/tensors"])
+def test_a_job_folder_or_anything_in_it(job, below):
+    outcomes = {outcome.rule: outcome for outcome in evaluate(job / below)}
+    high = outcomes["LearningRateTooHigh"]
+    assert high.status is RuleStatus.ISSUES_FOUND
+    assert high.job == "high-rate"
+    assert high.values[-1][2] == pytest.approx(2 * high.values[0][1])
+    assert "instead of 50" in high.advice
+    assert outcomes["NotANumber"].status is RuleStatus.NO_ISSUES_FOUND
+
+
+def test_an_unfinished_trial_is_evaluated_as_far_as_it_goes(job, tmp_path):
+    import shutil
+
+    shutil.copytree(job, tmp_path / "cut")
+    (tmp_path / "cut/output/tensors/training_job_end.ts").unlink()
+    victim = sorted((tmp_path / "cut/output/tensors/events").iterdir())[3]
+    shutil.rmtree(victim)
+    outcomes = evaluate(tmp_path / "cut", {"LearningRateTooHigh": {}})
+    assert [outcome.status for outcome in outcomes] == [RuleStatus.ISSUES_FOUND]
+
+
+def test_chosen_rules_and_one_that_cannot_run(job):
+    outcomes = evaluate(job, {"AllZero": {"collection_names": "weights"}, "Overfit": {"patience": "none"}})
+    assert [outcome.status for outcome in outcomes] == [RuleStatus.NO_ISSUES_FOUND, RuleStatus.ERROR]
+
+
+def test_progress_and_cancel(job):
+    seen, token = [], CancelToken()
+
+    def report(progress):
+        seen.append(progress)
+        if progress.done == 3:
+            token.cancel()
+
+    with pytest.raises(Cancelled):
+        evaluate(job, report=report, cancel=token)
+    assert [progress.done for progress in seen] == [0, 1, 2, 3]
+
+
+def test_no_trial_there_is_said(tmp_path):
+    with pytest.raises(UserFacingError, match="There are no saved tensors in"):
+        evaluate(tmp_path)
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        yield client
+
+
+def upload(client, folder, prefix):
+    for file in folder.rglob("*"):
+        if file.is_file():
+            client.upload_file(str(file), "jobs", f"{prefix}/{file.relative_to(folder).as_posix()}")
+
+
+@pytest.mark.parametrize("below", ["", "/debug-output", "/debug-output/"])
+def test_a_trial_in_s3_says_the_same_as_the_folder(bucket, tmp_path, below):
+    cnn_training(epochs=1).run(tmp_path)
+    upload(bucket, tmp_path, "runs/job-1/debug-output")
+    rules = {"VanishingGradient": {}, "WeightUpdateRatio": {}, "DeadRelu": {}, "NotANumber": {}}
+    here = evaluate(tmp_path, rules)
+    there = evaluate(f"s3://jobs/runs/job-1{below}", rules)
+    assert [(o.rule, o.status, o.values) for o in there] == [(o.rule, o.status, o.values) for o in here]
+    assert {outcome.job for outcome in there} == {"job-1"}
+
+
+def test_only_the_ranges_that_are_asked_for_are_read(bucket, tmp_path):
+    cnn_training(epochs=1).run(tmp_path)
+    upload(bucket, tmp_path, "job")
+    asked = []
+    bucket.meta.events.register("before-call.s3.GetObject", lambda params, **_: asked.append(params["headers"]))
+    trial = Trial(S3Storage("s3://jobs/job", bucket))
+    asked.clear()
+    trial.tensor("CrossEntropyLoss_output_0").value(0)
+    assert [headers.get("Range", "")[:6] for headers in asked] == ["bytes="]
+    assert trial.loaded_all_steps
+
+
+def test_what_s3_refuses_is_said(bucket):
+    with pytest.raises(UserFacingError, match="could not be read"):
+        evaluate("s3://no-such-bucket/job")
+    with pytest.raises(UserFacingError, match="There are no saved tensors"):
+        open_trial("s3://jobs/nothing")
+
+
+def test_neither_torch_nor_smdebug_nor_the_sdk_is_brought_in(job):
+    """The window evaluates trials in its own process."""
+    code = (
+        "import json, sys; from core.debugger.evaluate import evaluate;"
+        "found = evaluate(sys.argv[1]);"
+        "print(json.dumps([len(found), [n for n in ('torch', 'smdebug', 'boto3', 'matplotlib') if n in sys.modules]]))"
+    )
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", code, str(job)], cwd=root, capture_output=True, text=True, timeout=60)
+    count, modules = json.loads(done.stdout)
+    assert count > 10
+    assert modules == []
