@@ -148,7 +148,7 @@ def gpu_memory(evidence: Evidence, p: Parameters) -> Outcome:
         for column in node.columns("gpu", "GPUMemoryUtilization").T:
             values = column[np.isfinite(column)].astype(np.float64)
             total, longest = total + len(values), max(longest, len(values))
-            if len(values) < 2 * window:
+            if len(values) <= window:
                 continue
             sums = np.concatenate(([0.0], np.cumsum(values)))
             means = (sums[window:] - sums[:-window]) / window

@@ -49,7 +49,8 @@ def write_pdf(document: Document, destination: Path) -> None:
 
 
 def _section(pages: _Pages, section: Section) -> None:
-    pages.room(1.9)
+    with_charts = any(not isinstance(block, Text | Figures | Findings | Table) for block in section.blocks[:3])
+    pages.room(3.0 if with_charts else 1.2)
     pages.skip(0.16)
     pages.rule()
     pages.paragraph(section.title, 13, weight="bold", after=0.12)
@@ -187,7 +188,8 @@ def _column_widths(pages: _Pages, table: Table, size: float, pad: float) -> list
     for index, name in enumerate(table.columns):
         cells = (name, *(row[index] for row in table.rows))
         natural.append(max(pages.width(text, size, "bold") for text in cells) + pad + 0.03)
-        words = {word for text in cells for word in (text.split() if index not in table.right else [text])}
+        whole = index in table.right or (index == 1 and bool(table.tones))  # numbers and verdicts stay in one line
+        words = {word for text in cells for word in ([text] if whole else text.split())}
         least.append(max((pages.width(word, size, "bold") for word in words), default=0.0) + pad + 0.03)
     if sum(natural) <= _WIDTH:
         spare = (_WIDTH - sum(natural)) / len(natural)
@@ -211,7 +213,7 @@ class _Pages:
         information = {"Title": f"{document.title}: {document.subtitle}", "Creator": "Sagehound", "CreationDate": None}
         self._pdf = PdfPages(destination, metadata=information)
         self._footer = document.footer
-        self._widths: dict[tuple[str, float, str], float] = {}
+        self._widths: dict[tuple[str, str], float] = {}
         self._number = 0
         self._figure: Figure = self._new_page()
         self._y = _MARGIN
@@ -314,12 +316,20 @@ class _Pages:
 
     def width(self, text: str, size: float, weight: str) -> float:
         """The width of one line of text."""
-        key = (text, size, weight)
+        words = text.split(" ")
+        inner = sum(self._word(word, weight) for word in words) + (len(words) - 1) * self._word(" ", weight)
+        return inner * size / 72
+
+    def _word(self, word: str, weight: str) -> float:
+        """The width of a word at size 1, without hinting, so that it holds for every size."""
+        key = (word, weight)
         if key not in self._widths:
+            from matplotlib.ft2font import LoadFlags
+
             font = self._font(weight)
-            font.set_size(size, 72)
-            font.set_text(text, 0.0)
-            self._widths[key] = float(font.get_width_height()[0]) / 64 / 72
+            font.set_size(100, 72)
+            font.set_text(word or " ", 0.0, flags=LoadFlags.NO_HINTING)
+            self._widths[key] = float(font.get_width_height()[0]) / 64 / 100 if word else 0.0
         return self._widths[key]
 
     def wrap(self, text: str, size: float, weight: str, width: float) -> list[str]:

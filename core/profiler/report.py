@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -103,7 +104,8 @@ def write(document: Document, destination: Path, report: Report = ignore_progres
     except OSError as error:
         raise _unwritable(destination, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return destination
 
 

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.jobs.records import TrainingJob
+from core.jobs.status import JobStatus
+from core.profiler import analyse
+from core.profiler.findings import seconds
+from core.profiler.usage import bucketed
+from training_scripts.profiler import steps as steps_module
+from training_scripts.profiler.steps import StepTrace
+
+
+def test_times_come_from_steps_and_from_the_job(writer: Any, start: float) -> None:
+    writer.system(duration=100)
+    writer.trace(begin=20, steps=500)
+    times = analyse(writer.root).times
+    assert times.initialization == pytest.approx(20, abs=0.1)
+    assert times.loop == pytest.approx(40, rel=0.01)
+    assert times.finalization == pytest.approx(39.5, abs=1)
+    job = TrainingJob("j", JobStatus.COMPLETED, start - 50, started=start - 30, ended=start + 200)
+    times = analyse(writer.root, job=job).times
+    assert times.duration == pytest.approx(230)
+    assert times.initialization == pytest.approx(50, abs=0.1)
+
+
+def test_usage_statistics(writer: Any) -> None:
+    values = iter(range(1, 201))
+    writer.system(duration=100, cores=1, usage=lambda _n, d, _t: next(values) / 2 if d == "CPUUtilization" else None)
+    row = next(row for row in analyse(writer.root).usage if row.resource == "CPU")
+    assert (row.node, row.unit, row.min, row.max) == ("algo-1", "%", 0.5, 100.0)
+    assert (row.p50, row.p95, row.p99) == pytest.approx((50.25, 95.0, 99.0), abs=0.1)
+
+
+def test_shares_of_a_step(writer: Any) -> None:
+    writer.trace(steps=300)
+    shares = analyse(writer.root).shares
+    total = sum(shares.values())
+    assert {phase: round(spent / total, 2) for phase, spent in shares.items() if spent / total > 0.005} == {
+        "data_loading": 0.12,
+        "forward": 0.25,
+        "backward": 0.5,
+        "optimizer": 0.12,
+    }
+
+
+def test_a_thinned_trace_keeps_its_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = []
+    for full in (10_000, 100):
+        monkeypatch.setattr(steps_module, "FULL_STEPS", full)
+        now = [1_795_300_020_000_000_000]
+        trace = StepTrace(tmp_path / str(full), "algo-1", lambda now=now: now[0])  # type: ignore[misc]
+        for epoch in range(5):
+            for number in range(500):
+                trace.begin_phase("data_loading")
+                now[0] += 2_000_000
+                trace.end_phase("data_loading")
+                trace.begin_step("TRAIN", epoch * 500 + number)
+                trace.begin_phase("forward")
+                now[0] += 6_000_000
+                trace.end_phase("forward")
+                trace.end_step()
+            trace.begin_phase("evaluation")
+            now[0] += 1_000_000_000
+            trace.end_phase("evaluation")
+        trace.close()
+        shares.append(analyse(tmp_path / str(full)).shares)
+    every, thinned = shares
+    assert thinned.keys() == every.keys()
+    for phase, spent in every.items():
+        assert thinned[phase] == pytest.approx(spent, rel=0.1, abs=0.05), phase
+
+
+def test_evaluation_is_counted_once(tmp_path: Path) -> None:
+    now = [1_795_300_020_000_000_000]
+    trace = StepTrace(tmp_path, "algo-1", lambda: now[0])
+    trace.begin_phase("evaluation")
+    for number in range(10):
+        trace.begin_step("EVAL", number)
+        trace.begin_phase("forward")
+        now[0] += 100_000_000
+        trace.end_phase("forward")
+        trace.end_step()
+    trace.end_phase("evaluation")
+    trace.close()
+    assert analyse(tmp_path).shares == pytest.approx({"evaluation": 1.0})
+
+
+def test_the_track_covers_the_loop(writer: Any) -> None:
+    writer.trace(steps=1000)
+    track = analyse(writer.root).track
+    assert track is not None
+    whole = np.sum(list(track.shares.values()), axis=0)
+    assert whole[5:-5] == pytest.approx(1.0, abs=0.02)
+    assert len(track.spans) == 4000
+    means = {phase: float(share.mean()) for phase, share in track.shares.items()}
+    assert means["backward"] == pytest.approx(0.5, abs=0.01)
+    assert means["data_loading"] == pytest.approx(0.125, abs=0.01)
+
+
+def test_loading_is_found_with_what_it_costs(writer: Any) -> None:
+    writer.system(duration=120, cores=1)
+    writer.trace(steps=1000, phases={"DataLoaderIter": 0.06, "Forward": 0.02, "Backward(post-forward)": 0.02})
+    finding = analyse(writer.root).findings[0]
+    assert finding.title == "Training waits for data"
+    assert "60%" in finding.text
+    assert finding.gain_s == pytest.approx(60, rel=0.02)
+    assert "num_workers" in finding.change
+    assert "2 times as fast" in finding.gain
+
+
+def test_slow_worker_is_found(writer: Any) -> None:
+    for worker, lasted in (("0-algo-1", 0.05), ("1-algo-2", 0.05), ("2-algo-3", 0.09)):
+        writer.trace(worker, steps=200, phases={"Forward": lasted})
+    finding = next(f for f in analyse(writer.root).findings if f.title == "One worker holds up the others")
+    assert "algo-3-2" in finding.text
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_there_are_always_three_findings(writer: Any, gpus: int) -> None:
+    writer.system(duration=3, gpus=gpus)
+    findings = analyse(writer.root).findings
+    assert len(findings) == 3
+    assert len({finding.title for finding in findings}) == 3
+    assert all(finding.text and finding.change and finding.gain for finding in findings)
+
+
+def test_only_verdicts_of_aws_are_enough(writer: Any) -> None:
+    writer.aws_rule("BatchSize", {"RuleTriggered": 1, "Violations": 1, "Datapoints": 9})
+    analysis = analyse(writer.root)
+    assert analysis.aws_rules["BatchSize"]["Datapoints"] == 9
+    assert analysis.nodes == ()
+
+
+def test_bucketed_keeps_extremes() -> None:
+    times, values = np.arange(10_000.0), np.zeros(10_000)
+    values[1234], values[8765] = 100.0, np.nan
+    starts, low, mean, high = bucketed(times, values, 100)
+    assert len(starts) == 100
+    assert high.max() == 100.0
+    assert mean.max() == pytest.approx(1.0)
+    assert low.min() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0004, "0.4 ms"), (0.4, "0.4 s"), (12.3, "12 s"), (100, "1 min 40 s"), (120, "2 min"), (7800, "2 h 10 min")],
+)
+def test_seconds(value: float, text: str) -> None:
+    assert seconds(value) == text
