@@ -58,6 +58,8 @@ class JobsTab(QWidget):
         self.detail: JobDetail | None = None
         self._toasts = Toasts(self, 16)
         self._leaving: dict[str, QTimer] = {}
+        # Deleted jobs by name and time of creation, until the feed's list no longer has them.
+        self._gone: dict[str, float] = {}
         self._issues: dict[str, dict[tuple[str, str], RuleStatus]] = {}
         self._wanted = ""
         self._lay_out()
@@ -105,7 +107,8 @@ class JobsTab(QWidget):
 
     def show_jobs(self, jobs: tuple[Job, ...]) -> None:
         """Show these jobs; those about to be deleted stay away."""
-        shown = [job for job in jobs if job.name not in self._leaving]
+        self._gone = {job.name: job.created for job in jobs if self._gone.get(job.name) == job.created}
+        shown = [job for job in jobs if job.name not in self._leaving and job.name not in self._gone]
         self.model.set_jobs(shown)
         running = sum(not job.status.is_final for job in shown)
         self._header.set_context(f"{len(shown):,} in all, {running:,} running" if shown else "")
@@ -193,6 +196,7 @@ class JobsTab(QWidget):
 
     def _delete_now(self, name: str) -> None:
         engine = self._workbench.engine
+        created = next((job.created for job in self._feed.jobs if job.name == name), 0.0)
 
         def work(report: Report, cancel: CancelToken) -> None:
             engine.delete(name)
@@ -202,9 +206,9 @@ class JobsTab(QWidget):
             self._toasts.show(str(error), "error")
 
         def done(_: None) -> None:
+            self._leaving.pop(name).deleteLater()
+            self._gone[name] = created
             self._feed.poke()
-            # The feed tells of the change soon; until then the job must not come back into sight.
-            QTimer.singleShot(SHOWN_MS, self, lambda: self._leaving.pop(name, None))
 
         self._bridge.run(work, done, failed)
 

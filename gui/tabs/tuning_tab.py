@@ -119,6 +119,7 @@ class TuningTab(QWidget):
         row.addLayout(middle, 1)
         for form in (self.model_form, self.search_form):
             form.setFixedWidth(210)
+            form.body.setSpacing(5)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setWidget(forms)
