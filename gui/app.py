@@ -53,6 +53,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     from gui.dialogs import error_dialog
     from gui.funnel import ExceptionFunnel, start_log, stop_log
     from gui.main_window import MainWindow
+    from gui.signals import QuitSignals
     from gui.theme import Theme
 
     QPixmapCache.setCacheLimit(THUMBNAIL_CACHE_KB)
@@ -77,7 +78,9 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
         QTimer.singleShot(0, window, lambda: window.page("data").open_folder(folders[0]))
     if workbench.settings.problem:
         QTimer.singleShot(0, window, lambda: window.toasts.show(workbench.settings.problem, "warning"))
+    signals = QuitSignals(window.quit_quietly)
     status = app.exec()
+    signals.remove()
     window.deleteLater()
     ended = bridge.close(CLOSE_SECONDS)
     workbench.close()

@@ -34,6 +34,10 @@ class Closing(QObject):
             self.dialog.ask(lambda answer: self._on_answer(answer, running))
         return False
 
+    def decide(self) -> None:
+        """From now on the window may close, whatever runs."""
+        self._decided = True
+
     def _on_answer(self, answer: str, running: tuple[Job, ...]) -> None:
         dialog, self.dialog = self.dialog, None
         if answer == "cancel" or dialog is None:
@@ -58,5 +62,5 @@ class Closing(QObject):
         self._close()
 
     def _close(self) -> None:
-        self._decided = True
+        self.decide()
         self._window.close()

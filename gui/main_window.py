@@ -356,6 +356,11 @@ class MainWindow(QMainWindow):
         else:
             event.ignore()
 
+    def quit_quietly(self) -> None:
+        """Close without a question; running jobs go on."""
+        self.closing.decide()
+        self.close()
+
     def _save_state(self) -> None:
         try:
             self.workbench.settings.remember(GEOMETRY_KEY, bytes(self.saveGeometry().toBase64().data()).decode())

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def open_window(qtbot, bridge, theme):
 
     yield open_it
     for made in windows:
-        made.closing._decided = True
+        made.closing.decide()
 
 
 @pytest.fixture
@@ -346,6 +347,39 @@ def test_the_setting_to_stop_stops_without_asking(busy, qtbot, scripted_engine):
 
 
 # The real program
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals between processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_program_cleanly(tmp_path, number):
+    code = """
+import sys, gui.app
+from gui.main_window import MainWindow
+start = MainWindow.start
+def begun(self):
+    start(self)
+    print("up", flush=True)
+MainWindow.start = begun
+sys.exit(gui.app.run([]))
+"""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=kept | {"SAGEHOUND_HOME": str(tmp_path / "home"), "QT_QPA_PLATFORM": "offscreen"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        try:
+            assert program.stdout.readline() == "up\n"
+            program.send_signal(number)
+            _, errors = program.communicate(timeout=30)
+        finally:
+            program.kill()
+    assert program.returncode == 0
+    assert "Traceback" not in errors
+    assert (tmp_path / "home" / "settings.json").is_file(), "the state of the window was kept"
 
 
 def test_the_program_opens_a_folder_paints_and_ends_cleanly(tmp_path, dataset_folder):
