@@ -31,6 +31,9 @@ from core.rows import (
 )
 
 MAX_EVENTS = 20_000
+INTERRUPTED = "Interrupted"
+"""The secondary status of what ended without being asked to, and may go on."""
+
 _FINAL = tuple(str(status) for status in JobStatus if status.is_final)
 
 
@@ -292,12 +295,12 @@ class Store:
 
     def _tuning_job(self, row: sqlite3.Row) -> TuningJob:
         trials = self._db.read(
-            "SELECT status, count(*) AS trials, sum(coalesce(progress, 0)) AS progress FROM jobs"
-            " WHERE tuning_job = ? GROUP BY status",
-            (row["name"],),
+            "SELECT status, count(*) AS trials, sum(CASE WHEN secondary_status = ?2 THEN 0 WHEN status IN (?3, ?4, ?5)"
+            " THEN 1 ELSE coalesce(progress, 0) END) AS done FROM jobs WHERE tuning_job = ?1 GROUP BY status",
+            (row["name"], INTERRUPTED, *_FINAL),
         )
         counts = {JobStatus(found["status"]): found["trials"] for found in trials}
-        done = sum(found["trials"] if found["status"] in _FINAL else found["progress"] for found in trials)
+        done = sum(found["done"] for found in trials)
         # A stopped trial counts only if it could save its model.
         best = self._db.read(
             "SELECT name, objective FROM jobs WHERE tuning_job = ? AND objective IS NOT NULL"

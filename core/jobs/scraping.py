@@ -21,6 +21,7 @@ MAX_LINE = 8192
 SEARCH_TIMEOUT_S = 0.25
 """How long one expression may search one line."""
 
+_Found = tuple[float | None, str, tuple[int, int]]
 _EPOCH = re.compile(r"(?<![\w.])epoch=(\d{1,9})(?:/(\d{1,9}))?(?![\w.])")
 _STEP = re.compile(r"(?<![\w.])step=(\d{1,15})(?![\w.])")
 _NOT_FINITE = re.compile(r"(?<![\w.])[-+]?(?:nan|inf(?:inity)?)(?![\w.])", re.IGNORECASE)
@@ -107,19 +108,25 @@ def test_regex(definition: MetricDefinition, line: str) -> RegexTest:
 test_regex.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
 
 
-def _search(pattern: regex.Pattern[str], line: str) -> tuple[float | None, str, tuple[int, int]] | None:
+def _search(pattern: regex.Pattern[str], line: str) -> _Found | None:
     """The value, its text and span. A nan or inf counts where the expression would have taken a number.
 
     `Average loss: ([0-9\\.]+)` cannot match "Average loss: nan", yet a diverged loss must not look like a missing one:
     such words are searched as digits of the same length.
     """
-    found = pattern.search(line, timeout=SEARCH_TIMEOUT_S)
-    if found is None and _NOT_FINITE.search(line):
+    found = _first_group(pattern, line, line)
+    if (found is None or found[0] is None) and _NOT_FINITE.search(line):
         digits = _NOT_FINITE.sub(lambda word: "0" * len(word[0]), line)
-        found = pattern.search(digits, timeout=SEARCH_TIMEOUT_S)
-    if found is None or found.span(1) == (-1, -1):
+        found = _first_group(pattern, digits, line) or found
+    return found
+
+
+def _first_group(pattern: regex.Pattern[str], searched: str, line: str) -> _Found | None:
+    """What the first group finds in `searched`, read from `line`."""
+    match = pattern.search(searched, timeout=SEARCH_TIMEOUT_S)
+    if match is None or match.span(1) == (-1, -1):
         return None
-    start, end = found.span(1)
+    start, end = match.span(1)
     text = line[start:end]
     try:
         return float(text), text, (start, end)

@@ -52,6 +52,7 @@ QUICK_LOOK = Preset(
         ContinuousRange("learning_rate", 1e-3, 3e-2, Scaling.LOGARITHMIC),
         IntegerRange("batch_size", 16, 64, Scaling.LOGARITHMIC),
     ),
+    {"backbone": "efficientnet_lite0", "head": "linear", "mode": "head", "num_epochs": "10"},
 )
 
 THOROUGH = Preset(

@@ -14,7 +14,7 @@ from filelock import FileLock
 from core.engines.base import Capabilities, Engine
 from core.engines.local.logtail import read_lines
 from core.engines.local.processes import created, is_alive, kill_tree, reap, start_detached
-from core.engines.local.runtime import INTERRUPTED, RUNTIME_FILE, Runtime
+from core.engines.local.runtime import RUNTIME_FILE, Runtime
 from core.errors import EngineError, JobNotFound, ModelError
 from core.jobs.contract import JobFolder
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
@@ -23,7 +23,7 @@ from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
 from core.rows import new_record
-from core.store import Store
+from core.store import INTERRUPTED, Store
 from core.tuning.search import check_strategy
 
 if TYPE_CHECKING:

@@ -6,15 +6,19 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_futures
+from pathlib import Path
 from types import TracebackType
 
 from core.debugger.watcher import RuleWatcher
 from core.engines.local.context import Interrupted, JobContext
 from core.engines.local.launcher import wait_for_any
+from core.engines.local.preparation import count_pictures
 from core.engines.local.runs import Ending, Run, parse_rule
-from core.engines.local.runtime import INTERRUPTED
 from core.jobs.contract import JobFolder
 from core.jobs.specs import TrainingSpec
+from core.jobs.status import JobStatus
+from core.store import INTERRUPTED
+from core.tuning.forecast import trial_speeds
 
 _TICK_S = 0.1
 
@@ -33,6 +37,7 @@ class Pool:
         self._finishing: list[Future[Ending]] = []
         self._reported: list[tuple[Run, int, float]] = []
         self._packer = ThreadPoolExecutor(1, "package")
+        self._pictures = count_pictures(Path(job.training.channels.get("train", "")))
         self._watcher = RuleWatcher(job.training.debugger, job.folder.root / "rules.log")
 
     def __enter__(self) -> Pool:
@@ -89,12 +94,23 @@ class Pool:
         self._record_rules(self._watcher.new_lines())
         done = [future for future in self._finishing if future.done()]
         self._finishing = [future for future in self._finishing if future not in done]
-        return [future.result() for future in done]
+        endings = [future.result() for future in done]
+        for ending in endings:
+            self._learn_speed(ending)
+        return endings
 
     def new_values(self) -> list[tuple[Run, int, float]]:
         """The (run, epoch, objective) that came since the last call."""
         values, self._reported = self._reported, []
         return values
+
+    def _learn_speed(self, ending: Ending) -> None:
+        """Remember how long things take on this machine, for the next forecast."""
+        if ending.status is not JobStatus.COMPLETED:
+            return
+        speeds = trial_speeds(ending.hyperparameters, ending.epoch_seconds, ending.wall_s, self._pictures, self._cores)
+        for what, seconds in speeds.items():
+            self._job.store.record_speed(what, seconds)
 
     def _record_rules(self, lines: Sequence[str]) -> None:
         if outcomes := [outcome for line in lines for outcome in parse_rule(line)]:

@@ -13,13 +13,12 @@ from core.engines.local.launcher import ScriptProcess, wait_for_any
 from core.engines.local.logtail import LogTail
 from core.errors import DatasetError, EngineError
 from core.jobs.contract import failure_reason
-from core.jobs.specs import Spec, TuningSpec
-from core.tuning.ranges import CategoricalRange
+from core.jobs.specs import Spec
+from core.tuning.modes import DEFAULTS, choices, over_features
 
 FEATURE_HYPERPARAMETERS = ("backbone", "weights")
 """What decides, besides the pictures, which features a trial needs."""
 
-DEFAULTS = {"backbone": "efficientnet_lite0", "weights": "default", "mode": "head", "features": "auto"}
 _PROGRESS = re.compile(r"features (\d+)/(\d+)(?: \(([\d.]+) pictures/s\))?")
 _TICK_S = 0.2
 
@@ -55,6 +54,14 @@ def check_channels(channels: Mapping[str, str]) -> None:
             )
 
 
+def count_pictures(channel: Path) -> int:
+    """How many pictures a channel's manifest names; 0 where it has none."""
+    try:
+        return len(json.loads((channel / "manifest.json").read_text(encoding="utf-8"))["pictures"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
 def prepare_features(job: JobContext) -> dict[str, str]:
     """Compute the frozen features that a job's trials share; returns channel folders by `features_key`.
 
@@ -77,7 +84,7 @@ def prepare_features(job: JobContext) -> dict[str, str]:
 def features_channel(folders: Mapping[str, str], hyperparameters: Mapping[str, str]) -> dict[str, str]:
     """The features channel of a trial with these hyperparameters, among the `folders` of `prepare_features`."""
     place = folders.get(features_key({**DEFAULTS, **hyperparameters}))
-    return {"features": place} if place and _uses_features({**DEFAULTS, **hyperparameters}) else {}
+    return {"features": place} if place and over_features(hyperparameters) else {}
 
 
 def features_key(hyperparameters: Mapping[str, str]) -> str:
@@ -85,25 +92,16 @@ def features_key(hyperparameters: Mapping[str, str]) -> str:
     return " ".join(hyperparameters.get(name, DEFAULTS[name]) for name in FEATURE_HYPERPARAMETERS)
 
 
-def _uses_features(hyperparameters: Mapping[str, str]) -> bool:
-    return hyperparameters["mode"] == "head" and hyperparameters["features"] == "auto"
-
-
 def _wanted(spec: Spec) -> Sequence[dict[str, str]]:
     """The distinct choices of backbone and weights that may be trained as a head."""
-    training = spec.training if isinstance(spec, TuningSpec) else spec
-    choices = [{**DEFAULTS, **{k: v for k, v in training.hyperparameters.items() if k in (*DEFAULTS, "seed")}}]
-    if isinstance(spec, TuningSpec):
-        for item in spec.ranges:
-            if isinstance(item, CategoricalRange) and item.name in DEFAULTS:
-                choices = [{**choice, item.name: value} for choice in choices for value in item.values]
-    needed = [choice for choice in choices if _uses_features(choice)]
-    return list({features_key(choice): choice for choice in needed}.values())
+    return list({features_key(choice): choice for choice in choices(spec) if over_features(choice)}.values())
 
 
 def _compute(job: JobContext, script: Path, choice: Mapping[str, str], channel: Path) -> None:
     """Run the features script for one backbone, its progress in the job's record, its output in the job's log."""
-    hyperparameters = {name: choice[name] for name in ("backbone", "weights", "seed") if name in choice}
+    hyperparameters = {name: choice[name] for name in FEATURE_HYPERPARAMETERS}
+    if "seed" in job.training.hyperparameters:  # untrained weights follow from it
+        hyperparameters["seed"] = job.training.hyperparameters["seed"]
     job.store.update_job(job.name, secondary_status="PreparingFeatures", progress=0.0)
     tail = LogTail(job.folder.log)
     tail.new_lines(ended=True)  # what an earlier step said
@@ -129,6 +127,8 @@ def _compute(job: JobContext, script: Path, choice: Mapping[str, str], channel: 
         raise EngineError("The frozen features could not be computed.", failure_reason(job.folder, exit_code))
     if 0 < seconds_per_picture < 60:
         job.store.record_speed(f"features/{choice['backbone']}", seconds_per_picture)
+    # What is there need not be computed again: the forecast of the next job knows.
+    job.store.record_speed(f"features/{choice['backbone']}/{job.training.dataset_version}", 0.0)
     job.store.update_job(job.name, progress=0.0)
 
 

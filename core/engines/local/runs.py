@@ -8,7 +8,8 @@ import logging
 import re
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.engines.local.launcher import ScriptProcess
@@ -36,6 +37,7 @@ class Ending:
     curve: tuple[tuple[int, float], ...] = ()
     epoch_seconds: tuple[float, ...] = ()
     wall_s: float = 0.0
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
 
 
 class Run:
@@ -149,7 +151,7 @@ class Run:
         self._store.update_job(self.name, **changes)
         wall = time.time() - self._started
         curve, seconds = tuple(self.curve), tuple(self._epoch_seconds)
-        return Ending(self.name, status, self.objective, reason, curve, seconds, wall)
+        return Ending(self.name, status, self.objective, reason, curve, seconds, wall, self.spec.hyperparameters)
 
     def _judge(self, exit_code: int | None) -> tuple[JobStatus, str, str]:
         if self._stopping:

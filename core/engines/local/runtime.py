@@ -22,9 +22,6 @@ PRELOAD = ("training_scripts.train", "training_scripts.debugger.hook", "training
 RUNTIME_FILE = "runtime.json"
 """Where, in a job's folder, its supervisor finds its options."""
 
-INTERRUPTED = "Interrupted"
-"""The secondary status of what ended without being asked to, and may go on."""
-
 Launching = Literal["forkserver", "subprocess"]
 
 

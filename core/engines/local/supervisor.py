@@ -20,14 +20,14 @@ from core.engines.local.launcher import Launcher
 from core.engines.local.pool import Pool
 from core.engines.local.preparation import check_channels, features_channel, prepare_features
 from core.engines.local.processes import created
-from core.engines.local.runtime import INTERRUPTED, RUNTIME_FILE, Runtime, count_gpus
+from core.engines.local.runtime import RUNTIME_FILE, Runtime, count_gpus
 from core.engines.local.tuning import run_tuning
 from core.errors import UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
-from core.store import Store
+from core.store import INTERRUPTED, Store
 
 _logger = logging.getLogger(__name__)
 

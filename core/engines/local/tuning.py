@@ -12,13 +12,13 @@ from core.engines.local.context import JobContext, Stopped
 from core.engines.local.pool import Pool
 from core.engines.local.preparation import features_channel
 from core.engines.local.runs import Ending
-from core.engines.local.runtime import INTERRUPTED
 from core.errors import JobNotFound
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
 from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.rows import new_record
+from core.store import INTERRUPTED
 from core.tuning.search import Observation, Search, open_search
 
 FAILURES_FROM_START = 5

@@ -1,0 +1,160 @@
+"""What is worth saying before a search starts: legal, but probably not what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from core.jobs.specs import Spec, Strategy, TrainingSpec, TuningSpec
+from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
+from core.tuning.search import MIN_CURVES, longest_training
+
+TRIALS_PER_RANGE = 3
+_SCALES_BY_FACTORS = ("learning_rate", "weight_decay")
+
+Counts = Mapping[str, Mapping[str, int]]
+"""Pictures per class and split, as `Manifest.counts` gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """A warning: `field` is the spec's field or the hyperparameter it is about, the others are one sentence each."""
+
+    field: str
+    message: str
+    fix: str
+
+
+def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[Caution, ...]:
+    """Everything worth saying about a spec; `counts` is None while no dataset is chosen."""
+    found = []
+    if isinstance(spec, TuningSpec):
+        found += [*_of_search(spec), *_of_parallel(spec, cores)]
+        for item in spec.ranges:
+            found += _of_scale(item)
+    if counts is not None:
+        found += _of_data(spec, counts)
+    return tuple(found)
+
+
+def _of_search(spec: TuningSpec) -> Iterator[Caution]:
+    total = combinations(spec.ranges)
+    if spec.strategy is Strategy.GRID and total is not None and spec.max_jobs > total:
+        yield Caution("max_jobs", f"The grid has only {total} combinations.", f"{total} trials will run.")
+    if spec.strategy is Strategy.GRID and total is not None and spec.max_jobs < total:
+        yield Caution(
+            "max_jobs",
+            f"{spec.max_jobs} trials cover a part of the grid of {total:,} combinations.",
+            "Allow more trials, or make the grid coarser.",
+        )
+    if spec.strategy is Strategy.BAYESIAN and spec.max_jobs < TRIALS_PER_RANGE * len(spec.ranges):
+        yield Caution(
+            "max_jobs",
+            f"{spec.max_jobs} trials are few for {len(spec.ranges)} ranges.",
+            f"Allow {TRIALS_PER_RANGE * len(spec.ranges)} or more, or search fewer hyperparameters.",
+        )
+    if spec.early_stopping and spec.max_jobs <= MIN_CURVES:
+        yield Caution(
+            "early_stopping",
+            f"Early stopping compares with {MIN_CURVES} earlier trials, so it cannot act here.",
+            f"Allow more than {MIN_CURVES} trials, or turn it off.",
+        )
+    epochs = longest_training(spec)
+    if spec.strategy is Strategy.HYPERBAND and epochs is not None and epochs < 3:
+        yield Caution(
+            "num_epochs",
+            f"Hyperband has nothing to cut short in {epochs} epochs.",
+            "Allow 9, or take Bayesian.",
+        )
+
+
+def _of_parallel(spec: TuningSpec, cores: int) -> Iterator[Caution]:
+    parallel = spec.max_parallel_jobs
+    if spec.strategy is Strategy.BAYESIAN and 1 < spec.max_jobs <= parallel:
+        yield Caution(
+            "max_parallel_jobs",
+            "All trials start at once, so a Bayesian search has nothing to learn from: it is a random one.",
+            "Lower the parallel jobs, or allow more trials.",
+        )
+    if parallel > cores:
+        yield Caution(
+            "max_parallel_jobs",
+            f"{parallel} trials at once share {cores} {'core' if cores == 1 else 'cores'}, which makes none faster.",
+            f"Take {cores}.",
+        )
+
+
+def _of_scale(item: Range) -> Iterator[Caution]:
+    if isinstance(item, CategoricalRange) or item.name not in _SCALES_BY_FACTORS:
+        return
+    if item.low <= 0 < item.high and item.scaling in (Scaling.AUTO, Scaling.LINEAR):
+        yield Caution(
+            item.name,
+            f"{item.name} starts at 0, where a logarithmic scale cannot: small values are hardly ever tried.",
+            f"Start at {item.high / 1000:g} and take the Logarithmic scale.",
+        )
+    elif item.low > 0 and not item.is_log and item.high / item.low >= 100 and item.scaling is Scaling.LINEAR:
+        yield Caution(
+            item.name,
+            f"On a linear scale nine of ten trials take {item.name} above {item.high / 10:g}.",
+            "Take the Logarithmic scale.",
+        )
+
+
+def _of_data(spec: Spec, counts: Counts) -> Iterator[Caution]:
+    train = {label: splits.get("train", 0) for label, splits in counts.items()}
+    largest, smallest = largest_batch(spec), min(train.values(), default=0)
+    if largest > sum(train.values()):
+        yield Caution(
+            "batch_size",
+            f"A batch of {largest} is larger than the {sum(train.values())} train pictures: an epoch is one step.",
+            "Take a smaller batch.",
+        )
+    elif largest > smallest > 0:
+        label = min(train, key=lambda name: train[name])
+        yield Caution(
+            "batch_size",
+            f"A batch of {largest} is larger than the class {label}, which has {smallest} train pictures.",
+            "Take a smaller batch, or add pictures of it.",
+        )
+    training = spec.training if isinstance(spec, TuningSpec) else spec
+    if not any(splits.get("valid", 0) for splits in counts.values()) and _judged_by_valid(training):
+        yield Caution(
+            "objective",
+            "There are no valid pictures, so trials are judged by how well they learn the train pictures by heart.",
+            "Set some aside in Data.",
+        )
+
+
+def largest_batch(spec: Spec) -> int:
+    """The largest batch size a job may use; train.py's default where nobody says."""
+    training = spec.training if isinstance(spec, TuningSpec) else spec
+    if isinstance(spec, TuningSpec):
+        for item in spec.ranges:
+            if item.name == "batch_size":
+                return int(highest(item))
+    try:
+        return int(float(training.hyperparameters.get("batch_size", "32")))
+    except ValueError:
+        return 32
+
+
+def highest(item: Range) -> float:
+    """The largest number a range holds; 0 where it holds none."""
+    match item:
+        case IntegerRange() | ContinuousRange():
+            return item.high
+        case CategoricalRange():
+            return max((float(value) for value in item.values if _is_number(value)), default=0.0)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _judged_by_valid(training: TrainingSpec) -> bool:
+    return training.objective.metric == "Average loss" or training.objective.metric.startswith("valid:")

@@ -1,0 +1,168 @@
+"""How long a job will take here, from what was measured on this machine, and what is worth saying before it starts.
+
+Speeds are kept in the store by what was measured, in seconds:
+
+features/<backbone>                 one picture through the frozen network, all cores at work
+features/<backbone>/<version>       0 once the features of that dataset version are there
+head/epoch                          one picture in one epoch over frozen features
+head/trial                          a trial's time besides its epochs
+fine_tune/<backbone>/<unfreeze>     one picture in one epoch, times the cores it had
+fine_tune/trial                     a trial's time besides its epochs
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from core.jobs.specs import Spec, Strategy, TuningSpec
+from core.tuning.cautions import Caution, Counts, cautions
+from core.tuning.modes import DEFAULTS, choices, over_features
+from core.tuning.ranges import CategoricalRange, combinations
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+    from core.store import Store
+
+START_UP_S = 4.0
+"""From the click to the first trial: a supervisor, and torch imported once."""
+
+_DEFAULT_EPOCHS = 10.0
+
+FIRST_ESTIMATES: Mapping[str, float] = {
+    "features/efficientnet_lite0": 0.005,
+    "features/resnet18": 0.008,
+    "features/resnet50": 0.02,
+    "features/mobilenet_v3_large": 0.005,
+    "features/efficientnet_b0": 0.007,
+    "features/convnext_tiny": 0.025,
+    "head/epoch": 2e-5,
+    "head/trial": 0.8,
+    "fine_tune/trial": 3.0,
+}
+"""Used until this machine has measured its own; from two cores of 2026 (facts of the project's benchmarks)."""
+
+_TRAINING_FACTOR = {"last_block": 3.0, "all": 9.0}
+"""Training against computing frozen features, in core time per picture: torch eager, and a backward pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a job will do.
+
+    `combinations` is the size of the grid, None where a range is continuous or nothing is searched. `seconds` is the
+    whole duration (None without a dataset), of which `features_seconds` go to frozen features; `basis` says whether
+    this machine was measured. Trials that are stopped early make it shorter.
+    """
+
+    trials: int
+    combinations: int | None
+    seconds: float | None
+    features_seconds: float
+    basis: Literal["measured", "estimated"]
+    warnings: tuple[Caution, ...]
+
+
+def forecast(spec: Spec, manifest: Manifest | None, store: Store) -> Forecast:
+    """What a job will do on this machine with a dataset; without one, only what can be said without."""
+    from core.engines.local.runtime import available_cores
+
+    counts = manifest.counts() if manifest is not None else None
+    version = manifest.version if manifest is not None else ""
+    return forecast_from(spec, counts, version, store.speeds(), available_cores())
+
+
+def forecast_from(spec: Spec, counts: Counts | None, version: str, speeds: Mapping[str, float], cores: int) -> Forecast:
+    """`forecast`, from plain values."""
+    total = combinations(spec.ranges) if isinstance(spec, TuningSpec) else None
+    trials = spec.max_jobs if isinstance(spec, TuningSpec) else 1
+    if isinstance(spec, TuningSpec) and spec.strategy is Strategy.GRID and total is not None:
+        trials = min(trials, total)
+    warnings = cautions(spec, counts, cores)
+    if counts is None:
+        return Forecast(trials, total, None, 0.0, "estimated", warnings)
+    clock = _Clock(speeds)
+    pictures = sum(sum(splits.values()) for splits in counts.values())
+    train = sum(splits.get("train", 0) for splits in counts.values())
+    parallel = min(spec.max_parallel_jobs, trials) if isinstance(spec, TuningSpec) else 1
+    features_seconds = _features_seconds(spec, pictures, version, clock)
+    per_trial = _trial_seconds(spec, train, max(1, cores // parallel), clock)
+    # More trials at once than cores take turns on them.
+    at_once = min(parallel, cores)
+    seconds = START_UP_S + features_seconds + math.ceil(trials / at_once) * per_trial
+    return Forecast(
+        trials, total, seconds, features_seconds, "measured" if clock.all_measured else "estimated", warnings
+    )
+
+
+def trial_speeds(
+    hyperparameters: Mapping[str, str], epoch_seconds: Sequence[float], wall_s: float, pictures: int, cores: int
+) -> dict[str, float]:
+    """What a finished trial teaches about this machine, by the names above."""
+    if not epoch_seconds or not pictures:
+        return {}
+    values = {**DEFAULTS, **hyperparameters}
+    per_picture = sum(epoch_seconds) / len(epoch_seconds) / pictures
+    rest = max(0.0, wall_s - sum(epoch_seconds))
+    if over_features(values):
+        return {"head/epoch": per_picture, "head/trial": rest}
+    return {_training_key(values): per_picture * cores, "fine_tune/trial": rest}
+
+
+class _Clock:
+    """Looks up durations, and remembers whether all of them were measured here."""
+
+    def __init__(self, speeds: Mapping[str, float]) -> None:
+        self._speeds, self.all_measured = speeds, True
+
+    def seconds(self, what: str, otherwise: float | None = None) -> float:
+        if what in self._speeds:
+            return self._speeds[what]
+        self.all_measured = False
+        return FIRST_ESTIMATES[what] if otherwise is None else otherwise
+
+    def knows_features(self, backbone: str, version: str) -> bool:
+        return f"features/{backbone}/{version}" in self._speeds
+
+
+def _features_seconds(spec: Spec, pictures: int, version: str, clock: _Clock) -> float:
+    return sum(
+        clock.seconds(f"features/{backbone}", FIRST_ESTIMATES.get(f"features/{backbone}", 0.02)) * pictures
+        for backbone in sorted({choice["backbone"] for choice in choices(spec) if over_features(choice)})
+        if not clock.knows_features(backbone, version)
+    )
+
+
+def _trial_seconds(spec: Spec, pictures: int, cores: int, clock: _Clock) -> float:
+    """The mean over the choices of backbone, mode and depth that the ranges leave open."""
+    epochs = _mean_epochs(spec)
+    durations = []
+    for choice in choices(spec):
+        if over_features(choice):
+            durations.append(clock.seconds("head/trial") + epochs * pictures * clock.seconds("head/epoch"))
+            continue
+        features = FIRST_ESTIMATES.get(f"features/{choice['backbone']}", 0.02)
+        guess = features * 2 * _TRAINING_FACTOR.get(choice["unfreeze"], 9.0)  # measured on two cores
+        per_picture = clock.seconds(_training_key(choice), guess) / cores
+        durations.append(clock.seconds("fine_tune/trial") + epochs * pictures * per_picture)
+    return sum(durations) / len(durations)
+
+
+def _mean_epochs(spec: Spec) -> float:
+    training = spec.training if isinstance(spec, TuningSpec) else spec
+    try:
+        if isinstance(spec, TuningSpec):
+            for item in spec.ranges:
+                if item.name == "num_epochs":
+                    ends = item.values if isinstance(item, CategoricalRange) else (item.low, item.high)
+                    return sum(map(float, ends)) / len(ends)
+        return float(training.hyperparameters.get("num_epochs", _DEFAULT_EPOCHS))
+    except ValueError:
+        return _DEFAULT_EPOCHS
+
+
+def _training_key(values: Mapping[str, str]) -> str:
+    depth = values["unfreeze"] if values["mode"] == "fine_tune" else "frozen"
+    return f"fine_tune/{values['backbone']}/{depth}"

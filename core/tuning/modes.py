@@ -1,0 +1,34 @@
+"""Which of train.py's ways a job takes, told from its hyperparameters: what a trial needs and costs follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.jobs.specs import Spec, TuningSpec
+from core.tuning.ranges import CategoricalRange
+
+DEFAULTS: Mapping[str, str] = {
+    "backbone": "efficientnet_lite0",
+    "weights": "default",
+    "mode": "head",
+    "features": "auto",
+    "unfreeze": "last_block",
+}
+"""train.py's own defaults of the hyperparameters that decide (a test compares)."""
+
+
+def over_features(hyperparameters: Mapping[str, str]) -> bool:
+    """Whether a job with these hyperparameters trains a head on frozen features: seconds, not minutes."""
+    values = {**DEFAULTS, **hyperparameters}
+    return values["mode"] == "head" and values["features"] == "auto"
+
+
+def choices(spec: Spec) -> list[dict[str, str]]:
+    """Every combination of the deciding hyperparameters that a job may draw; one where none of them is searched."""
+    training = spec.training if isinstance(spec, TuningSpec) else spec
+    found = [{name: training.hyperparameters.get(name, value) for name, value in DEFAULTS.items()}]
+    if isinstance(spec, TuningSpec):
+        for item in spec.ranges:
+            if isinstance(item, CategoricalRange) and item.name in DEFAULTS:
+                found = [{**choice, item.name: value} for choice in found for value in item.values]
+    return found
