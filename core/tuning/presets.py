@@ -50,7 +50,7 @@ QUICK_LOOK = Preset(
     "Eight trials of a linear head on the bundled backbone: a first answer within a minute.",
     (
         ContinuousRange("learning_rate", 1e-3, 3e-2, Scaling.LOGARITHMIC),
-        IntegerRange("batch_size", 16, 64, Scaling.LOGARITHMIC),
+        IntegerRange("batch_size", 8, 16),
     ),
     {"backbone": "efficientnet_lite0", "head": "linear", "mode": "head", "num_epochs": "10"},
 )

@@ -1,0 +1,144 @@
+"""Drive the real window through the main job on the sample dataset and save each tab, light and dark.
+
+`make screenshots` writes docs/screenshots/<tab>-<light|dark>.png; the README shows some of them.
+`python -m tests.screenshots --scale 2 --out FOLDER` does the same at another scale, for eyes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = (1280, 800)
+TIMEOUT = 240.0
+
+
+def main() -> int:
+    """Take all pictures; 1 when the main job did not come to its end."""
+    options = _options()
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ["QT_SCALE_FACTOR"] = str(options.scale)
+    sys.path.insert(0, str(ROOT))
+    with tempfile.TemporaryDirectory(prefix="sagehound-") as home:
+        os.environ["SAGEHOUND_HOME"] = home
+        return _Session(options.out).run()
+
+
+class _Session:
+    """One run of the window."""
+
+    def __init__(self, out: Path) -> None:
+        from PySide6.QtWidgets import QApplication
+
+        from core.paths import AppPaths
+        from core.workbench import Workbench
+        from gui.bridge import Bridge
+        from gui.main_window import MainWindow
+        from gui.theme import Theme
+
+        out.mkdir(parents=True, exist_ok=True)
+        self._out = out
+        self._app = QApplication.instance() or QApplication(["sagehound"])
+        self._theme = Theme(self._app, "light")
+        self._workbench = Workbench(AppPaths.default())
+        self._bridge = Bridge()
+        self._window = MainWindow(self._workbench, self._bridge, self._theme)
+        self._window.resize(*SIZE)
+        self._window.show()
+        self._window.start()
+
+    def run(self) -> int:
+        try:
+            self._main_job()
+        finally:
+            self._window.close()
+            self._bridge.close(10)
+            self._workbench.close()
+        return 0
+
+    def _main_job(self) -> None:
+        from core.dataset import sample_path
+        from core.jobs.records import TuningJob
+
+        window = self._window
+        self._settle(0.5)
+        self._take("first-run")
+        data = window.page("data")
+        data.open_sample()
+        self._settle(4)
+        self._take("data")
+        data.use_dataset()
+        self._wait(lambda: window.shown == "tuning", "the Tuning tab")
+        tuning = window.page("tuning")
+        tuning.apply_preset("Quick look")
+        self._settle(1.5)
+        self._take("tuning")
+        tuning.start()
+        self._wait(lambda: window.shown == "jobs", "the job's start")
+        name = self._workbench.engine.jobs()[0].name
+        self._wait(lambda: len(self._finished(name)) >= 3, "three trials")
+        self._settle(0.5)
+        self._take("jobs-running")
+        self._wait(lambda: self._workbench.engine.job(name).status.is_final, "the end of the tuning job")
+        self._settle(3)
+        self._take("jobs")
+        job = self._workbench.engine.job(name)
+        assert isinstance(job, TuningJob), job
+        assert job.best_trial, job.failure_reason
+        if "debugger" in window._keys:
+            window.show_page("debugger")
+            self._settle(4)
+            self._take("debugger")
+        window.show_page("predict")
+        self._settle(1)
+        self._take("predict-empty")
+        predict = window.page("predict")
+        pictures = sorted((sample_path() / "test").rglob("*.jpg"))
+        predict.take([pictures[12]])
+        self._settle(8)
+        self._take("predict")
+        predict.take(pictures)
+        self._settle(6)
+        self._take("predict-many")
+
+    def _finished(self, name: str) -> list[str]:
+        return [trial.name for trial in self._workbench.engine.trials(name) if trial.status.is_final]
+
+    def _take(self, name: str) -> None:
+        for choice in ("dark", "light"):
+            self._theme.choose(choice)
+            self._settle(0.3)
+            file = self._out / f"{name}-{choice}.png"
+            if not self._window.grab().save(str(file)):
+                raise OSError(f"{file} cannot be written")
+        print(f"{name}: light and dark", flush=True)
+
+    def _settle(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._app.processEvents()
+            time.sleep(0.01)
+
+    def _wait(self, until: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + TIMEOUT
+        while not until():
+            if time.monotonic() > end:
+                raise TimeoutError(f"{what} did not come within {TIMEOUT:.0f} s")
+            self._settle(0.1)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots", help="where the pictures go")
+    parser.add_argument("--scale", type=float, default=1.0, help="device pixels per pixel (default 1)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
