@@ -83,7 +83,10 @@ class ChildProcess:
         try:
             frame = self._frames.get(timeout=timeout)
         except queue.Empty:
-            return None
+            if self.alive:
+                return None
+            # The pipe may stay open where a library left a process of its own behind.
+            frame = None
         if frame is None:
             raise ChildEnded(self.end())
         return frame
@@ -105,7 +108,8 @@ class ChildProcess:
             self._process.kill()
             status = self._process.wait()
         self._reader.join(_END_WAIT_S)
-        self._process.stdout.close()
+        if not self._reader.is_alive():  # else the pipe is still read, and closing it would wait for that
+            self._process.stdout.close()
         return _in_words(status)
 
     def _read(self) -> None:

@@ -50,9 +50,9 @@ class Judged:
 class Evaluation:
     """A model's result on one split.
 
-    `confusion[i][j]` counts pictures of class i that were taken for class j. `loss` is the mean cross-entropy (natural
-    logarithm), None where it is not known. `pictures` may be empty when the job kept none. `unreadable` counts the
-    pictures left out.
+    `confusion[i][j]` counts pictures of class i that were taken for class j. `loss` is the mean cross-entropy in nats,
+    None where it is not known. `pictures` may be empty when the job kept none; their paths are relative to `root`.
+    `unreadable` counts the pictures left out.
     """
 
     job: str
@@ -65,6 +65,7 @@ class Evaluation:
     per_class: tuple[ClassScore, ...]
     pictures: tuple[Judged, ...] = ()
     unreadable: int = 0
+    root: Path | None = None
 
     @property
     def wrong(self) -> tuple[Judged, ...]:
@@ -151,11 +152,17 @@ def compute_evaluation(
             loss -= math.log(max(dict(answer.classes)[label], _SMALLEST))
     if not judged:
         raise ModelError(f"None of the {split} pictures can be read.", f"They should lie in {manifest.root}.")
-    return summarise(judged, model.classes, split, job, loss / len(judged), len(entries) - len(judged))
+    return summarise(judged, model.classes, split, job, loss / len(judged), len(entries) - len(judged), manifest.root)
 
 
 def summarise(
-    judged: Sequence[Judged], classes: Sequence[str], split: str, job: str, loss: float | None, unreadable: int = 0
+    judged: Sequence[Judged],
+    classes: Sequence[str],
+    split: str,
+    job: str,
+    loss: float | None,
+    unreadable: int = 0,
+    root: Path | None = None,
 ) -> Evaluation:
     """Count single answers into an evaluation."""
     index = {label: number for number, label in enumerate(classes)}
@@ -174,6 +181,7 @@ def summarise(
         per_class=_scores(classes, confusion),
         pictures=tuple(judged),
         unreadable=unreadable,
+        root=root,
     )
 
 
@@ -193,17 +201,18 @@ def _from_json(
     confusion = tuple(tuple(int(cell) for cell in row) for row in data["confusion"])
     if len(confusion) != len(classes) or any(len(row) != len(classes) for row in confusion):
         raise ValueError("the confusion matrix does not match the classes")
-    loss = data.get("loss")
+    loss = float(data["loss"]) if data.get("loss") is not None else math.nan
     return Evaluation(
         job=job,
         split=split,
         classes=tuple(str(label) for label in classes),
         count=int(data["count"]),
         accuracy=float(data["accuracy"]),
-        loss=None if loss is None else float(loss),
+        loss=loss if math.isfinite(loss) else None,
         confusion=confusion,
         per_class=_scores(classes, confusion),
         pictures=pictures,
+        root=Path(data["root"]) if data.get("root") else None,
     )
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from core.predict.serving import Served
 
-STEPS = 12
+STEPS = 10
 """The square that the network sees is covered at STEPS x STEPS places."""
-COVER = 3 / 14
+COVER = 1 / 4
 """Side of the cover as a share of that square: large enough to hide a part of a thing, small enough to tell parts."""
-BATCH = 24
+BATCH = 25
 OVERLAY_EDGE = 512
 # From nothing over yellow and orange to a dark red: more weight is warmer and more opaque, told apart without colour.
 _STOPS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])

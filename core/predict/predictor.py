@@ -231,7 +231,7 @@ class Predictor:
     def _load(self, folder: Path, name: str, report: Report, cancel: CancelToken) -> LoadedModel:
         began = time.perf_counter()
         report(Progress(0, None, "Loading model"))
-        request = {"op": "load", "folder": str(folder), "cache": str(self._cache)}
+        request = {"op": "load", "folder": str(folder), "name": name, "cache": str(self._cache)}
         try:
             child = self._running()
             child.send(request)
@@ -246,7 +246,7 @@ class Predictor:
         if "error" in reply:
             raise ModelError(**reply["error"])
         return LoadedModel(
-            name or reply["name"] or folder.name,
+            reply["name"],
             folder,
             tuple(reply["classes"]),
             reply["backbone"],

@@ -8,7 +8,6 @@ fraction of a second. Pictures are read by `training_scripts.preprocess` either 
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -20,7 +19,9 @@ import numpy as np
 
 from core.errors import ModelError
 from training_scripts import runtime
+from training_scripts.artifact import WEIGHTS_FILE, read_card
 from training_scripts.backbones import Preprocessing
+from training_scripts.job import JobError
 from training_scripts.weights import sha256_of
 
 if TYPE_CHECKING:
@@ -59,46 +60,45 @@ class Served:
         return result
 
 
-def open_model(folder: Path, cache: Path, say: Say) -> Served:
+def open_model(folder: Path, name: str, cache: Path, say: Say) -> Served:
     """Load the model in `folder` and answer once, so that the first picture finds everything warm.
+
+    `name` is what the model is called in errors; "" takes that of its training job.
 
     Raises:
         ModelError: the folder holds no usable model.
     """
-    card = read_card(folder)
+    card = _read_card(folder, name)
     served = _open(folder, card, cache, say)
     size = card.preprocessing.size
     try:
         answer = served.probabilities(np.zeros((1, size, size, 3), np.uint8))
     except Exception as error:
-        raise _broken(folder, error) from error
+        raise _broken(card.name, error) from error
     if answer.shape != (1, len(card.classes)) or not np.isfinite(answer).all():
         raise ModelError(
-            f"The model {card.name or folder.name} gives no usable answers.",
+            f"The model {card.name} gives no usable answers.",
             "Its weights hold values that are not numbers, as after a training that diverged, or its classes differ.",
             "Choose another trial.",
         )
     return served
 
 
-def read_card(folder: Path) -> Card:
-    """Read model.json.
-
-    Raises:
-        ModelError: it is missing or damaged.
-    """
-    if not (folder / "model.pth").is_file():
-        raise ModelError("There is no model here.", f"{folder} has no model.pth.", "Choose another job.")
+def _read_card(folder: Path, name: str) -> Card:
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise ModelError(
+            f"{name or folder.name} has no model.", f"There is no {WEIGHTS_FILE} in {folder}.", "Choose another job."
+        )
     try:
-        data = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        data = read_card(folder)
         return Card(
-            str(data.get("training_job") or ""),
+            name or str(data.get("training_job") or folder.name),
             str(data["backbone"]),
             tuple(str(label) for label in data["classes"]),
             Preprocessing.from_json(data["preprocessing"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _broken(folder, error) from error
+    except (JobError, KeyError, TypeError, ValueError) as error:
+        raise _broken(name or folder.name, error) from error
 
 
 def _open(folder: Path, card: Card, cache: Path, say: Say) -> Served:
@@ -120,7 +120,7 @@ def _open(folder: Path, card: Card, cache: Path, say: Say) -> Served:
 
 
 def _convert(folder: Path, card: Card, kept: Path, say: Say) -> Served:
-    network = _network(folder, say)
+    network = _network(folder, card, say)
     say("Making the model fast (once)")
     model = runtime.convert(network, card.preprocessing)
     try:
@@ -139,11 +139,11 @@ def _convert(folder: Path, card: Card, kept: Path, say: Say) -> Served:
 
 
 def _torch(folder: Path, card: Card, say: Say, why: str, network: Any = None) -> Served:
-    network = _network(folder, say) if network is None else network
+    network = _network(folder, card, say) if network is None else network
     return Served(card, runtime.torch_forward(network, card.preprocessing), "PyTorch", why)
 
 
-def _network(folder: Path, say: Say) -> Any:
+def _network(folder: Path, card: Card, say: Say) -> Any:
     """The network as an endpoint would load it."""
     say("Loading PyTorch")
     try:
@@ -151,11 +151,11 @@ def _network(folder: Path, say: Say) -> Any:
 
         return inference.model_fn(str(folder)).network
     except Exception as error:
-        raise _broken(folder, error) from error
+        raise _broken(card.name, error) from error
 
 
 def _key(folder: Path, card: Card) -> str:
-    weights = sha256_of(folder / "model.pth")[:20]
+    weights = sha256_of(folder / WEIGHTS_FILE)[:20]
     return f"{card.backbone}-{weights}-{runtime.version('openvino')}"
 
 
@@ -165,6 +165,6 @@ def _prune(cache: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _broken(folder: Path, error: Exception) -> ModelError:
+def _broken(name: str, error: Exception) -> ModelError:
     detail = " ".join(str(error).split())[:200] or type(error).__name__
-    return ModelError(f"The model in {folder.name} cannot be loaded.", f"{detail.rstrip('.')}.", "Choose another job.")
+    return ModelError(f"The model of {name} cannot be loaded.", f"{detail.rstrip('.')}.", "Choose another job.")

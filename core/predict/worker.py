@@ -84,7 +84,7 @@ class Worker:
     def _answer(self, request: Header, payload: bytes, decodings: list[Decoding]) -> tuple[Header, bytes]:
         match request["op"]:
             case "load":
-                return self._load(Path(request["folder"]), Path(request["cache"])), b""
+                return self._load(request), b""
             case "render":
                 rendered = pictures_in.render(_sources(request, payload)[0], request["edge"])
                 return {"width": rendered.width, "height": rendered.height}, rendered.pixels
@@ -98,9 +98,12 @@ class Worker:
                 return {"label": label, "probability": probability, "milliseconds": spent}, png
         raise ModelError(f"The predictor process does not know the request {request['op']!r}.")
 
-    def _load(self, folder: Path, cache: Path) -> Header:
+    def _load(self, request: Header) -> Header:
+        def say(words: str) -> None:
+            write_frame(self._answers, {"progress": words})
+
         self._model = None
-        self._model = open_model(folder, cache, lambda words: write_frame(self._answers, {"progress": words}))
+        self._model = open_model(Path(request["folder"]), request["name"], Path(request["cache"]), say)
         card = self._model.card
         return {
             "name": card.name,

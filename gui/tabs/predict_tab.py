@@ -12,7 +12,6 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QGuiApplication,
-    QKeySequence,
     QResizeEvent,
     QShowEvent,
 )
@@ -124,7 +123,6 @@ class PredictTab(QWidget):
     def _build(self) -> None:
         self.chooser.model_chosen.connect(self._on_model_chosen)
         self.open_button = button("Open pictures…", icon_name="picture", kind="primary", shortcut="Ctrl+Shift+O")
-        self.open_button.setShortcut(QKeySequence("Ctrl+Shift+O"))
         self.open_button.clicked.connect(self.open_pictures)
         self.header = PageHeader("Predict", "", self.open_button)
         self.header.add_action(self.chooser)

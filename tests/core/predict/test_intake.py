@@ -46,7 +46,7 @@ def test_bytes_and_addresses_of_files_and_data_are_pictures(folder):
     intake = gather([b"one", picture.as_uri(), data, "data:image/svg+xml,%3Csvg/%3E", b"two"])
     assert intake.refused == ()
     assert [p.source for p in intake.pictures] == [b"one", picture, b"picture", b"<svg/>", b"two"]
-    assert [p.name for p in intake.pictures][0] == "Pasted picture"
+    assert intake.pictures[0].name == "Pasted picture"
     assert len({p.name for p in intake.pictures}) == 5
 
 

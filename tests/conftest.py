@@ -1,0 +1,65 @@
+"""What tests of several parts share: one small training job, run by the real script."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.paths import ROOT
+
+COLOURS = {"blue": (40, 60, 200), "green": (40, 170, 60), "red": (200, 50, 40)}
+
+
+@dataclass(frozen=True)
+class TrainedJob:
+    """A finished job: its folder (model/, output/data/), its dataset, and its classes in order."""
+
+    folder: Path
+    dataset: Path
+    classes: tuple[str, ...]
+
+    @property
+    def model(self) -> Path:
+        """What model.tar.gz would unpack to."""
+        return self.folder / "model"
+
+    def picture(self, label: str, split: str = "test", number: int = 0) -> Path:
+        """One picture of a class."""
+        return sorted((self.dataset / split / label).iterdir())[number]
+
+
+@pytest.fixture(scope="session")
+def trained_job(tmp_path_factory: pytest.TempPathFactory) -> TrainedJob:
+    """A linear head on the bundled backbone, trained on pictures of three colours."""
+    root = tmp_path_factory.mktemp("trained")
+    random = np.random.default_rng(3)
+    for split, count in (("train", 6), ("valid", 2), ("test", 3)):
+        for label, colour in COLOURS.items():
+            folder = root / "dataset" / split / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                noise = random.normal(0, 25, (60, 80, 3))
+                pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).resize((320, 240)).save(folder / f"{label} {number}.jpg")
+    job = root / "job"
+    channels = {f"SM_CHANNEL_{s.upper()}": str(root / "dataset" / s) for s in ("train", "valid", "test")}
+    environment = {
+        **os.environ,
+        **channels,
+        "SM_MODEL_DIR": str(job / "model"),
+        "SM_OUTPUT_DIR": str(job / "output"),
+        "SM_OUTPUT_DATA_DIR": str(job / "output" / "data"),
+        "SM_CHECKPOINT_DIR": str(job / "checkpoints"),
+        "TRAINING_JOB_NAME": "colours",
+    }
+    command = [sys.executable, str(ROOT / "training_scripts" / "train.py"), "--num_epochs", "12", "--batch_size", "6"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return TrainedJob(job, root / "dataset", tuple(COLOURS))

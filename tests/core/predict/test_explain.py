@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import ModelError
+from core.predict.explain import STEPS, explain, occlusion
+from core.predict.pictures_in import decode
+from core.predict.serving import Card, Served
+from training_scripts.backbones import Preprocessing
+
+SPOT = (slice(20, 60), slice(150, 190))
+
+
+@pytest.fixture
+def watcher() -> Served:
+    """A model that is sure of "bright" as far as one spot of its 224 pixels is bright."""
+
+    def forward(pictures):
+        bright = pictures[:, SPOT[0], SPOT[1]].mean(axis=(1, 2, 3)) / 255
+        return np.stack([6 * bright - 3, np.zeros(len(pictures))], axis=1).astype(np.float32)
+
+    return Served(Card("watcher", "none", ("bright", "dark"), Preprocessing()), forward, "test")
+
+
+def _decoded(width: int, height: int):
+    ramp = np.full((height, width, 3), 90, np.uint8)
+    ramp[: height // 3] = 250
+    buffer = io.BytesIO()
+    Image.fromarray(ramp).save(buffer, "PNG")
+    return decode(buffer.getvalue(), Preprocessing())
+
+
+def test_the_heat_is_where_the_model_looks(watcher):
+    decoded = _decoded(256, 256)
+    uncovered = float(watcher.probabilities(decoded.pixels[None])[0, 0])
+    heat = occlusion(watcher, decoded.pixels, 0, uncovered)
+    assert heat.shape == (STEPS, STEPS)
+    assert heat.max() == 1
+    row, column = np.unravel_index(heat.argmax(), heat.shape)
+    assert 20 <= (row + 0.5) * 224 / STEPS <= 60
+    assert 150 <= (column + 0.5) * 224 / STEPS <= 190
+    assert heat[STEPS // 2 :].max() == 0
+    assert heat[:, : STEPS // 2].max() == 0
+
+
+def test_the_overlay_lies_over_the_square_that_was_seen(watcher):
+    label, probability, png = explain(watcher, _decoded(512, 256), None)
+    assert label == "bright"
+    assert 0.5 < probability < 1
+    alpha = np.asarray(Image.open(io.BytesIO(png)))[..., 3].astype(float)
+    assert alpha.shape == (256, 512)
+    rows, columns = np.mgrid[:256, :512]
+    # The square begins at (256 - 224) / 2 and (512 - 224) / 2.
+    assert (rows * alpha).sum() / alpha.sum() == pytest.approx(16 + 40, abs=12)
+    assert (columns * alpha).sum() / alpha.sum() == pytest.approx(144 + 170, abs=12)
+    assert alpha[:, :140].max() == 0
+
+
+def test_a_class_that_nothing_speaks_for_gives_an_empty_overlay(watcher):
+    label, probability, png = explain(watcher, _decoded(256, 256), "dark")
+    assert label == "dark"
+    assert probability < 0.5
+    assert np.asarray(Image.open(io.BytesIO(png)))[..., 3].max() < 40
+
+
+def test_an_unknown_class_is_refused(watcher):
+    with pytest.raises(ModelError, match="no class 'lion'"):
+        explain(watcher, _decoded(256, 256), "lion")
