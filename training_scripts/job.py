@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+SYNCED = "SAGEHOUND_SYNCED"
+"""Set where the checkpoint folder is copied to S3 while the job runs, and shared by all trials of a tuning job."""
+
 FAILURE_REASON_LENGTH = 1024
 """Of the failure file SageMaker shows this many characters."""
 
@@ -24,7 +27,7 @@ class JobFolders:
     """Where a job reads and writes: `SM_*` where set, else the places of a container.
 
     `channels` maps the names of the channels that exist (train, valid, test, features, weights) to their folders;
-    `checkpoints` is None where the job has no such folder.
+    `checkpoints` is None where the job has no such folder. `monitored` is where tensors and profiler files are written.
     """
 
     channels: Mapping[str, Path]
@@ -32,12 +35,22 @@ class JobFolders:
     output: Path
     output_data: Path
     checkpoints: Path | None
+    synced: bool = False
+
+    @property
+    def monitored(self) -> Path:
+        """SM_OUTPUT_DIR; in a synced job inside its checkpoints, so that others see it while the job runs."""
+        return self.checkpoints / "output" if self.synced and self.checkpoints is not None else self.output
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> JobFolders:
         """Read the `SM_*` variables."""
         output = Path(environ.get("SM_OUTPUT_DIR", "/opt/ml/output"))
         checkpoints = Path(environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints"))
+        synced = bool(environ.get(SYNCED)) and checkpoints.is_dir()
+        if synced:
+            checkpoints /= environ.get("TRAINING_JOB_NAME", "job")
+            checkpoints.mkdir(exist_ok=True)
         channels = {
             name.removeprefix("SM_CHANNEL_").lower(): Path(folder)
             for name, folder in environ.items()
@@ -49,6 +62,7 @@ class JobFolders:
             output=output,
             output_data=Path(environ.get("SM_OUTPUT_DATA_DIR", output / "data")),
             checkpoints=checkpoints if checkpoints.is_dir() else None,
+            synced=synced,
         )
 
 
@@ -80,14 +94,15 @@ def report_failure(error: BaseException, folders: JobFolders) -> None:
         place = f" ({error.filename})" if error.filename else ""
         sentence = f"{error.strerror}{place}."
     else:
-        sentence = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+        sentence = f"{type(error).__name__}: {' '.join(str(error).split())[:400] or 'no message'}"
     trace = "".join(traceback.format_exception(error))
     print(trace, file=sys.stderr)
     print(f"The job failed: {sentence}", file=sys.stderr, flush=True)
     try:
         folders.output.mkdir(parents=True, exist_ok=True)
         room = max(FAILURE_REASON_LENGTH - len(sentence) - 2, 0)
-        tail = "" if isinstance(error, JobError) else trace[-room:] if room else ""
+        frames = "".join(traceback.format_tb(error.__traceback__))  # the message itself is in the sentence
+        tail = "" if isinstance(error, JobError) or room == 0 else frames[-room:]
         write_text(folders.output / "failure", f"{sentence}\n\n{tail}".rstrip() + "\n")
     except OSError as problem:
         print(f"The failure file could not be written: {problem}", file=sys.stderr, flush=True)

@@ -245,7 +245,7 @@ def _begin(args: Namespace, setup: Setup, folders: JobFolders, stop: StopRequest
     half = setup.device.type == "cuda" and args.amp
     scaler = torch.amp.GradScaler(setup.device.type, enabled=half and not torch.cuda.is_bf16_supported(False))
     optimizer = _optimizer(args, [parameter for parameter in setup.model.parameters() if parameter.requires_grad])
-    monitor = Monitor.start(setup.model, loss_fn, args, folders.output)
+    monitor = Monitor.start(setup.model, loss_fn, args, folders.monitored)
     return Run(args, setup, loss_fn, optimizer, scaler, monitor, stop)
 
 

@@ -1,0 +1,246 @@
+"""What is asked of SageMaker, as the requests of its API. One training definition serves single jobs and trials alike.
+
+The scripts come in the way that both understand: `sagemaker_program` and `sagemaker_submit_directory`, which the
+containers' sagemaker-training toolkit reads. A trial has no ContainerEntrypoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.debugger.defaults import job_variables
+from core.errors import SpecError
+from core.jobs.specs import CloudResources, Spec, Strategy, TrainingSpec, TuningSpec
+from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange
+from training_scripts.job import SYNCED
+
+TAG = "sagehound"
+MAX_ENVIRONMENT_VALUE = 512
+MAX_HYPERPARAMETERS = 100
+_OWN = ("sagemaker_", "_tuning_")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a request needs besides the spec.
+
+    `channels` maps names to s3:// prefixes; `checkpoints` is the job's own s3:// prefix.
+    """
+
+    role_arn: str
+    image: str
+    source: str
+    program: str
+    output: str
+    checkpoints: str
+    channels: Mapping[str, str]
+    region: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def check(spec: Spec) -> None:
+    """Raise `SpecError` where SageMaker cannot do what a spec asks for; `field` is the one at fault."""
+    training = spec.training if isinstance(spec, TuningSpec) else spec
+    cloud = training.cloud or CloudResources()
+    if cloud.instance_count != 1:
+        raise SpecError(
+            "A job runs on one instance.",
+            "The training script does not train on several machines together.",
+            "Choose one instance, and a larger type if it is too slow.",
+            field="instance_count",
+        )
+    if cloud.spot and cloud.max_wait_s is not None and cloud.max_wait_s < training.max_runtime_s:
+        raise SpecError(
+            "The longest wait for spot instances is shorter than the longest run time.",
+            "It counts both, waiting and running.",
+            "Allow a longer wait.",
+            field="max_wait_s",
+        )
+    searched = len(spec.ranges) if isinstance(spec, TuningSpec) else 0
+    if len(training.hyperparameters) + searched + 4 > MAX_HYPERPARAMETERS:
+        raise SpecError(
+            "There are too many hyperparameters.", f"SageMaker takes {MAX_HYPERPARAMETERS}.", "Remove some."
+        )
+    for value in job_variables(training.debugger, watch=True).values():
+        if len(value) > MAX_ENVIRONMENT_VALUE:
+            raise SpecError(
+                "The settings of the Debugger rules are too long for SageMaker.",
+                f"They have {len(value)} characters, a job's environment takes {MAX_ENVIRONMENT_VALUE} in one value.",
+                "Choose fewer rules or fewer parameters.",
+                field="debugger",
+            )
+    if isinstance(spec, TuningSpec) and spec.strategy is Strategy.GRID:
+        for item in spec.ranges:
+            if not isinstance(item, CategoricalRange):
+                raise SpecError(
+                    f"Grid cannot search {item.name} on SageMaker.",
+                    "There it takes categorical ranges only.",
+                    "Make the range Categorical, or take another strategy.",
+                    field=item.name,
+                )
+
+
+def training_request(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
+    """The CreateTrainingJob request of a single job."""
+    return {
+        "TrainingJobName": spec.name,
+        "HyperParameters": {**spec.hyperparameters, **_own_hyperparameters(around)},
+        **_definition(spec, around),
+        "Tags": tags(spec),
+    }
+
+
+def tuning_request(spec: TuningSpec, around: Surroundings) -> dict[str, Any]:
+    """The CreateHyperParameterTuningJob request."""
+    request = {
+        "HyperParameterTuningJobName": spec.name,
+        "HyperParameterTuningJobConfig": _tuning_config(spec),
+        "TrainingJobDefinition": {
+            "StaticHyperParameters": {**spec.training.hyperparameters, **_own_hyperparameters(around)},
+            **_definition(spec.training, around),
+        },
+        "Tags": tags(spec.training),
+    }
+    if spec.warm_start:
+        parents = [{"HyperParameterTuningJobName": name} for name in spec.warm_start]
+        # The other type refuses any change of data or ranges; this one learns from what is comparable.
+        request["WarmStartConfig"] = {"ParentHyperParameterTuningJobs": parents, "WarmStartType": "TransferLearning"}
+    return request
+
+
+def tags(spec: TrainingSpec) -> list[dict[str, str]]:
+    """What marks a resource as ours."""
+    own = {TAG: "job", f"{TAG}:dataset": spec.dataset_version}
+    asked = {**(spec.cloud or CloudResources()).tags, **{key: value for key, value in own.items() if value}}
+    return [{"Key": key, "Value": value} for key, value in asked.items()]
+
+
+def differences(asked: Mapping[str, Any], described: Mapping[str, Any]) -> list[str]:
+    """Where what AWS recorded is not what was asked, one sentence each; what AWS adds by itself is none."""
+    skipped = {"Tags", "TrainingJobDefinition"}
+    found = list(_differences({key: value for key, value in asked.items() if key not in skipped}, described, ""))
+    if "TrainingJobDefinition" in asked:
+        found += _differences(asked["TrainingJobDefinition"], described.get("TrainingJobDefinition", {}), "")
+    return found
+
+
+def own_hyperparameter(name: str) -> bool:
+    """Whether a hyperparameter is the container's, not the training script's."""
+    return name.startswith(_OWN)
+
+
+def _definition(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
+    """What CreateTrainingJob and a tuning job's training definition say in the same words."""
+    cloud = spec.cloud or CloudResources()
+    instance: dict[str, Any] = {
+        "InstanceType": cloud.instance_type,
+        "InstanceCount": cloud.instance_count,
+        "VolumeSizeInGB": cloud.volume_gb,
+    }
+    output: dict[str, Any] = {"S3OutputPath": around.output}
+    if cloud.kms_key:
+        instance["VolumeKmsKeyId"] = output["KmsKeyId"] = cloud.kms_key
+    stopping: dict[str, Any] = {"MaxRuntimeInSeconds": spec.max_runtime_s}
+    if cloud.spot:
+        stopping["MaxWaitTimeInSeconds"] = cloud.max_wait_s or 2 * spec.max_runtime_s
+    definition: dict[str, Any] = {
+        "AlgorithmSpecification": {
+            "TrainingImage": around.image,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": item.name, "Regex": item.regex} for item in spec.metrics],
+        },
+        "RoleArn": around.role_arn,
+        "InputDataConfig": [_channel(name, uri) for name, uri in around.channels.items()],
+        "OutputDataConfig": output,
+        "ResourceConfig": instance,
+        "StoppingCondition": stopping,
+        "EnableNetworkIsolation": cloud.network_isolation,
+        "EnableManagedSpotTraining": cloud.spot,
+        "CheckpointConfig": {"S3Uri": around.checkpoints},
+        "Environment": {**job_variables(spec.debugger, watch=True), SYNCED: "1", **around.environment},
+    }
+    if cloud.subnets:
+        definition["VpcConfig"] = {
+            "Subnets": list(cloud.subnets),
+            "SecurityGroupIds": list(cloud.security_groups),
+        }
+    return definition
+
+
+def _channel(name: str, uri: str) -> dict[str, Any]:
+    # The slash at the end: else a sibling whose name begins alike would come along.
+    place = {"S3DataType": "S3Prefix", "S3Uri": f"{uri.rstrip('/')}/", "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": place}, "InputMode": "File"}
+
+
+def _own_hyperparameters(around: Surroundings) -> dict[str, str]:
+    return {
+        "sagemaker_program": around.program,
+        "sagemaker_submit_directory": around.source,
+        "sagemaker_region": around.region,
+    }
+
+
+def _tuning_config(spec: TuningSpec) -> dict[str, Any]:
+    objective = spec.training.objective
+    limits: dict[str, Any] = {"MaxParallelTrainingJobs": min(spec.max_parallel_jobs, spec.max_jobs)}
+    if spec.strategy is not Strategy.GRID:  # there it must be the number of combinations, or be left out
+        limits["MaxNumberOfTrainingJobs"] = spec.max_jobs
+    config: dict[str, Any] = {
+        "Strategy": str(spec.strategy),
+        "HyperParameterTuningJobObjective": {
+            "Type": "Maximize" if objective.maximize else "Minimize",
+            "MetricName": objective.metric,
+        },
+        "ResourceLimits": limits,
+        "ParameterRanges": _ranges(spec),
+        "TrainingJobEarlyStoppingType": "Auto" if spec.early_stopping else "Off",
+        "RandomSeed": spec.seed,
+    }
+    if spec.strategy is Strategy.HYPERBAND:
+        epochs = int(spec.training.hyperparameters.get("num_epochs", "10"))
+        config["StrategyConfig"] = {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": max(epochs, 2)}}
+    criteria: dict[str, Any] = {}
+    if spec.target is not None:
+        criteria["TargetObjectiveMetricValue"] = spec.target
+    if spec.patience is not None:
+        criteria["BestObjectiveNotImproving"] = {"MaxNumberOfTrainingJobsNotImproving": max(3, spec.patience)}
+    if criteria:
+        config["TuningJobCompletionCriteria"] = criteria
+    return config
+
+
+def _ranges(spec: TuningSpec) -> dict[str, list[dict[str, Any]]]:
+    ranges: dict[str, list[dict[str, Any]]] = {}
+    for item in spec.ranges:
+        match item:
+            case CategoricalRange():
+                ranges.setdefault("CategoricalParameterRanges", []).append(
+                    {"Name": item.name, "Values": list(item.values)}
+                )
+            case IntegerRange() | ContinuousRange():
+                kind = "Integer" if isinstance(item, IntegerRange) else "Continuous"
+                ranges.setdefault(f"{kind}ParameterRanges", []).append(
+                    {
+                        "Name": item.name,
+                        "MinValue": repr(item.low),
+                        "MaxValue": repr(item.high),
+                        "ScalingType": str(item.scaling),
+                    }
+                )
+    return ranges
+
+
+def _differences(asked: Any, described: Any, path: str) -> Iterator[str]:
+    if isinstance(asked, Mapping) and isinstance(described, Mapping):
+        for key, value in asked.items():
+            # AWS leaves out what is false or empty.
+            if key in described or value not in (False, "", [], {}):
+                yield from _differences(value, described.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(asked, list) and isinstance(described, list) and len(asked) == len(described):
+        for number, (left, right) in enumerate(zip(asked, described, strict=True)):
+            yield from _differences(left, right, f"{path}[{number}]")
+    elif asked != described:
+        yield f"{path}: asked {asked!r}, AWS recorded {'nothing' if described is None else repr(described)}."
