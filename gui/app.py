@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL_CACHE_KB = 96 * 1024
 CLOSE_SECONDS = 5.0
+SWITCH_SECONDS = 0.0005
 
 
 def run(argv: Sequence[str]) -> int:
@@ -56,6 +57,9 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     from gui.signals import QuitSignals
     from gui.theme import Theme
 
+    # Qt's calls give the interpreter's lock away and want it back: with Python's 5 ms a busy thread of the bridge would
+    # hold up every one of them.
+    sys.setswitchinterval(SWITCH_SECONDS)
     QPixmapCache.setCacheLimit(THUMBNAIL_CACHE_KB)
     theme = Theme(app)
     try:

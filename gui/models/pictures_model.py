@@ -56,21 +56,18 @@ class PicturesModel(QAbstractListModel):
 
     def set_pictures(self, pictures: Iterable[Picture]) -> None:
         """Show these pictures instead."""
-        grouped: dict[str, list[Picture]] = defaultdict(list)
-        for picture in pictures:
-            grouped[picture.label].append(picture)
-        self._all = dict(grouped)
+        self.set_grouped(grouped(pictures))
+
+    def set_grouped(self, pictures: dict[str, list[Picture]]) -> None:
+        """Show these pictures instead; for many, `grouped` can be called in another thread. The lists are kept."""
+        self._all = pictures
         self._refilter()
 
     def add(self, pictures: Sequence[Picture]) -> None:
         """Add pictures at the end of their classes; one insertion per class."""
-        grouped: dict[str, list[Picture]] = defaultdict(list)
-        for picture in pictures:
-            grouped[picture.label].append(picture)
-        for label, new in grouped.items():
+        for label, new in grouped(pictures).items():
             self._all.setdefault(label, []).extend(new)
-            visible = [picture for picture in new if self._passes(picture)]
-            if visible:
+            if visible := self._passing(new):
                 self._insert(label, visible)
         self.sections_changed.emit()
 
@@ -142,16 +139,19 @@ class PicturesModel(QAbstractListModel):
         parts.append(f"class {picture.label}" + (f", {split}" if split else ""))
         return between.join(parts)
 
-    def _passes(self, picture: Picture) -> bool:
-        return (self._label is None or picture.label == self._label) and (
-            self._split is None or self.split_of(picture) == self._split
-        )
+    def _passing(self, pictures: list[Picture]) -> list[Picture]:
+        """Those of one class that the filter lets through, in a list of their own."""
+        if not pictures or (self._label is not None and pictures[0].label != self._label):
+            return []
+        if self._split is None:
+            return pictures.copy()
+        return [picture for picture in pictures if self.split_of(picture) == self._split]
 
     def _refilter(self) -> None:
         self.beginResetModel()
         self._shown = {}
         for label in sorted(self._all):
-            if kept := [picture for picture in self._all[label] if self._passes(picture)]:
+            if kept := self._passing(self._all[label]):
                 self._shown[label] = kept
         self._index()
         self.endResetModel()
@@ -173,3 +173,11 @@ class PicturesModel(QAbstractListModel):
         self._starts = [0]
         for label in self._labels:
             self._starts.append(self._starts[-1] + len(self._shown[label]))
+
+
+def grouped(pictures: Iterable[Picture]) -> dict[str, list[Picture]]:
+    """Pictures by class, in their order."""
+    by_class: dict[str, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        by_class[picture.label].append(picture)
+    return dict(by_class)

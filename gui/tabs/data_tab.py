@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -29,7 +30,7 @@ from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.feed import JobsFeed
 from gui.first_run import FirstRun
-from gui.models.pictures_model import PicturesModel
+from gui.models.pictures_model import PicturesModel, grouped
 from gui.thumbnails import Thumbnails
 from gui.widgets.basics import button, label
 from gui.widgets.card import Card, PageHeader, page_layout
@@ -104,8 +105,9 @@ class DataTab(QWidget):
         self._progress.start("Listing the folder")
         found = self._found
 
-        def work(report: Report, cancel: CancelToken) -> Scan:
-            return self._workbench.scan(folder, report, cancel, found.put)
+        def work(report: Report, cancel: CancelToken) -> _Scanned:
+            scan = self._workbench.scan(folder, report, cancel, found.put)
+            return _Scanned(scan, grouped(scan.pictures), scan.counts())
 
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
 
@@ -259,13 +261,14 @@ class DataTab(QWidget):
         self.pictures.add(found)
         self.classes.set_counts(self._found_counts)
 
-    def _on_scanned(self, scan: Scan) -> None:
+    def _on_scanned(self, answer: _Scanned) -> None:
+        scan = answer.scan
         self._scanning = None
         self._progress.finish()
         self._scan = scan
         self.thumbnails.set_root(scan.root)
-        self.pictures.set_pictures(scan.pictures)
-        self.classes.set_counts(scan.counts())
+        self.pictures.set_grouped(answer.pictures)
+        self.classes.set_counts(answer.counts)
         self.problems.set_problems(scan.problems)
         self.split.set_scan(scan)
         self._split_again()
@@ -289,12 +292,12 @@ class DataTab(QWidget):
             lambda report, cancel: _split(self._workbench, scan, fractions, seed), self._on_split, self._on_split_failed
         )
 
-    def _on_split(self, answer: tuple[Manifest, Mapping[str, str]]) -> None:
-        self.manifest, splits = answer
+    def _on_split(self, answer: _Split) -> None:
+        self.manifest = answer.manifest
         self._splitting = None
-        self.pictures.set_splits(splits)
-        self.classes.set_counts(self.manifest.counts())
-        self.split.set_manifest(self.manifest)
+        self.pictures.set_splits(answer.splits)
+        self.classes.set_counts(answer.counts)
+        self.split.set_result(self.classes.model.total, answer.manifest.notices)
         self._header.set_context(f"{self._folder} · version {self.manifest.version[:8]}")
         self._sample.setVisible(self._is_sample())
         self._update_use()
@@ -354,8 +357,24 @@ class DataTab(QWidget):
         self._grid_count.setText(f"{shown:,}" if shown == total else f"{shown:,} of {total:,}")
 
 
-def _split(
-    workbench: Workbench, scan: Scan, fractions: tuple[float, float, float], seed: int
-) -> tuple[Manifest, Mapping[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """A scan, and what the widgets need of it, made ready in the thread that scanned."""
+
+    scan: Scan
+    pictures: dict[str, list[Picture]]
+    counts: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A manifest, and what the widgets need of it, made ready in the thread that split."""
+
+    manifest: Manifest
+    splits: Mapping[str, str]
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def _split(workbench: Workbench, scan: Scan, fractions: tuple[float, float, float], seed: int) -> _Split:
     manifest = workbench.split(scan, fractions, seed)
-    return manifest, {entry.path: entry.split for entry in manifest.pictures}
+    return _Split(manifest, {entry.path: entry.split for entry in manifest.pictures}, manifest.counts())

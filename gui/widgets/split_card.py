@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QGridLayout, QSpinBox
 
-from core.dataset.manifest import Manifest
 from core.dataset.records import SPLITS, Scan
 from core.settings import Settings, declared
 from gui.widgets.basics import label, padded
@@ -69,13 +70,12 @@ class SplitCard(Card):
         self.test.setEnabled("test" not in given)
         self.seed.setEnabled(self.valid.isEnabled() or self.test.isEnabled())
 
-    def set_manifest(self, manifest: Manifest) -> None:
-        """Say what the split has become."""
-        counts = {split: len(manifest.of(split)) for split in SPLITS}
-        counted = " · ".join(f"{split.capitalize()} {count:,}" for split, count in counts.items())
+    def set_result(self, counts: Mapping[str, int], notices: Sequence[str]) -> None:
+        """Say what the split has become: pictures by split, and what was decided on the way."""
+        counted = " · ".join(f"{split.capitalize()} {counts.get(split, 0):,}" for split in SPLITS)
         kept = "" if self.seed.isEnabled() else "\nThe folder has splits of its own; they are kept."
         self._summary.setText(counted + kept)
-        self._notices.set_text("\n".join(manifest.notices))
+        self._notices.set_text("\n".join(notices))
 
     def set_waiting(self, scanning: bool) -> None:
         """Nothing is split yet."""
