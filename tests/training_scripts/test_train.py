@@ -1,0 +1,359 @@
+"""train.py under SageMaker's contract: real trainings of seconds on a tiny dataset."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from training_scripts import features, train
+from training_scripts.checkpoints import Checkpoints
+from training_scripts.job import FAILURE_REASON_LENGTH
+from training_scripts.metrics import METRIC_DEFINITIONS
+from training_scripts.model import build_backbone
+from training_scripts.weights import Weights, find
+
+Run = Callable[..., int]
+NewJob = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def channel(learnable: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The frozen features of the dataset, computed by torch."""
+    folder = tmp_path_factory.mktemp("features")
+    names = {f"SM_CHANNEL_{split.upper()}": str(learnable / split) for split in ("train", "valid", "test")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setenv(name, value)
+        assert features.main(["--runtime", "torch", "--output", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def few(learnable: Path, tmp_path: Path) -> Path:
+    """A channel with two train pictures of each class, for what is slow."""
+    classes = ["disks", "noise", "stripes"]
+    pictures = [{"path": f"{name}/{name} {n}.jpg", "label": i} for i, name in enumerate(classes) for n in (0, 1)]
+    data = {"format": 1, "root": str(learnable / "train"), "classes": classes, "pictures": pictures}
+    folder = tmp_path / "few"
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps(data), encoding="utf-8")
+    return folder
+
+
+def metric(text: str, name: str) -> list[float]:
+    return [float(value) for value in re.findall(METRIC_DEFINITIONS[name], text)]
+
+
+def losses(text: str) -> dict[str, list[float]]:
+    return {name: metric(text, name) for name in METRIC_DEFINITIONS if name != "train:batch_loss"}
+
+
+def test_a_job_from_end_to_end(
+    channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str], learnable: Path
+) -> None:
+    job = new_job(features=channel)
+    assert in_job(train.main, job, num_epochs=6, batch_size=8, log_interval=2) == 0
+    said = capsys.readouterr().out
+    lines = [line for line in said.splitlines() if line.startswith("epoch=")]
+    assert [line.split()[0] for line in lines] == [f"epoch={n}/6" for n in range(1, 7)]
+    assert len(metric(said, "Average loss")) == 6
+    assert metric(said, "train:loss")[-1] < 0.5 * metric(said, "train:loss")[0]
+    assert [line.split()[0] for line in said.splitlines() if line.startswith("step=")] == [
+        f"step={n}" for n in range(2, 19, 2)
+    ]
+    card = json.loads((job.model / "model.json").read_text(encoding="utf-8"))
+    assert card["classes"] == ["disks", "noise", "stripes"]
+    assert card["training_job"] == "a-job"
+    assert card["best_loss"] == pytest.approx(min(metric(said, "valid:loss")), abs=1e-6)
+    assert "lowest valid loss" in card["kept"]
+    evaluation = json.loads((job.data / "evaluation.json").read_text(encoding="utf-8"))
+    assert evaluation["classes"] == card["classes"]
+    for split in ("valid", "test"):
+        found = evaluation[split]
+        assert found["count"] == 12
+        assert np.sum(found["confusion"]) == 12
+        assert found["accuracy"] == pytest.approx(np.trace(found["confusion"]) / 12)
+        assert [item["support"] for item in found["per_class"]] == [4, 4, 4]
+        with (job.data / f"predictions_{split}.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert np.mean([row["label"] == row["predicted"] for row in rows]) == pytest.approx(found["accuracy"])
+        assert all((Path(found["root"]) / row["path"]).is_file() for row in rows)
+    assert evaluation["valid"]["loss"] == pytest.approx(card["best_loss"], abs=1e-6)
+    assert metric(said, "test:accuracy") == [pytest.approx(evaluation["test"]["accuracy"], abs=1e-6)]
+    assert evaluation["test"]["accuracy"] > 0.8
+    assert json.loads((job.data / "args.json").read_text())["batch_size"] == 8
+    assert not (job.root / "output" / "failure").exists()
+    assert not list(job.root.rglob(".*"))
+
+
+@pytest.mark.parametrize("head", ["linear", "linear_dropout_batchnorm"])
+def test_features_give_the_losses_of_the_frozen_network(
+    head: str, channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every epoch's loss and accuracy, from one seed: over features, and over pictures through the frozen network.
+
+    The features differ by up to 1e-5 of their size (float32 sums in batches of other sizes); over three epochs a head
+    with a moderate step size amplifies that little: 1e-3 of the loss is allowed, below 1e-5 was measured.
+    """
+    settings = {"num_epochs": 3, "batch_size": 7, "head": head, "optimizer": "sgd", "learning_rate": 0.02, "seed": 5}
+    found = []
+    for choice in ("auto", "off"):
+        job = new_job(**({"features": channel} if choice == "auto" else {}))
+        assert in_job(train.main, job, features=choice, **settings) == 0
+        found.append(losses(capsys.readouterr().out))
+    assert found[0]["valid:loss"] == pytest.approx(found[1]["valid:loss"], rel=1e-3)
+    for name in found[0]:
+        assert found[0][name] == pytest.approx(found[1][name], rel=1e-3), name
+    assert len(found[0]["train:loss"]) == 3
+
+
+def test_without_a_features_channel_they_are_computed_in_the_job(
+    channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for job in (new_job(features=channel), new_job()):
+        assert in_job(train.main, job, num_epochs=2) == 0
+        said.append(capsys.readouterr().out)
+    assert "features 48/48" in said[1]
+    assert losses(said[0])["valid:loss"] == pytest.approx(losses(said[1])["valid:loss"], rel=1e-3)
+
+
+def test_a_head_job_imports_neither_torchvision_nor_timm_nor_openvino(channel: Path, new_job: NewJob) -> None:
+    """A trial starts seconds sooner without them."""
+    check = (
+        "import runpy, sys\n"
+        f"sys.argv = ['train.py', '--num_epochs', '1']\n"
+        f"try: runpy.run_path({train.__file__!r}, run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "assert not {'torchvision', 'timm', 'openvino'} & set(sys.modules)\n"
+    )
+    job = new_job(features=channel)
+    environment = {**os.environ, **job.environment()}
+    subprocess.run([sys.executable, "-c", check], env=environment, check=True, timeout=120, cwd=job.root)
+
+
+@pytest.mark.parametrize("batch_size", [2, 23, 24, 1000])
+def test_a_last_batch_of_one_does_not_break_batch_norm(
+    batch_size: int, channel: Path, new_job: NewJob, in_job: Run
+) -> None:
+    job = new_job(features=channel)
+    settings = {"num_epochs": 1, "batch_size": batch_size, "head": "linear_dropout_batchnorm"}
+    assert in_job(train.main, job, **settings) == 0
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_optimizers_learn(
+    optimizer: str, channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = new_job(features=channel)
+    settings = {"optimizer": optimizer, "weight_decay": 0.01, "label_smoothing": 0.1, "learning_rate": 0.01}
+    assert in_job(train.main, job, num_epochs=4, **settings) == 0
+    found = losses(capsys.readouterr().out)
+    assert found["valid:loss"][-1] < found["valid:loss"][0]
+    evaluation = json.loads((job.data / "evaluation.json").read_text(encoding="utf-8"))
+    assert evaluation["valid"]["loss"] == pytest.approx(min(found["valid:loss"]), abs=1e-6), "evaluation never smooths"
+
+
+def test_same_seed_same_numbers(
+    channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(seed: int) -> dict[str, list[float]]:
+        settings = {"head": "linear_dropout_batchnorm", "num_epochs": 2, "batch_size": 8, "seed": seed}
+        assert in_job(train.main, new_job(features=channel), **settings) == 0
+        return losses(capsys.readouterr().out)
+
+    assert run(1) == run(1)
+    assert run(1) != run(2)
+
+
+@pytest.mark.parametrize("missing", [("valid",), ("test",), ("valid", "test")])
+def test_missing_splits(
+    missing: tuple[str, ...], new_job: NewJob, in_job: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = new_job(**dict.fromkeys(missing))
+    assert in_job(train.main, job, num_epochs=2) == 0
+    said = capsys.readouterr().out
+    assert len(metric(said, "Average loss")) == 2
+    assert len(metric(said, "valid:loss")) == (0 if "valid" in missing else 2)
+    if "valid" in missing:
+        assert metric(said, "Average loss") == metric(said, "train:loss")
+    evaluation = json.loads((job.data / "evaluation.json").read_text(encoding="utf-8"))
+    for split in ("valid", "test"):
+        assert (evaluation[split] is None) == (split in missing)
+
+
+def test_divergence_is_reported_not_raised(
+    channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = new_job(features=channel)
+    assert in_job(train.main, job, num_epochs=3, optimizer="sgd", learning_rate=1e38, log_interval=1) == 0
+    said = capsys.readouterr().out
+    assert "train_loss=nan" in said or "train_loss=inf" in said
+    assert len([line for line in said.splitlines() if line.startswith("epoch=")]) == 3
+    evaluation = json.loads((job.data / "evaluation.json").read_text(encoding="utf-8"))
+    assert evaluation["valid"]["count"] == 12
+
+
+def test_patience(channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    job = new_job(features=channel)
+    settings = {"optimizer": "sgd", "learning_rate": 50, "momentum": 0, "patience": 2}
+    assert in_job(train.main, job, num_epochs=100, **settings) == 0
+    said = capsys.readouterr().out
+    assert "ended by patience" in said
+    valid = metric(said, "valid:loss")
+    assert len(valid) == int(np.nanargmin(valid)) + 1 + 2
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "words"),
+    [
+        ({"learning_rate": "fast"}, "learning_rate is 'fast', which is no number."),
+        ({"backbone": "resnet18"}, "The pretrained weights of ResNet-18 (resnet18-f37072fd.pth) are not on this"),
+        ({"backbone": "resnet50", "weights": "none", "features": "auto"}, "The frozen features are of efficientnet_l"),
+    ],
+)
+def test_failures_in_a_sentence(
+    hyperparameters: dict[str, str], words: str, channel: Path, new_job: NewJob, in_job: Run
+) -> None:
+    job = new_job(**({"features": channel} if "weights" in hyperparameters else {}))
+    assert in_job(train.main, job, **hyperparameters) == 1
+    assert job.failure.startswith(words)
+    assert job.failure.strip().count("\n") == 0
+    assert not (job.model / "model.json").exists()
+
+
+def test_a_defect_leaves_its_traceback(
+    channel: Path, new_job: NewJob, in_job: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("something " * 200)
+
+    monkeypatch.setattr(train, "train_one_epoch", broken)
+    job = new_job(features=channel)
+    assert in_job(train.main, job) == 1
+    reason = job.failure[:FAILURE_REASON_LENGTH]
+    assert reason.startswith("ZeroDivisionError: something")
+    assert "in broken" in reason
+
+
+def test_sigterm_saves_the_model_and_ends_well(channel: Path, new_job: NewJob) -> None:
+    job = new_job(features=channel)
+    command = [sys.executable, train.__file__, "--num_epochs", "1000000", "--log_interval", "0"]
+    environment = {**os.environ, **job.environment(), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=job.root)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("epoch=1/1000000")
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Asked to stop" in said or "epoch=" in said
+    assert json.loads((job.model / "model.json").read_text())["best_epoch"] >= 1
+    assert json.loads((job.data / "evaluation.json").read_text())["test"]["count"] == 12
+
+
+def test_a_restarted_job_goes_on_as_if_nothing_was(
+    channel: Path, new_job: NewJob, in_job: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"num_epochs": 5, "head": "linear_dropout_batchnorm", "batch_size": 8, "checkpoint_seconds": 0}
+    assert in_job(train.main, new_job(features=channel), **settings) == 0
+    whole = losses(capsys.readouterr().out)
+    job = new_job(features=channel)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", saves_then_dies)
+        assert in_job(train.main, job, **settings) == 1
+    assert len(metric(capsys.readouterr().out, "valid:loss")) == 3
+    assert in_job(train.main, job, **settings) == 0
+    said = capsys.readouterr().out
+    assert "Going on after epoch 3" in said
+    assert losses(said) == {name: values[3:] if len(values) == 5 else values for name, values in whole.items()}
+    assert not list((job.root / "checkpoints").iterdir()), "a finished job needs no checkpoint"
+
+
+def saves_then_dies(self: Checkpoints, progress: Any, save: Callable[..., None] = Checkpoints.save) -> None:
+    save(self, progress)
+    if progress.epoch == 3:
+        raise RuntimeError("the machine is gone")
+
+
+def test_a_checkpoint_of_another_job_is_not_used(
+    channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new_job(features=channel)
+    monkeypatch.setattr(Checkpoints, "clear", lambda self: None)
+    assert in_job(train.main, job, num_epochs=2, checkpoint_seconds=0) == 0
+    capsys.readouterr()
+    assert in_job(train.main, job, num_epochs=2, checkpoint_seconds=0, learning_rate=0.1) == 0
+    said = capsys.readouterr().out
+    assert "of other hyperparameters" in said
+    assert len(metric(said, "valid:loss")) == 2
+    (job.root / "checkpoints" / "checkpoint.pth").write_bytes(b"torn")
+    assert in_job(train.main, job, num_epochs=2) == 0
+    assert "cannot be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("unfreeze", "head", "augmentation"),
+    [("last_block", "linear", "light"), ("all", "linear_dropout_batchnorm", "strong")],
+)
+def test_fine_tuning_moves_what_it_may(
+    unfreeze: str, head: str, augmentation: str, few: Path, new_job: NewJob, in_job: Run
+) -> None:
+    job = new_job(train=few, valid=None, test=None)
+    settings = {"mode": "fine_tune", "unfreeze": unfreeze, "head": head, "augmentation": augmentation}
+    assert in_job(train.main, job, num_epochs=1, batch_size=3, learning_rate=1e-3, **settings) == 0
+    before = build_backbone("efficientnet_lite0", find("efficientnet_lite0", "default")).state_dict()
+    after = torch.load(job.model / "model.pth", weights_only=True)
+    moved = {name for name in before if not torch.equal(before[name], after[f"backbone.{name}"])}
+    assert "conv_head.weight" in moved
+    assert ("conv_stem.weight" in moved) == (unfreeze == "all")
+    assert not any("running_" in name for name in moved), "batch norm keeps its pretrained statistics"
+
+
+def test_an_untrained_network_can_be_trained(few: Path, new_job: NewJob, in_job: Run) -> None:
+    job = new_job(train=few, valid=None, test=None)
+    settings = {"mode": "fine_tune", "unfreeze": "all", "weights": "none", "num_epochs": 1, "batch_size": 6}
+    assert in_job(train.main, job, **settings) == 0
+    state = torch.load(job.model / "model.pth", weights_only=True)
+    assert not torch.equal(state["backbone.bn_stem.running_mean"], torch.zeros(32))
+    start = build_backbone("efficientnet_lite0", Weights(None, "")).state_dict()
+    assert not torch.equal(start["conv_stem.weight"], state["backbone.conv_stem.weight"])
+
+
+def test_fine_tuning_learns(few: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    job = new_job(train=few, valid=few, test=None)
+    settings = {"mode": "fine_tune", "learning_rate": 2e-3, "batch_size": 6}
+    assert in_job(train.main, job, num_epochs=3, **settings) == 0
+    found = losses(capsys.readouterr().out)
+    assert found["valid:loss"][-1] < 0.7 * found["train:loss"][0]
+
+
+def test_unreadable_pictures_cost_only_themselves(
+    new_job: NewJob, in_job: Run, tmp_path: Path, learnable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(learnable, data)
+    for split in ("train", "valid"):
+        victim = sorted((data / split / "noise").iterdir())[0]
+        victim.write_bytes(victim.read_bytes()[:200])
+    job = new_job(train=data / "train", valid=data / "valid", test=None)
+    assert in_job(train.main, job, features="off", num_epochs=2, batch_size=8) == 0
+    told = capsys.readouterr().err
+    assert told.count("Left out of train: noise/noise 0.jpg") == 1
+    assert told.count("Left out of valid: noise/noise 0.jpg") == 1
+    assert json.loads((job.data / "evaluation.json").read_text())["valid"]["count"] == 11
