@@ -24,7 +24,8 @@ class Console:
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._terminal = self._err.isatty()
-        self._last_shown = 0.0
+        # A pipe gets no line before the first interval is over: what is quick leaves no noise in a log.
+        self._last_shown = 0.0 if self._terminal else time.monotonic()
         self._line_open = False
 
     @property
