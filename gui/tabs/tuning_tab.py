@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent
+from PySide6.QtGui import QHideEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from core.errors import SpecError, UserFacingError, WeightsUnavailable
@@ -32,7 +32,7 @@ from gui.models.tuning_draft import (
 )
 from gui.widgets.basics import button
 from gui.widgets.card import Card, PageHeader, page_layout
-from gui.widgets.forecast_card import ForecastCard
+from gui.widgets.forecast_card import START_KEY, ForecastCard
 from gui.widgets.ranges_table import RangesTable
 from gui.widgets.search_form import ModelForm, SearchForm
 from gui.widgets.weights_panel import WeightsPanel
@@ -145,6 +145,8 @@ class TuningTab(QWidget):
         self.card.start_asked.connect(self.start)
         self.card.dataset_asked.connect(self.dataset_asked)
         self.card.cancel_asked.connect(self._on_cancel)
+        shortcut = QShortcut(START_KEY, self, self.start)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     # What the form holds ---------------------------------------------------------------------------------------
 
@@ -324,15 +326,13 @@ class TuningTab(QWidget):
 
     def _on_failed(self, error: UserFacingError) -> None:
         self._launching = None
+        self.card.end()
+        self.refresh()
         if isinstance(error, WeightsUnavailable):
-            self.card.end()
             self.weights.error.show_error(error)
             self.weights.choice.setFocus()
-        elif isinstance(error, SpecError) and self.ranges.show_problem(error.field, error):
-            self.card.end()
-        else:
-            self.card.end(error)
-        self.refresh()
+        elif not (isinstance(error, SpecError) and self.ranges.show_problem(error.field, error)):
+            self.card.error.show_error(error)
 
     def _on_cancel(self) -> None:
         if self._launching is not None:

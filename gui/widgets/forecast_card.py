@@ -8,13 +8,15 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
-from core.errors import UserFacingError
 from gui.theme import GRID
 from gui.widgets.basics import ElidedLabel, button, label, rule
 from gui.widgets.card import Card
 from gui.widgets.feedback import Banner, IconLabel, InlineError, ProgressRow
 from gui.widgets.field import Field
 from gui.widgets.metric_check import MetricCheck
+
+START_KEY = QKeySequence("Ctrl+Return")
+"""A shortcut of the page and not of the button: a button forgets its own when its text changes."""
 
 Line = tuple[str, str, str]
 """One line of the forecast: an icon's name, what it is about, and what there is to say."""
@@ -43,8 +45,7 @@ class ForecastCard(Card):
         self.name.setPlaceholderText("From the dataset and the time")
         self.name.textEdited.connect(lambda _: self.name_changed.emit())
         self.name_field = Field("Name of the job", self.name)
-        self.start = button("Start", icon_name="play", kind="primary", shortcut="Ctrl+Return")
-        self.start.setShortcut(QKeySequence("Ctrl+Return"))
+        self.start = button("Start", icon_name="play", kind="primary")
         self.start.clicked.connect(self.start_asked)
         self.reason = label("", "caption", wrap=True)
         self.data = button("Choose a dataset", icon_name="folder-open")
@@ -121,13 +122,13 @@ class ForecastCard(Card):
 
     def lines(self) -> dict[str, str]:
         """The lines shown, by what they are about."""
-        return {title.text(): text.text() for _, title, text in self._shown if title.text()}
+        return {title.text(): text.text() for _, title, text in self._shown if not title.isHidden()}
 
     def set_ready(self, text: str, why_not: str, has_dataset: bool) -> None:
         """Name the Start button; disable it with the reason while something is wrong."""
         self.start.setText(text)
         self.start.setEnabled(not why_not and not self.busy)
-        self.start.setToolTip(why_not or f"{text} ({QKeySequence('Ctrl+Return').toString()})")
+        self.start.setToolTip(why_not or f"{text} ({START_KEY.toString(QKeySequence.SequenceFormat.NativeText)})")
         self.reason.setText(why_not)
         self.reason.setVisible(bool(why_not) and has_dataset)
         self.data.setVisible(not has_dataset)
@@ -143,9 +144,7 @@ class ForecastCard(Card):
         self.progress.start("Starting")
         self.start.setEnabled(False)
 
-    def end(self, error: UserFacingError | None = None) -> None:
-        """The launch has ended, perhaps with an error."""
+    def end(self) -> None:
+        """The launch has ended, one way or another."""
         self.progress.finish()
         self.start.setEnabled(True)
-        if error is not None:
-            self.error.show_error(error)

@@ -147,6 +147,7 @@ class RangesTable(QWidget):
         row.removed.connect(self._on_removed)
         self._rows.append(row)
         self._list.addWidget(row)
+        row.show()
 
     def _add(self, kind: Kind) -> None:
         used = {draft.name for draft in self.drafts()}

@@ -1,0 +1,245 @@
+"""From what is typed to a spec, without a window."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import SpecError
+from core.jobs.specs import Strategy, TrainingSpec, TuningSpec
+from core.tuning.presets import NOTEBOOK, PRESETS, QUICK_LOOK, THOROUGH
+from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
+from gui.models import words
+from gui.models.command_line import command_line
+from gui.models.forecast_lines import forecast_lines
+from gui.models.range_draft import Kind, RangeDraft, sample
+from gui.models.tuning_draft import (
+    TuningDraft,
+    build_spec,
+    check_row,
+    check_value,
+    draft_from_json,
+    draft_from_preset,
+    draft_from_spec,
+    script_hyperparameters,
+    suggestion,
+)
+
+LEARNING_RATE = RangeDraft("learning_rate", Kind.CONTINUOUS, "1e-4", "0.05", Scaling.LOGARITHMIC)
+EPOCHS = RangeDraft.fixed("num_epochs", "10")
+
+
+@pytest.mark.parametrize(
+    ("draft", "field", "words_of_it"),
+    [
+        (RangeDraft("", Kind.CONTINUOUS, "1", "2"), "name", "no name"),
+        (RangeDraft("2x", Kind.CONTINUOUS, "1", "2"), "name", "cannot be the name"),
+        (RangeDraft("x", Kind.CONTINUOUS, "", "2"), "low", "no start"),
+        (RangeDraft("x", Kind.CONTINUOUS, "1", ""), "high", "no end"),
+        (RangeDraft("x", Kind.CONTINUOUS, "one", "2"), "low", "'one' is no number"),
+        (RangeDraft("x", Kind.CONTINUOUS, "1", "inf"), "high", "no number"),
+        (RangeDraft("x", Kind.INTEGER, "1.5", "2"), "low", "no whole number"),
+        (RangeDraft("x", Kind.CONTINUOUS, "2", "1"), "high", "ends before it starts"),
+        (RangeDraft("x", Kind.CONTINUOUS, "0", "1", Scaling.LOGARITHMIC), "scaling", "Logarithmic"),
+        (RangeDraft("x", Kind.CONTINUOUS, "0", "1", Scaling.REVERSE_LOGARITHMIC), "scaling", "ReverseLogarithmic"),
+        (RangeDraft("x", Kind.CATEGORICAL, values=" , "), "values", "no values"),
+        (RangeDraft("x", Kind.CATEGORICAL, values="a, a"), "values", "twice"),
+        (RangeDraft("x", Kind.FIXED), "values", "no value"),
+    ],
+)
+def test_a_row_says_which_field_is_wrong_and_why(draft, field, words_of_it):
+    problem = draft.problem
+    assert problem is not None
+    assert problem.field == field
+    assert words_of_it in problem.what
+
+
+def test_rows_become_ranges_and_values():
+    assert LEARNING_RATE.build() == ContinuousRange("learning_rate", 1e-4, 0.05, Scaling.LOGARITHMIC)
+    assert RangeDraft(" n ", Kind.INTEGER, " −1 ", "16").build() == IntegerRange("n", -1, 16)
+    assert RangeDraft("o", Kind.CATEGORICAL, values="adam , sgd").build() == CategoricalRange("o", ("adam", "sgd"))
+    assert EPOCHS.build() == "10"
+
+
+@given(
+    st.one_of(
+        st.builds(
+            lambda ends, scaling: ContinuousRange("x", min(ends), max(ends), scaling),
+            st.tuples(*[st.floats(1e-9, 1e9)] * 2),
+            st.sampled_from([Scaling.AUTO, Scaling.LINEAR, Scaling.LOGARITHMIC]),
+        ),
+        st.builds(
+            lambda ends, scaling: IntegerRange("x", min(ends), max(ends), scaling),
+            st.tuples(*[st.integers(1, 10**6)] * 2),
+            st.sampled_from([Scaling.AUTO, Scaling.LINEAR, Scaling.LOGARITHMIC]),
+        ),
+    )
+)
+def test_samples_lie_inside_the_range_in_order(item):
+    marks = sample(item)
+    places = [place for place, _ in marks]
+    assert places == sorted(places)
+    assert all(-1e-9 <= place <= 1 + 1e-9 for place in places)
+
+
+def test_a_logarithmic_scale_crowds_samples_at_the_low_end():
+    def below_a_tenth(scaling):
+        return sum(place < 0.1 for place, _ in sample(ContinuousRange("x", 1e-4, 1.0, scaling)))
+
+    assert below_a_tenth(Scaling.LINEAR) <= 3
+    assert below_a_tenth(Scaling.LOGARITHMIC) >= 16
+    reverse = sample(ContinuousRange("x", 0.0, 0.999, Scaling.REVERSE_LOGARITHMIC))
+    assert sum(place > 0.9 for place, _ in reverse) >= 14
+    assert [text for _, text in sample(CategoricalRange("o", ("a", "b", "c")))] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.slug)
+def test_a_preset_fills_the_form_so_that_it_asks_for_the_preset(preset):
+    draft = draft_from_preset(preset)
+    spec = build_spec(draft, "v1", "/data/pets")
+    assert isinstance(spec, TuningSpec)
+    assert spec.ranges == preset.ranges
+    assert spec.strategy is preset.strategy
+    assert (spec.max_jobs, spec.max_parallel_jobs) == (preset.max_jobs, preset.max_parallel_jobs)
+    assert spec.training.objective == preset.objective
+    searched = {item.name for item in preset.ranges}
+    expected = {name: value for name, value in preset.hyperparameters.items() if name not in searched}
+    assert expected.items() <= spec.training.hyperparameters.items()
+    assert spec.name.startswith("pets-")
+    # The form survives JSON, and the spec finds its way back into it.
+    assert draft_from_json(json.loads(json.dumps(draft.to_json()))) == draft
+    again = build_spec(dataclasses.replace(draft_from_spec(spec), name=spec.name), "v1", "/data/pets")
+    assert again == spec
+
+
+def test_the_notebook_preset_is_the_one_of_the_issue():
+    spec = build_spec(draft_from_preset(NOTEBOOK))
+    assert spec.ranges == (
+        IntegerRange("batch_size", 32, 128),
+        ContinuousRange("learning_rate", 1e-4, 5e-2),
+        IntegerRange("num_epochs", 5, 15),
+    )
+    training = spec.training
+    assert training.hyperparameters["backbone"] == "resnet18"
+    assert training.hyperparameters["head"] == "linear_dropout_batchnorm"
+    regex = next(metric.regex for metric in training.metrics if metric.name == "Average loss")
+    assert (training.objective.metric, training.objective.maximize, regex) == (
+        "Average loss",
+        False,
+        r"Average loss: ([0-9\.]+)",
+    )
+
+
+def test_a_searched_hyperparameter_is_not_fixed_as_well():
+    spec = build_spec(draft_from_preset(THOROUGH))
+    assert "head" not in spec.training.hyperparameters
+    assert "head" in {item.name for item in spec.ranges}
+
+
+def test_without_a_range_it_is_a_training_job():
+    spec = build_spec(TuningDraft(rows=(EPOCHS,), seed=7))
+    assert isinstance(spec, TrainingSpec)
+    assert spec.hyperparameters["num_epochs"] == "10"
+    assert spec.hyperparameters["seed"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"rows": (LEARNING_RATE, LEARNING_RATE)}, "learning_rate"),
+        ({"rows": (LEARNING_RATE, RangeDraft.fixed("learning_rate", "1"))}, "learning_rate"),
+        ({"rows": (RangeDraft("x", Kind.CONTINUOUS, "2", "1"),)}, "x"),
+        ({"rows": (LEARNING_RATE,), "strategy": Strategy.GRID}, "strategy"),
+        ({"rows": (LEARNING_RATE,), "regex": "("}, "regex"),
+        ({"rows": (LEARNING_RATE,), "metric": "F1"}, "regex"),
+        ({"rows": (LEARNING_RATE,), "name": "a b"}, "name"),
+        ({"rows": (RangeDraft("batch_size", Kind.INTEGER, "0", "8"),)}, "batch_size"),
+        ({"rows": (RangeDraft.fixed("optimizer", "adamm"),)}, "optimizer"),
+    ],
+)
+def test_a_form_that_cannot_be_names_the_field(changes, field):
+    with pytest.raises(SpecError) as caught:
+        build_spec(TuningDraft(**changes))
+    assert caught.value.field == field
+
+
+def test_what_the_script_would_refuse_is_said_while_typing():
+    assert check_value("batch_size", "0").what.casefold() == "batch_size is '0', but must be at least 1."
+    assert check_value("unknown_thing", "anything") is None
+    problem = check_row(RangeDraft("num_epochs", Kind.INTEGER, "0", "5"))
+    assert problem.field == "low"
+    assert check_row(RangeDraft("optimizer", Kind.CATEGORICAL, values="adam, adamm")).field == "values"
+    assert check_row(LEARNING_RATE) is None
+
+
+def test_every_hyperparameter_of_the_script_has_a_suggestion_it_takes():
+    names = script_hyperparameters()
+    assert {"learning_rate", "batch_size", "num_epochs", "optimizer"} <= set(names)
+    for name in names:
+        row = suggestion(name)
+        if name != "learning_rate":
+            assert row is not None
+        assert row is None or check_row(row) is None, name
+
+
+def test_what_an_older_version_wrote_is_read_as_far_as_it_goes():
+    data = draft_from_preset(QUICK_LOOK).to_json() | {"an_old_field": 1}
+    del data["seed"]
+    assert draft_from_json(data) == draft_from_preset(QUICK_LOOK)
+
+
+def test_forecast_lines_keep_their_places():
+    draft = draft_from_preset(QUICK_LOOK)
+    titles = [title for _, title, _ in forecast_lines(draft, None, None, 0.0)]
+    assert titles == ["Dataset", "Trials", "Grid", "Time", "Cost"]
+    grid = dataclasses.replace(
+        draft, strategy=Strategy.GRID, rows=(RangeDraft("batch_size", Kind.INTEGER, "1", "9"), EPOCHS)
+    )
+    texts = {title: text for _, title, text in forecast_lines(grid, None, None, 44.7)}
+    assert texts["Grid"] == "9 combinations"
+    assert texts["Fetches"] == "45 MB of weights of EfficientNet-Lite0, once"
+    broken = dataclasses.replace(grid, rows=(RangeDraft("batch_size", Kind.INTEGER, "9", "1"),))
+    assert {title: text for _, title, text in forecast_lines(broken, None, None, 0)}["Grid"] == "…"
+
+
+def test_a_training_jobs_command_line_has_no_range():
+    text = command_line(build_spec(TuningDraft(rows=(EPOCHS,)), "v", "/my data/pets"))
+    assert text.startswith("sagehound train '/my data/pets' --backbone efficientnet_lite0")
+    assert "--range" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "—"),
+        (0.0, "0"),
+        (0.123456, "0.1235"),
+        (12.3456, "12.35"),
+        (1234.56, "1235"),
+        (3e-5, "3e-05"),
+        (float("nan"), "not a number"),
+        (float("-inf"), "-∞"),
+    ],
+)
+def test_numbers_are_short(value, text):
+    assert words.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "—"),
+        (0.44, "0.4 s"),
+        (12.4, "12 s"),
+        (59.7, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (7500, "2 h 5 min"),
+        (97200, "1 d 3 h"),
+    ],
+)
+def test_durations_read_well(seconds, text):
+    assert words.duration(seconds) == text
