@@ -7,7 +7,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.jobs.records import Event, Job, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
@@ -47,6 +47,36 @@ def common_columns(row: sqlite3.Row) -> dict[str, Any]:
     """The fields that tuning jobs and training jobs share."""
     same = ("name", "secondary_status", "created", "started", "ended", "failure_reason", "dataset_version", "engine")
     return {"status": JobStatus(row["status"]), **{key: row[key] for key in same}}
+
+
+@dataclass(slots=True)
+class TrialSummary:
+    """What a tuning job's record says of its trials. `done` counts a running one by its progress."""
+
+    counts: dict[JobStatus, int] = field(default_factory=dict)
+    done: float = 0.0
+    best: tuple[str, float] | None = None
+
+    def add(self, row: sqlite3.Row) -> None:
+        """Count the trials of one status."""
+        self.counts[JobStatus(row["status"])] = row["trials"]
+        self.done += row["done"]
+
+
+def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
+    """A tuning job from its row and its trials."""
+    progress = min(1.0, trials.done / max(1, row["max_jobs"])) if trials.counts else row["progress"]
+    return TuningJob(
+        **common_columns(row),
+        strategy=row["strategy"],
+        objective_metric=row["objective_metric"],
+        maximize=bool(row["maximize"]),
+        max_jobs=row["max_jobs"],
+        counts=trials.counts,
+        best_trial=trials.best[0] if trials.best else None,
+        best_objective=trials.best[1] if trials.best else None,
+        progress=1.0 if row["status"] == JobStatus.COMPLETED else progress,
+    )
 
 
 def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float]) -> TrainingJob:

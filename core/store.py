@@ -16,18 +16,19 @@ from typing import Any, TypedDict, Unpack
 
 from core.database import Database
 from core.errors import JobNotFound, SpecError
-from core.jobs.records import EventBatch, Job, MetricEvent, RuleOutcome, TrainingJob, TuningJob
+from core.jobs.records import EventBatch, Job, MetricEvent, RuleOutcome, TrainingJob
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
 from core.rows import (
+    TrialSummary,
     add_events,
     add_status_event,
-    common_columns,
     event_of,
     from_column,
     outcome_of,
     to_column,
     training_job_of,
+    tuning_job_of,
 )
 
 MAX_EVENTS = 20_000
@@ -281,46 +282,43 @@ class Store:
         return rows[0][0]
 
     def _records(self, rows: Sequence[sqlite3.Row]) -> list[Job]:
-        metrics: dict[str, dict[str, float]] = {row["name"]: {} for row in rows if row["kind"] == "training"}
-        names = list(metrics)
-        for start in range(0, len(names), 500):  # SQLite bounds the number of parameters
-            part = names[start : start + 500]
-            marks = ", ".join("?" * len(part))
-            for found in self._db.read(f"SELECT * FROM latest_metrics WHERE job IN ({marks})", part):
-                metrics[found["job"]][found["name"]] = from_column(found["value"])
+        training = [row["name"] for row in rows if row["kind"] == "training"]
+        metrics: dict[str, dict[str, float]] = {name: {} for name in training}
+        for found in self._of_jobs(_LATEST_METRICS, training):
+            metrics[found["job"]][found["name"]] = from_column(found["value"])
+        tuning = [row["name"] for row in rows if row["kind"] == "tuning"]
+        trials: dict[str, TrialSummary] = {name: TrialSummary() for name in tuning}
+        for found in self._of_jobs(_TRIAL_COUNTS, tuning):
+            trials[found["tuning_job"]].add(found)
+        for found in self._of_jobs(_BEST_TRIALS, tuning):
+            trials[found["tuning_job"]].best = (found["name"], found["objective"])
         return [
-            training_job_of(row, metrics[row["name"]]) if row["kind"] == "training" else self._tuning_job(row)
+            training_job_of(row, metrics[row["name"]])
+            if row["kind"] == "training"
+            else tuning_job_of(row, trials[row["name"]])
             for row in rows
         ]
 
-    def _tuning_job(self, row: sqlite3.Row) -> TuningJob:
-        trials = self._db.read(
-            "SELECT status, count(*) AS trials, sum(CASE WHEN secondary_status = ?2 THEN 0 WHEN status IN (?3, ?4, ?5)"
-            " THEN 1 ELSE coalesce(progress, 0) END) AS done FROM jobs WHERE tuning_job = ?1 GROUP BY status",
-            (row["name"], INTERRUPTED, *_FINAL),
-        )
-        counts = {JobStatus(found["status"]): found["trials"] for found in trials}
-        done = sum(found["done"] for found in trials)
-        # A stopped trial counts only if it could save its model.
-        best = self._db.read(
-            "SELECT name, objective FROM jobs WHERE tuning_job = ? AND objective IS NOT NULL"
-            " AND (status = 'Completed' OR (status = 'Stopped' AND artifact IS NOT NULL))"
-            f" ORDER BY objective {'DESC' if row['maximize'] else 'ASC'}, created LIMIT 1",
-            (row["name"],),
-        )
-        progress = min(1.0, done / max(1, row["max_jobs"])) if trials else row["progress"]
-        status = JobStatus(row["status"])
-        return TuningJob(
-            **common_columns(row),
-            strategy=row["strategy"],
-            objective_metric=row["objective_metric"],
-            maximize=bool(row["maximize"]),
-            max_jobs=row["max_jobs"],
-            counts=counts,
-            best_trial=best[0]["name"] if best else None,
-            best_objective=best[0]["objective"] if best else None,
-            progress=1.0 if status is JobStatus.COMPLETED else progress,
-        )
+    def _of_jobs(self, sql: str, names: Sequence[str]) -> list[sqlite3.Row]:
+        """What a query says of the jobs named; as one JSON parameter, for SQLite bounds their number."""
+        return self._db.read(sql, (json.dumps(names),)) if names else []
+
+
+_LATEST_METRICS = "SELECT * FROM latest_metrics WHERE job IN (SELECT value FROM json_each(?))"
+_TRIAL_COUNTS = f"""
+    SELECT tuning_job, status, count(*) AS trials, sum(CASE WHEN secondary_status = '{INTERRUPTED}' THEN 0
+        WHEN status IN {_FINAL} THEN 1 ELSE coalesce(progress, 0) END) AS done
+    FROM jobs WHERE tuning_job IN (SELECT value FROM json_each(?)) GROUP BY tuning_job, status
+"""
+# A stopped trial counts only if it could save its model. (Beside a bare min(), SQLite takes the columns of its row.)
+_BEST_TRIALS = """
+    SELECT trial.tuning_job, trial.name, trial.objective,
+        min(CASE WHEN parent.maximize THEN -trial.objective ELSE trial.objective END)
+    FROM jobs AS trial JOIN jobs AS parent ON parent.name = trial.tuning_job
+    WHERE trial.tuning_job IN (SELECT value FROM json_each(?)) AND trial.objective IS NOT NULL
+        AND (trial.status = 'Completed' OR (trial.status = 'Stopped' AND trial.artifact IS NOT NULL))
+    GROUP BY trial.tuning_job
+"""
 
 
 def _not_found(name: str) -> JobNotFound:

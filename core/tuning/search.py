@@ -271,6 +271,9 @@ def _sampler(spec: TuningSpec, done: int) -> optuna.samplers.BaseSampler:
         return RandomSampler(seed=seed)
     startup = max(3, min(10, spec.max_jobs // 3))
     if any(not over_features(choice) for choice in choices(spec)):
+        import torch
+
+        torch.set_num_threads(1)  # the trials have the other cores
         return GPSampler(seed=seed, n_startup_trials=startup)
     # Few trials say little about how hyperparameters act together: up to 30, each is modelled for itself.
     return TPESampler(seed=seed, multivariate=spec.max_jobs > 30, n_startup_trials=startup, constant_liar=True)

@@ -14,6 +14,7 @@ from filelock import FileLock
 from core.engines.base import Capabilities, Engine
 from core.engines.local.logtail import read_lines
 from core.engines.local.processes import created, is_alive, kill_tree, reap, start_detached
+from core.engines.local.recovery import recover, write_record
 from core.engines.local.runtime import RUNTIME_FILE, Runtime
 from core.errors import EngineError, JobNotFound, ModelError
 from core.jobs.contract import JobFolder
@@ -50,6 +51,8 @@ class LocalEngine(Engine):
         self._paths, self._store, self._runtime = paths, store, runtime or Runtime()
         self._lock = threading.Lock()
         self._looked = 0.0
+        if store.notice and not store.jobs():
+            recover(store, paths.jobs)
 
     def stage(
         self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
@@ -72,6 +75,7 @@ class LocalEngine(Engine):
         try:
             folder = JobFolder(self._paths.jobs / spec.name).create()
             self._runtime.save(folder.root / RUNTIME_FILE)
+            write_record(self._store, folder, spec.name)
             self._supervise(spec.name)
         except OSError as error:
             self._store.delete_job(spec.name)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.engines.local.launcher import ScriptProcess
 from core.engines.local.logtail import LogTail
+from core.engines.local.recovery import write_record
 from core.jobs.contract import JobFolder, Scraper, failure_reason
 from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.specs import TrainingSpec
@@ -149,6 +150,7 @@ class Run:
             changes["progress"] = 1.0
         changes |= {"status": status, "secondary_status": secondary}
         self._store.update_job(self.name, **changes)
+        write_record(self._store, self.folder, self.name)
         wall = time.time() - self._started
         curve, seconds = tuple(self.curve), tuple(self._epoch_seconds)
         return Ending(self.name, status, self.objective, reason, curve, seconds, wall, self.spec.hyperparameters)

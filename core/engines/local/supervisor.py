@@ -20,6 +20,7 @@ from core.engines.local.launcher import Launcher
 from core.engines.local.pool import Pool
 from core.engines.local.preparation import check_channels, features_channel, prepare_features
 from core.engines.local.processes import created
+from core.engines.local.recovery import write_record
 from core.engines.local.runtime import RUNTIME_FILE, Runtime, count_gpus
 from core.engines.local.tuning import run_tuning
 from core.errors import UserFacingError
@@ -83,6 +84,7 @@ class Supervisor:
         for trial in store.trials(job):  # none is left open, whatever went wrong
             store.update_job(trial.name, status=JobStatus.STOPPED, secondary_status=INTERRUPTED, ended=now)
         store.update_job(job, status=status, secondary_status=secondary, failure_reason=reason[:1024], ended=now)
+        write_record(store, self._folder, job)
         return int(status is JobStatus.FAILED)
 
     def _work(self) -> tuple[JobStatus, str, str]:

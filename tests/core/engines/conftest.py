@@ -183,6 +183,12 @@ def end_all(engine: Engine) -> None:
     engine.close()
 
 
+@pytest.fixture(scope="session")
+def bench_of() -> Callable[[Engine, Manifest], Bench]:
+    """Makes a bench of any engine."""
+    return lambda engine, manifest: Bench(engine, manifest, {}, "learning_rate")
+
+
 @pytest.fixture
 def read_json() -> Callable[[Path], Any]:
     return lambda path: json.loads(path.read_text(encoding="utf-8"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,13 +19,15 @@ import pytest
 from core.engines.local.engine import LocalEngine
 from core.engines.local.processes import is_alive
 from core.errors import EngineError
-from core.jobs.specs import MetricDefinition, Strategy
+from core.jobs.specs import MetricDefinition, Strategy, spec_to_json
 from core.jobs.status import JobStatus
+from core.paths import AppPaths
 from core.store import Store
 from core.tuning.ranges import ContinuousRange
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
+ROOT = Path(__file__).resolve().parents[3]
 SLOW = {"num_epochs": "8", "sleep": "0.05"}
 
 
@@ -264,3 +269,52 @@ def test_patience_ends_the_search(mini):
     mini.engine.start(mini.tuning("tune-1", ranges=ranges, max_jobs=40, max_parallel_jobs=1, patience=3))
     assert mini.finished("tune-1").status is JobStatus.COMPLETED
     assert len(mini.engine.trials("tune-1")) == 4
+
+
+def test_jobs_go_on_when_the_application_is_killed(mini, paths, runtime, store):
+    spec = mini.tuning("tune-1", max_jobs=3, training={"hyperparameters": SLOW})
+    runtime.save(paths.home / "runtime.json")
+    (paths.home / "spec.json").write_text(json.dumps(spec_to_json(spec)))
+    program = (
+        "import json, sys, time; from pathlib import Path; from core.engines.local.engine import LocalEngine\n"
+        "from core.engines.local.runtime import Runtime; from core.jobs.specs import spec_from_json\n"
+        "from core.paths import AppPaths; from core.store import Store\n"
+        "paths = AppPaths(Path(sys.argv[1])); engine = LocalEngine(paths, Store(paths.database),"
+        " Runtime.load(paths.home / 'runtime.json'))\n"
+        "engine.start(spec_from_json(json.loads((paths.home / 'spec.json').read_text())))\n"
+        "print('started', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(paths.home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as application:
+        assert application.stdout.readline() == "started\n"
+        mini.until("tune-1", lambda job: job.counts.get(JobStatus.IN_PROGRESS, 0) >= 1)
+        application.kill()
+    job = mini.finished("tune-1")
+    assert job.status is JobStatus.COMPLETED
+    assert job.counts == {JobStatus.COMPLETED: 3}
+
+
+def test_nothing_finished_is_lost_with_the_database(mini, tmp_path, runtime):
+    paths = AppPaths(tmp_path / "other").create()
+    store = Store(paths.database)
+    first = dataclasses.replace(mini, engine=LocalEngine(paths, store, runtime))
+    first.engine.start(first.tuning("tune-1", max_jobs=2))
+    first.engine.start(first.training("broken", hyperparameters={"fail": "written"}))
+    before = [first.finished("tune-1"), first.finished("broken")]
+    trials = first.engine.trials("tune-1")
+    metrics = [[(m.name, m.value, m.epoch) for m in store.metrics(trial.name)] for trial in trials]
+    store.close()
+    for file in paths.home.glob("sagehound.sqlite3-*"):
+        file.unlink()
+    paths.database.write_bytes(b"not a database " * 500)
+    again = Store(paths.database)
+    try:
+        engine = LocalEngine(paths, again, runtime)
+        assert [engine.job("tune-1"), engine.job("broken")] == before
+        assert engine.trials("tune-1") == trials
+        assert [[(m.name, m.value, m.epoch) for m in again.metrics(trial.name)] for trial in trials] == metrics
+        assert (engine.fetch_artifact(trials[0].name) / "model.json").is_file()
+        assert engine.spec("tune-1") == first.tuning("tune-1", max_jobs=2)
+    finally:
+        again.close()
