@@ -141,6 +141,7 @@ def _fetch(url: str, partial: Path, spec: Backbone, report: Report, cancel: Canc
                 return
             problem: Exception = ConnectionError("the connection ended too early")
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code == 416:  # what is here is longer than the file: it is none of it
                 partial.unlink(missing_ok=True)
             elif error.code < 500:
