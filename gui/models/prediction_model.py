@@ -130,8 +130,9 @@ class PredictionProxy(QSortFilterProxyModel):
 
     def set_words(self, text: str) -> None:
         """Keep the rows that contain every word of `text`."""
+        self.beginFilterChange()
         self._words = tuple(text.lower().split())
-        self.invalidateFilter()
+        self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
 
     def filterAcceptsRow(self, source_row: int, source_parent: AnyIndex) -> bool:
         """Whether a row contains every word."""

@@ -57,20 +57,14 @@ class AnswerView(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(splitter)
 
-    def start(self, picture: NamedPicture) -> None:
-        """Show that this picture is being classified; what was shown before is gone."""
-        self._name.setText(picture.name)
-        self._headline.setText("…")
-        self._sureness.setText("")
-        self._model.setText("")
-        self._figures.setText("")
-        self.why_button.setEnabled(False)
-        self._set_why(False)
-        self.bars.set_classes(())
-        self.picture.set_picture(QImage())
+    @property
+    def name(self) -> str:
+        """The name of the picture shown."""
+        return self._name.text()
 
     def set_answer(self, picture: NamedPicture, answer: Prediction, model: LoadedModel | None) -> None:
-        """Show the answer."""
+        """Show the answer; the picture itself comes with `set_picture`."""
+        self.picture.set_picture(QImage())
         self._name.setText(picture.name)
         self._headline.setText(answer.label)
         self._sureness.setText(f"{percent(answer.probability)} sure")
@@ -79,7 +73,6 @@ class AnswerView(QWidget):
         self._model.setText(f"{answer.model}{runtime}")
         self._figures.setText(f"{answer.milliseconds:.1f} ms  ·  {answer.width:,} × {answer.height:,} pixels")
         self.setAccessibleDescription(f"{picture.name} is {answer.label}, {percent(answer.probability)} sure")
-        self.why_button.setEnabled(True)
         self._set_why(False)
 
     def set_picture(self, rendered: Rendered) -> None:

@@ -18,11 +18,13 @@ def has_pictures(mime: QMimeData) -> bool:
     return mime.hasUrls() or mime.hasImage() or any(mime.hasFormat(name) for name in _ENCODED)
 
 
-def picture_items(mime: QMimeData) -> list[Item]:
+def picture_items(mime: QMimeData | None) -> list[Item]:
     """The files and folders in it, else the image itself, else the addresses, else the text.
 
-    A picture dragged out of a browser brings its data and its address: the data are taken.
+    A picture dragged out of a browser brings its data and its address: the data are taken. An empty clipboard is None.
     """
+    if mime is None:
+        return []
     files: list[Item] = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
     if files:
         return files
