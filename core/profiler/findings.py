@@ -101,6 +101,15 @@ def _loop_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             _gain(analysis, evaluation / 2),
             evaluation / 2,
         )
+    other = shares.get("other", 0.0)
+    if total and other > 0.2 * total:
+        yield Finding(
+            "Much of the loop is neither data nor computing",
+            f"{other / total:.0%} of the training loop lies between the traced phases: saving, printing, watching.",
+            "Save checkpoints and print metrics less often, and save tensors at a larger interval.",
+            _gain(analysis, other),
+            other,
+        )
     lost = sum((lasted - mode.p50) for mode in analysis.steps for *_, lasted in mode.outliers)
     if lost > 0:
         count = sum(mode.outlier_count for mode in analysis.steps)
@@ -200,8 +209,7 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Nothing is wasted here.",
             severity="info",
         )
-    elif total:
-        largest = max(shares, key=lambda phase: shares[phase])
+    elif total and (largest := max(shares, key=lambda phase: shares[phase])) != "other":
         yield Finding(
             f"The largest share of the loop is {PHASE_WORDS[largest].lower()}",
             f"It takes {shares[largest] / total:.0%} of the training loop, {seconds(shares[largest])}.",

@@ -67,7 +67,7 @@ def _area_chart(chart: AreaChart, axes: Any) -> None:
     base: Floats = np.zeros(len(chart.x))
     for label, colour, y in chart.layers:
         top: Floats = np.minimum(base + 100 * y, 100.0)
-        axes.fill_between(chart.x, base, top, color=SERIES[colour % len(SERIES)], linewidth=0, label=label)
+        axes.fill_between(chart.x, base, top, color=SERIES[colour % len(SERIES)], linewidth=0, step="post", label=label)
         base = top
     _dress(axes, "%", chart.x_label)
     axes.set_ylim(0, 100)

@@ -18,12 +18,12 @@ _DARK = (
 STYLE = (
     ":root{color-scheme:light dark;"
     + _LIGHT
-    + "}@media (prefers-color-scheme:dark){:root{"
+    + "}@media screen and (prefers-color-scheme:dark){:root{"
     + _DARK
-    + "}}@media print{:root{color-scheme:light;"
-    + _LIGHT
-    + ";--page:#FFFFFF}}"
+    + "}}@media print{:root{color-scheme:light;--page:#FFFFFF}}"
     + _COLOURS
+    # The palette's blue is too dark on a dark card.
+    + "@media screen and (prefers-color-scheme:dark){.s0{stroke:#4A9FD8}.f0{fill:#3D93CE}.k0{background:#3D93CE}}"
     + """
 *{box-sizing:border-box}
 html{scroll-behavior:smooth;scroll-padding-top:56px}
@@ -76,7 +76,7 @@ td.warning,td.good,td.muted{white-space:nowrap}
 td.warning{color:var(--warning);font-weight:600}
 td.good{color:var(--good);font-weight:600}
 td.muted{color:var(--muted)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:20px 28px;margin:0 0 20px}
+.charts{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:20px 28px;margin:0 0 20px}
 figure{margin:0;min-width:0;break-inside:avoid}
 figure.wide{grid-column:1/-1}
 figcaption{color:var(--muted);font-size:12px;margin-top:4px}
@@ -94,6 +94,7 @@ svg.bar{height:26px}
 .legend{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:6px;font-size:12px;color:var(--muted)}
 .legend i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:6px}
 footer{color:var(--muted);font-size:12px;padding-top:8px;padding-bottom:40px}
+@media screen and (max-width:820px){.charts{grid-template-columns:minmax(0,1fr)}}
 @media print{nav{display:none}body{font-size:10.5pt}section{break-inside:auto;border-color:#CCC}h2{break-after:avoid}
 header{padding-top:0}.findings{grid-template-columns:repeat(3,1fr)}.charts{grid-template-columns:1fr 1fr}
 tr{break-inside:avoid}.finding{break-inside:avoid}@page{margin:14mm}}

@@ -58,10 +58,14 @@ class _Frame:
     def axes(self, unit: str, x_label: str) -> str:
         """Grid lines, tick labels and the label of the horizontal axis."""
         parts = []
+        shown = set()
         for tick in nice_ticks(self.y0, self.y1, 4):
+            label = escape(quantity(tick, unit))
+            if label in shown:  # a scale of one byte or less
+                continue
+            shown.add(label)
             y = float(self.py(np.array([tick]))[0])
             parts.append(f'<path class="grid" d="M{_LEFT:.0f} {y:.1f}H{_WIDTH - _RIGHT:.0f}"/>')
-            label = escape(quantity(tick, unit))
             parts.append(f'<text class="tick" x="{_LEFT - 6:.0f}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>')
         base = self.height - _BOTTOM
         for tick in nice_ticks(self.x0, self.x1, 6):
@@ -105,11 +109,14 @@ def _area_chart(chart: AreaChart) -> str:
     height = 150.0
     frame = _Frame(chart.x_range or (float(chart.x.min()), float(chart.x.max())), (0.0, 100.0), height)
     parts = [frame.axes("%", chart.x_label)]
-    x = frame.px(chart.x)
+    width = float(chart.x[1] - chart.x[0]) if len(chart.x) > 1 else 1.0
+    edges = np.minimum(frame.px(np.append(chart.x, chart.x[-1] + width)), _WIDTH - _RIGHT)
+    x = np.repeat(edges, 2)[1:-1]  # each bucket is flat from its beginning to its end
     base: Floats = np.zeros(len(chart.x))
     for _, colour, y in chart.layers:
-        top = np.minimum(base + 100 * y, 100.0)
-        outline = f"M{_points(x, frame.py(top))}L{_points(x[::-1], frame.py(base)[::-1])}Z"
+        top: Floats = np.minimum(base + 100 * y, 100.0)
+        upper, lower = (np.repeat(frame.py(edge), 2) for edge in (top, base))
+        outline = f"M{_points(x, upper)}L{_points(x[::-1], lower[::-1])}Z"
         parts.append(f'<path class="area f{colour % 8}" d="{outline}"/>')
         base = top
     return _svg(chart.title, height, parts)

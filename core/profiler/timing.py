@@ -18,6 +18,7 @@ OUTLIER_SIGMAS = 5.0
 _MAX_SPANS = 20_000
 _BUCKETS = 600
 _LISTED_OUTLIERS = 12
+_NEGLIGIBLE = 0.01
 
 
 def job_times(nodes: Sequence[NodeSamples], events: Events, job: TrainingJob | None) -> JobTimes:
@@ -35,26 +36,30 @@ def job_times(nodes: Sequence[NodeSamples], events: Events, job: TrainingJob | N
 
 
 def phase_shares(events: Events) -> Mapping[str, float]:
-    """Seconds of each phase and of "other" (the rest of the loop), per worker on average.
+    """Seconds of each phase and of "other", the rest of the loop (saving, printing), per worker on average.
 
     What lies inside an evaluation counts as evaluation. In a long training only some steps are traced (their numbers
     have gaps): the training phases are scaled up to all of them.
     """
     owners = phase_owners(events)
-    workers = max(1, len(np.unique(events.worker))) if len(events.worker) else 1
+    if not (owners >= 0).any() and not events.of("step").any():
+        return {}
+    workers = np.unique(events.worker)
     lasted = events.end - events.start
-    shares = {phase: float(lasted[owners == index].sum()) / workers for index, phase in enumerate(PHASES)}
-    steps = events.of("step") & ~_inside_evaluation(events)
+    shares = {phase: float(lasted[owners == index].sum()) / len(workers) for index, phase in enumerate(PHASES)}
     evaluating = events.steps("EVAL") & ~_inside_evaluation(events)
-    shares["evaluation"] += float(lasted[evaluating].sum()) / workers
-    inside = sum(shares[phase] for phase in ("forward", "backward", "optimizer"))
-    training = float(lasted[steps & ~evaluating].sum()) / workers
-    loading_inside = float(lasted[(owners == 0) & _covered(events, events.steps("TRAIN"))].sum()) / workers
-    shares["other"] = max(0.0, training - inside - loading_inside)
     scale = _untraced(events)
-    for phase in ("data_loading", "forward", "backward", "optimizer", "other"):
+    for phase in ("data_loading", "forward", "backward", "optimizer"):
         shares[phase] *= scale
+    shares["evaluation"] += float(lasted[evaluating].sum()) / len(workers)
+    loop = float(np.mean([_loop(events, events.worker == worker) for worker in workers]))
+    rest = loop - sum(shares.values())
+    shares["other"] = rest if rest > _NEGLIGIBLE * loop else 0.0
     return {phase: seconds for phase, seconds in shares.items() if seconds > 0}
+
+
+def _loop(events: Events, chosen: npt.NDArray[np.bool_]) -> float:
+    return float(events.end[chosen].max() - events.start[chosen].min())
 
 
 def _untraced(events: Events) -> float:

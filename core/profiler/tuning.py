@@ -66,7 +66,7 @@ def tuning_document(
     )
     facts = (str(job.status), f"{len(trials)} trials", *((job.strategy,) if job.strategy else ()))
     sections = (
-        own_sections[0],
+        Section("findings", f"What matters most in {word.lower()}", own_sections[0].blocks),
         Section("tuning", "The tuning job", blocks),
         heading,
         *own_sections[1:],

@@ -70,7 +70,8 @@ def test_a_thinned_trace_keeps_its_shares(tmp_path: Path, monkeypatch: pytest.Mo
         trace.close()
         shares.append(analyse(tmp_path / str(full)).shares)
     every, thinned = shares
-    assert thinned.keys() == every.keys()
+    assert thinned.keys() - every.keys() <= {"other"}
+    assert thinned.get("other", 0.0) < 0.05 * sum(every.values())
     for phase, spent in every.items():
         assert thinned[phase] == pytest.approx(spent, rel=0.1, abs=0.05), phase
 

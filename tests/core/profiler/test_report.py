@@ -260,7 +260,7 @@ def test_a_tuning_job(writer: Any, tmp_path: Path, start: float) -> None:
         path = export_tuning(job, trials, folders.get, tmp_path / f"tune{suffix}", outcomes=[_outcome("tune-003")])
         assert path.stat().st_size > 10_000
     page = _Page((tmp_path / "tune.html").read_text(encoding="utf-8"))
-    assert page.headings[:3] == ["What matters most", "The tuning job", "The best trial: tune-003"]
+    assert page.headings[:3] == ["What matters most in the best trial", "The tuning job", "The best trial: tune-003"]
     assert "1 of 3 trials have no profiler files here" in page.text
     assert "tune-003 (best)" in page.text
     assert "VanishingGradient" in page.text
