@@ -39,7 +39,7 @@ from gui.widgets.toast import Toasts
 
 GEOMETRY_KEY, TAB_KEY = "window.geometry", "window.tab"
 START_SIZE = (1280, 800)
-PRELOAD_MS = 1500
+WARM_MS, PRELOAD_MS = 250, 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,21 @@ class MainWindow(QMainWindow):
         """What may wait until the window is painted: the last dataset, the feed."""
         self.page("data").start()
         self.feed.start()
+        QTimer.singleShot(WARM_MS, self, self._warm)
         if self.workbench.settings.current.preload_model:
             QTimer.singleShot(PRELOAD_MS, self, self._preload)
+
+    def _warm(self) -> None:
+        """Import what the other pages need in a thread: most of the time that their first showing would take."""
+        modules = [spec.page.partition(":")[0] for spec in self._specs.values()]
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            # The detail of a job brings the plots; its page imports it when there is a job to show.
+            for module in (*modules, "gui.widgets.job_detail"):
+                cancel.raise_if_cancelled()
+                importlib.import_module(module)
+
+        self._bridge.run(work)
 
     def _preload(self) -> None:
         """Load the best model, if there is one, so that the first picture is answered at once."""
