@@ -252,6 +252,12 @@ class LocalEngine(Engine):
 
 def _interruption(log: Path, job: Job) -> str:
     resume = "Resume it to go on with the trials it still has." if job.kind == "tuning" else "Train it again."
+    try:
+        last = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
+    except OSError:
+        last = ""
+    if "Error" in last:
+        return f"Its supervisor process broke off: {last[:500]} {resume}"
     return (
         f"Its supervisor process was ended from outside or broke off; {log.name} in its folder may tell more. {resume}"
     )

@@ -24,7 +24,7 @@ _TICK_S = 0.1
 
 
 class Pool:
-    """Starts runs and follows them. A context manager: on leaving it, whatever still runs is killed.
+    """Starts runs and follows them. A context manager: on leaving it, whatever still runs is stopped.
 
     Args:
         parallel: how many runs may be at work at once; they share the cores evenly.
@@ -46,13 +46,18 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._running:
-            interrupted = kind is not None and issubclass(kind, Interrupted)
-            self.stop_all(INTERRUPTED if interrupted else "Stopped")
-            while self._running or self._finishing:
-                self.wait()
-        self._packer.shutdown()
-        self._record_rules(self._watcher.close())
+        try:
+            if self._running:
+                interrupted = kind is not None and issubclass(kind, Interrupted)
+                self.stop_all(INTERRUPTED if interrupted else "Stopped")
+                while self._running or self._finishing:
+                    self.wait()
+        finally:
+            for run in self._running:  # the store failed: at least nothing is left running unwatched
+                run.process.kill()
+            self._packer.shutdown()
+            last_words = self._watcher.close()
+        self._record_rules(last_words)
 
     @property
     def has_room(self) -> bool:

@@ -58,7 +58,8 @@ def test_a_killed_supervisor_is_noticed_its_trials_ended_and_the_search_goes_on(
     assert "Resume" in job.failure_reason
     for trial in mini.engine.trials("tune-1"):
         assert trial.status.is_final
-        assert not is_alive(*store.process(trial.name))
+        process = store.process(trial.name)
+        assert process is None or not is_alive(*process)
     mini.engine.resume("tune-1")
     assert mini.engine.job("tune-1").status is JobStatus.IN_PROGRESS
     job = mini.finished("tune-1")
@@ -293,6 +294,36 @@ def test_jobs_go_on_when_the_application_is_killed(mini, paths, runtime, store):
     job = mini.finished("tune-1")
     assert job.status is JobStatus.COMPLETED
     assert job.counts == {JobStatus.COMPLETED: 3}
+
+
+def test_a_database_damaged_under_a_running_job_leaves_nothing_running_and_can_be_resumed(mini, tmp_path, runtime):
+    paths = AppPaths(tmp_path / "other").create()
+    store = Store(paths.database)
+    first = dataclasses.replace(mini, engine=LocalEngine(paths, store, runtime))
+    first.engine.start(first.tuning("tune-1", max_jobs=4, max_parallel_jobs=1, training={"hyperparameters": SLOW}))
+    first.until("tune-1", lambda job: job.counts.get(JobStatus.COMPLETED, 0) >= 1)
+    first.until("tune-1", lambda job: job.counts.get(JobStatus.IN_PROGRESS, 0) == 1)
+    running = first.engine.trials("tune-1")[-1].name
+    first.until(running, lambda job: bool(job.metrics))
+    processes = [psutil.Process(store.process(name)[0]) for name in ("tune-1", running)]
+    store.close()
+    vandal = sqlite3.connect(paths.database)
+    vandal.executescript("DROP TABLE latest_metrics; DROP TABLE jobs;")
+    vandal.close()
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert "no such table" in (paths.jobs / "tune-1" / "supervisor.log").read_text()
+    paths.database.write_bytes(b"not a database " * 500)
+    again = Store(paths.database)
+    try:
+        second = dataclasses.replace(mini, engine=LocalEngine(paths, again, runtime))
+        job = second.engine.job("tune-1")
+        assert (job.status, job.secondary_status) == (JobStatus.STOPPED, "Interrupted")
+        assert job.counts[JobStatus.COMPLETED] >= 1
+        second.engine.resume("tune-1")
+        assert second.finished("tune-1").counts[JobStatus.COMPLETED] == 4
+    finally:
+        again.close()
 
 
 def test_nothing_finished_is_lost_with_the_database(mini, tmp_path, runtime):
