@@ -22,6 +22,7 @@ from gui.widgets.picture_mime import has_pictures, picture_items
 from gui.widgets.picture_view import PictureView
 from gui.widgets.prediction_table import PredictionTable
 from gui.widgets.recent_strip import MOST, RecentStrip
+from training_scripts.pictures import open_picture
 
 
 def _jpeg(colour=(200, 0, 0), size=(64, 48)) -> bytes:
@@ -60,6 +61,16 @@ def test_a_picture_out_of_a_browser_brings_its_data(qapp):
     assert isinstance(data, bytes)
     opened = Image.open(io.BytesIO(data))
     assert (opened.size, opened.convert("RGB").getpixel((2, 2))) == ((6, 4), (10, 200, 30))
+
+
+def test_a_transparent_picture_keeps_its_transparency(qapp):
+    image = QImage(6, 4, QImage.Format.Format_ARGB32)
+    image.fill(QColor(10, 200, 30, 0))
+    mime = QMimeData()
+    mime.setImageData(image)
+    (data,) = picture_items(mime)
+    assert isinstance(data, bytes)
+    assert open_picture(data).getpixel((2, 2)) == (255, 255, 255)
 
 
 def test_encoded_data_are_taken_as_they_are(qapp):
