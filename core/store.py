@@ -229,6 +229,10 @@ class Store:
             )
         return EventBatch(tuple(map(event_of, rows)), rows[-1]["cursor"] if rows else since)
 
+    def latest_cursor(self) -> int:
+        """The cursor of the last event there is; 0 when there is none."""
+        return int(self._db.read("SELECT coalesce(max(cursor), 0) AS latest FROM events")[0]["latest"])
+
     def metrics(self, job: str, name: str | None = None) -> list[MetricEvent]:
         """All values of a training job's metrics, or of one of them, in the order they came."""
         rows = self._db.read(

@@ -92,7 +92,7 @@ class JobsFeed(QObject):
         cursor, running = self._cursor, bool(self.running)
 
         def work(report: Report, cancel: CancelToken) -> _Poll:
-            return _poll(self._engine(), cursor, running, cancel)
+            return _poll(self._engine(), cursor, running)
 
         self._asking = self._bridge.run(work, self._on_answer, self._on_error)
 
@@ -122,22 +122,14 @@ class JobsFeed(QObject):
         self._timer.start(delay)
 
 
-def _poll(engine: Engine, cursor: int | None, running: bool, cancel: CancelToken) -> _Poll:
+def _poll(engine: Engine, cursor: int | None, running: bool) -> _Poll:
     """Ask for what is new; the first time, only find out where "new" begins."""
     if cursor is None:
+        # The cursor first: what happens between the two calls is told, rather than lost.
+        latest = engine.latest_cursor()
         jobs: Sequence[Job] = engine.jobs()
-        return _Poll((), _end_of_events(engine, cancel), tuple(jobs))
+        return _Poll((), latest, tuple(jobs))
     batch = engine.events(cursor)
     # A running job's progress changes without a status event.
     ask_jobs = running or any(isinstance(event, StatusEvent) for event in batch.events)
     return _Poll(batch.events, batch.cursor, tuple(engine.jobs()) if ask_jobs else None)
-
-
-def _end_of_events(engine: Engine, cancel: CancelToken) -> int:
-    cursor = 0
-    while True:
-        cancel.raise_if_cancelled()
-        batch = engine.events(cursor)
-        if not batch.events:
-            return batch.cursor
-        cursor = batch.cursor

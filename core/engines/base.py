@@ -122,6 +122,13 @@ class Engine(ABC):
     def events(self, since: int = 0, job: str | None = None) -> EventBatch:
         """What happened after the cursor `since`, of all jobs or of one (with its trials). At most 20,000 events."""
 
+    def latest_cursor(self) -> int:
+        """The cursor after everything recorded so far: `events` from there on tells only what is new."""
+        batch = self.events()
+        while batch.events:
+            batch = self.events(batch.cursor)
+        return batch.cursor
+
     @abstractmethod
     def read_log(self, name: str, offset: int = 0) -> LogChunk:
         """Whole log lines of a training job from a byte offset on; at most 1 MiB a call. Empty when nothing is new."""

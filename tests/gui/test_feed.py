@@ -107,3 +107,16 @@ def test_nothing_comes_after_stop_and_restart_begins_anew(feed, engine, qtbot):
     qtbot.waitUntil(lambda: engine.polls > polls + 2)
     engine.put(metric(2))
     qtbot.waitUntil(lambda: [event.epoch for event in feed.heard] == [2])
+
+
+def test_the_end_of_the_local_engines_events_is_known_without_reading_them(workbench):
+    engine = workbench.engine
+    assert engine.latest_cursor() == engine.events().cursor == 0
+    workbench.store.record([metric(number) for number in range(5)])
+    assert engine.latest_cursor() == engine.events().cursor > 0
+    assert engine.events(engine.latest_cursor()).events == ()
+
+
+def test_an_engine_that_only_has_events_finds_their_end_too(scripted_engine):
+    scripted_engine.put(*(metric(number) for number in range(8)))
+    assert scripted_engine.latest_cursor() == 8
