@@ -55,9 +55,12 @@ class Curves:
 
     def add(self, events: Iterable[MetricEvent]) -> set[str]:
         """Take over events in any order; returns the metrics that changed."""
-        changed = set()
+        changed: set[str] = set()
         for event in events:
-            series = self._series.setdefault(event.name, {}).setdefault(event.job, Series())
+            trials = self._series.setdefault(event.name, {})
+            series = trials.get(event.job)
+            if series is None:
+                series = trials[event.job] = Series()
             series.put(_place(event, len(series.x)), event.value)
             changed.add(event.name)
         return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,8 @@ TELL_MS = 100
 """Views hear of changes at most this often."""
 DESCRIBE_MS = 400
 """Jobs that changed are described again at most this often."""
+EVENTS_AT_ONCE = 2500
+"""Events are taken over in parts that leave the event loop its turn (a few milliseconds each)."""
 _MANY = 40
 
 
@@ -84,6 +87,7 @@ class JobWatch(QObject):
         self.curves = Curves()
         self._trials: dict[str, TrainingJob] = {}
         self._early: list[Event] = []
+        self._waiting: deque[Event] = deque()
         self._dirty: set[str] = set()
         self._outcomes: dict[str, dict[str, RuleStatus]] = {}
         self._new_values = False
@@ -155,8 +159,9 @@ class JobWatch(QObject):
         self.loaded.emit()
         for name in self._outcomes:
             self.issues_changed.emit(name, self.issues(name))
-        early, self._early = self._early, []
-        self._take(early)
+        self._waiting.extend(self._early)
+        self._early = []
+        self._take_some()
 
     def _on_failed(self, error: UserFacingError) -> None:
         self._loading = self._describing = None
@@ -168,7 +173,15 @@ class JobWatch(QObject):
         if self.job is None:
             self._early += [event for event in events if self._concerns(event)]
         else:
-            self._take([event for event in events if self._concerns(event)])
+            self._waiting.extend(events)
+            self._take_some()
+
+    def _take_some(self) -> None:
+        """Take over a part of what waits; the rest after the event loop had its turn."""
+        part = [self._waiting.popleft() for _ in range(min(EVENTS_AT_ONCE, len(self._waiting)))]
+        self._take([event for event in part if self._concerns(event)])
+        if self._waiting:
+            QTimer.singleShot(0, self, self._take_some)
 
     def _concerns(self, event: Event) -> bool:
         if event.job == self.name or event.job in self._trials:

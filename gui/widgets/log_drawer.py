@@ -11,11 +11,12 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
     QHBoxLayout,
+    QHeaderView,
     QLineEdit,
-    QListView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QTableView,
     QVBoxLayout,
 )
 
@@ -38,6 +39,7 @@ _LEVELS = (
 _COLOURS = {LogLevel.INFO: "text", LogLevel.METRIC: "muted", LogLevel.WARNING: "warning", LogLevel.ERROR: "failed"}
 _MARKS = {LogLevel.WARNING: "!", LogLevel.ERROR: "✕"}
 
+_LINE_HEIGHT = 18
 _MOST_SHOWN = 4000
 """Characters of a line that are painted; the rest is there to be copied and found."""
 
@@ -48,10 +50,8 @@ class LineDelegate(QStyledItemDelegate):
     """Paints a numbered line in the colour and with the mark of its level."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """One line; as wide as the longest of all."""
-        model = index.model()
-        longest = model.longest if isinstance(model, LogModel) else 0
-        return QSize(90 + QFontMetrics(font("mono")).averageCharWidth() * min(longest, _MOST_SHOWN), 18)
+        """One line of text."""
+        return QSize(90 + option.fontMetrics.horizontalAdvance(str(index.data())[:_MOST_SHOWN]), _LINE_HEIGHT)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -204,10 +204,8 @@ class LogDrawer(QFrame):
         chunk, levels = read
         self._offset = chunk.next_offset
         if chunk.lines:
-            longest = self.model.longest
             self.model.append(chunk.lines, levels)
-            if self.model.longest > longest:
-                self.view.scheduleDelayedItemsLayout()
+            self.view.fit(self.model.longest)
             self._show_nothing()
             if self.follow.isChecked():
                 self.view.scrollToBottom()
@@ -246,15 +244,31 @@ class LogDrawer(QFrame):
             self.view.viewport().update()
 
 
-class _LogView(QListView):
+class _LogView(QTableView):
+    """A table of one column: a QListView would ask the model for every line whenever one is added."""
+
     copy_pressed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        self.setUniformItemSizes(True)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setAccessibleName("Log lines")
+        self.setShowGrid(False)
+        self.setWordWrap(False)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerItem)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.horizontalHeader().hide()
+        self.horizontalHeader().setStretchLastSection(True)
+        rows = self.verticalHeader()
+        rows.hide()
+        rows.setMinimumSectionSize(_LINE_HEIGHT)
+        rows.setDefaultSectionSize(_LINE_HEIGHT)
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+
+    def fit(self, longest: int) -> None:
+        """Make room for a line of so many characters."""
+        letter = QFontMetrics(font("mono")).averageCharWidth()
+        self.horizontalHeader().setMinimumSectionSize(90 + letter * min(longest, _MOST_SHOWN))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Copy takes the selected lines."""

@@ -57,20 +57,25 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.restyle()
 
     def set_labels(self, x_label: str, y_label: str) -> None:
-        """Name the axes."""
-        self._labels = {"left": y_label, "bottom": x_label}
-        self.restyle()
+        """Name the axes; cheap when nothing changes."""
+        labels = {"left": y_label, "bottom": x_label}
+        if labels != self._labels:
+            self._labels = labels
+            self._style_axes()
 
     def restyle(self) -> None:
         """Take the colours of the scheme in use."""
+        self.setBackground(QColor(tokens().card))
+        self._style_axes()
+        self.restyled.emit()
+
+    def _style_axes(self) -> None:
         colours = tokens()
-        self.setBackground(QColor(colours.card))
         for side, text in self._labels.items():
             axis = self.getPlotItem().getAxis(side)
             axis.setPen(pen(colours.line))
             axis.setTextPen(pen(colours.muted))
             axis.setLabel(text, **{"color": colours.muted, "font-size": "11px"})
-        self.restyled.emit()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""

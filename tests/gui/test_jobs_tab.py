@@ -390,3 +390,16 @@ def test_both_schemes_paint_the_plot_in_their_own_colours(tab, engine, feed, qtb
         shades[scheme] = image.pixelColor(image.width() - 4, 4).lightness()
     assert shades["light"] > 200
     assert shades["dark"] < 60
+
+
+def test_a_plot_at_rest_draws_nothing(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=3)
+    detail = start(tab, feed, qtbot)
+    qtbot.wait(300)  # what was scheduled while loading
+    drawn = []
+    curves = detail.views.curves
+    curves.plot.restyled.connect(lambda: drawn.append("restyled"))
+    curves.redraw()
+    qtbot.wait(250)
+    assert not curves._timer.isActive()
+    assert not drawn
