@@ -206,7 +206,9 @@ def test_a_picture_is_pasted_into_predict(window, qtbot, taken):
     QApplication.clipboard().setImage(image)
     qtbot.keyClick(window, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
     assert window.shown == "predict"
-    assert taken[0][0].startswith(b"\x89PNG")
+    pasted = QImage.fromData(taken[0][0])
+    assert (pasted.width(), pasted.height()) == (8, 8)
+    assert pasted.pixelColor(4, 4) == QColor("red")
 
 
 def test_nothing_to_paste_is_said(window, qtbot, taken):
