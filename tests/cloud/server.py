@@ -72,6 +72,16 @@ class Cloud:
         """The requests of one operation, in order."""
         return [request for name, request in self.requests if name == operation]
 
+    def forget(self) -> None:
+        """End every job and forget it, so that its name is free again; what is in S3 stays."""
+        self.tuning.close()
+        self.training.close()
+        self.tuning.jobs.clear()
+        self.training.jobs.clear()
+        self.training.forget_folders()
+        self.requests.clear()
+        self.faults.clear()
+
     def close(self) -> None:
         """End every job and the server."""
         self.tuning.close()

@@ -67,6 +67,12 @@ class Storage:
             self._logs.ensure_log_stream(group, stream)
             self._logs.put_log_events(group, stream, [{"timestamp": now, "message": line} for line in lines])
 
+    def forget_logs(self) -> None:
+        """Remove the log group of training jobs."""
+        with self._lock:
+            if TRAINING_LOGS in self._logs.groups:
+                self._logs.delete_log_group(TRAINING_LOGS)
+
 
 def split_uri(uri: str) -> tuple[str, str]:
     """The bucket and the key (or prefix) of an s3:// address."""

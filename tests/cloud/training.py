@@ -136,6 +136,12 @@ class TrainingJobs:
             job.advance("Stopping", "Stopping the training job", "Stopping")
             threading.Thread(target=job.container.stop, name=f"cloud-stop-{name}", daemon=True).start()
 
+    def forget_folders(self) -> None:
+        """Remove what ended jobs left on disk and in the logs."""
+        shutil.rmtree(self._root, ignore_errors=True)
+        self._storage.forget_logs()
+        self.planned_faults.clear()
+
     def close(self) -> None:
         """End every job and wait for its thread."""
         with self._lock:

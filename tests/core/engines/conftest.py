@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import secrets
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +21,17 @@ from core.dataset import Manifest, scan, split
 from core.engines.base import Engine
 from core.engines.local.engine import LocalEngine
 from core.engines.local.runtime import Runtime
+from core.engines.sagemaker.aws import Aws
+from core.engines.sagemaker.connect import create_bucket
+from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.place import Place
+from core.engines.sagemaker.source import Source
 from core.jobs.records import Job
 from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.store import Store
 from core.tuning.ranges import ContinuousRange
+from tests.cloud.server import Cloud
 
 METRICS = (
     MetricDefinition("Average loss", r"Average loss: ([0-9\.]+)"),
@@ -170,6 +178,46 @@ def mini(paths: AppPaths, store: Store, runtime: Runtime, manifest: Manifest) ->
 def subprocess_mini(paths: AppPaths, store: Store, runtime: Runtime, manifest: Manifest) -> Iterator[Bench]:
     """The same, without the fork server: what runs on Windows."""
     engine = LocalEngine(paths, store, dataclasses.replace(runtime, launching="subprocess"))
+    yield Bench(engine, manifest, {}, "x")
+    end_all(engine)
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The stand-in cloud, with the variables that lead boto3 and the SDK there."""
+    cloud = Cloud(tmp_path_factory.mktemp("cloud"))
+    before = dict(os.environ)
+    os.environ.update(cloud.environment())
+    yield cloud
+    cloud.close()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def aws(cloud: Cloud) -> Aws:
+    return Aws(region="us-east-1")
+
+
+@pytest.fixture
+def bucket(aws: Aws) -> str:
+    """A new bucket of the stand-in."""
+    return create_bucket(aws, f"bench-{secrets.token_hex(6)}").name
+
+
+@pytest.fixture
+def place(bucket: str) -> Place:
+    return Place(bucket, "arn:aws:iam::123456789012:role/Execution")
+
+
+@pytest.fixture
+def sagemaker_mini(
+    cloud: Cloud, aws: Aws, place: Place, paths: AppPaths, store: Store, manifest: Manifest
+) -> Iterator[Bench]:
+    """The SageMaker engine over the stand-in cloud, with the script in miniature."""
+    cloud.forget()  # the names of jobs are taken for good, and tests use the same ones
+    source = Source({"mini.py": textwrap.dedent(SCRIPT).encode()}, program="mini.py", features="")
+    engine = SageMakerEngine(paths, store, aws, place, source, interval=0.1, settle=0.3)
     yield Bench(engine, manifest, {}, "x")
     end_all(engine)
 

@@ -13,7 +13,7 @@ from core.jobs.specs import MetricDefinition, Objective, Strategy
 from core.jobs.status import JobStatus
 from core.tuning.ranges import CategoricalRange, ContinuousRange
 
-ENGINES = ["mini", "subprocess_mini"]
+ENGINES = ["mini", "subprocess_mini", "sagemaker_mini"]
 
 
 @pytest.fixture(params=ENGINES)

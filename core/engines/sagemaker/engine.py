@@ -1,0 +1,228 @@
+"""The SageMaker engine: jobs in an AWS account, followed from here, and found again days later."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.engines.base import Capabilities, Engine
+from core.engines.local.logtail import read_lines
+from core.engines.sagemaker.artifacts import fetch_model, sync_output
+from core.engines.sagemaker.aws import Aws
+from core.engines.sagemaker.definition import check
+from core.engines.sagemaker.failures import code_of, translated
+from core.engines.sagemaker.launcher import Launcher
+from core.engines.sagemaker.place import CloudNotes, Place
+from core.engines.sagemaker.poller import Poller
+from core.engines.sagemaker.source import Source
+from core.errors import EngineError, ModelError
+from core.jobs.contract import JobFolder
+from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
+from core.jobs.specs import Spec, TuningSpec
+from core.jobs.status import JobStatus
+from core.paths import AppPaths
+from core.progress import CancelToken, Report, ignore_progress
+from core.rows import new_record
+from core.store import Store
+from core.tuning.search import check_strategy
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+
+
+class SageMakerEngine(Engine):
+    """Training and tuning jobs on Amazon SageMaker.
+
+    Nothing is sent, and neither boto3 nor the SDK is imported, before something is asked for. One thread watches what
+    is unfinished; records, metrics and logs are kept on this machine, so that what was learnt once is there offline.
+
+    Args:
+        paths: where this machine's files are.
+        store: the database of results.
+        aws: the connection.
+        place: bucket, prefix and execution role.
+        source: the scripts that run in a job; Sagehound's own when None.
+        interval: seconds between two looks at AWS, at least.
+        settle: how long a finished job's log must be silent before its record is final.
+    """
+
+    name = "sagemaker"
+    capabilities = Capabilities(costs_money=True, deploys=False, max_parallel_jobs=100)
+
+    def __init__(
+        self,
+        paths: AppPaths,
+        store: Store,
+        aws: Aws,
+        place: Place,
+        source: Source | None = None,
+        interval: float = 5.0,
+        settle: float = 10.0,
+    ) -> None:
+        self._paths, self._store, self.aws, self.place = paths, store, aws, place
+        self._launcher = Launcher(aws, place, paths, source)
+        self._poller = Poller(aws, paths, store, self._launcher, interval, settle)
+
+    @property
+    def notice(self) -> str:
+        """A sentence for the user while AWS cannot be asked, else empty."""
+        return self._poller.notice
+
+    @property
+    def calls(self) -> int:
+        """How many calls the watching of jobs has made."""
+        return self._poller.calls
+
+    def stage(
+        self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
+    ) -> Mapping[str, str]:
+        """Upload what is not in the bucket yet."""
+        from core.engines.sagemaker.upload import upload
+
+        prefix = self.place.key("datasets")
+        return upload(manifest, self.aws.client("s3"), self.place.bucket, prefix, report, cancel).channels
+
+    def start(self, spec: Spec) -> None:
+        """Create the job; or the job that computes its frozen features, where these are to be had once for all."""
+        from core.debugger.defaults import check as check_debugger
+
+        if isinstance(spec, TuningSpec):
+            check_strategy(spec)
+        check(spec)
+        training = spec.training if isinstance(spec, TuningSpec) else spec
+        check_debugger(training.debugger)
+        self._store.add_job(_record(spec), spec)
+        folder = self._folder(spec.name).root
+        try:
+            self._launch(spec, folder)
+        except BaseException:
+            self._store.delete_job(spec.name)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self._poller.wake()
+
+    def _launch(self, spec: Spec, folder: Path) -> None:
+        notes = CloudNotes(region=self.aws.region, checkpoints=self._launcher.checkpoints(spec.name))
+        key = self._launcher.features_key(spec)
+        if key and not self._launcher.features_exist(key):
+            notes.features_key, notes.features_job = key, self._launcher.launch_features(spec, key)
+            notes.save(folder)
+            self._store.update_job(spec.name, secondary_status="PreparingFeatures")
+            return
+        notes.save(folder)
+        notes.differences = self._launcher.launch(spec, key)
+        notes.launched = True
+        notes.save(folder)
+
+    def differences(self, name: str) -> Sequence[str]:
+        """What AWS recorded otherwise than it was asked for a job, a sentence each."""
+        return tuple(self.notes(name).differences)
+
+    def notes(self, name: str) -> CloudNotes:
+        """What this machine knows of a job on SageMaker besides its record."""
+        return CloudNotes.load(self._folder(name).root)
+
+    def stop(self, name: str) -> None:
+        """Ask SageMaker to stop a job, a tuning job with its trials, or one trial."""
+        job = self._store.job(name)
+        if job.status.is_final:
+            return
+        notes, client = self.notes(name), self.aws.sagemaker
+        with translated(f"{name} could not be stopped.", self.aws.profile):
+            try:
+                if notes.features_job and not notes.launched:
+                    notes.stopping = True
+                    notes.save(self._folder(name).root)
+                    client.stop_training_job(TrainingJobName=notes.features_job)
+                elif job.kind == "tuning":
+                    client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+                else:
+                    client.stop_training_job(TrainingJobName=name)
+            except Exception as error:
+                if code_of(error) != "ValidationException" or "final status" not in str(error).lower():
+                    raise  # it had ended by itself just before
+        self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping")
+        self._poller.wake()
+
+    def resume(self, name: str) -> None:
+        """SageMaker resumes nothing; a new tuning job can learn from this one."""
+        self.job(name)
+        raise EngineError(
+            f"{name} cannot go on.", "SageMaker resumes no tuning job.", "Start another one that warm-starts from it."
+        )
+
+    def delete(self, name: str) -> None:
+        """Forget a finished job on this machine; what AWS has of it, in S3 too, stays."""
+        job = self._store.job(name)
+        if not job.status.is_final:
+            raise EngineError(f"{name} is running.", fix="Stop it first.")
+        folders = [self._folder(trial.name).root for trial in self._store.trials(name)]
+        self._store.delete_job(name)
+        for folder in (*folders, self._folder(name).root):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def jobs(self) -> Sequence[Job]:
+        """Tuning jobs and single training jobs that are known here, newest first."""
+        self._poller.ensure()
+        return self._store.jobs(self.name)
+
+    def job(self, name: str) -> Job:
+        """Describe one job or trial, as it was at the last look."""
+        self._poller.ensure()
+        return self._store.job(name)
+
+    def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
+        """The trials of a tuning job."""
+        self._poller.ensure()
+        return self._store.trials(tuning_job)
+
+    def spec(self, name: str) -> Spec:
+        """The spec a job was started with."""
+        return self._store.spec(name)
+
+    def events(self, since: int = 0, job: str | None = None) -> EventBatch:
+        """What happened after a cursor."""
+        self._poller.ensure()
+        return self._store.events(since, job)
+
+    def read_log(self, name: str, offset: int = 0) -> LogChunk:
+        """Whole log lines; of a tuning job, what was said while its features were computed."""
+        return read_lines(self._folder(name).log, offset, ended=self._store.job(name).status.is_final)
+
+    def fetch_artifact(self, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Path:
+        """Download and unpack model.tar.gz, once."""
+        job = self._store.job(name)
+        if not isinstance(job, TrainingJob) or job.artifact is None:
+            raise ModelError(f"{name} has no model.", "It has not finished, or it failed.", "Train it again.")
+        return fetch_model(self.aws, name, job.artifact, self._folder(name), report, cancel)
+
+    def job_folder(self, name: str) -> Path | None:
+        """The job's folder on this machine, with the output that it has put into S3 so far."""
+        folder = self._folder(name)
+        if not folder.root.is_dir():
+            return None
+        job, notes = self._store.job(name), self.notes(name)
+        if notes.checkpoints and isinstance(job, TrainingJob):
+            sync_output(self.aws, notes.checkpoints, folder, job.status.is_final, job.artifact or "")
+        return folder.root
+
+    def close(self) -> None:
+        """End the watching; jobs go on."""
+        self._poller.close()
+
+    def _folder(self, name: str) -> JobFolder:
+        return JobFolder(self._paths.jobs / name)
+
+
+def _record(spec: Spec) -> Job:
+    record = new_record(spec, "sagemaker")
+    if isinstance(spec, TuningSpec) and not isinstance(record, TrainingJob):
+        from core.tuning.ranges import combinations
+
+        # A grid is as long as it is; SageMaker takes no other number.
+        count = combinations(spec.ranges) if spec.strategy == "Grid" else None
+        record = dataclasses.replace(record, max_jobs=count or spec.max_jobs)
+    return record

@@ -1,0 +1,36 @@
+"""Which of AWS's containers a job or an endpoint runs in."""
+
+from __future__ import annotations
+
+from core.errors import EngineError
+
+TRAINING = ("pytorch-amzn2023", "2.13")
+"""Its Python is 3.12, and it has the sagemaker-training toolkit, which trials need."""
+
+SERVING = ("pytorch", "2.6")
+"""The last one that serves through model_fn, input_fn, predict_fn and output_fn; patched until 2026-06-30."""
+
+
+def training_image(region: str, instance_type: str) -> str:
+    """The address of AWS's PyTorch training image, for a CPU or a GPU as the instance type has it."""
+    return _image(*TRAINING, region, instance_type, "training")
+
+
+def serving_image(region: str, instance_type: str) -> str:
+    """The address of AWS's PyTorch inference image; any CPU type stands for serverless."""
+    return _image(*SERVING, region, instance_type, "inference")
+
+
+def _image(framework: str, version: str, region: str, instance_type: str, scope: str) -> str:
+    from sagemaker.core import image_uris
+
+    try:
+        return str(
+            image_uris.retrieve(framework, region, version=version, image_scope=scope, instance_type=instance_type)
+        )
+    except ValueError as error:
+        raise EngineError(
+            f"AWS has no PyTorch image for {instance_type} in {region}.",
+            f"{' '.join(str(error).split())[:300]}",
+            "Choose another instance type or region, or name an image.",
+        ) from error

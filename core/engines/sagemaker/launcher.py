@@ -1,0 +1,216 @@
+"""Bring a job about: put scripts, weights and features where it finds them, create it, and read it back."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from core.engines.sagemaker.aws import Aws
+from core.engines.sagemaker.connect import role_arn
+from core.engines.sagemaker.definition import Surroundings, differences, training_request, tuning_request
+from core.engines.sagemaker.failures import code_of, translated
+from core.engines.sagemaker.images import training_image
+from core.engines.sagemaker.place import Place
+from core.engines.sagemaker.source import Source, training_source
+from core.errors import SpecError, WeightsUnavailable
+from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
+from core.paths import AppPaths
+from core.tuning.ranges import CategoricalRange
+
+_DEFAULTS = {"backbone": "efficientnet_lite0", "weights": "default", "mode": "head", "features": "auto", "seed": "0"}
+_DECISIVE = ("backbone", "weights", "mode", "features")
+FEATURES_SECONDS = 6 * 3600
+_logger = logging.getLogger(__name__)
+
+
+class Launcher:
+    """Creates jobs of one place. Thread-safe: it keeps nothing but what never changes."""
+
+    def __init__(self, aws: Aws, place: Place, paths: AppPaths, source: Source | None = None) -> None:
+        self._aws, self._place, self._paths, self._source = aws, place, paths, source
+        self._role = ""
+
+    def launch(self, spec: Spec, features_key: str = "") -> list[str]:
+        """Create the job of a spec; returns how what AWS recorded differs from what was asked.
+
+        Raises:
+            SpecError: the name is taken.
+            EngineError: AWS refused.
+        """
+        training = _training(spec)
+        channels = dict(training.channels)
+        if features_key:
+            channels = {"features": self._place.uri("features", features_key)}
+        elif weights := self._put_weights(spec):
+            channels["weights"] = weights
+        around = self._surroundings(training, spec.name, channels, self._scripts(training).program)
+        client = self._aws.sagemaker
+        with translated(f"{spec.name} could not be started.", self._aws.profile):
+            try:
+                if isinstance(spec, TuningSpec):
+                    request = tuning_request(spec, around)
+                    client.create_hyper_parameter_tuning_job(**request)
+                    described = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=spec.name)
+                else:
+                    request = training_request(spec, around)
+                    client.create_training_job(**request)
+                    described = client.describe_training_job(TrainingJobName=spec.name)
+            except client.exceptions.ResourceInUse as error:
+                raise SpecError(
+                    f"There is a job called {spec.name} in this AWS account already.",
+                    "SageMaker never gives a job's name twice.",
+                    "Choose another name.",
+                    field="name",
+                ) from error
+        found = differences(request, described)
+        for sentence in found:
+            _logger.warning("%s: %s", spec.name, sentence)
+        return found
+
+    def features_key(self, spec: Spec) -> str:
+        """What names the frozen features that all trials of a spec can share; "" where they cannot share any."""
+        training = _training(spec)
+        if self._source is not None and not self._source.features:
+            return ""
+        asked = {**_DEFAULTS, **training.hyperparameters}
+        searched = {item.name for item in spec.ranges} if isinstance(spec, TuningSpec) else set()
+        if asked["mode"] != "head" or asked["features"] != "auto" or searched & set(_DECISIVE):
+            return ""
+        from training_scripts.backbones import BACKBONES
+
+        identity = {
+            "dataset": training.dataset_version,
+            "channels": sorted(training.channels.values()),
+            "backbone": asked["backbone"],
+            "weights": f"untrained-{asked['seed']}" if asked["weights"] == "none" else self._weights_digest(spec),
+            "preprocessing": BACKBONES[asked["backbone"]].preprocessing.to_json(),
+        }
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        return f"{training.dataset_version or 'unknown'}-{asked['backbone']}-{digest}"
+
+    def features_exist(self, key: str) -> bool:
+        """Whether the features of a key lie in S3, whole: features.json is written last."""
+        return self._exists(self._place.key("features", key, "features.json"))
+
+    def launch_features(self, spec: Spec, key: str) -> str:
+        """Create the job that computes the features of a key; returns its name."""
+        training = _training(spec)
+        asked = {**_DEFAULTS, **training.hyperparameters}
+        name = f"{spec.name}-features"[:63].rstrip("-")
+        job = dataclasses.replace(
+            training,
+            name=name,
+            hyperparameters={key: asked[key] for key in ("backbone", "weights", "seed")},
+            debugger=DebuggerConfig(enabled=False, profiler=False),
+            max_runtime_s=FEATURES_SECONDS,
+        )
+        channels = dict(training.channels)
+        if weights := self._put_weights(spec):
+            channels["weights"] = weights
+        around = self._surroundings(job, name, channels, self._scripts(training).features)
+        around = dataclasses.replace(around, checkpoints=f"{self._place.uri('features', key)}/")
+        with translated(f"The frozen features of {spec.name} could not be started.", self._aws.profile):
+            client = self._aws.sagemaker
+            # If it is there it was created before this program ended; it is described from now on.
+            with suppress(client.exceptions.ResourceInUse):
+                client.create_training_job(**training_request(job, around))
+        return name
+
+    def checkpoints(self, name: str) -> str:
+        """The s3:// prefix that a job's checkpoint folder is synced with."""
+        return f"{self._place.uri('checkpoints', name)}/"
+
+    def _surroundings(
+        self, training: TrainingSpec, name: str, channels: Mapping[str, str], program: str
+    ) -> Surroundings:
+        cloud = training.cloud or CloudResources()
+        if not self._role:
+            self._role = role_arn(self._aws, self._place.role)
+        return Surroundings(
+            role_arn=self._role,
+            image=self._place.image or training_image(self._aws.region, cloud.instance_type),
+            source=self._put_source(self._scripts(training)),
+            program=program,
+            output=self._place.uri("jobs"),
+            checkpoints=self.checkpoints(name),
+            channels=channels,
+            region=self._aws.region,
+        )
+
+    def _scripts(self, training: TrainingSpec) -> Source:
+        source = self._source or training_source()
+        isolated = training.cloud is not None and training.cloud.network_isolation
+        return source.offline() if isolated else source
+
+    def _put_source(self, source: Source) -> str:
+        parts = ("code", source.digest, "sourcedir.tar.gz")
+        self._put_once(self._place.key(*parts), source.archive)
+        return self._place.uri(*parts)
+
+    def _put_weights(self, spec: Spec) -> str:
+        """Put the pretrained weights that a job reads into S3, once; returns their channel, "" where none is read."""
+        files = self._weights_files(spec)
+        if not files:
+            return ""
+        folder = self._weights_digest(spec)
+        for file in files:
+            self._put_once(self._place.key("weights", folder, file.name), file.read_bytes())
+        return self._place.uri("weights", folder)
+
+    def _weights_digest(self, spec: Spec) -> str:
+        from training_scripts.weights import sha256_of
+
+        digests = [sha256_of(file) for file in self._weights_files(spec)]
+        return digests[0][:16] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+
+    def _weights_files(self, spec: Spec) -> list[Path]:
+        from core.weights import locate
+
+        if self._source is not None and not self._source.features:
+            return []  # scripts that are not Sagehound's bring what they need
+        asked = {**_DEFAULTS, **_training(spec).hyperparameters}
+        choice, backbones = asked["weights"], [asked["backbone"]]
+        if choice == "none":
+            return []
+        if choice != "default":
+            return [Path(choice)]
+        if isinstance(spec, TuningSpec):
+            for item in spec.ranges:
+                if isinstance(item, CategoricalRange) and item.name == "backbone":
+                    backbones = list(item.values)
+        files = [locate(backbone, self._paths) for backbone in sorted(set(backbones))]
+        if None in files:
+            raise WeightsUnavailable(
+                "The pretrained weights are not on this machine.", "They are sent along.", "Fetch them, and try again."
+            )
+        return [file for file in files if file is not None]
+
+    def _put_once(self, key: str, content: bytes) -> None:
+        """Put an object whose key says its content, if it is not there."""
+        if self._exists(key):
+            return
+        checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        with translated("The job's files could not be put into S3.", self._aws.profile):
+            self._aws.client("s3").put_object(Bucket=self._place.bucket, Key=key, Body=content, ChecksumSHA256=checksum)
+
+    def _exists(self, key: str) -> bool:
+        from botocore.exceptions import ClientError
+
+        with translated("The bucket could not be read.", self._aws.profile):
+            try:
+                self._aws.client("s3").head_object(Bucket=self._place.bucket, Key=key)
+                return True
+            except ClientError as error:
+                if code_of(error) in ("404", "NoSuchKey"):
+                    return False
+                raise
+
+
+def _training(spec: Spec) -> TrainingSpec:
+    return spec.training if isinstance(spec, TuningSpec) else spec
