@@ -2,6 +2,10 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+# smdebug wants pyinstrument, whose C extension has no wheel, so that it would need a compiler. Only smdebug's own hook
+# uses it; the rules and the readers, which Sagehound uses where they are there, do not.
+SMDEBUG := smdebug==1.0.34
 
 .PHONY: run demo test bench screenshots clean
 
@@ -32,12 +36,14 @@ $(BIN)/python:
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml
 	@echo "Installing Sagehound and its libraries into $(VENV) (once; several minutes and some gigabytes, torch is most of it) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@$(PIP) install --editable .
+	@$(PIP) install --no-deps $(SMDEBUG)
 	@touch $@
 
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 	@echo "Installing Sagehound, its libraries and the development tools into $(VENV) (once; several minutes) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(PIP) install --editable '.[dev]'
+	@$(PIP) install --no-deps $(SMDEBUG)
 	@touch $(VENV)/.installed $@
 
 clean:
