@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MIN_CURVES = 5
 """Early stopping compares with at least this many earlier trials; the median of fewer says little."""
 
+Curve = Sequence[tuple[int, float]]
+"""The objective by epoch, in the order it came."""
+
 _RESOURCE_NAMES = ("num_epochs", "epochs", "n_epochs", "numepochs")
 _logger = logging.getLogger(__name__)
 
@@ -43,7 +46,7 @@ class Observation:
 
     hyperparameters: Mapping[str, str]
     objective: float | None
-    curve: Sequence[tuple[int, float]] = ()
+    curve: Curve = ()
     number: int | None = None
 
 
@@ -55,8 +58,8 @@ class Search(ABC):
         """The number and the searched hyperparameters of the next trial; None when there is nothing left to try."""
 
     @abstractmethod
-    def tell(self, number: int, objective: float | None) -> None:
-        """Say how the trial `number` ended; None: without a usable objective."""
+    def tell(self, number: int, objective: float | None, curve: Curve = ()) -> None:
+        """Say how the trial `number` ended, and its whole curve; None: without a usable objective."""
 
     @abstractmethod
     def report(self, number: int, epoch: int, value: float) -> bool:
@@ -93,7 +96,7 @@ def check_strategy(spec: TuningSpec) -> None:
         )
 
 
-def worse_than_median(value: float, epoch: int, earlier: Sequence[Sequence[tuple[int, float]]], maximize: bool) -> bool:
+def worse_than_median(value: float, epoch: int, earlier: Sequence[Curve], maximize: bool) -> bool:
     """SageMaker's rule of early stopping.
 
     Whether an objective `value` after `epoch` is worse than the median, over the earlier trials that got that far, of
@@ -124,10 +127,12 @@ class _EarlyStopping(Search):
     def ask(self) -> tuple[int, dict[str, str]] | None:
         return self._inner.ask()
 
-    def tell(self, number: int, objective: float | None) -> None:
-        if curve := self._running.pop(number, []):
-            self._earlier.append(curve)
-        self._inner.tell(number, objective)
+    def tell(self, number: int, objective: float | None, curve: Curve = ()) -> None:
+        # A trial of a fraction of a second ends before all of its epochs were reported.
+        if whole := list(curve) or self._running.get(number, []):
+            self._earlier.append(whole)
+        self._running.pop(number, None)
+        self._inner.tell(number, objective, curve)
 
     def report(self, number: int, epoch: int, value: float) -> bool:
         self._running.setdefault(number, []).append((epoch, value))
@@ -156,7 +161,7 @@ class _Grid(Search):
                 return self._next - 1, point
         return None
 
-    def tell(self, number: int, objective: float | None) -> None:
+    def tell(self, number: int, objective: float | None, curve: Curve = ()) -> None:
         """Nothing to learn."""
 
     def report(self, number: int, epoch: int, value: float) -> bool:
@@ -196,9 +201,11 @@ class _Optuna(Search):
         self._trials[number] = trial
         return number, {item.name: decode(item, trial.params[item.name]) for item in self._spec.ranges}
 
-    def tell(self, number: int, objective: float | None) -> None:
+    def tell(self, number: int, objective: float | None, curve: Curve = ()) -> None:
         state = self._optuna.trial.TrialState
         usable = objective is not None and math.isfinite(objective)
+        for epoch, value in curve:  # Hyperband compares with what came only with the end, too
+            self.report(number, epoch, value)
         with _quiet():
             try:
                 self._study.tell(self._trials[number], objective if usable else None, None if usable else state.FAIL)

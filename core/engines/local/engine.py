@@ -126,6 +126,7 @@ class LocalEngine(Engine):
         self._store.delete_job(name)
         for folder in (*folders, self._folder(name).root):
             shutil.rmtree(folder, ignore_errors=True)
+        self._lock_file(name).unlink(missing_ok=True)
 
     def jobs(self) -> Sequence[Job]:
         """Tuning jobs and single training jobs, newest first."""
@@ -195,7 +196,10 @@ class LocalEngine(Engine):
 
     def _only_one(self, name: str) -> FileLock:
         """Keeps two processes from resuming or burying the same job at once."""
-        return FileLock(self._paths.jobs / f".{name}.lock", timeout=30)
+        return FileLock(self._lock_file(name), timeout=30)
+
+    def _lock_file(self, name: str) -> Path:
+        return self._paths.jobs / f".{name}.lock"
 
     def _supervise(self, name: str) -> None:
         folder = self._folder(name).root

@@ -27,7 +27,14 @@ _logger = logging.getLogger(__name__)
 
 
 def write_record(store: Store, folder: JobFolder, name: str) -> None:
-    """Write job.json: the job's spec, what became of it, and the version of Sagehound; atomically."""
+    """Write job.json: the job's spec, what became of it, and the version of Sagehound."""
+    try:
+        _write(store, folder, name)
+    except OSError as error:  # the store has it all; this is for the day it is lost
+        _logger.warning("%s of %s could not be written: %s", RECORD_FILE, name, error)
+
+
+def _write(store: Store, folder: JobFolder, name: str) -> None:
     record = store.job(name)
     data: dict[str, Any] = {"name": name, "status": str(record.status), "sagehound": _version()}
     data |= {key: getattr(record, key) for key in _KEPT if hasattr(record, key)}

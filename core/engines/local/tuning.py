@@ -132,7 +132,8 @@ class _Tuning:
 
     def _account(self, ending: Ending) -> None:
         self._tally.add(ending.status, ending.objective, ending.reason, self._maximize)
-        self._search.tell(self._numbers[ending.name], None if ending.status is JobStatus.FAILED else ending.objective)
+        objective = None if ending.status is JobStatus.FAILED else ending.objective
+        self._search.tell(self._numbers[ending.name], objective, ending.curve)
 
     def _target_met(self) -> bool:
         target, best = self._spec.target, self._tally.best
@@ -143,11 +144,8 @@ class _Tuning:
     def _verdict(self) -> Verdict:
         tally = self._tally
         if tally.failed and not tally.succeeded:
-            return (
-                JobStatus.FAILED,
-                "Failed",
-                f"All {tally.failed} trials failed, the first because: {tally.first_reason}",
-            )
+            sentence = tally.first_reason.partition("\n\n")[0]  # its traceback is in the trial's own reason
+            return JobStatus.FAILED, "Failed", f"All {tally.failed} trials failed, the first because: {sentence}"
         return JobStatus.COMPLETED, "Completed", ""
 
     def _earlier_trials(self) -> list[Observation]:

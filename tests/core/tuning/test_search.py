@@ -288,3 +288,13 @@ def test_logarithmic_spreads_over_the_decades():
     search = open_search(spec(RATE, strategy=Strategy.RANDOM))
     values = [float(search.ask()[1]["learning_rate"]) for _ in range(200)]
     assert 0.25 < sum(value < 1e-3 for value in values) / 200 < 0.42  # one of three decades
+
+
+def test_early_stopping_learns_the_epochs_that_came_with_the_end():
+    search = open_search(spec(RATE, strategy=Strategy.RANDOM, early_stopping=True))
+    for _ in range(MIN_CURVES):
+        number, _ = search.ask()
+        search.report(number, 1, 0.5)
+        search.tell(number, 0.1, [(1, 0.5), (2, 0.3), (3, 0.1)])
+    number, _ = search.ask()
+    assert search.report(number, 3, 0.4)
