@@ -88,6 +88,8 @@ class EvaluationView(QWidget):
         self.table.verticalHeader().setDefaultSectionSize(26)
         self.table.verticalHeader().setMaximumWidth(120)
         self.table.setShowGrid(False)
+        for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
+            header.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.selectionModel().currentChanged.connect(self._on_cell)
         self.pictures = QListWidget()
         self.pictures.setAccessibleName("Pictures of the chosen cell")
@@ -102,8 +104,8 @@ class EvaluationView(QWidget):
         self._split.setChildrenCollapsible(False)
         self._split.addWidget(self.table)
         self._split.addWidget(right)
-        self._split.setStretchFactor(0, 3)
-        self._split.setStretchFactor(1, 1)
+        self._split.setStretchFactor(0, 1)
+        self._split.setSizes([460, 130])
 
     # What is shown ---------------------------------------------------------------------------------------------
 

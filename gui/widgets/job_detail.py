@@ -146,7 +146,8 @@ class JobDetail(QWidget):
 
     def _objective_caption(self) -> str:
         metric, maximize, _ = objective_and_parameters(self._watch)
-        return f"Best {metric} ({'higher' if maximize else 'lower'} is better)"
+        best = "Best " if isinstance(self._watch.job, TuningJob) else ""
+        return f"{best}{metric} ({'higher' if maximize else 'lower'} is better)"
 
     def _show_times(self) -> None:
         job = self._watch.job

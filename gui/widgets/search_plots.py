@@ -257,7 +257,7 @@ class ParallelPlot(_SearchPlot):
         rank = self._ranks(objectives, complete)
         for shade, item in enumerate(self._shades):
             rows = complete[rank == shade]
-            item.setPen(pen(_shade(shade), 1.0 + 0.12 * shade, 0.25 + 0.09 * shade))
+            item.setPen(pen(_shade(shade), 1.0, 0.25 + 0.09 * shade))
             item.setData(np.tile(x, len(rows)), self._joined(rows))
         self._bundle = Bundle(np.tile(x, len(complete)), self._joined(complete), np.repeat(complete, len(x)))
         self._draw_axes(axes)

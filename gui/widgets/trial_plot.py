@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from gui.models import words
 from gui.models.curves import Curves
 from gui.theme import tokens
-from gui.widgets.basics import ElidedLabel, button
+from gui.widgets.basics import ElidedLabel, button, label
 from gui.widgets.curve_colours import CURVE_COLOURS
 from gui.widgets.plotting import Plot, curve, pen
 from gui.widgets.trial_curves import Array, Bundle, Bundler, nearest
 
 _HOVER_PIXELS = 24.0
-_WINDOWS = (("No smoothing", 1), ("Smooth", 5), ("Smoother", 15))
+_WINDOWS = (("Raw", 1), ("Smooth", 5), ("Smoother", 15))
 _PAIRS = (
     ("valid:loss", "train:loss", "Loss, train and valid"),
     ("valid:accuracy", "train:accuracy", "Accuracy, train and valid"),
@@ -47,17 +47,22 @@ class TrialPlot(QWidget):
         self._bundler = Bundler()
         self._bundle = Bundle(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
         self._objective = ""
+        self._cost_ms = 0.0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.redraw)
         self._make_plot()
         self._make_tools()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(self._tools)
-        layout.addWidget(self.plot, 1)
-        self._cost_ms = 0.0
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.redraw)
+        self._nothing = label("No values yet. They come with the first epoch.", "muted")
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._place = QStackedWidget()
+        self._place.addWidget(self.plot)
+        self._place.addWidget(self._nothing)
+        layout.addWidget(self._place, 1)
 
     # Parts -----------------------------------------------------------------------------------------------------
 
@@ -77,7 +82,7 @@ class TrialPlot(QWidget):
     def _make_tools(self) -> None:
         self.metric_box = QComboBox()
         self.metric_box.setAccessibleName("Metric")
-        self.metric_box.setMinimumWidth(190)
+        self.metric_box.setFixedWidth(176)
         self.metric_box.currentIndexChanged.connect(self._on_metric)
         self.smoothing = QComboBox()
         self.smoothing.setAccessibleName("Smoothing")
@@ -164,6 +169,7 @@ class TrialPlot(QWidget):
         self._timer.stop()
         started = time.perf_counter()
         metrics = self.metrics()
+        self._place.setCurrentIndex(0 if metrics else 1)
         alpha = 0.15 if self._selected else min(0.75, max(0.12, 2.5 / max(1, len(self._names)) ** 0.5))
         self._draw_faint(metrics, alpha)
         self._draw_best(metrics)
