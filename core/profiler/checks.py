@@ -225,7 +225,7 @@ def step_outlier(evidence: Evidence, p: Parameters) -> Outcome:
         return _nothing("There is no step trace.")
     if not long_enough:
         return Outcome(Verdict.TOO_FEW, 0, total, f"It needs more than {MIN_STEPS} steps of one mode on one worker.")
-    detail = f"At most {most} steps of a worker were far longer than its others."
+    detail = f"Up to {most} steps of a worker were far longer than its others." if most else "All steps are alike."
     return Outcome(Verdict.ISSUE if triggered else Verdict.CLEAR, triggered, total, detail)
 
 

@@ -128,11 +128,11 @@ def _legend(axes: Any) -> None:
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.45, -0.22),
-        ncols=4,
-        fontsize=_SMALL,
+        ncols=6,
+        fontsize=_SMALL - 0.5,
         frameon=False,
         labelcolor=_MUTED,
         handlelength=1.0,
-        columnspacing=1.2,
+        columnspacing=0.9,
         borderaxespad=0.2,
     )

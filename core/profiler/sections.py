@@ -166,8 +166,7 @@ def _rules(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome]) -> Secti
     if left_out:
         reasons = " ".join(f"{rule.name}: {rule.detail}" for rule in left_out)
         blocks.append(Text(f"Rules that do not apply here. {reasons}", "muted"))
-    if outcomes:
-        blocks += [Text("Debugger rules, on the tensors of this job:"), _outcomes(outcomes)]
+    blocks += _outcomes(outcomes)
     return Section("rules", "Rules", tuple(blocks))
 
 
@@ -177,20 +176,33 @@ def _rule_row(rule: RuleResult, with_aws: bool) -> tuple[str, ...]:
     return (*row, rule.aws or "—") if with_aws else row
 
 
-def _outcomes(outcomes: Sequence[RuleOutcome]) -> Table:
-    ordered = sorted(outcomes, key=lambda outcome: (outcome.status != RuleStatus.ISSUES_FOUND, outcome.rule))
-    rows = tuple(
-        (
-            outcome.rule,
-            str(outcome.status),
-            _step_range(outcome),
-            " ".join(part for part in (outcome.meaning, outcome.details) if part) or "—",
-            outcome.advice or "—",
-        )
-        for outcome in ordered
+def _outcomes(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
+    """The Debugger rules: those with something to say as a table, the others in one sentence."""
+    if not outcomes:
+        return ()
+    quiet = sorted(outcome.rule for outcome in outcomes if outcome.status == RuleStatus.NO_ISSUES_FOUND)
+    loud = sorted(
+        (outcome for outcome in outcomes if outcome.status != RuleStatus.NO_ISSUES_FOUND),
+        key=lambda outcome: (outcome.status != RuleStatus.ISSUES_FOUND, outcome.rule),
     )
-    tones = tuple(_TONES.get(outcome.status, "muted") for outcome in ordered)
-    return Table(("Rule", "Status", "Steps", "Meaning", "Advice"), rows, frozenset(), (1.6, 1.3, 0.9, 3, 2.4), tones)
+    blocks: list[Block] = [Text("Debugger rules, on the tensors of this job:")]
+    if loud:
+        rows = tuple(
+            (
+                outcome.rule,
+                str(outcome.status),
+                _step_range(outcome),
+                " ".join(part for part in (outcome.meaning, outcome.details) if part) or "—",
+                outcome.advice or "—",
+            )
+            for outcome in loud
+        )
+        tones = tuple(_TONES.get(outcome.status, "muted") for outcome in loud)
+        columns = ("Rule", "Status", "Steps", "Meaning", "Advice")
+        blocks.append(Table(columns, rows, frozenset(), (1.6, 1.3, 0.9, 3, 2.4), tones))
+    if quiet:
+        blocks.append(Text(f"✓ {len(quiet)} found no issue: {', '.join(quiet)}.", "muted"))
+    return tuple(blocks)
 
 
 def _step_range(outcome: RuleOutcome) -> str:

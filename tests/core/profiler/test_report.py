@@ -181,6 +181,16 @@ def test_pdf_is_drawn_from_every_section(writer: Any, tmp_path: Path, monkeypatc
     assert {"VanishingGradient", "StepOutlier", "algo-2"} <= {line for line, _ in drawn}
 
 
+def test_debugger_rules_without_an_issue_are_one_sentence(writer: Any, tmp_path: Path) -> None:
+    writer.system(duration=2)
+    quiet = [
+        RuleOutcome("j", name, RuleStatus.NO_ISSUES_FOUND, 0.0, meaning="Bad news.") for name in ("Overfit", "AllZero")
+    ]
+    page = _Page(export(writer.root, tmp_path / "r.html", outcomes=[*quiet, _outcome("j")]).read_text(encoding="utf-8"))
+    assert "2 found no issue: AllZero, Overfit." in page.text
+    assert "Bad news." not in page.text
+
+
 def test_names_are_escaped(writer: Any, tmp_path: Path) -> None:
     writer.system(duration=2)
     job = TrainingJob("<script>alert(1)</script>", JobStatus.FAILED, 0.0)
