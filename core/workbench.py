@@ -7,6 +7,7 @@ where it can take longer than a moment.
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,21 +40,32 @@ class Workbench:
     """
 
     def __init__(self, paths: AppPaths, engine: Engine | None = None) -> None:
-        from core.engines.local.engine import LocalEngine
         from core.store import Store
 
         self.paths = paths.create()
         self.settings = SettingsFile(paths.settings)
         self.store = Store(paths.database)
-        self.engine: Engine = engine or LocalEngine(paths, self.store)
+        self._engine = engine
+        self._engine_lock = threading.Lock()
         self._predictor: Predictor | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine in use. The local one is made when it is first asked for: a window is painted before that."""
+        with self._engine_lock:
+            if self._engine is None:
+                from core.engines.local.engine import LocalEngine
+
+                self._engine = LocalEngine(self.paths, self.store)
+            return self._engine
 
     def close(self) -> None:
         """Let go of the predictor, the engine and the store; jobs go on."""
         if self._predictor is not None:
             self._predictor.close()
             self._predictor = None
-        self.engine.close()
+        if self._engine is not None:
+            self._engine.close()
         self.store.close()
 
     # Data

@@ -31,6 +31,11 @@ def run(argv: Sequence[str]) -> int:
     except UserFacingError as error:
         print(f"sagehound: {error}", file=sys.stderr)
         return 1
+    # Before Qt: PySide6 reads the source of every module that is imported after it.
+    import core.dataset
+    import core.store
+    import core.workbench  # noqa: F401
+
     try:
         from PySide6.QtWidgets import QApplication
     except ImportError as error:

@@ -111,6 +111,7 @@ class MainWindow(QMainWindow):
         """What may wait until the window is painted: the last dataset, the feed."""
         self.page("data").start()
         self.feed.start()
+        self._bridge.run(lambda report, cancel: self.workbench.engine.name, self.status.show_engine)
         QTimer.singleShot(WARM_MS, self, self._warm)
         if self.workbench.settings.current.preload_model:
             QTimer.singleShot(PRELOAD_MS, self, self._preload)
@@ -246,7 +247,6 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
         self.status = WindowStatus()
         self.status.jobs_asked.connect(lambda: self.show_page("jobs"))
-        self.status.show_engine(self.workbench.engine.name)
         self.setStatusBar(self.status)
         self.toasts = Toasts(self)
 

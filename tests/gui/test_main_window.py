@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import subprocess
@@ -228,6 +229,21 @@ def test_running_jobs_show_in_the_status_bar_and_their_end_in_a_toast(busy, qtbo
     scripted_engine.put(StatusEvent("flowers-1", JobStatus.COMPLETED, 1.0))
     qtbot.waitUntil(lambda: busy.toasts.messages == ["flowers-1 has completed."], timeout=5000)
     assert not busy.status._running.isVisible()
+
+
+def test_the_engine_is_named_once_it_is_there(window, workbench, qtbot):
+    assert workbench._engine is None, "the first paint does not wait for the engine"
+    window.start()
+    qtbot.waitUntil(lambda: window.status._engine.text() == "Local engine", timeout=10000)
+
+
+def test_the_other_pages_are_imported_in_a_thread(window, qtbot):
+    window._warm()
+    qtbot.waitUntil(lambda: "gui.widgets.job_detail" in sys.modules and not window._bridge._pending, timeout=20000)
+    from PySide6.QtCore import QObject, QThread
+
+    here = QThread.currentThread()
+    assert [found for found in gc.get_objects() if isinstance(found, QObject) and found.thread() != here] == []
 
 
 def test_jobs_that_ended_before_the_window_opened_are_no_news(busy, qtbot, scripted_engine):
