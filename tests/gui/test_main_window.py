@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication, QLabel
@@ -243,7 +244,9 @@ def test_the_other_pages_are_imported_in_a_thread(window, qtbot):
     from PySide6.QtCore import QObject, QThread
 
     here = QThread.currentThread()
-    assert [found for found in gc.get_objects() if isinstance(found, QObject) and found.thread() != here] == []
+    objects = [found for found in gc.get_objects() if isinstance(found, QObject) and shiboken6.isValid(found)]
+    assert objects
+    assert [found for found in objects if found.thread() != here] == []
 
 
 def test_jobs_that_ended_before_the_window_opened_are_no_news(busy, qtbot, scripted_engine):
