@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,44 @@ def test_several_nodes_as_aws_writes_them(writer: Any, start: float) -> None:
     steps = profile.events.steps("TRAIN")
     assert [int((steps & (profile.events.worker == w)).sum()) for w in (0, 1)] == [20, 30]
     assert (np.diff(profile.events.start) >= 0).all()
+
+
+_SMDEBUG_WRITES = """
+import json, os, sys, warnings
+warnings.simplefilter("ignore")
+folder = sys.argv[1]
+os.environ["SMPROFILER_CONFIG_PATH"] = os.path.join(folder, "config.json")
+parameters = {"ProfilerEnabled": True, "LocalPath": folder}
+with open(os.environ["SMPROFILER_CONFIG_PATH"], "w") as file:
+    json.dump({"ProfilingParameters": parameters}, file)
+from smdebug.core.tfevent.timeline_file_writer import TimelineFileWriter
+from smdebug.profiler.profiler_config_parser import ProfilerConfigParser
+config = ProfilerConfigParser()
+config.load_config()
+writer = TimelineFileWriter(profiler_config_parser=config)
+for number in range(20):
+    at = 1795300020 + number / 10
+    rows = (("Step:ModeKeys.TRAIN", 0, 0.09), ("Forward", 0, 0.03), ("Backward(post-forward)", 0.03, 0.06))
+    for row, begin, lasted in rows:
+        writer.write_trace_events(
+            training_phase=row, op_name="net", timestamp=at + begin, duration=lasted, step_num=str(number), pid=1
+        )
+writer.close()
+"""
+
+
+def test_what_smdebugs_own_writer_wrote_is_read(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", _SMDEBUG_WRITES, str(tmp_path)], capture_output=True, timeout=120, check=True)
+    events = read_profile(tmp_path).events
+    assert {row: int((events.row == index).sum()) for index, row in enumerate(events.rows)} == {
+        "Step:ModeKeys.TRAIN": 20,
+        "Forward": 20,
+        "Backward(post-forward)": 20,
+    }
+    steps = events.steps("TRAIN")
+    assert events.step[steps].tolist() == list(range(20))
+    assert (events.end - events.start)[steps] == pytest.approx(0.09, abs=1e-5)
+    assert events.start[steps][0] == pytest.approx(1795300020, abs=1e-5)
 
 
 @pytest.mark.parametrize("layout", ["", "profiler-output", "output/profiler", "my-job/profiler-output"])
