@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from argparse import Namespace
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 
 from training_scripts import data, features
 from training_scripts.backbones import BACKBONES, Preprocessing
+from training_scripts.distributed import World
 from training_scripts.feature_store import FeaturesChannel, read_channel
 from training_scripts.job import JobError, JobFolders, StopRequest
 from training_scripts.model import Classifier, build_backbone, build_head, freeze
@@ -37,21 +38,23 @@ class Setup:
     dataset_version: str
     trained_modules: tuple[str, ...] = ()
     backbone_state: Path | None = None
+    world: World = field(default_factory=World)
 
 
-def prepare(args: Namespace, folders: JobFolders, stop: StopRequest, leaving: ExitStack) -> Setup:
+def prepare(args: Namespace, folders: JobFolders, stop: StopRequest, world: World, leaving: ExitStack) -> Setup:
     """Read the data and build the model; what must be cleaned up afterwards is put on `leaving`.
 
     Raises:
         JobError: data, weights and hyperparameters do not allow this training.
     """
-    if args.mode == "head" and args.features == "auto":
+    if over_features(args):
         channel = folders.channels.get("features")
         if channel is None:
             channel = Path(leaving.enter_context(tempfile.TemporaryDirectory(prefix="sagehound-features-")))
             features.make_channel(args, folders, channel, stop)
         return _over_features(args, read_channel(channel))
-    return _over_pictures(args, folders)
+    world.join(leaving)
+    return _over_pictures(args, folders, world)
 
 
 def _over_features(args: Namespace, channel: FeaturesChannel) -> Setup:
@@ -75,14 +78,19 @@ def _over_features(args: Namespace, channel: FeaturesChannel) -> Setup:
     )
 
 
-def _over_pictures(args: Namespace, folders: JobFolders) -> Setup:
+def over_features(args: Namespace) -> bool:
+    """Whether a job trains a head over frozen features, which takes one process and no GPU."""
+    return bool(args.mode == "head" and args.features == "auto")
+
+
+def _over_pictures(args: Namespace, folders: JobFolders, world: World) -> Setup:
     """The whole network; the backbone frozen (head mode) or trained in part or whole (fine_tune)."""
     splits = data.load_channels(dict(folders.channels))
     classes, spec = splits["train"].classes, BACKBONES[args.backbone]
     weights = find(args.backbone, args.weights, args.seed, folders.channels)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    threads = args.num_workers or data.cores()
-    torch.set_num_threads(data.cores())
+    device, cores = world.device(), max(data.cores() // world.local_size, 1)
+    threads = args.num_workers or cores
+    torch.set_num_threads(cores)
     model = Classifier(build_backbone(args.backbone, weights), _head(args, len(classes)))
     modules = freeze(model, args.backbone, None if args.mode == "head" else args.unfreeze, weights.file is not None)
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -95,6 +103,7 @@ def _over_pictures(args: Namespace, folders: JobFolders) -> Setup:
             threads=threads,
             augmentation=args.augmentation if split == "train" else "none",
             seed=args.seed,
+            share=(world.rank, world.size),
         )
         for split, samples in splits.items()
     }
@@ -107,6 +116,7 @@ def _over_pictures(args: Namespace, folders: JobFolders) -> Setup:
         weights.identity,
         splits["train"].dataset_version,
         trained_modules=modules,
+        world=world,
     )
 
 

@@ -79,7 +79,7 @@ class PictureSource(Source):
     """Pictures, decoded by threads ahead of the network and moved to its device.
 
     A picture that cannot be read is left out and said once. Augmentation depends on seed, epoch and picture alone, not
-    on threads.
+    on threads. `share` is (rank, number of processes) where several divide each batch among themselves.
     """
 
     def __init__(
@@ -92,11 +92,12 @@ class PictureSource(Source):
         threads: int,
         augmentation: Augmentation = "none",
         seed: int = 0,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         self.labels, self.paths, self.root = samples.labels, samples.paths, str(samples.root)
         self._split, self._preprocessing, self._device, self._threads = split, preprocessing, device, threads
         self._augmentation: Augmentation = augmentation
-        self._seed = seed
+        self._seed, self._share = seed, share
         self._unreadable: set[int] = set()
         self._lock = threading.Lock()
 
@@ -109,16 +110,19 @@ class PictureSource(Source):
         return self._batches(np.arange(len(self)), batch_size, None)
 
     def _batches(self, order: NDArray[np.int64], batch_size: int, epoch: int | None) -> Iterator[Batch]:
-        readable = np.array([position for position in order if position not in self._unreadable], dtype=np.int64)
-        cut = batches(readable, batch_size)
-        decoded = in_threads(partial(self._decode, epoch), readable.tolist(), self._threads, 2 * batch_size)
+        """This process's share of every batch, which may be empty. A picture that cannot be read leaves a gap."""
+        rank, size = self._share
+        cut = [positions[rank::size] for positions in batches(order, batch_size)]
+        mine = [position for positions in cut for position in positions.tolist()]
+        decoded = in_threads(partial(self._decode, epoch), mine, self._threads, 2 * batch_size)
         for positions in cut:
             pictures = list(islice(decoded, len(positions)))
             kept = [place for place, picture in enumerate(pictures) if picture is not None]
-            if kept:
-                yield self._batch([pictures[place] for place in kept], positions[kept])
+            yield self._batch([pictures[place] for place in kept], positions[kept])
 
     def _decode(self, epoch: int | None, position: int) -> NDArray[np.uint8] | None:
+        if position in self._unreadable:
+            return None
         file = Path(self.root) / self.paths[position]
         try:
             if epoch is None or self._augmentation == "none":
@@ -132,7 +136,9 @@ class PictureSource(Source):
             return None
 
     def _batch(self, pictures: Sequence[NDArray[np.uint8] | None], positions: NDArray[np.int64]) -> Batch:
-        stacked = torch.from_numpy(np.stack([picture for picture in pictures if picture is not None]))
+        size = self._preprocessing.size
+        readable = [picture for picture in pictures if picture is not None]
+        stacked = torch.from_numpy(np.stack(readable) if readable else np.zeros((0, size, size, 3), np.uint8))
         inputs = normalise(stacked.to(self._device), self._preprocessing)
         labels = torch.from_numpy(self.labels[positions]).to(self._device)
         return Batch(inputs, labels, positions)

@@ -16,6 +16,7 @@ if __name__ == "__main__":
     sys.path[:] = [str(_HERE.parent)] + [entry for entry in sys.path if Path(entry or ".").resolve() != _HERE]
 
 import json
+import os
 import time
 from argparse import Namespace
 from collections.abc import Sequence
@@ -30,15 +31,16 @@ from torch import nn
 
 from training_scripts.arguments import get_args_parser, parse_args
 from training_scripts.checkpoints import Checkpoints, Progress
+from training_scripts.distributed import World, first_host, torchrun
 from training_scripts.evaluation import Outcome, report, write_evaluation, write_predictions
 from training_scripts.features import Stopped
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure, write_text
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line
 from training_scripts.model import Classifier, set_training_mode
 from training_scripts.monitor import Monitor
-from training_scripts.preparation import Setup, prepare
+from training_scripts.preparation import Setup, over_features, prepare
 from training_scripts.saving import save_model
-from training_scripts.sources import FeatureSource, Source
+from training_scripts.sources import Batch, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,20 +62,44 @@ class Run:
     scaler: torch.amp.GradScaler
     monitor: Monitor
     stop: StopRequest
+    network: nn.Module
     progress: Progress = field(default_factory=Progress)
+    stopped: bool = False
 
     @property
     def model(self) -> Classifier:
-        """The model in training."""
+        """The model in training; `network` is the same, with gradients averaged over all processes."""
         return self.setup.model
+
+    def say(self, line: str) -> None:
+        """Print a line once, not in every process."""
+        if self.setup.world.first:
+            print(line, flush=True)
+
+    def agree(self, count: int = 0) -> int:
+        """Let all processes know whether one was asked to stop (`stopped`); returns the sum of their counts."""
+        if self.setup.world.size == 1:
+            self.stopped = self.stop.requested
+            return count
+        values = torch.tensor([count, int(self.stop.requested)], device=self.setup.device)
+        total, stops = self.setup.world.sum(values).tolist()
+        self.stopped = self.stopped or stops > 0
+        return int(total)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job; 0, or 1 after the failure file was written."""
     folders = JobFolders.from_environment()
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        args = parse_args(sys.argv[1:] if argv is None else argv)
-        run_job(args, folders, StopRequest().listen())
+        args = parse_args(arguments)
+        command = torchrun(__file__, arguments)
+        if command is not None and not over_features(args):
+            os.execv(command[0], command)
+        if command is not None and not first_host():
+            print("A head over frozen features is trained by the first machine alone.", flush=True)
+            return 0
+        run_job(args, folders, StopRequest().listen(), World.from_environment())
     except SystemExit:  # --help
         raise
     except Stopped:
@@ -84,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run_job(args: Namespace, folders: JobFolders, stop: StopRequest) -> None:
+def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: World) -> None:
     """Prepare, train, save, evaluate.
 
     Raises:
@@ -93,19 +119,20 @@ def run_job(args: Namespace, folders: JobFolders, stop: StopRequest) -> None:
     for folder in (folders.model, folders.output_data):
         folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as leaving:
-        setup = prepare(args, folders, stop, leaving)
+        setup = prepare(args, folders, stop, world, leaving)
         run = _begin(args, setup, folders, stop)
         leaving.callback(run.monitor.close)
         checkpoints = Checkpoints(folders.checkpoints, args, setup.classes)
-        _restore(run, checkpoints.load())
+        _restore(run, world.from_first(checkpoints.load() if world.first else None))
         fit(run, checkpoints)
         if run.progress.best:
-            load_trained(run.model, run.progress.best)
-        save_model(folders.model, args, setup, run.progress)
-        write_text(folders.output_data / "args.json", json.dumps(vars(args), indent=1))
-        if not stop.requested or isinstance(setup.sources["train"], FeatureSource):
+            run.model.load_state_dict(run.progress.best)
+        if world.first:
+            save_model(folders.model, args, setup, run.progress)
+            write_text(folders.output_data / "args.json", json.dumps(vars(args), indent=1))
+        if not run.stopped or over_features(args):
             final_evaluation(run, folders.output_data)
-        if not stop.requested:  # a job that was reclaimed goes on from it
+        if world.first and not run.stopped:  # a job that was reclaimed goes on from it
             checkpoints.clear()
 
 
@@ -115,27 +142,28 @@ def fit(run: Run, checkpoints: Checkpoints) -> None:
     for epoch in range(progress.epoch + 1, args.num_epochs + 1):
         started = time.perf_counter()
         train = train_one_epoch(run, sources["train"], epoch)
-        if run.stop.requested:
-            print(f"Asked to stop in epoch {epoch}; the model so far is saved.", flush=True)
+        if run.stopped:
+            run.say(f"Asked to stop in epoch {epoch}; the model so far is saved.")
             return
         outcome = evaluate(run, sources["valid"]) if "valid" in sources else None
-        if run.stop.requested and outcome is None and "valid" in sources:
+        run.agree()
+        if run.stopped and outcome is None and "valid" in sources:
             return
         valid = None if outcome is None else (outcome.loss, outcome.accuracy)
         seconds = time.perf_counter() - started
-        print(epoch_line(epoch, args.num_epochs, train, valid, args.learning_rate, seconds), flush=True)
+        run.say(epoch_line(epoch, args.num_epochs, train, valid, args.learning_rate, seconds))
         _note_epoch(run, epoch, (valid or train)[0])
         metrics = {"train_loss": train[0], "train_accuracy": train[1]}
         if valid is not None:
             metrics |= {"valid_loss": valid[0], "valid_accuracy": valid[1]}
         run.monitor.end_epoch(epoch, metrics)
-        if checkpoints.due():
+        if run.setup.world.first and checkpoints.due():
             progress.model, progress.optimizer = trained_state(run.model), run.optimizer.state_dict()
             checkpoints.save(progress)
         if args.patience and progress.since_best >= args.patience:
-            print(f"No better epoch since epoch {progress.best_epoch}: ended by patience.", flush=True)
+            run.say(f"No better epoch since epoch {progress.best_epoch}: ended by patience.")
             return
-        if run.stop.requested:
+        if run.stopped:
             return
 
 
@@ -149,56 +177,67 @@ def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]
     order = np.random.default_rng([args.seed, epoch]).permutation(len(source))
     set_training_mode(run.model, run.setup.trained_modules)
     monitor.set_mode("TRAIN")
-    total, right, seen = torch.zeros((), device=run.setup.device), torch.zeros((), device=run.setup.device), 0
+    sums = torch.zeros(3, dtype=torch.float64, device=run.setup.device)  # loss, right, seen
     batches = iter(source.training_batches(order, args.batch_size, epoch))
-    while not run.stop.requested:
+    while not run.stopped:
         with monitor.phase("data_loading"):
             batch = next(batches, None)
         if batch is None:
             break
-        count = len(batch.labels)
-        if count == 1 and args.head == "linear_dropout_batchnorm":
+        count = run.agree(len(batch.labels))
+        if run.stopped or count == 0 or (count == 1 and args.head == "linear_dropout_batchnorm"):
             continue  # batch norm cannot learn from one picture, which is all that could be read of this batch
         monitor.begin_step(progress.step)
-        loss, logits = _train_step(run, batch.inputs, batch.labels)
+        step_sums = _train_step(run, batch, count)
         monitor.end_step(progress.step)
         progress.step += 1
-        total += loss * count
-        right += (logits.argmax(dim=1) == batch.labels).sum()
-        seen += count
+        sums += step_sums
         if args.log_interval and progress.step % args.log_interval == 0:
-            print(step_line(progress.step, epoch, loss.item()), flush=True)
-    if not seen and not run.stop.requested:
+            loss = run.setup.world.sum(step_sums)[0].item() / count
+            run.say(step_line(progress.step, epoch, loss))
+    loss_sum, right, seen = run.setup.world.sum(sums).tolist()
+    if not seen and not run.stopped:
         raise JobError("None of the train pictures can be read.")
-    return (total / max(seen, 1)).item(), (right / max(seen, 1)).item()
+    return loss_sum / max(seen, 1), right / max(seen, 1)
 
 
-def _train_step(run: Run, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of the optimizer; the detached loss and logits."""
-    monitor = run.monitor
+def _train_step(run: Run, batch: Batch, count: int) -> Tensor:
+    """One step of the optimizer over `count` pictures, of which `batch` has this process's share.
+
+    Returns the sum of their losses, how many were right, how many there were: (3,) float64.
+    """
+    monitor, labels, mine = run.monitor, batch.labels, len(batch.labels)
+    inputs = batch.inputs if mine else batch.inputs.new_zeros((1, *batch.inputs.shape[1:]))
     run.optimizer.zero_grad(set_to_none=True)
     with monitor.phase("forward"), _autocast(run):
-        logits = run.model(inputs)
-        loss: Tensor = run.loss_fn(logits.float(), labels)
+        logits = run.network(inputs).float()
+        loss: Tensor = run.loss_fn(logits, labels) if mine else logits.sum() * 0
+    share = mine * run.setup.world.size / count  # gradients are averaged over processes, the loss over pictures
     with monitor.phase("backward"):
-        run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-    monitor.batch(inputs, logits, labels, loss)
+        run.scaler.scale(loss * share if share != 1 else loss).backward()  # type: ignore[no-untyped-call]
+    if mine:
+        monitor.batch(inputs, logits, labels, loss)
     with monitor.phase("optimizer"):
         run.scaler.step(run.optimizer)
         run.scaler.update()
-    return loss.detach(), logits.detach()
+    sums = torch.zeros(3, dtype=torch.float64, device=loss.device)
+    if mine:
+        sums[0], sums[1], sums[2] = loss.detach() * mine, (logits.argmax(dim=1) == labels).sum(), mine
+    return sums
 
 
 def evaluate(run: Run, source: Source) -> Outcome | None:
     """What the model says of everything in `source`; None when nothing in it can be read, or on a stop."""
     parts: list[tuple[NDArray[Any], ...]] = []
-    total, monitor, progress = 0.0, run.monitor, run.progress
+    total, monitor, progress, world = 0.0, run.monitor, run.progress, run.setup.world
     run.model.eval()
     monitor.set_mode("EVAL")
     with torch.no_grad(), monitor.phase("evaluation"), _unsmoothed(run.loss_fn):
         for batch in source.evaluation_batches(run.args.batch_size):
-            if run.stop.requested and not isinstance(source, FeatureSource):
+            if run.stop.requested and world.size == 1 and not over_features(run.args):
                 return None
+            if not len(batch.labels):
+                continue
             monitor.begin_step(progress.eval_step)
             with _autocast(run):
                 logits = run.model(batch.inputs).float()
@@ -209,10 +248,19 @@ def evaluate(run: Run, source: Source) -> Outcome | None:
             total += loss.item() * len(batch.labels)
             probability, predicted = logits.softmax(dim=1).max(dim=1)
             parts.append((batch.positions, *(x.cpu().numpy() for x in (batch.labels, predicted, probability))))
-    if not parts:
+    return _joined(world, total, parts)
+
+
+def _joined(world: World, total: float, parts: list[tuple[NDArray[Any], ...]]) -> Outcome | None:
+    """The outcome of all processes: the sum of their losses, and their pictures in the order of the source."""
+    gathered = world.gather((total, parts))
+    columns = list(zip(*(part for _, theirs in gathered for part in theirs), strict=True))
+    if not columns:
         return None
-    positions, labels, predicted_, probabilities = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Outcome(total / len(labels), positions, labels, predicted_, probabilities)
+    positions, labels, predicted, probabilities = (np.concatenate(column) for column in columns)
+    order = np.argsort(positions, kind="stable")
+    loss = sum(their_total for their_total, _ in gathered) / len(labels)
+    return Outcome(loss, positions[order], labels[order], predicted[order], probabilities[order])
 
 
 def final_evaluation(run: Run, folder: Path) -> None:
@@ -223,21 +271,19 @@ def final_evaluation(run: Run, folder: Path) -> None:
         outcome = evaluate(run, source) if source is not None else None
         if source is None or outcome is None:
             continue
+        if not run.setup.world.first:
+            continue
         splits[split] = report(outcome, run.setup.classes, source.root)
         write_predictions(folder / f"predictions_{split}.csv", outcome, run.setup.classes, source.paths)
         if split == "test":
-            print(test_line(outcome.loss, outcome.accuracy, outcome.count), flush=True)
-    write_evaluation(folder, splits, run.setup.classes)
+            run.say(test_line(outcome.loss, outcome.accuracy, outcome.count))
+    if run.setup.world.first:
+        write_evaluation(folder, splits, run.setup.classes)
 
 
 def trained_state(model: Classifier) -> dict[str, Tensor]:
     """A copy of all that training may have changed: the head alone over features, else the whole network."""
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def load_trained(model: Classifier, state: dict[str, Tensor]) -> None:
-    """Put back what `trained_state` copied."""
-    model.load_state_dict(state)
 
 
 def _begin(args: Namespace, setup: Setup, folders: JobFolders, stop: StopRequest) -> Run:
@@ -246,7 +292,7 @@ def _begin(args: Namespace, setup: Setup, folders: JobFolders, stop: StopRequest
     scaler = torch.amp.GradScaler(setup.device.type, enabled=half and not torch.cuda.is_bf16_supported(False))
     optimizer = _optimizer(args, [parameter for parameter in setup.model.parameters() if parameter.requires_grad])
     monitor = Monitor.start(setup.model, loss_fn, args, folders.monitored)
-    return Run(args, setup, loss_fn, optimizer, scaler, monitor, stop)
+    return Run(args, setup, loss_fn, optimizer, scaler, monitor, stop, setup.world.wrap(setup.model))
 
 
 def _optimizer(args: Namespace, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -260,7 +306,7 @@ def _optimizer(args: Namespace, parameters: list[nn.Parameter]) -> torch.optim.O
 def _restore(run: Run, progress: Progress | None) -> None:
     """Go on from a checkpoint."""
     if progress is not None:
-        load_trained(run.model, progress.model)
+        run.model.load_state_dict(progress.model)
         run.optimizer.load_state_dict(progress.optimizer)
         run.progress = progress
 
