@@ -34,7 +34,8 @@ def rule_names() -> tuple[str, ...]:
 
 def rule_summary(name: str) -> str:
     """What a rule looks for: the first sentence of its docstring."""
-    return " ".join((RULES[name].__doc__ or "").split("\n\n")[0].split())
+    first = " ".join((RULES[name].__doc__ or "").split("\n\n")[0].split())
+    return first.removesuffix(" Ours.").replace("`", "")
 
 
 def rules_for(config: DebuggerConfig, hyperparameters: Mapping[str, str]) -> dict[str, dict[str, str]]:

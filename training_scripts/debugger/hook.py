@@ -163,7 +163,7 @@ class TensorHook(Observer):
             self._listed = self._collections(saved)
             interval = self._schedule.interval
             self._writer.write_collections(self._listed, REGEXES, interval)
-        self._schedule.count(self._writer.write_step(self._global, mode, mode_step, saved))
+        self._schedule.count(self._writer.write_step(self._global, mode, mode_step, saved, self._train_step))
 
     def _look_at_parameters(self) -> None:
         for name, parameter in self._model.named_parameters():

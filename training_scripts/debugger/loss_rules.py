@@ -281,7 +281,7 @@ class LearningRateTooHigh(HealthRule):
             return
         # One significant digit: the suggestion is an order of magnitude, not a measurement.
         suggestion = min(self._rate / max(10.0, climbed), 0.01)
-        self.advice = f"Try a learning rate of {suggestion:.0e} instead of {self._rate:g}."
+        self.advice = f"Try a learning rate of {suggestion:.1g} instead of {self._rate:g}."
 
 
 def _has_epochs(trial: Any) -> bool:

@@ -91,6 +91,7 @@ class _Step:
     mode: str
     mode_step: int
     wall_time: float | None
+    train_step: int | None
     tensors: set[str] = field(default_factory=set)
 
 
@@ -280,8 +281,11 @@ class Trial:
     def training_step(self, global_step: int) -> int:
         """The training step reached at a global step, which is what people count in; itself without modes."""
         for step in reversed(self._ordered[: bisect_right(self._ordered, global_step)]):
-            if self._steps[step].mode == "TRAIN":
-                return self._steps[step].mode_step
+            saved = self._steps[step]
+            if saved.train_step is not None:
+                return saved.train_step
+            if saved.mode == "TRAIN":
+                return saved.mode_step
         return global_step if "TRAIN" not in self._by_mode else 0
 
     def saved_at(self, global_step: int) -> float | None:
@@ -346,7 +350,7 @@ class Trial:
         except (OSError, ValueError, KeyError, TypeError) as error:
             self.damaged.append(f"{name}: {error}")
             return
-        saved = self._steps.setdefault(step, _Step(mode, mode_step, meta.get("wall_time")))
+        saved = self._steps.setdefault(step, _Step(mode, mode_step, meta.get("wall_time"), meta.get("train_step")))
         if mode != "GLOBAL":
             self._by_mode.setdefault(mode, {}).setdefault(mode_step, step)
         for tensor_name, location in entries:

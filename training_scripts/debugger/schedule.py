@@ -10,7 +10,8 @@ from training_scripts.debugger.settings import COLLECTIONS, Settings
 
 FIRST_STEPS = 5
 AUTOMATIC_INTERVAL = 5
-TIME_SHARE, FREE_SECONDS = 0.03, 0.02
+TIME_SHARE, FREE_SECONDS = 0.03, 0.03
+FREE_EVALUATIONS = 30
 _SCALAR_RESERVE = 0.05
 _KEPT = 0.75
 
@@ -19,8 +20,8 @@ class Schedule:
     """Decides what a step saves.
 
     With a set interval every such step saves. Without one, the first 5 steps do (there a bad start shows), then every
-    5th, as long as all saving together has cost at most 3 % of the job's time so far, plus 20 ms that a short job may
-    spend. Each time a quarter of what is left of the byte budget is used up the interval doubles, so that the budget
+    5th, as long as all saving together has cost at most 3 % of the job's time so far, plus 30 ms that a short job may
+    spend. The first 30 evaluations are saved in any case: each is one small step, and rules wait for them. Each time a quarter of what is left of the byte budget is used up the interval doubles, so that the budget
     lasts for a long job too; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.
     """
 
@@ -35,6 +36,7 @@ class Schedule:
         self._depth = 0
         self._started = time.perf_counter()
         self._alarms = 3
+        self._evaluations = 0
 
     @property
     def interval(self) -> int:
@@ -59,7 +61,9 @@ class Schedule:
 
     def may_save_evaluation(self) -> bool:
         """Whether an evaluation that begins now may be saved."""
-        return self.has_room() and (self._fixed is not None or self._affordable())
+        self._evaluations += 1
+        free = self._fixed is not None or self._evaluations <= FREE_EVALUATIONS
+        return self.has_room() and (free or self._affordable())
 
     def has_room(self) -> bool:
         """Whether anything may be written at all."""

@@ -63,7 +63,9 @@ class Watched:
         tensors = self.output / "tensors"
         if self._evaluation is None:
             info = read_info(tensors)
-            if not info and not ended:
+            if not info:
+                # A job that ended before its training began: rules have nothing to say of it.
+                self.done = ended
                 return
             rules = chosen_rules(self._settings.default_rules, self._settings.rules, info.get("hyperparameters", {}))
             self._evaluation = Evaluation(Trial.open(tensors), rules, self._settings.actions, self.job)

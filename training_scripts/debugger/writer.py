@@ -64,8 +64,13 @@ class TrialWriter:
         target.parent.mkdir(parents=True, exist_ok=True)
         _write(target, json.dumps({"collections": collections, "_meta": {"num_workers": 1}}).encode())
 
-    def write_step(self, step: int, mode: str, mode_step: int, tensors: Sequence[Saved]) -> int:
-        """Save the tensors of one global step; returns the bytes written."""
+    def write_step(
+        self, step: int, mode: str, mode_step: int, tensors: Sequence[Saved], train_step: int | None = None
+    ) -> int:
+        """Save the tensors of one global step; returns the bytes written.
+
+        `train_step` is the training step reached, which an evaluation's or an epoch's own number does not say.
+        """
         now, parts, payload, start = time.time(), [], [], 0
         for tensor in tensors:
             data = encode(TensorRecord(tensor.name, step, tensor.value, mode, mode_step, now))
@@ -81,6 +86,8 @@ class TrialWriter:
         target.parent.mkdir(parents=True, exist_ok=True)
         _write(target, b"".join(parts))
         meta = {"mode": mode, "mode_step": mode_step, "event_file_name": event_file, "wall_time": now}
+        if train_step is not None:
+            meta["train_step"] = train_step
         prefix = f"{step // 1000:09d}"
         if prefix not in self._prefixes:
             (self.folder / "index" / prefix).mkdir(parents=True, exist_ok=True)

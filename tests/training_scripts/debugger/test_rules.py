@@ -283,7 +283,7 @@ def test_learning_rate_too_high_suggests_one(tmp_path):
     outcome = run.outcome("job")
     assert outcome["status"] == "IssuesFound"
     assert outcome["first_step"] == 2
-    assert outcome["advice"] == "Try a learning rate of 1e-02 instead of 2."
+    assert outcome["advice"] == "Try a learning rate of 0.01 instead of 2."
     assert outcome["values"][-1] == [3, 50.0, pytest.approx(2.8)]
 
 

@@ -1,0 +1,75 @@
+"""What rules said of a job: from the engine's events, and from the files that the watcher keeps current."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from core.engines.base import Engine
+from core.jobs.records import RuleOutcome, TuningJob
+from core.jobs.status import RuleStatus
+from core.rows import outcome_from_json
+
+ORDER = (
+    RuleStatus.ISSUES_FOUND,
+    RuleStatus.ERROR,
+    RuleStatus.IN_PROGRESS,
+    RuleStatus.STOPPING,
+    RuleStatus.NO_ISSUES_FOUND,
+    RuleStatus.STOPPED,
+)
+"""Statuses as they are listed: what needs attention first."""
+
+
+def job_outcomes(engine: Engine, name: str) -> list[RuleOutcome]:
+    """The latest outcome of each rule of a training job, those that need attention first."""
+    latest = {outcome.rule: outcome for outcome in _told(engine, name) if outcome.job == name}
+    for outcome in read_outcomes(engine.job_folder(name)):
+        known = latest.get(outcome.rule)
+        if known is None or known.time <= outcome.time:
+            latest[outcome.rule] = outcome
+    return in_order(list(latest.values()))
+
+
+def issue_counts(engine: Engine, tuning_job: str) -> dict[str, int]:
+    """How many rules found an issue, by trial."""
+    latest = {(outcome.job, outcome.rule): outcome.status for outcome in _told(engine, tuning_job)}
+    counts: dict[str, int] = {}
+    for (job, _), status in latest.items():
+        counts[job] = counts.get(job, 0) + (status is RuleStatus.ISSUES_FOUND)
+    return counts
+
+
+def read_outcomes(folder: Path | None) -> list[RuleOutcome]:
+    """The outcomes that lie in a job's folder; files that cannot be read are left out."""
+    found = []
+    for place in ("output/rules", "rules"):
+        for file in sorted((folder / place).glob("*.json")) if folder is not None else ():
+            try:
+                found.append(outcome_from_json(json.loads(file.read_text(encoding="utf-8"))))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+    return found
+
+
+def in_order(outcomes: list[RuleOutcome]) -> list[RuleOutcome]:
+    """Issues first, then by status and name."""
+    return sorted(outcomes, key=lambda outcome: (ORDER.index(outcome.status), outcome.rule))
+
+
+def trial_names(engine: Engine, name: str) -> list[str]:
+    """The training jobs behind a job: its trials, the best one first, or itself."""
+    job = engine.job(name)
+    if not isinstance(job, TuningJob):
+        return [name]
+    names = [trial.name for trial in engine.trials(name)]
+    return sorted(names, key=lambda trial: trial != job.best_trial)
+
+
+def _told(engine: Engine, name: str) -> list[RuleOutcome]:
+    told: list[RuleOutcome] = []
+    cursor = 0
+    while (batch := engine.events(cursor, name)).events:
+        cursor = batch.cursor
+        told += [event for event in batch.events if isinstance(event, RuleOutcome)]
+    return told

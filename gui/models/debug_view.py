@@ -1,0 +1,96 @@
+"""What the Debugger tab shows of one training job, gathered off the UI thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.debugger.evaluate import evaluate, open_trial
+from core.debugger.histograms import Histograms, histograms, tensor_groups
+from core.debugger.outcomes import in_order, issue_counts, job_outcomes, trial_names
+from core.engines.base import Engine
+from core.errors import UserFacingError
+from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
+from core.progress import CancelToken, Report
+
+
+@dataclass(frozen=True, slots=True)
+class JobTrials:
+    """The training jobs behind a job, and how many rules found an issue in each."""
+
+    names: tuple[str, ...]
+    issues: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DebugView:
+    """One training job: `source` is where its tensors and its profile lie, "" if nowhere yet."""
+
+    name: str
+    source: str
+    outcomes: tuple[RuleOutcome, ...]
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    job: TrainingJob | None = None
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        """Whether more is to come."""
+        return self.job is not None and not self.job.status.is_final
+
+
+def load_trials(engine: Engine, name: str) -> JobTrials:
+    """The trials of a job, the best one first, then those with issues."""
+    names, issues = trial_names(engine, name), issue_counts(engine, name)
+    return JobTrials(tuple(sorted(names, key=lambda trial: (trial != names[0], -issues.get(trial, 0)))), issues)
+
+
+def load_job(engine: Engine, name: str, with_tensors: bool) -> DebugView:
+    """A training job of the engine. `with_tensors`: also which tensors it saved, which takes longer."""
+    folder = engine.job_folder(name)
+    record = engine.job(name)
+    job = None if isinstance(record, TuningJob) else record
+    source = "" if folder is None else str(folder)
+    groups = _groups(source) if with_tensors and source else {}
+    hyperparameters = {} if job is None else job.hyperparameters
+    return DebugView(name, source, tuple(job_outcomes(engine, name)), groups, job, hyperparameters)
+
+
+def load_earlier(source: str, report: Report, cancel: CancelToken) -> DebugView:
+    """An earlier job somewhere else: its tensors are evaluated now, with the default rules.
+
+    One without tensors may still have a profile, which is shown on its own.
+    """
+    name = source.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
+    try:
+        outcomes = evaluate(source, report=report, cancel=cancel)
+    except UserFacingError:
+        if not _has_profile(source, report, cancel):
+            raise
+        return DebugView(name, source, ())
+    return DebugView(name, source, tuple(in_order(outcomes)), _groups(source))
+
+
+def read_histograms(source: str, tensor: str, report: Report, cancel: CancelToken) -> Histograms:
+    """The histograms of one tensor of a job."""
+    return histograms(open_trial(source), tensor, report, cancel)
+
+
+def _groups(source: str) -> Mapping[str, Sequence[str]]:
+    try:
+        return tensor_groups(open_trial(source))
+    except UserFacingError:
+        return {}
+
+
+def _has_profile(source: str, report: Report, cancel: CancelToken) -> bool:
+    from core.profiler import analyse, find_report
+
+    if not source.startswith("s3://") and find_report(Path(source)) is not None:
+        return True
+    try:
+        analyse(source, report=report, cancel=cancel)
+    except UserFacingError:
+        return False
+    return True
