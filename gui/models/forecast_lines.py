@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core.dataset.records import SPLITS
+from core.jobs.specs import DebuggerConfig
 from core.tuning.ranges import combinations
 from gui.models import words
 from gui.models.tuning_draft import TuningDraft
@@ -17,8 +19,17 @@ if TYPE_CHECKING:
 Line = tuple[str, str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the form itself does not hold: weights to fetch, whether the engine costs money, which rules run."""
+
+    missing_megabytes: float = 0.0
+    costs_money: bool = False
+    debugger: DebuggerConfig = field(default_factory=DebuggerConfig)
+
+
 def forecast_lines(
-    draft: TuningDraft, manifest: Manifest | None, forecast: Forecast | None, missing_megabytes: float
+    draft: TuningDraft, manifest: Manifest | None, forecast: Forecast | None, facts: Facts
 ) -> list[Line]:
     """(icon, title, text) of each line; what is not known yet is said so, so that no line comes or goes."""
     lines = [
@@ -26,11 +37,12 @@ def forecast_lines(
         ("tuning", "Trials", _trials(draft)),
         ("filter", "Grid", _combinations(draft)),
         ("clock", "Time", _time(forecast, manifest)),
-        ("chip", "Cost", "None: it runs on this computer"),
+        ("chip", "Cost", _cost(facts.costs_money)),
+        ("debugger", "Rules", _rules(facts.debugger)),
     ]
-    if missing_megabytes:
+    if facts.missing_megabytes:
         title = BACKBONES[draft.backbone].title
-        lines.append(("download", "Fetches", f"{missing_megabytes:.0f} MB of weights of {title}, once"))
+        lines.append(("download", "Fetches", f"{facts.missing_megabytes:.0f} MB of weights of {title}, once"))
     return lines
 
 
@@ -62,6 +74,18 @@ def _combinations(draft: TuningDraft) -> str:
     ranges = [row.build() for row in draft.searched]
     total = combinations([item for item in ranges if not isinstance(item, str)])
     return "Endless: a range is continuous" if total is None else words.counted(total, "combination")
+
+
+def _cost(costs_money: bool) -> str:
+    return "AWS bills every trial by the second" if costs_money else "None: it runs on this computer"
+
+
+def _rules(config: DebuggerConfig) -> str:
+    if not config.enabled:
+        return "Off"
+    if config.rules:
+        return f"{words.counted(len(config.rules), 'rule')} chosen in Debugger"
+    return "The usual ones for this training" if config.default_rules else "None"
 
 
 def _time(forecast: Forecast | None, manifest: Manifest | None) -> str:

@@ -165,6 +165,8 @@ class JobWatch(QObject):
 
     def _on_failed(self, error: UserFacingError) -> None:
         self._loading = self._describing = None
+        if self.job is None:
+            self._forget()  # nothing is followed; choosing the job again tries again
         self.failed.emit(error)
 
     def _on_events(self, events: tuple[Event, ...]) -> None:

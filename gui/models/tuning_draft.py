@@ -12,7 +12,7 @@ from typing import Any
 from core.errors import SpecError
 from core.jobs.contract import default_metrics
 from core.jobs.names import unique_name
-from core.jobs.specs import MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
+from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
 from core.tuning.presets import Preset
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
 from gui.models.range_draft import Kind, RangeDraft
@@ -144,7 +144,9 @@ def draft_from_spec(spec: Spec) -> TuningDraft:
     return draft
 
 
-def build_spec(draft: TuningDraft, dataset_version: str = "", dataset_path: str = "") -> Spec:
+def build_spec(
+    draft: TuningDraft, dataset_version: str = "", dataset_path: str = "", debugger: DebuggerConfig | None = None
+) -> Spec:
     """The spec that the form asks for; `channels` are filled in by `Workbench.launch`.
 
     Raises:
@@ -164,6 +166,7 @@ def build_spec(draft: TuningDraft, dataset_version: str = "", dataset_path: str 
         objective=Objective(draft.metric, draft.maximize),
         dataset_version=dataset_version,
         dataset_path=dataset_path,
+        debugger=debugger or DebuggerConfig(),
     )
     if not ranges:
         return training

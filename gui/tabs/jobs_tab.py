@@ -31,6 +31,9 @@ from gui.widgets.toast import SHOWN_MS, Toasts
 if TYPE_CHECKING:
     from gui.widgets.job_detail import JobDetail
 
+SLOW_MS = 300
+"""A job that takes longer to load is said to be loading."""
+CHOOSE = "Choose a job to see how it does."
 _TRIAL = re.compile(r"-\d{3,}-[0-9a-f]{8}$")
 
 
@@ -63,6 +66,12 @@ class JobsTab(QWidget):
         self._issues: dict[str, dict[tuple[str, str], RuleStatus]] = {}
         self._wanted = ""
         self._lay_out()
+        self._slow = QTimer(self)
+        self._slow.setSingleShot(True)
+        self._slow.setInterval(SLOW_MS)
+        self._slow.timeout.connect(lambda: self._show_message(f"Loading {self.watch.name}…"))
+        self.watch.loaded.connect(self._slow.stop)
+        self.watch.failed.connect(self._on_watch_failed)
         self.list.chosen.connect(self._on_chosen)
         self.list.delete_asked.connect(self.delete)
         feed.jobs_changed.connect(self.show_jobs)
@@ -80,7 +89,7 @@ class JobsTab(QWidget):
         column.setSpacing(GRID)
         column.addWidget(self._header)
         column.addWidget(card, 1)
-        self._choose = EmptyState("jobs", "Choose a job to see how it does.")
+        self._choose = EmptyState("jobs", CHOOSE)
         self._right = QStackedWidget()
         self._right.addWidget(self._choose)
         self.split = QSplitter(Qt.Orientation.Horizontal)
@@ -127,8 +136,18 @@ class JobsTab(QWidget):
     def _on_chosen(self, name: str) -> None:
         if name and self.detail is None:
             self._build_detail()
-        if name:
+        if name and name != self.watch.name:
+            self._slow.start()
             self.watch.watch(name)
+
+    def _show_message(self, text: str, detail: str = "") -> None:
+        self._choose.set_texts(text, detail=detail)
+        self._right.setCurrentWidget(self._choose)
+
+    def _on_watch_failed(self, error: UserFacingError) -> None:
+        self._slow.stop()
+        if self.watch.job is None:
+            self._show_message(error.what, f"{error.why} {error.fix}".strip())
 
     def _build_detail(self) -> None:
         # Only now, because this imports pyqtgraph.
@@ -181,7 +200,7 @@ class JobsTab(QWidget):
         self._leaving[name] = timer
         if self.watch.name == name:
             self.watch.watch("")
-            self._right.setCurrentWidget(self._choose)
+            self._show_message(CHOOSE)
         self.show_jobs(self._feed.jobs)
         self._toasts.show(f"{name} is deleted with its files.", "info", "Undo", partial(self.undo_delete, name))
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
 
+from core.debugger.choice import project_config
 from core.errors import SpecError, UserFacingError, WeightsUnavailable
 from core.jobs.contract import default_metrics
 from core.jobs.records import Job, TuningJob
@@ -19,7 +20,7 @@ from core.tuning.presets import PRESETS, QUICK_LOOK, Preset
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.feed import JobsFeed
-from gui.models.forecast_lines import forecast_lines, warning_texts
+from gui.models.forecast_lines import Facts, forecast_lines, warning_texts
 from gui.models.tuning_draft import (
     TuningDraft,
     build_spec,
@@ -267,7 +268,13 @@ class TuningTab(QWidget):
         self._save_timer.start()
 
     def _show_lines(self, draft: TuningDraft, forecast: Forecast | None) -> None:
-        self.card.set_lines(forecast_lines(draft, self._manifest, forecast, self.weights.missing_megabytes))
+        manifest, settings = self._manifest, self._workbench.settings
+        facts = Facts(
+            self.weights.missing_megabytes,
+            self._workbench.engine.capabilities.costs_money,
+            project_config(settings, str(manifest.root) if manifest is not None else ""),
+        )
+        self.card.set_lines(forecast_lines(draft, manifest, forecast, facts))
 
     def _ask_forecast(self) -> None:
         draft, manifest, workbench = self.draft(), self._manifest, self._workbench
@@ -298,7 +305,8 @@ class TuningTab(QWidget):
         manifest = self._manifest
         if manifest is None:
             return build_spec(draft)
-        return build_spec(draft, manifest.version, str(manifest.root))
+        path = str(manifest.root)
+        return build_spec(draft, manifest.version, path, project_config(self._workbench.settings, path))
 
     def start(self) -> None:
         """Launch the job that the form asks for."""

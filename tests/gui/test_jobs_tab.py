@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import shlex
+import threading
 
 import pytest
 from PySide6.QtCore import QPointF, Qt
@@ -351,6 +352,33 @@ def test_a_job_that_is_not_known_yet_is_shown_as_soon_as_it_is(tab, engine, feed
     tab.show_job("new")
     add_search(engine, "new", trials=1, created=500.0)
     qtbot.waitUntil(lambda: tab.list.current() == "new", timeout=10_000)
+
+
+def test_a_job_that_cannot_be_described_says_why(tab, engine, feed, qtbot, monkeypatch):
+    add_search(engine, "pets")
+
+    def refuse(name):
+        raise EngineError("The job cannot be read.", "The database is locked.", "Try again.")
+
+    monkeypatch.setattr(engine, "spec", refuse)
+    feed.start()
+    qtbot.waitUntil(lambda: tab._choose._sentence.text() == "The job cannot be read.", timeout=10_000)
+    assert tab._choose._detail.text() == "The database is locked. Try again."
+
+
+def test_a_job_that_loads_slowly_says_so(tab, engine, feed, qtbot, monkeypatch):
+    add_search(engine, "pets")
+    go, spec = threading.Event(), engine.spec
+
+    def slow(name):
+        go.wait(20)
+        return spec(name)
+
+    monkeypatch.setattr(engine, "spec", slow)
+    feed.start()
+    qtbot.waitUntil(lambda: tab._choose._sentence.text() == "Loading pets…", timeout=10_000)
+    go.set()
+    qtbot.waitUntil(lambda: tab.detail is not None and tab.detail.isVisible(), timeout=10_000)
 
 
 def test_a_flood_arrives_whole(tab, engine, feed, qtbot):

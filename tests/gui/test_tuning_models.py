@@ -15,7 +15,7 @@ from core.tuning.presets import NOTEBOOK, PRESETS, QUICK_LOOK, THOROUGH
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from gui.models import words
 from gui.models.command_line import command_line
-from gui.models.forecast_lines import forecast_lines
+from gui.models.forecast_lines import Facts, forecast_lines
 from gui.models.range_draft import Kind, RangeDraft, sample
 from gui.models.tuning_draft import (
     TuningDraft,
@@ -194,16 +194,17 @@ def test_what_an_older_version_wrote_is_read_as_far_as_it_goes():
 
 def test_forecast_lines_keep_their_places():
     draft = draft_from_preset(QUICK_LOOK)
-    titles = [title for _, title, _ in forecast_lines(draft, None, None, 0.0)]
-    assert titles == ["Dataset", "Trials", "Grid", "Time", "Cost"]
+    titles = [title for _, title, _ in forecast_lines(draft, None, None, Facts())]
+    assert titles == ["Dataset", "Trials", "Grid", "Time", "Cost", "Rules"]
     grid = dataclasses.replace(
         draft, strategy=Strategy.GRID, rows=(RangeDraft("batch_size", Kind.INTEGER, "1", "9"), EPOCHS)
     )
-    texts = {title: text for _, title, text in forecast_lines(grid, None, None, 44.7)}
+    texts = {title: text for _, title, text in forecast_lines(grid, None, None, Facts(44.7, True))}
     assert texts["Grid"] == "9 combinations"
+    assert texts["Cost"] == "AWS bills every trial by the second"
     assert texts["Fetches"] == "45 MB of weights of EfficientNet-Lite0, once"
     broken = dataclasses.replace(grid, rows=(RangeDraft("batch_size", Kind.INTEGER, "9", "1"),))
-    assert {title: text for _, title, text in forecast_lines(broken, None, None, 0)}["Grid"] == "…"
+    assert {title: text for _, title, text in forecast_lines(broken, None, None, Facts())}["Grid"] == "…"
 
 
 def test_a_training_jobs_command_line_has_no_range():

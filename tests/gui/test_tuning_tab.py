@@ -8,8 +8,9 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
+from core.debugger.choice import keep_config
 from core.errors import SpecError, WeightsUnavailable
-from core.jobs.specs import Strategy, TrainingSpec, TuningSpec
+from core.jobs.specs import DebuggerConfig, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.progress import Progress
 from core.tuning.ranges import Scaling
@@ -228,6 +229,13 @@ def test_start_hands_the_spec_to_the_engine_and_tells(tab, engine, qtbot, manife
     assert spec.training.channels == {"train": "memory"}
     assert tab.card.name.text() == ""
     assert tab.card.start.isEnabled()
+
+
+def test_the_rules_chosen_for_the_project_are_part_of_the_spec(tab, bench, engine, qtbot, manifest):
+    keep_config(bench.settings, str(manifest.root), DebuggerConfig(save_interval=7, actions={"Overfit": "stop"}))
+    with qtbot.waitSignal(tab.job_started, timeout=20_000) as started:
+        press(qtbot, tab.card.start)
+    assert engine.spec(started.args[0]).training.debugger.save_interval == 7
 
 
 def test_ctrl_enter_starts_from_anywhere(tab, engine, qtbot):
