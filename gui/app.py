@@ -24,7 +24,7 @@ def run(argv: Sequence[str]) -> int:
     """Open the window and return its exit status: 0, or 1 when it cannot be opened and stderr says why.
 
     Args:
-        argv: at most one folder, which is opened as a dataset.
+        argv: perhaps the word "gui", then perhaps a folder, which is opened as a dataset.
     """
     try:
         preflight.check()
@@ -82,11 +82,11 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     funnel.defect.connect(window.show_defect)
     window.show()
     QTimer.singleShot(0, window, window.start)
-    folders = [Path(argument) for argument in argv if Path(argument).is_dir()]
+    folders = [Path(argument) for argument in (argv[1:] if argv[:1] == ["gui"] else argv)]
     if folders:
         QTimer.singleShot(0, window, lambda: window.page("data").open_folder(folders[0]))
-    if workbench.settings.problem:
-        QTimer.singleShot(0, window, lambda: window.toasts.show(workbench.settings.problem, "warning"))
+    for problem in filter(None, (workbench.settings.problem, workbench.store.notice)):
+        window.toasts.show(problem, "warning")
     signals = QuitSignals(window.quit_quietly)
     status = app.exec()
     signals.remove()

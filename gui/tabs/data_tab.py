@@ -41,6 +41,7 @@ from gui.widgets.problems_card import ProblemsCard
 from gui.widgets.split_card import SplitCard
 
 LAST_KEY = "data.last"
+MOST_RECENT = 6
 
 
 class DataTab(QWidget):
@@ -79,11 +80,22 @@ class DataTab(QWidget):
 
     def start(self) -> None:
         """Show the recent datasets, and the one of the last time."""
+        self._ask_recent()
         last = self._workbench.settings.recall(LAST_KEY)
-        self._bridge.run(lambda report, cancel: self._workbench.store.recent_datasets(6), self._on_recent)
-        if isinstance(last, dict) and Path(str(last.get("path"))).is_dir():
-            self.open_folder(Path(str(last["path"])))
-            self._restoring = str(last.get("version", ""))
+        if not isinstance(last, dict):
+            return
+        folder, version = Path(str(last.get("path"))), str(last.get("version"))
+
+        def work(report: Report, cancel: CancelToken) -> tuple[Path, str] | None:
+            # The disk is asked in a thread: a folder on a network that is gone answers late.
+            return (folder, version) if folder.is_dir() else None
+
+        self._bridge.run(work, self._on_last)
+
+    def _on_last(self, found: tuple[Path, str] | None) -> None:
+        if found is not None and self._folder is None:
+            self.open_folder(found[0])
+            self._restoring = found[1]
 
     def open_folder(self, folder: Path) -> None:
         """Scan a folder; what was open before is closed."""
@@ -233,7 +245,7 @@ class DataTab(QWidget):
         self._header.set_context("")
         self._stack.setCurrentWidget(self.first_run)
         self._update_use()
-        self._bridge.run(lambda report, cancel: self._workbench.store.recent_datasets(6), self._on_recent)
+        self._ask_recent()
 
     def _stop_work(self) -> None:
         for handle in (self._scanning, self._splitting):
@@ -340,8 +352,12 @@ class DataTab(QWidget):
         self._workbench.settings.remember(LAST_KEY, {"path": str(manifest.root), "version": manifest.version})
         self._then.emit(manifest)
 
-    def _on_recent(self, datasets: Sequence[Dataset]) -> None:
-        self.first_run.set_recent([dataset for dataset in datasets if Path(dataset.path).is_dir()])
+    def _ask_recent(self) -> None:
+        def work(report: Report, cancel: CancelToken) -> list[Dataset]:
+            recent = self._workbench.store.recent_datasets(MOST_RECENT)
+            return [dataset for dataset in recent if Path(dataset.path).is_dir()]
+
+        self._bridge.run(work, self.first_run.set_recent)
 
     # Words
 

@@ -21,6 +21,24 @@ from gui.main_window import GEOMETRY_KEY, TAB_KEY, MainWindow
 from gui.theme import tokens
 
 
+def environment(home):
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
+    return kept | {"SAGEHOUND_HOME": str(home), "QT_QPA_PLATFORM": "offscreen"}
+
+
+def run_program(code, home):
+    """Run the real program in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 @pytest.fixture
 def open_window(qtbot, bridge, theme):
     """Open a window on a workbench; the feed and the window end with the test."""
@@ -383,11 +401,10 @@ def begun(self):
 MainWindow.start = begun
 sys.exit(gui.app.run([]))
 """
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
     with subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env=kept | {"SAGEHOUND_HOME": str(tmp_path / "home"), "QT_QPA_PLATFORM": "offscreen"},
+        env=environment(tmp_path / "home"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -420,18 +437,31 @@ def begun(self):
     self.looking.timeout.connect(look)
     self.looking.start(50)
 MainWindow.start = begun
-sys.exit(gui.app.run([{str(dataset_folder)!r}]))
+sys.exit(gui.app.run(["gui", {str(dataset_folder)!r}]))
 """
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=kept | {"SAGEHOUND_HOME": str(tmp_path / "home"), "QT_QPA_PLATFORM": "offscreen"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_program(code, tmp_path / "home")
     assert (done.returncode, done.stdout.strip()) == (0, "pictures 30"), done.stderr
     assert "Traceback" not in done.stderr
     assert Path(tmp_path / "home" / "settings.json").is_file()
+
+
+def test_a_damaged_database_is_set_aside_and_said(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "sagehound.sqlite3").write_bytes(b"this is no database" * 500)
+    (home / "settings.json").write_text("{", encoding="utf-8")
+    code = """
+import sys, gui.app
+from gui.main_window import MainWindow
+def begun(self):
+    print(len(self.toasts.messages))
+    print(*self.toasts.messages, sep="\\n")
+    self.close()
+MainWindow.start = begun
+sys.exit(gui.app.run([]))
+"""
+    done = run_program(code, home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2\n")
+    assert "settings" in done.stdout
+    assert "database" in done.stdout
