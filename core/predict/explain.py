@@ -7,12 +7,13 @@ nothing but answers, so it works alike for every backbone and runtime.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from core.errors import ModelError
+from core.errors import Cancelled, ModelError
 from core.predict.pictures_in import Decoded
 
 if TYPE_CHECKING:
@@ -33,22 +34,35 @@ _RAMP = np.array(
 )
 
 
-def explain(served: Served, decoded: Decoded, label: str | None) -> tuple[str, float, bytes]:
+def explain(
+    served: Served, decoded: Decoded, label: str | None, cancelled: Callable[[], bool] = lambda: False
+) -> tuple[str, float, bytes]:
     """(label, its probability uncovered, overlay of the whole picture as PNG) for `label`, by default the best class.
 
     Raises:
+        Cancelled: `cancelled` said so.
         ModelError: the model has no class of that name.
     """
     row = served.probabilities(decoded.pixels[None])[0]
     if label is not None and label not in served.card.classes:
         raise ModelError(f"The model has no class {label!r}.", fix="Ask for one of its classes.")
     index = int(row.argmax()) if label is None else served.card.classes.index(label)
-    heat = occlusion(served, decoded.pixels, index, float(row[index]))
+    heat = occlusion(served, decoded.pixels, index, float(row[index]), cancelled)
     return served.card.classes[index], float(row[index]), overlay(heat, decoded)
 
 
-def occlusion(served: Served, pixels: NDArray[np.uint8], index: int, uncovered: float) -> NDArray[np.float64]:
-    """(STEPS, STEPS), 0…1: the share of the largest loss of probability that covering each place costs."""
+def occlusion(
+    served: Served,
+    pixels: NDArray[np.uint8],
+    index: int,
+    uncovered: float,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> NDArray[np.float64]:
+    """(STEPS, STEPS), 0…1: the share of the largest loss of probability that covering each place costs.
+
+    Raises:
+        Cancelled: `cancelled` said so.
+    """
     size = pixels.shape[0]
     cover = round(size * COVER)
     centres = (np.arange(STEPS) + 0.5) * size / STEPS
@@ -58,6 +72,8 @@ def occlusion(served: Served, pixels: NDArray[np.uint8], index: int, uncovered: 
     places = [(top, left) for top in starts for left in starts]
     losses: list[NDArray[np.float64]] = []
     for first in range(0, len(places), BATCH):
+        if cancelled():
+            raise Cancelled
         part = places[first : first + BATCH]
         covered = np.repeat(pixels[None], len(part), axis=0)
         for picture, (top, left) in zip(covered, part, strict=True):

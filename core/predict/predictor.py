@@ -147,7 +147,7 @@ class Predictor:
         Raises:
             PictureError: the picture cannot be read, or the process died of it.
             ModelError: no model is loaded.
-            Cancelled: through `cancel`; the process is ended then and started anew by the next call.
+            Cancelled: through `cancel`.
         """
         cancel = cancel or CancelToken()
         with self._my_turn(cancel):
@@ -187,14 +187,22 @@ class Predictor:
         return self._child
 
     def _receive(
-        self, child: ChildProcess, timeout: float, cancel: CancelToken, report: Report, *, end_on_cancel: bool
+        self,
+        child: ChildProcess,
+        timeout: float,
+        cancel: CancelToken,
+        report: Report = ignore_progress,
+        on_cancel: Callable[[], None] | None = None,
     ) -> tuple[Header, bytes]:
-        """The answer to the oldest open request; messages of progress on the way go to `report`."""
+        """The answer to the oldest open request; messages of progress on the way go to `report`.
+
+        A cancel calls `on_cancel` once; the answer is awaited all the same, so that no other is mistaken for it.
+        """
         deadline = time.monotonic() + timeout
         while True:
-            if end_on_cancel and cancel.cancelled:
-                self._drop_child()
-                raise Cancelled
+            if on_cancel is not None and cancel.cancelled:
+                on_cancel()
+                on_cancel = None
             try:
                 frame = child.receive(_POLL_S)
             except ChildEnded:
@@ -235,9 +243,10 @@ class Predictor:
         try:
             child = self._running()
             child.send(request)
-            reply, _ = self._receive(child, _LOAD_TIMEOUT_S, cancel, report, end_on_cancel=True)
+            reply, _ = self._receive(child, _LOAD_TIMEOUT_S, cancel, report, self._drop_child)
         except ChildEnded as ended:
             self._drop_child()
+            cancel.raise_if_cancelled()  # loading cannot be interrupted: a cancel ends the process
             raise ModelError(
                 f"The model {name or folder.name} could not be loaded.",
                 f"The process that loads it failed: {ended.how}.",
@@ -274,10 +283,13 @@ class Predictor:
         try:
             child = self._running()
             child.send({**asked, **fields}, payload)
-            reply, data = self._receive(child, _ANSWER_TIMEOUT_S, cancel, ignore_progress, end_on_cancel=True)
+            reply, data = self._receive(
+                child, _ANSWER_TIMEOUT_S, cancel, on_cancel=lambda: child.send({"op": "cancel"})
+            )
         except ChildEnded as ended:
             self._drop_child()
             raise _killer(source, ended) from None
+        cancel.raise_if_cancelled()
         if "error" in reply:
             raise PictureError(**reply["error"])
         return reply, data
@@ -302,7 +314,7 @@ class Predictor:
                 cancel.raise_if_cancelled()
                 return
             # After a cancel the batches under way are awaited and thrown away, so that the process stays warm.
-            reply, thumbnails = self._receive(child, _ANSWER_TIMEOUT_S, cancel, ignore_progress, end_on_cancel=False)
+            reply, thumbnails = self._receive(child, _ANSWER_TIMEOUT_S, cancel)
             batch = under_way.popleft()
             if not cancel.cancelled:
                 for source, answer in zip(batch, reply["answers"], strict=True):

@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from core.errors import ModelError, UserFacingError
+from core.errors import Cancelled, ModelError, UserFacingError
 from core.predict import pictures_in
 from core.predict.explain import explain
 from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
@@ -46,6 +46,7 @@ class Worker:
     def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
         self._requests, self._answers = requests, answers
         self._model: Served | None = None
+        self._cancelled = threading.Event()
         self._pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="decode")
         self._todo: queue.SimpleQueue[tuple[Header, bytes, list[Decoding]]] = queue.SimpleQueue()
 
@@ -58,6 +59,8 @@ class Worker:
                 header, data = self._answer(request, payload, decodings)
             except PictureUnreadable as error:
                 header, data = {"error": _said_of(request, error)}, b""
+            except Cancelled:
+                header, data = {"cancelled": True}, b""
             except UserFacingError as error:
                 header, data = {"error": {"what": error.what, "why": error.why, "fix": error.fix}}, b""
             write_frame(self._answers, header, data)
@@ -66,6 +69,11 @@ class Worker:
         try:
             while (frame := read_frame(self._requests)) is not None:
                 request, payload = frame
+                if request["op"] == "cancel":  # of the explanation under way
+                    self._cancelled.set()
+                    continue
+                if request["op"] == "explain":
+                    self._cancelled.clear()
                 self._todo.put((request, payload, self._decode(request, payload)))
         except (OSError, ProtocolError) as error:
             print(f"The requests ended: {error}", flush=True)
@@ -93,7 +101,7 @@ class Worker:
             case "explain":
                 began = time.perf_counter()
                 decoded = decodings[0].result()
-                label, probability, png = explain(self._served(), decoded, request["label"])
+                label, probability, png = explain(self._served(), decoded, request["label"], self._cancelled.is_set)
                 spent = 1000 * (time.perf_counter() - began)
                 return {"label": label, "probability": probability, "milliseconds": spent}, png
         raise ModelError(f"The predictor process does not know the request {request['op']!r}.")
