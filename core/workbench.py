@@ -23,6 +23,8 @@ from core.settings import SettingsFile
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
     from core.dataset.records import Picture, Scan
+    from core.engines.sagemaker.engine import SageMakerEngine
+    from core.engines.sagemaker.open import Connection
     from core.predict.evaluate import Evaluation
     from core.predict.models import ModelChoice
     from core.predict.predictor import Predictor
@@ -54,9 +56,7 @@ class Workbench:
         """The engine in use. The local one is made when it is first asked for: a window is painted before that."""
         with self._engine_lock:
             if self._engine is None:
-                from core.engines.local.engine import LocalEngine
-
-                self._engine = LocalEngine(self.paths, self.store)
+                self._engine = self._default_engine()
             return self._engine
 
     def close(self) -> None:
@@ -67,6 +67,36 @@ class Workbench:
         if self._engine is not None:
             self._engine.close()
         self.store.close()
+
+    def use_sagemaker(self, connection: Connection) -> SageMakerEngine:
+        """Start jobs on SageMaker from now on; those of this machine are looked after as before.
+
+        Raises:
+            EngineError: bucket or role are not chosen.
+        """
+        from core.engines.local.engine import LocalEngine
+        from core.engines.routing import RoutingEngine
+        from core.engines.sagemaker.open import open_engine
+
+        cloud = open_engine(connection, self.paths, self.store)
+        with self._engine_lock:
+            before, local = self._engine, LocalEngine(self.paths, self.store)
+            self._engine = RoutingEngine(cloud, [local], self.store)
+        if before is not None:
+            before.close()
+        return cloud
+
+    def _default_engine(self) -> Engine:
+        """Jobs start on this machine; those that run on SageMaker are followed where a connection is known."""
+        from core.engines.local.engine import LocalEngine
+        from core.engines.sagemaker.open import Connection, open_engine
+
+        local, connection = LocalEngine(self.paths, self.store), Connection.recall(self.settings)
+        if not (connection.bucket and connection.role):
+            return local
+        from core.engines.routing import RoutingEngine
+
+        return RoutingEngine(local, [open_engine(connection, self.paths, self.store)], self.store)
 
     # Data
 

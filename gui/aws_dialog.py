@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import importlib.util
 import os
 from pathlib import Path
 
@@ -53,7 +52,7 @@ class AwsDialog(QDialog):
         self._build(later)
         if not sagemaker_is_here():
             self.save.setEnabled(False)
-            self._note.setText("This version of Sagehound comes without the SageMaker engine.")
+            self._note.setText("So far the command line alone runs jobs there: sagehound tune --engine sagemaker.")
         else:
             self._note.setText("The engine changes with the next start. Nothing is sent until you start a job.")
 
@@ -116,5 +115,5 @@ def aws_profiles() -> list[str]:
 
 
 def sagemaker_is_here() -> bool:
-    """Whether this installation has the SageMaker engine."""
-    return importlib.util.find_spec("core.engines.sagemaker.engine") is not None
+    """Whether the window can start jobs on SageMaker; so far only the command line does."""
+    return False

@@ -43,10 +43,28 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
     workbench = Workbench(paths)
     try:
         spec: Spec = build(options)  # wrong use is said before the folder is read
+        if options.engine == "sagemaker":
+            return _launch_in_cloud(workbench, spec, options, console)
         _, manifest = open_dataset(workbench, options, console)
         return start_and_wait(workbench, spec, manifest, console, detach=options.detach)
     finally:
         workbench.close()
+
+
+def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespace, console: Console) -> int:
+    """The same on SageMaker: what it costs is said first, and afterwards what AWS made of it."""
+    from core.cli import cloud
+
+    spec = cloud.with_resources(spec, options)
+    engine = cloud.use_sagemaker(workbench, options)
+    _, manifest = open_dataset(workbench, options, console)
+    cloud.show_cost(engine, workbench, spec, manifest, options, console)
+    status = start_and_wait(workbench, spec, manifest, console, detach=options.detach)
+    for sentence in engine.differences(spec.name):
+        console.note(sentence)
+    if not options.detach:
+        console.note(cloud.bill_text(engine, spec.name))
+    return status
 
 
 def start_and_wait(
@@ -81,8 +99,12 @@ def wait_for(workbench: Workbench, name: str, console: Console) -> int:
 def _watch(workbench: Workbench, name: str, console: Console, deadline: float | None) -> Job:
     engine = workbench.engine
     told: set[str] = set()
+    notice = ""
     while True:
         job = engine.job(name)
+        if engine.notice != notice:
+            notice = engine.notice
+            console.note(notice or "AWS answers again.")
         if isinstance(job, TuningJob):
             for trial in engine.trials(name):
                 if trial.status.is_final and trial.name not in told:

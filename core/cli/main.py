@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from core.cli.cloud_options import add_connection_options, add_resource_options
 from core.cli.console import Console
 from core.errors import Cancelled, UsageError, UserFacingError
 from core.paths import AppPaths
@@ -34,6 +35,7 @@ _COMMANDS = {
     "evaluate": "core.cli.predict:evaluate",
     "rules": "core.cli.debug:rules",
     "report": "core.cli.debug:report",
+    "upload": "core.cli.cloud:upload",
 }
 
 
@@ -76,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_job_commands(command)
     _add_predict_commands(command)
     _add_debug_commands(command)
+    _add_cloud_commands(command)
     return parser
 
 
@@ -104,7 +107,9 @@ def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
         parser.add_argument("dataset", help="a folder of labelled pictures, or `sample`")
         _add_split_options(parser)
         parser.add_argument("--name", help="the job's name (default: made from the folder and the time)")
-        parser.add_argument("--engine", choices=["local"], default="local", help="who runs it (default %(default)s)")
+        parser.add_argument(
+            "--engine", choices=["local", "sagemaker"], default="local", help="who runs it (default %(default)s)"
+        )
         parser.add_argument("--backbone", help="the pretrained network (default efficientnet_lite0)")
         parser.add_argument("--weights", help="`default`, `none` (untrained), or a file of weights")
         parser.add_argument("--mode", choices=["head", "fine_tune"], help="train the head only, or the network too")
@@ -131,6 +136,8 @@ def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
         parser.add_argument("--detach", action="store_true", help="return at once; the job goes on")
         if name == "tune":
             _add_search_options(parser)
+        add_connection_options(parser)
+        add_resource_options(parser)
 
 
 def _add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -183,6 +190,14 @@ def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
     report = command("report", "write the profiler report")
     report.add_argument("job", metavar="JOB|PROFILER-PATH", help="a job's name, a folder or an s3:// address")
     report.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.html or FILE.pdf")
+
+
+def _add_cloud_commands(command) -> None:  # type: ignore[no-untyped-def]
+    upload = command("upload", "upload a dataset to S3: only what is new, each object checked")
+    upload.add_argument("dataset", help="a folder of labelled pictures, or `sample`")
+    upload.add_argument("destination", metavar="s3://BUCKET/PREFIX", help="its version is put below this")
+    _add_split_options(upload)
+    add_connection_options(upload)
 
 
 def _fail(console: Console, message: str, status: int) -> int:

@@ -60,6 +60,11 @@ class Engine(ABC):
     name: str
     capabilities: Capabilities
 
+    @property
+    def notice(self) -> str:
+        """A sentence for the user while the engine cannot do its work (a login has ended, say), else empty."""
+        return ""
+
     @abstractmethod
     def stage(
         self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None

@@ -14,14 +14,16 @@ from core.engines.sagemaker.artifacts import fetch_model, sync_output
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.definition import check
 from core.engines.sagemaker.failures import code_of, translated
+from core.engines.sagemaker.forecast import CloudForecast, cloud_forecast
 from core.engines.sagemaker.launcher import Launcher
 from core.engines.sagemaker.place import CloudNotes, Place
 from core.engines.sagemaker.poller import Poller
+from core.engines.sagemaker.pricing import Bill, PriceList, bill_of
 from core.engines.sagemaker.source import Source
 from core.errors import EngineError, ModelError
 from core.jobs.contract import JobFolder
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
-from core.jobs.specs import Spec, TuningSpec
+from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.progress import CancelToken, Report, ignore_progress
@@ -63,6 +65,7 @@ class SageMakerEngine(Engine):
         settle: float = 10.0,
     ) -> None:
         self._paths, self._store, self.aws, self.place = paths, store, aws, place
+        self.prices = PriceList(aws)
         self._launcher = Launcher(aws, place, paths, source)
         self._poller = Poller(aws, paths, store, self._launcher, interval, settle)
 
@@ -116,6 +119,21 @@ class SageMakerEngine(Engine):
         notes.differences = self._launcher.launch(spec, key)
         notes.launched = True
         notes.save(folder)
+
+    def forecast(self, spec: Spec, manifest: Manifest | None) -> CloudForecast:
+        """What a job will take and cost, before it is started."""
+        training = spec.training if isinstance(spec, TuningSpec) else spec
+        version = manifest.version if manifest is not None else training.dataset_version
+        training = dataclasses.replace(training, dataset_version=version)
+        dated = dataclasses.replace(spec, training=training) if isinstance(spec, TuningSpec) else training
+        price = self.prices.price((training.cloud or CloudResources()).instance_type)
+        shares = bool(self._launcher.features_key(dated))
+        return cloud_forecast(dated, manifest, self._store, price, shares)
+
+    def bill(self, name: str) -> Bill:
+        """What a job's finished training jobs were billed."""
+        trials = [trial.name for trial in self._store.trials(name)] or [name]
+        return bill_of([self.notes(trial) for trial in trials], self.prices)
 
     def differences(self, name: str) -> Sequence[str]:
         """What AWS recorded otherwise than it was asked for a job, a sentence each."""

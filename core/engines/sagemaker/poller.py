@@ -60,7 +60,7 @@ class Poller:
         with self._lock:
             if self._stop.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
-            if not self._unfinished():
+            if not self._store.unfinished("sagemaker"):
                 return
             self._thread = threading.Thread(target=self._run, name="sagehound-sagemaker-poller", daemon=True)
             self._thread.start()
@@ -102,6 +102,8 @@ class Poller:
                     pause = self._interval  # another process asks AWS
                 except StoreError:
                     return  # the program is ending
+                except UserFacingError as error:
+                    self.notice, pause = str(error), _LONGEST_PAUSE_S  # no region, no profile
                 self._wake.wait(pause)
                 self._wake.clear()
         finally:

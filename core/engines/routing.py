@@ -1,0 +1,107 @@
+"""Two engines as one: jobs start on the chosen one, and every job is looked after by the engine that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.engines.base import Endpoint, Engine
+from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
+from core.jobs.specs import Spec
+from core.progress import CancelToken, Report, ignore_progress
+from core.store import Store
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+
+
+class RoutingEngine(Engine):
+    """The `chosen` engine for new jobs, and `others` for the jobs that they run.
+
+    All of them share `store`, whose records say which engine a job belongs to.
+    """
+
+    def __init__(self, chosen: Engine, others: Sequence[Engine], store: Store) -> None:
+        self.chosen, self._store = chosen, store
+        self._engines = {engine.name: engine for engine in (chosen, *others)}
+        self.name, self.capabilities = chosen.name, chosen.capabilities
+
+    def engine(self, name: str) -> Engine | None:
+        """One of the engines by its name."""
+        return self._engines.get(name)
+
+    @property
+    def notice(self) -> str:
+        """What the engines have to say."""
+        return " ".join(engine.notice for engine in self._engines.values() if engine.notice)
+
+    def stage(
+        self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
+    ) -> Mapping[str, str]:
+        """By the chosen engine."""
+        return self.chosen.stage(manifest, report, cancel)
+
+    def start(self, spec: Spec) -> None:
+        """On the chosen engine."""
+        self.chosen.start(spec)
+
+    def stop(self, name: str) -> None:
+        """By the job's engine."""
+        self._of(name).stop(name)
+
+    def resume(self, name: str) -> None:
+        """By the job's engine."""
+        self._of(name).resume(name)
+
+    def delete(self, name: str) -> None:
+        """By the job's engine."""
+        self._of(name).delete(name)
+
+    def jobs(self) -> Sequence[Job]:
+        """The jobs of all engines, newest first."""
+        found = [job for engine in self._engines.values() for job in engine.jobs()]
+        return sorted(found, key=lambda job: job.created, reverse=True)
+
+    def job(self, name: str) -> Job:
+        """By the job's engine."""
+        return self._of(name).job(name)
+
+    def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
+        """By the job's engine."""
+        return self._of(tuning_job).trials(tuning_job)
+
+    def spec(self, name: str) -> Spec:
+        """By the job's engine."""
+        return self._of(name).spec(name)
+
+    def events(self, since: int = 0, job: str | None = None) -> EventBatch:
+        """Of all engines, which share one store; each is asked, for some of them look at their jobs only then."""
+        for engine in self._engines.values():
+            if engine is not self.chosen:
+                engine.events(since, job)
+        return self.chosen.events(since, job)
+
+    def read_log(self, name: str, offset: int = 0) -> LogChunk:
+        """By the job's engine."""
+        return self._of(name).read_log(name, offset)
+
+    def fetch_artifact(self, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Path:
+        """By the job's engine."""
+        return self._of(name).fetch_artifact(name, report, cancel)
+
+    def job_folder(self, name: str) -> Path | None:
+        """By the job's engine."""
+        return self._of(name).job_folder(name)
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Those of all engines."""
+        return [endpoint for engine in self._engines.values() for endpoint in engine.endpoints()]
+
+    def close(self) -> None:
+        """Close all of them."""
+        for engine in self._engines.values():
+            engine.close()
+
+    def _of(self, name: str) -> Engine:
+        return self._engines.get(self._store.job(name).engine, self.chosen)
