@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from core.engines.base import Engine
 from core.errors import Cancelled, JobNotFound, ModelError, SpecError
 from core.jobs.records import Job, TrainingJob
-from core.jobs.specs import Spec, TrainingSpec, TuningSpec
+from core.jobs.specs import DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
 from core.settings import SettingsFile
@@ -152,11 +152,15 @@ class Workbench:
             WeightsUnavailable: pretrained weights cannot be had.
             Cancelled: through `cancel`; nothing was started.
         """
+        from core.debugger.choice import project_config
         from core.jobs.contract import check_metrics
         from core.weights import ensure
 
         training = spec.training if isinstance(spec, TuningSpec) else spec
         check_metrics(training)
+        if training.debugger == DebuggerConfig():
+            # Nothing was asked for: the rules that were chosen for this project in the Debugger tab.
+            training = dataclasses.replace(training, debugger=project_config(self.settings, str(manifest.root)))
         for backbone in _backbones(spec):
             if training.hyperparameters.get("weights", "default") == "default":
                 ensure(backbone, self.paths, report, cancel)

@@ -50,8 +50,10 @@ class Settings:
         return cls(**known)
 
     def to_json(self) -> str:
-        """The variable's value."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """The variable's value: what differs from the defaults, for SageMaker takes 512 characters at most."""
+        told: dict[str, Any] = {"enabled": self.enabled}
+        told |= {key: value for key, value in asdict(self).items() if value != getattr(Settings(), key)}
+        return json.dumps(told, separators=(",", ":"))
 
 
 def read_info(folder: Path) -> dict[str, Any]:

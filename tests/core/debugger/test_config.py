@@ -1,8 +1,14 @@
+import dataclasses
+
 import pytest
 
+from core.debugger.choice import keep_config
 from core.debugger.defaults import check, job_variables, rule_names, rule_summary, rules_for
 from core.errors import SpecError
+from core.jobs.contract import default_metrics
 from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, spec_from_json, spec_to_json
+from core.paths import AppPaths
+from core.workbench import Workbench
 from training_scripts.debugger.settings import VARIABLE, Settings
 
 
@@ -20,6 +26,12 @@ def test_what_a_job_is_told_is_what_was_configured():
     assert (settings.save_interval, settings.save_intervals, settings.tensor_budget_mb) == (7, {"losses": 1}, 12)
     assert settings.watch
     assert settings.enabled
+
+
+def test_the_default_is_short_and_enabled():
+    (text,) = job_variables(DebuggerConfig(), watch=True).values()
+    assert len(text) < 60
+    assert Settings.from_environment({VARIABLE: text}) == Settings(watch=True)
 
 
 @pytest.mark.parametrize("text", ["", "null", "{", "[]", '"x"', "{}"])
@@ -69,3 +81,34 @@ def test_every_rule_says_what_it_looks_for():
     assert len(rule_names()) == 21
     for name in rule_names():
         assert rule_summary(name).startswith("Fires ")
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    from PIL import Image
+
+    for at, label in enumerate(("daisy", "rose")):
+        for number in range(8):
+            file = tmp_path / "flowers" / label / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 30), (99 * at, 20 * number, 7)).save(file)
+    return tmp_path / "flowers"
+
+
+def test_a_launched_job_runs_the_rules_chosen_for_its_project(tmp_path, flowers):
+    from tests.gui.fakes import FakeEngine
+
+    engine, started = FakeEngine(), []
+    engine.stage = lambda manifest, report, cancel: {"train": "x"}
+    engine.start = started.append
+    workbench = Workbench(AppPaths(tmp_path / "home"), engine)
+    try:
+        manifest = workbench.split(workbench.scan(flowers))
+        keep_config(workbench.settings, str(manifest.root), DebuggerConfig(save_interval=3))
+        spec = TrainingSpec("job", {}, {}, default_metrics())
+        workbench.launch(spec, manifest)
+        workbench.launch(dataclasses.replace(spec, debugger=DebuggerConfig(enabled=False)), manifest)
+    finally:
+        workbench.close()
+    assert started[0].debugger.save_interval == 3
+    assert not started[1].debugger.enabled
