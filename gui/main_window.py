@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,7 +38,7 @@ from gui.widgets.toast import Toasts
 
 GEOMETRY_KEY, TAB_KEY = "window.geometry", "window.tab"
 START_SIZE = (1280, 800)
-WARM_MS, PRELOAD_MS = 250, 1500
+WARM_MS, NEXT_PAGE_MS, PRELOAD_MS = 250, 300, 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,16 @@ class MainWindow(QMainWindow):
                 cancel.raise_if_cancelled()
                 importlib.import_module(module)
 
-        self._bridge.run(work)
+        self._bridge.run(work, self._make_next_page)
+
+    def _make_next_page(self, _nothing: None = None) -> None:
+        """Make one page that was not shown yet, then the next a little later: a tab then answers at once."""
+        missing = [key for key in self._keys if key not in self._pages]
+        if not missing:
+            return
+        if QGuiApplication.mouseButtons() == Qt.MouseButton.NoButton:
+            self.page(missing[0])
+        QTimer.singleShot(NEXT_PAGE_MS, self, self._make_next_page)
 
     def _preload(self) -> None:
         """Load the best model, if there is one, so that the first picture is answered at once."""
@@ -224,12 +232,10 @@ class MainWindow(QMainWindow):
     def _build(self) -> None:
         self.setWindowTitle("Sagehound")
         self.setMinimumSize(960, 600)
-        # Until the Debugger is part of an installation its tab is not shown.
-        specs = [spec for spec in PAGES if importlib.util.find_spec(spec.page.partition(":")[0])]
-        self._specs = {spec.key: spec for spec in specs}
-        self._keys = [spec.key for spec in specs]
+        self._specs = {spec.key: spec for spec in PAGES}
+        self._keys = [spec.key for spec in PAGES]
         self.rail = RailTabs()
-        for number, spec in enumerate(specs, 1):
+        for number, spec in enumerate(PAGES, 1):
             self.rail.add(spec.icon, spec.word, f"Ctrl+{number}")
         self.rail.currentChanged.connect(lambda at: self.show_page(self._keys[at]))
         settings = icon_button("settings", "Settings", shortcut="Ctrl+,")

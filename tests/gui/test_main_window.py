@@ -256,6 +256,14 @@ def test_the_engine_is_named_once_it_is_there(window, workbench, qtbot):
     qtbot.waitUntil(lambda: window.status._engine.text() == "Local engine", timeout=10000)
 
 
+def test_the_other_pages_are_made_before_they_are_asked_for(window, qtbot):
+    window._warm()
+    assert list(window._pages) == ["data"]
+    qtbot.waitUntil(lambda: set(window._pages) == set(window._keys), timeout=30000)
+    assert window.shown == "data"
+    assert window._stack.currentWidget() is window.page("data")
+
+
 def test_the_other_pages_are_imported_in_a_thread(window, qtbot):
     window._warm()
     qtbot.waitUntil(lambda: "gui.widgets.job_detail" in sys.modules and not window._bridge._pending, timeout=20000)
