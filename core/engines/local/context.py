@@ -69,10 +69,11 @@ class JobContext:
         channels: Mapping[str, str],
         cores: int,
         extra: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> ScriptProcess:
         """Start a script under the container contract, in `folder`, its output appended to the folder's log.
 
-        `extra` are arguments of the local engine's own, which no container would give.
+        `extra` are arguments of the local engine's own, which no container would give; `fresh`: see `Launcher.start`.
         """
         folder.create()
         write_configuration(folder, hyperparameters, channels)
@@ -83,4 +84,4 @@ class JobContext:
             "SAGEHOUND_WEIGHTS_DIR": str(self.paths.weights),
         }
         arguments = hyperparameter_arguments({**hyperparameters, **(extra or {})})
-        return self.launcher.start(script, arguments, variables, folder.root, folder.log)
+        return self.launcher.start(script, arguments, variables, folder.root, folder.log, fresh)

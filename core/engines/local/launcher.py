@@ -69,10 +69,19 @@ class Launcher:
             ensure_running()
 
     def start(
-        self, script: Path, arguments: Sequence[str], variables: Mapping[str, str], cwd: Path, log: Path
+        self,
+        script: Path,
+        arguments: Sequence[str],
+        variables: Mapping[str, str],
+        cwd: Path,
+        log: Path,
+        fresh: bool = False,
     ) -> ScriptProcess:
-        """Start `python script arguments…` in `cwd`, its output appended to `log`."""
-        if self._launching == "subprocess":
+        """Start `python script arguments…` in `cwd`, its output appended to `log`.
+
+        `fresh`: in a new interpreter, for a script that need not wait for the fork server or wants other threads.
+        """
+        if fresh or self._launching == "subprocess":
             return _Subprocess(script, arguments, variables, cwd, log)
         process = self._context.Process(
             target=run_script, args=(str(script), list(arguments), dict(variables), str(cwd), str(log))

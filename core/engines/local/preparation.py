@@ -20,7 +20,7 @@ FEATURE_HYPERPARAMETERS = ("backbone", "weights")
 """What decides, besides the pictures, which features a trial needs."""
 
 _PROGRESS = re.compile(r"features (\d+)/(\d+)(?: \(([\d.]+) pictures/s\))?")
-_TICK_S = 0.2
+_TICK_S = 0.05
 
 
 def check_channels(channels: Mapping[str, str]) -> None:
@@ -107,7 +107,8 @@ def _compute(job: JobContext, script: Path, choice: Mapping[str, str], channel: 
     tail.new_lines(ended=True)  # what an earlier step said
     cores = job.runtime.cores_for(1)
     extra = {"store": str(job.paths.features), "output": str(channel)}
-    process = job.launch(script, job.name, job.folder, hyperparameters, job.training.channels, cores, extra)
+    # Fresh: it has all cores, and where everything is computed already it is done before the fork server is ready.
+    process = job.launch(script, job.name, job.folder, hyperparameters, job.training.channels, cores, extra, fresh=True)
     told, seconds_per_picture = 0.0, 0.0
     try:
         while (exit_code := process.poll()) is None:
