@@ -51,7 +51,7 @@ class PageHeader(QFrame):
     def __init__(self, title: str, context: str = "", primary: QPushButton | None = None) -> None:
         super().__init__()
         self.setObjectName("header")
-        bar = QHBoxLayout(self)
+        bar = self._bar = QHBoxLayout(self)
         bar.setContentsMargins(0, 0, 0, 0)
         bar.setSpacing(GRID * 2)
         bar.addWidget(label(title, "title"))
@@ -61,6 +61,7 @@ class PageHeader(QFrame):
         self._actions = QHBoxLayout()
         self._actions.setSpacing(GRID)
         bar.addLayout(self._actions)
+        self._primary = primary
         if primary is not None:
             primary.setProperty("kind", "primary")
             bar.addWidget(primary)
@@ -73,6 +74,10 @@ class PageHeader(QFrame):
     def add_action(self, widget: QWidget) -> None:
         """Put a secondary control left of the primary action."""
         self._actions.addWidget(widget)
+        if self._primary is not None:
+            # Tab follows the order in which widgets were given to their parent, and should go from left to right.
+            self._primary.setParent(None)
+            self._bar.addWidget(self._primary)
 
 
 def page_layout(page: QWidget) -> QVBoxLayout:

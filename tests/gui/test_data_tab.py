@@ -210,6 +210,27 @@ def test_every_control_has_a_name_for_screen_readers(tab, qtbot, dataset_folder)
                 assert child.accessibleName() or getattr(child, "text", str)(), child
 
 
+def test_tab_goes_from_left_to_right_and_down(tab, qtbot, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    order, widget = [], tab
+    while (widget := widget.nextInFocusChain()) is not tab:
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisibleTo(tab) and tab.isAncestorOf(widget):
+            order.append(widget)
+    wanted = [
+        tab._close,
+        tab._rescan,
+        tab._open,
+        tab.use,
+        tab.classes.chips["train"],
+        tab.classes.view,
+        tab.split.valid,
+        tab.split.seed,
+        tab.grid,
+    ]
+    names = [(w.accessibleName() or w.text()) if hasattr(w, "text") else w.accessibleName() for w in order]
+    assert [widget for widget in order if widget in wanted] == wanted, names
+
+
 def test_ten_thousand_pictures_scroll_from_end_to_end(tab, qtbot):
     from core.dataset.records import Picture
 
