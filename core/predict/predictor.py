@@ -228,7 +228,8 @@ class Predictor:
 
     def _take_up(self, model: LoadedModel | None, report: Report, cancel: CancelToken) -> None:
         """Load `model` if it is not the one that is loaded."""
-        if model is not None and model != self._model:
+        loaded = self._model
+        if model is not None and (loaded is None or (model.folder, model.name) != (loaded.folder, loaded.name)):
             self._replace(model.folder, model.name, report, cancel)
 
     def _replace(self, folder: Path, name: str, report: Report, cancel: CancelToken) -> LoadedModel:

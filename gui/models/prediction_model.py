@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QPixmap, QPixmapCache
 
 from core.predict.intake import NamedPicture
@@ -15,9 +15,8 @@ from core.predict.records import Answer, Prediction, Unreadable, percent
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 
-SORT_ROLE = Qt.ItemDataRole.UserRole
-ANSWER_ROLE = Qt.ItemDataRole.UserRole + 1
-THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 2
+ANSWER_ROLE = Qt.ItemDataRole.UserRole
+THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 1
 _NOWHERE = QModelIndex()
 
 
@@ -43,41 +42,79 @@ class _Row:
 
 
 class PredictionModel(QAbstractTableModel):
-    """One row per picture, in the order they were found."""
+    """One row per picture; sorts and filters by itself.
+
+    A proxy would ask for every cell again and again from C++: 10,000 rows took seconds to sort, here milliseconds.
+    A picture's number is its place in the order they were found; its row is where it is shown now.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._rows: list[_Row] = []
+        self._pictures: list[_Row] = []
+        self._order: list[int] = []
+        self._words: tuple[str, ...] = ()
+        self._sorting: tuple[Column, bool] | None = None
 
     def set_pictures(self, pictures: Sequence[NamedPicture]) -> None:
-        """Begin anew with pictures that have no answers yet."""
+        """Begin anew with pictures that have no answers yet, unsorted and unfiltered."""
         self.beginResetModel()
-        self._rows = [_Row(picture) for picture in pictures]
+        self._pictures = [_Row(picture) for picture in pictures]
+        self._order = list(range(len(pictures)))
+        self._words, self._sorting = (), None
         self.endResetModel()
 
     def set_answers(self, answers: Mapping[int, Answer]) -> None:
-        """Fill in answers by row number; the rows should lie together."""
+        """Fill in answers by number. Rows stay where they are: what moves cannot be read; `arrange` moves them."""
         for number, answer in answers.items():
-            self._rows[number].answer = answer
-        if answers:
-            first, last = self.index(min(answers), 0), self.index(max(answers), len(Column) - 1)
-            self.dataChanged.emit(first, last)
+            self._pictures[number].answer = answer
+        if not answers or not self._order:
+            return
+        first, last = 0, len(self._order) - 1
+        if len(self._order) == len(self._pictures) and self._sorting is None:
+            first, last = min(answers), max(answers)
+        self.dataChanged.emit(self.index(first, 0), self.index(last, len(Column) - 1))
+
+    def set_words(self, text: str) -> None:
+        """Keep the rows whose name or class contains every word of `text`."""
+        self._words = tuple(text.lower().split())
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Filter and sort anew, after answers have come."""
+        self.beginResetModel()
+        self._order = self._sorted([n for n, row in enumerate(self._pictures) if _matches(row, self._words)])
+        self.endResetModel()
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort by a column, or back into the order they were found with -1; what could not be read comes last."""
+        self._sorting = (Column(column), order == Qt.SortOrder.DescendingOrder) if column >= 0 else None
+        self.layoutAboutToBeChanged.emit()
+        before = [(index, self._order[index.row()]) for index in self.persistentIndexList()]
+        self._order = self._sorted(sorted(self._order))
+        rows = {number: row for row, number in enumerate(self._order)}
+        for index, number in before:
+            self.changePersistentIndex(index, self.index(rows[number], index.column()))
+        self.layoutChanged.emit()
 
     def rows(self) -> list[tuple[NamedPicture, Answer | None]]:
-        """All pictures and what is known of them."""
-        return [(row.picture, row.answer) for row in self._rows]
+        """All pictures in the order they were found, and what is known of them."""
+        return [(row.picture, row.answer) for row in self._pictures]
+
+    def row_of(self, number: int) -> int:
+        """Where a picture is shown; -1 while it is filtered out."""
+        return self._order.index(number) if number in self._order else -1
 
     def picture(self, row: int) -> NamedPicture:
         """The picture in a row."""
-        return self._rows[row].picture
+        return self._pictures[self._order[row]].picture
 
     def answer(self, row: int) -> Answer | None:
         """The answer in a row, None while there is none."""
-        return self._rows[row].answer
+        return self._pictures[self._order[row]].answer
 
     def rowCount(self, parent: AnyIndex = _NOWHERE) -> int:
-        """How many pictures there are."""
-        return 0 if parent.isValid() else len(self._rows)
+        """How many pictures are shown."""
+        return 0 if parent.isValid() else len(self._order)
 
     def columnCount(self, parent: AnyIndex = _NOWHERE) -> int:
         """How many columns there are."""
@@ -93,10 +130,10 @@ class PredictionModel(QAbstractTableModel):
         return None
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """What a cell shows, and what it sorts by (`SORT_ROLE`)."""
+        """What a cell shows."""
         if not index.isValid():
             return None
-        row, column = self._rows[index.row()], Column(index.column())
+        row, column = self._pictures[self._order[index.row()]], Column(index.column())
         match role:
             case Qt.ItemDataRole.DisplayRole:
                 return _text(row, column)
@@ -106,42 +143,28 @@ class PredictionModel(QAbstractTableModel):
                 return _tooltip(row, column)
             case Qt.ItemDataRole.AccessibleTextRole:
                 return f"{HEADERS[column]}: {_text(row, column)}"
-            case _ if role == SORT_ROLE:
-                return _sort_key(row, column)
             case _ if role == ANSWER_ROLE:
                 return row.answer
             case _ if role == THUMBNAIL_ROLE and column is Column.PICTURE:
                 return _thumbnail(row)
         return None
 
+    def _sorted(self, numbers: list[int]) -> list[int]:
+        if self._sorting is None:
+            return numbers
+        column, backwards = self._sorting
+        keys = {number: _sort_key(self._pictures[number], column) for number in numbers}
+        known = [number for number in numbers if keys[number] is not None]
+        known.sort(key=keys.__getitem__, reverse=backwards)  # type: ignore[arg-type]
+        return known + [number for number in numbers if keys[number] is None]
 
-class PredictionProxy(QSortFilterProxyModel):
-    """Sorts by `SORT_ROLE` and keeps the rows whose name or class contains the words typed."""
 
-    def __init__(self, model: PredictionModel) -> None:
-        super().__init__()
-        self.setSourceModel(model)
-        self.setSortRole(SORT_ROLE)
-        self.setSortCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        # Rows that move while answers come in cannot be read; the table sorts once at the end.
-        self.setDynamicSortFilter(False)
-        self._model = model
-        self._words: tuple[str, ...] = ()
-
-    def set_words(self, text: str) -> None:
-        """Keep the rows that contain every word of `text`."""
-        self.beginFilterChange()
-        self._words = tuple(text.lower().split())
-        self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
-
-    def filterAcceptsRow(self, source_row: int, source_parent: AnyIndex) -> bool:
-        """Whether a row contains every word."""
-        if not self._words:
-            return True
-        answer = self._model.answer(source_row)
-        said = answer.label if isinstance(answer, Prediction) else ("unreadable" if answer else "")
-        text = f"{self._model.picture(source_row).name} {said}".lower()
-        return all(word in text for word in self._words)
+def _matches(row: _Row, words: tuple[str, ...]) -> bool:
+    if not words:
+        return True
+    said = row.answer.label if isinstance(row.answer, Prediction) else "unreadable" if row.answer else ""
+    text = f"{row.picture.name} {said}".lower()
+    return all(word in text for word in words)
 
 
 def _text(row: _Row, column: Column) -> str:
@@ -166,20 +189,20 @@ def _text(row: _Row, column: Column) -> str:
             return f"{answer.milliseconds:.1f} ms"
 
 
-def _sort_key(row: _Row, column: Column) -> str | float:
+def _sort_key(row: _Row, column: Column) -> str | float | None:
+    """What a row sorts by; None puts it last."""
     answer = row.answer
     if column is Column.PICTURE:
-        return row.picture.name
+        return row.picture.name.casefold()
     if not isinstance(answer, Prediction):
-        # Unreadable pictures come together, after every class and below every number.
-        return "\uffff" + _text(row, column) if column in (Column.CLASS, Column.SECOND) else -1.0
+        return None
     match column:
         case Column.CLASS:
-            return answer.label
+            return answer.label.casefold()
         case Column.PROBABILITY:
             return answer.probability
         case Column.SECOND:
-            return answer.classes[1][0] if len(answer.classes) > 1 else ""
+            return answer.classes[1][0].casefold() if len(answer.classes) > 1 else None
         case Column.SIZE:
             return float(answer.width * answer.height)
         case Column.TIME:

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from core.predict.intake import NamedPicture
 from core.predict.records import Answer, Prediction, Unreadable
 from gui.icons import icon, paint_icon
-from gui.models.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel, PredictionProxy
+from gui.models.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel
 from gui.theme import GRID, tokens
 from gui.widgets.basics import ElidedLabel, button, row
 
@@ -37,7 +37,7 @@ class PredictionTable(QWidget):
     """A table of pictures and their classes.
 
     Signals:
-        opened(int): the picture of this row of the model is to be seen large.
+        opened(int): the picture in this row is to be seen large.
         export_asked(): the user wants the table as a CSV file.
     """
 
@@ -47,18 +47,17 @@ class PredictionTable(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.model = PredictionModel()
-        self.proxy = PredictionProxy(self.model)
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter by name or class")
         self.filter.setAccessibleName("Filter by name or class")
         self.filter.setClearButtonEnabled(True)
         self.filter.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
         self.filter.setFixedWidth(260)
-        self.filter.textChanged.connect(self.proxy.set_words)
+        self.filter.textChanged.connect(self.model.set_words)
         self.summary = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
         self.export_button = button("Export CSV…", icon_name="save")
         self.export_button.clicked.connect(self.export_asked)
-        self.view = _make_view(self.proxy)
+        self.view = _make_view(self.model)
         self.view.activated.connect(self._on_activated)
         top = row(self.filter, self.summary, self.export_button, spacing=GRID * 2)
         top.setStretch(1, 1)
@@ -77,7 +76,6 @@ class PredictionTable(QWidget):
         self._counts.clear()
         self.filter.clear()
         self.view.setSortingEnabled(False)
-        self.proxy.sort(-1)
         self.model.set_pictures(pictures)
         self.view.scrollToTop()
         self._summarise()
@@ -97,6 +95,8 @@ class PredictionTable(QWidget):
         """All answers are there: the table can be sorted now."""
         self.view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.view.setSortingEnabled(True)
+        if self.filter.text():
+            self.model.arrange()
 
     def _summarise(self) -> None:
         done = self._counts.total()
@@ -110,7 +110,7 @@ class PredictionTable(QWidget):
         self.export_button.setEnabled(done + self._unreadable > 0)
 
     def _on_activated(self, index: QModelIndex) -> None:
-        self.opened.emit(self.proxy.mapToSource(index).row())
+        self.opened.emit(index.row())
 
 
 class _Delegate(QStyledItemDelegate):
@@ -177,9 +177,9 @@ class _Delegate(QStyledItemDelegate):
         painter.drawRoundedRect(track, 1.5, 1.5)
 
 
-def _make_view(proxy: PredictionProxy) -> QTableView:
+def _make_view(model: PredictionModel) -> QTableView:
     view = QTableView()
-    view.setModel(proxy)
+    view.setModel(model)
     view.setItemDelegate(_Delegate(view))
     view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

@@ -236,7 +236,7 @@ def test_a_folder_becomes_a_table_that_sorts_opens_and_exports(qtbot, tab, train
         line["label"] for line in written if line["label"]
     ]
     row = next(number for number, (picture, _) in enumerate(rows) if picture.name == "green/green 1.jpg")
-    index = tab.table.proxy.mapFromSource(tab.table.model.index(row, 0))
+    index = tab.table.model.index(tab.table.model.row_of(row), 0)
     tab.table.view.setCurrentIndex(index)
     qtbot.keyClick(tab.table.view, Qt.Key.Key_Return)
     _wait_for_answer(qtbot, tab, "green/green 1.jpg", "green")

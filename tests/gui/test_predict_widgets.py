@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPersistentModelIndex, QPoint, Qt, QUrl
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QAbstractItemModelTester
 
@@ -14,7 +14,7 @@ from core.errors import PictureError
 from core.predict.intake import NamedPicture
 from core.predict.models import ModelChoice
 from core.predict.records import Explanation, LoadedModel, Prediction, Rendered, Unreadable
-from gui.models.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel, PredictionProxy
+from gui.models.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel
 from gui.widgets.answer_view import AnswerView
 from gui.widgets.class_bars import ROW, ClassBars
 from gui.widgets.model_chooser import ModelChooser
@@ -173,15 +173,20 @@ def test_a_picture_fits_zooms_and_carries_an_overlay(qtbot):
 
 def test_the_table_model_keeps_its_promises(qtbot):
     model = PredictionModel()
-    proxy = PredictionProxy(model)
     QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
-    QAbstractItemModelTester(proxy, QAbstractItemModelTester.FailureReportingMode.Fatal)
     model.set_pictures([_picture(f"{number}.jpg") for number in range(5)])
     model.set_answers({0: _answer("0.jpg", "cat", 0.9), 1: Unreadable(Path("1.jpg"), PictureError("1.jpg is empty."))})
-    proxy.set_words("cat")
-    assert proxy.rowCount() == 1
-    proxy.set_words("")
-    assert proxy.rowCount() == 5
+    kept = QPersistentModelIndex(model.index(0, 0))
+    model.sort(Column.PICTURE, Qt.SortOrder.DescendingOrder)
+    assert (kept.row(), kept.data()) == (4, "0.jpg")
+    model.set_answers({4: _answer("4.jpg", "cat", 0.8)})
+    assert model.answer(model.row_of(4)).label == "cat"
+    model.set_words("cat")
+    assert [model.picture(row).name for row in range(model.rowCount())] == ["4.jpg", "0.jpg"]
+    assert model.row_of(1) == -1
+    model.set_words("")
+    model.sort(-1)
+    assert [model.picture(row).name for row in range(5)] == [f"{number}.jpg" for number in range(5)]
     model.set_pictures([])
 
 
@@ -216,19 +221,21 @@ def test_the_table_fills_sorts_filters_and_sums_up(qtbot):
     assert "20.0 ms each" in table.summary.text()
 
     def names() -> list[str]:
-        return [table.proxy.index(row, 0).data() for row in range(table.proxy.rowCount())]
+        return [table.model.index(row, 0).data() for row in range(table.model.rowCount())]
 
     assert names() == ["d.jpg", "b.jpg", "c.jpg", "a.jpg"]
     table.finish()
     table.view.sortByColumn(Column.PROBABILITY, Qt.SortOrder.DescendingOrder)
     assert names() == ["b.jpg", "a.jpg", "d.jpg", "c.jpg"]
+    table.view.sortByColumn(Column.PROBABILITY, Qt.SortOrder.AscendingOrder)
+    assert names() == ["d.jpg", "a.jpg", "b.jpg", "c.jpg"]
     table.view.sortByColumn(Column.PICTURE, Qt.SortOrder.AscendingOrder)
     assert names() == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
     qtbot.keyClicks(table.filter, "cat")
     assert names() == ["a.jpg", "b.jpg"]
     opened = []
     table.opened.connect(opened.append)
-    table.view.setCurrentIndex(table.proxy.index(1, 0))
+    table.view.setCurrentIndex(table.model.index(1, 0))
     qtbot.keyClick(table.view, Qt.Key.Key_Return)
     assert opened == [1]
     qtbot.mouseClick(table.export_button, Qt.MouseButton.LeftButton)
