@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.engines.base import Engine
-from core.errors import Cancelled, JobNotFound, ModelError, SpecError
-from core.jobs.records import Job, TrainingJob
+from core.errors import Cancelled, EngineError, JobNotFound, ModelError, SpecError
+from core.jobs.records import Job, RuleOutcome, TrainingJob
 from core.jobs.specs import DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
@@ -265,6 +265,58 @@ class Workbench:
             report=report,
             cancel=cancel,
         )
+
+    # Debugger
+
+    def rule_outcomes(
+        self, job_or_place: str, report: Report = ignore_progress, cancel: CancelToken | None = None
+    ) -> list[RuleOutcome]:
+        """What the rules say of a job (of a tuning job: of each trial), or of tensors saved at a path or s3:// address.
+
+        Raises:
+            UserFacingError: there is neither a job of that name nor a saved trial.
+        """
+        from core.debugger.evaluate import evaluate
+        from core.debugger.outcomes import job_outcomes, trial_names
+
+        if _is_place(job_or_place):
+            return evaluate(job_or_place, report=report, cancel=cancel)
+        names = trial_names(self.engine, self.find_job(job_or_place).name)
+        return [outcome for name in names for outcome in job_outcomes(self.engine, name)]
+
+    def export_report(
+        self,
+        job_or_place: str,
+        destination: Path,
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Path:
+        """Write the profiler report (HTML or PDF by the suffix) of a job, or of the profile at a path or s3:// address.
+
+        Raises:
+            UserFacingError: there is nothing to report on, or the file cannot be written.
+        """
+        from core.debugger.outcomes import job_outcomes, trial_names
+        from core.profiler import export, export_tuning
+
+        if _is_place(job_or_place):
+            return export(job_or_place, destination, report=report, cancel=cancel)
+        engine, job = self.engine, self.find_job(job_or_place)
+        outcomes = [outcome for name in trial_names(engine, job.name) for outcome in job_outcomes(engine, name)]
+        if isinstance(job, TrainingJob):
+            folder = engine.job_folder(job.name)
+            if folder is None:
+                raise EngineError(f"{job.name} has left no profile on this computer.", fix="Wait until it has started.")
+            return export(folder, destination, job=job, outcomes=outcomes, report=report, cancel=cancel)
+        trials = engine.trials(job.name)
+        return export_tuning(
+            job, trials, engine.job_folder, destination, outcomes=outcomes, report=report, cancel=cancel
+        )
+
+
+def _is_place(text: str) -> bool:
+    """Whether a command's argument names a folder or file rather than a job; a job's name has neither slash nor dot."""
+    return text.startswith("s3://") or "/" in text or "\\" in text or "." in text or Path(text).is_dir()
 
 
 def _backbones(spec: Spec) -> Sequence[str]:

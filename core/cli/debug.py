@@ -1,0 +1,72 @@
+"""`sagehound rules` and `sagehound report`: of a job, or of what any job has saved anywhere."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from core.cli.console import Console, table
+from core.cli.jobs import finite_or_none
+from core.jobs.records import RuleOutcome
+from core.jobs.status import RuleStatus
+from core.paths import AppPaths
+from core.progress import CancelToken
+from core.workbench import Workbench
+
+
+def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Print what each rule says; what it says is the result, so issues are no failure of the command."""
+    workbench = Workbench(paths)
+    try:
+        outcomes = workbench.rule_outcomes(options.job, console.progress, CancelToken())
+    finally:
+        workbench.close()
+    console.result([outcome_json(outcome) for outcome in outcomes], lambda: _as_text(outcomes))
+    return 0
+
+
+def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Write the profiler report as HTML or PDF."""
+    workbench = Workbench(paths)
+    try:
+        file = workbench.export_report(options.job, Path(options.output).expanduser(), console.progress, CancelToken())
+    finally:
+        workbench.close()
+    size = file.stat().st_size
+    console.result({"path": str(file), "bytes": size}, f"{file} ({size / 1024:.0f} KB)")
+    return 0
+
+
+def outcome_json(outcome: RuleOutcome) -> dict[str, Any]:
+    """A rule's outcome as plain JSON: `name`, `status` and what else it knows."""
+    return {
+        "name": outcome.rule,
+        "status": str(outcome.status),
+        "job": outcome.job,
+        "first_step": outcome.first_step,
+        "last_step": outcome.last_step,
+        "triggered": outcome.triggered,
+        "evaluated": outcome.evaluated,
+        "tensors": list(outcome.tensors),
+        "values": [
+            [step, finite_or_none(value), finite_or_none(threshold)] for step, value, threshold in outcome.values
+        ],
+        "details": outcome.details,
+        "meaning": outcome.meaning,
+        "advice": outcome.advice,
+        "parameters": dict(outcome.parameters),
+        "action": outcome.action,
+    }
+
+
+def _as_text(outcomes: list[RuleOutcome]) -> str:
+    if not outcomes:
+        return "No rule has looked at this yet."
+    rows = [(outcome.rule, str(outcome.status), outcome.first_step, outcome.job) for outcome in outcomes]
+    lines = [table(("rule", "status", "since step", "job"), rows)]
+    for outcome in outcomes:
+        if outcome.status in (RuleStatus.ISSUES_FOUND, RuleStatus.ERROR):
+            lines += ["", f"{outcome.rule}: {outcome.details}".rstrip(": ")]
+            lines += [f"    {text}" for text in (outcome.meaning, outcome.advice) if text]
+    return "\n".join(lines)
