@@ -147,48 +147,20 @@ def environment(
     side by side do not fight for them.
     """
     threads = str(max(1, cores))
-    values = {
+    return {
+        **_folder_variables(folder, script),
+        **_HOST_VARIABLES,
         "TRAINING_JOB_NAME": name,
-        "SM_BASE_DIR": str(folder.root),
-        "SM_MODEL_DIR": str(folder.model),
-        "SM_INPUT_DIR": str(folder.root / "input"),
-        "SM_INPUT_CONFIG_DIR": str(folder.configuration),
-        "SM_INPUT_DATA_DIR": str(folder.data),
-        "SM_OUTPUT_DIR": str(folder.output),
-        "SM_OUTPUT_DATA_DIR": str(folder.output_data),
-        "SM_OUTPUT_INTERMEDIATE_DIR": str(folder.output / "intermediate"),
-        "SM_OUTPUT_FAILURE": str(folder.failure),
-        "SM_CHECKPOINT_DIR": str(folder.checkpoints),
-        "SM_MODULE_DIR": str(script.parent),
-        "SM_MODULE_NAME": script.stem,
-        "SM_SOURCE_DIR": str(script.parent),
-        "SM_ENTRY_SCRIPT": script.name,
-        "SM_USER_ENTRY_POINT": script.name,
         "SM_USER_ARGS": json.dumps(hyperparameter_arguments(hyperparameters)),
         "SM_HPS": json.dumps(dict(hyperparameters)),
         "SM_CHANNELS": json.dumps(sorted(channels)),
-        "SM_HOSTS": json.dumps([_HOST]),
-        "SM_CURRENT_HOST": _HOST,
-        "SM_CURRENT_INSTANCE_TYPE": "local",
-        "SM_CURRENT_HOST_RANK": "0",
-        "SM_HOST_COUNT": "1",
-        "SM_MASTER_ADDR": "127.0.0.1",
-        "SM_MASTER_PORT": "7777",
-        "SM_NETWORK_INTERFACE_NAME": "lo",
-        "SM_RESOURCE_CONFIG": json.dumps(_RESOURCE_CONFIG),
         "SM_INPUT_DATA_CONFIG": json.dumps(_input_data_config(channels)),
-        "SM_LOG_LEVEL": "20",
         "SM_NUM_CPUS": threads,
         "SM_NUM_GPUS": str(gpus),
-        "SM_NUM_NEURONS": "0",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONIOENCODING": "utf-8",
-        "PYTHONUTF8": "1",
+        **{f"SM_CHANNEL_{_shell_name(channel)}": path for channel, path in channels.items()},
+        **{f"SM_HP_{_shell_name(key)}": value for key, value in hyperparameters.items()},
+        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
     }
-    values |= {f"SM_CHANNEL_{_shell_name(channel)}": path for channel, path in channels.items()}
-    values |= {f"SM_HP_{_shell_name(key)}": value for key, value in hyperparameters.items()}
-    values |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
-    return values
 
 
 def inherited_environment(machine: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -281,6 +253,44 @@ _RESOURCE_CONFIG: dict[str, Any] = {
     ],
     "network_interface_name": "lo",
 }
+
+
+_HOST_VARIABLES = {
+    "SM_HOSTS": json.dumps([_HOST]),
+    "SM_CURRENT_HOST": _HOST,
+    "SM_CURRENT_INSTANCE_TYPE": "local",
+    "SM_CURRENT_HOST_RANK": "0",
+    "SM_HOST_COUNT": "1",
+    "SM_MASTER_ADDR": "127.0.0.1",
+    "SM_MASTER_PORT": "7777",
+    "SM_NETWORK_INTERFACE_NAME": "lo",
+    "SM_RESOURCE_CONFIG": json.dumps(_RESOURCE_CONFIG),
+    "SM_LOG_LEVEL": "20",
+    "SM_NUM_NEURONS": "0",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONIOENCODING": "utf-8",
+    "PYTHONUTF8": "1",
+}
+
+
+def _folder_variables(folder: JobFolder, script: Path) -> dict[str, str]:
+    return {
+        "SM_BASE_DIR": str(folder.root),
+        "SM_MODEL_DIR": str(folder.model),
+        "SM_INPUT_DIR": str(folder.root / "input"),
+        "SM_INPUT_CONFIG_DIR": str(folder.configuration),
+        "SM_INPUT_DATA_DIR": str(folder.data),
+        "SM_OUTPUT_DIR": str(folder.output),
+        "SM_OUTPUT_DATA_DIR": str(folder.output_data),
+        "SM_OUTPUT_INTERMEDIATE_DIR": str(folder.output / "intermediate"),
+        "SM_OUTPUT_FAILURE": str(folder.failure),
+        "SM_CHECKPOINT_DIR": str(folder.checkpoints),
+        "SM_MODULE_DIR": str(script.parent),
+        "SM_MODULE_NAME": script.stem,
+        "SM_SOURCE_DIR": str(script.parent),
+        "SM_ENTRY_SCRIPT": script.name,
+        "SM_USER_ENTRY_POINT": script.name,
+    }
 
 
 def _input_data_config(channels: Mapping[str, str]) -> dict[str, dict[str, str]]:
