@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -43,6 +44,13 @@ def reap() -> None:
     """Collect the ended processes that this one started, so that none stays behind as a zombie."""
     for pid in [pid for pid, process in list(_started.items()) if process.poll() is not None]:
         _started.pop(pid, None)
+
+
+@atexit.register
+def _let_go() -> None:
+    """Python warns of child processes that are still running at its end; these are meant to be."""
+    for process in _started.values():
+        process.returncode = process.returncode or 0
 
 
 def created(pid: int) -> float | None:
