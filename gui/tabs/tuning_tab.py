@@ -93,15 +93,8 @@ class TuningTab(QWidget):
         return timer
 
     def _lay_out(self) -> None:
-        self._header = PageHeader("Tuning")
-        presets = button("Presets", icon_name="lightbulb", tip="Searches to start from")
-        menu = QMenu(presets)
-        menu.setToolTipsVisible(True)
-        for preset in PRESETS:
-            action = menu.addAction(preset.title, partial(self._take_preset, preset))
-            action.setToolTip(preset.description)
-        presets.setMenu(menu)
-        self._header.add_action(presets)
+        box = page_layout(self)
+        box.addWidget(self._make_header())
         left = QVBoxLayout()
         left.setSpacing(12)
         left.addWidget(self.model_form)
@@ -132,9 +125,19 @@ class TuningTab(QWidget):
         columns.setSpacing(8)
         columns.addWidget(area, 1)
         columns.addWidget(self.card)
-        box = page_layout(self)
-        box.addWidget(self._header)
         box.addLayout(columns, 1)
+
+    def _make_header(self) -> PageHeader:
+        self._header = PageHeader("Tuning")
+        presets = button("Presets", icon_name="lightbulb", tip="Searches to start from")
+        menu = QMenu(presets)
+        menu.setToolTipsVisible(True)
+        for preset in PRESETS:
+            action = menu.addAction(preset.title, partial(self._take_preset, preset))
+            action.setToolTip(preset.description)
+        presets.setMenu(menu)
+        self._header.add_action(presets)
+        return self._header
 
     def _connect(self) -> None:
         self.model_form.changed.connect(self._on_model)

@@ -94,18 +94,19 @@ class EvaluationView(QWidget):
         self.pictures = QListWidget()
         self.pictures.setAccessibleName("Pictures of the chosen cell")
         self.pictures.itemActivated.connect(lambda item: self.pictures_asked.emit([item.text()]))
-        self._cell = label("Choose a cell to see its pictures.", "caption", wrap=True)
-        right = QWidget()
-        column = QVBoxLayout(right)
+        self._cell = label("", "caption", wrap=True)
+        self._right = QWidget()
+        self._right.hide()
+        column = QVBoxLayout(self._right)
         column.setContentsMargins(8, 0, 0, 0)
         column.addWidget(self._cell)
         column.addWidget(self.pictures, 1)
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setChildrenCollapsible(False)
         self._split.addWidget(self.table)
-        self._split.addWidget(right)
+        self._split.addWidget(self._right)
         self._split.setStretchFactor(0, 1)
-        self._split.setSizes([460, 130])
+        self._split.setSizes([420, 170])
 
     # What is shown ---------------------------------------------------------------------------------------------
 
@@ -174,9 +175,10 @@ class EvaluationView(QWidget):
         loss = f", loss {words.number(evaluation.loss)}" if evaluation.loss is not None else ""
         count = words.counted(evaluation.count, "picture")
         self.summary.setText(f"Accuracy {percent(evaluation.accuracy)} on {count}{loss}")
+        self.summary.setToolTip("Choose a cell of the table to see its pictures.")
         self._model.set_evaluation(evaluation)
         self.pictures.clear()
-        self._cell.setText("Choose a cell to see its pictures.")
+        self._right.hide()
 
     def _on_cell(self, current: QModelIndex) -> None:
         if self._evaluation is None or not current.isValid():
@@ -186,6 +188,7 @@ class EvaluationView(QWidget):
             return
         label_, predicted = classes[current.row()], classes[current.column()]
         pictures = self._evaluation.confused(label_, predicted)
+        self._right.show()
         what = "recognised" if label_ == predicted else f"taken for {predicted}"
         self._cell.setText(f"{words.counted(self._model.count(current), 'picture')} of {label_}, {what}")
         self.pictures.clear()

@@ -46,7 +46,7 @@ class TrialPlot(QWidget):
         self._best = self._lit = self._selected = ""
         self._bundler = Bundler()
         self._bundle = Bundle(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
-        self._objective = ""
+        self._objective, self._chose_metric = "", False
         self._cost_ms = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -84,6 +84,7 @@ class TrialPlot(QWidget):
         self.metric_box.setAccessibleName("Metric")
         self.metric_box.setFixedWidth(176)
         self.metric_box.currentIndexChanged.connect(self._on_metric)
+        self.metric_box.activated.connect(self._on_metric_chosen)
         self.smoothing = QComboBox()
         self.smoothing.setAccessibleName("Smoothing")
         for text, window in _WINDOWS:
@@ -107,7 +108,7 @@ class TrialPlot(QWidget):
 
     def set_job(self, objective: str) -> None:
         """Start over for another job; its objective's metric is shown first."""
-        self._objective = objective
+        self._objective, self._chose_metric = objective, False
         self._bundler.clear()
         self._best = self._lit = self._selected = ""
         self._names, self._index, self._curves = (), {}, Curves()
@@ -137,7 +138,7 @@ class TrialPlot(QWidget):
         wanted = next(
             (row for row in range(self.metric_box.count()) if self.metric_box.itemData(row) == (self._objective,)), -1
         )
-        if not known and wanted >= 0:
+        if wanted >= 0 and not self._chose_metric:
             self.metric_box.setCurrentIndex(wanted)
 
     def metrics(self) -> tuple[str, ...]:
@@ -243,6 +244,9 @@ class TrialPlot(QWidget):
         return f"Trial {at + 1}{best}{last}" if len(self._names) > 1 else last.removeprefix(" · ")
 
     # Pointer and controls --------------------------------------------------------------------------------------
+
+    def _on_metric_chosen(self) -> None:
+        self._chose_metric = True
 
     def _on_metric(self) -> None:
         self.plot.enableAutoRange()

@@ -27,6 +27,9 @@ from gui.widgets.pill import status_look
 
 _WIDTHS = {TrialColumn.NUMBER: 84, TrialColumn.STATUS: 132, TrialColumn.OBJECTIVE: 112, TrialColumn.DURATION: 84}
 
+_NARROWEST, _WIDEST = 112, 180
+"""Pixels of a hyperparameter's column; they share the room there is."""
+
 
 class TrialDelegate(QStyledItemDelegate):
     """Adds the curve's colour, the star of the best trial and the status icon; digits have one width."""
@@ -89,6 +92,7 @@ class TrialTable(QWidget):
         super().__init__()
         self._model = model
         self._telling = True
+        self._laid_out: tuple[str, ...] | None = None
         self._make_view()
         self.search = QLineEdit()
         self.search.setPlaceholderText("Filter trials, e.g. failed or optimizer=adam")
@@ -134,7 +138,6 @@ class TrialTable(QWidget):
         header.setHighlightSections(False)
         header.setDefaultSectionSize(118)
         header.setMinimumSectionSize(56)
-        header.setStretchLastSection(True)
         self.view.entered.connect(lambda index: self.hovered.emit(self._model.name_at(index.row()) or ""))
         self.view.viewport().installEventFilter(self)
         self.view.selectionModel().currentRowChanged.connect(self._on_current)
@@ -170,17 +173,26 @@ class TrialTable(QWidget):
                     self.view.viewport().update(0, first.top(), self.view.viewport().width(), first.height())
 
     def _on_reset(self) -> None:
-        for column in range(self._model.columnCount()):
-            self.view.setColumnWidth(
-                column, _WIDTHS.get(TrialColumn(column), 118) if column < len(TrialColumn) else 118
-            )
+        if self._laid_out == self._model.parameters:
+            return  # only the filter changed: the widths are the user's
+        self._laid_out = self._model.parameters
+        for column, width in _WIDTHS.items():
+            self.view.setColumnWidth(column, width)
+        count = len(self._model.parameters)
+        room = (self.view.viewport().width() - sum(_WIDTHS.values())) // max(1, count)
+        for at in range(count):
+            self.view.setColumnWidth(len(TrialColumn) + at, min(_WIDEST, max(_NARROWEST, room)))
 
     def _on_current(self, current: QModelIndex) -> None:
         if self._telling:
             self.chosen.emit(self._model.name_at(current.row()) or "" if current.isValid() else "")
 
     def _on_filter(self, text: str) -> None:
+        selected = self._model.name_at(self.view.currentIndex().row())
+        self._telling = False
         self._model.set_filter(text)
+        self._telling = True
+        self.select(selected or "")
 
     def _show_count(self) -> None:
         shown, total = self._model.rowCount(), len(self._model.trials())

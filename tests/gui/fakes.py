@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from PySide6.QtCore import Qt
+
 from core.engines.base import Capabilities, Engine
 from core.errors import EngineError, JobNotFound, ModelError, SpecError
 from core.jobs.contract import default_metrics
@@ -204,3 +206,27 @@ def curve_of(trial: str, number: int, epochs: int) -> list[MetricEvent]:
         for metric, factor in (("Average loss", 1.0), ("valid:loss", 1.0), ("train:loss", 0.8)):
             events.append(MetricEvent(trial, metric, factor * value, 0.0, epoch=epoch))
     return events
+
+
+def press(qtbot, button) -> None:
+    """Click a button."""
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def start_jobs(tab, feed, qtbot, name: str = "pets"):
+    """Start the feed of a Jobs tab and wait until a job's page is there; returns the page."""
+    feed.start()
+    qtbot.waitUntil(lambda: tab.watch.job is not None and tab.watch.job.name == name, timeout=10_000)
+    return tab.detail
+
+
+def type_into(qtbot, editor, text: str) -> None:
+    """Replace a field's text by typing."""
+    editor.setFocus()
+    editor.selectAll()
+    qtbot.keyClicks(editor, text)
+
+
+def row_of(tab, name: str):
+    """The row of the ranges table for a hyperparameter."""
+    return next(row for row in tab.ranges.rows() if row.draft().name == name)

@@ -1,14 +1,12 @@
-"""The Jobs tab over an engine in memory: real clicks, real keys, floods; and once over the real local engine."""
+"""The Jobs tab: real clicks, real keys, what becomes of a job."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import shlex
 import threading
 
-import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
@@ -17,48 +15,7 @@ from core.cli.main import build_parser
 from core.errors import EngineError
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
-from core.predict.evaluate import Judged, summarise
-from core.workbench import Workbench
-from gui.feed import JobsFeed
-from gui.models.trials_model import TrialColumn
-from gui.tabs.jobs_tab import JobsTab
-from tests.gui.fakes import FakeEngine, add_search, curve_of, make_trial, training_spec
-
-
-@pytest.fixture
-def engine() -> FakeEngine:
-    return FakeEngine()
-
-
-@pytest.fixture
-def feed(engine, bridge, monkeypatch):
-    monkeypatch.setattr("gui.feed.IDLE_MS", 100)
-    monkeypatch.setattr("gui.feed.BUSY_MS", 50)
-    made = JobsFeed(lambda: engine, bridge)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def tab(engine, paths, bridge, feed, qtbot):
-    workbench = Workbench(paths, engine)
-    made = JobsTab(workbench, bridge, feed)
-    qtbot.addWidget(made)
-    made.resize(1190, 720)
-    made.show()
-    yield made
-    workbench.close()
-
-
-def start(tab, feed, qtbot, name="pets"):
-    """Start the feed and wait until a job's page is there."""
-    feed.start()
-    qtbot.waitUntil(lambda: tab.watch.job is not None and tab.watch.job.name == name, timeout=10_000)
-    return tab.detail
-
-
-def press(qtbot, button):
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs, training_spec
 
 
 def toast_action(tab, text) -> QPushButton:
@@ -76,7 +33,7 @@ def test_without_jobs_it_says_what_to_do(tab, feed, qtbot):
 def test_the_newest_job_is_shown_with_its_figures_and_trials(tab, engine, feed, qtbot):
     add_search(engine, "older", created=1.0)
     add_search(engine, "pets", trials=5, epochs=4)
-    detail = start(tab, feed, qtbot)
+    detail = start_jobs(tab, feed, qtbot)
     assert detail.header.name.text() == "pets"
     assert detail.header.pill.text == "Completed"
     assert detail.figures.figure(0) == "0.2000"
@@ -90,7 +47,7 @@ def test_the_newest_job_is_shown_with_its_figures_and_trials(tab, engine, feed, 
 
 def test_live_events_reach_table_figures_and_plot(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=3, running=1, max_jobs=4)
-    detail = start(tab, feed, qtbot)
+    detail = start_jobs(tab, feed, qtbot)
     assert detail.header.stop.isVisible()
     assert detail.figures.figure(1) == "2 / 4"
     engine.put(make_trial("pets", 3, JobStatus.COMPLETED, 0.01))
@@ -112,46 +69,9 @@ def test_live_events_reach_table_figures_and_plot(tab, engine, feed, qtbot):
     qtbot.waitUntil(lambda: len(tab.watch.curves.series("Average loss")[fourth].x) == 2, timeout=10_000)
 
 
-def test_table_plot_and_card_share_one_selection(tab, engine, feed, qtbot):
-    add_search(engine, "pets", trials=5)
-    detail = start(tab, feed, qtbot)
-    table = detail.table.view
-    rect = table.visualRect(detail.trials.index(1, TrialColumn.OBJECTIVE))
-    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
-    second = make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name
-    assert detail.selected == second
-    assert detail.best.title.text() == "Trial 2"
-    assert detail.views.curves._selected == second
-    # A click on a curve selects its trial in the table.
-    detail.views.curves.redraw()
-    third = make_trial("pets", 3, JobStatus.COMPLETED, 1 / 3).name
-    plot = detail.views.curves.plot
-    x, y = tab.watch.curves.series("Average loss")[third].arrays()
-    plot.grab()  # the range is fitted while painting
-    scene = plot.getPlotItem().getViewBox().mapViewToScene(QPointF(x[2], y[2]))
-    assert detail.views.curves.trial_at(scene) == third
-    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=plot.mapFromScene(scene))
-    qtbot.waitUntil(lambda: detail.selected == third)
-    assert detail.trials.name_at(table.currentIndex().row()) == third
-    # The empty plane goes back to the best trial.
-    detail.select("")
-    assert detail.best.title.text() == "Best trial: 5"
-
-
-def test_hovering_a_row_lights_its_curve_up(tab, engine, feed, qtbot):
-    add_search(engine, "pets", trials=5)
-    detail = start(tab, feed, qtbot)
-    detail.views.curves.redraw()
-    detail.table.hovered.emit(make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name)
-    assert detail.views.curves.readout.text().startswith("Trial 2")
-    assert len(detail.views.curves._top[0].getData()[0]) > 1
-    detail.table.hovered.emit("")
-    assert detail.views.curves.readout.text() == ""
-
-
 def test_stop_and_resume_reach_the_engine(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=3, running=1, max_jobs=9)
-    detail = start(tab, feed, qtbot)
+    detail = start_jobs(tab, feed, qtbot)
     press(qtbot, detail.header.stop)
     qtbot.waitUntil(lambda: ("stop", "pets") in engine.called)
     engine.put(dataclasses.replace(engine.job("pets"), status=JobStatus.STOPPED, ended=120.0))
@@ -162,7 +82,7 @@ def test_stop_and_resume_reach_the_engine(tab, engine, feed, qtbot):
 
 def test_an_engine_that_refuses_is_quoted_in_place(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=3, running=1)
-    detail = start(tab, feed, qtbot)
+    detail = start_jobs(tab, feed, qtbot)
     engine.refuse["stop"] = EngineError("The job cannot be stopped.", "It is not there.", "Refresh.")
     press(qtbot, detail.header.stop)
     qtbot.waitUntil(detail.error.isVisible)
@@ -172,7 +92,7 @@ def test_an_engine_that_refuses_is_quoted_in_place(tab, engine, feed, qtbot):
 def test_delete_can_be_undone(tab, engine, feed, qtbot):
     add_search(engine, "pets")
     add_search(engine, "other", created=1.0)
-    detail = start(tab, feed, qtbot)
+    detail = start_jobs(tab, feed, qtbot)
     press(qtbot, detail.header.delete)
     assert [job.name for job in tab.model.jobs()] == ["other"]
     press(qtbot, toast_action(tab, "Undo"))
@@ -184,7 +104,7 @@ def test_delete_can_be_undone(tab, engine, feed, qtbot):
 def test_delete_key_deletes_after_the_time_to_undo(tab, engine, feed, qtbot):
     add_search(engine, "pets")
     add_search(engine, "other", created=1.0)
-    start(tab, feed, qtbot)
+    start_jobs(tab, feed, qtbot)
     tab.list.view.setFocus()
     qtbot.keyClick(tab.list.view, Qt.Key.Key_Delete)
     assert ("delete", "pets") not in engine.called
@@ -199,7 +119,7 @@ def test_delete_key_deletes_after_the_time_to_undo(tab, engine, feed, qtbot):
 
 def test_a_delete_that_fails_brings_the_job_back(tab, engine, feed, qtbot):
     add_search(engine, "pets")
-    start(tab, feed, qtbot)
+    start_jobs(tab, feed, qtbot)
     engine.refuse["delete"] = EngineError("The files are in use.")
     tab.delete("pets")
     tab._leaving["pets"].start(0)
@@ -210,7 +130,7 @@ def test_a_delete_that_fails_brings_the_job_back(tab, engine, feed, qtbot):
 def test_a_failed_job_leads_with_its_reason(tab, engine, feed, qtbot):
     reason = "The loss is not a number.\nTraceback (most recent call last):\n  x\nValueError: nan"
     add_search(engine, "pets", trials=2, status=JobStatus.FAILED, failure_reason=reason, max_jobs=9)
-    detail = start(tab, feed, qtbot)
+    detail = start_jobs(tab, feed, qtbot)
     assert detail.failure.isVisible()
     assert detail.failure._what.text() == "The loss is not a number."
     assert "Resume" in detail.failure._next.text()
@@ -225,7 +145,7 @@ def test_a_single_training_job_has_no_trials_but_all_else(tab, engine, feed, qtb
     job = TrainingJob("single", JobStatus.COMPLETED, 5.0, hyperparameters=spec.hyperparameters, objective=0.1)
     engine.put(job, spec)
     engine.tell(curve_of("single", 10, 5))
-    detail = start(tab, feed, qtbot, "single")
+    detail = start_jobs(tab, feed, qtbot, "single")
     assert not detail.table.isVisible()
     assert not detail.views.tabs.isTabVisible(2)
     assert detail.figures.figure(1) == "100 %"
@@ -236,7 +156,7 @@ def test_a_single_training_job_has_no_trials_but_all_else(tab, engine, feed, qtb
 
 def test_train_this_and_use_for_predictions_name_the_trial(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=3)
-    detail = start(tab, feed, qtbot)
+    detail = start_jobs(tab, feed, qtbot)
     best = make_trial("pets", 3, JobStatus.COMPLETED, 1 / 3).name
     with qtbot.waitSignal(tab.train_again_asked) as train:
         press(qtbot, detail.best.train)
@@ -249,7 +169,7 @@ def test_train_this_and_use_for_predictions_name_the_trial(tab, engine, feed, qt
 
 def test_the_command_line_of_a_job_asks_for_the_same(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=3)
-    detail = start(tab, feed, qtbot)
+    detail = start_jobs(tab, feed, qtbot)
     detail.header.command_asked.emit()
     words = shlex.split(QGuiApplication.clipboard().text())
     spec = parsed(build_parser().parse_args(words[1:]))
@@ -260,50 +180,9 @@ def test_the_command_line_of_a_job_asks_for_the_same(tab, engine, feed, qtbot):
     assert asked.training.hyperparameters.items() <= spec.training.hyperparameters.items()
 
 
-def test_csv_export_writes_the_rows_as_shown(tab, engine, feed, qtbot, tmp_path):
-    add_search(engine, "pets", trials=4)
-    detail = start(tab, feed, qtbot)
-    qtbot.keyClicks(detail.table.search, "optimizer=adam")
-    tab.export_csv(tmp_path / "trials.csv")
-    qtbot.waitUntil(lambda: bool(tab._toasts.messages))
-    with (tmp_path / "trials.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["optimizer"] for row in rows] == ["adam", "adam"]
-    assert float(rows[1]["objective"]) == pytest.approx(1 / 3)
-
-
-def test_csv_export_to_an_impossible_place_says_so(tab, engine, feed, qtbot, tmp_path):
-    add_search(engine, "pets")
-    detail = start(tab, feed, qtbot)
-    tab.export_csv(tmp_path / "missing" / "trials.csv")
-    qtbot.waitUntil(detail.error.isVisible)
-    assert detail.error.text.startswith("The trials could not be saved.")
-
-
-def test_the_log_follows_searches_and_filters(tab, engine, feed, qtbot):
-    add_search(engine, "pets", trials=2, running=1)
-    second = make_trial("pets", 2, JobStatus.IN_PROGRESS, None).name
-    engine.logs[second] = [f"line {number}" for number in range(25_000)] + ["ERROR: disk full"]
-    detail = start(tab, feed, qtbot)
-    detail.select(second)
-    press(qtbot, detail.log.switch)
-    qtbot.waitUntil(lambda: detail.log.model.total == 25_001, timeout=10_000)
-    bar = detail.log.view.verticalScrollBar()
-    qtbot.waitUntil(lambda: bar.value() == bar.maximum())
-    engine.logs[second].append("epoch=1/2 Average loss: 1.0")
-    qtbot.waitUntil(lambda: detail.log.model.total == 25_002, timeout=10_000)
-    qtbot.keyClicks(detail.log.search, "DISK")
-    qtbot.waitUntil(lambda: detail.log.model.rowCount() == 1)
-    detail.log.search.clear()
-    detail.log.level.setCurrentIndex(3)
-    assert detail.log.model.rowCount() == 1
-    press(qtbot, detail.log.copy)
-    assert QGuiApplication.clipboard().text() == "ERROR: disk full"
-
-
 def test_rule_issues_are_counted_at_the_job(tab, engine, feed, qtbot):
     job = add_search(engine, "pets", trials=2)
-    start(tab, feed, qtbot)
+    start_jobs(tab, feed, qtbot)
     trial = engine.trials("pets")[0].name
     engine.tell([RuleOutcome(trial, "Overfit", RuleStatus.ISSUES_FOUND, 0.0)])
     qtbot.waitUntil(lambda: "1 rule issue" in tab.model._sentence(job), timeout=10_000)
@@ -311,44 +190,9 @@ def test_rule_issues_are_counted_at_the_job(tab, engine, feed, qtbot):
     qtbot.waitUntil(lambda: "rule issue" not in tab.model._sentence(job), timeout=10_000)
 
 
-def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, qtbot, monkeypatch):
-    judged = [Judged(f"test/cat/{n}.jpg", "cat", "cat" if n else "dog", 0.9) for n in range(4)]
-    judged += [Judged(f"test/dog/{n}.jpg", "dog", "dog", 0.8) for n in range(2)]
-    monkeypatch.setattr(
-        tab._workbench,
-        "evaluation",
-        lambda job, split, report, cancel: summarise(judged, ("cat", "dog"), split, job, 0.2),
-    )
-    add_search(engine, "pets", trials=2)
-    detail = start(tab, feed, qtbot)
-    detail.views.tabs.setCurrentIndex(4)
-    view = detail.views.evaluation
-    qtbot.waitUntil(lambda: view.summary.text().startswith("Accuracy 83.3 % on 6 pictures"))
-    rect = view.table.visualRect(view.table.model().index(0, 1))
-    qtbot.mouseClick(view.table.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
-    assert [view.pictures.item(row).text() for row in range(view.pictures.count())] == ["test/cat/0.jpg"]
-    with qtbot.waitSignal(tab.pictures_asked) as asked:
-        view.pictures.itemActivated.emit(view.pictures.item(0))
-    assert asked.args[0][0].replace("\\", "/").endswith("data/pets/test/cat/0.jpg")
-
-
-def test_search_views_draw_every_finished_trial(tab, engine, feed, qtbot):
-    add_search(engine, "pets", trials=6, running=1)
-    detail = start(tab, feed, qtbot)
-    views = detail.views
-    for at in (1, 2, 3):
-        views.tabs.setCurrentIndex(at)
-    assert len(views.history._dots.data) == 5
-    best = views.history._so_far.getData()[1]
-    assert list(best[:3]) == pytest.approx([1.0, 0.5, 1 / 3])
-    assert views.parallel._lines.shape == (6, 4)
-    views.slices.parameter.setCurrentText("optimizer")
-    assert len(views.slices._dots.data) == 5
-
-
 def test_a_job_that_is_not_known_yet_is_shown_as_soon_as_it_is(tab, engine, feed, qtbot):
     add_search(engine, "pets")
-    start(tab, feed, qtbot)
+    start_jobs(tab, feed, qtbot)
     tab.show_job("new")
     add_search(engine, "new", trials=1, created=500.0)
     qtbot.waitUntil(lambda: tab.list.current() == "new", timeout=10_000)
@@ -379,55 +223,3 @@ def test_a_job_that_loads_slowly_says_so(tab, engine, feed, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: tab._choose._sentence.text() == "Loading pets…", timeout=10_000)
     go.set()
     qtbot.waitUntil(lambda: tab.detail is not None and tab.detail.isVisible(), timeout=10_000)
-
-
-def test_a_flood_arrives_whole(tab, engine, feed, qtbot):
-    add_search(engine, "pets", trials=20, running=20, epochs=0)
-    for number in range(300):
-        engine.put(TrainingJob(f"job-{number}", JobStatus.COMPLETED, float(-number)))
-    detail = start(tab, feed, qtbot)
-    for trial in engine.trials("pets"):
-        engine.tell(curve_of(trial.name, 3, 500))
-    names = [trial.name for trial in engine.trials("pets")]
-    qtbot.waitUntil(
-        lambda: all(len(tab.watch.curves.series("train:loss").get(name, _EMPTY).x) == 500 for name in names),
-        timeout=20_000,
-    )
-    detail.views.curves.redraw()
-    assert len(tab.model.jobs()) == 301
-    assert detail.trials.rowCount() == 20
-
-
-class _Empty:
-    x = ()
-
-
-_EMPTY = _Empty()
-
-
-def test_both_schemes_paint_the_plot_in_their_own_colours(tab, engine, feed, qtbot, theme):
-    add_search(engine, "pets", trials=3)
-    detail = start(tab, feed, qtbot)
-    shades = {}
-    for scheme in ("light", "dark"):
-        theme.choose(scheme)
-        detail.views.curves.redraw()
-        qtbot.wait(50)
-        plot = detail.views.curves.plot
-        image = plot.grab().toImage()
-        shades[scheme] = image.pixelColor(image.width() - 4, 4).lightness()
-    assert shades["light"] > 200
-    assert shades["dark"] < 60
-
-
-def test_a_plot_at_rest_draws_nothing(tab, engine, feed, qtbot):
-    add_search(engine, "pets", trials=3)
-    detail = start(tab, feed, qtbot)
-    qtbot.wait(300)  # what was scheduled while loading
-    drawn = []
-    curves = detail.views.curves
-    curves.plot.restyled.connect(lambda: drawn.append("restyled"))
-    curves.redraw()
-    qtbot.wait(250)
-    assert not curves._timer.isActive()
-    assert not drawn

@@ -1,0 +1,210 @@
+"""Plots, table, log and evaluation of a job, linked by one selection; floods."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QGuiApplication
+
+from core.jobs.records import MetricEvent, TrainingJob
+from core.jobs.status import JobStatus
+from core.predict.evaluate import Judged, summarise
+from gui.models.trials_model import TrialColumn
+from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs
+
+
+def test_table_plot_and_card_share_one_selection(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=5)
+    detail = start_jobs(tab, feed, qtbot)
+    table = detail.table.view
+    rect = table.visualRect(detail.trials.index(1, TrialColumn.OBJECTIVE))
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
+    second = make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name
+    assert detail.selected == second
+    assert detail.best.title.text() == "Trial 2"
+    assert detail.views.curves._selected == second
+    # A click on a curve selects its trial in the table.
+    detail.views.curves.redraw()
+    third = make_trial("pets", 3, JobStatus.COMPLETED, 1 / 3).name
+    plot = detail.views.curves.plot
+    x, y = tab.watch.curves.series("Average loss")[third].arrays()
+    plot.grab()  # the range is fitted while painting
+    scene = plot.getPlotItem().getViewBox().mapViewToScene(QPointF(x[2], y[2]))
+    assert detail.views.curves.trial_at(scene) == third
+    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=plot.mapFromScene(scene))
+    qtbot.waitUntil(lambda: detail.selected == third)
+    assert detail.trials.name_at(table.currentIndex().row()) == third
+    # The empty plane goes back to the best trial.
+    detail.select("")
+    assert detail.best.title.text() == "Best trial: 5"
+
+
+def test_a_filter_keeps_the_selection_and_the_widths(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=5)
+    detail = start_jobs(tab, feed, qtbot)
+    second = make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name
+    detail.select(second)
+    detail.table.view.setColumnWidth(4, 300)
+    qtbot.keyClicks(detail.table.search, "optimizer=sgd")
+    assert detail.trials.rowCount() == 2
+    assert detail.trials.name_at(detail.table.view.currentIndex().row()) == second
+    assert detail.selected == second
+    assert detail.table.view.columnWidth(4) == 300
+
+
+def test_hovering_a_row_lights_its_curve_up(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=5)
+    detail = start_jobs(tab, feed, qtbot)
+    detail.views.curves.redraw()
+    detail.table.hovered.emit(make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name)
+    assert detail.views.curves.readout.text().startswith("Trial 2")
+    assert len(detail.views.curves._top[0].getData()[0]) > 1
+    detail.table.hovered.emit("")
+    assert detail.views.curves.readout.text() == ""
+
+
+def test_csv_export_writes_the_rows_as_shown(tab, engine, feed, qtbot, tmp_path):
+    add_search(engine, "pets", trials=4)
+    detail = start_jobs(tab, feed, qtbot)
+    qtbot.keyClicks(detail.table.search, "optimizer=adam")
+    tab.export_csv(tmp_path / "trials.csv")
+    qtbot.waitUntil(lambda: bool(tab._toasts.messages))
+    with (tmp_path / "trials.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["optimizer"] for row in rows] == ["adam", "adam"]
+    assert float(rows[1]["objective"]) == pytest.approx(1 / 3)
+
+
+def test_csv_export_to_an_impossible_place_says_so(tab, engine, feed, qtbot, tmp_path):
+    add_search(engine, "pets")
+    detail = start_jobs(tab, feed, qtbot)
+    tab.export_csv(tmp_path / "missing" / "trials.csv")
+    qtbot.waitUntil(detail.error.isVisible)
+    assert detail.error.text.startswith("The trials could not be saved.")
+
+
+def test_the_log_follows_searches_and_filters(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=2, running=1)
+    second = make_trial("pets", 2, JobStatus.IN_PROGRESS, None).name
+    engine.logs[second] = [f"line {number}" for number in range(25_000)] + ["ERROR: disk full"]
+    detail = start_jobs(tab, feed, qtbot)
+    detail.select(second)
+    press(qtbot, detail.log.switch)
+    qtbot.waitUntil(lambda: detail.log.model.total == 25_001, timeout=10_000)
+    bar = detail.log.view.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.value() == bar.maximum())
+    engine.logs[second].append("epoch=1/2 Average loss: 1.0")
+    qtbot.waitUntil(lambda: detail.log.model.total == 25_002, timeout=10_000)
+    qtbot.keyClicks(detail.log.search, "DISK")
+    qtbot.waitUntil(lambda: detail.log.model.rowCount() == 1)
+    detail.log.search.clear()
+    detail.log.level.setCurrentIndex(3)
+    assert detail.log.model.rowCount() == 1
+    press(qtbot, detail.log.copy)
+    assert QGuiApplication.clipboard().text() == "ERROR: disk full"
+
+
+def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, qtbot, monkeypatch):
+    judged = [Judged(f"test/cat/{n}.jpg", "cat", "cat" if n else "dog", 0.9) for n in range(4)]
+    judged += [Judged(f"test/dog/{n}.jpg", "dog", "dog", 0.8) for n in range(2)]
+    monkeypatch.setattr(
+        tab._workbench,
+        "evaluation",
+        lambda job, split, report, cancel: summarise(judged, ("cat", "dog"), split, job, 0.2),
+    )
+    add_search(engine, "pets", trials=2)
+    detail = start_jobs(tab, feed, qtbot)
+    detail.views.tabs.setCurrentIndex(4)
+    view = detail.views.evaluation
+    qtbot.waitUntil(lambda: view.summary.text().startswith("Accuracy 83.3 % on 6 pictures"))
+    rect = view.table.visualRect(view.table.model().index(0, 1))
+    qtbot.mouseClick(view.table.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
+    assert [view.pictures.item(row).text() for row in range(view.pictures.count())] == ["test/cat/0.jpg"]
+    with qtbot.waitSignal(tab.pictures_asked) as asked:
+        view.pictures.itemActivated.emit(view.pictures.item(0))
+    assert asked.args[0][0].replace("\\", "/").endswith("data/pets/test/cat/0.jpg")
+
+
+def test_search_views_draw_every_finished_trial(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=6, running=1)
+    detail = start_jobs(tab, feed, qtbot)
+    views = detail.views
+    for at in (1, 2, 3):
+        views.tabs.setCurrentIndex(at)
+    assert len(views.history._dots.data) == 5
+    best = views.history._so_far.getData()[1]
+    assert list(best[:3]) == pytest.approx([1.0, 0.5, 1 / 3])
+    assert views.parallel._lines.shape == (6, 4)
+    views.slices.parameter.setCurrentText("optimizer")
+    assert len(views.slices._dots.data) == 5
+
+
+def test_a_flood_arrives_whole(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=20, running=20, epochs=0)
+    for number in range(300):
+        engine.put(TrainingJob(f"job-{number}", JobStatus.COMPLETED, float(-number)))
+    detail = start_jobs(tab, feed, qtbot)
+    for trial in engine.trials("pets"):
+        engine.tell(curve_of(trial.name, 3, 500))
+    names = [trial.name for trial in engine.trials("pets")]
+    qtbot.waitUntil(
+        lambda: all(len(tab.watch.curves.series("train:loss").get(name, _EMPTY).x) == 500 for name in names),
+        timeout=20_000,
+    )
+    detail.views.curves.redraw()
+    assert len(tab.model.jobs()) == 301
+    assert detail.trials.rowCount() == 20
+
+
+class _Empty:
+    x = ()
+
+
+_EMPTY = _Empty()
+
+
+def test_both_schemes_paint_the_plot_in_their_own_colours(tab, engine, feed, qtbot, theme):
+    add_search(engine, "pets", trials=3)
+    detail = start_jobs(tab, feed, qtbot)
+    shades = {}
+    for scheme in ("light", "dark"):
+        theme.choose(scheme)
+        detail.views.curves.redraw()
+        qtbot.wait(50)
+        plot = detail.views.curves.plot
+        image = plot.grab().toImage()
+        shades[scheme] = image.pixelColor(image.width() - 4, 4).lightness()
+    assert shades["light"] > 200
+    assert shades["dark"] < 60
+
+
+def test_the_objective_is_shown_first_though_batch_losses_come_first(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=1, running=1, epochs=0)
+    detail = start_jobs(tab, feed, qtbot)
+    trial = engine.trials("pets")[0].name
+    engine.tell([MetricEvent(trial, "train:batch_loss", 0.5, 0.0, epoch=1, step=10)])
+    curves = detail.views.curves
+    qtbot.waitUntil(lambda: curves.metrics() == ("train:batch_loss",), timeout=10_000)
+    engine.tell(curve_of(trial, 1, 2))
+    qtbot.waitUntil(lambda: curves.metrics() == ("Average loss",), timeout=10_000)
+    at = curves.metric_box.findText("Loss, train and valid")
+    curves.metric_box.setCurrentIndex(at)
+    curves.metric_box.activated.emit(at)
+    engine.tell([MetricEvent(trial, "Average loss", 0.1, 0.0, epoch=3)])
+    qtbot.wait(300)
+    assert curves.metrics() == ("valid:loss", "train:loss")
+
+
+def test_a_plot_at_rest_draws_nothing(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=3)
+    detail = start_jobs(tab, feed, qtbot)
+    qtbot.wait(300)  # what was scheduled while loading
+    drawn = []
+    curves = detail.views.curves
+    curves.plot.restyled.connect(lambda: drawn.append("restyled"))
+    curves.redraw()
+    qtbot.wait(250)
+    assert not curves._timer.isActive()
+    assert not drawn

@@ -1,0 +1,198 @@
+"""From Start to a job: launch, refusals, weights; and one real search on the local engine."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from core.debugger.choice import keep_config
+from core.errors import SpecError, WeightsUnavailable
+from core.jobs.specs import DebuggerConfig, TrainingSpec, TuningSpec
+from core.jobs.status import JobStatus
+from core.progress import Progress
+from core.tuning.ranges import Scaling
+from gui.feed import JobsFeed
+from gui.models.range_draft import Kind, RangeDraft
+from gui.tabs.jobs_tab import JobsTab
+from gui.tabs.tuning_tab import TuningTab
+from tests.gui.fakes import add_search, press, row_of, type_into
+
+
+def test_start_hands_the_spec_to_the_engine_and_tells(tab, engine, qtbot, manifest):
+    type_into(qtbot, tab.card.name, "my-search")
+    with qtbot.waitSignal(tab.job_started, timeout=20_000) as started:
+        press(qtbot, tab.card.start)
+    assert started.args == ["my-search"]
+    assert ("start", "my-search") in engine.called
+    spec = engine.spec("my-search")
+    assert isinstance(spec, TuningSpec)
+    assert spec.training.dataset_version == manifest.version
+    assert spec.training.channels == {"train": "memory"}
+    assert tab.card.name.text() == ""
+    assert tab.card.start.isEnabled()
+
+
+def test_the_rules_chosen_for_the_project_are_part_of_the_spec(tab, bench, engine, qtbot, manifest):
+    keep_config(bench.settings, str(manifest.root), DebuggerConfig(save_interval=7, actions={"Overfit": "stop"}))
+    with qtbot.waitSignal(tab.job_started, timeout=20_000) as started:
+        press(qtbot, tab.card.start)
+    assert engine.spec(started.args[0]).training.debugger.save_interval == 7
+
+
+def test_ctrl_enter_starts_from_anywhere(tab, engine, qtbot):
+    row_of(tab, "learning_rate").low.setFocus()
+    with qtbot.waitSignal(tab.job_started, timeout=20_000):
+        qtbot.keyClick(QApplication.focusWidget() or tab, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+
+
+def test_without_a_range_a_training_job_is_started(tab, engine, qtbot):
+    tab.ranges.set_drafts([RangeDraft.fixed("num_epochs", "3")])
+    assert tab.card.start.text() == "Start training"
+    assert not tab.search_form.max_jobs.isEnabled()
+    with qtbot.waitSignal(tab.job_started, timeout=20_000) as started:
+        press(qtbot, tab.card.start)
+    assert isinstance(engine.spec(started.args[0]), TrainingSpec)
+
+
+def test_a_name_that_is_taken_is_refused_in_place(tab, engine, qtbot):
+    add_search(engine, "taken")
+    type_into(qtbot, tab.card.name, "taken")
+    press(qtbot, tab.card.start)
+    qtbot.waitUntil(tab.card.error.isVisible, timeout=20_000)
+    assert tab.card.error.text.startswith("There is a job taken already.")
+    assert tab.card.start.isEnabled()
+    type_into(qtbot, tab.card.name, "no good")
+    assert "cannot be a job's name" in tab.card.name_field.problem
+
+
+def test_an_error_of_the_engine_about_a_row_is_shown_at_the_row(tab, bench, qtbot, monkeypatch):
+    def launch(spec, manifest, report, cancel):
+        raise SpecError("The range of batch_size is too wide for this engine.", field="batch_size")
+
+    monkeypatch.setattr(bench, "launch", launch)
+    press(qtbot, tab.card.start)
+    qtbot.waitUntil(lambda: not tab.card.busy)
+    qtbot.waitUntil(lambda: "too wide" in row_of(tab, "batch_size").problem.text())
+
+
+def test_a_launch_shows_progress_and_can_be_cancelled(tab, bench, qtbot, monkeypatch):
+    def launch(spec, manifest, report, cancel):
+        report(Progress(1, 4, "Making the data ready"))
+        cancel.wait(20)
+        cancel.raise_if_cancelled()
+        return spec.name
+
+    monkeypatch.setattr(bench, "launch", launch)
+    started = []
+    tab.job_started.connect(started.append)
+    press(qtbot, tab.card.start)
+    qtbot.waitUntil(lambda: tab.card.progress._message.text() == "Making the data ready")
+    assert not tab.card.start.isEnabled()
+    press(qtbot, tab.card.progress._cancel)
+    assert tab.card.start.isEnabled()
+    qtbot.wait(50)
+    assert not started
+
+
+def test_missing_weights_are_said_and_the_ways_out_offered(tab, qtbot, monkeypatch):
+    monkeypatch.setattr("core.weights.locate", lambda backbone, paths: None)
+    tab.model_form.backbone.setCurrentIndex(tab.model_form.backbone.findData("resnet18"))
+    qtbot.waitUntil(tab.weights.fetch.isVisible)
+    assert tab.weights.fetch.text() == "Fetch 45 MB now"
+    assert tab.card.lines()["Fetches"].startswith("45 MB")
+
+    def no_network(backbone, paths, report, cancel):
+        raise WeightsUnavailable("The weights could not be fetched.", "No network.", "Choose another backbone.")
+
+    monkeypatch.setattr("core.weights.ensure", no_network)
+    press(qtbot, tab.weights.fetch)
+    qtbot.waitUntil(tab.weights.error.isVisible)
+    assert tab.weights.error.text == "The weights could not be fetched. No network. Choose another backbone."
+    # Untrained weights, by explicit choice.
+    at = tab.weights.choice.findData("none")
+    tab.weights.choice.setCurrentIndex(at)
+    tab.weights.choice.activated.emit(at)
+    assert tab.draft().weights == "none"
+    assert "Fetches" not in tab.card.lines()
+
+
+def test_weights_are_fetched_with_progress(tab, qtbot, monkeypatch, tmp_path):
+    found = []
+    monkeypatch.setattr("core.weights.locate", lambda backbone, paths: tmp_path if found else None)
+
+    def ensure(backbone, paths, report, cancel):
+        report(Progress(10, 100, "Fetching the weights", "bytes"))
+        found.append(backbone)
+        return tmp_path
+
+    monkeypatch.setattr("core.weights.ensure", ensure)
+    tab.model_form.backbone.setCurrentIndex(tab.model_form.backbone.findData("resnet18"))
+    qtbot.waitUntil(tab.weights.fetch.isVisible)
+    press(qtbot, tab.weights.fetch)
+    qtbot.waitUntil(lambda: tab.weights.status.text() == "On this computer.")
+    assert not tab.weights.progress.isVisible()
+    assert not tab.weights.fetch.isVisible()
+
+
+def test_a_file_that_is_no_weights_is_refused(tab, qtbot, tmp_path):
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"not weights")
+    tab.weights.take_file(file)
+    qtbot.waitUntil(tab.weights.error.isVisible, timeout=60_000)
+    assert tab.weights.error.text.startswith("weights.pth holds no weights for EfficientNet-Lite0.")
+    assert tab.draft().weights == "default"
+
+
+def test_earlier_searches_can_be_learned_from(tab, engine, feed, qtbot):
+    add_search(engine, "earlier", trials=3)
+    feed.start()
+    qtbot.waitUntil(lambda: tab.search_form.warm_start.findData("earlier") > 0)
+    tab.search_form.warm_start.setCurrentIndex(tab.search_form.warm_start.findData("earlier"))
+    with qtbot.waitSignal(tab.job_started, timeout=20_000) as started:
+        press(qtbot, tab.card.start)
+    assert engine.spec(started.args[0]).warm_start == ("earlier",)
+
+
+@pytest.mark.timeout(240)
+def test_a_real_search_from_start_to_its_curves(workbench, bridge, pictures, qtbot):
+    """Tuning tab, local engine, real training script, Jobs tab."""
+    feed = JobsFeed(lambda: workbench.engine, bridge)
+    tuning = TuningTab(workbench, bridge, feed)
+    jobs = JobsTab(workbench, bridge, feed)
+    for page in (tuning, jobs):
+        qtbot.addWidget(page)
+        page.resize(1190, 720)
+        page.show()
+    tuning.job_started.connect(jobs.show_job)
+    feed.start()
+    tuning.set_dataset(workbench.split(workbench.scan(pictures)))
+    tuning.ranges.set_drafts(
+        [
+            RangeDraft("learning_rate", Kind.CONTINUOUS, "0.001", "0.03", Scaling.LOGARITHMIC),
+            RangeDraft.fixed("num_epochs", "3"),
+            RangeDraft.fixed("batch_size", "8"),
+        ]
+    )
+    tuning.search_form.max_jobs.setValue(2)
+    tuning.search_form.parallel.setValue(1)
+    try:
+        with qtbot.waitSignal(tuning.job_started, timeout=60_000) as started:
+            press(qtbot, tuning.card.start)
+        name = started.args[0]
+        qtbot.waitUntil(lambda: jobs.watch.job is not None and jobs.watch.job.name == name, timeout=30_000)
+        qtbot.waitUntil(lambda: jobs.watch.job.status.is_final, timeout=150_000)
+        assert jobs.watch.job.status is JobStatus.COMPLETED, jobs.watch.job.failure_reason
+        qtbot.waitUntil(lambda: jobs.detail.trials.rowCount() == 2, timeout=10_000)
+        losses = jobs.watch.curves.series("Average loss")
+        qtbot.waitUntil(lambda: [len(series.x) for series in losses.values()] == [3, 3], timeout=10_000)
+        assert jobs.detail.figures.figure(1) == "2 / 2"
+        jobs.detail.log.set_open(True)
+        qtbot.waitUntil(lambda: jobs.detail.log.model.total > 3, timeout=10_000)
+        jobs.detail.views.tabs.setCurrentIndex(4)
+        evaluation = jobs.detail.views.evaluation
+        qtbot.waitUntil(lambda: evaluation.summary.text().startswith("Accuracy"), timeout=30_000)
+    finally:
+        feed.stop()
+        for job in workbench.engine.jobs():
+            workbench.engine.stop(job.name)
