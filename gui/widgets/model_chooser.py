@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
 
 from core.predict.models import ModelChoice
 from gui.models.words import number
+from gui.theme import GRID
 
 BEST = "best"
 
@@ -59,6 +61,7 @@ class ModelChooser(QComboBox):
                 self.addItem(_title(choice), choice.job)
                 self._describe(self.count() - 1, choice)
             self.setCurrentIndex(max(0, self.findData(chosen)))
+        self.setToolTip(f"The model that answers: {self.resolved}" if self.resolved else "The model that answers")
         self.setEnabled(self.count() > 0)
 
     def choose(self, job: str) -> bool:
@@ -67,6 +70,18 @@ class ModelChooser(QComboBox):
         if index >= 0:
             self.setCurrentIndex(index)
         return index >= 0
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Elide a long name in the middle, where trials of one tuning job are alike."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width() - GRID
+        whole = self.currentText()
+        option.currentText = self.fontMetrics().elidedText(whole, Qt.TextElideMode.ElideMiddle, room)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
     def _on_activated(self, _index: int) -> None:
         self.model_chosen.emit(self.job)
