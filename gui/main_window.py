@@ -19,8 +19,8 @@ from PySide6.QtWidgets import QAbstractSpinBox, QHBoxLayout, QMainWindow, QStack
 
 from core.dataset.manifest import Manifest
 from core.errors import UserFacingError
-from core.jobs.records import Job
-from core.jobs.status import JobStatus
+from core.jobs.records import Event, Job, RuleOutcome
+from core.jobs.status import JobStatus, RuleStatus
 from core.progress import CancelToken, Report
 from core.settings import Settings
 from core.workbench import Workbench
@@ -76,6 +76,7 @@ class MainWindow(QMainWindow):
         self.closing = Closing(self, workbench, bridge, self.feed)
         bridge.failed.connect(self.show_error)
         self.feed.jobs_changed.connect(self._on_jobs_changed)
+        self.feed.events.connect(self._on_events)
         self.feed.trouble.connect(lambda error: self.status.say(str(error)))
         self._restore()
 
@@ -88,6 +89,7 @@ class MainWindow(QMainWindow):
         at = self._keys.index(key)
         if self.rail.currentIndex() != at:
             self.rail.setCurrentIndex(at)
+        self.rail.set_mark(at)
 
     def page(self, key: str) -> Any:
         """A tab's page, made on first use."""
@@ -214,6 +216,12 @@ class MainWindow(QMainWindow):
             if before is not None and not before.is_final and job.status.is_final:
                 self._tell_end(job)
         self._statuses = {job.name: job.status for job in jobs}
+
+    def _on_events(self, events: tuple[Event, ...]) -> None:
+        """Mark the Debugger's tab when a rule finds an issue; looking at it takes the mark away."""
+        found = any(isinstance(event, RuleOutcome) and event.status is RuleStatus.ISSUES_FOUND for event in events)
+        if found and self.shown != "debugger":
+            self.rail.set_mark(self._keys.index("debugger"), "a rule found an issue")
 
     def _tell_end(self, job: Job) -> None:
         if not self.workbench.settings.current.notify:

@@ -50,6 +50,7 @@ class DebuggerTab(QWidget):
         self._view = DebugView("", "", ())
         self._loading: Handle | None = None
         self._turns = 0
+        self._unread = False
         self.rules = RulesModel(self)
         self.list = RuleList(self.rules)
         self.detail: RuleDetail | None = None
@@ -149,6 +150,9 @@ class DebuggerTab(QWidget):
         if not name:
             return
         self._pages.setCurrentIndex(1)
+        self._unread = not self.isVisible()
+        if self._unread:
+            return  # it is read when someone looks
         if name in self._earlier:
             self.source.set_trials([], {})
             self._load_earlier(name)
@@ -248,6 +252,8 @@ class DebuggerTab(QWidget):
         """Follow the job while the tab is in sight."""
         super().showEvent(event)
         self._live.start()
+        if self._unread:
+            self._on_job_chosen(self.source.job)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Follow nothing while it is not."""

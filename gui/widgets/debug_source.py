@@ -48,6 +48,11 @@ class DebugSource(QWidget):
         box.addWidget(self.trials, 3)
         box.addWidget(self.open)
         self.trials.hide()
+        self._by_hand = False
+        self.jobs.activated.connect(self._on_activated)
+
+    def _on_activated(self) -> None:
+        self._by_hand = True
 
     @property
     def job(self) -> str:
@@ -60,17 +65,18 @@ class DebugSource(QWidget):
         return str(self.trials.currentData() or "")
 
     def set_jobs(self, jobs: Sequence[Job], earlier: Sequence[str]) -> None:
-        """Offer these jobs and earlier ones; what is chosen stays chosen."""
+        """Offer these jobs and earlier ones. What the user chose stays chosen; else the newest is."""
         entries = [(job.name, job.name) for job in jobs] + [(_short(source), source) for source in earlier]
         if entries == [(self.jobs.itemText(at), self.jobs.itemData(at)) for at in range(self.jobs.count())]:
             return
         chosen = self.job
+        wanted = chosen if self._by_hand or chosen in earlier or not jobs else jobs[0].name
         self.jobs.blockSignals(True)
         self.jobs.clear()
         for text, data in entries:
             self.jobs.addItem(text, data)
             self.jobs.setItemData(self.jobs.count() - 1, data, 3)  # Qt.ItemDataRole.ToolTipRole
-        self.jobs.setCurrentIndex(max(0, self.jobs.findData(chosen)) if entries else -1)
+        self.jobs.setCurrentIndex(max(0, self.jobs.findData(wanted)) if entries else -1)
         self.jobs.blockSignals(False)
         if self.job != chosen:
             self.job_chosen.emit(self.job)
@@ -79,6 +85,7 @@ class DebugSource(QWidget):
         """Choose a job; returns whether it is there."""
         at = self.jobs.findData(name)
         if at >= 0:
+            self._by_hand = True
             self.jobs.setCurrentIndex(at)
         return at >= 0
 

@@ -28,6 +28,7 @@ class RailTabs(QTabBar):
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self._icons: list[str] = []
+        self._marked: set[int] = set()
 
     def add(self, icon_name: str, word: str, shortcut: str) -> int:
         """Add a tab; returns its number."""
@@ -37,6 +38,16 @@ class RailTabs(QTabBar):
         self.setTabToolTip(at, f"{word} ({native})")
         self.setAccessibleTabName(at, word)
         return at
+
+    def set_mark(self, at: int, why: str = "") -> None:
+        """Mark a tab with a dot, or with no `why` take the mark away; `why` is said to screen readers."""
+        (self._marked.add if why else self._marked.discard)(at)
+        self.setAccessibleTabName(at, f"{self.tabText(at)}, {why}" if why else self.tabText(at))
+        self.update()
+
+    def is_marked(self, at: int) -> bool:
+        """Whether a tab has a mark."""
+        return at in self._marked
 
     def tabSizeHint(self, index: int) -> QSize:
         """All are alike."""
@@ -86,6 +97,10 @@ class RailTabs(QTabBar):
         colour = QColor(colours.accent if current else colours.muted)
         box = QRectF(tile.center().x() - _ICON / 2, tile.top() + 8, _ICON, _ICON)
         paint_icon(painter, box, self._icons[at], colour)
+        if at in self._marked:
+            painter.setPen(QPen(QColor(colours.rail), 2))
+            painter.setBrush(QColor(colours.warning))
+            painter.drawEllipse(QRectF(box.right() - 4, box.top() - 5, 11, 11))
         painter.setFont(font("caption"))
         painter.setPen(QColor(colours.text if current else colours.muted))
         words = QRectF(tile.left(), box.bottom() + 2, tile.width(), tile.bottom() - box.bottom() - 4)
