@@ -106,7 +106,12 @@ def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
         ) from error
     # In a process of its own: this one must not load torch.
     command = [sys.executable, "-c", _CHECK, str(ROOT), backbone, str(file.resolve())]
-    checked = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300)
+    try:
+        checked = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300)
+    except subprocess.TimeoutExpired as error:
+        raise WeightsUnavailable(
+            f"{file.name} could not be checked.", "Loading it took more than five minutes.", "Try again later."
+        ) from error
     if checked.returncode != 0:
         reason = (checked.stderr.strip().splitlines() or ["It does not load."])[-1]
         raise WeightsUnavailable(f"{file.name} holds no weights for {title}.", reason, "Choose another file.")

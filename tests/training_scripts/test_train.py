@@ -99,24 +99,27 @@ def test_a_job_from_end_to_end(
     assert not list(job.root.rglob(".*"))
 
 
-@pytest.mark.parametrize("head", ["linear", "linear_dropout_batchnorm"])
+@pytest.mark.parametrize(("head", "batch_size"), [("linear", 4), ("linear_dropout_batchnorm", 6)])
 def test_features_give_the_losses_of_the_frozen_network(
-    head: str, channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]
+    head: str, batch_size: int, few: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every epoch's loss and accuracy, from one seed: over features, and over pictures through the frozen network.
 
-    The features differ by up to 1e-5 of their size (float32 sums in batches of other sizes); over three epochs a head
-    with a moderate step size amplifies that little: 1e-3 of the loss is allowed, below 1e-5 was measured.
+    The features differ by up to 1e-5 of their size (float32 sums in another order, by another runtime); over three
+    epochs a head with a moderate step size amplifies that little: 1e-3 of the loss is allowed. (Batch norm over only
+    two pictures would not do: after dropout their difference, by which it divides, can be next to nothing.)
     """
-    settings = {"num_epochs": 3, "batch_size": 7, "head": head, "optimizer": "sgd", "learning_rate": 0.02, "seed": 5}
+    settings = {"num_epochs": 3, "batch_size": batch_size, "head": head, "seed": 5}
+    settings |= {"optimizer": "sgd", "learning_rate": 0.02}
     found = []
     for choice in ("auto", "off"):
-        job = new_job(**({"features": channel} if choice == "auto" else {}))
+        job = new_job(train=few, valid=few, test=None)
         assert in_job(train.main, job, features=choice, **settings) == 0
-        found.append(losses(capsys.readouterr().out))
-    assert found[0]["valid:loss"] == pytest.approx(found[1]["valid:loss"], rel=1e-3)
-    for name in found[0]:
-        assert found[0][name] == pytest.approx(found[1][name], rel=1e-3), name
+        said = capsys.readouterr().out
+        assert ("features 6/6" in said) == (choice == "auto")
+        found.append(losses(said))
+    for name, values in found[0].items():
+        assert found[1][name] == pytest.approx(values, rel=1e-3), name
     assert len(found[0]["train:loss"]) == 3
 
 
