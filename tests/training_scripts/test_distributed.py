@@ -60,7 +60,7 @@ def run(job: Any, processes: int, *arguments: str) -> str:
 
 
 def test_two_processes_equal_one(seven: Path, new_job: NewJob) -> None:
-    """Losses and weights, within what sums in another order change in float32 (1e-4; measured 1e-6)."""
+    """Losses and weights, within what sums in another order change in float32 (1e-4 of a loss)."""
     settings = {"mode": "fine_tune", "optimizer": "sgd", "learning_rate": 0.01, "batch_size": 3, "num_epochs": 2}
     settings |= {"augmentation": "light", "log_interval": 1, "checkpoint_seconds": 0}
     arguments = [part for name, value in settings.items() for part in (f"--{name}", str(value))]

@@ -49,7 +49,7 @@ def expected(learnable: Path) -> dict[str, np.ndarray]:
 def test_features_are_those_of_the_plain_network(
     name: str, new_job: NewJob, in_job: Run, tmp_path: Path, expected: dict[str, np.ndarray]
 ) -> None:
-    """Within 1e-4 of the largest feature: float32 sums in another order (measured: 5e-6)."""
+    """Within 1e-4 of the largest feature: float32 sums in another order."""
     job = new_job()
     assert in_job(features.main, job, runtime=name, store=tmp_path / "store", output=tmp_path / "channel") == 0
     channel = read_channel(tmp_path / "channel")
