@@ -16,6 +16,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/sagehound demo
 
 test: $(VENV)/.installed-dev
+	@$(BIN)/python -m core.system_libraries
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports

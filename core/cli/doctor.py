@@ -18,18 +18,12 @@ from core.cli.console import Console
 from core.errors import SagehoundError
 from core.paths import ROOT, AppPaths
 from core.progress import Progress
+from core.system_libraries import QT, WAYLAND, X11, apt_line, missing_packages
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
 _MARKS = {PASS: "✓", WARN: "!", FAIL: "✗"}
 _TIMEOUT = 120
 _FREE_BYTES = 2 * 1024**3
-
-QT_PACKAGES = "libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon0"
-WINDOW_PACKAGES = (
-    f"{QT_PACKAGES} libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 "
-    "libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1"
-)
-"""The Debian packages that Qt needs headless, and those that a window on X11 needs besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +114,23 @@ def check_own_files() -> Check:
 
 def check_qt() -> Check:
     """Qt loads; tried in a process of its own, since a missing library can end it."""
+    if sys.platform == "linux" and (packages := missing_packages(QT)):
+        return Check("Qt", FAIL, f"Qt lacks system libraries: {', '.join(packages)}.", apt_line(packages))
     code = "from PySide6.QtWidgets import QApplication; import pyqtgraph; QApplication([])"
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
     error = _try_python(code, environment)
     if error:
-        fix = f"apt-get install {QT_PACKAGES}" if sys.platform == "linux" else "Install Sagehound again."
-        return Check("Qt", FAIL, f"Qt does not start: {error}.", fix)
+        return Check("Qt", FAIL, f"Qt does not start: {error}.", "Install Sagehound again.")
     return Check("Qt", PASS, f"PySide6 {_version('PySide6-Essentials')}, pyqtgraph {_version('pyqtgraph')}")
 
 
 def check_display() -> Check:
     """A window can be opened."""
-    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+    x11 = bool(os.environ.get("DISPLAY"))
+    if sys.platform != "linux" or x11 or os.environ.get("WAYLAND_DISPLAY"):
+        packages = missing_packages(X11 if x11 else WAYLAND) if sys.platform == "linux" else []
+        if packages:
+            return Check("display", FAIL, f"A window lacks libraries: {', '.join(packages)}.", apt_line(packages))
         return Check("display", PASS, "there is a display")
     return Check("display", WARN, "There is no display, so no window.", "The command line does it all: sagehound demo")
 
