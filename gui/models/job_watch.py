@@ -110,6 +110,10 @@ class JobWatch(QObject):
             return self.job.best_trial or ""
         return self.job.name if self.job is not None else ""
 
+    def outcomes(self) -> dict[tuple[str, str], RuleStatus]:
+        """What each rule says now, by (job or trial, rule)."""
+        return {(job, rule): status for job, rules in self._outcomes.items() for rule, status in rules.items()}
+
     def issues(self, name: str) -> int:
         """How many rules find an issue in a job or trial."""
         return sum(status is RuleStatus.ISSUES_FOUND for status in self._outcomes.get(name, {}).values())

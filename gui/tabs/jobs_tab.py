@@ -70,7 +70,7 @@ class JobsTab(QWidget):
         self._slow.setSingleShot(True)
         self._slow.setInterval(SLOW_MS)
         self._slow.timeout.connect(lambda: self._show_message(f"Loading {self.watch.name}…"))
-        self.watch.loaded.connect(self._slow.stop)
+        self.watch.loaded.connect(self._on_loaded)
         self.watch.failed.connect(self._on_watch_failed)
         self.list.chosen.connect(self._on_chosen)
         self.list.delete_asked.connect(self.delete)
@@ -143,6 +143,11 @@ class JobsTab(QWidget):
     def _show_message(self, text: str, detail: str = "") -> None:
         self._choose.set_texts(text, detail=detail)
         self._right.setCurrentWidget(self._choose)
+
+    def _on_loaded(self) -> None:
+        self._slow.stop()
+        self._issues[self.watch.name] = self.watch.outcomes()
+        self._show_issues(self.watch.name)
 
     def _on_watch_failed(self, error: UserFacingError) -> None:
         self._slow.stop()
@@ -268,6 +273,9 @@ class JobsTab(QWidget):
         for event in events:
             if isinstance(event, RuleOutcome):
                 job = _TRIAL.sub("", event.job)
-                outcomes = self._issues.setdefault(job, {})
-                outcomes[event.job, event.rule] = event.status
-                self.model.set_issues(job, sum(status is RuleStatus.ISSUES_FOUND for status in outcomes.values()))
+                self._issues.setdefault(job, {})[event.job, event.rule] = event.status
+                self._show_issues(job)
+
+    def _show_issues(self, job: str) -> None:
+        statuses = self._issues.get(job, {}).values()
+        self.model.set_issues(job, sum(status is RuleStatus.ISSUES_FOUND for status in statuses))

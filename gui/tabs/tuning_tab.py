@@ -210,20 +210,18 @@ class TuningTab(QWidget):
         return draft_from_preset(QUICK_LOOK)
 
     def _save(self) -> None:
-        state = dataclasses.replace(self.draft(), name="").to_json()
-        settings = self._workbench.settings
-
-        def work(report: Report, cancel: CancelToken) -> None:
-            settings.remember(_STATE, state)
-
-        self._bridge.run(work)
+        # Here and not in a thread: the file has one writer, and it is small.
+        self._save_timer.stop()
+        try:
+            self._workbench.settings.remember(_STATE, dataclasses.replace(self.draft(), name="").to_json())
+        except UserFacingError as error:
+            self.card.error.show_error(error)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Keep the form at once: the application may be about to end."""
         super().hideEvent(event)
         if self._save_timer.isActive():
-            self._save_timer.stop()
-            self._workbench.settings.remember(_STATE, dataclasses.replace(self.draft(), name="").to_json())
+            self._save()
 
     # Checks and forecast ---------------------------------------------------------------------------------------
 

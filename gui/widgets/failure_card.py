@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout
 
-from core.jobs.records import Job, TuningJob
+from core.jobs.records import Job, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
 from gui.theme import font
 from gui.widgets.basics import button, label
@@ -95,4 +95,6 @@ def _advice(job: Job, resumes: bool) -> str:
         return "Finished trials and their models are kept. Mend the cause, then press Resume: the search goes on."
     if isinstance(job, TuningJob):
         return "Finished trials and their models are kept. Mend the cause, then tune again."
+    if isinstance(job, TrainingJob) and job.tuning_job is not None:
+        return "The search goes on without this trial. Its log has the details."
     return "The log has the details. Mend the cause, then train it again from the Tuning tab."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
 from core.jobs.records import TrainingJob, TuningJob
+from core.jobs.status import JobStatus
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.models import words
@@ -97,6 +98,8 @@ class JobDetail(QWidget):
         self.table.chosen.connect(self.select)
         self.log.toggled.connect(self._on_drawer)
         self.failure.log_asked.connect(lambda: self.log.set_open(True))
+        escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self, lambda: self.select(""))
+        escape.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     # What is shown ---------------------------------------------------------------------------------------------
 
@@ -125,7 +128,6 @@ class JobDetail(QWidget):
         if job is None:
             return
         self.header.show_job(job, capabilities.resumes)
-        self.failure.show_job(job, capabilities.resumes)
         self.figures.set_figure(0, words.number(objective_of(job)), self._objective_caption())
         if isinstance(job, TuningJob):
             done = trials_done(job)
@@ -157,8 +159,12 @@ class JobDetail(QWidget):
 
     def _show_trial(self) -> None:
         """Card, log and evaluation of the selected trial, or of the best one."""
-        trial = self._watch.trial(self._selected) or self._watch.trial(self._watch.best)
+        selected = self._watch.trial(self._selected)
+        trial = selected or self._watch.trial(self._watch.best)
         tuning = isinstance(self._watch.job, TuningJob)
+        blamed = selected if selected is not None and selected.status is JobStatus.FAILED else self._watch.job
+        if blamed is not None:
+            self.failure.show_job(blamed, self._workbench.engine.capabilities.resumes)
         number = next((at for at, item in enumerate(self._watch.trials, 1) if trial and item.name == trial.name), 0)
         if not tuning:
             title = "Hyperparameters"

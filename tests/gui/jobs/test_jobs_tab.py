@@ -140,6 +140,28 @@ def test_a_failed_job_leads_with_its_reason(tab, engine, feed, qtbot):
     assert detail.log.is_open
 
 
+def test_a_failed_trial_that_is_chosen_says_why(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=2)
+    failed = make_trial("pets", 3, JobStatus.FAILED, None)
+    engine.put(dataclasses.replace(failed, failure_reason="The process was killed."))
+    detail = start_jobs(tab, feed, qtbot)
+    assert not detail.failure.isVisible()
+    detail.select(failed.name)
+    assert detail.failure._what.text() == "The process was killed."
+    assert "goes on without this trial" in detail.failure._next.text()
+    detail.table.view.setFocus()
+    qtbot.keyClick(detail.table.view, Qt.Key.Key_Escape)
+    assert detail.selected == ""
+    assert not detail.failure.isVisible()
+
+
+def test_issues_of_earlier_times_are_counted_when_the_job_is_shown(tab, engine, feed, qtbot):
+    job = add_search(engine, "pets", trials=2)
+    engine.tell([RuleOutcome(engine.trials("pets")[0].name, "Overfit", RuleStatus.ISSUES_FOUND, 0.0)])
+    start_jobs(tab, feed, qtbot)
+    assert "1 rule issue" in tab.model._sentence(job)
+
+
 def test_a_single_training_job_has_no_trials_but_all_else(tab, engine, feed, qtbot):
     spec = training_spec("single", learning_rate="0.003")
     job = TrainingJob("single", JobStatus.COMPLETED, 5.0, hyperparameters=spec.hyperparameters, objective=0.1)
