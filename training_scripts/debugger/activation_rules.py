@@ -167,7 +167,7 @@ class PoorWeightInitialization(HealthRule):
         self.evaluated += 1
         if narrowest >= self.distribution_range:
             return False
-        self.note(step, narrowest, self.distribution_range)
+        self.note_alone(step, narrowest, self.distribution_range)
         bad = [name for name, width in ranges.items() if width < self.distribution_range]
         return self.found(f"The gradients of {len(bad)} of {len(ranges)} layers hardly differ.", bad)
 
@@ -182,7 +182,7 @@ class PoorWeightInitialization(HealthRule):
         self.evaluated += 1
         if self._not_better < self.patience:
             return False
-        self.note(step, loss, self._first_loss)
+        self.note_alone(step, loss, self._first_loss)
         return self.found(f"The loss stays above its first value for {self.patience} steps.", self.losses(step))
 
 

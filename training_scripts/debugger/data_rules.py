@@ -82,9 +82,10 @@ class ClassImbalance(HealthRule):
         if not shares:
             return False
         worst = max(shares, key=shares.__getitem__)
-        self.note(step, shares[worst], self.threshold_misprediction)
         if shares[worst] <= self.threshold_misprediction:
+            self.evaluated += 1
             return False
+        self.note_alone(step, shares[worst], self.threshold_misprediction)
         return self.found(f"{100 * shares[worst]:.0f} % of the pictures of class {worst} are mispredicted.")
 
 

@@ -49,6 +49,11 @@ class HealthRule(Rule):
         if math.isfinite(value) and (threshold is None or math.isfinite(threshold)):
             self.evidence.append(Evidence(self.training_step(step), float(value), threshold))
 
+    def note_alone(self, step: int, value: float, threshold: float) -> None:
+        """Keep a number of another kind than the earlier ones, which go: they do not fit on one axis."""
+        self.evidence.clear()
+        self.note(step, value, threshold)
+
     def found(self, details: str, tensors: Iterable[str] = ()) -> bool:
         """Say what was found; returns True, for `return self.found(…)`."""
         self.details = details

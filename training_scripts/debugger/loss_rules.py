@@ -107,6 +107,7 @@ class Overfit(HealthRule):
     Both are means: those of the epoch where they were saved (a step is then an epoch), else over the saved batches
     since the evaluation before. Ours: `min_gap`, how far the two must be apart at least, in the loss's own unit (0:
     AWS's criterion). Without it a training that has all but solved its task, with losses of 0.01 and 0.03, would fire.
+    The evidence is how far they are apart, and how far they may be.
     """
 
     meaning: ClassVar[str] = "The network learns the training pictures by heart and does worse on others."
@@ -135,9 +136,9 @@ class Overfit(HealthRule):
         if losses is None or step < self.start_step:
             return False
         train, valid = losses
-        ratio = (valid - train) / max(abs(train), 1e-12)
-        self.note(step, ratio, self.ratio_threshold)
-        self._run = self._run + 1 if ratio > self.ratio_threshold and valid - train > self.min_gap else 0
+        allowed = max(self.ratio_threshold * abs(train), self.min_gap)
+        self.note(step, valid - train, allowed)
+        self._run = self._run + 1 if valid - train > allowed else 0
         if self._run < self.patience:
             return False
         return self.found(f"The validation loss is {valid:.4g}, the training loss {train:.4g}.")
