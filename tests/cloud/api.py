@@ -13,6 +13,7 @@ from moto.core.responses import TYPE_RESPONSE, ActionResult, EmptyResult
 from moto.sagemaker.responses import SageMakerResponse
 
 from tests.cloud.faults import AwsError
+from tests.cloud.serving_api import HANDLERS
 from tests.cloud.validation import validate
 
 if TYPE_CHECKING:
@@ -180,4 +181,5 @@ _HANDLERS: dict[str, Callable[[Any, Mapping[str, Any]], Answer]] = {
     "StopHyperParameterTuningJob": _stop_tuning_job,
     "AddTags": _add_tags,
     "ListTags": _list_tags,
+    **HANDLERS,
 }

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import moto.sagemaker.urls
+import moto.sagemakerruntime.urls
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from tests.cloud.api import Api
 from tests.cloud.faults import Faults
+from tests.cloud.serving import Serving
+from tests.cloud.serving_api import RuntimeApi
 from tests.cloud.storage import ACCOUNT, Storage
 from tests.cloud.training import TrainingJobs
 from tests.cloud.tuning import TuningJobs
@@ -30,12 +33,15 @@ class Cloud:
 
     def __init__(self, root: Path) -> None:
         moto.sagemaker.urls.url_paths["{0}/$"] = Api.dispatch
-        Api.cloud = self
+        for path in moto.sagemakerruntime.urls.url_paths:
+            moto.sagemakerruntime.urls.url_paths[path] = RuntimeApi.dispatch
+        Api.cloud = RuntimeApi.cloud = self
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.faults = Faults()
         self.storage = Storage(REGION)
         self.training = TrainingJobs(self.storage, root / "jobs", REGION, ACCOUNT)
         self.tuning = TuningJobs(self.training, REGION, ACCOUNT)
+        self.serving = Serving(self.storage, root / "endpoints", REGION, ACCOUNT)
         self._tags: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -86,4 +92,5 @@ class Cloud:
         """End every job and the server."""
         self.tuning.close()
         self.training.close()
+        self.serving.close()
         self._server.stop()
