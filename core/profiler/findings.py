@@ -6,7 +6,7 @@ its gain; what may fail the job comes before all of it; good news fills what is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from core.profiler.results import Finding, ProfilerAnalysis, Verdict
@@ -19,7 +19,7 @@ _WORTH = 0.05
 def find(analysis: ProfilerAnalysis) -> ProfilerAnalysis:
     """The same analysis with its three findings."""
     found = [*_risks(analysis), *sorted(_costs(analysis), key=lambda finding: -finding.gain_s)]
-    found = [*found[:SHOWN], *_good_to_know(analysis)][:SHOWN]
+    found = [*found[:SHOWN], *_said_by_aws(analysis), *_good_to_know(analysis)][:SHOWN]
     return replace(analysis, findings=tuple(found))
 
 
@@ -76,12 +76,13 @@ def _risks(analysis: ProfilerAnalysis) -> Iterator[Finding]:
 
 def _costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     worth = _WORTH * _total(analysis)
-    for finding in (*_loop_costs(analysis), *_machine_costs(analysis), *_edge_costs(analysis)):
+    parts = (_phase_costs, _step_costs, _machine_costs, _edge_costs)
+    for finding in (finding for part in parts for finding in part(analysis)):
         if finding.gain_s > worth > 0:
             yield finding
 
 
-def _loop_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+def _phase_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     shares, total = analysis.shares, sum(analysis.shares.values())
     loading = shares.get("data_loading", 0.0)
     if total and loading:
@@ -110,6 +111,10 @@ def _loop_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             _gain(analysis, other),
             other,
         )
+
+
+def _step_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+    total = sum(analysis.shares.values())
     lost = sum((lasted - mode.p50) for mode in analysis.steps for *_, lasted in mode.outliers)
     if lost > 0:
         count = sum(mode.outlier_count for mode in analysis.steps)
@@ -198,6 +203,21 @@ def _edge_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         )
 
 
+def _said_by_aws(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+    """What AWS's own ProfilerReport found and these rules, for want of data or by other defaults, did not."""
+    by_name = {rule.name.lower(): rule for rule in analysis.rules}
+    fired = {name: _count(content) for name, content in analysis.aws_rules.items()}
+    for name in sorted(fired, key=lambda name: -fired[name]):
+        rule = by_name.get(name.lower())
+        if rule is not None and fired[name] and rule.verdict is not Verdict.ISSUE:
+            yield Finding(
+                f"AWS's report found: {rule.name}",
+                f"AWS counted {rule.aws}. The rule looks for: {rule.description}",
+                rule.recommendation,
+                "AWS's report does not say how much.",
+            )
+
+
 def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     shares, total = analysis.shares, sum(analysis.shares.values())
     computing = sum(shares.get(phase, 0.0) for phase in ("forward", "backward", "optimizer"))
@@ -217,6 +237,35 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             _gain(analysis, shares[largest]),
             severity="info",
         )
+    yield from _good_to_know_of_the_machine(analysis)
+    if analysis.steps and not any(mode.outlier_count for mode in analysis.steps):
+        mode = analysis.steps[0]
+        yield Finding(
+            "Steps are even",
+            f"No step stands out: the median is {seconds(mode.p50)}, the longest {seconds(mode.max)}.",
+            "Nothing needs to change.",
+            "Forecasts of the remaining time will be right.",
+            severity="info",
+        )
+    if not _any_issue(analysis) and any(rule.verdict is Verdict.CLEAR for rule in analysis.rules):
+        yield Finding(
+            "No rule found an issue",
+            f"{sum(rule.verdict == Verdict.CLEAR for rule in analysis.rules)} rules looked and had nothing to say.",
+            "Nothing needs to change.",
+            "There is no easy gain left that these rules know.",
+            severity="info",
+        )
+    if analysis.times.duration:
+        yield Finding(
+            "How long it took",
+            f"The traces cover {seconds(analysis.times.duration)}.",
+            "Run longer with the profiler on to learn more.",
+            "More samples make every figure surer.",
+            severity="info",
+        )
+
+
+def _good_to_know_of_the_machine(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     memory = [row for row in analysis.usage if row.resource == "Memory"]
     if memory and max(row.max for row in memory) < 60:
         most = max(row.max for row in memory)
@@ -227,37 +276,12 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "It costs nothing to try.",
             severity="info",
         )
-    if analysis.steps and not any(mode.outlier_count for mode in analysis.steps):
-        mode = analysis.steps[0]
-        yield Finding(
-            "Steps are even",
-            f"No step stands out: the median is {seconds(mode.p50)}, the longest {seconds(mode.max)}.",
-            "Nothing needs to change.",
-            "Forecasts of the remaining time will be right.",
-            severity="info",
-        )
-    if not _any_issue(analysis):
-        yield Finding(
-            "No rule found an issue",
-            f"{sum(rule.verdict == Verdict.CLEAR for rule in analysis.rules)} rules looked and had nothing to say.",
-            "Nothing needs to change.",
-            "There is no easy gain left that these rules know.",
-            severity="info",
-        )
     if "CPU" in analysis.cpu_pressure:
         yield Finding(
             "How busy the processor was",
             f"Its cores were busy {analysis.cpu_pressure['CPU']:.0f}% of the time on average.",
             "A machine with more cores helps only where this is high.",
             "See System usage for each node.",
-            severity="info",
-        )
-    if analysis.times.duration:
-        yield Finding(
-            "How long it took",
-            f"The traces cover {seconds(analysis.times.duration)}.",
-            "Run longer with the profiler on to learn more.",
-            "More samples make every figure surer.",
             severity="info",
         )
 
@@ -278,3 +302,10 @@ def _fired(analysis: ProfilerAnalysis, rule: str) -> bool:
 
 def _any_issue(analysis: ProfilerAnalysis) -> bool:
     return any(result.verdict is Verdict.ISSUE for result in analysis.rules)
+
+
+def _count(content: Mapping[str, object]) -> float:
+    try:
+        return float(str(content.get("RuleTriggered", 0)))
+    except ValueError:
+        return 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from core.errors import UserFacingError
@@ -29,7 +30,9 @@ def read_profile(source: Path | str, report: Report = ignore_progress, cancel: C
             raise UserFacingError(
                 f"There is no folder {path}.", fix="Choose the folder of a job, or its profiler-output."
             )
-        return _read_folder(str(source), path, report, cancel)
+        profile = _read_folder(str(source), path, report, cancel)
+    # What lay in a copy is gone with it.
+    return profile if path.exists() else replace(profile, aws_report=None)
 
 
 @contextmanager
@@ -40,9 +43,12 @@ def local_copy(
     if not str(source).startswith("s3://"):
         yield Path(source).expanduser()
         return
-    from core.profiler.s3 import download
+    from core.profiler.s3 import download, download_report
 
     with tempfile.TemporaryDirectory(prefix="sagehound-profiler-", ignore_cleanup_errors=True) as folder:
+        if str(source).lower().endswith(".html"):
+            yield download_report(str(source), Path(folder))
+            return
         download(str(source), Path(folder), report, cancel)
         yield Path(folder)
 

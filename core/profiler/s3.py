@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,15 +30,10 @@ def download(
         UserFacingError: S3 cannot be reached or refuses, or there is no profiler file.
         Cancelled: through `cancel`.
     """
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    bucket, prefix = _parts(address)
     prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
-    try:
-        config = Config(max_pool_connections=_THREADS, retries={"mode": "adaptive", "max_attempts": 5})
-        s3 = client if client is not None else boto3.client("s3", config=config)
+    with _errors_in_words(address):
+        s3 = client if client is not None else _client()
         keys = _list(s3, bucket, prefix)
         if not keys:
             raise UserFacingError(
@@ -45,6 +42,41 @@ def download(
                 "Give the job's own prefix, s3://bucket/…/<job name>.",
             )
         return _fetch(s3, bucket, prefix, keys, folder, report, cancel)
+
+
+def download_report(address: str, folder: Path, client: Any | None = None) -> Path:
+    """Copy one HTML file of AWS's, s3://bucket/…/profiler-report.html, into `folder`.
+
+    Raises:
+        UserFacingError: S3 cannot be reached or refuses, or it is not there.
+    """
+    bucket, key = _parts(address)
+    target = folder / "profiler-report.html"
+    with _errors_in_words(address):
+        (client if client is not None else _client()).download_file(bucket, key, str(target))
+    return target
+
+
+def _parts(address: str) -> tuple[str, str]:
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def _client() -> Any:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3", config=Config(max_pool_connections=_THREADS, retries={"mode": "adaptive", "max_attempts": 5})
+    )
+
+
+@contextmanager
+def _errors_in_words(address: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
     except (BotoCoreError, ClientError) as error:
         raise UserFacingError(
             f"The profiler files under {address} could not be read.",

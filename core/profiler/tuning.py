@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +42,7 @@ def tuning_document(
         UserFacingError: no trial has a profile.
         Cancelled: through `cancel`.
     """
-    read = []
-    for number, trial in enumerate(trials):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        report(Progress(number, len(trials), "Reading the trials' profiles", "trials"))
-        own = tuple(outcome for outcome in outcomes if outcome.job == trial.name)
-        read.append(_Trial(trial, _profile(trial, folder_of(trial.name)), own))
+    read = list(_read(trials, folder_of, outcomes, report, cancel))
     known = [trial for trial in read if trial.analysis is not None]
     if not known:
         raise UserFacingError(
@@ -72,6 +66,21 @@ def tuning_document(
         *own_sections[1:],
     )
     return Document("Profiler report", job.name, sections, footer(), facts)
+
+
+def _read(
+    trials: Sequence[TrainingJob],
+    folder_of: Callable[[str], Path | None],
+    outcomes: Sequence[RuleOutcome],
+    report: Report,
+    cancel: CancelToken | None,
+) -> Iterator[_Trial]:
+    for number, trial in enumerate(trials):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        report(Progress(number, len(trials), "Reading the trials' profiles", "trials"))
+        own = tuple(outcome for outcome in outcomes if outcome.job == trial.name)
+        yield _Trial(trial, _profile(trial, folder_of(trial.name)), own)
 
 
 def _profile(trial: TrainingJob, folder: Path | None) -> ProfilerAnalysis | None:

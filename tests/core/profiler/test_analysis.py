@@ -135,6 +135,8 @@ def test_only_verdicts_of_aws_are_enough(writer: Any) -> None:
     analysis = analyse(writer.root)
     assert analysis.aws_rules["BatchSize"]["Datapoints"] == 9
     assert analysis.nodes == ()
+    assert analysis.findings[0].title == "AWS's report found: BatchSize"
+    assert "No rule found an issue" not in {finding.title for finding in analysis.findings}
 
 
 def test_bucketed_keeps_extremes() -> None:

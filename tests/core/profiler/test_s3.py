@@ -61,6 +61,18 @@ def test_only_the_profilers_files_are_fetched(bucket: Any, writer: Any, tmp_path
     assert not list((tmp_path / "a").glob("escaped.json"))
 
 
+def test_a_report_of_aws_in_a_bucket(bucket: Any, writer: Any, tmp_path: Path) -> None:
+    writer.system(duration=1)
+    _upload(bucket, writer.root, "job/profiler-output")
+    key = "job/rule-output/ProfilerReport-1/profiler-output/profiler-report.html"
+    bucket.put_object(Bucket="profiles", Key=key, Body=b"<html>by AWS</html>")
+    assert export(f"s3://profiles/{key}", tmp_path / "aws.html").read_bytes() == b"<html>by AWS</html>"
+    assert b"by AWS" not in export("s3://profiles/job", tmp_path / "ours.html").read_bytes()
+    assert analyse("s3://profiles/job").aws_report is None, "the copy it lay in is gone"
+    with pytest.raises(UserFacingError, match="could not be read"):
+        export("s3://profiles/none.html", tmp_path / "none.html")
+
+
 def test_an_empty_prefix(bucket: Any) -> None:
     with pytest.raises(UserFacingError, match="no profiler files under s3://profiles/none"):
         analyse("s3://profiles/none")
