@@ -12,7 +12,7 @@ from gui.models.curves import Curves, Series
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
-MAX_POINTS = 400
+MAX_POINTS = 300
 """A curve with more points is drawn by the lowest and highest of each stretch, which looks the same."""
 
 

@@ -19,6 +19,7 @@ from gui.widgets.curve_colours import CURVE_COLOURS
 from gui.widgets.plotting import Plot, curve, pen
 from gui.widgets.trial_curves import Array, Bundle, Bundler, nearest
 
+REDRAW_MS = 200
 _HOVER_PIXELS = 24.0
 _WINDOWS = (("Raw", 1), ("Smooth", 5), ("Smoother", 15))
 _PAIRS = (
@@ -73,8 +74,11 @@ class TrialPlot(QWidget):
         self._thick = [curve(antialias=True) for _ in range(2)]
         self._top = [curve(antialias=True) for _ in range(2)]
         self._dots = pg.ScatterPlotItem(size=6, pen=None)
-        for item in (*self._faint, self._dots, *self._thick, *self._top):
+        for item in self._faint:
             self.plot.addItem(item)
+        # The rest repeats what the faint curves show: no need to look at it for the range.
+        for item in (self._dots, *self._thick, *self._top):
+            self.plot.addItem(item, ignoreBounds=True)
         self.plot.restyled.connect(self.schedule)
         self.plot.scene().sigMouseMoved.connect(self._on_moved)
         self.plot.scene().sigMouseClicked.connect(self._on_clicked)
@@ -161,9 +165,9 @@ class TrialPlot(QWidget):
     # Drawing ---------------------------------------------------------------------------------------------------
 
     def schedule(self) -> None:
-        """Draw soon: at most ten times a second, and never more than a tenth of the time."""
+        """Draw soon: at most five times a second (the feed tells four times), and less often when it costs much."""
         if not self._timer.isActive():
-            self._timer.start(max(100, round(10 * self._cost_ms)))
+            self._timer.start(max(REDRAW_MS, round(20 * self._cost_ms)))
 
     def redraw(self) -> None:
         """Draw everything now."""
@@ -190,8 +194,9 @@ class TrialPlot(QWidget):
         for at, item in enumerate(self._faint):
             colour, second = at % len(CURVE_COLOURS), at // len(CURVE_COLOURS)
             bundle = self._bundle_of(metrics, second, by_colour[colour])
-            item.setPen(pen(CURVE_COLOURS[colour], 1.0, alpha, dashed=bool(second)))
-            item.setData(bundle.x, bundle.y)
+            if len(bundle.x) or item.xData is not None:
+                item.setPen(pen(CURVE_COLOURS[colour], 1.0, alpha, dashed=bool(second)))
+                item.setData(bundle.x, bundle.y)
             if not second:
                 shown.append(bundle)
                 spots += _single_points(bundle, CURVE_COLOURS[colour])
