@@ -8,17 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.engines.base import Capabilities, Engine
+from core.engines.base import Capabilities, Endpoint, Engine
 from core.engines.local.logtail import read_lines
 from core.engines.sagemaker.artifacts import fetch_model, sync_output
 from core.engines.sagemaker.aws import Aws
+from core.engines.sagemaker.connect import role_arn
 from core.engines.sagemaker.definition import check
+from core.engines.sagemaker.endpoints import Endpoints, Hosting
 from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.forecast import CloudForecast, cloud_forecast
 from core.engines.sagemaker.launcher import Launcher
 from core.engines.sagemaker.place import CloudNotes, Place
 from core.engines.sagemaker.poller import Poller
 from core.engines.sagemaker.pricing import Bill, PriceList, bill_of
+from core.engines.sagemaker.rehearsal import Rehearsal, rehearse
 from core.engines.sagemaker.source import Source
 from core.errors import EngineError, ModelError
 from core.jobs.contract import JobFolder
@@ -26,7 +29,7 @@ from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
-from core.progress import CancelToken, Report, ignore_progress
+from core.progress import CancelToken, Progress, Report, ignore_progress
 from core.rows import new_record
 from core.store import Store
 from core.tuning.search import check_strategy
@@ -52,7 +55,7 @@ class SageMakerEngine(Engine):
     """
 
     name = "sagemaker"
-    capabilities = Capabilities(costs_money=True, deploys=False, max_parallel_jobs=100)
+    capabilities = Capabilities(costs_money=True, deploys=True, max_parallel_jobs=100)
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class SageMakerEngine(Engine):
     ) -> None:
         self._paths, self._store, self.aws, self.place = paths, store, aws, place
         self.prices = PriceList(aws)
+        self.hosted = Endpoints(aws, self.prices)
         self._launcher = Launcher(aws, place, paths, source)
         self._poller = Poller(aws, paths, store, self._launcher, interval, settle)
 
@@ -226,6 +230,36 @@ class SageMakerEngine(Engine):
         if notes.checkpoints and isinstance(job, TrainingJob):
             sync_output(self.aws, notes.checkpoints, folder, job.status.is_final, job.artifact or "")
         return folder.root
+
+    def deploy(
+        self,
+        job: str,
+        name: str,
+        hosting: Hosting,
+        picture: Path,
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Rehearsal:
+        """Rehearse a job's model archive here, with a picture, then create the endpoint `name` from it.
+
+        Raises:
+            ModelError: the job has no model, or the rehearsal failed; nothing was created.
+            EngineError: AWS refused.
+        """
+        self.fetch_artifact(job, report, cancel)
+        report(Progress(0, None, "Rehearsing the archive on this computer"))
+        rehearsal = rehearse(self._folder(job).artifact, picture)
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        record = self._store.job(job)
+        assert isinstance(record, TrainingJob)
+        assert record.artifact is not None
+        self.hosted.create(name, job, record.artifact, role_arn(self.aws, self.place.role), hosting)
+        return rehearsal
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """All endpoints of the region, ours first."""
+        return self.hosted.all()
 
     def close(self) -> None:
         """End the watching; jobs go on."""
