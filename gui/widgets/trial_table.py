@@ -27,7 +27,7 @@ from gui.widgets.pill import status_look
 
 _WIDTHS = {TrialColumn.NUMBER: 84, TrialColumn.STATUS: 132, TrialColumn.OBJECTIVE: 112, TrialColumn.DURATION: 84}
 
-_NARROWEST, _WIDEST = 112, 180
+_NARROWEST, _WIDEST = 128, 180
 """Pixels of a hyperparameter's column; they share the room there is."""
 
 
