@@ -237,7 +237,6 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             _gain(analysis, shares[largest]),
             severity="info",
         )
-    yield from _good_to_know_of_the_machine(analysis)
     if analysis.steps and not any(mode.outlier_count for mode in analysis.steps):
         mode = analysis.steps[0]
         yield Finding(
@@ -255,6 +254,7 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "There is no easy gain left that these rules know.",
             severity="info",
         )
+    yield from _good_to_know_of_the_machine(analysis)
     if analysis.times.duration:
         yield Finding(
             "How long it took",

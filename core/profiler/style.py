@@ -95,8 +95,12 @@ svg.bar{height:26px}
 .legend i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:6px}
 footer{color:var(--muted);font-size:12px;padding-top:8px;padding-bottom:40px}
 @media screen and (max-width:820px){.charts{grid-template-columns:minmax(0,1fr)}}
-@media print{nav{display:none}body{font-size:10.5pt}section{break-inside:auto;border-color:#CCC}h2{break-after:avoid}
-header{padding-top:0}.findings{grid-template-columns:repeat(3,1fr)}.charts{grid-template-columns:1fr 1fr}
-tr{break-inside:avoid}.finding{break-inside:avoid}@page{margin:14mm}}
+@media print{nav{display:none}body{font-size:8.8pt}
+header,main,footer{padding-left:0;padding-right:0}header{padding-top:0}
+section{border:0;border-top:1px solid var(--line);border-radius:0;padding:12px 0;margin:0}h2{break-after:avoid}
+h1{font-size:17pt}h2{font-size:13pt}table{font-size:8pt}th,.legend,figcaption{font-size:7.5pt}.tick{font-size:12.5px}
+.findings{grid-template-columns:repeat(3,1fr);gap:10px}.finding{break-inside:avoid;padding:10px}
+.finding h3{font-size:10pt}
+.figures{grid-template-columns:repeat(6,1fr)}.figures dd{font-size:11pt}tr{break-inside:avoid}@page{margin:14mm}}
 """
 )
