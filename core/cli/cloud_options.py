@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
@@ -30,3 +31,48 @@ def add_resource_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--network-isolation", action="store_true", help="let the container reach no network")
     group.add_argument("--kms-key", default="", metavar="ID", help="encrypt volume and output with your key")
     group.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="one more tag of the job")
+
+
+def add_cloud_commands(
+    command: Callable[[str, str], argparse.ArgumentParser], add_split: Callable[[argparse.ArgumentParser], None]
+) -> None:
+    """The commands that only make sense with an AWS account."""
+    upload = command("upload", "upload a dataset to S3: only what is new, each object checked")
+    upload.add_argument("dataset", help="a folder of labelled pictures, or `sample`")
+    upload.add_argument("destination", metavar="s3://BUCKET/PREFIX", help="its version is put below this")
+    add_split(upload)
+    _add_preflight(command("preflight", "check the AWS account before anything is billed"))
+    adopt = command("adopt", "follow a job of the AWS account that was not started here")
+    adopt.add_argument("job", nargs="?", default="", help="its name; without one, the latest jobs are listed")
+    adopt.add_argument("--detach", action="store_true", help="return at once; it is followed all the same")
+    _add_deploy(deploy := command("deploy", "rehearse a model on this computer, then make an endpoint of it"))
+    endpoints = command("endpoints", "list the endpoints of the region: age, price, cost so far")
+    endpoints.add_argument("--delete-expired", action="store_true", help="delete those of Sagehound whose life is over")
+    undeploy = command("undeploy", "delete an endpoint, its configuration and its model")
+    undeploy.add_argument("name", help="the endpoint's name")
+    undeploy.add_argument("--force", action="store_true", help="also one that Sagehound did not make")
+    for parser in (upload, adopt, deploy, endpoints, undeploy):
+        add_connection_options(parser)
+
+
+def _add_preflight(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--instance-type", default="ml.m5.xlarge", metavar="TYPE", help="of jobs (default %(default)s)")
+    parser.add_argument("--spot", action="store_true", help="jobs on spot instances")
+    parser.add_argument("--parallel", type=int, default=1, metavar="N", help="jobs at once (default 1)")
+    parser.add_argument("--endpoint-type", metavar="TYPE", help="also check the quota of endpoints on this type")
+    parser.add_argument("--roles", action="store_true", help="list the roles that SageMaker may take on")
+    parser.add_argument("--policies", action="store_true", help="print the least-privilege policies to copy")
+    parser.add_argument("--create-bucket", metavar="NAME", help="create this bucket: private, encrypted")
+    add_connection_options(parser)
+
+
+def _add_deploy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", help="a job's name or `best`")
+    parser.add_argument("--name", help="of the endpoint (default: the training job's)")
+    parser.add_argument("--instance-type", metavar="TYPE", help="a machine that is always on (default: serverless)")
+    parser.add_argument("--memory-mb", type=int, default=4096, metavar="MB", help="of serverless (default 4096)")
+    parser.add_argument(
+        "--lifetime", type=float, default=2.0, metavar="HOURS", help="delete it after (default 2; 0: never)"
+    )
+    parser.add_argument("--picture", metavar="FILE", help="what to rehearse with (default: one of the dataset)")
+    parser.add_argument("--detach", action="store_true", help="return before it is in service")

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from core.cli.cloud_options import add_connection_options, add_resource_options
+from core.cli.cloud_options import add_cloud_commands, add_connection_options, add_resource_options
 from core.cli.console import Console
 from core.errors import Cancelled, UsageError, UserFacingError
 from core.paths import AppPaths
@@ -36,6 +36,11 @@ _COMMANDS = {
     "rules": "core.cli.debug:rules",
     "report": "core.cli.debug:report",
     "upload": "core.cli.cloud:upload",
+    "preflight": "core.cli.cloud:preflight",
+    "adopt": "core.cli.cloud:adopt",
+    "deploy": "core.cli.cloud:deploy",
+    "endpoints": "core.cli.cloud:endpoints",
+    "undeploy": "core.cli.cloud:undeploy",
 }
 
 
@@ -78,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_job_commands(command)
     _add_predict_commands(command)
     _add_debug_commands(command)
-    _add_cloud_commands(command)
+    add_cloud_commands(command, _add_split_options)
     return parser
 
 
@@ -190,14 +195,6 @@ def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
     report = command("report", "write the profiler report")
     report.add_argument("job", metavar="JOB|PROFILER-PATH", help="a job's name, a folder or an s3:// address")
     report.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.html or FILE.pdf")
-
-
-def _add_cloud_commands(command) -> None:  # type: ignore[no-untyped-def]
-    upload = command("upload", "upload a dataset to S3: only what is new, each object checked")
-    upload.add_argument("dataset", help="a folder of labelled pictures, or `sample`")
-    upload.add_argument("destination", metavar="s3://BUCKET/PREFIX", help="its version is put below this")
-    _add_split_options(upload)
-    add_connection_options(upload)
 
 
 def _fail(console: Console, message: str, status: int) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.console import Console, table
-from core.errors import PictureError, UsageError
+from core.errors import JobNotFound, PictureError, UsageError
 from core.paths import AppPaths
 from core.predict.evaluate import Evaluation
 from core.predict.intake import gather
@@ -45,8 +45,14 @@ class Classified:
 
 
 def classify_pictures(workbench: Workbench, images: list[str], model: str, top: int, console: Console) -> Classified:
-    """Ask the model of the job `model` about pictures and folders of them."""
-    name, folder = workbench.model_folder(model, console.progress, CancelToken())
+    """Ask the model of the job `model`, or the endpoint of that name, about pictures and folders of them."""
+    try:
+        name, folder = workbench.model_folder(model, console.progress, CancelToken())
+    except JobNotFound:
+        answers_there = _at_endpoint(workbench, images, model, top, console)
+        if answers_there is None:
+            raise
+        return answers_there
     intake = gather([Path(image).expanduser() for image in images], console.progress, CancelToken())
     sources = [picture.source for picture in intake.pictures]
     answers: list[Answer] = []
@@ -55,6 +61,18 @@ def classify_pictures(workbench: Workbench, images: list[str], model: str, top: 
         predictor.load(folder, name, console.progress)
         answers = predictor.classify(sources, top, console.progress, CancelToken())
     return Classified(name, answers, intake.refused)
+
+
+def _at_endpoint(workbench: Workbench, images: list[str], name: str, top: int, console: Console) -> Classified | None:
+    from core.engines.sagemaker.open import Connection
+
+    if not Connection.recall(workbench.settings).bucket:
+        return None  # nobody has used an AWS account here
+    from core.cli.cloud import classify as classify_there
+
+    intake = gather([Path(image).expanduser() for image in images], console.progress, CancelToken())
+    answers = classify_there(workbench, name, [picture.source for picture in intake.pictures], top, console)
+    return None if answers is None else Classified(name, answers, intake.refused)
 
 
 def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:

@@ -54,7 +54,7 @@ class Endpoints:
     """The endpoints of one account and region."""
 
     def __init__(self, aws: Aws, prices: PriceList) -> None:
-        self._aws, self._prices = aws, prices
+        self.aws, self._prices = aws, prices
 
     def create(self, name: str, job: str, model_uri: str, role_arn: str, hosting: Hosting) -> None:
         """Create model, configuration and endpoint `name`, and return; it is InService minutes later.
@@ -65,8 +65,8 @@ class Endpoints:
         """
         check_job_name(name, 63)
         tags = self._tags(job, hosting)
-        client, made = self._aws.sagemaker, []
-        with translated(f"The endpoint {name} could not be created.", self._aws.profile):
+        client, made = self.aws.sagemaker, []
+        with translated(f"The endpoint {name} could not be created.", self.aws.profile):
             try:
                 client.create_model(
                     ModelName=name,
@@ -86,9 +86,9 @@ class Endpoints:
 
     def all(self) -> list[Endpoint]:
         """All endpoints of the region, ours first, then the newest first; others are marked as not ours."""
-        client, found = self._aws.sagemaker, []
+        client, found = self.aws.sagemaker, []
         more: dict[str, str] = {}
-        with translated("The endpoints could not be listed.", self._aws.profile):
+        with translated("The endpoints could not be listed.", self.aws.profile):
             while True:
                 answer = client.list_endpoints(MaxResults=_PAGE, **more)
                 found += [self._describe(item["EndpointName"]) for item in answer["Endpoints"]]
@@ -102,7 +102,7 @@ class Endpoints:
 
     def get(self, name: str) -> Endpoint | None:
         """One endpoint; None if there is none of that name."""
-        with translated(f"The endpoint {name} could not be described.", self._aws.profile):
+        with translated(f"The endpoint {name} could not be described.", self.aws.profile):
             return self._describe(name)
 
     def delete(self, name: str, others_too: bool = False) -> None:
@@ -111,8 +111,8 @@ class Endpoints:
         Raises:
             EngineError: there is none, it is not one of Sagehound's, or AWS refused.
         """
-        client = self._aws.sagemaker
-        with translated(f"The endpoint {name} could not be deleted.", self._aws.profile):
+        client = self.aws.sagemaker
+        with translated(f"The endpoint {name} could not be deleted.", self.aws.profile):
             found = self._describe(name)
             if found is None:
                 raise EngineError(f"There is no endpoint called {name}.", fix="List them with `sagehound endpoints`.")
@@ -145,7 +145,7 @@ class Endpoints:
         return gone
 
     def _describe(self, name: str) -> Endpoint | None:
-        client = self._aws.sagemaker
+        client = self.aws.sagemaker
         try:
             found = client.describe_endpoint(EndpointName=name)
         except client.exceptions.ClientError as error:
@@ -170,8 +170,8 @@ class Endpoints:
     def _instance(self, config: str) -> tuple[str, int]:
         """Instance type and count of a configuration; "" for serverless."""
         try:
-            described = self._aws.sagemaker.describe_endpoint_config(EndpointConfigName=config)
-        except self._aws.sagemaker.exceptions.ClientError:
+            described = self.aws.sagemaker.describe_endpoint_config(EndpointConfigName=config)
+        except self.aws.sagemaker.exceptions.ClientError:
             return "unknown", 1  # the configuration was deleted under the endpoint
         variant: Mapping[str, Any] = described["ProductionVariants"][0]
         return str(variant.get("InstanceType", "")), int(variant.get("InitialInstanceCount", 1))
@@ -181,9 +181,9 @@ class Endpoints:
             "SAGEMAKER_PROGRAM": "inference.py",
             "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
             "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
-            "SAGEMAKER_REGION": self._aws.region,
+            "SAGEMAKER_REGION": self.aws.region,
         }
-        image = serving_image(self._aws.region, hosting.instance_type or _CPU_TYPE)
+        image = serving_image(self.aws.region, hosting.instance_type or _CPU_TYPE)
         return {"Image": image, "ModelDataUrl": model_uri, "Environment": variables}
 
     def _tags(self, job: str, hosting: Hosting) -> Sequence[dict[str, str]]:
@@ -193,7 +193,7 @@ class Endpoints:
         return [{"Key": key, "Value": value} for key, value in values.items()]
 
     def _undo(self, name: str, made: Sequence[str]) -> None:
-        client = self._aws.sagemaker
+        client = self.aws.sagemaker
         for kind in reversed(made):
             try:
                 if kind == "model":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.engines.base import Capabilities, Endpoint, Engine
 from core.engines.local.logtail import read_lines
+from core.engines.sagemaker.adopt import Found, adopt, list_jobs
 from core.engines.sagemaker.artifacts import fetch_model, sync_output
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.connect import role_arn
@@ -256,6 +257,20 @@ class SageMakerEngine(Engine):
         assert record.artifact is not None
         self.hosted.create(name, job, record.artifact, role_arn(self.aws, self.place.role), hosting)
         return rehearsal
+
+    def adopt(self, name: str) -> None:
+        """Take a job that is in the account into the store, and follow it from now on.
+
+        Raises:
+            SpecError: it is known here already, or it is a trial.
+            JobNotFound: there is none.
+        """
+        adopt(self.aws, self._store, self._paths, name)
+        self._poller.wake()
+
+    def account_jobs(self) -> Sequence[Found]:
+        """The latest jobs of the account, newest first, known here or not."""
+        return list_jobs(self.aws, self._store)
 
     def endpoints(self) -> Sequence[Endpoint]:
         """All endpoints of the region, ours first."""

@@ -75,7 +75,7 @@ def rehearse(archive: Path, picture: Path) -> Rehearsal:
             )
         codes = ((folder / "code", "inference"), (ROOT, "training_scripts.inference"))
         with ThreadPoolExecutor(len(codes)) as pool:
-            served, here = pool.map(lambda code: _ask(*code, folder, picture), codes)
+            served, here = pool.map(lambda code: _ask(code[0], code[1], folder, picture), codes)
     ours, theirs = dict(_classes(here)), dict(_classes(served))
     if ours.keys() != theirs.keys() or any(abs(ours[label] - theirs[label]) > TOLERANCE for label in ours):
         raise ModelError(
