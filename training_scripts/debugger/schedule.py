@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from training_scripts.debugger.settings import COLLECTIONS, Settings
 
-FIRST_STEPS = 5
+CERTAIN_STEPS, FIRST_STEPS = 2, 5
 AUTOMATIC_INTERVAL = 5
 TIME_SHARE, FREE_SECONDS = 0.03, 0.03
 FREE_EVALUATIONS = 30
@@ -19,9 +19,9 @@ _KEPT = 0.75
 class Schedule:
     """Decides what a step saves.
 
-    With a set interval every such step saves. Without one, the first 5 steps do (there a bad start shows), then every
-    5th, as long as all saving together has cost at most 3 % of the job's time so far, plus 30 ms that a short job may
-    spend. The first 30 evaluations are saved in any case: each is one small step, and rules wait for them.
+    With a set interval every such step saves. Without one, the first 2 steps do, then the next 3 (there a bad start
+    shows) and every 5th, as long as all saving together has cost at most 3 % of the job's time so far, plus 30 ms that
+    a short job may spend. The first 30 evaluations are saved in any case: each is one small step, and rules wait for them.
 
     Each time a quarter of what is left of the byte budget is used up the interval doubles, so that the budget lasts
     for a long job too; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.
@@ -92,12 +92,11 @@ class Schedule:
     def _is_step(self, step: int) -> bool:
         if self._fixed is not None:
             return step % self.interval == 0
-        if step < FIRST_STEPS:
-            self._next = FIRST_STEPS
+        if step < CERTAIN_STEPS:
             return True
         if step < self._next or not self._affordable():
             return False
-        self._next = step + self.interval
+        self._next = step + 1 if step + 1 < FIRST_STEPS else max(step + self.interval, FIRST_STEPS)
         return True
 
     def _affordable(self) -> bool:

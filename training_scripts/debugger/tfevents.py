@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,7 @@ def _to_varint(value: int) -> bytes:
     return bytes(parts)
 
 
+@lru_cache(maxsize=64)
 def _plugin(name: str, content: str) -> bytes:
     return _field(1, _field(1, name.encode()) + _field(2, content.encode()))
 
