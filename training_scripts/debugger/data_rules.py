@@ -204,8 +204,7 @@ class ClassCollapse(HealthRule):
 
     At the end of an evaluation at least `share` of its predictions are one class, the commonest label has less than
     `label_share`, at least `samples` were seen, and it was so in `patience` evaluations in a row: after the first
-    epoch many a healthy network still guesses one class. Logits and labels come from the collections `predictions`
-    and `labels`.
+    epoch many a healthy network still guesses one class. Logits and labels are the inputs of the loss.
     """
 
     meaning: ClassVar[str] = "The network answers with one class whatever the picture shows."
@@ -228,7 +227,8 @@ class ClassCollapse(HealthRule):
             self._labels.clear()
             self._predicted.clear()
             return fired
-        labels, predictions = _labels_and_predictions(self, step, "labels", "predictions", "labels", "predictions")
+        names = ("Loss_input_1$", "Loss_input_0$", "labels", "predictions")
+        labels, predictions = _labels_and_predictions(self, step, *names)
         if labels is not None and predictions is not None and predictions.ndim > 1:
             self._predicted.update(predictions.argmax(axis=-1).tolist())
             self._labels.update(labels.tolist())

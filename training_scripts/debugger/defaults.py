@@ -11,11 +11,19 @@ from typing import Any
 
 from training_scripts.debugger.rules import ALIASES
 
-LOSS, LOGITS, LABELS = "_output_0$", "_input_0$", "_input_1$"
+_FOREIGN: dict[str, dict[str, str]] = {
+    "LossNotDecreasing": {"patience": "3", "converged_percent": "50"},
+    "Overtraining": {"patience_train": "50", "patience_validation": "50", "delta": "0.001"},
+    "AllZero": {"tensor_regex": ".*[rR]e[lL][uU]_output"},
+    "DeadRelu": {"tensor_regex": ".*[rR]e[lL][uU]_output", "threshold_layer": "80"},
+}
 
 
 def default_rules(hyperparameters: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Name -> parameters of the rules for a training with these hyperparameters of train.py."""
+    """Name -> parameters of the rules for a training with these hyperparameters of train.py.
+
+    Without any, they are for a trial that another script wrote: through AWS Debugger it has losses of batches only.
+    """
     rules: dict[str, dict[str, str]] = {
         "NotANumber": {},
         "ExplodingTensor": {"collection_names": "gradients,weights,biases"},
@@ -57,7 +65,7 @@ def default_rules(hyperparameters: Mapping[str, Any]) -> dict[str, dict[str, str
         if str(hyperparameters.get("weights")) == "none":
             # From random weights only, and only what is wrong by orders of magnitude.
             rules["PoorWeightInitialization"] = {"threshold": "1000", "distribution_range": "1e-7"}
-    return rules
+    return rules if hyperparameters else rules | _FOREIGN
 
 
 def chosen_rules(

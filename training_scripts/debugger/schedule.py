@@ -21,7 +21,7 @@ class Schedule:
 
     With a set interval every such step saves. Without one, the first 2 steps do, then the next 3 (there a bad start
     shows) and every 5th, as long as all saving together has cost at most 3 % of the job's time so far, plus 30 ms that
-    a short job may spend. The first 30 evaluations are saved in any case: each is one small step, and rules wait for them.
+    a short job may spend. The first 30 evaluations are saved in any case: each is one small step that rules wait for.
 
     Each time a quarter of what is left of the byte budget is used up the interval doubles, so that the budget lasts
     for a long job too; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.

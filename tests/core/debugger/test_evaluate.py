@@ -130,3 +130,21 @@ def test_neither_torch_nor_smdebug_nor_the_sdk_is_brought_in(job):
     count, modules = json.loads(done.stdout)
     assert count > 10
     assert modules == []
+
+
+def test_a_trial_of_another_script_gets_rules_for_losses_of_batches(tmp_path):
+    """As smdebug's own hook writes it: no epochs, no collections of ours."""
+    import numpy as np
+
+    from training_scripts.debugger.writer import Saved, TrialWriter
+
+    writer = TrialWriter(tmp_path / "debug-output")
+    writer.write_collections({}, {"losses": ["[Ll]oss_(?!input).*output"], "gradients": ["^gradient"]}, 10)
+    for step in range(0, 100, 10):
+        dead = np.zeros((4, 8, 3, 3), np.float32)
+        writer.write_step(step, "TRAIN", step, [
+            Saved("CrossEntropyLoss_output_0", np.float32(1.0)),
+            Saved("layer1.relu_output_0", dead),
+        ])  # fmt: skip
+    found = {o.rule for o in evaluate(tmp_path) if o.status is RuleStatus.ISSUES_FOUND}
+    assert found == {"LossNotDecreasing", "AllZero", "DeadRelu"}
