@@ -60,8 +60,6 @@ class Settings:
         "Local trains on this computer and costs nothing. SageMaker runs paid jobs in your AWS account.",
         choices=(("local", "Local"), ("sagemaker", "Amazon SageMaker")),
     )
-    aws_profile: str = _setting("", ENGINE_SECTION, "AWS profile", "Empty: the default credentials of this computer.")
-    aws_region: str = _setting("", ENGINE_SECTION, "AWS region", "Empty: the region of the profile.")
     valid_percent: int = _setting(
         15, "New datasets", "Valid share", "How much of a dataset picks the best trial.", low=5, high=45, suffix=" %"
     )

@@ -86,6 +86,24 @@ class Workbench:
             before.close()
         return cloud
 
+    def use_local(self) -> None:
+        """Start jobs on this machine from now on; those on SageMaker are followed where a connection is known."""
+        with self._engine_lock:
+            before, self._engine = self._engine, self._default_engine()
+        if before is not None:
+            before.close()
+
+    @property
+    def cloud(self) -> SageMakerEngine | None:
+        """The SageMaker engine, whether new jobs start on it or old ones are followed; None without a connection."""
+        from core.engines.routing import RoutingEngine
+        from core.engines.sagemaker.engine import SageMakerEngine
+
+        engine: Engine | None = self.engine
+        if isinstance(engine, RoutingEngine):
+            engine = engine.engine(SageMakerEngine.name)
+        return engine if isinstance(engine, SageMakerEngine) else None
+
     def _default_engine(self) -> Engine:
         """Jobs start on this machine; those that run on SageMaker are followed where a connection is known."""
         from core.engines.local.engine import LocalEngine

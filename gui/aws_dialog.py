@@ -1,4 +1,4 @@
-"""What connecting to AWS means, before anything is sent; and which profile and region to use when it is."""
+"""Connecting to AWS: what it means before anything is sent, whose account it is, and where jobs may work there."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import configparser
 import os
 from pathlib import Path
 
-from PySide6.QtWidgets import QComboBox, QDialog, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
+from core.engines.sagemaker.account import Account, look_around
+from core.engines.sagemaker.open import Connection
 from core.errors import UserFacingError
-from core.settings import SettingsFile
+from core.progress import CancelToken, Report
+from gui.bridge import Bridge, Handle
+from gui.cloud import CloudSession
 from gui.theme import GRID
 from gui.widgets.basics import button, label
 from gui.widgets.card import Card
-from gui.widgets.feedback import IconLabel, InlineError
+from gui.widgets.connect_form import ConnectForm
+from gui.widgets.feedback import IconLabel, InlineError, ProgressRow
+from gui.widgets.policies import PoliciesDialog
 
 _WHAT_IT_DOES = (
     ("check-circle", "Your credentials stay where they are. Sagehound uses the AWS default chain or a named profile."),
@@ -24,80 +31,154 @@ _WHAT_IT_DOES = (
 
 
 class AwsDialog(QDialog):
-    """Explains, and remembers profile and region. It sends nothing."""
+    """Explains, looks around when asked to, and switches the engine. Nothing is sent before Connect is pressed.
 
-    def __init__(self, parent: QWidget | None, file: SettingsFile) -> None:
+    Signals:
+        chosen(Connection): use SageMaker with this connection.
+        local_chosen(): go back to this computer.
+    """
+
+    chosen = Signal(object)
+    local_chosen = Signal()
+
+    def __init__(self, parent: QWidget | None, session: CloudSession, bridge: Bridge) -> None:
         super().__init__(parent)
         self.setWindowTitle("Connect to AWS")
         self.setModal(True)
-        self._file = file
-        self.profile = QComboBox()
-        self.profile.setEditable(True)
-        self.profile.setAccessibleName("AWS profile")
-        self.profile.addItem("")
-        self.profile.addItems(aws_profiles())
-        self.profile.setCurrentText(file.current.aws_profile)
-        line = self.profile.lineEdit()
-        assert line is not None
-        line.setPlaceholderText("Default credentials")
-        self.region = QLineEdit(file.current.aws_region)
-        self.region.setPlaceholderText("Region of the profile")
-        self.region.setAccessibleName("AWS region")
-        self._error = InlineError()
-        self.save = button("Use SageMaker", icon_name="cloud", kind="primary")
-        self.save.clicked.connect(self._on_save)
-        later = button("Not now", kind="ghost")
-        later.clicked.connect(self.reject)
-        self._note = label("", "muted", wrap=True)
-        self._build(later)
-        if not sagemaker_is_here():
-            self.save.setEnabled(False)
-            self._note.setText("So far the command line alone runs jobs there: sagehound tune --engine sagemaker.")
-        else:
-            self._note.setText("The engine changes with the next start. Nothing is sent until you start a job.")
+        self._session, self._bridge = session, bridge
+        self._looking: Handle | None = None
+        self.form = ConnectForm(session.connection, aws_profiles())
+        self.error, self.progress = InlineError(), ProgressRow()
+        self.use = button("Use SageMaker", icon_name="cloud", kind="primary")
+        self.local = button("Use this computer", icon_name="chip", tip="New jobs run here again; those on AWS go on")
+        self.local.setVisible(session.active)
+        self.policies = button("Policies to copy…", icon_name="copy", kind="link")
+        self.reason = label("", "caption", wrap=True)
+        self._lay_out()
+        self._connect()
+        self._refresh()
 
-    def _build(self, later: QWidget) -> None:
-        card = Card("What it does")
+    def _lay_out(self) -> None:
+        self._explained = Card("What it does")
         for icon_name, sentence in _WHAT_IT_DOES:
             line = QHBoxLayout()
             line.setSpacing(12)
             line.addWidget(IconLabel(icon_name, 20, "accent"))
             line.addWidget(label(sentence, "body", wrap=True), 1)
-            card.body.addLayout(line)
-        form = QGridLayout()
-        form.setHorizontalSpacing(GRID)
-        for column, (text, field) in enumerate((("Profile", self.profile), ("Region", self.region))):
-            form.addWidget(label(text, "caption"), 0, column)
-            form.addWidget(field, 1, column)
-            form.setColumnStretch(column, 1)
+            self._explained.body.addLayout(line)
+        account = Card("Account")
+        account.add_action(self.policies)
+        account.add(self.form)
+        account.add(self.progress)
+        self.later = button("Not now", kind="ghost")
         bar = QHBoxLayout()
         bar.setSpacing(GRID)
-        bar.addStretch(1)
-        bar.addWidget(later)
-        bar.addWidget(self.save)
+        bar.addWidget(self.reason, 1)
+        for widget in (self.later, self.local, self.use):
+            bar.addWidget(widget)
         box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
         box.addWidget(label("Run jobs on Amazon SageMaker", "title"))
         box.addWidget(label("The tabs, the words and the files stay the same. Only the computer is another.", "muted"))
-        box.addWidget(card)
-        box.addLayout(form)
-        box.addWidget(self._note)
-        box.addWidget(self._error)
+        box.addWidget(self._explained)
+        box.addWidget(account)
+        box.addWidget(self.error)
+        box.addStretch(1)
         box.addLayout(bar)
-        self.setMinimumWidth(560)
+        self.setMinimumWidth(640)
 
-    def _on_save(self) -> None:
-        try:
-            self._file.change(
-                engine="sagemaker",
-                aws_profile=self.profile.currentText().strip(),
-                aws_region=self.region.text().strip(),
-            )
-        except UserFacingError as error:
-            self._error.show_error(error)
-            return
+    def _connect(self) -> None:
+        self.form.look_asked.connect(self.look)
+        self.form.create_asked.connect(self._on_create)
+        self.form.changed.connect(self._refresh)
+        self.progress.cancelled.connect(self._stop)
+        self.policies.clicked.connect(self._show_policies)
+        self.later.clicked.connect(self.reject)
+        self.local.clicked.connect(self._on_local)
+        self.use.clicked.connect(self._on_use)
+        self.finished.connect(lambda _result: self._stop())
+
+    # What the user does ----------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Ask AWS whose credentials these are, and what there is to choose from."""
+        connection = self.form.connection
+
+        def work(report: Report, cancel: CancelToken) -> Account:
+            from core.engines.sagemaker.aws import Aws
+
+            return look_around(Aws(connection.profile, connection.region), report, cancel)
+
+        self._begin("Asking AWS who you are")
+        self._looking = self._bridge.run(work, self._on_account, self._on_failed, self.progress.update_progress)
+
+    def _on_create(self, name: str) -> None:
+        connection = self.form.connection
+
+        def work(report: Report, cancel: CancelToken) -> Account:
+            from core.engines.sagemaker.aws import Aws
+            from core.engines.sagemaker.connect import create_bucket
+
+            aws = Aws(connection.profile, connection.region)
+            create_bucket(aws, name)
+            return look_around(aws, report, cancel)
+
+        def done(account: Account) -> None:
+            self._on_account(account)
+            self.form.bucket.setCurrentText(name)
+
+        self._begin(f"Creating the bucket {name}")
+        self._looking = self._bridge.run(work, done, self._on_failed)
+
+    def _begin(self, message: str) -> None:
+        self._stop()
+        self.error.clear()
+        self.progress.start(message)
+        self._refresh()
+
+    def _stop(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        self.progress.finish()
+        self._refresh()
+
+    def _on_account(self, account: Account) -> None:
+        self._looking = None
+        self.progress.finish()
+        self._explained.hide()
+        self.form.show_account(account)
+
+    def _on_failed(self, error: UserFacingError) -> None:
+        self._stop()
+        self.error.show_error(error)
+
+    def _on_use(self) -> None:
+        self.chosen.emit(self.form.connection)
         self.accept()
+
+    def _on_local(self) -> None:
+        self.local_chosen.emit()
+        self.accept()
+
+    def _show_policies(self) -> None:
+        account = self.form.account
+        if account is None:
+            return
+        role = self.form.connection.role
+        arn = role if role.startswith("arn:") or not role else f"arn:aws:iam::{account.identity.account}:role/{role}"
+        bucket = self.form.connection.bucket or account.suggested
+        dialog = PoliciesDialog(self, account.identity.account, bucket, arn)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _refresh(self) -> None:
+        missing = self.form.missing
+        self.use.setEnabled(not missing and self._looking is None)
+        self.reason.setText(missing)
+        self.policies.setVisible(self.form.account is not None)
+        self.form.look.setEnabled(self._looking is None)
 
 
 def aws_profiles() -> list[str]:
@@ -114,6 +195,15 @@ def aws_profiles() -> list[str]:
     return sorted(name for name in names if not name.startswith(("sso-session", "services")))
 
 
-def sagemaker_is_here() -> bool:
-    """Whether the window can start jobs on SageMaker; so far only the command line does."""
-    return False
+def show_aws_dialog(parent: QWidget, session: CloudSession, bridge: Bridge) -> AwsDialog:
+    """Open the dialog, and let what is chosen hold."""
+    dialog = AwsDialog(parent, session, bridge)
+
+    def use(connection: Connection) -> None:
+        session.use(connection, bridge.failed.emit)
+
+    dialog.chosen.connect(use)
+    dialog.local_chosen.connect(lambda: session.use_local(bridge.failed.emit))
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()
+    return dialog

@@ -26,6 +26,7 @@ from core.settings import Settings
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.closing import Closing
+from gui.cloud_desk import CloudDesk
 from gui.dialogs import defect_dialog, error_dialog, shortcuts_dialog
 from gui.drops import WindowDrops
 from gui.feed import JobsFeed
@@ -74,6 +75,7 @@ class MainWindow(QMainWindow):
         self._make_actions()
         self.drops = WindowDrops(self, bridge, lambda: self.shown, self._open_dataset, self._classify)
         self.closing = Closing(self, workbench, bridge, self.feed)
+        self.cloud = CloudDesk(self, bridge)
         bridge.failed.connect(self.show_error)
         self.feed.jobs_changed.connect(self._on_jobs_changed)
         self.feed.events.connect(self._on_events)
@@ -112,7 +114,7 @@ class MainWindow(QMainWindow):
         """What may wait until the window is painted: the last dataset, the feed."""
         self.page("data").start()
         self.feed.start()
-        self._bridge.run(lambda report, cancel: self.workbench.engine.name, self.status.show_engine)
+        self.cloud.start()
         QTimer.singleShot(WARM_MS, self, self._warm)
         if self.workbench.settings.current.preload_model:
             QTimer.singleShot(PRELOAD_MS, self, self._preload)
@@ -154,11 +156,12 @@ class MainWindow(QMainWindow):
         page.dataset_ready.connect(self._on_dataset_ready)
         page.dataset_restored.connect(self._set_manifest)
         page.quick_look_asked.connect(self._on_quick_look)
-        page.aws_asked.connect(self.show_aws)
+        page.aws_asked.connect(self.cloud.show_dialog)
 
     def _wire_tuning(self, page: Any) -> None:
         page.job_started.connect(self._on_job_started)
         page.dataset_asked.connect(lambda: self.show_page("data"))
+        self.cloud.wire(page)
         if self._manifest is not None:
             page.set_dataset(self._manifest)
 
@@ -276,7 +279,7 @@ class MainWindow(QMainWindow):
         self.colours = menu.add_choices("Colours", ("system", "light", "dark"), self._choose_theme)
         self.colours[self._theme.choice].setChecked(True)
         menu.add("Settings…", "Ctrl+,", self.show_settings)
-        menu.add("Connect to AWS…", "", self.show_aws)
+        menu.add("Connect to AWS…", "", lambda: self.cloud.show_dialog())
         menu.addSeparator()
         menu.add("Keyboard", "F1", lambda: shortcuts_dialog(self, self.actions()).ask())
         menu.add("Open log folder", "", self._open_logs)
@@ -325,19 +328,9 @@ class MainWindow(QMainWindow):
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
-    def show_aws(self) -> None:
-        """Explain what connecting to AWS does."""
-        from gui.aws_dialog import AwsDialog
-
-        dialog = AwsDialog(self, self.workbench.settings)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
-
     def _on_setting(self, name: str, settings: Settings) -> None:
         if name == "theme":
             self._choose_theme(settings.theme)
-        elif name == "engine":
-            self.status.say("The engine changes with the next start.")
 
     # Errors
 
@@ -379,6 +372,7 @@ class MainWindow(QMainWindow):
         if self.closing.may_close():
             self._save_state()
             self.feed.stop()
+            self.cloud.stop()
             event.accept()
         else:
             event.ignore()

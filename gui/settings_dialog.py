@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
 
 from core.errors import UserFacingError
 from core.settings import ENGINE_SECTION, Declared, Settings, SettingsFile, declared
-from gui.aws_dialog import sagemaker_is_here
 from gui.theme import GRID
 from gui.widgets.basics import button, label, padded
 from gui.widgets.card import Card
@@ -51,8 +50,8 @@ class SettingsDialog(QDialog):
         grids: dict[str, QGridLayout] = {}
         for item in fields(Settings):
             how = declared(item.name)
-            if how.section == ENGINE_SECTION and not sagemaker_is_here():
-                continue
+            if how.section == ENGINE_SECTION:
+                continue  # chosen in the dialog that connects to AWS: it takes more than a word
             if how.section not in grids:
                 card = Card(how.section)
                 grids[how.section] = QGridLayout()

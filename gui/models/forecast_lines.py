@@ -9,11 +9,13 @@ from core.dataset.records import SPLITS
 from core.jobs.specs import DebuggerConfig
 from core.tuning.ranges import combinations
 from gui.models import words
+from gui.models.cost_lines import cost_text, time_text
 from gui.models.tuning_draft import TuningDraft
 from training_scripts.backbones import BACKBONES
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
+    from core.engines.sagemaker.forecast import CloudForecast
     from core.tuning.forecast import Forecast
 
 Line = tuple[str, str, str]
@@ -21,10 +23,14 @@ Line = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the form itself does not hold: weights to fetch, whether the engine costs money, which rules run."""
+    """What the form itself does not hold: weights to fetch, whether the engine costs money, which rules run.
+
+    `cloud` is the forecast of a job on SageMaker, None while it is not known.
+    """
 
     missing_megabytes: float = 0.0
     costs_money: bool = False
+    cloud: CloudForecast | None = None
     debugger: DebuggerConfig = field(default_factory=DebuggerConfig)
 
 
@@ -36,8 +42,8 @@ def forecast_lines(
         ("data", "Dataset", _dataset(manifest)),
         ("tuning", "Trials", _trials(draft)),
         ("filter", "Grid", _combinations(draft)),
-        ("clock", "Time", _time(forecast, manifest)),
-        ("chip", "Cost", _cost(facts.costs_money)),
+        ("clock", "Time", _time(forecast, manifest, facts)),
+        ("chip", "Cost", cost_text(facts.cloud) if facts.costs_money else "None: it runs on this computer"),
         ("debugger", "Rules", _rules(facts.debugger)),
     ]
     if facts.missing_megabytes:
@@ -76,10 +82,6 @@ def _combinations(draft: TuningDraft) -> str:
     return "Endless: a range is continuous" if total is None else words.counted(total, "combination")
 
 
-def _cost(costs_money: bool) -> str:
-    return "AWS bills every trial by the second" if costs_money else "None: it runs on this computer"
-
-
 def _rules(config: DebuggerConfig) -> str:
     if not config.enabled:
         return "Off"
@@ -88,9 +90,11 @@ def _rules(config: DebuggerConfig) -> str:
     return "The usual ones for this training" if config.default_rules else "None"
 
 
-def _time(forecast: Forecast | None, manifest: Manifest | None) -> str:
+def _time(forecast: Forecast | None, manifest: Manifest | None, facts: Facts) -> str:
     if manifest is None:
         return "Known once there is a dataset"
+    if facts.costs_money:
+        return time_text(facts.cloud)
     if forecast is None or forecast.seconds is None:
         return "…"
     basis = "measured here" if forecast.basis == "measured" else "first estimate"

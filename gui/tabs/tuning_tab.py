@@ -33,8 +33,10 @@ from gui.models.tuning_draft import (
 )
 from gui.widgets.basics import button
 from gui.widgets.card import Card, PageHeader, page_layout
+from gui.widgets.cost_panel import CostPanel
 from gui.widgets.forecast_card import START_KEY, ForecastCard
 from gui.widgets.ranges_table import RangesTable
+from gui.widgets.resources_form import ResourcesForm
 from gui.widgets.search_form import ModelForm, SearchForm
 from gui.widgets.weights_panel import WeightsPanel
 
@@ -65,23 +67,42 @@ class TuningTab(QWidget):
         self._forecasting: Handle | None = None
         self._launching: Handle | None = None
         self._metric = ""
+        self._forecast: Forecast | None = None
         self._make_forms()
         self._lay_out()
         self._connect()
         feed.jobs_changed.connect(self._on_jobs)
         self._on_jobs(feed.jobs)
+        self.show_engine()
         self.show_draft(self._recalled())
+
+    @property
+    def on_cloud(self) -> bool:
+        """Whether the job will run in an AWS account and cost money."""
+        return self._workbench.engine.capabilities.costs_money and self._workbench.cloud is not None
+
+    def show_engine(self) -> None:
+        """Show what the engine in use needs to know; another one may have been chosen."""
+        on_cloud = self.on_cloud
+        self.search_form.set_capabilities(self._workbench.engine.capabilities)
+        self.resources.setVisible(on_cloud)
+        self.cost.setVisible(on_cloud)
+        self.cost.cancel()
+        if self._metric:
+            self.refresh()
 
     def _make_forms(self) -> None:
         capabilities = self._workbench.engine.capabilities
-        metrics = {metric.name: metric.regex for metric in default_metrics()}
-        self._regexes = metrics
+        metrics = self._regexes = {metric.name: metric.regex for metric in default_metrics()}
         self.model_form = ModelForm()
         self.weights = WeightsPanel(self._workbench, self._bridge)
         self.model_form.add(self.weights)
         self.search_form = SearchForm(capabilities, [name for name in metrics if "batch" not in name])
         self.ranges = RangesTable(script_hyperparameters(), suggestion, check_row)
+        self.resources = ResourcesForm(self._workbench.settings)
+        self.cost = CostPanel(self._workbench, self._bridge)
         self.card = ForecastCard()
+        self.card.add_section(self.cost)
         self._forecast_timer = self._timer(_FORECAST_MS, self._ask_forecast)
         self._save_timer = self._timer(_SAVE_MS, self._save)
 
@@ -99,10 +120,10 @@ class TuningTab(QWidget):
         left.setSpacing(12)
         left.addWidget(self.model_form)
         left.addWidget(self.search_form)
+        left.addWidget(self.resources)
         left.addStretch(1)
-        table = Card("Hyperparameters")
+        middle, table = QVBoxLayout(), Card("Hyperparameters")
         table.add(self.ranges)
-        middle = QVBoxLayout()
         middle.addWidget(table)
         middle.addStretch(1)
         forms = QWidget()
@@ -111,7 +132,7 @@ class TuningTab(QWidget):
         row.setSpacing(12)
         row.addLayout(left)
         row.addLayout(middle, 1)
-        for form in (self.model_form, self.search_form):
+        for form in (self.model_form, self.search_form, self.resources):
             form.setFixedWidth(210)
             form.body.setSpacing(5)
         area = QScrollArea()
@@ -144,6 +165,8 @@ class TuningTab(QWidget):
         self.weights.changed.connect(self.refresh)
         self.search_form.changed.connect(self._on_search)
         self.ranges.changed.connect(self.refresh)
+        self.resources.changed.connect(self.refresh)
+        self.cost.changed.connect(lambda: self._show_lines(self.draft(), self._forecast))
         self.card.metric_check.changed.connect(self.refresh)
         self.card.name_changed.connect(self.refresh)
         self.card.start_asked.connect(self.start)
@@ -191,6 +214,7 @@ class TuningTab(QWidget):
 
         def done(spec: Spec) -> None:
             self.show_draft(draft_from_spec(spec), f"the settings of {name}")
+            self.resources.show_spec(spec)
 
         self._bridge.run(work, done, self.card.error.show_error)
 
@@ -214,6 +238,7 @@ class TuningTab(QWidget):
         self._save_timer.stop()
         try:
             self._workbench.settings.remember(_STATE, dataclasses.replace(self.draft(), name="").to_json())
+            self.resources.save()
         except UserFacingError as error:
             self.card.error.show_error(error)
 
@@ -242,10 +267,11 @@ class TuningTab(QWidget):
         first = self.ranges.check() or self.card.metric_check.check()
         error: SpecError | None = None
         try:
-            build_spec(draft)
+            self._spec(draft)
         except SpecError as raised:
             error = raised
         self.search_form.show_error(error)
+        self.resources.show_error(error)
         self.card.name_field.show_error(error if error is not None and error.field == "name" and draft.name else None)
         return first or error
 
@@ -269,10 +295,12 @@ class TuningTab(QWidget):
         self._save_timer.start()
 
     def _show_lines(self, draft: TuningDraft, forecast: Forecast | None) -> None:
+        self._forecast = forecast
         manifest, settings = self._manifest, self._workbench.settings
         facts = Facts(
             self.weights.missing_megabytes,
-            self._workbench.engine.capabilities.costs_money,
+            self.on_cloud,
+            self.cost.forecast,
             project_config(settings, str(manifest.root) if manifest is not None else ""),
         )
         self.card.set_lines(forecast_lines(draft, manifest, forecast, facts))
@@ -295,6 +323,8 @@ class TuningTab(QWidget):
             self.card.set_warnings(warning_texts(forecast))
 
         self._forecasting = self._bridge.run(work, done, self.card.error.show_error)
+        if self.on_cloud:
+            self.cost.ask(spec, manifest)
 
     def _on_jobs(self, jobs: tuple[Job, ...]) -> None:
         finished = [job.name for job in jobs if isinstance(job, TuningJob) and job.best_trial is not None]
@@ -305,9 +335,11 @@ class TuningTab(QWidget):
     def _spec(self, draft: TuningDraft) -> Spec:
         manifest = self._manifest
         if manifest is None:
-            return build_spec(draft)
-        path = str(manifest.root)
-        return build_spec(draft, manifest.version, path, project_config(self._workbench.settings, path))
+            spec = build_spec(draft)
+        else:
+            path = str(manifest.root)
+            spec = build_spec(draft, manifest.version, path, project_config(self._workbench.settings, path))
+        return self.resources.apply(spec) if self.on_cloud else spec
 
     def start(self) -> None:
         """Launch the job that the form asks for."""
@@ -318,7 +350,23 @@ class TuningTab(QWidget):
         except SpecError as error:
             self.card.error.show_error(error)
             return
+        if not self.on_cloud:
+            self._launch(spec)
+            return
+
+        def answered(yes: bool) -> None:
+            self._launching = None
+            self.card.end()
+            self.refresh()
+            if yes:
+                self._launch(spec)
+
+        self.card.begin()
+        self._launching = self.cost.confirm(spec, self._manifest, answered, self._on_failed)
+
+    def _launch(self, spec: Spec) -> None:
         manifest, workbench = self._manifest, self._workbench
+        assert manifest is not None
 
         def work(report: Report, cancel: CancelToken) -> str:
             return workbench.launch(spec, manifest, report, cancel)

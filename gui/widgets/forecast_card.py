@@ -73,6 +73,8 @@ class ForecastCard(Card):
         self._warning_box.setSpacing(6)
         column.addWidget(self._lines)
         column.addLayout(self._warning_box)
+        self._sections = QVBoxLayout()
+        column.addLayout(self._sections)
         column.addWidget(rule())
         column.addWidget(self.metric_check)
         column.addStretch(1)
@@ -86,6 +88,10 @@ class ForecastCard(Card):
         self.add(area, 1)
         for widget in (self.error, self.name_field, self.progress, self.data, self.start, self.reason):
             self.add(widget)
+
+    def add_section(self, widget: QWidget) -> None:
+        """Put more to know under the lines and warnings."""
+        self._sections.addWidget(widget)
 
     # What is shown ---------------------------------------------------------------------------------------------
 

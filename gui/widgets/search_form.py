@@ -157,6 +157,11 @@ class SearchForm(Card):
         """A metric that was chosen brings its usual goal along."""
         self.goal.setCurrentIndex(self.goal.findData("accuracy" in self.metric_box.currentText().lower()))
 
+    def set_capabilities(self, capabilities: Capabilities) -> None:
+        """Offer only what the engine can do."""
+        self.parallel.setRange(1, capabilities.max_parallel_jobs)
+        self.fields["warm_start"].setVisible(capabilities.warm_start)
+
     def offer_warm_starts(self, jobs: Sequence[str]) -> None:
         """Offer these earlier tuning jobs."""
         chosen = self.warm_start.currentData()

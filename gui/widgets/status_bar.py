@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStatusBar, QWidget
 
 from core.jobs.records import Job
 from gui.theme import GRID
-from gui.widgets.basics import button, label
+from gui.widgets.basics import ElidedLabel, button
 from gui.widgets.feedback import IconLabel
 
 MESSAGE_MS = 6000
@@ -20,15 +20,20 @@ class WindowStatus(QStatusBar):
 
     Signals:
         jobs_asked(): the user wants to see what runs.
+        engine_asked(): the user wants to choose where jobs run.
     """
 
     jobs_asked = Signal()
+    engine_asked = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.setSizeGripEnabled(False)
         self._engine_icon = IconLabel("chip", 16)
-        self._engine = label("", "caption")
+        self.engine: QPushButton = button("", kind="link", tip="Choose where jobs run")
+        self.engine.clicked.connect(self.engine_asked)
+        self._notice_icon = IconLabel("warning", 16, "warning")
+        self._notice = ElidedLabel("", "caption", Qt.TextElideMode.ElideRight)
         self.jobs: QPushButton = button("", kind="link", tip="Show the jobs")
         self.jobs.clicked.connect(self.jobs_asked)
         self._bar = QProgressBar()
@@ -37,16 +42,31 @@ class WindowStatus(QStatusBar):
         self._bar.setProperty("tone", "running")
         self._bar.setAccessibleName("Progress of the running jobs")
         self._running = _side_by_side(self._bar, self.jobs)
+        self._notices = _side_by_side(self._notice_icon, self._notice)
+        self._notices.setMaximumWidth(560)
+        self.addPermanentWidget(self._notices)
         self.addPermanentWidget(self._running)
-        self.addPermanentWidget(_side_by_side(self._engine_icon, self._engine))
+        self.addPermanentWidget(_side_by_side(self._engine_icon, self.engine))
         self.show_jobs(())
+        self.show_notice("")
 
     def show_engine(self, name: str) -> None:
         """Name the engine in use."""
         local = name == "local"
         self._engine_icon.set_icon("chip" if local else "cloud", "muted")
-        self._engine.setText("Local engine" if local else name)
-        self._engine.setToolTip("Jobs run on this computer" if local else "Jobs run in your AWS account")
+        self.engine.setText("Local engine" if local else "SageMaker" if name == "sagemaker" else name)
+        where = "Jobs run on this computer" if local else "Jobs run in your AWS account"
+        self.engine.setToolTip(f"{where}. Press to choose where jobs run.")
+
+    def show_account(self, account: str, region: str) -> None:
+        """Name the AWS account in use and its region."""
+        self.engine.setText(f"AWS {account} · {region}")
+
+    def show_notice(self, notice: str) -> None:
+        """Show a sentence until it is taken back with an empty one: AWS cannot be asked, say."""
+        self._notice.setText(notice)
+        self._notice.setToolTip(notice)
+        self._notices.setVisible(bool(notice))
 
     def show_jobs(self, running: Sequence[Job]) -> None:
         """Say how many jobs run, and how far they are together."""

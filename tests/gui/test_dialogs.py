@@ -6,7 +6,7 @@ from core.errors import UserFacingError
 from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
 from core.settings import Settings, SettingsFile
-from gui.aws_dialog import AwsDialog, aws_profiles
+from gui.aws_dialog import aws_profiles
 from gui.dialogs import CloseDialog, Decision, Option, defect_dialog, error_dialog
 from gui.settings_dialog import SettingsDialog
 
@@ -56,36 +56,24 @@ def test_errors_and_defects_are_shown_with_their_words(parent, qtbot):
     assert QApplication.clipboard().text() == "Traceback…"
 
 
-def test_every_setting_has_an_editor_and_a_change_holds_at_once(parent, qtbot, file, monkeypatch):
-    monkeypatch.setattr("gui.settings_dialog.sagemaker_is_here", lambda: True)
+def test_every_setting_has_an_editor_and_a_change_holds_at_once(parent, qtbot, file):
     heard = []
     dialog = SettingsDialog(parent, file, lambda name, settings: heard.append((name, getattr(settings, name))))
     qtbot.addWidget(dialog)
     dialog.show()
-    assert set(dialog.editors) == {name for name in Settings.__dataclass_fields__}
+    # The engine is chosen where one connects to AWS.
+    assert set(dialog.editors) == set(Settings.__dataclass_fields__) - {"engine"}
     theme = dialog.editors["theme"]
     theme.setCurrentIndex(theme.findData("dark"))
     dialog.editors["split_seed"].setValue(12)
     qtbot.mouseClick(dialog.editors["notify"], Qt.MouseButton.LeftButton)
-    qtbot.keyClicks(dialog.editors["aws_region"], "eu-west-1")
-    qtbot.keyClick(dialog.editors["aws_region"], Qt.Key.Key_Return)
     assert ("theme", "dark") in heard
-    assert SettingsFile(file._path).current == Settings(
-        theme="dark", split_seed=12, notify=file.current.notify, aws_region="eu-west-1"
-    )
+    assert SettingsFile(file._path).current == Settings(theme="dark", split_seed=12, notify=file.current.notify)
     dialog.reset()
     assert file.current == Settings()
     assert theme.currentData() == "system"
     for editor in dialog.editors.values():
         assert editor.accessibleName()
-
-
-def test_without_a_second_engine_there_is_nothing_to_choose(parent, qtbot, file, monkeypatch):
-    monkeypatch.setattr("gui.settings_dialog.sagemaker_is_here", lambda: False)
-    dialog = SettingsDialog(parent, file, lambda name, settings: None)
-    qtbot.addWidget(dialog)
-    assert "engine" not in dialog.editors
-    assert "theme" in dialog.editors
 
 
 def test_a_setting_that_cannot_be_saved_says_so(parent, qtbot, tmp_path):
@@ -107,19 +95,3 @@ def test_profiles_are_read_without_the_sdk(tmp_path, monkeypatch):
     assert aws_profiles() == ["default", "old", "work"]
     (tmp_path / "config").write_bytes(b"\xff\xfe[")
     assert aws_profiles() == ["old"]
-
-
-@pytest.mark.parametrize("here", [True, False])
-def test_connecting_explains_and_changes_nothing_until_chosen(parent, qtbot, file, monkeypatch, here):
-    monkeypatch.setattr("gui.aws_dialog.aws_profiles", lambda: ["work"])
-    monkeypatch.setattr("gui.aws_dialog.sagemaker_is_here", lambda: here)
-    dialog = AwsDialog(parent, file)
-    qtbot.addWidget(dialog)
-    dialog.show()
-    assert dialog.save.isEnabled() == here
-    assert dialog._note.text()
-    dialog.profile.setCurrentText("work")
-    assert file.current == Settings()
-    if here:
-        qtbot.mouseClick(dialog.save, Qt.MouseButton.LeftButton)
-        assert (file.current.engine, file.current.aws_profile) == ("sagemaker", "work")

@@ -253,7 +253,7 @@ def test_running_jobs_show_in_the_status_bar_and_their_end_in_a_toast(busy, qtbo
 def test_the_engine_is_named_once_it_is_there(window, workbench, qtbot):
     assert workbench._engine is None, "the first paint does not wait for the engine"
     window.start()
-    qtbot.waitUntil(lambda: window.status._engine.text() == "Local engine", timeout=10000)
+    qtbot.waitUntil(lambda: window.status.engine.text() == "Local engine", timeout=10000)
 
 
 def test_the_other_pages_are_made_before_they_are_asked_for(window, qtbot):

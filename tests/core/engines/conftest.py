@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import secrets
 import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -31,7 +30,9 @@ from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, Tuni
 from core.paths import AppPaths
 from core.store import Store
 from core.tuning.ranges import ContinuousRange
-from tests.cloud.server import Cloud
+
+if TYPE_CHECKING:
+    from tests.cloud.server import Cloud
 
 METRICS = (
     MetricDefinition("Average loss", r"Average loss: ([0-9\.]+)"),
@@ -180,18 +181,6 @@ def subprocess_mini(paths: AppPaths, store: Store, runtime: Runtime, manifest: M
     engine = LocalEngine(paths, store, dataclasses.replace(runtime, launching="subprocess"))
     yield Bench(engine, manifest, {}, "x")
     end_all(engine)
-
-
-@pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """The stand-in cloud, with the variables that lead boto3 and the SDK there."""
-    cloud = Cloud(tmp_path_factory.mktemp("cloud"))
-    before = dict(os.environ)
-    os.environ.update(cloud.environment())
-    yield cloud
-    cloud.close()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -201,7 +201,7 @@ def test_forecast_lines_keep_their_places():
     )
     texts = {title: text for _, title, text in forecast_lines(grid, None, None, Facts(44.7, True))}
     assert texts["Grid"] == "9 combinations"
-    assert texts["Cost"] == "AWS bills every trial by the second"
+    assert texts["Cost"] == "Asking for the price…"
     assert texts["Fetches"] == "45 MB of weights of EfficientNet-Lite0, once"
     broken = dataclasses.replace(grid, rows=(RangeDraft("batch_size", Kind.INTEGER, "9", "1"),))
     assert {title: text for _, title, text in forecast_lines(broken, None, None, Facts())}["Grid"] == "…"

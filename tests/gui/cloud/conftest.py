@@ -1,0 +1,77 @@
+"""The window's parts over the stand-in cloud: an account with a role, a bucket, and a connection to it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from core.engines.sagemaker.aws import Aws
+from core.engines.sagemaker.connect import create_bucket, trust_policy
+from core.engines.sagemaker.open import Connection
+from gui.cloud import CloudSession
+
+ACCOUNT = "123456789012"
+
+
+@pytest.fixture(scope="session")
+def aws(cloud) -> Aws:
+    """The stand-in's account."""
+    return Aws(region="us-east-1")
+
+
+@pytest.fixture(scope="session")
+def role(aws) -> str:
+    """An execution role that trusts SageMaker, and one that does not."""
+    iam = aws.client("iam")
+    other = trust_policy(ACCOUNT).replace("sagemaker.amazonaws.com", "lambda.amazonaws.com")
+    names = {item["RoleName"] for item in iam.list_roles()["Roles"]}
+    for name, policy in (("SagehoundExecution", trust_policy(ACCOUNT)), ("SomeFunction", other)):
+        if name not in names:
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(json.loads(policy)))
+    return f"arn:aws:iam::{ACCOUNT}:role/SagehoundExecution"
+
+
+@pytest.fixture
+def bucket(aws) -> str:
+    """A new bucket."""
+    return create_bucket(aws, f"window-{secrets.token_hex(6)}").name
+
+
+@pytest.fixture
+def connection(bucket, role) -> Connection:
+    """A complete connection."""
+    return Connection("", "us-east-1", bucket, role)
+
+
+@pytest.fixture
+def quick_engine(monkeypatch, cloud):
+    """Engines that look at the stand-in ten times a second."""
+    from core.engines.sagemaker import engine as module
+
+    cloud.forget()
+    whole = module.SageMakerEngine.__init__
+
+    def quick(self, paths, store, aws, place, source=None, interval=0.1, settle=0.3):
+        whole(self, paths, store, aws, place, source, interval, settle)
+
+    monkeypatch.setattr(module.SageMakerEngine, "__init__", quick)
+
+
+@pytest.fixture
+def session(workbench, bridge, quick_engine) -> Iterator[CloudSession]:
+    """A session of a workbench that runs jobs here."""
+    made = CloudSession(workbench, bridge)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def connected(session, connection, qtbot) -> CloudSession:
+    """A session that runs jobs on the stand-in."""
+    with qtbot.waitSignal(session.switched, timeout=20_000):
+        session.use(connection, pytest.fail)
+    qtbot.waitUntil(lambda: session.identity is not None, timeout=20_000)
+    return session
