@@ -236,8 +236,8 @@ def _ranges(spec: TuningSpec) -> dict[str, list[dict[str, Any]]]:
 def _differences(asked: Any, described: Any, path: str) -> Iterator[str]:
     if isinstance(asked, Mapping) and isinstance(described, Mapping):
         for key, value in asked.items():
-            # AWS leaves out what is false or empty.
-            if key in described or value not in (False, "", [], {}):
+            # AWS leaves out what is false or empty; a zero it keeps.
+            if key in described or not (value is False or value in ("", [], {})):
                 yield from _differences(value, described.get(key), f"{path}.{key}" if path else key)
     elif isinstance(asked, list) and isinstance(described, list) and len(asked) == len(described):
         for number, (left, right) in enumerate(zip(asked, described, strict=True)):

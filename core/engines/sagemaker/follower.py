@@ -22,6 +22,7 @@ from core.store import JobChanges, Store
 _FEATURES = re.compile(r"features (\d+)/(\d+)")
 _SCRIPT_FAILED = re.compile(r"^The job failed: (.+)$")
 _ALGORITHM = re.compile(r"^AlgorithmError: (.*?)(?:,? exit code: \d+)?$", re.DOTALL)
+_SAYS_NOTHING = re.compile(r"ExecuteUserScriptError|exit status \d+\.?(?:,|$)|^AlgorithmError: ?,? ?exit code")
 _LAST_LINES = 400
 _logger = logging.getLogger(__name__)
 
@@ -72,8 +73,9 @@ class Follower:
             return explain_reason(raw)[:1024]
         said = [match[1] for match in map(_SCRIPT_FAILED.match, self._last) if match]
         trace = traceback_of(list(self._last))
-        toolkit = "ExecuteUserScriptError" in raw
-        own = said[-1] if said else trace[-1] if trace and toolkit else "" if toolkit else found[1].strip()
+        # The container's own words say no more than that the script ended; its exception is in the log.
+        empty = _SAYS_NOTHING.search(raw) is not None
+        own = said[-1] if said else trace[-1] if trace and empty else found[1].strip()
         return explain_reason(own or raw)[:1024]
 
     def _give_up(self, metric: str) -> None:

@@ -1,0 +1,218 @@
+"""What is asked of SageMaker: requests, checks, differences, the archive of scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import subprocess
+import sys
+import tarfile
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+from core.engines.sagemaker.definition import (
+    Surroundings,
+    check,
+    differences,
+    training_request,
+    tuning_request,
+)
+from core.engines.sagemaker.source import FEATURES_PROGRAM, Source, pack, training_source
+from core.errors import SpecError
+from core.jobs.specs import (
+    CloudResources,
+    DebuggerConfig,
+    MetricDefinition,
+    Objective,
+    Strategy,
+    TrainingSpec,
+    TuningSpec,
+)
+from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
+
+AROUND = Surroundings(
+    role_arn="arn:aws:iam::123456789012:role/Execution",
+    image="1.dkr.ecr.eu-west-1.amazonaws.com/pytorch:2",
+    source="s3://b/sagehound/code/x/sourcedir.tar.gz",
+    program="train.py",
+    output="s3://b/sagehound/jobs",
+    checkpoints="s3://b/sagehound/checkpoints/one/",
+    channels={"train": "s3://b/d/train", "valid": "s3://b/d/valid/"},
+    region="eu-west-1",
+)
+CLOUD = CloudResources(
+    instance_type="ml.g5.xlarge",
+    volume_gb=55,
+    spot=True,
+    max_wait_s=7200,
+    subnets=("subnet-0123456789abcdef0",),
+    security_groups=("sg-0123456789abcdef0",),
+    network_isolation=True,
+    kms_key="arn:aws:kms:eu-west-1:1:key/2",
+    tags={"team": "birds"},
+)
+TRAINING = TrainingSpec(
+    "one",
+    {"train": "s3://b/d/train"},
+    {"num_epochs": "7", "backbone": "resnet18"},
+    (MetricDefinition("Average loss", r"Average loss: ([0-9\.]+)"),),
+    dataset_version="abc123",
+    max_runtime_s=3600,
+    cloud=CLOUD,
+)
+TUNING = TuningSpec(
+    TRAINING,
+    (
+        ContinuousRange("learning_rate", 1e-4, 5e-2, Scaling.LOGARITHMIC),
+        ContinuousRange("momentum", 0.0, 0.99, Scaling.REVERSE_LOGARITHMIC),
+        IntegerRange("batch_size", 8, 64, Scaling.LINEAR),
+        CategoricalRange("optimizer", ("adam", "sgd")),
+    ),
+    max_jobs=20,
+    max_parallel_jobs=4,
+    early_stopping=True,
+    seed=0,
+    warm_start=("earlier",),
+    target=0.0,
+    patience=5,
+)
+
+
+def valid(operation: str, request: dict) -> str:
+    model = botocore.session.get_session().get_service_model("sagemaker").operation_model(operation)
+    return ParamValidator().validate(request, model.input_shape).generate_report()
+
+
+def test_everything_that_was_asked_is_in_the_training_request():
+    request = training_request(TRAINING, AROUND)
+    assert valid("CreateTrainingJob", request) == ""
+    assert request["HyperParameters"] == {
+        "num_epochs": "7",
+        "backbone": "resnet18",
+        "sagemaker_program": "train.py",
+        "sagemaker_submit_directory": AROUND.source,
+        "sagemaker_region": "eu-west-1",
+    }
+    assert request["ResourceConfig"] == {
+        "InstanceType": "ml.g5.xlarge",
+        "InstanceCount": 1,
+        "VolumeSizeInGB": 55,
+        "VolumeKmsKeyId": CLOUD.kms_key,
+    }
+    assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200}
+    assert request["EnableManagedSpotTraining"] is True
+    assert request["EnableNetworkIsolation"] is True
+    assert request["VpcConfig"]["Subnets"] == list(CLOUD.subnets)
+    assert request["OutputDataConfig"]["KmsKeyId"] == CLOUD.kms_key
+    assert {"Key": "team", "Value": "birds"} in request["Tags"]
+    assert {"Key": "sagehound:dataset", "Value": "abc123"} in request["Tags"]
+    uris = {c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"] for c in request["InputDataConfig"]}
+    assert uris == {"train": "s3://b/d/train/", "valid": "s3://b/d/valid/"}
+
+
+def test_a_job_and_a_trial_get_the_same_definition():
+    single, tuned = training_request(TRAINING, AROUND), tuning_request(TUNING, AROUND)
+    assert valid("CreateHyperParameterTuningJob", tuned) == ""
+    definition = tuned["TrainingJobDefinition"]
+    assert definition.pop("StaticHyperParameters") == single["HyperParameters"]
+    assert definition == {key: single[key] for key in definition}
+    assert set(single) - set(definition) == {"TrainingJobName", "HyperParameters", "Tags"}
+
+
+def test_ranges_seed_target_and_warm_start_reach_aws_even_where_they_are_zero():
+    config = tuning_request(TUNING, AROUND)["HyperParameterTuningJobConfig"]
+    assert config["RandomSeed"] == 0
+    assert config["TuningJobCompletionCriteria"] == {
+        "TargetObjectiveMetricValue": 0.0,
+        "BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 5},
+    }
+    assert config["TrainingJobEarlyStoppingType"] == "Auto"
+    ranges = config["ParameterRanges"]
+    assert ranges["IntegerParameterRanges"] == [
+        {"Name": "batch_size", "MinValue": "8", "MaxValue": "64", "ScalingType": "Linear"}
+    ]
+    assert ranges["CategoricalParameterRanges"] == [{"Name": "optimizer", "Values": ["adam", "sgd"]}]
+    scalings = [item["ScalingType"] for item in ranges["ContinuousParameterRanges"]]
+    assert scalings == ["Logarithmic", "ReverseLogarithmic"]
+    warm = tuning_request(TUNING, AROUND)["WarmStartConfig"]
+    assert warm["ParentHyperParameterTuningJobs"] == [{"HyperParameterTuningJobName": "earlier"}]
+
+
+def test_maximize_hyperband_and_grid():
+    accuracy = dataclasses.replace(
+        TRAINING,
+        metrics=(MetricDefinition("valid:accuracy", "a=([0-9.]+)"),),
+        objective=Objective("valid:accuracy", True),
+    )
+    hyperband = dataclasses.replace(TUNING, training=accuracy, strategy=Strategy.HYPERBAND, early_stopping=False)
+    config = tuning_request(hyperband, AROUND)["HyperParameterTuningJobConfig"]
+    assert config["HyperParameterTuningJobObjective"] == {"Type": "Maximize", "MetricName": "valid:accuracy"}
+    assert config["StrategyConfig"] == {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": 7}}
+    ranges = (CategoricalRange("optimizer", ("adam", "sgd")),)
+    grid = tuning_request(dataclasses.replace(TUNING, ranges=ranges, strategy=Strategy.GRID), AROUND)
+    assert "MaxNumberOfTrainingJobs" not in grid["HyperParameterTuningJobConfig"]["ResourceLimits"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (dataclasses.replace(TRAINING, cloud=dataclasses.replace(CLOUD, instance_count=2)), "instance_count"),
+        (dataclasses.replace(TRAINING, max_runtime_s=9000), "max_wait_s"),
+        (dataclasses.replace(TUNING, strategy=Strategy.GRID, early_stopping=False), "learning_rate"),
+        (
+            dataclasses.replace(
+                TRAINING, debugger=DebuggerConfig(rules={f"Rule{n}": {"threshold": "1"} for n in range(40)})
+            ),
+            "debugger",
+        ),
+    ],
+)
+def test_what_sagemaker_cannot_do_is_refused_before_anything_is_sent(spec, field):
+    with pytest.raises(SpecError) as caught:
+        check(spec)
+    assert caught.value.field == field
+
+
+def test_differences_between_asked_and_recorded_are_sentences():
+    asked = training_request(TRAINING, AROUND)
+    recorded = {**asked, "EnableManagedSpotTraining": False, "TrainingJobArn": "arn", "VpcConfig": None}
+    found = differences(asked, recorded)
+    assert found == [
+        "EnableManagedSpotTraining: asked True, AWS recorded False.",
+        f"VpcConfig: asked {asked['VpcConfig']!r}, AWS recorded nothing.",
+    ]
+    assert differences(asked, dict(asked)) == []
+    tuned = tuning_request(TUNING, AROUND)
+    lost = {**tuned, "HyperParameterTuningJobConfig": {**tuned["HyperParameterTuningJobConfig"]}}
+    del lost["HyperParameterTuningJobConfig"]["RandomSeed"]
+    assert differences(tuned, lost) == ["HyperParameterTuningJobConfig.RandomSeed: asked 0, AWS recorded nothing."]
+
+
+def test_the_archive_is_the_same_everywhere_and_has_lf_only():
+    source = training_source()
+    assert source.archive == training_source().archive
+    assert pack({"a": b"1", "b": b"2"}) == pack({"b": b"2", "a": b"1"})
+    with tarfile.open(fileobj=io.BytesIO(source.archive)) as tar:
+        names = tar.getnames()
+        assert {"train.py", "features.py", "requirements.txt", "training_scripts/train.py"} <= set(names)
+        assert not any(name.startswith("/") or "__pycache__" in name for name in names)
+        assert all(b"\r\n" not in tar.extractfile(name).read() for name in names)
+        assert all((member.mtime, member.uid, member.uname) == (0, 0, "") for member in tar)
+    assert "requirements.txt" not in source.offline().files
+    assert source.offline().digest != source.digest
+
+
+@pytest.mark.parametrize("program", ["train.py", FEATURES_PROGRAM])
+def test_the_programs_of_the_archive_start(program, tmp_path):
+    with tarfile.open(fileobj=io.BytesIO(training_source().archive)) as tar:
+        tar.extractall(tmp_path, filter="data")
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / program), "--help"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert "--backbone" in done.stdout, done.stderr
+
+
+def test_a_source_without_features_says_so():
+    assert Source({}, features="").features == ""

@@ -1,0 +1,251 @@
+"""What goes wrong in an AWS account, and what Sagehound makes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+
+import pytest
+
+from core.engines.base import Engine
+from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.place import CloudNotes
+from core.engines.sagemaker.source import Source
+from core.errors import EngineError, SpecError
+from core.jobs.records import MetricEvent
+from core.jobs.specs import CloudResources
+from core.jobs.status import JobStatus
+from core.store import Store
+from tests.cloud.faults import EXPIRED, SERVER_ERROR, THROTTLED, access_denied, quota_zero
+from tests.cloud.training import JobFaults
+
+FAST = {"num_epochs": "2"}
+
+
+@pytest.fixture
+def bench(sagemaker_mini):
+    return sagemaker_mini
+
+
+def reopen(bench, home, settle=0.3):
+    """The same installation in a later process."""
+    engine = bench.engine
+    engine.close()
+    source = Source(engine._launcher._source.files, "mini.py", "")
+    store = Store(home.database)
+    return SageMakerEngine(home, store, engine.aws, engine.place, source, interval=0.1, settle=settle), store
+
+
+def finished(engine: Engine, name: str, seconds: float = 60):
+    deadline = time.monotonic() + seconds
+    while not (job := engine.job(name)).status.is_final:
+        assert time.monotonic() < deadline, job
+        time.sleep(0.05)
+    return job
+
+
+def test_a_quota_of_zero_is_said_and_leaves_no_job(bench, cloud):
+    cloud.faults.add("CreateTrainingJob", quota_zero("ml.m5.xlarge for training job usage"))
+    with pytest.raises(EngineError, match="for training job usage” is 0"):
+        bench.engine.start(bench.training("one"))
+    assert bench.engine.jobs() == []
+    bench.engine.start(bench.training("one", hyperparameters=FAST))  # the name is still free
+    assert bench.finished("one").status is JobStatus.COMPLETED
+
+
+def test_a_missing_right_names_it(bench, cloud):
+    cloud.faults.add("CreateHyperParameterTuningJob", access_denied("sagemaker:CreateHyperParameterTuningJob"))
+    with pytest.raises(EngineError, match="lacks the permission sagemaker:CreateHyperParameterTuningJob"):
+        bench.engine.start(bench.tuning("search"))
+
+
+def test_throttling_and_server_errors_are_waited_out(bench, cloud):
+    for operation in ("CreateTrainingJob", "DescribeTrainingJob"):
+        cloud.faults.add(operation, THROTTLED, times=2)
+        cloud.faults.add(operation, SERVER_ERROR, times=1)
+    bench.engine.start(bench.training("one", hyperparameters=FAST))
+    assert bench.finished("one", 90).status is JobStatus.COMPLETED
+
+
+def test_an_ended_session_pauses_the_watching_and_it_goes_on_by_itself(bench, cloud):
+    bench.engine.start(bench.training("one", hyperparameters={"num_epochs": "30", "sleep": "0.1"}))
+    bench.until("one", lambda job: bool(job.metrics))
+    cloud.faults.add("DescribeTrainingJob", EXPIRED, times=10_000)
+    deadline = time.monotonic() + 30
+    while not bench.engine.notice:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert "aws sso login" in bench.engine.notice
+    assert bench.engine.job("one").status is JobStatus.IN_PROGRESS
+    cloud.faults.clear()
+    assert bench.finished("one").status is JobStatus.COMPLETED
+    assert bench.engine.notice == ""
+
+
+def test_a_capacity_error_is_explained(bench, cloud):
+    reason = "CapacityError: Unable to provision requested ML compute capacity. Please retry."
+    cloud.training.plan("^one$", JobFaults(reason=reason))
+    bench.engine.start(bench.training("one"))
+    job = bench.finished("one")
+    assert job.status is JobStatus.FAILED
+    assert "not your quota" in job.failure_reason
+
+
+def test_a_script_that_raises_shows_its_own_error_first(bench):
+    bench.engine.start(bench.training("one", hyperparameters={"fail": "raise"}))
+    job = bench.finished("one")
+    assert job.status is JobStatus.FAILED
+    assert "RuntimeError: the well ran dry" in job.failure_reason
+
+
+def test_a_job_whose_log_never_comes_still_ends_with_aws_numbers(bench, cloud):
+    cloud.training.plan("^one$", JobFaults(no_logs=True))
+    bench.engine.start(bench.training("one", hyperparameters=FAST))
+    job = bench.finished("one")
+    assert job.status is JobStatus.COMPLETED
+    assert job.objective is not None
+    assert bench.engine.read_log("one").lines == ()
+
+
+def test_a_name_that_aws_has_used_is_taken(bench, store):
+    bench.engine.start(bench.training("one", hyperparameters=FAST))
+    bench.finished("one")
+    bench.engine.delete("one")
+    with pytest.raises(SpecError) as caught:
+        bench.engine.start(bench.training("one"))
+    assert caught.value.field == "name"
+    assert "AWS account" in str(caught.value)
+
+
+def test_what_aws_records_otherwise_is_told(bench, cloud):
+    spot = CloudResources(spot=True, max_wait_s=7200, tags={"team": "birds"})
+    spec = bench.training("one", hyperparameters=FAST, cloud=spot, max_runtime_s=3600)
+    bench.engine.start(spec)
+    assert bench.engine.differences("one") == ()
+    bench.finished("one")
+    bill = bench.engine.bill("one")
+    notes = bench.engine.notes("one")
+    assert notes.spot
+    assert bill.billable_seconds == notes.billable_seconds > 0
+    arn = cloud.training.get("one").arn
+    assert {"Key": "team", "Value": "birds"} in cloud.tags_of(arn)
+    notes.differences = ["EnableManagedSpotTraining: asked True, AWS recorded False."]
+    notes.save(bench.engine.job_folder("one"))
+    assert bench.engine.differences("one") == tuple(notes.differences)
+
+
+def test_jobs_go_on_without_sagehound_and_are_found_again(bench, paths):
+    bench.engine.start(
+        bench.tuning("search", max_jobs=2, training={"hyperparameters": {"num_epochs": "8", "sleep": "0.1"}})
+    )
+    bench.until("search", lambda job: bool(bench.engine.trials("search")))
+    engine, store = reopen(bench, paths)
+    try:
+        job = finished(engine, "search")
+        assert job.counts == {JobStatus.COMPLETED: 2}
+        for trial in engine.trials("search"):
+            losses = [
+                e.epoch
+                for e in engine.events(job=trial.name).events
+                if isinstance(e, MetricEvent) and e.name == "Average loss"
+            ]
+            assert losses == list(range(1, 9))  # none lost, none twice
+            lines = engine.read_log(trial.name).lines
+            assert len(lines) == len(set(lines)) == 9
+    finally:
+        engine.close()
+        store.close()
+
+
+def test_a_log_line_that_was_written_but_not_remembered_is_not_doubled(bench, paths):
+    bench.engine.start(bench.training("one", hyperparameters={"num_epochs": "40", "sleep": "0.1"}))
+    bench.until("one", lambda job: job.progress is not None and job.progress > 0.1)
+    bench.engine.close()
+    log = paths.jobs / "one" / "log.txt"
+    remembered = json.loads((paths.jobs / "one" / "log.json").read_text(encoding="utf-8"))["bytes"]
+    assert remembered == log.stat().st_size
+    with log.open("a", encoding="utf-8") as file:
+        file.write("this program died right after this line\n")
+    engine, store = reopen(bench, paths)
+    try:
+        finished(engine, "one")
+        lines = engine.read_log("one").lines
+        assert not any("died" in line for line in lines)
+        assert len(lines) == len(set(lines)) == 41
+    finally:
+        engine.close()
+        store.close()
+
+
+def test_a_job_that_aws_has_forgotten_is_said(bench, cloud, store):
+    bench.engine.start(bench.training("one", hyperparameters={"num_epochs": "1000", "sleep": "0.05"}))
+    bench.until("one", lambda job: bool(job.metrics))
+    forgotten = cloud.training.jobs.pop("one")
+    job = bench.finished("one")
+    assert job.status is JobStatus.FAILED
+    assert "does not know this job" in job.failure_reason
+    forgotten.container.kill()
+
+
+def test_two_watchers_take_turns_and_write_everything_once(bench, paths):
+    bench.engine.start(bench.training("one", hyperparameters={"num_epochs": "20", "sleep": "0.05"}))
+    store = Store(paths.database)
+    engine = bench.engine
+    other = SageMakerEngine(paths, store, engine.aws, engine.place, interval=0.1, settle=0.3)
+    try:
+        assert finished(other, "one").status is JobStatus.COMPLETED
+        losses = [e for e in other.events(job="one").events if isinstance(e, MetricEvent) and e.name == "Average loss"]
+        assert [event.epoch for event in losses] == list(range(1, 21))
+    finally:
+        other.close()
+        store.close()
+
+
+def test_nothing_is_asked_while_nothing_runs(bench, cloud):
+    bench.engine.start(bench.training("one", hyperparameters=FAST))
+    bench.finished("one")
+    time.sleep(0.5)
+    cloud.requests.clear()
+    for _ in range(20):
+        bench.engine.jobs()
+        bench.engine.events()
+    time.sleep(0.5)
+    assert cloud.requests == []
+
+
+def test_a_trial_that_trains_costs_one_call_a_round(bench, cloud):
+    training = {"hyperparameters": {"num_epochs": "200", "sleep": "0.1"}}
+    bench.engine.start(bench.tuning("search", max_jobs=2, max_parallel_jobs=2, training=training))
+    bench.until(
+        "search", lambda job: len([t for t in bench.engine.trials("search") if t.secondary_status == "Training"]) == 2
+    )
+    cloud.requests.clear()
+    deadline = time.monotonic() + 30
+    while len(cloud.asked("DescribeHyperParameterTuningJob")) < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(cloud.asked("DescribeTrainingJob")) <= 2
+    bench.engine.stop("search")
+    bench.finished("search")
+
+
+def test_jobs_of_another_region_are_left_alone(bench, store, paths):
+    bench.engine.start(bench.training("one", hyperparameters=FAST))
+    bench.finished("one")
+    spec = dataclasses.replace(bench.engine.spec("one"), name="elsewhere")
+    from core.rows import new_record
+
+    store.add_job(new_record(spec, "sagemaker"), spec)
+    CloudNotes(region="eu-west-1", launched=True).save(paths.jobs / "elsewhere")
+    bench.engine.jobs()
+    time.sleep(0.5)
+    assert bench.engine.job("elsewhere").status is JobStatus.IN_PROGRESS
+    store.update_job("elsewhere", status=JobStatus.STOPPED)
+
+
+def test_resuming_is_declined_with_a_way_on(bench):
+    bench.engine.start(bench.training("one", hyperparameters=FAST))
+    bench.finished("one")
+    with pytest.raises(EngineError, match="warm-starts"):
+        bench.engine.resume("one")
