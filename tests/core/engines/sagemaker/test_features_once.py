@@ -1,0 +1,109 @@
+"""The real training script on the stand-in: features computed once, trials that read them, what comes back."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+
+from core.engines.sagemaker.engine import SageMakerEngine
+from core.jobs.records import RuleOutcome
+from core.jobs.specs import DebuggerConfig, Strategy, TrainingSpec, TuningSpec
+from core.jobs.status import JobStatus
+from core.tuning.presets import DEFAULT_METRICS
+from core.tuning.ranges import CategoricalRange, ContinuousRange
+from core.workbench import Workbench
+
+RANGES = (ContinuousRange("learning_rate", 1e-3, 1e-1),)
+
+
+@pytest.fixture
+def engine(cloud, aws, place, paths, store):
+    cloud.forget()
+    engine = SageMakerEngine(paths, store, aws, place, interval=0.2, settle=0.3)
+    yield engine
+    engine.close()
+    cloud.forget()
+
+
+def training(engine, manifest, name, **changes):
+    hyperparameters = {"backbone": "efficientnet_lite0", "mode": "head", "num_epochs": "3", "weights": "default"}
+    return TrainingSpec(
+        name,
+        engine.stage(manifest),
+        {**hyperparameters, **changes.pop("hyperparameters", {})},
+        DEFAULT_METRICS,
+        dataset_version=manifest.version,
+        **{"debugger": DebuggerConfig(enabled=False, profiler=False), **changes},
+    )
+
+
+def finished(engine, name, seconds=150):
+    deadline = time.monotonic() + seconds
+    while not (job := engine.job(name)).status.is_final:
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)
+    return job
+
+
+def test_a_search_computes_its_features_once_and_the_next_one_not_at_all(engine, manifest, cloud, paths, store):
+    spec = TuningSpec(training(engine, manifest, "search"), RANGES, Strategy.RANDOM, max_jobs=2)
+    engine.start(spec)
+    assert engine.job("search").secondary_status == "PreparingFeatures"
+    job = finished(engine, "search")
+    assert (job.status, job.counts) == (JobStatus.COMPLETED, {JobStatus.COMPLETED: 2})
+    names = [request["TrainingJobName"] for request in cloud.asked("CreateTrainingJob")]
+    assert names == ["search-features"]
+    request = cloud.asked("CreateHyperParameterTuningJob")[0]["TrainingJobDefinition"]
+    assert [channel["ChannelName"] for channel in request["InputDataConfig"]] == ["features"]
+    assert any("features 32/32" in line for line in engine.read_log("search").lines)
+
+    debugged = DebuggerConfig()
+    engine.start(training(engine, manifest, "again", debugger=debugged, hyperparameters={"num_epochs": "6"}))
+    assert finished(engine, "again").status is JobStatus.COMPLETED
+    assert [request["TrainingJobName"] for request in cloud.asked("CreateTrainingJob")] == ["search-features", "again"]
+    outcomes = {event.rule for event in engine.events(job="again").events if isinstance(event, RuleOutcome)}
+    assert {"Overfit", "VanishingGradient"} <= outcomes
+    folder = engine.job_folder("again")
+    assert list((folder / "output" / "tensors").rglob("*.tfevents"))
+    assert list((folder / "output" / "profiler").rglob("*"))
+    assert (folder / "output" / "data" / "evaluation.json").is_file()
+    bench = Workbench(paths, engine)
+    bench.remember(manifest)
+    assert bench.evaluation("again").accuracy == 1.0
+    bench.close()
+
+
+def test_trials_of_several_backbones_read_the_pictures(engine, manifest):
+    spec = training(engine, manifest, "search")
+    ranges = (CategoricalRange("backbone", ("efficientnet_lite0", "resnet18")),)
+    fixed = {key: value for key, value in spec.hyperparameters.items() if key != "backbone"}
+    tuning = TuningSpec(dataclasses.replace(spec, hyperparameters=fixed), ranges)
+    assert engine._launcher.features_key(tuning) == ""
+    fine = training(engine, manifest, "fine", hyperparameters={"mode": "fine_tune"})
+    assert engine._launcher.features_key(fine) == ""
+    head = engine._launcher.features_key(spec)
+    assert head
+    other = dataclasses.replace(spec, dataset_version="other")
+    assert engine._launcher.features_key(other) != head
+    untrained = training(engine, manifest, "u", hyperparameters={"weights": "none"})
+    assert engine._launcher.features_key(untrained) != head
+
+
+def test_stopping_while_features_are_computed_starts_nothing_more(engine, manifest, cloud):
+    engine.start(training(engine, manifest, "one"))
+    engine.stop("one")
+    assert engine.job("one").status is JobStatus.STOPPING
+    job = finished(engine, "one", 60)
+    assert job.status is JobStatus.STOPPED
+    assert [request["TrainingJobName"] for request in cloud.asked("CreateTrainingJob")] == ["one-features"]
+
+
+def test_features_that_cannot_be_computed_fail_the_job_with_the_reason(engine, manifest, monkeypatch):
+    spec = training(engine, manifest, "one", hyperparameters={"seed": "not a number", "weights": "none"})
+    engine.start(spec)
+    job = finished(engine, "one", 60)
+    assert job.status is JobStatus.FAILED
+    assert "frozen features could not be computed" in job.failure_reason
+    assert "seed" in job.failure_reason
