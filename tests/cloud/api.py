@@ -6,13 +6,14 @@ An answer is the request as it came plus what became of it, so nothing that was 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.responses import TYPE_RESPONSE, ActionResult, EmptyResult
 from moto.sagemaker.responses import SageMakerResponse
 
 from tests.cloud.faults import AwsError
+from tests.cloud.listing import cut, page
 from tests.cloud.serving_api import HANDLERS
 from tests.cloud.validation import validate
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from tests.cloud.server import Cloud
 
 Answer = Mapping[str, Any] | None
-_PAGE = 100
 
 
 class Api(SageMakerResponse):
@@ -29,13 +29,11 @@ class Api(SageMakerResponse):
     cloud: ClassVar[Cloud]
 
     def call_action(self) -> TYPE_RESPONSE:
-        """Record, validate and break as planned, then answer."""
+        """Validate, then answer."""
         operation = self._get_action()
         request = json.loads(self.body or "{}")
         cloud = type(self).cloud
-        cloud.requests.append((operation, request))
         try:
-            cloud.faults.check(operation, request)
             validate("sagemaker", operation, request)
             handler = _HANDLERS.get(operation)
             if handler is not None:
@@ -80,7 +78,7 @@ def _list_training_jobs(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
         if "TrainingEndTime" in job.state:
             row["TrainingEndTime"] = job.state["TrainingEndTime"]
         rows.append(row)
-    return _page(request, rows, "TrainingJobSummaries", "TrainingJobName", "TrainingJobStatus")
+    return page(request, rows, "TrainingJobSummaries", "TrainingJobName", "TrainingJobStatus")
 
 
 def _stop_training_job(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
@@ -112,7 +110,7 @@ def _list_tuning_jobs(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
         row["Strategy"] = job.request["HyperParameterTuningJobConfig"]["Strategy"]
         row["ResourceLimits"] = job.request["HyperParameterTuningJobConfig"]["ResourceLimits"]
         rows.append(row)
-    return _page(
+    return page(
         request,
         rows,
         "HyperParameterTuningJobSummaries",
@@ -129,8 +127,8 @@ def _list_trials(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
         rows = sorted((row for row in rows if key in row), key=lambda row: row[key]["Value"])
         if request.get("SortOrder") == "Descending":
             rows.reverse()
-        return _slice(request, rows, "TrainingJobSummaries")
-    return _page(request, rows, "TrainingJobSummaries", "TrainingJobName", "TrainingJobStatus")
+        return cut(request, rows, "TrainingJobSummaries")
+    return page(request, rows, "TrainingJobSummaries", "TrainingJobName", "TrainingJobStatus")
 
 
 def _stop_tuning_job(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
@@ -147,26 +145,19 @@ def _list_tags(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
     return {"Tags": cloud.tags_of(request["ResourceArn"])}
 
 
-def _page(
-    request: Mapping[str, Any], rows: Sequence[dict[str, Any]], member: str, name: str, status: str
-) -> dict[str, Any]:
-    """Filter, sort and cut a listing as the List calls do."""
-    if "NameContains" in request:
-        rows = [row for row in rows if request["NameContains"].lower() in row[name].lower()]
-    if "StatusEquals" in request:
-        rows = [row for row in rows if row[status] == request["StatusEquals"]]
-    key = {"Name": name, "Status": status}.get(request.get("SortBy", ""), "CreationTime")
-    rows = sorted(rows, key=lambda row: row[key], reverse=request.get("SortOrder", "Descending") == "Descending")
-    return _slice(request, rows, member)
+def _delete_training_job(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
+    cloud.training.delete(request["TrainingJobName"])
+    return None
 
 
-def _slice(request: Mapping[str, Any], rows: Sequence[dict[str, Any]], member: str) -> dict[str, Any]:
-    start = int(request.get("NextToken", "0"))
-    stop = start + min(_PAGE, request.get("MaxResults", 10))
-    answer: dict[str, Any] = {member: list(rows[start:stop])}
-    if stop < len(rows):
-        answer["NextToken"] = str(stop)
-    return answer
+def _delete_tuning_job(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
+    cloud.tuning.delete(request["HyperParameterTuningJobName"])
+    return None
+
+
+def _delete_tags(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
+    cloud.untag(request["ResourceArn"], request["TagKeys"])
+    return {}
 
 
 _HANDLERS: dict[str, Callable[[Any, Mapping[str, Any]], Answer]] = {
@@ -174,12 +165,15 @@ _HANDLERS: dict[str, Callable[[Any, Mapping[str, Any]], Answer]] = {
     "DescribeTrainingJob": _describe_training_job,
     "ListTrainingJobs": _list_training_jobs,
     "StopTrainingJob": _stop_training_job,
+    "DeleteTrainingJob": _delete_training_job,
     "CreateHyperParameterTuningJob": _create_tuning_job,
     "DescribeHyperParameterTuningJob": _describe_tuning_job,
     "ListHyperParameterTuningJobs": _list_tuning_jobs,
     "ListTrainingJobsForHyperParameterTuningJob": _list_trials,
     "StopHyperParameterTuningJob": _stop_tuning_job,
+    "DeleteHyperParameterTuningJob": _delete_tuning_job,
     "AddTags": _add_tags,
     "ListTags": _list_tags,
+    "DeleteTags": _delete_tags,
     **HANDLERS,
 }

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import moto.sagemaker.urls
-import moto.sagemakerruntime.urls
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from tests.cloud.account import Account
 from tests.cloud.api import Api
 from tests.cloud.faults import Faults
+from tests.cloud.front import Front, Server
 from tests.cloud.serving import Serving
-from tests.cloud.serving_api import RuntimeApi
 from tests.cloud.storage import ACCOUNT, Storage
 from tests.cloud.training import TrainingJobs
 from tests.cloud.tuning import TuningJobs
@@ -28,26 +27,26 @@ class Cloud:
     Attributes:
         url: where it answers (http://127.0.0.1:port).
         requests: every SageMaker call in order, as (operation, request).
+        calls: how often each operation of each service was called, as "service:Operation".
         faults: the plan of what goes wrong.
+        account: rights, quotas and prices.
     """
 
     def __init__(self, root: Path) -> None:
         moto.sagemaker.urls.url_paths["{0}/$"] = Api.dispatch
-        for path in moto.sagemakerruntime.urls.url_paths:
-            moto.sagemakerruntime.urls.url_paths[path] = RuntimeApi.dispatch
-        Api.cloud = RuntimeApi.cloud = self
-        self.requests: list[tuple[str, dict[str, Any]]] = []
+        Api.cloud = self
         self.faults = Faults()
+        self.account = Account(ACCOUNT, REGION)
         self.storage = Storage(REGION)
-        self.training = TrainingJobs(self.storage, root / "jobs", REGION, ACCOUNT)
+        self.training = TrainingJobs(self.storage, root / "jobs", REGION, ACCOUNT, self.account)
         self.tuning = TuningJobs(self.training, REGION, ACCOUNT)
-        self.serving = Serving(self.storage, root / "endpoints", REGION, ACCOUNT)
+        self.serving = Serving(self.storage, root / "endpoints", REGION, ACCOUNT, self.account)
         self._tags: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self._server.start()
-        host, port = self._server.get_host_and_port()
-        self.url = f"http://{host}:{port}"
+        front = Front(self.account, self.faults, self.serving.invoke)
+        self.requests, self.calls = front.requests, front.calls
+        self._server = Server(front)
+        self.url = self._server.url
 
     def environment(self) -> dict[str, str]:
         """The variables that lead boto3 and the SDK here, and nowhere else."""
@@ -69,6 +68,12 @@ class Cloud:
         with self._lock:
             self._tags.setdefault(arn, {}).update({tag["Key"]: tag["Value"] for tag in tags})
 
+    def untag(self, arn: str, keys: Iterable[str]) -> None:
+        """Remove tags from a resource."""
+        with self._lock:
+            for key in keys:
+                self._tags.get(arn, {}).pop(key, None)
+
     def tags_of(self, arn: str) -> list[dict[str, str]]:
         """A resource's tags."""
         with self._lock:
@@ -79,18 +84,21 @@ class Cloud:
         return [request for name, request in self.requests if name == operation]
 
     def forget(self) -> None:
-        """End every job and forget it, so that its name is free again; what is in S3 stays."""
+        """End every job and endpoint and forget it, so that its name is free again; what is in S3 stays."""
+        self.serving.forget()
         self.tuning.close()
         self.training.close()
         self.tuning.jobs.clear()
         self.training.jobs.clear()
         self.training.forget_folders()
         self.requests.clear()
+        self.calls.clear()
         self.faults.clear()
+        self.account.reset()
 
     def close(self) -> None:
         """End every job and the server."""
         self.tuning.close()
         self.training.close()
         self.serving.close()
-        self._server.stop()
+        self._server.close()

@@ -1,8 +1,4 @@
-"""Endpoints that answer: the archive is unpacked and served through the functions in code/inference.py.
-
-A child process does what AWS's PyTorch handler does: `model_fn` once, then `input_fn`, `predict_fn` and `output_fn`
-for every request. It is a faithful handler in miniature, not AWS's own package.
-"""
+"""Endpoints that answer: the archive is unpacked, and a child process (serve.py) answers as AWS's container does."""
 
 from __future__ import annotations
 
@@ -11,109 +7,174 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.jobs.contract import inherited_environment
+from tests.cloud.account import Account
 from tests.cloud.faults import AwsError
 from tests.cloud.storage import Storage, unpack
 from tests.cloud.training import now
 
-_HANDLER = """
-import base64, importlib, json, sys, traceback
-sys.path.insert(0, sys.argv[1] + "/code")
-say = lambda **what: print(json.dumps(what), file=out, flush=True)
-out, sys.stdout = sys.stdout, sys.stderr
-try:
-    inference = importlib.import_module(sys.argv[2])
-    model = inference.model_fn(sys.argv[1])
-    say(ready=True)
-except BaseException:
-    say(ready=False, error=traceback.format_exc())
-    sys.exit(1)
-for line in sys.stdin:
-    asked = json.loads(line)
-    try:
-        data = inference.input_fn(base64.b64decode(asked["body"]), asked["type"])
-        answer = inference.output_fn(inference.predict_fn(data, model), asked["accept"])
-        body, kind = answer if isinstance(answer, tuple) else (answer, asked["accept"])
-        say(body=base64.b64encode(body.encode() if isinstance(body, str) else body).decode(), type=kind)
-    except BaseException as error:
-        say(error=f"{type(error).__name__}: {error}")
-"""
 INSTANCE_LIMIT, SERVERLESS_LIMIT = 25 * 2**20, 4 * 2**20
+ENDPOINT_LOGS = "/aws/sagemaker/Endpoints/"
+_SERVE = Path(__file__).with_name("serve.py")
+Record = dict[str, Any]
+
+
+class Worker:
+    """One process that has loaded a model. Answers one request at a time."""
+
+    def __init__(self, root: Path, variables: Mapping[str, str], log: Any) -> None:
+        self.toolkit = ""
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, str(_SERVE), str(root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            cwd=root,
+            env={**inherited_environment(), **variables, "SAGEMAKER_BASE_DIR": str(root.parent)},
+        )
+        self._reader = threading.Thread(target=self._read_log, args=(log,), name="cloud-endpoint-log", daemon=True)
+        self._reader.start()
+
+    def load(self) -> bool:
+        """Wait for the model; whether it came."""
+        told = self._answer()
+        self.toolkit = str(told.get("toolkit", ""))
+        return bool(told.get("ready"))
+
+    def ask(self, body: bytes, kind: str, accept: str) -> tuple[int, bytes, str]:
+        """HTTP status, body and content type of the answer."""
+        with self._lock:
+            assert self._process.stdin is not None
+            asked = {"body": base64.b64encode(body).decode(), "type": kind, "accept": accept}
+            try:
+                self._process.stdin.write(json.dumps(asked) + "\n")
+                self._process.stdin.flush()
+            except OSError:
+                return 500, b"Worker died.", "text/plain"
+            told = self._answer()
+        if not told:
+            return 500, b"Worker died.", "text/plain"
+        return told["status"], base64.b64decode(told["body"]), told["type"]
+
+    def end(self) -> None:
+        """End the process and wait for it."""
+        self._process.kill()
+        self._process.wait(30)
+        self._reader.join(30)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:  # what it could no longer be told
+                    continue
+
+    def _answer(self) -> Record:
+        assert self._process.stdout is not None
+        answer: Record = json.loads(self._process.stdout.readline() or "{}")
+        return answer
+
+    def _read_log(self, log: Any) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            log(line.rstrip("\n"))
 
 
 @dataclass
 class Endpoint:
     """An endpoint and the process behind it. `cold` requests are refused first, as while serverless wakes up."""
 
-    request: Mapping[str, Any]
+    name: str
     arn: str
     config: str
-    state: dict[str, Any]
-    root: Path
-    process: subprocess.Popen[str] | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    serverless: bool = False
+    variant: Record
+    state: Record
+    worker: Worker | None = None
+    thread: threading.Thread | None = None
+    deleted: bool = False
     cold: int = 0
+    generation: int = field(default=0)
+
+    @property
+    def serverless(self) -> bool:
+        return "ServerlessConfig" in self.variant
 
 
 class Serving:
     """Models, endpoint configurations and endpoints of a stand-in cloud."""
 
-    def __init__(self, storage: Storage, root: Path, region: str, account: str) -> None:
-        self._storage, self._root = storage, root
+    def __init__(self, storage: Storage, root: Path, region: str, account: str, rights: Account) -> None:
+        self._storage, self._root, self._rights = storage, root, rights
+        self._account = account
         self._arn = f"arn:aws:sagemaker:{region}:{account}:"
-        self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
-        self.models: dict[str, dict[str, Any]] = {}
-        self.configs: dict[str, dict[str, Any]] = {}
+        self._logs = f"arn:aws:logs:{region}:{account}:log-group:{ENDPOINT_LOGS}"
+        self._lock = threading.RLock()
+        self.models: dict[str, Record] = {}
+        self.configs: dict[str, Record] = {}
         self.endpoints: dict[str, Endpoint] = {}
 
     def create_model(self, request: Mapping[str, Any]) -> str:
         """Record a model; returns its ARN."""
-        return self._add(self.models, request, "ModelName", "model")
+        return self._add(self.models, request, "ModelName", "model", "ModelArn")
 
     def create_config(self, request: Mapping[str, Any]) -> str:
         """Record an endpoint configuration; returns its ARN."""
         for variant in request["ProductionVariants"]:
             self.find(self.models, variant["ModelName"], "model")
-        return self._add(self.configs, request, "EndpointConfigName", "endpoint-config")
+            if ("ServerlessConfig" in variant) == ("InstanceType" in variant):
+                raise AwsError("ValidationException", "Specify either ServerlessConfig or InstanceType of a variant.")
+        return self._add(self.configs, request, "EndpointConfigName", "endpoint-config", "EndpointConfigArn")
 
     def create_endpoint(self, request: Mapping[str, Any]) -> str:
         """Start an endpoint; returns its ARN."""
-        name = request["EndpointName"]
-        config = self.find(self.configs, request["EndpointConfigName"], "endpoint configuration")
+        name, config = request["EndpointName"], request["EndpointConfigName"]
+        variant = self.find(self.configs, config, "endpoint configuration")["ProductionVariants"][0]
         with self._lock:
             if name in self.endpoints:
                 raise AwsError("ValidationException", f"Cannot create already existing endpoint {name}")
+            self._check_quota(variant)
             moment = now()
             state = {"EndpointStatus": "Creating", "CreationTime": moment, "LastModifiedTime": moment}
-            arn = f"{self._arn}endpoint/{name.lower()}"
-            endpoint = Endpoint(request, arn, request["EndpointConfigName"], state, self._root / name)
-            endpoint.serverless = "ServerlessConfig" in config["ProductionVariants"][0]
-            endpoint.cold = 1 if endpoint.serverless else 0
+            endpoint = Endpoint(name, f"{self._arn}endpoint/{name.lower()}", config, variant, state)
             self.endpoints[name] = endpoint
-        thread = threading.Thread(target=self._start, args=(endpoint, config), name=f"cloud-{name}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+            self._start(endpoint, config, variant)
         return endpoint.arn
 
-    def describe_endpoint(self, name: str) -> dict[str, Any]:
+    def update_endpoint(self, request: Mapping[str, Any]) -> str:
+        """Let an endpoint go over to another configuration, answering from the old one meanwhile; returns its ARN."""
+        endpoint = self.endpoint(request["EndpointName"])
+        config = request["EndpointConfigName"]
+        variant = self.find(self.configs, config, "endpoint configuration")["ProductionVariants"][0]
+        with self._lock:
+            if endpoint.state["EndpointStatus"] != "InService":
+                raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
+            self._check_quota(variant)
+            endpoint.state |= {"EndpointStatus": "Updating", "LastModifiedTime": now()}
+            self._start(endpoint, config, variant)
+        return endpoint.arn
+
+    def describe_endpoint(self, name: str) -> Record:
         """DescribeEndpoint's answer."""
         endpoint = self.endpoint(name)
-        variant = {
-            "VariantName": self.configs.get(endpoint.config, {})
-            .get("ProductionVariants", [{}])[0]
-            .get("VariantName", "")
-        }
+        variant: Record = {"VariantName": endpoint.variant["VariantName"]}
+        if endpoint.serverless:
+            variant["CurrentServerlessConfig"] = endpoint.variant["ServerlessConfig"]
+        else:
+            variant["CurrentInstanceCount"] = endpoint.variant["InitialInstanceCount"]
         return {
             "EndpointName": name,
             "EndpointArn": endpoint.arn,
             "EndpointConfigName": endpoint.config,
-            "ProductionVariants": [variant] if variant["VariantName"] else [],
+            "ProductionVariants": [variant],
             **endpoint.state,
         }
 
@@ -127,96 +188,125 @@ class Serving:
     def delete_endpoint(self, name: str) -> None:
         """End an endpoint."""
         endpoint = self.endpoint(name)
-        _end(endpoint)
         with self._lock:
             del self.endpoints[name]
+            endpoint.deleted = True
+        self._end(endpoint)
 
-    def find(self, table: dict[str, dict[str, Any]], name: str, kind: str) -> dict[str, Any]:
+    def find(self, table: dict[str, Record], name: str, kind: str) -> Record:
         """A recorded model or configuration."""
         with self._lock:
             if name not in table:
                 raise AwsError("ValidationException", f'Could not find {kind} "{name}".')
             return table[name]
 
-    def delete(self, table: dict[str, dict[str, Any]], name: str, kind: str) -> None:
+    def delete(self, table: dict[str, Record], name: str, kind: str) -> None:
         """Remove a recorded model or configuration."""
         self.find(table, name, kind)
         with self._lock:
             del table[name]
 
-    def invoke(self, name: str, body: bytes, content_type: str, accept: str) -> tuple[str, bytes]:
-        """InvokeEndpoint: content type and body of the answer."""
-        endpoint = self.endpoint(name)
-        if endpoint.state["EndpointStatus"] != "InService" or endpoint.process is None:
-            raise AwsError("ValidationError", f"Endpoint {name} of account is not in service.")
-        if len(body) > (SERVERLESS_LIMIT if endpoint.serverless else INSTANCE_LIMIT):
-            raise AwsError("ValidationError", "Request body is too large", 413)
+    def invoke(self, name: str, body: bytes, kind: str, accept: str) -> tuple[bytes, str]:
+        """InvokeEndpoint: body and content type of the answer."""
+        with self._lock:
+            endpoint = self.endpoints.get(name)
+            worker = endpoint.worker if endpoint is not None else None
+        if endpoint is None or worker is None:
+            raise AwsError("ValidationError", f"Endpoint {name} of account {self._account} not found.")
+        limit = SERVERLESS_LIMIT if endpoint.serverless else INSTANCE_LIMIT
+        if len(body) > limit:
+            raise AwsError("ValidationError", f"Request body of {len(body)} bytes exceeds {limit} bytes.", 413)
         if endpoint.cold:
             endpoint.cold -= 1
             raise AwsError("ModelNotReadyException", "The model is not ready for inference yet", 429)
-        asked = {"body": base64.b64encode(body).decode(), "type": content_type, "accept": accept}
-        with endpoint.lock:
-            assert endpoint.process.stdin is not None
-            assert endpoint.process.stdout is not None
-            endpoint.process.stdin.write(json.dumps(asked) + "\n")
-            endpoint.process.stdin.flush()
-            answer = json.loads(endpoint.process.stdout.readline())
-        if "error" in answer:
-            raise AwsError(
-                "ModelError", f"Received server error (500) from primary with message {answer['error']}", 424
-            )
-        return answer["type"], base64.b64decode(answer["body"])
+        status, answer, told = worker.ask(body, kind, accept)
+        if status != 200:
+            raise self._model_error(name, status, answer.decode("utf-8", "replace"))
+        return answer, told
+
+    def _model_error(self, name: str, status: int, said: str) -> AwsError:
+        logs = f"{self._logs}{name}"
+        message = f'Received server error ({status}) from primary with message "{said}". See {logs} for more.'
+        return AwsError("ModelError", message, 424, OriginalStatusCode=status, OriginalMessage=said, LogStreamArn=logs)
+
+    def forget(self) -> None:
+        """End and forget every endpoint, configuration and model."""
+        self.close()
+        for table in (self.endpoints, self.configs, self.models):
+            table.clear()
 
     def close(self) -> None:
         """End every endpoint."""
-        for thread in self._threads:
-            thread.join(60)
         for endpoint in list(self.endpoints.values()):
-            _end(endpoint)
+            endpoint.deleted = True
+            self._end(endpoint)
 
-    def _add(self, table: dict[str, dict[str, Any]], request: Mapping[str, Any], member: str, kind: str) -> str:
+    def _end(self, endpoint: Endpoint) -> None:
+        if endpoint.thread is not None:
+            endpoint.thread.join(60)
+        worker, endpoint.worker = endpoint.worker, None
+        if worker is not None:
+            worker.end()
+
+    def _check_quota(self, variant: Mapping[str, Any]) -> None:
+        kind = variant.get("InstanceType")
+        if kind:
+            running = [item.variant for item in self.endpoints.values() if item.variant.get("InstanceType") == kind]
+            used = sum(item["InitialInstanceCount"] for item in running)
+            self._rights.check_quota(f"{kind} for endpoint usage", used, variant["InitialInstanceCount"])
+
+    def _add(self, table: dict[str, Record], request: Mapping[str, Any], member: str, kind: str, key: str) -> str:
         name = request[member]
         with self._lock:
             if name in table:
                 raise AwsError("ValidationException", f"Cannot create already existing {kind} {name}")
             arn = f"{self._arn}{kind}/{name.lower()}"
-            key = "ModelArn" if kind == "model" else "EndpointConfigArn"
             table[name] = {**{k: v for k, v in request.items() if k != "Tags"}, key: arn, "CreationTime": now()}
         return arn
 
-    def _start(self, endpoint: Endpoint, config: Mapping[str, Any]) -> None:
+    def _start(self, endpoint: Endpoint, config: str, variant: Record) -> None:
+        endpoint.generation += 1
+        endpoint.thread = threading.Thread(
+            target=self._run, args=(endpoint, config, variant), name=f"cloud-{endpoint.name}", daemon=True
+        )
+        endpoint.thread.start()
+
+    def _run(self, endpoint: Endpoint, config: str, variant: Record) -> None:
+        """Start the process of a configuration; the endpoint goes over to it once it has loaded the model."""
         try:
-            model = self.models[config["ProductionVariants"][0]["ModelName"]]["PrimaryContainer"]
-            endpoint.root.mkdir(parents=True, exist_ok=True)
-            unpack(self._storage.read(model["ModelDataUrl"]), endpoint.root)
-            program = model.get("Environment", {}).get("SAGEMAKER_PROGRAM", "inference.py").removesuffix(".py")
-            endpoint.process = subprocess.Popen(
-                [sys.executable, "-c", _HANDLER, str(endpoint.root), program],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                encoding="utf-8",
-            )
-            assert endpoint.process.stdout is not None
-            ready = json.loads(endpoint.process.stdout.readline() or '{"ready": false}')["ready"]
-        except Exception:
-            ready = False
-        if not ready:
-            variant = config["ProductionVariants"][0]["VariantName"]
-            endpoint.state["FailureReason"] = (
-                f"The primary container for production variant {variant} did not pass the ping health check. Please "
-                "check CloudWatch logs for this endpoint."
-            )
-        endpoint.state["LastModifiedTime"] = now()
-        endpoint.state["EndpointStatus"] = "InService" if ready else "Failed"
+            worker, reason = self._load(endpoint, variant)
+        except Exception as error:
+            worker, reason = None, f"Request to service failed. If failure persists contact support. {error!r}"
+        before = None
+        with self._lock:
+            if worker is not None:
+                before, endpoint.worker = endpoint.worker, worker
+                endpoint.config, endpoint.variant = config, variant
+                endpoint.cold = 1 if endpoint.serverless else 0
+                endpoint.state.pop("FailureReason", None)
+            else:
+                endpoint.state["FailureReason"] = reason
+            endpoint.state["LastModifiedTime"] = now()
+            # An update that fails is rolled back: the old process is still there.
+            endpoint.state["EndpointStatus"] = "Failed" if endpoint.worker is None else "InService"
+        if before is not None:
+            before.end()
 
-
-def _end(endpoint: Endpoint) -> None:
-    process, endpoint.process = endpoint.process, None
-    if process is not None:
-        process.kill()
-        process.wait(30)
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                stream.close()
+    def _load(self, endpoint: Endpoint, variant: Mapping[str, Any]) -> tuple[Worker | None, str]:
+        container = self.models[variant["ModelName"]]["PrimaryContainer"]
+        uri = container["ModelDataUrl"]
+        if uri not in [f"{uri.partition('//')[0]}//{uri.split('/')[2]}/{key}" for key in self._storage.keys(uri)]:
+            return None, f'Failed to download model data for container "container_1" from URL: "{uri}".'
+        root = self._root / f"{endpoint.name}-{endpoint.generation}" / "model"
+        root.mkdir(parents=True)
+        unpack(self._storage.read(uri), root)
+        stream = f"{variant['VariantName']}/i-{int(time.time())}"
+        group = ENDPOINT_LOGS + endpoint.name
+        worker = Worker(root, container.get("Environment", {}), lambda line: self._storage.log(group, stream, [line]))
+        if worker.load():
+            return worker, ""
+        worker.end()
+        return None, (
+            f"The primary container for production variant {variant['VariantName']} did not pass the ping health "
+            "check. Please check CloudWatch logs for this endpoint."
+        )

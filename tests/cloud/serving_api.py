@@ -1,47 +1,16 @@
-"""The calls of models, endpoint configurations and endpoints, and InvokeEndpoint."""
+"""The calls of models, endpoint configurations and endpoints."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import unquote
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from moto.core.common_types import TYPE_RESPONSE
-from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
-
-from tests.cloud.faults import AwsError
+from tests.cloud.listing import page
 
 if TYPE_CHECKING:
     from tests.cloud.server import Cloud
 
 Answer = Mapping[str, Any] | None
-
-
-class RuntimeApi(SageMakerRuntimeResponse):
-    """moto's handler of the runtime API with our InvokeEndpoint."""
-
-    cloud: ClassVar[Cloud]
-    use_raw_body = True
-
-    def invoke_endpoint(self) -> TYPE_RESPONSE:
-        """Ask the endpoint's process."""
-        cloud = type(self).cloud
-        name = unquote(self.path.split("/")[2])
-        headers = {key.lower(): value for key, value in self.headers.items()}
-        request = {"EndpointName": name, "ContentType": headers.get("content-type", "")}
-        cloud.requests.append(("InvokeEndpoint", request))
-        try:
-            cloud.faults.check("InvokeEndpoint", request)
-            body = self.body if isinstance(self.body, bytes) else str(self.body).encode()
-            kind, answer = cloud.serving.invoke(
-                name, body, request["ContentType"], headers.get("accept", "application/json")
-            )
-        except AwsError as error:
-            message = json.dumps({"message": error.message, "Message": error.message})
-            headers = {"x-amzn-errortype": error.code, "content-type": "application/json", "status": str(error.status)}
-            return error.status, headers, message  # moto takes the status from the headers
-        return 200, {"Content-Type": kind}, answer
 
 
 def _create_model(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
@@ -74,11 +43,28 @@ def _describe_endpoint(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
     return cloud.serving.describe_endpoint(request["EndpointName"])
 
 
+def _list_models(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
+    rows = _rows(cloud.serving.models.values(), "ModelName", "ModelArn", "CreationTime")
+    return page(request, rows, "Models", "ModelName")
+
+
+def _list_configs(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
+    rows = _rows(cloud.serving.configs.values(), "EndpointConfigName", "EndpointConfigArn", "CreationTime")
+    return page(request, rows, "EndpointConfigs", "EndpointConfigName")
+
+
 def _list_endpoints(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
+    described = [cloud.serving.describe_endpoint(name) for name in list(cloud.serving.endpoints)]
     names = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
-    rows = [cloud.serving.describe_endpoint(name) for name in list(cloud.serving.endpoints)]
-    rows.sort(key=lambda row: row["CreationTime"], reverse=True)
-    return {"Endpoints": [{key: row[key] for key in names} for row in rows[: request.get("MaxResults", 10)]]}
+    return page(request, _rows(described, *names), "Endpoints", "EndpointName", "EndpointStatus")
+
+
+def _update_endpoint(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
+    return {"EndpointArn": cloud.serving.update_endpoint(request)}
+
+
+def _rows(described: Iterable[Mapping[str, Any]], *names: str) -> list[dict[str, Any]]:
+    return [{name: item[name] for name in names} for item in list(described)]
 
 
 def _delete_model(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
@@ -99,12 +85,15 @@ def _delete_endpoint(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
 HANDLERS: dict[str, Callable[[Any, Mapping[str, Any]], Answer]] = {
     "CreateModel": _create_model,
     "DescribeModel": _describe_model,
+    "ListModels": _list_models,
     "DeleteModel": _delete_model,
     "CreateEndpointConfig": _create_config,
     "DescribeEndpointConfig": _describe_config,
+    "ListEndpointConfigs": _list_configs,
     "DeleteEndpointConfig": _delete_config,
     "CreateEndpoint": _create_endpoint,
     "DescribeEndpoint": _describe_endpoint,
     "ListEndpoints": _list_endpoints,
+    "UpdateEndpoint": _update_endpoint,
     "DeleteEndpoint": _delete_endpoint,
 }

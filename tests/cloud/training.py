@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.jobs.contract import failure_reason
+from tests.cloud.account import Account
 from tests.cloud.container import Container
 from tests.cloud.faults import AwsError
 from tests.cloud.storage import TRAINING_LOGS, Storage, archive
@@ -84,8 +85,8 @@ class TrainingJob:
 class TrainingJobs:
     """All training jobs of a stand-in cloud, each run by a thread."""
 
-    def __init__(self, storage: Storage, root: Path, region: str, account: str) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, root: Path, region: str, account: str, rights: Account) -> None:
+        self._storage, self._rights = storage, rights
         self._root = root
         self._arn = f"arn:aws:sagemaker:{region}:{account}:training-job/"
         self._lock = threading.RLock()
@@ -105,6 +106,7 @@ class TrainingJobs:
                 raise AwsError(
                     "ResourceInUse", f"Training job names must be unique. A job with the name {name} already exists."
                 )
+            self._check_quota(request)
             root = self._root / name
             faults = next((faults for pattern, faults in self.planned_faults if pattern.search(name)), JobFaults())
             moment = now()
@@ -136,6 +138,13 @@ class TrainingJobs:
             job.advance("Stopping", "Stopping the training job", "Stopping")
             threading.Thread(target=job.container.stop, name=f"cloud-stop-{name}", daemon=True).start()
 
+    def delete(self, name: str) -> None:
+        """Forget a job that has ended."""
+        with self._lock:
+            if self.get(name).state["TrainingJobStatus"] not in FINAL:
+                raise AwsError("ResourceInUse", f"The training job {name} is still running.")
+            del self.jobs[name]
+
     def forget_folders(self) -> None:
         """Remove what ended jobs left on disk and in the logs."""
         shutil.rmtree(self._root, ignore_errors=True)
@@ -151,6 +160,19 @@ class TrainingJobs:
         for job in jobs:
             if job.thread is not None:
                 job.thread.join(30)
+
+    def _check_quota(self, request: Mapping[str, Any]) -> None:
+        resources, spot = request["ResourceConfig"], bool(request.get("EnableManagedSpotTraining"))
+        kind = resources.get("InstanceType", "")
+        running = [
+            job.request["ResourceConfig"].get("InstanceCount", 1)
+            for job in self.jobs.values()
+            if job.state["TrainingJobStatus"] not in FINAL
+            and job.request["ResourceConfig"].get("InstanceType") == kind
+            and bool(job.request.get("EnableManagedSpotTraining")) == spot
+        ]
+        name = f"{kind} for {'spot ' if spot else ''}training job usage"
+        self._rights.check_quota(name, sum(running), resources.get("InstanceCount", 1))
 
     def _check(self, request: Mapping[str, Any]) -> None:
         stopping = request.get("StoppingCondition", {})

@@ -151,6 +151,14 @@ class TuningJobs:
         job.state["HyperParameterTuningJobStatus"] = "Stopping"
         job.stopping.set()
 
+    def delete(self, name: str) -> None:
+        """Forget a tuning job that has ended; its trials stay."""
+        job = self.get(name)
+        if job.state["HyperParameterTuningJobStatus"] not in FINAL:
+            raise AwsError("ResourceInUse", f"The tuning job {name} is still running.")
+        with self._lock:
+            del self.jobs[name]
+
     def close(self) -> None:
         """End every search and wait for its thread."""
         for job in list(self.jobs.values()):

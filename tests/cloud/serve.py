@@ -1,0 +1,107 @@
+"""The process behind an endpoint: `python serve.py MODEL_DIR`; requests as JSON lines on stdin, answers on stdout.
+
+Where they are installed (the dev extra does), AWS's own sagemaker-inference and sagemaker-pytorch-inference load the
+model and answer, as in AWS's PyTorch inference container: `HandlerService` with a context like TorchServe's. Else a
+handler in miniature does the same by the same functions. The first answer says which, and whether the model is loaded.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+Answer = tuple[int, bytes, str]
+"""HTTP status, body, content type."""
+
+
+def aws_handler(folder: str) -> Callable[[bytes, str, str], Answer]:
+    """AWS's handler with the model loaded."""
+    from sagemaker_pytorch_serving_container.handler_service import HandlerService
+
+    context = _Context(folder)
+    service = HandlerService()
+    service.initialize(context)
+
+    def handle(body: bytes, kind: str, accept: str) -> Answer:
+        context.ask(kind, accept)
+        (answer,) = service.handle([{"body": body}], context)
+        return context.status, answer.encode() if isinstance(answer, str) else answer, context.kind
+
+    return handle
+
+
+def miniature_handler(folder: str) -> Callable[[bytes, str, str], Answer]:
+    """The same contract in a few lines."""
+    program = os.environ.get("SAGEMAKER_PROGRAM", "inference.py").removesuffix(".py")
+    inference: Any = importlib.import_module(program)
+    model = inference.model_fn(folder)
+
+    def handle(body: bytes, kind: str, accept: str) -> Answer:
+        try:
+            answer = inference.output_fn(inference.predict_fn(inference.input_fn(body, kind), model), accept)
+        except Exception as error:
+            return 500, f"{error}\n{traceback.format_exc()}".encode(), "text/plain"
+        told, kind = answer if isinstance(answer, tuple) else (answer, accept)
+        return 200, told.encode() if isinstance(told, str) else told, kind
+
+    return handle
+
+
+class _Context:
+    """What TorchServe tells a handler of a request, and what the handler tells back."""
+
+    def __init__(self, folder: str) -> None:
+        self.system_properties = {"model_dir": folder}
+        self.request_processor: list[Any] = []
+        self.status, self.kind = 200, ""
+
+    def ask(self, kind: str, accept: str) -> None:
+        """Begin a request."""
+        properties = {"Content-Type": kind, "Accept": accept}
+        self.request_processor = [SimpleNamespace(get_request_properties=lambda: properties)]
+        self.status, self.kind = 200, accept
+
+    def set_response_status(self, code: int, phrase: str) -> None:
+        """Called by the handler when something went wrong."""
+        self.status, self.kind = int(code), "text/plain"
+
+    def set_response_content_type(self, index: int, kind: str) -> None:
+        """Called by the handler with the answer's type."""
+        self.kind = kind
+
+
+def main() -> None:
+    """Load, say so, answer until stdin ends."""
+    # Whatever the functions print must not come between the answers.
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say(**what: Any) -> None:
+        print(json.dumps(what), file=out, flush=True)
+
+    folder = sys.argv[1]
+    sys.path[0] = os.path.join(folder, "code")  # TorchServe's way; and nothing beside this file may be imported
+    try:
+        handler, toolkit = aws_handler, "sagemaker-pytorch-inference"
+        if importlib.util.find_spec("sagemaker_pytorch_serving_container") is None:
+            handler, toolkit = miniature_handler, ""
+        handle = handler(folder)
+    except BaseException:
+        say(ready=False, error=traceback.format_exc())
+        raise
+    say(ready=True, toolkit=toolkit)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        status, body, kind = handle(base64.b64decode(asked["body"]), asked["type"], asked["accept"])
+        say(status=status, body=base64.b64encode(body).decode(), type=kind)
+
+
+if __name__ == "__main__":
+    main()
