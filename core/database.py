@@ -50,6 +50,7 @@ MIGRATIONS: tuple[str, ...] = (
         what TEXT PRIMARY KEY, seconds REAL NOT NULL, measured INTEGER NOT NULL
     ) WITHOUT ROWID;
     """,
+    "ALTER TABLE jobs ADD COLUMN code_version TEXT NOT NULL DEFAULT ''",
 )
 """One script per schema version; a released one is never edited, a change is a new script at the end."""
 

@@ -13,6 +13,20 @@ from typing import Any
 from core.jobs.records import Event, Job, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
+from training_scripts.version import code_version
+
+_COMMON = (
+    "name",
+    "secondary_status",
+    "created",
+    "started",
+    "ended",
+    "failure_reason",
+    "dataset_version",
+    "engine",
+    "note",
+    "code_version",
+)
 
 
 def new_record(spec: Spec, engine: str = "local") -> Job:
@@ -31,6 +45,7 @@ def new_record(spec: Spec, engine: str = "local") -> Job:
             max_jobs=spec.max_jobs,
             dataset_version=training.dataset_version,
             engine=engine,
+            code_version=code_version(),
         )
     return TrainingJob(
         spec.name,
@@ -40,13 +55,13 @@ def new_record(spec: Spec, engine: str = "local") -> Job:
         hyperparameters=dict(spec.hyperparameters),
         dataset_version=spec.dataset_version,
         engine=engine,
+        code_version=code_version(),
     )
 
 
 def common_columns(row: sqlite3.Row) -> dict[str, Any]:
     """The fields that tuning jobs and training jobs share."""
-    same = ("name", "secondary_status", "created", "started", "ended", "failure_reason", "dataset_version", "engine")
-    return {"status": JobStatus(row["status"]), **{key: row[key] for key in same}}
+    return {"status": JobStatus(row["status"]), **{key: row[key] for key in _COMMON}}
 
 
 @dataclass(slots=True)

@@ -98,6 +98,8 @@ class Store:
             "started": job.started,
             "dataset_version": job.dataset_version,
             "progress": job.progress,
+            "note": job.note,
+            "code_version": job.code_version,
             "spec": json.dumps(spec_to_json(spec)),
             "pid": pid,
             "pid_created": pid_created,
@@ -207,14 +209,18 @@ class Store:
         rows = self._db.read("SELECT pid, pid_created FROM jobs WHERE name = ? AND pid IS NOT NULL", (name,))
         return (rows[0]["pid"], rows[0]["pid_created"]) if rows else None
 
-    def note(self, name: str) -> str:
-        """The user's note on a job."""
-        return str(self._column(name, "note"))
-
     def set_note(self, name: str, text: str) -> None:
-        """Keep the user's note on a job."""
+        """Keep the user's note on a job or trial; whoever watches the events hears of it.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
         with self._db.write() as connection:
-            connection.execute("UPDATE jobs SET note = ? WHERE name = ?", (text, name))
+            changed = connection.execute("UPDATE jobs SET note = ? WHERE name = ? AND note != ?", (text, name, text))
+            if changed.rowcount:
+                add_status_event(connection, name)
+            elif not connection.execute("SELECT 1 FROM jobs WHERE name = ?", (name,)).fetchone():
+                raise _not_found(name)
 
     # Events, metrics and rules
 
@@ -245,6 +251,11 @@ class Store:
         """The latest outcome of each rule of a training job, by name."""
         rows = self._db.read("SELECT body FROM rules WHERE job = ? ORDER BY rule", (job,))
         return [outcome_of(row["body"]) for row in rows]
+
+    def issues(self) -> list[tuple[str, str]]:
+        """The (training job, rule) pairs whose latest outcome is that an issue was found."""
+        sql = "SELECT job, rule FROM rules WHERE json_extract(body, '$.status') = 'IssuesFound'"
+        return [(row["job"], row["rule"]) for row in self._db.read(sql)]
 
     # Datasets and speeds
 

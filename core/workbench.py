@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.dataset.records import Picture, Scan
     from core.engines.sagemaker.engine import SageMakerEngine
     from core.engines.sagemaker.open import Connection
+    from core.jobs.footprint import Footprint
     from core.predict.evaluate import Evaluation
     from core.predict.models import ModelChoice
     from core.predict.predictor import Predictor
@@ -217,6 +218,16 @@ class Workbench:
                 raise JobNotFound("There is no job yet.", fix="Start one with tune or train.")
             return jobs[0]
         return self.engine.job(name)
+
+    def footprint(self, name: str, cancel: CancelToken | None = None) -> Footprint:
+        """What deleting a job takes away: its trials and the room that its files take.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        from core.jobs.footprint import footprint
+
+        return footprint(self.engine, name, cancel)
 
     # Models
 

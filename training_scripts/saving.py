@@ -16,6 +16,7 @@ from training_scripts.artifact import CARD_FILE, WEIGHTS_FILE, write_code
 from training_scripts.checkpoints import Progress
 from training_scripts.job import write_text
 from training_scripts.preparation import Setup
+from training_scripts.version import code_version
 
 
 def save_model(folder: Path, args: Namespace, setup: Setup, progress: Progress) -> None:
@@ -57,5 +58,5 @@ def _card(args: Namespace, setup: Setup, progress: Progress) -> dict[str, Any]:
         "dataset_version": setup.dataset_version,
         "training_job": os.environ.get("TRAINING_JOB_NAME", ""),
         "hyperparameters": vars(args),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "versions": {"sagehound": code_version(), "python": platform.python_version(), "torch": torch.__version__},
     }

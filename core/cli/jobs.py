@@ -1,13 +1,14 @@
-"""`sagehound jobs`, `show`, `logs`, `stop`, `resume`, `delete`."""
+"""`sagehound jobs`, `show`, `logs`, `note`, `stop`, `resume`, `delete`."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from typing import Any
 
 from core.cli.console import Console, duration, table
-from core.errors import EngineError
+from core.errors import EngineError, UsageError
 from core.jobs.records import Job, TrainingJob, TuningJob
 from core.paths import AppPaths
 from core.workbench import Workbench
@@ -99,14 +100,41 @@ def resume(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
 
 
 def delete(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """Forget a finished job and remove its files."""
+    """Forget a finished job and remove its files, after a question on the terminal or with --yes."""
     workbench = Workbench(paths)
     try:
         job = workbench.find_job(options.job)
+        size = workbench.footprint(job.name)
+        asks = job.status.is_final and not options.yes  # of a running job the engine says what is wrong
+        if asks and not _agreed(f"Delete {job.name} ({size})? Its files cannot be brought back.", console):
+            console.note("Nothing was deleted.")
+            return 1
         workbench.engine.delete(job.name)
     finally:
         workbench.close()
-    console.result({"name": job.name, "deleted": True}, f"{job.name} is deleted.")
+    data = {"name": job.name, "deleted": True, "trials": size.trials, "bytes": size.bytes}
+    console.result(data, f"{job.name} is deleted ({size}).")
+    return 0
+
+
+def _agreed(question: str, console: Console) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError("Deleting asks first, and there is no terminal to ask on.", fix="Add --yes.")
+    print(f"{question} [y/N] ", end="", file=console.side, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def note(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Put a note on a job or trial; an empty one takes it away."""
+    workbench = Workbench(paths)
+    try:
+        job = workbench.find_job(options.job)
+        text = options.text.strip()
+        workbench.engine.set_note(job.name, text)
+    finally:
+        workbench.close()
+    said = f"The note on {job.name} is kept." if text else f"{job.name} has no note any more."
+    console.result({"name": job.name, "note": text}, said)
     return 0
 
 
@@ -122,7 +150,9 @@ def job_json(job: Job, trials: list[TrainingJob] | None = None) -> dict[str, Any
         "ended": job.ended,
         "failure_reason": job.failure_reason,
         "dataset_version": job.dataset_version,
+        "code_version": job.code_version,
         "engine": job.engine,
+        "note": job.note,
     }
     if isinstance(job, TrainingJob):
         return data | {
@@ -154,6 +184,10 @@ def job_text(job: Job, trials: list[TrainingJob]) -> str:
     if job.failure_reason:
         lines.append(job.failure_reason)
     lines.append(f"created {_started(job)}, took {duration(_elapsed(job))}, dataset {job.dataset_version or '-'}")
+    if job.code_version:
+        lines.append(f"code {job.code_version}")
+    if job.note:
+        lines.append(f"note: {job.note}")
     if isinstance(job, TrainingJob):
         lines += ["", table(("metric", "value"), sorted(job.metrics.items()))]
         lines += ["", table(("hyperparameter", "value"), sorted(job.hyperparameters.items()))]

@@ -29,6 +29,7 @@ _COMMANDS = {
     "jobs": "core.cli.jobs:jobs",
     "show": "core.cli.jobs:show",
     "logs": "core.cli.jobs:logs",
+    "note": "core.cli.jobs:note",
     "stop": "core.cli.jobs:stop",
     "delete": "core.cli.jobs:delete",
     "classify": "core.cli.predict:classify",
@@ -171,9 +172,15 @@ def _add_job_commands(command) -> None:  # type: ignore[no-untyped-def]
         ("show", "describe one job, with its trials"),
         ("stop", "stop a job; what is finished is kept"),
         ("resume", "let an interrupted or stopped tuning job go on"),
-        ("delete", "forget a finished job and remove its files"),
+        ("delete", "forget a finished job and remove its files; asks first"),
+        ("note", "put a note on a job or trial"),
     ):
-        command(name, help_text).add_argument("job", help="a job's name; `latest`, or `best` for the best trial")
+        parser = command(name, help_text)
+        parser.add_argument("job", help="a job's name; `latest`, or `best` for the best trial")
+        if name == "note":
+            parser.add_argument("text", help='what to keep with the job; "" takes the note away')
+        if name == "delete":
+            parser.add_argument("--yes", "-y", action="store_true", help="do not ask; needed without a terminal")
     logs = command("logs", "print a training job's log")
     logs.add_argument("job", help="a training job or trial; a tuning job shows its best trial's")
     logs.add_argument("--follow", "-f", action="store_true", help="go on until the job ends")

@@ -104,6 +104,14 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def set_note(self, name: str, text: str) -> None:
+        """Keep the user's note on a job or trial, in any state; it is the record's `note` from then on.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+
+    @abstractmethod
     def jobs(self) -> Sequence[Job]:
         """Tuning jobs and single training jobs (no trials), newest first."""
 

@@ -58,6 +58,10 @@ class RoutingEngine(Engine):
         """By the job's engine."""
         self._of(name).delete(name)
 
+    def set_note(self, name: str, text: str) -> None:
+        """By the job's engine."""
+        self._of(name).set_note(name, text)
+
     def jobs(self) -> Sequence[Job]:
         """The jobs of all engines, newest first."""
         found = [job for engine in self._engines.values() for job in engine.jobs()]

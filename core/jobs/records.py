@@ -21,7 +21,8 @@ class TrainingJob:
 
     `hyperparameters` are strings, as a container sees them. `metrics` holds the last value of each metric.
     `artifact` is where model.tar.gz lies (a path or an s3:// address), None until it exists.
-    `progress` is 0…1, or None when unknown.
+    `progress` is 0…1, or None when unknown. `note` is the user's own; `code_version` says which code ran, as
+    `training_scripts.version.code_version` has it, "" when that is not known.
     """
 
     name: str
@@ -39,6 +40,8 @@ class TrainingJob:
     artifact: str | None = None
     progress: float | None = None
     engine: str = "local"
+    note: str = ""
+    code_version: str = ""
 
     @property
     def kind(self) -> JobKind:
@@ -67,6 +70,8 @@ class TuningJob:
     dataset_version: str = ""
     progress: float | None = None
     engine: str = "local"
+    note: str = ""
+    code_version: str = ""
 
     @property
     def kind(self) -> JobKind:

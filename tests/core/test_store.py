@@ -175,11 +175,18 @@ def test_names_are_taken_once_and_unknown_ones_not_found(store):
     add(store, training("one"))
     with pytest.raises(SpecError):
         add(store, training("one"))
-    for call in (store.job, store.spec, store.note):
+    for call in (store.job, store.spec):
         with pytest.raises(JobNotFound):
             call("nobody")
     with pytest.raises(JobNotFound):
         store.update_job("nobody", progress=0.5)
+
+
+def test_the_issues_of_all_jobs_are_the_latest_word_of_their_rules(store):
+    for name in ("one", "two"):
+        add(store, training(name))
+    store.record([outcome("one"), outcome("two"), outcome("two", RuleStatus.NO_ISSUES_FOUND)])
+    assert store.issues() == [("one", "Overfit")]
 
 
 def test_deleting_forgets_everything_but_never_reuses_a_cursor(store):
@@ -197,8 +204,14 @@ def test_deleting_forgets_everything_but_never_reuses_a_cursor(store):
 
 def test_notes_processes_datasets_and_speeds(store):
     add(store, training("one"))
+    before = store.latest_cursor()
     store.set_note("one", "Prüfen ✓")
-    assert store.note("one") == "Prüfen ✓"
+    assert store.job("one").note == "Prüfen ✓"
+    assert [event.job for event in store.events(before).events] == ["one"]  # whoever watches hears of it
+    store.set_note("one", "Prüfen ✓")
+    assert len(store.events(before).events) == 1
+    with pytest.raises(JobNotFound):
+        store.set_note("two", "lost")
     assert store.process("one") is None
     store.set_process("one", 42, 7.5)
     assert store.process("one") == (42, 7.5)
@@ -338,6 +351,18 @@ def test_an_older_schema_is_migrated_and_keeps_its_rows(path):
         assert newer.read("PRAGMA user_version")[0][0] == len(MIGRATIONS) + 1
     finally:
         newer.close()
+
+
+def test_jobs_of_the_first_schema_have_no_code_version(path):
+    old = Database(path, MIGRATIONS[:1])
+    with old.write() as connection:
+        columns = "name, kind, engine, status, created, note, spec"
+        values = ("one", "training", "local", "Completed", 1.0, "mine", "{}")
+        connection.execute(f"INSERT INTO jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    old.close()
+    store = Store(path)
+    assert (store.job("one").code_version, store.job("one").note) == ("", "mine")
+    store.close()
 
 
 def test_a_migration_that_fails_changes_nothing(path):

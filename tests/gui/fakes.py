@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -86,6 +87,10 @@ class FakeEngine(Engine):
     def delete(self, name: str) -> None:
         self._asked("delete", name)
         self.remove(name)
+
+    def set_note(self, name: str, text: str) -> None:
+        self._asked("note", name)
+        self.put(dataclasses.replace(self.job(name), note=text), self.spec(name))
 
     def jobs(self) -> Sequence[Job]:
         with self._lock:

@@ -128,6 +128,12 @@ class LocalEngine(Engine):
             shutil.rmtree(folder, ignore_errors=True)
         self._lock_file(name).unlink(missing_ok=True)
 
+    def set_note(self, name: str, text: str) -> None:
+        """In the store, and in the job's own record for the day the store is lost."""
+        self._store.set_note(name, text)
+        if (folder := self._folder(name)).root.is_dir():
+            write_record(self._store, folder, name)
+
     def jobs(self) -> Sequence[Job]:
         """Tuning jobs and single training jobs, newest first."""
         self._look_after()

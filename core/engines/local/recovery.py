@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import logging
 import os
@@ -21,13 +20,23 @@ from core.rows import new_record
 from core.store import INTERRUPTED, Store
 
 RECORD_FILE = "job.json"
-_KEPT = ("secondary_status", "created", "started", "ended", "failure_reason", "objective", "artifact", "progress")
-_RESTORED = ("failure_reason", "objective", "artifact", "progress")
+_KEPT = (
+    "secondary_status",
+    "created",
+    "started",
+    "ended",
+    "failure_reason",
+    "objective",
+    "artifact",
+    "progress",
+    "code_version",
+    "note",
+)
 _logger = logging.getLogger(__name__)
 
 
 def write_record(store: Store, folder: JobFolder, name: str) -> None:
-    """Write job.json: the job's spec, what became of it, and the version of Sagehound."""
+    """Write job.json: the job's spec, what became of it, the code it ran by, and the user's note."""
     try:
         _write(store, folder, name)
     except OSError as error:  # the store has it all; this is for the day it is lost
@@ -36,7 +45,7 @@ def write_record(store: Store, folder: JobFolder, name: str) -> None:
 
 def _write(store: Store, folder: JobFolder, name: str) -> None:
     record = store.job(name)
-    data: dict[str, Any] = {"name": name, "status": str(record.status), "sagehound": _version()}
+    data: dict[str, Any] = {"name": name, "status": str(record.status)}
     data |= {key: getattr(record, key) for key in _KEPT if hasattr(record, key)}
     if isinstance(record, TrainingJob):
         data["tuning_job"] = record.tuning_job
@@ -64,7 +73,13 @@ def recover(store: Store, jobs: Path) -> int:
 
 
 def _restore(store: Store, folder: JobFolder, data: dict[str, Any], spec: Spec) -> None:
-    record = replace(new_record(spec), created=data["created"], started=data.get("started"))
+    record = replace(
+        new_record(spec),
+        created=data["created"],
+        started=data.get("started"),
+        code_version=data.get("code_version", ""),
+        note=data.get("note", ""),
+    )
     if isinstance(record, TrainingJob):
         record = replace(record, tuning_job=data.get("tuning_job"))
     store.add_job(record, spec)
@@ -95,10 +110,3 @@ def _metrics(folder: JobFolder, name: str, scraper: Scraper) -> list[MetricEvent
                 for metric, value in scraped.values.items()
             ]
     return events
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("sagehound")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"

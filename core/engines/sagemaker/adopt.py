@@ -94,7 +94,10 @@ def adopt(aws: Aws, store: Store, paths: AppPaths, name: str) -> JobKind:
         parent = str(description["TuningJobArn"]).rsplit("/", 1)[-1]
         raise SpecError(f"{name} is a trial.", "Trials come with their tuning job.", f"Adopt {parent}.", field="name")
     record = dataclasses.replace(
-        new_record(spec, "sagemaker"), created=description["CreationTime"].timestamp(), secondary_status="Adopted"
+        new_record(spec, "sagemaker"),
+        created=description["CreationTime"].timestamp(),
+        secondary_status="Adopted",
+        code_version="",  # nobody here knows what it runs
     )
     store.add_job(record, spec)
     definition = description.get("TrainingJobDefinition", description)

@@ -187,6 +187,10 @@ class SageMakerEngine(Engine):
         for folder in (*folders, self._folder(name).root):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def set_note(self, name: str, text: str) -> None:
+        """Notes stay on this machine."""
+        self._store.set_note(name, text)
+
     def jobs(self) -> Sequence[Job]:
         """Tuning jobs and single training jobs that are known here, newest first."""
         self._poller.ensure()

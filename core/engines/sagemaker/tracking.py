@@ -200,7 +200,12 @@ class Tracker:
         )
         record = new_record(training, "sagemaker")
         assert isinstance(record, TrainingJob)
-        record = dataclasses.replace(record, tuning_job=tuning_job, created=_seconds(listed.get("CreationTime")))
+        record = dataclasses.replace(
+            record,
+            tuning_job=tuning_job,
+            created=_seconds(listed.get("CreationTime")),
+            code_version=self._store.job(tuning_job).code_version,
+        )
         notes = CloudNotes.load(self._folder(tuning_job).root)
         CloudNotes(region=notes.region, launched=True, checkpoints=notes.checkpoints).save(self._folder(name).root)
         self._store.add_job(record, training)

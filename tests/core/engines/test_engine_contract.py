@@ -201,6 +201,17 @@ class TestEngineContract:
             bench.engine.job(trial.name)
         assert bench.engine.job_folder(trial.name) is None
 
+    def test_a_note_is_kept_with_the_job_and_with_a_trial(self, bench):
+        bench.engine.start(bench.tuning("tune-1", max_jobs=1))
+        bench.engine.set_note("tune-1", "watch this")  # in any state
+        bench.finished("tune-1")
+        (trial,) = bench.engine.trials("tune-1")
+        bench.engine.set_note(trial.name, "the one to keep")
+        assert bench.engine.job("tune-1").note == "watch this"
+        assert bench.engine.trials("tune-1")[0].note == "the one to keep"
+        with pytest.raises(JobNotFound):
+            bench.engine.set_note("nobody", "lost")
+
     def test_a_running_job_cannot_be_deleted(self, bench):
         bench.engine.start(bench.training("long", hyperparameters={"num_epochs": "1000", "sleep": "0.05"}))
         with pytest.raises(EngineError):
