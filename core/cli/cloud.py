@@ -18,6 +18,7 @@ from core.cli.launch import wait_for
 from core.engines.base import Endpoint
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.endpoints import Endpoints, Hosting
+from core.engines.sagemaker.guardian import Guardian
 from core.engines.sagemaker.invoke import EndpointClient
 from core.engines.sagemaker.open import Connection
 from core.engines.sagemaker.pricing import PriceList, snapshot
@@ -222,7 +223,7 @@ def endpoints(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     try:
         hosted = _hosted(connection_of(options, workbench))
         if options.delete_expired:
-            for name in hosted.delete_expired():
+            for name in hosted.delete_expired():  # also what another computer deployed
                 console.note(f"{name} is deleted: its life was over.")
         found = hosted.all()
     finally:
@@ -236,7 +237,9 @@ def undeploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
     """Delete an endpoint with its configuration and model."""
     workbench = Workbench(paths)
     try:
-        _hosted(connection_of(options, workbench)).delete(options.name, others_too=options.force)
+        hosted = _hosted(connection_of(options, workbench))
+        hosted.delete(options.name, others_too=options.force)
+        Guardian(paths, hosted.aws, hosted).forget(options.name)
     finally:
         workbench.close()
     console.result({"name": options.name, "deleted": True}, f"{options.name} is deleted.")
@@ -302,7 +305,7 @@ def _say_hosting_cost(engine: SageMakerEngine, hosting: Hosting, console: Consol
     daily = price.usd_per_hour * 24
     console.note(f"${price.usd_per_hour:.3f} per hour ({price.source}), ${daily:.2f} a day, {life}.")
     if hosting.lifetime_s is not None:
-        console.note("It is deleted then by `sagehound endpoints --delete-expired`; a closed laptop deletes nothing.")
+        console.note("It is deleted then if Sagehound runs, or by `sagehound endpoints --delete-expired`.")
 
 
 def _some_picture(workbench: Workbench, job: str) -> Path:

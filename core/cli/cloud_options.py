@@ -26,6 +26,7 @@ def add_resource_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-wait", type=int, metavar="SECONDS", help="with --spot: longest wait and run together")
     group.add_argument("--max-runtime", type=int, metavar="SECONDS", help="longest run of one training job")
     group.add_argument("--max-cost", type=float, metavar="USD", help="do not start what may cost more than this")
+    group.add_argument("--stop-at-cost", type=float, metavar="USD", help="stop the job once it has cost this much")
     group.add_argument("--subnet", action="append", default=[], metavar="ID", help="run in your VPC")
     group.add_argument("--security-group", action="append", default=[], metavar="ID", help="of your VPC")
     group.add_argument("--network-isolation", action="store_true", help="let the container reach no network")

@@ -59,6 +59,7 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
     engine = cloud.use_sagemaker(workbench, options)
     _, manifest = open_dataset(workbench, options, console)
     cloud.show_cost(engine, workbench, spec, manifest, options, console)
+    engine.cap_usd = options.stop_at_cost
     status = start_and_wait(workbench, spec, manifest, console, detach=options.detach)
     for sentence in engine.differences(spec.name):
         console.note(sentence)

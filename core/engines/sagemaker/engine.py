@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,9 @@ from core.engines.sagemaker.definition import check
 from core.engines.sagemaker.endpoints import Endpoints, Hosting
 from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.forecast import CloudForecast, cloud_forecast
+from core.engines.sagemaker.guardian import Guardian
 from core.engines.sagemaker.launcher import Launcher
+from core.engines.sagemaker.meter import spent
 from core.engines.sagemaker.place import CloudNotes, Place
 from core.engines.sagemaker.poller import Poller
 from core.engines.sagemaker.pricing import Bill, PriceList, bill_of
@@ -70,9 +73,12 @@ class SageMakerEngine(Engine):
     ) -> None:
         self._paths, self._store, self.aws, self.place = paths, store, aws, place
         self.prices = PriceList(aws)
+        self.cap_usd: float | None = None
+        """Jobs that are started from now on are stopped once they have cost so many dollars; None: never."""
         self.hosted = Endpoints(aws, self.prices)
         self._launcher = Launcher(aws, place, paths, source)
-        self._poller = Poller(aws, paths, store, self._launcher, interval, settle)
+        self.guardian = Guardian(paths, aws, self.hosted)
+        self._poller = Poller(aws, paths, store, self._launcher, self.guardian, self.prices, interval, settle)
 
     @property
     def notice(self) -> str:
@@ -113,7 +119,9 @@ class SageMakerEngine(Engine):
         self._poller.wake()
 
     def _launch(self, spec: Spec, folder: Path) -> None:
-        notes = CloudNotes(region=self.aws.region, checkpoints=self._launcher.checkpoints(spec.name))
+        notes = CloudNotes(
+            region=self.aws.region, checkpoints=self._launcher.checkpoints(spec.name), cap_usd=self.cap_usd
+        )
         key = self._launcher.features_key(spec)
         if key and not self._launcher.features_exist(key):
             notes.features_key, notes.features_job = key, self._launcher.launch_features(spec, key)
@@ -187,10 +195,6 @@ class SageMakerEngine(Engine):
         for folder in (*folders, self._folder(name).root):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def set_note(self, name: str, text: str) -> None:
-        """Notes stay on this machine."""
-        self._store.set_note(name, text)
-
     def jobs(self) -> Sequence[Job]:
         """Tuning jobs and single training jobs that are known here, newest first."""
         self._poller.ensure()
@@ -260,6 +264,9 @@ class SageMakerEngine(Engine):
         assert isinstance(record, TrainingJob)
         assert record.artifact is not None
         self.hosted.create(name, job, record.artifact, role_arn(self.aws, self.place.role), hosting)
+        if hosting.lifetime_s is not None:
+            self.guardian.remember(name, time.time() + hosting.lifetime_s)
+            self._poller.wake()
         return rehearsal
 
     def adopt(self, name: str) -> None:
@@ -275,6 +282,25 @@ class SageMakerEngine(Engine):
     def account_jobs(self) -> Sequence[Found]:
         """The latest jobs of the account, newest first, known here or not."""
         return list_jobs(self.aws, self._store)
+
+    def undeploy(self, name: str, others_too: bool = False) -> None:
+        """Delete an endpoint, its configuration and its model; one that Sagehound did not make with `others_too` only.
+
+        Raises:
+            EngineError: there is none, it is not ours, or AWS refused.
+        """
+        self.hosted.delete(name, others_too)
+        self.guardian.forget(name)
+
+    def set_cap(self, name: str, usd: float | None) -> None:
+        """Stop a job once its training has cost `usd`, as far as its running time tells; None: never."""
+        notes = self.notes(name)
+        notes.cap_usd = usd
+        notes.save(self._folder(name).root)
+
+    def spent(self, name: str) -> float | None:
+        """Dollars that a job has cost so far, by the running time of its training jobs; None: price unknown."""
+        return spent(self._store, self._paths, self.prices, name)
 
     def endpoints(self) -> Sequence[Endpoint]:
         """All endpoints of the region, ours first."""

@@ -51,6 +51,7 @@ class CloudNotes:
     spot: bool = False
     training_seconds: int = 0
     billable_seconds: int = 0
+    cap_usd: float | None = None
     differences: list[str] = field(default_factory=list)
 
     def save(self, folder: Path) -> None:

@@ -18,8 +18,10 @@ from filelock import FileLock, Timeout
 
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.failures import LOGIN_CODES, LoginNeeded, code_of, explain, message_of
+from core.engines.sagemaker.guardian import Guardian
 from core.engines.sagemaker.launcher import Launcher
 from core.engines.sagemaker.place import CloudNotes
+from core.engines.sagemaker.pricing import PriceList
 from core.engines.sagemaker.tracking import Tracker
 from core.errors import StoreError, UserFacingError
 from core.paths import AppPaths
@@ -43,11 +45,19 @@ class Poller:
     """
 
     def __init__(
-        self, aws: Aws, paths: AppPaths, store: Store, launcher: Launcher, interval: float = 5.0, settle: float = 10.0
+        self,
+        aws: Aws,
+        paths: AppPaths,
+        store: Store,
+        launcher: Launcher,
+        guardian: Guardian,
+        prices: PriceList,
+        interval: float = 5.0,
+        settle: float = 10.0,
     ) -> None:
-        self._aws, self._paths, self._store = aws, paths, store
+        self._aws, self._paths, self._store, self._guardian = aws, paths, store, guardian
         self._interval = interval
-        self._tracker = Tracker(aws, paths, store, launcher, self.ask, settle)
+        self._tracker = Tracker(aws, paths, store, launcher, prices, self.ask, settle)
         self._lock = threading.Lock()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -60,7 +70,7 @@ class Poller:
         with self._lock:
             if self._stop.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
-            if not self._store.unfinished("sagemaker"):
+            if not (self._store.unfinished("sagemaker") or self._guardian.is_needed()):
                 return
             self._thread = threading.Thread(target=self._run, name="sagehound-sagemaker-poller", daemon=True)
             self._thread.start()
@@ -112,6 +122,8 @@ class Poller:
     def _round(self) -> float:
         """Look at every unfinished job once; returns how long to rest."""
         self._calls, started = 0, time.monotonic()
+        if self._guardian.is_needed():
+            self._guardian.sweep()
         names = self._unfinished()
         for name in names:
             if self._stop.is_set():

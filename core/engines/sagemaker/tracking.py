@@ -18,7 +18,9 @@ from core.engines.sagemaker.follower import Follower, status_of
 from core.engines.sagemaker.launcher import Launcher
 from core.engines.sagemaker.layout import split_uri
 from core.engines.sagemaker.logs import Ask, LogTail
+from core.engines.sagemaker.meter import spent
 from core.engines.sagemaker.place import CloudNotes
+from core.engines.sagemaker.pricing import PriceList
 from core.errors import UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
@@ -46,9 +48,16 @@ class Tracker:
     """
 
     def __init__(
-        self, aws: Aws, paths: AppPaths, store: Store, launcher: Launcher, ask: Ask, settle: float = 10.0
+        self,
+        aws: Aws,
+        paths: AppPaths,
+        store: Store,
+        launcher: Launcher,
+        prices: PriceList,
+        ask: Ask,
+        settle: float = 10.0,
     ) -> None:
-        self._aws, self._paths, self._store, self._launcher = aws, paths, store, launcher
+        self._aws, self._paths, self._store, self._launcher, self._prices = aws, paths, store, launcher, prices
         self._ask, self._settle = ask, settle
         self._followers: dict[str, Follower] = {}
         self._told: dict[str, tuple[JobStatus, str]] = {}
@@ -69,6 +78,24 @@ class Tracker:
             self._look_at_tuning(name)
         else:
             self._look_at_training(name)
+        if notes.cap_usd is not None and notes.launched:
+            self._keep_to_cap(name, notes.cap_usd)
+
+    def _keep_to_cap(self, name: str, cap: float) -> None:
+        """Stop a job that has cost as much as it may."""
+        job = self._store.job(name)
+        if job.status is not JobStatus.IN_PROGRESS:
+            return
+        cost = spent(self._store, self._paths, self._prices, name)
+        if cost is None or cost < cap:
+            return
+        client = self._aws.sagemaker
+        if job.kind == "tuning":
+            self._ask(client.stop_hyper_parameter_tuning_job, HyperParameterTuningJobName=name)
+        else:
+            self._ask(client.stop_training_job, TrainingJobName=name)
+        reason = f"It has cost ${cost:.2f}, and it was to be stopped at ${cap:.2f}."
+        self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping", failure_reason=reason)
 
     def _look_at_features(self, name: str, notes: CloudNotes) -> None:
         spec = self._store.spec(name)
@@ -200,12 +227,7 @@ class Tracker:
         )
         record = new_record(training, "sagemaker")
         assert isinstance(record, TrainingJob)
-        record = dataclasses.replace(
-            record,
-            tuning_job=tuning_job,
-            created=_seconds(listed.get("CreationTime")),
-            code_version=self._store.job(tuning_job).code_version,
-        )
+        record = dataclasses.replace(record, tuning_job=tuning_job, created=_seconds(listed.get("CreationTime")))
         notes = CloudNotes.load(self._folder(tuning_job).root)
         CloudNotes(region=notes.region, launched=True, checkpoints=notes.checkpoints).save(self._folder(name).root)
         self._store.add_job(record, training)
@@ -316,6 +338,8 @@ class Tracker:
         changes: JobChanges | None = None,
     ) -> None:
         record, changes = self._store.job(name), changes or {}
+        if status is JobStatus.STOPPED:
+            reason = reason or record.failure_reason  # why it was stopped
         changes |= {"status": status, "secondary_status": secondary, "failure_reason": reason[:1024]}
         # AWS's clock and this one may differ.
         changes["ended"] = max(ended or time.time(), changes.get("started") or record.started or record.created)
