@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,8 +14,7 @@ from PIL import Image
 
 from core.paths import ROOT
 
-if TYPE_CHECKING:
-    from tests.cloud.server import Cloud
+pytest_plugins = ["tests.cloud.fixtures"]
 
 COLOURS = {"blue": (40, 60, 200), "green": (40, 170, 60), "red": (200, 50, 40)}
 
@@ -68,17 +65,3 @@ def trained_job(tmp_path_factory: pytest.TempPathFactory) -> TrainedJob:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return TrainedJob(job, root / "dataset", tuple(COLOURS))
-
-
-@pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """The stand-in cloud, one for all tests, with the variables that lead boto3 and the SDK there."""
-    from tests.cloud.server import Cloud  # moto takes seconds to import, and most tests need no cloud
-
-    cloud = Cloud(tmp_path_factory.mktemp("cloud"))
-    before = dict(os.environ)
-    os.environ.update(cloud.environment())
-    yield cloud
-    cloud.close()
-    os.environ.clear()
-    os.environ.update(before)
