@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from core.jobs.specs import Spec, TuningSpec
+from core.jobs.contract import default_metrics
+from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.tuning.ranges import format_range
 
 _OWN_OPTIONS = ("backbone", "weights", "mode", "head", "seed")
@@ -29,6 +30,27 @@ def command_line(spec: Spec) -> str:
             words += ["--seed", str(spec.seed)]
         for earlier in spec.warm_start:
             words += ["--warm-start", earlier]
+        words += ["--target", repr(spec.target)] if spec.target is not None else []
+        words += ["--patience", str(spec.patience)] if spec.patience is not None else []
+    usual = {metric.name: metric.regex for metric in default_metrics()}
+    for metric in training.metrics:
+        if usual.get(metric.name) != metric.regex:
+            words += ["--metric", f"{metric.name}={metric.regex}"]
+    if not training.debugger.enabled:
+        words.append("--no-debugger")
     words += ["--objective", training.objective.metric]
     words += ["--goal", "maximize" if training.objective.maximize else "minimize"]
+    words += _resources(training.cloud, training.max_runtime_s) if training.cloud is not None else []
     return shlex.join(words)
+
+
+def _resources(cloud: CloudResources, max_runtime_s: int) -> list[str]:
+    words = ["--engine", "sagemaker", "--instance-type", cloud.instance_type, "--volume-gb", str(cloud.volume_gb)]
+    words += ["--max-runtime", str(max_runtime_s)]
+    words += ["--spot"] if cloud.spot else []
+    words += ["--max-wait", str(cloud.max_wait_s)] if cloud.max_wait_s is not None else []
+    words += [part for subnet in cloud.subnets for part in ("--subnet", subnet)]
+    words += [part for group in cloud.security_groups for part in ("--security-group", group)]
+    words += ["--network-isolation"] if cloud.network_isolation else []
+    words += ["--kms-key", cloud.kms_key] if cloud.kms_key else []
+    return words + [part for key, value in sorted(cloud.tags.items()) for part in ("--tag", f"{key}={value}")]

@@ -69,7 +69,10 @@ def _trials(draft: TuningDraft) -> str:
         return "One training job: nothing is searched"
     at_once = min(draft.max_parallel_jobs, draft.max_jobs)
     early = ", poor ones end early" if draft.early_stopping else ""
-    return f"{words.counted(draft.max_jobs, 'trial')}, {at_once} at once, {draft.strategy}{early}"
+    target = f", ends at {draft.target}" if draft.target else ""
+    patience = f", ends after {draft.patience} without a better one" if draft.patience else ""
+    trials = words.counted(draft.max_jobs, "trial")
+    return f"{trials}, {at_once} at once, {draft.strategy}{early}{target}{patience}"
 
 
 def _combinations(draft: TuningDraft) -> str:

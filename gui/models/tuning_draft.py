@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,7 +46,10 @@ _SUGGESTIONS: Mapping[str, RangeDraft] = {
 
 @dataclass(frozen=True, slots=True)
 class TuningDraft:
-    """Everything the form holds. `name` "" means: a name made from the dataset's folder."""
+    """Everything the form holds, `target` as it was typed.
+
+    `name` "" means: a name made from the dataset's folder; `target` "" and `patience` 0: the search does not end by it.
+    """
 
     backbone: str = DEFAULT_BACKBONE
     weights: str = "default"
@@ -61,6 +66,8 @@ class TuningDraft:
     rows: tuple[RangeDraft, ...] = ()
     name: str = ""
     warm_start: str = ""
+    target: str = ""
+    patience: int = 0
 
     @property
     def searched(self) -> tuple[RangeDraft, ...]:
@@ -140,6 +147,9 @@ def draft_from_spec(spec: Spec) -> TuningDraft:
             max_parallel_jobs=spec.max_parallel_jobs,
             early_stopping=spec.early_stopping,
             seed=spec.seed,
+            warm_start=next(iter(spec.warm_start), ""),
+            target="" if spec.target is None else f"{spec.target:g}",
+            patience=spec.patience or 0,
         )
     return draft
 
@@ -180,7 +190,21 @@ def build_spec(
         early_stopping=draft.early_stopping,
         seed=draft.seed,
         warm_start=(draft.warm_start,) if draft.warm_start else (),
+        target=_read_target(draft.target),
+        patience=draft.patience or None,
     )
+
+
+def _read_target(text: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        target = float(text)
+    except ValueError:
+        target = math.nan
+    if not math.isfinite(target):
+        raise SpecError(f"{text.strip()!r} is no number.", fix="Give a target such as 0.05, or none.", field="target")
+    return target
 
 
 def metrics_of(draft: TuningDraft) -> tuple[MetricDefinition, ...]:
@@ -225,17 +249,26 @@ def _read_rows(draft: TuningDraft) -> tuple[list[Range], dict[str, str]]:
 
 
 @lru_cache(maxsize=1)
+def _parser() -> argparse.ArgumentParser:
+    return get_args_parser()  # made once: every change of the form checks every value with it
+
+
+@lru_cache(maxsize=1)
+def _defaults() -> Mapping[str, Any]:
+    return vars(_parser().parse_args([]))
+
+
+@lru_cache(maxsize=1)
 def script_hyperparameters() -> tuple[str, ...]:
     """The hyperparameters that training_scripts/train.py knows, those with a suggested range first."""
-    names = vars(get_args_parser().parse_args([]))
-    return tuple(sorted(names, key=lambda name: (name not in _SUGGESTIONS, name)))
+    return tuple(sorted(_defaults(), key=lambda name: (name not in _SUGGESTIONS, name)))
 
 
 def suggestion(name: str) -> RangeDraft | None:
     """A sensible row for a hyperparameter: a range, or the script's default as a fixed value."""
     if name in _SUGGESTIONS:
         return _SUGGESTIONS[name]
-    default = vars(get_args_parser().parse_args([])).get(name)
+    default = _defaults().get(name)
     return None if default is None else RangeDraft.fixed(name, str(default))
 
 
@@ -244,7 +277,7 @@ def check_value(name: str, value: str) -> SpecError | None:
     if name not in script_hyperparameters():
         return None
     try:
-        get_args_parser().parse_known_args([f"--{name}", value])
+        _parser().parse_known_args([f"--{name}", value])
     except JobError as error:
         return SpecError(str(error), fix="Change it: the training script would refuse it.", field=name)
     return None

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSpinBox
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QSpinBox
 
 from core.engines.base import Capabilities
 from core.errors import SpecError
@@ -103,12 +103,15 @@ class SearchForm(Card):
             "objective": Field("Objective metric", self.metric_box, "The metric that decides which trial is best."),
             "goal": Field("Goal", self.goal),
             "seed": Field("Seed", self.seed, "The same seed gives the same search and the same training."),
+            "target": Field("Stop at", self.target, "The search ends once the objective is as good as this."),
+            "patience": Field("Patience", self.patience, "The search ends after so many trials without a better one."),
             "warm_start": Field("Learn from", self.warm_start, "An earlier tuning job whose trials inform the search."),
         }
         self.add(self.fields["strategy"])
         self._add_pair("max_jobs", "max_parallel_jobs")
         self.add(self.fields["objective"])
         self._add_pair("goal", "seed")
+        self._add_pair("target", "patience")
         self.add(self.fields["warm_start"])
         self.add(self.early)
         self.fields["warm_start"].setVisible(capabilities.warm_start)
@@ -123,8 +126,13 @@ class SearchForm(Card):
         self.goal.addItem("Minimize", False)
         self.goal.addItem("Maximize", True)
         self.warm_start.addItem("No earlier job", "")
-        self.max_jobs, self.parallel, self.seed = QSpinBox(), QSpinBox(), QSpinBox()
+        self.max_jobs, self.parallel, self.seed, self.patience = QSpinBox(), QSpinBox(), QSpinBox(), QSpinBox()
         self.max_jobs.setRange(1, MAX_JOBS)
+        self.patience.setRange(0, MAX_JOBS)
+        self.patience.setSpecialValueText("No end")
+        self.target = QLineEdit()
+        self.target.setPlaceholderText("No target")
+        self.target.textChanged.connect(self._on_changed)
         self.parallel.setRange(1, capabilities.max_parallel_jobs)
         self.seed.setRange(0, 2**31 - 1)
         self.early = QCheckBox("End poor trials early")
@@ -135,7 +143,7 @@ class SearchForm(Card):
             combo.currentIndexChanged.connect(self._on_changed)
         self.metric_box.activated.connect(self._on_metric)
         self.metric_box.editTextChanged.connect(self._on_changed)
-        for spin in (self.max_jobs, self.parallel, self.seed):
+        for spin in (self.max_jobs, self.parallel, self.seed, self.patience):
             spin.setMinimumWidth(72)
             spin.setFixedHeight(self.strategy.sizeHint().height())
             spin.lineEdit().setTextMargins(6, 0, 0, 0)
@@ -185,6 +193,8 @@ class SearchForm(Card):
         self.metric_box.setEditText(draft.metric)
         self.goal.setCurrentIndex(self.goal.findData(draft.maximize))
         self.seed.setValue(draft.seed)
+        self.target.setText(draft.target)
+        self.patience.setValue(draft.patience)
         self.early.setChecked(draft.early_stopping)
         self.warm_start.setCurrentIndex(max(0, self.warm_start.findData(draft.warm_start)))
         self.blockSignals(blocked)
@@ -201,11 +211,13 @@ class SearchForm(Card):
             seed=self.seed.value(),
             early_stopping=self.early.isChecked(),
             warm_start=self.warm_start.currentData() or "",
+            target=self.target.text().strip(),
+            patience=self.patience.value(),
         )
 
     def show_tuning(self, is_tuning: bool) -> None:
         """Grey out what only a tuning job needs."""
-        for name in ("strategy", "max_jobs", "max_parallel_jobs", "warm_start"):
+        for name in ("strategy", "max_jobs", "max_parallel_jobs", "target", "patience", "warm_start"):
             self.fields[name].setEnabled(is_tuning)
         self.early.setEnabled(is_tuning)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.cli.launch import tuning_spec as parsed
+from core.cli.main import build_parser
 from core.errors import SpecError
-from core.jobs.specs import Strategy, TrainingSpec, TuningSpec
+from core.jobs.specs import CloudResources, DebuggerConfig, Strategy, TrainingSpec, TuningSpec
 from core.tuning.presets import NOTEBOOK, PRESETS, QUICK_LOOK, THOROUGH
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from gui.models import words
@@ -205,6 +208,53 @@ def test_forecast_lines_keep_their_places():
     assert texts["Fetches"] == "45 MB of weights of EfficientNet-Lite0, once"
     broken = dataclasses.replace(grid, rows=(RangeDraft("batch_size", Kind.INTEGER, "9", "1"),))
     assert {title: text for _, title, text in forecast_lines(broken, None, None, Facts())}["Grid"] == "…"
+
+
+def test_target_and_patience_reach_the_spec_and_come_back():
+    draft = dataclasses.replace(TuningDraft(rows=(LEARNING_RATE,)), target=" 5e-2 ", patience=4)
+    spec = build_spec(draft, "v", "/data/pets")
+    assert isinstance(spec, TuningSpec)
+    assert (spec.target, spec.patience) == (0.05, 4)
+    again = draft_from_spec(spec)
+    assert (again.target, again.patience) == ("0.05", 4)
+    assert draft_from_json(json.loads(json.dumps(draft.to_json()))) == draft
+    lines = {title: text for _, title, text in forecast_lines(again, None, None, Facts())}
+    assert lines["Trials"].endswith("ends at 0.05, ends after 4 without a better one")
+    neither = build_spec(TuningDraft(rows=(LEARNING_RATE,)))
+    assert isinstance(neither, TuningSpec)
+    assert (neither.target, neither.patience) == (None, None)
+
+
+@pytest.mark.parametrize("text", ["low", "nan", "inf", "0,05"])
+def test_a_target_that_is_no_number_is_refused_at_its_field(text):
+    with pytest.raises(SpecError, match="is no number") as raised:
+        build_spec(TuningDraft(rows=(LEARNING_RATE,), target=text))
+    assert raised.value.field == "target"
+
+
+def test_checking_values_makes_the_parser_once(monkeypatch):
+    check_value("batch_size", "32")
+    monkeypatch.setattr("gui.models.tuning_draft.get_args_parser", None)  # whoever makes another one fails
+    assert check_value("batch_size", "none") is not None
+    assert check_value("batch_size", "32") is None
+    assert suggestion("seed") == RangeDraft.fixed("seed", "0")
+
+
+def test_the_command_line_says_what_is_not_usual():
+    cloud = CloudResources("ml.g4dn.xlarge", volume_gb=50, spot=True, max_wait_s=7200, tags={"team": "vision"})
+    spec = build_spec(
+        TuningDraft(rows=(LEARNING_RATE,), target="0.05", patience=4, regex=r"Average loss: (\S+)"), "v", "/p"
+    )
+    assert isinstance(spec, TuningSpec)
+    training = dataclasses.replace(spec.training, cloud=cloud, debugger=DebuggerConfig(enabled=False, profiler=False))
+    spec = dataclasses.replace(spec, training=training)
+    options = build_parser().parse_args(shlex.split(command_line(spec))[1:])
+    asked = parsed(options)
+    assert (asked.target, asked.patience, asked.ranges) == (0.05, 4, spec.ranges)
+    assert asked.training.metrics == spec.training.metrics
+    assert asked.training.debugger == spec.training.debugger
+    assert (options.engine, options.instance_type, options.volume_gb) == ("sagemaker", "ml.g4dn.xlarge", 50)
+    assert (options.spot, options.max_wait, options.tag) == (True, 7200, ["team=vision"])
 
 
 def test_a_training_jobs_command_line_has_no_range():

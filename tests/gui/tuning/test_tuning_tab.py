@@ -171,3 +171,18 @@ def test_every_control_has_a_name_for_screen_readers(tab):
                 continue
             text = control.text() if isinstance(control, QAbstractButton) else ""
             assert control.accessibleName() or text, control
+
+
+def test_a_search_can_end_at_a_target_or_by_patience(tab, qtbot):
+    form = tab.search_form
+    type_into(qtbot, form.target, "good")
+    assert form.fields["target"].problem.startswith("'good' is no number.")
+    assert not tab.card.start.isEnabled()
+    type_into(qtbot, form.target, "0.05")
+    form.patience.setValue(3)
+    assert tab.card.start.isEnabled()
+    assert (tab.draft().target, tab.draft().patience) == ("0.05", 3)
+    assert "ends at 0.05" in tab.card.lines()["Trials"]
+    for draft in tab.ranges.drafts():
+        press(qtbot, row_of(tab, draft.name).remove)
+    assert not form.target.isEnabled()  # nothing is searched: there is no search to end
