@@ -27,6 +27,8 @@ DESCRIBE_MS = 400
 EVENTS_AT_ONCE = 2500
 """Events are taken over in parts that leave the event loop its turn (a few milliseconds each)."""
 _MANY = 40
+HISTORY_FIRST = 200
+"""A search with more trials is shown before the values of their metrics have been read."""
 
 
 @dataclass(slots=True)
@@ -34,7 +36,12 @@ class _Loaded:
     job: Job
     spec: Spec
     trials: tuple[TrainingJob, ...]
-    curves: Curves
+    history: _History | None
+
+
+@dataclass(slots=True)
+class _History:
+    curves: Curves = field(default_factory=Curves)
     outcomes: list[RuleOutcome] = field(default_factory=list)
 
 
@@ -48,7 +55,8 @@ class JobWatch(QObject):
     """One job as it is now. Everything heavy happens in the bridge's threads; the rest is kept small.
 
     Signals:
-        loaded(): another job is shown from now on; `job`, `spec`, `trials`, `curves` are its own.
+        loaded(): another job is shown from now on; `job`, `spec`, `trials` are its own.
+        history_loaded(): `curves` and `outcomes` are whole; for a long search somewhat after `loaded`.
         job_changed(): `job` was described again.
         trials_changed(tuple[TrainingJob, ...]): new and changed trials.
         curves_changed(): there are new metric values.
@@ -57,6 +65,7 @@ class JobWatch(QObject):
     """
 
     loaded = Signal()
+    history_loaded = Signal()
     job_changed = Signal()
     trials_changed = Signal(tuple)
     curves_changed = Signal()
@@ -85,6 +94,7 @@ class JobWatch(QObject):
         self.job: Job | None = None
         self.spec: Spec | None = None
         self.curves = Curves()
+        self._has_history = False
         self._trials: dict[str, TrainingJob] = {}
         self._early: list[Event] = []
         self._waiting: deque[Event] = deque()
@@ -157,12 +167,35 @@ class JobWatch(QObject):
 
     def _on_loaded(self, loaded: _Loaded) -> None:
         self._loading = None
-        self.job, self.spec, self.curves = loaded.job, loaded.spec, loaded.curves
+        self.job, self.spec = loaded.job, loaded.spec
         self._trials = {trial.name: trial for trial in loaded.trials}
-        self._take_outcomes(loaded.outcomes)
+        if loaded.history is not None:
+            self.curves = loaded.history.curves
         self.loaded.emit()
+        if loaded.history is not None:
+            self._on_history(loaded.history)
+            return
+        engine, name = self._workbench.engine, self.name
+
+        def work(report: Report, cancel: CancelToken) -> _History:
+            return read_history(engine, name, cancel)
+
+        self._loading = self._bridge.run(work, self._on_history, self._on_failed)
+
+    def _on_history(self, history: _History) -> None:
+        self._loading = None
+        known, self.curves = self.curves, history.curves
+        self._take_outcomes(history.outcomes)
+        if known is not history.curves:
+            self.curves_changed.emit()
         for name in self._outcomes:
             self.issues_changed.emit(name, self.issues(name))
+        self._go_on()
+        self.history_loaded.emit()
+
+    def _go_on(self) -> None:
+        """Take over what came meanwhile; from now on everything at once."""
+        self._has_history = True
         self._waiting.extend(self._early)
         self._early = []
         self._take_some()
@@ -171,12 +204,14 @@ class JobWatch(QObject):
         self._loading = self._describing = None
         if self.job is None:
             self._forget()  # nothing is followed; choosing the job again tries again
+        elif not self._has_history:
+            self._go_on()
         self.failed.emit(error)
 
     def _on_events(self, events: tuple[Event, ...]) -> None:
         if not self.name:
             return
-        if self.job is None:
+        if not self._has_history:
             self._early += [event for event in events if self._concerns(event)]
         else:
             self._waiting.extend(events)
@@ -248,19 +283,24 @@ class JobWatch(QObject):
 
 
 def load(engine: Engine, name: str, cancel: CancelToken) -> _Loaded:
-    """Describe a job and gather its history."""
+    """Describe a job; its history too, unless that takes longer than anyone should wait for the rest."""
     job = engine.job(name)
     trials = tuple(engine.trials(name)) if isinstance(job, TuningJob) else (job,)
-    loaded = _Loaded(job, engine.spec(name), trials, Curves())
-    cursor = 0
+    history = read_history(engine, name, cancel) if len(trials) <= HISTORY_FIRST else None
+    return _Loaded(job, engine.spec(name), trials, history)
+
+
+def read_history(engine: Engine, name: str, cancel: CancelToken) -> _History:
+    """All values and rule outcomes of a job and its trials so far."""
+    history, cursor = _History(), 0
     while True:
         cancel.raise_if_cancelled()
         batch = engine.events(cursor, name)
         if not batch.events:
-            return loaded
+            return history
         cursor = batch.cursor
-        loaded.curves.add(event for event in batch.events if isinstance(event, MetricEvent))
-        loaded.outcomes += [event for event in batch.events if isinstance(event, RuleOutcome)]
+        history.curves.add(event for event in batch.events if isinstance(event, MetricEvent))
+        history.outcomes += [event for event in batch.events if isinstance(event, RuleOutcome)]
 
 
 def describe(engine: Engine, name: str, changed: Sequence[str]) -> _Described:

@@ -70,7 +70,8 @@ class JobsTab(QWidget):
         self._slow.setSingleShot(True)
         self._slow.setInterval(SLOW_MS)
         self._slow.timeout.connect(lambda: self._show_message(f"Loading {self.watch.name}…"))
-        self.watch.loaded.connect(self._on_loaded)
+        self.watch.loaded.connect(self._slow.stop)
+        self.watch.history_loaded.connect(self._on_history)
         self.watch.failed.connect(self._on_watch_failed)
         self.list.chosen.connect(self._on_chosen)
         self.list.delete_asked.connect(self.delete)
@@ -144,8 +145,7 @@ class JobsTab(QWidget):
         self._choose.set_texts(text, detail=detail)
         self._right.setCurrentWidget(self._choose)
 
-    def _on_loaded(self) -> None:
-        self._slow.stop()
+    def _on_history(self) -> None:
         self._issues[self.watch.name] = self.watch.outcomes()
         self._show_issues(self.watch.name)
 
