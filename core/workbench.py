@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.dataset.records import Picture, Scan
     from core.engines.sagemaker.engine import SageMakerEngine
     from core.engines.sagemaker.open import Connection
+    from core.engines.sagemaker.upload import UploadResult
     from core.jobs.footprint import Footprint
     from core.predict.evaluate import Evaluation
     from core.predict.models import ModelChoice
@@ -152,6 +153,28 @@ class Workbench:
 
         file = self.paths.datasets / f"{version}.json"
         return Manifest.load(file) if file.is_file() else None
+
+    def upload(
+        self,
+        manifest: Manifest,
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+        paused: Callable[[], bool] = lambda: False,
+    ) -> UploadResult:
+        """Put a dataset version into the bucket ahead of a job; nothing new is begun while `paused()`.
+
+        Raises:
+            EngineError: there is no connection to AWS, or S3 refused.
+            Cancelled: through `cancel`; what was sent stays, and is not sent again.
+        """
+        from core.engines.sagemaker.upload import upload
+
+        cloud = self.cloud
+        if cloud is None:
+            raise EngineError("There is no connection to AWS.", fix="Connect first.")
+        self.remember(manifest)
+        client, place = cloud.aws.client("s3"), cloud.place
+        return upload(manifest, client, place.bucket, place.key("datasets"), report, cancel, paused=paused)
 
     # Jobs
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import configparser
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
@@ -21,6 +23,10 @@ from gui.widgets.card import Card
 from gui.widgets.connect_form import ConnectForm
 from gui.widgets.feedback import IconLabel, InlineError, ProgressRow
 from gui.widgets.policies import PoliciesDialog
+from gui.widgets.preflight_list import PreflightList
+
+if TYPE_CHECKING:
+    from core.engines.sagemaker.preflight import Check
 
 _WHAT_IT_DOES = (
     ("check-circle", "Your credentials stay where they are. Sagehound uses the AWS default chain or a named profile."),
@@ -54,6 +60,11 @@ class AwsDialog(QDialog):
         self.local.setVisible(session.active)
         self.policies = button("Policies to copy…", icon_name="copy", kind="link")
         self.reason = label("", "caption", wrap=True)
+        self.checks = PreflightList(bridge)
+        self.check = button(
+            "Check", icon_name="check-circle", tip="Look whether a job could run; an empty file is written"
+        )
+        self._checked = Card("Before anything is billed")
         self._lay_out()
         self._connect()
         self._refresh()
@@ -70,6 +81,9 @@ class AwsDialog(QDialog):
         account.add_action(self.policies)
         account.add(self.form)
         account.add(self.progress)
+        self._checked.add_action(self.check)
+        self._checked.add(self.checks, 1)
+        self._checked.setMinimumHeight(220)
         self.later = button("Not now", kind="ghost")
         bar = QHBoxLayout()
         bar.setSpacing(GRID)
@@ -84,7 +98,7 @@ class AwsDialog(QDialog):
         box.addWidget(self._explained)
         box.addWidget(account)
         box.addWidget(self.error)
-        box.addStretch(1)
+        box.addWidget(self._checked, 1)
         box.addLayout(bar)
         self.setMinimumWidth(640)
 
@@ -92,12 +106,14 @@ class AwsDialog(QDialog):
         self.form.look_asked.connect(self.look)
         self.form.create_asked.connect(self._on_create)
         self.form.changed.connect(self._refresh)
+        self.form.changed.connect(self.checks.clear)
+        self.check.clicked.connect(self._on_check)
         self.progress.cancelled.connect(self._stop)
         self.policies.clicked.connect(self._show_policies)
         self.later.clicked.connect(self.reject)
         self.local.clicked.connect(self._on_local)
         self.use.clicked.connect(self._on_use)
-        self.finished.connect(lambda _result: self._stop())
+        self.finished.connect(lambda _result: self._on_closed())
 
     # What the user does ----------------------------------------------------------------------------------------
 
@@ -144,10 +160,26 @@ class AwsDialog(QDialog):
         self.progress.finish()
         self._refresh()
 
+    def _on_closed(self) -> None:
+        self._stop()
+        self.checks.cancel()
+
+    def _on_check(self) -> None:
+        connection = self.form.connection
+
+        def checks() -> Iterator[Check]:
+            from core.engines.sagemaker.aws import Aws
+            from core.engines.sagemaker.place import Place
+            from core.engines.sagemaker.preflight import preflight
+
+            place = Place(connection.bucket, connection.role, connection.prefix, connection.image)
+            return preflight(Aws(connection.profile, connection.region), place)
+
+        self.checks.run(checks)
+
     def _on_account(self, account: Account) -> None:
         self._looking = None
         self.progress.finish()
-        self._explained.hide()
         self.form.show_account(account)
 
     def _on_failed(self, error: UserFacingError) -> None:
@@ -177,7 +209,11 @@ class AwsDialog(QDialog):
         missing = self.form.missing
         self.use.setEnabled(not missing and self._looking is None)
         self.reason.setText(missing)
-        self.policies.setVisible(self.form.account is not None)
+        known = self.form.account is not None
+        self.policies.setVisible(known)
+        self._checked.setVisible(known)
+        self._explained.setVisible(not known)
+        self.check.setEnabled(not missing)
         self.form.look.setEnabled(self._looking is None)
 
 

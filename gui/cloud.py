@@ -20,6 +20,8 @@ _OnError = Callable[[UserFacingError], None]
 class CloudSession(QObject):
     """Switches between the local engine and SageMaker, and remembers the choice. To be used in the UI thread.
 
+    `engine` is the name of the engine that starts jobs; "" while it is not known.
+
     Signals:
         engine_changed(str): new jobs start on the engine of that name.
         switched(str): the engine was changed for another one, of that name.
@@ -37,7 +39,7 @@ class CloudSession(QObject):
         self._workbench, self._bridge = workbench, bridge
         self.identity: Identity | None = None
         self.notice = ""
-        self._engine = ""
+        self.engine = ""
         self._timer = QTimer(self)
         self._timer.setInterval(NOTICE_MS)
         self._timer.timeout.connect(self._look_at_notice)
@@ -45,7 +47,7 @@ class CloudSession(QObject):
     @property
     def active(self) -> bool:
         """Whether new jobs start on SageMaker."""
-        return self._engine == "sagemaker"
+        return self.engine == "sagemaker"
 
     @property
     def connection(self) -> Connection:
@@ -98,7 +100,7 @@ class CloudSession(QObject):
         self.switched.emit(name)
 
     def _on_engine(self, name: str) -> None:
-        self._engine = name
+        self.engine = name
         self._timer.start()
         self.engine_changed.emit(name)
 

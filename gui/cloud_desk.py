@@ -39,23 +39,28 @@ class CloudDesk(QObject):
         self.session.stop()
 
     def wire(self, page: Any) -> None:
-        """Tell a page about the engine from now on: `show_engine()` is called at every change."""
+        """Tell a page about the engine from now on: `show_engine()` is called when it is known, and at every change."""
         self._pages.append(page)
-        page.show_engine()
+        if self.session.engine:
+            page.show_engine()
 
-    def show_dialog(self) -> AwsDialog:
+    def show_dialog(self) -> None:
         """Explain what connecting to AWS does, and let the user choose."""
+        self.open_dialog()
+
+    def open_dialog(self) -> AwsDialog:
+        """The same; returns the dialog."""
         from gui.aws_dialog import show_aws_dialog
 
         return show_aws_dialog(self._window, self.session, self._bridge)
 
     def _on_engine(self, name: str) -> None:
         self._window.status.show_engine(name)
+        for page in self._pages:
+            page.show_engine()
 
     def _on_switched(self, name: str) -> None:
         self._window.feed.restart()
-        for page in self._pages:
-            page.show_engine()
         where = "this computer" if name == "local" else "Amazon SageMaker"
         self._window.status.say(f"New jobs run on {where}.")
 
@@ -65,5 +70,6 @@ class CloudDesk(QObject):
 
     def _on_start_failed(self, error: UserFacingError) -> None:
         """The last connection is incomplete or its profile is gone: jobs run here, and that is said."""
-        self._window.toasts.show(f"New jobs run on this computer. {error}", "warning", "Connect", self.show_dialog)
+        text = f"New jobs run on this computer. {error}"
+        self._window.toasts.show(text, "warning", "Connect", self.show_dialog)
         self.session.use_local(self._bridge.failed.emit)

@@ -157,6 +157,7 @@ class MainWindow(QMainWindow):
         page.dataset_restored.connect(self._set_manifest)
         page.quick_look_asked.connect(self._on_quick_look)
         page.aws_asked.connect(self.cloud.show_dialog)
+        self.cloud.wire(page)
 
     def _wire_tuning(self, page: Any) -> None:
         page.job_started.connect(self._on_job_started)

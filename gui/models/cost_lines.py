@@ -15,21 +15,20 @@ def dollars(amount: float | None) -> str:
     """An amount as "$1.25", "$0.0031" or "—"."""
     if amount is None:
         return words.NONE
-    return f"${amount:,.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.4f}"
+    return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.4f}"
 
 
 def cost_rows(forecast: CloudForecast) -> list[tuple[str, str]]:
-    """(what, figures) of a forecast: price, likely, worst case, and both ways to get at the features."""
+    """(what, figures) of a forecast: price, worst case, and both ways to get at the features."""
     cost = forecast.cost
     jobs = words.counted(cost.jobs, "job")
     rows = [
         ("Per hour", f"{dollars(cost.price.usd_per_hour)} each instance"),
-        ("Likely", dollars(cost.likely)),
-        ("At most", f"{dollars(cost.worst)} ({jobs}, each to its longest run)"),
+        ("At most", f"{dollars(cost.worst)} if each of {jobs} takes its longest run"),
     ]
     if forecast.each is not None:
         once = "not possible here" if forecast.once is None else _way(forecast.once)
-        rows += [("Features once", once), ("Every trial", _way(forecast.each))]
+        rows += [("Features once", once), ("In every trial", _way(forecast.each))]
     return rows
 
 
@@ -39,7 +38,7 @@ def source_text(forecast: CloudForecast) -> str:
     if price.usd_per_hour is None:
         return f"The price is not known: {price.source}."
     spot = " Spot instances usually cost far less; these are on-demand prices." if forecast.cost.spot else ""
-    return f"The price is {price.source}. Storage and transfer come on top.{spot}"
+    return f"Price: {price.source}. Storage and transfer come on top.{spot}"
 
 
 def time_text(forecast: CloudForecast | None) -> str:

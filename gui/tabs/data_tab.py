@@ -38,6 +38,7 @@ from gui.widgets.class_list import ClassList
 from gui.widgets.feedback import Banner, InlineError, ProgressRow
 from gui.widgets.picture_grid import PictureGrid
 from gui.widgets.problems_card import ProblemsCard
+from gui.widgets.s3_panel import S3Panel
 from gui.widgets.split_card import SplitCard
 
 LAST_KEY = "data.last"
@@ -77,6 +78,10 @@ class DataTab(QWidget):
         self._build()
 
     # What the window calls
+
+    def show_engine(self) -> None:
+        """Show what the engine in use needs to know."""
+        self.s3.show_engine()
 
     def start(self) -> None:
         """Show the recent datasets, and the one of the last time."""
@@ -162,7 +167,7 @@ class DataTab(QWidget):
             icon_name="rocket",
         )
         self.quick_look = button("Quick look", icon_name="play", tip="Set up a short search on this dataset")
-        self.quick_look.clicked.connect(self._on_quick_look)
+        self.quick_look.clicked.connect(lambda: self._keep(self.quick_look_asked))
         self._sample.add_action(self.quick_look)
         self._sample.hide()
         self.first_run = FirstRun()
@@ -189,13 +194,14 @@ class DataTab(QWidget):
         self.split = SplitCard(self._workbench.settings.current)
         self.split.changed.connect(self._split_again)
         self.problems = ProblemsCard()
+        self.s3 = S3Panel(self._workbench, self._bridge)
         lower = QWidget()
         lower.setObjectName("page")
         lower_box = QVBoxLayout(lower)
         lower_box.setContentsMargins(0, 0, 0, 0)
         lower_box.setSpacing(12)
-        lower_box.addWidget(self.split)
-        lower_box.addWidget(self.problems)
+        for part in (self.split, self.problems, self.s3):
+            lower_box.addWidget(part)
         lower_box.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -333,9 +339,6 @@ class DataTab(QWidget):
         """Keep this dataset version and tell the window."""
         self._keep(self.dataset_ready)
 
-    def _on_quick_look(self) -> None:
-        self._keep(self.quick_look_asked)
-
     def _keep(self, then: SignalInstance) -> None:
         manifest = self.manifest
         if manifest is None:
@@ -367,6 +370,7 @@ class DataTab(QWidget):
             action.setVisible(open_now)
         self.use.setEnabled(self.manifest is not None)
         self.quick_look.setEnabled(self.manifest is not None)
+        self.s3.set_manifest(self.manifest)
 
     def _update_grid_title(self) -> None:
         shown, total = self.pictures.rowCount(), self.pictures.total

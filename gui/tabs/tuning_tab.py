@@ -83,10 +83,9 @@ class TuningTab(QWidget):
 
     def show_engine(self) -> None:
         """Show what the engine in use needs to know; another one may have been chosen."""
-        on_cloud = self.on_cloud
         self.search_form.set_capabilities(self._workbench.engine.capabilities)
-        self.resources.setVisible(on_cloud)
-        self.cost.setVisible(on_cloud)
+        for part in (self.resources, self.cost):
+            part.setVisible(self.on_cloud)
         self.cost.cancel()
         if self._metric:
             self.refresh()
@@ -114,17 +113,17 @@ class TuningTab(QWidget):
         return timer
 
     def _lay_out(self) -> None:
-        box = page_layout(self)
+        box, left = page_layout(self), QVBoxLayout()
         box.addWidget(self._make_header())
-        left = QVBoxLayout()
         left.setSpacing(12)
         left.addWidget(self.model_form)
         left.addWidget(self.search_form)
-        left.addWidget(self.resources)
         left.addStretch(1)
         middle, table = QVBoxLayout(), Card("Hyperparameters")
         table.add(self.ranges)
+        middle.setSpacing(12)
         middle.addWidget(table)
+        middle.addWidget(self.resources)
         middle.addStretch(1)
         forms = QWidget()
         row = QHBoxLayout(forms)
@@ -132,7 +131,7 @@ class TuningTab(QWidget):
         row.setSpacing(12)
         row.addLayout(left)
         row.addLayout(middle, 1)
-        for form in (self.model_form, self.search_form, self.resources):
+        for form in (self.model_form, self.search_form):
             form.setFixedWidth(210)
             form.body.setSpacing(5)
         area = QScrollArea()
@@ -166,6 +165,7 @@ class TuningTab(QWidget):
         self.search_form.changed.connect(self._on_search)
         self.ranges.changed.connect(self.refresh)
         self.resources.changed.connect(self.refresh)
+        self.resources.check_asked.connect(lambda: self.cost.check(self.resources.resources, self.draft()))
         self.cost.changed.connect(lambda: self._show_lines(self.draft(), self._forecast))
         self.card.metric_check.changed.connect(self.refresh)
         self.card.name_changed.connect(self.refresh)
@@ -270,8 +270,8 @@ class TuningTab(QWidget):
             self._spec(draft)
         except SpecError as raised:
             error = raised
-        self.search_form.show_error(error)
-        self.resources.show_error(error)
+        for form in (self.search_form, self.resources):
+            form.show_error(error)
         self.card.name_field.show_error(error if error is not None and error.field == "name" and draft.name else None)
         return first or error
 

@@ -47,7 +47,9 @@ class ConnectForm(QWidget):
         self.profile.setCurrentText(connection.profile)
         self.region.setCurrentText(connection.region)
         self.look = button("Connect", icon_name="cloud", tip="Ask AWS whose credentials these are; nothing is changed")
-        self.create = button("Create", icon_name="plus", tip="A private, encrypted bucket; public access is blocked")
+        self.make_bucket = button(
+            "Create", icon_name="plus", tip="A private, encrypted bucket; public access is blocked"
+        )
         self._who_icon = IconLabel("info", 18)
         self._who = ElidedLabel("No key is typed here: Sagehound uses the credentials of this computer.", "muted")
         self._notes = label("", "caption", wrap=True)
@@ -77,7 +79,7 @@ class ConnectForm(QWidget):
         below.setVerticalSpacing(GRID)
         creating = QVBoxLayout()
         creating.addStretch(1)
-        creating.addWidget(self.create)
+        creating.addWidget(self.make_bucket)
         below.addWidget(Field("Bucket for data, models and logs", self.bucket), 0, 0)
         below.addLayout(creating, 0, 1)
         prefix = Field("Folder in it", self.prefix, "Everything that Sagehound writes lies below this prefix.")
@@ -95,7 +97,7 @@ class ConnectForm(QWidget):
 
     def _connect(self) -> None:
         self.look.clicked.connect(self.look_asked)
-        self.create.clicked.connect(lambda: self.create_asked.emit(self.bucket.currentText().strip()))
+        self.make_bucket.clicked.connect(lambda: self.create_asked.emit(self.bucket.currentText().strip()))
         for combo in (self.profile, self.region):
             combo.currentTextChanged.connect(lambda _text: self.show_account(None))
         for combo in (self.bucket, self.role):
@@ -167,7 +169,7 @@ class ConnectForm(QWidget):
             self.role.setCurrentText("" if arns else self._before.role)
 
     def _on_changed(self) -> None:
-        self.create.setEnabled(self.can_create)
+        self.make_bucket.setEnabled(self.can_create)
         self.changed.emit()
 
 

@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from core.engines.sagemaker.preflight import Check, preflight
 from core.errors import UserFacingError, WeightsUnavailable
-from core.jobs.specs import Spec
+from core.jobs.specs import CloudResources, Spec
 from core.progress import CancelToken, Report
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.dialogs import Decision, Option
+from gui.models import words
 from gui.models.cost_lines import confirmation, cost_rows, dollars, source_text
+from gui.models.tuning_draft import TuningDraft
 from gui.widgets.basics import ElidedLabel, label, rule
+from gui.widgets.preflight_list import PreflightDialog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from core.dataset.manifest import Manifest
     from core.engines.sagemaker.forecast import CloudForecast
@@ -48,7 +52,7 @@ class CostPanel(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(6)
         box.addWidget(rule())
-        box.addWidget(label("Cost", "strong"))
+        box.addWidget(label("What it costs", "strong"))
         box.addLayout(self._grid)
         box.addWidget(self._source)
         self.hide()
@@ -86,6 +90,21 @@ class CostPanel(QWidget):
 
         return self._bridge.run(self._work(spec, manifest), done, on_error)
 
+    def check(self, resources: CloudResources, draft: TuningDraft) -> None:
+        """Check the account for jobs that run on `resources`, and show how it is."""
+        cloud = self._workbench.cloud
+        if cloud is None:
+            return
+        at_once = min(draft.max_parallel_jobs, draft.max_jobs) if draft.is_tuning else 1
+
+        def checks() -> Iterator[Check]:
+            return preflight(cloud.aws, cloud.place, resources, at_once)
+
+        what = f"For {words.counted(at_once, 'job')} at once on {resources.instance_type}."
+        dialog = PreflightDialog(self.window(), self._bridge, what, checks)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
     def cancel(self) -> None:
         """No answer is wanted any more."""
         if self._asking is not None:
@@ -113,7 +132,7 @@ class CostPanel(QWidget):
         rows = cost_rows(forecast) if forecast is not None else []
         while len(self._rows) < len(rows):
             title, text = ElidedLabel("", "muted"), label("", "figures", wrap=True)
-            title.setFixedWidth(86)
+            title.setFixedWidth(94)
             self._grid.addWidget(title, len(self._rows), 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(text, len(self._rows), 1)
             self._rows.append((title, text))

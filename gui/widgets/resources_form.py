@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -36,9 +36,11 @@ class ResourcesForm(Card):
 
     Signals:
         changed(): something was chosen or typed.
+        check_asked(): check the account for what is chosen.
     """
 
     changed = Signal()
+    check_asked = Signal()
 
     def __init__(self, settings: SettingsFile) -> None:
         super().__init__("Instances")
@@ -57,18 +59,26 @@ class ResourcesForm(Card):
         self.volume = padded(QSpinBox())
         self.volume.setRange(1, 16384)
         self.volume.setSuffix(" GB")
+        for spin in (self.hours, self.volume):
+            spin.setFixedHeight(self.instance.sizeHint().height())
         self.spot = QCheckBox("Spot instances")
         self.spot.setToolTip("Spare machines: cheaper, but AWS may take them away for a while; the job then goes on")
         self.more = button("Network, keys, tags…", kind="link", tip="VPC, network isolation, encryption key and tags")
+        self.check = button("Check the account…", kind="link", tip="Rights, bucket, role and quota; nothing is billed")
+        self.check.clicked.connect(self.check_asked)
+        self.add_action(self.check)
         self.fields = {
             "instance_type": Field("Instance type", self.instance, "Any type that SageMaker trains on can be typed."),
             "max_runtime_s": Field("Longest run", self.hours, "A training job that takes longer is ended."),
             "volume_gb": Field("Disk", self.volume, "For pictures, features and the model of one training job."),
         }
-        self.add(self.fields["instance_type"])
-        self.body.addLayout(row(self.fields["max_runtime_s"], self.fields["volume_gb"]))
-        self.add(self.spot)
-        self.add(self.more)
+        line = row(*self.fields.values())
+        line.setStretch(0, 1)
+        for at, name in enumerate(self.fields):
+            line.setAlignment(self.fields[name], Qt.AlignmentFlag.AlignTop)
+            self.fields[name].setMinimumWidth(180 if at == 0 else 88)
+        self.body.addLayout(line)
+        self.body.addLayout(row(self.spot, None, self.more))
         self._recall()
         self.instance.currentTextChanged.connect(self._on_changed)
         self.hours.valueChanged.connect(self._on_changed)
@@ -243,5 +253,7 @@ def _plain(value: Any) -> Any:
 
 def _from_json(data: dict[str, Any]) -> tuple[CloudResources, int]:
     known = {field.name for field in dataclasses.fields(CloudResources)}
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items() if key in known}
+    values: dict[str, Any] = {key: value for key, value in data.items() if key in known}
+    for key in ("subnets", "security_groups"):
+        values[key] = tuple(values[key])
     return CloudResources(**values), int(data["max_runtime_s"])

@@ -101,7 +101,7 @@ def _role(aws: Aws, place: Place, who: _Who) -> Check:
     who.role_arn = found.arn
     if found.trusted:
         return Check(name, Verdict.PASS, f"{found.name} trusts sagemaker.amazonaws.com.")
-    fix = "Add sagemaker.amazonaws.com to its trust policy; `--policies` prints it."
+    fix = "Add sagemaker.amazonaws.com to its trust policy: see the policies to copy (`--policies`)."
     return Check(name, Verdict.FAIL, f"SageMaker may not take on {found.name}.", fix)
 
 
@@ -112,7 +112,7 @@ def _pass_role(aws: Aws, who: _Who) -> Check:
     denied = _denied(aws, who.arn, ["iam:PassRole"], who.role_arn)
     if not denied:
         return Check(name, Verdict.PASS, "Your user may hand the role to SageMaker.")
-    fix = "Add iam:PassRole on this role to your user; `--policies` prints the policy."
+    fix = "Add iam:PassRole on this role to your user: see the policies to copy (`--policies`)."
     return Check(name, Verdict.FAIL, f"Your user may not hand {who.role_arn} to SageMaker.", fix)
 
 
@@ -122,7 +122,12 @@ def _rights(aws: Aws, place: Place, who: _Who) -> Check:
     denied += _denied(aws, who.arn, ["s3:PutObject"], f"arn:aws:s3:::{place.bucket}/*") if place.bucket else []
     if not denied:
         return Check(name, Verdict.PASS, "Your user may create training and tuning jobs.")
-    return Check(name, Verdict.FAIL, f"Your user lacks {', '.join(denied)}.", "`--policies` prints what is needed.")
+    return Check(
+        name,
+        Verdict.FAIL,
+        f"Your user lacks {', '.join(denied)}.",
+        "The policies to copy (`--policies`) name what is needed.",
+    )
 
 
 def _bucket(aws: Aws, place: Place, who: _Who) -> Check:

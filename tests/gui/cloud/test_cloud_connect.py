@@ -67,7 +67,7 @@ def test_from_nothing_to_a_connection(dialog, session, workbench, aws, qtbot, ro
     dialog.form.bucket.setCurrentText("made-in-the-window")
     assert "create it" in dialog.reason.text()
     assert not dialog.use.isEnabled()
-    qtbot.mouseClick(dialog.form.create, LEFT)
+    qtbot.mouseClick(dialog.form.make_bucket, LEFT)
     qtbot.waitUntil(lambda: dialog.use.isEnabled(), timeout=30_000)
     assert "made-in-the-window" in [item["Name"] for item in aws.client("s3").list_buckets()["Buckets"]]
     assert aws.client("s3").get_public_access_block(Bucket="made-in-the-window")
