@@ -6,7 +6,6 @@ Credentials come from AWS's default chain or a named profile; none is read, kept
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from typing import Any
 
 from core.engines.sagemaker.failures import translated
@@ -95,11 +94,7 @@ class Aws:
     def renew(self) -> None:
         """Forget session and clients, so that the next call reads the credentials anew (after a new login)."""
         with self._lock:
-            for name, client in self._clients.items():
-                if name != "sdk":
-                    with suppress(Exception):
-                        client.close()
-            self._clients.clear()
+            self._clients.clear()  # not closed: other threads may be in the middle of a call
             self._session = None
 
     @property

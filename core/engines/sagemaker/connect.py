@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from core.engines.sagemaker.aws import Aws
-from core.engines.sagemaker.failures import translated
+from core.engines.sagemaker.failures import code_of, explain, translated
 
 SERVICE = "sagemaker.amazonaws.com"
 
@@ -71,7 +71,11 @@ def buckets(aws: Aws) -> list[Bucket]:
 
 
 def bucket_region(aws: Aws, name: str) -> str:
-    """The region a bucket lies in; "" where that may not be asked."""
+    """The region a bucket lies in; "" where that may not be asked.
+
+    Raises:
+        EngineError: there is no such bucket.
+    """
     from botocore.exceptions import ClientError
 
     try:
@@ -79,8 +83,8 @@ def bucket_region(aws: Aws, name: str) -> str:
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
     except ClientError as error:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        if error.response.get("Error", {}).get("Code") in ("404", "NoSuchBucket"):
-            raise
+        if code_of(error) in ("404", "NoSuchBucket"):
+            raise explain("NoSuchBucket", "", f"The bucket {name} cannot be used.") from error
     region = headers.get("x-amz-bucket-region")
     if region:
         return str(region)

@@ -127,6 +127,12 @@ TABLE: tuple[Failure, ...] = (
     ),
     Failure(("NoSuchBucket",), r"", "There is no such bucket.", "Choose another one, or let Sagehound create it."),
     Failure(
+        ("NoSuchEntity",),
+        r"",
+        "IAM knows nothing of that name in this account.",
+        "Choose one that exists; `sagehound preflight --roles` lists the roles.",
+    ),
+    Failure(
         ("BucketAlreadyExists",), r"", "Someone else has a bucket of that name.", "Choose another name for the bucket."
     ),
     Failure(

@@ -1,0 +1,115 @@
+"""The same by command line: preflight, upload, tune, watch, evaluate, deploy, ask, delete."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core.cli.main import run
+from core.engines.sagemaker.connect import trust_policy
+from core.engines.sagemaker.engine import SageMakerEngine
+from tests.cloud.faults import LOST_CONNECTION, quota_zero
+
+
+@pytest.fixture
+def account(cloud, aws, bucket, tmp_path, monkeypatch):
+    """A bucket and a role, and a private home."""
+    cloud.forget()
+    iam = aws.client("iam")
+    if "Cli" not in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
+        iam.create_role(RoleName="Cli", AssumeRolePolicyDocument=trust_policy(aws.account))
+    monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path / "home"))
+    # The stand-in answers at once; in real life five seconds and ten are polite.
+    monkeypatch.setattr(SageMakerEngine.__init__, "__defaults__", (None, 0.2, 0.3))
+    yield bucket
+    cloud.forget()
+
+
+@pytest.fixture
+def sagehound(capsys):
+    def command(*arguments, status=0):
+        capsys.readouterr()
+        assert run([*map(str, arguments), "--json"]) == status, capsys.readouterr().err
+        said = capsys.readouterr()
+        return (json.loads(said.out) if said.out else None), said.err
+
+    return command
+
+
+def test_the_whole_way(account, sagehound, pictures, cloud):
+    connection = ("--bucket", account, "--role", "Cli")
+    checks, _ = sagehound("preflight", *connection)
+    assert {check["verdict"] for check in checks} == {"pass", "unknown"}
+    policies, _ = sagehound("preflight", "--policies", *connection)
+    assert account in json.dumps(policies["user"])
+    assert [role["name"] for role in sagehound("preflight", "--roles")[0] if role["name"] == "Cli"] == ["Cli"]
+
+    job, said = sagehound(
+        *("tune", pictures, "--engine", "sagemaker", *connection, "--name", "search", "--max-jobs", 2, "--no-debugger"),
+        *("--static", "num_epochs=3", "--range", "learning_rate=continuous:1e-3:1e-1:log", "--strategy", "random"),
+    )
+    assert (job["status"], job["engine"], len(job["trials"])) == ("Completed", "sagemaker", 2)
+    assert "$0.23 per instance and hour (AWS's price list)" in said
+    assert "Features once" in said
+    assert "Billed:" in said
+
+    # From here on the place is known.
+    assert [item["name"] for item in sagehound("jobs")[0]] == ["search"]
+    assert sagehound("evaluate", "best")[0]["accuracy"] == 1.0
+    assert any("Average loss" in line for line in sagehound("logs", "best")[0]["lines"])
+
+    endpoint, said = sagehound("deploy", "best", "--name", "live", "--lifetime", 1)
+    assert (endpoint["status"], endpoint["instance_type"]) == ("InService", "serverless")
+    assert "Rehearsed with" in said
+    picture = pictures / "test" / "red" / "0.png"
+    answer, said = sagehound("classify", picture, "--model", "live")
+    assert (answer["label"], answer["model"]) == ("red", "live")
+    assert sagehound("classify", picture, "--model", "search")[0]["label"] == "red"
+    assert [item["name"] for item in sagehound("endpoints")[0]] == ["live"]
+    assert sagehound("undeploy", "live")[0] == {"name": "live", "deleted": True}
+    assert sagehound("endpoints", "--delete-expired")[0] == []
+    sagehound("undeploy", "live", status=1)
+    assert sagehound("adopt")[0][0]["known"] in (True, False)
+
+
+def test_upload_says_what_it_did_and_survives_a_lost_connection(account, sagehound, pictures, cloud):
+    cloud.faults.add("s3:PutObject", LOST_CONNECTION, times=2, after=5)
+    first, _ = sagehound("upload", pictures, f"s3://{account}/somewhere")
+    assert (first["files"], first["sent"]) == (32, 32)
+    again, _ = sagehound("upload", pictures, f"s3://{account}/somewhere")
+    assert (again["sent"], again["kept"]) == (0, 32)
+    sagehound("upload", pictures, "somewhere", status=2)
+
+
+def test_what_may_cost_too_much_is_not_started(account, sagehound, pictures, cloud):
+    arguments = (
+        "train",
+        pictures,
+        "--engine",
+        "sagemaker",
+        "--bucket",
+        account,
+        "--role",
+        "Cli",
+        "--max-runtime",
+        36_000,
+    )
+    _, said = sagehound(*arguments, "--max-cost", "0.5", status=1)
+    assert "It may cost up to $2.30." in said
+    assert cloud.asked("CreateTrainingJob") == []
+
+
+def test_without_a_bucket_or_a_role_it_says_what_to_give(account, sagehound, pictures):
+    _, said = sagehound("train", pictures, "--engine", "sagemaker", status=1)
+    assert "--bucket" in said
+    _, said = sagehound("train", pictures, "--engine", "sagemaker", "--bucket", account, status=1)
+    assert "--role" in said
+
+
+def test_a_quota_of_zero_is_one_plain_sentence(account, sagehound, pictures, cloud):
+    cloud.faults.add("CreateTrainingJob", quota_zero("ml.m5.xlarge for training job usage"))
+    _, said = sagehound("train", pictures, "--engine", "sagemaker", "--bucket", account, "--role", "Cli", status=1)
+    assert "“ml.m5.xlarge for training job usage” is 0" in said
+    assert "Traceback" not in said
+    assert sagehound("jobs")[0] == []
