@@ -46,7 +46,7 @@ class JobsFeed(QObject):
         self._cursor: int | None = None
         self._jobs: tuple[Job, ...] = ()
         self._asking: Handle | None = None
-        self._poke_again = False
+        self._poke_again = self._ask_jobs = False
         self._in_trouble = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -81,7 +81,8 @@ class JobsFeed(QObject):
         self._ask()
 
     def poke(self) -> None:
-        """Ask at once: something was just started or stopped."""
+        """Ask at once, for the jobs too: something was just started, stopped or deleted."""
+        self._ask_jobs = True
         if self._asking is not None:
             self._poke_again = True
         else:
@@ -89,10 +90,12 @@ class JobsFeed(QObject):
 
     def _ask(self) -> None:
         self._timer.stop()
-        cursor, running = self._cursor, bool(self.running)
+        # A running job's progress changes without a status event; a deleted job leaves none.
+        cursor, with_jobs = self._cursor, bool(self.running) or self._ask_jobs
+        self._ask_jobs = False
 
         def work(report: Report, cancel: CancelToken) -> _Poll:
-            return _poll(self._engine(), cursor, running)
+            return _poll(self._engine(), cursor, with_jobs)
 
         self._asking = self._bridge.run(work, self._on_answer, self._on_error)
 
@@ -111,6 +114,7 @@ class JobsFeed(QObject):
 
     def _on_error(self, error: UserFacingError) -> None:
         self._asking = None
+        self._ask_jobs = True
         if not self._in_trouble:
             self._in_trouble = True
             self.trouble.emit(error)
@@ -122,7 +126,7 @@ class JobsFeed(QObject):
         self._timer.start(delay)
 
 
-def _poll(engine: Engine, cursor: int | None, running: bool) -> _Poll:
+def _poll(engine: Engine, cursor: int | None, with_jobs: bool) -> _Poll:
     """Ask for what is new; the first time, only find out where "new" begins."""
     if cursor is None:
         # The cursor first: what happens between the two calls is told, rather than lost.
@@ -130,6 +134,5 @@ def _poll(engine: Engine, cursor: int | None, running: bool) -> _Poll:
         jobs: Sequence[Job] = engine.jobs()
         return _Poll((), latest, tuple(jobs))
     batch = engine.events(cursor)
-    # A running job's progress changes without a status event.
-    ask_jobs = running or any(isinstance(event, StatusEvent) for event in batch.events)
+    ask_jobs = with_jobs or any(isinstance(event, StatusEvent) for event in batch.events)
     return _Poll(batch.events, batch.cursor, tuple(engine.jobs()) if ask_jobs else None)

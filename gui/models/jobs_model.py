@@ -57,7 +57,8 @@ class JobsModel(QAbstractListModel):
             parts.append(f"best objective {words.number(best)}")
         if self._issues.get(job.name):
             parts.append(words.counted(self._issues[job.name], "rule issue"))
-        return ", ".join(parts)
+        parts += [f"code {job.code_version}"] if job.code_version else []
+        return ", ".join(parts) + (f"\n{job.note}" if job.note else "")
 
     def jobs(self) -> Sequence[Job]:
         """The records shown."""

@@ -154,7 +154,7 @@ class TrialsModel(QAbstractTableModel):
         self._rearrange()
 
     def set_filter(self, text: str) -> None:
-        """Show only trials in whose name, status or hyperparameters (`name=value`) all words of `text` occur."""
+        """Show only trials in whose name, status, note or hyperparameters (`name=value`) all words of `text` occur."""
         self._filter = text.casefold().strip()
         self.beginResetModel()
         self._order = self._sorted(at for at in range(len(self._trials)) if self._matches(at))
@@ -165,7 +165,7 @@ class TrialsModel(QAbstractTableModel):
             return True
         trial = self._trials[at]
         pairs = " ".join(f"{name}={value}" for name, value in trial.hyperparameters.items())
-        text = f"{trial.name} {trial.status} {pairs}".casefold()
+        text = f"{trial.name} {trial.status} {pairs} {trial.note}".casefold()
         return all(word in text for word in self._filter.split())
 
     def _sorted(self, positions: Iterable[int]) -> list[int]:
@@ -246,7 +246,7 @@ class TrialsModel(QAbstractTableModel):
             font.setWeight(QFont.Weight.DemiBold)
             return font
         if role == Qt.ItemDataRole.ToolTipRole:
-            return trial.failure_reason or trial.name
+            return "\n".join(part for part in (trial.failure_reason or trial.name, trial.note) if part)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             best = " (best trial)" if trial.name == self._best and column == TrialColumn.NUMBER else ""
             return f"{self._text(trial, at, column)}{best}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
+from core.jobs.footprint import Footprint
 from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.status import RuleStatus
 from core.progress import CancelToken, Report
@@ -24,9 +24,10 @@ from gui.models.job_watch import JobWatch
 from gui.models.jobs_model import JobsModel
 from gui.theme import GRID
 from gui.widgets.card import Card, PageHeader, page_layout
+from gui.widgets.delete_dialog import DeleteDialog
 from gui.widgets.feedback import EmptyState
 from gui.widgets.job_list import JobList
-from gui.widgets.toast import SHOWN_MS, Toasts
+from gui.widgets.toast import Toasts
 
 if TYPE_CHECKING:
     from gui.widgets.job_detail import JobDetail
@@ -60,7 +61,6 @@ class JobsTab(QWidget):
         self.list = JobList(self.model)
         self.detail: JobDetail | None = None
         self._toasts = Toasts(self, 16)
-        self._leaving: dict[str, QTimer] = {}
         # Deleted jobs by name and time of creation, until the feed's list no longer has them.
         self._gone: dict[str, float] = {}
         self._issues: dict[str, dict[tuple[str, str], RuleStatus]] = {}
@@ -78,6 +78,7 @@ class JobsTab(QWidget):
         feed.jobs_changed.connect(self.show_jobs)
         feed.events.connect(self._on_events)
         self.show_jobs(feed.jobs)
+        self._ask_issues()
 
     def _lay_out(self) -> None:
         self._header = PageHeader("Jobs")
@@ -116,9 +117,9 @@ class JobsTab(QWidget):
     # Jobs ------------------------------------------------------------------------------------------------------
 
     def show_jobs(self, jobs: tuple[Job, ...]) -> None:
-        """Show these jobs; those about to be deleted stay away."""
+        """Show these jobs; those being deleted stay away."""
         self._gone = {job.name: job.created for job in jobs if self._gone.get(job.name) == job.created}
-        shown = [job for job in jobs if job.name not in self._leaving and job.name not in self._gone]
+        shown = [job for job in jobs if job.name not in self._gone]
         self.model.set_jobs(shown)
         running = sum(not job.status.is_final for job in shown)
         self._header.set_context(f"{len(shown):,} in all, {running:,} running" if shown else "")
@@ -159,14 +160,18 @@ class JobsTab(QWidget):
         from gui.widgets.job_detail import JobDetail
 
         detail = JobDetail(self._workbench, self._bridge, self.watch)
-        detail.header.stop_asked.connect(lambda: self._act(self._workbench.engine.stop, self.watch.name))
+        detail.header.stop_asked.connect(lambda: self._stop(self.watch.name))
         detail.header.resume_asked.connect(self._on_resume)
         detail.header.delete_asked.connect(lambda: self.delete(self.watch.name))
         detail.header.again_asked.connect(lambda: self.train_again_asked.emit(self.watch.name))
-        detail.header.command_asked.connect(self._on_command)
-        detail.best.train_asked.connect(self.train_again_asked)
-        detail.best.predict_asked.connect(self.use_model_asked)
-        detail.best.stop_asked.connect(lambda name: self._act(self._workbench.engine.stop, name))
+        detail.header.command_asked.connect(lambda: self._copy_command(self.watch.name))
+        detail.header.note_changed.connect(self._keep_note)
+        detail.best.note_changed.connect(self._keep_note)
+        for trials in (detail.best, detail.table):
+            trials.train_asked.connect(self.train_again_asked)
+            trials.predict_asked.connect(self.use_model_asked)
+            trials.stop_asked.connect(self._stop)
+        detail.table.command_asked.connect(self._copy_command)
         detail.table.export_asked.connect(self._on_export)
         detail.views.pictures_asked.connect(self._on_pictures)
         detail.loaded.connect(lambda: self._right.setCurrentWidget(detail))
@@ -190,56 +195,74 @@ class JobsTab(QWidget):
         if self.detail is not None:
             self.detail.error.show_error(error)
 
+    def _stop(self, name: str) -> None:
+        self._act(self._workbench.engine.stop, name)
+
     def _on_resume(self) -> None:
         self._act(self._workbench.engine.resume, self.watch.name, self.watch.reload)
 
     def delete(self, name: str) -> None:
-        """Take a finished job off the list; its files go when nobody has pressed Undo for a while."""
+        """Ask whether a finished job goes with its files; on a yes it does."""
         job = next((job for job in self.model.jobs() if job.name == name), None)
-        if job is None or not job.status.is_final or name in self._leaving:
+        if job is None:
             return
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.timeout.connect(partial(self._delete_now, name))
-        timer.start(SHOWN_MS)
-        self._leaving[name] = timer
+        if not job.status.is_final:
+            self._toasts.show(f"{name} is running: stop it first.", "warning")
+            return
+        dialog, workbench = DeleteDialog(self.window(), job), self._workbench
+
+        def count(report: Report, cancel: CancelToken) -> Footprint:
+            return workbench.footprint(name, cancel)
+
+        counting = self._bridge.run(count, dialog.show_footprint, lambda error: dialog.room.setText(str(error)))
+
+        def answered(answer: str) -> None:
+            counting.cancel()
+            if answer == "delete":
+                self._delete_now(job)
+
+        dialog.ask(answered)
+
+    def _delete_now(self, job: Job) -> None:
+        engine, name = self._workbench.engine, job.name
+        self._gone[name] = job.created
         if self.watch.name == name:
             self.watch.watch("")
             self._show_message(CHOOSE)
         self.show_jobs(self._feed.jobs)
-        self._toasts.show(f"{name} is deleted with its files.", "info", "Undo", partial(self.undo_delete, name))
-
-    def undo_delete(self, name: str) -> None:
-        """Bring a job back that was taken off the list."""
-        timer = self._leaving.pop(name, None)
-        if timer is not None:
-            timer.stop()
-            timer.deleteLater()
-            self.show_jobs(self._feed.jobs)
-            self.list.choose(name)
-
-    def _delete_now(self, name: str) -> None:
-        engine = self._workbench.engine
-        created = next((job.created for job in self._feed.jobs if job.name == name), 0.0)
 
         def work(report: Report, cancel: CancelToken) -> None:
             engine.delete(name)
 
-        def failed(error: UserFacingError) -> None:
-            self.undo_delete(name)
-            self._toasts.show(str(error), "error")
-
         def done(_: None) -> None:
-            self._leaving.pop(name).deleteLater()
-            self._gone[name] = created
+            self._issues.pop(name, None)
+            self.model.set_issues(name, 0)
             self._feed.poke()
+            self._toasts.show(f"{name} is deleted.", "info")
+
+        def failed(error: UserFacingError) -> None:
+            self._gone.pop(name, None)
+            self.show_jobs(self._feed.jobs)
+            self.list.choose(name)
+            self._toasts.show(str(error), "error")
 
         self._bridge.run(work, done, failed)
 
-    def _on_command(self) -> None:
-        if self.watch.spec is not None:
-            QGuiApplication.clipboard().setText(command_line(self.watch.spec))
+    def _copy_command(self, name: str) -> None:
+        """Put the command that asks for the same job or trial on the clipboard."""
+        engine = self._workbench.engine
+
+        def work(report: Report, cancel: CancelToken) -> str:
+            return command_line(engine.spec(name))
+
+        def done(command: str) -> None:
+            QGuiApplication.clipboard().setText(command)
             self._toasts.show("The command is on the clipboard.", "info")
+
+        self._bridge.run(work, done, self._on_error)
+
+    def _keep_note(self, name: str, note: str) -> None:
+        self._act(lambda job: self._workbench.engine.set_note(job, note), name)
 
     def _on_pictures(self, pictures: list[str]) -> None:
         training = getattr(self.watch.spec, "training", self.watch.spec)
@@ -268,6 +291,22 @@ class JobsTab(QWidget):
         self._bridge.run(work, lambda _: self._toasts.show(f"Saved {path.name}.", "Completed"), self._on_error)
 
     # Rules -----------------------------------------------------------------------------------------------------
+
+    def _ask_issues(self) -> None:
+        """What rules found before the window was there, in all jobs."""
+        store = self._workbench.store
+
+        def work(report: Report, cancel: CancelToken) -> list[tuple[str, str]]:
+            return store.issues()
+
+        self._bridge.run(work, self._on_issues, self._feed.trouble.emit)
+
+    def _on_issues(self, issues: list[tuple[str, str]]) -> None:
+        jobs = {_TRIAL.sub("", training): None for training, _ in issues}
+        for training, rule in issues:  # what was heard meanwhile is newer
+            self._issues.setdefault(_TRIAL.sub("", training), {}).setdefault((training, rule), RuleStatus.ISSUES_FOUND)
+        for job in jobs:
+            self._show_issues(job)
 
     def _on_events(self, events: tuple[Event, ...]) -> None:
         for event in events:

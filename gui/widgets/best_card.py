@@ -13,6 +13,7 @@ from core.jobs.status import JobStatus
 from gui.models import words
 from gui.widgets.basics import ElidedLabel, button, icon_button, label
 from gui.widgets.card import Card
+from gui.widgets.note_field import NoteField
 from gui.widgets.pill import StatusPill
 
 
@@ -23,11 +24,13 @@ class BestCard(Card):
         train_asked(str): train this trial's hyperparameters again as a job of their own.
         predict_asked(str): use this trial's model for predictions.
         stop_asked(str): stop this trial.
+        note_changed(str, str): the trial's name and the note that was typed.
     """
 
     train_asked = Signal(str)
     predict_asked = Signal(str)
     stop_asked = Signal(str)
+    note_changed = Signal(str, str)
 
     def __init__(self) -> None:
         super().__init__("Best trial")
@@ -59,7 +62,9 @@ class BestCard(Card):
         self.train.clicked.connect(lambda: self._tell(self.train_asked))
         self.predict.clicked.connect(lambda: self._tell(self.predict_asked))
         self.stop.clicked.connect(lambda: self._tell(self.stop_asked))
-        for widget in (self.pill, self._nothing, area):
+        self.note = NoteField("trial")
+        self.note.note_changed.connect(self.note_changed)
+        for widget in (self.pill, self.note, self._nothing, area):
             self.add(widget)
         self.body.setStretch(self.body.indexOf(area), 1)
         buttons = QVBoxLayout()
@@ -84,6 +89,8 @@ class BestCard(Card):
             widget.setVisible(trial is not None)
         self.pill.setVisible(trial is not None and trial.status is not JobStatus.COMPLETED)
         self.stop.setVisible(trial is not None and trial.tuning_job is not None and not trial.status.is_final)
+        self.note.setVisible(trial is not None and trial.tuning_job is not None)
+        self.note.show_note(trial.name if trial is not None else "", trial.note if trial is not None else "")
         if trial is not None:
             self.pill.set_status(trial.status, "" if trial.status.is_final else trial.secondary_status)
             self.predict.setEnabled(trial.artifact is not None)

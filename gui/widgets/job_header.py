@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QProgressBar, QToolButton, QVBoxLayout, QWidget
 
 from core.jobs.records import Job, TuningJob
@@ -12,8 +12,9 @@ from core.jobs.status import JobStatus
 from gui.icons import icon
 from gui.models import words
 from gui.models.jobs_model import trials_done
-from gui.widgets.basics import ElidedLabel, button, icon_button, label
+from gui.widgets.basics import ElidedLabel, button, icon_button, label, row
 from gui.widgets.job_list import progress_of
+from gui.widgets.note_field import NoteField
 from gui.widgets.pill import StatusPill
 
 
@@ -24,6 +25,7 @@ class JobHeader(QWidget):
         stop_asked(), resume_asked(), delete_asked(): the buttons.
         again_asked(): take the job's settings to the Tuning tab.
         command_asked(): copy the job as a command line.
+        note_changed(str, str): a job's name and the note that was typed.
     """
 
     stop_asked = Signal()
@@ -31,6 +33,7 @@ class JobHeader(QWidget):
     delete_asked = Signal()
     again_asked = Signal()
     command_asked = Signal()
+    note_changed = Signal(str, str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,10 +66,15 @@ class JobHeader(QWidget):
         below.setSpacing(10)
         below.addWidget(self._bar, 1)
         below.addWidget(self._left)
+        self.note = NoteField("job")
+        self.note.note_changed.connect(self.note_changed)
+        self.facts = ElidedLabel("", "caption", Qt.TextElideMode.ElideRight)
+        self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(6)
         box.addLayout(top)
+        box.addLayout(row(self.note, self.facts, spacing=10))
         box.addWidget(self._progress)
 
     def _menu(self) -> QToolButton:
@@ -95,6 +103,18 @@ class JobHeader(QWidget):
         if done is not None:
             self._bar.setValue(round(1000 * done))
         self._left.setText(_time_left(job))
+        self.note.show_note(job.name, job.note)
+        facts = facts_of(job)
+        if self.facts.text() != facts:
+            self.facts.setText(facts)
+
+
+def facts_of(job: Job) -> str:
+    """When a job was made, of which data, by which code."""
+    facts = [words.moment(job.created)]
+    facts += [f"dataset {job.dataset_version[:8]}"] if job.dataset_version else []
+    facts += [f"code {job.code_version}"] if job.code_version else []
+    return " · ".join(facts)
 
 
 def can_resume(job: Job) -> bool:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtCore import (
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QPoint,
+    QRectF,
+    Qt,
+    Signal,
+    SignalInstance,
+)
+from PySide6.QtGui import QAction, QColor, QFont, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
+    QMenu,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
@@ -17,6 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.jobs.records import TrainingJob
+from core.jobs.status import JobStatus
 from gui.icons import icon, paint_icon
 from gui.models import words
 from gui.models.trials_model import TrialColumn, TrialRole, TrialsModel
@@ -82,11 +94,16 @@ class TrialTable(QWidget):
         hovered(str): the trial under the pointer, "" for none.
         chosen(str): the selected trial, "" for none.
         export_asked(): the user wants the rows as CSV.
+        stop_asked(str), predict_asked(str), train_asked(str), command_asked(str): what is to be done with a trial.
     """
 
     hovered = Signal(str)
     chosen = Signal(str)
     export_asked = Signal()
+    stop_asked = Signal(str)
+    predict_asked = Signal(str)
+    train_asked = Signal(str)
+    command_asked = Signal(str)
 
     def __init__(self, model: TrialsModel) -> None:
         super().__init__()
@@ -94,6 +111,7 @@ class TrialTable(QWidget):
         self._telling = True
         self._laid_out: tuple[str, ...] | None = None
         self._make_view()
+        self._make_actions()
         self.search = QLineEdit()
         self.search.setPlaceholderText("Filter trials, e.g. failed or optimizer=adam")
         self.search.setAccessibleName("Filter trials")
@@ -142,6 +160,44 @@ class TrialTable(QWidget):
         self.view.viewport().installEventFilter(self)
         self.view.selectionModel().currentRowChanged.connect(self._on_current)
         self._model.modelReset.connect(self._on_reset)
+
+    def _make_actions(self) -> None:
+        """What the menu of a row offers; the shortcuts work on the selected row."""
+        self.menu = QMenu(self.view)
+        self.menu.setAccessibleName("Trial")
+        self.stop = self._action("Stop this trial", "stop", self.stop_asked, "Ctrl+.")
+        self.predict = self._action("Use for predictions", "predict", self.predict_asked)
+        self.train = self._action("Train this", "refresh", self.train_asked)
+        self.command = self._action("Copy as command line", "terminal", self.command_asked, "Ctrl+Shift+C")
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.customContextMenuRequested.connect(self._on_menu)
+
+    def _action(self, text: str, icon_name: str, signal: SignalInstance, shortcut: str = "") -> QAction:
+        action = self.menu.addAction(icon(icon_name), text)
+        if shortcut:
+            action.setShortcut(shortcut)
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            action.setShortcutVisibleInContextMenu(True)
+            self.view.addAction(action)
+        action.triggered.connect(lambda: self._tell(action, signal))
+        return action
+
+    def _current(self) -> TrainingJob | None:
+        return self._model.trial(self._model.name_at(self.view.currentIndex().row()) or "")
+
+    def _tell(self, action: QAction, signal: SignalInstance) -> None:
+        trial = self._current()
+        if trial is not None and (action is not self.stop or not trial.status.is_final):
+            signal.emit(trial.name)
+
+    def _on_menu(self, at: QPoint) -> None:
+        """The menu of the row under the pointer, or of the selected one when the keyboard asked."""
+        trial = self._current()
+        if trial is None:
+            return
+        self.stop.setEnabled(trial.status is JobStatus.IN_PROGRESS)
+        self.predict.setEnabled(trial.artifact is not None)
+        self.menu.popup(self.view.viewport().mapToGlobal(at))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """The pointer that leaves the table lights no trial up."""

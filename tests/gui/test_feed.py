@@ -84,6 +84,18 @@ def test_poke_asks_at_once(feed, engine, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: len(feed.heard) == 1)
 
 
+def test_a_poke_asks_for_the_jobs_though_no_event_tells_of_them(feed, engine, qtbot, monkeypatch):
+    monkeypatch.setattr(feed_module, "IDLE_MS", 60_000)
+    engine.set_job("a", JobStatus.COMPLETED)
+    with qtbot.waitSignal(feed.jobs_changed):
+        feed.start()
+    with engine.lock:
+        engine.records = []  # as after a delete
+    with qtbot.waitSignal(feed.jobs_changed):
+        feed.poke()
+    assert feed.jobs == ()
+
+
 def test_a_poke_during_a_poll_is_not_lost(feed, engine, qtbot, monkeypatch):
     monkeypatch.setattr(feed_module, "IDLE_MS", 60_000)
     feed.start()

@@ -6,20 +6,20 @@ import dataclasses
 import shlex
 import threading
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QLabel
 
 from core.cli.launch import tuning_spec as parsed
 from core.cli.main import build_parser
 from core.errors import EngineError
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
+from core.workbench import Workbench
+from gui.tabs.jobs_tab import JobsTab
+from gui.widgets.delete_dialog import DeleteDialog
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs, training_spec
-
-
-def toast_action(tab, text) -> QPushButton:
-    return next(button for button in tab.findChildren(QPushButton) if button.text() == text and button.isVisible())
 
 
 def test_without_jobs_it_says_what_to_do(tab, feed, qtbot):
@@ -89,29 +89,40 @@ def test_an_engine_that_refuses_is_quoted_in_place(tab, engine, feed, qtbot):
     assert detail.error.text == "The job cannot be stopped. It is not there. Refresh."
 
 
-def test_delete_can_be_undone(tab, engine, feed, qtbot):
-    add_search(engine, "pets")
-    add_search(engine, "other", created=1.0)
+def asked(tab) -> DeleteDialog:
+    """The question that is open."""
+    return next(dialog for dialog in tab.window().findChildren(DeleteDialog) if dialog.isVisible())
+
+
+def test_delete_asks_and_names_what_goes(tab, engine, feed, qtbot, tmp_path, monkeypatch):
+    folder = tmp_path / "pets"
+    folder.mkdir()
+    (folder / "model.tar.gz").write_bytes(bytes(1200))
+    monkeypatch.setattr(engine, "job_folder", lambda name: folder if name == "pets" else None)
+    add_search(engine, "pets", trials=3)
     detail = start_jobs(tab, feed, qtbot)
     press(qtbot, detail.header.delete)
-    assert [job.name for job in tab.model.jobs()] == ["other"]
-    press(qtbot, toast_action(tab, "Undo"))
-    assert [job.name for job in tab.model.jobs()] == ["pets", "other"]
+    dialog = asked(tab)
+    texts = [text.text() for text in dialog.findChildren(QLabel)]
+    assert "Delete pets?" in texts
+    assert "3 trials with models and logs go too. The files cannot be brought back." in texts
+    qtbot.waitUntil(lambda: dialog.room.text() == "1.2 kB on this disk will be free again.")
+    press(qtbot, dialog.buttons["cancel"])
     assert tab.list.current() == "pets"
     assert ("delete", "pets") not in engine.called
 
 
-def test_delete_key_deletes_after_the_time_to_undo(tab, engine, feed, qtbot):
+def test_delete_key_deletes_after_the_question(tab, engine, feed, qtbot):
     add_search(engine, "pets")
     add_search(engine, "other", created=1.0)
     start_jobs(tab, feed, qtbot)
     tab.list.view.setFocus()
     qtbot.keyClick(tab.list.view, Qt.Key.Key_Delete)
-    assert ("delete", "pets") not in engine.called
-    tab._leaving["pets"].start(0)  # the time is over
+    press(qtbot, asked(tab).buttons["delete"])
+    assert [job.name for job in tab.model.jobs()] == ["other"]  # at once
     qtbot.waitUntil(lambda: ("delete", "pets") in engine.called)
-    qtbot.waitUntil(lambda: not tab._leaving)
-    tab.show_jobs(feed.jobs)  # which may still have it
+    qtbot.waitUntil(lambda: [job.name for job in feed.jobs] == ["other"], timeout=10_000)
+    qtbot.waitUntil(lambda: "pets is deleted." in tab._toasts.messages)
     assert [job.name for job in tab.model.jobs()] == ["other"]
     add_search(engine, "pets", created=900.0)  # another job of the same name is another job
     qtbot.waitUntil(lambda: [job.name for job in tab.model.jobs()] == ["pets", "other"], timeout=10_000)
@@ -122,9 +133,106 @@ def test_a_delete_that_fails_brings_the_job_back(tab, engine, feed, qtbot):
     start_jobs(tab, feed, qtbot)
     engine.refuse["delete"] = EngineError("The files are in use.")
     tab.delete("pets")
-    tab._leaving["pets"].start(0)
+    press(qtbot, asked(tab).buttons["delete"])
     qtbot.waitUntil(lambda: [job.name for job in tab.model.jobs()] == ["pets"])
     assert "The files are in use." in tab._toasts.messages[-1]
+
+
+def test_a_running_job_is_not_deleted_but_says_why(tab, engine, feed, qtbot):
+    add_search(engine, "pets", running=1)
+    start_jobs(tab, feed, qtbot)
+    tab.delete("pets")
+    assert tab._toasts.messages == ["pets is running: stop it first."]
+    assert not tab.window().findChildren(DeleteDialog)
+
+
+def test_a_note_is_kept_when_the_focus_leaves(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=3)
+    detail = start_jobs(tab, feed, qtbot)
+    note = detail.header.note
+    assert note.text() == ""
+    note.setFocus()
+    qtbot.keyClicks(note, "good start")
+    assert ("note", "pets") not in engine.called
+    detail.table.view.setFocus()
+    qtbot.waitUntil(lambda: engine.job("pets").note == "good start")
+    qtbot.waitUntil(lambda: tab.model.index(0).data(Qt.ItemDataRole.ToolTipRole).endswith("good start"), timeout=10_000)
+    detail.header.show_job(dataclasses.replace(engine.job("pets"), note=""), True)  # described before it was kept
+    assert note.text() == "good start"
+    note.setFocus()
+    qtbot.keyClicks(note, " but")
+    qtbot.keyClick(note, Qt.Key.Key_Escape)
+    assert note.text() == "good start"
+
+
+def test_typing_goes_on_while_the_job_changes_and_is_kept_for_the_right_job(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=3, running=1)
+    add_search(engine, "other", created=1.0)
+    detail = start_jobs(tab, feed, qtbot)
+    detail.header.note.setFocus()
+    qtbot.keyClicks(detail.header.note, "half a th")
+    detail.header.show_job(dataclasses.replace(engine.job("pets"), progress=0.9, note="from elsewhere"), True)
+    assert detail.header.note.text() == "half a th"
+    tab.show_job("other")
+    qtbot.waitUntil(lambda: engine.job("pets").note == "half a th")
+    qtbot.waitUntil(lambda: detail.header.note.text() == "")
+    assert engine.job("other").note == ""
+
+
+def test_a_trial_has_a_note_of_its_own(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=3)
+    detail = start_jobs(tab, feed, qtbot)
+    second = make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name
+    detail.select(second)
+    detail.best.note.setFocus()
+    qtbot.keyClicks(detail.best.note, "odd one")
+    qtbot.keyClick(detail.best.note, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: engine.job(second).note == "odd one")
+    row = detail.trials.row_of(second)
+    tip = Qt.ItemDataRole.ToolTipRole
+    qtbot.waitUntil(lambda: detail.trials.index(row, 0).data(tip) == f"{second}\nodd one", timeout=10_000)
+
+
+def test_the_job_says_when_it_was_made_of_what_by_which_code(tab, engine, feed, qtbot):
+    add_search(engine, "pets", dataset_version="abcdef0123456789", code_version="0.1.0+3f2a91c0")
+    detail = start_jobs(tab, feed, qtbot)
+    assert detail.header.facts.text().endswith("· dataset abcdef01 · code 0.1.0+3f2a91c0")
+    assert "code 0.1.0+3f2a91c0" in tab.model._sentence(engine.job("pets"))
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support grabbing the keyboard")  # which a menu does
+def test_a_trial_is_stopped_from_its_row_by_menu_or_key(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=3, running=1)
+    detail = start_jobs(tab, feed, qtbot)
+    table = detail.table
+    done, running = (make_trial("pets", n, JobStatus.IN_PROGRESS, None).name for n in (2, 3))
+    rect = table.view.visualRect(detail.trials.index(2, 0))
+    qtbot.mouseClick(table.view.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
+    table.view.customContextMenuRequested.emit(rect.center())
+    assert table.menu.isVisible()
+    assert table.stop.isEnabled()
+    assert not table.predict.isEnabled()
+    table.stop.trigger()
+    table.menu.hide()
+    qtbot.waitUntil(lambda: ("stop", running) in engine.called)
+    engine.called.clear()
+    detail.select(done)
+    table.view.setFocus()
+    qtbot.keyClick(table.view, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
+    assert engine.called == []  # it has ended
+    detail.select(running)
+    qtbot.keyClick(table.view, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: engine.called == [("stop", running)])
+
+
+def test_a_trials_command_line_is_a_training_of_its_own(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=3)
+    detail = start_jobs(tab, feed, qtbot)
+    detail.select(make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name)
+    QGuiApplication.clipboard().setText("")
+    detail.table.command.trigger()
+    qtbot.waitUntil(lambda: QGuiApplication.clipboard().text().startswith("sagehound train /data/pets"))
+    assert "learning_rate=0.0002" in QGuiApplication.clipboard().text()
 
 
 def test_a_failed_job_leads_with_its_reason(tab, engine, feed, qtbot):
@@ -192,7 +300,9 @@ def test_train_this_and_use_for_predictions_name_the_trial(tab, engine, feed, qt
 def test_the_command_line_of_a_job_asks_for_the_same(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=3)
     detail = start_jobs(tab, feed, qtbot)
+    QGuiApplication.clipboard().setText("")
     detail.header.command_asked.emit()
+    qtbot.waitUntil(lambda: QGuiApplication.clipboard().text() != "")
     words = shlex.split(QGuiApplication.clipboard().text())
     spec = parsed(build_parser().parse_args(words[1:]))
     asked = engine.spec("pets")
@@ -200,6 +310,23 @@ def test_the_command_line_of_a_job_asks_for_the_same(tab, engine, feed, qtbot):
     assert spec.max_jobs == asked.max_jobs
     assert spec.training.objective == asked.training.objective
     assert asked.training.hyperparameters.items() <= spec.training.hyperparameters.items()
+
+
+def test_issues_from_before_the_window_mark_jobs_that_were_never_opened(engine, paths, bridge, feed, qtbot):
+    workbench = Workbench(paths, engine)
+    trial = make_trial("older", 1, JobStatus.COMPLETED, 1.0).name
+    found = [RuleOutcome(trial, rule, RuleStatus.ISSUES_FOUND, 0.0) for rule in ("Overfit", "DeadRelu")]
+    workbench.store.record([*found, RuleOutcome("pets", "Overfit", RuleStatus.NO_ISSUES_FOUND, 0.0)])
+    older = add_search(engine, "older", created=1.0)
+    pets = add_search(engine, "pets")
+    tab = JobsTab(workbench, bridge, feed)
+    qtbot.addWidget(tab)
+    start_jobs(tab, feed, qtbot)
+    qtbot.waitUntil(lambda: "2 rule issues" in tab.model._sentence(older))
+    assert "rule issue" not in tab.model._sentence(pets)
+    engine.tell([RuleOutcome(trial, "DeadRelu", RuleStatus.NO_ISSUES_FOUND, 1.0)])
+    qtbot.waitUntil(lambda: "1 rule issue" in tab.model._sentence(older), timeout=10_000)
+    workbench.close()
 
 
 def test_rule_issues_are_counted_at_the_job(tab, engine, feed, qtbot):
