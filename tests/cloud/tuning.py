@@ -177,7 +177,7 @@ class TuningJobs:
             if job.stopping.is_set():
                 self._stop_all(running)
             elif self._hopeless(job):
-                break
+                exhausted = True  # those that run are waited for
             elif not exhausted and len(job.trials) < wanted and len(running) < limits["MaxParallelTrainingJobs"]:
                 tuned = next(draws, None)
                 if tuned is None:
@@ -198,8 +198,8 @@ class TuningJobs:
         job.state["HyperParameterTuningJobStatus"] = status
 
     def _hopeless(self, job: TuningJob) -> bool:
-        statuses = [trial.state["TrainingJobStatus"] for trial in job.trials]
-        return len(statuses) >= _FIRST_FAILURES and all(status == "Failed" for status in statuses)
+        ended = [status for trial in job.trials if (status := trial.state["TrainingJobStatus"]) in FINAL]
+        return len(ended) >= _FIRST_FAILURES and all(status == "Failed" for status in ended)
 
     def _stop_all(self, running: list[TrainingJob]) -> None:
         for trial in running:
