@@ -144,7 +144,7 @@ class TensorHook(Observer):
     def end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         """See `Observer.end_epoch`."""
         self._save_evaluation()
-        if not self._schedule.has_room():
+        if not self._schedule.may_save_epoch():
             return
         self._global += 1
         names = ((name.replace(":", "_"), value) for name, value in metrics.items())

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,7 +34,7 @@ class Storage(Protocol):
     root: str
 
     def index_files(self) -> Sequence[str]:
-        """Names of all files under `index/`, in any order."""
+        """Names of the files under `index/`, in any order; those told before may be missing."""
 
     def collection_files(self) -> Sequence[str]:
         """Names of all files under `collections/`, in any order."""
@@ -51,15 +52,18 @@ class FolderStorage:
     def __init__(self, root: Path) -> None:
         self.root = str(root)
         self._path = root
-        self._listed: dict[str, list[str]] = {}
+        self._complete: set[str] = set()
 
     def index_files(self) -> Sequence[str]:
-        """See `Storage.index_files`."""
-        return self._list("index")
+        """See `Storage.index_files`. A folder of 1,000 steps is listed no more once two later ones are there."""
+        names = self._list("index", self._complete)
+        folders = sorted({name.split("/")[1] for name in names})
+        self._complete.update(folders[:-2])
+        return names
 
     def collection_files(self) -> Sequence[str]:
         """See `Storage.collection_files`."""
-        return self._list("collections")
+        return self._list("collections", frozenset())
 
     def ended(self) -> bool:
         """See `Storage.ended`."""
@@ -71,11 +75,12 @@ class FolderStorage:
             file.seek(start)
             return file.read() if length is None else file.read(length)
 
-    def _list(self, part: str) -> list[str]:
+    def _list(self, part: str, without: Set[str]) -> list[str]:
         root = self._path / part
         if not root.is_dir():
             return []
-        return [f"{part}/{folder.name}/{file.name}" for folder in root.iterdir() for file in folder.iterdir()]
+        folders = [name for name in os.listdir(root) if name not in without]
+        return [f"{part}/{folder}/{name}" for folder in folders for name in os.listdir(root / folder)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +190,17 @@ class Trial:
         """Look for new steps; returns them, in order."""
         ended = self.storage.ended()
         self._read_collections()
-        before = set(self._steps)
-        for name in sorted(self.storage.index_files(), key=lambda item: item.rsplit("/", 1)[-1]):
+        known = set(self._steps)
+        unread = [name for name in self.storage.index_files() if name not in self._seen]
+        for name in sorted(unread, key=lambda item: item.rsplit("/", 1)[-1]):
             matched = _INDEX_FILE.fullmatch(name.rsplit("/", 1)[-1])
-            if matched and name not in self._seen:
+            if matched:
                 self._seen.add(name)
                 self._read_index(name, int(matched[1]), matched[2])
-        self._ordered = sorted(self._steps)
+        if len(self._steps) > len(self._ordered):
+            self._ordered = sorted(self._steps)
         self.loaded_all_steps = ended
-        return [step for step in self._ordered if step not in before]
+        return [step for step in self._ordered if step not in known]
 
     def maybe_refresh(self, name: str | None = None) -> None:
         """Nothing: whoever owns the trial refreshes it between evaluations."""
@@ -280,8 +287,8 @@ class Trial:
 
     def training_step(self, global_step: int) -> int:
         """The training step reached at a global step, which is what people count in; itself without modes."""
-        for step in reversed(self._ordered[: bisect_right(self._ordered, global_step)]):
-            saved = self._steps[step]
+        for at in range(bisect_right(self._ordered, global_step) - 1, -1, -1):
+            saved = self._steps[self._ordered[at]]
             if saved.train_step is not None:
                 return saved.train_step
             if saved.mode == "TRAIN":

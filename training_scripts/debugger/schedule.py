@@ -11,7 +11,7 @@ from training_scripts.debugger.settings import COLLECTIONS, Settings
 CERTAIN_STEPS, FIRST_STEPS = 2, 5
 AUTOMATIC_INTERVAL = 5
 TIME_SHARE, FREE_SECONDS = 0.03, 0.03
-FREE_EVALUATIONS = 30
+FREE_EVALUATIONS, FREE_EPOCHS = 30, 100
 _SCALAR_RESERVE = 0.05
 _KEPT = 0.75
 
@@ -21,7 +21,8 @@ class Schedule:
 
     With a set interval every such step saves. Without one, the first 2 steps do, then the next 3 (there a bad start
     shows) and every 5th, as long as all saving together has cost at most 3 % of the job's time so far, plus 30 ms that
-    a short job may spend. The first 30 evaluations are saved in any case: each is one small step that rules wait for.
+    a short job may spend. The first 2 steps, the first 30 evaluations and the first 100 epochs are saved in any case
+    and do not count: each of the latter is one small step that rules wait for.
 
     Each time a quarter of what is left of the byte budget is used up the interval doubles, so that the budget lasts
     for a long job too; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.
@@ -38,7 +39,8 @@ class Schedule:
         self._depth = 0
         self._started = time.perf_counter()
         self._alarms = 3
-        self._evaluations = 0
+        self._evaluations = self._epochs = 0
+        self._counting = True
 
     @property
     def interval(self) -> int:
@@ -64,8 +66,16 @@ class Schedule:
     def may_save_evaluation(self) -> bool:
         """Whether an evaluation that begins now may be saved."""
         self._evaluations += 1
-        free = self._fixed is not None or self._evaluations <= FREE_EVALUATIONS
-        return self.has_room() and (free or self._affordable())
+        return self._may_save(self._evaluations <= FREE_EVALUATIONS)
+
+    def may_save_epoch(self) -> bool:
+        """Whether the means of the epoch that has ended may be saved."""
+        self._epochs += 1
+        return self._may_save(self._epochs <= FREE_EPOCHS)
+
+    def _may_save(self, free: bool) -> bool:
+        self._counting = not free
+        return self.has_room() and (free or self._fixed is not None or self._affordable())
 
     def has_room(self) -> bool:
         """Whether anything may be written at all."""
@@ -86,13 +96,14 @@ class Schedule:
             yield
         finally:
             self._depth -= 1
-            if not self._depth:
+            if not self._depth and self._counting:
                 self._spent += time.perf_counter() - begun
 
     def _is_step(self, step: int) -> bool:
         if self._fixed is not None:
             return step % self.interval == 0
-        if step < CERTAIN_STEPS:
+        self._counting = step >= CERTAIN_STEPS
+        if not self._counting:
             return True
         if step < self._next or not self._affordable():
             return False

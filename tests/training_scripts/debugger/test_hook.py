@@ -188,7 +188,7 @@ def test_without_an_interval_the_cost_stays_within_its_share():
     finally:
         time.perf_counter = real
     assert saved[:5] == [0, 1, 2, 3, 4]
-    assert len(saved) * 0.005 <= 0.03 * clock["now"] + 0.04
+    assert len(saved) * 0.005 <= 0.03 * clock["now"] + 0.05
     assert len(saved) > 100
 
 
@@ -288,7 +288,7 @@ def test_hook_and_rules_need_neither_smdebug_nor_protobuf(tmp_path):
         env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
     )
     assert done.stdout.splitlines()[-1:] == ["saved and evaluated"], done.stderr[-2000:]
 

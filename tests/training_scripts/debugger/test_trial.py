@@ -110,7 +110,7 @@ def test_smdebug_reads_what_we_write_and_we_what_it_writes(tmp_path):
         env={**environment, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines()[-1] == "same"
