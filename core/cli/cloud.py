@@ -57,6 +57,7 @@ def with_resources(spec: Spec, options: argparse.Namespace) -> Spec:
     tags = dict(_tag(text) for text in options.tag)
     cloud = CloudResources(
         instance_type=options.instance_type,
+        instance_count=options.instance_count,
         volume_gb=options.volume_gb,
         spot=options.spot,
         max_wait_s=options.max_wait,

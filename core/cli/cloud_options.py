@@ -21,6 +21,13 @@ def add_resource_options(parser: argparse.ArgumentParser) -> None:
     """The options that say what a job runs on."""
     group = parser.add_argument_group("SageMaker instances")
     group.add_argument("--instance-type", default="ml.m5.xlarge", metavar="TYPE", help="default %(default)s")
+    group.add_argument(
+        "--instance-count",
+        type=int,
+        default=1,
+        metavar="N",
+        help="machines of one job, with mode fine_tune (default 1)",
+    )
     group.add_argument("--volume-gb", type=int, default=30, metavar="GB", help="disk of the instance (default 30)")
     group.add_argument("--spot", action="store_true", help="use spare machines: cheaper, may be taken away meanwhile")
     group.add_argument("--max-wait", type=int, metavar="SECONDS", help="with --spot: longest wait and run together")

@@ -13,6 +13,7 @@ from typing import Any
 from core.debugger.defaults import job_variables
 from core.errors import SpecError
 from core.jobs.specs import CloudResources, Spec, Strategy, TrainingSpec, TuningSpec
+from core.tuning.modes import choices, over_features
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from training_scripts.job import SYNCED
 
@@ -44,11 +45,13 @@ def check(spec: Spec) -> None:
     """Raise `SpecError` where SageMaker cannot do what a spec asks for; `field` is the one at fault."""
     training = spec.training if isinstance(spec, TuningSpec) else spec
     cloud = training.cloud or CloudResources()
-    if cloud.instance_count != 1:
+    if cloud.instance_count < 1:
+        raise SpecError("A job needs at least one instance.", fix="Ask for one or more.", field="instance_count")
+    if cloud.instance_count > 1 and any(map(over_features, choices(spec))):
         raise SpecError(
-            "A job runs on one instance.",
-            "The training script does not train on several machines together.",
-            "Choose one instance, and a larger type if it is too slow.",
+            "A head over frozen features trains on one instance.",
+            "Its steps are too small to be shared, so the others would cost money for nothing.",
+            "Choose one instance, or mode fine_tune.",
             field="instance_count",
         )
     if cloud.spot and cloud.max_wait_s is not None and cloud.max_wait_s < training.max_runtime_s:

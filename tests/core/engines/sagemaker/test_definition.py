@@ -175,6 +175,16 @@ def test_what_sagemaker_cannot_do_is_refused_before_anything_is_sent(spec, field
     assert caught.value.field == field
 
 
+def test_several_instances_train_the_network_together():
+    two = dataclasses.replace(CLOUD, instance_count=2)
+    spec = dataclasses.replace(TRAINING, cloud=two, hyperparameters={"mode": "fine_tune"})
+    check(spec)
+    assert training_request(spec, AROUND)["ResourceConfig"]["InstanceCount"] == 2
+    ranges = (CategoricalRange("mode", ("head", "fine_tune")),)
+    with pytest.raises(SpecError, match="one instance"):
+        check(TuningSpec(dataclasses.replace(spec, hyperparameters={}), ranges))
+
+
 def test_differences_between_asked_and_recorded_are_sentences():
     asked = training_request(TRAINING, AROUND)
     recorded = {**asked, "EnableManagedSpotTraining": False, "TrainingJobArn": "arn", "VpcConfig": None}
