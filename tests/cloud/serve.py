@@ -1,8 +1,8 @@
-"""The process behind an endpoint: `python serve.py MODEL_DIR`; requests as JSON lines on stdin, answers on stdout.
+"""The process behind an endpoint: `python serve.py MODEL_DIR HANDLER`; JSON lines on stdin, answers on stdout.
 
-Where they are installed (the dev extra does), AWS's own sagemaker-inference and sagemaker-pytorch-inference load the
-model and answer, as in AWS's PyTorch inference container: `HandlerService` with a context like TorchServe's. Else a
-handler in miniature does the same by the same functions. The first answer says which, and whether the model is loaded.
+Handler "aws": AWS's own sagemaker-inference and sagemaker-pytorch-inference load the model and answer, as in AWS's
+PyTorch inference container: `HandlerService` with a context like TorchServe's. Handler "miniature": the same contract
+in a few lines, where those packages are missing or torch takes too long. The first answer says if the model is loaded.
 """
 
 from __future__ import annotations
@@ -77,6 +77,9 @@ class _Context:
         self.kind = kind
 
 
+HANDLERS = {"aws": aws_handler, "miniature": miniature_handler}
+
+
 def main() -> None:
     """Load, say so, answer until stdin ends."""
     # Whatever the functions print must not come between the answers.
@@ -89,14 +92,12 @@ def main() -> None:
     folder = sys.argv[1]
     sys.path[0] = os.path.join(folder, "code")  # TorchServe's way; and nothing beside this file may be imported
     try:
-        handler, toolkit = aws_handler, "sagemaker-pytorch-inference"
-        if importlib.util.find_spec("sagemaker_pytorch_serving_container") is None:
-            handler, toolkit = miniature_handler, ""
-        handle = handler(folder)
+        handle = HANDLERS[sys.argv[2]](folder)
     except BaseException:
-        say(ready=False, error=traceback.format_exc())
-        raise
-    say(ready=True, toolkit=toolkit)
+        traceback.print_exc()  # to the log, before the process is ended for the answer
+        say(ready=False)
+        sys.exit(1)
+    say(ready=True)
     for line in sys.stdin:
         asked = json.loads(line)
         status, body, kind = handle(base64.b64decode(asked["body"]), asked["type"], asked["accept"])

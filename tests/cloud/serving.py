@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +25,17 @@ from tests.cloud.training import now
 INSTANCE_LIMIT, SERVERLESS_LIMIT = 25 * 2**20, 4 * 2**20
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints/"
 _SERVE = Path(__file__).with_name("serve.py")
+HANDLER = "aws" if importlib.util.find_spec("sagemaker_pytorch_serving_container") else "miniature"
 Record = dict[str, Any]
 
 
 class Worker:
     """One process that has loaded a model. Answers one request at a time."""
 
-    def __init__(self, root: Path, variables: Mapping[str, str], log: Any) -> None:
-        self.toolkit = ""
+    def __init__(self, root: Path, handler: str, variables: Mapping[str, str], log: Any) -> None:
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, str(_SERVE), str(root)],
+            [sys.executable, str(_SERVE), str(root), handler],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -47,9 +50,7 @@ class Worker:
 
     def load(self) -> bool:
         """Wait for the model; whether it came."""
-        told = self._answer()
-        self.toolkit = str(told.get("toolkit", ""))
-        return bool(told.get("ready"))
+        return bool(self._answer().get("ready"))
 
     def ask(self, body: bytes, kind: str, accept: str) -> tuple[int, bytes, str]:
         """HTTP status, body and content type of the answer."""
@@ -100,9 +101,7 @@ class Endpoint:
     state: Record
     worker: Worker | None = None
     thread: threading.Thread | None = None
-    deleted: bool = False
     cold: int = 0
-    generation: int = field(default=0)
 
     @property
     def serverless(self) -> bool:
@@ -110,7 +109,11 @@ class Endpoint:
 
 
 class Serving:
-    """Models, endpoint configurations and endpoints of a stand-in cloud."""
+    """Models, endpoint configurations and endpoints of a stand-in cloud.
+
+    Attributes:
+        handler: what new endpoints answer through: "aws" where AWS's packages are installed, or "miniature".
+    """
 
     def __init__(self, storage: Storage, root: Path, region: str, account: str, rights: Account) -> None:
         self._storage, self._root, self._rights = storage, root, rights
@@ -118,6 +121,7 @@ class Serving:
         self._arn = f"arn:aws:sagemaker:{region}:{account}:"
         self._logs = f"arn:aws:logs:{region}:{account}:log-group:{ENDPOINT_LOGS}"
         self._lock = threading.RLock()
+        self.handler = HANDLER
         self.models: dict[str, Record] = {}
         self.configs: dict[str, Record] = {}
         self.endpoints: dict[str, Endpoint] = {}
@@ -190,7 +194,6 @@ class Serving:
         endpoint = self.endpoint(name)
         with self._lock:
             del self.endpoints[name]
-            endpoint.deleted = True
         self._end(endpoint)
 
     def find(self, table: dict[str, Record], name: str, kind: str) -> Record:
@@ -234,11 +237,12 @@ class Serving:
         self.close()
         for table in (self.endpoints, self.configs, self.models):
             table.clear()
+        self.handler = HANDLER
+        shutil.rmtree(self._root, ignore_errors=True)
 
     def close(self) -> None:
         """End every endpoint."""
         for endpoint in list(self.endpoints.values()):
-            endpoint.deleted = True
             self._end(endpoint)
 
     def _end(self, endpoint: Endpoint) -> None:
@@ -265,7 +269,6 @@ class Serving:
         return arn
 
     def _start(self, endpoint: Endpoint, config: str, variant: Record) -> None:
-        endpoint.generation += 1
         endpoint.thread = threading.Thread(
             target=self._run, args=(endpoint, config, variant), name=f"cloud-{endpoint.name}", daemon=True
         )
@@ -297,12 +300,14 @@ class Serving:
         uri = container["ModelDataUrl"]
         if uri not in [f"{uri.partition('//')[0]}//{uri.split('/')[2]}/{key}" for key in self._storage.keys(uri)]:
             return None, f'Failed to download model data for container "container_1" from URL: "{uri}".'
-        root = self._root / f"{endpoint.name}-{endpoint.generation}" / "model"
-        root.mkdir(parents=True)
+        self._root.mkdir(parents=True, exist_ok=True)
+        root = Path(tempfile.mkdtemp(prefix=f"{endpoint.name}-", dir=self._root)) / "model"
+        root.mkdir()
         unpack(self._storage.read(uri), root)
         stream = f"{variant['VariantName']}/i-{int(time.time())}"
         group = ENDPOINT_LOGS + endpoint.name
-        worker = Worker(root, container.get("Environment", {}), lambda line: self._storage.log(group, stream, [line]))
+        variables, log = container.get("Environment", {}), lambda line: self._storage.log(group, stream, [line])
+        worker = Worker(root, self.handler, variables, log)
         if worker.load():
             return worker, ""
         worker.end()

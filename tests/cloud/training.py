@@ -29,7 +29,12 @@ def now() -> datetime.datetime:
 
 @dataclass
 class JobFaults:
-    """What shall go wrong inside one job."""
+    """What shall go wrong inside one job.
+
+    `reason` alone: it fails before it starts (CapacityError…). With `after_lines`: it is killed after so many lines of
+    its log, and fails for that reason; with `reclaim` it is interrupted instead, as a spot instance, and starts again
+    from its checkpoints. `log_delay` (seconds a line) and `no_logs`: how the log arrives.
+    """
 
     reason: str = ""
     after_lines: int | None = None
@@ -52,6 +57,8 @@ class TrainingJob:
     metrics: list[tuple[str, float, datetime.datetime]] = field(default_factory=list)
     thread: threading.Thread | None = None
     stopping: str = ""
+    attempt: int = 0
+    reclaimed: bool = False
 
     @property
     def name(self) -> str:
@@ -208,13 +215,26 @@ class TrainingJobs:
         )
         if reason:
             job.state["FailureReason"] = reason[:1024]
-        secondary = job.state["SecondaryStatus"] if job.state["SecondaryStatus"].startswith("Max") else status
-        job.advance(secondary, reason, status)
+        job.advance("MaxRuntimeExceeded" if job.stopping == "runtime" else status, reason, status)
 
     def _train(self, job: TrainingJob) -> tuple[str, str]:
-        request, folder = job.request, job.container.folder
         if job.faults.reason and job.faults.after_lines is None:
             return "Failed", job.faults.reason
+        checkpoint = job.request.get("CheckpointConfig", {}).get("S3Uri")
+        code = self._attempt(job, checkpoint)
+        while job.reclaimed and not job.stopping:
+            job.advance("Interrupted", "The spot instance was reclaimed")
+            job.attempt, job.reclaimed = job.attempt + 1, False
+            job.container = Container(job.name, job.root / f"attempt-{job.attempt}", self._storage)
+            if job.stopping:  # in the moment before
+                break
+            job.advance("Starting", "Starting the training job")
+            code = self._attempt(job, checkpoint)
+        return self._finish(job, code, checkpoint)
+
+    def _attempt(self, job: TrainingJob, checkpoint: str | None) -> int:
+        """Fetch what it needs and run the script; returns its exit status."""
+        request, folder = job.request, job.container.folder
         job.advance("Downloading", "Downloading input data")
         channels = {}
         for channel in request.get("InputDataConfig", ()):
@@ -222,20 +242,18 @@ class TrainingJobs:
             target.mkdir(parents=True, exist_ok=True)
             self._storage.download(channel["DataSource"]["S3DataSource"]["S3Uri"], target)
             channels[channel["ChannelName"]] = str(target)
-        checkpoint = request.get("CheckpointConfig", {}).get("S3Uri")
         if checkpoint:
             self._storage.download(checkpoint, folder.checkpoints)
-        job.state["TrainingStartTime"] = now()
+        job.state.setdefault("TrainingStartTime", now())
         job.advance("Training", "Training image download completed. Training in progress.")
         done = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(job, checkpoint, done), daemon=True)
         watcher.start()
         try:
-            code = job.container.run(request, channels, _Lines(job, self._storage))
+            return job.container.run(request, channels, _Lines(job, self._storage))
         finally:
             done.set()
             watcher.join(30)
-        return self._finish(job, code, checkpoint)
 
     def _finish(self, job: TrainingJob, code: int, checkpoint: str | None) -> tuple[str, str]:
         folder = job.container.folder
@@ -298,7 +316,7 @@ class _Lines:
     def __init__(self, job: TrainingJob, storage: Storage) -> None:
         self._job = job
         self._storage = storage
-        self._stream = f"{job.name}/algo-1-{int(time.time())}"
+        self._stream = f"{job.name}/algo-1-{int(time.time()) + job.attempt}"
         definitions = job.request["AlgorithmSpecification"].get("MetricDefinitions", ())
         self._expressions = [(item["Name"], re.compile(item["Regex"])) for item in definitions]
         self._count = 0
@@ -313,6 +331,9 @@ class _Lines:
                 time.sleep(faults.log_delay)
             self._storage.log(TRAINING_LOGS, self._stream, [line])
         self._count += 1
-        if faults.after_lines is not None and self._count == faults.after_lines:
-            self._job.stopping = "fault"
+        if self._count == faults.after_lines and not self._job.attempt:
+            if faults.reclaim:
+                self._job.reclaimed = True
+            else:
+                self._job.stopping = "fault"
             self._job.container.kill()
