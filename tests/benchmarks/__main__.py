@@ -11,8 +11,11 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+
+from tests.benchmarks.pictures import VARIABLE
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -27,25 +30,34 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"No benchmark is called {', '.join(sorted(unknown))}. There are: {', '.join(found)}.", file=sys.stderr)
         return 2
-    sections, status = [], 0
-    for name in names or list(found):
-        began = time.monotonic()
-        print(f"== {name}", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", f"tests.benchmarks.bench_{name}"]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
-        print(done.stdout, flush=True)
-        if done.returncode:
-            print(f"{name} ended with status {done.returncode}.", file=sys.stderr)
-            status = 1
-            continue
-        title = name.replace("_", " ").capitalize()
-        sections.append(
-            f"## {title}\n\n`python -m tests.benchmarks {name}`, {time.monotonic() - began:.0f} s\n\n{done.stdout}"
-        )
-    if not names and not status:
+    with tempfile.TemporaryDirectory(prefix="sagehound-bench-data-") as data:
+        environment = {VARIABLE: data} | os.environ  # a folder that was named already is kept
+        sections = [_section(name, environment) for name in names or list(found)]
+    if not names and all(sections):
         REPORT.write_text("\n".join([_heading(), *sections]), encoding="utf-8", newline="\n")
         print(f"Written: {REPORT.relative_to(ROOT)}", file=sys.stderr)
-    return status
+    return 0 if all(sections) else 1
+
+
+def _section(name: str, environment: dict[str, str]) -> str:
+    """Run one benchmark; returns its part of the report, "" when it failed."""
+    began, load = time.monotonic(), _load()
+    print(f"== {name}{load}", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", f"tests.benchmarks.bench_{name}"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False
+    )
+    print(done.stdout, flush=True)
+    if done.returncode:
+        print(f"{name} ended with status {done.returncode}.", file=sys.stderr)
+        return ""
+    title, seconds = name.replace("_", " ").capitalize(), time.monotonic() - began
+    return f"## {title}\n\n`python -m tests.benchmarks {name}`, {seconds:.0f} s{load}\n\n{done.stdout}"
+
+
+def _load() -> str:
+    """What else the machine was doing, where the system can say it."""
+    return f", load average {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
 
 
 def _heading() -> str:

@@ -36,7 +36,6 @@ def main() -> None:
             path = export_analysis(analysis, root / f"report.{suffix}")
             seconds, written = analysed + time.perf_counter() - began, path.stat().st_size
             rows.append((suffix.upper(), f"{seconds:.1f} s", f"{written / 1e6:.2f} MB", _met(seconds, written)))
-    print("## Profiler report\n")
     print(f"{HOURS} hours at {INTERVAL_S * 1000:.0f} ms on {NODES} nodes of {CORES} cores and {GPUS} GPU each,")
     print(f"{STEPS:,} steps per node; {lines:,} lines, {size / 1e6:,.0f} MB of system metrics.")
     print(f"Goal: under {GOAL_S:.0f} s and {GOAL_BYTES / 1e6:.0f} MB.\n")

@@ -33,7 +33,6 @@ def main() -> None:
         watched.append(_epoch(Settings(watch=True)))
     ratios = [with_it / without for with_it, without in zip(watched, plain, strict=True)]
     ratio = statistics.median(ratios)
-    print("## Watching a training\n")
     print(
         f"Median epoch of {EPOCHS} (the first left out), fine_tune of the last block, sample dataset, {RUNS} pairs.\n"
     )
