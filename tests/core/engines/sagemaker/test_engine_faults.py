@@ -10,6 +10,7 @@ import pytest
 
 from core.engines.base import Engine
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.failures import LoginNeeded
 from core.engines.sagemaker.place import CloudNotes
 from core.engines.sagemaker.source import Source
 from core.errors import EngineError, SpecError
@@ -17,7 +18,7 @@ from core.jobs.records import MetricEvent
 from core.jobs.specs import CloudResources
 from core.jobs.status import JobStatus
 from core.store import Store
-from tests.cloud.faults import EXPIRED, SERVER_ERROR, THROTTLED, access_denied, quota_zero
+from tests.cloud.faults import SERVER_ERROR, THROTTLED, access_denied, quota_zero
 from tests.cloud.training import JobFaults
 
 FAST = {"num_epochs": "2"}
@@ -71,14 +72,16 @@ def test_throttling_and_server_errors_are_waited_out(bench, cloud):
 def test_an_ended_session_pauses_the_watching_and_it_goes_on_by_itself(bench, cloud):
     bench.engine.start(bench.training("one", hyperparameters={"num_epochs": "30", "sleep": "0.1"}))
     bench.until("one", lambda job: bool(job.metrics))
-    cloud.faults.add("DescribeTrainingJob", EXPIRED, times=10_000)
+    cloud.faults.expire()
     deadline = time.monotonic() + 30
     while not bench.engine.notice:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert "aws sso login" in bench.engine.notice
     assert bench.engine.job("one").status is JobStatus.IN_PROGRESS
-    cloud.faults.clear()
+    with pytest.raises(LoginNeeded, match="aws sso login"):
+        bench.engine.start(bench.training("two"))
+    cloud.faults.renew()
     assert bench.finished("one").status is JobStatus.COMPLETED
     assert bench.engine.notice == ""
 
