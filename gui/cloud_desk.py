@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 
+from core.engines.base import Endpoint
 from core.engines.sagemaker.connect import Identity
 from core.errors import UserFacingError
 from gui.cloud import CloudSession
+from gui.dialogs import Decision, Option
+from gui.endpoint_watch import EndpointWatch
+from gui.models import endpoint_words
 
 if TYPE_CHECKING:
     from gui.aws_dialog import AwsDialog
@@ -24,11 +28,20 @@ class CloudDesk(QObject):
         self._window, self._bridge = window, bridge
         self.session = CloudSession(window.workbench, bridge)
         self._pages: list[Any] = []
+        self.watch = EndpointWatch(window.workbench, bridge)
+        self._decided = False
+        self._closing: Decision | None = None
         self.session.engine_changed.connect(self._on_engine)
         self.session.switched.connect(self._on_switched)
         self.session.identified.connect(self._on_identity)
         self.session.notice_changed.connect(window.status.show_notice)
         window.status.engine_asked.connect(self.show_dialog)
+        window.status.endpoints_asked.connect(self.show_endpoints)
+        self.watch.changed.connect(self._on_endpoints)
+        self.watch.failed.connect(lambda error: window.status.say(str(error)))
+        self.watch.expired.connect(
+            lambda name: window.toasts.show(f"The lifetime of {name} is over; it was deleted.", "info")
+        )
 
     def start(self) -> None:
         """Start jobs where they were started the last time, and find out whose account it is."""
@@ -37,12 +50,82 @@ class CloudDesk(QObject):
     def stop(self) -> None:
         """The window closes."""
         self.session.stop()
+        self.watch.stop()
 
     def wire(self, page: Any) -> None:
         """Tell a page about the engine from now on: `show_engine()` is called when it is known, and at every change."""
         self._pages.append(page)
         if self.session.engine:
             page.show_engine()
+
+    # Endpoints
+
+    def deploy(self, job: str) -> None:
+        """Ask how a job's model is to be served, and deploy it."""
+        from gui.widgets.deploy_dialog import DeployDialog
+
+        dialog = DeployDialog(self._window, self._window.workbench, self._bridge, job)
+        dialog.deployed.connect(lambda _name: self.watch.look())
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def show_endpoints(self) -> None:
+        """Show the endpoints of the account."""
+        from gui.widgets.endpoint_list import EndpointsDialog
+
+        dialog = EndpointsDialog(self._window, self.watch)
+        dialog.use_asked.connect(self._on_use_endpoint)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def may_close(self) -> bool:
+        """Whether the window may close now: endpoints that cost money are named first, to be kept or deleted."""
+        costly = endpoint_words.costly(self.watch.endpoints)
+        if self._decided or not costly:
+            return True
+        if self._closing is None:
+            many = len(costly) > 1
+            self._closing = Decision(
+                self._window,
+                f"{len(costly)} endpoints go on costing money" if many else f"{costly[0].name} goes on costing money",
+                [*map(endpoint_words.daily_sentence, costly), "While Sagehound is closed, nothing deletes it."],
+                [
+                    Option("cancel", "Cancel"),
+                    Option("delete", "Delete them now" if many else "Delete it now", "danger"),
+                    Option("keep", "Keep and close", "primary"),
+                ],
+                "cloud",
+                "warning",
+            )
+            self._closing.ask(lambda answer: self._on_closing(answer, tuple(item.name for item in costly)))
+        return False
+
+    def decide(self) -> None:
+        """From now on the window may close, whatever is deployed."""
+        self._decided = True
+
+    def _on_closing(self, answer: str, names: tuple[str, ...]) -> None:
+        self._closing = None
+        if answer == "delete":
+            self._window.statusBar().showMessage("Deleting the endpoints…")
+            self.watch.delete(names, self._close, self._window.show_error)
+        elif answer == "keep":
+            self._close()
+
+    def _close(self) -> None:
+        self.decide()
+        self._window.close()
+
+    def _on_endpoints(self, endpoints: tuple[Endpoint, ...]) -> None:
+        ours = self.watch.ours
+        self._window.status.show_endpoints(len(ours), endpoint_words.bill(ours))
+        self._window.page("predict").set_endpoints(endpoints)
+
+    def _on_use_endpoint(self, name: str) -> None:
+        self._window.page("predict").use_endpoint(name)
+        self._window.show_page("predict")
+
+    # Connecting
 
     def show_dialog(self) -> None:
         """Explain what connecting to AWS does, and let the user choose."""
@@ -58,6 +141,7 @@ class CloudDesk(QObject):
         self._window.status.show_engine(name)
         for page in self._pages:
             page.show_engine()
+        self.watch.look()
 
     def _on_switched(self, name: str) -> None:
         self._window.feed.restart()

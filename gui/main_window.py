@@ -170,6 +170,7 @@ class MainWindow(QMainWindow):
         page.use_model_asked.connect(self._on_use_model)
         page.train_again_asked.connect(self._on_train_again)
         page.tuning_asked.connect(self._go_tuning)
+        page.deploy_asked.connect(self.cloud.deploy)
         page.pictures_asked.connect(lambda paths: self._classify([Path(path) for path in paths]))
 
     def _wire_debugger(self, page: Any) -> None:
@@ -281,6 +282,7 @@ class MainWindow(QMainWindow):
         self.colours[self._theme.choice].setChecked(True)
         menu.add("Settings…", "Ctrl+,", self.show_settings)
         menu.add("Connect to AWS…", "", lambda: self.cloud.show_dialog())
+        menu.add("Endpoints…", "", lambda: self.cloud.show_endpoints())
         menu.addSeparator()
         menu.add("Keyboard", "F1", lambda: shortcuts_dialog(self, self.actions()).ask())
         menu.add("Open log folder", "", self._open_logs)
@@ -370,7 +372,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Close at once, or ask first what becomes of running jobs."""
-        if self.closing.may_close():
+        if self.closing.may_close() and self.cloud.may_close():
             self._save_state()
             self.feed.stop()
             self.cloud.stop()
@@ -381,6 +383,7 @@ class MainWindow(QMainWindow):
     def quit_quietly(self) -> None:
         """Close without a question; running jobs go on."""
         self.closing.decide()
+        self.cloud.decide()
         self.close()
 
     def _save_state(self) -> None:

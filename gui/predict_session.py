@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from core.errors import UserFacingError
+from core.engines.base import Endpoint
+from core.errors import EngineError, UserFacingError
 from core.predict.intake import Intake, Item, gather
 from core.predict.records import Answer, Explanation, LoadedModel, Rendered, Source
 from core.progress import CancelToken, Progress, Report
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
+from gui.widgets.model_chooser import ENDPOINT
 
 TOP_K = 5
 SHOWN_EDGE = 2048
@@ -30,12 +33,14 @@ class PredictSession(QObject):
         model_loaded(LoadedModel): this model answers from now on.
         load_failed(UserFacingError): the chosen model cannot be had.
         progressed(Progress): how far the pictures under way are.
+        notified(str): what is to be said about an answer; a picture was sent smaller than it is, say.
     """
 
     state_changed = Signal(str)
     model_loaded = Signal(object)
     load_failed = Signal(object)
     progressed = Signal(object)
+    notified = Signal(str)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__()
@@ -45,6 +50,16 @@ class PredictSession(QObject):
         self._loading: Handle | None = None
         self._working: Handle | None = None
         self._explaining: Handle | None = None
+        self._endpoints: dict[str, Endpoint] = {}
+
+    def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
+        """The endpoints that can be asked."""
+        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+
+    @property
+    def remote(self) -> bool:
+        """Whether an endpoint answers: it cannot say where it looked."""
+        return self._model is not None and self._model.name.startswith(ENDPOINT)
 
     @property
     def model(self) -> LoadedModel | None:
@@ -88,13 +103,18 @@ class PredictSession(QObject):
     ) -> None:
         """Ask a job's model; `on_answers` gets answers by number as they come, `on_done` all of them in the end."""
         came: deque[tuple[int, Answer]] = deque()
+        said: list[str] = []
 
         def work(report: Report, cancel: CancelToken) -> tuple[LoadedModel, list[Answer]]:
             model = self._load(job, report, cancel)
             keep = None if on_answers is None else (lambda number, answer: came.append((number, answer)))
-            return model, self._predictor.classify(
-                sources, TOP_K, report, cancel, keep, model=model, thumbnail=thumbnail
-            )
+            if not job.startswith(ENDPOINT):
+                return model, self._predictor.classify(
+                    sources, TOP_K, report, cancel, keep, model=model, thumbnail=thumbnail
+                )
+            answers, notice = self._ask_endpoint(job, sources, thumbnail, report, cancel, keep)
+            said.append(notice)
+            return model, answers
 
         def drain(progress: Progress | None = None) -> None:
             batch = dict(came.popleft() for _ in range(len(came)))
@@ -107,6 +127,8 @@ class PredictSession(QObject):
             drain()
             self._set_model(result[0])
             on_done(result[1])
+            for notice in filter(None, said):
+                self.notified.emit(notice)
 
         def failed(error: UserFacingError) -> None:
             drain()
@@ -149,7 +171,35 @@ class PredictSession(QObject):
         self.cancel()
         self._working = self._bridge.run(work, on_done, on_error, on_progress or self.progressed.emit)
 
+    def _ask_endpoint(
+        self,
+        job: str,
+        sources: Sequence[Source],
+        thumbnail: int,
+        report: Report,
+        cancel: CancelToken,
+        keep: Callable[[int, Answer], None] | None,
+    ) -> tuple[list[Answer], str]:
+        from core.engines.sagemaker.remote import ask_endpoint
+
+        cloud, endpoint = self._workbench.cloud, self._endpoint(job)
+        assert cloud is not None  # it was there to list the endpoint
+        serverless = endpoint.instance_type == "serverless"
+        return ask_endpoint(
+            cloud.aws, endpoint.name, serverless, sources, TOP_K, thumbnail, report, cancel, on_answer=keep
+        )
+
+    def _endpoint(self, job: str) -> Endpoint:
+        name = job.removeprefix(ENDPOINT)
+        endpoint = self._endpoints.get(name)
+        if endpoint is None or self._workbench.cloud is None:
+            raise EngineError(f"The endpoint {name} is not there any more.", "It was deleted.", "Choose another model.")
+        return endpoint
+
     def _load(self, job: str, report: Report, cancel: CancelToken) -> LoadedModel:
+        if job.startswith(ENDPOINT):
+            endpoint = self._endpoint(job)
+            return LoadedModel(job, Path(), (), endpoint.model_job, f"endpoint on {endpoint.instance_type}", 0.0)
         name, folder = self._workbench.model_folder(job, report, cancel)
         return self._predictor.load(folder, name, report, cancel)
 

@@ -46,12 +46,14 @@ class JobsTab(QWidget):
         train_again_asked(str): take the settings of this job or trial to the Tuning tab.
         tuning_asked(): there is no job yet, and the user wants to start one.
         pictures_asked(list[str]): look at these files.
+        deploy_asked(str): serve this training job's model on an endpoint.
     """
 
     use_model_asked = Signal(str)
     train_again_asked = Signal(str)
     tuning_asked = Signal()
     pictures_asked = Signal(list)
+    deploy_asked = Signal(str)
 
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
         super().__init__()

@@ -17,11 +17,12 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFileDialog, QStackedWidget, QWidget
 
+from core.engines.base import Endpoint
 from core.errors import ModelError, PictureError, UserFacingError
 from core.predict.export import write_csv
 from core.predict.intake import Intake, Item, NamedPicture
 from core.predict.models import ModelChoice
-from core.predict.records import Answer, LoadedModel, Prediction, Rendered, Unreadable
+from core.predict.records import Answer, LoadedModel, Prediction, Unreadable
 from core.progress import CancelToken, Report
 from core.workbench import Workbench
 from gui.bridge import Bridge
@@ -31,7 +32,7 @@ from gui.widgets.answer_view import AnswerView
 from gui.widgets.basics import button
 from gui.widgets.card import PageHeader, page_layout
 from gui.widgets.feedback import EmptyState, InlineError, ProgressRow
-from gui.widgets.model_chooser import ModelChooser
+from gui.widgets.model_chooser import ENDPOINT, ModelChooser
 from gui.widgets.picture_drop import HoverVeil, PictureDropArea
 from gui.widgets.picture_mime import has_pictures, picture_items
 from gui.widgets.prediction_table import THUMBNAIL_PIXELS, PredictionTable
@@ -39,8 +40,7 @@ from gui.widgets.recent_strip import RecentStrip
 from training_scripts.pictures import SUFFIXES
 
 THUMBNAIL = 128
-_REFRESH_MS = 500
-_PROGRESS_AFTER_MS = 300
+_REFRESH_MS, _PROGRESS_AFTER_MS = 500, 300
 Models = tuple[ModelChoice | None, list[ModelChoice]]
 
 
@@ -72,6 +72,7 @@ class PredictTab(QWidget):
         self.session.model_loaded.connect(self._on_loaded)
         self.session.load_failed.connect(self._show_error)
         self.session.progressed.connect(self._on_progress)
+        self.session.notified.connect(self.notified)
         self._slow = self._timer(_PROGRESS_AFTER_MS, lambda: self.progress.start("Classifying"))
         self._refresh = self._timer(_REFRESH_MS, self.refresh_models)
         feed.jobs_changed.connect(self._on_jobs_changed)
@@ -102,6 +103,18 @@ class PredictTab(QWidget):
                 )
 
         self._bridge.run(self._ask_models, chosen, self._show_error)
+
+    def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
+        """Offer the endpoints that answer."""
+        ready = [endpoint for endpoint in endpoints if endpoint.status == "InService"]
+        self.session.set_endpoints(ready)
+        self.chooser.set_endpoints([endpoint.name for endpoint in ready])
+        self._show_page()
+
+    def use_endpoint(self, name: str) -> None:
+        """Choose an endpoint of those set."""
+        if self.chooser.choose(f"{ENDPOINT}{name}"):
+            self._on_model_chosen(self.chooser.job)
 
     def paste(self) -> None:
         """Classify what is in the clipboard."""
@@ -165,6 +178,9 @@ class PredictTab(QWidget):
 
     def _set_models(self, models: Models) -> None:
         self.chooser.set_models(*models)
+        self._show_page()
+
+    def _show_page(self) -> None:
         if self.pages.currentWidget() in (self.drop, self.nothing):
             self.pages.setCurrentWidget(self.drop if self.chooser.resolved else self.nothing)
 
@@ -184,7 +200,8 @@ class PredictTab(QWidget):
             self._classify_one(self._shown)
 
     def _on_loaded(self, model: LoadedModel) -> None:
-        self.header.set_context(f"{len(model.classes)} classes  ·  {model.backbone}  ·  {model.runtime}")
+        classes = [f"{len(model.classes)} classes"] if model.classes else []
+        self.header.set_context("  ·  ".join(filter(None, [*classes, model.backbone, model.runtime])))
         self.header.setToolTip(model.why_runtime)
 
     def _on_jobs_changed(self, _jobs: object) -> None:
@@ -248,11 +265,9 @@ class PredictTab(QWidget):
         self._shown = picture
         self.answer.set_answer(picture, answer, self.session.model)
         self.answer.back_button.setVisible(self._from_table)
+        self.answer.why_button.setVisible(not self.session.remote)
         self.pages.setCurrentWidget(self.answer)
-        self.session.render(picture.source, self._on_rendered, self._show_error)
-
-    def _on_rendered(self, rendered: Rendered) -> None:
-        self.answer.set_picture(rendered)
+        self.session.render(picture.source, self.answer.set_picture, self._show_error)
 
     def _on_row_opened(self, row: int) -> None:
         answer = self.table.model.answer(row)

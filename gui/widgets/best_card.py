@@ -24,12 +24,14 @@ class BestCard(Card):
         train_asked(str): train this trial's hyperparameters again as a job of their own.
         predict_asked(str): use this trial's model for predictions.
         stop_asked(str): stop this trial.
+        deploy_asked(str): serve this trial's model on an endpoint.
         note_changed(str, str): the trial's name and the note that was typed.
     """
 
     train_asked = Signal(str)
     predict_asked = Signal(str)
     stop_asked = Signal(str)
+    deploy_asked = Signal(str)
     note_changed = Signal(str, str)
 
     def __init__(self) -> None:
@@ -61,6 +63,8 @@ class BestCard(Card):
         self.stop = button("Stop this trial", icon_name="stop", kind="danger")
         self.train.clicked.connect(lambda: self._tell(self.train_asked))
         self.predict.clicked.connect(lambda: self._tell(self.predict_asked))
+        self.deploy = button("Deploy…", icon_name="cloud", tip="Serve this model on an endpoint of your AWS account")
+        self.deploy.clicked.connect(lambda: self._tell(self.deploy_asked))
         self.stop.clicked.connect(lambda: self._tell(self.stop_asked))
         self.note = NoteField("trial")
         self.note.note_changed.connect(self.note_changed)
@@ -69,7 +73,7 @@ class BestCard(Card):
         self.body.setStretch(self.body.indexOf(area), 1)
         buttons = QVBoxLayout()
         buttons.setSpacing(6)
-        for action in (self.predict, self.train, self.stop):
+        for action in (self.predict, self.train, self.deploy, self.stop):
             buttons.addWidget(action)
         self.body.addLayout(buttons)
         self.show_trial(None, "Best trial")
@@ -91,6 +95,9 @@ class BestCard(Card):
         self.stop.setVisible(trial is not None and trial.tuning_job is not None and not trial.status.is_final)
         self.note.setVisible(trial is not None and trial.tuning_job is not None)
         self.note.show_note(trial.name if trial is not None else "", trial.note if trial is not None else "")
+        # An endpoint reads its model from S3: only jobs that ran there have put one.
+        deploys = trial is not None and trial.engine == "sagemaker" and trial.artifact is not None
+        self.deploy.setVisible(deploys)
         if trial is not None:
             self.pill.set_status(trial.status, "" if trial.status.is_final else trial.secondary_status)
             self.predict.setEnabled(trial.artifact is not None)

@@ -9,17 +9,20 @@ from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
 
 from core.predict.models import ModelChoice
+from gui.icons import icon
 from gui.models.words import number
 from gui.theme import GRID
 
 BEST = "best"
+ENDPOINT = "endpoint:"
+"""Stands before an endpoint's name where a job's name is meant otherwise."""
 
 
 class ModelChooser(QComboBox):
     """A list of models; its first entry follows the best one, whichever that is.
 
     Signals:
-        model_chosen(str): the user wants this job's model, or "best".
+        model_chosen(str): the user wants this job's model, or "best", or the endpoint after `ENDPOINT`.
     """
 
     model_chosen = Signal(str)
@@ -27,6 +30,8 @@ class ModelChooser(QComboBox):
     def __init__(self) -> None:
         super().__init__()
         self._best: ModelChoice | None = None
+        self._models: Sequence[ModelChoice] = ()
+        self._endpoints: Sequence[str] = ()
         self.setAccessibleName("Model")
         self.setToolTip("The model that answers")
         self.setMinimumWidth(220)
@@ -51,7 +56,7 @@ class ModelChooser(QComboBox):
     def set_models(self, best: ModelChoice | None, models: Sequence[ModelChoice]) -> None:
         """Offer other models; the choice stays when it is still among them, else it is the best."""
         chosen = self.job
-        self._best = best
+        self._best, self._models = best, models
         with QSignalBlocker(self):
             self.clear()
             if best is not None:
@@ -60,9 +65,17 @@ class ModelChooser(QComboBox):
             for choice in models:
                 self.addItem(_title(choice), choice.job)
                 self._describe(self.count() - 1, choice)
+            for name in self._endpoints:
+                self.addItem(icon("cloud"), f"Endpoint {name}", f"{ENDPOINT}{name}")
             self.setCurrentIndex(max(0, self.findData(chosen)))
         self.setToolTip(f"The model that answers: {self.resolved}" if self.resolved else "The model that answers")
         self.setEnabled(self.count() > 0)
+
+    def set_endpoints(self, names: Sequence[str]) -> None:
+        """Offer these endpoints too."""
+        if list(names) != list(self._endpoints):
+            self._endpoints = tuple(names)
+            self.set_models(self._best, self._models)
 
     def choose(self, job: str) -> bool:
         """Choose a job's model, or "best"; returns whether it is offered."""

@@ -21,10 +21,12 @@ class WindowStatus(QStatusBar):
     Signals:
         jobs_asked(): the user wants to see what runs.
         engine_asked(): the user wants to choose where jobs run.
+        endpoints_asked(): the user wants to see the endpoints.
     """
 
     jobs_asked = Signal()
     engine_asked = Signal()
+    endpoints_asked = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,10 +47,14 @@ class WindowStatus(QStatusBar):
         self._notices = _side_by_side(self._notice_icon, self._notice)
         self._notices.setMaximumWidth(560)
         self.addPermanentWidget(self._notices)
+        self.endpoints: QPushButton = button("", kind="link", tip="Show the endpoints")
+        self.endpoints.clicked.connect(self.endpoints_asked)
         self.addPermanentWidget(self._running)
+        self.addPermanentWidget(self.endpoints)
         self.addPermanentWidget(_side_by_side(self._engine_icon, self.engine))
         self.show_jobs(())
         self.show_notice("")
+        self.show_endpoints(0, "")
 
     def show_engine(self, name: str) -> None:
         """Name the engine in use."""
@@ -61,6 +67,12 @@ class WindowStatus(QStatusBar):
     def show_account(self, account: str, region: str) -> None:
         """Name the AWS account in use and its region."""
         self.engine.setText(f"AWS {account} · {region}")
+
+    def show_endpoints(self, count: int, bill: str) -> None:
+        """Say how many endpoints of ours there are, and what they cost."""
+        self.endpoints.setVisible(count > 0)
+        words = "1 endpoint" if count == 1 else f"{count} endpoints"
+        self.endpoints.setText(f"{words}, {bill}" if bill else words)
 
     def show_notice(self, notice: str) -> None:
         """Show a sentence until it is taken back with an empty one: AWS cannot be asked, say."""

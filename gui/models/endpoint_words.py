@@ -1,0 +1,58 @@
+"""Endpoints in words: how old, what they cost an hour, so far, and a day, and when their life ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.engines.base import Endpoint
+from gui.models import words
+from gui.models.cost_lines import dollars
+
+SERVERLESS = "serverless"
+
+
+def age(endpoint: Endpoint, now: float) -> str:
+    """How long it is there."""
+    return words.duration(max(0.0, now - endpoint.created))
+
+
+def hourly(endpoint: Endpoint) -> str:
+    """What an hour costs; a serverless one costs nothing while nobody asks."""
+    if endpoint.instance_type == SERVERLESS:
+        return "only while it answers"
+    return "price not known" if endpoint.hourly_usd is None else f"{dollars(endpoint.hourly_usd)} an hour"
+
+
+def so_far(endpoint: Endpoint, now: float) -> str:
+    """What it has cost since it was made, by its hourly price."""
+    if endpoint.hourly_usd is None:
+        return words.NONE
+    return dollars(endpoint.hourly_usd * max(0.0, now - endpoint.created) / 3600)
+
+
+def end(endpoint: Endpoint, now: float) -> str:
+    """When it is deleted by itself."""
+    if endpoint.expires is None:
+        return "stays until you delete it" if endpoint.ours else ""
+    left = endpoint.expires - now
+    return "being deleted" if left <= 0 else f"deleted in {words.duration(left)} while Sagehound runs"
+
+
+def bill(endpoints: Sequence[Endpoint]) -> str:
+    """What several cost together an hour; "" where that is nothing."""
+    known = [item.hourly_usd for item in endpoints if item.hourly_usd is not None]
+    return f"{dollars(sum(known))} an hour" if known else ""
+
+
+def costly(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
+    """Those of ours that cost money whether somebody asks or not."""
+    return tuple(
+        item for item in endpoints if item.ours and item.instance_type != SERVERLESS and item.status != "Deleting"
+    )
+
+
+def daily_sentence(endpoint: Endpoint) -> str:
+    """What an endpoint costs a day when it is left alone."""
+    if endpoint.hourly_usd is None:
+        return f"{endpoint.name} runs on {endpoint.instance_type}; its price is not known."
+    return f"{endpoint.name} costs {dollars(24 * endpoint.hourly_usd)} a day on {endpoint.instance_type}."

@@ -1,0 +1,239 @@
+"""Deploying from the window, the endpoints that are there, what closing says about them, and asking one."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtWidgets import QWidget
+
+from core.engines.base import Endpoint
+from core.engines.sagemaker.endpoints import Hosting
+from core.errors import EngineError
+from core.jobs.records import TrainingJob
+from core.jobs.specs import MetricDefinition, TrainingSpec
+from core.jobs.status import JobStatus
+from gui.cloud_desk import CloudDesk
+from gui.dialogs import Decision
+from gui.endpoint_watch import EndpointWatch
+from gui.main_window import MainWindow
+from gui.models import endpoint_words
+from gui.tabs.predict_tab import PredictTab
+from gui.widgets.deploy_dialog import DeployDialog
+from gui.widgets.endpoint_list import EndpointsDialog
+from gui.widgets.model_chooser import ENDPOINT
+from training_scripts.artifact import package
+
+LEFT = Qt.MouseButton.LeftButton
+NOW = 1_000_000.0
+INSTANCE = Endpoint("busy", "InService", NOW - 7200, "job", "ml.m5.large", 0.115, NOW + 60)
+SLEEPER = Endpoint("sleeper", "InService", NOW - 60, "job", "serverless")
+OTHER = Endpoint("theirs", "InService", NOW, "", "ml.m5.large", 0.115, ours=False)
+FAILED = Endpoint("broken", "Failed", NOW, "job", "ml.g5.xlarge", None, None, True, "The container did not start.")
+
+
+@pytest.fixture
+def deployable(connected, workbench, connection, aws, trained_job, tmp_path, cloud):
+    """A finished job whose model lies in S3; what a test deploys is deleted."""
+    archive = package(trained_job.model, tmp_path / "archive" / "model.tar.gz")
+    aws.client("s3").upload_file(str(archive), connection.bucket, "models/model.tar.gz")
+    spec = TrainingSpec("colours", {}, {}, (MetricDefinition("Average loss", "loss: ([0-9.]+)"),))
+    uri = f"s3://{connection.bucket}/models/model.tar.gz"
+    workbench.store.add_job(TrainingJob("colours", JobStatus.IN_PROGRESS, time.time(), engine="sagemaker"), spec)
+    workbench.store.update_job("colours", status=JobStatus.COMPLETED, artifact=uri)
+    yield workbench
+    for endpoint in workbench.cloud.endpoints():
+        workbench.cloud.hosted.delete(endpoint.name, others_too=True)
+
+
+@pytest.fixture
+def parent(qtbot):
+    made = QWidget()
+    made.resize(900, 700)
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def make(workbench, name, hosting=None):
+    """An endpoint without the rehearsal."""
+    hosting = hosting or Hosting("ml.m5.large")
+    uri = workbench.store.job("colours").artifact
+    workbench.cloud.hosted.create(name, "colours", uri, workbench.cloud.place.role, hosting)
+
+
+def until_in_service(qtbot, workbench, name):
+    def ready():
+        return workbench.cloud.hosted.get(name).status == "InService"
+
+    qtbot.waitUntil(ready, timeout=60_000)
+
+
+def test_the_words_about_money():
+    assert endpoint_words.hourly(INSTANCE) == "$0.12 an hour"
+    assert endpoint_words.so_far(INSTANCE, NOW) == "$0.23"
+    assert endpoint_words.hourly(SLEEPER) == "only while it answers"
+    assert endpoint_words.end(INSTANCE, NOW) == "deleted in 1 min 0 s while Sagehound runs"
+    assert endpoint_words.end(SLEEPER, NOW) == "stays until you delete it"
+    assert endpoint_words.bill([INSTANCE, SLEEPER, INSTANCE]) == "$0.23 an hour"
+    assert endpoint_words.costly([INSTANCE, SLEEPER, OTHER, FAILED]) == (INSTANCE, FAILED)
+    assert endpoint_words.daily_sentence(INSTANCE) == "busy costs $2.76 a day on ml.m5.large."
+    assert "not known" in endpoint_words.daily_sentence(FAILED)
+
+
+def test_from_a_job_to_an_endpoint_and_back(deployable, parent, bridge, qtbot, trained_job, cloud):
+    dialog = DeployDialog(parent, deployable, bridge, "colours")
+    dialog.open()
+    assert not dialog.deploy.isEnabled(), "there is no picture to rehearse with"
+    dialog.picture.setText(str(trained_job.picture("red")))
+    assert "nothing while nobody asks" in dialog.price.text(), "serverless is proposed first"
+    assert dialog.hosting.lifetime_s == 7200
+    dialog.kind.setCurrentIndex(dialog.kind.findData("ml.m5.large"))
+    qtbot.waitUntil(lambda: "$2.76 a day" in dialog.price.text(), timeout=20_000)
+    assert dialog.deploy.text() == "Rehearse and deploy, $0.12 an hour"
+    dialog.name.setText("colours-live")
+    with qtbot.waitSignal(dialog.deployed, timeout=60_000):
+        qtbot.mouseClick(dialog.deploy, LEFT)
+    assert dialog.outcome.isVisible()
+    assert "the archive says red" in dialog.outcome._text.text()
+    assert cloud.asked("CreateEndpoint")[-1]["EndpointName"] == "colours-live"
+    qtbot.mouseClick(dialog.deploy, LEFT)
+    assert not dialog.isVisible()
+    watch = EndpointWatch(deployable, bridge)
+    listed = EndpointsDialog(parent, watch)
+    listed.open()
+    qtbot.waitUntil(lambda: bool(listed.rows) and listed.rows[0].use.isEnabled(), timeout=60_000)
+    assert "$0.12 an hour" in listed.rows[0].facts
+    assert "deleted in 1 h 59 min" in listed.rows[0].facts
+    qtbot.mouseClick(listed.rows[0].delete, LEFT)
+    qtbot.waitUntil(lambda: listed.empty.isVisible(), timeout=20_000)
+    assert cloud.asked("DeleteModel")
+    listed.accept()
+    watch.stop()
+
+
+def test_a_refusal_creates_nothing_and_says_why(deployable, parent, bridge, qtbot, tmp_path, cloud):
+    dialog = DeployDialog(parent, deployable, bridge, "colours")
+    dialog.open()
+    (tmp_path / "no.jpg").write_bytes(b"no picture")
+    dialog.picture.setText(str(tmp_path / "no.jpg"))
+    made = len(cloud.asked("CreateModel"))
+    dialog._on_deploy()
+    qtbot.waitUntil(dialog.error.isVisible, timeout=60_000)
+    assert len(cloud.asked("CreateModel")) == made
+    assert dialog.deploy.isEnabled()
+    dialog.reject()
+
+
+def test_an_endpoint_whose_life_is_over_is_deleted_and_that_is_said(deployable, bridge, qtbot):
+    make(deployable, "short", Hosting("ml.m5.large", lifetime_s=0.0))
+    until_in_service(qtbot, deployable, "short")
+    watch = EndpointWatch(deployable, bridge)
+    with qtbot.waitSignal(watch.expired, timeout=20_000) as heard:
+        watch.look()
+    assert heard.args == ["short"]
+    assert watch.ours == ()
+    watch.stop()
+
+
+def test_what_is_not_ours_has_no_delete_button_and_a_failure_its_reason(parent, workbench, bridge, monkeypatch):
+    watch = EndpointWatch(workbench, bridge)
+    monkeypatch.setattr(watch, "look", lambda: None)
+    watch.endpoints = (INSTANCE, FAILED, OTHER)
+    dialog = EndpointsDialog(parent, watch)
+    dialog.open()
+    ours, failed, other = dialog.rows
+    assert ours.delete.isVisible()
+    assert not other.delete.isVisible()
+    assert "Not made by Sagehound" in other.facts
+    assert not failed.use.isEnabled()
+    texts = [child.text() for child in failed.findChildren(QWidget) if hasattr(child, "text")]
+    assert "The container did not start." in texts
+    dialog.accept()
+
+
+@pytest.fixture
+def window(workbench, bridge, theme, qtbot, monkeypatch):
+    """The window over an account with endpoints that nobody looks for."""
+    monkeypatch.setattr(EndpointWatch, "look", lambda self: None)
+    made = MainWindow(workbench, bridge, theme)
+    qtbot.addWidget(made)
+    made.show()
+    made.cloud.watch.endpoints = (INSTANCE, SLEEPER, OTHER)
+    made.cloud.watch.changed.emit(made.cloud.watch.endpoints)
+    yield made
+    made.quit_quietly()
+
+
+def test_closing_names_what_goes_on_costing_money(window, qtbot):
+    assert window.status.endpoints.text() == "2 endpoints, $0.12 an hour"
+    assert not window.close()
+    (dialog,) = window.findChildren(Decision)
+    assert dialog.windowTitle() == "busy goes on costing money"
+    assert "costs $2.76 a day" in " ".join(c.text() for c in dialog.findChildren(QWidget) if hasattr(c, "text"))
+    qtbot.mouseClick(dialog.buttons["cancel"], LEFT)
+    assert window.isVisible()
+    qtbot.wait(50)
+    assert not window.close()
+    dialog = window.findChildren(Decision)[-1]
+    qtbot.mouseClick(dialog.buttons["keep"], LEFT)
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=5_000)
+
+
+def test_closing_can_delete_them_first(window, qtbot, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        EndpointWatch, "delete", lambda self, names, on_done, on_error: (asked.append(names), on_done())
+    )
+    window.close()
+    qtbot.mouseClick(window.findChildren(Decision)[0].buttons["delete"], LEFT)
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=5_000)
+    assert asked == [("busy",)]
+
+
+def test_a_deletion_that_fails_keeps_the_window_open(window, qtbot, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        EndpointWatch, "delete", lambda self, names, on_done, on_error: on_error(EngineError("AWS refused."))
+    )
+    monkeypatch.setattr(MainWindow, "show_error", lambda self, error: shown.append(error))
+    window.close()
+    qtbot.mouseClick(window.findChildren(Decision)[0].buttons["delete"], LEFT)
+    qtbot.waitUntil(lambda: bool(shown), timeout=5_000)
+    assert window.isVisible()
+
+
+def test_serverless_endpoints_do_not_keep_the_window_from_closing(window):
+    window.cloud.watch.endpoints = (SLEEPER, OTHER)
+    assert isinstance(window.cloud, CloudDesk)
+    assert window.cloud.may_close()
+
+
+def test_a_picture_dropped_on_predict_goes_to_the_endpoint(deployable, bridge, qtbot, trained_job, drop):
+    from gui.feed import JobsFeed
+
+    make(deployable, "colours-live")
+    until_in_service(qtbot, deployable, "colours-live")
+    feed = JobsFeed(lambda: deployable.engine, bridge)
+    tab = PredictTab(deployable, bridge, feed)
+    qtbot.addWidget(tab)
+    tab.resize(1000, 700)
+    tab.show()
+    qtbot.waitUntil(lambda: tab.chooser.count() > 0, timeout=20_000)
+    tab.set_endpoints(deployable.cloud.endpoints())
+    tab.use_endpoint("colours-live")
+    assert tab.chooser.job == f"{ENDPOINT}colours-live"
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(trained_job.picture("green")))])
+    assert drop(tab, mime)
+    qtbot.waitUntil(lambda: tab.pages.currentWidget() is tab.answer, timeout=60_000)
+    assert tab.answer._headline.text() == "green"
+    assert "endpoint on ml.m5.large" in tab.answer._model.text()
+    assert not tab.answer.why_button.isVisible(), "an endpoint cannot say where it looked"
+    pictures = [trained_job.picture(label) for label in trained_job.classes]
+    tab.take(pictures)
+    qtbot.waitUntil(lambda: tab.pages.currentWidget() is tab.table and not tab.session.busy, timeout=60_000)
+    assert [tab.table.model.answer(at).label for at in range(3)] == list(trained_job.classes)
+    tab.set_endpoints([])
+    assert tab.chooser.job != f"{ENDPOINT}colours-live"
