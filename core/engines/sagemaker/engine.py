@@ -123,13 +123,14 @@ class SageMakerEngine(Engine):
             region=self.aws.region, checkpoints=self._launcher.checkpoints(spec.name), cap_usd=self.cap_usd
         )
         key = self._launcher.features_key(spec)
-        if key and not self._launcher.features_exist(key):
+        features = self._launcher.features_at(key) if key else ""
+        if key and not features:
             notes.features_key, notes.features_job = key, self._launcher.launch_features(spec, key)
             notes.save(folder)
             self._store.update_job(spec.name, secondary_status="PreparingFeatures")
             return
         notes.save(folder)
-        notes.differences = self._launcher.launch(spec, key)
+        notes.differences = self._launcher.launch(spec, features)
         notes.launched = True
         notes.save(folder)
 
@@ -194,6 +195,10 @@ class SageMakerEngine(Engine):
         self._store.delete_job(name)
         for folder in (*folders, self._folder(name).root):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def set_note(self, name: str, text: str) -> None:
+        """Notes stay on this machine."""
+        self._store.set_note(name, text)
 
     def jobs(self) -> Sequence[Job]:
         """Tuning jobs and single training jobs that are known here, newest first."""

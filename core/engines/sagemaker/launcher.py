@@ -16,6 +16,7 @@ from core.engines.sagemaker.connect import role_arn
 from core.engines.sagemaker.definition import Surroundings, differences, training_request, tuning_request
 from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.images import training_image
+from core.engines.sagemaker.layout import split_uri
 from core.engines.sagemaker.place import Place
 from core.engines.sagemaker.source import Source, training_source
 from core.errors import SpecError, WeightsUnavailable
@@ -25,6 +26,7 @@ from core.tuning.ranges import CategoricalRange
 
 _DEFAULTS = {"backbone": "efficientnet_lite0", "weights": "default", "mode": "head", "features": "auto", "seed": "0"}
 _DECISIVE = ("backbone", "weights", "mode", "features")
+_COMPLETE = "complete.json"
 FEATURES_SECONDS = 6 * 3600
 _logger = logging.getLogger(__name__)
 
@@ -36,8 +38,10 @@ class Launcher:
         self._aws, self._place, self._paths, self._source = aws, place, paths, source
         self._role = ""
 
-    def launch(self, spec: Spec, features_key: str = "") -> list[str]:
-        """Create the job of a spec; returns how what AWS recorded differs from what was asked.
+    def launch(self, spec: Spec, features: str = "") -> list[str]:
+        """Create the job of a spec, over the frozen features at the s3:// address `features` if there are any.
+
+        Returns how what AWS recorded differs from what was asked.
 
         Raises:
             SpecError: the name is taken.
@@ -45,8 +49,8 @@ class Launcher:
         """
         training = _training(spec)
         channels = dict(training.channels)
-        if features_key:
-            channels = {"features": self._place.uri("features", features_key)}
+        if features:
+            channels = {"features": features}
         elif weights := self._put_weights(spec):
             channels["weights"] = weights
         around = self._surroundings(training, spec.name, channels, self._scripts(training).program)
@@ -94,12 +98,41 @@ class Launcher:
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         return f"{training.dataset_version or 'unknown'}-{asked['backbone']}-{digest}"
 
-    def features_exist(self, key: str) -> bool:
-        """Whether the features of a key lie in S3, whole: features.json is written last."""
-        return self._exists(self._place.key("features", key, "features.json"))
+    def features_at(self, key: str) -> str:
+        """Where the features of a key lie in S3, whole; "" where they are yet to be computed."""
+        from botocore.exceptions import ClientError
+
+        with translated("The bucket could not be read.", self._aws.profile):
+            try:
+                marker = self._place.key("features", key, _COMPLETE)
+                body = self._aws.client("s3").get_object(Bucket=self._place.bucket, Key=marker)["Body"].read()
+                uri = str(json.loads(body)["uri"])
+            except ClientError as error:
+                if code_of(error) in ("404", "NoSuchKey"):
+                    return ""
+                raise
+            except (ValueError, KeyError, TypeError):
+                return ""
+        return uri if self._exists(split_uri(f"{uri}/features.json")[1]) else ""
+
+    def complete_features(self, key: str, job: str) -> str:
+        """Mark the features that a finished job computed as whole; returns their address, "" if it left none."""
+        if not self._exists(self._place.key("features", key, job, "features.json")):
+            return ""
+        uri = self._place.uri("features", key, job)
+        with translated("The bucket could not be written.", self._aws.profile):
+            self._aws.client("s3").put_object(
+                Bucket=self._place.bucket,
+                Key=self._place.key("features", key, _COMPLETE),
+                Body=json.dumps({"uri": uri}).encode("utf-8"),
+            )
+        return uri
 
     def launch_features(self, spec: Spec, key: str) -> str:
-        """Create the job that computes the features of a key; returns its name."""
+        """Create the job that computes the features of a key; returns its name.
+
+        It writes to a prefix of its own: two that compute the same at once must not mix their files.
+        """
         training = _training(spec)
         asked = {**_DEFAULTS, **training.hyperparameters}
         name = f"{spec.name}-features"[:63].rstrip("-")
@@ -114,7 +147,7 @@ class Launcher:
         if weights := self._put_weights(spec):
             channels["weights"] = weights
         around = self._surroundings(job, name, channels, self._scripts(training).features)
-        around = dataclasses.replace(around, checkpoints=f"{self._place.uri('features', key)}/")
+        around = dataclasses.replace(around, checkpoints=f"{self._place.uri('features', key, name)}/")
         with translated(f"The frozen features of {spec.name} could not be started.", self._aws.profile):
             client = self._aws.sagemaker
             # If it is there it was created before this program ended; it is described from now on.

@@ -1,7 +1,7 @@
 """Where things lie in the bucket.
 
 <prefix>/datasets/<version>/<channel>/<class>/<file>   with a manifest.json beside the class folders
-<prefix>/features/<key>/                               frozen features, a channel
+<prefix>/features/<key>/<features job>/                frozen features, a channel; complete.json beside it names it
 <prefix>/weights/<sha256>/<file>                       pretrained weights, a channel
 <prefix>/code/<sha256>/sourcedir.tar.gz                training_scripts
 <prefix>/jobs/<job>/output/model.tar.gz                as SageMaker writes it

@@ -121,10 +121,11 @@ class Tracker:
             self._finish(name, JobStatus.STOPPED, "Stopped")
             return
         try:
-            if not self._launcher.features_exist(notes.features_key):
+            features = self._launcher.complete_features(notes.features_key, notes.features_job)
+            if not features:
                 self._fail(name, "The job that computed the frozen features left none in S3.")
                 return
-            notes.differences = self._launcher.launch(self._store.spec(name), notes.features_key)
+            notes.differences = self._launcher.launch(self._store.spec(name), features)
         except UserFacingError as error:
             if not self._was_created(name):
                 self._fail(name, str(error))
@@ -227,7 +228,12 @@ class Tracker:
         )
         record = new_record(training, "sagemaker")
         assert isinstance(record, TrainingJob)
-        record = dataclasses.replace(record, tuning_job=tuning_job, created=_seconds(listed.get("CreationTime")))
+        record = dataclasses.replace(
+            record,
+            tuning_job=tuning_job,
+            created=_seconds(listed.get("CreationTime")),
+            code_version=self._store.job(tuning_job).code_version,
+        )
         notes = CloudNotes.load(self._folder(tuning_job).root)
         CloudNotes(region=notes.region, launched=True, checkpoints=notes.checkpoints).save(self._folder(name).root)
         self._store.add_job(record, training)
