@@ -83,6 +83,36 @@ def test_grid_is_the_product_of_the_categories(aws, searched):
     assert trials[0]["TunedHyperParameters"] == {"x": "0.3", "epochs": "4"}
 
 
+def test_early_stopping_ends_a_hopeless_trial(aws, searched):
+    ranges = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["0.3", "0.31", "9"]}]}
+    slow = {"epochs": "12", "sleep": "0.1"}
+    request = tuning(aws, "early", ranges, "Grid", parallel=1, static=slow, TrainingJobEarlyStoppingType="Auto")
+    aws.client("sagemaker").create_hyper_parameter_tuning_job(**request)
+    job, trials = searched("early")
+    assert job["HyperParameterTuningJobStatus"] == "Completed"
+    states = {trial["TunedHyperParameters"]["x"]: trial["TrainingJobStatus"] for trial in trials}
+    assert states == {"0.3": "Completed", "0.31": "Completed", "9": "Stopped"}
+
+
+@pytest.mark.parametrize(
+    ("criterion", "expected"),
+    [
+        ({"TargetObjectiveMetricValue": 0.5}, 2),
+        ({"BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 3}}, 5),
+    ],
+)
+def test_completion_criteria_and_warm_start_are_taken(criterion, expected, aws, searched):
+    ranges = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["2", "0.3", "3", "4", "5", "6"]}]}
+    request = tuning(aws, "enough", ranges, "Grid", parallel=1, TuningJobCompletionCriteria=criterion)
+    parents = [{"HyperParameterTuningJobName": "earlier"}]
+    request["WarmStartConfig"] = {"ParentHyperParameterTuningJobs": parents, "WarmStartType": "TransferLearning"}
+    aws.client("sagemaker").create_hyper_parameter_tuning_job(**request)
+    job, trials = searched("enough")
+    assert (job["HyperParameterTuningJobStatus"], len(trials)) == ("Completed", expected)
+    assert job["BestTrainingJob"]["TunedHyperParameters"] == {"x": "0.3"}
+    assert job["WarmStartConfig"]["WarmStartType"] == "TransferLearning"
+
+
 def test_stopping_stops_the_trials(aws, searched, until):
     client = aws.client("sagemaker")
     request = tuning(aws, "long", static={"epochs": "500", "sleep": "0.1"})

@@ -2,7 +2,8 @@
 
 The next trial is drawn at random from the ranges, with their scaling (Grid: the product of the categorical values).
 Bayesian and Hyperband draw at random as well: how AWS chooses is not documented, and nothing here may depend on it.
-Early stopping is AWS's documented rule: worse than the median of the running averages of earlier trials.
+Warm start is taken and has no effect. Early stopping is AWS's documented rule: worse than the median of the running
+averages of earlier trials.
 """
 
 from __future__ import annotations
@@ -171,10 +172,11 @@ class TuningJobs:
         limits = job.request["HyperParameterTuningJobConfig"]["ResourceLimits"]
         draws = _draws(job.request)
         wanted = limits.get("MaxNumberOfTrainingJobs", math.inf)
-        exhausted = False
+        exhausted = enough = False
         while True:
             running = [trial for trial in job.trials if trial.state["TrainingJobStatus"] not in FINAL]
-            if job.stopping.is_set():
+            enough = enough or _enough(job)
+            if enough or job.stopping.is_set():
                 self._stop_all(running)
             elif self._hopeless(job):
                 exhausted = True  # those that run are waited for
@@ -243,6 +245,24 @@ class TuningJobs:
         }
         job.tuned[name] = tuned
         job.trials.append(self._training.create(request, job.arn))
+
+
+def _enough(job: TuningJob) -> bool:
+    """Whether a completion criterion is met: the target reached, or too many trials without a better one."""
+    criteria = job.request["HyperParameterTuningJobConfig"].get("TuningJobCompletionCriteria", {})
+    sign = -1 if job.objective[1] else 1
+    done = [job.summary(trial) for trial in list(job.trials)]
+    values = [
+        sign * item["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+        for item in done
+        if item["ObjectiveStatus"] == "Succeeded"
+    ]
+    if not values:
+        return False
+    target = criteria.get("TargetObjectiveMetricValue")
+    patience = criteria.get("BestObjectiveNotImproving", {}).get("MaxNumberOfTrainingJobsNotImproving", math.inf)
+    since_best = len(values) - 1 - values.index(min(values))
+    return (target is not None and min(values) <= sign * target) or since_best >= patience
 
 
 def _check(request: Mapping[str, Any]) -> None:
