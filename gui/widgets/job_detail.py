@@ -17,6 +17,7 @@ from gui.models.trials_model import TrialsModel
 from gui.theme import GRID
 from gui.widgets.best_card import BestCard
 from gui.widgets.card import Card
+from gui.widgets.cloud_job import CloudJobPanel
 from gui.widgets.failure_card import FailureCard
 from gui.widgets.feedback import InlineError
 from gui.widgets.figures_row import FiguresRow
@@ -46,6 +47,8 @@ class JobDetail(QWidget):
         self.trials = TrialsModel(self)
         self.header, self.failure, self.error = JobHeader(), FailureCard(), InlineError()
         self.figures = FiguresRow(("Best objective", "Trials done", "Elapsed", "Cost"))
+        self.cloud = CloudJobPanel(workbench, bridge)
+        self.cloud.cost_changed.connect(lambda value, caption: self.figures.set_figure(3, value, caption))
         self.views = JobViews(workbench, bridge, watch)
         self.best = BestCard()
         self.table = TrialTable(self.trials)
@@ -79,7 +82,7 @@ class JobDetail(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID)
-        for widget in (self.header, self.error, self.failure, self.figures):
+        for widget in (self.header, self.error, self.failure, self.cloud, self.figures):
             box.addWidget(widget)
         box.addWidget(self.split, 1)
         self._on_drawer(False)
@@ -114,6 +117,7 @@ class JobDetail(QWidget):
         self.trials.set_frame(metric, maximize, parameters)
         self.trials.update_trials(self._watch.trials, self._watch.best if tuning else None)
         self.best.set_searched(parameters)
+        self.table.view.scrollToTop()
         self._table_card.setVisible(tuning)
         self.views.show_job()
         self._on_job()
@@ -137,8 +141,7 @@ class JobDetail(QWidget):
         else:
             progress = "—" if job.progress is None else f"{100 * job.progress:.0f} %"
             self.figures.set_figure(1, "100 %" if job.status == "Completed" else progress, "Progress")
-        cost = "Cost" if capabilities.costs_money else "Cost (this computer)"
-        self.figures.set_figure(3, words.NONE if capabilities.costs_money else "None", cost)
+        self.cloud.show_job(job)
         self._show_times()
         self._show_trial()
         if job.status.is_final:

@@ -75,7 +75,8 @@ class JobViews(QWidget):
     def show_curves(self) -> None:
         """There are new metric values."""
         names = [trial.name for trial in self._watch.trials]
-        self.curves.set_curves(self._watch.curves, names, self._watch.best)
+        job = self._watch.job
+        self.curves.set_curves(self._watch.curves, names, self._watch.best, job is not None and job.status.is_final)
 
     def show_trials(self) -> None:
         """Trials changed."""

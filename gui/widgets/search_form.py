@@ -129,7 +129,7 @@ class SearchForm(Card):
         self.max_jobs, self.parallel, self.seed, self.patience = QSpinBox(), QSpinBox(), QSpinBox(), QSpinBox()
         self.max_jobs.setRange(1, MAX_JOBS)
         self.patience.setRange(0, MAX_JOBS)
-        self.patience.setSpecialValueText("No end")
+        self.patience.setSpecialValueText("No limit")
         self.target = QLineEdit()
         self.target.setPlaceholderText("No target")
         self.target.textChanged.connect(self._on_changed)

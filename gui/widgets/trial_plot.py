@@ -9,22 +9,25 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from gui.models import words
 from gui.models.curves import Curves
 from gui.theme import tokens
-from gui.widgets.basics import ElidedLabel, button, label
+from gui.widgets.basics import button, label
 from gui.widgets.curve_colours import CURVE_COLOURS
+from gui.widgets.curve_legend import CurveLegend
 from gui.widgets.plotting import Plot, curve, pen
 from gui.widgets.trial_curves import Array, Bundle, Bundler, nearest
 
 REDRAW_MS = 200
 _HOVER_PIXELS = 24.0
+_NO_VALUES = "No values yet. They come with the first epoch."
 _WINDOWS = (("Raw", 1), ("Smooth", 5), ("Smoother", 15))
 _PAIRS = (
-    ("valid:loss", "train:loss", "Loss, train and valid"),
-    ("valid:accuracy", "train:accuracy", "Accuracy, train and valid"),
+    ("valid:loss", "train:loss", "Loss: train and valid"),
+    ("valid:accuracy", "train:accuracy", "Accuracy: train and valid"),
 )
 
 
@@ -58,12 +61,19 @@ class TrialPlot(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(self._tools)
-        self._nothing = label("No values yet. They come with the first epoch.", "muted")
+        self._nothing = label("", "muted")
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._place = QStackedWidget()
         self._place.addWidget(self.plot)
         self._place.addWidget(self._nothing)
-        layout.addWidget(self._place, 1)
+        self.legend = CurveLegend()
+        self.legend.hovered.connect(lambda at: self._on_hover(self._name_of(at)))
+        self.legend.chosen.connect(lambda at: self.chosen.emit(self._name_of(at)))
+        over = QGridLayout()
+        over.addWidget(self._place, 0, 0)
+        over.addWidget(self.readout, 0, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight)
+        layout.addLayout(over, 1)
+        layout.addWidget(self.legend)
 
     # Parts -----------------------------------------------------------------------------------------------------
 
@@ -87,6 +97,7 @@ class TrialPlot(QWidget):
         self.metric_box = QComboBox()
         self.metric_box.setAccessibleName("Metric")
         self.metric_box.setFixedWidth(176)
+        self.metric_box.setPlaceholderText("No metric yet")
         self.metric_box.currentIndexChanged.connect(self._on_metric)
         self.metric_box.activated.connect(self._on_metric_chosen)
         self.smoothing = QComboBox()
@@ -99,14 +110,19 @@ class TrialPlot(QWidget):
         self.log_box.toggled.connect(self._on_log)
         self.fit = button("Fit", kind="ghost", tip="Show everything again after zooming")
         self.fit.clicked.connect(lambda: self.plot.enableAutoRange())
-        self.readout = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
-        self.readout.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.readout.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.isolate = button("Isolate", kind="ghost", tip="Show only the selected trial")
+        self.isolate.setCheckable(True)
+        self.isolate.setEnabled(False)
+        self.isolate.toggled.connect(self._on_isolate)
+        self.readout = label("", "figures")
+        self.readout.setObjectName("readout")
+        self.readout.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.readout.hide()
         self._tools = QHBoxLayout()
         self._tools.setSpacing(8)
-        for widget in (self.metric_box, self.smoothing, self.log_box, self.fit):
+        for widget in (self.metric_box, self.smoothing, self.log_box, self.fit, self.isolate):
             self._tools.addWidget(widget)
-        self._tools.addWidget(self.readout, 1)
+        self._tools.addStretch(1)
 
     # Content ---------------------------------------------------------------------------------------------------
 
@@ -115,14 +131,17 @@ class TrialPlot(QWidget):
         self._objective, self._chose_metric = objective, False
         self._bundler.clear()
         self._best = self._lit = self._selected = ""
+        self.isolate.setEnabled(False)
         self._names, self._index, self._curves = (), {}, Curves()
+        self.isolate.setChecked(False)
         self.metric_box.clear()
         self.plot.enableAutoRange()
         self.redraw()
 
-    def set_curves(self, curves: Curves, trials: Sequence[str], best: str = "") -> None:
+    def set_curves(self, curves: Curves, trials: Sequence[str], best: str = "", ended: bool = False) -> None:
         """Show these curves of these trials, in the order they were started; drawn soon, not at once."""
         self._curves, self._best = curves, best
+        self._nothing.setText("It ended before its first epoch." if ended else _NO_VALUES)
         if len(trials) != len(self._names) or tuple(trials) != self._names:
             self._names = tuple(trials)
             self._index = {name: at for at, name in enumerate(self._names)}
@@ -144,6 +163,8 @@ class TrialPlot(QWidget):
         )
         if wanted >= 0 and not self._chose_metric:
             self.metric_box.setCurrentIndex(wanted)
+        elif self.metric_box.currentIndex() < 0:
+            self.metric_box.setCurrentIndex(0 if self.metric_box.count() else -1)
 
     def metrics(self) -> tuple[str, ...]:
         """The metric shown; two when train is shown dashed beside valid."""
@@ -160,6 +181,9 @@ class TrialPlot(QWidget):
         """Keep a trial on top and fade the others; "" for none."""
         if name != self._selected:
             self._selected = name
+            self.isolate.setEnabled(bool(name))
+            if self.isolate.isChecked():
+                self.plot.enableAutoRange()
             self.schedule()
 
     # Drawing ---------------------------------------------------------------------------------------------------
@@ -175,10 +199,14 @@ class TrialPlot(QWidget):
         started = time.perf_counter()
         metrics = self.metrics()
         self._place.setCurrentIndex(0 if metrics else 1)
+        for tool in (self.metric_box, self.smoothing, self.log_box, self.fit):
+            tool.setEnabled(bool(metrics))
         alpha = 0.15 if self._selected else min(0.75, max(0.12, 2.5 / max(1, len(self._names)) ** 0.5))
         self._draw_faint(metrics, alpha)
         self._draw_best(metrics)
         self._draw_top()
+        lines = [metric.partition(":")[0] for metric in metrics] if len(metrics) > 1 else []
+        self.legend.show_trials(len(self._names) if metrics else 0, self._index.get(self._best, -1), lines)
         if metrics:
             by_epoch = self._curves.is_by_epoch(metrics[0])
             self.plot.set_labels(
@@ -188,8 +216,10 @@ class TrialPlot(QWidget):
 
     def _draw_faint(self, metrics: Sequence[str], alpha: float) -> None:
         by_colour: list[list[tuple[int, str]]] = [[] for _ in CURVE_COLOURS]
+        alone = self._selected if self.isolate.isChecked() else ""
         for at, name in enumerate(self._names):
-            by_colour[at % len(CURVE_COLOURS)].append((at, name))
+            if not alone or name == alone:
+                by_colour[at % len(CURVE_COLOURS)].append((at, name))
         shown, spots = [], []
         for at, item in enumerate(self._faint):
             colour, second = at % len(CURVE_COLOURS), at // len(CURVE_COLOURS)
@@ -197,8 +227,8 @@ class TrialPlot(QWidget):
             if len(bundle.x) or item.xData is not None:
                 item.setPen(pen(CURVE_COLOURS[colour], 1.0, alpha, dashed=bool(second)))
                 item.setData(bundle.x, bundle.y)
+            shown.append(bundle)
             if not second:
-                shown.append(bundle)
                 spots += _single_points(bundle, CURVE_COLOURS[colour])
         self._dots.setData(spots)
         self._bundle = Bundle(
@@ -214,14 +244,18 @@ class TrialPlot(QWidget):
         return Bundle(bundle.x, self._scaled(bundle.y), bundle.owner)
 
     def _draw_best(self, metrics: Sequence[str]) -> None:
+        best = "" if self.isolate.isChecked() and self._selected not in ("", self._best) else self._best
         for second, item in enumerate(self._thick):
-            self._draw_one(item, metrics, second, self._best, 2.75)
+            self._draw_one(item, metrics, second, best, 2.75)
 
     def _draw_top(self) -> None:
         name = self._lit or self._selected
         for second, item in enumerate(self._top):
             self._draw_one(item, self.metrics(), second, name, 2.25 if name != self._best else 3.25)
-        self.readout.setText(self._describe(name))
+        text = self._describe(name)
+        self.readout.setText(text)
+        self.readout.setVisible(bool(text))
+        self.legend.mark(self._index.get(self._lit, -1), self._index.get(self._selected, -1))
 
     def _draw_one(self, item: pg.PlotCurveItem, metrics: Sequence[str], second: int, name: str, width: float) -> None:
         at = self._index.get(name)
@@ -243,10 +277,22 @@ class TrialPlot(QWidget):
         at, metrics = self._index.get(name), self.metrics()
         if at is None or not metrics:
             return ""
-        series = self._curves.series(metrics[0]).get(name)
-        last = f" · {words.number(series.y[-1])} at {series.x[-1]:g}" if series and series.y else ""
-        best = " (best)" if name == self._best else ""
-        return f"Trial {at + 1}{best}{last}" if len(self._names) > 1 else last.removeprefix(" · ")
+        last, place = [], 0.0
+        for metric in metrics:
+            series = self._curves.series(metric).get(name)
+            if series and series.y:
+                which = f"{metric.partition(':')[0]} " if len(metrics) > 1 else ""
+                last.append(f"{which}{words.number(series.y[-1])}")
+                place = max(place, series.x[-1])
+        values = f"{', '.join(last)} at {place:g}" if last else ""
+        trial = f"Trial {at + 1}{' (best)' if name == self._best else ''}" if len(self._names) > 1 else ""
+        return " · ".join(part for part in (trial, values) if part)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The legend may take what a low plot can spare."""
+        super().resizeEvent(event)
+        height = event.size().height()
+        self.legend.set_most_rows(1 if height < 200 else 2 if height < 340 else 3)
 
     # Pointer and controls --------------------------------------------------------------------------------------
 
@@ -274,10 +320,19 @@ class TrialPlot(QWidget):
         return self._names[found[0]] if found is not None and found[1] <= _HOVER_PIXELS else ""
 
     def _on_moved(self, scene_position: QPointF) -> None:
-        name = self.trial_at(scene_position)
+        self._on_hover(self.trial_at(scene_position))
+
+    def _on_hover(self, name: str) -> None:
         if name != self._lit:
             self.highlight(name)
             self.hovered.emit(name)
+
+    def _name_of(self, at: int) -> str:
+        return self._names[at] if 0 <= at < len(self._names) else ""
+
+    def _on_isolate(self) -> None:
+        self.plot.enableAutoRange()
+        self.redraw()
 
     def _on_clicked(self, event: Any) -> None:
         if event.button() == Qt.MouseButton.LeftButton:

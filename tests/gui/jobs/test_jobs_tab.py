@@ -242,8 +242,11 @@ def test_a_failed_job_leads_with_its_reason(tab, engine, feed, qtbot):
     assert detail.failure.isVisible()
     assert detail.failure._what.text() == "The loss is not a number."
     assert "Resume" in detail.failure._next.text()
-    press(qtbot, detail.failure.show_trace)
+    assert detail.failure._trace.isVisible()  # first the sentence, then the traceback, then the way to the log
+    assert detail.failure._what.y() < detail.failure._trace.y() < detail.failure.open_log.y()
     assert detail.failure._trace.toPlainText().endswith("ValueError: nan")
+    press(qtbot, detail.failure.show_trace)
+    assert not detail.failure._trace.isVisible()
     press(qtbot, detail.failure.open_log)
     assert detail.log.is_open
 

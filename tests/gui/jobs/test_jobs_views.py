@@ -189,12 +189,78 @@ def test_the_objective_is_shown_first_though_batch_losses_come_first(tab, engine
     qtbot.waitUntil(lambda: curves.metrics() == ("train:batch_loss",), timeout=10_000)
     engine.tell(curve_of(trial, 1, 2))
     qtbot.waitUntil(lambda: curves.metrics() == ("Average loss",), timeout=10_000)
-    at = curves.metric_box.findText("Loss, train and valid")
+    at = curves.metric_box.findText("Loss: train and valid")
     curves.metric_box.setCurrentIndex(at)
     curves.metric_box.activated.emit(at)
     engine.tell([MetricEvent(trial, "Average loss", 0.1, 0.0, epoch=3)])
     qtbot.wait(300)
     assert curves.metrics() == ("valid:loss", "train:loss")
+
+
+def choose_pair(curves) -> None:
+    at = curves.metric_box.findText("Loss: train and valid")
+    curves.metric_box.setCurrentIndex(at)
+    curves.metric_box.activated.emit(at)
+    curves.redraw()
+
+
+def test_train_is_dashed_beside_valid_in_the_same_colour_and_tells_its_trial_too(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=3)
+    detail = start_jobs(tab, feed, qtbot)
+    curves = detail.views.curves
+    choose_pair(curves)
+    count = len(curves._faint) // 2
+    for solid, dashed in zip(curves._faint[:3], curves._faint[count : count + 3], strict=True):
+        assert solid.opts["pen"].color() == dashed.opts["pen"].color()
+        assert not solid.opts["pen"].dashPattern()
+        assert dashed.opts["pen"].dashPattern()
+    second = make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name
+    x, y = tab.watch.curves.series("train:loss")[second].arrays()
+    curves.plot.grab()
+    scene = curves.plot.getPlotItem().getViewBox().mapViewToScene(QPointF(x[3], y[3]))
+    curves._on_moved(scene)
+    assert curves.readout.text().startswith("Trial 2 · valid 0.5183, train 0.4147 at 4")
+
+
+def test_isolate_leaves_only_the_selected_trial_and_fits_to_it(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=5)
+    detail = start_jobs(tab, feed, qtbot)
+    curves = detail.views.curves
+    assert not curves.isolate.isEnabled()
+    curves.redraw()
+    assert set(curves._bundle.owner) == {0, 1, 2, 3, 4}
+    detail.select(make_trial("pets", 4, JobStatus.COMPLETED, 0.25).name)
+    press(qtbot, curves.isolate)
+    assert set(curves._bundle.owner) == {3}
+    curves.plot.grab()
+    _low, high = curves.plot.getPlotItem().getViewBox().viewRange()[1]
+    assert high < 0.7  # trial 1 begins at 1.37
+    detail.select("")
+    curves.redraw()
+    assert set(curves._bundle.owner) == {0, 1, 2, 3, 4}
+
+
+def test_the_legend_names_fifty_trials_and_counts_the_rest(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=50)
+    detail = start_jobs(tab, feed, qtbot)
+    curves = detail.views.curves
+    curves.redraw()
+    legend = curves.legend
+    tab.resize(1500, 1100)
+    qtbot.waitUntil(lambda: legend.hidden == 0 and legend.geometry().bottom() < curves.height())
+    curves.layout().activate()
+    assert legend.shown == (49, *range(49))  # the best one first
+    assert legend.height() <= 3 * 18
+    chip = next(chip for chip in legend._chips if chip.trial == 6)
+    seventh = make_trial("pets", 7, JobStatus.COMPLETED, 1 / 7).name
+    qtbot.mouseMove(legend, chip.rect.center().toPoint())
+    qtbot.waitUntil(lambda: curves.readout.text().startswith("Trial 7"))
+    qtbot.mouseClick(legend, Qt.MouseButton.LeftButton, pos=chip.rect.center().toPoint())
+    assert detail.selected == seventh
+    legend.show_trials(2000, 49, ("valid", "train"))
+    assert legend.hidden > 1900
+    assert legend.height() == 3 * 18
+    assert legend.toolTip().endswith("the table has them all")
 
 
 def test_a_plot_at_rest_draws_nothing(tab, engine, feed, qtbot):
