@@ -180,7 +180,10 @@ def job_json(job: Job, trials: list[TrainingJob] | None = None) -> dict[str, Any
 
 def job_text(job: Job, trials: list[TrainingJob]) -> str:
     """A job for people."""
-    lines = [f"{job.name}  {job.status}" + (f" ({job.secondary_status})" if job.secondary_status else "")]
+    lines = [
+        f"{job.name}  {job.status}"
+        + (f" ({job.secondary_status})" if job.secondary_status not in ("", str(job.status)) else "")
+    ]
     if job.failure_reason:
         lines.append(job.failure_reason)
     lines.append(f"created {_started(job)}, took {duration(_elapsed(job))}, dataset {job.dataset_version or '-'}")
