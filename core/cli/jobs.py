@@ -21,6 +21,7 @@ def jobs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """List jobs, newest first."""
     workbench = Workbench(paths)
     try:
+        workbench.engine.refresh()
         found = workbench.engine.jobs()
     finally:
         workbench.close()
@@ -34,6 +35,7 @@ def show(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Describe one job, with its trials."""
     workbench = Workbench(paths)
     try:
+        workbench.engine.refresh()
         job = workbench.find_job(options.job)
         trials = list(workbench.engine.trials(job.name)) if isinstance(job, TuningJob) else []
     finally:
@@ -46,6 +48,7 @@ def logs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Print a training job's log."""
     workbench = Workbench(paths)
     try:
+        workbench.engine.refresh()
         job = workbench.find_job(options.job)
         name = job.best_trial if isinstance(job, TuningJob) else job.name
         if name is None:

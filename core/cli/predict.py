@@ -23,6 +23,7 @@ def classify(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
         raise UsageError("--top needs a number above 0.")
     workbench = Workbench(paths)
     try:
+        workbench.engine.refresh()
         found = classify_pictures(workbench, options.images, options.model, options.top, console)
     finally:
         workbench.close()
@@ -79,6 +80,7 @@ def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
     """Print accuracy, loss and the classes' precision and recall."""
     workbench = Workbench(paths)
     try:
+        workbench.engine.refresh()
         found = workbench.evaluation(options.job, options.split, console.progress, CancelToken())
     finally:
         workbench.close()

@@ -162,5 +162,8 @@ class Engine(ABC):
         """The endpoints there are; none on an engine that cannot deploy."""
         return ()
 
+    def refresh(self, timeout_s: float = 30.0) -> None:  # noqa: B027 - most engines know at once
+        """Learn how unfinished jobs are, for a caller that asks once and ends; may take up to `timeout_s` seconds."""
+
     def close(self) -> None:  # noqa: B027 - most engines hold nothing open
         """Let go of connections and threads; jobs go on."""

@@ -62,6 +62,11 @@ class RoutingEngine(Engine):
         """By the job's engine."""
         self._of(name).set_note(name, text)
 
+    def refresh(self, timeout_s: float = 30.0) -> None:
+        """Of all engines."""
+        for engine in self._engines.values():
+            engine.refresh(timeout_s)
+
     def jobs(self) -> Sequence[Job]:
         """The jobs of all engines, newest first."""
         found = [job for engine in self._engines.values() for job in engine.jobs()]

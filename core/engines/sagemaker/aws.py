@@ -97,6 +97,10 @@ class Aws:
             self._clients.clear()  # not closed: other threads may be in the middle of a call
             self._session = None
 
+    def close(self) -> None:
+        """Let go of the connections; whoever asks again gets new ones."""
+        self.renew()
+
     @property
     def account(self) -> str:
         """The number of the account.

@@ -27,7 +27,7 @@ from core.engines.sagemaker.poller import Poller
 from core.engines.sagemaker.pricing import Bill, PriceList, bill_of
 from core.engines.sagemaker.rehearsal import Rehearsal, rehearse
 from core.engines.sagemaker.source import Source
-from core.errors import EngineError, ModelError
+from core.errors import EngineError, ModelError, UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import CloudResources, Spec, TuningSpec
@@ -141,8 +141,12 @@ class SageMakerEngine(Engine):
         training = dataclasses.replace(training, dataset_version=version)
         dated = dataclasses.replace(spec, training=training) if isinstance(spec, TuningSpec) else training
         price = self.prices.price((training.cloud or CloudResources()).instance_type)
-        shares = bool(self._launcher.features_key(dated))
-        return cloud_forecast(dated, manifest, self._store, price, shares)
+        key = self._launcher.features_key(dated)
+        try:
+            known = bool(key and self._launcher.features_at(key))
+        except UserFacingError:
+            known = False  # without a bucket that can be read they have to be computed
+        return cloud_forecast(dated, manifest, self._store, price, bool(key), known)
 
     def bill(self, name: str) -> Bill:
         """What a job's finished training jobs were billed."""
@@ -199,6 +203,10 @@ class SageMakerEngine(Engine):
     def set_note(self, name: str, text: str) -> None:
         """Notes stay on this machine."""
         self._store.set_note(name, text)
+
+    def refresh(self, timeout_s: float = 30.0) -> None:
+        """Ask AWS now how the unfinished jobs are."""
+        self._poller.refresh(timeout_s)
 
     def jobs(self) -> Sequence[Job]:
         """Tuning jobs and single training jobs that are known here, newest first."""
@@ -312,8 +320,9 @@ class SageMakerEngine(Engine):
         return self.hosted.all()
 
     def close(self) -> None:
-        """End the watching; jobs go on."""
+        """End the watching, and let go of connections; jobs go on."""
         self._poller.close()
+        self.aws.close()
 
     def _folder(self, name: str) -> JobFolder:
         return JobFolder(self._paths.jobs / name)

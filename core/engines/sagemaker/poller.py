@@ -59,7 +59,7 @@ class Poller:
         self._interval = interval
         self._tracker = Tracker(aws, paths, store, launcher, prices, self.ask, settle)
         self._lock = threading.Lock()
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self._wake, self._stop, self._looked = threading.Event(), threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._calls, self._patience = 0, 1.0
         self.calls = 0
@@ -79,6 +79,14 @@ class Poller:
         """Look at once: something was started or stopped."""
         self._wake.set()
         self.ensure()
+
+    def refresh(self, timeout: float) -> None:
+        """Look at once and wait for the end of that round, at most `timeout` seconds; nothing to watch: no wait."""
+        if not self._store.unfinished("sagemaker"):
+            return
+        self._looked.clear()
+        self.wake()
+        self._looked.wait(timeout)
 
     def close(self) -> None:
         """End the thread."""
@@ -114,9 +122,11 @@ class Poller:
                     return  # the program is ending
                 except UserFacingError as error:
                     self.notice, pause = str(error), _LONGEST_PAUSE_S  # no region, no profile
+                self._looked.set()
                 self._wake.wait(pause)
                 self._wake.clear()
         finally:
+            self._looked.set()
             lock.release()
 
     def _round(self) -> float:

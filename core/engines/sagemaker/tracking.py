@@ -150,6 +150,8 @@ class Tracker:
         follower = self._follower(spec, self._folder(name))
         status, secondary = status_of(description["TrainingJobStatus"]), str(description.get("SecondaryStatus", ""))
         new = follower.read(look=status.is_final or secondary == "Restarting")
+        while new and status.is_final and _is_long_ago(description):
+            new = follower.read()  # it is all there
         if not status.is_final:
             self._tell(name, status, secondary, started=self._started(name, description))
             return
@@ -290,7 +292,7 @@ class Tracker:
 
     def _is_settled(self, follower: Follower, description: Description) -> bool:
         """Whether no more lines are to be expected: CloudWatch has them a little later than they were said."""
-        if time.time() - _seconds(description.get("TrainingEndTime")) > _LONG_AGO_S:
+        if _is_long_ago(description):
             return True
         return follower.idle_since is not None and time.monotonic() - follower.idle_since >= self._settle
 
@@ -352,6 +354,11 @@ class Tracker:
         self._store.update_job(name, **changes)
         for known in (self._followers, self._told, self._ended):
             known.pop(name, None)
+
+
+def _is_long_ago(description: Description) -> bool:
+    """Whether a job ended so long ago that its log is complete."""
+    return time.time() - _seconds(description.get("TrainingEndTime")) > _LONG_AGO_S
 
 
 def _seconds(moment: Any) -> float:

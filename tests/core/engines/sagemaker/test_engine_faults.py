@@ -161,6 +161,29 @@ def test_jobs_go_on_without_sagehound_and_are_found_again(bench, paths):
         store.close()
 
 
+def test_who_asks_once_is_told_how_it_is_now(bench, paths, cloud, monkeypatch):
+    """A command that prints a job and ends: days may have passed since anyone looked."""
+    bench.engine.start(bench.tuning("search", max_jobs=2, training={"hyperparameters": FAST}))
+    bench.engine.close()
+    deadline = time.monotonic() + 30
+    while cloud.tuning.get("search").state["HyperParameterTuningJobStatus"] == "InProgress":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    monkeypatch.setattr("core.engines.sagemaker.tracking._LONG_AGO_S", -1.0)
+    engine, store = reopen(bench, paths, settle=1000.0)
+    try:
+        engine.refresh()
+        job = engine.job("search")
+        assert (job.status, job.counts) == (JobStatus.COMPLETED, {JobStatus.COMPLETED: 2})
+        assert all(len(engine.read_log(trial.name).lines) == 3 for trial in engine.trials("search"))
+        began = time.monotonic()
+        engine.refresh()  # nothing runs: nobody is asked
+        assert time.monotonic() - began < 5
+    finally:
+        engine.close()
+        store.close()
+
+
 def test_a_log_line_that_was_written_but_not_remembered_is_not_doubled(bench, paths):
     bench.engine.start(bench.training("one", hyperparameters={"num_epochs": "40", "sleep": "0.1"}))
     bench.until("one", lambda job: job.progress is not None and job.progress > 0.1)
