@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,7 +125,8 @@ class AwsDialog(QDialog):
         def work(report: Report, cancel: CancelToken) -> Account:
             from core.engines.sagemaker.aws import Aws
 
-            return look_around(Aws(connection.profile, connection.region), report, cancel)
+            with closing(Aws(connection.profile, connection.region)) as aws:
+                return look_around(aws, report, cancel)
 
         self._begin("Asking AWS who you are")
         self._looking = self._bridge.run(work, self._on_account, self._on_failed, self.progress.update_progress)
@@ -136,9 +138,9 @@ class AwsDialog(QDialog):
             from core.engines.sagemaker.aws import Aws
             from core.engines.sagemaker.connect import create_bucket
 
-            aws = Aws(connection.profile, connection.region)
-            create_bucket(aws, name)
-            return look_around(aws, report, cancel)
+            with closing(Aws(connection.profile, connection.region)) as aws:
+                create_bucket(aws, name)
+                return look_around(aws, report, cancel)
 
         def done(account: Account) -> None:
             self._on_account(account)
@@ -173,7 +175,8 @@ class AwsDialog(QDialog):
             from core.engines.sagemaker.preflight import preflight
 
             place = Place(connection.bucket, connection.role, connection.prefix, connection.image)
-            return preflight(Aws(connection.profile, connection.region), place)
+            with closing(Aws(connection.profile, connection.region)) as aws:
+                yield from preflight(aws, place)
 
         self.checks.run(checks)
 

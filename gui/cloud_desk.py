@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from core.engines.base import Endpoint
 from core.engines.sagemaker.connect import Identity
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 
 class CloudDesk(QObject):
-    """Everything of the window that has to do with AWS. `session` is the connection."""
+    """Everything of the window that has to do with AWS. `session` is the connection.
+
+    Signals:
+        job_adopted(str): a job of the account is followed from now on.
+    """
+
+    job_adopted = Signal(str)
 
     def __init__(self, window: MainWindow, bridge: Bridge) -> None:
         super().__init__(window)
@@ -75,6 +81,15 @@ class CloudDesk(QObject):
 
         dialog = EndpointsDialog(self._window, self.watch)
         dialog.use_asked.connect(self._on_use_endpoint)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def show_adopt(self) -> None:
+        """Take a job of the account into the list."""
+        from gui.widgets.adopt_dialog import AdoptDialog
+
+        dialog = AdoptDialog(self._window, self._window.workbench, self._bridge)
+        dialog.adopted.connect(self.job_adopted)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 

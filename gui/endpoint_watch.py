@@ -73,7 +73,7 @@ class EndpointWatch(QObject):
         def work(report: Report, cancel: CancelToken) -> None:
             cloud = self._workbench.cloud
             for name in names if cloud is not None else ():
-                cloud.hosted.delete(name)  # type: ignore[union-attr]
+                cloud.undeploy(name)  # type: ignore[union-attr]
 
         def done(_nothing: None) -> None:
             self.look()

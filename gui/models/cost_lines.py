@@ -60,8 +60,8 @@ def cost_text(forecast: CloudForecast | None) -> str:
     return f"{likely}at most {dollars(cost.worst)}"
 
 
-def confirmation(spec: Spec, forecast: CloudForecast) -> list[str]:
-    """The sentences that are read before a job is started."""
+def confirmation(spec: Spec, forecast: CloudForecast, cap_usd: float | None = None) -> list[str]:
+    """The sentences that are read before a job is started; `cap_usd`: where it is stopped."""
     training = spec.training if isinstance(spec, TuningSpec) else spec
     instance = (training.cloud or CloudResources()).instance_type
     cost = forecast.cost
@@ -75,6 +75,8 @@ def confirmation(spec: Spec, forecast: CloudForecast) -> list[str]:
         likely = "" if cost.likely is None else f"It will likely cost {dollars(cost.likely)}. "
         longest = words.duration(training.max_runtime_s)
         price = f"{likely}At most it costs {dollars(cost.worst)}: every job is ended after {longest}."
+    if cap_usd is not None:
+        price += f" It is stopped once it has cost about {dollars(cap_usd)}, while Sagehound runs."
     return [f"{what[0].upper()}{what[1:]} one {instance} in your AWS account.", price, source_text(forecast)]
 
 

@@ -32,6 +32,7 @@ from gui.models.tuning_draft import (
     suggestion,
 )
 from gui.widgets.basics import button
+from gui.widgets.basics import row as side_by_side
 from gui.widgets.card import Card, PageHeader, page_layout
 from gui.widgets.cost_panel import CostPanel
 from gui.widgets.forecast_card import START_KEY, ForecastCard
@@ -141,10 +142,8 @@ class TuningTab(QWidget):
         area.viewport().setAutoFillBackground(False)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.card.setFixedWidth(284)
-        columns = QHBoxLayout()
-        columns.setSpacing(8)
-        columns.addWidget(area, 1)
-        columns.addWidget(self.card)
+        columns = side_by_side(area, self.card)
+        columns.setStretch(0, 1)
         box.addLayout(columns, 1)
 
     def _make_header(self) -> PageHeader:
@@ -327,8 +326,7 @@ class TuningTab(QWidget):
             self.cost.ask(spec, manifest)
 
     def _on_jobs(self, jobs: tuple[Job, ...]) -> None:
-        finished = [job.name for job in jobs if isinstance(job, TuningJob) and job.best_trial is not None]
-        self.search_form.offer_warm_starts(finished)
+        self.search_form.offer_warm_starts([job.name for job in jobs if isinstance(job, TuningJob) and job.best_trial])
 
     # Start -----------------------------------------------------------------------------------------------------
 
@@ -362,13 +360,16 @@ class TuningTab(QWidget):
                 self._launch(spec)
 
         self.card.begin()
-        self._launching = self.cost.confirm(spec, self._manifest, answered, self._on_failed)
+        cap_usd = self.resources.cap_usd
+        self._launching = self.cost.confirm(spec, self._manifest, cap_usd, answered, self._on_failed)
 
     def _launch(self, spec: Spec) -> None:
-        manifest, workbench = self._manifest, self._workbench
+        manifest, workbench, cap_usd = self._manifest, self._workbench, self.resources.cap_usd
         assert manifest is not None
 
         def work(report: Report, cancel: CancelToken) -> str:
+            if workbench.cloud is not None:
+                workbench.cloud.cap_usd = cap_usd
             return workbench.launch(spec, manifest, report, cancel)
 
         self.card.begin()

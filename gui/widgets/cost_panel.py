@@ -70,10 +70,11 @@ class CostPanel(QWidget):
         self,
         spec: Spec,
         manifest: Manifest,
+        cap_usd: float | None,
         on_answer: Callable[[bool], None],
         on_error: Callable[[UserFacingError], None],
     ) -> Handle:
-        """Name the price of exactly this `spec` and ask; `on_answer` hears whether it may start."""
+        """Name the price of exactly this `spec`, which is stopped at `cap_usd`; `on_answer` hears whether to start."""
 
         def done(forecast: CloudForecast | None) -> None:
             if forecast is None:
@@ -82,7 +83,7 @@ class CostPanel(QWidget):
             made = Decision(
                 self.window(),
                 f"Start {spec.name} on AWS?",
-                confirmation(spec, forecast),
+                confirmation(spec, forecast, cap_usd),
                 [Option("cancel", "Cancel"), Option("start", _start_words(forecast), "primary")],
                 "cloud",
             )

@@ -56,10 +56,14 @@ class ResourcesForm(Card):
         self.hours.setRange(0.1, 120.0)
         self.hours.setDecimals(1)
         self.hours.setSuffix(" h")
+        self.limit = padded(QDoubleSpinBox())
+        self.limit.setRange(0.0, 100_000.0)
+        self.limit.setPrefix("$")
+        self.limit.setSpecialValueText("None")
         self.volume = padded(QSpinBox())
         self.volume.setRange(1, 16384)
         self.volume.setSuffix(" GB")
-        for spin in (self.hours, self.volume):
+        for spin in (self.hours, self.volume, self.limit):
             spin.setFixedHeight(self.instance.sizeHint().height())
         self.spot = QCheckBox("Spot instances")
         self.spot.setToolTip("Spare machines: cheaper, but AWS may take them away for a while; the job then goes on")
@@ -70,6 +74,9 @@ class ResourcesForm(Card):
         self.fields = {
             "instance_type": Field("Instance type", self.instance, "Any type that SageMaker trains on can be typed."),
             "max_runtime_s": Field("Longest run", self.hours, "A training job that takes longer is ended."),
+            "cap_usd": Field(
+                "Cost limit", self.limit, "The job is stopped once its training has cost this much, about."
+            ),
             "volume_gb": Field("Disk", self.volume, "For pictures, features and the model of one training job."),
         }
         line = row(*self.fields.values())
@@ -83,6 +90,7 @@ class ResourcesForm(Card):
         self.instance.currentTextChanged.connect(self._on_changed)
         self.hours.valueChanged.connect(self._on_changed)
         self.volume.valueChanged.connect(self._on_changed)
+        self.limit.valueChanged.connect(self._on_changed)
         self.spot.toggled.connect(self._on_changed)
         self.more.clicked.connect(self._show_more)
 
@@ -92,6 +100,11 @@ class ResourcesForm(Card):
     def max_runtime_s(self) -> int:
         """The longest run of one training job in seconds."""
         return round(self.hours.value() * 3600)
+
+    @property
+    def cap_usd(self) -> float | None:
+        """Dollars at which the job is stopped; None: never."""
+        return self.limit.value() or None
 
     @property
     def resources(self) -> CloudResources:
@@ -154,15 +167,16 @@ class ResourcesForm(Card):
         Raises:
             UserFacingError: the settings cannot be written.
         """
-        data = dataclasses.asdict(self.resources) | {"max_runtime_s": self.max_runtime_s}
+        data = dataclasses.asdict(self.resources) | {"max_runtime_s": self.max_runtime_s, "cap": self.limit.value()}
         self._settings.remember(_STATE, {key: _plain(value) for key, value in data.items()})
 
     def _recall(self) -> None:
         data = self._settings.recall(_STATE)
         try:
-            resources, runtime = _from_json(data) if data else (CloudResources(), round(DEFAULT_HOURS * 3600))
+            resources, runtime, cap = _from_json(data) if data else _DEFAULTS
         except (TypeError, ValueError, KeyError, AttributeError):
-            resources, runtime = CloudResources(), round(DEFAULT_HOURS * 3600)  # written by another version
+            resources, runtime, cap = _DEFAULTS  # written by another version
+        self.limit.setValue(cap)
         self.show_resources(resources, runtime)
 
     def _on_changed(self) -> None:
@@ -251,9 +265,12 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _from_json(data: dict[str, Any]) -> tuple[CloudResources, int]:
+_DEFAULTS = (CloudResources(), round(DEFAULT_HOURS * 3600), 0.0)
+
+
+def _from_json(data: dict[str, Any]) -> tuple[CloudResources, int, float]:
     known = {field.name for field in dataclasses.fields(CloudResources)}
     values: dict[str, Any] = {key: value for key, value in data.items() if key in known}
     for key in ("subnets", "security_groups"):
         values[key] = tuple(values[key])
-    return CloudResources(**values), int(data["max_runtime_s"])
+    return CloudResources(**values), int(data["max_runtime_s"]), float(data.get("cap", 0.0))
