@@ -100,6 +100,7 @@ class BestCard(Card):
         self.deploy.setVisible(deploys)
         if trial is not None:
             self.pill.set_status(trial.status, "" if trial.status.is_final else trial.secondary_status)
+            self.predict.setVisible(trial.artifact is not None or not trial.status.is_final)
             self.predict.setEnabled(trial.artifact is not None)
             self.predict.setToolTip("" if trial.artifact else "There is no model yet.")
             self._fill(trial)

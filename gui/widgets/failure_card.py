@@ -32,7 +32,7 @@ class FailureCard(QFrame):
         self._trace = QPlainTextEdit()
         self._trace.setReadOnly(True)
         self._trace.setFont(font("mono"))
-        self._trace.setFixedHeight(116)
+        self._trace.setFixedHeight(96)
         self._trace.hide()
         self._trace.setAccessibleName("Traceback")
         self.open_log = button("Open the log", kind="link")
@@ -100,5 +100,5 @@ def _advice(job: Job, resumes: bool) -> str:
     if isinstance(job, TuningJob):
         return "Finished trials and their models are kept. Mend the cause, then tune again."
     if isinstance(job, TrainingJob) and job.tuning_job is not None:
-        return "The search goes on without this trial. Its log has the details."
+        return "The search did without this trial. Its log has the details."
     return "The log has the details. Mend the cause, then train it again from the Tuning tab."

@@ -168,6 +168,8 @@ class JobDetail(QWidget):
         blamed = selected if selected is not None and selected.status is JobStatus.FAILED else self._watch.job
         if blamed is not None:
             self.failure.show_job(blamed, self._workbench.engine.capabilities.resumes)
+        # The reason of one trial takes the room of the search's figures: both do not fit into a small window.
+        self.figures.setVisible(blamed is self._watch.job)
         number = next((at for at, item in enumerate(self._watch.trials, 1) if trial and item.name == trial.name), 0)
         if not tuning:
             title = "Hyperparameters"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QPen
+from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from gui.theme import font, tokens
@@ -29,7 +29,23 @@ def pen(colour: str | QColor, width: float = 1.0, alpha: float = 1.0, dashed: bo
     return made
 
 
-class WholeAxis(pg.AxisItem):  # type: ignore[misc]
+class PaintedAxis(pg.AxisItem):  # type: ignore[misc]
+    """An axis that is painted; pyqtgraph plays a recording, which looks for the font of every text again and again."""
+
+    _specs: Any = None
+
+    def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
+        """Paint line, ticks and texts; where they are is worked out again only after a change (`picture` is None)."""
+        painter.save()
+        if self.picture is None:
+            painter.setFont(font("caption"))
+            self._specs, self.picture = self.generateDrawSpecs(painter), True
+        if self._specs is not None:
+            self.drawPicture(painter, *self._specs)
+        painter.restore()
+
+
+class WholeAxis(PaintedAxis):
     """An axis of epochs, steps or trials: never half of one."""
 
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
@@ -48,7 +64,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
     restyled = Signal()
 
     def __init__(self, x_label: str = "", y_label: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent, axisItems={"bottom": WholeAxis("bottom")})
+        super().__init__(parent, axisItems={"bottom": WholeAxis("bottom"), "left": PaintedAxis("left")})
         self.setFrameStyle(0)
         self.setMenuEnabled(False)
         self.hideButtons()

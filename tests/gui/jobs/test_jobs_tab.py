@@ -259,7 +259,9 @@ def test_a_failed_trial_that_is_chosen_says_why(tab, engine, feed, qtbot):
     assert not detail.failure.isVisible()
     detail.select(failed.name)
     assert detail.failure._what.text() == "The process was killed."
-    assert "goes on without this trial" in detail.failure._next.text()
+    assert "did without this trial" in detail.failure._next.text()
+    assert not detail.figures.isVisible()
+    assert not detail.best.predict.isVisible()  # it left no model
     detail.table.view.setFocus()
     qtbot.keyClick(detail.table.view, Qt.Key.Key_Escape)
     assert detail.selected == ""
