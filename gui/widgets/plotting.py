@@ -32,6 +32,7 @@ def pen(colour: str | QColor, width: float = 1.0, alpha: float = 1.0, dashed: bo
 class PaintedAxis(pg.AxisItem):  # type: ignore[misc]
     """An axis that is painted; pyqtgraph plays a recording, which looks for the font of every text again and again."""
 
+    picture: Any
     _specs: Any = None
 
     def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
