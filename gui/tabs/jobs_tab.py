@@ -173,6 +173,7 @@ class JobsTab(QWidget):
             trials.train_asked.connect(self.train_again_asked)
             trials.predict_asked.connect(self.use_model_asked)
             trials.stop_asked.connect(self._stop)
+        detail.best.deploy_asked.connect(self.deploy_asked)
         detail.table.command_asked.connect(self._copy_command)
         detail.table.export_asked.connect(self._on_export)
         detail.views.pictures_asked.connect(self._on_pictures)
