@@ -172,7 +172,7 @@ class TestEngineContract:
         assert job.best_trial is not None
 
     def test_stopping_one_trial_lets_the_others_go_on(self, bench):
-        hyperparameters = {"num_epochs": "12", "sleep": "0.05"}
+        hyperparameters = {"num_epochs": "30", "sleep": "0.1"}
         bench.engine.start(
             bench.tuning("tune-1", max_jobs=2, max_parallel_jobs=1, training={"hyperparameters": hyperparameters})
         )
