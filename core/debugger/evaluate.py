@@ -1,10 +1,11 @@
-"""Evaluates rules on any saved trial: a folder or s3://…, ours or AWS's, finished or not."""
+"""Evaluates rules on any saved trial: a folder or s3://…, ours or AWS's, finished or not; with AWS's own verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from core.debugger.aws_output import FOLDER, aws_outcomes
 from core.debugger.defaults import default_rules
 from core.errors import Cancelled, UserFacingError
 from core.jobs.records import RuleOutcome
@@ -30,7 +31,7 @@ def open_trial(source: str | Path) -> Trial:
     raise UserFacingError(
         f"There are no saved tensors in {source}.",
         "A trial has folders named index and events, or lies in debug-output or output/tensors.",
-        "Choose the folder or prefix of a job that saved tensors.",
+        "Choose the folder or prefix of a job that saved tensors, or that has AWS's rule-output.",
     )
 
 
@@ -44,15 +45,32 @@ def evaluate(
 ) -> list[RuleOutcome]:
     """The outcome of each rule on what is saved now; the default set for this training unless `rules` are given.
 
-    A trial that is not finished, or that will never be, is evaluated up to its last saved step.
+    A trial that is not finished, or that will never be, is evaluated up to its last saved step. Unless `rules` are
+    given, what AWS's own rules wrote beside the tensors comes after ours, or alone where there are no tensors.
 
     Raises:
-        UserFacingError: there is no trial there.
+        UserFacingError: there is neither a trial nor output of AWS's rules.
         Cancelled: through `cancel`.
     """
-    trial = open_trial(source)
+    said = aws_outcomes(source, job or _job_name(source)) if rules is None else []
+    try:
+        trial = open_trial(source)
+    except UserFacingError:
+        if said:
+            return said
+        raise
+    return _evaluate(trial, rules, job or _job_name(source), report, cancel) + said
+
+
+def _evaluate(
+    trial: Trial,
+    rules: Mapping[str, Mapping[str, str]] | None,
+    job: str,
+    report: Report,
+    cancel: CancelToken | None,
+) -> list[RuleOutcome]:
     chosen = rules if rules is not None else default_rules(_hyperparameters(trial))
-    evaluation = Evaluation(trial, chosen, {}, job or _job_name(source))
+    evaluation = Evaluation(trial, chosen, {}, job)
     steps = trial.steps()
     for done, step in enumerate(steps):
         if cancel is not None and cancel.cancelled:
@@ -79,6 +97,9 @@ def _hyperparameters(trial: Trial) -> Mapping[str, str]:
 
 
 def _job_name(source: str | Path) -> str:
+    """The folder above all those that every job has."""
     parts = [part for part in str(source).replace("\\", "/").split("/") if part]
+    if FOLDER in parts[1:]:
+        parts = parts[: parts.index(FOLDER)]
     named = [part for part in parts if part not in ("output", "tensors", "debug-output")]
     return named[-1] if named else str(source)

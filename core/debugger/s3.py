@@ -53,17 +53,22 @@ class S3Storage:
 
         return self._asked(get)
 
+    def files(self, ending: str) -> dict[str, float]:
+        """All files below the root whose names end like this, and when each was written (Unix seconds)."""
+        return {name: changed for name, changed in self._list("").items() if name.endswith(ending)}
+
     def _listed(self, part: str) -> list[str]:
-        names = self._list(part)
+        names = list(self._list(part))
         wanted = [name for name in names if name.endswith(_SMALL) and name not in self._small]
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="sagehound-s3") as pool:
             self._small.update(zip(wanted, pool.map(self.read, wanted), strict=True))
         return names
 
-    def _list(self, part: str) -> list[str]:
-        def pages(s3: Any) -> list[str]:
+    def _list(self, part: str) -> dict[str, float]:
+        def pages(s3: Any) -> dict[str, float]:
             found = s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + part)
-            return [entry["Key"].removeprefix(self._prefix) for page in found for entry in page.get("Contents", ())]
+            entries = [entry for page in found for entry in page.get("Contents", ())]
+            return {entry["Key"].removeprefix(self._prefix): entry["LastModified"].timestamp() for entry in entries}
 
         return self._asked(pages)
 

@@ -58,6 +58,8 @@ REGEXES = {
 _SQUASHERS: dict[type[nn.Module], str] = {nn.Sigmoid: "sigmoid_input", nn.Tanh: "tanh_input"}
 _EVALUATED = 4096
 """Elements that are kept of an evaluation's logits; four times as many of its inputs."""
+_SMALL = 1 << 17
+"""Parameters that a network may have to be saved in about a millisecond: a head for 100 classes, no backbone."""
 _PASSES_WITH_INPUTS = 2
 """How many evaluations save their inputs: the same pictures come every time."""
 
@@ -73,7 +75,9 @@ class TensorHook(Observer):
         self._model = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
         self._model_name, self._loss_name = type(self._model).__name__, type(loss_fn).__name__
         self._writer = TrialWriter(folder)
-        self._schedule = Schedule(settings)
+        small = sum(parameter.numel() for parameter in self._model.parameters()) <= _SMALL
+        epochs = getattr(args, "num_epochs", 0) if small else 0
+        self._schedule = Schedule(settings, certain_epochs=epochs)
         self._global = _next_step(folder)
         self._mode: Mode = "TRAIN"
         self._train_step = self._eval_step = 0

@@ -12,6 +12,7 @@ CERTAIN_STEPS, FIRST_STEPS = 2, 5
 AUTOMATIC_INTERVAL = 5
 TIME_SHARE, FREE_SECONDS = 0.03, 0.03
 FREE_EVALUATIONS, FREE_EPOCHS = 30, 100
+CERTAIN_EPOCHS = 8
 _SCALAR_RESERVE = 0.05
 _KEPT = 0.75
 
@@ -22,13 +23,16 @@ class Schedule:
     With a set interval every such step saves. Without one, the first 2 steps do, then the next 3 (there a bad start
     shows) and every 5th, as long as all saving together has cost at most 3 % of the job's time so far, plus 30 ms that
     a short job may spend. The first 2 steps, the first 30 evaluations and the first 100 epochs are saved in any case
-    and do not count: each of the latter is one small step that rules wait for.
+    and do not count: each of the latter is one small step that rules wait for. So is, where saving costs about a
+    millisecond (`certain_epochs`), the first step after each eighth of the epochs: a job of a second shows all its
+    course then, however busy the machine was.
 
     Each time a quarter of what is left of the byte budget is used up the interval doubles, so that the budget lasts
     for a long job too; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, certain_epochs: int = 0) -> None:
+        """`certain_epochs` is the number of epochs that the job will have, if each eighth is to be seen in any case."""
         self._fixed = settings.save_interval
         self._intervals = dict(settings.save_intervals)
         self._budget = settings.tensor_budget_mb * 1e6
@@ -41,6 +45,8 @@ class Schedule:
         self._alarms = 3
         self._evaluations = self._epochs = 0
         self._counting = True
+        self._epochs_apart = -(-certain_epochs // CERTAIN_EPOCHS)
+        self._certain = False
 
     @property
     def interval(self) -> int:
@@ -71,6 +77,7 @@ class Schedule:
     def may_save_epoch(self) -> bool:
         """Whether the means of the epoch that has ended may be saved."""
         self._epochs += 1
+        self._certain |= bool(self._epochs_apart) and self._epochs % self._epochs_apart == 0
         return self._may_save(self._epochs <= FREE_EPOCHS)
 
     def _may_save(self, free: bool) -> bool:
@@ -102,10 +109,9 @@ class Schedule:
     def _is_step(self, step: int) -> bool:
         if self._fixed is not None:
             return step % self.interval == 0
-        self._counting = step >= CERTAIN_STEPS
-        if not self._counting:
-            return True
-        if step < self._next or not self._affordable():
+        certain, self._certain = self._certain or step < CERTAIN_STEPS, False
+        self._counting = not certain
+        if not certain and (step < self._next or not self._affordable()):
             return False
         self._next = step + 1 if step + 1 < FIRST_STEPS else max(step + self.interval, FIRST_STEPS)
         return True

@@ -192,6 +192,29 @@ def test_without_an_interval_the_cost_stays_within_its_share():
     assert len(saved) > 100
 
 
+@pytest.mark.parametrize(
+    ("epochs", "expected"), [(26, [0, 1, 20, 40, 60, 80, 100, 120]), (3, [0, 1, 5, 10]), (0, [0, 1])]
+)
+def test_a_small_network_is_seen_all_along_however_slow_the_machine(epochs, expected):
+    schedule = Schedule(Settings(), certain_epochs=epochs)
+    schedule._spent = 1e9  # nothing can be afforded
+    saved = []
+    for step in range(130 if epochs != 3 else 15):
+        if schedule.due(step):
+            saved.append(step)
+        if step % 5 == 4:
+            assert schedule.may_save_epoch()
+    assert saved == expected
+
+
+@pytest.mark.parametrize(("model", "certain"), [(nn.Linear(512, 5), 2), (cnn(), 2), (nn.Linear(2048, 100), 0)])
+def test_only_small_networks_are_saved_more_often(tmp_path, model, certain):
+    args = Namespace(learning_rate=0.01, num_epochs=16)
+    hook = TensorHook(model, nn.CrossEntropyLoss(), args, tmp_path, Settings())
+    assert hook._schedule._epochs_apart == certain
+    hook.close()
+
+
 def test_an_evaluation_is_one_step_with_all_its_answers(tmp_path):
     training = head_training(epochs=1)
     training.run(tmp_path)
