@@ -18,6 +18,9 @@ from training_scripts.job import write_text
 from training_scripts.preparation import Setup
 from training_scripts.version import code_version
 
+CODE_VERSION = code_version()
+"""Taken at once: the files may change while this process goes on with what it has loaded."""
+
 
 def save_model(folder: Path, args: Namespace, setup: Setup, progress: Progress) -> None:
     """Write the model as it is now into SM_MODEL_DIR; model.json comes last, so that it stands for a whole model."""
@@ -58,5 +61,5 @@ def _card(args: Namespace, setup: Setup, progress: Progress) -> dict[str, Any]:
         "dataset_version": setup.dataset_version,
         "training_job": os.environ.get("TRAINING_JOB_NAME", ""),
         "hyperparameters": vars(args),
-        "versions": {"sagehound": code_version(), "python": platform.python_version(), "torch": torch.__version__},
+        "versions": {"sagehound": CODE_VERSION, "python": platform.python_version(), "torch": torch.__version__},
     }

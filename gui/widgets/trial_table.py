@@ -200,9 +200,11 @@ class TrialTable(QWidget):
         self.menu.popup(self.view.viewport().mapToGlobal(at))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The pointer that leaves the table lights no trial up."""
+        """The pointer that leaves the table lights no trial up; a lower table keeps the selected row in sight."""
         if event.type() == QEvent.Type.Leave:
             self.hovered.emit("")
+        elif event.type() == QEvent.Type.Resize and self.view.currentIndex().isValid():
+            self.view.scrollTo(self.view.currentIndex())
         return super().eventFilter(watched, event)
 
     def select(self, name: str) -> None:

@@ -262,6 +262,8 @@ def test_a_failed_trial_that_is_chosen_says_why(tab, engine, feed, qtbot):
     assert "did without this trial" in detail.failure._next.text()
     assert not detail.figures.isVisible()
     assert not detail.best.predict.isVisible()  # it left no model
+    table = detail.table.view
+    qtbot.waitUntil(lambda: table.viewport().rect().contains(table.visualRect(table.currentIndex()).center()))
     detail.table.view.setFocus()
     qtbot.keyClick(detail.table.view, Qt.Key.Key_Escape)
     assert detail.selected == ""
