@@ -1,7 +1,8 @@
 """Drive the real window through the main job on the sample dataset and save each tab, light and dark.
 
 `make screenshots` writes docs/screenshots/<tab>-<light|dark>.png; the README shows some of them.
-`python -m tests.screenshots --scale 2 --out FOLDER` does the same at another scale, for eyes.
+`python -m tests.screenshots --scale 2 --out FOLDER` does the same at another scale, for eyes; with `--only debugger`
+it takes just the Debugger tab on a failing training and on an imported job of AWS's.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory(prefix="sagehound-") as home:
         os.environ["SAGEHOUND_HOME"] = home
-        return _Session(options.out).run()
+        return _Session(options.out).run(options.only)
 
 
 class _Session:
@@ -53,9 +54,12 @@ class _Session:
         self._window.show()
         self._window.start()
 
-    def run(self) -> int:
+    def run(self, only: str) -> int:
         try:
-            self._main_job()
+            if only != "debugger":
+                self._main_job()
+            self._failing_job()
+            self._imported_job()
         finally:
             self._window.close()
             self._bridge.close(10)
@@ -107,6 +111,41 @@ class _Session:
         self._settle(6)
         self._take("predict-many")
 
+    def _failing_job(self) -> None:
+        """A training with a learning rate of 50, which the rules find."""
+        from core.dataset import sample_path
+        from core.jobs.contract import default_metrics
+        from core.jobs.specs import TrainingSpec
+
+        manifest = self._workbench.split(self._workbench.scan(sample_path()))
+        hyperparameters = {"num_epochs": "26", "learning_rate": "50"}
+        name = self._workbench.launch(TrainingSpec("rate-50", {}, hyperparameters, default_metrics()), manifest)
+        engine, tab = self._workbench.engine, self._window.page("debugger")
+        self._wait(lambda: engine.job(name).status.is_final, "the end of the failing training")
+        self._window.show_page("debugger")
+        self._wait(lambda: tab.source.jobs.findData(name) >= 0, "the failing training's row")
+        tab.show_job(name)
+        self._wait(lambda: tab.view.name == name and tab.list.choose("LearningRateTooHigh"), "its rules")
+        self._wait(lambda: tab.below.histograms.is_drawn, "its histograms")
+        self._settle(2)
+        self._take("debugger-firing")
+
+    def _imported_job(self) -> None:
+        """A folder as a training job on SageMaker leaves it in S3."""
+        from tests.aws_job import make_aws_job
+
+        tab = self._window.page("debugger")
+        with tempfile.TemporaryDirectory(prefix="sagehound-aws-") as folder:
+            job = make_aws_job(Path(folder) / "photos-2026-11-21-0932")
+            self._window.show_page("debugger")
+            tab.open_earlier(str(job))
+            self._wait(lambda: tab.view.name == job.name, "the imported job")
+            tab.list.choose("LowGPUUtilization (AWS)")
+            tab.below.show_profile()
+            self._wait(lambda: tab.export.isEnabled(), "its profile")
+            self._settle(2)
+            self._take("debugger-imported")
+
     def _finished(self, name: str) -> list[str]:
         return [trial.name for trial in self._workbench.engine.trials(name) if trial.status.is_final]
 
@@ -137,6 +176,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots", help="where the pictures go")
     parser.add_argument("--scale", type=float, default=1.0, help="device pixels per pixel (default 1)")
+    parser.add_argument("--only", choices=("all", "debugger"), default="all", help="which pictures to take")
     return parser.parse_args()
 
 

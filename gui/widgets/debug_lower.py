@@ -91,6 +91,10 @@ class DebugLower(Card):
         if other or ended:
             self._analyse()
 
+    def show_profile(self) -> None:
+        """Turn to the profile."""
+        self.tabs.setCurrentIndex(_PROFILE)
+
     def _on_tab(self, at: int) -> None:
         self._pages.setCurrentIndex(at)
 

@@ -85,6 +85,11 @@ class TensorHistograms(QWidget):
         """Ask for the chosen tensor again: there may be new steps."""
         self._on_tensor()
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is a tensor in sight."""
+        return self._shown is not None
+
     def show_histograms(self, histograms: Histograms | None) -> None:
         """Draw these, or say that there are none."""
         self._shown = histograms
