@@ -52,8 +52,11 @@ def test_several_nodes_as_aws_writes_them(writer: Any, start: float) -> None:
 
 
 _SMDEBUG_WRITES = """
-import json, os, sys, warnings
+import json, os, sys, types, warnings
 warnings.simplefilter("ignore")
+# smdebug imports a profiler that has no wheel and is never used here (see the Makefile).
+sys.modules["pyinstrument"] = types.SimpleNamespace(Profiler=None)
+sys.modules["pyinstrument.renderers"] = types.SimpleNamespace(JSONRenderer=None)
 folder = sys.argv[1]
 os.environ["SMPROFILER_CONFIG_PATH"] = os.path.join(folder, "config.json")
 parameters = {"ProfilerEnabled": True, "LocalPath": folder}
