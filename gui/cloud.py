@@ -14,6 +14,9 @@ from core.workbench import Workbench
 from gui.bridge import Bridge
 
 NOTICE_MS = 1000
+RETRY_MS = 15_000
+"""After a login that has ended, AWS is asked so often whether there is a new one."""
+
 _OnError = Callable[[UserFacingError], None]
 
 
@@ -43,6 +46,9 @@ class CloudSession(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(NOTICE_MS)
         self._timer.timeout.connect(self._look_at_notice)
+        self._retry = QTimer(self)
+        self._retry.setSingleShot(True)
+        self._retry.timeout.connect(lambda: self._ask_identity(again=True))
 
     @property
     def active(self) -> bool:
@@ -77,6 +83,7 @@ class CloudSession(QObject):
     def stop(self) -> None:
         """Look no more."""
         self._timer.stop()
+        self._retry.stop()
 
     def _switch(self, connection: Connection, on_error: _OnError) -> None:
         workbench = self._workbench
@@ -104,21 +111,25 @@ class CloudSession(QObject):
         self._timer.start()
         self.engine_changed.emit(name)
 
-    def _ask_identity(self) -> None:
-        """Ask AWS whose account it is; while it does not answer, the account is simply not shown."""
+    def _ask_identity(self, again: bool = False) -> None:
+        """Ask AWS whose account it is, and again later while it does not say; `again`: with credentials read anew."""
 
         def work(report: Report, cancel: CancelToken) -> Identity | None:
             from core.engines.sagemaker.connect import identity
 
             cloud = self._workbench.cloud
+            if cloud is not None and again:
+                cloud.aws.renew()
             return identity(cloud.aws) if cloud is not None else None
 
         self._bridge.run(work, self._set_identity, self._on_unknown)
 
     def _on_unknown(self, error: UserFacingError) -> None:
         self._set_notice(str(error))
+        self._retry.start(RETRY_MS)
 
     def _set_identity(self, identity: Identity | None) -> None:
+        self._retry.stop()
         self.identity = identity
         self.identified.emit(identity)
 

@@ -200,7 +200,7 @@ class DataTab(QWidget):
         lower_box = QVBoxLayout(lower)
         lower_box.setContentsMargins(0, 0, 0, 0)
         lower_box.setSpacing(12)
-        for part in (self.split, self.problems, self.s3):
+        for part in (self.split, self.s3, self.problems):
             lower_box.addWidget(part)
         lower_box.addStretch(1)
         scroll = QScrollArea()

@@ -56,7 +56,8 @@ class EndpointRow(Card):
         self.body.addLayout(top)
         whose = f"Serves {endpoint.model_job}. " if endpoint.model_job else ""
         origin = whose if endpoint.ours else "Not made by Sagehound. "
-        self._origin = f"{origin}On {endpoint.instance_type}."
+        where = "Serverless" if endpoint.instance_type == endpoint_words.SERVERLESS else f"On {endpoint.instance_type}"
+        self._origin = f"{origin}{where}"
         self.add(self._facts)
         if endpoint.failure_reason:
             self.add(label(endpoint.failure_reason, "error", wrap=True))

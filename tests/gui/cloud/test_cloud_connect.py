@@ -184,6 +184,29 @@ def test_the_engines_notice_comes_and_goes_by_itself(connected, workbench, qtbot
     qtbot.waitUntil(lambda: not bar._notices.isVisible(), timeout=5_000)
 
 
+def test_after_a_new_login_it_goes_on_by_itself(session, connection, qtbot, monkeypatch):
+    from core.engines.sagemaker import connect
+    from core.engines.sagemaker.failures import explain
+
+    whole, refused = connect.identity, []
+
+    def identity(aws):
+        if len(refused) < 2:
+            refused.append(aws)
+            raise explain("ExpiredToken", "The token is expired.", "AWS could not be asked who you are.")
+        return whole(aws)
+
+    monkeypatch.setattr(connect, "identity", identity)
+    monkeypatch.setattr("gui.cloud.RETRY_MS", 50)
+    notices = []
+    session.notice_changed.connect(notices.append)
+    session.use(connection, pytest.fail)
+    qtbot.waitUntil(lambda: session.identity is not None, timeout=20_000)
+    assert "aws sso login" in notices[0]
+    qtbot.waitUntil(lambda: notices[-1] == "", timeout=5_000)
+    assert len(refused) == 2
+
+
 def test_the_status_bar_names_account_and_region(qtbot):
     bar = WindowStatus()
     qtbot.addWidget(bar)
