@@ -24,7 +24,7 @@ TELL_MS = 100
 """Views hear of changes at most this often."""
 DESCRIBE_MS = 400
 """Jobs that changed are described again at most this often."""
-EVENTS_AT_ONCE = 1000
+EVENTS_AT_ONCE = 500
 """Events are taken over in parts that leave the event loop its turn (a few milliseconds each)."""
 _MANY = 40
 HISTORY_FIRST = 200

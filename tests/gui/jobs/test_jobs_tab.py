@@ -206,9 +206,8 @@ def test_a_trial_is_stopped_from_its_row_by_menu_or_key(tab, engine, feed, qtbot
     detail = start_jobs(tab, feed, qtbot)
     table = detail.table
     done, running = (make_trial("pets", n, JobStatus.IN_PROGRESS, None).name for n in (2, 3))
-    rect = table.view.visualRect(detail.trials.index(2, 0))
-    qtbot.mouseClick(table.view.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
-    table.view.customContextMenuRequested.emit(rect.center())
+    detail.select(running)
+    table.view.customContextMenuRequested.emit(table.view.visualRect(table.view.currentIndex()).center())
     assert table.menu.isVisible()
     assert table.stop.isEnabled()
     assert not table.predict.isEnabled()
@@ -217,6 +216,8 @@ def test_a_trial_is_stopped_from_its_row_by_menu_or_key(tab, engine, feed, qtbot
     qtbot.waitUntil(lambda: ("stop", running) in engine.called)
     engine.called.clear()
     detail.select(done)
+    tab.activateWindow()  # shortcuts are heard by the active window alone
+    qtbot.waitUntil(tab.isActiveWindow)
     table.view.setFocus()
     qtbot.keyClick(table.view, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
     assert engine.called == []  # it has ended
