@@ -92,24 +92,32 @@ def _usage(at: float, shift: int) -> list[tuple[str, str, str, float]]:
 def _write_trace(root: Path, node: str) -> None:
     """Steps with their phases as smdebug's hook writes them: Chrome's trace form, microseconds."""
     begin = START + 20
-    rows = ("Step:ModeKeys.TRAIN", "DataLoaderIter", "Forward", "Backward(post-forward)", "Optimizer")
+    rows = (
+        "Step:ModeKeys.TRAIN",
+        "DataLoaderIter",
+        "Forward",
+        "Backward(post-forward)",
+        "Optimizer",
+        "Step:ModeKeys.EVAL",
+    )
     phases = {2: 0.52, 3: 0.14, 4: 0.26, 5: 0.06}
     events: list[dict[str, Any]] = [_named(0, start_time_since_epoch_in_micros=begin * 1_000_000)]
     events += [_named(pid, name=row) for pid, row in enumerate(rows, 1)]
-    at, end = 0.0, 0.0
+    at = 0.0
     for number in range(540):
-        if at % 120 > 85:  # the evaluation's place
-            at += 15
+        if 85 < at % 120 < 100:
+            lasted = 100 - at % 120
+            events.append(_event(rows[5], 6, at, lasted, number))
+            at += lasted
         began = at
         for pid, lasted in phases.items():
             events.append(_event(rows[pid - 1], pid, at, lasted, number))
             at += lasted
         events.append(_event(rows[0], 1, began, at - began, number))
-        end = at
-        if at > SECONDS - 60:
+        if at > SECONDS - 45:
             break
-    last = int((begin + end) * 1e6)
-    hour = time.strftime("%Y%m%d%H", time.gmtime(begin + end))
+    last = int((begin + at) * 1e6)
+    hour = time.strftime("%Y%m%d%H", time.gmtime(begin + at))
     path = root / "framework" / "pevents" / hour / f"{last}_0-{node}_pythontimeline.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(events), encoding="utf-8")

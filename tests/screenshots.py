@@ -136,7 +136,7 @@ class _Session:
 
         tab = self._window.page("debugger")
         with tempfile.TemporaryDirectory(prefix="sagehound-aws-") as folder:
-            job = make_aws_job(Path(folder) / "photos-2026-11-21-0932")
+            job = make_aws_job(Path(folder) / "jobs" / "photos-2026-11-21-0932")
             self._window.show_page("debugger")
             tab.open_earlier(str(job))
             self._wait(lambda: tab.view.name == job.name, "the imported job")

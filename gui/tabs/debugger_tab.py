@@ -50,7 +50,7 @@ class DebuggerTab(QWidget):
         self._view = DebugView("", "", ())
         self._loading: Handle | None = None
         self._turns = 0
-        self._unread = False
+        self._unread = self._split_by_hand = False
         self.rules = RulesModel(self)
         self.list = RuleList(self.rules)
         self.detail: RuleDetail | None = None
@@ -117,6 +117,16 @@ class DebuggerTab(QWidget):
         self.upper.setSizes([430, 760])
         self.split.addWidget(self.below)
         self.split.setSizes([390, 330])
+        self.split.splitterMoved.connect(self._on_split)
+        self.below.tabs.currentChanged.connect(self._make_room)
+
+    def _on_split(self) -> None:
+        self._split_by_hand = True
+
+    def _make_room(self, lower: int) -> None:
+        """The profile's plots need more height than a histogram; where the user put the border it stays."""
+        if not self._split_by_hand:
+            self.split.setSizes([250, 470] if lower else [390, 330])
 
     # What is shown ---------------------------------------------------------------------------------------------
 

@@ -116,6 +116,8 @@ class RuleDetail(QStackedWidget):
         values = np.array([value for _, value, _ in outcome.values])
         limits = np.array([math.nan if limit is None else limit for _, _, limit in outcome.values])
         log = _needs_log(values, limits)
+        if log:  # a zero has no place there
+            values, limits = np.where(values > 0, values, math.nan), np.where(limits > 0, limits, math.nan)
         item = self.plot.getPlotItem()
         item.setLogMode(x=False, y=log)
         colours = tokens()
@@ -126,7 +128,14 @@ class RuleDetail(QStackedWidget):
         symbol = "o" if len(steps) <= 60 else None
         item.addItem(
             pg.PlotDataItem(
-                steps, values, pen=pen(state, 2), symbol=symbol, symbolSize=5, symbolBrush=state, symbolPen=None
+                steps,
+                values,
+                pen=pen(state, 2),
+                symbol=symbol,
+                symbolSize=5,
+                symbolBrush=state,
+                symbolPen=None,
+                connect="finite",
             )
         )
         item.enableAutoRange()
@@ -189,4 +198,5 @@ def _facts(outcome: RuleOutcome) -> str:
 def _needs_log(values: np.ndarray, limits: np.ndarray) -> bool:  # type: ignore[type-arg]
     """Whether values and threshold are too far apart for a linear axis, and can stand on a logarithmic one."""
     both = np.concatenate([values, limits[np.isfinite(limits)]])
-    return bool(both.min() > 0 and both.max() > 50 * both.min())
+    above = both[both > 0]
+    return bool(above.size > both.size / 2 and both.min() >= 0 and above.max() > 50 * above.min())

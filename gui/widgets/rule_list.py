@@ -87,6 +87,9 @@ class RuleList(QListView):
         outcome = current.data(RuleRole.OUTCOME) if current.isValid() else None
         if outcome is not None:
             self._rule = outcome.rule
+            above = current.siblingAtRow(current.row() - 1)
+            if above.isValid() and above.data(RuleRole.OUTCOME) is None:
+                self.scrollTo(above)  # the state's heading stays in sight with its first rule
         self.chosen.emit(outcome)
 
 
@@ -142,9 +145,10 @@ def paint_sparkline(
     """The values of a rule as a line, with its latest threshold dashed."""
     threshold = values[-1][2]
     known = [value for _, value, _ in values]
-    positive = min(known) > 0 and (threshold is None or threshold > 0)
-    # A threshold of 1e-7 beside values of 1e-3 can only be told apart on a logarithmic scale.
-    scale = math.log10 if positive and max([*known, threshold or known[0]]) > 50 * min(known) else float
+    both = [*known, *([] if threshold is None else [threshold])]
+    floor = min((value for value in both if value > 0), default=1.0)
+    # A threshold of 1e-7 beside values of 1e-3 can only be told apart on a logarithmic scale; a 0 stands at its foot.
+    scale = (lambda value: math.log10(max(value, floor))) if min(both) >= 0 and max(both) > 50 * floor else float
     heights = [scale(value) for value in known]
     limit = None if threshold is None else scale(threshold)
     low = min([*heights, *([] if limit is None else [limit])])

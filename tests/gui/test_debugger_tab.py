@@ -326,3 +326,46 @@ def test_a_choice_is_kept_per_project(workbench):
     assert project_config(memory, "/new").save_interval == 9
     memory.remember("debugger.projects", {"/old": {"rules": {"NoSuchRule": {}}}, "/odd": 3})
     assert project_config(memory, "/old") == DebuggerConfig()
+
+
+# Imported jobs of AWS's --------------------------------------------------------------------------------------------
+
+
+def test_aws_own_verdicts_stand_beside_our_rules_with_the_profile(tab, tmp_path, qtbot):
+    from tests.aws_job import make_aws_job
+
+    job = make_aws_job(tmp_path / "photos")
+    tab.open_earlier(str(job))
+    qtbot.waitUntil(lambda: "LowGPUUtilization (AWS)" in rules_of(tab), timeout=30_000)
+    found = rules_of(tab)
+    assert found.pop("LowGPUUtilization (AWS)") is FOUND
+    assert set(found.values()) == {FINE}
+    assert {"VanishingGradient", "VanishingGradient (AWS)"} <= set(found)
+    assert tab.list.choose("LowGPUUtilization (AWS)")
+    assert tab.detail.outcome.triggered == 9
+    assert not tab.detail.plot.isVisibleTo(tab)
+    assert tab.list.indexAt(tab.list.viewport().rect().topLeft()).data() == "Issues found"
+    qtbot.waitUntil(tab.export.isEnabled, timeout=30_000)
+    before = tab.split.sizes()[1]
+    tab.below.show_profile()
+    assert tab.split.sizes()[1] > before
+
+
+def test_rule_output_alone_is_a_job_too(tab, tmp_path, qtbot):
+    reports = tmp_path / "job" / "rule-output" / "ProfilerReport-1795300020" / "profiler-output" / "profiler-reports"
+    reports.mkdir(parents=True)
+    (reports / "BatchSize.json").write_text('{"RuleTriggered": 3, "Violations": 3, "Datapoints": 9}')
+    tab.open_earlier(str(tmp_path / "job"))
+    qtbot.waitUntil(lambda: rules_of(tab) == {"BatchSize (AWS)": FOUND}, timeout=15_000)
+    assert tab.view.groups == {}
+
+
+def test_evidence_with_a_zero_in_it_is_still_drawn_on_a_logarithmic_axis():
+    import numpy as np
+
+    from gui.widgets.rule_detail import _needs_log
+
+    limits = np.full(4, 3.4)
+    assert _needs_log(np.array([1.7, 7000.0, 20.0, 0.0]), limits)
+    assert not _needs_log(np.array([1.7, 2.0, 0.0, 3.0]), limits)
+    assert not _needs_log(np.array([-1.0, 7000.0, 20.0, 1.0]), limits)
