@@ -47,7 +47,9 @@ def test_a_tuning_job_is_adopted_with_trials_curves_logs_and_models(sagemaker_mi
     elsewhere.adopt("search")
     job, there = finished(elsewhere, "search"), sagemaker_mini.engine.job("search")
     assert (job.status, job.counts, job.best_trial) == (there.status, there.counts, there.best_trial)
-    assert job.created == pytest.approx(there.created, abs=2)
+    assert (
+        there.created - 1 <= job.created <= there.created + 120
+    )  # ours is when it was asked for, theirs when AWS had it
     for trial in elsewhere.trials("search"):
         events = elsewhere.events(job=trial.name).events
         losses = [e.epoch for e in events if isinstance(e, MetricEvent) and e.name == "Average loss"]
