@@ -128,6 +128,7 @@ class _Session:
         self._wait(lambda: tab.view.name == name and tab.list.choose("LearningRateTooHigh"), "its rules")
         self._wait(lambda: tab.below.histograms.is_drawn, "its histograms")
         self._settle(2)
+        self._without_toasts()
         self._take("debugger-firing")
 
     def _imported_job(self) -> None:
@@ -144,7 +145,15 @@ class _Session:
             tab.below.show_profile()
             self._wait(lambda: tab.export.isEnabled(), "its profile")
             self._settle(2)
+            self._without_toasts()
             self._take("debugger-imported")
+
+    def _without_toasts(self) -> None:
+        """Hide what the window says for a moment; it comes at another time in every run."""
+        from gui.widgets.toast import Toast
+
+        for toast in self._window.findChildren(Toast):
+            toast.hide()
 
     def _finished(self, name: str) -> list[str]:
         return [trial.name for trial in self._workbench.engine.trials(name) if trial.status.is_final]

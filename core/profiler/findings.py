@@ -218,6 +218,10 @@ def _said_by_aws(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             )
 
 
+_WITH_THEIR_OWN = ("data_loading", "evaluation", "other")
+"""Parts of the loop that have a finding of their own when they are its largest."""
+
+
 def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     shares, total = analysis.shares, sum(analysis.shares.values())
     computing = sum(shares.get(phase, 0.0) for phase in ("forward", "backward", "optimizer"))
@@ -229,7 +233,7 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Nothing is wasted here.",
             severity="info",
         )
-    elif total and (largest := max(shares, key=lambda phase: shares[phase])) != "other":
+    elif total and (largest := max(shares, key=lambda phase: shares[phase])) not in _WITH_THEIR_OWN:
         yield Finding(
             f"The largest share of the loop is {PHASE_WORDS[largest].lower()}",
             f"It takes {shares[largest] / total:.0%} of the training loop, {seconds(shares[largest])}.",

@@ -116,8 +116,8 @@ class RuleDetail(QStackedWidget):
         values = np.array([value for _, value, _ in outcome.values])
         limits = np.array([math.nan if limit is None else limit for _, _, limit in outcome.values])
         log = _needs_log(values, limits)
-        if log:  # a zero has no place there
-            values, limits = np.where(values > 0, values, math.nan), np.where(limits > 0, limits, math.nan)
+        if log:  # a zero has no place there: it stands a decade below the rest, and `_facts` says so
+            values, limits = _lifted(values, limits)
         item = self.plot.getPlotItem()
         item.setLogMode(x=False, y=log)
         colours = tokens()
@@ -183,6 +183,10 @@ def _facts(outcome: RuleOutcome) -> str:
         _, value, threshold = outcome.values[-1]
         held = "" if threshold is None else f", threshold {threshold:.4g}"
         lines.append(f"Last value {value:.4g}{held}. Looked {outcome.evaluated:,} times, fired {outcome.triggered:,}.")
+    drawn = np.array([value for _, value, _ in outcome.values])
+    limits = np.array([math.nan if limit is None else limit for _, _, limit in outcome.values])
+    if drawn.size and (drawn == 0).any() and _needs_log(drawn, limits):
+        lines.append("Zeros are drawn at the foot of the logarithmic axis.")
     if outcome.tensors:
         more = f" and {len(outcome.tensors) - 4} more" if len(outcome.tensors) > 4 else ""
         lines.append(f"Tensors: {', '.join(outcome.tensors[:4])}{more}.")
@@ -193,6 +197,13 @@ def _facts(outcome: RuleOutcome) -> str:
     with contextlib.suppress(KeyError):  # a rule of another's
         lines.append(rule_summary(outcome.rule))
     return "\n".join(lines)
+
+
+def _lifted(values: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Both with their zeros at a tenth of the smallest number above."""
+    both = np.concatenate([values, limits])
+    foot = both[both > 0].min() / 10
+    return np.where(values > 0, values, foot), np.where(limits == 0, foot, limits)
 
 
 def _needs_log(values: np.ndarray, limits: np.ndarray) -> bool:  # type: ignore[type-arg]

@@ -363,9 +363,16 @@ def test_rule_output_alone_is_a_job_too(tab, tmp_path, qtbot):
 def test_evidence_with_a_zero_in_it_is_still_drawn_on_a_logarithmic_axis():
     import numpy as np
 
-    from gui.widgets.rule_detail import _needs_log
+    from gui.widgets.rule_detail import _facts, _lifted, _needs_log
 
     limits = np.full(4, 3.4)
     assert _needs_log(np.array([1.7, 7000.0, 20.0, 0.0]), limits)
     assert not _needs_log(np.array([1.7, 2.0, 0.0, 3.0]), limits)
     assert not _needs_log(np.array([-1.0, 7000.0, 20.0, 1.0]), limits)
+    values, _ = _lifted(np.array([1.7, 7000.0, 20.0, 0.0]), limits)
+    np.testing.assert_allclose(values, [1.7, 7000.0, 20.0, 0.17])
+    found = dataclasses.replace(
+        outcome("LearningRateTooHigh", FOUND), values=((0, 1.7, 3.4), (1, 7e3, 3.4), (2, 0, 3.4))
+    )
+    assert "Zeros are drawn at the foot" in _facts(found)
+    assert "Zeros" not in _facts(outcome("Overfit", FOUND))
