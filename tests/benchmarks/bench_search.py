@@ -42,9 +42,10 @@ CACHED_SECONDS = 15
 
 @dataclass(frozen=True)
 class Found:
-    """Our best trial: its learning rate, and per epoch its train loss, valid loss and valid accuracy."""
+    """Our best trial: its learning rate and seed, and per epoch its train loss, valid loss and valid accuracy."""
 
     learning_rate: float
+    seed: int
     train: list[float]
     valid: list[float]
     accuracy: list[float]
@@ -54,11 +55,11 @@ def main() -> None:
     """Print the tables."""
     rows, agreement = [], []
     with dataset(PICTURES) as pictures, tempfile.TemporaryDirectory(prefix="sagehound-bench-") as place:
-        for backbone in ("resnet18", "efficientnet_lite0"):
+        for backbone in REACH:
             weights = _untrained(pictures, Path(place) / "resnet18.pth") if backbone == "resnet18" else "default"
             cold, cached, home = _ours(backbone, weights, pictures, Path(place))
             found, manifest = _best(home)
-            notebook = Notebook(backbone, weights, manifest, found.learning_rate)
+            notebook = Notebook(backbone, weights, manifest, found)
             epoch = measure(notebook.first_epoch)
             rows.append(_row(backbone, cold, cached, epoch))
             agreement.append((backbone, *_compared(found, notebook)))
@@ -111,7 +112,8 @@ def _best(home: Path) -> tuple[Found, Manifest]:
         ]
         manifest = workbench.manifest(trial.dataset_version)
         assert manifest is not None
-        return Found(float(trial.hyperparameters["learning_rate"]), *series), manifest
+        drawn = trial.hyperparameters
+        return Found(float(drawn["learning_rate"]), int(drawn.get("seed", "0")), *series), manifest
     finally:
         workbench.close()
 
@@ -119,14 +121,15 @@ def _best(home: Path) -> tuple[Found, Manifest]:
 class Notebook:
     """One trial as a notebook would run it, with the head and the order of pictures that our trial had."""
 
-    def __init__(self, backbone: str, weights: str, manifest: Manifest, learning_rate: float) -> None:
+    def __init__(self, backbone: str, weights: str, manifest: Manifest, found: Found) -> None:
         from torchvision.datasets import ImageFolder
 
         spec = BACKBONES[backbone]
         self._network = build_backbone(backbone, find(backbone, weights, 0)).eval().requires_grad_(False)
-        torch.manual_seed(0)
+        torch.manual_seed(found.seed)
+        self._seed = found.seed
         self._head = build_head("linear", spec.dim, len(manifest.classes))
-        self._optimizer = torch.optim.Adam(self._head.parameters(), lr=learning_rate)
+        self._optimizer = torch.optim.Adam(self._head.parameters(), lr=found.learning_rate)
         folder = ImageFolder(str(manifest.root), _transform(backbone))
         position = {Path(path).relative_to(manifest.root).as_posix(): at for at, (path, _) in enumerate(folder.samples)}
         self._sets = {
@@ -153,7 +156,7 @@ class Notebook:
             self._judge([(self._features["valid"], self._labels["valid"])])
 
     def _order(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([0, epoch]).permutation(len(self._sets["train"]))
+        return np.random.default_rng([self._seed, epoch]).permutation(len(self._sets["train"]))
 
     def _seen(self, split: str, order: np.ndarray):
         """Batches of features and labels; keeps them, by position, for the epochs that are not run."""
