@@ -97,12 +97,33 @@ def unpack(tar_path: Path, folder: Path) -> Path:
         inside = Path(place) / "model"
         try:
             with tarfile.open(tar_path, "r:*") as tar:
-                tar.extractall(inside, filter="data")
+                extract(tar, inside)
         except (tarfile.TarError, EOFError, gzip.BadGzipFile, OSError) as error:
             raise JobError(f"The model artifact {tar_path} cannot be unpacked: {error}.") from error
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(inside, folder)
     return folder
+
+
+def extract(tar: tarfile.TarFile, folder: Path) -> None:
+    """Extract an archive from outside into `folder` with tar's data filter.
+
+    Python 3.11.2, which Debian 12 has, knows no filters; there only plain files and folders inside `folder` are taken.
+
+    Raises:
+        tarfile.TarError: a member is something else, or reaches outside.
+    """
+    if hasattr(tarfile, "data_filter"):
+        tar.extractall(folder, filter="data")
+        return
+    root = folder.resolve()
+    members = tar.getmembers()
+    for member in members:
+        target = (root / member.name).resolve()
+        if not (member.isfile() or member.isdir()) or not target.is_relative_to(root):
+            raise tarfile.ExtractError(f"{member.name} is no plain file inside the archive's folder")
+        _plain(member)
+    tar.extractall(folder, members=members)
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

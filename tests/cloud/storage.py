@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
+from training_scripts.artifact import extract
+
 ACCOUNT = "123456789012"
 TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
 
@@ -92,4 +94,4 @@ def archive(folder: Path) -> bytes:
 def unpack(content: bytes, folder: Path) -> None:
     """Unpack a tar.gz into `folder`."""
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:
-        tar.extractall(folder, filter="data")
+        extract(tar, folder)
