@@ -58,6 +58,7 @@ class _Context:
     """What TorchServe tells a handler of a request, and what the handler tells back."""
 
     def __init__(self, folder: str) -> None:
+        self.model_name = "model"
         self.system_properties = {"model_dir": folder}
         self.request_processor: list[Any] = []
         self.status, self.kind = 200, ""
