@@ -316,7 +316,8 @@ class DataTab(QWidget):
         self.pictures.set_splits(answer.splits)
         self.classes.set_counts(answer.counts)
         self.split.set_result(self.classes.model.total, answer.manifest.notices)
-        self._header.set_context(f"{self._folder} · version {self.manifest.version[:8]}")
+        where = "Sample dataset" if self._is_sample() else self._folder
+        self._header.set_context(f"{where} · version {self.manifest.version[:8]}")
         self._sample.setVisible(self._is_sample())
         self._update_use()
         if self._restoring and self._restoring == self.manifest.version:
