@@ -83,7 +83,7 @@ class DebugLower(Card):
         if other:
             self._cancel()
             self._analysed = ""
-            self.histograms.show_histograms(None)
+            self.histograms.forget()
         if view.groups or other:
             self.histograms.set_groups(view.groups)
         if view.running and not other and self.tabs.currentIndex() == _TENSORS and self._reading is None:

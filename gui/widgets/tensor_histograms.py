@@ -81,6 +81,11 @@ class TensorHistograms(QWidget):
             self.show_histograms(None)
         self._fill_tensors(chosen)
 
+    def forget(self) -> None:
+        """Show nothing until the tensors of another job are offered, which may have the same names."""
+        self._groups = {}
+        self.show_histograms(None)
+
     def refresh(self) -> None:
         """Ask for the chosen tensor again: there may be new steps."""
         self._on_tensor()

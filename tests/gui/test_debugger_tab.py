@@ -376,3 +376,18 @@ def test_evidence_with_a_zero_in_it_is_still_drawn_on_a_logarithmic_axis():
     )
     assert "Zeros are drawn at the foot" in _facts(found)
     assert "Zeros" not in _facts(outcome("Overfit", FOUND))
+
+
+def test_another_job_with_the_same_tensors_has_its_own_histograms(qtbot):
+    """Trials of one search have the same network, so the same names."""
+    from gui.widgets.tensor_histograms import TensorHistograms
+
+    widget = TensorHistograms()
+    qtbot.addWidget(widget)
+    groups = {"Weights": ["head.weight", "head.bias"]}
+    with qtbot.waitSignal(widget.tensor_asked):
+        widget.set_groups(groups)
+    widget.forget()
+    with qtbot.waitSignal(widget.tensor_asked) as asked:
+        widget.set_groups(groups)
+    assert asked.args == ["head.weight"]
