@@ -15,7 +15,8 @@ START = 1_795_300_020
 SECONDS, INTERVAL = 600, 0.5
 NODES, GPUS, CORES = ("algo-1", "algo-2"), 2, 8
 _TENSORS = (  # in a process of its own: torch has no place in the window's
-    "import sys; from pathlib import Path; from tests.training_scripts.debugger.faults import cnn_training;"
+    "import sys, torch; torch.manual_seed(0); torch.set_num_threads(1);"
+    "from pathlib import Path; from tests.training_scripts.debugger.faults import cnn_training;"
     "cnn_training(epochs=6).run(Path(sys.argv[1]))"
 )
 
