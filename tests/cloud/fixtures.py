@@ -67,6 +67,20 @@ def fresh_cloud(cloud: Cloud) -> Iterator[Cloud]:
 
 
 @pytest.fixture
+def bucket(cloud: Cloud, unique: str) -> Iterator[Any]:
+    """An empty bucket of the stand-in cloud, as boto3's resource; it is gone after the test.
+
+    moto's own `mock_aws` would wipe the process's one moto, and the stand-in with it.
+    """
+    import boto3
+
+    bucket = boto3.resource("s3").create_bucket(Bucket=unique)
+    yield bucket
+    bucket.objects.all().delete()
+    bucket.delete()
+
+
+@pytest.fixture
 def unique() -> str:
     """A prefix that no other test has: lower-case letters and digits."""
     return f"t{secrets.token_hex(4)}"

@@ -2,9 +2,7 @@
 
 import json
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from core.debugger.aws_output import aws_outcomes
 from core.debugger.evaluate import evaluate
@@ -122,23 +120,12 @@ def test_the_command_line_says_them(job, tmp_path, monkeypatch, capsys):
     workbench.close()
 
 
-@pytest.fixture
-def bucket(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    with mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        yield client
-
-
 @pytest.mark.parametrize("below", ["", "/", "/rule-output", f"/{REPORTS}"])
 def test_in_s3_as_in_the_folder(bucket, job, below):
     for file in job.rglob("*.json"):
-        bucket.upload_file(str(file), "jobs", f"runs/pictures-2026/{file.relative_to(job).as_posix()}")
+        bucket.upload_file(str(file), f"runs/pictures-2026/{file.relative_to(job).as_posix()}")
     here = by_rule(evaluate(job / below.strip("/")))
-    there = by_rule(evaluate(f"s3://jobs/runs/pictures-2026{below}"))
+    there = by_rule(evaluate(f"s3://{bucket.name}/runs/pictures-2026{below}"))
     assert set(there) == set(here)
     for rule, outcome in there.items():
         told = here[rule]
@@ -154,4 +141,4 @@ def test_in_s3_as_in_the_folder(bucket, job, below):
 def test_what_s3_refuses_is_said(bucket):
     with pytest.raises(UserFacingError, match="could not be read"):
         aws_outcomes("s3://no-such-bucket/job", "job")
-    assert aws_outcomes("s3://jobs/nothing", "job") == []
+    assert aws_outcomes(f"s3://{bucket.name}/nothing", "job") == []

@@ -3,9 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from core.debugger.evaluate import evaluate, open_trial
 from core.debugger.s3 import S3Storage
@@ -68,24 +66,10 @@ def test_no_trial_there_is_said(tmp_path):
         evaluate(tmp_path)
 
 
-@pytest.fixture
-def bucket(monkeypatch):
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        yield client
-
-
-def upload(client, folder, prefix):
+def upload(bucket, folder, prefix):
     for file in folder.rglob("*"):
         if file.is_file():
-            client.upload_file(str(file), "jobs", f"{prefix}/{file.relative_to(folder).as_posix()}")
+            bucket.upload_file(str(file), f"{prefix}/{file.relative_to(folder).as_posix()}")
 
 
 @pytest.mark.parametrize("below", ["", "/debug-output", "/debug-output/"])
@@ -94,7 +78,7 @@ def test_a_trial_in_s3_says_the_same_as_the_folder(bucket, tmp_path, below):
     upload(bucket, tmp_path, "runs/job-1/debug-output")
     rules = {"VanishingGradient": {}, "WeightUpdateRatio": {}, "DeadRelu": {}, "NotANumber": {}}
     here = evaluate(tmp_path, rules)
-    there = evaluate(f"s3://jobs/runs/job-1{below}", rules)
+    there = evaluate(f"s3://{bucket.name}/runs/job-1{below}", rules)
     assert [(o.rule, o.status, o.values) for o in there] == [(o.rule, o.status, o.values) for o in here]
     assert {outcome.job for outcome in there} == {"job-1"}
 
@@ -103,8 +87,9 @@ def test_only_the_ranges_that_are_asked_for_are_read(bucket, tmp_path):
     cnn_training(epochs=1).run(tmp_path)
     upload(bucket, tmp_path, "job")
     asked = []
-    bucket.meta.events.register("before-call.s3.GetObject", lambda params, **_: asked.append(params["headers"]))
-    trial = Trial(S3Storage("s3://jobs/job", bucket))
+    client = bucket.meta.client
+    client.meta.events.register("before-call.s3.GetObject", lambda params, **_: asked.append(params["headers"]))
+    trial = Trial(S3Storage(f"s3://{bucket.name}/job", client))
     asked.clear()
     trial.tensor("CrossEntropyLoss_output_0").value(0)
     assert [headers.get("Range", "")[:6] for headers in asked] == ["bytes="]
@@ -115,7 +100,7 @@ def test_what_s3_refuses_is_said(bucket):
     with pytest.raises(UserFacingError, match="could not be read"):
         evaluate("s3://no-such-bucket/job")
     with pytest.raises(UserFacingError, match="There are no saved tensors"):
-        open_trial("s3://jobs/nothing")
+        open_trial(f"s3://{bucket.name}/nothing")
 
 
 def test_neither_torch_nor_smdebug_nor_the_sdk_is_brought_in(job):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,10 @@ from core.profiler.s3 import download
 from core.progress import CancelToken
 
 
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    moto = pytest.importorskip("moto")
-    import boto3
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with moto.mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="profiles")
-        yield client
-
-
-def _upload(client: Any, root: Path, prefix: str) -> None:
+def _upload(bucket: Any, root: Path, prefix: str) -> None:
     for path in root.rglob("*"):
         if path.is_file():
-            client.upload_file(str(path), "profiles", f"{prefix}/{path.relative_to(root).as_posix()}")
+            bucket.upload_file(str(path), f"{prefix}/{path.relative_to(root).as_posix()}")
 
 
 def test_a_job_in_a_bucket(bucket: Any, writer: Any, tmp_path: Path) -> None:
@@ -38,13 +22,13 @@ def test_a_job_in_a_bucket(bucket: Any, writer: Any, tmp_path: Path) -> None:
     writer.trace(steps=5)
     writer.aws_rule("BatchSize", {"RuleTriggered": 1})
     _upload(bucket, writer.root, "out/job-1/profiler-output")
-    bucket.put_object(Bucket="profiles", Key="out/job-1/output/model.tar.gz", Body=b"x" * 1000)
-    bucket.put_object(Bucket="profiles", Key="out/job-10/profiler-output/system/x.json", Body=b"of another job")
-    analysis = analyse("s3://profiles/out/job-1")
+    bucket.put_object(Key="out/job-1/output/model.tar.gz", Body=b"x" * 1000)
+    bucket.put_object(Key="out/job-10/profiler-output/system/x.json", Body=b"of another job")
+    analysis = analyse(f"s3://{bucket.name}/out/job-1")
     assert analysis.nodes == ("algo-1",)
     assert analysis.steps[0].count == 5
     assert "BatchSize" in analysis.aws_rules
-    html = export("s3://profiles/out/job-1/", tmp_path / "r.html").read_text(encoding="utf-8")
+    html = export(f"s3://{bucket.name}/out/job-1/", tmp_path / "r.html").read_text(encoding="utf-8")
     assert "job-1" in html
 
 
@@ -52,10 +36,10 @@ def test_only_the_profilers_files_are_fetched(bucket: Any, writer: Any, tmp_path
     writer.system(duration=1)
     _upload(bucket, writer.root, "job")
     for key in ("job/output/model.tar.gz", "job/system/../../../escaped.json"):
-        bucket.put_object(Bucket="profiles", Key=key, Body=b"{}")
+        bucket.put_object(Key=key, Body=b"{}")
     target = tmp_path / "a" / "b"
     target.mkdir(parents=True)
-    download("s3://profiles/job", target)
+    download(f"s3://{bucket.name}/job", target)
     assert {path.suffix for path in target.rglob("*") if path.is_file()} == {".json"}
     assert not list(tmp_path.glob("escaped.json"))
     assert not list((tmp_path / "a").glob("escaped.json"))
@@ -65,17 +49,17 @@ def test_a_report_of_aws_in_a_bucket(bucket: Any, writer: Any, tmp_path: Path) -
     writer.system(duration=1)
     _upload(bucket, writer.root, "job/profiler-output")
     key = "job/rule-output/ProfilerReport-1/profiler-output/profiler-report.html"
-    bucket.put_object(Bucket="profiles", Key=key, Body=b"<html>by AWS</html>")
-    assert export(f"s3://profiles/{key}", tmp_path / "aws.html").read_bytes() == b"<html>by AWS</html>"
-    assert b"by AWS" not in export("s3://profiles/job", tmp_path / "ours.html").read_bytes()
-    assert analyse("s3://profiles/job").aws_report is None, "the copy it lay in is gone"
+    bucket.put_object(Key=key, Body=b"<html>by AWS</html>")
+    assert export(f"s3://{bucket.name}/{key}", tmp_path / "aws.html").read_bytes() == b"<html>by AWS</html>"
+    assert b"by AWS" not in export(f"s3://{bucket.name}/job", tmp_path / "ours.html").read_bytes()
+    assert analyse(f"s3://{bucket.name}/job").aws_report is None, "the copy it lay in is gone"
     with pytest.raises(UserFacingError, match="could not be read"):
-        export("s3://profiles/none.html", tmp_path / "none.html")
+        export(f"s3://{bucket.name}/none.html", tmp_path / "none.html")
 
 
 def test_an_empty_prefix(bucket: Any) -> None:
-    with pytest.raises(UserFacingError, match="no profiler files under s3://profiles/none"):
-        analyse("s3://profiles/none")
+    with pytest.raises(UserFacingError, match=f"no profiler files under s3://{bucket.name}/none"):
+        analyse(f"s3://{bucket.name}/none")
 
 
 def test_a_bucket_that_is_not_there(bucket: Any) -> None:
@@ -89,4 +73,4 @@ def test_cancelling(bucket: Any, writer: Any, tmp_path: Path) -> None:
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
-        download("s3://profiles/job", tmp_path, cancel=token)
+        download(f"s3://{bucket.name}/job", tmp_path, cancel=token)
