@@ -39,9 +39,9 @@ _COMMANDS = {
     "upload": "core.cli.cloud:upload",
     "preflight": "core.cli.cloud:preflight",
     "adopt": "core.cli.cloud:adopt",
-    "deploy": "core.cli.cloud:deploy",
-    "endpoints": "core.cli.cloud:endpoints",
-    "undeploy": "core.cli.cloud:undeploy",
+    "deploy": "core.cli.endpoints:deploy",
+    "endpoints": "core.cli.endpoints:endpoints",
+    "undeploy": "core.cli.endpoints:undeploy",
 }
 
 

@@ -69,7 +69,7 @@ def _at_endpoint(workbench: Workbench, images: list[str], name: str, top: int, c
 
     if not Connection.recall(workbench.settings).bucket:
         return None  # nobody has used an AWS account here
-    from core.cli.cloud import classify as classify_there
+    from core.cli.endpoints import classify as classify_there
 
     intake = gather([Path(image).expanduser() for image in images], console.progress, CancelToken())
     answers = classify_there(workbench, name, [picture.source for picture in intake.pictures], top, console)
