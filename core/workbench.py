@@ -173,8 +173,8 @@ class Workbench:
         if cloud is None:
             raise EngineError("There is no connection to AWS.", fix="Connect first.")
         self.remember(manifest)
-        client, place = cloud.aws.client("s3"), cloud.place
-        return upload(manifest, client, place.bucket, place.key("datasets"), report, cancel, paused=paused)
+        client, place, prefix = cloud.aws.client("s3"), cloud.place, cloud.place.key("datasets")
+        return upload(manifest, client, place.bucket, prefix, report, cancel, paused=paused, kms_key=place.kms_key)
 
     # Jobs
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
     from core.engines.sagemaker.engine import SageMakerEngine
 
-_CONNECTION = ("profile", "region", "bucket", "role", "prefix", "image")
+_CONNECTION = ("profile", "region", "bucket", "role", "prefix", "image", "kms_key")
 
 
 def connection_of(options: argparse.Namespace, workbench: Workbench) -> Connection:
@@ -52,11 +52,15 @@ def with_resources(spec: Spec, options: argparse.Namespace) -> Spec:
         subnets=tuple(options.subnet),
         security_groups=tuple(options.security_group),
         network_isolation=options.network_isolation,
-        kms_key=options.kms_key,
+        encrypt_traffic=options.encrypt_traffic,
+        output_kms_key=options.output_kms_key,
+        volume_kms_key=options.volume_kms_key,
         tags=tags,
     )
-    if options.subnet and not options.security_group:
-        raise UsageError("--subnet needs a --security-group.")
+    if bool(options.subnet) != bool(options.security_group):
+        raise UsageError("A VPC needs both, --subnet and --security-group.")
+    if options.max_wait is not None and not options.spot:
+        raise UsageError("--max-wait is for spot machines alone.", fix="Add --spot, or leave it out.")
     training = spec.training if isinstance(spec, TuningSpec) else spec
     runtime = options.max_runtime or training.max_runtime_s
     training = dataclasses.replace(training, cloud=cloud, max_runtime_s=runtime)
@@ -98,7 +102,10 @@ def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         connection = connection_of(options, workbench)
         _, manifest = open_dataset(workbench, options, console)
         client = Aws(connection.profile, connection.region).client("s3")
-        result = send(manifest, client, bucket, prefix, console.progress, CancelToken())
+        result = send(manifest, client, bucket, prefix, console.progress, CancelToken(), kms_key=connection.kms_key)
+    except KeyboardInterrupt:
+        console.note("What was sent stays: the same command goes on from there.")
+        raise
     finally:
         workbench.close()
     data = dataclasses.asdict(result) | {"dataset_version": manifest.version}
@@ -110,7 +117,6 @@ def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
 def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Check what can be checked before anything is billed; 1 when something fails."""
     from core.engines.sagemaker import connect
-    from core.engines.sagemaker.place import Place
     from core.engines.sagemaker.preflight import Check, Verdict
     from core.engines.sagemaker.preflight import preflight as check_all
 
@@ -120,13 +126,18 @@ def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     finally:
         workbench.close()
     aws = Aws(connection.profile, connection.region)
+    if options.buckets:
+        found = connect.buckets(aws)
+        text = "\n".join(item.name for item in found) or f"There is no bucket in {aws.region} that you may see."
+        console.result([dataclasses.asdict(item) for item in found], text)
+        return 0
     if options.roles or options.policies:
         return _show_roles(aws, connection, options.policies, console)
     if options.create_bucket:
         console.note(f"{connect.create_bucket(aws, options.create_bucket).name} is there, private and encrypted.")
         connection = connection.changed(bucket=options.create_bucket)
-    place = Place(connection.bucket, connection.role, connection.prefix, connection.image)
-    cloud = CloudResources(instance_type=options.instance_type, spot=options.spot)
+    place = connection.place
+    cloud = CloudResources(options.instance_type, options.instance_count, spot=options.spot)
     checks: list[Check] = []
     for check in check_all(aws, place, cloud, options.parallel, options.endpoint_type or ""):
         checks.append(check)

@@ -15,6 +15,11 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--role", help="the execution role that SageMaker takes on: a name or an ARN")
     group.add_argument("--prefix", help="where in the bucket everything lies (default sagehound)")
     group.add_argument("--image", help="a container image of your own instead of AWS's for PyTorch")
+    group.add_argument(
+        "--kms-key",
+        metavar="KEY",
+        help='encrypt uploads, and the output and disk of jobs, with this KMS key (id, alias or ARN; "" for none)',
+    )
 
 
 def add_resource_options(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +42,9 @@ def add_resource_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--subnet", action="append", default=[], metavar="ID", help="run in your VPC")
     group.add_argument("--security-group", action="append", default=[], metavar="ID", help="of your VPC")
     group.add_argument("--network-isolation", action="store_true", help="let the container reach no network")
-    group.add_argument("--kms-key", default="", metavar="ID", help="encrypt volume and output with your key")
+    group.add_argument("--encrypt-traffic", action="store_true", help="encrypt what instances of one job exchange")
+    group.add_argument("--output-kms-key", default="", metavar="KEY", help="another key for output (default --kms-key)")
+    group.add_argument("--volume-kms-key", default="", metavar="KEY", help="another key for disks (default --kms-key)")
     group.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="one more tag of the job")
 
 
@@ -65,10 +72,12 @@ def add_cloud_commands(
 
 def _add_preflight(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instance-type", default="ml.m5.xlarge", metavar="TYPE", help="of jobs (default %(default)s)")
+    parser.add_argument("--instance-count", type=int, default=1, metavar="N", help="machines of one job (default 1)")
     parser.add_argument("--spot", action="store_true", help="jobs on spot instances")
     parser.add_argument("--parallel", type=int, default=1, metavar="N", help="jobs at once (default 1)")
     parser.add_argument("--endpoint-type", metavar="TYPE", help="also check the quota of endpoints on this type")
     parser.add_argument("--roles", action="store_true", help="list the roles that SageMaker may take on")
+    parser.add_argument("--buckets", action="store_true", help="list the buckets of the region")
     parser.add_argument("--policies", action="store_true", help="print the least-privilege policies to copy")
     parser.add_argument("--create-bucket", metavar="NAME", help="create this bucket: private, encrypted")
     add_connection_options(parser)

@@ -153,6 +153,8 @@ def tuning_spec(options: argparse.Namespace) -> TuningSpec:
         warm_start=tuple(options.warm_start),
         target=options.target,
         patience=options.patience,
+        max_search_s=options.max_search_time,
+        until_converged=options.until_converged,
     )
 
 

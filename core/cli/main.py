@@ -161,9 +161,15 @@ def _add_search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-jobs", type=int, metavar="N", help="trials altogether")
     parser.add_argument("--max-parallel-jobs", type=int, metavar="N", help="trials at once")
     parser.add_argument("--early-stopping", action="store_true", help="stop trials that fall behind the others")
-    parser.add_argument("--warm-start", action="append", default=[], metavar="JOB", help="learn from an earlier search")
+    parser.add_argument(
+        "--warm-start", action="append", default=[], metavar="JOB", help="learn from an earlier search; up to 5 times"
+    )
     parser.add_argument("--target", type=float, metavar="VALUE", help="end once the objective is as good as this")
     parser.add_argument("--patience", type=int, metavar="N", help="end after N trials without a better one")
+    parser.add_argument(
+        "--max-search-time", type=int, metavar="SECONDS", help="end after so long, with the trials that run then"
+    )
+    parser.add_argument("--until-converged", action="store_true", help="end when no better trial is to be expected")
 
 
 def _add_job_commands(command) -> None:  # type: ignore[no-untyped-def]

@@ -81,8 +81,27 @@ class DebuggerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ManagedDebugger:
+    """AWS's own Debugger on a single training job, in an account that has it.
+
+    `rules` maps AWS's built-in rules to their parameters (strings): AWS evaluates them on the tensors that the job
+    saves. `report`: ProfilerReport runs too, on what AWS measures every `interval_ms` milliseconds.
+    """
+
+    rules: Mapping[str, Mapping[str, str]] = field(
+        default_factory=lambda: {"LossNotDecreasing": {}, "Overfit": {}, "VanishingGradient": {}}
+    )
+    report: bool = True
+    interval_ms: int = 500
+
+
+@dataclass(frozen=True, slots=True)
 class CloudResources:
-    """Where a job runs on SageMaker; the local engine ignores it. Times in seconds, volume in GB."""
+    """Where a job runs on SageMaker; the local engine ignores it. Times in seconds, volume in GB.
+
+    `output_kms_key` encrypts what a job leaves in S3, `volume_kms_key` its disk; "": the connection's key, where it
+    has one. `encrypt_traffic` is SageMaker's encryption of what the instances of one job say to each other.
+    """
 
     instance_type: str = "ml.m5.xlarge"
     instance_count: int = 1
@@ -92,8 +111,11 @@ class CloudResources:
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     network_isolation: bool = False
-    kms_key: str = ""
+    encrypt_traffic: bool = False
+    output_kms_key: str = ""
+    volume_kms_key: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    managed: ManagedDebugger | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +152,9 @@ class TuningSpec:
     """One tuning job: `training` is what every trial gets besides the hyperparameters drawn from `ranges`.
 
     `warm_start` names earlier tuning jobs whose finished trials inform the search.
-    `target` ends the search once the objective is at least that good; `patience` after so many trials without a
-    better one; None: neither.
+    What ends the search before `max_jobs`: `target`, once the objective is at least that good; `patience`, after so
+    many trials without a better one; `max_search_s`, after so many seconds, with the trials that run then;
+    `until_converged`, when no better trial is to be expected. None or False: not that.
     """
 
     training: TrainingSpec
@@ -144,6 +167,8 @@ class TuningSpec:
     warm_start: tuple[str, ...] = ()
     target: float | None = None
     patience: int | None = None
+    max_search_s: int | None = None
+    until_converged: bool = False
 
     def __post_init__(self) -> None:
         check_job_name(self.name, 32)
@@ -159,6 +184,9 @@ class TuningSpec:
                 raise SpecError(f"{name} has a range and a fixed value.", fix="Keep one of the two.", field=name)
         if self.max_jobs < 1 or self.max_parallel_jobs < 1:
             raise SpecError("A tuning job needs at least one trial, and one at a time.", field="max_jobs")
+        for value, field_name in ((self.patience, "patience"), (self.max_search_s, "max_search_s")):
+            if value is not None and value < 1:
+                raise SpecError(f"A search cannot end after {value}.", fix="Give 1 or more.", field=field_name)
 
     @property
     def name(self) -> str:
@@ -198,8 +226,12 @@ def spec_from_json(data: Mapping[str, Any]) -> Spec:
         values["debugger"] = DebuggerConfig(**values["debugger"])
         if values["cloud"] is not None:
             cloud = dict(values["cloud"])
+            if key := cloud.pop("kms_key", ""):  # specs of earlier versions had one for both
+                cloud |= {"output_kms_key": key, "volume_kms_key": key}
             for key in ("subnets", "security_groups"):
                 cloud[key] = tuple(cloud[key])
+            if (managed := cloud.get("managed")) is not None:
+                cloud["managed"] = ManagedDebugger(**managed)
             values["cloud"] = CloudResources(**cloud)
         return TrainingSpec(**values)
     training = spec_from_json(values["training"])

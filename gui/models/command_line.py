@@ -32,6 +32,8 @@ def command_line(spec: Spec) -> str:
             words += ["--warm-start", earlier]
         words += ["--target", repr(spec.target)] if spec.target is not None else []
         words += ["--patience", str(spec.patience)] if spec.patience is not None else []
+        words += ["--max-search-time", str(spec.max_search_s)] if spec.max_search_s is not None else []
+        words += ["--until-converged"] if spec.until_converged else []
     usual = {metric.name: metric.regex for metric in default_metrics()}
     for metric in training.metrics:
         if usual.get(metric.name) != metric.regex:
@@ -46,11 +48,13 @@ def command_line(spec: Spec) -> str:
 
 def _resources(cloud: CloudResources, max_runtime_s: int) -> list[str]:
     words = ["--engine", "sagemaker", "--instance-type", cloud.instance_type, "--volume-gb", str(cloud.volume_gb)]
-    words += ["--max-runtime", str(max_runtime_s)]
+    words += ["--instance-count", str(cloud.instance_count), "--max-runtime", str(max_runtime_s)]
     words += ["--spot"] if cloud.spot else []
     words += ["--max-wait", str(cloud.max_wait_s)] if cloud.max_wait_s is not None else []
     words += [part for subnet in cloud.subnets for part in ("--subnet", subnet)]
     words += [part for group in cloud.security_groups for part in ("--security-group", group)]
     words += ["--network-isolation"] if cloud.network_isolation else []
-    words += ["--kms-key", cloud.kms_key] if cloud.kms_key else []
+    words += ["--encrypt-traffic"] if cloud.encrypt_traffic else []
+    words += ["--output-kms-key", cloud.output_kms_key] if cloud.output_kms_key else []
+    words += ["--volume-kms-key", cloud.volume_kms_key] if cloud.volume_kms_key else []
     return words + [part for key, value in sorted(cloud.tags.items()) for part in ("--tag", f"{key}={value}")]

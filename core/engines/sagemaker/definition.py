@@ -6,20 +6,29 @@ containers' sagemaker-training toolkit reads. A trial has no ContainerEntrypoint
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.debugger.defaults import job_variables
+from core.engines.sagemaker.managed import check_managed, members
 from core.errors import SpecError
 from core.jobs.specs import CloudResources, Spec, Strategy, TrainingSpec, TuningSpec
 from core.tuning.modes import choices, over_features
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange
+from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, combinations
 from training_scripts.job import SYNCED
 
 TAG = "sagehound"
 MAX_ENVIRONMENT_VALUE = 512
 MAX_HYPERPARAMETERS = 100
+MAX_PARENTS = 5
+MIN_PATIENCE = 3
+SEARCH_SECONDS = (120, 15_768_000)
+"""The shortest and the longest limit of a search's run time that the API takes."""
+
+# Families with disks of their own, after AWS's table of instance types: NVMe in GPU machines, and those with a "d".
+_OWN_DISK = re.compile(r"ml\.(g4dn|g5|g6e?|gr6|p3dn|p4de?|p5(e|en)?|p6-\w+|trn\w+|[cmr]\d[a-z]*d[a-z]*)\.")
 _OWN = ("sagemaker_", "_tuning_")
 
 
@@ -27,7 +36,8 @@ _OWN = ("sagemaker_", "_tuning_")
 class Surroundings:
     """What a request needs besides the spec.
 
-    `channels` maps names to s3:// prefixes; `checkpoints` is the job's own s3:// prefix.
+    `channels` maps names to s3:// prefixes; `checkpoints` is the job's own s3:// prefix; `kms_key` encrypts output and
+    disk where the spec names no other key.
     """
 
     role_arn: str
@@ -39,6 +49,7 @@ class Surroundings:
     channels: Mapping[str, str]
     region: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    kms_key: str = ""
 
 
 def check(spec: Spec) -> None:
@@ -61,6 +72,7 @@ def check(spec: Spec) -> None:
             "Allow a longer wait.",
             field="max_wait_s",
         )
+    check_managed(spec)
     searched = len(spec.ranges) if isinstance(spec, TuningSpec) else 0
     if len(training.hyperparameters) + searched + 4 > MAX_HYPERPARAMETERS:
         raise SpecError(
@@ -74,15 +86,65 @@ def check(spec: Spec) -> None:
                 "Choose fewer rules or fewer parameters.",
                 field="debugger",
             )
-    if isinstance(spec, TuningSpec) and spec.strategy is Strategy.GRID:
-        for item in spec.ranges:
-            if not isinstance(item, CategoricalRange):
-                raise SpecError(
-                    f"Grid cannot search {item.name} on SageMaker.",
-                    "There it takes categorical ranges only.",
-                    "Make the range Categorical, or take another strategy.",
-                    field=item.name,
-                )
+    if cloud.volume_kms_key and has_own_disk(cloud.instance_type):
+        raise SpecError(
+            f"{cloud.instance_type} takes no key for its disk.",
+            "It has a disk of its own, which its hardware encrypts.",
+            "Give no key for the disk.",
+            field="volume_kms_key",
+        )
+    if isinstance(spec, TuningSpec):
+        _check_search(spec)
+
+
+def _check_search(spec: TuningSpec) -> None:
+    if spec.patience is not None and spec.patience < MIN_PATIENCE:
+        raise SpecError(
+            f"SageMaker does not give a search up after {spec.patience} trials.",
+            f"It waits for {MIN_PATIENCE} without a better one at least.",
+            f"Give a patience of {MIN_PATIENCE} or more.",
+            field="patience",
+        )
+    shortest, longest = SEARCH_SECONDS
+    if spec.max_search_s is not None and not shortest <= spec.max_search_s <= longest:
+        raise SpecError(
+            f"SageMaker does not end a search after {spec.max_search_s} s.",
+            f"It takes from {shortest} s to {longest // 86_400} days.",
+            "Give a time between them, or none.",
+            field="max_search_s",
+        )
+    if len(spec.warm_start) > MAX_PARENTS:
+        raise SpecError(
+            f"A search on SageMaker cannot learn from {len(spec.warm_start)} earlier ones.",
+            fix=f"Name {MAX_PARENTS} or fewer.",
+            field="warm_start",
+        )
+    if spec.strategy is Strategy.GRID:
+        _check_grid(spec)
+
+
+def _check_grid(spec: TuningSpec) -> None:
+    for item in spec.ranges:
+        if not isinstance(item, CategoricalRange):
+            raise SpecError(
+                f"Grid cannot search {item.name} on SageMaker.",
+                "There it takes categorical ranges only.",
+                "Make the range Categorical, or take another strategy.",
+                field=item.name,
+            )
+    total = combinations(spec.ranges) or 0
+    if total > spec.max_jobs:
+        raise SpecError(
+            f"{spec.max_jobs} trials are fewer than the grid's {total:,} combinations.",
+            "On SageMaker a grid is tried whole, and paid for.",
+            f"Allow {total:,} trials, make the grid coarser, or take another strategy.",
+            field="max_jobs",
+        )
+
+
+def has_own_disk(instance_type: str) -> bool:
+    """Whether an instance type's disk comes with the machine: it is encrypted already, and takes no key."""
+    return _OWN_DISK.match(instance_type) is not None
 
 
 def training_request(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
@@ -91,6 +153,7 @@ def training_request(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]
         "TrainingJobName": spec.name,
         "HyperParameters": {**spec.hyperparameters, **_own_hyperparameters(around)},
         **_definition(spec, around),
+        **members(spec, around),
         "Tags": tags(spec),
     }
 
@@ -120,15 +183,6 @@ def tags(spec: TrainingSpec) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in asked.items()]
 
 
-def differences(asked: Mapping[str, Any], described: Mapping[str, Any]) -> list[str]:
-    """Where what AWS recorded is not what was asked, one sentence each; what AWS adds by itself is none."""
-    skipped = {"Tags", "TrainingJobDefinition"}
-    found = list(_differences({key: value for key, value in asked.items() if key not in skipped}, described, ""))
-    if "TrainingJobDefinition" in asked:
-        found += _differences(asked["TrainingJobDefinition"], described.get("TrainingJobDefinition", {}), "")
-    return found
-
-
 def own_hyperparameter(name: str) -> bool:
     """Whether a hyperparameter is the container's, not the training script's."""
     return name.startswith(_OWN)
@@ -143,8 +197,10 @@ def _definition(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
         "VolumeSizeInGB": cloud.volume_gb,
     }
     output: dict[str, Any] = {"S3OutputPath": around.output}
-    if cloud.kms_key:
-        instance["VolumeKmsKeyId"] = output["KmsKeyId"] = cloud.kms_key
+    if key := cloud.output_kms_key or around.kms_key:
+        output["KmsKeyId"] = key
+    if (key := cloud.volume_kms_key or around.kms_key) and not has_own_disk(cloud.instance_type):
+        instance["VolumeKmsKeyId"] = key
     stopping: dict[str, Any] = {"MaxRuntimeInSeconds": spec.max_runtime_s}
     if cloud.spot:
         stopping["MaxWaitTimeInSeconds"] = cloud.max_wait_s or 2 * spec.max_runtime_s
@@ -160,6 +216,7 @@ def _definition(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
         "ResourceConfig": instance,
         "StoppingCondition": stopping,
         "EnableNetworkIsolation": cloud.network_isolation,
+        "EnableInterContainerTrafficEncryption": cloud.encrypt_traffic,
         "EnableManagedSpotTraining": cloud.spot,
         "CheckpointConfig": {"S3Uri": around.checkpoints},
         "Environment": {**job_variables(spec.debugger, watch=True), SYNCED: "1", **around.environment},
@@ -191,6 +248,8 @@ def _tuning_config(spec: TuningSpec) -> dict[str, Any]:
     limits: dict[str, Any] = {"MaxParallelTrainingJobs": min(spec.max_parallel_jobs, spec.max_jobs)}
     if spec.strategy is not Strategy.GRID:  # there it must be the number of combinations, or be left out
         limits["MaxNumberOfTrainingJobs"] = spec.max_jobs
+    if spec.max_search_s is not None:
+        limits["MaxRuntimeInSeconds"] = spec.max_search_s
     config: dict[str, Any] = {
         "Strategy": str(spec.strategy),
         "HyperParameterTuningJobObjective": {
@@ -209,7 +268,9 @@ def _tuning_config(spec: TuningSpec) -> dict[str, Any]:
     if spec.target is not None:
         criteria["TargetObjectiveMetricValue"] = spec.target
     if spec.patience is not None:
-        criteria["BestObjectiveNotImproving"] = {"MaxNumberOfTrainingJobsNotImproving": max(3, spec.patience)}
+        criteria["BestObjectiveNotImproving"] = {"MaxNumberOfTrainingJobsNotImproving": spec.patience}
+    if spec.until_converged:
+        criteria["ConvergenceDetected"] = {"CompleteOnConvergence": "Enabled"}
     if criteria:
         config["TuningJobCompletionCriteria"] = criteria
     return config
@@ -234,16 +295,3 @@ def _ranges(spec: TuningSpec) -> dict[str, list[dict[str, Any]]]:
                     }
                 )
     return ranges
-
-
-def _differences(asked: Any, described: Any, path: str) -> Iterator[str]:
-    if isinstance(asked, Mapping) and isinstance(described, Mapping):
-        for key, value in asked.items():
-            # AWS leaves out what is false or empty; a zero it keeps.
-            if key in described or not (value is False or value in ("", [], {})):
-                yield from _differences(value, described.get(key), f"{path}.{key}" if path else key)
-    elif isinstance(asked, list) and isinstance(described, list) and len(asked) == len(described):
-        for number, (left, right) in enumerate(zip(asked, described, strict=True)):
-            yield from _differences(left, right, f"{path}[{number}]")
-    elif asked != described:
-        yield f"{path}: asked {asked!r}, AWS recorded {'nothing' if described is None else repr(described)}."

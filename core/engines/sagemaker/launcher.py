@@ -8,16 +8,20 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.connect import role_arn
-from core.engines.sagemaker.definition import Surroundings, differences, training_request, tuning_request
+from core.engines.sagemaker.definition import Surroundings, training_request, tuning_request
+from core.engines.sagemaker.eligibility import Eligibility
 from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.images import training_image
 from core.engines.sagemaker.layout import split_uri
+from core.engines.sagemaker.managed import managed_of, without_managed
 from core.engines.sagemaker.place import Place
+from core.engines.sagemaker.readback import differences
 from core.engines.sagemaker.source import Source, training_source
 from core.errors import SpecError, WeightsUnavailable
 from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
@@ -27,7 +31,6 @@ from core.tuning.ranges import CategoricalRange
 _DEFAULTS = {"backbone": "efficientnet_lite0", "weights": "default", "mode": "head", "features": "auto", "seed": "0"}
 _DECISIVE = ("backbone", "weights", "mode", "features")
 _COMPLETE = "complete.json"
-FEATURES_SECONDS = 6 * 3600
 _logger = logging.getLogger(__name__)
 
 
@@ -45,6 +48,7 @@ class Launcher:
 
         Raises:
             SpecError: the name is taken.
+            ManagedRefused: the account may not have AWS's Debugger, which the spec asks for.
             EngineError: AWS refused.
         """
         training = _training(spec)
@@ -59,11 +63,12 @@ class Launcher:
             try:
                 if isinstance(spec, TuningSpec):
                     request = tuning_request(spec, around)
-                    client.create_hyper_parameter_tuning_job(**request)
+                    made = client.create_hyper_parameter_tuning_job(**request)["HyperParameterTuningJobArn"]
                     described = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=spec.name)
                 else:
                     request = training_request(spec, around)
-                    client.create_training_job(**request)
+                    with self._asking_for_managed(spec):
+                        made = client.create_training_job(**request)["TrainingJobArn"]
                     described = client.describe_training_job(TrainingJobName=spec.name)
             except client.exceptions.ResourceInUse as error:
                 raise SpecError(
@@ -72,9 +77,23 @@ class Launcher:
                     "Choose another name.",
                     field="name",
                 ) from error
-        found = differences(request, described)
+        return self._differences(spec.name, request, described, made)
+
+    def _asking_for_managed(self, spec: Spec) -> AbstractContextManager[None]:
+        """Whether AWS's Debugger is to be had is known after the first job that asks for it."""
+        if managed_of(spec) is None:
+            return nullcontext()
+        return Eligibility(self._paths).asking(self._aws.account, spec.name)
+
+    def _differences(self, name: str, request: Mapping[str, Any], described: Mapping[str, Any], arn: str) -> list[str]:
+        recorded = dict(described)
+        try:
+            recorded["Tags"] = self._aws.sagemaker.list_tags(ResourceArn=arn)["Tags"]
+        except Exception as error:  # the job runs: what cannot be compared ends nothing
+            _logger.warning("the tags of %s could not be read back: %s", name, error)
+        found = differences(request, recorded)
         for sentence in found:
-            _logger.warning("%s: %s", spec.name, sentence)
+            _logger.warning("%s: %s", name, sentence)
         return found
 
     def features_key(self, spec: Spec) -> str:
@@ -125,15 +144,16 @@ class Launcher:
                 Bucket=self._place.bucket,
                 Key=self._place.key("features", key, _COMPLETE),
                 Body=json.dumps({"uri": uri}).encode("utf-8"),
+                **self._place.encryption,
             )
         return uri
 
-    def launch_features(self, spec: Spec, key: str) -> str:
-        """Create the job that computes the features of a key; returns its name.
+    def launch_features(self, spec: Spec, key: str) -> tuple[str, list[str]]:
+        """Create the job that computes the features of a key; returns its name, and what AWS recorded otherwise.
 
         It writes to a prefix of its own: two that compute the same at once must not mix their files.
         """
-        training = _training(spec)
+        training = _training(without_managed(spec))
         asked = {**_DEFAULTS, **training.hyperparameters}
         name = f"{spec.name}-features"[:63].rstrip("-")
         job = dataclasses.replace(
@@ -141,7 +161,6 @@ class Launcher:
             name=name,
             hyperparameters={key: asked[key] for key in ("backbone", "weights", "seed")},
             debugger=DebuggerConfig(enabled=False, profiler=False),
-            max_runtime_s=FEATURES_SECONDS,
         )
         channels = dict(training.channels)
         if weights := self._put_weights(spec):
@@ -150,10 +169,13 @@ class Launcher:
         around = dataclasses.replace(around, checkpoints=f"{self._place.uri('features', key, name)}/")
         with translated(f"The frozen features of {spec.name} could not be started.", self._aws.profile):
             client = self._aws.sagemaker
+            request, made = training_request(job, around), ""
             # If it is there it was created before this program ended; it is described from now on.
             with suppress(client.exceptions.ResourceInUse):
-                client.create_training_job(**training_request(job, around))
-        return name
+                made = client.create_training_job(**request)["TrainingJobArn"]
+            described = client.describe_training_job(TrainingJobName=name)
+        found = self._differences(name, request, described, made) if made else []
+        return name, [f"{name}: {sentence}" for sentence in found]
 
     def checkpoints(self, name: str) -> str:
         """The s3:// prefix that a job's checkpoint folder is synced with."""
@@ -174,6 +196,7 @@ class Launcher:
             checkpoints=self.checkpoints(name),
             channels=channels,
             region=self._aws.region,
+            kms_key=self._place.kms_key,
         )
 
     def _scripts(self, training: TrainingSpec) -> Source:
@@ -230,7 +253,9 @@ class Launcher:
             return
         checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
         with translated("The job's files could not be put into S3.", self._aws.profile):
-            self._aws.client("s3").put_object(Bucket=self._place.bucket, Key=key, Body=content, ChecksumSHA256=checksum)
+            self._aws.client("s3").put_object(
+                Bucket=self._place.bucket, Key=key, Body=content, ChecksumSHA256=checksum, **self._place.encryption
+            )
 
     def _exists(self, key: str) -> bool:
         from botocore.exceptions import ClientError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from core.engines.sagemaker.place import Place
 from core.errors import EngineError
 from core.settings import SettingsFile
 
@@ -18,7 +19,7 @@ KEY = "sagemaker"
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Profile ("": the default credentials), region ("": the profile's), bucket, role, prefix and image."""
+    """Profile ("": the default credentials), region ("": the profile's), bucket, role, prefix, image and KMS key."""
 
     profile: str = ""
     region: str = ""
@@ -26,6 +27,7 @@ class Connection:
     role: str = ""
     prefix: str = "sagehound"
     image: str = ""
+    kms_key: str = ""
 
     @classmethod
     def recall(cls, settings: SettingsFile) -> Connection:
@@ -37,6 +39,11 @@ class Connection:
     def remember(self, settings: SettingsFile) -> None:
         """Use this one from now on, where no other is named."""
         settings.remember(KEY, asdict(self))
+
+    @property
+    def place(self) -> Place:
+        """Where jobs of this connection run and lie."""
+        return Place(self.bucket, self.role, self.prefix, self.image, self.kms_key)
 
     def changed(self, **given: Any) -> Connection:
         """This connection with what was given (not None) in its place."""
@@ -51,14 +58,12 @@ def open_engine(connection: Connection, paths: AppPaths, store: Store) -> SageMa
     """
     from core.engines.sagemaker.aws import Aws
     from core.engines.sagemaker.engine import SageMakerEngine
-    from core.engines.sagemaker.place import Place
 
     for name, value, option in (("bucket", connection.bucket, "--bucket"), ("role", connection.role, "--role")):
         if not value:
             raise EngineError(
                 f"No {name} is chosen for SageMaker.",
                 "Jobs there read from and write to a bucket of yours, with the rights of an execution role.",
-                f"Give {option}; `sagehound preflight` lists what there is.",
+                f"Give {option}; `sagehound preflight --{name}s` lists what there is.",
             )
-    place = Place(connection.bucket, connection.role, connection.prefix, connection.image)
-    return SageMakerEngine(paths, store, Aws(connection.profile, connection.region), place)
+    return SageMakerEngine(paths, store, Aws(connection.profile, connection.region), connection.place)

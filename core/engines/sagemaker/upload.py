@@ -1,7 +1,8 @@
 """Upload a dataset version to S3: many requests at once, only what is new, each object checked by its SHA-256.
 
-What was sent is kept in an index object beside the versions, so that an upload that broke off goes on where it was,
-and a new version of a dataset sends its new pictures only: the others are copied inside S3. Nothing is deleted.
+What was sent is kept in an index object beside the versions, so that a new version of a dataset sends its new pictures
+only: the others are copied inside S3. An upload that broke off, even between two saves of the index, goes on where it
+was: what lies in S3 and is not in the index is asked for its checksum. Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.gate import Gate
 from core.engines.sagemaker.layout import CHANNEL_FILE, channel_keys, channel_manifest, join
+from core.engines.sagemaker.place import encryption
 from core.errors import Cancelled, DatasetError
 from core.progress import CancelToken, Progress, Report, ignore_progress
 
@@ -75,7 +77,7 @@ def upload(
     cancel: CancelToken | None = None,
     *,
     paused: Callable[[], bool] = lambda: False,
-    encryption: Mapping[str, str] | None = None,
+    kms_key: str = "",
     threads: int = 32,
 ) -> UploadResult:
     """Put a dataset version under s3://bucket/prefix/<version>/<channel>/<class>/<file>.
@@ -83,16 +85,15 @@ def upload(
     Args:
         client: a boto3 S3 client; its connection pool should hold `threads` connections.
         paused: while it is true, no new object is begun.
-        encryption: arguments of PutObject, for instance ServerSideEncryption and SSEKMSKeyId.
+        kms_key: encrypts the objects (SSE-KMS); what lies there under another key is copied onto itself with this one.
+            "": the bucket's own encryption.
 
     Raises:
         Cancelled: through `cancel`; what was sent stays, and is not sent again.
         DatasetError: a picture is gone or not what it was at the scan.
         EngineError: S3 refused, or could not be reached for longer than the retries last.
     """
-    return _Upload(
-        manifest, client, bucket, prefix, report, cancel or CancelToken(), paused, dict(encryption or {})
-    ).run(threads)
+    return _Upload(manifest, client, bucket, prefix, report, cancel or CancelToken(), paused, kms_key).run(threads)
 
 
 class _Upload:
@@ -105,24 +106,27 @@ class _Upload:
         report: Report,
         cancel: CancelToken,
         paused: Callable[[], bool],
-        encryption: dict[str, str],
+        kms_key: str,
     ) -> None:
         self._manifest, self._client, self._bucket, self._prefix = manifest, client, bucket, prefix.strip("/")
-        self._report, self._cancel, self._paused, self._encryption = report, cancel, paused, encryption
+        self._report, self._cancel, self._paused = report, cancel, paused
+        self._kms_key, self._encryption = kms_key, encryption(kms_key)
         self._base = join(self._prefix, manifest.version)
         self._lock = threading.Lock()
         self._gate = Gate()
-        self._index: dict[str, str] = {}
+        self._index: dict[str, str] = {}  # by key: the SHA-256, and the KMS key behind a blank if there is one
+        self._there: set[str] = set()
         self._sent = self._copied = self._kept = self._bytes = self._work = 0
         self._total = self._total_bytes = 0
         self._started = self._told = self._saved = time.monotonic()
         self._failure: BaseException | None = None
+        self._noted = False
 
     def run(self, threads: int) -> UploadResult:
         self._report(Progress(0, None, "Comparing with what is in S3"))
         with translated("The dataset could not be uploaded."):
             self._index = self._load_index()
-            there = self._listing()
+            self._there = self._listing()
             keys = {split: channel_keys(self._manifest, split) for split in self._manifest.splits}
             pictures = [
                 _Task(join(self._base, split, key), entry.sha256, self._manifest.path_of(entry))
@@ -130,23 +134,23 @@ class _Upload:
                 for key, entry in entries.items()
             ]
             manifests = [self._channel_task(split, entries) for split, entries in keys.items()]
-            missing = self._sized(self._without(pictures, there))
+            missing = self._sized(self._without(pictures))
             self._kept = len(pictures) - len(missing)
             self._total, self._total_bytes = len(pictures), sum(task.size for task in missing)
+            late = self._without(manifests)
             try:
                 self._send_all(missing, threads)
-                self._send_all(self._without(manifests, there), len(manifests))  # last: a channel is then whole
+                self._send_all(late, len(late))  # last: a channel is then whole
             finally:
-                if self._sent or self._copied:
+                if self._noted:
                     self._save_index()
         self._tell(force=True)
         channels = {split: f"s3://{self._bucket}/{join(self._base, split)}" for split in keys}
-        files = self._sent - len(self._without(manifests, there))
         return UploadResult(
             f"s3://{self._bucket}/{self._base}",
             channels,
             self._total,
-            files,
+            self._sent,
             self._copied,
             self._kept,
             self._bytes,
@@ -158,11 +162,13 @@ class _Upload:
         key = join(self._base, split, CHANNEL_FILE)
         return _Task(key, hashlib.sha256(content).hexdigest(), None, content, len(content))
 
-    def _without(self, tasks: Iterable[_Task], there: set[str]) -> list[_Task]:
-        """The tasks whose object is not there with that content."""
-        return [
-            task for task in tasks if not (task.key in there and self._index.get(self._own(task.key)) == task.sha256)
-        ]
+    def _without(self, tasks: Iterable[_Task]) -> list[_Task]:
+        """The tasks whose object is not known to be there with that content and under that key."""
+        return [task for task in tasks if not (task.key in self._there and self._is_known(task))]
+
+    def _is_known(self, task: _Task) -> bool:
+        sha256, _, key = self._index.get(self._own(task.key), "").partition(" ")
+        return sha256 == task.sha256 and (not self._kms_key or key == self._kms_key)
 
     def _sized(self, tasks: list[_Task]) -> list[_Task]:
         found = []
@@ -178,11 +184,15 @@ class _Upload:
         """Send all of them, or raise what went wrong first."""
         queue = deque(tasks)
         # What an earlier version of the dataset has is copied inside S3.
-        known = {sha256: key for key, sha256 in self._index.items()}
+        known = {value.partition(" ")[0]: key for key, value in self._index.items()}
         count = max(1, min(threads, self._gate.high, len(tasks)))
         with ThreadPoolExecutor(count, thread_name_prefix="sagehound-upload") as pool:
-            for future in [pool.submit(self._worker, queue, known) for _ in range(count)]:
-                future.result()
+            try:
+                for future in [pool.submit(self._worker, queue, known) for _ in range(count)]:
+                    future.result()
+            except BaseException:  # Ctrl-C: the pool waits for its threads, so they must end
+                self._cancel.cancel()
+                raise
         if self._failure is not None:
             raise self._failure
         self._cancel.raise_if_cancelled()
@@ -212,11 +222,14 @@ class _Upload:
         throttled = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
+                if self._is_there(task):
+                    self._note(task, "kept")
+                    return throttled
                 source = known.get(task.sha256)
                 copied = source is not None and task.file is not None and self._copy(source, task)
                 if not copied:
                     self._put(task)
-                self._note(task, copied)
+                self._note(task, "copied" if copied else "sent")
                 return throttled
             except Exception as error:
                 code = code_of(error)
@@ -227,6 +240,15 @@ class _Upload:
                 if self._cancel.cancelled:
                     raise Cancelled from None
         return throttled
+
+    def _is_there(self, task: _Task) -> bool:
+        """Whether an object that the index does not know is what it is to be, by the checksum that S3 keeps of it."""
+        if task.key not in self._there or self._own(task.key) in self._index:
+            return False
+        head = self._client.head_object(Bucket=self._bucket, Key=task.key, ChecksumMode="ENABLED")
+        if head.get("ChecksumSHA256") != _base64(task.sha256):
+            return False
+        return not self._kms_key or str(head.get("SSEKMSKeyId", "")).endswith(self._kms_key)
 
     def _copy(self, source: str, task: _Task) -> bool:
         """Copy what is in S3 already; False if it is not there any more."""
@@ -262,7 +284,7 @@ class _Upload:
             Bucket=self._bucket,
             Key=task.key,
             Body=content,
-            ChecksumSHA256=base64.b64encode(bytes.fromhex(task.sha256)).decode(),
+            ChecksumSHA256=_base64(task.sha256),
             **self._encryption,
         )
 
@@ -277,12 +299,15 @@ class _Upload:
             str(file), self._bucket, task.key, ExtraArgs=extra, Config=TransferConfig(max_concurrency=4)
         )
 
-    def _note(self, task: _Task, copied: bool) -> None:
+    def _note(self, task: _Task, how: str) -> None:
         with self._lock:
-            self._index[self._own(task.key)] = task.sha256
-            self._copied += copied
-            self._sent += not copied
-            self._bytes += 0 if copied else task.size
+            self._index[self._own(task.key)] = f"{task.sha256} {self._kms_key}".strip()
+            if task.file is not None:  # pictures count, manifests do not
+                self._kept += how == "kept"
+                self._copied += how == "copied"
+                self._sent += how == "sent"
+                self._bytes += task.size if how == "sent" else 0
+            self._noted = True
             self._work += task.size
             save = time.monotonic() - self._saved > _SAVE_EVERY_S
             if save:
@@ -326,6 +351,10 @@ class _Upload:
             data = {"format": 1, "objects": dict(self._index)}
         body = gzip.compress(json.dumps(data, ensure_ascii=False).encode("utf-8"), compresslevel=1)
         self._client.put_object(Bucket=self._bucket, Key=join(self._prefix, INDEX), Body=body, **self._encryption)
+
+
+def _base64(sha256: str) -> str:
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
 def _mb(count: float) -> str:

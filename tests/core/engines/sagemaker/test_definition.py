@@ -15,10 +15,11 @@ from botocore.validate import ParamValidator
 from core.engines.sagemaker.definition import (
     Surroundings,
     check,
-    differences,
+    has_own_disk,
     training_request,
     tuning_request,
 )
+from core.engines.sagemaker.readback import differences
 from core.engines.sagemaker.source import FEATURES_PROGRAM, Source, pack, training_source
 from core.errors import SpecError
 from core.jobs.specs import (
@@ -44,14 +45,16 @@ AROUND = Surroundings(
     region="eu-west-1",
 )
 CLOUD = CloudResources(
-    instance_type="ml.g5.xlarge",
+    instance_type="ml.m5.xlarge",
     volume_gb=55,
     spot=True,
     max_wait_s=7200,
     subnets=("subnet-0123456789abcdef0",),
     security_groups=("sg-0123456789abcdef0",),
     network_isolation=True,
-    kms_key="arn:aws:kms:eu-west-1:1:key/2",
+    encrypt_traffic=True,
+    output_kms_key="arn:aws:kms:eu-west-1:1:key/2",
+    volume_kms_key="arn:aws:kms:eu-west-1:1:key/3",
     tags={"team": "birds"},
 )
 TRAINING = TrainingSpec(
@@ -78,6 +81,8 @@ TUNING = TuningSpec(
     warm_start=("earlier",),
     target=0.0,
     patience=5,
+    max_search_s=7200,
+    until_converged=True,
 )
 
 
@@ -97,20 +102,34 @@ def test_everything_that_was_asked_is_in_the_training_request():
         "sagemaker_region": "eu-west-1",
     }
     assert request["ResourceConfig"] == {
-        "InstanceType": "ml.g5.xlarge",
+        "InstanceType": "ml.m5.xlarge",
         "InstanceCount": 1,
         "VolumeSizeInGB": 55,
-        "VolumeKmsKeyId": CLOUD.kms_key,
+        "VolumeKmsKeyId": CLOUD.volume_kms_key,
     }
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200}
     assert request["EnableManagedSpotTraining"] is True
     assert request["EnableNetworkIsolation"] is True
     assert request["VpcConfig"]["Subnets"] == list(CLOUD.subnets)
-    assert request["OutputDataConfig"]["KmsKeyId"] == CLOUD.kms_key
+    assert request["EnableInterContainerTrafficEncryption"] is True
+    assert request["OutputDataConfig"]["KmsKeyId"] == CLOUD.output_kms_key
     assert {"Key": "team", "Value": "birds"} in request["Tags"]
     assert {"Key": "sagehound:dataset", "Value": "abc123"} in request["Tags"]
     uris = {c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"] for c in request["InputDataConfig"]}
     assert uris == {"train": "s3://b/d/train/", "valid": "s3://b/d/valid/"}
+
+
+def test_the_connections_key_serves_where_no_other_is_named():
+    around = dataclasses.replace(AROUND, kms_key="alias/ours")
+    plain = dataclasses.replace(TRAINING, cloud=CloudResources("ml.m5.xlarge"))
+    request = training_request(plain, around)
+    assert (request["OutputDataConfig"]["KmsKeyId"], request["ResourceConfig"]["VolumeKmsKeyId"]) == ("alias/ours",) * 2
+    assert training_request(TRAINING, around)["OutputDataConfig"]["KmsKeyId"] == CLOUD.output_kms_key
+    own_disk = dataclasses.replace(TRAINING, cloud=CloudResources("ml.g5.xlarge"))
+    assert "VolumeKmsKeyId" not in training_request(own_disk, around)["ResourceConfig"]  # AWS refuses one there
+    types = ("ml.g4dn.xlarge", "ml.m5d.large", "ml.c6id.large", "ml.p4d.24xlarge", "ml.trn1.2xlarge")
+    assert all(map(has_own_disk, types))
+    assert not any(map(has_own_disk, ("ml.m5.large", "ml.c5.xlarge", "ml.p3.2xlarge", "ml.c5n.xlarge", "ml.r5.large")))
 
 
 def test_a_job_and_a_trial_get_the_same_definition():
@@ -128,7 +147,9 @@ def test_ranges_seed_target_and_warm_start_reach_aws_even_where_they_are_zero():
     assert config["TuningJobCompletionCriteria"] == {
         "TargetObjectiveMetricValue": 0.0,
         "BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 5},
+        "ConvergenceDetected": {"CompleteOnConvergence": "Enabled"},
     }
+    assert config["ResourceLimits"]["MaxRuntimeInSeconds"] == 7200
     assert config["TrainingJobEarlyStoppingType"] == "Auto"
     ranges = config["ParameterRanges"]
     assert ranges["IntegerParameterRanges"] == [
@@ -161,7 +182,20 @@ def test_maximize_hyperband_and_grid():
     [
         (dataclasses.replace(TRAINING, cloud=dataclasses.replace(CLOUD, instance_count=2)), "instance_count"),
         (dataclasses.replace(TRAINING, max_runtime_s=9000), "max_wait_s"),
+        (
+            dataclasses.replace(TRAINING, cloud=dataclasses.replace(CLOUD, instance_type="ml.g5.xlarge")),
+            "volume_kms_key",
+        ),
         (dataclasses.replace(TUNING, strategy=Strategy.GRID, early_stopping=False), "learning_rate"),
+        (
+            dataclasses.replace(
+                TUNING, ranges=(CategoricalRange("x", ("a", "b")),), strategy=Strategy.GRID, max_jobs=1
+            ),
+            "max_jobs",
+        ),
+        (dataclasses.replace(TUNING, patience=2), "patience"),
+        (dataclasses.replace(TUNING, max_search_s=60), "max_search_s"),
+        (dataclasses.replace(TUNING, warm_start=tuple("abcdef")), "warm_start"),
         (
             dataclasses.replace(
                 TRAINING, debugger=DebuggerConfig(rules={f"Rule{n}": {"threshold": "1"} for n in range(40)})
@@ -195,6 +229,12 @@ def test_differences_between_asked_and_recorded_are_sentences():
         f"VpcConfig: asked {asked['VpcConfig']!r}, AWS recorded nothing.",
     ]
     assert differences(asked, dict(asked)) == []
+    flags = {"EnableNetworkIsolation": True, "EnableInterContainerTrafficEncryption": True}
+    unasked = training_request(dataclasses.replace(TRAINING, cloud=CloudResources()), AROUND)
+    assert differences(unasked, {**unasked, **flags}) == [f"{name}: asked False, AWS recorded True." for name in flags]
+    assert differences(unasked, {key: value for key, value in unasked.items() if value is not False}) == []
+    untagged = {**asked, "Tags": [tag for tag in asked["Tags"] if tag["Key"] != "team"]}
+    assert differences(asked, untagged) == ["Tags.team: asked 'birds', AWS recorded nothing."]
     tuned = tuning_request(TUNING, AROUND)
     lost = {**tuned, "HyperParameterTuningJobConfig": {**tuned["HyperParameterTuningJobConfig"]}}
     del lost["HyperParameterTuningJobConfig"]["RandomSeed"]
