@@ -58,6 +58,7 @@ class _Session:
         try:
             if only != "debugger":
                 self._main_job()
+                self._running_job()
             self._failing_job()
             self._imported_job()
         finally:
@@ -86,9 +87,6 @@ class _Session:
         tuning.start()
         self._wait(lambda: window.shown == "jobs", "the job's start")
         name = self._workbench.engine.jobs()[0].name
-        self._wait(lambda: len(self._finished(name)) >= 3, "three trials")
-        self._settle(0.5)
-        self._take("jobs-running")
         self._wait(lambda: self._workbench.engine.job(name).status.is_final, "the end of the tuning job")
         self._settle(3)
         self._take("jobs")
@@ -110,6 +108,27 @@ class _Session:
         predict.take(pictures)
         self._settle(6)
         self._take("predict-many")
+
+    def _running_job(self) -> None:
+        """A search of long trials, in its middle; it is stopped after the picture."""
+        from core.dataset import sample_path
+        from core.jobs.contract import default_metrics
+        from core.jobs.specs import TrainingSpec, TuningSpec
+        from core.tuning.ranges import ContinuousRange, Scaling
+
+        manifest = self._workbench.split(self._workbench.scan(sample_path()))
+        training = TrainingSpec("clipart-long-search", {}, {"num_epochs": "400"}, default_metrics())
+        ranges = (ContinuousRange("learning_rate", 1e-4, 3e-2, Scaling.LOGARITHMIC),)
+        name = self._workbench.launch(TuningSpec(training, ranges, max_jobs=24), manifest)
+        jobs = self._window.page("jobs")
+        self._window.show_page("jobs")
+        self._wait(lambda: len(self._finished(name)) >= 4, "four trials")
+        jobs.show_job(name)
+        self._settle(1.5)
+        self._without_toasts()
+        self._take("jobs-running")
+        self._workbench.engine.stop(name)
+        self._wait(lambda: self._workbench.engine.job(name).status.is_final, "the stop of the search")
 
     def _failing_job(self) -> None:
         """A training with a learning rate of 50, which the rules find."""

@@ -37,7 +37,16 @@ def theme(qapp) -> Iterator[Theme]:
 
 
 @pytest.fixture(autouse=True)
-def no_leaks(qapp) -> Iterator[None]:
+def collected_here(qapp) -> Iterator[None]:
+    """Garbage is collected by this thread only, as in the application: a widget that another thread ends crashes Qt."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(collected_here) -> Iterator[None]:
     """No test leaves a top-level widget or a thread of the bridge behind."""
     before = {id(widget) for widget in QApplication.topLevelWidgets()}
     yield
