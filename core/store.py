@@ -257,6 +257,16 @@ class Store:
         sql = "SELECT job, rule FROM rules WHERE json_extract(body, '$.status') = 'IssuesFound'"
         return [(row["job"], row["rule"]) for row in self._db.read(sql)]
 
+    def evaluating(self, engine: str, rules: str, since: float) -> list[str]:
+        """Jobs that ended after `since` (Unix seconds), but some rule named like `rules` (% for anything) did not."""
+        marks = ", ".join("?" * len(_FINAL))
+        sql = (
+            "SELECT DISTINCT jobs.name FROM jobs JOIN rules ON rules.job = jobs.name AND rules.rule LIKE ?"
+            " WHERE json_extract(rules.body, '$.status') IN ('InProgress', 'Stopping')"
+            f" AND jobs.engine = ? AND jobs.ended > ? AND jobs.status IN ({marks})"
+        )
+        return [row["name"] for row in self._db.read(sql, (rules, engine, since, *_FINAL))]
+
     # Datasets and speeds
 
     def remember_dataset(self, version: str, path: str, manifest: str) -> None:

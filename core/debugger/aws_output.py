@@ -2,7 +2,8 @@
 
 ProfilerReport and the profiler's rules leave `<configuration>-…/profiler-output/profiler-reports/<Rule>.json` there,
 with RuleTriggered, Violations, Details, Datapoints and RuleParameters; smdebug's `Rule` has the same report. The status
-that SageMaker shows for a rule is kept by its API alone, so here a rule that never triggered has found no issue.
+that SageMaker shows for a rule is kept by its API alone, which core/engines/sagemaker/evaluations.py asks, so here a
+rule that never triggered has found no issue.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -51,6 +53,18 @@ def aws_outcomes(source: str | Path, job: str) -> list[RuleOutcome]:
     return list(found.values())
 
 
+def with_verdicts(told: RuleOutcome, written: RuleOutcome) -> RuleOutcome:
+    """A rule's outcome by SageMaker's API, with the numbers that its rule job wrote beside it."""
+    details = told.details if written.status is RuleStatus.ERROR else f"{told.details} {written.details}"
+    return replace(
+        told,
+        details=details,
+        parameters=told.parameters or written.parameters,
+        triggered=written.triggered,
+        evaluated=written.evaluated,
+    )
+
+
 def _files(source: str | Path) -> Iterator[tuple[PurePosixPath, float, Callable[[], bytes]]]:
     """The verdicts there may be: the path from rule-output on, when it was written, and what reads it."""
     text = str(source).replace("\\", "/").rstrip("/")
@@ -84,7 +98,12 @@ def _rule_name(path: PurePosixPath) -> str:
     """The file's name in a profiler's reports; else the configuration's, which is the folder's."""
     if path.parent.name == _REPORTS or len(path.parts) < 2:
         return path.stem
-    return _MADE_UP.sub("", path.parts[0])
+    return rule_name(path.parts[0])
+
+
+def rule_name(configuration: str) -> str:
+    """The rule that a configuration is of, without what was appended to make its name a new one."""
+    return _MADE_UP.sub("", configuration)
 
 
 def _outcome(rule: str, job: str, changed: float, read: Callable[[], bytes]) -> RuleOutcome | None:
@@ -99,7 +118,7 @@ def _outcome(rule: str, job: str, changed: float, read: Callable[[], bytes]) -> 
         return None
     triggered, violations, datapoints = (_count(content.get(key)) for key in _COUNTS)
     status = RuleStatus.ISSUES_FOUND if triggered else RuleStatus.NO_ISSUES_FOUND
-    meaning, advice = _words(rule)
+    meaning, advice = words_of(rule)
     return RuleOutcome(
         job,
         rule + SUFFIX,
@@ -114,8 +133,10 @@ def _outcome(rule: str, job: str, changed: float, read: Callable[[], bytes]) -> 
     )
 
 
-def _words(rule: str) -> tuple[str, str]:
+def words_of(rule: str) -> tuple[str, str]:
     """What a rule is about and what to do, in our words; generic ones for a rule that we do not have."""
+    if rule.startswith("ProfilerReport"):
+        return "AWS's report says that the machine's time could be used better.", "Open AWS's report."
     for known in PROFILER_RULES:
         if known.name.lower() == rule.lower():
             return known.description, known.recommendation

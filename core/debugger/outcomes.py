@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from core.debugger.aws_output import FOLDER, aws_outcomes, with_verdicts
 from core.engines.base import Engine
 from core.jobs.records import RuleOutcome, TuningJob
 from core.jobs.status import RuleStatus
@@ -24,10 +25,14 @@ ORDER = (
 def job_outcomes(engine: Engine, name: str) -> list[RuleOutcome]:
     """The latest outcome of each rule of a training job, those that need attention first."""
     latest = {outcome.rule: outcome for outcome in _told(engine, name) if outcome.job == name}
-    for outcome in read_outcomes(engine.job_folder(name)):
+    folder = engine.job_folder(name)
+    for outcome in read_outcomes(folder):
         known = latest.get(outcome.rule)
         if known is None or known.time <= outcome.time:
             latest[outcome.rule] = outcome
+    for outcome in aws_outcomes(folder / FOLDER, name) if folder is not None else ():
+        known = latest.get(outcome.rule)
+        latest[outcome.rule] = outcome if known is None else with_verdicts(known, outcome)
     return in_order(list(latest.values()))
 
 

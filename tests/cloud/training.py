@@ -16,6 +16,7 @@ from core.jobs.contract import failure_reason
 from tests.cloud.account import Account
 from tests.cloud.container import Container
 from tests.cloud.faults import AwsError
+from tests.cloud.rule_jobs import RuleJobs
 from tests.cloud.storage import TRAINING_LOGS, Storage, archive
 
 FINAL = ("Completed", "Failed", "Stopped")
@@ -97,6 +98,7 @@ class TrainingJobs:
         self._root = root
         self._arn = f"arn:aws:sagemaker:{region}:{account}:training-job/"
         self._lock = threading.RLock()
+        self.rules = RuleJobs(storage, region, account)
         self.jobs: dict[str, TrainingJob] = {}
         self.planned_faults: list[tuple[re.Pattern[str], JobFaults]] = []
 
@@ -118,6 +120,7 @@ class TrainingJobs:
             faults = next((faults for pattern, faults in self.planned_faults if pattern.search(name)), JobFaults())
             moment = now()
             state = {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Starting", "CreationTime": moment}
+            state |= self.rules.begin(request)
             job = TrainingJob(
                 request, self._arn + name.lower(), root, state, faults, Container(name, root, self._storage)
             )
@@ -157,11 +160,13 @@ class TrainingJobs:
         shutil.rmtree(self._root, ignore_errors=True)
         self._storage.forget_logs()
         self.planned_faults.clear()
+        self.rules.reset()
 
     def close(self) -> None:
         """End every job and wait for its thread."""
         with self._lock:
             jobs = list(self.jobs.values())
+        self.rules.go_on.set()
         for job in jobs:
             job.container.kill()
         for job in jobs:
@@ -216,6 +221,7 @@ class TrainingJobs:
         if reason:
             job.state["FailureReason"] = reason[:1024]
         job.advance("MaxRuntimeExceeded" if job.stopping == "runtime" else status, reason, status)
+        self.rules.finish(job.request, job.state)
 
     def _train(self, job: TrainingJob) -> tuple[str, str]:
         if job.faults.reason and job.faults.after_lines is None:
@@ -259,6 +265,7 @@ class TrainingJobs:
         folder = job.container.folder
         if checkpoint:
             self._sync(folder.checkpoints, checkpoint, {})
+        self.rules.copy_tensors(job.request, folder.root)
         if job.faults.after_lines is not None and job.stopping == "fault":
             return "Failed", job.faults.reason
         if job.stopping != "Stopped" or any(folder.model.iterdir()):

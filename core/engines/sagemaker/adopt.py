@@ -11,6 +11,7 @@ from typing import Any
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.definition import TAG, own_hyperparameter
 from core.engines.sagemaker.failures import code_of, translated
+from core.engines.sagemaker.managed import managed_in
 from core.engines.sagemaker.place import CloudNotes
 from core.errors import JobNotFound, SpecError
 from core.jobs.contract import JobFolder
@@ -135,6 +136,10 @@ def training_spec(name: str, description: Description, version: str = "") -> Tra
             subnets=tuple(vpc.get("Subnets", ())),
             security_groups=tuple(vpc.get("SecurityGroupIds", ())),
             network_isolation=bool(description.get("EnableNetworkIsolation", False)),
+            encrypt_traffic=bool(description.get("EnableInterContainerTrafficEncryption", False)),
+            output_kms_key=str(description.get("OutputDataConfig", {}).get("KmsKeyId", "")),
+            volume_kms_key=str(instance.get("VolumeKmsKeyId", "")),
+            managed=managed_in(description),
         ),
     )
 
@@ -153,7 +158,7 @@ def tuning_spec(name: str, description: Description, version: str = "") -> Tunin
     ranges = _ranges(config.get("ParameterRanges") or definition.get("HyperParameterRanges") or {})
     searched = {item.name for item in ranges}
     fixed = {key: value for key, value in training.hyperparameters.items() if key not in searched}
-    limits = config.get("ResourceLimits", {})
+    limits, criteria = config.get("ResourceLimits", {}), config.get("TuningJobCompletionCriteria", {})
     parents = (description.get("WarmStartConfig") or {}).get("ParentHyperParameterTuningJobs", ())
     return TuningSpec(
         training=dataclasses.replace(training, hyperparameters=fixed),
@@ -164,7 +169,10 @@ def tuning_spec(name: str, description: Description, version: str = "") -> Tunin
         early_stopping=config.get("TrainingJobEarlyStoppingType") == "Auto",
         seed=int(config.get("RandomSeed", 0)),
         warm_start=tuple(parent["HyperParameterTuningJobName"] for parent in parents),
-        target=config.get("TuningJobCompletionCriteria", {}).get("TargetObjectiveMetricValue"),
+        target=criteria.get("TargetObjectiveMetricValue"),
+        patience=criteria.get("BestObjectiveNotImproving", {}).get("MaxNumberOfTrainingJobsNotImproving"),
+        max_search_s=limits.get("MaxRuntimeInSeconds"),
+        until_converged=criteria.get("ConvergenceDetected", {}).get("CompleteOnConvergence") == "Enabled",
     )
 
 

@@ -12,12 +12,14 @@ from filelock import FileLock
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.layout import split_uri
+from core.engines.sagemaker.place import CloudNotes
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
 from core.progress import CancelToken, Progress, Report, ignore_progress
 
 SYNC_EVERY_S = 10.0
 _STAMP = ".synced"
+_RULES_STAMP = ".rules-synced"
 
 
 def fetch_model(
@@ -95,15 +97,38 @@ def sync_output(aws: Aws, checkpoints: str, folder: JobFolder, final: bool, arti
     At most every ten seconds while it runs, and once after its end; then the results in output.tar.gz come as well.
     """
     stamp = folder.root / _STAMP
-    if stamp.exists():
-        age = time.time() - stamp.stat().st_mtime
-        if stamp.read_text(encoding="utf-8") == "final" or (age < SYNC_EVERY_S and not final):
-            return
+    if not _is_due(stamp, final):
+        return
     with FileLock(f"{stamp}.lock", timeout=600), translated("The job's output could not be read.", aws.profile):
         _sync_prefix(aws.client("s3"), f"{checkpoints.rstrip('/')}/{folder.root.name}/output/", folder.output)
         if final and artifact:
             _fetch_results(aws, artifact.removesuffix("model.tar.gz") + "output.tar.gz", folder)
         stamp.write_text("final" if final else "running", encoding="utf-8")
+
+
+def fetch_rule_output(aws: Aws, notes: CloudNotes, folder: JobFolder, final: bool) -> None:
+    """Bring what AWS's own rules wrote of a job so far into its folder; new files only.
+
+    At most every ten seconds while they work, and once after their end. What AWS's profiler measured comes as well for
+    an adopted job: one that Sagehound started has measured the same itself.
+
+    Raises:
+        EngineError: S3 refused.
+    """
+    if not notes.rule_output or not _is_due(stamp := folder.root / _RULES_STAMP, final):
+        return
+    folder.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{stamp}.lock", timeout=600), translated("AWS's report could not be fetched.", aws.profile):
+        for part in ("rule-output", *(("profiler-output",) if notes.adopted else ())):
+            _sync_prefix(aws.client("s3"), f"{notes.rule_output}/{part}", folder.root / part)
+        stamp.write_text("final" if final else "running", encoding="utf-8")
+
+
+def _is_due(stamp: Path, final: bool) -> bool:
+    if not stamp.exists():
+        return True
+    age = time.time() - stamp.stat().st_mtime
+    return stamp.read_text(encoding="utf-8") != "final" and (final or age >= SYNC_EVERY_S)
 
 
 def _sync_prefix(client: Any, uri: str, folder: Path) -> None:

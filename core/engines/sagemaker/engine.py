@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 from core.engines.base import Capabilities, Endpoint, Engine
 from core.engines.local.logtail import read_lines
 from core.engines.sagemaker.adopt import Found, adopt, list_jobs
-from core.engines.sagemaker.artifacts import fetch_model, sync_output
+from core.engines.sagemaker.artifacts import fetch_model, fetch_rule_output, sync_output
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.connect import role_arn
 from core.engines.sagemaker.definition import check
+from core.engines.sagemaker.eligibility import Eligibility
 from core.engines.sagemaker.endpoints import Endpoints, Hosting
+from core.engines.sagemaker.evaluations import evaluating
 from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.forecast import CloudForecast, cloud_forecast
 from core.engines.sagemaker.guardian import Guardian
 from core.engines.sagemaker.launcher import Launcher
+from core.engines.sagemaker.managed import managed_of
 from core.engines.sagemaker.meter import spent
 from core.engines.sagemaker.place import CloudNotes, Place
 from core.engines.sagemaker.poller import Poller
@@ -77,6 +80,8 @@ class SageMakerEngine(Engine):
         """Jobs that are started from now on are stopped once they have cost so many dollars; None: never."""
         self.hosted = Endpoints(aws, self.prices)
         self._launcher = Launcher(aws, place, paths, source)
+        self.eligibility = Eligibility(paths)
+        """What AWS said when a job asked for its managed Debugger, by account."""
         self.guardian = Guardian(paths, aws, self.hosted)
         self._poller = Poller(aws, paths, store, self._launcher, self.guardian, self.prices, interval, settle)
 
@@ -96,8 +101,8 @@ class SageMakerEngine(Engine):
         """Upload what is not in the bucket yet."""
         from core.engines.sagemaker.upload import upload
 
-        prefix = self.place.key("datasets")
-        return upload(manifest, self.aws.client("s3"), self.place.bucket, prefix, report, cancel).channels
+        prefix, key = self.place.key("datasets"), self.place.kms_key
+        return upload(manifest, self.aws.client("s3"), self.place.bucket, prefix, report, cancel, kms_key=key).channels
 
     def start(self, spec: Spec) -> None:
         """Create the job; or the job that computes its frozen features, where these are to be had once for all."""
@@ -108,6 +113,8 @@ class SageMakerEngine(Engine):
         check(spec)
         training = spec.training if isinstance(spec, TuningSpec) else spec
         check_debugger(training.debugger)
+        if managed_of(spec) is not None:
+            self.eligibility.check(self.aws.account, spec.name)
         self._store.add_job(_record(spec), spec)
         folder = self._folder(spec.name).root
         try:
@@ -125,7 +132,8 @@ class SageMakerEngine(Engine):
         key = self._launcher.features_key(spec)
         features = self._launcher.features_at(key) if key else ""
         if key and not features:
-            notes.features_key, notes.features_job = key, self._launcher.launch_features(spec, key)
+            notes.features_key = key
+            notes.features_job, notes.differences = self._launcher.launch_features(spec, key)
             notes.save(folder)
             self._store.update_job(spec.name, secondary_status="PreparingFeatures")
             return
@@ -251,6 +259,9 @@ class SageMakerEngine(Engine):
         job, notes = self._store.job(name), self.notes(name)
         if notes.checkpoints and isinstance(job, TrainingJob):
             sync_output(self.aws, notes.checkpoints, folder, job.status.is_final, job.artifact or "")
+        if notes.rule_output:
+            final = job.status.is_final and not evaluating(self._store, name)
+            fetch_rule_output(self.aws, notes, folder, final)
         return folder.root
 
     def deploy(

@@ -21,6 +21,20 @@ def serving_image(region: str, instance_type: str) -> str:
     return _image(*SERVING, region, instance_type, "inference")
 
 
+def rules_image(region: str) -> str:
+    """The address of AWS's image of its Debugger rules; the account it lies in differs from region to region."""
+    from sagemaker.core import image_uris
+
+    try:
+        return str(image_uris.retrieve("debugger", region))
+    except ValueError as error:
+        raise EngineError(
+            f"AWS has no Debugger rules in {region}.",
+            "The SDK knows no image of them there.",
+            "Leave AWS's Debugger out, or choose another region.",
+        ) from error
+
+
 def _image(framework: str, version: str, region: str, instance_type: str, scope: str) -> str:
     from sagemaker.core import image_uris
 

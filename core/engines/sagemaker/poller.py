@@ -16,7 +16,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from core.debugger.aws_output import SUFFIX
 from core.engines.sagemaker.aws import Aws
+from core.engines.sagemaker.evaluations import FOLLOWED_S
 from core.engines.sagemaker.failures import LOGIN_CODES, LoginNeeded, code_of, explain, message_of
 from core.engines.sagemaker.guardian import Guardian
 from core.engines.sagemaker.launcher import Launcher
@@ -70,7 +72,7 @@ class Poller:
         with self._lock:
             if self._stop.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
-            if not (self._store.unfinished("sagemaker") or self._guardian.is_needed()):
+            if not (self._watched() or self._guardian.is_needed()):
                 return
             self._thread = threading.Thread(target=self._run, name="sagehound-sagemaker-poller", daemon=True)
             self._thread.start()
@@ -82,7 +84,7 @@ class Poller:
 
     def refresh(self, timeout: float) -> None:
         """Look at once and wait for the end of that round, at most `timeout` seconds; nothing to watch: no wait."""
-        if not self._store.unfinished("sagemaker"):
+        if not self._watched():
             return
         self._looked.clear()
         self.wake()
@@ -102,7 +104,13 @@ class Poller:
         return method(**arguments)
 
     def _unfinished(self) -> list[str]:
-        return [name for name in self._store.unfinished("sagemaker") if self._is_here(name)]
+        return [name for name in self._watched() if self._is_here(name)]
+
+    def _watched(self) -> list[str]:
+        """The jobs that are not finished, and those that AWS's rules are not done with."""
+        since = time.time() - FOLLOWED_S
+        evaluating = self._store.evaluating("sagemaker", f"%{SUFFIX}", since)
+        return [*self._store.unfinished("sagemaker"), *evaluating]
 
     def _is_here(self, name: str) -> bool:
         region = CloudNotes.load(self._paths.jobs / name).region

@@ -34,5 +34,7 @@ def _differences(asked: Any, described: Any, path: str) -> Iterator[str]:
     elif isinstance(asked, list) and isinstance(described, list) and len(asked) == len(described):
         for number, (left, right) in enumerate(zip(asked, described, strict=True)):
             yield from _differences(left, right, f"{path}[{number}]")
+    elif described is None and isinstance(asked, Mapping | list):
+        yield f"{path}: AWS recorded nothing of it."
     elif asked != described:
         yield f"{path}: asked {asked!r}, AWS recorded {'nothing' if described is None else repr(described)}."

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from core.engines.sagemaker.aws import Aws
+from core.engines.sagemaker.eligibility import ManagedRefused
+from core.engines.sagemaker.evaluations import Evaluations
 from core.engines.sagemaker.failures import code_of, explain_reason
 from core.engines.sagemaker.follower import Follower, status_of
 from core.engines.sagemaker.launcher import Launcher
 from core.engines.sagemaker.layout import split_uri
 from core.engines.sagemaker.logs import Ask, LogTail
+from core.engines.sagemaker.managed import without_managed
 from core.engines.sagemaker.meter import spent
 from core.engines.sagemaker.place import CloudNotes
 from core.engines.sagemaker.pricing import PriceList
@@ -59,6 +62,7 @@ class Tracker:
     ) -> None:
         self._aws, self._paths, self._store, self._launcher, self._prices = aws, paths, store, launcher, prices
         self._ask, self._settle = ask, settle
+        self._rules = Evaluations(aws, paths, store)
         self._followers: dict[str, Follower] = {}
         self._told: dict[str, tuple[JobStatus, str]] = {}
         self._ended: dict[str, Description] = {}
@@ -70,7 +74,9 @@ class Tracker:
     def look(self, name: str) -> None:
         """Learn how a job is, and write it down."""
         notes = CloudNotes.load(self._paths.jobs / name)
-        if notes.features_job and not notes.launched:
+        if self._store.job(name).status.is_final:
+            self._look_at_rules(name)
+        elif notes.features_job and not notes.launched:
             self._look_at_features(name, notes)
         elif not notes.launched and time.time() - self._store.job(name).created < _START_S:
             return  # it is just being started
@@ -125,7 +131,7 @@ class Tracker:
             if not features:
                 self._fail(name, "The job that computed the frozen features left none in S3.")
                 return
-            notes.differences = self._launcher.launch(self._store.spec(name), features)
+            notes.differences += self._launch_job(name, features)
         except UserFacingError as error:
             if not self._was_created(name):
                 self._fail(name, str(error))
@@ -133,6 +139,17 @@ class Tracker:
         notes.launched = True
         notes.save(self._folder(name).root)
         self._tell(name, JobStatus.IN_PROGRESS, "Starting", progress=0.0)
+
+    def _launch_job(self, name: str, features: str) -> list[str]:
+        """Launch it; without AWS's Debugger where AWS refuses that, for nobody is here to be asked any more."""
+        spec = self._store.spec(name)
+        try:
+            return self._launcher.launch(spec, features)
+        except ManagedRefused as error:
+            return [
+                f"It runs without AWS's Debugger. {error.why}",
+                *self._launcher.launch(without_managed(spec), features),
+            ]
 
     def _was_created(self, name: str) -> bool:
         """Whether the job is there after all: this program may have ended right after it had created it."""
@@ -147,6 +164,7 @@ class Tracker:
             return
         spec = self._store.spec(name)
         assert isinstance(spec, TrainingSpec)
+        self._rules.record(name, description)
         follower = self._follower(spec, self._folder(name))
         status, secondary = status_of(description["TrainingJobStatus"]), str(description.get("SecondaryStatus", ""))
         new = follower.read(look=status.is_final or secondary == "Restarting")
@@ -158,6 +176,14 @@ class Tracker:
         self._ended[name] = description
         if not new and self._is_settled(follower, description):
             self._conclude(name, status, description, follower)
+
+    def _look_at_rules(self, name: str) -> None:
+        """The job has ended, and some of AWS's rules have not."""
+        description = self._describe(name)
+        if description is None:
+            self._rules.give_up(name)
+        else:
+            self._rules.record(name, description)
 
     def _conclude(self, name: str, status: JobStatus, description: Description, follower: Follower) -> None:
         """Record a training job's end."""
