@@ -171,12 +171,10 @@ class AwsDialog(QDialog):
 
         def checks() -> Iterator[Check]:
             from core.engines.sagemaker.aws import Aws
-            from core.engines.sagemaker.place import Place
             from core.engines.sagemaker.preflight import preflight
 
-            place = Place(connection.bucket, connection.role, connection.prefix, connection.image)
             with closing(Aws(connection.profile, connection.region)) as aws:
-                yield from preflight(aws, place)
+                yield from preflight(aws, connection.place)
 
         self.checks.run(checks)
 
@@ -204,7 +202,7 @@ class AwsDialog(QDialog):
         role = self.form.connection.role
         arn = role if role.startswith("arn:") or not role else f"arn:aws:iam::{account.identity.account}:role/{role}"
         bucket = self.form.connection.bucket or account.suggested
-        dialog = PoliciesDialog(self, account.identity.account, bucket, arn)
+        dialog = PoliciesDialog(self, account.identity.account, bucket, arn, self.form.connection.kms_key)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 

@@ -132,7 +132,7 @@ def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) ->
         console.result([dataclasses.asdict(item) for item in found], text)
         return 0
     if options.roles or options.policies:
-        return _show_roles(aws, connection, options.policies, console)
+        return _show_roles(aws, connection, options, console)
     if options.create_bucket:
         console.note(f"{connect.create_bucket(aws, options.create_bucket).name} is there, private and encrypted.")
         connection = connection.changed(bucket=options.create_bucket)
@@ -148,10 +148,10 @@ def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     return int(any(check.verdict is Verdict.FAIL for check in checks))
 
 
-def _show_roles(aws: Any, connection: Connection, policies: bool, console: Console) -> int:
+def _show_roles(aws: Any, connection: Connection, options: argparse.Namespace, console: Console) -> int:
     from core.engines.sagemaker import connect
 
-    if not policies:
+    if not options.policies:
         roles = connect.execution_roles(aws)
         text = "\n".join(f"{role.name}  {role.arn}" for role in roles) or "No role trusts sagemaker.amazonaws.com."
         console.result([dataclasses.asdict(role) for role in roles], text)
@@ -161,8 +161,8 @@ def _show_roles(aws: Any, connection: Connection, policies: bool, console: Conso
     arn = connection.role if connection.role.startswith("arn:") else ""
     arn = arn or (f"arn:aws:iam::{account}:role/{connection.role}" if connection.role else "")
     found = {
-        "user": connect.user_policy(account, bucket, arn),
-        "role": connect.role_policy(account, bucket),
+        "user": connect.user_policy(account, bucket, arn, connection.kms_key),
+        "role": connect.role_policy(account, bucket, connection.kms_key, options.vpc),
         "trust": connect.trust_policy(account),
     }
     titles = {"user": "Policy of your user", "role": "Policy of the execution role", "trust": "Its trust policy"}

@@ -79,6 +79,7 @@ def _add_preflight(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--roles", action="store_true", help="list the roles that SageMaker may take on")
     parser.add_argument("--buckets", action="store_true", help="list the buckets of the region")
     parser.add_argument("--policies", action="store_true", help="print the least-privilege policies to copy")
+    parser.add_argument("--vpc", action="store_true", help="with --policies: also what jobs in your VPC need")
     parser.add_argument("--create-bucket", metavar="NAME", help="create this bucket: private, encrypted")
     add_connection_options(parser)
 

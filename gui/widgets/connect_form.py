@@ -44,6 +44,8 @@ class ConnectForm(QWidget):
         self.bucket = _combo("Bucket", [], "Choose or type a bucket")
         self.role = _combo("Execution role", [], "Choose a role, or type its name or ARN")
         self.prefix = QLineEdit(connection.prefix)
+        self.key = QLineEdit(connection.kms_key)
+        self.key.setPlaceholderText("The bucket's own encryption")
         self.profile.setCurrentText(connection.profile)
         self.region.setCurrentText(connection.region)
         self.look = button("Connect", icon_name="cloud", tip="Ask AWS whose credentials these are; nothing is changed")
@@ -86,6 +88,8 @@ class ConnectForm(QWidget):
         prefix.setFixedWidth(140)
         below.addWidget(prefix, 0, 2)
         below.addWidget(Field("Execution role: the rights of your jobs", self.role), 1, 0, 1, 3)
+        hint = "Id, alias or ARN. It encrypts uploads, and the output and disk of jobs that name no other key."
+        below.addWidget(Field("KMS key (optional)", self.key, hint), 2, 0, 1, 3)
         below.setColumnStretch(0, 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -102,7 +106,8 @@ class ConnectForm(QWidget):
             combo.currentTextChanged.connect(lambda _text: self.show_account(None))
         for combo in (self.bucket, self.role):
             combo.currentTextChanged.connect(lambda _text: self._on_changed())
-        self.prefix.textChanged.connect(lambda _text: self._on_changed())
+        for line in (self.prefix, self.key):
+            line.textChanged.connect(lambda _text: self._on_changed())
 
     # What it holds ---------------------------------------------------------------------------------------------
 
@@ -119,7 +124,8 @@ class ConnectForm(QWidget):
         row = self.role.findText(self.role.currentText())
         role = self.role.itemData(row) if row >= 0 else self.role.currentText().strip()
         prefix = self.prefix.text().strip().strip("/")
-        return replace(chosen, bucket=self.bucket.currentText().strip(), role=str(role), prefix=prefix)
+        bucket, key = self.bucket.currentText().strip(), self.key.text().strip()
+        return replace(chosen, bucket=bucket, role=str(role), prefix=prefix, kms_key=key)
 
     @property
     def missing(self) -> str:

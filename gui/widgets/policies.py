@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialog, QPlainTextEdit, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QPlainTextEdit, QTabBar, QVBoxLayout, QWidget
 
 from core.engines.sagemaker.connect import role_policy, trust_policy, user_policy
 from gui.theme import font
@@ -21,14 +21,22 @@ class PoliciesDialog(QDialog):
 
     Args:
         role_arn: the execution role's ARN; "" for one that is still to be made.
+        kms_key: the key that the connection encrypts with; "" for none.
     """
 
-    def __init__(self, parent: QWidget | None, account: str, bucket: str, role_arn: str) -> None:
+    def __init__(self, parent: QWidget | None, account: str, bucket: str, role_arn: str, kms_key: str = "") -> None:
         super().__init__(parent)
         self.setWindowTitle("Policies")
         self.setModal(True)
         self.resize(640, 520)
-        self._texts = (user_policy(account, bucket, role_arn), role_policy(account, bucket), trust_policy(account))
+        role = [role_policy(account, bucket, kms_key, vpc) for vpc in (False, True)]
+        self._user, self._role, self._trust = (
+            user_policy(account, bucket, role_arn, kms_key),
+            role,
+            trust_policy(account),
+        )
+        self.vpc = QCheckBox("Jobs run in my VPC")
+        self.vpc.toggled.connect(lambda: self._show(self.choice.currentIndex()))
         self.choice = QTabBar()
         self.choice.setDrawBase(False)
         self.choice.setAccessibleName("Policy")
@@ -51,9 +59,10 @@ class PoliciesDialog(QDialog):
         box.addWidget(self.choice)
         box.addWidget(self._what)
         box.addWidget(self.text, 1)
-        box.addLayout(row(None, close, copy))
+        box.addLayout(row(self.vpc, None, close, copy))
         self._show(0)
 
     def _show(self, at: int) -> None:
         self._what.setText(_WHAT[at][1])
-        self.text.setPlainText(self._texts[at])
+        self.vpc.setVisible(at == 1)
+        self.text.setPlainText((self._user, self._role[self.vpc.isChecked()], self._trust)[at])

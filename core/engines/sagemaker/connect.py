@@ -152,8 +152,8 @@ def trusts_sagemaker(policy: Mapping[str, Any] | str) -> bool:
     return False
 
 
-def user_policy(account: str, bucket: str, role_arn: str) -> str:
-    """The least-privilege policy of who uses Sagehound, as JSON to copy."""
+def user_policy(account: str, bucket: str, role_arn: str, kms_key: str = "") -> str:
+    """The least-privilege policy of who uses Sagehound, as JSON to copy; `kms_key`: with the use of that key."""
     sagemaker = [f"sagemaker:{action}" for action in _SAGEMAKER_ACTIONS]
     other = [*_READS, "s3:ListAllMyBuckets", "sts:GetCallerIdentity", "pricing:GetProducts"]
     return _policy(
@@ -166,11 +166,12 @@ def user_policy(account: str, bucket: str, role_arn: str) -> str:
         },
         {"Effect": "Allow", "Action": list(_BUCKET_ACTIONS), "Resource": _bucket_arns(bucket)},
         {"Effect": "Allow", "Action": other, "Resource": "*"},
+        *_key_statements(account, kms_key),
     )
 
 
-def role_policy(account: str, bucket: str) -> str:
-    """The least-privilege policy of the execution role, as JSON to copy."""
+def role_policy(account: str, bucket: str, kms_key: str = "", vpc: bool = False) -> str:
+    """The least-privilege policy of the execution role, as JSON to copy; `vpc`: for jobs in a VPC."""
     logs = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
     images = ["ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability"]
     return _policy(
@@ -178,6 +179,8 @@ def role_policy(account: str, bucket: str) -> str:
         {"Effect": "Allow", "Action": logs, "Resource": f"arn:aws:logs:*:{account}:log-group:/aws/sagemaker/*"},
         {"Effect": "Allow", "Action": ["ecr:GetAuthorizationToken", *images], "Resource": "*"},
         {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*"},
+        *_key_statements(account, kms_key),
+        *([{"Effect": "Allow", "Action": list(_VPC_ACTIONS), "Resource": "*"}] if vpc else []),
     )
 
 
@@ -201,6 +204,12 @@ _SAGEMAKER_ACTIONS = (
     *("InvokeEndpoint", "UpdateEndpoint", "AddTags", "ListTags"),
 )
 _BUCKET_ACTIONS = ("s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+# What a disk is encrypted with is handed on by a grant.
+_KEY_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:CreateGrant")
+_VPC_ACTIONS = (
+    *(f"ec2:{verb}NetworkInterface{what}" for verb in ("Create", "Delete") for what in ("", "Permission")),
+    *(f"ec2:Describe{what}" for what in ("NetworkInterfaces", "Vpcs", "DhcpOptions", "Subnets", "SecurityGroups")),
+)
 _READS = (
     *("logs:DescribeLogStreams", "logs:GetLogEvents", "servicequotas:ListServiceQuotas"),
     *("iam:ListRoles", "iam:GetRole", "iam:SimulatePrincipalPolicy"),
@@ -210,6 +219,18 @@ _READS = (
 def _role(item: Mapping[str, Any]) -> Role:
     policy = item.get("AssumeRolePolicyDocument") or {}
     return Role(str(item["RoleName"]), str(item["Arn"]), trusts_sagemaker(policy))
+
+
+def _key_statements(account: str, kms_key: str) -> list[dict[str, Any]]:
+    """What lets a key be used. One that is named by an alias is any key that has the alias: a policy knows no other."""
+    if not kms_key:
+        return []
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(_KEY_ACTIONS)}
+    alias = kms_key[kms_key.index("alias/") :] if "alias/" in kms_key else ""
+    if alias:
+        statement["Condition"] = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}}
+    arn = kms_key if kms_key.startswith("arn:") and not alias else ""
+    return [statement | {"Resource": arn or f"arn:aws:kms:*:{account}:key/{'*' if alias else kms_key}"}]
 
 
 def _policy(*statements: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from core.engines.sagemaker.aws import Aws
@@ -59,6 +60,9 @@ def preflight(
     yield _safely("Rights of your user", lambda: _rights(aws, place, who))
     yield _safely("Bucket", lambda: _bucket(aws, place, who))
     yield _safely("Right to write to the bucket", lambda: _writable(aws, place))
+    for key in dict.fromkeys((place.kms_key, cloud.output_kms_key, cloud.volume_kms_key)):
+        if key:
+            yield _safely(f"Key {key}", partial(_key, aws, key))
     use = "spot training job usage" if cloud.spot else "training job usage"
     wanted = parallel * cloud.instance_count
     yield _safely("Quota for jobs", lambda: _quota(aws, f"{cloud.instance_type} for {use}", wanted))
@@ -149,9 +153,24 @@ def _writable(aws: Aws, place: Place) -> Check:
     if not place.bucket:
         return Check(name, Verdict.UNKNOWN, "There is no bucket to check it with.")
     client, key = aws.client("s3"), place.key(_PROBE)
-    client.put_object(Bucket=place.bucket, Key=key, Body=b"")
+    client.put_object(Bucket=place.bucket, Key=key, Body=b"", **place.encryption)
     client.get_object(Bucket=place.bucket, Key=key)["Body"].read()
     return Check(name, Verdict.PASS, f"s3://{place.bucket}/{place.prefix} can be written and read.")
+
+
+def _key(aws: Aws, key: str) -> Check:
+    name = f"Key {key}"
+    try:
+        found = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+    except Exception as error:
+        if code_of(error) != "NotFoundException":
+            raise
+        return Check(name, Verdict.FAIL, f"There is no such key in {aws.region}.", "Name a KMS key of this region.")
+    if found["KeyState"] != "Enabled":
+        return Check(name, Verdict.FAIL, f"Its state is {found['KeyState']}.", "Enable it, or name another key.")
+    if found.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
+        return Check(name, Verdict.FAIL, "It is not a symmetric key.", "S3 and SageMaker encrypt with symmetric keys.")
+    return Check(name, Verdict.PASS, "It is there and enabled.")
 
 
 def _quota(aws: Aws, quota: str, wanted: int) -> Check:

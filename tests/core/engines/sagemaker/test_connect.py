@@ -87,3 +87,19 @@ def test_a_missing_profile_is_said():
 def _actions(statement):
     found = statement["Action"]
     return [found] if isinstance(found, str) else found
+
+
+def test_the_policies_name_the_key_and_what_a_vpc_needs():
+    def key_statement(text):
+        found = [item for item in json.loads(text)["Statement"] if "kms:Decrypt" in item["Action"]]
+        return found[0] if found else None
+
+    arn = "arn:aws:kms:eu-west-1:1:key/2"
+    assert key_statement(connect.user_policy("1", "b", "r")) is None
+    assert key_statement(connect.user_policy("1", "b", "r", arn))["Resource"] == arn
+    assert key_statement(connect.role_policy("1", "b", "2"))["Resource"] == "arn:aws:kms:*:1:key/2"
+    named = key_statement(connect.role_policy("1", "b", "alias/pets"))
+    assert named["Resource"] == "arn:aws:kms:*:1:key/*"
+    assert named["Condition"] == {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/pets"}}
+    assert "ec2:CreateNetworkInterfacePermission" in connect.role_policy("1", "b", vpc=True)
+    assert "ec2:" not in connect.role_policy("1", "b")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from core.engines.sagemaker.aws import Aws
@@ -49,8 +51,6 @@ def test_a_good_account_passes_and_what_cannot_be_asked_is_said(aws, place):
     ],
 )
 def test_what_is_wrong_fails_with_a_way_out(aws, place, change, name, says):
-    import dataclasses
-
     check = checked(aws, dataclasses.replace(place, **change))[name]
     assert check.verdict is Verdict.FAIL
     assert says in check.text
@@ -77,6 +77,19 @@ def test_quotas_are_compared_with_what_is_asked(aws, place, cloud):
     assert "at most 3 at once" in few.fix
     rare = checked(aws, place, CloudResources("ml.p99.xlarge"))
     assert rare["Quota “ml.p99.xlarge for training job usage”"].verdict is Verdict.UNKNOWN
+
+
+def test_keys_are_looked_at(aws, place):
+    kms = aws.client("kms")
+    good = kms.create_key()["KeyMetadata"]["KeyId"]
+    off = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.disable_key(KeyId=off)
+    found = checked(
+        aws, dataclasses.replace(place, kms_key=good), CloudResources(volume_kms_key=off, output_kms_key="no")
+    )
+    assert [found[f"Key {key}"].verdict for key in (good, off, "no")] == [Verdict.PASS, Verdict.FAIL, Verdict.FAIL]
+    assert "Disabled" in found[f"Key {off}"].text
+    assert "no such key in us-east-1" in found["Key no"].text
 
 
 def test_missing_rights_are_named(aws, place, cloud):

@@ -138,6 +138,33 @@ def test_an_upload_that_was_killed_goes_on_from_the_last_saved_index(manifest, s
     assert upload(manifest, s3, bucket, "p").kept >= 4
 
 
+def test_what_the_index_does_not_know_is_asked_for_its_checksum(manifest, s3, bucket):
+    """A crash between two saves of the index costs no picture."""
+    first = upload(manifest, s3, bucket, "p")
+    s3.delete_object(Bucket=bucket, Key=f"p/{upload_module.INDEX}")
+    key = f"p/{manifest.version}/train/{CLASSES[0]}/a b 0+ü.png"
+    s3.put_object(Bucket=bucket, Key=key, Body=b"half", ChecksumAlgorithm="SHA256")
+    again = Counting(s3)
+    result = upload(manifest, again, bucket, "p")
+    assert (first.sent, result.sent, result.kept) == (18, 1, 17)
+    assert [item["Key"] for item in again.arguments if not item["Key"].endswith(".gz")] == [key]
+
+
+def test_a_key_encrypts_what_is_sent_and_what_lies_there_already(manifest, s3, bucket, aws):
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    upload(manifest, s3, bucket, "p")
+    result = upload(manifest, s3, bucket, "p", kms_key=key)
+    assert (result.sent, result.copied, result.kept) == (0, 18, 0)
+    for name in keys_of(s3, bucket, "p/"):
+        head = s3.head_object(Bucket=bucket, Key=name)
+        assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key), name
+    again = upload(manifest, s3, bucket, "p", kms_key=key)
+    assert (again.sent, again.copied, again.kept) == (0, 0, 18)
+    fresh = Counting(s3)
+    upload(manifest, fresh, bucket, "q", kms_key=key)
+    assert all(item["SSEKMSKeyId"] == key and item["BucketKeyEnabled"] for item in fresh.arguments)
+
+
 def test_paused_means_that_nothing_is_sent(manifest, s3, bucket):
     pause, cancel = threading.Event(), CancelToken()
     pause.set()
