@@ -17,8 +17,9 @@ from training_scripts.version import code_version
 
 _COMMON = (
     "name",
-    "secondary_status",
+    "status",
     "created",
+    "secondary_status",
     "started",
     "ended",
     "failure_reason",
@@ -27,6 +28,10 @@ _COMMON = (
     "note",
     "code_version",
 )
+_OWN = ("kind", "hyperparameters", "objective", "tuning_job", "artifact", "progress")
+_OF_TUNING = ("strategy", "objective_metric", "maximize", "max_jobs")
+RECORD = ", ".join((*_COMMON, *_OWN, *_OF_TUNING))
+"""The columns to select for a record, all but the long spec."""
 
 
 def new_record(spec: Spec, engine: str = "local") -> Job:
@@ -60,8 +65,10 @@ def new_record(spec: Spec, engine: str = "local") -> Job:
 
 
 def common_columns(row: sqlite3.Row) -> dict[str, Any]:
-    """The fields that tuning jobs and training jobs share."""
-    return {"status": JobStatus(row["status"]), **{key: row[key] for key in _COMMON}}
+    """The fields that tuning jobs and training jobs share, of a row of `RECORD`."""
+    values = dict(zip(_COMMON, row, strict=False))  # by place: a row looks for a name through all its columns
+    values["status"] = JobStatus(values["status"])
+    return values
 
 
 @dataclass(slots=True)
@@ -96,14 +103,15 @@ def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
 
 def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float]) -> TrainingJob:
     """A training job from its row and the last values of its metrics."""
+    _, hyperparameters, objective, tuning_job, artifact, progress = row[len(_COMMON) : len(_COMMON) + len(_OWN)]
     return TrainingJob(
         **common_columns(row),
-        hyperparameters=json.loads(row["hyperparameters"]),
+        hyperparameters=json.loads(hyperparameters),
         metrics=metrics,
-        objective=row["objective"],
-        tuning_job=row["tuning_job"],
-        artifact=row["artifact"],
-        progress=row["progress"],
+        objective=objective,
+        tuning_job=tuning_job,
+        artifact=artifact,
+        progress=progress,
     )
 
 

@@ -20,6 +20,7 @@ from core.jobs.records import EventBatch, Job, MetricEvent, RuleOutcome, Trainin
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
 from core.rows import (
+    RECORD,
     TrialSummary,
     add_events,
     add_status_event,
@@ -157,7 +158,7 @@ class Store:
         Raises:
             JobNotFound: there is none of that name.
         """
-        rows = self._db.read("SELECT * FROM jobs WHERE name = ?", (name,))
+        rows = self._db.read(f"SELECT {RECORD} FROM jobs WHERE name = ?", (name,))
         if not rows:
             raise _not_found(name)
         return self._records(rows)[0]
@@ -166,7 +167,7 @@ class Store:
         """Tuning jobs and single training jobs (no trials), newest first."""
         return self._records(
             self._db.read(
-                "SELECT * FROM jobs WHERE tuning_job IS NULL AND (?1 IS NULL OR engine = ?1)"
+                f"SELECT {RECORD} FROM jobs WHERE tuning_job IS NULL AND (?1 IS NULL OR engine = ?1)"
                 " ORDER BY created DESC, rowid DESC",
                 (engine,),
             )
@@ -174,7 +175,7 @@ class Store:
 
     def trials(self, tuning_job: str) -> list[TrainingJob]:
         """The trials of a tuning job, in the order they were started."""
-        rows = self._db.read("SELECT * FROM jobs WHERE tuning_job = ? ORDER BY created, rowid", (tuning_job,))
+        rows = self._db.read(f"SELECT {RECORD} FROM jobs WHERE tuning_job = ? ORDER BY created, rowid", (tuning_job,))
         return [record for record in self._records(rows) if isinstance(record, TrainingJob)]
 
     def unfinished(self, engine: str) -> list[str]:
@@ -309,8 +310,8 @@ class Store:
     def _records(self, rows: Sequence[sqlite3.Row]) -> list[Job]:
         training = [row["name"] for row in rows if row["kind"] == "training"]
         metrics: dict[str, dict[str, float]] = {name: {} for name in training}
-        for found in self._of_jobs(_LATEST_METRICS, training):
-            metrics[found["job"]][found["name"]] = from_column(found["value"])
+        for job, metric, value in self._of_jobs(_LATEST_METRICS, training):
+            metrics[job][metric] = from_column(value)
         tuning = [row["name"] for row in rows if row["kind"] == "tuning"]
         trials: dict[str, TrialSummary] = {name: TrialSummary() for name in tuning}
         for found in self._of_jobs(_TRIAL_COUNTS, tuning):
@@ -329,7 +330,7 @@ class Store:
         return self._db.read(sql, (json.dumps(names),)) if names else []
 
 
-_LATEST_METRICS = "SELECT * FROM latest_metrics WHERE job IN (SELECT value FROM json_each(?))"
+_LATEST_METRICS = "SELECT job, name, value FROM latest_metrics WHERE job IN (SELECT value FROM json_each(?))"
 _TRIAL_COUNTS = f"""
     SELECT tuning_job, status, count(*) AS trials, sum(CASE WHEN secondary_status = '{INTERRUPTED}' THEN 0
         WHEN status IN {_FINAL} THEN 1 ELSE coalesce(progress, 0) END) AS done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 THUMBNAIL_CACHE_KB = 96 * 1024
 CLOSE_SECONDS = 5.0
-SWITCH_SECONDS = 0.0005
 
 
 def run(argv: Sequence[str]) -> int:
@@ -31,6 +31,7 @@ def run(argv: Sequence[str]) -> int:
     except UserFacingError as error:
         print(f"sagehound: {error}", file=sys.stderr)
         return 1
+    gc.disable()  # nothing of the start is garbage; Garbage takes over with the event loop
     # Before Qt: PySide6 reads the source of every module that is imported after it.
     import core.dataset
     import core.store
@@ -58,13 +59,11 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     from gui.bridge import Bridge
     from gui.dialogs import error_dialog
     from gui.funnel import ExceptionFunnel, start_log, stop_log
+    from gui.garbage import Garbage
     from gui.main_window import MainWindow
     from gui.signals import QuitSignals
     from gui.theme import Theme
 
-    # Qt's calls give the interpreter's lock away and want it back: with Python's 5 ms a busy thread of the bridge would
-    # hold up every one of them.
-    sys.setswitchinterval(SWITCH_SECONDS)
     QPixmapCache.setCacheLimit(THUMBNAIL_CACHE_KB)
     theme = Theme(app)
     try:
@@ -87,8 +86,10 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
         QTimer.singleShot(0, window, lambda: window.page("data").open_folder(folders[0]))
     for problem in filter(None, (workbench.settings.problem, workbench.store.notice)):
         window.toasts.show(problem, "warning")
-    signals = QuitSignals(window.quit_quietly)
+    signals, garbage = QuitSignals(window.quit_quietly), Garbage()
+    garbage.start()
     status = app.exec()
+    garbage.stop()
     signals.remove()
     window.deleteLater()
     ended = bridge.close(CLOSE_SECONDS)

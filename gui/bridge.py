@@ -27,7 +27,8 @@ Work = Callable[[Report, CancelToken], T]
 PROGRESS_INTERVAL_MS = 50
 """A progress callback is called at most this often; the last progress is always delivered."""
 
-SWITCH_S = 0.001
+SWITCH_S = 0.0005
+"""Qt's calls give the interpreter's lock away and want it back: with Python's 5 ms a busy thread would hold up each."""
 
 
 class Handle:
@@ -68,7 +69,6 @@ class Bridge(QObject):
 
     def __init__(self, threads: int = 6) -> None:
         super().__init__()
-        # A thread that computes lets go of the interpreter after this: else each thread may hold a frame up by 5 ms.
         sys.setswitchinterval(SWITCH_S)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bridge")
         self._pending: dict[Future[Any], Handle] = {}

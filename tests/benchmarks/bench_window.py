@@ -56,7 +56,6 @@ store.close()
 def main() -> None:
     """Print the tables."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    sys.setswitchinterval(0.0005)  # as gui.app does
     with tempfile.TemporaryDirectory(prefix="sagehound-bench-") as place:
         home = Path(place)
         names = _fill(AppPaths(home).create())

@@ -30,12 +30,14 @@ def shown_window(home: Path) -> Iterator[Any]:
 
     from core.workbench import Workbench
     from gui.bridge import Bridge
+    from gui.garbage import Garbage
     from gui.main_window import MainWindow
     from gui.theme import Theme
 
     app = QApplication.instance() or QApplication(["sagehound"])
     theme, workbench, bridge = Theme(app), Workbench(AppPaths(home)), Bridge()
-    window = MainWindow(workbench, bridge, theme)
+    window, garbage = MainWindow(workbench, bridge, theme), Garbage()
+    garbage.start()
     try:
         window.show()
         window.start()
@@ -43,6 +45,7 @@ def shown_window(home: Path) -> Iterator[Any]:
         wait_for(lambda: bool(window.feed.jobs))
         yield window
     finally:
+        garbage.stop()
         window.feed.stop()
         window.close()
         bridge.close(10)
