@@ -333,6 +333,7 @@ class Workbench:
 
         if _is_place(job_or_place):
             return evaluate(job_or_place, report=report, cancel=cancel)
+        self.engine.refresh()
         names = trial_names(self.engine, self.find_job(job_or_place).name)
         return [outcome for name in names for outcome in job_outcomes(self.engine, name)]
 
@@ -364,6 +365,21 @@ class Workbench:
         return export_tuning(
             job, trials, engine.job_folder, destination, outcomes=outcomes, report=report, cancel=cancel
         )
+
+    def export_aws_report(self, job_or_place: str, destination: Path) -> Path:
+        """Save the report that AWS's ProfilerReport wrote of a job, or under a path or s3:// address, as it is.
+
+        Raises:
+            UserFacingError: there is none, or the file cannot be written.
+        """
+        from core.profiler import export_aws_report
+
+        place: str | Path | None = job_or_place
+        if not _is_place(job_or_place):
+            place = self.engine.job_folder(self.find_job(job_or_place).name)
+        if place is None:
+            raise EngineError(f"{job_or_place} has left no report on this computer.", fix="Wait until it has started.")
+        return export_aws_report(place, destination)
 
 
 def _is_place(text: str) -> bool:

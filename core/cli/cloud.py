@@ -11,10 +11,12 @@ from core.cli.console import Console, table
 from core.cli.data import open_dataset
 from core.cli.jobs import job_json
 from core.cli.launch import wait_for
+from core.cli.managed import managed_from
 from core.engines.sagemaker.aws import Aws
+from core.engines.sagemaker.eligibility import Eligibility
 from core.engines.sagemaker.open import Connection
 from core.errors import EngineError, UsageError
-from core.jobs.specs import CloudResources, Spec, TuningSpec
+from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TuningSpec
 from core.paths import AppPaths
 from core.progress import CancelToken
 from core.workbench import Workbench
@@ -56,6 +58,7 @@ def with_resources(spec: Spec, options: argparse.Namespace) -> Spec:
         output_kms_key=options.output_kms_key,
         volume_kms_key=options.volume_kms_key,
         tags=tags,
+        managed=managed_from(options),
     )
     if bool(options.subnet) != bool(options.security_group):
         raise UsageError("A VPC needs both, --subnet and --security-group.")
@@ -136,10 +139,15 @@ def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     if options.create_bucket:
         console.note(f"{connect.create_bucket(aws, options.create_bucket).name} is there, private and encrypted.")
         connection = connection.changed(bucket=options.create_bucket)
+    eligibility = Eligibility(paths)
+    if options.reset_aws_debugger:
+        eligibility.forget(aws.account)
+        console.note("What AWS said of its Debugger is forgotten: the next job that wants it asks again.")
     place = connection.place
-    cloud = CloudResources(options.instance_type, options.instance_count, spot=options.spot)
+    managed = ManagedDebugger() if options.aws_debugger else None
+    cloud = CloudResources(options.instance_type, options.instance_count, spot=options.spot, managed=managed)
     checks: list[Check] = []
-    for check in check_all(aws, place, cloud, options.parallel, options.endpoint_type or ""):
+    for check in check_all(aws, place, cloud, options.parallel, options.endpoint_type or "", eligibility):
         checks.append(check)
         if not console.as_json:
             console.result(None, f"{check.verdict:<8} {check.name}: {check.text} {check.fix}".rstrip())

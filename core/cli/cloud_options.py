@@ -48,6 +48,26 @@ def add_resource_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="one more tag of the job")
 
 
+def add_managed_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `train` that attach AWS's own Debugger."""
+    group = parser.add_argument_group(
+        "AWS's managed Debugger (accounts that have it; not for the trials of a tuning job)"
+    )
+    group.add_argument("--aws-debugger", action="store_true", help="attach AWS's Debugger and its ProfilerReport")
+    group.add_argument(
+        "--aws-rule",
+        action="append",
+        default=[],
+        metavar="RULE[:NAME=VALUE,…]",
+        help="with --aws-debugger: these of AWS's rules instead of the usual ones, for instance "
+        "VanishingGradient:threshold=1e-6 (a wrong name lists them all)",
+    )
+    group.add_argument("--no-aws-report", action="store_true", help="with --aws-debugger: no ProfilerReport")
+    group.add_argument(
+        "--without-if-refused", action="store_true", help="with --aws-debugger: start without it where AWS refuses it"
+    )
+
+
 def add_cloud_commands(
     command: Callable[[str, str], argparse.ArgumentParser], add_split: Callable[[argparse.ArgumentParser], None]
 ) -> None:
@@ -80,6 +100,12 @@ def _add_preflight(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--buckets", action="store_true", help="list the buckets of the region")
     parser.add_argument("--policies", action="store_true", help="print the least-privilege policies to copy")
     parser.add_argument("--vpc", action="store_true", help="with --policies: also what jobs in your VPC need")
+    parser.add_argument("--aws-debugger", action="store_true", help="also what jobs with AWS's own Debugger need")
+    parser.add_argument(
+        "--reset-aws-debugger",
+        action="store_true",
+        help="forget what AWS said of its Debugger: the next job asks again",
+    )
     parser.add_argument("--create-bucket", metavar="NAME", help="create this bucket: private, encrypted")
     add_connection_options(parser)
 

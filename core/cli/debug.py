@@ -27,10 +27,13 @@ def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
 
 
 def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """Write the profiler report as HTML or PDF."""
-    workbench = Workbench(paths)
+    """Write the profiler report as HTML or PDF, or save AWS's own."""
+    workbench, output = Workbench(paths), Path(options.output).expanduser()
     try:
-        file = workbench.export_report(options.job, Path(options.output).expanduser(), console.progress, CancelToken())
+        if options.aws:
+            file = workbench.export_aws_report(options.job, output)
+        else:
+            file = workbench.export_report(options.job, output, console.progress, CancelToken())
     finally:
         workbench.close()
     size = file.stat().st_size

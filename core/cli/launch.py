@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.cli.console import Console
 from core.cli.data import open_dataset
 from core.cli.jobs import job_json, job_text
+from core.cli.managed import launched, managed_from, say_open_rules
 from core.errors import UsageError
 from core.jobs.names import unique_name
 from core.jobs.records import Job, TrainingJob, TuningJob
@@ -43,6 +44,7 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
     workbench = Workbench(paths)
     try:
         spec: Spec = build(options)  # wrong use is said before the folder is read
+        managed_from(options)
         if options.engine == "sagemaker":
             return _launch_in_cloud(workbench, spec, options, console)
         _, manifest = open_dataset(workbench, options, console)
@@ -54,17 +56,22 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
 def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespace, console: Console) -> int:
     """The same on SageMaker: what it costs is said first, and afterwards what AWS made of it."""
     from core.cli import cloud
+    from core.engines.sagemaker.definition import check
 
     spec = cloud.with_resources(spec, options)
+    check(spec)
     engine = cloud.use_sagemaker(workbench, options)
     _, manifest = open_dataset(workbench, options, console)
     cloud.show_cost(engine, workbench, spec, manifest, options, console)
     engine.cap_usd = options.stop_at_cost
-    status = start_and_wait(workbench, spec, manifest, console, detach=options.detach)
+    status = launched(
+        lambda spec: start_and_wait(workbench, spec, manifest, console, detach=options.detach), spec, options, console
+    )
     for sentence in engine.differences(spec.name):
         console.note(sentence)
     if not options.detach:
         console.note(cloud.bill_text(engine, spec.name))
+        say_open_rules(workbench.store, spec, console)
     return status
 
 

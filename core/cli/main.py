@@ -11,7 +11,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from core.cli.cloud_options import add_cloud_commands, add_connection_options, add_resource_options
+from core.cli.cloud_options import (
+    add_cloud_commands,
+    add_connection_options,
+    add_managed_options,
+    add_resource_options,
+)
 from core.cli.console import Console
 from core.errors import Cancelled, UsageError, UserFacingError
 from core.paths import AppPaths
@@ -144,6 +149,8 @@ def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
             _add_search_options(parser)
         add_connection_options(parser)
         add_resource_options(parser)
+        if name == "train":
+            add_managed_options(parser)
 
 
 def _add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -207,6 +214,7 @@ def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
     rules.add_argument("job", metavar="JOB|TENSOR-PATH", help="a job's name, a folder or an s3:// address")
     report = command("report", "write the profiler report")
     report.add_argument("job", metavar="JOB|PROFILER-PATH", help="a job's name, a folder or an s3:// address")
+    report.add_argument("--aws", action="store_true", help="save what AWS's own ProfilerReport wrote instead, as it is")
     report.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.html or FILE.pdf")
 
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from core.profiler.analysis import analyse
 from core.profiler.read import find_report
-from core.profiler.report import export, export_analysis, export_tuning
+from core.profiler.report import export, export_analysis, export_aws_report, export_tuning
 from core.profiler.results import ProfilerAnalysis
 
-__all__ = ["ProfilerAnalysis", "analyse", "export", "export_analysis", "export_tuning", "find_report"]
+__all__ = [
+    "ProfilerAnalysis",
+    "analyse",
+    "export",
+    "export_analysis",
+    "export_aws_report",
+    "export_tuning",
+    "find_report",
+]

@@ -57,6 +57,33 @@ def export(
     return write(job_document(analysis, job, outcomes), destination, report)
 
 
+def export_aws_report(source: Path | str, destination: Path) -> Path:
+    """Save the report that AWS's own ProfilerReport left at `source`, as it is; returns `destination`.
+
+    Raises:
+        UserFacingError: there is none, S3 cannot be read, or the file cannot be written.
+        UsageError: the destination is no .html file.
+    """
+    if destination.suffix.lower() != ".html":
+        raise UsageError(
+            f"AWS's report cannot be saved as {destination.name}.", fix="Choose a name that ends in .html."
+        )
+    address = str(source)
+    if address.startswith("s3://") and not address.lower().endswith(".html"):
+        from core.profiler.s3 import find_reports
+
+        address = next(iter(find_reports(address)), "")
+    with local_copy(address if str(source).startswith("s3://") else source) as path:
+        existing = find_report(path) if address else None
+        if existing is None:
+            raise UserFacingError(
+                f"There is no report of AWS's under {source}.",
+                "Its ProfilerReport did not run, or is not done yet.",
+                "Wait until its rule has ended, or export Sagehound's own report.",
+            )
+        return _copy(existing, destination)
+
+
 def export_analysis(
     analysis: ProfilerAnalysis,
     destination: Path,

@@ -12,6 +12,7 @@ from core.errors import UserFacingError
 from core.progress import CancelToken, Progress, Report, ignore_progress
 
 _THREADS = 16
+_REPORT = "/profiler-report.html"
 _WANTED = ("/system/", "/framework/", "/profiler-reports/")
 
 
@@ -57,6 +58,21 @@ def download_report(address: str, folder: Path, client: Any | None = None) -> Pa
     return target
 
 
+def find_reports(address: str, client: Any | None = None) -> list[str]:
+    """The addresses of AWS's reports under an s3:// prefix, the newest first.
+
+    Raises:
+        UserFacingError: S3 cannot be reached or refuses.
+    """
+    bucket, prefix = _parts(address)
+    with _errors_in_words(address):
+        pages = (client if client is not None else _client()).get_paginator("list_objects_v2")
+        listed = pages.paginate(Bucket=bucket, Prefix=f"{prefix.rstrip('/')}/" if prefix.strip("/") else "")
+        found = [entry for page in listed for entry in page.get("Contents", ()) if entry["Key"].endswith(_REPORT)]
+    found.sort(key=lambda entry: entry["LastModified"], reverse=True)
+    return [f"s3://{bucket}/{entry['Key']}" for entry in found]
+
+
 def _parts(address: str) -> tuple[str, str]:
     bucket, _, key = address.removeprefix("s3://").partition("/")
     return bucket, key
@@ -92,7 +108,7 @@ def _list(s3: Any, bucket: str, prefix: str) -> list[str]:
 
 def _is_wanted(key: str) -> bool:
     path = f"/{key}"
-    return not key.endswith("/") and (any(part in path for part in _WANTED) or path.endswith("/profiler-report.html"))
+    return not key.endswith("/") and (any(part in path for part in _WANTED) or path.endswith(_REPORT))
 
 
 def _fetch(

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.connect import bucket_region, identity, role, suggested_bucket
+from core.engines.sagemaker.eligibility import Answer, Eligibility
 from core.engines.sagemaker.failures import code_of, explain, message_of
 from core.engines.sagemaker.images import training_image
 from core.engines.sagemaker.place import Place
@@ -19,6 +20,8 @@ from core.jobs.specs import CloudResources
 
 _NEEDED = ("sagemaker:CreateTrainingJob", "sagemaker:CreateHyperParameterTuningJob")
 _PROBE = ".sagehound-probe"
+PROCESSING_QUOTA = "Number of instances across all processing jobs"
+"""Each of AWS's rules runs on a machine of its own."""
 
 
 class Verdict(StrEnum):
@@ -41,7 +44,12 @@ class Check:
 
 
 def preflight(
-    aws: Aws, place: Place, resources: CloudResources | None = None, parallel: int = 1, endpoint_type: str = ""
+    aws: Aws,
+    place: Place,
+    resources: CloudResources | None = None,
+    parallel: int = 1,
+    endpoint_type: str = "",
+    eligibility: Eligibility | None = None,
 ) -> Iterator[Check]:
     """Check identity, region, role, bucket, permissions, quotas and image, one after the other; never raises.
 
@@ -49,6 +57,7 @@ def preflight(
         resources: what jobs will run on.
         parallel: how many jobs at once.
         endpoint_type: an instance type to be deployed on, if any.
+        eligibility: what AWS said to jobs that asked for its Debugger, if that is known.
     """
     cloud = resources or CloudResources()
     who = _Who()
@@ -69,11 +78,22 @@ def preflight(
     if endpoint_type:
         yield _safely("Quota for endpoints", lambda: _quota(aws, f"{endpoint_type} for endpoint usage", 1))
     yield _safely("Container image", lambda: _image(aws, place, cloud))
-    yield Check(
-        "AWS Debugger",
-        Verdict.UNKNOWN,
-        "AWS closed it to new accounts on 2026-07-30 and has no way to ask; Sagehound's own rules need nothing of it.",
-    )
+    if cloud.managed is not None:
+        rules = parallel * (len(cloud.managed.rules) + cloud.managed.report)
+        yield _safely("Quota for AWS's rules", lambda: _quota(aws, PROCESSING_QUOTA, rules))
+    yield _managed(eligibility.of(who.account) if eligibility is not None else None, cloud.managed is not None)
+
+
+def _managed(answer: Answer | None, wanted: bool) -> Check:
+    """Whether the account has AWS's Debugger: only a job that asks for it finds out."""
+    name = "AWS Debugger"
+    if answer is None:
+        text = "AWS closed it to new accounts on 2026-07-30 and has no way to ask; Sagehound's own rules do without it."
+        return Check(name, Verdict.UNKNOWN, text, "A job that asks for it finds out." if wanted else "")
+    if answer.taken:
+        return Check(name, Verdict.PASS, answer.sentence)
+    fix = "Start jobs without it, or let the next one ask again: `sagehound preflight --reset-aws-debugger`."
+    return Check(name, Verdict.FAIL if wanted else Verdict.WARN, answer.sentence, fix)
 
 
 @dataclass(slots=True)
