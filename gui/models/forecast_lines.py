@@ -71,8 +71,10 @@ def _trials(draft: TuningDraft) -> str:
     early = ", poor ones end early" if draft.early_stopping else ""
     target = f", ends at {draft.target}" if draft.target else ""
     patience = f", ends after {draft.patience} without a better one" if draft.patience else ""
+    longest = f", ends after {words.duration(draft.search_minutes * 60)}" if draft.search_minutes else ""
+    converged = ", ends when converged" if draft.until_converged else ""
     trials = words.counted(draft.max_jobs, "trial")
-    return f"{trials}, {at_once} at once, {draft.strategy}{early}{target}{patience}"
+    return f"{trials}, {at_once} at once, {draft.strategy}{early}{target}{patience}{longest}{converged}"
 
 
 def _combinations(draft: TuningDraft) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from core.errors import SpecError
 from core.jobs.contract import default_metrics
 from core.jobs.names import unique_name
+from core.jobs.records import Job, TuningJob
 from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
 from core.tuning.presets import Preset
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
@@ -48,7 +49,8 @@ _SUGGESTIONS: Mapping[str, RangeDraft] = {
 class TuningDraft:
     """Everything the form holds, `target` as it was typed.
 
-    `name` "" means: a name made from the dataset's folder; `target` "" and `patience` 0: the search does not end by it.
+    `name` "" means: a name made from the dataset's folder; `target` "", `patience` 0 and `search_minutes` 0: the search
+    does not end by it.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -68,6 +70,8 @@ class TuningDraft:
     warm_start: str = ""
     target: str = ""
     patience: int = 0
+    search_minutes: int = 0
+    until_converged: bool = False
 
     @property
     def searched(self) -> tuple[RangeDraft, ...]:
@@ -150,6 +154,8 @@ def draft_from_spec(spec: Spec) -> TuningDraft:
             warm_start=next(iter(spec.warm_start), ""),
             target="" if spec.target is None else f"{spec.target:g}",
             patience=spec.patience or 0,
+            search_minutes=math.ceil((spec.max_search_s or 0) / 60),
+            until_converged=spec.until_converged,
         )
     return draft
 
@@ -192,6 +198,8 @@ def build_spec(
         warm_start=(draft.warm_start,) if draft.warm_start else (),
         target=_read_target(draft.target),
         patience=draft.patience or None,
+        max_search_s=draft.search_minutes * 60 or None,
+        until_converged=draft.until_converged,
     )
 
 
@@ -205,6 +213,12 @@ def _read_target(text: str) -> float | None:
     if not math.isfinite(target):
         raise SpecError(f"{text.strip()!r} is no number.", fix="Give a target such as 0.05, or none.", field="target")
     return target
+
+
+def warm_starts(jobs: Iterable[Job], on_cloud: bool) -> list[str]:
+    """The tuning jobs that a search can learn from: on SageMaker those of SageMaker, here all."""
+    tuned = (job for job in jobs if isinstance(job, TuningJob) and job.best_trial)
+    return [job.name for job in tuned if job.engine == "sagemaker" or not on_cloud]
 
 
 def metrics_of(draft: TuningDraft) -> tuple[MetricDefinition, ...]:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWid
 from core.debugger.choice import project_config
 from core.errors import SpecError, UserFacingError, WeightsUnavailable
 from core.jobs.contract import default_metrics
-from core.jobs.records import Job, TuningJob
+from core.jobs.records import Job
 from core.jobs.specs import Spec
 from core.progress import CancelToken, Report
 from core.tuning.presets import PRESETS, QUICK_LOOK, Preset
@@ -30,6 +30,7 @@ from gui.models.tuning_draft import (
     draft_from_spec,
     script_hyperparameters,
     suggestion,
+    warm_starts,
 )
 from gui.widgets.basics import button
 from gui.widgets.basics import row as side_by_side
@@ -326,7 +327,7 @@ class TuningTab(QWidget):
             self.cost.ask(spec, manifest)
 
     def _on_jobs(self, jobs: tuple[Job, ...]) -> None:
-        self.search_form.offer_warm_starts([job.name for job in jobs if isinstance(job, TuningJob) and job.best_trial])
+        self.search_form.offer_warm_starts(warm_starts(jobs, self.on_cloud))
 
     # Start -----------------------------------------------------------------------------------------------------
 

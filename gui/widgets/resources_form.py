@@ -1,4 +1,4 @@
-"""What a job on SageMaker runs on: instance, spot, longest run, and what a company's network asks for."""
+"""What a job on SageMaker runs on: machines, spot, longest run and wait, cost limit."""
 
 from __future__ import annotations
 
@@ -6,24 +6,15 @@ import dataclasses
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDialog,
-    QDoubleSpinBox,
-    QLineEdit,
-    QPlainTextEdit,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QSpinBox
 
 from core.engines.sagemaker.pricing import snapshot
-from core.errors import SpecError, UserFacingError
+from core.errors import SpecError
 from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.settings import SettingsFile
-from gui.widgets.basics import button, label, padded, row
+from gui.widgets.basics import button, padded, row
 from gui.widgets.card import Card
+from gui.widgets.extras_dialog import ExtrasDialog
 from gui.widgets.field import Field
 
 _STATE = "tuning_resources"
@@ -63,7 +54,14 @@ class ResourcesForm(Card):
         self.volume = padded(QSpinBox())
         self.volume.setRange(1, 16384)
         self.volume.setSuffix(" GB")
-        for spin in (self.hours, self.volume, self.limit):
+        self.count = padded(QSpinBox())
+        self.count.setRange(1, 64)
+        self.wait = padded(QDoubleSpinBox())
+        self.wait.setRange(0.0, 240.0)
+        self.wait.setDecimals(1)
+        self.wait.setSuffix(" h")
+        self.wait.setSpecialValueText("Twice the longest run")
+        for spin in (self.hours, self.volume, self.limit, self.count, self.wait):
             spin.setFixedHeight(self.instance.sizeHint().height())
         self.spot = QCheckBox("Spot instances")
         self.spot.setToolTip("Spare machines: cheaper, but AWS may take them away for a while; the job then goes on")
@@ -73,6 +71,9 @@ class ResourcesForm(Card):
         self.add_action(self.check)
         self.fields = {
             "instance_type": Field("Instance type", self.instance, "Any type that SageMaker trains on can be typed."),
+            "instance_count": Field(
+                "Machines", self.count, "Machines of one training job: they fine-tune the network together."
+            ),
             "max_runtime_s": Field("Longest run", self.hours, "A training job that takes longer is ended."),
             "cap_usd": Field(
                 "Cost limit", self.limit, "The job is stopped once its training has cost this much, about."
@@ -80,17 +81,21 @@ class ResourcesForm(Card):
             "volume_gb": Field("Disk", self.volume, "For pictures, features and the model of one training job."),
         }
         line = row(*self.fields.values())
+        self.fields["max_wait_s"] = Field(
+            "Longest wait and run", self.wait, "A job whose spot machines do not come or come back in time is ended."
+        )
         line.setStretch(0, 1)
-        for at, name in enumerate(self.fields):
-            line.setAlignment(self.fields[name], Qt.AlignmentFlag.AlignTop)
-            self.fields[name].setMinimumWidth(180 if at == 0 else 88)
+        for at, field in enumerate(self.fields.values()):
+            line.setAlignment(field, Qt.AlignmentFlag.AlignTop)
+            field.setMinimumWidth(150 if at == 0 else 76)
         self.body.addLayout(line)
-        self.body.addLayout(row(self.spot, None, self.more))
+        self.body.addLayout(row(self.spot, self.fields["max_wait_s"], None, self.more))
+        self.fields["max_wait_s"].hide()
+        self.spot.toggled.connect(self.fields["max_wait_s"].setVisible)
         self._recall()
         self.instance.currentTextChanged.connect(self._on_changed)
-        self.hours.valueChanged.connect(self._on_changed)
-        self.volume.valueChanged.connect(self._on_changed)
-        self.limit.valueChanged.connect(self._on_changed)
+        for spin in (self.count, self.hours, self.volume, self.limit, self.wait):
+            spin.valueChanged.connect(self._on_changed)
         self.spot.toggled.connect(self._on_changed)
         self.more.clicked.connect(self._show_more)
 
@@ -112,8 +117,10 @@ class ResourcesForm(Card):
         return dataclasses.replace(
             self._extras,
             instance_type=self.instance.currentText().strip(),
+            instance_count=self.count.value(),
             volume_gb=self.volume.value(),
             spot=self.spot.isChecked(),
+            max_wait_s=(round(self.wait.value() * 3600) or None) if self.spot.isChecked() else None,
         )
 
     def apply(self, spec: Spec) -> Spec:
@@ -142,7 +149,9 @@ class ResourcesForm(Card):
         blocked = self.blockSignals(True)
         self._extras = resources
         self.instance.setCurrentText(resources.instance_type)
+        self.count.setValue(resources.instance_count)
         self.volume.setValue(resources.volume_gb)
+        self.wait.setValue((resources.max_wait_s or 0) / 3600)
         self.spot.setChecked(resources.spot)
         self.hours.setValue(max_runtime_s / 3600)
         self.blockSignals(blocked)
@@ -191,74 +200,6 @@ class ResourcesForm(Card):
     def _take(self, extras: CloudResources) -> None:
         self._extras = extras
         self.changed.emit()
-
-
-class ExtrasDialog(QDialog):
-    """Subnets and security groups, network isolation, an encryption key, tags; `extras` is what was accepted."""
-
-    def __init__(self, parent: QWidget | None, extras: CloudResources) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Network, keys, tags")
-        self.setModal(True)
-        self.extras = extras
-        self.subnets = QLineEdit(", ".join(extras.subnets))
-        self.subnets.setPlaceholderText("subnet-…, subnet-…")
-        self.groups = QLineEdit(", ".join(extras.security_groups))
-        self.groups.setPlaceholderText("sg-…")
-        self.isolation = QCheckBox("Network isolation: the container reaches no network")
-        self.isolation.setChecked(extras.network_isolation)
-        self.key = QLineEdit(extras.kms_key)
-        self.key.setPlaceholderText("AWS's own keys")
-        self.tags = QPlainTextEdit("\n".join(f"{key}={value}" for key, value in extras.tags.items()))
-        self.tags.setPlaceholderText("project=pets")
-        self.tags.setTabChangesFocus(True)
-        self.tags.setFixedHeight(72)
-        self.groups_field = Field("Security groups of your VPC", self.groups)
-        self.tags_field = Field("Tags, one KEY=VALUE a line", self.tags)
-        box = QVBoxLayout(self)
-        box.setContentsMargins(20, 20, 20, 16)
-        box.setSpacing(12)
-        box.addWidget(label("Network, keys, tags", "card"))
-        box.addWidget(Field("Subnets of your VPC", self.subnets, "Empty: SageMaker's own network."))
-        box.addWidget(self.groups_field)
-        box.addWidget(self.isolation)
-        box.addWidget(Field("KMS key for disk and output", self.key, "A key's id or ARN."))
-        box.addWidget(self.tags_field)
-        cancel, done = button("Cancel", kind="ghost"), button("Done", kind="primary")
-        cancel.clicked.connect(self.reject)
-        done.clicked.connect(self._on_done)
-        done.setDefault(True)
-        box.addLayout(row(None, cancel, done))
-        self.setMinimumWidth(460)
-
-    def _on_done(self) -> None:
-        pairs = [line.partition("=") for line in self.tags.toPlainText().splitlines() if line.strip()]
-        wrong = next((key for key, equals, _ in pairs if not equals or not key.strip()), None)
-        subnets, groups = _items(self.subnets.text()), _items(self.groups.text())
-        lone = bool(subnets) != bool(groups)
-        self.tags_field.show_error(
-            None if wrong is None else UserFacingError(f"{wrong} is no tag.", fix="Write KEY=VALUE.")
-        )
-        self.groups_field.show_error(
-            UserFacingError("A VPC needs both, subnets and security groups.", fix="Give the other too.")
-            if lone
-            else None
-        )
-        if wrong is not None or lone:
-            return
-        self.extras = dataclasses.replace(
-            self.extras,
-            subnets=subnets,
-            security_groups=groups,
-            network_isolation=self.isolation.isChecked(),
-            kms_key=self.key.text().strip(),
-            tags={key.strip(): value.strip() for key, _, value in pairs},
-        )
-        self.accept()
-
-
-def _items(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 def _plain(value: Any) -> Any:

@@ -25,6 +25,8 @@ _STRATEGY_HINTS = {
     Strategy.GRID: "Tries every combination.",
 }
 MAX_JOBS = 2000
+MAX_MINUTES = 262_800
+"""The longest search that SageMaker takes: half a year."""
 
 
 class ModelForm(Card):
@@ -105,6 +107,9 @@ class SearchForm(Card):
             "seed": Field("Seed", self.seed, "The same seed gives the same search and the same training."),
             "target": Field("Stop at", self.target, "The search ends once the objective is as good as this."),
             "patience": Field("Patience", self.patience, "The search ends after so many trials without a better one."),
+            "max_search_s": Field(
+                "Longest search", self.minutes, "The search ends after so long, with the trials that run then."
+            ),
             "warm_start": Field("Learn from", self.warm_start, "An earlier tuning job whose trials inform the search."),
         }
         self.add(self.fields["strategy"])
@@ -112,6 +117,8 @@ class SearchForm(Card):
         self.add(self.fields["objective"])
         self._add_pair("goal", "seed")
         self._add_pair("target", "patience")
+        self.add(self.fields["max_search_s"])
+        self.add(self.converged)
         self.add(self.fields["warm_start"])
         self.add(self.early)
         self.fields["warm_start"].setVisible(capabilities.warm_start)
@@ -135,6 +142,13 @@ class SearchForm(Card):
         self.target.textChanged.connect(self._on_changed)
         self.parallel.setRange(1, capabilities.max_parallel_jobs)
         self.seed.setRange(0, 2**31 - 1)
+        self.minutes = QSpinBox()
+        self.minutes.setRange(0, MAX_MINUTES)
+        self.minutes.setSuffix(" min")
+        self.minutes.setSpecialValueText("No limit")
+        self.converged = QCheckBox("End when converged")
+        self.converged.setToolTip("The search ends when its finished trials say that no better one is to be expected.")
+        self.converged.toggled.connect(self._on_changed)
         self.early = QCheckBox("End poor trials early")
         self.early.setToolTip("A trial ends when its metric is worse than the median of the others at that epoch.")
         for combo in (self.strategy, self.metric_box, self.goal, self.warm_start):
@@ -143,7 +157,7 @@ class SearchForm(Card):
             combo.currentIndexChanged.connect(self._on_changed)
         self.metric_box.activated.connect(self._on_metric)
         self.metric_box.editTextChanged.connect(self._on_changed)
-        for spin in (self.max_jobs, self.parallel, self.seed, self.patience):
+        for spin in (self.max_jobs, self.parallel, self.seed, self.patience, self.minutes):
             spin.setMinimumWidth(72)
             spin.setFixedHeight(self.strategy.sizeHint().height())
             spin.lineEdit().setTextMargins(6, 0, 0, 0)
@@ -195,6 +209,8 @@ class SearchForm(Card):
         self.seed.setValue(draft.seed)
         self.target.setText(draft.target)
         self.patience.setValue(draft.patience)
+        self.minutes.setValue(draft.search_minutes)
+        self.converged.setChecked(draft.until_converged)
         self.early.setChecked(draft.early_stopping)
         self.warm_start.setCurrentIndex(max(0, self.warm_start.findData(draft.warm_start)))
         self.blockSignals(blocked)
@@ -213,13 +229,19 @@ class SearchForm(Card):
             warm_start=self.warm_start.currentData() or "",
             target=self.target.text().strip(),
             patience=self.patience.value(),
+            search_minutes=self.minutes.value(),
+            until_converged=self.converged.isChecked(),
         )
 
     def show_tuning(self, is_tuning: bool) -> None:
         """Grey out what only a tuning job needs."""
-        for name in ("strategy", "max_jobs", "max_parallel_jobs", "target", "patience", "warm_start"):
+        for name in (
+            *("strategy", "max_jobs", "max_parallel_jobs"),
+            *("target", "patience", "max_search_s", "warm_start"),
+        ):
             self.fields[name].setEnabled(is_tuning)
-        self.early.setEnabled(is_tuning)
+        for box in (self.early, self.converged):
+            box.setEnabled(is_tuning)
 
     def show_error(self, error: SpecError | None) -> bool:
         """Mark the field at fault; returns whether it is one of these."""

@@ -14,9 +14,10 @@ from core.engines.local.logtail import read_lines
 from core.engines.sagemaker.adopt import Found, adopt, list_jobs
 from core.engines.sagemaker.artifacts import fetch_model, fetch_rule_output, sync_output
 from core.engines.sagemaker.aws import Aws
-from core.engines.sagemaker.connect import role_arn
 from core.engines.sagemaker.definition import check
+from core.engines.sagemaker.deployer import Deployer
 from core.engines.sagemaker.eligibility import Eligibility
+from core.engines.sagemaker.endpoint_log import endpoint_log
 from core.engines.sagemaker.endpoints import Endpoints, Hosting
 from core.engines.sagemaker.evaluations import evaluating
 from core.engines.sagemaker.failures import code_of, translated
@@ -24,19 +25,20 @@ from core.engines.sagemaker.forecast import CloudForecast, cloud_forecast
 from core.engines.sagemaker.guardian import Guardian
 from core.engines.sagemaker.launcher import Launcher
 from core.engines.sagemaker.managed import managed_of
+from core.engines.sagemaker.logs import job_log_url
 from core.engines.sagemaker.meter import spent
 from core.engines.sagemaker.place import CloudNotes, Place
 from core.engines.sagemaker.poller import Poller
 from core.engines.sagemaker.pricing import Bill, PriceList, bill_of
-from core.engines.sagemaker.rehearsal import Rehearsal, rehearse
+from core.engines.sagemaker.rehearsal import Rehearsal
 from core.engines.sagemaker.source import Source
-from core.errors import EngineError, ModelError, UserFacingError
+from core.errors import EngineError, ModelError, SpecError, UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, Report, ignore_progress
 from core.rows import new_record
 from core.store import Store
 from core.tuning.search import check_strategy
@@ -83,6 +85,7 @@ class SageMakerEngine(Engine):
         self.eligibility = Eligibility(paths)
         """What AWS said when a job asked for its managed Debugger, by account."""
         self.guardian = Guardian(paths, aws, self.hosted)
+        self._deployer = Deployer(paths, store, place, self.hosted, self.guardian)
         self._poller = Poller(aws, paths, store, self._launcher, self.guardian, self.prices, interval, settle)
 
     @property
@@ -110,6 +113,7 @@ class SageMakerEngine(Engine):
 
         if isinstance(spec, TuningSpec):
             check_strategy(spec)
+            self._check_parents(spec)
         check(spec)
         training = spec.training if isinstance(spec, TuningSpec) else spec
         check_debugger(training.debugger)
@@ -124,6 +128,16 @@ class SageMakerEngine(Engine):
             shutil.rmtree(folder, ignore_errors=True)
             raise
         self._poller.wake()
+
+    def _check_parents(self, spec: TuningSpec) -> None:
+        known = {job.name for job in self._store.jobs("local")}
+        for parent in known & set(spec.warm_start):
+            raise SpecError(
+                f"A search on SageMaker cannot learn from {parent}.",
+                "That one ran on this computer, and AWS does not know it.",
+                "Name a tuning job of SageMaker, or none.",
+                field="warm_start",
+            )
 
     def _launch(self, spec: Spec, folder: Path) -> None:
         notes = CloudNotes(
@@ -275,22 +289,27 @@ class SageMakerEngine(Engine):
     ) -> Rehearsal:
         """Rehearse a job's model archive here, with a picture, then create the endpoint `name` from it.
 
-        Raises:
-            ModelError: the job has no model, or the rehearsal failed; nothing was created.
-            EngineError: AWS refused.
+        Raises: as `Deployer.create`.
         """
-        self.fetch_artifact(job, report, cancel)
-        report(Progress(0, None, "Rehearsing the archive on this computer"))
-        rehearsal = rehearse(self._folder(job).artifact, picture)
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        record = self._store.job(job)
-        assert isinstance(record, TrainingJob)
-        assert record.artifact is not None
-        self.hosted.create(name, job, record.artifact, role_arn(self.aws, self.place.role), hosting)
-        if hosting.lifetime_s is not None:
-            self.guardian.remember(name, time.time() + hosting.lifetime_s)
-            self._poller.wake()
+        rehearsal = self._deployer.create(job, name, hosting, picture, report, cancel)
+        self._poller.wake()
+        return rehearsal
+
+    def update_endpoint(
+        self,
+        job: str,
+        name: str,
+        hosting: Hosting,
+        picture: Path,
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Rehearsal:
+        """The same, and put the model behind the endpoint `name`, which goes on answering meanwhile.
+
+        Raises: as `Deployer.update`.
+        """
+        rehearsal = self._deployer.update(job, name, hosting, picture, report, cancel)
+        self._poller.wake()
         return rehearsal
 
     def adopt(self, name: str) -> None:
@@ -307,14 +326,22 @@ class SageMakerEngine(Engine):
         """The latest jobs of the account, newest first, known here or not."""
         return list_jobs(self.aws, self._store)
 
-    def undeploy(self, name: str, others_too: bool = False) -> None:
+    def undeploy(
+        self,
+        name: str,
+        others_too: bool = False,
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+        wait_s: float = 0.0,
+    ) -> None:
         """Delete an endpoint, its configuration and its model; one that Sagehound did not make with `others_too` only.
 
-        Raises:
-            EngineError: there is none, it is not ours, or AWS refused.
+        Raises: as `Guardian.delete`; what AWS does not let go yet is deleted later.
         """
-        self.hosted.delete(name, others_too)
-        self.guardian.forget(name)
+        try:
+            self.guardian.delete(name, others_too, report, cancel, wait_s)
+        finally:
+            self._poller.wake()
 
     def set_cap(self, name: str, usd: float | None) -> None:
         """Stop a job once its training has cost `usd`, as far as its running time tells; None: never."""
@@ -328,7 +355,18 @@ class SageMakerEngine(Engine):
 
     def endpoints(self) -> Sequence[Endpoint]:
         """All endpoints of the region, ours first."""
-        return self.hosted.all()
+        return self.guardian.marked(self.hosted.all())
+
+    def endpoint_log(self, name: str) -> tuple[str, ...]:
+        """The last lines of an endpoint's log."""
+        return endpoint_log(self.aws, name)
+
+    def log_url(self, name: str) -> str:
+        """The page of a job's log in the AWS console."""
+        folder = self._folder(name).root
+        notes = CloudNotes.load(folder)
+        job = notes.features_job if notes.features_job and not notes.launched else name
+        return job_log_url(notes.region or self.aws.region, job, folder)
 
     def close(self) -> None:
         """End the watching, and let go of connections; jobs go on."""

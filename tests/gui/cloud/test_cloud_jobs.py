@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 
@@ -23,8 +24,9 @@ from core.tuning.ranges import IntegerRange
 from gui.models.cost_lines import confirmation, cost_rows, cost_text, dollars, source_text, time_text
 from gui.widgets.adopt_dialog import AdoptDialog
 from gui.widgets.cloud_job import CloudJobPanel
+from gui.widgets.extras_dialog import ExtrasDialog
 from gui.widgets.preflight_list import PreflightList
-from gui.widgets.resources_form import ExtrasDialog, ResourcesForm
+from gui.widgets.resources_form import ResourcesForm
 from gui.widgets.s3_panel import S3Panel
 from tests.gui.fakes import press
 
@@ -56,8 +58,18 @@ def test_resources_reach_the_spec_and_are_remembered(form, file, qtbot):
     form.volume.setValue(64)
     form.spot.setChecked(True)
     form.limit.setValue(7.5)
+    assert form.fields["max_wait_s"].isVisible()
+    form.wait.setValue(6.0)
+    form.count.setValue(2)
+    together = dataclasses.replace(TRAINING, hyperparameters={"mode": "fine_tune"})
+    assert form.apply(together).cloud.instance_count == 2
+    with pytest.raises(SpecError) as raised:
+        form.apply(TUNING)  # frozen features
+    form.show_error(raised.value)
+    assert "trains on one instance" in form.fields["instance_count"].problem
+    form.count.setValue(1)
     made = form.apply(TUNING)
-    assert made.training.cloud == CloudResources("ml.g4dn.xlarge", volume_gb=64, spot=True)
+    assert made.training.cloud == CloudResources("ml.g4dn.xlarge", volume_gb=64, spot=True, max_wait_s=21600)
     assert made.training.max_runtime_s == 9000
     form.save()
     again = ResourcesForm(SettingsFile(file._path))
@@ -99,14 +111,18 @@ def test_network_key_and_tags(qtbot):
     assert "A VPC needs both" in dialog.groups_field.problem
     dialog.groups.setText("sg-1")
     dialog.tags.setPlainText("project=pets")
-    dialog.key.setText("alias/mine")
+    dialog.output_key.setText("alias/mine")
+    dialog.volume_key.setText("alias/disks")
     dialog.isolation.setChecked(True)
+    dialog.traffic.setChecked(True)
     dialog._on_done()
     assert dialog.extras == CloudResources(
         subnets=("subnet-1", "subnet-2"),
         security_groups=("sg-1",),
         network_isolation=True,
-        kms_key="alias/mine",
+        encrypt_traffic=True,
+        output_kms_key="alias/mine",
+        volume_kms_key="alias/disks",
         tags={"project": "pets"},
     )
     assert not dialog.isVisible()

@@ -243,7 +243,16 @@ def test_checking_values_makes_the_parser_once(monkeypatch):
 def test_the_command_line_says_what_is_not_usual():
     cloud = CloudResources("ml.g4dn.xlarge", volume_gb=50, spot=True, max_wait_s=7200, tags={"team": "vision"})
     spec = build_spec(
-        TuningDraft(rows=(LEARNING_RATE,), target="0.05", patience=4, regex=r"Average loss: (\S+)"), "v", "/p"
+        TuningDraft(
+            rows=(LEARNING_RATE,),
+            target="0.05",
+            patience=4,
+            search_minutes=90,
+            until_converged=True,
+            regex=r"Average loss: (\S+)",
+        ),
+        "v",
+        "/p",
     )
     assert isinstance(spec, TuningSpec)
     training = dataclasses.replace(spec.training, cloud=cloud, debugger=DebuggerConfig(enabled=False, profiler=False))
@@ -251,6 +260,8 @@ def test_the_command_line_says_what_is_not_usual():
     options = build_parser().parse_args(shlex.split(command_line(spec))[1:])
     asked = parsed(options)
     assert (asked.target, asked.patience, asked.ranges) == (0.05, 4, spec.ranges)
+    assert (asked.max_search_s, asked.until_converged) == (5400, True)
+    assert draft_from_spec(asked).search_minutes == 90
     assert asked.training.metrics == spec.training.metrics
     assert asked.training.debugger == spec.training.debugger
     assert (options.engine, options.instance_type, options.volume_gb) == ("sagemaker", "ml.g4dn.xlarge", 50)

@@ -180,9 +180,13 @@ def test_a_search_can_end_at_a_target_or_by_patience(tab, qtbot):
     assert not tab.card.start.isEnabled()
     type_into(qtbot, form.target, "0.05")
     form.patience.setValue(3)
+    form.minutes.setValue(90)
+    form.converged.setChecked(True)
     assert tab.card.start.isEnabled()
     assert (tab.draft().target, tab.draft().patience) == ("0.05", 3)
+    assert (tab.draft().search_minutes, tab.draft().until_converged) == (90, True)
     assert "ends at 0.05" in tab.card.lines()["Trials"]
+    assert "ends after 1 h 30 min, ends when converged" in tab.card.lines()["Trials"]
     for draft in tab.ranges.drafts():
         press(qtbot, row_of(tab, draft.name).remove)
     assert not form.target.isEnabled()  # nothing is searched: there is no search to end
