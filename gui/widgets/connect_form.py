@@ -162,12 +162,15 @@ class ConnectForm(QWidget):
 
     def _fill(self, account: Account) -> None:
         names = [bucket.name for bucket in account.buckets]
+        chosen = self.role.currentText()  # kept: a bucket was created after the role was chosen
         _refill(self.bucket, [(name, name) for name in names])
         usual = account.suggested if account.suggested in names or not names else ""
         self.bucket.setCurrentText(self._before.bucket if self._before.bucket in names else usual)
         _refill(self.role, [(role.name, role.arn) for role in account.roles])
         arns = [role.arn for role in account.roles]
-        if self._before.role in arns:
+        if chosen in [role.name for role in account.roles]:
+            self.role.setCurrentText(chosen)
+        elif self._before.role in arns:
             self.role.setCurrentIndex(arns.index(self._before.role))
         elif len(arns) == 1:
             self.role.setCurrentIndex(0)

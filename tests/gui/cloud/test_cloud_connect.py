@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
 from core.engines.sagemaker.account import Account
-from core.engines.sagemaker.connect import Bucket, Identity, Role
+from core.engines.sagemaker.connect import Bucket, Identity, Role, trust_policy
 from core.engines.sagemaker.open import Connection
 from core.workbench import Workbench
 from gui.aws_dialog import AwsDialog
@@ -52,7 +52,16 @@ def test_nothing_is_sent_before_connect_is_pressed(dialog, cloud, qtbot, workben
     assert workbench.settings.current.engine == "local"
 
 
-def test_from_nothing_to_a_connection(dialog, session, workbench, aws, qtbot, role):
+@pytest.fixture
+def second_role(aws, role):
+    """Another role that SageMaker may take on, so that one has to be chosen."""
+    iam, name = aws.client("iam"), "AnotherExecution"
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust_policy("123456789012"))
+    yield
+    iam.delete_role(RoleName=name)
+
+
+def test_from_nothing_to_a_connection(dialog, session, workbench, aws, qtbot, role, second_role):
     chosen = []
     dialog.chosen.connect(chosen.append)
     dialog.form.region.setCurrentText("us-east-1")
