@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from core.jobs.specs import Spec, Strategy, TrainingSpec, TuningSpec
+from core.tuning.convergence import MIN_TRIALS
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
 from core.tuning.search import MIN_CURVES, longest_training
 
@@ -29,7 +30,9 @@ def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[Caution, ..
     """Everything worth saying about a spec; `counts` is None while no dataset is chosen."""
     found = []
     if isinstance(spec, TuningSpec):
-        found += [*_of_search(spec), *_of_parallel(spec, cores)]
+        found += _of_search(spec)
+        if spec.training.cloud is None:  # on SageMaker every trial has machines of its own
+            found += _of_cores(spec, cores)
         for item in spec.ranges:
             found += _of_scale(item)
     if counts is not None:
@@ -59,6 +62,18 @@ def _of_search(spec: TuningSpec) -> Iterator[Caution]:
             f"Early stopping compares with {MIN_CURVES} earlier trials, so it cannot act here.",
             f"Allow more than {MIN_CURVES} trials, or turn it off.",
         )
+    if spec.strategy is Strategy.BAYESIAN and 1 < spec.max_jobs <= spec.max_parallel_jobs:
+        yield Caution(
+            "max_parallel_jobs",
+            "All trials start at once, so a Bayesian search has nothing to learn from: it is a random one.",
+            "Lower the parallel jobs, or allow more trials.",
+        )
+    if spec.until_converged and spec.max_jobs <= MIN_TRIALS and spec.training.cloud is None:
+        yield Caution(
+            "until_converged",
+            f"Whether a search has converged shows after {MIN_TRIALS} trials, so it cannot end this one.",
+            f"Allow more than {MIN_TRIALS} trials, or leave it out.",
+        )
     epochs = longest_training(spec)
     if spec.strategy is Strategy.HYPERBAND and epochs is not None and epochs < 3:
         yield Caution(
@@ -68,14 +83,8 @@ def _of_search(spec: TuningSpec) -> Iterator[Caution]:
         )
 
 
-def _of_parallel(spec: TuningSpec, cores: int) -> Iterator[Caution]:
+def _of_cores(spec: TuningSpec, cores: int) -> Iterator[Caution]:
     parallel = spec.max_parallel_jobs
-    if spec.strategy is Strategy.BAYESIAN and 1 < spec.max_jobs <= parallel:
-        yield Caution(
-            "max_parallel_jobs",
-            "All trials start at once, so a Bayesian search has nothing to learn from: it is a random one.",
-            "Lower the parallel jobs, or allow more trials.",
-        )
     if parallel > cores:
         yield Caution(
             "max_parallel_jobs",

@@ -2,7 +2,7 @@
 
 The next trial is drawn at random from the ranges, with their scaling (Grid: the product of the categorical values).
 Bayesian and Hyperband draw at random as well: how AWS chooses is not documented, and nothing here may depend on it.
-Warm start is taken and has no effect. Early stopping is AWS's documented rule: worse than the median of the running
+Warm start, convergence and the longest search are taken and have no effect. Early stopping is AWS's documented rule: worse than the median of the running
 averages of earlier trials.
 """
 

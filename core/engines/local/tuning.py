@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,10 +20,14 @@ from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.rows import new_record
 from core.store import INTERRUPTED
+from core.tuning.convergence import Convergence
 from core.tuning.search import Observation, Search, open_search
 
 FAILURES_FROM_START = 5
 """So many failed trials with no good one among them end the tuning job, as on SageMaker."""
+
+TIME_OVER = "MaxRuntimeExceeded"
+"""The secondary status of a search that its longest run time ended, and of the trials that ran then."""
 
 _logger = logging.getLogger(__name__)
 Verdict = tuple[JobStatus, str, str]
@@ -69,8 +74,13 @@ class _Tuning:
         self._maximize = spec.training.objective.maximize
         self._numbers: dict[str, int] = {}
         self._tally = _Tally()
+        self._convergence = Convergence(spec) if spec.until_converged else None
+        self._deadline = None if spec.max_search_s is None else time.monotonic() + spec.max_search_s
+        self._cut = False
         done = self._earlier_trials()
         self._search: Search = open_search(spec, done, self._warm_start())
+        for item in done:
+            self._learn(item.hyperparameters, item.objective)
         self._exhausted = False
 
     def run(self) -> Verdict:
@@ -88,6 +98,9 @@ class _Tuning:
                 self._account(ending)
             if self._target_met():
                 self._pool.stop_all()
+            if self._time_is_over() and not self._pool.is_idle:
+                self._cut = True
+                self._pool.stop_all(TIME_OVER, "The longest time of its search was over.")
 
     def _check_stop(self) -> None:
         if not self._folder.stop_request.exists():
@@ -103,7 +116,21 @@ class _Tuning:
         spec, tally = self._spec, self._tally
         hopeless = tally.failed >= FAILURES_FROM_START and not tally.succeeded
         no_better = spec.patience is not None and tally.since_best >= spec.patience
-        return not (self._exhausted or hopeless or no_better or self._target_met() or tally.started >= spec.max_jobs)
+        enough = self._target_met() or self._time_is_over() or tally.started >= spec.max_jobs
+        return not (self._exhausted or hopeless or no_better or enough or self._has_converged())
+
+    def _time_is_over(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def _has_converged(self) -> bool:
+        if self._convergence is not None and self._convergence.reached():
+            self._exhausted = True
+            _logger.info("%s has converged", self._spec.name)
+        return self._exhausted
+
+    def _learn(self, hyperparameters: Mapping[str, str], objective: float | None) -> None:
+        if self._convergence is not None:
+            self._convergence.add(hyperparameters, objective)
 
     def _start_next(self) -> None:
         asked = self._search.ask()
@@ -134,6 +161,8 @@ class _Tuning:
         self._tally.add(ending.status, ending.objective, ending.reason, self._maximize)
         objective = None if ending.status is JobStatus.FAILED else ending.objective
         self._search.tell(self._numbers[ending.name], objective, ending.curve)
+        if ending.status is JobStatus.COMPLETED:
+            self._learn(ending.hyperparameters, objective)
 
     def _target_met(self) -> bool:
         target, best = self._spec.target, self._tally.best
@@ -146,6 +175,8 @@ class _Tuning:
         if tally.failed and not tally.succeeded:
             sentence = tally.first_reason.partition("\n\n")[0]  # its traceback is in the trial's own reason
             return JobStatus.FAILED, "Failed", f"All {tally.failed} trials failed, the first because: {sentence}"
+        if self._cut or (self._time_is_over() and tally.started < self._spec.max_jobs and not self._exhausted):
+            return JobStatus.COMPLETED, TIME_OVER, ""
         return JobStatus.COMPLETED, "Completed", ""
 
     def _earlier_trials(self) -> list[Observation]:

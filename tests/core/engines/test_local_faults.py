@@ -272,6 +272,23 @@ def test_patience_ends_the_search(mini):
     assert len(mini.engine.trials("tune-1")) == 4
 
 
+def test_the_longest_search_ends_with_the_trials_that_run(mini):
+    slow = {"hyperparameters": {"num_epochs": "1000", "sleep": "0.05"}}
+    mini.engine.start(mini.tuning("tune-1", max_jobs=40, max_parallel_jobs=1, max_search_s=1, training=slow))
+    job = mini.finished("tune-1")
+    assert (job.status, job.secondary_status) == (JobStatus.COMPLETED, "MaxRuntimeExceeded")
+    (trial,) = mini.engine.trials("tune-1")
+    assert (trial.status, trial.secondary_status) == (JobStatus.STOPPED, "MaxRuntimeExceeded")
+    assert job.best_trial == trial.name  # what it had learnt by then is kept
+
+
+def test_a_search_that_has_converged_ends(mini):
+    short = {"hyperparameters": {"num_epochs": "1"}}
+    mini.engine.start(mini.tuning("tune-1", max_jobs=200, until_converged=True, training=short))
+    assert mini.finished("tune-1").status is JobStatus.COMPLETED
+    assert 20 <= len(mini.engine.trials("tune-1")) < 100
+
+
 def test_jobs_go_on_when_the_application_is_killed(mini, paths, runtime, store):
     spec = mini.tuning("tune-1", max_jobs=3, training={"hyperparameters": SLOW})
     runtime.save(paths.home / "runtime.json")
