@@ -53,6 +53,8 @@ class JobHeader(QWidget):
         self._bar.setAccessibleName("Progress of the job")
         self._left = label("", "figures")
         self._left.setProperty("role", "muted")
+        self._left.setMinimumWidth(self._left.fontMetrics().horizontalAdvance("88 min 88 s left "))  # nothing jumps
+        self._left.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         top = QHBoxLayout()
         top.setSpacing(10)
         top.addWidget(self.name, 0)
