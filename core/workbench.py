@@ -167,14 +167,13 @@ class Workbench:
             EngineError: there is no connection to AWS, or S3 refused.
             Cancelled: through `cancel`; what was sent stays, and is not sent again.
         """
-        from core.engines.sagemaker.upload import upload
+        from core.engines.sagemaker.upload import stage
 
         cloud = self.cloud
         if cloud is None:
             raise EngineError("There is no connection to AWS.", fix="Connect first.")
         self.remember(manifest)
-        client, place, prefix = cloud.aws.client("s3"), cloud.place, cloud.place.key("datasets")
-        return upload(manifest, client, place.bucket, prefix, report, cancel, paused=paused, kms_key=place.kms_key)
+        return stage(manifest, cloud.aws, cloud.place, report, cancel, paused)
 
     # Jobs
 

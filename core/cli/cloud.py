@@ -104,8 +104,9 @@ def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     try:
         connection = connection_of(options, workbench)
         _, manifest = open_dataset(workbench, options, console)
-        client = Aws(connection.profile, connection.region).client("s3")
-        result = send(manifest, client, bucket, prefix, console.progress, CancelToken(), kms_key=connection.kms_key)
+        aws = Aws(connection.profile, connection.region)
+        how = {"kms_key": connection.kms_key, "session": aws.session}
+        result = send(manifest, aws.client("s3"), bucket, prefix, console.progress, CancelToken(), **how)
     except KeyboardInterrupt:
         console.note("What was sent stays: the same command goes on from there.")
         raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +23,8 @@ from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.forecast import CloudForecast, cloud_forecast
 from core.engines.sagemaker.guardian import Guardian
 from core.engines.sagemaker.launcher import Launcher
-from core.engines.sagemaker.managed import managed_of
 from core.engines.sagemaker.logs import job_log_url
+from core.engines.sagemaker.managed import managed_of
 from core.engines.sagemaker.meter import spent
 from core.engines.sagemaker.place import CloudNotes, Place
 from core.engines.sagemaker.poller import Poller
@@ -102,10 +101,9 @@ class SageMakerEngine(Engine):
         self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
         """Upload what is not in the bucket yet."""
-        from core.engines.sagemaker.upload import upload
+        from core.engines.sagemaker.upload import stage
 
-        prefix, key = self.place.key("datasets"), self.place.kms_key
-        return upload(manifest, self.aws.client("s3"), self.place.bucket, prefix, report, cancel, kms_key=key).channels
+        return stage(manifest, self.aws, self.place, report, cancel).channels
 
     def start(self, spec: Spec) -> None:
         """Create the job; or the job that computes its frozen features, where these are to be had once for all."""

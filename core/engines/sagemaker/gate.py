@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-_MEASURE_S = 1.0
+_MEASURE_S = 0.25
 _BETTER = 1.05
 _WORSE = 0.80
 
@@ -13,15 +13,17 @@ _WORSE = 0.80
 class Gate:
     """Lets at most `limit` threads through, between `low` and `high`, and moves the limit by what it gains.
 
-    Every second the rate since the last move is compared with that before it: more threads that brought more are
-    followed by more of them, those that brought nothing are taken back. Throttling halves the limit.
+    Every quarter of a second the rate is compared with that before the last move. The limit doubles as long as that
+    brings more; the doubling that brought nothing is taken back. From then on it moves in small steps, as TCP does.
+    Throttling halves the limit.
     """
 
-    def __init__(self, low: int = 2, start: int = 8, high: int = 32) -> None:
+    def __init__(self, low: int = 2, start: int = 8, high: int = 128) -> None:
         self.low, self.high, self.limit = low, high, start
         self._inside = 0
         self._condition = threading.Condition()
-        self._since, self._done, self._rate, self._step = time.monotonic(), 0.0, 0.0, 4
+        self._since, self._done, self._rate = time.monotonic(), 0.0, 0.0
+        self._step, self._doubling = 4, True
 
     def enter(self, patience: float = 0.5) -> bool:
         """Wait to be let through; False when that took longer than `patience` seconds."""
@@ -37,16 +39,19 @@ class Gate:
             self._inside -= 1
             self._done += work
             if throttled:
-                self.limit, self._step = max(self.low, self.limit // 2), 1
+                self.limit, self._step, self._doubling = max(self.low, self.limit // 2), 1, False
                 self._restart(0.0)
             elif time.monotonic() - self._since >= _MEASURE_S:
                 self._move()
-            self._condition.notify_all()
+            # As many as can come in: waking all for one place costs more than the requests.
+            self._condition.notify(max(0, self.limit - self._inside))
 
     def _move(self) -> None:
         rate = self._done / (time.monotonic() - self._since)
         if rate > self._rate * _BETTER:
-            self.limit = min(self.high, self.limit + self._step)
+            self.limit = min(self.high, self.limit * 2 if self._doubling else self.limit + self._step)
+        elif self._doubling:
+            self.limit, self._doubling = max(self.low, self.limit // 2), False
         elif rate < self._rate * _WORSE:
             self.limit = max(self.low, self.limit - self._step)
         self._restart(rate)

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,14 +49,20 @@ def s3(aws):
     return aws.client("s3")
 
 
+@pytest.fixture(params=["AWS's C client", "boto3"])
+def send(request, aws):
+    """Both ways that objects go."""
+    return partial(upload, session=aws.session if request.param != "boto3" else None)
+
+
 def keys_of(s3, bucket, prefix=""):
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     return sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
 
 
-def test_the_tree_arrives_exactly(manifest, folder, s3, bucket):
+def test_the_tree_arrives_exactly(manifest, folder, s3, bucket, send):
     seen = []
-    result = upload(manifest, s3, bucket, "my pictures/set", seen.append)
+    result = send(manifest, s3, bucket, "my pictures/set", seen.append)
     base = f"my pictures/set/{manifest.version}"
     expected = {f"{base}/{file.relative_to(folder).as_posix()}" for file in folder.rglob("*.png")}
     expected |= {f"{base}/{channel}/manifest.json" for channel in ("train", "valid", "test")}
@@ -84,9 +91,9 @@ def test_the_channel_manifest_is_what_a_job_reads(manifest, s3, bucket, tmp_path
     assert [hashlib.sha256(samples.file(i).read_bytes()).hexdigest() for i in range(6)] == list(samples.hashes)
 
 
-def test_nothing_is_sent_twice(manifest, s3, bucket):
-    upload(manifest, s3, bucket, "p")
-    again = upload(manifest, s3, bucket, "p")
+def test_nothing_is_sent_twice(manifest, s3, bucket, send):
+    send(manifest, s3, bucket, "p")
+    again = send(manifest, s3, bucket, "p")
     assert (again.sent, again.copied, again.kept, again.bytes_sent) == (0, 0, 18, 0)
 
 
@@ -217,9 +224,9 @@ def test_every_object_is_sent_with_its_checksum(manifest, s3, bucket):
         assert item["ChecksumSHA256"] == _base64(hashlib.sha256(item["Body"]).digest())
 
 
-def test_a_large_file_goes_in_parts(manifest, s3, bucket, monkeypatch):
-    monkeypatch.setattr(upload_module, "MULTIPART_BYTES", 1)
-    result = upload(manifest, s3, bucket, "p")
+def test_a_large_file_is_not_read_at_once(manifest, s3, bucket, monkeypatch, send):
+    monkeypatch.setattr(upload_module, "IN_MEMORY_BYTES", 1)
+    result = send(manifest, s3, bucket, "p")
     assert result.sent == 18
     assert len(keys_of(s3, bucket, f"p/{manifest.version}")) == 21
 
