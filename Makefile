@@ -2,12 +2,14 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# How many processes run tests side by side: two keep a small machine busy; more need more cores.
+TEST_WORKERS ?= 2
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 # smdebug wants pyinstrument, whose C extension has no wheel, so that it would need a compiler. Only smdebug's own hook
 # uses it; the rules and the readers, which Sagehound uses where they are there, do not.
 SMDEBUG := smdebug==1.0.34
 
-.PHONY: run demo test bench screenshots clean
+.PHONY: run demo test bench rivals screenshots clean
 
 run: $(VENV)/.installed
 	@$(BIN)/sagehound
@@ -21,10 +23,15 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 bench: $(VENV)/.installed-dev
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.benchmarks
+
+# What the benchmarks compare with and Sagehound itself does not need, in a Python of its own; `make bench` uses it if it is there.
+rivals:
+	$(PYTHON) -m venv .rivals
+	.rivals/bin/pip --quiet --disable-pip-version-check install optuna-dashboard 'napari[pyside6]'
 
 screenshots: $(VENV)/.installed-dev
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.screenshots
@@ -48,4 +55,4 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 	@touch $(VENV)/.installed $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .rivals build dist *.egg-info
