@@ -2,7 +2,8 @@
 
 model.pth   state_dict, read with weights_only=True
 model.json  backbone, head, classes, preprocessing, versions, training job
-code/       inference.py and what it imports, for an endpoint
+code/       inference.py and what it imports, for an endpoint; AWS's PyTorch container starts there
+config.yaml, deployment.py  where AWS's Ray Serve container starts
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from training_scripts.job import JobError, write_text
 WEIGHTS_FILE = "model.pth"
 CARD_FILE = "model.json"
 SERVING_REQUIREMENTS = "numpy\npillow\n"
-"""What inference needs besides torch (and torchvision, for its backbones), as served by AWS's PyTorch container."""
+"""What inference needs besides torch (and torchvision, for its backbones), which AWS's containers have."""
+SERVE_CONFIG_FILE, DEPLOYMENT = "config.yaml", "deployment"
+_SERVE_CONFIG = f"""applications:
+  - name: sagehound
+    route_prefix: /
+    import_path: {DEPLOYMENT}:app
+"""
 _SERVING_MODULES = (
     "__init__",
     "artifact",
@@ -38,7 +45,7 @@ _HERE = Path(__file__).resolve().parent
 
 
 def write_code(model_dir: Path) -> None:
-    """Put the code that serves the model into `model_dir`/code, with LF line ends whatever the checkout has."""
+    """Put the code that serves the model into `model_dir`, with LF line ends whatever the checkout has."""
     code = model_dir / "code"
     for name in _SERVING_MODULES:
         source = (_HERE / f"{name}.py").read_text(encoding="utf-8")
@@ -46,6 +53,8 @@ def write_code(model_dir: Path) -> None:
         if name == "inference":
             write_text(code / "inference.py", source)
     write_text(code / "requirements.txt", SERVING_REQUIREMENTS)
+    write_text(model_dir / f"{DEPLOYMENT}.py", (_HERE / f"{DEPLOYMENT}.py").read_text(encoding="utf-8"))
+    write_text(model_dir / SERVE_CONFIG_FILE, _SERVE_CONFIG)
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:

@@ -31,7 +31,11 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A deployed model. `hourly_usd` and `expires` (Unix seconds) are None where they do not apply."""
+    """A deployed model. `hourly_usd` and `expires` (Unix seconds) are None where they do not apply.
+
+    `container` is what answers there, "" where that is not known; `log_url` the page of its log. `doomed`: it is
+    deleted as soon as the cloud lets it. `notice` says what became of its last update, where that failed.
+    """
 
     name: str
     status: str
@@ -42,6 +46,10 @@ class Endpoint:
     expires: float | None = None
     ours: bool = True
     failure_reason: str = ""
+    container: str = ""
+    log_url: str = ""
+    doomed: bool = False
+    notice: str = ""
 
 
 class Engine(ABC):
@@ -157,6 +165,10 @@ class Engine(ABC):
     def job_folder(self, name: str) -> Path | None:
         """Where this job's output (tensors, profiler files) can be read on this machine; None if nowhere yet."""
         return None
+
+    def log_url(self, name: str) -> str:
+        """The page on which the whole log of a job can be read in a browser; "" where there is none."""
+        return ""
 
     def endpoints(self) -> Sequence[Endpoint]:
         """The endpoints there are; none on an engine that cannot deploy."""

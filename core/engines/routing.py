@@ -103,6 +103,10 @@ class RoutingEngine(Engine):
         """By the job's engine."""
         return self._of(name).job_folder(name)
 
+    def log_url(self, name: str) -> str:
+        """By the job's engine."""
+        return self._of(name).log_url(name)
+
     def endpoints(self) -> Sequence[Endpoint]:
         """Those of all engines."""
         return [endpoint for engine in self._engines.values() for endpoint in engine.endpoints()]

@@ -2,19 +2,26 @@
 
 Handler "aws": AWS's own sagemaker-inference and sagemaker-pytorch-inference load the model and answer, as in AWS's
 PyTorch inference container: `HandlerService` with a context like TorchServe's. Handler "miniature": the same contract
-in a few lines, where those packages are missing or torch takes too long. The first answer says if the model is loaded.
+in a few lines, where those packages are missing or torch takes too long. Handler "ray": Ray Serve runs the application
+of config.yaml, as in AWS's Ray Serve container; "ray-miniature": the same application without Ray, which is rarely
+installed. The first answer says if the model is loaded.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib
 import json
 import os
+import re
 import sys
 import traceback
+import urllib.error
+import urllib.request
 from collections.abc import Callable
-from types import SimpleNamespace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 Answer = tuple[int, bytes, str]
@@ -54,6 +61,76 @@ def miniature_handler(folder: str) -> Callable[[bytes, str, str], Answer]:
     return handle
 
 
+def ray_handler(folder: str) -> Callable[[bytes, str, str], Answer]:
+    """The application under Ray Serve on loopback, asked over HTTP."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": os.pathsep.join((folder, f"{folder}/code"))}
+    import ray
+    from ray import serve
+
+    ray.init(num_cpus=1, include_dashboard=False)
+    port = int(os.environ.get("RAY_SERVE_PORT", "8000"))
+    serve.start(http_options={"host": "127.0.0.1", "port": port})
+    serve.run(_application(folder), name="sagehound", route_prefix="/")
+
+    def handle(body: bytes, kind: str, accept: str) -> Answer:
+        asked = urllib.request.Request(f"http://127.0.0.1:{port}/", body, {"Content-Type": kind, "Accept": accept})
+        try:
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                return answer.status, answer.read(), answer.headers["Content-Type"]
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), error.headers["Content-Type"]
+
+    return handle
+
+
+def ray_miniature_handler(folder: str) -> Callable[[bytes, str, str], Answer]:
+    """The application's own class, with a few lines in place of Ray and Starlette."""
+
+    def deployment(**_options: Any) -> Callable[[Any], Any]:
+        def decorate(decorated: Any) -> Any:
+            decorated.bind = classmethod(lambda cls: cls())
+            return decorated
+
+        return decorate
+
+    class Response:
+        def __init__(self, content: str, status_code: int = 200, media_type: str = "") -> None:
+            self.answer = status_code, content.encode(), media_type
+
+    for name, inside in {
+        "ray": {"serve": SimpleNamespace(deployment=deployment)},
+        "starlette": {},
+        "starlette.requests": {"Request": object},
+        "starlette.responses": {"Response": Response},
+    }.items():
+        module = ModuleType(name)
+        module.__dict__.update(inside)
+        sys.modules[name] = module
+    application = _application(folder)
+
+    def handle(body: bytes, kind: str, accept: str) -> Answer:
+        async def read() -> bytes:
+            return body
+
+        request = SimpleNamespace(body=read, headers={"content-type": kind, "accept": accept})
+        try:
+            answer: Answer = asyncio.run(application(request)).answer
+        except Exception:
+            traceback.print_exc()
+            return 500, b"Internal Server Error", "text/plain"
+        return answer
+
+    return handle
+
+
+def _application(folder: str) -> Any:
+    """What config.yaml names."""
+    sys.path.insert(0, folder)
+    found = re.search(r"import_path: *(\w+):(\w+)", Path(folder, "config.yaml").read_text(encoding="utf-8"))
+    assert found is not None
+    return getattr(importlib.import_module(found[1]), found[2])
+
+
 class _Context:
     """What TorchServe tells a handler of a request, and what the handler tells back."""
 
@@ -78,7 +155,12 @@ class _Context:
         self.kind = kind
 
 
-HANDLERS = {"aws": aws_handler, "miniature": miniature_handler}
+HANDLERS = {
+    "aws": aws_handler,
+    "miniature": miniature_handler,
+    "ray": ray_handler,
+    "ray-miniature": ray_miniature_handler,
+}
 
 
 def main() -> None:

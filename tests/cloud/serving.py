@@ -26,6 +26,7 @@ INSTANCE_LIMIT, SERVERLESS_LIMIT = 25 * 2**20, 4 * 2**20
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints/"
 _SERVE = Path(__file__).with_name("serve.py")
 HANDLER = "aws" if importlib.util.find_spec("sagemaker_pytorch_serving_container") else "miniature"
+RAY_HANDLER = "ray" if importlib.util.find_spec("ray") else "ray-miniature"
 Record = dict[str, Any]
 
 
@@ -113,6 +114,8 @@ class Serving:
 
     Attributes:
         handler: what new endpoints answer through: "aws" where AWS's packages are installed, or "miniature".
+        ray_handler: the same for AWS's Ray Serve image: "ray" where it is installed, or "ray-miniature".
+        released: while this is not set, endpoints that are being created or updated stay so.
     """
 
     def __init__(self, storage: Storage, root: Path, region: str, account: str, rights: Account) -> None:
@@ -121,7 +124,9 @@ class Serving:
         self._arn = f"arn:aws:sagemaker:{region}:{account}:"
         self._logs = f"arn:aws:logs:{region}:{account}:log-group:{ENDPOINT_LOGS}"
         self._lock = threading.RLock()
-        self.handler = HANDLER
+        self.handler, self.ray_handler = HANDLER, RAY_HANDLER
+        self.released = threading.Event()
+        self.released.set()
         self.models: dict[str, Record] = {}
         self.configs: dict[str, Record] = {}
         self.endpoints: dict[str, Endpoint] = {}
@@ -159,8 +164,9 @@ class Serving:
         config = request["EndpointConfigName"]
         variant = self.find(self.configs, config, "endpoint configuration")["ProductionVariants"][0]
         with self._lock:
+            self._refuse_in_progress(endpoint)
             if endpoint.state["EndpointStatus"] != "InService":
-                raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
+                raise AwsError("ValidationException", f'Endpoint "{endpoint.arn}" is not in service.')
             self._check_quota(variant)
             endpoint.state |= {"EndpointStatus": "Updating", "LastModifiedTime": now()}
             self._start(endpoint, config, variant)
@@ -193,6 +199,7 @@ class Serving:
         """End an endpoint."""
         endpoint = self.endpoint(name)
         with self._lock:
+            self._refuse_in_progress(endpoint)
             del self.endpoints[name]
         self._end(endpoint)
 
@@ -229,7 +236,8 @@ class Serving:
 
     def _model_error(self, name: str, status: int, said: str) -> AwsError:
         logs = f"{self._logs}{name}"
-        message = f'Received server error ({status}) from primary with message "{said}". See {logs} for more.'
+        whose = "client" if status < 500 else "server"
+        message = f'Received {whose} error ({status}) from primary with message "{said}". See {logs} for more.'
         return AwsError("ModelError", message, 424, OriginalStatusCode=status, OriginalMessage=said, LogStreamArn=logs)
 
     def forget(self) -> None:
@@ -237,11 +245,12 @@ class Serving:
         self.close()
         for table in (self.endpoints, self.configs, self.models):
             table.clear()
-        self.handler = HANDLER
+        self.handler, self.ray_handler = HANDLER, RAY_HANDLER
         shutil.rmtree(self._root, ignore_errors=True)
 
     def close(self) -> None:
         """End every endpoint."""
+        self.released.set()
         for endpoint in list(self.endpoints.values()):
             self._end(endpoint)
 
@@ -251,6 +260,10 @@ class Serving:
         worker, endpoint.worker = endpoint.worker, None
         if worker is not None:
             worker.end()
+
+    def _refuse_in_progress(self, endpoint: Endpoint) -> None:
+        if endpoint.state["EndpointStatus"] in ("Creating", "Updating"):
+            raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
 
     def _check_quota(self, variant: Mapping[str, Any]) -> None:
         kind = variant.get("InstanceType")
@@ -280,6 +293,7 @@ class Serving:
             worker, reason = self._load(endpoint, variant)
         except Exception as error:
             worker, reason = None, f"Request to service failed. If failure persists contact support. {error!r}"
+        self.released.wait(60)
         before = None
         with self._lock:
             if worker is not None:
@@ -307,7 +321,8 @@ class Serving:
         stream = f"{variant['VariantName']}/i-{int(time.time())}"
         group = ENDPOINT_LOGS + endpoint.name
         variables, log = container.get("Environment", {}), lambda line: self._storage.log(group, stream, [line])
-        worker = Worker(root, self.handler, variables, log)
+        handler = self.ray_handler if "/ray:" in container["Image"] else self.handler
+        worker = Worker(root, handler, variables, log)
         if worker.load():
             return worker, ""
         worker.end()

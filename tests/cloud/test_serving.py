@@ -8,8 +8,6 @@ import os
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.cloud import serve
-
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.6-cpu-py312"
 VARIABLES = {"SAGEMAKER_PROGRAM": "inference.py"}
 TAGS = [{"Key": "team", "Value": "dogs"}]
@@ -68,7 +66,7 @@ def ask(aws):
     return invoke
 
 
-@pytest.mark.parametrize("handler", serve.HANDLERS)
+@pytest.mark.parametrize("handler", ["aws", "miniature"])
 def test_an_endpoint_answers_raw_bytes_and_ends(handler, aws, model, settled, ask, cloud):
     if handler == "aws":
         pytest.importorskip("sagemaker_pytorch_serving_container")
@@ -91,7 +89,7 @@ def test_an_endpoint_answers_raw_bytes_and_ends(handler, aws, model, settled, as
         ask("live")
 
 
-@pytest.mark.parametrize("handler", serve.HANDLERS)
+@pytest.mark.parametrize("handler", ["aws", "miniature"])
 def test_an_error_of_the_model_is_a_model_error(handler, model, settled, ask, aws, cloud):
     if handler == "aws":
         pytest.importorskip("sagemaker_pytorch_serving_container")

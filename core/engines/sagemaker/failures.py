@@ -247,6 +247,12 @@ TABLE: tuple[Failure, ...] = (
     ),
     Failure(
         ("ModelError",),
+        r"client error \(4\d\d\).*? message \"(.+?)\"",
+        "The endpoint refused the picture: {1}",
+        "Send a picture that can be read.",
+    ),
+    Failure(
+        ("ModelError",),
         r"",
         "The model's code at the endpoint raised an error.",
         "See the endpoint's log; is the picture one that can be read?",

@@ -13,12 +13,7 @@ SERVING = ("pytorch", "2.6")
 
 def training_image(region: str, instance_type: str) -> str:
     """The address of AWS's PyTorch training image, for a CPU or a GPU as the instance type has it."""
-    return _image(*TRAINING, region, instance_type, "training")
-
-
-def serving_image(region: str, instance_type: str) -> str:
-    """The address of AWS's PyTorch inference image; any CPU type stands for serverless."""
-    return _image(*SERVING, region, instance_type, "inference")
+    return image_of(*TRAINING, region, instance_type, "training")
 
 
 def rules_image(region: str) -> str:
@@ -35,7 +30,12 @@ def rules_image(region: str) -> str:
         ) from error
 
 
-def _image(framework: str, version: str, region: str, instance_type: str, scope: str) -> str:
+def image_of(framework: str, version: str, region: str, instance_type: str, scope: str) -> str:
+    """The address of one of AWS's images.
+
+    Raises:
+        EngineError: there is none for that instance type or region.
+    """
     from sagemaker.core import image_uris
 
     try:
@@ -44,7 +44,7 @@ def _image(framework: str, version: str, region: str, instance_type: str, scope:
         )
     except ValueError as error:
         raise EngineError(
-            f"AWS has no PyTorch image for {instance_type} in {region}.",
+            f"AWS has no {framework} image for {instance_type} in {region}.",
             f"{' '.join(str(error).split())[:300]}",
             "Choose another instance type or region, or name an image.",
         ) from error

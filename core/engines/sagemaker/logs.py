@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.engines.sagemaker.console import log_url
 from core.engines.sagemaker.failures import code_of
 from core.engines.sagemaker.place import read_json, write_json
 
@@ -17,6 +18,15 @@ _LOOK_AGAIN = 6
 
 Ask = Callable[..., Any]
 """Calls a method of a client: `ask(client.method, Name=value)`; whoever counts calls passes its own."""
+
+
+def job_log_url(region: str, job: str, folder: Path) -> str:
+    """The page of a job's log in the AWS console: its stream where that is known here, else all that it may have.
+
+    A tuning job has no log of its own; its trials' streams begin with its name.
+    """
+    streams = [name for name in read_json(folder / STATE).get("streams", {}) if name.startswith(f"{job}/")]
+    return log_url(region, GROUP, streams[0] if len(streams) == 1 else "", job)
 
 
 class LogTail:

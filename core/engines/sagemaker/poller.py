@@ -140,8 +140,8 @@ class Poller:
     def _round(self) -> float:
         """Look at every unfinished job once; returns how long to rest."""
         self._calls, started = 0, time.monotonic()
-        if self._guardian.is_needed():
-            self._guardian.sweep()
+        if (said := self._watch_endpoints()) is not None:
+            return self._wait_for_login(said)
         names = self._unfinished()
         for name in names:
             if self._stop.is_set():
@@ -169,6 +169,18 @@ class Poller:
         polite = self._calls * 60 / MAX_CALLS_PER_MINUTE - (time.monotonic() - started)
         rest = max(self._interval, polite) * self._patience
         return min(rest, _LONGEST_PAUSE_S) if names else _IDLE_S
+
+    def _watch_endpoints(self) -> str | None:
+        """Let the guardian do what is due; the sentence about a login that has ended, if that is why it could not."""
+        try:
+            if self._guardian.is_needed():
+                self._guardian.sweep()
+        except LoginNeeded as error:
+            return str(error)
+        except UserFacingError as error:  # jobs are followed all the same
+            self.notice = str(error)
+            _logger.warning("the endpoints could not be looked after: %s", error)
+        return None
 
     def _wait_for_login(self, notice: str) -> float:
         if notice != self.notice:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.engines.sagemaker.containers import Container
 from core.errors import ModelError
 from core.paths import ROOT
 
@@ -21,20 +22,58 @@ TOLERANCE = 1e-4
 _TIMEOUT_S = 300
 _MARK = "rehearsal-answer "
 # What AWS's PyTorch handler does with the functions of code/inference.py, in a process that sees nothing else of ours.
-_SCRIPT = f"""
+_FUNCTIONS = """
+import importlib, sys
+sys.path.insert(0, sys.argv[1])
+inference = importlib.import_module(sys.argv[2])
+def load(folder):
+    return inference.model_fn(folder)
+def ask(model, body):
+    data = inference.input_fn(body, "application/x-image")
+    answer = inference.output_fn(inference.predict_fn(data, model), "application/json")
+    return answer[0] if isinstance(answer, tuple) else answer
+"""
+# What Ray Serve does with the application that config.yaml names: its class is made and called. Ray and Starlette are
+# not needed for that, nor are they on most computers: a few lines stand in for them.
+_APPLICATION = """
+import asyncio, importlib, pathlib, re, sys, types
+def deployment(**options):
+    def decorate(decorated):
+        decorated.bind = classmethod(lambda cls: cls)
+        return decorated
+    return decorate
+class Response:
+    def __init__(self, content, status_code=200, media_type=""):
+        self.content, self.status = content, status_code
+for name, inside in (
+    ("ray", {"serve": types.SimpleNamespace(deployment=deployment)}),
+    ("starlette", {}),
+    ("starlette.requests", {"Request": object}),
+    ("starlette.responses", {"Response": Response}),
+):
+    sys.modules[name] = types.ModuleType(name)
+    vars(sys.modules[name]).update(inside)
+def load(folder):
+    sys.path.insert(0, folder)
+    config = (pathlib.Path(folder) / "config.yaml").read_text(encoding="utf-8")
+    module, name = re.search("import_path: *([^:]+):(.+)", config).groups()
+    return getattr(importlib.import_module(module), name.strip())()
+def ask(model, body):
+    async def read():
+        return body
+    headers = {"content-type": "application/x-image", "accept": "application/json"}
+    answer = asyncio.run(model(types.SimpleNamespace(body=read, headers=headers)))
+    if answer.status != 200:
+        sys.exit(answer.content)
+    return answer.content
+"""
+_TIMED = f"""
 import json, sys, time
-code, module, folder, picture = sys.argv[1:]
-sys.path.insert(0, code)
-import importlib
-inference = importlib.import_module(module)
 began = time.perf_counter()
-model = inference.model_fn(folder)
+model = load(sys.argv[3])
 loaded = time.perf_counter()
-with open(picture, "rb") as file:
-    body = file.read()
-data = inference.input_fn(body, "application/x-image")
-answer = inference.output_fn(inference.predict_fn(data, model), "application/json")
-answer = json.loads(answer[0] if isinstance(answer, tuple) else answer)
+with open(sys.argv[4], "rb") as file:
+    answer = json.loads(ask(model, file.read()))
 times = {{"load": loaded - began, "seconds": time.perf_counter() - loaded}}
 print({_MARK!r} + json.dumps({{"answer": answer, **times}}))
 """
@@ -54,7 +93,7 @@ class Rehearsal:
         return self.classes[0][0]
 
 
-def rehearse(archive: Path, picture: Path) -> Rehearsal:
+def rehearse(archive: Path, picture: Path, container: Container = Container.PYTORCH) -> Rehearsal:
     """Serve one picture from a model.tar.gz as the container will, and compare with what Sagehound itself answers.
 
     Raises:
@@ -73,9 +112,10 @@ def rehearse(archive: Path, picture: Path) -> Rehearsal:
             raise ModelError(
                 "The archive cannot be served.", "It has no code/inference.py.", "Train the model with Sagehound."
             )
-        codes = ((folder / "code", "inference"), (ROOT, "training_scripts.inference"))
-        with ThreadPoolExecutor(len(codes)) as pool:
-            served, here = pool.map(lambda code: _ask(code[0], code[1], folder, picture), codes)
+        way = _APPLICATION if container is Container.RAY_SERVE else _FUNCTIONS
+        ways = ((way, folder / "code", "inference"), (_FUNCTIONS, ROOT, "training_scripts.inference"))
+        with ThreadPoolExecutor(len(ways)) as pool:
+            served, here = pool.map(lambda way: _ask(*way, folder, picture), ways)
     ours, theirs = dict(_classes(here)), dict(_classes(served))
     if ours.keys() != theirs.keys() or any(abs(ours[label] - theirs[label]) > TOLERANCE for label in ours):
         raise ModelError(
@@ -86,8 +126,8 @@ def rehearse(archive: Path, picture: Path) -> Rehearsal:
     return Rehearsal(_classes(served), float(served["load"]), float(served["seconds"]))
 
 
-def _ask(code: Path, module: str, folder: Path, picture: Path) -> Mapping[str, Any]:
-    command = [sys.executable, "-I", "-c", _SCRIPT, str(code), module, str(folder), str(picture)]
+def _ask(way: str, code: Path, module: str, folder: Path, picture: Path) -> Mapping[str, Any]:
+    command = [sys.executable, "-I", "-c", way + _TIMED, str(code), module, str(folder), str(picture)]
     try:
         done = subprocess.run(
             command,

@@ -12,6 +12,7 @@ from PIL import Image
 
 from core.engines.sagemaker import endpoints as endpoints_module
 from core.engines.sagemaker import invoke
+from core.engines.sagemaker.containers import Container
 from core.engines.sagemaker.endpoints import Hosting
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.invoke import EndpointClient
@@ -20,7 +21,7 @@ from core.errors import EngineError, ModelError, PictureError, SpecError, UserFa
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
-from training_scripts.artifact import package
+from training_scripts.artifact import package, unpack
 
 INSTANCE = Hosting("ml.m5.large")
 
@@ -41,9 +42,8 @@ def engine(cloud, aws, place, paths, store, archive):
     store.update_job("colours", status=JobStatus.COMPLETED, artifact=uri)
     engine = SageMakerEngine(paths, store, aws, place, interval=0.1, settle=0.1)
     yield engine
-    for endpoint in engine.endpoints():
-        engine.hosted.delete(endpoint.name, others_too=True)
     engine.close()
+    cloud.forget()
 
 
 def create(engine, name, hosting):
@@ -74,16 +74,21 @@ def test_an_endpoint_from_rehearsal_to_deletion(engine, trained_job, cloud):
     assert dict(answer.classes) == pytest.approx(dict(rehearsal.classes), abs=1e-4)
     assert answer.milliseconds > 0
     assert not answer.woke
-    engine.hosted.delete("colours-live")
+    (made,) = cloud.asked("CreateModel")
+    assert made["PrimaryContainer"]["Image"].endswith("/ray:serve-ml-sagemaker-cpu-v1"), "proposed on an instance"
+    engine.undeploy("colours-live")
     assert engine.endpoints() == []
     assert (cloud.serving.models, cloud.serving.configs) == ({}, {})
     with pytest.raises(EngineError, match="no endpoint called"):
-        engine.hosted.delete("colours-live")
+        engine.undeploy("colours-live")
+    assert not engine.guardian.is_needed()
 
 
-def test_a_serverless_endpoint_is_woken(engine, trained_job):
+def test_a_serverless_endpoint_is_woken(engine, trained_job, cloud):
     create(engine, "sleepy", Hosting(memory_mb=2048, lifetime_s=None))
     found = until(engine, "sleepy", "InService")
+    assert "/pytorch-inference:2.6-cpu" in cloud.asked("CreateModel")[0]["PrimaryContainer"]["Image"], "wakes up sooner"
+    assert found.container == "pytorch"
     assert (found.instance_type, found.hourly_usd, found.expires) == ("serverless", None, None)
     slept = []
     client = EndpointClient(engine.aws, "sleepy", serverless=True, sleep=slept.append)
@@ -111,7 +116,7 @@ def test_what_is_no_picture_is_the_models_error_and_a_missing_file_is_said(engin
     create(engine, "strict", INSTANCE)
     until(engine, "strict", "InService")
     client = EndpointClient(engine.aws, "strict", serverless=False)
-    with pytest.raises(EngineError, match="raised an error"):
+    with pytest.raises(EngineError, match=r"refused the picture: The file is not a picture"):
         client.classify(b"no picture")
     with pytest.raises(PictureError):
         client.classify(tmp_path / "nothing.jpg")
@@ -123,6 +128,7 @@ def test_what_is_no_picture_is_the_models_error_and_a_missing_file_is_said(engin
 def test_an_expired_endpoint_is_deleted_and_a_living_one_is_not(engine, trained_job):
     create(engine, "short", Hosting("ml.m5.large", lifetime_s=60))
     create(engine, "long", Hosting("ml.m5.large", lifetime_s=7200))
+    until(engine, "short", "InService")
     assert engine.hosted.delete_expired() == []
     assert engine.hosted.delete_expired(time.time() + 120) == ["short"]
     assert [endpoint.name for endpoint in engine.endpoints()] == ["long"]
@@ -131,6 +137,7 @@ def test_an_expired_endpoint_is_deleted_and_a_living_one_is_not(engine, trained_
 def test_an_endpoint_of_someone_else_is_left_alone(engine, trained_job, aws):
     create(engine, "mine", INSTANCE)
     aws.sagemaker.create_endpoint(EndpointName="theirs", EndpointConfigName="mine")
+    until(engine, "theirs", "InService")
     assert [(endpoint.name, endpoint.ours) for endpoint in engine.endpoints()] == [("mine", True), ("theirs", False)]
     with pytest.raises(EngineError, match="not made by Sagehound"):
         engine.hosted.delete("theirs")
@@ -147,12 +154,16 @@ def test_a_refused_endpoint_leaves_nothing_behind(engine, trained_job, cloud):
     assert (cloud.serving.models, cloud.serving.configs, engine.endpoints()) == ({}, {}, [])
 
 
-def test_a_container_that_does_not_start_is_explained(engine, trained_job, monkeypatch):
-    monkeypatch.setattr(
-        endpoints_module.Endpoints, "_container", _with_program(endpoints_module.Endpoints._container, "missing.py")
-    )
+def test_a_container_that_does_not_start_is_explained_and_its_log_is_at_hand(engine, archive, aws, place, tmp_path):
+    model = unpack(archive, tmp_path / "model")
+    (model / "deployment.py").write_text("raise RuntimeError('a wrong turn')\n", encoding="utf-8")
+    aws.client("s3").upload_file(str(package(model, tmp_path / "broken.tar.gz")), place.bucket, "models/model.tar.gz")
     create(engine, "broken", INSTANCE)
-    assert "did not start" in until(engine, "broken", "Failed").failure_reason
+    found = until(engine, "broken", "Failed")
+    assert "did not start" in found.failure_reason
+    assert found.log_url.endswith("#logsV2:log-groups/log-group/$252Faws$252Fsagemaker$252FEndpoints$252Fbroken")
+    assert "RuntimeError: a wrong turn" in engine.endpoint_log("broken")
+    assert engine.endpoint_log("never-was") == ()
 
 
 def test_an_archive_that_cannot_be_served_is_not_deployed(trained_job, tmp_path, cloud):
@@ -163,7 +174,7 @@ def test_an_archive_that_cannot_be_served_is_not_deployed(trained_job, tmp_path,
     code = model / "code" / "training_scripts" / "preprocess.py"
     code.write_text(code.read_text(encoding="utf-8") + "\nraise RuntimeError('a wrong turn')\n", encoding="utf-8")
     with pytest.raises(ModelError, match="a wrong turn"):
-        rehearse(package(model, tmp_path / "model.tar.gz"), trained_job.picture("red"))
+        rehearse(package(model, tmp_path / "model.tar.gz"), trained_job.picture("red"), Container.RAY_SERVE)
 
 
 def test_an_archive_that_answers_otherwise_is_not_deployed(trained_job, tmp_path):
@@ -184,12 +195,3 @@ def test_names_and_memory_are_checked():
     with pytest.raises(SpecError):
         endpoints_module.Endpoints(None, None).create("no name!", "j", "s3://b/k", "arn", INSTANCE)
     assert dataclasses.replace(INSTANCE, lifetime_s=None).lifetime_s is None
-
-
-def _with_program(method, program):
-    def container(self, model_uri, hosting):
-        found = method(self, model_uri, hosting)
-        found["Environment"]["SAGEMAKER_PROGRAM"] = program
-        return found
-
-    return container
