@@ -14,7 +14,7 @@ from typing import Any
 
 from core.jobs.contract import failure_reason
 from tests.cloud.account import Account
-from tests.cloud.container import Container
+from tests.cloud.container import Containers
 from tests.cloud.faults import AwsError
 from tests.cloud.rule_jobs import RuleJobs
 from tests.cloud.storage import TRAINING_LOGS, Storage, archive
@@ -53,7 +53,7 @@ class TrainingJob:
     root: Path
     state: dict[str, Any]
     faults: JobFaults
-    container: Container
+    container: Containers
     tuning_job_arn: str | None = None
     metrics: list[tuple[str, float, datetime.datetime]] = field(default_factory=list)
     thread: threading.Thread | None = None
@@ -121,9 +121,8 @@ class TrainingJobs:
             moment = now()
             state = {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Starting", "CreationTime": moment}
             state |= self.rules.begin(request)
-            job = TrainingJob(
-                request, self._arn + name.lower(), root, state, faults, Container(name, root, self._storage)
-            )
+            machines = self._machines(request, root)
+            job = TrainingJob(request, self._arn + name.lower(), root, state, faults, machines)
             job.tuning_job_arn = tuning_job_arn
             job.advance("Starting", "Starting the training job")
             self.jobs[name] = job
@@ -186,6 +185,10 @@ class TrainingJobs:
         name = f"{kind} for {'spot ' if spot else ''}training job usage"
         self._rights.check_quota(name, sum(running), resources.get("InstanceCount", 1))
 
+    def _machines(self, request: Mapping[str, Any], root: Path) -> Containers:
+        count = request["ResourceConfig"].get("InstanceCount", 1)
+        return Containers(request["TrainingJobName"], root, self._storage, count)
+
     def _check(self, request: Mapping[str, Any]) -> None:
         stopping = request.get("StoppingCondition", {})
         wait, runtime = stopping.get("MaxWaitTimeInSeconds"), stopping.get("MaxRuntimeInSeconds", 86_400)
@@ -231,7 +234,7 @@ class TrainingJobs:
         while job.reclaimed and not job.stopping:
             job.advance("Interrupted", "The spot instance was reclaimed")
             job.attempt, job.reclaimed = job.attempt + 1, False
-            job.container = Container(job.name, job.root / f"attempt-{job.attempt}", self._storage)
+            job.container = self._machines(job.request, job.root / f"attempt-{job.attempt}")
             if job.stopping:  # in the moment before
                 break
             job.advance("Starting", "Starting the training job")
@@ -249,7 +252,8 @@ class TrainingJobs:
             self._storage.download(channel["DataSource"]["S3DataSource"]["S3Uri"], target)
             channels[channel["ChannelName"]] = str(target)
         if checkpoint:
-            self._storage.download(checkpoint, folder.checkpoints)
+            for machine in job.container.folders:
+                self._storage.download(checkpoint, machine.checkpoints)
         job.state.setdefault("TrainingStartTime", now())
         job.advance("Training", "Training image download completed. Training in progress.")
         done = threading.Event()
@@ -264,7 +268,8 @@ class TrainingJobs:
     def _finish(self, job: TrainingJob, code: int, checkpoint: str | None) -> tuple[str, str]:
         folder = job.container.folder
         if checkpoint:
-            self._sync(folder.checkpoints, checkpoint, {})
+            for machine in job.container.folders:
+                self._sync(machine.checkpoints, checkpoint, {})
         self.rules.copy_tensors(job.request, folder.root)
         if job.faults.after_lines is not None and job.stopping == "fault":
             return "Failed", job.faults.reason
@@ -291,10 +296,12 @@ class TrainingJobs:
         """Sync checkpoints and end the job at its longest run time."""
         limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86_400)
         deadline = time.monotonic() + limit
-        synced: dict[str, float] = {}
+        folders = [machine.checkpoints for machine in job.container.folders]
+        synced: list[dict[str, float]] = [{} for _ in folders]
         while not done.wait(_SYNC_SECONDS):
             if checkpoint:
-                synced = self._sync(job.container.folder.checkpoints, checkpoint, synced)
+                pairs = zip(folders, synced, strict=True)
+                synced = [self._sync(folder, checkpoint, known) for folder, known in pairs]
             if time.monotonic() > deadline and not job.stopping:
                 job.stopping = "runtime"
                 job.advance("MaxRuntimeExceeded", "The training job ran too long")
@@ -323,12 +330,12 @@ class _Lines:
     def __init__(self, job: TrainingJob, storage: Storage) -> None:
         self._job = job
         self._storage = storage
-        self._stream = f"{job.name}/algo-1-{int(time.time()) + job.attempt}"
+        self._streams = f"{job.name}/{{}}-{int(time.time()) + job.attempt}"
         definitions = job.request["AlgorithmSpecification"].get("MetricDefinitions", ())
         self._expressions = [(item["Name"], re.compile(item["Regex"])) for item in definitions]
         self._count = 0
 
-    def __call__(self, line: str) -> None:
+    def __call__(self, host: str, line: str) -> None:
         faults = self._job.faults
         for name, expression in self._expressions:
             for match in expression.finditer(line):
@@ -336,7 +343,7 @@ class _Lines:
         if not faults.no_logs:
             if faults.log_delay:
                 time.sleep(faults.log_delay)
-            self._storage.log(TRAINING_LOGS, self._stream, [line])
+            self._storage.log(TRAINING_LOGS, self._streams.format(host), [line])
         self._count += 1
         if self._count == faults.after_lines and not self._job.attempt:
             if faults.reclaim:

@@ -2,8 +2,8 @@
 
 The next trial is drawn at random from the ranges, with their scaling (Grid: the product of the categorical values).
 Bayesian and Hyperband draw at random as well: how AWS chooses is not documented, and nothing here may depend on it.
-Warm start, convergence and the longest search are taken and have no effect. Early stopping is AWS's documented rule: worse than the median of the running
-averages of earlier trials.
+Warm start, convergence and the longest search are taken and have no effect. Early stopping is AWS's documented rule:
+worse than the median of the running averages of earlier trials.
 """
 
 from __future__ import annotations
