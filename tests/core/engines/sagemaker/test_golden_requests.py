@@ -21,6 +21,9 @@ SPOT = CloudResources(
     network_isolation=True,
     subnets=("subnet-0a",),
     security_groups=("sg-0b",),
+    encrypt_traffic=True,
+    output_kms_key="alias/output",
+    volume_kms_key="alias/disks",
     tags={"team": "dogs"},
 )
 
@@ -42,6 +45,7 @@ def test_the_requests_of_a_training_job(sagemaker_mini, sent, cloud):
     sagemaker_mini.engine.start(spec)
     sagemaker_mini.finished("golden-job")
     sent("training_job", "CreateTrainingJob")
+    assert sagemaker_mini.engine.differences("golden-job") == ()
     assert not any(operation.startswith("Delete") for operation, _ in cloud.requests)
 
 
@@ -51,10 +55,13 @@ def test_the_requests_of_a_tuning_job(sagemaker_mini, sent, cloud):
         IntegerRange("num_epochs", 2, 3),
         CategoricalRange("sleep", ("0.0", "0.01")),
     )
-    spec = sagemaker_mini.tuning("golden-search", ranges=ranges, max_jobs=1, max_parallel_jobs=1, early_stopping=True)
+    ends = {"target": 0.0, "patience": 3, "max_search_s": 7200, "until_converged": True}
+    more = {"early_stopping": True, "warm_start": ("earlier",), **ends}
+    spec = sagemaker_mini.tuning("golden-search", ranges=ranges, max_jobs=1, max_parallel_jobs=1, **more)
     sagemaker_mini.engine.start(spec)
     sagemaker_mini.finished("golden-search")
     sent("tuning_job", "CreateHyperParameterTuningJob")
+    assert sagemaker_mini.engine.differences("golden-search") == ()
 
 
 @pytest.mark.parametrize(("name", "hosting"), [("serverless", Hosting()), ("instance", Hosting("ml.m5.large"))])
