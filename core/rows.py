@@ -15,23 +15,16 @@ from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
 from training_scripts.version import code_version
 
-_COMMON = (
-    "name",
-    "status",
-    "created",
-    "secondary_status",
-    "started",
-    "ended",
-    "failure_reason",
-    "dataset_version",
-    "engine",
-    "note",
-    "code_version",
+_COMMON = "name, status, created, secondary_status, started, ended, failure_reason"
+_MORE = "dataset_version, progress, engine, note, code_version"
+RECORD = (
+    f"{_COMMON}, kind, {_MORE}, hyperparameters, objective, tuning_job, artifact,"
+    " strategy, objective_metric, maximize, max_jobs"
 )
-_OWN = ("kind", "hyperparameters", "objective", "tuning_job", "artifact", "progress")
-_OF_TUNING = ("strategy", "objective_metric", "maximize", "max_jobs")
-RECORD = ", ".join((*_COMMON, *_OWN, *_OF_TUNING))
-"""The columns to select for a record, all but the long spec."""
+"""The columns of a job's record, all but the long spec. Thousands are read at once: fields are taken by their place."""
+
+EVENT = "cursor, kind, job, tuning_job, time, name, value, epoch, step, body"
+"""The columns of an event, by their place too."""
 
 
 def new_record(spec: Spec, engine: str = "local") -> Job:
@@ -64,13 +57,6 @@ def new_record(spec: Spec, engine: str = "local") -> Job:
     )
 
 
-def common_columns(row: sqlite3.Row) -> dict[str, Any]:
-    """The fields that tuning jobs and training jobs share, of a row of `RECORD`."""
-    values = dict(zip(_COMMON, row, strict=False))  # by place: a row looks for a name through all its columns
-    values["status"] = JobStatus(values["status"])
-    return values
-
-
 @dataclass(slots=True)
 class TrialSummary:
     """What a tuning job's record says of its trials. `done` counts a running one by its progress."""
@@ -86,10 +72,15 @@ class TrialSummary:
 
 
 def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
-    """A tuning job from its row and its trials."""
-    progress = min(1.0, trials.done / max(1, row["max_jobs"])) if trials.counts else row["progress"]
+    """A tuning job from its row (`RECORD`) and its trials."""
+    name, status, *common = row[:7]
+    dataset_version, progress, engine, note, code_version = row[8:13]
+    if trials.counts:
+        progress = min(1.0, trials.done / max(1, row["max_jobs"]))
     return TuningJob(
-        **common_columns(row),
+        name,
+        JobStatus(status),
+        *common,
         strategy=row["strategy"],
         objective_metric=row["objective_metric"],
         maximize=bool(row["maximize"]),
@@ -97,21 +88,32 @@ def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
         counts=trials.counts,
         best_trial=trials.best[0] if trials.best else None,
         best_objective=trials.best[1] if trials.best else None,
-        progress=1.0 if row["status"] == JobStatus.COMPLETED else progress,
+        dataset_version=dataset_version,
+        progress=1.0 if status == JobStatus.COMPLETED else progress,
+        engine=engine,
+        note=note,
+        code_version=code_version,
     )
 
 
 def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float]) -> TrainingJob:
-    """A training job from its row and the last values of its metrics."""
-    _, hyperparameters, objective, tuning_job, artifact, progress = row[len(_COMMON) : len(_COMMON) + len(_OWN)]
+    """A training job from its row (`RECORD`) and the last values of its metrics."""
+    name, status, *common = row[:7]
+    dataset_version, progress, engine, note, code_version, hyperparameters, objective, tuning_job, artifact = row[8:17]
     return TrainingJob(
-        **common_columns(row),
+        name,
+        JobStatus(status),
+        *common,
         hyperparameters=json.loads(hyperparameters),
         metrics=metrics,
         objective=objective,
         tuning_job=tuning_job,
+        dataset_version=dataset_version,
         artifact=artifact,
         progress=progress,
+        engine=engine,
+        note=note,
+        code_version=code_version,
     )
 
 
@@ -149,15 +151,13 @@ def add_events(connection: sqlite3.Connection, events: Iterable[MetricEvent | Ru
 
 
 def event_of(row: sqlite3.Row) -> Event:
-    """An event from its row."""
-    match row["kind"]:
-        case "metric":
-            return MetricEvent(
-                row["job"], row["name"], from_column(row["value"]), row["time"], row["epoch"], row["step"]
-            )
-        case "rule":
-            return outcome_of(row["body"])
-    return StatusEvent(row["job"], JobStatus(row["name"]), row["time"], row["body"], row["tuning_job"])
+    """An event from its row (`EVENT`)."""
+    _, kind, job, tuning_job, moment, name, value, epoch, step, body = row
+    if kind == "metric":
+        return MetricEvent(job, name, from_column(value), moment, epoch, step)
+    if kind == "rule":
+        return outcome_of(body)
+    return StatusEvent(job, JobStatus(name), moment, body, tuning_job)
 
 
 def outcome_of(body: str) -> RuleOutcome:

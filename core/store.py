@@ -20,6 +20,7 @@ from core.jobs.records import EventBatch, Job, MetricEvent, RuleOutcome, Trainin
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
 from core.rows import (
+    EVENT,
     RECORD,
     TrialSummary,
     add_events,
@@ -192,6 +193,14 @@ class Store:
         """
         return spec_from_json(json.loads(self._column(name, "spec")))
 
+    def engine_of(self, name: str) -> str:
+        """The name of the engine that runs a job or trial.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        return str(self._column(name, "engine"))
+
     def delete_job(self, name: str) -> None:
         """Forget a job, its trials and all that happened to them."""
         with self._db.write() as connection:
@@ -228,10 +237,10 @@ class Store:
     def events(self, since: int = 0, job: str | None = None, limit: int = MAX_EVENTS) -> EventBatch:
         """What was recorded after the cursor `since`, of all jobs or of one with its trials."""
         if job is None:
-            rows = self._db.read("SELECT * FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?", (since, limit))
+            rows = self._db.read(f"SELECT {EVENT} FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?", (since, limit))
         else:
             rows = self._db.read(
-                "SELECT * FROM events WHERE cursor > ?1 AND (job = ?2 OR tuning_job = ?2) ORDER BY cursor LIMIT ?3",
+                f"SELECT {EVENT} FROM events WHERE cursor > ?1 AND (job = ?2 OR tuning_job = ?2) ORDER BY cursor LIMIT ?3",
                 (since, job, limit),
             )
         return EventBatch(tuple(map(event_of, rows)), rows[-1]["cursor"] if rows else since)
@@ -243,7 +252,7 @@ class Store:
     def metrics(self, job: str, name: str | None = None) -> list[MetricEvent]:
         """All values of a training job's metrics, or of one of them, in the order they came."""
         rows = self._db.read(
-            "SELECT * FROM events WHERE job = ?1 AND kind = 'metric' AND (?2 IS NULL OR name = ?2) ORDER BY cursor",
+            f"SELECT {EVENT} FROM events WHERE job = ?1 AND kind = 'metric' AND (?2 IS NULL OR name = ?2) ORDER BY cursor",
             (job, name),
         )
         return [event for event in map(event_of, rows) if isinstance(event, MetricEvent)]

@@ -88,7 +88,7 @@ class RoutingEngine(Engine):
         """Of all engines, which share one store; each is asked, for some of them look at their jobs only then."""
         for engine in self._engines.values():
             if engine is not self.chosen:
-                engine.events(since, job)
+                engine.events(self._store.latest_cursor(), job)  # what there is, is read once
         return self.chosen.events(since, job)
 
     def read_log(self, name: str, offset: int = 0) -> LogChunk:
@@ -117,4 +117,4 @@ class RoutingEngine(Engine):
             engine.close()
 
     def _of(self, name: str) -> Engine:
-        return self._engines.get(self._store.job(name).engine, self.chosen)
+        return self._engines.get(self._store.engine_of(name), self.chosen)

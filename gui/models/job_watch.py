@@ -27,7 +27,9 @@ DESCRIBE_MS = 400
 EVENTS_AT_ONCE = 500
 """Events are taken over in parts that leave the event loop its turn (a few milliseconds each)."""
 _MANY = 40
-HISTORY_FIRST = 200
+HISTORY_AFTER_MS = 50
+"""So long after the trials their values are read: the page is painted first, reading would hold it up."""
+HISTORY_FIRST = 50
 """A search with more trials is shown before the values of their metrics have been read."""
 
 
@@ -80,6 +82,7 @@ class JobWatch(QObject):
         self._forget()
         self._tell = self._timer(TELL_MS, self._on_tell)
         self._describe = self._timer(DESCRIBE_MS, self._on_describe)
+        self._read = self._timer(HISTORY_AFTER_MS, self._on_read)
         feed.events.connect(self._on_events)
 
     def _timer(self, milliseconds: int, slot: object) -> QTimer:
@@ -154,8 +157,8 @@ class JobWatch(QObject):
             if handle is not None:
                 handle.cancel()
         self._loading = self._describing = None
-        self._tell.stop()
-        self._describe.stop()
+        for timer in (self._tell, self._describe, self._read):
+            timer.stop()
 
     def _load(self) -> None:
         engine, name = self._workbench.engine, self.name
@@ -174,7 +177,10 @@ class JobWatch(QObject):
         self.loaded.emit()
         if loaded.history is not None:
             self._on_history(loaded.history)
-            return
+        else:
+            self._read.start()
+
+    def _on_read(self) -> None:
         engine, name = self._workbench.engine, self.name
 
         def work(report: Report, cancel: CancelToken) -> _History:

@@ -59,6 +59,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     ends = time.monotonic() + WAIT_S
     while not condition():
         QApplication.processEvents()
+        time.sleep(0.0005)  # or this thread would take the interpreter away from those that work
         if time.monotonic() > ends:
             raise TimeoutError("The window did not get there in time.")
 
