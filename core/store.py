@@ -240,7 +240,8 @@ class Store:
             rows = self._db.read(f"SELECT {EVENT} FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?", (since, limit))
         else:
             rows = self._db.read(
-                f"SELECT {EVENT} FROM events WHERE cursor > ?1 AND (job = ?2 OR tuning_job = ?2) ORDER BY cursor LIMIT ?3",
+                f"SELECT {EVENT} FROM events WHERE cursor > ?1 AND (job = ?2 OR tuning_job = ?2)"
+                " ORDER BY cursor LIMIT ?3",
                 (since, job, limit),
             )
         return EventBatch(tuple(map(event_of, rows)), rows[-1]["cursor"] if rows else since)
@@ -252,7 +253,8 @@ class Store:
     def metrics(self, job: str, name: str | None = None) -> list[MetricEvent]:
         """All values of a training job's metrics, or of one of them, in the order they came."""
         rows = self._db.read(
-            f"SELECT {EVENT} FROM events WHERE job = ?1 AND kind = 'metric' AND (?2 IS NULL OR name = ?2) ORDER BY cursor",
+            f"SELECT {EVENT} FROM events WHERE job = ?1 AND kind = 'metric' AND (?2 IS NULL OR name = ?2)"
+            " ORDER BY cursor",
             (job, name),
         )
         return [event for event in map(event_of, rows) if isinstance(event, MetricEvent)]

@@ -40,6 +40,7 @@ def theme(qapp) -> Iterator[Theme]:
 def collected_here(qapp) -> Iterator[None]:
     """Garbage is collected by this thread only, as in the application: a widget that another thread ends crashes Qt."""
     gc.disable()
+    gc.freeze()  # the libraries that other tests have loaded, a second's work to look through after each test
     yield
     gc.collect()
     gc.enable()
