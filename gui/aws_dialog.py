@@ -167,14 +167,14 @@ class AwsDialog(QDialog):
         self.checks.cancel()
 
     def _on_check(self) -> None:
-        connection = self.form.connection
+        connection, eligibility = self.form.connection, self._session.eligibility
 
         def checks() -> Iterator[Check]:
             from core.engines.sagemaker.aws import Aws
             from core.engines.sagemaker.preflight import preflight
 
             with closing(Aws(connection.profile, connection.region)) as aws:
-                yield from preflight(aws, connection.place)
+                yield from preflight(aws, connection.place, eligibility=eligibility)
 
         self.checks.run(checks)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.engines.sagemaker.connect import Identity
+from core.engines.sagemaker.eligibility import Eligibility
 from core.engines.sagemaker.open import Connection
 from core.errors import UserFacingError
 from core.progress import CancelToken, Report
@@ -59,6 +60,11 @@ class CloudSession(QObject):
     def connection(self) -> Connection:
         """The connection used last."""
         return Connection.recall(self._workbench.settings)
+
+    @property
+    def eligibility(self) -> Eligibility:
+        """What AWS said of its Debugger, by account."""
+        return Eligibility(self._workbench.paths)
 
     def start(self, on_error: _OnError) -> None:
         """Start jobs where they were started the last time."""

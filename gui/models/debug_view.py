@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.debugger.aws_output import FOLDER as RULE_OUTPUT
 from core.debugger.evaluate import evaluate, open_trial
 from core.debugger.histograms import Histograms, histograms, tensor_groups
 from core.debugger.outcomes import in_order, issue_counts, job_outcomes, trial_names
@@ -25,7 +26,10 @@ class JobTrials:
 
 @dataclass(frozen=True, slots=True)
 class DebugView:
-    """One training job: `source` is where its tensors and its profile lie, "" if nowhere yet."""
+    """One training job: `source` is where its tensors and its profile lie, "" if nowhere yet.
+
+    `aws_report` is the file or s3:// address of the report that AWS's own profiler wrote, "" if there is none.
+    """
 
     name: str
     source: str
@@ -33,6 +37,7 @@ class DebugView:
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     job: TrainingJob | None = None
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    aws_report: str = ""
 
     @property
     def running(self) -> bool:
@@ -54,7 +59,9 @@ def load_job(engine: Engine, name: str, with_tensors: bool) -> DebugView:
     source = "" if folder is None else str(folder)
     groups = _groups(source) if with_tensors and source else {}
     hyperparameters = {} if job is None else job.hyperparameters
-    return DebugView(name, source, tuple(job_outcomes(engine, name)), groups, job, hyperparameters)
+    outcomes = tuple(job_outcomes(engine, name))
+    report = "" if folder is None else _aws_report(str(folder / RULE_OUTPUT))
+    return DebugView(name, source, outcomes, groups, job, hyperparameters, report)
 
 
 def load_earlier(source: str, report: Report, cancel: CancelToken) -> DebugView:
@@ -68,13 +75,40 @@ def load_earlier(source: str, report: Report, cancel: CancelToken) -> DebugView:
     except UserFacingError:
         if not _has_profile(source, report, cancel):
             raise
-        return DebugView(name, source, ())
-    return DebugView(name, source, tuple(in_order(outcomes)), _groups(source))
+        return DebugView(name, source, (), aws_report=_aws_report(source))
+    return DebugView(name, source, tuple(in_order(outcomes)), _groups(source), aws_report=_aws_report(source))
+
+
+def report_file(view: DebugView, folder: Path) -> Path:
+    """AWS's report of a job as a file on this computer: one in S3 is fetched into `folder`.
+
+    Raises:
+        UserFacingError: it cannot be fetched.
+    """
+    from core.profiler import export_aws_report
+
+    if not view.aws_report.startswith("s3://"):
+        return Path(view.aws_report)
+    return export_aws_report(view.aws_report, folder / f"{view.name}-aws-report.html")
 
 
 def read_histograms(source: str, tensor: str, report: Report, cancel: CancelToken) -> Histograms:
     """The histograms of one tensor of a job."""
     return histograms(open_trial(source), tensor, report, cancel)
+
+
+def _aws_report(source: str) -> str:
+    from core.profiler import find_report
+
+    if not source.startswith("s3://"):
+        found = find_report(Path(source).expanduser())
+        return "" if found is None else str(found)
+    from core.profiler.s3 import find_reports
+
+    try:
+        return next(iter(find_reports(source)), "")
+    except UserFacingError:
+        return ""
 
 
 def _groups(source: str) -> Mapping[str, Sequence[str]]:

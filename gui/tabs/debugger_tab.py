@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QSplitter, QStackedWidget, QWidget
 
 from core.debugger.choice import keep_config, project_config
@@ -19,7 +19,7 @@ from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.feed import JobsFeed
 from gui.models import words
-from gui.models.debug_view import DebugView, JobTrials, load_earlier, load_job, load_trials
+from gui.models.debug_view import DebugView, JobTrials, load_earlier, load_job, load_trials, report_file
 from gui.models.rules_model import RulesModel
 from gui.widgets.basics import button
 from gui.widgets.card import Card, PageHeader, page_layout
@@ -68,10 +68,14 @@ class DebuggerTab(QWidget):
         self.export = button("Export report", icon_name="download", tip="The profiler report as HTML or PDF")
         self.export.setEnabled(False)
         self.export.clicked.connect(self._on_export)
+        self.aws_report = button("AWS's report", icon_name="external", tip="Opens the report of AWS's own profiler")
+        self.aws_report.clicked.connect(self.open_aws_report)
+        self.aws_report.hide()
         choose = button("Rules…", icon_name="settings", tip="Choose the rules of new jobs")
         choose.clicked.connect(self.choose_rules)
         self._header = PageHeader("Debugger", "", self.export)
-        self._header.add_action(choose)
+        for action in (choose, self.aws_report):
+            self._header.add_action(action)
         self.source = DebugSource()
         self.source.job_chosen.connect(self._on_job_chosen)
         self.source.trial_chosen.connect(self._on_trial_chosen)
@@ -212,6 +216,7 @@ class DebuggerTab(QWidget):
         found = words.counted(issues, "issue") if issues else "no issues"
         self._header.set_context(f"{view.name}: {found} in {words.counted(len(view.outcomes), 'rule')}")
         self._rule_pages.setCurrentIndex(1 if view.outcomes else 0)
+        self.aws_report.setVisible(bool(view.aws_report))
         self.rules.set_outcomes(view.outcomes)
         self.below.show_view(view)
         if view.job is not None:
@@ -318,6 +323,21 @@ class DebuggerTab(QWidget):
         self.progress.start("Writing the report")
         self._stop_loading()
         self._loading = self._bridge.run(work, done, self._on_error, self.progress.update_progress)
+
+    def open_aws_report(self) -> None:
+        """Open the report of AWS's own profiler in the browser."""
+        view, folder = self._view, self._workbench.paths.home / "reports"
+
+        def work(report: Report, cancel: CancelToken) -> Path:
+            return report_file(view, folder)
+
+        def done(file: Path) -> None:
+            if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(file.resolve()))):
+                self.error.show_error(
+                    UserFacingError("No program opens AWS's report.", fix=f"Open {file} in a browser yourself.")
+                )
+
+        self._bridge.run(work, done, self._on_error)
 
 
 def _splitter(orientation: Qt.Orientation, first: QWidget) -> QSplitter:

@@ -20,6 +20,7 @@ from core.tuning.presets import PRESETS, QUICK_LOOK, Preset
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.feed import JobsFeed
+from gui.launching import Launching
 from gui.models.forecast_lines import Facts, forecast_lines, warning_texts
 from gui.models.tuning_draft import (
     TuningDraft,
@@ -67,7 +68,6 @@ class TuningTab(QWidget):
         self._workbench, self._bridge = workbench, bridge
         self._manifest: Manifest | None = None
         self._forecasting: Handle | None = None
-        self._launching: Handle | None = None
         self._metric = ""
         self._forecast: Forecast | None = None
         self._make_forms()
@@ -89,6 +89,8 @@ class TuningTab(QWidget):
         for part in (self.resources, self.cost):
             part.setVisible(self.on_cloud)
         self.cost.cancel()
+        if self.on_cloud:
+            self.launching.look_at_refusal()
         if self._metric:
             self.refresh()
 
@@ -104,6 +106,7 @@ class TuningTab(QWidget):
         self.cost = CostPanel(self._workbench, self._bridge)
         self.card = ForecastCard()
         self.card.add_section(self.cost)
+        self.launching = Launching(self._workbench, self._bridge, self.card, self.cost)
         self._forecast_timer = self._timer(_FORECAST_MS, self._ask_forecast)
         self._save_timer = self._timer(_SAVE_MS, self._save)
 
@@ -171,7 +174,13 @@ class TuningTab(QWidget):
         self.card.name_changed.connect(self.refresh)
         self.card.start_asked.connect(self.start)
         self.card.dataset_asked.connect(self.dataset_asked)
-        self.card.cancel_asked.connect(self._on_cancel)
+        self.card.cancel_asked.connect(self.launching.cancel)
+        self.launching.started.connect(self._on_started)
+        self.launching.failed.connect(self._on_failed)
+        self.launching.ended.connect(self.refresh)
+        managed = self.resources.managed
+        self.launching.refusal_known.connect(managed.show_refusal)
+        managed.reset_asked.connect(lambda: self.launching.look_at_refusal(forget=True))
         shortcut = QShortcut(START_KEY, self, self.start)
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
@@ -280,6 +289,7 @@ class TuningTab(QWidget):
         draft = self.draft()
         self.model_form.show_searched(draft)
         self.search_form.show_tuning(draft.is_tuning)
+        self.resources.managed.show_tuning(draft.is_tuning)
         error = self.problem()
         what = "Start tuning" if draft.is_tuning else "Start training"
         if self._manifest is None:
@@ -341,61 +351,25 @@ class TuningTab(QWidget):
         return self.resources.apply(spec) if self.on_cloud else spec
 
     def start(self) -> None:
-        """Launch the job that the form asks for."""
-        if self._manifest is None or self._launching is not None or self.problem() is not None:
+        """Launch the job that the form asks for; one that costs money names its price first."""
+        if self._manifest is None or self.launching.busy or self.problem() is not None:
             return
         try:
             spec = self._spec(self.draft())
         except SpecError as error:
             self.card.error.show_error(error)
             return
-        if not self.on_cloud:
-            self._launch(spec)
-            return
-
-        def answered(yes: bool) -> None:
-            self._launching = None
-            self.card.end()
-            self.refresh()
-            if yes:
-                self._launch(spec)
-
-        self.card.begin()
-        cap_usd = self.resources.cap_usd
-        self._launching = self.cost.confirm(spec, self._manifest, cap_usd, answered, self._on_failed)
-
-    def _launch(self, spec: Spec) -> None:
-        manifest, workbench, cap_usd = self._manifest, self._workbench, self.resources.cap_usd
-        assert manifest is not None
-
-        def work(report: Report, cancel: CancelToken) -> str:
-            if workbench.cloud is not None:
-                workbench.cloud.cap_usd = cap_usd
-            return workbench.launch(spec, manifest, report, cancel)
-
-        self.card.begin()
-        self._launching = self._bridge.run(work, self._on_started, self._on_failed, self.card.progress.update_progress)
+        start = self.launching.ask_and_start if self.on_cloud else self.launching.start
+        start(spec, self._manifest, self.resources.cap_usd)
 
     def _on_started(self, name: str) -> None:
-        self._launching = None
-        self.card.end()
         self.card.name.clear()
         self.refresh()
         self.job_started.emit(name)
 
     def _on_failed(self, error: UserFacingError) -> None:
-        self._launching = None
-        self.card.end()
-        self.refresh()
         if isinstance(error, WeightsUnavailable):
             self.weights.error.show_error(error)
             self.weights.choice.setFocus()
         elif not (isinstance(error, SpecError) and self.ranges.show_problem(error.field, error)):
             self.card.error.show_error(error)
-
-    def _on_cancel(self) -> None:
-        if self._launching is not None:
-            self._launching.cancel()
-            self._launching = None
-        self.card.end()
-        self.refresh()

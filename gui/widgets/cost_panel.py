@@ -99,7 +99,7 @@ class CostPanel(QWidget):
         at_once = min(draft.max_parallel_jobs, draft.max_jobs) if draft.is_tuning else 1
 
         def checks() -> Iterator[Check]:
-            return preflight(cloud.aws, cloud.place, resources, at_once)
+            return preflight(cloud.aws, cloud.place, resources, at_once, eligibility=cloud.eligibility)
 
         what = f"For {words.counted(at_once, 'job')} at once on {resources.instance_type}."
         dialog = PreflightDialog(self.window(), self._bridge, what, checks)

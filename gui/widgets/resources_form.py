@@ -10,12 +10,13 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QSpinBox
 
 from core.engines.sagemaker.pricing import snapshot
 from core.errors import SpecError
-from core.jobs.specs import CloudResources, Spec, TuningSpec
+from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TuningSpec
 from core.settings import SettingsFile
 from gui.widgets.basics import button, padded, row
 from gui.widgets.card import Card
 from gui.widgets.extras_dialog import ExtrasDialog
 from gui.widgets.field import Field
+from gui.widgets.managed_form import ManagedForm
 
 _STATE = "tuning_resources"
 DEFAULT_HOURS = 1.0
@@ -90,6 +91,9 @@ class ResourcesForm(Card):
             field.setMinimumWidth(150 if at == 0 else 76)
         self.body.addLayout(line)
         self.body.addLayout(row(self.spot, self.fields["max_wait_s"], None, self.more))
+        self.managed = ManagedForm()
+        self.managed.changed.connect(self._on_changed)
+        self.body.addWidget(self.managed)
         self.fields["max_wait_s"].hide()
         self.spot.toggled.connect(self.fields["max_wait_s"].setVisible)
         self._recall()
@@ -121,6 +125,7 @@ class ResourcesForm(Card):
             volume_gb=self.volume.value(),
             spot=self.spot.isChecked(),
             max_wait_s=(round(self.wait.value() * 3600) or None) if self.spot.isChecked() else None,
+            managed=self.managed.value,
         )
 
     def apply(self, spec: Spec) -> Spec:
@@ -139,6 +144,8 @@ class ResourcesForm(Card):
                 field="instance_type",
             )
         training = spec.training if isinstance(spec, TuningSpec) else spec
+        if isinstance(spec, TuningSpec):
+            resources = dataclasses.replace(resources, managed=None)  # AWS has none for trials
         training = dataclasses.replace(training, cloud=resources, max_runtime_s=self.max_runtime_s)
         made: Spec = dataclasses.replace(spec, training=training) if isinstance(spec, TuningSpec) else training
         check(made)
@@ -154,6 +161,7 @@ class ResourcesForm(Card):
         self.wait.setValue((resources.max_wait_s or 0) / 3600)
         self.spot.setChecked(resources.spot)
         self.hours.setValue(max_runtime_s / 3600)
+        self.managed.show_managed(resources.managed)
         self.blockSignals(blocked)
         self.changed.emit()
 
@@ -176,7 +184,8 @@ class ResourcesForm(Card):
         Raises:
             UserFacingError: the settings cannot be written.
         """
-        data = dataclasses.asdict(self.resources) | {"max_runtime_s": self.max_runtime_s, "cap": self.limit.value()}
+        resources = dataclasses.replace(self.resources, managed=self.managed.chosen)
+        data = dataclasses.asdict(resources) | {"max_runtime_s": self.max_runtime_s, "cap": self.limit.value()}
         self._settings.remember(_STATE, {key: _plain(value) for key, value in data.items()})
 
     def _recall(self) -> None:
@@ -214,4 +223,6 @@ def _from_json(data: dict[str, Any]) -> tuple[CloudResources, int, float]:
     values: dict[str, Any] = {key: value for key, value in data.items() if key in known}
     for key in ("subnets", "security_groups"):
         values[key] = tuple(values[key])
+    if values.get("managed") is not None:
+        values["managed"] = ManagedDebugger(**values["managed"])
     return CloudResources(**values), int(data["max_runtime_s"]), float(data.get("cap", 0.0))

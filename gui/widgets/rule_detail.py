@@ -15,6 +15,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
+from core.debugger.aws_output import SUFFIX as AWS
 from core.debugger.defaults import rule_summary
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
@@ -195,7 +196,7 @@ def _facts(outcome: RuleOutcome) -> str:
     if outcome.action == "stop":
         lines.append("It stops the trial when it finds an issue.")
     with contextlib.suppress(KeyError):  # a rule of another's
-        lines.append(rule_summary(outcome.rule))
+        lines.append(rule_summary(outcome.rule.removesuffix(AWS)))
     return "\n".join(lines)
 
 

@@ -109,7 +109,7 @@ def check_managed(spec: Spec) -> None:
         known = ", ".join(map(str, INTERVALS_MS))
         raise _error(f"AWS does not measure every {managed.interval_ms} ms.", f"It takes {known}.", "Choose one.")
     for rule, parameters in managed.rules.items():
-        _check_rule(rule, parameters)
+        check_rule(rule, parameters)
 
 
 def members(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
@@ -165,12 +165,13 @@ def parse_rules(texts: list[str]) -> dict[str, dict[str, str]]:
         parameters = {name.strip(): value.strip() for name, equals, value in pairs if equals}
         if len(parameters) < len(pairs):
             raise _error(f"{text!r} is no rule with parameters.", fix="Write RULE:NAME=VALUE,NAME=VALUE.")
-        _check_rule(rule.strip(), parameters)
+        check_rule(rule.strip(), parameters)
         rules[rule.strip()] = parameters
     return rules
 
 
-def _check_rule(rule: str, parameters: Mapping[str, str]) -> None:
+def check_rule(rule: str, parameters: Mapping[str, str]) -> None:
+    """Raise `SpecError` unless AWS has the rule and it takes these parameters."""
     if rule not in AWS_RULES:
         raise _error(f"{rule!r} is no rule of AWS's.", f"AWS's rules are {', '.join(AWS_RULES)}.", "Choose among them.")
     what = f"AWS's rule {rule} cannot run like this."
