@@ -58,4 +58,4 @@ class Classifier:
         return Response(answer, media_type=told)
 
 
-app = Classifier.bind()
+app = Classifier.bind()  # type: ignore[attr-defined]  # the decorator makes it a deployment

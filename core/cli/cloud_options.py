@@ -53,7 +53,11 @@ def add_managed_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "AWS's managed Debugger (accounts that have it; not for the trials of a tuning job)"
     )
-    group.add_argument("--aws-debugger", action="store_true", help="attach AWS's Debugger and its ProfilerReport")
+    group.add_argument(
+        "--aws-debugger",
+        action="store_true",
+        help="attach AWS's Debugger and its ProfilerReport; no extra cost, says AWS",
+    )
     group.add_argument(
         "--aws-rule",
         action="append",
@@ -82,10 +86,13 @@ def add_cloud_commands(
     adopt.add_argument("--detach", action="store_true", help="return at once; it is followed all the same")
     _add_deploy(deploy := command("deploy", "rehearse a model on this computer, then make an endpoint of it"))
     endpoints = command("endpoints", "list the endpoints of the region: age, price, cost so far")
+    endpoints.add_argument("name", nargs="?", default="", help="show this one alone, with the end of its log")
     endpoints.add_argument("--delete-expired", action="store_true", help="delete those of Sagehound whose life is over")
     undeploy = command("undeploy", "delete an endpoint, its configuration and its model")
     undeploy.add_argument("name", help="the endpoint's name")
     undeploy.add_argument("--force", action="store_true", help="also one that Sagehound did not make")
+    undeploy.add_argument("--detach", action="store_true", help="do not wait until AWS lets it be deleted")
+    undeploy.add_argument("--keep", action="store_true", help="do not delete it after all, where that still waits")
     for parser in (upload, adopt, deploy, endpoints, undeploy):
         add_connection_options(parser)
 
@@ -111,12 +118,19 @@ def _add_preflight(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_deploy(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", help="a job's name or `best`")
+    parser.add_argument("job", help="a job's name or `best`, trained here or on SageMaker")
     parser.add_argument("--name", help="of the endpoint (default: the training job's)")
-    parser.add_argument("--instance-type", metavar="TYPE", help="a machine that is always on (default: serverless)")
-    parser.add_argument("--memory-mb", type=int, default=4096, metavar="MB", help="of serverless (default 4096)")
     parser.add_argument(
-        "--lifetime", type=float, default=2.0, metavar="HOURS", help="delete it after (default 2; 0: never)"
+        "--update", metavar="ENDPOINT", help="put the model behind this one, which stays as it is but for what is given"
+    )
+    parser.add_argument("--instance-type", metavar="TYPE", help="a machine that is always on (default: serverless)")
+    parser.add_argument("--memory-mb", type=int, metavar="MB", help="of serverless (default 4096)")
+    parser.add_argument("--lifetime", type=float, metavar="HOURS", help="delete it after (default 2; 0: never)")
+    parser.add_argument(
+        "--container",
+        choices=("ray-serve", "pytorch"),
+        help="what serves it: AWS's supported Ray Serve, or its last PyTorch container, which starts sooner but is not "
+        "patched any more (default: ray-serve on a machine, pytorch on serverless)",
     )
     parser.add_argument("--picture", metavar="FILE", help="what to rehearse with (default: one of the dataset)")
     parser.add_argument("--detach", action="store_true", help="return before it is in service")

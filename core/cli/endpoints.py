@@ -14,12 +14,15 @@ from core.cli.cloud import connection_of, use_sagemaker
 from core.cli.console import Console, duration
 from core.engines.base import Endpoint
 from core.engines.sagemaker.aws import Aws
-from core.engines.sagemaker.endpoints import Endpoints, Hosting
-from core.engines.sagemaker.guardian import Guardian
+from core.engines.sagemaker.containers import Container
+from core.engines.sagemaker.endpoint_log import endpoint_log
+from core.engines.sagemaker.endpoints import MOVING, SERVERLESS, EndpointBusy, Endpoints, Hosting
+from core.engines.sagemaker.failures import traceback_of
+from core.engines.sagemaker.guardian import PATIENCE_S, Guardian
 from core.engines.sagemaker.invoke import EndpointClient
 from core.engines.sagemaker.open import Connection
 from core.engines.sagemaker.pricing import PriceList, snapshot
-from core.errors import EngineError, PictureError, UserFacingError
+from core.errors import EngineError, PictureError, UsageError, UserFacingError
 from core.jobs.records import TuningJob
 from core.paths import ROOT, AppPaths
 from core.predict.records import Answer, Prediction, Source, Unreadable
@@ -30,60 +33,89 @@ if TYPE_CHECKING:
     from core.engines.sagemaker.engine import SageMakerEngine
 
 _ENDPOINT_POLL_S = 1.0
+_LOG_LINES = 20
+_LATER = "It is deleted as soon as AWS lets it, while Sagehound runs; `sagehound endpoints` looks after it, too."
 
 
 def deploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """Rehearse a job's model here, then deploy it, and wait until the endpoint is in service."""
+    """Rehearse a job's model here, then deploy it, or put it behind an endpoint; wait until that is in service."""
+    if options.update and options.name:
+        raise UsageError("--update says which endpoint it is; --name is for a new one.")
     workbench = Workbench(paths)
     try:
         engine = use_sagemaker(workbench, options)
         job = workbench.find_job(options.job)
         name = job.best_trial if isinstance(job, TuningJob) else job.name
-        if name is None or workbench.store.job(name).engine != "sagemaker":
-            raise EngineError(
-                f"{options.job} has no model in S3.", "Only what was trained on SageMaker is there.", "Train it there."
-            )
-        lifetime = None if options.lifetime == 0 else options.lifetime * 3600
-        hosting = Hosting(options.instance_type or "", options.memory_mb, lifetime)
-        endpoint = options.name or name
+        if name is None:
+            raise EngineError(f"{options.job} has no model yet.", "None of its trials has finished.", "Wait for one.")
+        endpoint = options.update or options.name or name
+        hosting = _hosting(options, engine.hosted.hosting_of(endpoint) if options.update else Hosting())
         _say_hosting_cost(engine, hosting, console)
+        console.note(hosting.runs_in.explanation)
         picture = Path(options.picture) if options.picture else _some_picture(workbench, name)
-        rehearsal = engine.deploy(name, endpoint, hosting, picture, console.progress, CancelToken())
+        bring = engine.update_endpoint if options.update else engine.deploy
+        rehearsal = bring(name, endpoint, hosting, picture, console.progress, CancelToken())
         console.note(f"Rehearsed with {picture.name}: {rehearsal.label} ({rehearsal.classes[0][1]:.1%}), as here.")
-        found = _wait_for_endpoint(engine, endpoint, console) if not options.detach else engine.hosted.get(endpoint)
+        found = _look(engine, endpoint) if options.detach else _wait_for_endpoint(engine, endpoint, console)
+        failed = found.status == "Failed" or bool(found.notice)
+        log = engine.endpoint_log(endpoint) if failed else ()
     finally:
         workbench.close()
-    assert found is not None
-    console.result(_endpoint_json(found), _endpoint_text(found))
-    return int(found.status == "Failed")
+    console.result(_endpoint_json(found, log), lambda: _endpoint_text(found, log))
+    return int(failed)
 
 
 def endpoints(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """List the endpoints of the region, with age, price and cost so far."""
+    """List the endpoints of the region, with age, price and cost so far; or show one of them with its log."""
     workbench = Workbench(paths)
     try:
-        hosted = _hosted(connection_of(options, workbench))
+        hosted, guardian = _guarded(connection_of(options, workbench), paths)
+        gone = guardian.sweep(time.time())
         if options.delete_expired:
-            for name in hosted.delete_expired():  # also what another computer deployed
-                console.note(f"{name} is deleted: its life was over.")
-        found = hosted.all()
+            gone += hosted.delete_expired()  # also what another computer deployed
+        for name in gone:
+            console.note(f"{name} is deleted: its life was over, or it was to be deleted before.")
+        if options.name:
+            found = hosted.get(options.name)
+            if found is None:
+                raise EngineError(f"There is no endpoint called {options.name}.", fix="List them without a name.")
+            (found,) = guardian.marked([found])
+            log = endpoint_log(hosted.aws, options.name)
+            console.result(_endpoint_json(found, log), lambda: _endpoint_text(found, log))
+            return 0
+        listed = guardian.marked(hosted.all())
     finally:
         workbench.close()
-    text = "\n".join(map(_endpoint_text, found)) or "There is no endpoint in this region."
-    console.result([_endpoint_json(item) for item in found], text)
+    text = "\n".join(map(_endpoint_text, listed)) or "There is no endpoint in this region."
+    console.result([_endpoint_json(item) for item in listed], text)
     return 0
 
 
 def undeploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """Delete an endpoint with its configuration and model."""
-    workbench = Workbench(paths)
+    """Delete an endpoint with its configuration and model, as soon as AWS lets it; or keep it after all."""
+    workbench, name = Workbench(paths), options.name
     try:
-        hosted = _hosted(connection_of(options, workbench))
-        hosted.delete(options.name, others_too=options.force)
-        Guardian(paths, hosted.aws, hosted).forget(options.name)
+        _, guardian = _guarded(connection_of(options, workbench), paths)
+        if options.keep:
+            if not guardian.spare(name):
+                raise EngineError(
+                    f"{name} was not to be deleted.", fix="List the endpoints with `sagehound endpoints`."
+                )
+            console.result({"name": name, "deleted": False, "doomed": False}, f"{name} is kept.")
+            return 0
+        try:
+            guardian.delete(name, options.force, console.progress, wait_s=0.0 if options.detach else PATIENCE_S)
+        except EndpointBusy as busy:
+            if not options.detach:
+                raise
+            console.result({"name": name, "deleted": False, "doomed": True}, f"{busy.what} {_LATER}")
+            return 0
+        except KeyboardInterrupt:
+            console.note(f"{name} is not deleted yet. {_LATER}")
+            raise
     finally:
         workbench.close()
-    console.result({"name": options.name, "deleted": True}, f"{options.name} is deleted.")
+    console.result({"name": name, "deleted": True, "doomed": False}, f"{name} is deleted.")
     return 0
 
 
@@ -94,13 +126,13 @@ def classify(
     connection = Connection.recall(workbench.settings)
     if not connection.bucket:
         return None
-    hosted = _hosted(connection)
-    endpoint = hosted.get(name)
+    aws = Aws(connection.profile, connection.region)
+    endpoint = Endpoints(aws, PriceList(aws)).get(name)
     if endpoint is None:
         return None
     if endpoint.status != "InService":
         raise EngineError(f"{name} is not in service.", f"Its status is {endpoint.status}.", endpoint.failure_reason)
-    client = EndpointClient(hosted.aws, name, endpoint.instance_type == "serverless")
+    client = EndpointClient(aws, name, endpoint.instance_type == SERVERLESS)
     answers: list[Answer] = []
     for source, found in zip(
         pictures, client.classify_all(pictures, top, console.progress, CancelToken()), strict=True
@@ -126,9 +158,20 @@ def _size(source: Source) -> tuple[int, int]:
         return 0, 0  # the endpoint could read it all the same
 
 
-def _hosted(connection: Connection) -> Endpoints:
+def _guarded(connection: Connection, paths: AppPaths) -> tuple[Endpoints, Guardian]:
     aws = Aws(connection.profile, connection.region)
-    return Endpoints(aws, PriceList(aws))
+    hosted = Endpoints(aws, PriceList(aws))
+    return hosted, Guardian(paths, aws, hosted)
+
+
+def _hosting(options: argparse.Namespace, usual: Hosting) -> Hosting:
+    """What was asked for; what was not is `usual`."""
+    lifetime = usual.lifetime_s
+    if options.lifetime is not None:
+        lifetime = options.lifetime * 3600 or None
+    instance = usual.instance_type if options.instance_type is None else options.instance_type
+    container = Container(options.container) if options.container else usual.container
+    return Hosting(instance, options.memory_mb or usual.memory_mb, lifetime, container)
 
 
 def _say_hosting_cost(engine: SageMakerEngine, hosting: Hosting, console: Console) -> None:
@@ -161,22 +204,30 @@ def _some_picture(workbench: Workbench, job: str) -> Path:
 
 def _wait_for_endpoint(engine: SageMakerEngine, name: str, console: Console) -> Endpoint:
     while True:
-        found = engine.hosted.get(name)
-        if found is None:
-            raise EngineError(f"{name} was deleted meanwhile.")
-        if found.status in ("InService", "Failed"):
-            return found
+        found = _look(engine, name)
+        if found.status not in MOVING:
+            engine.guardian.sweep(time.time())  # the end of an update
+            if engine.guardian.watched(name).update is None:
+                return _look(engine, name)
         console.progress(Progress(0, None, f"{name}: {found.status}; this takes some minutes"))
         time.sleep(_ENDPOINT_POLL_S)
 
 
-def _endpoint_json(endpoint: Endpoint) -> dict[str, Any]:
+def _look(engine: SageMakerEngine, name: str) -> Endpoint:
+    found = engine.hosted.get(name)
+    if found is None:
+        raise EngineError(f"{name} was deleted meanwhile.")
+    return engine.guardian.marked([found])[0]
+
+
+def _endpoint_json(endpoint: Endpoint, log: Sequence[str] | None = None) -> dict[str, Any]:
     age = time.time() - endpoint.created
     so_far = None if endpoint.hourly_usd is None else endpoint.hourly_usd * age / 3600
-    return dataclasses.asdict(endpoint) | {"age_seconds": round(age), "usd_so_far": so_far}
+    data = dataclasses.asdict(endpoint) | {"age_seconds": round(age), "usd_so_far": so_far}
+    return data if log is None else data | {"log": list(log)}
 
 
-def _endpoint_text(endpoint: Endpoint) -> str:
+def _endpoint_text(endpoint: Endpoint, log: Sequence[str] = ()) -> str:
     data = _endpoint_json(endpoint)
     price = "serverless, billed by use"
     if endpoint.hourly_usd is not None:
@@ -188,5 +239,13 @@ def _endpoint_text(endpoint: Endpoint) -> str:
         left = endpoint.expires - time.time()
         life = f", {duration(left)} left" if left > 0 else ", its life is over"
     whose = "" if endpoint.ours else ", not made by Sagehound"
-    reason = f"\n  {endpoint.failure_reason}" if endpoint.failure_reason else ""
-    return f"{endpoint.name}  {endpoint.status}  {duration(data['age_seconds'])} old, {price}{life}{whose}{reason}"
+    doomed = ", deleted as soon as AWS lets it" if endpoint.doomed else ""
+    serves = f", serves {endpoint.model_job}" if endpoint.model_job else ""
+    age = duration(data["age_seconds"])
+    lines = [f"{endpoint.name}  {endpoint.status}  {age} old{serves}, {price}{life}{doomed}{whose}"]
+    said = dict.fromkeys((endpoint.notice, endpoint.failure_reason))
+    lines += [f"  {text}" for text in said if text]
+    if log or any(said):
+        lines += [f"  {line}" for line in (*traceback_of(log), *log[-_LOG_LINES:])]
+        lines.append(f"  Its log: {endpoint.log_url}")
+    return "\n".join(lines)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from core.cli.console import Console, duration, table
 from core.errors import EngineError, UsageError
 from core.jobs.records import Job, TrainingJob, TuningJob
+from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.workbench import Workbench
 
@@ -38,9 +40,10 @@ def show(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         workbench.engine.refresh()
         job = workbench.find_job(options.job)
         trials = list(workbench.engine.trials(job.name)) if isinstance(job, TuningJob) else []
+        url = workbench.engine.log_url
+        console.result(job_json(job, trials, url), lambda: job_text(job, trials, url))
     finally:
         workbench.close()
-    console.result(job_json(job, trials), lambda: job_text(job, trials))
     return 0
 
 
@@ -141,8 +144,14 @@ def note(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     return 0
 
 
-def job_json(job: Job, trials: list[TrainingJob] | None = None) -> dict[str, Any]:
-    """A job as plain JSON: `name`, `status`, `metrics` and what else is known."""
+def _no_url(_job: str) -> str:
+    return ""
+
+
+def job_json(
+    job: Job, trials: list[TrainingJob] | None = None, log_url: Callable[[str], str] = _no_url
+) -> dict[str, Any]:
+    """A job as plain JSON: `name`, `status`, `metrics` and what else is known; `log_url` finds the page of a log."""
     data: dict[str, Any] = {
         "name": job.name,
         "kind": job.kind,
@@ -152,6 +161,7 @@ def job_json(job: Job, trials: list[TrainingJob] | None = None) -> dict[str, Any
         "started": job.started,
         "ended": job.ended,
         "failure_reason": job.failure_reason,
+        "log_url": log_url(job.name),
         "dataset_version": job.dataset_version,
         "code_version": job.code_version,
         "engine": job.engine,
@@ -177,11 +187,11 @@ def job_json(job: Job, trials: list[TrainingJob] | None = None) -> dict[str, Any
         "metrics": finite(best.metrics) if best else {},
     }
     if trials is not None:
-        data["trials"] = [job_json(trial) for trial in trials]
+        data["trials"] = [job_json(trial, None, log_url) for trial in trials]
     return data
 
 
-def job_text(job: Job, trials: list[TrainingJob]) -> str:
+def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] = _no_url) -> str:
     """A job for people."""
     lines = [
         f"{job.name}  {job.status}"
@@ -189,6 +199,8 @@ def job_text(job: Job, trials: list[TrainingJob]) -> str:
     ]
     if job.failure_reason:
         lines.append(job.failure_reason)
+    if job.status is JobStatus.FAILED and (url := log_url(job.name)):
+        lines.append(f"Its log: {url}")
     lines.append(f"created {_started(job)}, took {duration(_elapsed(job))}, dataset {job.dataset_version or '-'}")
     if job.code_version:
         lines.append(f"code {job.code_version}")

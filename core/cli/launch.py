@@ -96,11 +96,13 @@ def wait_for(workbench: Workbench, name: str, console: Console) -> int:
         workbench.engine.stop(name)
         job = _watch(workbench, name, console, deadline=time.monotonic() + _STOP_TIMEOUT)
     trials = list(workbench.engine.trials(name)) if isinstance(job, TuningJob) else []
-    console.result(job_json(job, trials), lambda: job_text(job, trials))
+    url = workbench.engine.log_url
+    console.result(job_json(job, trials, url), lambda: job_text(job, trials, url))
     if job.status is JobStatus.COMPLETED:
         return 0
     reason = job.failure_reason or (f"Let it go on with: sagehound resume {name}" if isinstance(job, TuningJob) else "")
-    console.note(f"sagehound: {name}: {job.status}. {reason}".rstrip())
+    log = f" Its log: {url(name)}" if job.status is JobStatus.FAILED and url(name) else ""
+    console.note(f"sagehound: {name}: {job.status}. {reason}{log}".rstrip())
     return 1
 
 

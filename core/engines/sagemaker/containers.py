@@ -20,7 +20,7 @@ class Container(StrEnum):
     PYTORCH = "pytorch"
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """Its name for people."""
         return "Ray Serve" if self is Container.RAY_SERVE else "PyTorch 2.6"
 

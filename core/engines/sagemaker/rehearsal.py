@@ -113,9 +113,10 @@ def rehearse(archive: Path, picture: Path, container: Container = Container.PYTO
                 "The archive cannot be served.", "It has no code/inference.py.", "Train the model with Sagehound."
             )
         way = _APPLICATION if container is Container.RAY_SERVE else _FUNCTIONS
-        ways = ((way, folder / "code", "inference"), (_FUNCTIONS, ROOT, "training_scripts.inference"))
-        with ThreadPoolExecutor(len(ways)) as pool:
-            served, here = pool.map(lambda way: _ask(*way, folder, picture), ways)
+        with ThreadPoolExecutor(2) as pool:
+            there = pool.submit(_ask, way, folder / "code", "inference", folder, picture)
+            here = _ask(_FUNCTIONS, ROOT, "training_scripts.inference", folder, picture)
+            served = there.result()
     ours, theirs = dict(_classes(here)), dict(_classes(served))
     if ours.keys() != theirs.keys() or any(abs(ours[label] - theirs[label]) > TOLERANCE for label in ours):
         raise ModelError(
