@@ -21,7 +21,7 @@ def dollars(amount: float | None) -> str:
 def cost_rows(forecast: CloudForecast) -> list[tuple[str, str]]:
     """(what, figures) of a forecast: price, worst case, and both ways to get at the features."""
     cost = forecast.cost
-    jobs = words.counted(cost.jobs, "job")
+    jobs = words.counted(cost.all_jobs, "job")
     rows = [
         ("Per hour", f"{dollars(cost.price.usd_per_hour)} each instance"),
         ("At most", f"{dollars(cost.worst)} if each of {jobs} takes its longest run"),
@@ -63,7 +63,8 @@ def cost_text(forecast: CloudForecast | None) -> str:
 def confirmation(spec: Spec, forecast: CloudForecast, cap_usd: float | None = None) -> list[str]:
     """The sentences that are read before a job is started; `cap_usd`: where it is stopped."""
     training = spec.training if isinstance(spec, TuningSpec) else spec
-    instance = (training.cloud or CloudResources()).instance_type
+    cloud = training.cloud or CloudResources()
+    instance = f"{'one' if cloud.instance_count == 1 else cloud.instance_count} {cloud.instance_type}"
     cost = forecast.cost
     if isinstance(spec, TuningSpec):
         what = f"{words.counted(cost.jobs, 'trial')}, {min(spec.max_parallel_jobs, cost.jobs)} at once, each on"
@@ -77,7 +78,8 @@ def confirmation(spec: Spec, forecast: CloudForecast, cap_usd: float | None = No
         price = f"{likely}At most it costs {dollars(cost.worst)}: every job is ended after {longest}."
     if cap_usd is not None:
         price += f" It is stopped once it has cost about {dollars(cap_usd)}, while Sagehound runs."
-    return [f"{what[0].upper()}{what[1:]} one {instance} in your AWS account.", price, source_text(forecast)]
+    first = " Before them, one job computes the frozen features." if cost.features else ""
+    return [f"{what[0].upper()}{what[1:]} {instance} in your AWS account.{first}", price, source_text(forecast)]
 
 
 def _way(way: Way) -> str:

@@ -69,7 +69,8 @@ class DeployDialog(QDialog):
         self.name = QLineEdit(unique_name(self._job[:20]))
         self.kind, self.memory, self.lifetime = QComboBox(), QComboBox(), QComboBox()
         self.kind.addItem("Serverless (proposed)", "")
-        for name, usd in snapshot()["hosting_usd_per_hour"].items():
+        for name, price in snapshot()["hosting_usd_per_hour"].items():
+            usd = price["usd"]
             self.kind.addItem(name, name)
             self.kind.setItemData(self.kind.count() - 1, f"about {dollars(usd)} an hour", 3)
         for gigabytes in _MEMORY_GB:
@@ -190,7 +191,7 @@ class DeployDialog(QDialog):
             second = snapshot()["serverless_usd_per_gb_second"] * hosting.memory_mb / 1024
             self.price.setText(
                 f"It costs nothing while nobody asks, and about ${second:.5f} for each second of answering "
-                f"(an estimate of {snapshot()['dated']}). The first answer after a while takes longer."
+                f"(dated snapshot of {snapshot()['dated']}, an estimate). The first answer after a while takes longer."
             )
         elif self._price is None:
             self.price.setText("Asking for the price…")

@@ -37,7 +37,7 @@ class Surroundings:
     """What a request needs besides the spec.
 
     `channels` maps names to s3:// prefixes; `checkpoints` is the job's own s3:// prefix; `kms_key` encrypts output and
-    disk where the spec names no other key.
+    disk where the spec names no other key; `aliases` maps keys' aliases to their ARNs, for a disk takes no alias.
     """
 
     role_arn: str
@@ -50,6 +50,7 @@ class Surroundings:
     region: str
     environment: Mapping[str, str] = field(default_factory=dict)
     kms_key: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 def check(spec: Spec) -> None:
@@ -200,7 +201,7 @@ def _definition(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
     if key := cloud.output_kms_key or around.kms_key:
         output["KmsKeyId"] = key
     if (key := cloud.volume_kms_key or around.kms_key) and not has_own_disk(cloud.instance_type):
-        instance["VolumeKmsKeyId"] = key
+        instance["VolumeKmsKeyId"] = around.aliases.get(key, key)
     stopping: dict[str, Any] = {"MaxRuntimeInSeconds": spec.max_runtime_s}
     if cloud.spot:
         stopping["MaxWaitTimeInSeconds"] = cloud.max_wait_s or 2 * spec.max_runtime_s

@@ -13,6 +13,7 @@ from core.engines.local.logtail import read_lines
 from core.engines.sagemaker.adopt import Found, adopt, list_jobs
 from core.engines.sagemaker.artifacts import fetch_model, fetch_rule_output, sync_output
 from core.engines.sagemaker.aws import Aws
+from core.engines.sagemaker.checks import check_cap, check_parents, cloud_of, record_of
 from core.engines.sagemaker.definition import check
 from core.engines.sagemaker.deployer import Deployer
 from core.engines.sagemaker.eligibility import Eligibility
@@ -31,14 +32,13 @@ from core.engines.sagemaker.poller import Poller
 from core.engines.sagemaker.pricing import Bill, PriceList, bill_of
 from core.engines.sagemaker.rehearsal import Rehearsal
 from core.engines.sagemaker.source import Source
-from core.errors import EngineError, ModelError, SpecError, UserFacingError
+from core.errors import EngineError, ModelError, UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
-from core.jobs.specs import CloudResources, Spec, TuningSpec
+from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.progress import CancelToken, Report, ignore_progress
-from core.rows import new_record
 from core.store import Store
 from core.tuning.search import check_strategy
 
@@ -111,13 +111,14 @@ class SageMakerEngine(Engine):
 
         if isinstance(spec, TuningSpec):
             check_strategy(spec)
-            self._check_parents(spec)
+            check_parents(spec, self._store)
         check(spec)
+        check_cap(spec, self.prices, self.cap_usd)
         training = spec.training if isinstance(spec, TuningSpec) else spec
         check_debugger(training.debugger)
         if managed_of(spec) is not None:
             self.eligibility.check(self.aws.account, spec.name)
-        self._store.add_job(_record(spec), spec)
+        self._store.add_job(record_of(spec), spec)
         folder = self._folder(spec.name).root
         try:
             self._launch(spec, folder)
@@ -126,16 +127,6 @@ class SageMakerEngine(Engine):
             shutil.rmtree(folder, ignore_errors=True)
             raise
         self._poller.wake()
-
-    def _check_parents(self, spec: TuningSpec) -> None:
-        known = {job.name for job in self._store.jobs("local")}
-        for parent in known & set(spec.warm_start):
-            raise SpecError(
-                f"A search on SageMaker cannot learn from {parent}.",
-                "That one ran on this computer, and AWS does not know it.",
-                "Name a tuning job of SageMaker, or none.",
-                field="warm_start",
-            )
 
     def _launch(self, spec: Spec, folder: Path) -> None:
         notes = CloudNotes(
@@ -160,7 +151,7 @@ class SageMakerEngine(Engine):
         version = manifest.version if manifest is not None else training.dataset_version
         training = dataclasses.replace(training, dataset_version=version)
         dated = dataclasses.replace(spec, training=training) if isinstance(spec, TuningSpec) else training
-        price = self.prices.price((training.cloud or CloudResources()).instance_type)
+        price = self.prices.price(cloud_of(spec).instance_type)
         key = self._launcher.features_key(dated)
         try:
             known = bool(key and self._launcher.features_at(key))
@@ -169,9 +160,15 @@ class SageMakerEngine(Engine):
         return cloud_forecast(dated, manifest, self._store, price, bool(key), known)
 
     def bill(self, name: str) -> Bill:
-        """What a job's finished training jobs were billed."""
+        """What a job's finished training jobs were billed, the one that computed its frozen features included."""
         trials = [trial.name for trial in self._store.trials(name)] or [name]
-        return bill_of([self.notes(trial) for trial in trials], self.prices)
+        own = self.notes(name)
+        features = CloudNotes(
+            instance_type=cloud_of(self._store.spec(name)).instance_type,
+            training_seconds=own.features_training_seconds,
+            billable_seconds=own.features_billable_seconds,
+        )
+        return bill_of([*map(self.notes, trials), features], self.prices)
 
     def differences(self, name: str) -> Sequence[str]:
         """What AWS recorded otherwise than it was asked for a job, a sentence each."""
@@ -373,14 +370,3 @@ class SageMakerEngine(Engine):
 
     def _folder(self, name: str) -> JobFolder:
         return JobFolder(self._paths.jobs / name)
-
-
-def _record(spec: Spec) -> Job:
-    record = new_record(spec, "sagemaker")
-    if isinstance(spec, TuningSpec) and not isinstance(record, TrainingJob):
-        from core.tuning.ranges import combinations
-
-        # A grid is as long as it is; SageMaker takes no other number.
-        count = combinations(spec.ranges) if spec.strategy == "Grid" else None
-        record = dataclasses.replace(record, max_jobs=count or spec.max_jobs)
-    return record

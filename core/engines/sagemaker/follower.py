@@ -24,6 +24,7 @@ _SCRIPT_FAILED = re.compile(r"^The job failed: (.+)$")
 _ALGORITHM = re.compile(r"^AlgorithmError: (.*?)(?:,? exit code: \d+)?$", re.DOTALL)
 _SAYS_NOTHING = re.compile(r"ExecuteUserScriptError|exit status \d+\.?(?:,|$)|^AlgorithmError: ?,? ?exit code")
 _LAST_LINES = 400
+_LONG_AGO_S = 600.0
 _logger = logging.getLogger(__name__)
 
 
@@ -85,3 +86,13 @@ class Follower:
 def status_of(word: str) -> JobStatus:
     """AWS's status; one that Sagehound does not know counts as in progress."""
     return JobStatus(word) if word in {str(status) for status in JobStatus} else JobStatus.IN_PROGRESS
+
+
+def is_long_ago(description: Mapping[str, Any]) -> bool:
+    """Whether a job ended so long ago that its log is complete."""
+    return time.time() - seconds_of(description.get("TrainingEndTime")) > _LONG_AGO_S
+
+
+def seconds_of(moment: Any) -> float:
+    """Unix seconds of a time as boto3 hands it out; now, where there is none."""
+    return float(moment.timestamp()) if moment is not None else time.time()

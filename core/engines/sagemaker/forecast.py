@@ -57,7 +57,7 @@ def cloud_forecast(
     """The forecast of a spec at a price; `known`: the features lie in S3 already."""
     here = forecast(spec, manifest, store)
     if here.seconds is None:
-        return CloudForecast(cost_of(spec, price), None, None)
+        return CloudForecast(cost_of(spec, price, features=shares_features and not known), None, None)
     parallel = min(spec.max_parallel_jobs, here.trials) if isinstance(spec, TuningSpec) else 1
     rounds = math.ceil(here.trials / max(1, parallel))
     features = here.features_seconds
@@ -74,7 +74,7 @@ def cloud_forecast(
     each = way(0.0, features + trial)
     once = way(0.0 if known else max(features, 1.0), trial) if shares_features else None
     chosen = once or each
-    return CloudForecast(cost_of(spec, price, chosen.machine_seconds), once, each)
+    return CloudForecast(cost_of(spec, price, chosen.machine_seconds, shares_features and not known), once, each)
 
 
 def _way(way: Way) -> str:

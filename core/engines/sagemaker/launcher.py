@@ -14,7 +14,7 @@ from typing import Any
 
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.connect import role_arn
-from core.engines.sagemaker.definition import Surroundings, training_request, tuning_request
+from core.engines.sagemaker.definition import Surroundings, has_own_disk, training_request, tuning_request
 from core.engines.sagemaker.eligibility import Eligibility
 from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.images import training_image
@@ -197,7 +197,15 @@ class Launcher:
             channels=channels,
             region=self._aws.region,
             kms_key=self._place.kms_key,
+            aliases=self._aliases(cloud.volume_kms_key or self._place.kms_key, cloud.instance_type),
         )
+
+    def _aliases(self, key: str, instance_type: str) -> dict[str, str]:
+        """The ARN behind a key's alias: a disk takes none."""
+        if "alias/" not in key or has_own_disk(instance_type):
+            return {}
+        with translated(f"The key {key} could not be looked up.", self._aws.profile):
+            return {key: str(self._aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"])}
 
     def _scripts(self, training: TrainingSpec) -> Source:
         source = self._source or training_source()

@@ -16,10 +16,12 @@ from typing import Any, Literal
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.place import CloudNotes
 from core.errors import UserFacingError
-from core.jobs.specs import CloudResources, Spec, TuningSpec
+from core.jobs.specs import CloudResources, Spec, Strategy, TuningSpec
+from core.tuning.ranges import combinations
 
 Use = Literal["Training", "Hosting"]
 PRICING_REGION = "us-east-1"
+_USAGE: Mapping[Use, str] = {"Training": "Train", "Hosting": "Host"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,22 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a job will cost, in dollars: `likely` and `worst` (every job to its longest run time)."""
+    """What a job will cost, in dollars: `likely` and `worst` (every job to its longest run time).
+
+    `jobs` counts trials; `features`: one more computes the frozen features before them.
+    """
 
     price: Price
     likely: float | None
     worst: float | None
     jobs: int
     spot: bool
+    features: bool = False
+
+    @property
+    def all_jobs(self) -> int:
+        """How many training jobs may run."""
+        return self.jobs + self.features
 
     @property
     def text(self) -> str:
@@ -49,7 +60,7 @@ class Cost:
         parts = [f"{_usd(self.price.usd_per_hour)} per instance and hour ({self.price.source})"]
         if self.likely is not None:
             parts.append(f"likely {_usd(self.likely)}")
-        parts.append(f"at most {_usd(self.worst)} for {self.jobs} job{'s' if self.jobs > 1 else ''}")
+        parts.append(f"at most {_usd(self.worst)} for {self.all_jobs} job{'s' if self.all_jobs > 1 else ''}")
         spot = " Spot instances usually cost far less; the figures are those of on-demand." if self.spot else ""
         return f"{', '.join(parts)}.{spot}"
 
@@ -81,47 +92,55 @@ class PriceList:
             return self._known[key]
 
     def _asked(self, instance_type: str, use: Use) -> Price | None:
-        wanted = {
-            "productFamily": "ML Instance",
-            "regionCode": self._aws.region,
-            "instanceName": instance_type,
-            "component": use,
-        }
-        filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()]
+        wanted = {"productFamily": "ML Instance", "regionCode": self._aws.region, "instanceName": instance_type}
         try:
-            client = self._aws.client("pricing", PRICING_REGION)
-            answer = client.get_products(ServiceCode="AmazonSageMaker", Filters=filters)
+            items = self._products({**wanted, "component": use})
+            if not items:  # not all products say their component; their usage types do
+                items = [item for item in self._products(wanted) if _used_for(item) == _USAGE[use]]
         except UserFacingError:
             return None
         except Exception as error:
             if not hasattr(error, "response") and not type(error).__module__.startswith("botocore"):
                 raise
             return None  # not allowed, or not reachable: the snapshot serves
-        found = [usd for item in answer.get("PriceList", ()) if (usd := _per_hour(item)) is not None]
+        found = [usd for item in items if (usd := _per_hour(item)) is not None]
         return Price(min(found), "AWS's price list", exact=True) if found else None
+
+    def _products(self, wanted: Mapping[str, str]) -> list[str]:
+        filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()]
+        client = self._aws.client("pricing", PRICING_REGION)
+        pages = client.get_paginator("get_products").paginate(ServiceCode="AmazonSageMaker", Filters=filters)
+        return [item for page in pages for item in page.get("PriceList", ())]
 
 
 def snapshot_price(instance_type: str, use: Use, region: str) -> Price:
-    """What the snapshot says; it knows one region and says so."""
+    """What the dated snapshot says; it knows one region, and which of its figures are estimates, and says so."""
     data = snapshot()
     table = data["training_usd_per_hour" if use == "Training" else "hosting_usd_per_hour"]
     if instance_type not in table:
         return Price(None, f"{instance_type} is not in the snapshot and AWS's price list could not be asked")
     where = "" if region == data["region"] else f" for {data['region']}, {region} may differ"
-    return Price(float(table[instance_type]), f"an estimate of {data['dated']}{where}")
+    found = table[instance_type]
+    kind = "an estimate" if found["source"] is None else "not AWS's own figure"
+    return Price(float(found["usd"]), f"dated snapshot of {data['dated']}, {kind}{where}")
 
 
-def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None) -> Cost:
-    """What a job may cost; `likely_seconds` is the forecast of all its trials' machine time together."""
+def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None, features: bool = False) -> Cost:
+    """What a job may cost; `likely_seconds` is the forecast of the machine time of all its training jobs together.
+
+    `features`: a job that computes frozen features is among them.
+    """
     training = spec.training if isinstance(spec, TuningSpec) else spec
     cloud = training.cloud or CloudResources()
     jobs = spec.max_jobs if isinstance(spec, TuningSpec) else 1
+    if isinstance(spec, TuningSpec) and spec.strategy is Strategy.GRID:
+        jobs = combinations(spec.ranges) or jobs  # a grid is tried whole
     if price.usd_per_hour is None:
-        return Cost(price, None, None, jobs, cloud.spot)
+        return Cost(price, None, None, jobs, cloud.spot, features)
     per_second = price.usd_per_hour * cloud.instance_count / 3600
-    worst = per_second * training.max_runtime_s * jobs
+    worst = per_second * training.max_runtime_s * (jobs + features)
     likely = None if likely_seconds is None else min(worst, per_second * likely_seconds)
-    return Cost(price, likely, worst, jobs, cloud.spot)
+    return Cost(price, likely, worst, jobs, cloud.spot, features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +164,15 @@ def bill_of(jobs: Sequence[CloudNotes], prices: PriceList) -> Bill:
         seconds = notes.billable_seconds * notes.instance_count
         usd = None if usd is None or price is None else usd + price * seconds / 3600
     return Bill(billable, usd, max(0.0, 1 - billable / ran) if ran else 0.0)
+
+
+def _used_for(item: str) -> str:
+    """What a product is used for, from a usage type such as EUW1-Train:ml.g5.xlarge."""
+    try:
+        usage = json.loads(item)["product"]["attributes"]["usagetype"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return str(usage).partition(":")[0].rpartition("-")[2]
 
 
 def _per_hour(item: str) -> float | None:

@@ -16,12 +16,12 @@ from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.eligibility import ManagedRefused
 from core.engines.sagemaker.evaluations import Evaluations
 from core.engines.sagemaker.failures import code_of, explain_reason
-from core.engines.sagemaker.follower import Follower, status_of
+from core.engines.sagemaker.follower import Follower, is_long_ago, seconds_of, status_of
 from core.engines.sagemaker.launcher import Launcher
 from core.engines.sagemaker.layout import split_uri
 from core.engines.sagemaker.logs import Ask, LogTail
 from core.engines.sagemaker.managed import without_managed
-from core.engines.sagemaker.meter import spent
+from core.engines.sagemaker.meter import note_features, spent
 from core.engines.sagemaker.place import CloudNotes
 from core.engines.sagemaker.pricing import PriceList
 from core.errors import UserFacingError
@@ -35,7 +35,7 @@ from core.store import JobChanges, Store
 
 _RUNNING = "Training"
 _GONE = "AWS does not know this job any more."
-_LONG_AGO_S = 600.0
+_FEATURES_LATE = "Its frozen features were not computed within the longest run of a training job. Allow a longer run."
 _START_S = 300.0
 _PAGE = 100
 
@@ -84,10 +84,10 @@ class Tracker:
             self._look_at_tuning(name)
         else:
             self._look_at_training(name)
-        if notes.cap_usd is not None and notes.launched:
-            self._keep_to_cap(name, notes.cap_usd)
+        if notes.cap_usd is not None:
+            self._keep_to_cap(name, notes, notes.cap_usd)
 
-    def _keep_to_cap(self, name: str, cap: float) -> None:
+    def _keep_to_cap(self, name: str, notes: CloudNotes, cap: float) -> None:
         """Stop a job that has cost as much as it may."""
         job = self._store.job(name)
         if job.status is not JobStatus.IN_PROGRESS:
@@ -96,7 +96,11 @@ class Tracker:
         if cost is None or cost < cap:
             return
         client = self._aws.sagemaker
-        if job.kind == "tuning":
+        if not notes.launched:
+            notes.stopping = True
+            notes.save(self._folder(name).root)
+            self._ask(client.stop_training_job, TrainingJobName=notes.features_job)
+        elif job.kind == "tuning":
             self._ask(client.stop_hyper_parameter_tuning_job, HyperParameterTuningJobName=name)
         else:
             self._ask(client.stop_training_job, TrainingJobName=name)
@@ -110,12 +114,16 @@ class Tracker:
         follower = self._follower(dataclasses.replace(training, name=notes.features_job), self._folder(name), name)
         status = status_of(str((description or {}).get("TrainingJobStatus", "Failed")))
         new = follower.read(look=status.is_final)
+        if description is not None and note_features(notes, description):
+            notes.save(self._folder(name).root)
         if description is None:
             self._fail(name, _GONE)
         elif status is JobStatus.COMPLETED:
             self._launch(name, notes)
         elif status is JobStatus.FAILED and (not new and self._is_settled(follower, description)):
             self._fail(name, f"The frozen features could not be computed. {follower.reason(description)}")
+        elif status is JobStatus.STOPPED and description.get("SecondaryStatus") == "MaxRuntimeExceeded":
+            self._fail(name, _FEATURES_LATE)
         elif status is JobStatus.STOPPED:
             self._finish(name, JobStatus.STOPPED, "Stopped")
         elif not status.is_final:
@@ -168,7 +176,7 @@ class Tracker:
         follower = self._follower(spec, self._folder(name))
         status, secondary = status_of(description["TrainingJobStatus"]), str(description.get("SecondaryStatus", ""))
         new = follower.read(look=status.is_final or secondary == "Restarting")
-        while new and status.is_final and _is_long_ago(description):
+        while new and status.is_final and is_long_ago(description):
             new = follower.read()  # it is all there
         if not status.is_final:
             self._tell(name, status, secondary, started=self._started(name, description))
@@ -210,7 +218,7 @@ class Tracker:
         notes.save(self._folder(name).root)
         if (started := self._started(name, description)) is not None:
             changes["started"] = started
-        self._finish(name, status, secondary, reason, _seconds(description.get("TrainingEndTime")), changes)
+        self._finish(name, status, secondary, reason, seconds_of(description.get("TrainingEndTime")), changes)
 
     def _look_at_tuning(self, name: str) -> None:
         description = self._describe_tuning(name)
@@ -229,7 +237,7 @@ class Tracker:
             first = next((trial.failure_reason for trial in trials if trial.failure_reason), "")
             if status is JobStatus.FAILED and first:
                 reason = f"{reason} The first failed because: {first}".strip()
-            self._finish(name, status, str(status), reason, _seconds(description.get("HyperParameterTuningEndTime")))
+            self._finish(name, status, str(status), reason, seconds_of(description.get("HyperParameterTuningEndTime")))
 
     def _look_at_trial(self, tuning_job: str, listed: Description) -> None:
         name = str(listed["TrainingJobName"])
@@ -259,7 +267,7 @@ class Tracker:
         record = dataclasses.replace(
             record,
             tuning_job=tuning_job,
-            created=_seconds(listed.get("CreationTime")),
+            created=seconds_of(listed.get("CreationTime")),
             code_version=self._store.job(tuning_job).code_version,
         )
         notes = CloudNotes.load(self._folder(tuning_job).root)
@@ -318,7 +326,7 @@ class Tracker:
 
     def _is_settled(self, follower: Follower, description: Description) -> bool:
         """Whether no more lines are to be expected: CloudWatch has them a little later than they were said."""
-        if _is_long_ago(description):
+        if is_long_ago(description):
             return True
         return follower.idle_since is not None and time.monotonic() - follower.idle_since >= self._settle
 
@@ -334,7 +342,7 @@ class Tracker:
     def _started(self, name: str, description: Description) -> float | None:
         if "TrainingStartTime" not in description:
             return None
-        return max(_seconds(description["TrainingStartTime"]), self._store.job(name).created)  # two clocks
+        return max(seconds_of(description["TrainingStartTime"]), self._store.job(name).created)  # two clocks
 
     def _tell(
         self,
@@ -380,13 +388,3 @@ class Tracker:
         self._store.update_job(name, **changes)
         for known in (self._followers, self._told, self._ended):
             known.pop(name, None)
-
-
-def _is_long_ago(description: Description) -> bool:
-    """Whether a job ended so long ago that its log is complete."""
-    return time.time() - _seconds(description.get("TrainingEndTime")) > _LONG_AGO_S
-
-
-def _seconds(moment: Any) -> float:
-    """Unix seconds of a time as boto3 hands it out; now, where there is none."""
-    return float(moment.timestamp()) if moment is not None else time.time()

@@ -23,7 +23,7 @@ SPOT = CloudResources(
     security_groups=("sg-0b",),
     encrypt_traffic=True,
     output_kms_key="alias/output",
-    volume_kms_key="alias/disks",
+    volume_kms_key="1234abcd-12ab-34cd-56ef-1234567890ab",
     tags={"team": "dogs"},
 )
 

@@ -11,8 +11,8 @@ from core.engines.sagemaker.forecast import cloud_forecast
 from core.engines.sagemaker.place import CloudNotes
 from core.engines.sagemaker.pricing import Price, PriceList, bill_of, cost_of, snapshot, snapshot_price
 from core.errors import EngineError
-from core.jobs.specs import CloudResources, MetricDefinition, TrainingSpec, TuningSpec
-from core.tuning.ranges import ContinuousRange
+from core.jobs.specs import CloudResources, MetricDefinition, Strategy, TrainingSpec, TuningSpec
+from core.tuning.ranges import CategoricalRange, ContinuousRange
 
 METRICS = (MetricDefinition("Average loss", "loss: ([0-9.]+)"),)
 TRAINING = TrainingSpec("one", {}, {"num_epochs": "5"}, METRICS, max_runtime_s=3600, cloud=CloudResources())
@@ -32,16 +32,23 @@ class Pricing:
         assert (service, region) == ("pricing", "us-east-1")
         return self
 
-    def get_products(self, ServiceCode, Filters):
-        self.asked.append({item["Field"]: item["Value"] for item in Filters})
+    def get_paginator(self, operation):
+        assert operation == "get_products"
+        return self
+
+    def paginate(self, ServiceCode, Filters):
+        asked = {item["Field"]: item["Value"] for item in Filters}
+        self.asked.append(asked)
         if self.error:
             raise self.error
-        return {"PriceList": list(self.products)}
+        found = [item for item in self.products if "component" not in asked or "component" in item]
+        return [{"PriceList": found[:1]}, {"PriceList": found[1:]}]
 
 
-def product(usd):
+def product(usd, **attributes):
     dimension = {"unit": "Hrs", "pricePerUnit": {"USD": usd}}
-    return json.dumps({"terms": {"OnDemand": {"x": {"priceDimensions": {"y": dimension}}}}})
+    terms = {"OnDemand": {"x": {"priceDimensions": {"y": dimension}}}}
+    return json.dumps({"product": {"attributes": attributes or {"component": "Training"}}, "terms": terms})
 
 
 def test_aws_is_asked_first_and_once():
@@ -55,14 +62,24 @@ def test_aws_is_asked_first_and_once():
     assert aws.asked[0]["component"] == "Training"
 
 
+def test_products_without_a_component_are_told_by_their_usage():
+    usages = {"EUW1-Train:ml.m5.xlarge": "0.3", "EUW1-Host:ml.m5.xlarge": "0.4", "EUW1-Notebk:ml.m5.xlarge": "0.1"}
+    aws = Pricing([product(usd, usagetype=usage) for usage, usd in usages.items()])
+    assert PriceList(aws).price("ml.m5.xlarge").usd_per_hour == 0.3
+    assert PriceList(aws).price("ml.m5.xlarge", "Hosting").usd_per_hour == 0.4
+
+
 def test_a_refusal_leads_to_the_dated_snapshot_which_says_what_it_is():
     price = PriceList(Pricing(error=EngineError("no"))).price("ml.m5.xlarge")
-    assert price.usd_per_hour == snapshot()["training_usd_per_hour"]["ml.m5.xlarge"]
+    assert price.usd_per_hour == snapshot()["training_usd_per_hour"]["ml.m5.xlarge"]["usd"]
     assert not price.exact
-    assert snapshot()["dated"] in price.source
+    assert price.source.startswith(f"dated snapshot of {snapshot()['dated']}, not AWS's own figure")
     assert "eu-west-1 may differ" in price.source
+    guessed = snapshot_price("ml.c5.4xlarge", "Training", "us-east-1").source
+    assert guessed == f"dated snapshot of {snapshot()['dated']}, an estimate"
     assert snapshot_price("ml.unheard.of", "Hosting", "us-east-1").usd_per_hour is None
-    assert snapshot()["estimate"] is True
+    figures = [*snapshot()["training_usd_per_hour"].values(), *snapshot()["hosting_usd_per_hour"].values()]
+    assert {item["source"] for item in figures} == {None, *snapshot()["sources"]}
 
 
 def test_the_worst_case_is_every_job_to_its_longest_run_time():
@@ -74,6 +91,12 @@ def test_the_worst_case_is_every_job_to_its_longest_run_time():
     unknown = cost_of(TUNING, Price(None, "nobody knows"))
     assert unknown.worst is None
     assert "not known" in unknown.text
+    with_features = cost_of(TUNING, QUARTER, features=True)
+    assert with_features.worst == pytest.approx(2.75)
+    assert "at most $2.75 for 11 jobs" in with_features.text
+    grid = (CategoricalRange("optimizer", ("adam", "sgd", "adamw")),)
+    whole = cost_of(dataclasses.replace(TUNING, ranges=grid, strategy=Strategy.GRID), QUARTER)
+    assert (whole.jobs, whole.worst) == (3, pytest.approx(0.75))
     spot = dataclasses.replace(TRAINING, cloud=CloudResources(spot=True))
     assert "Spot" in cost_of(spot, QUARTER).text
 
