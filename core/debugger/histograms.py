@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from core.progress import CancelToken, Progress, Report, ignore_progress
 from training_scripts.debugger.base import TensorUnavailableForStep
-from training_scripts.debugger.reader import REDUCTIONS_PREFIX, Trial
+from training_scripts.debugger.reader import Trial
+from training_scripts.debugger.writer import REDUCTIONS_PREFIX
 
 BINS, MAX_STEPS = 60, 200
 _GROUPS = (("Weights", "weights"), ("Gradients", "gradients"), ("Biases", "biases"))

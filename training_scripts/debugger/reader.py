@@ -21,9 +21,8 @@ import numpy as np
 
 from training_scripts.debugger.base import ModeKeys, StepUnavailable, TensorUnavailable, TensorUnavailableForStep
 from training_scripts.debugger.tfevents import Array, DamagedRecord, decode
-from training_scripts.debugger.writer import END_MARKER
+from training_scripts.debugger.writer import END_MARKER, REDUCTIONS_PREFIX
 
-REDUCTIONS_PREFIX = "smdebug/reductions/"
 _INDEX_FILE = re.compile(r"(\d+)_(.+)\.json")
 _CACHE_BYTES = 64 << 20
 

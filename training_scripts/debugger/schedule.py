@@ -10,7 +10,7 @@ from training_scripts.debugger.settings import COLLECTIONS, Settings
 
 CERTAIN_STEPS, FIRST_STEPS = 2, 5
 AUTOMATIC_INTERVAL = 5
-TIME_SHARE, FREE_SECONDS = 0.03, 0.03
+TIME_SHARE, FREE_SECONDS = 0.02, 0.03
 FREE_EVALUATIONS, FREE_EPOCHS = 30, 100
 CERTAIN_EPOCHS = 8
 _SCALAR_RESERVE = 0.05
@@ -21,7 +21,7 @@ class Schedule:
     """Decides what a step saves.
 
     With a set interval every such step saves. Without one, the first 2 steps do, then the next 3 (there a bad start
-    shows) and every 5th, as long as all saving together has cost at most 3 % of the job's time so far, plus 30 ms that
+    shows) and every 5th, as long as all saving together has cost at most 2 % of the job's time so far, plus 30 ms that
     a short job may spend. The first 2 steps, the first 30 evaluations and the first 100 epochs are saved in any case
     and do not count: each of the latter is one small step that rules wait for. So is, where saving costs about a
     millisecond (`certain_epochs`), the first step after each eighth of the epochs: a job of a second shows all its

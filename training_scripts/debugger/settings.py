@@ -21,7 +21,7 @@ COLLECTIONS = ("losses", "gradients", "weights", "biases", "activations", "input
 class Settings:
     """The debugger of one job.
 
-    `save_interval` is in training steps, None: chosen while the job runs so that saving costs under 3 % of its time;
+    `save_interval` is in training steps, None: chosen while the job runs so that saving costs under 2 % of its time;
     `save_intervals` overrides it per collection. `rules` maps names to parameters, in addition to the default set
     if `default_rules`. `actions` maps a rule to none, notify or stop. `watch`: the job starts a watcher of its own.
     """

@@ -16,6 +16,8 @@ from pathlib import Path
 from training_scripts.debugger.tfevents import Array, TensorRecord, encode
 
 END_MARKER = "training_job_end.ts"
+REDUCTIONS_PREFIX = "smdebug/reductions/"
+"""Begins the names of a tensor's reductions, as smdebug has it: `<prefix>[abs_]<reduction>/<tensor>`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def manifest(workbench, tmp_path_factory):
 
 
 def wait(engine, name):
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     try:
         while not (job := engine.job(name)).status.is_final:
             assert time.monotonic() < deadline, job
@@ -52,7 +52,9 @@ def wait(engine, name):
 def test_a_search_says_which_trials_went_wrong(workbench, manifest):
     engine = workbench.engine
     assert isinstance(engine, LocalEngine)
-    training = TrainingSpec("rates", {}, {"num_epochs": "6", "batch_size": "4"}, default_metrics())
+    # Which steps are saved must not hang on how busy the machine is.
+    every = DebuggerConfig(save_interval=2)
+    training = TrainingSpec("rates", {}, {"num_epochs": "6", "batch_size": "4"}, default_metrics(), debugger=every)
     ranges = (CategoricalRange("learning_rate", ("0.003", "50")),)
     workbench.launch(TuningSpec(training, ranges, Strategy.GRID, max_jobs=2), manifest)
     assert wait(engine, "rates").status is JobStatus.COMPLETED
@@ -67,7 +69,7 @@ def test_a_search_says_which_trials_went_wrong(workbench, manifest):
 
 
 def test_a_rule_can_stop_a_job(workbench, manifest):
-    hyperparameters = {"num_epochs": "3000", "batch_size": "4", "learning_rate": "50"}
+    hyperparameters = {"num_epochs": "1000000", "batch_size": "4", "learning_rate": "50"}
     config = DebuggerConfig(actions={"LearningRateTooHigh": "stop"})
     spec = TrainingSpec("stopped", {}, hyperparameters, default_metrics(), debugger=config)
     workbench.launch(spec, manifest)

@@ -86,7 +86,8 @@ def test_values_are_those_of_the_training(tmp_path):
     assert trial.tensor("CrossEntropyLoss_output_0").value(0) == loss.item()
     np.testing.assert_array_equal(trial.tensor("CrossEntropyLoss_input_1").value(0), labels.numpy())
     np.testing.assert_array_equal(trial.tensor("CrossEntropyLoss_input_0").value(0), logits.detach().numpy())
-    active = (model[0](pictures).relu() != 0).float().mean((0, 2, 3))
+    # Of the 10 x 10 places of 8 pictures every other one in both directions is looked at.
+    active = (model[0](pictures).relu()[:, :, ::2, ::2] != 0).float().mean((0, 2, 3))
     np.testing.assert_allclose(trial.tensor("1_activity_0").value(0), active.detach().numpy(), rtol=1e-6)
 
 
@@ -188,8 +189,8 @@ def test_without_an_interval_the_cost_stays_within_its_share():
     finally:
         time.perf_counter = real
     assert saved[:5] == [0, 1, 2, 3, 4]
-    assert len(saved) * 0.005 <= 0.03 * clock["now"] + 0.05
-    assert len(saved) > 100
+    assert len(saved) * 0.005 <= 0.02 * clock["now"] + 0.05
+    assert len(saved) > 80
 
 
 @pytest.mark.parametrize(
@@ -294,6 +295,8 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 from pathlib import Path
+import training_scripts.debugger.hook
+assert "training_scripts.debugger.base" not in sys.modules  # which imports smdebug: a job pays nothing for it
 from tests.training_scripts.debugger.faults import Case, cnn_training, fired
 from training_scripts.debugger import base
 
