@@ -86,14 +86,6 @@ def show_cost(
         raise EngineError(f"{spec.name} was not started.", may, "Allow more, fewer trials, or a shorter --max-runtime.")
 
 
-def bill_text(engine: SageMakerEngine, name: str) -> str:
-    """What a finished job was billed, in a sentence."""
-    bill = engine.bill(name)
-    cost = "" if bill.usd is None else f", about ${bill.usd:.2f}"
-    saved = f"; spot saved {bill.saved:.0%}" if bill.saved else ""
-    return f"Billed: {bill.billable_seconds} s of training{cost}{saved}."
-
-
 def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Upload a dataset version to S3."""
     from core.engines.sagemaker.layout import split_uri

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from core.cli.cloud_facts import cloud_facts, cloud_lines
 from core.cli.console import Console, duration, table
 from core.errors import EngineError, UsageError
 from core.jobs.records import Job, TrainingJob, TuningJob
@@ -41,7 +42,9 @@ def show(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         job = workbench.find_job(options.job)
         trials = list(workbench.engine.trials(job.name)) if isinstance(job, TuningJob) else []
         url = workbench.engine.log_url
-        console.result(job_json(job, trials, url), lambda: job_text(job, trials, url))
+        data = job_json(job, trials, url) | cloud_facts(workbench, job)
+        more = cloud_lines(workbench, job)
+        console.result(data, lambda: "\n".join([job_text(job, trials, url), *more]))
     finally:
         workbench.close()
     return 0

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from core.cli.cloud_facts import bill_text
 from core.cli.console import Console
 from core.cli.data import open_dataset
 from core.cli.jobs import job_json, job_text
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
 
 _POLL_SECONDS = 0.3
+_METER_SECONDS = 5.0
 _STOP_TIMEOUT = 180.0
 
 
@@ -70,7 +72,7 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
     for sentence in engine.differences(spec.name):
         console.note(sentence)
     if not options.detach:
-        console.note(cloud.bill_text(engine, spec.name))
+        console.note(bill_text(engine, spec.name))
         say_open_rules(workbench.store, spec, console)
     return status
 
@@ -109,7 +111,8 @@ def wait_for(workbench: Workbench, name: str, console: Console) -> int:
 def _watch(workbench: Workbench, name: str, console: Console, deadline: float | None) -> Job:
     engine = workbench.engine
     told: set[str] = set()
-    notice = ""
+    notice = meter = ""
+    look = 0.0
     while True:
         job = engine.job(name)
         if engine.notice != notice:
@@ -122,7 +125,11 @@ def _watch(workbench: Workbench, name: str, console: Console, deadline: float | 
                     console.note(_trial_line(job, trial))
         if job.status.is_final or (deadline is not None and time.monotonic() > deadline):
             return job
-        console.progress(_progress(job))
+        if job.engine == "sagemaker" and time.monotonic() >= look:
+            look, usd = time.monotonic() + _METER_SECONDS, workbench.cloud.spent(name) if workbench.cloud else None
+            meter = "" if usd is None else f", about ${usd:.2f} so far"
+        progress = _progress(job)
+        console.progress(dataclasses.replace(progress, message=progress.message + meter))
         time.sleep(_POLL_SECONDS)
 
 

@@ -22,10 +22,11 @@ METER_MS = 5000
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """Dollars so far or billed (None: unknown), the share that spot saved, and the differences."""
+    """Dollars so far or billed (None: unknown), the share that spot saved, what was billed, and the differences."""
 
     usd: float | None
     saved: float
+    seconds: int
     differences: tuple[str, ...]
 
 
@@ -81,9 +82,9 @@ class CloudJobPanel(QWidget):
                 return None
             differences = tuple(cloud.differences(job.name))
             if not job.status.is_final:
-                return _Account(cloud.spent(job.name), 0.0, differences)
+                return _Account(cloud.spent(job.name), 0.0, 0, differences)
             bill = cloud.bill(job.name)
-            return _Account(bill.usd, bill.saved, differences)
+            return _Account(bill.usd, bill.saved, bill.billable_seconds, differences)
 
         self._asking = self._bridge.run(
             work, lambda account: self._show(job, account), lambda error: self._on_failed(job, error)
@@ -94,7 +95,7 @@ class CloudJobPanel(QWidget):
             return
         if job.status.is_final:
             saved = f" (spot saved {account.saved:.0%})" if account.saved else ""
-            self.cost_changed.emit(dollars(account.usd), f"Billed, about{saved}")
+            self.cost_changed.emit(dollars(account.usd), f"Billed for {words.duration(account.seconds)}{saved}")
         else:
             self.cost_changed.emit(dollars(account.usd), "Cost so far, about")
         count = len(account.differences)

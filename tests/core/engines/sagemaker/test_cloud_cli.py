@@ -53,6 +53,11 @@ def test_the_whole_way(account, sagehound, pictures, cloud):
     assert "$0.23 per instance and hour (AWS's price list)" in said
     assert "Features once" in said
     assert "Billed:" in said
+    shown, _ = sagehound("show", "search")
+    assert shown["differences"] == []
+    assert shown["cost"]["final"]
+    trials = [sagehound("show", trial["name"])[0]["cost"]["billable_seconds"] for trial in job["trials"]]
+    assert shown["cost"]["billable_seconds"] > sum(trials)  # the features were computed as well
 
     # From here on the place is known.
     assert [item["name"] for item in sagehound("jobs")[0]] == ["search"]
@@ -96,7 +101,7 @@ def test_what_may_cost_too_much_is_not_started(account, sagehound, pictures, clo
         36_000,
     )
     _, said = sagehound(*arguments, "--max-cost", "0.5", status=1)
-    assert "It may cost up to $2.30." in said
+    assert "It may cost up to $4.60." in said
     assert cloud.asked("CreateTrainingJob") == []
 
 

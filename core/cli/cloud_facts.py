@@ -1,0 +1,46 @@
+"""What is to be said of a job on SageMaker besides its record: what it costs, and what AWS recorded otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from core.jobs.records import Job
+from core.workbench import Workbench
+
+if TYPE_CHECKING:
+    from core.engines.sagemaker.engine import SageMakerEngine
+
+
+def cloud_facts(workbench: Workbench, job: Job) -> dict[str, Any]:
+    """Members of the job's JSON: `differences` and `cost`; none for a job that ran on this computer."""
+    engine = workbench.cloud if job.engine == "sagemaker" else None
+    if engine is None:
+        return {}
+    cost: dict[str, Any] = {"usd": engine.spent(job.name), "final": False}
+    if job.status.is_final:
+        bill = engine.bill(job.name)
+        cost = {"usd": bill.usd, "final": True, "billable_seconds": bill.billable_seconds, "spot_saved": bill.saved}
+    return {"differences": list(engine.differences(job.name)), "cost": cost}
+
+
+def cloud_lines(workbench: Workbench, job: Job) -> list[str]:
+    """The same in sentences."""
+    engine = workbench.cloud if job.engine == "sagemaker" else None
+    if engine is None:
+        return []
+    money = bill_text(engine, job.name) if job.status.is_final else meter_text(engine, job.name)
+    return [money, *engine.differences(job.name)]
+
+
+def meter_text(engine: SageMakerEngine, name: str) -> str:
+    """What a running job has cost so far, in a sentence."""
+    usd = engine.spent(name)
+    return "What it has cost so far is not known." if usd is None else f"It has cost about ${usd:.2f} so far."
+
+
+def bill_text(engine: SageMakerEngine, name: str) -> str:
+    """What a finished job was billed, in a sentence."""
+    bill = engine.bill(name)
+    cost = "" if bill.usd is None else f", about ${bill.usd:.2f}"
+    saved = f"; spot saved {bill.saved:.0%}" if bill.saved else ""
+    return f"Billed: {bill.billable_seconds} s of training{cost}{saved}."
