@@ -115,7 +115,7 @@ def undeploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
             raise
     finally:
         workbench.close()
-    console.result({"name": name, "deleted": True, "doomed": False}, f"{name} is deleted.")
+    console.result({"name": name, "deleted": True}, f"{name} is deleted.")
     return 0
 
 

@@ -247,8 +247,8 @@ TABLE: tuple[Failure, ...] = (
     ),
     Failure(
         ("ModelError",),
-        r"client error \(4\d\d\).*? message \"(.+?)\"",
-        "The endpoint refused the picture: {1}",
+        r"client error \(4\d\d\).*? message \"(.+?)\.?\"",
+        "The endpoint refused the picture: {1}.",
         "Send a picture that can be read.",
     ),
     Failure(

@@ -95,11 +95,20 @@ def test_a_capacity_error_is_explained(bench, cloud):
     assert "not your quota" in job.failure_reason
 
 
+def test_a_reason_that_nobody_knows_is_shown_as_it_came_with_a_link_to_the_log(bench, cloud):
+    cloud.training.plan("^one$", JobFaults(reason="FluxError: the capacitor has left the building"))
+    bench.engine.start(bench.training("one", hyperparameters=FAST))
+    assert bench.finished("one").failure_reason == "FluxError: the capacitor has left the building"
+    page = "#logsV2:log-groups/log-group/$252Faws$252Fsagemaker$252FTrainingJobs"
+    assert f"{page}$3FlogStreamNameFilter$3Done" in bench.engine.log_url("one"), "it had not written a line"
+
+
 def test_a_script_that_raises_shows_its_own_error_first(bench):
     bench.engine.start(bench.training("one", hyperparameters={"fail": "raise"}))
     job = bench.finished("one")
     assert job.status is JobStatus.FAILED
     assert "RuntimeError: the well ran dry" in job.failure_reason
+    assert "/log-events/one$252Falgo-1" in bench.engine.log_url("one")
 
 
 def test_a_job_whose_log_never_comes_still_ends_with_aws_numbers(bench, cloud):

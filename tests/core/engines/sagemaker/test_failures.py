@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from core.engines.sagemaker.console import log_url
 from core.engines.sagemaker.failures import (
     TABLE,
     LoginNeeded,
@@ -13,6 +14,8 @@ from core.engines.sagemaker.failures import (
     traceback_of,
     translated,
 )
+from core.engines.sagemaker.logs import job_log_url
+from core.engines.sagemaker.place import write_json
 from core.errors import EngineError
 
 QUOTA = (
@@ -103,3 +106,22 @@ def test_every_row_says_what_and_what_to_do():
     for row in TABLE:
         assert row.meaning.endswith(".")
         assert row.fix.endswith((".", "?"))
+
+
+def test_the_page_of_a_log_is_written_as_the_console_takes_it_apart():
+    page = "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/"
+    group = "/aws/sagemaker/TrainingJobs"
+    assert log_url("eu-west-1", group) == f"{page}$252Faws$252Fsagemaker$252FTrainingJobs"
+    assert log_url("eu-west-1", group, "job/algo-1-17").endswith("TrainingJobs/log-events/job$252Falgo-1-17")
+    assert log_url("eu-west-1", group, prefix="job").endswith("TrainingJobs$3FlogStreamNameFilter$3Djob")
+    assert log_url("eu-west-1", group, "[$LATEST]x").endswith("/log-events/$255B$2524LATEST$255Dx")
+    assert log_url("cn-north-1", group).startswith("https://console.amazonaws.cn/cloudwatch/home?region=cn-north-1#")
+    assert log_url("us-gov-west-1", group).startswith("https://console.amazonaws-us-gov.com/")
+
+
+def test_a_job_is_linked_to_its_stream_or_to_all_that_it_may_have(tmp_path):
+    assert job_log_url("eu-west-1", "job", tmp_path).endswith("$3FlogStreamNameFilter$3Djob")
+    write_json(tmp_path / "log.json", {"streams": {"job/algo-1-17": None, "job-features/algo-1-3": None}})
+    assert job_log_url("eu-west-1", "job", tmp_path).endswith("/log-events/job$252Falgo-1-17")
+    write_json(tmp_path / "log.json", {"streams": {"job/algo-1-17": None, "job/algo-2-17": None}})
+    assert job_log_url("eu-west-1", "job", tmp_path).endswith("$3FlogStreamNameFilter$3Djob")
