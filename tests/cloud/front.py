@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from werkzeug.serving import make_server
 
 from tests.cloud.account import JSON_CALLS, QUERY_CALLS, Account
 from tests.cloud.calls import QUERY_SERVICES, Call, identify, read_body
-from tests.cloud.faults import LOST_CONNECTION, AwsError, Faults, spelled
+from tests.cloud.faults import LOST_CONNECTION, SLOW, AwsError, Faults, spelled
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -47,7 +48,7 @@ class Front:
             if call.service == "sagemaker":
                 self.requests.append((call.operation, dict(call.request)))
         try:
-            self._faults.check(call.service, call.operation, call.request)
+            self._check(call)
             own = self._own(call, environ)
             if own is not None:
                 return _send(start, 200, *own)
@@ -57,6 +58,14 @@ class Front:
             return _refuse(start, environ, call, spelled(error, call.service))
         answer: Iterable[bytes] = self._moto(environ, start)
         return answer
+
+    def _check(self, call: Call) -> None:
+        try:
+            self._faults.check(call.service, call.operation, call.request)
+        except AwsError as error:
+            if error.code != SLOW[0]:
+                raise
+            time.sleep(1.0)
 
     def _own(self, call: Call, environ: Environ) -> tuple[bytes, str] | None:
         """The answer to what moto does not know, with its content type; None for the rest."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from core.cli.main import run
 from core.engines.sagemaker.connect import trust_policy
 from core.engines.sagemaker.engine import SageMakerEngine
-from tests.cloud.faults import LOST_CONNECTION, quota_zero
+from core.paths import ROOT
+from tests.cloud.faults import LOST_CONNECTION, SLOW, quota_zero
 
 
 @pytest.fixture
@@ -85,6 +91,37 @@ def test_upload_says_what_it_did_and_survives_a_lost_connection(account, sagehou
     again, _ = sagehound("upload", pictures, f"s3://{account}/somewhere")
     assert (again["sent"], again["kept"]) == (0, 32)
     sagehound("upload", pictures, "somewhere", status=2)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_an_upload_that_ends_midway_goes_on_with_the_same_command(account, sagehound, pictures, cloud, aws, ending):
+    """Ctrl-C, and a crash; S3 is slow meanwhile, so that it is midway."""
+    cloud.faults.add("s3:PutObject", SLOW, times=1000)
+    # A shell's background job ignores Ctrl-C, and so would what it starts.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from core.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, "upload", str(pictures), f"s3://{account}/broken"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (there := aws.client("s3").list_objects_v2(Bucket=account, Prefix="broken/").get("Contents")):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.send_signal(ending)
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    if ending is signal.SIGINT:
+        assert process.returncode == 1
+        assert "What was sent stays: the same command goes on from there." in said
+    cloud.forget()
+    again, _ = sagehound("upload", pictures, f"s3://{account}/broken")
+    assert again["kept"] >= len(there)
+    assert again["sent"] == 32 - again["kept"]
 
 
 def test_what_may_cost_too_much_is_not_started(account, sagehound, pictures, cloud):

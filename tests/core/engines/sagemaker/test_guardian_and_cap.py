@@ -10,7 +10,7 @@ from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.endpoints import Endpoints
 from core.engines.sagemaker.guardian import Guardian, daily_usd
 from core.engines.sagemaker.pricing import Price
-from core.errors import EngineError
+from core.errors import EngineError, SpecError
 from core.jobs.status import JobStatus
 from tests.cloud.faults import SERVER_ERROR, access_denied
 
@@ -122,3 +122,47 @@ def sagemaker_prices():
             return Price(None, "nobody knows")
 
     return Free()
+
+
+def test_the_cap_holds_while_features_are_computed_and_they_are_billed(sagemaker_mini, monkeypatch, cloud):
+    engine = sagemaker_mini.engine
+    launcher = engine._launcher
+    features = sagemaker_mini.training("one-features", hyperparameters={"num_epochs": "900", "sleep": "0.1"})
+    monkeypatch.setattr(launcher, "features_key", lambda spec: "k")
+    monkeypatch.setattr(launcher, "features_at", lambda key: "")
+    monkeypatch.setattr(launcher, "launch_features", lambda spec, key: (features.name, launcher.launch(features)))
+    monkeypatch.setattr(engine.prices, "price", lambda *_: Price(3600.0, "a test"))  # a dollar a second
+    engine.cap_usd = 1.0
+    engine.start(sagemaker_mini.training("one"))
+    job = sagemaker_mini.finished("one")
+    assert job.status is JobStatus.STOPPED
+    assert "was to be stopped at $1.00" in job.failure_reason
+    assert [request["TrainingJobName"] for request in cloud.asked("CreateTrainingJob")] == ["one-features"]
+    sagemaker_mini.until("one", lambda job: engine.notes("one").features_billable_seconds > 0)
+    bill = engine.bill("one")
+    assert bill.usd == bill.billable_seconds == engine.notes("one").features_billable_seconds
+    assert engine.spent("one") == bill.usd
+
+
+def test_features_that_take_longer_than_a_job_may_fail_it_with_what_to_do(sagemaker_mini, monkeypatch):
+    engine = sagemaker_mini.engine
+    launcher = engine._launcher
+    slow = {"num_epochs": "900", "sleep": "0.1"}
+    features = sagemaker_mini.training("one-features", hyperparameters=slow, max_runtime_s=1)
+    monkeypatch.setattr(launcher, "features_key", lambda spec: "k")
+    monkeypatch.setattr(launcher, "features_at", lambda key: "")
+    monkeypatch.setattr(launcher, "launch_features", lambda spec, key: (features.name, launcher.launch(features)))
+    engine.start(sagemaker_mini.training("one"))
+    job = sagemaker_mini.finished("one")
+    assert job.status is JobStatus.FAILED
+    assert "Allow a longer run" in job.failure_reason
+
+
+def test_a_cap_that_cannot_be_kept_is_refused(sagemaker_mini, monkeypatch, cloud):
+    engine = sagemaker_mini.engine
+    monkeypatch.setattr(engine.prices, "price", lambda *_: Price(None, "nobody knows"))
+    engine.cap_usd = 1.0
+    with pytest.raises(SpecError, match="cannot be stopped at a cost") as raised:
+        engine.start(sagemaker_mini.training("one"))
+    assert raised.value.field == "cap_usd"
+    assert cloud.asked("CreateTrainingJob") == []
