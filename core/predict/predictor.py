@@ -41,6 +41,7 @@ class Predictor:
         self._cache, self._log, self._command = cache, log, command
         self._turn = threading.Lock()
         self._child: ChildProcess | None = None
+        self._holder: ChildProcess | None = None  # the process that the model was loaded into
         self._model: LoadedModel | None = None
         self._closed = False
 
@@ -179,6 +180,8 @@ class Predictor:
     def _running(self) -> ChildProcess:
         if self._closed:
             raise Cancelled
+        if self._child is not None and not self._child.alive:
+            self._drop_child()  # it died of something else than what is asked now
         if self._child is None:
             self._child = ChildProcess(self._command, self._log)
             if self._closed:  # closed while it started
@@ -255,6 +258,7 @@ class Predictor:
             ) from None
         if "error" in reply:
             raise ModelError(**reply["error"])
+        self._holder = child
         return LoadedModel(
             reply["name"],
             folder,
@@ -272,8 +276,7 @@ class Predictor:
         model = self._model
         if model is None:
             raise ModelError("No model is loaded.", fix="Choose a finished job first.")
-        if self._child is None or not self._child.alive:
-            self._drop_child()
+        if self._child is None or self._child is not self._holder or not self._child.alive:
             self._load(model.folder, model.name, ignore_progress, cancel)
         return model
 

@@ -23,7 +23,7 @@ from gui.feed import JobsFeed
 from gui.tabs.predict_tab import PredictTab
 from training_scripts.artifact import package
 
-WAIT = 30_000
+WAIT = 90_000
 
 
 @pytest.fixture(scope="session")
@@ -279,7 +279,9 @@ def test_a_recent_picture_is_asked_again(qtbot, tab, trained_job):
 
 
 def test_a_process_that_was_killed_does_not_show(qtbot, tab, workbench, trained_job):
-    psutil.Process(workbench.predictor().pid).kill()
+    process = psutil.Process(workbench.predictor().pid)
+    process.kill()
+    psutil.wait_procs([process], timeout=10)
     _drop(tab, _urls(trained_job.picture("green")))
     _wait_for_answer(qtbot, tab, "green 0.jpg", "green")
 

@@ -174,7 +174,10 @@ def test_cancel_stops_and_the_process_stays_for_the_next(predictor, trained_job)
 
 def test_a_killed_process_is_replaced_with_its_model(predictor, trained_job):
     before = predictor.pid
-    psutil.Process(before).kill()
+    process = psutil.Process(before)
+    process.kill()
+    psutil.wait_procs([process], timeout=10)
+    assert predictor.render(trained_job.picture("red"), 64).width == 64, "no picture is blamed for it"
     answers = predictor.classify([trained_job.picture("red"), trained_job.picture("blue")])
     assert [answer.label for answer in answers] == ["red", "blue"]
     assert predictor.pid not in (None, before)
