@@ -269,15 +269,16 @@ class Store:
         sql = "SELECT job, rule FROM rules WHERE json_extract(body, '$.status') = 'IssuesFound'"
         return [(row["job"], row["rule"]) for row in self._db.read(sql)]
 
-    def evaluating(self, engine: str, rules: str, since: float) -> list[str]:
-        """Jobs that ended after `since` (Unix seconds), but some rule named like `rules` (% for anything) did not."""
+    def evaluating(self, engine: str, rules: str) -> list[str]:
+        """Single training jobs that have ended, but some rule named like `rules` (% for anything) has not."""
         marks = ", ".join("?" * len(_FINAL))
         sql = (
             "SELECT DISTINCT jobs.name FROM jobs JOIN rules ON rules.job = jobs.name AND rules.rule LIKE ?"
-            " WHERE json_extract(rules.body, '$.status') IN ('InProgress', 'Stopping')"
-            f" AND jobs.engine = ? AND jobs.ended > ? AND jobs.status IN ({marks})"
+            " WHERE jobs.engine = ? AND jobs.kind = 'training' AND jobs.tuning_job IS NULL"
+            f" AND jobs.status IN ({marks})"
+            " AND json_extract(rules.body, '$.status') IN ('InProgress', 'Stopping')"
         )
-        return [row["name"] for row in self._db.read(sql, (rules, engine, since, *_FINAL))]
+        return [row["name"] for row in self._db.read(sql, (rules, engine, *_FINAL))]
 
     # Datasets and speeds
 

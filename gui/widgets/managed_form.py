@@ -150,7 +150,10 @@ class ManagedDialog(QDialog):
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
         box.addWidget(label("AWS's rules", "card"))
-        hint = "Each runs on a machine of its own that counts on your quota of processing instances."
+        hint = (
+            "AWS says that its built-in rules cost nothing extra. Each runs on a machine of its own, which counts on "
+            "your quota of processing instances."
+        )
         box.addWidget(label(hint, "muted", wrap=True))
         box.addWidget(self.list, 1)
         for widget in (self._field, self.report, Field("AWS measures every", self.interval), self.error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,8 @@ from core.tuning.search import check_strategy
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
+
+_logger = logging.getLogger(__name__)
 
 
 class SageMakerEngine(Engine):
@@ -270,7 +273,10 @@ class SageMakerEngine(Engine):
             sync_output(self.aws, notes.checkpoints, folder, job.status.is_final, job.artifact or "")
         if notes.rule_output:
             final = job.status.is_final and not evaluating(self._store, name)
-            fetch_rule_output(self.aws, notes, folder, final)
+            try:
+                fetch_rule_output(self.aws, notes, folder, final)
+            except UserFacingError as error:  # AWS's report is missing then; the rest is there all the same
+                _logger.warning("%s: %s", name, error)
         return folder.root
 
     def deploy(

@@ -6,6 +6,7 @@ wrote is fetched, the profiler report among it.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 import time
@@ -24,8 +25,8 @@ from core.paths import AppPaths
 from core.store import Store
 
 OPEN = (RuleStatus.IN_PROGRESS, RuleStatus.STOPPING)
-FOLLOWED_S = 24 * 3600.0
-"""After so long past a job's end nobody waits for its rules any more."""
+_FOLLOWED_S = 24 * 3600.0
+"""So long past a job's end its rules are waited for."""
 _KINDS = ("Debug", "Profiler")
 _FINAL = ("Completed", "Failed", "Stopped")
 _STEP = re.compile(r"\bat step (\d+)")
@@ -83,7 +84,7 @@ def evaluating(store: Store, name: str) -> bool:
 
 def outcomes_in(name: str, description: Description) -> list[RuleOutcome]:
     """An outcome for each of AWS's rules that a job's description names, with its status or still without one."""
-    return [outcome for kind in _KINDS for outcome in _outcomes(name, description, kind)]
+    return [_overdue(outcome, description) for kind in _KINDS for outcome in _outcomes(name, description, kind)]
 
 
 def _outcomes(name: str, description: Description, kind: str) -> Iterator[RuleOutcome]:
@@ -125,6 +126,15 @@ def _said(told: Description | None, description: Description) -> tuple[RuleStatu
     status = known.get(word, RuleStatus.IN_PROGRESS)
     details = str(told.get("StatusDetails") or "").strip() or _SENTENCES[status]
     return status, details if word in known else f"{word}: {details}", moment.timestamp() if moment else time.time()
+
+
+def _overdue(outcome: RuleOutcome, description: Description) -> RuleOutcome:
+    """A rule that AWS says is evaluated a day after the job's end will hardly have a result."""
+    ended = description.get("TrainingEndTime")
+    if outcome.status not in OPEN or ended is None or time.time() - ended.timestamp() < _FOLLOWED_S:
+        return outcome
+    details = f"A day after the job's end AWS still says {outcome.status}: {outcome.details}"
+    return dataclasses.replace(outcome, status=RuleStatus.ERROR, details=details)
 
 
 def _output(description: Description) -> str:

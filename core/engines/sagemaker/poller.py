@@ -18,7 +18,6 @@ from filelock import FileLock, Timeout
 
 from core.debugger.aws_output import SUFFIX
 from core.engines.sagemaker.aws import Aws
-from core.engines.sagemaker.evaluations import FOLLOWED_S
 from core.engines.sagemaker.failures import LOGIN_CODES, LoginNeeded, code_of, explain, message_of
 from core.engines.sagemaker.guardian import Guardian
 from core.engines.sagemaker.launcher import Launcher
@@ -64,6 +63,8 @@ class Poller:
         self._wake, self._stop, self._looked = threading.Event(), threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._calls, self._patience = 0, 1.0
+        self._evaluating: list[str] = []
+        self._rules_at = 0.0
         self.calls = 0
         self.notice = ""
 
@@ -108,9 +109,13 @@ class Poller:
 
     def _watched(self) -> list[str]:
         """The jobs that are not finished, and those that AWS's rules are not done with."""
-        since = time.time() - FOLLOWED_S
-        evaluating = self._store.evaluating("sagemaker", f"%{SUFFIX}", since)
-        return [*self._store.unfinished("sagemaker"), *evaluating]
+        unfinished = self._store.unfinished("sagemaker")
+        now = time.monotonic()
+        # This is asked several times a second; rules of a job begin before it ends.
+        if unfinished or self._evaluating or now >= self._rules_at:
+            self._evaluating = self._store.evaluating("sagemaker", f"%{SUFFIX}")
+            self._rules_at = 0.0 if unfinished else now + _IDLE_S
+        return [*unfinished, *self._evaluating]
 
     def _is_here(self, name: str) -> bool:
         region = CloudNotes.load(self._paths.jobs / name).region

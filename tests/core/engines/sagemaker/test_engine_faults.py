@@ -178,7 +178,7 @@ def test_who_asks_once_is_told_how_it_is_now(bench, paths, cloud, monkeypatch):
     while cloud.tuning.get("search").state["HyperParameterTuningJobStatus"] == "InProgress":
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    monkeypatch.setattr("core.engines.sagemaker.tracking._LONG_AGO_S", -1.0)
+    monkeypatch.setattr("core.engines.sagemaker.follower._LONG_AGO_S", -1.0)
     engine, store = reopen(bench, paths, settle=1000.0)
     try:
         engine.refresh()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import time
 
 import pytest
@@ -11,7 +12,9 @@ from core.debugger.outcomes import job_outcomes
 from core.engines.sagemaker.definition import check
 from core.engines.sagemaker.eligibility import ManagedRefused, is_refusal
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.evaluations import outcomes_in
 from core.engines.sagemaker.managed import parse_rules
+from core.engines.sagemaker.source import Source
 from core.errors import JobNotFound, SpecError
 from core.jobs.specs import CloudResources, DebuggerConfig, ManagedDebugger, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus, RuleStatus
@@ -20,6 +23,10 @@ from core.profiler.read import find_report
 from core.store import Store
 from tests.cloud.rule_jobs import CLOSED, wants_managed
 
+FEATURES = b"""
+import os, pathlib
+pathlib.Path(os.environ["SM_CHECKPOINT_DIR"], "features.json").write_text("{}")
+"""
 CHOSEN = ManagedDebugger({"VanishingGradient": {"threshold": "1e-6"}, "UnchangedTensor": {}, "Overfit": {}})
 
 
@@ -95,6 +102,48 @@ def test_a_refusal_is_told_remembered_and_can_be_reset(sagemaker_mini, spec_of, 
     engine.start(spec_of("two"))
     assert {sagemaker_mini.finished(name).status for name in ("one", "two")} == {JobStatus.COMPLETED}
     assert job_outcomes(engine, "one") == []
+
+
+def test_what_aws_leaves_open_is_not_followed_for_ever():
+    def describe(**changes):
+        asked = {"RuleConfigurationName": "Overfit-1795300020", "RuleParameters": {"rule_to_invoke": "Overfit"}}
+        done = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        ended = {"TrainingJobStatus": "Completed", "TrainingEndTime": done, "LastModifiedTime": done}
+        return {**ended, "DebugRuleConfigurations": [asked], **changes}
+
+    (missing,) = outcomes_in("old", describe())
+    assert (missing.rule, missing.status) == ("Overfit (AWS)", RuleStatus.ERROR)
+    assert missing.details == "The job has ended, and AWS told no status of this rule."
+    (waiting,) = outcomes_in("new", describe(TrainingJobStatus="InProgress", TrainingEndTime=None))
+    assert (waiting.status, waiting.details) == (RuleStatus.IN_PROGRESS, "AWS has not begun to evaluate it.")
+    stuck = {"RuleConfigurationName": "Overfit-1795300020", "RuleEvaluationStatus": "InProgress"}
+    (overdue,) = outcomes_in("old", describe(DebugRuleEvaluationStatuses=[stuck]))
+    assert overdue.status is RuleStatus.ERROR
+    assert overdue.details == "A day after the job's end AWS still says InProgress: AWS is evaluating it."
+
+
+def test_a_job_that_waited_for_its_features_goes_on_without_and_says_so(
+    cloud, aws, place, paths, store, bench_of, manifest
+):
+    scripts = {"mini.py": b"print('Average loss: 0.5')", "features.py": FEATURES}
+    source = Source(scripts, program="mini.py", features="features.py")
+    cloud.forget()
+    engine = SageMakerEngine(paths, store, aws, place, source, interval=0.1, settle=0.3)
+    try:
+        bench = bench_of(engine, manifest)
+        resources = CloudResources("ml.m5.large", managed=CHOSEN)
+        made = bench.training("waited", hyperparameters={"weights": "none"}, cloud=resources)
+        cloud.faults.add("CreateTrainingJob", CLOSED, when=wants_managed)
+        engine.start(dataclasses.replace(made, debugger=DebuggerConfig()))
+        assert bench.finished("waited").status is JobStatus.COMPLETED
+        first, *rest = cloud.asked("CreateTrainingJob")
+        assert (first["TrainingJobName"], wants_managed(first)) == ("waited-features", False)
+        assert [wants_managed(request) for request in rest] == [True, False]
+        (told,) = engine.differences("waited")
+        assert told.startswith("It runs without AWS's Debugger. AWS refused its managed Debugger: Amazon SageMaker")
+    finally:
+        engine.close()
+        cloud.forget()
 
 
 @pytest.mark.parametrize(
