@@ -167,7 +167,7 @@ class Workbench:
             EngineError: there is no connection to AWS, or S3 refused.
             Cancelled: through `cancel`; what was sent stays, and is not sent again.
         """
-        from core.engines.sagemaker.upload import stage
+        from core.engines.sagemaker.staging import stage
 
         cloud = self.cloud
         if cloud is None:

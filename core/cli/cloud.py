@@ -18,7 +18,6 @@ from core.engines.sagemaker.open import Connection
 from core.errors import EngineError, UsageError
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TuningSpec
 from core.paths import AppPaths
-from core.progress import CancelToken
 from core.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def show_cost(
 def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Upload a dataset version to S3."""
     from core.engines.sagemaker.layout import split_uri
-    from core.engines.sagemaker.upload import upload as send
+    from core.engines.sagemaker.staging import send
 
     bucket, prefix = split_uri(options.destination)
     workbench = Workbench(paths)
@@ -97,8 +96,7 @@ def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         connection = connection_of(options, workbench)
         _, manifest = open_dataset(workbench, options, console)
         aws = Aws(connection.profile, connection.region)
-        how = {"kms_key": connection.kms_key, "session": aws.session}
-        result = send(manifest, aws.client("s3"), bucket, prefix, console.progress, CancelToken(), **how)
+        result = send(manifest, aws, bucket, prefix, connection.kms_key, console.progress)
     except KeyboardInterrupt:
         console.note("What was sent stays: the same command goes on from there.")
         raise

@@ -104,7 +104,7 @@ class SageMakerEngine(Engine):
         self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
         """Upload what is not in the bucket yet."""
-        from core.engines.sagemaker.upload import stage
+        from core.engines.sagemaker.staging import stage
 
         return stage(manifest, self.aws, self.place, report, cancel).channels
 

@@ -24,13 +24,12 @@ from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.fast_s3 import FastS3
 from core.engines.sagemaker.gate import Gate
 from core.engines.sagemaker.layout import CHANNEL_FILE, channel_keys, channel_manifest, join
-from core.engines.sagemaker.place import Place, encryption
+from core.engines.sagemaker.place import encryption
 from core.errors import Cancelled, DatasetError
 from core.progress import CancelToken, Progress, Report, ignore_progress
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Entry, Manifest
-    from core.engines.sagemaker.aws import Aws
 
 INDEX = ".sagehound-uploads.json.gz"
 IN_MEMORY_BYTES = 4 * 2**20
@@ -103,20 +102,6 @@ def upload(
     return running.run(session, threads)
 
 
-def stage(
-    manifest: Manifest,
-    aws: Aws,
-    place: Place,
-    report: Report = ignore_progress,
-    cancel: CancelToken | None = None,
-    paused: Callable[[], bool] = lambda: False,
-) -> UploadResult:
-    """`upload` to where the engine keeps datasets, by its connection."""
-    where = (place.bucket, place.key("datasets"))
-    options = {"paused": paused, "kms_key": place.kms_key, "session": aws.session}
-    return upload(manifest, aws.client("s3"), *where, report, cancel, **options)
-
-
 class _Upload:
     def __init__(
         self,
@@ -162,6 +147,7 @@ class _Upload:
             late = [task for task in manifests if not self._is_known(task.key, task.sha256)]
             self._total = sum(map(len, keys.values()))
             self._kept, self._total_bytes = self._total - len(missing), sum(task.size for task in missing)
+            self._tell(force=True)
             try:
                 self._send_all(missing, threads)
                 self._send_all(late, len(late))  # last: a channel is then whole

@@ -14,12 +14,14 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from core.dataset import scan, split
+from core.engines.sagemaker import staging
 from core.engines.sagemaker import upload as upload_module
 from core.engines.sagemaker.gate import Gate
 from core.engines.sagemaker.layout import channel_keys, split_uri
 from core.engines.sagemaker.upload import upload
 from core.errors import Cancelled, DatasetError, EngineError, UsageError
 from core.progress import CancelToken
+from tests.cloud.faults import EXPIRED
 
 CLASSES = ("red cars", "naïve+blue", "猫")
 
@@ -170,6 +172,26 @@ def test_a_key_encrypts_what_is_sent_and_what_lies_there_already(manifest, s3, b
     fresh = Counting(s3)
     upload(manifest, fresh, bucket, "q", kms_key=key)
     assert all(item["SSEKMSKeyId"] == key and item["BucketKeyEnabled"] for item in fresh.arguments)
+
+
+def test_a_login_that_ends_on_the_way_is_waited_for(manifest, aws, bucket, cloud, monkeypatch):
+    said = []
+    cloud.faults.add("s3:PutObject", EXPIRED, times=40, after=5)
+
+    def wait(cancel, seconds):
+        if seconds == staging.LOGIN_PAUSE_S:
+            cloud.faults.clear()  # the user has logged in again
+        return cancel.cancelled
+
+    monkeypatch.setattr(CancelToken, "wait", wait)
+    result = staging.send(manifest, aws, bucket, "p", report=lambda progress: said.append(progress.message))
+    assert result.sent + result.kept == 18
+    assert result.kept >= 1
+    assert any("aws sso login" in message and "The upload waits" in message for message in said)
+    cloud.faults.expire()
+    with pytest.raises(EngineError, match="session has ended"):
+        staging.send(manifest, aws, bucket, "q")
+    cloud.faults.renew()
 
 
 def test_paused_means_that_nothing_is_sent(manifest, s3, bucket):
