@@ -28,7 +28,7 @@ class Caution:
 
 def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[Caution, ...]:
     """Everything worth saying about a spec; `counts` is None while no dataset is chosen."""
-    found = []
+    found: list[Caution] = []
     if isinstance(spec, TuningSpec):
         found += _of_search(spec)
         if spec.training.cloud is None:  # on SageMaker every trial has machines of its own

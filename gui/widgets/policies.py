@@ -36,8 +36,8 @@ class PoliciesDialog(QDialog):
             trust_policy(account),
         )
         self.vpc = QCheckBox("Jobs run in my VPC")
-        self.vpc.toggled.connect(lambda: self._show(self.choice.currentIndex()))
         self.choice = QTabBar()
+        self.vpc.toggled.connect(lambda: self._show(self.choice.currentIndex()))
         self.choice.setDrawBase(False)
         self.choice.setAccessibleName("Policy")
         for title, _ in _WHAT:
