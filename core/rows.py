@@ -73,14 +73,18 @@ class TrialSummary:
 
 def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
     """A tuning job from its row (`RECORD`) and its trials."""
-    name, status, *common = row[:7]
+    name, status, created, secondary_status, started, ended, failure_reason = row[:7]
     dataset_version, progress, engine, note, code_version = row[8:13]
     if trials.counts:
         progress = min(1.0, trials.done / max(1, row["max_jobs"]))
     return TuningJob(
         name,
         JobStatus(status),
-        *common,
+        created,
+        secondary_status,
+        started,
+        ended,
+        failure_reason,
         strategy=row["strategy"],
         objective_metric=row["objective_metric"],
         maximize=bool(row["maximize"]),
@@ -98,22 +102,26 @@ def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
 
 def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float]) -> TrainingJob:
     """A training job from its row (`RECORD`) and the last values of its metrics."""
-    name, status, *common = row[:7]
+    name, status, created, secondary_status, started, ended, failure_reason = row[:7]
     dataset_version, progress, engine, note, code_version, hyperparameters, objective, tuning_job, artifact = row[8:17]
     return TrainingJob(
         name,
         JobStatus(status),
-        *common,
-        hyperparameters=json.loads(hyperparameters),
-        metrics=metrics,
-        objective=objective,
-        tuning_job=tuning_job,
-        dataset_version=dataset_version,
-        artifact=artifact,
-        progress=progress,
-        engine=engine,
-        note=note,
-        code_version=code_version,
+        created,
+        secondary_status,
+        started,
+        ended,
+        failure_reason,
+        json.loads(hyperparameters),
+        metrics,
+        objective,
+        tuning_job,
+        dataset_version,
+        artifact,
+        progress,
+        engine,
+        note,
+        code_version,
     )
 
 

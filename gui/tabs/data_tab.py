@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtWidgets import (
@@ -21,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.dataset.manifest import Manifest
-from core.dataset.records import Picture, Scan
+from core.dataset.records import Scan
 from core.dataset.sample import sample_path
 from core.errors import UserFacingError
 from core.progress import CancelToken, Progress, Report
@@ -30,7 +26,8 @@ from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.feed import JobsFeed
 from gui.first_run import FirstRun
-from gui.models.pictures_model import PicturesModel, grouped
+from gui.models.opening import Found, Scanned, Split, split
+from gui.models.pictures_model import PicturesModel
 from gui.thumbnails import Thumbnails
 from gui.widgets.basics import button, label
 from gui.widgets.card import Card, PageHeader, page_layout
@@ -70,8 +67,7 @@ class DataTab(QWidget):
         self._splitting: Handle | None = None
         self._restoring = ""
         self._then: SignalInstance = self.dataset_ready
-        self._found: SimpleQueue[Sequence[Picture]] = SimpleQueue()
-        self._found_counts: dict[str, Counter[str]] = {}
+        self._found = Found()
         self.pictures = PicturesModel()
         self.pictures.sections_changed.connect(self._update_grid_title)
         self.thumbnails = Thumbnails(bridge, workbench.paths.thumbnails, 320 if self.devicePixelRatioF() > 1.3 else 160)
@@ -107,8 +103,7 @@ class DataTab(QWidget):
         self._stop_work()
         self._restoring = ""
         self._folder, self._scan, self.manifest = folder, None, None
-        self._found = SimpleQueue()
-        self._found_counts = {}
+        self._found = Found()
         self._error.clear()
         self._sample.hide()
         self.thumbnails.set_root(folder)
@@ -122,9 +117,8 @@ class DataTab(QWidget):
         self._progress.start("Listing the folder")
         found = self._found
 
-        def work(report: Report, cancel: CancelToken) -> _Scanned:
-            scan = self._workbench.scan(folder, report, cancel, found.put)
-            return _Scanned(scan, grouped(scan.pictures), scan.counts())
+        def work(report: Report, cancel: CancelToken) -> Scanned:
+            return Scanned.of(self._workbench.scan(folder, report, cancel, found.put))
 
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
 
@@ -266,20 +260,12 @@ class DataTab(QWidget):
 
     def _take_found(self) -> None:
         """Show the pictures found since the last time, all in one insertion per class."""
-        found: list[Picture] = []
-        while True:
-            try:
-                found.extend(self._found.get_nowait())
-            except Empty:
-                break
-        if not found:
-            return
-        for picture in found:
-            self._found_counts.setdefault(picture.label, Counter())[picture.split or ""] += 1
-        self.pictures.add(found)
-        self.classes.set_counts(self._found_counts)
+        found = self._found.take()
+        if found:
+            self.pictures.add(found)
+            self.classes.set_counts(self._found.counts)
 
-    def _on_scanned(self, answer: _Scanned) -> None:
+    def _on_scanned(self, answer: Scanned) -> None:
         scan = answer.scan
         self._scanning = None
         self._progress.finish()
@@ -307,10 +293,10 @@ class DataTab(QWidget):
         self._update_use()
         fractions, seed = self.split.fractions, self.split.seed.value()
         self._splitting = self._bridge.run(
-            lambda report, cancel: _split(self._workbench, scan, fractions, seed), self._on_split, self._on_split_failed
+            lambda report, cancel: split(self._workbench, scan, fractions, seed), self._on_split, self._on_split_failed
         )
 
-    def _on_split(self, answer: _Split) -> None:
+    def _on_split(self, answer: Split) -> None:
         self.manifest = answer.manifest
         self._splitting = None
         self.pictures.set_splits(answer.splits)
@@ -376,26 +362,3 @@ class DataTab(QWidget):
     def _update_grid_title(self) -> None:
         shown, total = self.pictures.rowCount(), self.pictures.total
         self._grid_count.setText(f"{shown:,}" if shown == total else f"{shown:,} of {total:,}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Scanned:
-    """A scan, and what the widgets need of it, made ready in the thread that scanned."""
-
-    scan: Scan
-    pictures: dict[str, list[Picture]]
-    counts: Mapping[str, Mapping[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """A manifest, and what the widgets need of it, made ready in the thread that split."""
-
-    manifest: Manifest
-    splits: Mapping[str, str]
-    counts: Mapping[str, Mapping[str, int]]
-
-
-def _split(workbench: Workbench, scan: Scan, fractions: tuple[float, float, float], seed: int) -> _Split:
-    manifest = workbench.split(scan, fractions, seed)
-    return _Split(manifest, {entry.path: entry.split for entry in manifest.pictures}, manifest.counts())

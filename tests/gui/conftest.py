@@ -9,10 +9,12 @@ from collections.abc import Iterator
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication, QMenu
+from pytestqt.qtbot import QtBot
 
 from core.engines.base import Capabilities, Engine
 from core.errors import EngineError, JobNotFound
 from core.jobs.records import EventBatch, LogChunk, TrainingJob
+from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from gui.bridge import Bridge
 from gui.theme import Theme
@@ -26,6 +28,27 @@ def qapp(qapp_cls, pytestconfig) -> QApplication:
     theme = Theme(app, "light")
     app.setProperty("theme", theme)
     return app
+
+
+PATIENCE_MS = 60_000
+
+
+class PatientBot(QtBot):
+    """Waits for what must come as long as a busy machine may need for it; a wait ends as soon as it is there."""
+
+    def waitUntil(self, callback, *, timeout=0):
+        super().waitUntil(callback, timeout=max(timeout, PATIENCE_MS))
+
+    def waitSignal(self, signal, *, timeout=0, **options):
+        if options.get("raising", True):  # else the signal is one that must not come
+            timeout = max(timeout, PATIENCE_MS)
+        return super().waitSignal(signal, timeout=timeout, **options)
+
+
+@pytest.fixture
+def qtbot(qapp, request) -> QtBot:
+    """pytest-qt's, with more patience."""
+    return PatientBot(request)
 
 
 @pytest.fixture
@@ -198,3 +221,46 @@ ScriptedEngine.__abstractmethods__ = frozenset()
 def scripted_engine():
     """An engine whose jobs and events the test writes."""
     return ScriptedEngine()
+
+
+@pytest.fixture
+def open_window(qtbot, bridge, theme):
+    """Open a window on a workbench; the feed and the window end with the test."""
+    windows = []
+
+    def open_it(workbench):
+        from gui.main_window import MainWindow
+
+        made = MainWindow(workbench, bridge, theme)
+        qtbot.addWidget(made, before_close_func=lambda window: window.feed.stop())
+        windows.append(made)
+        made.show()
+        return made
+
+    yield open_it
+    for made in windows:
+        made.closing.decide()
+
+
+@pytest.fixture
+def window(open_window, workbench):
+    """The window on the real workbench."""
+    return open_window(workbench)
+
+
+@pytest.fixture
+def busy(open_window, paths, scripted_engine, monkeypatch, qtbot):
+    """A window whose engine runs one job."""
+    from core.workbench import Workbench
+    from gui import feed as feed_module
+
+    monkeypatch.setattr(feed_module, "BUSY_MS", 10)
+    monkeypatch.setattr(feed_module, "IDLE_MS", 10)
+    scripted_engine.set_job("flowers-1", JobStatus.IN_PROGRESS)
+    workbench = Workbench(paths, scripted_engine)
+    made = open_window(workbench)
+    with qtbot.waitSignal(made.feed.jobs_changed):
+        made.feed.start()
+    yield made
+    made.feed.stop()
+    workbench.close()
