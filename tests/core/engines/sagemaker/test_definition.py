@@ -12,6 +12,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
+from core.engines.sagemaker.adopt import tuning_spec
 from core.engines.sagemaker.definition import (
     Surroundings,
     check,
@@ -30,6 +31,8 @@ from core.jobs.specs import (
     Strategy,
     TrainingSpec,
     TuningSpec,
+    spec_from_json,
+    spec_to_json,
 )
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from training_scripts.artifact import extract
@@ -162,6 +165,18 @@ def test_ranges_seed_target_and_warm_start_reach_aws_even_where_they_are_zero():
     assert scalings == ["Logarithmic", "ReverseLogarithmic"]
     warm = tuning_request(TUNING, AROUND)["WarmStartConfig"]
     assert warm["ParentHyperParameterTuningJobs"] == [{"HyperParameterTuningJobName": "earlier"}]
+
+
+def test_what_was_asked_for_is_read_back_when_the_job_is_adopted():
+    found = tuning_spec("one", tuning_request(TUNING, AROUND))
+    ends = ("target", "patience", "max_search_s", "until_converged", "warm_start", "early_stopping", "strategy")
+    assert {name: getattr(found, name) for name in ends} == {name: getattr(TUNING, name) for name in ends}
+    assert found.training.cloud == dataclasses.replace(CLOUD, tags={})
+    assert spec_from_json(spec_to_json(TUNING)) == TUNING
+    older = spec_to_json(TRAINING)
+    older["cloud"] = {"instance_type": "ml.m5.large", "subnets": [], "security_groups": [], "kms_key": "one"}
+    kept = spec_from_json(older).cloud
+    assert (kept.output_kms_key, kept.volume_kms_key) == ("one", "one")
 
 
 def test_maximize_hyperband_and_grid():
