@@ -8,45 +8,32 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout
 
 from core.jobs.records import TrainingJob
 from gui.models import words
 from gui.theme import font, tokens
 from gui.widgets.basics import ElidedLabel
-from gui.widgets.plotting import Plot, curve, pen
+from gui.widgets.plotting import curve, pen
 from gui.widgets.search_axis import Axis
-from gui.widgets.trial_curves import Array, Bundle, nearest
+from gui.widgets.trial_curves import Array, Bundle
+from gui.widgets.trial_view import TrialView
 
-_HOVER_PIXELS = 20.0
 _SHADES = 8
 
 
-class _SearchPlot(QWidget):
-    """What the three views share: trials in, one trial lit up, hover and click out.
+class _SearchPlot(TrialView):
+    """What the three views share: trials in, a line of text about one of them."""
 
-    Signals:
-        hovered(str): the trial under the pointer, "" for none.
-        chosen(str): a trial was clicked, "" for the empty plane.
-    """
-
-    hovered = Signal(str)
-    chosen = Signal(str)
+    reach = 20.0
 
     def __init__(self, x_label: str, name: str) -> None:
-        super().__init__()
+        super().__init__(x_label, name)
         self._trials: tuple[TrainingJob, ...] = ()
-        self._best = self._lit = self._selected = ""
         self._maximize, self._metric = False, "Objective"
         self._parameters: tuple[str, ...] = ()
-        self._bundle = Bundle(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
-        self.plot = Plot(x_label)
-        self.plot.setAccessibleName(name)
-        self.plot.restyled.connect(self.schedule)
-        self.plot.scene().sigMouseMoved.connect(self._on_moved)
-        self.plot.scene().sigMouseClicked.connect(self._on_clicked)
         self.readout = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
         self.readout.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.readout.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -58,10 +45,7 @@ class _SearchPlot(QWidget):
         box.setSpacing(4)
         box.addLayout(self._tools)
         box.addWidget(self.plot, 1)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
         self._timer.setInterval(200)
-        self._timer.timeout.connect(self.redraw)
 
     def set_job(self, metric: str, maximize: bool, parameters: Sequence[str]) -> None:
         """Start over for another job."""
@@ -74,12 +58,6 @@ class _SearchPlot(QWidget):
         """Show these trials; drawn soon."""
         self._trials, self._best = tuple(trials), best
         self.schedule()
-
-    def highlight(self, name: str) -> None:
-        """Light a trial up, "" none."""
-        if name != self._lit:
-            self._lit = name
-            self._draw_top()
 
     def select(self, name: str) -> None:
         """Keep a trial lit up, "" none."""
@@ -97,10 +75,6 @@ class _SearchPlot(QWidget):
         super().showEvent(event)
         self.redraw()
 
-    def redraw(self) -> None:
-        """Draw everything now."""
-        raise NotImplementedError
-
     def _draw_top(self) -> None:
         name = self._lit or self._selected
         at = next((at for at, trial in enumerate(self._trials) if trial.name == name), -1)
@@ -114,26 +88,8 @@ class _SearchPlot(QWidget):
         trial = self._trials[at]
         return f"Trial {at + 1}{' (best)' if trial.name == self._best else ''} · {words.number(trial.objective)}"
 
-    def trial_at(self, scene_position: QPointF) -> str:
-        """The trial near a point of the scene, "" for none."""
-        box = self.plot.getPlotItem().getViewBox()
-        if not box.sceneBoundingRect().contains(scene_position):
-            return ""
-        point, (width, height) = box.mapSceneToView(scene_position), box.viewPixelSize()
-        if not width or not height:
-            return ""
-        found = nearest(self._bundle, point.x(), point.y(), (1 / width, 1 / height))
-        return self._trials[found[0]].name if found is not None and found[1] <= _HOVER_PIXELS else ""
-
-    def _on_moved(self, scene_position: QPointF) -> None:
-        name = self.trial_at(scene_position)
-        if name != self._lit:
-            self.highlight(name)
-            self.hovered.emit(name)
-
-    def _on_clicked(self, event: Any) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self.chosen.emit(self.trial_at(event.scenePos()))
+    def _name_of(self, at: int) -> str:
+        return self._trials[at].name
 
     def _objectives(self) -> Array:
         """The objective of every trial; NaN where there is none yet."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -18,11 +17,11 @@ from gui.theme import tokens
 from gui.widgets.basics import button, label
 from gui.widgets.curve_colours import CURVE_COLOURS
 from gui.widgets.curve_legend import CurveLegend
-from gui.widgets.plotting import Plot, curve, pen
-from gui.widgets.trial_curves import Array, Bundle, Bundler, nearest
+from gui.widgets.plotting import curve, pen
+from gui.widgets.trial_curves import Array, Bundle, Bundler
+from gui.widgets.trial_view import TrialView
 
 REDRAW_MS = 200
-_HOVER_PIXELS = 24.0
 _NO_VALUES = "No values yet. They come with the first epoch."
 _WINDOWS = (("Raw", 1), ("Smooth", 5), ("Smoother", 15))
 _PAIRS = (
@@ -31,30 +30,17 @@ _PAIRS = (
 )
 
 
-class TrialPlot(QWidget):
-    """Curves of all trials over epochs (or steps).
-
-    Signals:
-        hovered(str): the trial under the pointer, "" for none.
-        chosen(str): a trial was clicked, "" for the empty plane.
-    """
-
-    hovered = Signal(str)
-    chosen = Signal(str)
+class TrialPlot(TrialView):
+    """Curves of all trials over epochs (or steps)."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("Epoch", "Curves of all trials", parent)
         self._curves = Curves()
         self._names: tuple[str, ...] = ()
         self._index: dict[str, int] = {}
-        self._best = self._lit = self._selected = ""
         self._bundler = Bundler()
-        self._bundle = Bundle(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
         self._objective, self._chose_metric = "", False
         self._cost_ms = 0.0
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.redraw)
         self._make_plot()
         self._make_tools()
         layout = QVBoxLayout(self)
@@ -78,8 +64,6 @@ class TrialPlot(QWidget):
     # Parts -----------------------------------------------------------------------------------------------------
 
     def _make_plot(self) -> None:
-        self.plot = Plot("Epoch")
-        self.plot.setAccessibleName("Curves of all trials")
         self._faint = [curve() for _ in range(2 * len(CURVE_COLOURS))]
         self._thick = [curve(antialias=True) for _ in range(2)]
         self._top = [curve(antialias=True) for _ in range(2)]
@@ -89,9 +73,6 @@ class TrialPlot(QWidget):
         # The rest repeats what the faint curves show: no need to look at it for the range.
         for item in (self._dots, *self._thick, *self._top):
             self.plot.addItem(item, ignoreBounds=True)
-        self.plot.restyled.connect(self.schedule)
-        self.plot.scene().sigMouseMoved.connect(self._on_moved)
-        self.plot.scene().sigMouseClicked.connect(self._on_clicked)
 
     def _make_tools(self) -> None:
         self.metric_box = QComboBox()
@@ -170,12 +151,6 @@ class TrialPlot(QWidget):
         """The metric shown; two when train is shown dashed beside valid."""
         data = self.metric_box.currentData()
         return tuple(data) if data else ()
-
-    def highlight(self, name: str) -> None:
-        """Draw a trial on top, as the table's hover does; "" for none."""
-        if name != self._lit:
-            self._lit = name
-            self._draw_top()
 
     def select(self, name: str) -> None:
         """Keep a trial on top and fade the others; "" for none."""
@@ -308,35 +283,12 @@ class TrialPlot(QWidget):
         self.plot.enableAutoRange()
         self.redraw()
 
-    def trial_at(self, scene_position: QPointF) -> str:
-        """The trial whose curve is within 24 pixels of a point of the scene, "" for none."""
-        box = self.plot.getPlotItem().getViewBox()
-        if not box.sceneBoundingRect().contains(scene_position):
-            return ""
-        point, (width, height) = box.mapSceneToView(scene_position), box.viewPixelSize()
-        if not width or not height:
-            return ""
-        found = nearest(self._bundle, point.x(), point.y(), (1 / width, 1 / height))
-        return self._names[found[0]] if found is not None and found[1] <= _HOVER_PIXELS else ""
-
-    def _on_moved(self, scene_position: QPointF) -> None:
-        self._on_hover(self.trial_at(scene_position))
-
-    def _on_hover(self, name: str) -> None:
-        if name != self._lit:
-            self.highlight(name)
-            self.hovered.emit(name)
-
     def _name_of(self, at: int) -> str:
         return self._names[at] if 0 <= at < len(self._names) else ""
 
     def _on_isolate(self) -> None:
         self.plot.enableAutoRange()
         self.redraw()
-
-    def _on_clicked(self, event: Any) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self.chosen.emit(self.trial_at(event.scenePos()))
 
 
 def _single_points(bundle: Bundle, colour: str) -> list[dict[str, object]]:

@@ -59,11 +59,11 @@ def test_from_a_folder_to_a_prediction(paths, bridge, theme, qtbot, drop, drawin
     tuning.ranges.set_drafts(
         [
             RangeDraft("learning_rate", Kind.CONTINUOUS, "0.002", "0.02", Scaling.LOGARITHMIC),
-            RangeDraft.fixed("num_epochs", "4"),
+            RangeDraft.fixed("num_epochs", "3"),
             RangeDraft.fixed("batch_size", "8"),
         ]
     )
-    tuning.search_form.max_jobs.setValue(3)
+    tuning.search_form.max_jobs.setValue(2)
     qtbot.waitUntil(tuning.card.start.isEnabled, timeout=20_000)
     press(qtbot, tuning.card.start)
     qtbot.waitUntil(lambda: window.shown == "jobs", timeout=60_000)
@@ -73,10 +73,14 @@ def test_from_a_folder_to_a_prediction(paths, bridge, theme, qtbot, drop, drawin
     qtbot.waitUntil(lambda: jobs.watch.job is not None and jobs.watch.job.status.is_final, timeout=200_000)
     assert jobs.watch.job.status is JobStatus.COMPLETED, jobs.watch.job.failure_reason
     name, best = jobs.watch.job.name, jobs.watch.job.best_trial
-    qtbot.waitUntil(
-        lambda: [len(series.x) for series in jobs.watch.curves.series("Average loss").values()] == [4, 4, 4],
-        timeout=20_000,
-    )
+    qtbot.waitUntil(lambda: jobs.detail.trials.rowCount() == 2)
+    qtbot.waitUntil(lambda: [len(s.x) for s in jobs.watch.curves.series("Average loss").values()] == [3, 3])
+    assert jobs.detail.figures.figure(1) == "2 / 2"
+    jobs.detail.log.set_open(True)
+    qtbot.waitUntil(lambda: jobs.detail.log.model.total > 3)
+    jobs.detail.views.tabs.setCurrentIndex(4)
+    evaluation = jobs.detail.views.evaluation
+    qtbot.waitUntil(lambda: evaluation.summary.text().startswith("Accuracy"))
 
     # Drop a picture anywhere, and read its class.
     window.show_page("predict")

@@ -7,6 +7,7 @@ import csv
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
 
 from core.jobs.records import MetricEvent, TrainingJob
 from core.jobs.status import JobStatus
@@ -193,7 +194,8 @@ def test_the_objective_is_shown_first_though_batch_losses_come_first(tab, engine
     curves.metric_box.setCurrentIndex(at)
     curves.metric_box.activated.emit(at)
     engine.tell([MetricEvent(trial, "Average loss", 0.1, 0.0, epoch=3)])
-    qtbot.wait(300)
+    qtbot.waitUntil(lambda: tab.watch.curves.series("Average loss")[trial].y[-1] == 0.1)
+    qtbot.waitUntil(lambda: not tab.watch._tell.isActive())
     assert curves.metrics() == ("valid:loss", "train:loss")
 
 
@@ -266,11 +268,12 @@ def test_the_legend_names_fifty_trials_and_counts_the_rest(tab, engine, feed, qt
 def test_a_plot_at_rest_draws_nothing(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=3)
     detail = start_jobs(tab, feed, qtbot)
-    qtbot.wait(300)  # what was scheduled while loading
     drawn = []
     curves = detail.views.curves
+    qtbot.waitUntil(lambda: not curves._timer.isActive())  # what was scheduled while loading
     curves.plot.restyled.connect(lambda: drawn.append("restyled"))
     curves.redraw()
-    qtbot.wait(250)
+    for _ in range(3):  # what the drawing posts, and what that posts
+        QApplication.processEvents()
     assert not curves._timer.isActive()
     assert not drawn

@@ -1,21 +1,15 @@
-"""From Start to a job: launch, refusals, weights; and one real search on the local engine."""
+"""From Start to a job: launch, refusals, weights. (tests/gui/test_main_job.py has a real search.)"""
 
 from __future__ import annotations
 
-import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from core.debugger.choice import keep_config
 from core.errors import SpecError, WeightsUnavailable
 from core.jobs.specs import DebuggerConfig, TrainingSpec, TuningSpec
-from core.jobs.status import JobStatus
 from core.progress import Progress
-from core.tuning.ranges import Scaling
-from gui.feed import JobsFeed
-from gui.models.range_draft import Kind, RangeDraft
-from gui.tabs.jobs_tab import JobsTab
-from gui.tabs.tuning_tab import TuningTab
+from gui.models.range_draft import RangeDraft
 from tests.gui.fakes import add_search, press, row_of, type_into
 
 
@@ -152,47 +146,3 @@ def test_earlier_searches_can_be_learned_from(tab, engine, feed, qtbot):
     with qtbot.waitSignal(tab.job_started, timeout=20_000) as started:
         press(qtbot, tab.card.start)
     assert engine.spec(started.args[0]).warm_start == ("earlier",)
-
-
-@pytest.mark.timeout(240)
-def test_a_real_search_from_start_to_its_curves(workbench, bridge, pictures, qtbot):
-    """Tuning tab, local engine, real training script, Jobs tab."""
-    feed = JobsFeed(lambda: workbench.engine, bridge)
-    tuning = TuningTab(workbench, bridge, feed)
-    jobs = JobsTab(workbench, bridge, feed)
-    for page in (tuning, jobs):
-        qtbot.addWidget(page)
-        page.resize(1190, 720)
-        page.show()
-    tuning.job_started.connect(jobs.show_job)
-    feed.start()
-    tuning.set_dataset(workbench.split(workbench.scan(pictures)))
-    tuning.ranges.set_drafts(
-        [
-            RangeDraft("learning_rate", Kind.CONTINUOUS, "0.001", "0.03", Scaling.LOGARITHMIC),
-            RangeDraft.fixed("num_epochs", "3"),
-            RangeDraft.fixed("batch_size", "8"),
-        ]
-    )
-    tuning.search_form.max_jobs.setValue(2)
-    tuning.search_form.parallel.setValue(1)
-    try:
-        with qtbot.waitSignal(tuning.job_started, timeout=60_000) as started:
-            press(qtbot, tuning.card.start)
-        name = started.args[0]
-        qtbot.waitUntil(lambda: jobs.watch.job is not None and jobs.watch.job.name == name, timeout=30_000)
-        qtbot.waitUntil(lambda: jobs.watch.job.status.is_final, timeout=150_000)
-        assert jobs.watch.job.status is JobStatus.COMPLETED, jobs.watch.job.failure_reason
-        qtbot.waitUntil(lambda: jobs.detail.trials.rowCount() == 2, timeout=10_000)
-        losses = jobs.watch.curves.series("Average loss")
-        qtbot.waitUntil(lambda: [len(series.x) for series in losses.values()] == [3, 3], timeout=10_000)
-        assert jobs.detail.figures.figure(1) == "2 / 2"
-        jobs.detail.log.set_open(True)
-        qtbot.waitUntil(lambda: jobs.detail.log.model.total > 3, timeout=10_000)
-        jobs.detail.views.tabs.setCurrentIndex(4)
-        evaluation = jobs.detail.views.evaluation
-        qtbot.waitUntil(lambda: evaluation.summary.text().startswith("Accuracy"), timeout=30_000)
-    finally:
-        feed.stop()
-        for job in workbench.engine.jobs():
-            workbench.engine.stop(job.name)
