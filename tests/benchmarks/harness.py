@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -57,6 +57,17 @@ def paired(ours: Callable[[], object], rival: Callable[[], object], runs: int = 
         rival()
     times = [(measure(ours), measure(rival)) for _ in range(runs)]
     return Pair(Sample(tuple(a for a, _ in times)), Sample(tuple(b for _, b in times)))
+
+
+def in_turn(works: Mapping[str, Callable[[], object]], runs: int = 5) -> dict[str, Sample]:
+    """Run several in turn, `runs` times; the first is compared with the others by `against`."""
+    times = [{name: measure(work) for name, work in works.items()} for _ in range(runs)]
+    return {name: Sample(tuple(run[name] for run in times)) for name in works}
+
+
+def print_figure(name: str, value: float) -> None:
+    """Print a figure that docs/SCALING.md is computed from; a reader of the report does not see it."""
+    print(f"<!-- {name} = {value:.6g} -->")
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
+from importlib.metadata import distributions
 from pathlib import Path
 
 from core.paths import ROOT
@@ -31,6 +34,19 @@ def python_with(module: str) -> str | None:
         if Path(python).exists() and subprocess.run([python, "-c", look], check=False).returncode == 0:
             return python
     return None
+
+
+def program(name: str) -> str | None:
+    """A rival that is a command: the rivals' own, else one on the PATH; None where it is not installed."""
+    folder = rivals_folder() / ("Scripts" if sys.platform == "win32" else "bin")
+    return shutil.which(name, path=str(folder)) or shutil.which(name)
+
+
+def versions(names: Iterable[str]) -> str:
+    """The versions of rivals, for the report; what is not there is said."""
+    folders = [*rivals_folder().glob("lib/python*/site-packages"), *rivals_folder().glob("Lib/site-packages")]
+    there = {item.name.lower(): item.version for item in distributions(path=[str(folder) for folder in folders])}
+    return ", ".join(f"{name} {there.get(name, 'not installed')}" for name in names)
 
 
 def not_installed(name: str) -> str:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
+from functools import cache
 from multiprocessing.connection import Connection
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
@@ -24,10 +25,14 @@ _Answer = tuple[int, dict[str, str], bytes]
 
 
 @contextmanager
-def s3_server() -> Iterator[str]:
-    """The address of a server that runs in a process of its own until the block ends."""
+def s3_server(delay: float = 0.0) -> Iterator[str]:
+    """The address of a server that runs in a process of its own until the block ends.
+
+    Args:
+        delay: seconds by which each answer comes late, as from a place far away.
+    """
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, delay), daemon=True)
     process.start()
     try:
         if not ours.poll(30):
@@ -38,10 +43,11 @@ def s3_server() -> Iterator[str]:
         process.join()
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, delay: float) -> None:
     async def run() -> None:
         state = Buckets()
-        server = await asyncio.get_running_loop().create_server(lambda: _Http(state), "127.0.0.1", 0, backlog=1024)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Http(state, delay), "127.0.0.1", 0, backlog=1024)
         pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -141,18 +147,14 @@ class Buckets:
 
     def _item(self, bucket: str, key: str, encoded: bool) -> str:
         content, when, etag = self.buckets[bucket][key]
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(when))
-        return (
-            f"<Contents><Key>{escape(quote(key) if encoded else key)}</Key><LastModified>{stamp}</LastModified>"
-            f"<ETag>{escape(etag)}</ETag><Size>{len(content)}</Size><StorageClass>STANDARD</StorageClass></Contents>"
-        )
+        return _listed(key, encoded, len(content), int(when), etag)
 
 
 class _Http(asyncio.Protocol):
     """HTTP/1.1 with kept connections; one request after the other."""
 
-    def __init__(self, state: Buckets) -> None:
-        self._state = state
+    def __init__(self, state: Buckets, delay: float) -> None:
+        self._state, self._delay = state, delay
         self._transport: asyncio.Transport
         self._received: list[bytes] = []
         self._have = 0
@@ -196,7 +198,11 @@ class _Http(asyncio.Protocol):
         status, headers, body = answer
         headers.setdefault("Content-Length", str(len(body)))
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._transport.write(f"HTTP/1.1 {status} X\r\nServer: benchmark\r\n{lines}\r\n".encode() + body)
+        data = f"HTTP/1.1 {status} X\r\nServer: benchmark\r\n{lines}\r\n".encode() + body
+        if self._delay:
+            asyncio.get_running_loop().call_later(self._delay, self._transport.write, data)
+        else:
+            self._transport.write(data)
 
 
 def _unchunked(body: bytes) -> bytes:
@@ -209,6 +215,15 @@ def _unchunked(body: bytes) -> bytes:
             return b"".join(parts)
         parts.append(body[end + 2 : end + 2 + size])
         at = end + 2 + size + 2
+
+
+@cache  # each client lists the same objects again
+def _listed(key: str, encoded: bool, size: int, when: int, etag: str) -> str:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(when))
+    return (
+        f"<Contents><Key>{escape(quote(key) if encoded else key)}</Key><LastModified>{stamp}</LastModified>"
+        f"<ETag>{escape(etag)}</ETag><Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+    )
 
 
 def _xml(text: str) -> _Answer:

@@ -16,7 +16,7 @@ from urllib.request import getproxies
 from xml.etree import ElementTree
 
 PART_BYTES = 8 * 2**20
-MULTIPART_BYTES = 16 * 2**20
+MULTIPART_BYTES = 32 * 2**20
 _UNREACHABLE = ("AWS_IO_DNS_", "AWS_IO_SOCKET_", "AWS_ERROR_HTTP_CHANNEL_THROUGHPUT")
 
 
