@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from core.engines.base import Endpoint
 from core.engines.sagemaker.connect import Identity
 from core.errors import UserFacingError
+from core.progress import Progress
 from gui.cloud import CloudSession
 from gui.dialogs import Decision, Option
 from gui.endpoint_watch import EndpointWatch
@@ -46,7 +47,7 @@ class CloudDesk(QObject):
         self.watch.changed.connect(self._on_endpoints)
         self.watch.failed.connect(lambda error: window.status.say(str(error)))
         self.watch.expired.connect(
-            lambda name: window.toasts.show(f"The lifetime of {name} is over; it was deleted.", "info")
+            lambda name: window.toasts.show(f"The endpoint {name} was deleted, as it was to be.", "info")
         )
 
     def start(self) -> None:
@@ -67,9 +68,14 @@ class CloudDesk(QObject):
     # Endpoints
 
     def deploy(self, job: str) -> None:
-        """Ask how a job's model is to be served, and deploy it."""
+        """Ask how a job's model is to be served, and deploy it; without a connection to AWS, offer one."""
         from gui.widgets.deploy_dialog import DeployDialog
 
+        connection = self.session.connection
+        if not (connection.bucket and connection.role):
+            self._window.toasts.show("Endpoints are in an AWS account: connect to one, then deploy.", "info")
+            self.show_dialog()
+            return
         dialog = DeployDialog(self._window, self._window.workbench, self._bridge, job)
         dialog.deployed.connect(lambda _name: self.watch.look())
         dialog.finished.connect(dialog.deleteLater)
@@ -123,9 +129,12 @@ class CloudDesk(QObject):
         self._closing = None
         if answer == "delete":
             self._window.statusBar().showMessage("Deleting the endpoints…")
-            self.watch.delete(names, self._close, self._window.show_error)
+            self.watch.delete(names, self._close, self._window.show_error, self._on_deleting)
         elif answer == "keep":
             self._close()
+
+    def _on_deleting(self, progress: Progress) -> None:
+        self._window.statusBar().showMessage(f"{progress.message}…")
 
     def _close(self) -> None:
         self.decide()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.engines.base import Endpoint
 from core.errors import UserFacingError
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, Progress, Report
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 
@@ -22,7 +23,7 @@ class EndpointWatch(QObject):
 
     Signals:
         changed(tuple[Endpoint, ...]): the endpoints of the region, ours first.
-        expired(str): an endpoint was deleted, because its lifetime was over.
+        expired(str): an endpoint was deleted, because its lifetime was over or it had waited for that.
         failed(UserFacingError): they could not be listed; once, until they can again.
     """
 
@@ -56,7 +57,8 @@ class EndpointWatch(QObject):
             cloud = self._workbench.cloud
             if cloud is None:
                 return None
-            return cloud.hosted.delete_expired(), tuple(cloud.endpoints())
+            gone = cloud.guardian.sweep(time.time())  # what waited for AWS, and updates that are over
+            return gone + cloud.hosted.delete_expired(), tuple(cloud.endpoints())
 
         self._asking = self._bridge.run(work, self._on_answer, self._on_error)
 
@@ -67,13 +69,28 @@ class EndpointWatch(QObject):
             self._asking.cancel()
             self._asking = None
 
-    def delete(self, names: tuple[str, ...], on_done: Callable[[], None], on_error: Callable[..., None]) -> None:
-        """Delete endpoints with their configurations and models."""
+    def delete(
+        self,
+        names: tuple[str, ...],
+        on_done: Callable[[], None],
+        on_error: Callable[..., None],
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """Delete endpoints with their configurations and models.
+
+        One that AWS does not let go yet is deleted later; with `on_progress` that is waited for, and told.
+        """
+        from core.engines.sagemaker.endpoints import EndpointBusy
+        from core.engines.sagemaker.guardian import PATIENCE_S
 
         def work(report: Report, cancel: CancelToken) -> None:
             cloud = self._workbench.cloud
             for name in names if cloud is not None else ():
-                cloud.undeploy(name)  # type: ignore[union-attr]
+                try:
+                    cloud.undeploy(name, False, report, cancel, PATIENCE_S if on_progress else 0.0)  # type: ignore[union-attr]
+                except EndpointBusy:
+                    if on_progress is not None:
+                        raise  # whoever waits wants to know
 
         def done(_nothing: None) -> None:
             self.look()
@@ -83,7 +100,26 @@ class EndpointWatch(QObject):
             self.look()
             on_error(error)
 
-        self._bridge.run(work, done, failed)
+        self._bridge.run(work, done, failed, on_progress)
+
+    def keep(self, name: str) -> None:
+        """Do not delete an endpoint after all whose deletion waits for AWS."""
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            cloud = self._workbench.cloud
+            if cloud is not None:
+                cloud.guardian.spare(name)
+
+        self._bridge.run(work, lambda _nothing: self.look())
+
+    def read_log(self, name: str, on_done: Callable[[tuple[str, ...]], None], on_error: Callable[..., None]) -> Handle:
+        """The last lines of an endpoint's log."""
+
+        def work(report: Report, cancel: CancelToken) -> tuple[str, ...]:
+            cloud = self._workbench.cloud
+            return cloud.endpoint_log(name) if cloud is not None else ()
+
+        return self._bridge.run(work, on_done, on_error)
 
     def _on_answer(self, answer: tuple[list[str], tuple[Endpoint, ...]] | None) -> None:
         self._asking, self._in_trouble = None, False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.engines.base import Endpoint
+from core.engines.sagemaker.containers import Container
 from gui.models import words
 from gui.models.cost_lines import dollars
 
@@ -23,6 +24,13 @@ def hourly(endpoint: Endpoint) -> str:
     return "price not known" if endpoint.hourly_usd is None else f"{dollars(endpoint.hourly_usd)} an hour"
 
 
+def place(endpoint: Endpoint) -> str:
+    """What it runs on, and in which container."""
+    where = "Serverless" if endpoint.instance_type == SERVERLESS else f"On {endpoint.instance_type}"
+    known = endpoint.container in list(Container)
+    return f"{where}, {Container(endpoint.container).label}" if known else where
+
+
 def so_far(endpoint: Endpoint, now: float) -> str:
     """What it has cost since it was made, by its hourly price."""
     if endpoint.hourly_usd is None:
@@ -32,6 +40,8 @@ def so_far(endpoint: Endpoint, now: float) -> str:
 
 def end(endpoint: Endpoint, now: float) -> str:
     """When it is deleted by itself."""
+    if endpoint.doomed:
+        return "deleted as soon as AWS lets it, while Sagehound runs"
     if endpoint.expires is None:
         return "stays until you delete it" if endpoint.ours else ""
     left = endpoint.expires - now

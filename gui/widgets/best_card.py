@@ -95,9 +95,7 @@ class BestCard(Card):
         self.stop.setVisible(trial is not None and trial.tuning_job is not None and not trial.status.is_final)
         self.note.setVisible(trial is not None and trial.tuning_job is not None)
         self.note.show_note(trial.name if trial is not None else "", trial.note if trial is not None else "")
-        # An endpoint reads its model from S3: only jobs that ran there have put one.
-        deploys = trial is not None and trial.engine == "sagemaker" and trial.artifact is not None
-        self.deploy.setVisible(deploys)
+        self.deploy.setVisible(trial is not None and trial.artifact is not None)
         if trial is not None:
             self.pill.set_status(trial.status, "" if trial.status.is_final else trial.secondary_status)
             self.predict.setVisible(trial.artifact is not None or not trial.status.is_final)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWidget
 
-from core.engines.sagemaker.endpoints import DEFAULT_LIFETIME_S, SERVERLESS_MEMORY_MB, Hosting
-from core.engines.sagemaker.pricing import Price, snapshot
+from core.engines.sagemaker.endpoints import Hosting
 from core.errors import EngineError, UserFacingError
 from core.jobs.names import unique_name
 from core.jobs.records import TrainingJob
@@ -23,13 +22,10 @@ from gui.models.cost_lines import dollars
 from gui.widgets.basics import button, label, row
 from gui.widgets.card import Card
 from gui.widgets.feedback import Banner, InlineError, ProgressRow
-from gui.widgets.field import Field
+from gui.widgets.hosting_form import HostingForm
 
 if TYPE_CHECKING:
     from core.engines.sagemaker.rehearsal import Rehearsal
-
-_LIFETIMES = ((1, "1 hour"), (2, "2 hours"), (8, "8 hours"), (24, "1 day"), (0, "Until I delete it"))
-_MEMORY_GB = (2, 3, 4, 5, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +37,10 @@ class _Model:
 
 
 class DeployDialog(QDialog):
-    """Serverless first: it costs nothing while nobody asks.
+    """Deploys to a new endpoint, or puts the model behind one that is there.
 
     Signals:
-        deployed(str): the endpoint of that name is being created.
+        deployed(str): the endpoint of that name is being created or updated.
     """
 
     deployed = Signal(str)
@@ -56,33 +52,18 @@ class DeployDialog(QDialog):
         self.setMinimumWidth(560)
         self._workbench, self._bridge, self._job = workbench, bridge, job
         self._deploying: Handle | None = None
-        self._pricing: Handle | None = None
-        self._price: Price | None = None
         self._done = False
         self._make_controls()
         self._lay_out()
         self._connect()
         self._find_model()
-        self._ask_price()
+        self._refresh()
 
     def _make_controls(self) -> None:
-        self.name = QLineEdit(unique_name(self._job[:20]))
-        self.kind, self.memory, self.lifetime = QComboBox(), QComboBox(), QComboBox()
-        self.kind.addItem("Serverless (proposed)", "")
-        for name, price in snapshot()["hosting_usd_per_hour"].items():
-            usd = price["usd"]
-            self.kind.addItem(name, name)
-            self.kind.setItemData(self.kind.count() - 1, f"about {dollars(usd)} an hour", 3)
-        for gigabytes in _MEMORY_GB:
-            self.memory.addItem(f"{gigabytes} GB", 1024 * gigabytes)
-        self.memory.setCurrentIndex(self.memory.findData(SERVERLESS_MEMORY_MB))
-        for hours, text in _LIFETIMES:
-            self.lifetime.addItem(text, hours * 3600.0 or None)
-        self.lifetime.setCurrentIndex(self.lifetime.findData(float(DEFAULT_LIFETIME_S)))
+        self.form = HostingForm(self._workbench, self._bridge, unique_name(self._job[:20]))
         self.picture = QLineEdit()
         self.picture.setPlaceholderText("A picture that the model should know")
         self.browse = button("Choose…", icon_name="picture")
-        self.price = label("", "muted", wrap=True)
         self.progress, self.error = ProgressRow(), InlineError()
         self.outcome = Banner("", "done", "check-circle")
         self.outcome.set_text("")
@@ -90,18 +71,6 @@ class DeployDialog(QDialog):
         self.close_button = button("Cancel", kind="ghost")
 
     def _lay_out(self) -> None:
-        card = Card()
-        self.name_field = Field("Name of the endpoint", self.name)
-        self.memory_field = Field("Memory", self.memory, "The model and the container have to fit.")
-        kind = Field(
-            "Served by", self.kind, "A serverless endpoint sleeps while nobody asks; the first answer is slow."
-        )
-        life = Field("Lifetime", self.lifetime, "Deleted then while Sagehound runs; a closed laptop deletes nothing.")
-        choices = row(kind, self.memory_field, life)
-        choices.setStretch(0, 1)
-        card.add(self.name_field)
-        card.body.addLayout(choices)
-        card.add(self.price)
         rehearsal = Card("Rehearsal on this computer")
         rehearsal.add(label(_REHEARSAL, "muted", wrap=True))
         line = row(self.picture, self.browse)
@@ -114,16 +83,15 @@ class DeployDialog(QDialog):
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
         box.addWidget(label(f"Deploy {self._job}", "card", wrap=True))
-        box.addWidget(card)
+        box.addWidget(self.form)
         box.addWidget(rehearsal)
         box.addWidget(self.error)
         box.addStretch(1)
         box.addLayout(row(None, self.close_button, self.deploy))
 
     def _connect(self) -> None:
-        self.kind.currentIndexChanged.connect(self._ask_price)
-        self.lifetime.currentIndexChanged.connect(self._show_price)
-        self.memory.currentIndexChanged.connect(self._show_price)
+        self.form.changed.connect(self._refresh)
+        self.form.failed.connect(self.error.show_error)
         self.picture.textChanged.connect(self._refresh)
         self.browse.clicked.connect(self._on_browse)
         self.deploy.clicked.connect(self._on_deploy)
@@ -136,7 +104,7 @@ class DeployDialog(QDialog):
     @property
     def hosting(self) -> Hosting:
         """How the model is to be served."""
-        return Hosting(str(self.kind.currentData()), int(self.memory.currentData()), self.lifetime.currentData())
+        return self.form.hosting
 
     def _find_model(self) -> None:
         """The training job behind the choice, and the first test picture of its dataset that is here."""
@@ -164,47 +132,14 @@ class DeployDialog(QDialog):
 
         self._bridge.run(work, done, self.error.show_error)
 
-    def _ask_price(self) -> None:
-        """What the chosen instance costs an hour."""
-        instance, workbench = str(self.kind.currentData()), self._workbench
-        self.memory_field.setVisible(not instance)
-        self._price = None
-        if self._pricing is not None:
-            self._pricing.cancel()
-        self._show_price()
-        if not instance:
-            return
-
-        def work(report: Report, cancel: CancelToken) -> Price | None:
-            cloud = workbench.cloud
-            return cloud.prices.price(instance, "Hosting") if cloud is not None else None
-
-        def done(price: Price | None) -> None:
-            self._price = price
-            self._show_price()
-
-        self._pricing = self._bridge.run(work, done, self.error.show_error)
-
-    def _show_price(self) -> None:
-        hosting = self.hosting
-        if not hosting.instance_type:
-            second = snapshot()["serverless_usd_per_gb_second"] * hosting.memory_mb / 1024
-            self.price.setText(
-                f"It costs nothing while nobody asks, and about ${second:.5f} for each second of answering "
-                f"(dated snapshot of {snapshot()['dated']}, an estimate). The first answer after a while takes longer."
-            )
-        elif self._price is None:
-            self.price.setText("Asking for the price…")
-        else:
-            self.price.setText(_instance_price(self._price, hosting.lifetime_s))
-        self._refresh()
-
     def _refresh(self) -> None:
-        known = not self.hosting.instance_type or self._price is not None
+        known = self.form.is_known
         self.deploy.setEnabled(bool(self.picture.text().strip()) and known and self._deploying is None)
-        usd = self._price.usd_per_hour if self._price is not None else None
+        found = self.form.price_found
+        usd = found.usd_per_hour if found is not None else None
         price = f", {dollars(usd)} an hour" if usd is not None else ""
-        self.deploy.setText("Done" if self._done else f"Rehearse and deploy{price}")
+        verb = "update" if self.form.updates else "deploy"
+        self.deploy.setText("Done" if self._done else f"Rehearse and {verb}{price}")
 
     def _on_browse(self) -> None:
         dialog = QFileDialog(self, "A picture for the rehearsal", str(Path(self.picture.text()).parent))
@@ -225,13 +160,14 @@ class DeployDialog(QDialog):
             self.error.show_error(error)
             return
         workbench, job = self._workbench, self._job
-        name, picture = self.name.text().strip(), Path(self.picture.text().strip())
+        name, picture, updates = self.form.endpoint, Path(self.picture.text().strip()), self.form.updates
 
         def work(report: Report, cancel: CancelToken) -> Rehearsal:
             cloud = workbench.cloud
             if cloud is None:
                 raise EngineError("There is no connection to AWS.", fix="Connect first.")
-            return cloud.deploy(job, name, hosting, picture, report, cancel)
+            bring = cloud.update_endpoint if updates else cloud.deploy
+            return bring(job, name, hosting, picture, report, cancel)
 
         self.error.clear()
         self.progress.start("Fetching the archive")
@@ -252,12 +188,14 @@ class DeployDialog(QDialog):
         self._deploying = None
         self.progress.finish()
         self._done = True
+        done = "updated, and answers as before meanwhile" if self.form.updates else "created"
         self.outcome.set_text(
             f"Rehearsed: the archive says {rehearsal.label}, {percent(rehearsal.classes[0][1])} sure, as the model "
-            f"does here, in {words.duration(rehearsal.answer_s)}. {name} is being created; it takes some minutes."
+            f"does here, in {words.duration(rehearsal.answer_s)}. {name} is being {done}; it takes some minutes."
         )
         self.close_button.hide()
-        for control in (self.name, self.kind, self.memory, self.lifetime, self.picture, self.browse):
+        self.form.freeze()
+        for control in (self.picture, self.browse):
             control.setEnabled(False)
         self._refresh()
         self.deployed.emit(name)
@@ -273,11 +211,3 @@ _REHEARSAL = (
     "The exact archive is unpacked, loaded and asked about this picture here, with the functions that serve it on AWS. "
     "Only if it answers as the model does here is anything created."
 )
-
-
-def _instance_price(price: Price, lifetime_s: float | None) -> str:
-    if price.usd_per_hour is None:
-        return f"Its price is not known: {price.source}."
-    day = f"{dollars(24 * price.usd_per_hour)} a day"
-    life = "" if lifetime_s is None else f"{dollars(price.usd_per_hour * lifetime_s / 3600)} for its lifetime, "
-    return f"{dollars(price.usd_per_hour)} an hour, asked or not: {life}{day} if it is left ({price.source})."

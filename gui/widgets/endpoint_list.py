@@ -2,80 +2,19 @@
 
 from __future__ import annotations
 
-import time
-
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QScrollArea, QVBoxLayout, QWidget
 
 from core.engines.base import Endpoint
 from core.errors import UserFacingError
 from gui.endpoint_watch import EndpointWatch
 from gui.models import endpoint_words
 from gui.theme import GRID
-from gui.widgets.basics import ElidedLabel, button, label, row
-from gui.widgets.card import Card
-from gui.widgets.feedback import EmptyState, IconLabel, InlineError
+from gui.widgets.basics import button, label, row
+from gui.widgets.endpoint_row import EndpointRow
+from gui.widgets.feedback import EmptyState, InlineError
 
-_LOOK = {
-    "InService": ("check-circle", "done", "In service"),
-    "Failed": ("x-circle", "failed", "Failed"),
-    "OutOfService": ("warning", "warning", "Out of service"),
-}
 _TICK_MS = 1000
-
-
-class EndpointRow(Card):
-    """One endpoint.
-
-    Signals:
-        use_asked(str), delete_asked(str): the buttons, with the endpoint's name.
-    """
-
-    use_asked = Signal(str)
-    delete_asked = Signal(str)
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        super().__init__()
-        self.endpoint = endpoint
-        icon_name, role, word = _LOOK.get(endpoint.status, ("running", "running", endpoint.status))
-        self._facts = label("", "figures", wrap=True)
-        self.use = button("Use for predictions", icon_name="predict")
-        self.use.setEnabled(endpoint.status == "InService")
-        self.use.clicked.connect(lambda: self.use_asked.emit(endpoint.name))
-        self.delete = button("Delete", icon_name="trash", kind="danger", tip="Endpoint, configuration and model")
-        self.delete.setVisible(endpoint.ours)
-        self.delete.setEnabled(endpoint.status != "Deleting")
-        self.delete.clicked.connect(lambda: self.delete_asked.emit(endpoint.name))
-        top = QHBoxLayout()
-        top.setSpacing(GRID)
-        top.addWidget(IconLabel(icon_name, 18, role))
-        top.addWidget(label(word, "caption"))
-        top.addWidget(ElidedLabel(endpoint.name, "strong"), 1)
-        top.addWidget(self.use)
-        top.addWidget(self.delete)
-        self.body.addLayout(top)
-        whose = f"Serves {endpoint.model_job}. " if endpoint.model_job else ""
-        origin = whose if endpoint.ours else "Not made by Sagehound. "
-        where = "Serverless" if endpoint.instance_type == endpoint_words.SERVERLESS else f"On {endpoint.instance_type}"
-        self._origin = f"{origin}{where}"
-        self.add(self._facts)
-        if endpoint.failure_reason:
-            self.add(label(endpoint.failure_reason, "error", wrap=True))
-        self.tick()
-
-    @property
-    def facts(self) -> str:
-        """What is said about age and money."""
-        return self._facts.text()
-
-    def tick(self) -> None:
-        """Count on."""
-        now, endpoint = time.time(), self.endpoint
-        parts = [self._origin, f"{endpoint_words.age(endpoint, now)} old", endpoint_words.hourly(endpoint)]
-        if endpoint.hourly_usd is not None:
-            parts.append(f"{endpoint_words.so_far(endpoint, now)} so far")
-        parts.append(endpoint_words.end(endpoint, now))
-        self._facts.setText("  ·  ".join(part for part in parts if part))
 
 
 class EndpointsDialog(QDialog):
@@ -98,6 +37,8 @@ class EndpointsDialog(QDialog):
         self.empty = EmptyState("cloud", "There is no endpoint.", "", "Deploy a model from Jobs to make one.")
         content = QWidget()
         content.setObjectName("page")
+        self._logs: dict[str, tuple[str, ...]] = {}
+        self._others = label("Not made by Sagehound", "card")
         self._list = QVBoxLayout(content)
         self._list.setContentsMargins(0, 0, 6, 0)
         self._list.setSpacing(GRID)
@@ -136,10 +77,18 @@ class EndpointsDialog(QDialog):
             old.hide()
             old.deleteLater()
         self.rows = [EndpointRow(endpoint) for endpoint in endpoints]
-        for at, made in enumerate(self.rows):
+        self._list.removeWidget(self._others)
+        self._others.setVisible(any(not endpoint.ours for endpoint in endpoints))
+        for made in self.rows:
             made.use_asked.connect(self._on_use)
             made.delete_asked.connect(self.delete)
-            self._list.insertWidget(at, made)
+            made.keep_asked.connect(self._watch.keep)
+            made.log_asked.connect(self._read_log)
+            if made.endpoint.name in self._logs:
+                made.show_log(self._logs[made.endpoint.name])
+            if not made.endpoint.ours and self._list.indexOf(self._others) < 0:
+                self._list.insertWidget(self._list.count() - 1, self._others)
+            self._list.insertWidget(self._list.count() - 1, made)
         self._area.setVisible(bool(endpoints))
         self.empty.setVisible(not endpoints)
         bill = endpoint_words.bill(self._watch.ours)
@@ -155,6 +104,18 @@ class EndpointsDialog(QDialog):
                 shown.delete.setEnabled(False)
                 shown.delete.setText("Deleting…")
         self._watch.delete((name,), lambda: None, self._on_failed)
+
+    def _read_log(self, name: str) -> None:
+        self.error.clear()
+        self._watch.read_log(name, lambda lines: self._on_log(name, lines), self.error.show_error)
+
+    def _on_log(self, name: str, lines: tuple[str, ...]) -> None:
+        if not self.isVisible():
+            return
+        self._logs[name] = lines
+        for shown in self.rows:
+            if shown.endpoint.name == name:
+                shown.show_log(lines)
 
     def _tick(self) -> None:
         for shown in self.rows:

@@ -11,6 +11,7 @@ from core.jobs.status import JobStatus
 from gui.theme import font
 from gui.widgets.basics import button, label
 from gui.widgets.feedback import IconLabel
+from gui.widgets.log_link import LogLink
 
 
 class FailureCard(QFrame):
@@ -36,6 +37,7 @@ class FailureCard(QFrame):
         self._trace.hide()
         self._trace.setAccessibleName("Traceback")
         self.open_log = button("Open the log", kind="link")
+        self.web_log = LogLink()
         self.copy = button("Copy", kind="link", tip="Copy the reason and the traceback")
         self.open_log.clicked.connect(self.log_asked)
         self.copy.clicked.connect(self._on_copy)
@@ -47,6 +49,7 @@ class FailureCard(QFrame):
         self.show_trace.toggled.connect(self._on_trace)
         actions.addWidget(self.show_trace)
         actions.addWidget(self.open_log)
+        actions.addWidget(self.web_log)
         actions.addWidget(self.copy)
         actions.addStretch(1)
         texts = QVBoxLayout()
@@ -91,7 +94,8 @@ class FailureCard(QFrame):
         self.show_trace.setText("Hide traceback" if shown else "Show traceback")
 
     def _on_copy(self) -> None:
-        QGuiApplication.clipboard().setText(f"{self._what.text()}\n{self._trace.toPlainText()}".strip())
+        parts = (self._what.text(), self._trace.toPlainText(), self.web_log.url)
+        QGuiApplication.clipboard().setText("\n".join(part for part in parts if part))
 
 
 def _advice(job: Job, resumes: bool) -> str:

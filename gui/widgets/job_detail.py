@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
-from core.jobs.records import TrainingJob, TuningJob
+from core.jobs.records import Job, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
 from core.workbench import Workbench
 from gui.bridge import Bridge
@@ -42,8 +42,8 @@ class JobDetail(QWidget):
 
     def __init__(self, workbench: Workbench, bridge: Bridge, watch: JobWatch) -> None:
         super().__init__()
-        self._workbench, self._watch = workbench, watch
-        self._selected = ""
+        self._workbench, self._bridge, self._watch = workbench, bridge, watch
+        self._selected = self._linked = ""
         self.trials = TrialsModel(self)
         self.header, self.failure, self.error = JobHeader(), FailureCard(), InlineError()
         self.figures = FiguresRow(("Best objective", "Trials done", "Elapsed", "Cost"))
@@ -168,6 +168,7 @@ class JobDetail(QWidget):
         blamed = selected if selected is not None and selected.status is JobStatus.FAILED else self._watch.job
         if blamed is not None:
             self.failure.show_job(blamed, self._workbench.engine.capabilities.resumes)
+            self._find_log(blamed)
         # The reason of one trial takes the room of the search's figures: both do not fit into a small window.
         self.figures.setVisible(blamed is self._watch.job)
         number = next((at for at, item in enumerate(self._watch.trials, 1) if trial and item.name == trial.name), 0)
@@ -185,6 +186,21 @@ class JobDetail(QWidget):
             self.log.show_log(logged.name, whose, logged.status.is_final)
         else:
             self.log.show_log("", "", True)
+
+    def _find_log(self, job: Job) -> None:
+        """Link to the page of a failed job's log, where it has one."""
+        name = job.name if job.status is JobStatus.FAILED and job.engine != "local" else ""
+        if name == self._linked:
+            return
+        self._linked = name
+        self.failure.web_log.set_url("")
+        if name:
+            engine = self._workbench.engine
+            self._bridge.run(lambda _report, _cancel: (name, engine.log_url(name)), self._on_log_url)
+
+    def _on_log_url(self, found: tuple[str, str]) -> None:
+        if found[0] == self._linked:
+            self.failure.web_log.set_url(found[1])
 
     # Selection -------------------------------------------------------------------------------------------------
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from core.engines.base import Endpoint
+from core.engines.sagemaker import deployer
+from core.engines.sagemaker.containers import Container
 from core.engines.sagemaker.endpoints import Hosting
+from core.engines.sagemaker.rehearsal import Rehearsal
 from core.errors import EngineError
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
@@ -43,8 +48,7 @@ def deployable(connected, workbench, connection, aws, trained_job, tmp_path, clo
     workbench.store.add_job(TrainingJob("colours", JobStatus.IN_PROGRESS, time.time(), engine="sagemaker"), spec)
     workbench.store.update_job("colours", status=JobStatus.COMPLETED, artifact=uri)
     yield workbench
-    for endpoint in workbench.cloud.endpoints():
-        workbench.cloud.hosted.delete(endpoint.name, others_too=True)
+    cloud.forget()
 
 
 @pytest.fixture
@@ -87,12 +91,16 @@ def test_from_a_job_to_an_endpoint_and_back(deployable, parent, bridge, qtbot, t
     dialog.open()
     assert not dialog.deploy.isEnabled(), "there is no picture to rehearse with"
     dialog.picture.setText(str(trained_job.picture("red")))
-    assert "nothing while nobody asks" in dialog.price.text(), "serverless is proposed first"
+    assert "nothing while nobody asks" in dialog.form.price.text(), "serverless is proposed first"
     assert dialog.hosting.lifetime_s == 7200
-    dialog.kind.setCurrentIndex(dialog.kind.findData("ml.m5.large"))
-    qtbot.waitUntil(lambda: "$2.76 a day" in dialog.price.text(), timeout=20_000)
+    form = dialog.form
+    assert "no security patches since 2026-06-30" in form.why.text(), "the choice is explained"
+    form.kind.setCurrentIndex(form.kind.findData("ml.m5.large"))
+    assert "AWS supports and patches" in form.why.text()
+    assert dialog.hosting.container == Container.RAY_SERVE
+    qtbot.waitUntil(lambda: "$2.76 a day" in form.price.text(), timeout=20_000)
     assert dialog.deploy.text() == "Rehearse and deploy, $0.12 an hour"
-    dialog.name.setText("colours-live")
+    form.name.setText("colours-live")
     with qtbot.waitSignal(dialog.deployed, timeout=60_000):
         qtbot.mouseClick(dialog.deploy, LEFT)
     assert dialog.outcome.isVisible()
@@ -106,6 +114,10 @@ def test_from_a_job_to_an_endpoint_and_back(deployable, parent, bridge, qtbot, t
     qtbot.waitUntil(lambda: bool(listed.rows) and listed.rows[0].use.isEnabled(), timeout=60_000)
     assert "$0.12 an hour" in listed.rows[0].facts
     assert "deleted in 1 h 59 min" in listed.rows[0].facts
+    assert "On ml.m5.large, Ray Serve" in listed.rows[0].facts
+    qtbot.mouseClick(listed.rows[0].show_log_button, LEFT)
+    qtbot.waitUntil(lambda: listed.rows[0].log_text != "", timeout=20_000)
+    assert listed.rows[0].web_log.url.endswith("$252Faws$252Fsagemaker$252FEndpoints$252Fcolours-live")
     qtbot.mouseClick(listed.rows[0].delete, LEFT)
     qtbot.waitUntil(lambda: listed.empty.isVisible(), timeout=20_000)
     assert cloud.asked("DeleteModel")
@@ -137,7 +149,7 @@ def test_an_endpoint_whose_life_is_over_is_deleted_and_that_is_said(deployable, 
     watch.stop()
 
 
-def test_what_is_not_ours_has_no_delete_button_and_a_failure_its_reason(parent, workbench, bridge, monkeypatch):
+def test_what_is_not_ours_has_no_delete_button_and_a_failure_its_reason(parent, workbench, bridge, monkeypatch, qtbot):
     watch = EndpointWatch(workbench, bridge)
     monkeypatch.setattr(watch, "look", lambda: None)
     watch.endpoints = (INSTANCE, FAILED, OTHER)
@@ -147,10 +159,87 @@ def test_what_is_not_ours_has_no_delete_button_and_a_failure_its_reason(parent, 
     assert ours.delete.isVisible()
     assert not other.delete.isVisible()
     assert "Not made by Sagehound" in other.facts
+    assert dialog._others.isVisible(), "listed apart"
     assert not failed.use.isEnabled()
     texts = [child.text() for child in failed.findChildren(QWidget) if hasattr(child, "text")]
     assert "The container did not start." in texts
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()) or len(opened) > 1)
+    opened, page = [], "https://a.console.aws.amazon.com/cloudwatch/home?region=a#logsV2:log-groups/log-group/$252Fx"
+    failed.web_log.set_url(page)
+    for _ in range(2):
+        qtbot.mouseClick(failed.web_log.button, LEFT)
+    assert opened == [page, page]
+    assert QGuiApplication.clipboard().text() == page, "no browser: the address is copied"
     dialog.accept()
+
+
+def test_another_model_goes_behind_an_endpoint(
+    deployable, parent, bridge, qtbot, trained_job, cloud, monkeypatch, tmp_path
+):
+    """The models were trained here, and say nothing: rehearsal and answers are tested elsewhere."""
+    cloud.serving.handler = "miniature"
+    monkeypatch.setattr(deployer, "rehearse", lambda *_: Rehearsal((("red", 1.0),), 0.0, 0.0))
+    for name in ("first", "home-made"):
+        code = tmp_path / name / "code"
+        code.mkdir(parents=True)
+        (code / "inference.py").write_text("def model_fn(folder): return 1\n", encoding="utf-8")
+        artifact = package(code.parent, tmp_path / f"{name}.tar.gz")
+        spec = dataclasses.replace(deployable.store.spec("colours"), name=name)
+        deployable.store.add_job(TrainingJob(name, JobStatus.IN_PROGRESS, time.time()), spec)
+        deployable.store.update_job(name, status=JobStatus.COMPLETED, artifact=str(artifact))
+    hosting = Hosting("ml.m5.large", container=Container.PYTORCH)
+    deployable.cloud.deploy("first", "colours-live", hosting, tmp_path)
+    until_in_service(qtbot, deployable, "colours-live")
+    dialog = DeployDialog(parent, deployable, bridge, "home-made")
+    dialog.open()
+    form = dialog.form
+    dialog.picture.setText(str(trained_job.picture("red")))
+    qtbot.waitUntil(lambda: form.target.findData("colours-live") > 0, timeout=20_000)
+    form.target.setCurrentIndex(form.target.findData("colours-live"))
+    assert not dialog.deploy.isEnabled(), "how it is served now is not known yet"
+    qtbot.waitUntil(dialog.deploy.isEnabled, timeout=20_000)
+    assert (dialog.hosting.instance_type, dialog.hosting.container) == ("ml.m5.large", Container.PYTORCH)
+    assert 7000 < dialog.hosting.lifetime_s <= 7200, "its life stays as it is"
+    assert dialog.deploy.text().startswith("Rehearse and update")
+    with qtbot.waitSignal(dialog.deployed, timeout=60_000):
+        qtbot.mouseClick(dialog.deploy, LEFT)
+    assert "updated, and answers as before meanwhile" in dialog.outcome._text.text()
+    dialog.accept()
+    watch = EndpointWatch(deployable, bridge)
+    listed = EndpointsDialog(parent, watch)
+    listed.open()
+    qtbot.waitUntil(lambda: bool(listed.rows) and "Serves home-made" in listed.rows[0].facts, timeout=60_000)
+    assert cloud.asked("CreateModel")[-1]["PrimaryContainer"]["ModelDataUrl"].split("/")[4] == "models", "uploaded"
+    listed.accept()
+    watch.stop()
+
+
+def test_a_deletion_that_has_to_wait_says_so_and_can_be_taken_back(deployable, parent, bridge, qtbot, cloud):
+    cloud.serving.released.clear()
+    role = deployable.cloud.place.role
+    deployable.cloud.hosted.create("busy", "colours", "s3://nowhere/model.tar.gz", role, Hosting("ml.m5.large"))
+    watch = EndpointWatch(deployable, bridge)
+    dialog = EndpointsDialog(parent, watch)
+    dialog.open()
+    qtbot.waitUntil(lambda: bool(dialog.rows), timeout=20_000)
+    for again in (True, False):
+        qtbot.mouseClick(dialog.rows[0].delete, LEFT)
+        qtbot.waitUntil(lambda: dialog.rows[0].keep.isVisible(), timeout=20_000)
+        assert "deleted as soon as AWS lets it" in dialog.rows[0].facts
+        assert not dialog.rows[0].delete.isVisible()
+        if again:
+            qtbot.mouseClick(dialog.rows[0].keep, LEFT)
+            qtbot.waitUntil(lambda: dialog.rows[0].delete.isVisible(), timeout=20_000)
+    cloud.serving.released.set()
+
+    def gone():
+        watch.look()
+        qtbot.waitUntil(lambda: watch._asking is None, timeout=20_000)
+        return dialog.empty.isVisible()
+
+    qtbot.waitUntil(gone, timeout=60_000)
+    dialog.accept()
+    watch.stop()
 
 
 @pytest.fixture
@@ -183,9 +272,7 @@ def test_closing_names_what_goes_on_costing_money(window, qtbot):
 
 def test_closing_can_delete_them_first(window, qtbot, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        EndpointWatch, "delete", lambda self, names, on_done, on_error: (asked.append(names), on_done())
-    )
+    monkeypatch.setattr(EndpointWatch, "delete", lambda self, names, on_done, *_: (asked.append(names), on_done()))
     window.close()
     qtbot.mouseClick(window.findChildren(Decision)[0].buttons["delete"], LEFT)
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=5_000)
@@ -195,7 +282,7 @@ def test_closing_can_delete_them_first(window, qtbot, monkeypatch):
 def test_a_deletion_that_fails_keeps_the_window_open(window, qtbot, monkeypatch):
     shown = []
     monkeypatch.setattr(
-        EndpointWatch, "delete", lambda self, names, on_done, on_error: on_error(EngineError("AWS refused."))
+        EndpointWatch, "delete", lambda self, names, on_done, on_error, *_: on_error(EngineError("AWS refused."))
     )
     monkeypatch.setattr(MainWindow, "show_error", lambda self, error: shown.append(error))
     window.close()

@@ -104,8 +104,8 @@ def test_the_main_job_on_aws(paths, bridge, theme, qtbot, drop, dataset, bucket,
     press(qtbot, jobs.detail.best.deploy)
     (deploying,) = window.findChildren(DeployDialog)
     qtbot.waitUntil(lambda: bool(deploying.picture.text()), timeout=LONG)
-    deploying.kind.setCurrentIndex(deploying.kind.findData("ml.m5.large"))
-    deploying.name.setText("colours-live")
+    deploying.form.kind.setCurrentIndex(deploying.form.kind.findData("ml.m5.large"))
+    deploying.form.name.setText("colours-live")
     qtbot.waitUntil(deploying.deploy.isEnabled, timeout=LONG)
     with qtbot.waitSignal(deploying.deployed, timeout=LONG):
         press(qtbot, deploying.deploy)
