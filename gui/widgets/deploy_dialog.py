@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWidget
 
 from core.engines.sagemaker.endpoints import Hosting
@@ -49,7 +49,7 @@ class DeployDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Deploy")
         self.setModal(True)
-        self.setMinimumWidth(560)
+        self.setMinimumWidth(640)
         self._workbench, self._bridge, self._job = workbench, bridge, job
         self._deploying: Handle | None = None
         self._done = False
@@ -98,6 +98,15 @@ class DeployDialog(QDialog):
         self.close_button.clicked.connect(self.reject)
         self.progress.cancelled.connect(self.cancel)
         self.finished.connect(lambda _result: self.cancel())
+
+    def event(self, event: QEvent) -> bool:
+        """Grow with what is said; Qt does not by itself where sentences are wrapped."""
+        handled = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            needed = self.layout().totalHeightForWidth(self.width())
+            if self.height() < needed:
+                self.resize(self.width(), min(needed, self.screen().availableGeometry().height()))
+        return handled
 
     # What is chosen --------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import re
+import socket
 import sys
 import traceback
 import urllib.error
@@ -68,7 +69,8 @@ def ray_handler(folder: str) -> Callable[[bytes, str, str], Answer]:
     from ray import serve
 
     ray.init(num_cpus=1, include_dashboard=False)
-    port = int(os.environ.get("RAY_SERVE_PORT", "8000"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     serve.start(http_options={"host": "127.0.0.1", "port": port})
     serve.run(_application(folder), name="sagehound", route_prefix="/")
 

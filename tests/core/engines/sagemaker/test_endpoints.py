@@ -61,6 +61,7 @@ def until(engine, name, status, seconds=60):
 
 
 def test_an_endpoint_from_rehearsal_to_deletion(engine, trained_job, cloud):
+    """Behind it is Ray Serve itself where it is installed, else the archive's application called as Ray calls it."""
     picture = trained_job.picture("red")
     rehearsal = engine.deploy("colours", "colours-live", INSTANCE, picture)
     assert rehearsal.label == "red"
