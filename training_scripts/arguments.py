@@ -57,7 +57,7 @@ def get_args_parser() -> ArgumentParser:
         parser, "features", ("auto", "off"), "auto", "head mode: frozen features once, or the pictures in every epoch"
     )
     option(parser, "num_workers", whole(0), 0, "threads that decode pictures; 0: one per core")
-    option(parser, "amp", flag, True, "mixed precision where there is a GPU")
+    option(parser, "amp", flag, True, "mixed precision on a GPU, and for a ResNet's fine_tune on a CPU with bfloat16")
     option(parser, "patience", whole(0), 0, "end after so many epochs without a better valid loss; 0: never")
     option(parser, "checkpoint_seconds", number(0.0), 10.0, "shortest time between two checkpoints")
     return parser

@@ -45,7 +45,8 @@ class Backbone:
 
     `dim` is the number of features a picture gives. `weights_file` is the file's name, of about `megabytes` MB, found
     at `url` ("" for the one that comes in a Python package); its SHA-256 begins with `sha256_prefix`. `last_block`
-    names the modules that `unfreeze=last_block` trains.
+    names the modules that `unfreeze=last_block` trains. `bfloat16` tells whether its features bear that precision
+    (runtime.py).
     """
 
     name: str
@@ -57,6 +58,7 @@ class Backbone:
     last_block: tuple[str, ...]
     url: str = ""
     preprocessing: Preprocessing = Preprocessing()
+    bfloat16: bool = False
 
     @property
     def bundled(self) -> bool:
@@ -93,7 +95,15 @@ _ALL = (
         last_block=("blocks.15", "conv_head", "bn_head"),
         preprocessing=Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic"),
     ),
-    Backbone("resnet18", "ResNet-18", 512, **_hub("resnet18-f37072fd.pth"), megabytes=44.7, last_block=("layer4",)),
+    Backbone(
+        "resnet18",
+        "ResNet-18",
+        512,
+        **_hub("resnet18-f37072fd.pth"),
+        megabytes=44.7,
+        last_block=("layer4",),
+        bfloat16=True,
+    ),
     Backbone(
         "resnet50",
         "ResNet-50",
@@ -102,6 +112,7 @@ _ALL = (
         megabytes=97.8,
         last_block=("layer4",),
         preprocessing=Preprocessing(resize=232),
+        bfloat16=True,
     ),
     Backbone(
         "mobilenet_v3_large",

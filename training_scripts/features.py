@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
+from PIL import Image
 
 from training_scripts import arguments, data, runtime
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE
@@ -71,7 +72,11 @@ def get_args_parser() -> ArgumentParser:
     arguments.option(parser, "seed", arguments.whole(0), 0, "of untrained weights")
     arguments.option(parser, "num_workers", arguments.whole(0), 0, "threads; 0: one per core")
     arguments.choice(
-        parser, "runtime", ("auto", "openvino", "torch"), "auto", "what computes; $SAGEHOUND_RUNTIME counts too"
+        parser,
+        "runtime",
+        ("auto", runtime.BFLOAT16, "openvino", "torch"),
+        "auto",
+        "what computes; $SAGEHOUND_RUNTIME counts too",
     )
     arguments.option(
         parser, "store", arguments.text, None, "folder of all stores; $SAGEHOUND_FEATURES_DIR, or inside the output"
@@ -108,7 +113,8 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
     weights = find(args.backbone, args.weights, args.seed, folders.channels)
     stores = Path(getattr(args, "store", None) or os.environ.get("SAGEHOUND_FEATURES_DIR") or output / "stores")
     threads = args.num_workers or data.cores()
-    for name in _runtimes(getattr(args, "runtime", "auto")):
+    wanted = getattr(args, "runtime", "auto")
+    for name in runtime.for_features(wanted, BACKBONES[args.backbone].bfloat16):
         folder = stores / store_key(args.backbone, weights, name)
         with _locked(folder, stop):
             if (folder / REFUSED).exists():
@@ -133,7 +139,8 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
             raise JobError("There is nothing to tell apart: the readable train pictures are all of one class.")
         write_channel(output, store, kept, _about(args.backbone, weights, name, kept["train"], folder, output))
         return
-    raise JobError("No runtime here can compute these features.")
+    title = BACKBONES[args.backbone].title
+    raise JobError(f"{wanted} does not compute {title} as torch does: leave the runtime at auto.")
 
 
 def store_key(backbone: str, weights: Weights, name: str) -> str:
@@ -146,12 +153,6 @@ def store_key(backbone: str, weights: Weights, name: str) -> str:
         "layout": 1,
     }
     return f"{backbone}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
-
-
-def _runtimes(wanted: str) -> tuple[str, ...]:
-    """The runtimes to try in order; one that was asked for by name is not replaced."""
-    first = runtime.choose("" if wanted == "auto" else wanted)
-    return (first, "torch") if first == "openvino" and wanted == "auto" else (first,)
 
 
 @contextmanager
@@ -201,8 +202,10 @@ def _extractor(
 ) -> Callable[[Sequence[Path]], Iterator[Row]] | None:
     """What computes rows of files; None if OpenVINO cannot do this network, which is remembered in the folder."""
     saved = folder / "forward.xml"
-    if name == "openvino" and saved.exists() and (folder / BACKBONE_STATE).exists():
-        return partial(_rows_one_by_one, backbone, runtime.openvino_forward(saved, threads), threads)
+    bfloat16 = name == runtime.BFLOAT16
+    if name != "torch" and saved.exists() and (folder / BACKBONE_STATE).exists():
+        forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
+        return partial(_rows_one_by_one, backbone, forward, threads)
     import torch
 
     from training_scripts.model import build_backbone
@@ -214,12 +217,13 @@ def _extractor(
     preprocessing = BACKBONES[backbone].preprocessing
     if name == "torch":
         return partial(_rows_in_batches, backbone, runtime.torch_forward(network, preprocessing), threads)
-    model = runtime.convert(network, preprocessing)
+    model = runtime.convert(network, preprocessing, bfloat16)
     if model is None:
         write_text(folder / REFUSED, "OpenVINO could not compute this network, or not as torch does.\n")
         return None
     runtime.save(model, saved)
-    return partial(_rows_one_by_one, backbone, runtime.openvino_forward(saved, threads), threads)
+    forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
+    return partial(_rows_one_by_one, backbone, forward, threads)
 
 
 def _read(backbone: str, file: Path) -> tuple[str, NDArray[np.uint8] | None, str]:
@@ -242,7 +246,10 @@ def _rows_one_by_one(backbone: str, forward: runtime.Forward, threads: int, file
         sha256, picture, reason = _read(backbone, file)
         return Row(sha256, None if picture is None else forward(picture[np.newaxis])[0], reason)
 
-    return data.in_threads(row, files, threads, 4 * threads)
+    # Pillow gives memory back after every picture otherwise, and the system clears it anew for the next.
+    Image.core.set_blocks_max(4 * threads)  # type: ignore[attr-defined]
+    # Far enough ahead that no thread waits while the rows so far are written to the disk.
+    return data.in_threads(row, files, threads, 32 * threads)
 
 
 def _rows_in_batches(backbone: str, forward: runtime.Forward, threads: int, files: Sequence[Path]) -> Iterator[Row]:

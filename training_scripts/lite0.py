@@ -45,7 +45,7 @@ class SameConv2d(nn.Conv2d):
         """(N, C, H, W) -> (N, C', ceil(H / stride), ceil(W / stride))."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         padding = []
-        for length in (x.shape[-1], x.shape[-2]):
+        for length in (int(x.shape[-1]), int(x.shape[-2])):  # plain numbers: a converter then merges pad and filter
             total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
             padding += [total // 2, total - total // 2]
         return super().forward(F.pad(x, padding))

@@ -100,7 +100,9 @@ def normalise(pictures: Tensor, preprocessing: Preprocessing) -> Tensor:
     shift = torch.tensor(
         [-mean / std for mean, std in zip(preprocessing.mean, preprocessing.std, strict=True)], device=pictures.device
     )
-    return torch.addcmul(shift, pictures.float(), scale).permute(0, 3, 1, 2)
+    # Permuted first: OpenVINO then has whole planes to multiply, not three numbers at a time.
+    planes = pictures.permute(0, 3, 1, 2).float()
+    return torch.addcmul(shift.view(3, 1, 1), planes, scale.view(3, 1, 1))
 
 
 def freeze(model: Classifier, backbone: str, unfreeze: str | None, pretrained: bool) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
 """A frozen network on the fastest runtime there is: OpenVINO in float32 where it agrees with torch, else torch.
 
 Agreement: on a probe batch no output may differ by more than `TOLERANCE` times the largest output. float32 sums of a
-few thousand terms in another order differ by about 1e-5 of it; OpenVINO's default on some processors (bfloat16) by
-several 1e-2, which moves losses visibly and is therefore not used.
+few thousand terms in another order differ by about 1e-5 of it. In bfloat16 (`BFLOAT16`), twice as fast on processors
+that compute in it, a ResNet differs by 3e-3, which `BFLOAT16_TOLERANCE` allows for frozen features; EfficientNet-Lite0
+by 7e-2, which moves losses visibly, so it stays in float32. Predictions are made in float32.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -27,22 +29,50 @@ if TYPE_CHECKING:
     from torch import nn
 
 TOLERANCE = 1e-4
+BFLOAT16_TOLERANCE = 1e-2
+BFLOAT16 = "openvino-bf16"
+VARIABLE = "SAGEHOUND_RUNTIME"
 Forward = Callable[["NDArray[np.uint8]"], "NDArray[np.float32]"]
 """(N, size, size, 3) uint8 pictures -> (N, outputs) float32."""
 
 
 def choose(wanted: str = "") -> str:
     """The runtime to try first: `openvino` or `torch`; `wanted` (or $SAGEHOUND_RUNTIME) may name one, or `auto`."""
-    wanted = wanted or os.environ.get("SAGEHOUND_RUNTIME", "auto")
+    wanted = wanted or os.environ.get(VARIABLE, "auto")
     if wanted in ("openvino", "torch"):
         return wanted
     return "openvino" if importlib.util.find_spec("openvino") and not has_gpu() else "torch"
 
 
+def for_features(wanted: str, bfloat16: bool) -> tuple[str, ...]:
+    """The runtimes to try in order; `bfloat16` tells whether the network bears it. One asked for is not replaced."""
+    if wanted != "auto":
+        return (wanted,)
+    asked = os.environ.get(VARIABLE, "auto")
+    if asked in (BFLOAT16, "openvino"):
+        return (asked, "torch")
+    if choose() == "torch":
+        return ("torch",)
+    return (BFLOAT16, "openvino", "torch") if bfloat16 and has_bfloat16() else ("openvino", "torch")
+
+
 def version(runtime: str) -> str:
     """The runtime with what its numbers depend on: `openvino-2026.4-f32`, `torch-2.15-cpu`, `torch-2.15-cuda`."""
-    number = importlib.metadata.version(runtime).partition("+")[0]
-    return f"{runtime}-{number}-" + ("f32" if runtime == "openvino" else "cuda" if has_gpu() else "cpu")
+    library = runtime.partition("-")[0]
+    number = importlib.metadata.version(library).partition("+")[0]
+    if library == "openvino":
+        return f"{library}-{number}-{'bf16' if runtime == BFLOAT16 else 'f32'}"
+    return f"{library}-{number}-{'cuda' if has_gpu() else 'cpu'}"
+
+
+@functools.cache
+def has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16 by itself (AVX-512 BF16 or AMX), as far as the system says so."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def has_gpu() -> bool:
@@ -72,7 +102,7 @@ def torch_forward(network: nn.Module, preprocessing: Preprocessing) -> Forward:
     return forward
 
 
-def convert(network: nn.Module, preprocessing: Preprocessing) -> Any | None:
+def convert(network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = False) -> Any | None:
     """`network` as an OpenVINO model of uint8 pictures; None where it cannot be converted or disagrees with torch."""
     import torch
 
@@ -99,7 +129,8 @@ def convert(network: nn.Module, preprocessing: Preprocessing) -> Any | None:
             model = openvino.convert_model(traced)
             model.reshape([-1, size, size, 3])
             expected = whole(torch.from_numpy(probe)).numpy()
-        return model if agrees(openvino_forward(model)(probe), expected) else None
+        tolerance = BFLOAT16_TOLERANCE if bfloat16 else TOLERANCE
+        return model if agrees(openvino_forward(model, bfloat16=bfloat16)(probe), expected, tolerance) else None
     except Exception as error:  # whatever OpenVINO cannot do, torch can
         print(f"OpenVINO is not used: {' '.join(str(error).split())[:200]}", flush=True)
         return None
@@ -113,19 +144,19 @@ def _openvino() -> Any:
     return openvino
 
 
-def agrees(answer: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
-    """Whether two runtimes gave the same outputs (see `TOLERANCE`)."""
-    return bool(np.abs(answer - expected).max() <= TOLERANCE * max(float(np.abs(expected).max()), 1e-6))
+def agrees(answer: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float = TOLERANCE) -> bool:
+    """Whether two runtimes gave the same outputs: none apart by more than `tolerance` times the largest."""
+    return bool(np.abs(answer - expected).max() <= tolerance * max(float(np.abs(expected).max()), 1e-6))
 
 
-def openvino_forward(model: Any, streams: int = 1, cache: Path | None = None) -> Forward:
-    """An OpenVINO model, or the path of a saved one, compiled in float32 for `streams` calls at once.
+def openvino_forward(model: Any, streams: int = 1, cache: Path | None = None, bfloat16: bool = False) -> Forward:
+    """An OpenVINO model, or the path of a saved one, compiled in float32 or bfloat16 for `streams` calls at once.
 
     The result may be called from many threads; each has an inference request of its own.
     """
     openvino = _openvino()
     core = openvino.Core()
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams)}
+    settings = {"INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32", "NUM_STREAMS": str(streams)}
     if streams > 1:
         settings["INFERENCE_NUM_THREADS"] = str(streams)
     if cache is not None:

@@ -30,6 +30,7 @@ import torch._dynamo  # every optimizer imports it at first use; here a process 
 from torch import nn
 
 from training_scripts.arguments import get_args_parser, parse_args
+from training_scripts.backbones import BACKBONES
 from training_scripts.checkpoints import Checkpoints, Progress
 from training_scripts.distributed import World, first_host, torchrun
 from training_scripts.evaluation import Outcome, report, write_evaluation, write_predictions
@@ -39,6 +40,7 @@ from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, 
 from training_scripts.model import Classifier, set_training_mode
 from training_scripts.monitor import Monitor
 from training_scripts.preparation import Setup, over_features, prepare
+from training_scripts.runtime import has_bfloat16
 from training_scripts.saving import save_model
 from training_scripts.sources import Batch, Source
 
@@ -332,9 +334,14 @@ def _unsmoothed(loss_fn: nn.CrossEntropyLoss) -> Iterator[None]:
 
 
 def _autocast(run: Run) -> torch.autocast:
-    """Mixed precision on a GPU: bfloat16 where it has it, else float16 with a scaled loss."""
+    """Mixed precision: bfloat16 where the device has it, else, on a GPU, float16 with a scaled loss.
+
+    On a CPU only where the network bears it, and in fine_tune: a head's few sums gain nothing by it.
+    """
+    device = run.setup.device.type
     kind = torch.float16 if run.scaler.is_enabled() else torch.bfloat16
-    return torch.autocast(run.setup.device.type, kind, enabled=run.setup.device.type == "cuda" and run.args.amp)
+    on_cpu = run.args.mode == "fine_tune" and BACKBONES[run.args.backbone].bfloat16 and has_bfloat16()
+    return torch.autocast(device, kind, enabled=run.args.amp and (device == "cuda" or (device == "cpu" and on_cpu)))
 
 
 if __name__ == "__main__":

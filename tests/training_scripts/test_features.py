@@ -135,6 +135,35 @@ def test_unreadable_and_changed_pictures(
     assert runtime.agrees(values(train)[:1], first)
 
 
+def test_a_resnet_is_computed_in_bfloat16_where_the_processor_does(
+    new_job: NewJob, in_job: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learnable: Path
+) -> None:
+    """Within 1 % of the largest feature, and a classifier over them names the same classes; float32 if asked for."""
+    monkeypatch.setattr(runtime, "has_gpu", lambda: False)
+    monkeypatch.setattr(runtime, "has_bfloat16", lambda: True)  # without it OpenVINO takes float32
+    spec, weights = BACKBONES["resnet18"], find("resnet18", "none", seed=3)
+    samples = load_channels({"train": learnable / "valid"})["train"]
+    batch = torch.from_numpy(np.stack([pixels(samples.file(i), spec.preprocessing) for i in range(len(samples))]))
+    with torch.inference_mode():
+        plain = build_backbone("resnet18", weights).eval()(normalise(batch, spec.preprocessing)).numpy()
+    job = new_job(train=learnable / "valid", valid=None, test=None)
+    settings = {"backbone": "resnet18", "weights": "none", "seed": 3, "store": tmp_path / "store"}
+    for asked, told, tolerance in (("auto", "bf16", runtime.BFLOAT16_TOLERANCE), ("openvino", "f32", 1e-4)):
+        monkeypatch.setenv(runtime.VARIABLE, asked)
+        assert in_job(features.main, job, output=tmp_path / asked, **settings) == 0
+        assert json.loads((tmp_path / asked / "features.json").read_text())["runtime"].endswith(told)
+        found = values(read_channel(tmp_path / asked).sets["train"])
+        assert runtime.agrees(found, plain, tolerance)
+        nearest = [int(np.linalg.norm(plain - row, axis=1).argmin()) for row in found]
+        assert nearest == list(range(len(plain))), "every picture is still told from every other"
+    monkeypatch.setattr(runtime, "BFLOAT16_TOLERANCE", 0.0)
+    assert in_job(features.main, job, runtime="openvino-bf16", store=tmp_path / "other", output=tmp_path / "c") == 1
+    assert (
+        job.failure.strip()
+        == "openvino-bf16 does not compute EfficientNet-Lite0 as torch does: leave the runtime at auto."
+    )
+
+
 def test_openvino_that_disagrees_is_not_used(
     new_job: NewJob, in_job: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: dict[str, np.ndarray]
 ) -> None:
