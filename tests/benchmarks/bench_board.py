@@ -21,7 +21,7 @@ from core.paths import AppPaths
 from core.store import Store
 from tests.benchmarks.harness import Pair, Sample, print_table
 from tests.benchmarks.rivals import Asked, not_installed, python_with
-from tests.benchmarks.window import add_search, shown_window, wait_for
+from tests.benchmarks.window import add_search, open_board, paint, settle, shown_window, wait_for
 
 SIZES = (20, 200, 2000)
 RUNS = 9
@@ -77,7 +77,20 @@ def main() -> None:
             rows = [_measured(window, size, names[size], opened[size][0]) for size in SIZES]
     if rival is not None:
         rival.close()
-    print_table(("trials", "open", "sort", "filter", "hover in the table", "hover in the plot", "reach"), rows)
+    print_table(
+        (
+            "trials",
+            "open",
+            "sort",
+            "filter",
+            "hover in the table",
+            "hover in the plot",
+            "select",
+            "another view",
+            "reach",
+        ),
+        rows,
+    )
     print_table(
         (
             "trials",
@@ -103,15 +116,15 @@ def _opened(page: Any, size: int, rival: Asked | None) -> Opened:
     ours, curves, theirs = [], [], []
     other = next(other for other in SIZES if other != size)
     for number in range(RUNS + 1):
-        _open(page, f"search-{other}")
-        _settle()
+        open_board(page, f"search-{other}")
+        settle()
         cpu, began = time.process_time(), time.perf_counter()
         whole: list[bool] = []
         connection = page.watch.history_loaded.connect(lambda whole=whole: whole.append(True))
-        seconds = _timed(lambda: _open(page, f"search-{size}"))
+        seconds = _timed(lambda: open_board(page, f"search-{size}"))
         opened = seconds, time.process_time() - cpu
         wait_for(lambda whole=whole: bool(whole) and not page.detail.views.curves._timer.isActive())
-        _paint()
+        paint()
         drawn = time.perf_counter() - began
         page.watch.history_loaded.disconnect(connection)
         answer = json.loads(rival.ask(size)) if rival is not None else None
@@ -136,35 +149,24 @@ def _sample(times: list[tuple[float, float]], at: int) -> Sample:
 
 def _measured(window: Any, size: int, names: list[str], opened: list[Any]) -> tuple[object, ...]:
     page = window.page("jobs")
-    _open(page, f"search-{size}")
-    _settle()
+    open_board(page, f"search-{size}")
+    settle()
     detail, samples = page.detail, [_sample(opened, 0)]
     table, history = detail.table, detail.views.history
     detail.views.tabs.setCurrentIndex(1)
-    _settle()
+    settle()
     for act in (
         lambda number: table.view.sortByColumn(2 + number % 3, _order(number)),
         lambda number: table.search.setText("learning_rate=0.0" if number % 2 else ""),
         lambda number: table.hovered.emit(names[(number * 7) % size]),
         lambda number: history._on_moved(_somewhere(history, number)),
+        lambda number: detail.select(names[(number * 11) % size]),
+        lambda number: detail.views.tabs.setCurrentIndex((2, 3, 0, 1)[number % 4]),
     ):
         samples.append(Sample(tuple(_timed(lambda number=number, act=act: act(number)) for number in range(RUNS))))
     table.search.setText("")
     worst = max(sample.median for sample in samples)
     return (f"{size:,}", *samples, "met" if worst * 1000 < REACH_MS else "NOT MET")
-
-
-def _open(page: Any, name: str) -> None:
-    """Choose a job and run the event loop until its trials are there."""
-    from PySide6.QtCore import QEventLoop
-
-    if page.watch.name == name:
-        return
-    loop = QEventLoop()
-    page.watch.loaded.connect(loop.quit)
-    page.show_job(name)
-    loop.exec()
-    page.watch.loaded.disconnect(loop.quit)
 
 
 def _order(number: int) -> Any:
@@ -185,21 +187,8 @@ def _timed(act: Callable[[], object]) -> float:
     """Seconds until it is done and painted."""
     began = time.perf_counter()
     act()
-    _paint()
+    paint()
     return time.perf_counter() - began
-
-
-def _paint() -> None:
-    from PySide6.QtWidgets import QApplication
-
-    for _ in range(3):  # what was posted, what that posted, and its paint
-        QApplication.processEvents()
-
-
-def _settle() -> None:
-    """Let timers that draw a little later have their turn."""
-    ends = time.monotonic() + 0.4
-    wait_for(lambda: time.monotonic() > ends)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,33 @@ def wait_for(condition: Callable[[], bool]) -> None:
             raise TimeoutError("The window did not get there in time.")
 
 
+def open_board(page: Any, name: str) -> None:
+    """Choose a job and run the event loop until its trials are there."""
+    from PySide6.QtCore import QEventLoop
+
+    if page.watch.name == name:
+        return
+    loop = QEventLoop()
+    page.watch.loaded.connect(loop.quit)
+    page.show_job(name)
+    loop.exec()
+    page.watch.loaded.disconnect(loop.quit)
+
+
+def paint() -> None:
+    """Let the event loop do what there is to do, painting included."""
+    from PySide6.QtWidgets import QApplication
+
+    for _ in range(3):  # what was posted, what that posted, and its paint
+        QApplication.processEvents()
+
+
+def settle() -> None:
+    """Let timers that draw a little later have their turn."""
+    ends = time.monotonic() + 0.4
+    wait_for(lambda: time.monotonic() > ends)
+
+
 def training_spec(name: str, **hyperparameters: str) -> TrainingSpec:
     """A job over frozen features."""
     return TrainingSpec(
