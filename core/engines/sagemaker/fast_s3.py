@@ -126,8 +126,9 @@ class FastS3:
                 on_body=lambda chunk, parts=parts, **_: parts.append(bytes(chunk)),
             )
             page = ElementTree.fromstring(b"".join(parts))
-            keys = [item.text or "" for item in page.iterfind("{*}Contents/{*}Key")]
-            found.update(map(unquote_plus, keys) if page.findtext("{*}EncodingType") == "url" else keys)
+            keys = [item.text or "" for item in page.iter(f"{page.tag.partition('ListBucketResult')[0]}Key")]
+            encoded = page.findtext("{*}EncodingType") == "url"
+            found.update(unquote_plus(key) if encoded and ("%" in key or "+" in key) else key for key in keys)
             query["continuation-token"] = page.findtext("{*}NextContinuationToken", "")
             if not query["continuation-token"]:
                 return found
