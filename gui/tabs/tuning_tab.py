@@ -180,6 +180,7 @@ class TuningTab(QWidget):
         self.launching.ended.connect(self.refresh)
         managed = self.resources.managed
         self.launching.refusal_known.connect(managed.show_refusal)
+        self.launching.refusal_known.connect(lambda _why: self.refresh())
         managed.reset_asked.connect(lambda: self.launching.look_at_refusal(forget=True))
         shortcut = QShortcut(START_KEY, self, self.start)
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)

@@ -42,7 +42,7 @@ class ManagedForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._managed = ManagedDebugger()
-        self._tuning, self._refusal = False, ""
+        self._wanted, self._tuning, self._refusal = False, False, ""
         self.check = QCheckBox("AWS's Debugger and ProfilerReport")
         self.check.setToolTip("AWS evaluates its own rules beside Sagehound's, in accounts that have them")
         self.rules = button("AWS's rules…", kind="link", tip="Which of AWS's rules run, and with which parameters")
@@ -53,7 +53,7 @@ class ManagedForm(QWidget):
         box.setSpacing(2)
         box.addLayout(row(self.check, None, self.again, self.rules))
         box.addWidget(self._why)
-        self.check.toggled.connect(lambda _on: self.changed.emit())
+        self.check.toggled.connect(self._on_toggled)
         self.rules.clicked.connect(self._choose)
         self.again.clicked.connect(self.reset_asked)
         self._show_state()
@@ -61,12 +61,12 @@ class ManagedForm(QWidget):
     @property
     def value(self) -> ManagedDebugger | None:
         """What a job is to have; None: nothing of AWS's Debugger, or it cannot be had."""
-        return self.chosen if self.check.isEnabled() else None
+        return None if self.why else self.chosen
 
     @property
     def chosen(self) -> ManagedDebugger | None:
         """What the user wants where it can be had."""
-        return self._managed if self.check.isChecked() else None
+        return self._managed if self._wanted else None
 
     @property
     def why(self) -> str:
@@ -75,10 +75,8 @@ class ManagedForm(QWidget):
 
     def show_managed(self, managed: ManagedDebugger | None) -> None:
         """Show a choice; None switches it off and keeps the rules."""
-        self._managed = managed or self._managed
-        blocked = self.check.blockSignals(True)
-        self.check.setChecked(managed is not None)
-        self.check.blockSignals(blocked)
+        self._managed, self._wanted = managed or self._managed, managed is not None
+        self._show_state()
 
     def show_tuning(self, tuning: bool) -> None:
         """A tuning job or a single one is set up."""
@@ -90,7 +88,14 @@ class ManagedForm(QWidget):
         self._refusal = sentence
         self._show_state()
 
+    def _on_toggled(self, on: bool) -> None:
+        self._wanted = on
+        self.changed.emit()
+
     def _show_state(self) -> None:
+        blocked = self.check.blockSignals(True)
+        self.check.setChecked(self._wanted and not self.why)
+        self.check.blockSignals(blocked)
         self.check.setEnabled(not self.why)
         self.rules.setVisible(not self.why)
         self.again.setVisible(bool(self._refusal) and not self._tuning)
@@ -105,8 +110,7 @@ class ManagedForm(QWidget):
         dialog.open()
 
     def _take(self, managed: ManagedDebugger) -> None:
-        self._managed = managed
-        self.check.setChecked(True)
+        self.show_managed(managed)
         self.changed.emit()
 
 
@@ -123,6 +127,7 @@ class ManagedDialog(QDialog):
         self.list = QListWidget()
         self.list.setAccessibleName("AWS's rules")
         self.list.setFrameShape(QFrame.Shape.NoFrame)
+        self.list.setSpacing(3)
         for rule in AWS_RULES:
             item = QListWidgetItem(rule, self.list)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)

@@ -66,14 +66,14 @@ def test_the_main_job_on_aws(paths, bridge, theme, qtbot, drop, dataset, bucket,
     tuning.ranges.set_drafts([rate, RangeDraft.fixed("num_epochs", "3"), RangeDraft.fixed("batch_size", "6")])
     tuning.search_form.max_jobs.setValue(2)
     tuning.resources.limit.setValue(5)
-    qtbot.waitUntil(lambda: "each of 2 jobs" in tuning.cost.rows().get("At most", ""), timeout=LONG)
+    qtbot.waitUntil(lambda: "each of 3 jobs" in tuning.cost.rows().get("At most", ""), timeout=LONG)
     assert tuning.cost.rows()["Per hour"] == "$0.23 each instance"
     assert "Features once" in tuning.cost.rows()
     qtbot.waitUntil(tuning.card.start.isEnabled, timeout=LONG)
     press(qtbot, tuning.card.start)
     qtbot.waitUntil(lambda: bool(window.findChildren(Decision)), timeout=LONG)
     (asked,) = window.findChildren(Decision)
-    assert asked.buttons["start"].text() == "Start, at most $0.46"
+    assert asked.buttons["start"].text() == "Start, at most $0.69"
     assert not cloud.asked("CreateTrainingJob")
     press(qtbot, asked.buttons["start"])
     qtbot.waitUntil(lambda: window.shown == "jobs", timeout=LONG)

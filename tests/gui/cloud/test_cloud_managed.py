@@ -69,6 +69,7 @@ def test_it_is_chosen_remembered_and_off_where_it_cannot_be(form, qtbot, tmp_pat
     again.managed.show_refusal("AWS refused it.")
     assert again.managed.value is None
     assert not again.managed.check.isEnabled()
+    assert not again.managed.check.isChecked()
     assert again.managed.check.accessibleDescription() == "AWS refused it."
     managed.show_tuning(False)
     with pytest.raises(SpecError, match="wait for tensors in vain"):
