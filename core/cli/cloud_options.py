@@ -77,6 +77,7 @@ def add_cloud_commands(
 ) -> None:
     """The commands that only make sense with an AWS account."""
     upload = command("upload", "upload a dataset to S3: only what is new, each object checked")
+    upload.epilog = "Ctrl-Z pauses, `fg` goes on; after Ctrl-C or a crash the same command goes on where it was."
     upload.add_argument("dataset", help="a folder of labelled pictures, or `sample`")
     upload.add_argument("destination", metavar="s3://BUCKET/PREFIX", help="its version is put below this")
     add_split(upload)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from core.jobs.specs import Spec, Strategy, TrainingSpec, TuningSpec
 from core.tuning.convergence import MIN_TRIALS
+from core.tuning.modes import choices, over_features
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
 from core.tuning.search import MIN_CURVES, longest_training
 
 TRIALS_PER_RANGE = 3
+_GPU = re.compile(r"ml\.[gp]\d")
 _SCALES_BY_FACTORS = ("learning_rate", "weight_decay")
 
 Counts = Mapping[str, Mapping[str, int]]
@@ -35,6 +38,7 @@ def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[Caution, ..
             found += _of_cores(spec, cores)
         for item in spec.ranges:
             found += _of_scale(item)
+    found += _of_machines(spec)
     if counts is not None:
         found += _of_data(spec, counts)
     return tuple(found)
@@ -90,6 +94,16 @@ def _of_cores(spec: TuningSpec, cores: int) -> Iterator[Caution]:
             "max_parallel_jobs",
             f"{parallel} trials at once share {cores} {'core' if cores == 1 else 'cores'}, which makes none faster.",
             f"Take {cores}.",
+        )
+
+
+def _of_machines(spec: Spec) -> Iterator[Caution]:
+    cloud = (spec.training if isinstance(spec, TuningSpec) else spec).cloud
+    if cloud is not None and _GPU.match(cloud.instance_type) and all(map(over_features, choices(spec))):
+        yield Caution(
+            "instance_type",
+            f"A head over frozen features makes no use of the GPU of {cloud.instance_type}.",
+            "Take a small CPU type, for instance ml.m5.xlarge.",
         )
 
 

@@ -61,7 +61,7 @@ class ResourcesForm(Card):
         self.wait.setRange(0.0, 240.0)
         self.wait.setDecimals(1)
         self.wait.setSuffix(" h")
-        self.wait.setSpecialValueText("Twice the longest run")
+        self.wait.setSpecialValueText("Twice the run")
         for spin in (self.hours, self.volume, self.limit, self.count, self.wait):
             spin.setFixedHeight(self.instance.sizeHint().height())
         self.spot = QCheckBox("Spot instances")
@@ -88,7 +88,7 @@ class ResourcesForm(Card):
         line.setStretch(0, 1)
         for at, field in enumerate(self.fields.values()):
             line.setAlignment(field, Qt.AlignmentFlag.AlignTop)
-            field.setMinimumWidth(150 if at == 0 else 76)
+            field.setMinimumWidth(140 if at == 0 else 70)
         self.body.addLayout(line)
         self.body.addLayout(row(self.spot, self.fields["max_wait_s"], None, self.more))
         self.managed = ManagedForm()

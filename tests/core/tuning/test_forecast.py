@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from core.jobs.specs import MetricDefinition, Strategy, TrainingSpec, TuningSpec
+from core.jobs.specs import CloudResources, MetricDefinition, Strategy, TrainingSpec, TuningSpec
 from core.tuning.forecast import FIRST_ESTIMATES, START_UP_S, forecast, forecast_from, trial_speeds
 from core.tuning.presets import PRESETS
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
@@ -179,3 +179,16 @@ def test_the_notebook_preset_is_the_notebooks_search():
     assert notebook.hyperparameters["head"] == "linear_dropout_batchnorm"
     assert (notebook.objective.metric, notebook.objective.maximize) == ("Average loss", False)
     assert {m.name: m.regex for m in notebook.metrics}["Average loss"] == r"Average loss: ([0-9\.]+)"
+
+
+def test_what_is_said_of_machines_on_sagemaker():
+    def on(instance_type: str, **hyperparameters: str) -> TuningSpec:
+        spec = tuning(max_parallel_jobs=8, hyperparameters={"batch_size": "8", **hyperparameters})
+        return dataclasses.replace(
+            spec, training=dataclasses.replace(spec.training, cloud=CloudResources(instance_type))
+        )
+
+    assert "max_parallel_jobs" in fields(tuning(max_parallel_jobs=8))
+    assert fields(on("ml.m5.xlarge")) == []  # each trial has a machine of its own
+    assert fields(on("ml.g5.xlarge")) == ["instance_type"]
+    assert fields(on("ml.g5.xlarge", mode="fine_tune")) == []

@@ -93,6 +93,31 @@ def test_upload_says_what_it_did_and_survives_a_lost_connection(account, sagehou
     sagehound("upload", pictures, "somewhere", status=2)
 
 
+def test_what_ends_a_search_and_what_encrypts_it_reach_aws(account, sagehound, pictures, cloud, aws):
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    sagehound(
+        *("tune", pictures, "--engine", "sagemaker", "--bucket", account, "--role", "Cli", "--mode", "fine_tune"),
+        *("--name", "search", "--max-jobs", 1, "--no-debugger", "--detach", "--instance-count", 2, "--kms-key", key),
+        *("--encrypt-traffic", "--spot", "--max-wait", 90_000, "--target", 0.0, "--patience", 3, "--until-converged"),
+        *("--max-search-time", 600, "--tag", "team=pets"),
+    )
+    (request,) = cloud.asked("CreateHyperParameterTuningJob")
+    config, definition = request["HyperParameterTuningJobConfig"], request["TrainingJobDefinition"]
+    assert set(config["TuningJobCompletionCriteria"]) == {
+        *("TargetObjectiveMetricValue", "BestObjectiveNotImproving", "ConvergenceDetected")
+    }
+    assert config["ResourceLimits"]["MaxRuntimeInSeconds"] == 600
+    assert definition["ResourceConfig"]["InstanceCount"] == 2
+    assert definition["ResourceConfig"]["VolumeKmsKeyId"] == definition["OutputDataConfig"]["KmsKeyId"] == key
+    assert definition["EnableInterContainerTrafficEncryption"] is True
+    assert definition["StoppingCondition"]["MaxWaitTimeInSeconds"] == 90_000
+    shown, _ = sagehound("show", "search")
+    assert (shown["differences"], shown["cost"]["final"]) == ([], False)
+    arguments = ("train", pictures, "--engine", "sagemaker", "--instance-count", 2)
+    assert "trains on one instance" in sagehound(*arguments, status=1)[1]
+    assert "--max-wait is for spot" in sagehound(*arguments, "--max-wait", 5, status=2)[1]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
 def test_an_upload_that_ends_midway_goes_on_with_the_same_command(account, sagehound, pictures, cloud, aws, ending):

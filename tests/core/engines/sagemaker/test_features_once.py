@@ -57,6 +57,7 @@ def test_a_search_computes_its_features_once_and_the_next_one_not_at_all(engine,
     assert names == ["search-features"]
     request = cloud.asked("CreateHyperParameterTuningJob")[0]["TrainingJobDefinition"]
     assert [channel["ChannelName"] for channel in request["InputDataConfig"]] == ["features"]
+    assert engine.differences("search") == ()
     assert any("features 32/32" in line for line in engine.read_log("search").lines)
 
     debugged = DebuggerConfig()
