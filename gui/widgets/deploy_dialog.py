@@ -79,7 +79,7 @@ class DeployDialog(QDialog):
         rehearsal.body.addLayout(line)
         rehearsal.add(self.progress)
         rehearsal.add(self.outcome)
-        box = QVBoxLayout(self)
+        self._box = box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
         box.addWidget(label(f"Deploy {self._job}", "card", wrap=True))
@@ -103,7 +103,7 @@ class DeployDialog(QDialog):
         """Grow with what is said; Qt does not by itself where sentences are wrapped."""
         handled = super().event(event)
         if event.type() == QEvent.Type.LayoutRequest:
-            needed = self.layout().totalHeightForWidth(self.width())
+            needed = self._box.totalHeightForWidth(self.width())
             if self.height() < needed:
                 self.resize(self.width(), min(needed, self.screen().availableGeometry().height()))
         return handled
