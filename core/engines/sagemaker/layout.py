@@ -5,6 +5,7 @@
 <prefix>/weights/<sha256>/<file>                       pretrained weights, a channel
 <prefix>/code/<sha256>/sourcedir.tar.gz                training_scripts
 <prefix>/jobs/<job>/output/model.tar.gz                as SageMaker writes it
+<prefix>/models/<job>/<sha256>/model.tar.gz            of a job that ran on this machine, once it is deployed
 <prefix>/checkpoints/<job>/<training job>/             synced while a job runs: checkpoint, tensors, profiler files
 """
 
