@@ -13,10 +13,11 @@ from core.cli.console import Console
 from core.cli.data import open_dataset
 from core.cli.jobs import job_json, job_text
 from core.cli.managed import launched, managed_from, say_open_rules
+from core.cli.watching import debugger_config
 from core.errors import UsageError
 from core.jobs.names import unique_name
 from core.jobs.records import Job, TrainingJob, TuningJob
-from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
+from core.jobs.specs import MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress
@@ -198,7 +199,7 @@ def training_spec(options: argparse.Namespace, preset: Preset | None = None) -> 
         hyperparameters=hyperparameters,
         metrics=tuple(metrics.values()),
         objective=objective,
-        debugger=DebuggerConfig(enabled=not options.no_debugger, profiler=not options.no_debugger),
+        debugger=debugger_config(options, hyperparameters),
     )
 
 

@@ -18,6 +18,7 @@ from core.cli.cloud_options import (
     add_resource_options,
 )
 from core.cli.console import Console
+from core.cli.watching import add_debugger_options
 from core.errors import Cancelled, UsageError, UserFacingError
 from core.paths import AppPaths
 
@@ -143,10 +144,10 @@ def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
             help="one more metric definition; its first group is the value",
         )
         parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of search and training (default 0)")
-        parser.add_argument("--no-debugger", action="store_true", help="train without hook, rules and profiler")
         parser.add_argument("--detach", action="store_true", help="return at once; the job goes on")
         if name == "tune":
             _add_search_options(parser)
+        add_debugger_options(parser)
         add_connection_options(parser)
         add_resource_options(parser)
         if name == "train":

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from core.errors import SpecError
 from core.jobs.specs import DebuggerConfig
 from training_scripts.debugger.defaults import chosen_rules, default_rules
-from training_scripts.debugger.rules import OURS, RULES, Parameter, check_parameters, parameters_of
+from training_scripts.debugger.rules import ALIASES, OURS, RULES, Parameter, check_parameters, parameters_of
 from training_scripts.debugger.runner import ACTIONS
 from training_scripts.debugger.settings import COLLECTIONS, VARIABLE, Settings
 
 __all__ = [
     "ACTIONS",
+    "ALIASES",
     "COLLECTIONS",
     "OURS",
     "Parameter",
@@ -46,6 +47,8 @@ def rules_for(config: DebuggerConfig, hyperparameters: Mapping[str, str]) -> dic
 def check(config: DebuggerConfig) -> None:
     """Raise `SpecError` unless every rule, parameter, action and interval can be had; `field` is the one at fault."""
     for name, parameters in config.rules.items():
+        if name not in RULES and name not in ALIASES:
+            raise SpecError(f"There is no rule {name}.", fix=f"Choose one of {', '.join(RULES)}.", field=name)
         try:
             check_parameters(name, parameters)
         except ValueError as error:

@@ -230,10 +230,10 @@ class NotANumber(HealthRule):
 class LearningRateTooHigh(HealthRule):
     """Fires when the training loss climbs or oscillates; says which learning rate to try instead. Ours.
 
-    Climbs: the median of the last `patience` saved batch losses exceeds `climb_factor` times the first one, which a
-    guessing network has. Oscillates: of the last `window` saved batch losses at least 60 % turn direction, their mean
-    is above three quarters of the first, and 80 % of them span more than half of it. A healthy loss scatters as much
-    only after it has come down.
+    Climbs: the median of the last `patience` saved batch losses, or the mean of an epoch, exceeds `climb_factor` times
+    the first batch loss, which a guessing network has. Oscillates: of the last `window` saved batch losses at least
+    60 % turn direction, their mean is above three quarters of the first, and 80 % of them span more than half of it. A
+    healthy loss scatters as much only after it has come down.
     """
 
     meaning: ClassVar[str] = "The steps are too long: the training jumps over good weights and gets worse."
@@ -251,6 +251,8 @@ class LearningRateTooHigh(HealthRule):
         """See the class."""
         if self.has(HYPERPARAMETER_LEARNING_RATE, step):
             self._rate = self.scalar(HYPERPARAMETER_LEARNING_RATE, step)
+        if self.has(TRAIN_LOSS, step):
+            return self._epoch_climbed(step, self.scalar(TRAIN_LOSS, step))
         loss = self.batch_loss(step) if self.trains(step) else None
         if loss is None or not math.isfinite(loss):
             return False
@@ -266,6 +268,14 @@ class LearningRateTooHigh(HealthRule):
             self._advise(1.0)
             return self.found(f"The loss jumps between {min(self._recent):.4g} and {max(self._recent):.4g}.")
         return False
+
+    def _epoch_climbed(self, step: int, mean: float) -> bool:
+        """Between two saved batches there may have been many that are not; the epoch's mean has them all."""
+        if self._first is None or not math.isfinite(mean) or mean <= self.climb_factor * self._first:
+            return False
+        self.note(step, mean, self.climb_factor * self._first)
+        self._advise(mean / self._first)
+        return self.found(f"The loss climbed from {self._first:.4g} to {mean:.4g}, the mean of an epoch.")
 
     def _oscillates(self) -> bool:
         assert self._first is not None

@@ -62,7 +62,7 @@ def test_rules_of_a_job():
 @pytest.mark.parametrize(
     ("config", "field", "part"),
     [
-        (DebuggerConfig(rules={"NoRule": {}}), "NoRule", "there is no rule NoRule"),
+        (DebuggerConfig(rules={"NoRule": {}}), "NoRule", "There is no rule NoRule. Choose one of Vanishing"),
         (DebuggerConfig(rules={"Overfit": {"patience": "x"}}), "Overfit", "patience must be a number"),
         (DebuggerConfig(actions={"Overfit": "shout"}), "Overfit", "Actions are none, notify, stop"),
         (DebuggerConfig(save_interval=0), "save_interval", "at least 1 step"),

@@ -12,7 +12,7 @@ def test_outcomes_of_many_jobs_come_as_lines(tmp_path):
     for job in ("high", "good"):
         watcher.watch(job, tmp_path / job / "output")
         watcher.ended(tmp_path / job / "output")
-    lines = watcher.new_lines() + watcher.close(30)
+    lines = watcher.new_lines() + watcher.close(120)
     outcomes = [json.loads(line.removeprefix("sagehound-rule ")) for line in lines]
     found = {(outcome["job"], outcome["rule"]) for outcome in outcomes if outcome["status"] == "IssuesFound"}
     assert ("high", "LearningRateTooHigh") in found
