@@ -255,10 +255,28 @@ TABLE: tuple[Failure, ...] = (
         ("ModelError",),
         r"",
         "The model's code at the endpoint raised an error.",
-        "See the endpoint's log; is the picture one that can be read?",
+        "See the endpoint's log in the list of endpoints, or with `sagehound endpoints NAME`.",
     ),
     Failure(
         ("413", "RequestEntityTooLarge"), r"", "The picture is larger than the endpoint takes.", "Send a smaller one."
+    ),
+    Failure(
+        ("MaxRuntimeExceeded",),
+        r"",
+        "It was stopped at its longest run time; what it had saved until then is kept.",
+        "Allow it more time, or take fewer epochs or a faster instance type.",
+    ),
+    Failure(
+        ("MaxWaitTimeExceeded",),
+        r"",
+        "It was given up at its longest wait: AWS had no spare machine for it in time.",
+        "Allow a longer wait, or take on-demand machines or another instance type.",
+    ),
+    Failure(
+        ("Interrupted",),
+        r"",
+        "AWS took the spare machine back, and had no other one for it.",
+        "Start it again, or take on-demand machines.",
     ),
     Failure(
         (),
@@ -286,6 +304,12 @@ def explain_reason(reason: str) -> str:
     if row is None or not reason:
         return reason
     return f"{_sentence(reason)} {_fill(row.meaning, groups)} {_fill(row.fix, groups)}"
+
+
+def explain_stop(secondary_status: str) -> str:
+    """Why a job was stopped that nobody had asked to stop, by its secondary status; "" where that says nothing."""
+    row = next((row for row in TABLE if secondary_status in row.codes), None)
+    return f"{row.meaning} {row.fix}" if row is not None else ""
 
 
 def find(code: str, message: str) -> tuple[Failure | None, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from typing import Any
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.eligibility import ManagedRefused
 from core.engines.sagemaker.evaluations import Evaluations
-from core.engines.sagemaker.failures import code_of, explain_reason
+from core.engines.sagemaker.failures import code_of, explain_reason, explain_stop
 from core.engines.sagemaker.follower import Follower, is_long_ago, seconds_of, status_of
 from core.engines.sagemaker.launcher import Launcher
 from core.engines.sagemaker.layout import split_uri
@@ -201,6 +201,8 @@ class Tracker:
         objective = record.objective if record.objective is not None else values.get(follower.spec.objective.metric)
         secondary = str(description.get("SecondaryStatus", "")) or str(status)
         reason = follower.reason(description)
+        if status is JobStatus.STOPPED and not reason:
+            reason = explain_stop(secondary)
         if status is JobStatus.COMPLETED and record.tuning_job and objective is None:
             reason = "The objective was never found: its regex matches no line of the log."
         changes: JobChanges = {"objective": objective}

@@ -103,6 +103,14 @@ def test_a_reason_that_nobody_knows_is_shown_as_it_came_with_a_link_to_the_log(b
     assert f"{page}$3FlogStreamNameFilter$3Done" in bench.engine.log_url("one"), "it had not written a line"
 
 
+def test_a_job_that_is_stopped_at_its_longest_run_time_says_so(bench):
+    spec = bench.training("one", hyperparameters={"num_epochs": "1000", "sleep": "0.05"}, max_runtime_s=1)
+    bench.engine.start(spec)
+    job = bench.finished("one")
+    assert (job.status, job.secondary_status) == (JobStatus.STOPPED, "MaxRuntimeExceeded")
+    assert "stopped at its longest run time" in job.failure_reason
+
+
 def test_a_script_that_raises_shows_its_own_error_first(bench):
     bench.engine.start(bench.training("one", hyperparameters={"fail": "raise"}))
     job = bench.finished("one")
