@@ -1,5 +1,8 @@
 """Start-up of the window: from the process's start to the first paint and to usable, against importing Qt alone.
 
+In turn with both starts napari, an image viewer in Python and Qt like this one (where it is installed), to its first
+paint.
+
 Usable: the window is painted, its first page is made and started, and the event loop answers. The floor is
 `python -c "import PySide6.QtWidgets"`. Both are counted from before the process is created; offscreen, so that no
 display server is part of it.
@@ -16,7 +19,8 @@ import time
 from statistics import median
 
 from core.paths import ROOT
-from tests.benchmarks.harness import Sample, print_table
+from tests.benchmarks.harness import Pair, Sample, print_table
+from tests.benchmarks.rivals import not_installed, python_with
 
 RUNS = 7
 REACH_S = 0.4
@@ -83,10 +87,36 @@ sys.argv = [sys.argv[1] + "/__main__.py"]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
+NAPARI = """
+import json, time
+import napari
+from napari.qt import get_qapp
+from qtpy.QtCore import QEvent, QObject, QTimer
+app = get_qapp()
+
+def painted():
+    print(json.dumps({"painted": time.time(), "cpu": time.process_time()}), flush=True)
+    app.quit()
+
+class Watch(QObject):
+    def eventFilter(self, watched, event):
+        if event.type() == QEvent.Type.Paint and watched.isWidgetType() and watched.isWindow():
+            app.removeEventFilter(self)
+            QTimer.singleShot(0, painted)
+        return False
+
+watch = Watch()
+app.installEventFilter(watch)
+viewer = napari.Viewer()
+app.exec()
+"""
+
 
 def main() -> None:
-    """Print the table."""
-    floors, paints, usables, cpu = [], [], [], []
+    """Print the tables."""
+    floors, paints, usables, cpu, whole_cpu = [], [], [], [], []
+    napari = python_with("napari")
+    theirs: list[tuple[float, float]] = []
     imported: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="sagehound-bench-") as home:
         environment = os.environ | {"SAGEHOUND_HOME": home, "QT_QPA_PLATFORM": "offscreen"}
@@ -100,6 +130,10 @@ def main() -> None:
             cpu.append(told["cpu"] - floor_cpu)
             paints.append(told["painted"] - window[0])
             usables.append(told["usable"] - window[0])
+            whole_cpu.append(told["cpu"])
+            if napari is not None:
+                began, said = _run([napari, "-c", NAPARI], environment)
+                theirs.append((said["painted"] - began, said["cpu"]))
             imported |= set(told["modules"])
     above = [paint - floor for paint, floor in zip(paints, floors, strict=True)]
     print_table(
@@ -115,7 +149,18 @@ def main() -> None:
             )
         ],
     )
+    if theirs:
+        _beside(Sample(tuple(paints)), Sample(tuple(whole_cpu)), theirs)
+    else:
+        print(not_installed("napari"))
     print(f"Imported before the first paint, of {', '.join(HEAVY)}: {', '.join(sorted(imported)) or 'none'}.\n")
+
+
+def _beside(paints: Sample, cpu: Sample, theirs: list[tuple[float, float]]) -> None:
+    their_paints, their_cpu = (Sample(values) for values in zip(*theirs, strict=True))
+    headers = ("", "Sagehound", "napari", "times faster")
+    rows = [("first paint", Pair(paints, their_paints)), ("CPU time until then", Pair(cpu, their_cpu))]
+    print_table(headers, [(what, pair.ours, pair.rival, pair.ratio) for what, pair in rows])
 
 
 def _run(command: list[str], environment: dict[str, str]):
