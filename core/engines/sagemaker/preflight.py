@@ -92,7 +92,8 @@ def _managed(answer: Answer | None, wanted: bool) -> Check:
         return Check(name, Verdict.UNKNOWN, text, "A job that asks for it finds out." if wanted else "")
     if answer.taken:
         return Check(name, Verdict.PASS, answer.sentence)
-    fix = "Start jobs without it, or let the next one ask again: `sagehound preflight --reset-aws-debugger`."
+    again = "“Ask AWS again” in the Tuning tab, or `sagehound preflight --reset-aws-debugger`"
+    fix = f"Start jobs without it, or let the next one ask again: {again}."
     return Check(name, Verdict.FAIL if wanted else Verdict.WARN, answer.sentence, fix)
 
 

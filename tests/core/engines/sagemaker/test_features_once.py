@@ -7,9 +7,10 @@ import time
 
 import pytest
 
+from core.debugger.evaluate import open_trial
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.jobs.records import RuleOutcome
-from core.jobs.specs import DebuggerConfig, Strategy, TrainingSpec, TuningSpec
+from core.jobs.specs import CloudResources, DebuggerConfig, ManagedDebugger, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.tuning.presets import DEFAULT_METRICS
 from core.tuning.ranges import CategoricalRange, ContinuousRange
@@ -61,7 +62,9 @@ def test_a_search_computes_its_features_once_and_the_next_one_not_at_all(engine,
     assert any("features 32/32" in line for line in engine.read_log("search").lines)
 
     debugged = DebuggerConfig()
-    engine.start(training(engine, manifest, "again", debugger=debugged, hyperparameters={"num_epochs": "6"}))
+    managed = CloudResources(managed=ManagedDebugger())
+    again = training(engine, manifest, "again", debugger=debugged, hyperparameters={"num_epochs": "6"}, cloud=managed)
+    engine.start(again)
     assert finished(engine, "again").status is JobStatus.COMPLETED
     assert [request["TrainingJobName"] for request in cloud.asked("CreateTrainingJob")] == ["search-features", "again"]
     outcomes = {event.rule for event in engine.events(job="again").events if isinstance(event, RuleOutcome)}
@@ -69,6 +72,11 @@ def test_a_search_computes_its_features_once_and_the_next_one_not_at_all(engine,
     folder = engine.job_folder("again")
     assert list((folder / "output" / "tensors").rglob("*.tfevents"))
     assert list((folder / "output" / "profiler").rglob("*"))
+    # AWS's own Debugger finds in its place what the job's hook saved.
+    tensors = open_trial(f"{engine.place.uri('jobs')}/again/debug-output")
+    assert tensors.steps() == open_trial(folder).steps()
+    assert tensors.tensor_names(collection="losses")
+    assert tensors.tensor_names(collection="gradients")
     assert (folder / "output" / "data" / "evaluation.json").is_file()
     bench = Workbench(paths, engine)
     bench.remember(manifest)
