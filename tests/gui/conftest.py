@@ -101,7 +101,7 @@ def bridge(qapp) -> Iterator[Bridge]:
     """A bridge that ends in time."""
     made = Bridge()
     yield made
-    assert made.close(10), "work did not end after it was cancelled"
+    assert made.close(60), "work did not end after it was cancelled"
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_nothing_is_delivered_after_cancel(bridge, qtbot):
         return "too late"
 
     handle = bridge.run(work, calls.append, calls.append, calls.append)
-    assert started.wait(5)
+    assert started.wait(60)
     handle.cancel()
     after = []
     bridge.run(lambda report, cancel: time.sleep(0.05), after.append)
@@ -55,7 +55,7 @@ def test_a_result_that_is_already_on_its_way_is_dropped_by_cancel(bridge, qtbot)
         return 1
 
     handle = bridge.run(work, calls.append)
-    assert ran.wait(5)
+    assert ran.wait(60)
     time.sleep(0.05)  # The delivery waits in the event queue now.
     handle.cancel()
     qtbot.wait(50)
@@ -148,8 +148,8 @@ def test_close_cancels_joins_and_takes_no_more(qapp, qtbot):
 
     bridge.run(work, calls.append)
     waiting = bridge.run(lambda report, cancel: calls.append("ran"), calls.append)
-    assert started.wait(5)
-    assert bridge.close(10)
+    assert started.wait(60)
+    assert bridge.close(60)
     assert waiting.cancelled
     assert not bridge.run(lambda report, cancel: calls.append("after"), calls.append).active
     qtbot.wait(50)
@@ -164,7 +164,7 @@ def test_close_says_when_work_does_not_end(qapp):
         gate.wait(10)
 
     bridge.run(work)
-    assert started.wait(5)
+    assert started.wait(60)
     assert not bridge.close(0.05)
     gate.set()
     for thread in threading.enumerate():
@@ -179,4 +179,4 @@ def test_many_results_all_arrive(qapp, qtbot, threads):
         bridge.run(lambda report, cancel, number=number: number, results.append)
     qtbot.waitUntil(lambda: len(results) == 300)
     assert sorted(results) == list(range(300))
-    assert bridge.close(10)
+    assert bridge.close(60)
