@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from core.paths import ROOT
-from tests.benchmarks.harness import print_figure, print_table
+from tests.benchmarks.harness import print_table
 from tests.benchmarks.pictures import dataset
 from training_scripts.backbones import BACKBONES
 from training_scripts.data import cores
@@ -40,7 +40,7 @@ _SPEED = re.compile(r"features (\d+)/\1 \(([\d.]+) pictures/s\)")
 
 def main() -> None:
     """Print the table."""
-    rows, figures = [], {}
+    rows = []
     with dataset(PICTURES) as pictures, tempfile.TemporaryDirectory(prefix="sagehound-bench-") as place:
         files = sorted(pictures.rglob("*.jpg"))[:: PICTURES // OURS]
         channel = _channel(Path(place) / "train", pictures, files)
@@ -53,12 +53,8 @@ def main() -> None:
                 limit = 1 / (1 / decode + 1 / compute)
                 runs.append((ours, decode, compute, ours / limit, ours / rival()))
             rows.append(_row(backbone, runs))
-            figures[f"features_per_core.{backbone}"] = median(run[0] for run in runs) / cores()
-            figures[f"notebook_per_core.{backbone}"] = median(run[0] / run[4] for run in runs) / cores()
     print(f"Pictures per second on {cores()} cores; 500 px JPEG in the page cache; {RUNS} runs in turn.\n")
     print_table(("backbone", "ours", "bare decode", "bare forward", "share of the limit", "against DataLoader"), rows)
-    for name, value in figures.items():
-        print_figure(name, value)
 
 
 def _row(backbone: str, runs: list[tuple[float, ...]]) -> tuple[str, ...]:

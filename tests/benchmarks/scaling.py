@@ -26,7 +26,7 @@ MACHINES = {10_000: 1, 1_000_000: 4, 100_000_000: 64}
 PARALLEL = {10_000: 4, 1_000_000: 10, 100_000_000: 10}
 PUT_USD, GET_USD, STORED_USD = 0.005 / 1000, 0.0004 / 1000, 0.023  # S3 Standard, us-east-1; stored per GB and month
 DOWNLOAD_BYTES = 200e6  # per second and machine, from S3 to its disk; an assumption
-NEEDED = ("features_per_core.efficientnet_lite0", "notebook_per_core.efficientnet_lite0", "head_per_second")
+NEEDED = ("features_per_core", "notebook_per_core", "head_per_core")
 
 
 @dataclass(frozen=True, slots=True)
