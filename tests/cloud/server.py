@@ -95,6 +95,8 @@ class Cloud:
         self.calls.clear()
         self.faults.clear()
         self.account.reset()
+        with self._lock:
+            self._tags.clear()
 
     def close(self) -> None:
         """End every job and the server."""

@@ -78,7 +78,9 @@ def _delete_config(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
 
 
 def _delete_endpoint(cloud: Cloud, request: Mapping[str, Any]) -> Answer:
+    arn = cloud.serving.endpoint(request["EndpointName"]).arn
     cloud.serving.delete_endpoint(request["EndpointName"])
+    cloud.untag(arn, [tag["Key"] for tag in cloud.tags_of(arn)])
     return None
 
 
