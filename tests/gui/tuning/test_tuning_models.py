@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from core.cli.launch import tuning_spec as parsed
 from core.cli.main import build_parser
 from core.errors import SpecError
+from core.jobs.records import TrainingJob, TuningJob
 from core.jobs.specs import CloudResources, DebuggerConfig, Strategy, TrainingSpec, TuningSpec
+from core.jobs.status import JobStatus
 from core.tuning.presets import NOTEBOOK, PRESETS, QUICK_LOOK, THOROUGH
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from gui.models import words
@@ -30,6 +32,7 @@ from gui.models.tuning_draft import (
     draft_from_spec,
     script_hyperparameters,
     suggestion,
+    warm_starts,
 )
 
 LEARNING_RATE = RangeDraft("learning_rate", Kind.CONTINUOUS, "1e-4", "0.05", Scaling.LOGARITHMIC)
@@ -266,6 +269,17 @@ def test_the_command_line_says_what_is_not_usual():
     assert asked.training.debugger == spec.training.debugger
     assert (options.engine, options.instance_type, options.volume_gb) == ("sagemaker", "ml.g4dn.xlarge", 50)
     assert (options.spot, options.max_wait, options.tag) == (True, 7200, ["team=vision"])
+
+
+def test_searches_on_sagemaker_learn_from_those_of_sagemaker():
+    jobs = [
+        TuningJob("here", JobStatus.COMPLETED, 1.0, best_trial="a"),
+        TuningJob("there", JobStatus.COMPLETED, 2.0, best_trial="b", engine="sagemaker"),
+        TuningJob("empty", JobStatus.FAILED, 3.0, engine="sagemaker"),
+        TrainingJob("one", JobStatus.COMPLETED, 4.0, engine="sagemaker"),
+    ]
+    assert warm_starts(jobs, on_cloud=True) == ["there"]
+    assert warm_starts(jobs, on_cloud=False) == ["here", "there"]
 
 
 def test_a_training_jobs_command_line_has_no_range():

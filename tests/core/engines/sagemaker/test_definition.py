@@ -13,6 +13,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from core.engines.sagemaker.adopt import tuning_spec
+from core.engines.sagemaker.checks import check_parents
 from core.engines.sagemaker.definition import (
     Surroundings,
     check,
@@ -34,6 +35,7 @@ from core.jobs.specs import (
     spec_from_json,
     spec_to_json,
 )
+from core.rows import new_record
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from training_scripts.artifact import extract
 
@@ -225,6 +227,18 @@ def test_what_sagemaker_cannot_do_is_refused_before_anything_is_sent(spec, field
     with pytest.raises(SpecError) as caught:
         check(spec)
     assert caught.value.field == field
+
+
+def test_a_search_cannot_learn_from_one_that_aws_does_not_know(store):
+    parents = dataclasses.replace(TUNING, warm_start=("here", "there", "unknown"))
+    earlier = {"here": "local", "there": "sagemaker"}
+    for name, engine in earlier.items():
+        spec = dataclasses.replace(TUNING, training=dataclasses.replace(TRAINING, name=name))
+        store.add_job(new_record(spec, engine), spec)
+    with pytest.raises(SpecError, match="cannot learn from here") as raised:
+        check_parents(parents, store)
+    assert raised.value.field == "warm_start"
+    check_parents(dataclasses.replace(parents, warm_start=("there", "unknown")), store)
 
 
 def test_several_instances_train_the_network_together():
