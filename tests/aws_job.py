@@ -24,7 +24,7 @@ _TENSORS = (  # in a process of its own: torch has no place in the window's
 def make_aws_job(folder: Path) -> Path:
     """Write debug-output (of a real small training), profiler-output and rule-output; returns the folder."""
     tensors = folder / "debug-output"
-    subprocess.run([sys.executable, "-c", _TENSORS, str(tensors)], cwd=ROOT, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", _TENSORS, str(tensors)], cwd=ROOT, check=True, timeout=600)
     for node in NODES:
         _write_system(folder / "profiler-output", node)
         _write_trace(folder / "profiler-output", node)

@@ -284,7 +284,7 @@ def test_heavy_libraries_are_not_imported_with_the_package() -> None:
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
         cwd=Path(__file__).resolve().parents[3],
     )

@@ -307,14 +307,19 @@ print("saved and evaluated")
 
 
 def test_hook_and_rules_need_neither_smdebug_nor_protobuf(tmp_path):
-    """AWS's current training image has no smdebug, and a protobuf that it could not use."""
+    """AWS's current training image has no smdebug, and a protobuf that it could not use.
+
+    With its very versions: `pip install --no-deps --target DIR numpy==2.4.* protobuf==6.*`, and DIR in the variable
+    SAGEHOUND_IMAGE_PACKAGES.
+    """
+    packages = os.environ.get("SAGEHOUND_IMAGE_PACKAGES", "")
     environment = {key: value for key, value in os.environ.items() if key != "SAGEHOUND_RULE_BASE"}
     done = subprocess.run(
         [sys.executable, "-c", BLOCKED, str(tmp_path)],
-        env={**environment, "PYTHONPATH": str(ROOT)},
+        env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, (packages, str(ROOT))))},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=600,
     )
     assert done.stdout.splitlines()[-1:] == ["saved and evaluated"], done.stderr[-2000:]
 
