@@ -67,7 +67,7 @@ def _sentence(measured: _Measured) -> str:
     first = max(grown["time"], key=lambda piece: grown["time"][piece])
     heaviest = max(grown["memory"], key=lambda piece: grown["memory"][piece])
     above = [piece for piece, growth in grown["time"].items() if math.log10(growth) > 1.1]
-    verdict = f"More than in proportion: {', '.join(above)}." if above else "Nothing grows more than in proportion."
+    verdict = f"More than in proportion: {', '.join(above)}." if above else "None grows more than in proportion."
     return (
         f"From 10x to 100x the work, {first} bends first: its time grows {grown['time'][first]:.1f} times ("
         + ", ".join(f"{piece} {growth:.1f}" for piece, growth in grown["time"].items() if piece != first)

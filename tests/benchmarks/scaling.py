@@ -41,7 +41,8 @@ class Way:
         return Way(self.hours + other.hours, self.machine_hours + other.machine_hours, self.usd + other.usd)
 
     def __str__(self) -> str:
-        return f"{_time(self.hours)}, {self.machine_hours:,.3g} machine-hours, ${self.usd:,.2f}"
+        machine = f"{self.machine_hours:,.0f}" if self.machine_hours >= 100 else f"{self.machine_hours:.3g}"
+        return f"{_time(self.hours)}, {machine} machine-hours, ${self.usd:,.2f}"
 
 
 def write(report: Path) -> None:
@@ -74,7 +75,7 @@ def _page(figures: dict[str, float]) -> str:
     for size in SIZES:
         machines, parallel = MACHINES[size], PARALLEL[size]
         share = size / machines
-        seconds = share / (feature * EXTRACTION[1])
+        seconds = share / (feature * EXTRACTION[1]) + share * PICTURE_BYTES / DOWNLOAD_BYTES
         extraction = jobs(machines, machines, seconds, hourly[EXTRACTION[0]])
         fetched = size * DIM * 4 / DOWNLOAD_BYTES
         trials = jobs(TRIALS, parallel, EPOCHS * size / head + fetched, hourly[TRIAL[0]])

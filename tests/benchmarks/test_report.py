@@ -32,4 +32,5 @@ def test_scaling_is_computed_from_the_figures_of_the_report(tmp_path, monkeypatc
     assert not re.search(r"\{\{|\}\}", page)
     # 1,000,000 pictures at 100 per second and core on 4 machines of 8 cores, each with a minute that is billed
     assert scaling.jobs(4, 4, 1_000_000 / 4 / 800, 0.408).usd == pytest.approx(0.17, abs=0.005)
-    assert re.search(r"\| 1,000,000 \| 4 x ml\.c5\.2xlarge \| 8 min, 0\.414 machine-hours, \$0\.17 \|", page)
+    # … and two minutes to fetch 25 GB of pictures to each
+    assert re.search(r"\| 1,000,000 \| 4 x ml\.c5\.2xlarge \| 10 min, 0\.553 machine-hours, \$0\.23 \|", page)
