@@ -255,11 +255,13 @@ def test_a_failed_job_leads_with_its_reason(tab, engine, feed, qtbot):
 def test_a_failed_trial_that_is_chosen_says_why(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=2)
     failed = make_trial("pets", 3, JobStatus.FAILED, None)
-    engine.put(dataclasses.replace(failed, failure_reason="The process was killed."))
+    engine.put(dataclasses.replace(failed, failure_reason="The process was killed.", engine="sagemaker"))
+    engine.log_url = lambda name: f"https://console/{name}"
     detail = start_jobs(tab, feed, qtbot)
     assert not detail.failure.isVisible()
     detail.select(failed.name)
     assert detail.failure._what.text() == "The process was killed."
+    qtbot.waitUntil(lambda: detail.failure.web_log.url == f"https://console/{failed.name}", timeout=5_000)
     assert "did without this trial" in detail.failure._next.text()
     assert not detail.figures.isVisible()
     assert not detail.best.predict.isVisible()  # it left no model
