@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWidget
 
 from core.engines.sagemaker.endpoints import Hosting
+from core.engines.sagemaker.preflight import preflight
 from core.errors import EngineError, UserFacingError
 from core.jobs.names import unique_name
 from core.jobs.records import TrainingJob
@@ -23,6 +25,7 @@ from gui.widgets.basics import button, label, row
 from gui.widgets.card import Card
 from gui.widgets.feedback import Banner, InlineError, ProgressRow
 from gui.widgets.hosting_form import HostingForm
+from gui.widgets.preflight_list import PreflightDialog
 
 if TYPE_CHECKING:
     from core.engines.sagemaker.rehearsal import Rehearsal
@@ -67,6 +70,7 @@ class DeployDialog(QDialog):
         self.progress, self.error = ProgressRow(), InlineError()
         self.outcome = Banner("", "done", "check-circle")
         self.outcome.set_text("")
+        self.check = button("Check the account…", kind="link", tip="Rights, role and quota; nothing is created")
         self.deploy = button("Rehearse and deploy", icon_name="rocket", kind="primary")
         self.close_button = button("Cancel", kind="ghost")
 
@@ -87,13 +91,14 @@ class DeployDialog(QDialog):
         box.addWidget(rehearsal)
         box.addWidget(self.error)
         box.addStretch(1)
-        box.addLayout(row(None, self.close_button, self.deploy))
+        box.addLayout(row(self.check, None, self.close_button, self.deploy))
 
     def _connect(self) -> None:
         self.form.changed.connect(self._refresh)
         self.form.failed.connect(self.error.show_error)
         self.picture.textChanged.connect(self._refresh)
         self.browse.clicked.connect(self._on_browse)
+        self.check.clicked.connect(self._on_check)
         self.deploy.clicked.connect(self._on_deploy)
         self.close_button.clicked.connect(self.reject)
         self.progress.cancelled.connect(self.cancel)
@@ -154,6 +159,22 @@ class DeployDialog(QDialog):
         dialog = QFileDialog(self, "A picture for the rehearsal", str(Path(self.picture.text()).parent))
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(self.picture.setText)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _on_check(self) -> None:
+        cloud = self._workbench.cloud
+        try:
+            instance = self.hosting.instance_type
+        except UserFacingError as error:
+            self.error.show_error(error)
+            return
+        if cloud is None:
+            self.error.show_error(EngineError("There is no connection to AWS.", fix="Connect first."))
+            return
+        what = f"For an endpoint on {instance}." if instance else "For a serverless endpoint, which has no such quota."
+        checks = partial(preflight, cloud.aws, cloud.place, endpoint_type=instance, jobs=False)
+        dialog = PreflightDialog(self, self._bridge, what, checks)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 

@@ -50,6 +50,7 @@ def preflight(
     parallel: int = 1,
     endpoint_type: str = "",
     eligibility: Eligibility | None = None,
+    jobs: bool = True,
 ) -> Iterator[Check]:
     """Check identity, region, role, bucket, permissions, quotas and image, one after the other; never raises.
 
@@ -58,6 +59,7 @@ def preflight(
         parallel: how many jobs at once.
         endpoint_type: an instance type to be deployed on, if any.
         eligibility: what AWS said to jobs that asked for its Debugger, if that is known.
+        jobs: whether training jobs are to run; False: only what an endpoint needs.
     """
     cloud = resources or CloudResources()
     who = _Who()
@@ -74,9 +76,12 @@ def preflight(
             yield _safely(f"Key {key}", partial(_key, aws, key))
     use = "spot training job usage" if cloud.spot else "training job usage"
     wanted = parallel * cloud.instance_count
-    yield _safely("Quota for jobs", lambda: _quota(aws, f"{cloud.instance_type} for {use}", wanted))
+    if jobs:
+        yield _safely("Quota for jobs", lambda: _quota(aws, f"{cloud.instance_type} for {use}", wanted))
     if endpoint_type:
         yield _safely("Quota for endpoints", lambda: _quota(aws, f"{endpoint_type} for endpoint usage", 1))
+    if not jobs:
+        return
     yield _safely("Container image", lambda: _image(aws, place, cloud))
     if cloud.managed is not None:
         rules = parallel * (len(cloud.managed.rules) + cloud.managed.report)

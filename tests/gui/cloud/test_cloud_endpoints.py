@@ -28,6 +28,7 @@ from gui.tabs.predict_tab import PredictTab
 from gui.widgets.deploy_dialog import DeployDialog
 from gui.widgets.endpoint_list import EndpointsDialog
 from gui.widgets.model_chooser import ENDPOINT
+from gui.widgets.preflight_list import PreflightDialog
 from training_scripts.artifact import package
 
 LEFT = Qt.MouseButton.LeftButton
@@ -101,6 +102,11 @@ def test_from_a_job_to_an_endpoint_and_back(deployable, parent, bridge, qtbot, t
     qtbot.waitUntil(lambda: "$2.76 a day" in form.price.text(), timeout=20_000)
     assert dialog.deploy.text() == "Rehearse and deploy, $0.12 an hour"
     form.name.setText("colours-live")
+    qtbot.mouseClick(dialog.check, LEFT)
+    checked = dialog.findChild(PreflightDialog)
+    names = lambda: {item.name for item in checked.list.checks}  # noqa: E731
+    qtbot.waitUntil(lambda: "Quota “ml.m5.large for endpoint usage”" in names(), timeout=30_000)
+    checked.accept()
     with qtbot.waitSignal(dialog.deployed, timeout=60_000):
         qtbot.mouseClick(dialog.deploy, LEFT)
     assert dialog.outcome.isVisible()

@@ -79,6 +79,13 @@ def test_quotas_are_compared_with_what_is_asked(aws, place, cloud):
     assert rare["Quota “ml.p99.xlarge for training job usage”"].verdict is Verdict.UNKNOWN
 
 
+def test_an_endpoint_needs_nothing_of_a_jobs_quota(aws, place, cloud):
+    cloud.account.quotas["ml.m5.large for endpoint usage"] = 0
+    found = checked(aws, place, endpoint_type="ml.m5.large", jobs=False)
+    assert found["Quota “ml.m5.large for endpoint usage”"].verdict is Verdict.FAIL
+    assert not {QUOTA, "Container image", "AWS Debugger"} & set(found)
+
+
 def test_keys_are_looked_at(aws, place):
     kms = aws.client("kms")
     good = kms.create_key()["KeyMetadata"]["KeyId"]
