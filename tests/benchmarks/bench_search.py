@@ -7,7 +7,8 @@ these are the losses that the notebook would reach. They are compared with those
 the same head, learning rate and order of pictures.
 
 ResNet-18's ImageNet weights would have to be fetched, so its weights are untrained, with batch norm's statistics taken
-from the pictures: as much work as with trained ones. Lite0's are the bundled ones.
+from the pictures: as much work as with trained ones. Lite0's are the bundled ones. Where the processor has bfloat16 our
+features of ResNet-18 are made in it, so that its losses differ a little more from the notebook's than Lite0's.
 """
 
 from __future__ import annotations
