@@ -65,14 +65,18 @@ class FastS3:
         self._signed_with: Any = None
         self._signing: Any = None
 
-    @staticmethod
-    def usable() -> bool:
-        """Whether the CRT is there and reaches AWS as botocore would: it does not know every system's proxies."""
+    @classmethod
+    def open(cls, session: Any, client: Any, bucket: str) -> FastS3 | None:
+        """None where the CRT is missing or would not reach AWS as botocore does.
+
+        It does not know every system's proxies, and takes no bundle of certificates with anything else in it.
+        """
+        if getproxies().keys() & {"http", "https", "all"}:
+            return None
         try:
-            import awscrt.s3  # noqa: F401
-        except ImportError:
-            return False
-        return not getproxies().keys() & {"http", "https", "all"}
+            return cls(session, client, bucket)
+        except (ImportError, RuntimeError):
+            return None
 
     def put(self, key: str, sha256: str, body: bytes | Path, size: int, **arguments: Any) -> None:
         """Send one object; S3 compares it with the SHA-256 (hex). Files over MULTIPART_BYTES go in parts.

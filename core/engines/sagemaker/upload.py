@@ -132,8 +132,8 @@ class _Upload:
     def run(self, session: Any, threads: int) -> UploadResult:
         self._report(Progress(0, None, "Comparing with what is in S3"))
         with translated("The dataset could not be uploaded."):
-            if session is not None and FastS3.usable():
-                self._fast = FastS3(session, self._client, self._bucket)
+            if session is not None:
+                self._fast = FastS3.open(session, self._client, self._bucket)
             self._index = self._load_index()
             self._there = self._listing()
             keys = {split: channel_keys(self._manifest, split) for split in self._manifest.splits}
