@@ -9,8 +9,8 @@ the same head, learning rate and order of pictures.
 ResNet-18's ImageNet weights would have to be fetched, so its weights are untrained, with batch norm's statistics taken
 from the pictures: as much work as with trained ones. Lite0's are the bundled ones. Where the processor has bfloat16 our
 features of ResNet-18 are made in it. Its learning rates end at 3e-3: over an untrained network's features, which are
-large, the loss leaps up in the first steps at 1e-2, and from there any rounding leads elsewhere (torch against torch
-with another resize too).
+large, the loss leaps up in the first steps at 1e-2, and from there any rounding leads elsewhere (in float32 with
+another resize, too).
 """
 
 from __future__ import annotations
