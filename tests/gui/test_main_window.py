@@ -211,7 +211,9 @@ def test_the_other_pages_are_imported_in_a_thread(window, qtbot):
     from PySide6.QtCore import QObject, QThread
 
     here = QThread.currentThread()
-    objects = [found for found in gc.get_objects() if isinstance(found, QObject) and shiboken6.isValid(found)]
+    # By its type: `isinstance` asks an object for its class, and some of torch's warn when they are asked anything.
+    found = [item for item in gc.get_objects() if issubclass(type(item), QObject)]
+    objects = [item for item in found if shiboken6.isValid(item)]
     assert objects
     assert [found for found in objects if found.thread() != here] == []
 
