@@ -19,7 +19,11 @@ pytest_plugins = ["tests.cloud.fixtures"]
 
 
 def pytest_configure() -> None:
-    """A suite that is started in the background ignores Ctrl-C, and so would every process that a test starts."""
+    """Windows that nobody sees, also without a display; and processes that hear Ctrl-C.
+
+    A suite that is started in the background ignores Ctrl-C, and so would every process that a test starts.
+    """
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

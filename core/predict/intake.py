@@ -42,6 +42,14 @@ class Intake:
     refused: tuple[PictureError, ...]
     ignored: int = 0
 
+    @property
+    def error(self) -> PictureError | None:
+        """One error for all that was refused: the first in full, and how many more there are."""
+        if len(self.refused) < 2:
+            return self.refused[0] if self.refused else None
+        first = self.refused[0]
+        return PictureError(first.what, f"{len(self.refused) - 1:,} more items gave no picture either.", first.fix)
+
 
 def gather(items: Sequence[Item], report: Report = ignore_progress, cancel: CancelToken | None = None) -> Intake:
     """Find the pictures in `items`: folders recursively by suffix, files and bytes as they are.

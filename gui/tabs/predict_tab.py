@@ -58,6 +58,7 @@ class PredictTab(QWidget):
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
         super().__init__()
         self._workbench, self._bridge, self._feed = workbench, bridge, feed
+        self._taken: Sequence[NamedPicture] = ()
         self._shown: NamedPicture | None = None
         self._from_table = False
         self.error = InlineError()
@@ -84,6 +85,7 @@ class PredictTab(QWidget):
         """Classify what was dropped, pasted or opened; what was under way before is cancelled."""
         self.cancel()
         self.error.clear()
+        self._taken = ()
         if not items:
             self._show_error(PictureError("There is no picture in that.", fix="Drop, paste or open a picture."))
             return
@@ -154,7 +156,7 @@ class PredictTab(QWidget):
         self.answer.back_asked.connect(lambda: self.pages.setCurrentWidget(self.table))
         self.table.opened.connect(self._on_row_opened)
         self.table.export_asked.connect(self.export)
-        self.recent.picture_chosen.connect(self._classify_one)
+        self.recent.picture_chosen.connect(self._on_recent_chosen)
         for page in (self.drop, self.nothing, self.answer, self.table):
             self.pages.addWidget(page)
         box = page_layout(self)
@@ -196,8 +198,9 @@ class PredictTab(QWidget):
     def _on_model_chosen(self, job: str) -> None:
         self.error.clear()
         self.session.load(job)
-        if self._shown is not None and self.pages.currentWidget() is self.answer and not self._from_table:
-            self._classify_one(self._shown)
+        # What is on the page is the chosen model's answer, also where the one before could not give any.
+        if self._taken:
+            self._classify(self._taken)
 
     def _on_loaded(self, model: LoadedModel) -> None:
         classes = [f"{len(model.classes)} classes"] if model.classes else []
@@ -212,16 +215,24 @@ class PredictTab(QWidget):
 
     def _on_gathered(self, intake: Intake) -> None:
         self._end_progress()
-        if intake.refused:
-            self._show_error(_together(intake.refused))
-        if len(intake.pictures) == 1:
-            self._classify_one(intake.pictures[0])
-        elif intake.pictures:
-            self._classify_many(intake.pictures)
+        if intake.error is not None:
+            self._show_error(intake.error)
+        if intake.pictures:
+            self._classify(intake.pictures)
+
+    def _on_recent_chosen(self, picture: NamedPicture) -> None:
+        self.error.clear()
+        self._classify([picture])
+
+    def _classify(self, pictures: Sequence[NamedPicture]) -> None:
+        self._taken = pictures
+        if self._has_model():
+            if len(pictures) == 1:
+                self._classify_one(pictures[0])
+            else:
+                self._classify_many(pictures)
 
     def _classify_one(self, picture: NamedPicture) -> None:
-        if not self._has_model():
-            return
         self._from_table, self._shown = False, picture
         self._slow.start()
         self.session.classify(
@@ -233,8 +244,6 @@ class PredictTab(QWidget):
         )
 
     def _classify_many(self, pictures: Sequence[NamedPicture]) -> None:
-        if not self._has_model():
-            return
         self._shown = None
         self.table.start(pictures)
         self.pages.setCurrentWidget(self.table)
@@ -253,7 +262,6 @@ class PredictTab(QWidget):
         if isinstance(answer, Unreadable):
             self._show_error(answer.error)
             return
-        self.error.clear()
         self.recent.add(picture, answer)
         self._show_answer(picture, answer)
 
@@ -390,11 +398,3 @@ class PredictTab(QWidget):
 
     def _show_error(self, error: UserFacingError) -> None:
         self.error.show_error(error)
-
-
-def _together(errors: Sequence[PictureError]) -> PictureError:
-    """One error for several: the first in full, and how many more there are."""
-    if len(errors) == 1:
-        return errors[0]
-    first = errors[0]
-    return PictureError(first.what, f"{len(errors) - 1:,} more items gave no picture either.", first.fix)

@@ -309,6 +309,29 @@ def test_a_model_whose_files_are_gone_says_so(qtbot, tab, workbench, trained_job
     tab.use_model("lost")
     qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
     assert "lost has no model." in tab.error.text
-    tab.use_model("colours")
+    tab.error.clear()
     _drop(tab, _urls(trained_job.picture("red")))
+    qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
+    assert "lost has no model." in tab.error.text
+    # The picture waits for a model that can answer.
+    tab.use_model("colours")
     _wait_for_answer(qtbot, tab, "red 0.jpg", "red")
+    assert not tab.error.isVisible()
+
+
+def test_a_table_is_asked_again_when_another_model_is_chosen(qtbot, tab, finish_job, trained_job):
+    finish_job("newer")
+    _drop(tab, _urls(trained_job.picture("red"), trained_job.picture("blue")))
+    models: set[str] = set()
+
+    def answered() -> None:
+        rows = [answer for _, answer in tab.table.model.rows()]
+        assert [answer is not None and answer.label for answer in rows] == ["red", "blue"]
+        assert not tab.session.busy
+        models.add(tab.session.model.name)
+
+    for name in ("newer", "colours"):
+        tab.use_model(name)
+        qtbot.waitUntil(lambda name=name: tab.chooser.job == name, timeout=WAIT)
+        qtbot.waitUntil(answered, timeout=WAIT)
+    assert models == {"newer", "colours"}
