@@ -36,6 +36,7 @@ from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE
 from training_scripts.data import Samples
 from training_scripts.feature_store import FeatureStore, relative, write_channel
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure, write_text
+from training_scripts.metrics import write_whole_lines
 from training_scripts.pictures import PictureUnreadable
 from training_scripts.preprocess import pixels
 from training_scripts.weights import Weights, find
@@ -330,4 +331,5 @@ def _about(backbone: str, weights: Weights, name: str, train: Samples, folder: P
 
 
 if __name__ == "__main__":
+    write_whole_lines()
     sys.exit(main())

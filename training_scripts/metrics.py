@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 _NUMBER = r"([-+0-9.e]+|nan|inf)"
 
 METRIC_DEFINITIONS: dict[str, str] = {
@@ -15,6 +18,17 @@ METRIC_DEFINITIONS: dict[str, str] = {
     "test:accuracy": rf"test_accuracy={_NUMBER}",
 }
 """Metric name -> regular expression whose first group is the value in a line of the job's log."""
+
+
+def write_whole_lines() -> None:
+    """Make this process write each line of its output at once.
+
+    A job and its watcher write to one log. With PYTHONUNBUFFERED, which SageMaker's containers set, Python writes a
+    line and its end apart, and the other's line may come between: then neither can be read.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, write_through=False)
 
 
 def epoch_line(

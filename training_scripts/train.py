@@ -36,7 +36,7 @@ from training_scripts.distributed import World, first_host, torchrun
 from training_scripts.evaluation import Outcome, report, write_evaluation, write_predictions
 from training_scripts.features import Stopped
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure, write_text
-from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line
+from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
 from training_scripts.model import Classifier, set_training_mode
 from training_scripts.monitor import Monitor
 from training_scripts.preparation import Setup, over_features, prepare
@@ -345,4 +345,5 @@ def _autocast(run: Run) -> torch.autocast:
 
 
 if __name__ == "__main__":
+    write_whole_lines()
     sys.exit(main())

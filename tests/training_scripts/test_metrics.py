@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import socket
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.paths import ROOT
 from training_scripts import metrics
 from training_scripts.metrics import METRIC_DEFINITIONS
 
@@ -57,3 +62,13 @@ def test_diverged(value: float) -> None:
     found = read(metrics.epoch_line(1, 2, (value, 0.5), (value, 0.5), 1e-3, 1.0))
     assert repr(found["train:loss"]) == repr(found["valid:loss"]) == repr(value)
     assert repr(read(metrics.step_line(1, 1, value))["train:batch_loss"]) == repr(value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sockets that keep messages apart")
+def test_a_line_is_written_at_once_also_unbuffered() -> None:
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    code = "from training_scripts.metrics import *; write_whole_lines(); print('one'); print('two', 2)"
+    with here, there:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=there, check=True, timeout=60)
+        assert [here.recv(100), here.recv(100)] == [b"one\n", b"two 2\n"]

@@ -32,6 +32,7 @@ from training_scripts.debugger.defaults import chosen_rules
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.runner import Evaluation, RuleRun
 from training_scripts.debugger.settings import Settings, read_info
+from training_scripts.metrics import write_whole_lines
 
 LINE = "sagehound-rule "
 POLL_S = 0.25
@@ -203,4 +204,5 @@ def _alive_on_windows(pid: int) -> bool:
 
 
 if __name__ == "__main__":
+    write_whole_lines()
     sys.exit(main())
