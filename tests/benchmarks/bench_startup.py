@@ -123,6 +123,7 @@ def main() -> None:
         for number in range(RUNS + 1):
             floor = _run([sys.executable, "-c", FLOOR], environment)
             window = _run([sys.executable, "-c", WINDOW, str(ROOT), json.dumps(HEAVY)], environment)
+            napari_run = None if napari is None else _run([napari, "-c", NAPARI], environment)
             if number == 0:
                 continue  # fills the page cache and makes the installation's folders
             told, (imported_at, floor_cpu) = window[1], floor[1]
@@ -131,8 +132,8 @@ def main() -> None:
             paints.append(told["painted"] - window[0])
             usables.append(told["usable"] - window[0])
             whole_cpu.append(told["cpu"])
-            if napari is not None:
-                began, said = _run([napari, "-c", NAPARI], environment)
+            if napari_run is not None:
+                began, said = napari_run
                 theirs.append((said["painted"] - began, said["cpu"]))
             imported |= set(told["modules"])
     above = [paint - floor for paint, floor in zip(paints, floors, strict=True)]

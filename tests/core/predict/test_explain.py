@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import ModelError
+from core.errors import Cancelled, ModelError, PictureError
 from core.predict.explain import STEPS, explain, occlusion
 from core.predict.pictures_in import decode
 from core.predict.serving import Card, Served
+from core.progress import CancelToken
 from training_scripts.backbones import Preprocessing
 
 SPOT = (slice(20, 60), slice(150, 190))
@@ -70,3 +72,40 @@ def test_a_class_that_nothing_speaks_for_gives_an_empty_overlay(watcher):
 def test_an_unknown_class_is_refused(watcher):
     with pytest.raises(ModelError, match="no class 'lion'"):
         explain(watcher, _decoded(256, 256), "lion")
+
+
+def test_an_explanation_is_an_overlay_of_the_whole_picture(predictor, trained_job):
+    picture = trained_job.picture("red")
+    explanation = predictor.explain(picture)
+    assert explanation.label == "red"
+    assert explanation.probability == pytest.approx(predictor.classify([picture])[0].probability, abs=1e-4)
+    overlay = np.asarray(Image.open(io.BytesIO(explanation.png)))
+    assert overlay.shape == (384, 512, 4)
+    assert overlay[..., 3].max() > 100
+    assert overlay[:, :40, 3].max() == 0  # outside the square that the network sees
+
+
+def test_an_explanation_that_nobody_waits_for_any_more_leaves_the_process_warm(predictor, trained_job):
+    def explain_for_ever(cancel: CancelToken) -> None:
+        while True:
+            predictor.explain(trained_job.picture("red"), cancel=cancel)
+
+    before = predictor.pid
+    for delay in (0.0, 0.02, 0.1):
+        cancel = CancelToken()
+        timer = threading.Timer(delay, cancel.cancel)
+        timer.start()
+        with pytest.raises(Cancelled):
+            explain_for_ever(cancel)
+        timer.join()
+        assert predictor.classify([trained_job.picture("blue")])[0].label == "blue"
+        assert predictor.explain(trained_job.picture("blue")).label == "blue"
+    assert predictor.pid == before
+
+
+def test_explaining_what_cannot_be_says_so(predictor, trained_job):
+    with pytest.raises(PictureError, match="not a picture"):
+        predictor.explain(b"nothing")
+    with pytest.raises(PictureError, match="no class 'lion'"):
+        predictor.explain(trained_job.picture("red"), "lion")
+    assert predictor.explain(trained_job.picture("blue")).label == "blue"

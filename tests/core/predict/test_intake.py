@@ -90,3 +90,11 @@ def test_cancel_stops_the_walk(folder):
     cancel.cancel()
     with pytest.raises(Cancelled):
         gather([folder], cancel=cancel)
+
+
+def test_several_refusals_are_one_error(tmp_path):
+    assert gather([]).error is None
+    found = gather([tmp_path / "gone.jpg", tmp_path / "lost.jpg", tmp_path / "off.jpg"])
+    assert found.error is not None
+    assert found.error.what == found.refused[0].what
+    assert "2 more items gave no picture either." in str(found.error)

@@ -215,35 +215,6 @@ def test_render_gives_the_upright_pixels(predictor, trained_job):
         predictor.render(b"nothing", 100)
 
 
-def test_an_explanation_is_an_overlay_of_the_whole_picture(predictor, trained_job):
-    picture = trained_job.picture("red")
-    explanation = predictor.explain(picture)
-    assert explanation.label == "red"
-    assert explanation.probability == pytest.approx(predictor.classify([picture])[0].probability, abs=1e-4)
-    overlay = np.asarray(Image.open(io.BytesIO(explanation.png)))
-    assert overlay.shape == (384, 512, 4)
-    assert overlay[..., 3].max() > 100
-    assert overlay[:, :40, 3].max() == 0  # outside the square that the network sees
-
-
-def test_an_explanation_that_nobody_waits_for_any_more_leaves_the_process_warm(predictor, trained_job):
-    def explain_for_ever(cancel: CancelToken) -> None:
-        while True:
-            predictor.explain(trained_job.picture("red"), cancel=cancel)
-
-    before = predictor.pid
-    for delay in (0.0, 0.02, 0.1):
-        cancel = CancelToken()
-        timer = threading.Timer(delay, cancel.cancel)
-        timer.start()
-        with pytest.raises(Cancelled):
-            explain_for_ever(cancel)
-        timer.join()
-        assert predictor.classify([trained_job.picture("blue")])[0].label == "blue"
-        assert predictor.explain(trained_job.picture("blue")).label == "blue"
-    assert predictor.pid == before
-
-
 def test_a_cancelled_load_leaves_no_model_and_the_next_one_loads(trained_job, tmp_path):
     made = Predictor(tmp_path / "empty cache")
     cancel = CancelToken()
@@ -254,14 +225,6 @@ def test_a_cancelled_load_leaves_no_model_and_the_next_one_loads(trained_job, tm
         assert made.pid is None
     finally:
         made.close()
-
-
-def test_explaining_what_cannot_be_says_so(predictor, trained_job):
-    with pytest.raises(PictureError, match="not a picture"):
-        predictor.explain(b"nothing")
-    with pytest.raises(PictureError, match="no class 'lion'"):
-        predictor.explain(trained_job.picture("red"), "lion")
-    assert predictor.explain(trained_job.picture("blue")).label == "blue"
 
 
 @pytest.mark.parametrize(
