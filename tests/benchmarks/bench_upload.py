@@ -1,7 +1,7 @@
 """Upload of a dataset to S3, against `aws s3 sync`, `s5cmd` and the SageMaker SDK's `Session.upload_data`.
 
 The server is tests/benchmarks/s3_server.py, the same for all. Ours is what the window and a job do: the upload of a
-scanned dataset inside a running program, every file's SHA-256 compared before it is sent and by S3 after. The command
+scanned dataset inside a running program; each object goes with the scan's SHA-256, which S3 compares. The command
 `sagehound upload`, with Python's start and a scan of all files, has rows of its own, for the rivals are commands.
 """
 

@@ -79,7 +79,7 @@ class FastS3:
             return None
 
     def put(self, key: str, sha256: str, body: bytes | Path, size: int, **arguments: Any) -> None:
-        """Send one object; S3 compares it with the SHA-256 (hex). Files over MULTIPART_BYTES go in parts.
+        """Send one object; S3 compares it with the SHA-256 (hex). From MULTIPART_BYTES on it goes in parts.
 
         Args:
             arguments: of PutObject, those that are headers.

@@ -1,5 +1,7 @@
 """Upload a dataset version to S3: many requests at once, only what is new, each object checked by its SHA-256.
 
+The SHA-256 is that of the scan, and S3 compares it with what it got: a picture that changed since is refused.
+
 What was sent is kept in an index object beside the versions, so that a new version of a dataset sends its new pictures
 only: the others are copied inside S3. An upload that broke off, even between two saves of the index, goes on where it
 was: what lies in S3 and is not in the index is asked for its checksum. Nothing is deleted.
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.engines.sagemaker.failures import code_of, translated
-from core.engines.sagemaker.fast_s3 import FastS3
+from core.engines.sagemaker.fast_s3 import MULTIPART_BYTES, FastS3
 from core.engines.sagemaker.gate import Gate
 from core.engines.sagemaker.layout import CHANNEL_FILE, channel_keys, channel_manifest, join
 from core.engines.sagemaker.place import encryption
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from core.dataset.manifest import Entry, Manifest
 
 INDEX = ".sagehound-uploads.json.gz"
-IN_MEMORY_BYTES = 4 * 2**20
 ATTEMPTS = 4
 _SAVE_EVERY_S = 15.0
 _REPORT_EVERY_S = 0.25
@@ -275,20 +276,31 @@ class _Upload:
         return True
 
     def _put(self, task: _Task) -> None:
-        body = task.content if task.file is None else _checked(task.file, task.size, task.sha256)
+        if task.file is None:
+            self._send(task, task.content)
+            return
+        in_parts = task.size >= MULTIPART_BYTES
+        if in_parts:  # then S3 knows the checksums of the parts only
+            _compare(task.file, task.sha256)
         try:
             if self._fast is not None:
-                self._fast.put(task.key, task.sha256, body, task.size, **self._encryption)
-            elif isinstance(body, bytes):
-                checksum = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _base64(task.sha256)}
-                self._client.put_object(Bucket=self._bucket, Key=task.key, Body=body, **checksum, **self._encryption)
-            else:
+                self._send(task, task.file)
+            elif in_parts:
                 extra = {"ChecksumAlgorithm": "SHA256", **self._encryption}
-                self._client.upload_file(str(body), self._bucket, task.key, ExtraArgs=extra)
-        except OSError as error:
-            if task.file is None or task.file.is_file():
-                raise
-            raise _gone(task.file, error) from error
+                self._client.upload_file(str(task.file), self._bucket, task.key, ExtraArgs=extra)
+            else:
+                with task.file.open("rb") as opened:
+                    self._send(task, opened)
+        except Exception:
+            _compare(task.file, task.sha256)  # the reason, more often than not
+            raise
+
+    def _send(self, task: _Task, body: Any) -> None:
+        if self._fast is not None:
+            self._fast.put(task.key, task.sha256, body, task.size, **self._encryption)
+            return
+        checksum = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _base64(task.sha256)}
+        self._client.put_object(Bucket=self._bucket, Key=task.key, Body=body, **checksum, **self._encryption)
 
     def _note(self, task: _Task, how: str) -> None:
         with self._lock:
@@ -347,21 +359,15 @@ class _Upload:
         self._client.put_object(Bucket=self._bucket, Key=join(self._prefix, INDEX), Body=body, **self._encryption)
 
 
-def _checked(file: Path, size: int, sha256: str) -> bytes | Path:
-    """A picture's content, or its path if it is large, when it is still the picture that was scanned."""
+def _compare(file: Path, sha256: str) -> None:
+    """Make sure that a file is still the picture that was scanned."""
     try:
-        if size <= IN_MEMORY_BYTES:
-            body: bytes | Path = file.read_bytes()
-            found = hashlib.sha256(body).hexdigest()  # type: ignore[arg-type]
-        else:
-            body = file
-            with file.open("rb") as opened:
-                found = hashlib.file_digest(opened, "sha256").hexdigest()
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         raise _gone(file, error) from error
     if found != sha256:
         raise _changed(file)
-    return body
 
 
 def _base64(sha256: str) -> str:

@@ -227,14 +227,35 @@ def test_a_refusal_is_said_at_once(manifest, s3, bucket):
         upload(manifest, s3, "nobody-has-this-bucket", "p")
 
 
-def test_a_picture_that_changed_since_the_scan_is_not_sent(manifest, folder, s3, bucket):
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_a_picture_that_changed_since_the_scan_is_not_sent(manifest, s3, bucket, send, monkeypatch, in_parts):
+    if in_parts:
+        monkeypatch.setattr(upload_module, "MULTIPART_BYTES", 1)
     victim = manifest.path_of(manifest.pictures[0])
-    victim.write_bytes(b"something else")
+    victim.write_bytes(victim.read_bytes()[:-1] + b"?")
     with pytest.raises(DatasetError, match="has changed since"):
-        upload(manifest, s3, bucket, "p")
+        send(manifest, s3, bucket, "p")
+    sent = keys_of(s3, bucket, "p/")
+    assert not any(key.endswith(f"/{victim.relative_to(manifest.root).as_posix()}") for key in sent)
     victim.unlink()
     with pytest.raises(DatasetError, match="cannot be read"):
-        upload(manifest, s3, bucket, "q")
+        send(manifest, s3, bucket, "q")
+
+
+def test_a_picture_that_changes_while_it_is_sent_is_refused(manifest, s3, bucket, send, monkeypatch):
+    victim = manifest.path_of(manifest.pictures[0])
+    whole = upload_module._Upload._picture_task
+
+    def picture_task(self, key, entry):
+        task = whole(self, key, entry)
+        if task.file == victim:
+            victim.write_bytes(b"shorter")
+        return task
+
+    monkeypatch.setattr(upload_module._Upload, "_picture_task", picture_task)
+    monkeypatch.setattr(CancelToken, "wait", lambda self, seconds: self.cancelled)
+    with pytest.raises(DatasetError, match="has changed since"):
+        send(manifest, s3, bucket, "p")
 
 
 def test_every_object_is_sent_with_its_checksum(manifest, s3, bucket):
@@ -243,11 +264,12 @@ def test_every_object_is_sent_with_its_checksum(manifest, s3, bucket):
     pictures = [item for item in counted.arguments if not item["Key"].endswith(".gz")]
     assert len(pictures) == 21
     for item in pictures:
-        assert item["ChecksumSHA256"] == _base64(hashlib.sha256(item["Body"]).digest())
+        arrived = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+        assert item["ChecksumSHA256"] == _base64(hashlib.sha256(arrived).digest())
 
 
 def test_a_large_file_is_not_read_at_once(manifest, s3, bucket, monkeypatch, send):
-    monkeypatch.setattr(upload_module, "IN_MEMORY_BYTES", 1)
+    monkeypatch.setattr(upload_module, "MULTIPART_BYTES", 1)
     result = send(manifest, s3, bucket, "p")
     assert result.sent == 18
     assert len(keys_of(s3, bucket, f"p/{manifest.version}")) == 21
