@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 PART_BYTES = 8 * 2**20
 MULTIPART_BYTES = 32 * 2**20
+CONNECTIONS, PART_CONNECTIONS = 256, 32
 _UNREACHABLE = ("AWS_IO_DNS_", "AWS_IO_SOCKET_", "AWS_ERROR_HTTP_CHANNEL_THROUGHPUT")
 
 
@@ -57,7 +58,7 @@ class FastS3:
             tls_connection_options=_trust(session) if secure else None,
             part_size=PART_BYTES,
             multipart_upload_threshold=MULTIPART_BYTES,
-            throughput_target_gbps=10.0,
+            throughput_target_gbps=CONNECTIONS * 0.4,  # the client takes that for what one connection can do
             # The least there is: the upload itself counts failures, to ask for less where S3 is overloaded.
             retry_config=S3RetryConfig(max_retries=1),
             connect_timeout_ms=10_000,
@@ -95,7 +96,7 @@ class FastS3:
         options: dict[str, Any] = {}
         if size >= MULTIPART_BYTES:  # each part has its own checksum
             trailer = S3ChecksumConfig(S3ChecksumAlgorithm.SHA256, S3ChecksumLocation.TRAILER)
-            options["checksum_config"] = trailer
+            options |= {"checksum_config": trailer, "max_active_connections_override": PART_CONNECTIONS}
         else:
             headers.append(("x-amz-sdk-checksum-algorithm", "SHA256"))
             headers.append(("x-amz-checksum-sha256", base64.b64encode(bytes.fromhex(sha256)).decode()))

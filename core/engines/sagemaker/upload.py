@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +81,7 @@ def upload(
     paused: Callable[[], bool] = lambda: False,
     kms_key: str = "",
     session: Any = None,
-    threads: int = 128,
+    threads: int = 256,
 ) -> UploadResult:
     """Put a dataset version under s3://bucket/prefix/<version>/<channel>/<class>/<file>.
 
@@ -192,11 +192,19 @@ class _Upload:
         queue = deque(tasks)
         # What an earlier version of the dataset has is copied inside S3.
         known = {value.partition(" ")[0]: key for key, value in self._index.items()}
-        count = max(1, min(threads, self._gate.high, len(tasks)))
-        with ThreadPoolExecutor(count, thread_name_prefix="sagehound-upload") as pool:
+        most = max(1, min(threads, self._gate.high, len(tasks)))
+        with ThreadPoolExecutor(most, thread_name_prefix="sagehound-upload") as pool:
+            workers: list[Future[None]] = []
+
+            def hire() -> None:
+                with self._lock:
+                    while len(workers) < min(most, self._gate.limit):
+                        workers.append(pool.submit(self._worker, queue, known, hire))
+
             try:
-                for future in [pool.submit(self._worker, queue, known) for _ in range(count)]:
-                    future.result()
+                hire()
+                for worker in workers:  # which grows on the way
+                    worker.result()
             except BaseException:  # Ctrl-C: the pool waits for its threads, so they must end
                 self._cancel.cancel()
                 raise
@@ -204,7 +212,7 @@ class _Upload:
             raise self._failure
         self._cancel.raise_if_cancelled()
 
-    def _worker(self, queue: deque[_Task], known: Mapping[str, str]) -> None:
+    def _worker(self, queue: deque[_Task], known: Mapping[str, str], hire: Callable[[], None]) -> None:
         while self._failure is None and not self._cancel.cancelled:
             if self._paused():
                 self._cancel.wait(0.2)
@@ -222,7 +230,10 @@ class _Upload:
                 with self._lock:
                     self._failure = self._failure or error
             finally:
+                limit = self._gate.limit
                 self._gate.leave(work, throttled)
+            if self._gate.limit > limit:
+                hire()
 
     def _deliver(self, task: _Task, known: Mapping[str, str]) -> bool:
         """Bring one object about; tells whether S3 asked for less on the way."""

@@ -16,7 +16,6 @@ from PIL import Image
 from core.dataset import scan, split
 from core.engines.sagemaker import staging
 from core.engines.sagemaker import upload as upload_module
-from core.engines.sagemaker.gate import Gate
 from core.engines.sagemaker.layout import channel_keys, split_uri
 from core.engines.sagemaker.upload import upload
 from core.errors import Cancelled, DatasetError, EngineError, UsageError
@@ -286,17 +285,6 @@ def test_what_is_no_address_is_refused():
     assert split_uri("s3://b/a b/c/") == ("b", "a b/c")
     with pytest.raises(UsageError):
         split_uri("/tmp/x")
-
-
-def test_the_gate_gives_way_when_it_is_asked_to():
-    gate = Gate(low=2, start=8)
-    assert all(gate.enter() for _ in range(8))
-    assert not gate.enter(patience=0.01)
-    gate.leave(throttled=True)
-    assert gate.limit == 4
-    for _ in range(20):
-        gate.leave(throttled=True)
-    assert gate.limit == 2
 
 
 class Counting:
