@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -26,7 +26,7 @@ DESCRIBE_MS = 400
 """Jobs that changed are described again at most this often."""
 EVENTS_AT_ONCE = 500
 """Events are taken over in parts that leave the event loop its turn (a few milliseconds each)."""
-_MANY = 40
+_MANY, _FEW = 40, 200
 HISTORY_AFTER_MS = 50
 """So long after the trials their values are read: the page is painted first, reading would hold it up."""
 HISTORY_FIRST = 50
@@ -265,9 +265,10 @@ class JobWatch(QObject):
     def _on_describe(self) -> None:
         engine, name = self._workbench.engine, self.name
         wanted, self._dirty = tuple(self._dirty - {name}), set()
+        known = dict(self._trials)
 
         def work(report: Report, cancel: CancelToken) -> _Described:
-            return describe(engine, name, wanted)
+            return describe(engine, name, wanted, known)
 
         self._describing = self._bridge.run(work, self._on_described, self._on_failed)
 
@@ -309,12 +310,19 @@ def read_history(engine: Engine, name: str, cancel: CancelToken) -> _History:
         history.outcomes += [event for event in batch.events if isinstance(event, RuleOutcome)]
 
 
-def describe(engine: Engine, name: str, changed: Sequence[str]) -> _Described:
-    """Describe a job and those of its trials that changed; all of them when they are many."""
+def describe(engine: Engine, name: str, changed: Sequence[str], known: Mapping[str, TrainingJob]) -> _Described:
+    """Describe a job and those of its trials that changed; all of them when they are many.
+
+    All, too, where those known would contradict the job: events that are still on their way are ahead in it.
+    """
     job = engine.job(name)
     if isinstance(job, TrainingJob):
         return _Described(job, (job,))
     if len(changed) > _MANY:
         return _Described(job, tuple(engine.trials(name)))
-    described = (engine.job(trial) for trial in changed)
-    return _Described(job, tuple(trial for trial in described if isinstance(trial, TrainingJob)))
+    found = (engine.job(trial) for trial in changed)
+    described = {trial.name: trial for trial in found if isinstance(trial, TrainingJob)}
+    counts = Counter(trial.status for trial in {**known, **described}.values())
+    if len(known) <= _FEW and counts != Counter(job.counts):
+        return _Described(job, tuple(engine.trials(name)))
+    return _Described(job, tuple(described.values()))

@@ -7,7 +7,7 @@ import threading
 from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.status import RuleStatus
 from gui.models import job_watch
-from tests.gui.fakes import add_search, start_jobs
+from tests.gui.fakes import FakeEngine, add_search, start_jobs
 
 
 def test_trials_first_then_curves_and_what_came_meanwhile(tab, engine, feed, qtbot, monkeypatch):
@@ -37,3 +37,14 @@ def test_trials_first_then_curves_and_what_came_meanwhile(tab, engine, feed, qtb
     assert tab.watch.curves.series("Average loss")[last].y[-1] == 0.125
     assert len(tab.watch.curves.series("Average loss")[last].x) == 5
     assert tab.watch.issues(last) == 1
+
+
+def test_what_is_described_never_contradicts_itself():
+    """Events that are on their way still: the job is ahead of the trials known, so all of them are asked for."""
+    engine = FakeEngine()
+    add_search(engine, "pets", trials=4, running=1)
+    trials = {trial.name: trial for trial in engine.trials("pets")}
+    first, *_, last = trials
+    behind = {name: trial for name, trial in trials.items() if name != first}
+    assert job_watch.describe(engine, "pets", (last,), behind).trials == tuple(trials.values())
+    assert job_watch.describe(engine, "pets", (last,), trials).trials == (trials[last],)
