@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.console import Console, table
 from core.cli.data import open_dataset
-from core.cli.jobs import job_json
-from core.cli.launch import wait_for
+from core.cli.describe import job_json
+from core.cli.follow import wait_for
 from core.cli.managed import managed_from
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.eligibility import Eligibility

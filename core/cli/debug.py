@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.console import Console, table
-from core.cli.jobs import finite_or_none
+from core.cli.describe import finite_or_none
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.paths import AppPaths

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from core.cli.cloud_facts import bill_text
 from core.cli.console import Console
 from core.cli.data import open_dataset
-from core.cli.jobs import job_json, job_text
+from core.cli.describe import job_json
+from core.cli.follow import wait_for
 from core.cli.managed import launched, managed_from, say_open_rules
 from core.cli.watching import debugger_config
 from core.errors import UsageError
 from core.jobs.names import unique_name
-from core.jobs.records import Job, TrainingJob, TuningJob
 from core.jobs.specs import MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
-from core.jobs.status import JobStatus
 from core.paths import AppPaths
-from core.progress import CancelToken, Progress
+from core.progress import CancelToken
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
 from core.tuning.ranges import parse_range
 from core.workbench import Workbench
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
-
-_POLL_SECONDS = 0.3
-_METER_SECONDS = 5.0
-_STOP_TIMEOUT = 180.0
 
 
 def tune(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
@@ -88,64 +82,6 @@ def start_and_wait(
         console.result(job_json(workbench.engine.job(name)), name)
         return 0
     return wait_for(workbench, name, console)
-
-
-def wait_for(workbench: Workbench, name: str, console: Console) -> int:
-    """Watch a job to its end and print it; Ctrl-C stops the job, a second one leaves it stopping."""
-    try:
-        job = _watch(workbench, name, console, deadline=None)
-    except KeyboardInterrupt:
-        console.note(f"Stopping {name}; what is finished is kept.")
-        workbench.engine.stop(name)
-        job = _watch(workbench, name, console, deadline=time.monotonic() + _STOP_TIMEOUT)
-    trials = list(workbench.engine.trials(name)) if isinstance(job, TuningJob) else []
-    url = workbench.engine.log_url
-    console.result(job_json(job, trials, url), lambda: job_text(job, trials, url))
-    if job.status is JobStatus.COMPLETED:
-        return 0
-    reason = job.failure_reason or (f"Let it go on with: sagehound resume {name}" if isinstance(job, TuningJob) else "")
-    log = f" Its log: {url(name)}" if job.status is JobStatus.FAILED and url(name) else ""
-    console.note(f"sagehound: {name}: {job.status}. {reason}{log}".rstrip())
-    return 1
-
-
-def _watch(workbench: Workbench, name: str, console: Console, deadline: float | None) -> Job:
-    engine = workbench.engine
-    told: set[str] = set()
-    notice = meter = ""
-    look = 0.0
-    while True:
-        job = engine.job(name)
-        if engine.notice != notice:
-            notice = engine.notice
-            console.note(notice or "AWS answers again.")
-        if isinstance(job, TuningJob):
-            for trial in engine.trials(name):
-                if trial.status.is_final and trial.name not in told:
-                    told.add(trial.name)
-                    console.note(_trial_line(job, trial))
-        if job.status.is_final or (deadline is not None and time.monotonic() > deadline):
-            return job
-        if job.engine == "sagemaker" and time.monotonic() >= look:
-            look, usd = time.monotonic() + _METER_SECONDS, workbench.cloud.spent(name) if workbench.cloud else None
-            meter = "" if usd is None else f", about ${usd:.2f} so far"
-        progress = _progress(job)
-        console.progress(dataclasses.replace(progress, message=progress.message + meter))
-        time.sleep(_POLL_SECONDS)
-
-
-def _trial_line(job: TuningJob, trial: TrainingJob) -> str:
-    value = "-" if trial.objective is None else f"{trial.objective:.6f}"
-    reason = f"  {trial.failure_reason}" if trial.failure_reason else ""
-    return f"{trial.name}  {trial.status}  {job.objective_metric} {value}{reason}"
-
-
-def _progress(job: Job) -> Progress:
-    if isinstance(job, TuningJob):
-        done = sum(count for status, count in job.counts.items() if status.is_final)
-        best = "" if job.best_objective is None else f", best {job.objective_metric} {job.best_objective:.4f}"
-        return Progress(done, job.max_jobs or None, f"{job.secondary_status or job.status}{best}", "trials")
-    return Progress(round((job.progress or 0) * 100), 100, job.secondary_status or str(job.status), "%")
 
 
 def tuning_spec(options: argparse.Namespace) -> TuningSpec:

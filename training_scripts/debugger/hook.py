@@ -42,7 +42,7 @@ from training_scripts.debugger.capture import (
 from training_scripts.debugger.schedule import Schedule
 from training_scripts.debugger.settings import INFO_FILE, Settings
 from training_scripts.debugger.writer import Saved, TrialWriter
-from training_scripts.monitor import Mode, Observer
+from training_scripts.observing import Mode, Observer
 
 REGEXES = {
     "weights": ["^(?!gradient).*weight"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training_scripts.monitor import Mode, Observer, Phase
+from training_scripts.observing import Mode, Observer, Phase
 from training_scripts.profiler.sampler import Sampler
 from training_scripts.profiler.steps import StepTrace
 

@@ -154,7 +154,7 @@ def training_request(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]
         "TrainingJobName": spec.name,
         "HyperParameters": {**spec.hyperparameters, **_own_hyperparameters(around)},
         **_definition(spec, around),
-        **members(spec, around),
+        **members(spec, around.region, around.output),
         "Tags": tags(spec),
     }
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.engines.sagemaker.images import rules_image
 from core.errors import SpecError
 from core.jobs.specs import ManagedDebugger, Spec, TrainingSpec, TuningSpec
 from training_scripts.debugger.rules import check_parameters, parameters_of
-
-if TYPE_CHECKING:
-    from core.engines.sagemaker.definition import Surroundings
 
 REPORT = "ProfilerReport"
 INTERVALS_MS = (100, 200, 500, 1000, 5000, 60_000)
@@ -112,15 +109,18 @@ def check_managed(spec: Spec) -> None:
         check_rule(rule, parameters)
 
 
-def members(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
-    """What CreateTrainingJob is asked for besides the rest; empty where AWS's Debugger is not wanted."""
+def members(spec: TrainingSpec, region: str, output: str) -> dict[str, Any]:
+    """What CreateTrainingJob is asked for besides the rest; empty where AWS's Debugger is not wanted.
+
+    `output` is the s3:// address that the job writes below.
+    """
     managed = managed_of(spec)
     if managed is None:
         return {}
-    image, asked = rules_image(around.region), dict[str, Any]()
+    image, asked = rules_image(region), dict[str, Any]()
     if managed.rules:
         asked["DebugHookConfig"] = {
-            "S3OutputPath": around.output,
+            "S3OutputPath": output,
             "LocalPath": f"{_CHECKPOINTS}/{spec.name}/output/tensors",
             **_saving(spec),
         }
@@ -130,7 +130,7 @@ def members(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
         ]
     if managed.report:
         asked["ProfilerConfig"] = {
-            "S3OutputPath": around.output,
+            "S3OutputPath": output,
             "ProfilingIntervalInMilliseconds": managed.interval_ms,
             "DisableProfiler": False,
         }

@@ -157,16 +157,8 @@ class _Upload:
                     self._save_index()
         self._tell(force=True)
         channels = {split: f"s3://{self._bucket}/{join(self._base, split)}" for split in keys}
-        return UploadResult(
-            f"s3://{self._bucket}/{self._base}",
-            channels,
-            self._total,
-            self._sent,
-            self._copied,
-            self._kept,
-            self._bytes,
-            time.monotonic() - self._started,
-        )
+        counts = self._total, self._sent, self._copied, self._kept, self._bytes
+        return UploadResult(f"s3://{self._bucket}/{self._base}", channels, *counts, time.monotonic() - self._started)
 
     def _channel_task(self, split: str, entries: Mapping[str, Any]) -> _Task:
         content = channel_manifest(self._manifest, entries)

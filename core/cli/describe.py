@@ -1,0 +1,124 @@
+"""A job in words and as JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from core.cli.console import duration, table
+from core.jobs.records import Job, TrainingJob
+from core.jobs.status import JobStatus
+
+
+def _no_url(_job: str) -> str:
+    return ""
+
+
+def job_json(
+    job: Job, trials: list[TrainingJob] | None = None, log_url: Callable[[str], str] = _no_url
+) -> dict[str, Any]:
+    """A job as plain JSON: `name`, `status`, `metrics` and what else is known; `log_url` finds the page of a log."""
+    data: dict[str, Any] = {
+        "name": job.name,
+        "kind": job.kind,
+        "status": str(job.status),
+        "secondary_status": job.secondary_status,
+        "created": job.created,
+        "started": job.started,
+        "ended": job.ended,
+        "failure_reason": job.failure_reason,
+        "log_url": log_url(job.name),
+        "dataset_version": job.dataset_version,
+        "code_version": job.code_version,
+        "engine": job.engine,
+        "note": job.note,
+    }
+    if isinstance(job, TrainingJob):
+        return data | {
+            "metrics": finite(job.metrics),
+            "objective": finite_or_none(job.objective),
+            "hyperparameters": dict(job.hyperparameters),
+            "tuning_job": job.tuning_job,
+            "artifact": job.artifact,
+        }
+    best = next((trial for trial in trials or () if trial.name == job.best_trial), None)
+    data |= {
+        "strategy": job.strategy,
+        "objective_metric": job.objective_metric,
+        "goal": "maximize" if job.maximize else "minimize",
+        "max_jobs": job.max_jobs,
+        "counts": {str(status): count for status, count in job.counts.items()},
+        "best_trial": job.best_trial,
+        "best_objective": finite_or_none(job.best_objective),
+        "metrics": finite(best.metrics) if best else {},
+    }
+    if trials is not None:
+        data["trials"] = [job_json(trial, None, log_url) for trial in trials]
+    return data
+
+
+def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] = _no_url) -> str:
+    """A job for people."""
+    lines = [
+        f"{job.name}  {job.status}"
+        + (f" ({job.secondary_status})" if job.secondary_status not in ("", str(job.status)) else "")
+    ]
+    if job.failure_reason:
+        lines.append(job.failure_reason)
+    if job.status is JobStatus.FAILED and (url := log_url(job.name)):
+        lines.append(f"Its log: {url}")
+    lines.append(f"created {created_at(job)}, took {duration(_elapsed(job))}, dataset {job.dataset_version or '-'}")
+    if job.code_version:
+        lines.append(f"code {job.code_version}")
+    if job.note:
+        lines.append(f"note: {job.note}")
+    if isinstance(job, TrainingJob):
+        lines += ["", table(("metric", "value"), sorted(job.metrics.items()))]
+        lines += ["", table(("hyperparameter", "value"), sorted(job.hyperparameters.items()))]
+        return "\n".join(lines)
+    if job.best_trial:
+        lines.append(f"best trial {job.best_trial}: {job.objective_metric} {job.best_objective:.6f}")
+    searched = sorted({key for trial in trials for key in trial.hyperparameters if _varies(key, trials)})
+    rows = [
+        (
+            trial.name,
+            str(trial.status),
+            trial.objective,
+            duration(_elapsed(trial)),
+            *(trial.hyperparameters.get(key, "-") for key in searched),
+        )
+        for trial in trials
+    ]
+    lines += ["", table(("trial", "status", job.objective_metric, "took", *searched), rows)]
+    return "\n".join(lines)
+
+
+def finite(metrics: Any) -> dict[str, float | None]:
+    """Metrics for JSON, which has no NaN: null instead."""
+    return {name: finite_or_none(value) for name, value in metrics.items()}
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """`value`, or None where it is NaN or infinite."""
+    return value if value is not None and abs(value) < float("inf") else None
+
+
+def objective_of(job: Job) -> float | None:
+    """The value a job is judged by, so far."""
+    return job.objective if isinstance(job, TrainingJob) else job.best_objective
+
+
+def _varies(key: str, trials: list[TrainingJob]) -> bool:
+    return len(trials) < 2 or len({trial.hyperparameters.get(key) for trial in trials}) > 1
+
+
+def _elapsed(job: Job) -> float | None:
+    if job.started is None:
+        return None
+    return (job.ended or time.time()) - job.started
+
+
+def created_at(job: Job) -> str:
+    """When a job was created, in local time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job.created))
