@@ -89,6 +89,7 @@ class _Session:
         name = self._workbench.engine.jobs()[0].name
         self._wait(lambda: self._workbench.engine.job(name).status.is_final, "the end of the tuning job")
         self._settle(3)
+        self._without_toasts()
         self._take("jobs")
         job = self._workbench.engine.job(name)
         assert isinstance(job, TuningJob), job

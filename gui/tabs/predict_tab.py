@@ -227,6 +227,7 @@ class PredictTab(QWidget):
     def _classify(self, pictures: Sequence[NamedPicture]) -> None:
         self._taken = pictures
         if self._has_model():
+            self._slow.start()
             if len(pictures) == 1:
                 self._classify_one(pictures[0])
             else:
@@ -234,7 +235,6 @@ class PredictTab(QWidget):
 
     def _classify_one(self, picture: NamedPicture) -> None:
         self._from_table, self._shown = False, picture
-        self._slow.start()
         self.session.classify(
             self.chooser.job,
             [picture.source],
@@ -245,9 +245,9 @@ class PredictTab(QWidget):
 
     def _classify_many(self, pictures: Sequence[NamedPicture]) -> None:
         self._shown = None
+        self.recent.clearSelection()  # none of them is what is shown
         self.table.start(pictures)
         self.pages.setCurrentWidget(self.table)
-        self._slow.start()
         self.session.classify(
             self.chooser.job,
             [picture.source for picture in pictures],

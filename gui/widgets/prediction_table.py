@@ -172,7 +172,7 @@ class _Delegate(QStyledItemDelegate):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(tokens().line))
         painter.drawRoundedRect(track, 1.5, 1.5)
-        track.setLeft(track.right() - track.width() * probability)
+        track.setWidth(track.width() * probability)
         painter.setBrush(QColor(tokens().accent))
         painter.drawRoundedRect(track, 1.5, 1.5)
 
