@@ -75,9 +75,8 @@ class Run:
         known = len(self.curve)
         now, progress = time.time(), self._progress
         for line in self._tail.new_lines(ended):
-            if outcomes := parse_rule(line):
-                events += outcomes
-                continue
+            events += parse_rule(line)
+            line = line.partition(RULE_LINE)[0]
             scraped = self._scraper.scrape(line)
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
@@ -172,11 +171,15 @@ class Run:
 
 
 def parse_rule(line: str) -> list[RuleOutcome]:
-    """The rule outcome that a log line holds; none if it is any other line, or torn."""
-    if not line.startswith(RULE_LINE):
+    """The rule outcome that a log line holds; none if it is any other line, or torn.
+
+    It may stand behind something else: another process of the job may have written a line whose end came late.
+    """
+    _, told, text = line.partition(RULE_LINE)
+    if not told:
         return []
     try:
-        return [outcome_from_json(json.loads(line.removeprefix(RULE_LINE)))]
+        return [outcome_from_json(json.JSONDecoder().raw_decode(text)[0])]
     except (ValueError, KeyError, TypeError):
         return []
 

@@ -148,9 +148,9 @@ def test_an_action_stops_the_local_job_through_its_stop_file(tmp_path):
 
 
 JOB = """
-import subprocess, sys, time, signal
-signal.signal(signal.SIGTERM, lambda *_: (print("asked to stop", flush=True), sys.exit(0)))
-subprocess.Popen([sys.executable, *sys.argv[1:], "--pid", str(__import__("os").getpid())])
+import os, subprocess, sys, time, signal
+signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b"asked to stop\\n"), sys.exit(0)))
+subprocess.Popen([sys.executable, *sys.argv[1:], "--pid", str(os.getpid())])
 print("started", flush=True)
 time.sleep(60)
 """
