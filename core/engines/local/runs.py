@@ -75,8 +75,8 @@ class Run:
         known = len(self.curve)
         now, progress = time.time(), self._progress
         for line in self._tail.new_lines(ended):
-            events += parse_rule(line)
-            line = line.partition(RULE_LINE)[0]
+            line, outcomes = part_rule(line)
+            events += outcomes
             scraped = self._scraper.scrape(line)
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
@@ -170,18 +170,23 @@ class Run:
         _logger.warning("the regex of %s takes too long on a line of %s and is not used any more", metric, self.name)
 
 
-def parse_rule(line: str) -> list[RuleOutcome]:
-    """The rule outcome that a log line holds; none if it is any other line, or torn.
+def part_rule(line: str) -> tuple[str, list[RuleOutcome]]:
+    """What stands before a rule outcome in a log line, and the outcome; the whole line and none where it holds none.
 
     It may stand behind something else: another process of the job may have written a line whose end came late.
     """
-    _, told, text = line.partition(RULE_LINE)
+    rest, told, text = line.partition(RULE_LINE)
     if not told:
-        return []
+        return line, []
     try:
-        return [outcome_from_json(json.JSONDecoder().raw_decode(text)[0])]
+        return rest, [outcome_from_json(json.JSONDecoder().raw_decode(text)[0])]
     except (ValueError, KeyError, TypeError):
-        return []
+        return rest, []
+
+
+def parse_rule(line: str) -> list[RuleOutcome]:
+    """The rule outcome that a log line holds; none if it is any other line, or torn."""
+    return part_rule(line)[1]
 
 
 def package_model(folder: JobFolder) -> Path | None:

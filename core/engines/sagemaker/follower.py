@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from core.engines.local.runs import RULE_LINE, parse_rule
+from core.engines.local.runs import part_rule
 from core.engines.sagemaker.failures import explain_reason, traceback_of
 from core.engines.sagemaker.logs import LogTail
 from core.jobs.contract import Scraper
@@ -50,8 +50,8 @@ class Follower:
         changes: JobChanges = {}
         for moment, line in lines:
             self._last.append(line)
-            events += parse_rule(line)
-            line = line.partition(RULE_LINE)[0]
+            line, outcomes = part_rule(line)
+            events += outcomes
             scraped = self._scraper.scrape(line)
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self._job, metric, value, moment, scraped.epoch, scraped.step))
