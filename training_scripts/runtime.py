@@ -34,6 +34,7 @@ BFLOAT16 = "openvino-bf16"
 VARIABLE = "SAGEHOUND_RUNTIME"
 Forward = Callable[["NDArray[np.uint8]"], "NDArray[np.float32]"]
 """(N, size, size, 3) uint8 pictures -> (N, outputs) float32."""
+_OPENING = threading.Lock()
 
 
 def choose(wanted: str = "") -> str:
@@ -150,10 +151,18 @@ def agrees(answer: NDArray[np.float32], expected: NDArray[np.float32], tolerance
 
 
 def openvino_forward(model: Any, streams: int = 1, cache: Path | None = None, bfloat16: bool = False) -> Forward:
-    """An OpenVINO model, or the path of a saved one, compiled in float32 or bfloat16 for `streams` calls at once.
+    """Load an OpenVINO model, or the path of a saved one, in float32 or bfloat16 for `streams` calls at once.
 
-    The result may be called from many threads; each has an inference request of its own.
+    The result may be called from many threads; each has an inference request of its own. It has answered once when it
+    is returned: OpenVINO's Python binding fetches numpy's functions in a process's first inference, behind a C++ guard
+    (pybind11 issue 4877). Two threads that made that call together waited for each other without end, one for the
+    guard and one for the interpreter's lock.
     """
+    with _OPENING:
+        return _open_forward(model, streams, cache, bfloat16)
+
+
+def _open_forward(model: Any, streams: int, cache: Path | None, bfloat16: bool) -> Forward:
     openvino = _openvino()
     core = openvino.Core()
     settings = {"INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32", "NUM_STREAMS": str(streams)}
@@ -170,6 +179,8 @@ def openvino_forward(model: Any, streams: int = 1, cache: Path | None = None, bf
         local.request.infer([pictures])
         return np.array(local.request.get_output_tensor(0).data, dtype=np.float32)
 
+    _, height, width, channels = compiled.input(0).get_partial_shape()
+    forward(np.zeros((1, height.get_length(), width.get_length(), channels.get_length()), np.uint8))
     return forward
 
 
