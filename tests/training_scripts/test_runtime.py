@@ -53,7 +53,8 @@ def test_the_first_inference_of_a_process_is_made_where_the_network_is_opened(
 ) -> None:
     """Two decoding threads that made it together stood still for ever, in 6 to 20 of 100 starts."""
     threads: list[int] = []
-    monkeypatch.setattr(runtime, "_openvino", lambda real=runtime._openvino(): Spy(real, threads))
+    spy = Spy(runtime._openvino(), threads)
+    monkeypatch.setattr(runtime, "_openvino", lambda: spy)
     forward = runtime.openvino_forward(saved, 2)
     assert threads == [threading.get_ident()]
     assert forward(np.zeros((3, 16, 16, 3), np.uint8)).shape == (3, 4)
