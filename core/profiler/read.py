@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import UserFacingError
+from core.jobs.folders import folders_below
 from core.profiler.read_framework import framework_files, read_aws_rules, read_framework
 from core.profiler.read_system import read_system, system_files
 from core.profiler.traces import Profile
 from core.progress import CancelToken, Report, ignore_progress
 
-_DEPTH = 5
-"""How many folders below the one given are looked into: a bucket's copy has `<job>/profiler-output/system`."""
+_INSIDES = ("incremental", "pevents", "events", "index")
+"""Folders of a profile or of saved tensors: they hold many folders and no profile."""
+_LISTED = 5
 
 
 def read_profile(source: Path | str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Profile:
@@ -53,11 +55,16 @@ def local_copy(
         yield Path(folder)
 
 
+def profile_roots(top: Path) -> list[Path]:
+    """Return the folders at and below `top` that hold a profile's `system` or `framework`, the nearest first."""
+    return [folder for folder in folders_below(top, _INSIDES) if system_files([folder]) or framework_files([folder])]
+
+
 def find_report(source: Path) -> Path | None:
     """The profiler-report.html that AWS's ProfilerReport left under `source`, which may be that file itself."""
     if source.is_file():
         return source if source.suffix.lower() in (".html", ".htm") else None
-    for folder in _folders(source):
+    for folder in folders_below(source, _INSIDES):
         for name in ("profiler-report.html", "profiler-output/profiler-report.html"):
             if (folder / name).is_file():
                 return folder / name
@@ -65,7 +72,13 @@ def find_report(source: Path) -> Path | None:
 
 
 def _read_folder(source: str, folder: Path, report: Report, cancel: CancelToken | None) -> Profile:
-    roots = [root for root in _folders(folder) if (root / "system").is_dir() or (root / "framework").is_dir()]
+    roots = profile_roots(folder)
+    if len(roots) > 1:
+        named = [str(root.relative_to(folder)) for root in roots[:_LISTED]]
+        more = f" and {len(roots) - _LISTED} more" if len(roots) > _LISTED else ""
+        raise UserFacingError(
+            f"There are {len(roots)} profiles in {source}.", f"They lie in {', '.join(named)}{more}.", "Choose one."
+        )
     nodes, system_problems = read_system(system_files(roots), report, cancel)
     events, framework_problems = read_framework(framework_files(roots), report, cancel)
     aws_rules, aws_problems = read_aws_rules(folder)
@@ -85,24 +98,3 @@ def _read_folder(source: str, folder: Path, report: Report, cancel: CancelToken 
         missing.append("There is no step trace, so nothing is said about steps and their phases.")
     problems = (*system_problems, *framework_problems, *aws_problems, *missing)
     return Profile(source, nodes, events, aws_rules, profile.aws_report, problems)
-
-
-def _folders(top: Path) -> Iterator[Path]:
-    """`top` and the folders under it that may hold a profiler's, breadth first; not into what they hold."""
-    level = [top]
-    for _ in range(_DEPTH):
-        yield from level
-        level = [
-            child
-            for folder in level
-            for child in _children(folder)
-            if child.name not in ("incremental", "pevents", "tensors", "input", "model", "checkpoints", "data")
-        ]
-    yield from level
-
-
-def _children(folder: Path) -> list[Path]:
-    try:
-        return sorted(child for child in folder.iterdir() if child.is_dir() and not child.is_symlink())
-    except OSError:
-        return []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -272,3 +273,20 @@ def test_rows_of_pytorch_and_tensorflow(row: str, phase: str) -> None:
 
 def test_mode_of() -> None:
     assert mode_of("Step:ModeKeys.EVAL") == "EVAL"
+
+
+def test_a_profile_is_found_at_any_depth(writer: Any, tmp_path: Path) -> None:
+    writer.system(duration=2)
+    deep = tmp_path / "data" / "a" / "b" / "c" / "d" / "e" / "input" / "job" / "profiler-output"
+    deep.parent.mkdir(parents=True)
+    writer.root.rename(deep)
+    assert len(read_profile(tmp_path).nodes) == 1
+
+
+def test_profiles_of_two_jobs_are_not_mixed(writer: Any, tmp_path: Path) -> None:
+    writer.system(duration=2)
+    two = tmp_path / "two"
+    for name in ("one", "two"):
+        shutil.copytree(writer.root, two / name / "profiler-output")
+    with pytest.raises(UserFacingError, match=r"2 profiles in .*one/profiler-output, two/profiler-output\. Choose one"):
+        read_profile(two)
