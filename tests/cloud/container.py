@@ -121,7 +121,7 @@ class Container:
         hyperparameters = {key: _unquote(value) for key, value in request.get("HyperParameters", {}).items()}
         code = self.folder.root / "code"
         code.mkdir()
-        unpack(self._storage.read(hyperparameters["sagemaker_submit_directory"]), code)
+        unpack(self._archive(hyperparameters["sagemaker_submit_directory"], request), code)
         script = code / hyperparameters["sagemaker_program"]
         own = {key: value for key, value in hyperparameters.items() if not key.startswith(_OWN_PREFIXES)}
         write_configuration(self.folder, hyperparameters, channels)
@@ -150,6 +150,14 @@ class Container:
             for line in stream:
                 on_line(self._host.name, line.rstrip("\n"))
         return self._process.wait()
+
+    def _archive(self, place: str, request: Mapping[str, Any]) -> bytes:
+        """Return the archive of the scripts; the toolkit reads it inside the container, isolated or not."""
+        if not place.startswith("s3://"):
+            return (self.folder.root / place.removeprefix("/opt/ml/")).read_bytes()
+        if request.get("EnableNetworkIsolation"):
+            raise ConnectionError(f"Could not connect to the endpoint URL: {place}")
+        return self._storage.read(place)
 
     def stop(self) -> None:
         """SIGTERM now, SIGKILL after the grace period."""

@@ -1,7 +1,8 @@
 """What is asked of SageMaker, as the requests of its API. One training definition serves single jobs and trials alike.
 
 The scripts come in the way that both understand: `sagemaker_program` and `sagemaker_submit_directory`, which the
-containers' sagemaker-training toolkit reads. A trial has no ContainerEntrypoint.
+containers' sagemaker-training toolkit reads. A trial has no ContainerEntrypoint. The archive of the scripts is a
+channel: the toolkit would fetch an s3:// address from inside the container, which an isolated one cannot.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ SEARCH_SECONDS = (120, 15_768_000)
 _OWN_DISK = re.compile(r"ml\.(g4dn|g5|g6e?|gr6|p3dn|p4de?|p5(e|en)?|p6-\w+|trn\w+|[cmr]\d[a-z]*d[a-z]*)\.")
 _OWN = ("sagemaker_", "_tuning_")
 
+CODE_CHANNEL, CODE_ARCHIVE = "code", "sourcedir.tar.gz"
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a request needs besides the spec.
 
-    `channels` maps names to s3:// prefixes; `checkpoints` is the job's own s3:// prefix; `kms_key` encrypts output and
+    `source` is the s3:// prefix with `CODE_ARCHIVE`; `channels` maps names to s3:// prefixes; `checkpoints` is the job's own s3:// prefix; `kms_key` encrypts output and
     disk where the spec names no other key; `aliases` maps keys' aliases to their ARNs, for a disk takes no alias.
     """
 
@@ -212,7 +215,9 @@ def _definition(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
             "MetricDefinitions": [{"Name": item.name, "Regex": item.regex} for item in spec.metrics],
         },
         "RoleArn": around.role_arn,
-        "InputDataConfig": [_channel(name, uri) for name, uri in around.channels.items()],
+        "InputDataConfig": [
+            _channel(name, uri) for name, uri in {**around.channels, CODE_CHANNEL: around.source}.items()
+        ],
         "OutputDataConfig": output,
         "ResourceConfig": instance,
         "StoppingCondition": stopping,
@@ -239,7 +244,7 @@ def _channel(name: str, uri: str) -> dict[str, Any]:
 def _own_hyperparameters(around: Surroundings) -> dict[str, str]:
     return {
         "sagemaker_program": around.program,
-        "sagemaker_submit_directory": around.source,
+        "sagemaker_submit_directory": f"/opt/ml/input/data/{CODE_CHANNEL}/{CODE_ARCHIVE}",
         "sagemaker_region": around.region,
     }
 

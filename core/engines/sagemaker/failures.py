@@ -226,6 +226,13 @@ TABLE: tuple[Failure, ...] = (
     ),
     Failure(
         (),
+        r"InstallRequirementsError|No matching distribution found for",
+        "The container could not install what requirements.txt names: it reaches no package index, as in subnets "
+        "without a way out, or a package is not there.",
+        "Let its subnets reach a package index, or name an image that has the packages.",
+    ),
+    Failure(
+        (),
         r"AlgorithmError",
         "The training script ended with an error.",
         "See the end of the log, where its traceback is.",

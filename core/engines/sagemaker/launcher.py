@@ -14,7 +14,13 @@ from typing import Any
 
 from core.engines.sagemaker.aws import Aws
 from core.engines.sagemaker.connect import role_arn
-from core.engines.sagemaker.definition import Surroundings, has_own_disk, training_request, tuning_request
+from core.engines.sagemaker.definition import (
+    CODE_ARCHIVE,
+    Surroundings,
+    has_own_disk,
+    training_request,
+    tuning_request,
+)
 from core.engines.sagemaker.eligibility import Eligibility
 from core.engines.sagemaker.failures import code_of, translated
 from core.engines.sagemaker.images import training_image
@@ -57,7 +63,8 @@ class Launcher:
             channels = {"features": features}
         elif weights := self._put_weights(spec):
             channels["weights"] = weights
-        around = self._surroundings(training, spec.name, channels, self._scripts(training).program)
+        scripts = self._scripts(training, over_pictures=not features)
+        around = self._surroundings(training, spec.name, channels, scripts, scripts.program)
         client = self._aws.sagemaker
         with translated(f"{spec.name} could not be started.", self._aws.profile):
             try:
@@ -165,7 +172,8 @@ class Launcher:
         channels = dict(training.channels)
         if weights := self._put_weights(spec):
             channels["weights"] = weights
-        around = self._surroundings(job, name, channels, self._scripts(training).features)
+        scripts = self._scripts(training)
+        around = self._surroundings(job, name, channels, scripts, scripts.features)
         around = dataclasses.replace(around, checkpoints=f"{self._place.uri('features', key, name)}/")
         with translated(f"The frozen features of {spec.name} could not be started.", self._aws.profile):
             client = self._aws.sagemaker
@@ -182,7 +190,7 @@ class Launcher:
         return f"{self._place.uri('checkpoints', name)}/"
 
     def _surroundings(
-        self, training: TrainingSpec, name: str, channels: Mapping[str, str], program: str
+        self, training: TrainingSpec, name: str, channels: Mapping[str, str], scripts: Source, program: str
     ) -> Surroundings:
         cloud = training.cloud or CloudResources()
         if not self._role:
@@ -190,7 +198,7 @@ class Launcher:
         return Surroundings(
             role_arn=self._role,
             image=self._place.image or training_image(self._aws.region, cloud.instance_type),
-            source=self._put_source(self._scripts(training)),
+            source=self._put_source(scripts),
             program=program,
             output=self._place.uri("jobs"),
             checkpoints=self.checkpoints(name),
@@ -207,14 +215,19 @@ class Launcher:
         with translated(f"The key {key} could not be looked up.", self._aws.profile):
             return {key: str(self._aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"])}
 
-    def _scripts(self, training: TrainingSpec) -> Source:
-        source = self._source or training_source()
-        isolated = training.cloud is not None and training.cloud.network_isolation
-        return source.offline() if isolated else source
+    def _scripts(self, training: TrainingSpec, over_pictures: bool = True) -> Source:
+        """Return the scripts, with what a container installs only where it is of use and can be fetched.
+
+        AWS's image has all that they need. What is installed computes features sooner on a CPU; an image of the user's
+        own may lack more.
+        """
+        source, cloud = self._source or training_source(), training.cloud or CloudResources()
+        is_of_use = over_pictures or bool(self._place.image)
+        return source if is_of_use and not (cloud.network_isolation or cloud.subnets) else source.offline()
 
     def _put_source(self, source: Source) -> str:
-        parts = ("code", source.digest, "sourcedir.tar.gz")
-        self._put_once(self._place.key(*parts), source.archive)
+        parts = ("code", source.digest)
+        self._put_once(self._place.key(*parts, CODE_ARCHIVE), source.archive)
         return self._place.uri(*parts)
 
     def _put_weights(self, spec: Spec) -> str:

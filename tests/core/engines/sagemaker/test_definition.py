@@ -42,7 +42,7 @@ from training_scripts.artifact import extract
 AROUND = Surroundings(
     role_arn="arn:aws:iam::123456789012:role/Execution",
     image="1.dkr.ecr.eu-west-1.amazonaws.com/pytorch:2",
-    source="s3://b/sagehound/code/x/sourcedir.tar.gz",
+    source="s3://b/sagehound/code/x",
     program="train.py",
     output="s3://b/sagehound/jobs",
     checkpoints="s3://b/sagehound/checkpoints/one/",
@@ -103,7 +103,7 @@ def test_everything_that_was_asked_is_in_the_training_request():
         "num_epochs": "7",
         "backbone": "resnet18",
         "sagemaker_program": "train.py",
-        "sagemaker_submit_directory": AROUND.source,
+        "sagemaker_submit_directory": "/opt/ml/input/data/code/sourcedir.tar.gz",
         "sagemaker_region": "eu-west-1",
     }
     assert request["ResourceConfig"] == {
@@ -121,7 +121,8 @@ def test_everything_that_was_asked_is_in_the_training_request():
     assert {"Key": "team", "Value": "birds"} in request["Tags"]
     assert {"Key": "sagehound:dataset", "Value": "abc123"} in request["Tags"]
     uris = {c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"] for c in request["InputDataConfig"]}
-    assert uris == {"train": "s3://b/d/train/", "valid": "s3://b/d/valid/"}
+    # The scripts come as a channel: an isolated container fetches nothing from S3 by itself.
+    assert uris == {"train": "s3://b/d/train/", "valid": "s3://b/d/valid/", "code": f"{AROUND.source}/"}
 
 
 def test_the_connections_key_serves_where_no_other_is_named():

@@ -55,6 +55,11 @@ def test_known_errors_are_explained(code, message, says):
     assert error.fix
 
 
+def test_a_container_without_a_way_to_a_package_index_says_so():
+    said = explain_reason("AlgorithmError: InstallRequirementsError: ExitCode 1, exit code: 1")
+    assert "reaches no package index, as in subnets without a way out" in said
+
+
 def test_an_ended_session_says_how_to_log_in():
     error = explain("ExpiredTokenException", "The security token included in the request is expired", profile="dev")
     assert isinstance(error, LoginNeeded)

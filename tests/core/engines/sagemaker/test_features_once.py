@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import tarfile
 import time
 
 import pytest
@@ -48,6 +50,28 @@ def finished(engine, name, seconds=150):
     return job
 
 
+def requirements(cloud, request):
+    """Whether the container is told to install something."""
+    (code,) = (item for item in request["InputDataConfig"] if item["ChannelName"] == "code")
+    place = code["DataSource"]["S3DataSource"]["S3Uri"]
+    with tarfile.open(fileobj=io.BytesIO(cloud.storage.read(f"{place}sourcedir.tar.gz"))) as tar:
+        return "requirements.txt" in tar.getnames()
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [CloudResources(network_isolation=True), CloudResources(subnets=("subnet-0a",), security_groups=("sg-0b",))],
+    ids=["isolated", "in a VPC"],
+)
+def test_a_job_without_a_network_fetches_and_installs_nothing(closed, engine, manifest, cloud):
+    engine.start(training(engine, manifest, "closed", cloud=closed))
+    job = finished(engine, "closed")
+    assert (job.status, job.failure_reason) == (JobStatus.COMPLETED, "")
+    requests = cloud.asked("CreateTrainingJob")
+    assert [request["TrainingJobName"] for request in requests] == ["closed-features", "closed"]
+    assert not any(requirements(cloud, request) for request in requests)
+
+
 def test_a_search_computes_its_features_once_and_the_next_one_not_at_all(engine, manifest, cloud, paths, store):
     spec = TuningSpec(training(engine, manifest, "search"), RANGES, Strategy.RANDOM, max_jobs=2)
     engine.start(spec)
@@ -57,7 +81,9 @@ def test_a_search_computes_its_features_once_and_the_next_one_not_at_all(engine,
     names = [request["TrainingJobName"] for request in cloud.asked("CreateTrainingJob")]
     assert names == ["search-features"]
     request = cloud.asked("CreateHyperParameterTuningJob")[0]["TrainingJobDefinition"]
-    assert [channel["ChannelName"] for channel in request["InputDataConfig"]] == ["features"]
+    assert [channel["ChannelName"] for channel in request["InputDataConfig"]] == ["features", "code"]
+    assert requirements(cloud, cloud.asked("CreateTrainingJob")[0])
+    assert not requirements(cloud, request), "a trial over features needs nothing that AWS's image does not have"
     assert engine.differences("search") == ()
     assert any("features 32/32" in line for line in engine.read_log("search").lines)
 
