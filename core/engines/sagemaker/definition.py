@@ -39,8 +39,9 @@ CODE_CHANNEL, CODE_ARCHIVE = "code", "sourcedir.tar.gz"
 class Surroundings:
     """What a request needs besides the spec.
 
-    `source` is the s3:// prefix with `CODE_ARCHIVE`; `channels` maps names to s3:// prefixes; `checkpoints` is the job's own s3:// prefix; `kms_key` encrypts output and
-    disk where the spec names no other key; `aliases` maps keys' aliases to their ARNs, for a disk takes no alias.
+    `source` is the s3:// prefix that `CODE_ARCHIVE` lies under; `channels` maps names to s3:// prefixes; `checkpoints`
+    is the job's own s3:// prefix; `kms_key` encrypts output and disk where the spec names no other key; `aliases` maps
+    keys' aliases to their ARNs, for a disk takes no alias.
     """
 
     role_arn: str
