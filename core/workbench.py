@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.engines.base import Engine
+from core.engine import Engine
 from core.errors import Cancelled, EngineError, JobNotFound, ModelError, SpecError
 from core.jobs.records import Job, RuleOutcome, TrainingJob
 from core.jobs.specs import DebuggerConfig, Spec, TrainingSpec, TuningSpec
@@ -23,9 +23,9 @@ from core.settings import SettingsFile
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
     from core.dataset.records import Picture, Scan
+    from core.engines.sagemaker.connection.connection import Connection
     from core.engines.sagemaker.engine import SageMakerEngine
-    from core.engines.sagemaker.open import Connection
-    from core.engines.sagemaker.upload import UploadResult
+    from core.engines.sagemaker.upload.upload import UploadResult
     from core.jobs.footprint import Footprint
     from core.predict.evaluate import Evaluation
     from core.predict.models import ModelChoice
@@ -78,7 +78,7 @@ class Workbench:
         """
         from core.engines.local.engine import LocalEngine
         from core.engines.routing import RoutingEngine
-        from core.engines.sagemaker.open import open_engine
+        from core.engines.sagemaker.connection.connection import open_engine
 
         cloud = open_engine(connection, self.paths, self.store)
         with self._engine_lock:
@@ -109,7 +109,7 @@ class Workbench:
     def _default_engine(self) -> Engine:
         """Jobs start on this machine; those that run on SageMaker are followed where a connection is known."""
         from core.engines.local.engine import LocalEngine
-        from core.engines.sagemaker.open import Connection, open_engine
+        from core.engines.sagemaker.connection.connection import Connection, open_engine
 
         local, connection = LocalEngine(self.paths, self.store), Connection.recall(self.settings)
         if not (connection.bucket and connection.role):
@@ -167,7 +167,7 @@ class Workbench:
             EngineError: there is no connection to AWS, or S3 refused.
             Cancelled: through `cancel`; what was sent stays, and is not sent again.
         """
-        from core.engines.sagemaker.staging import stage
+        from core.engines.sagemaker.upload.staging import stage
 
         cloud = self.cloud
         if cloud is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import UserFacingError
 from core.paths import AppPaths
-from gui import preflight
+from gui.window import display_check
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -27,7 +27,7 @@ def run(argv: Sequence[str]) -> int:
         argv: perhaps the word "gui", then perhaps a folder, which is opened as a dataset.
     """
     try:
-        preflight.check()
+        display_check.check()
     except UserFacingError as error:
         print(f"sagehound: {error}", file=sys.stderr)
         return 1
@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
     except ImportError as error:
         print(f"sagehound: Qt cannot be loaded: {error}. Install the library that it names.", file=sys.stderr)
         return 1
-    from gui.icons import app_icon
+    from gui.shared.icons import app_icon
 
     app = QApplication(["sagehound"])
     app.setApplicationName("Sagehound")
@@ -57,12 +57,12 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
 
     from core.workbench import Workbench
     from gui.bridge import Bridge
-    from gui.dialogs import error_dialog
-    from gui.funnel import ExceptionFunnel, start_log, stop_log
-    from gui.garbage import Garbage
-    from gui.main_window import MainWindow
-    from gui.signals import QuitSignals
-    from gui.theme import Theme
+    from gui.shared.dialogs import error_dialog
+    from gui.shared.theme import Theme
+    from gui.window.exception_hook import ExceptionFunnel, start_log, stop_log
+    from gui.window.garbage import Garbage
+    from gui.window.main_window import MainWindow
+    from gui.window.unix_signals import QuitSignals
 
     QPixmapCache.setCacheLimit(THUMBNAIL_CACHE_KB)
     theme = Theme(app)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core.engines.base import Engine
+from core.engine import Engine
 from core.errors import UserFacingError
 from core.jobs.records import Event, Job, StatusEvent
 from core.progress import CancelToken, Report

@@ -40,8 +40,8 @@ class _Session:
         from core.paths import AppPaths
         from core.workbench import Workbench
         from gui.bridge import Bridge
-        from gui.main_window import MainWindow
-        from gui.theme import Theme
+        from gui.shared.theme import Theme
+        from gui.window.main_window import MainWindow
 
         out.mkdir(parents=True, exist_ok=True)
         self._out = out
@@ -170,7 +170,7 @@ class _Session:
 
     def _without_toasts(self) -> None:
         """Hide what the window says for a moment; it comes at another time in every run."""
-        from gui.widgets.toast import Toast
+        from gui.shared.toast import Toast
 
         for toast in self._window.findChildren(Toast):
             toast.hide()

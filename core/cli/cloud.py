@@ -12,9 +12,9 @@ from core.cli.data import open_dataset
 from core.cli.describe import job_json
 from core.cli.follow import wait_for
 from core.cli.managed import managed_from
-from core.engines.sagemaker.aws import Aws
-from core.engines.sagemaker.eligibility import Eligibility
-from core.engines.sagemaker.open import Connection
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.connection import Connection
+from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.errors import EngineError, UsageError
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TuningSpec
 from core.paths import AppPaths
@@ -87,8 +87,8 @@ def show_cost(
 
 def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Upload a dataset version to S3."""
-    from core.engines.sagemaker.layout import split_uri
-    from core.engines.sagemaker.staging import send
+    from core.engines.sagemaker.connection.layout import split_uri
+    from core.engines.sagemaker.upload.staging import send
 
     bucket, prefix = split_uri(options.destination)
     workbench = Workbench(paths)
@@ -110,9 +110,9 @@ def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
 
 def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Check what can be checked before anything is billed; 1 when something fails."""
-    from core.engines.sagemaker import connect
-    from core.engines.sagemaker.preflight import Check, Verdict
-    from core.engines.sagemaker.preflight import preflight as check_all
+    from core.engines.sagemaker.connection import connect
+    from core.engines.sagemaker.connection.preflight import Check, Verdict
+    from core.engines.sagemaker.connection.preflight import preflight as check_all
 
     workbench = Workbench(paths)
     try:
@@ -148,7 +148,7 @@ def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) ->
 
 
 def _show_roles(aws: Any, connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    from core.engines.sagemaker import connect
+    from core.engines.sagemaker.connection import connect
 
     if not options.policies:
         roles = connect.execution_roles(aws)

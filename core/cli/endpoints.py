@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.cloud import connection_of, use_sagemaker
 from core.cli.console import Console, duration
-from core.engines.base import Endpoint
-from core.engines.sagemaker.aws import Aws
-from core.engines.sagemaker.containers import Container
-from core.engines.sagemaker.endpoint_log import endpoint_log
-from core.engines.sagemaker.endpoints import MOVING, SERVERLESS, EndpointBusy, Endpoints, Hosting
-from core.engines.sagemaker.failures import traceback_of
-from core.engines.sagemaker.guardian import PATIENCE_S, Guardian
-from core.engines.sagemaker.invoke import EndpointClient
-from core.engines.sagemaker.open import Connection
-from core.engines.sagemaker.pricing import PriceList, snapshot
+from core.engine import Endpoint
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.connection import Connection
+from core.engines.sagemaker.connection.failures import traceback_of
+from core.engines.sagemaker.cost.pricing import PriceList, snapshot
+from core.engines.sagemaker.endpoints.containers import Container
+from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
+from core.engines.sagemaker.endpoints.endpoints import MOVING, SERVERLESS, EndpointBusy, Endpoints, Hosting
+from core.engines.sagemaker.endpoints.invoke import EndpointClient
+from core.engines.sagemaker.endpoints.lifetimes import PATIENCE_S, Guardian
 from core.errors import EngineError, PictureError, UsageError, UserFacingError
 from core.jobs.records import TuningJob
 from core.paths import ROOT, AppPaths

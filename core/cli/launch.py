@@ -53,7 +53,7 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
 def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespace, console: Console) -> int:
     """The same on SageMaker: what it costs is said first, and afterwards what AWS made of it."""
     from core.cli import cloud
-    from core.engines.sagemaker.definition import check
+    from core.engines.sagemaker.jobs.definition import check
 
     spec = cloud.with_resources(spec, options)
     check(spec)

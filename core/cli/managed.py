@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Callable
 
 from core.cli.console import Console
-from core.engines.sagemaker.eligibility import ManagedRefused
-from core.engines.sagemaker.evaluations import evaluating
-from core.engines.sagemaker.managed import parse_rules, without_managed
+from core.engines.sagemaker.connection.eligibility import ManagedRefused
+from core.engines.sagemaker.jobs.managed import parse_rules, without_managed
+from core.engines.sagemaker.tracking.evaluations import evaluating
 from core.errors import UsageError
 from core.jobs.specs import ManagedDebugger, Spec, TrainingSpec
 from core.store import Store

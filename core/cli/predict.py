@@ -65,7 +65,7 @@ def classify_pictures(workbench: Workbench, images: list[str], model: str, top: 
 
 
 def _at_endpoint(workbench: Workbench, images: list[str], name: str, top: int, console: Console) -> Classified | None:
-    from core.engines.sagemaker.open import Connection
+    from core.engines.sagemaker.connection.connection import Connection
 
     if not Connection.recall(workbench.settings).bucket:
         return None  # nobody has used an AWS account here

@@ -2,8 +2,8 @@
 
 ProfilerReport and the profiler's rules leave `<configuration>-…/profiler-output/profiler-reports/<Rule>.json` there,
 with RuleTriggered, Violations, Details, Datapoints and RuleParameters; smdebug's `Rule` has the same report. The status
-that SageMaker shows for a rule is kept by its API alone, which core/engines/sagemaker/evaluations.py asks, so here a
-rule that never triggered has found no issue.
+that SageMaker shows for a rule is kept by its API alone, which core/engines/sagemaker/tracking/evaluations.py asks, so
+here a rule that never triggered has found no issue.
 """
 
 from __future__ import annotations

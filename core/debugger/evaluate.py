@@ -10,7 +10,7 @@ from core.debugger.defaults import default_rules
 from core.errors import Cancelled, UserFacingError
 from core.jobs.records import RuleOutcome
 from core.progress import CancelToken, Progress, Report, ignore_progress
-from core.rows import outcome_from_json
+from core.store.rows import outcome_from_json
 from training_scripts.debugger.reader import FolderStorage, Storage, Trial
 from training_scripts.debugger.runner import Evaluation
 from training_scripts.debugger.settings import read_info

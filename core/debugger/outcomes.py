@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from core.debugger.aws_output import FOLDER, aws_outcomes, with_verdicts
-from core.engines.base import Engine
+from core.engine import Engine
 from core.jobs.records import RuleOutcome, TuningJob
 from core.jobs.status import RuleStatus
-from core.rows import outcome_from_json
+from core.store.rows import outcome_from_json
 
 ORDER = (
     RuleStatus.ISSUES_FOUND,

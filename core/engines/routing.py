@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.engines.base import Endpoint, Engine
+from core.engine import Endpoint, Engine
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import Spec
 from core.progress import CancelToken, Report, ignore_progress

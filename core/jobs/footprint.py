@@ -11,7 +11,7 @@ from core.jobs.records import TuningJob
 from core.progress import CancelToken
 
 if TYPE_CHECKING:
-    from core.engines.base import Engine
+    from core.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.engines.base import Engine
+from core.engine import Engine
 from core.jobs.records import TrainingJob, TuningJob
 from core.jobs.status import JobStatus
 

@@ -46,7 +46,7 @@ import gui.app
 inner = gui.app._run_window
 
 def run_window(app, argv):
-    import gui.main_window
+    import gui.window.main_window
     from PySide6.QtCore import QEvent, QObject, QTimer
     told = {}
 
@@ -71,13 +71,13 @@ def run_window(app, argv):
                 QTimer.singleShot(0, painted)
             return False
 
-    start = gui.main_window.MainWindow.start
+    start = gui.window.main_window.MainWindow.start
 
     def started(window):
         start(window)
         QTimer.singleShot(0, usable)
 
-    gui.main_window.MainWindow.start = started
+    gui.window.main_window.MainWindow.start = started
     watch = Watch()
     app.installEventFilter(watch)
     return inner(app, argv)

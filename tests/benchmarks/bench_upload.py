@@ -25,9 +25,9 @@ from urllib.parse import urlsplit
 
 from core.dataset import scan, split
 from core.dataset.manifest import Entry, Manifest
-from core.engines.sagemaker.aws import Aws
-from core.engines.sagemaker.fast_s3 import FastS3
-from core.engines.sagemaker.upload import upload
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.upload.fast_s3 import FastS3
+from core.engines.sagemaker.upload.upload import upload
 from core.paths import ROOT
 from tests.benchmarks.harness import Sample, in_turn, print_table
 from tests.benchmarks.pictures import dataset

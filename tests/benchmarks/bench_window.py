@@ -23,8 +23,8 @@ from core.engines.local.processes import created
 from core.jobs.contract import JobFolder
 from core.jobs.status import JobStatus
 from core.paths import ROOT, AppPaths
-from core.rows import new_record
 from core.store import Store
+from core.store.rows import new_record
 from tests.benchmarks.growth import peak_bytes
 from tests.benchmarks.harness import Sample, percentile, print_table
 from tests.benchmarks.window import add_search, open_board, shown_window, training_spec, wait_for

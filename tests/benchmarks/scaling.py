@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.engines.sagemaker.forecast import BILLED_START_S, READY_S
+from core.engines.sagemaker.cost.cloud_forecast import BILLED_START_S, READY_S
 from core.paths import ROOT
 
 PAGE = ROOT / "docs" / "SCALING.md"

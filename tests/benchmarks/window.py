@@ -14,8 +14,8 @@ from core.jobs.records import MetricEvent
 from core.jobs.specs import Objective, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
-from core.rows import new_record
 from core.store import Store
+from core.store.rows import new_record
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS
 from core.tuning.ranges import ContinuousRange, IntegerRange, Scaling
 
@@ -30,9 +30,9 @@ def shown_window(home: Path) -> Iterator[Any]:
 
     from core.workbench import Workbench
     from gui.bridge import Bridge
-    from gui.garbage import Garbage
-    from gui.main_window import MainWindow
-    from gui.theme import Theme
+    from gui.shared.theme import Theme
+    from gui.window.garbage import Garbage
+    from gui.window.main_window import MainWindow
 
     app = QApplication.instance() or QApplication(["sagehound"])
     theme, workbench, bridge = Theme(app), Workbench(AppPaths(home)), Bridge()

@@ -11,13 +11,13 @@ from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
-from core.engines.base import Capabilities, Engine
+from core.engine import Capabilities, Engine
 from core.errors import EngineError, JobNotFound
 from core.jobs.records import EventBatch, LogChunk, TrainingJob
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from gui.bridge import Bridge
-from gui.theme import Theme
+from gui.shared.theme import Theme
 
 
 @pytest.fixture(scope="session")
@@ -229,7 +229,7 @@ def open_window(qtbot, bridge, theme):
     windows = []
 
     def open_it(workbench):
-        from gui.main_window import MainWindow
+        from gui.window.main_window import MainWindow
 
         made = MainWindow(workbench, bridge, theme)
         qtbot.addWidget(made, before_close_func=lambda window: window.feed.stop())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 
-from core.engines.base import Capabilities, Engine
+from core.engine import Capabilities, Engine
 from core.errors import EngineError, JobNotFound, ModelError, SpecError
 from core.jobs.contract import default_metrics
 from core.jobs.records import Event, EventBatch, Job, LogChunk, MetricEvent, StatusEvent, TrainingJob, TuningJob

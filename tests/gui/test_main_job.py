@@ -12,8 +12,8 @@ from core.dataset import sample_path
 from core.jobs.status import JobStatus
 from core.tuning.ranges import Scaling
 from core.workbench import Workbench
-from gui.main_window import MainWindow
-from gui.models.range_draft import Kind, RangeDraft
+from gui.tuning.range_draft import Kind, RangeDraft
+from gui.window.main_window import MainWindow
 from tests.gui.fakes import press
 
 CLASSES = ("fruit", "insect", "vehicle")

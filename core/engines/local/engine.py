@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from core.engines.base import Capabilities, Engine
+from core.engine import Capabilities, Engine
 from core.engines.local.logtail import read_lines
 from core.engines.local.processes import created, is_alive, kill_tree, reap, start_detached
 from core.engines.local.recovery import recover, write_record
@@ -23,8 +23,8 @@ from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
-from core.rows import new_record
 from core.store import INTERRUPTED, Store
+from core.store.rows import new_record
 from core.tuning.search import check_strategy
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from core.jobs.contract import JobFolder, Scraper
 from core.jobs.records import MetricEvent, TrainingJob
 from core.jobs.specs import Spec, TuningSpec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
-from core.rows import new_record
 from core.store import INTERRUPTED, Store
+from core.store.rows import new_record
 
 RECORD_FILE = "job.json"
 _KEPT = (

@@ -19,8 +19,8 @@ from core.jobs.contract import JobFolder, Scraper, failure_reason
 from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
-from core.rows import outcome_from_json
 from core.store import JobChanges, Store
+from core.store.rows import outcome_from_json
 
 RULE_LINE = "sagehound-rule "
 _SECONDS = re.compile(r"(?<![\w.])seconds=(\d+(?:\.\d+)?)")

@@ -18,8 +18,8 @@ from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
 from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
-from core.rows import new_record
 from core.store import INTERRUPTED
+from core.store.rows import new_record
 from core.tuning.convergence import Convergence
 from core.tuning.search import Observation, Search, open_search
 

@@ -9,30 +9,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.engines.base import Capabilities, Endpoint, Engine
+from core.engine import Capabilities, Endpoint, Engine
 from core.engines.local.logtail import read_lines
-from core.engines.sagemaker.adopt import Found, adopt, list_jobs
-from core.engines.sagemaker.artifacts import fetch_model, fetch_rule_output, sync_output
-from core.engines.sagemaker.aws import Aws
-from core.engines.sagemaker.checks import check_cap, check_parents, cloud_of, record_of
-from core.engines.sagemaker.definition import check
-from core.engines.sagemaker.deployer import Deployer
-from core.engines.sagemaker.eligibility import Eligibility
-from core.engines.sagemaker.endpoint_log import endpoint_log
-from core.engines.sagemaker.endpoints import Endpoints, Hosting
-from core.engines.sagemaker.evaluations import evaluating
-from core.engines.sagemaker.failures import code_of, translated
-from core.engines.sagemaker.forecast import CloudForecast, cloud_forecast
-from core.engines.sagemaker.guardian import Guardian
-from core.engines.sagemaker.launcher import Launcher
-from core.engines.sagemaker.logs import job_log_url
-from core.engines.sagemaker.managed import managed_of
-from core.engines.sagemaker.meter import spent
-from core.engines.sagemaker.place import CloudNotes, Place
-from core.engines.sagemaker.poller import Poller
-from core.engines.sagemaker.pricing import Bill, PriceList, bill_of
-from core.engines.sagemaker.rehearsal import Rehearsal
-from core.engines.sagemaker.source import Source
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.eligibility import Eligibility
+from core.engines.sagemaker.connection.failures import code_of, translated
+from core.engines.sagemaker.connection.place import CloudNotes, Place
+from core.engines.sagemaker.cost.cloud_forecast import CloudForecast, cloud_forecast
+from core.engines.sagemaker.cost.pricing import Bill, PriceList, bill_of
+from core.engines.sagemaker.cost.running_cost import spent
+from core.engines.sagemaker.endpoints.deployer import Deployer
+from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
+from core.engines.sagemaker.endpoints.endpoints import Endpoints, Hosting
+from core.engines.sagemaker.endpoints.lifetimes import Guardian
+from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
+from core.engines.sagemaker.jobs.definition import check
+from core.engines.sagemaker.jobs.launcher import Launcher
+from core.engines.sagemaker.jobs.managed import managed_of
+from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.jobs.validation import check_cap, check_parents, cloud_of, record_of
+from core.engines.sagemaker.tracking.adopt import Found, adopt, list_jobs
+from core.engines.sagemaker.tracking.artifacts import fetch_model, fetch_rule_output, sync_output
+from core.engines.sagemaker.tracking.evaluations import evaluating
+from core.engines.sagemaker.tracking.logs import job_log_url
+from core.engines.sagemaker.tracking.poller import Poller
 from core.errors import EngineError, ModelError, UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
@@ -104,7 +104,7 @@ class SageMakerEngine(Engine):
         self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
         """Upload what is not in the bucket yet."""
-        from core.engines.sagemaker.staging import stage
+        from core.engines.sagemaker.upload.staging import stage
 
         return stage(manifest, self.aws, self.place, report, cancel).channels
 

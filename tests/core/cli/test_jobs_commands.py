@@ -15,8 +15,8 @@ from core.jobs.footprint import Footprint, folder_bytes, size_text
 from core.jobs.specs import MetricDefinition, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
-from core.rows import new_record
 from core.store import Store
+from core.store.rows import new_record
 from core.tuning.ranges import ContinuousRange
 from training_scripts.version import code_version
 

@@ -17,14 +17,14 @@ import pytest
 from PIL import Image
 
 from core.dataset import Manifest, scan, split
-from core.engines.base import Engine
+from core.engine import Engine
 from core.engines.local.engine import LocalEngine
 from core.engines.local.runtime import Runtime
-from core.engines.sagemaker.aws import Aws
-from core.engines.sagemaker.connect import create_bucket
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.connect import create_bucket
+from core.engines.sagemaker.connection.place import Place
 from core.engines.sagemaker.engine import SageMakerEngine
-from core.engines.sagemaker.place import Place
-from core.engines.sagemaker.source import Source
+from core.engines.sagemaker.jobs.source import Source
 from core.jobs.records import Job
 from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, TuningSpec
 from core.paths import AppPaths

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from core.engines.base import Engine
+from core.engine import Engine
 from core.errors import EngineError, JobNotFound, ModelError, SpecError
 from core.jobs.records import MetricEvent, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import MetricDefinition, Objective, Strategy
@@ -22,7 +22,7 @@ def bench(request: pytest.FixtureRequest):
 
 
 class TestEngineContract:
-    """The promises of `core.engines.base.Engine`."""
+    """The promises of `core.engine.Engine`."""
 
     def test_it_is_an_engine_with_a_name(self, bench):
         assert isinstance(bench.engine, Engine)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from core.engines.sagemaker.aws import Aws
-from core.engines.sagemaker.connect import create_bucket, trust_policy
-from core.engines.sagemaker.open import Connection
-from gui.cloud import CloudSession
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.connect import create_bucket, trust_policy
+from core.engines.sagemaker.connection.connection import Connection
+from gui.cloud.cloud_session import CloudSession
 
 ACCOUNT = "123456789012"
 HERE = Path(__file__).parent

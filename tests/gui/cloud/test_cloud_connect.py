@@ -8,15 +8,15 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
-from core.engines.sagemaker.account import Account
-from core.engines.sagemaker.connect import Bucket, Identity, Role, trust_policy
-from core.engines.sagemaker.open import Connection
+from core.engines.sagemaker.connection.account import Account
+from core.engines.sagemaker.connection.connect import Bucket, Identity, Role, trust_policy
+from core.engines.sagemaker.connection.connection import Connection
 from core.workbench import Workbench
-from gui.aws_dialog import AwsDialog
-from gui.cloud import CloudSession
-from gui.widgets.connect_form import ConnectForm
-from gui.widgets.policies import PoliciesDialog
-from gui.widgets.status_bar import WindowStatus
+from gui.cloud.aws_dialog import AwsDialog
+from gui.cloud.cloud_session import CloudSession
+from gui.cloud.connect_form import ConnectForm
+from gui.cloud.policies import PoliciesDialog
+from gui.window.status_bar import WindowStatus
 
 ARN = "arn:aws:iam::1:role/R"
 LEFT = Qt.MouseButton.LeftButton
@@ -85,8 +85,8 @@ def test_from_nothing_to_a_connection(dialog, session, workbench, aws, qtbot, ro
 
 
 def test_a_login_that_has_ended_is_one_sentence_with_what_to_do(dialog, cloud, qtbot, monkeypatch):
-    from core.engines.sagemaker import account as module
-    from core.engines.sagemaker.failures import explain
+    from core.engines.sagemaker.connection import account as module
+    from core.engines.sagemaker.connection.failures import explain
 
     def ended(aws):
         raise explain("ExpiredToken", "The token is expired.", "AWS could not be asked who you are.", "work")
@@ -194,8 +194,8 @@ def test_the_engines_notice_comes_and_goes_by_itself(connected, workbench, qtbot
 
 
 def test_after_a_new_login_it_goes_on_by_itself(session, connection, qtbot, monkeypatch):
-    from core.engines.sagemaker import connect
-    from core.engines.sagemaker.failures import explain
+    from core.engines.sagemaker.connection import connect
+    from core.engines.sagemaker.connection.failures import explain
 
     whole, refused = connect.identity, []
 
@@ -206,7 +206,7 @@ def test_after_a_new_login_it_goes_on_by_itself(session, connection, qtbot, monk
         return whole(aws)
 
     monkeypatch.setattr(connect, "identity", identity)
-    monkeypatch.setattr("gui.cloud.RETRY_MS", 50)
+    monkeypatch.setattr("gui.cloud.cloud_session.RETRY_MS", 50)
     notices = []
     session.notice_changed.connect(notices.append)
     session.use(connection, pytest.fail)

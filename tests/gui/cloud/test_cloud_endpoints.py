@@ -10,25 +10,25 @@ from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
-from core.engines.base import Endpoint
-from core.engines.sagemaker import deployer
-from core.engines.sagemaker.containers import Container
-from core.engines.sagemaker.endpoints import Hosting
-from core.engines.sagemaker.rehearsal import Rehearsal
+from core.engine import Endpoint
+from core.engines.sagemaker.endpoints import deployer
+from core.engines.sagemaker.endpoints.containers import Container
+from core.engines.sagemaker.endpoints.endpoints import Hosting
+from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
 from core.errors import EngineError
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
-from gui.cloud_desk import CloudDesk
-from gui.dialogs import Decision
-from gui.endpoint_watch import EndpointWatch
-from gui.main_window import MainWindow
-from gui.models import endpoint_words
-from gui.tabs.predict_tab import PredictTab
-from gui.widgets.deploy_dialog import DeployDialog
-from gui.widgets.endpoint_list import EndpointsDialog
-from gui.widgets.model_chooser import ENDPOINT
-from gui.widgets.preflight_list import PreflightDialog
+from gui.cloud import endpoint_text
+from gui.cloud.cloud_controller import CloudDesk
+from gui.cloud.deploy_dialog import DeployDialog
+from gui.cloud.endpoint_list import EndpointsDialog
+from gui.cloud.endpoint_watch import EndpointWatch
+from gui.predict.model_chooser import ENDPOINT
+from gui.predict.predict_tab import PredictTab
+from gui.shared.dialogs import Decision
+from gui.shared.preflight_list import PreflightDialog
+from gui.window.main_window import MainWindow
 from training_scripts.artifact import package
 
 LEFT = Qt.MouseButton.LeftButton
@@ -76,15 +76,15 @@ def until_in_service(qtbot, workbench, name):
 
 
 def test_the_words_about_money():
-    assert endpoint_words.hourly(INSTANCE) == "$0.12 an hour"
-    assert endpoint_words.so_far(INSTANCE, NOW) == "$0.23"
-    assert endpoint_words.hourly(SLEEPER) == "only while it answers"
-    assert endpoint_words.end(INSTANCE, NOW) == "deleted in 1 min 0 s while Sagehound runs"
-    assert endpoint_words.end(SLEEPER, NOW) == "stays until you delete it"
-    assert endpoint_words.bill([INSTANCE, SLEEPER, INSTANCE]) == "$0.23 an hour"
-    assert endpoint_words.costly([INSTANCE, SLEEPER, OTHER, FAILED]) == (INSTANCE, FAILED)
-    assert endpoint_words.daily_sentence(INSTANCE) == "busy costs $2.76 a day on ml.m5.large."
-    assert "not known" in endpoint_words.daily_sentence(FAILED)
+    assert endpoint_text.hourly(INSTANCE) == "$0.12 an hour"
+    assert endpoint_text.so_far(INSTANCE, NOW) == "$0.23"
+    assert endpoint_text.hourly(SLEEPER) == "only while it answers"
+    assert endpoint_text.end(INSTANCE, NOW) == "deleted in 1 min 0 s while Sagehound runs"
+    assert endpoint_text.end(SLEEPER, NOW) == "stays until you delete it"
+    assert endpoint_text.bill([INSTANCE, SLEEPER, INSTANCE]) == "$0.23 an hour"
+    assert endpoint_text.costly([INSTANCE, SLEEPER, OTHER, FAILED]) == (INSTANCE, FAILED)
+    assert endpoint_text.daily_sentence(INSTANCE) == "busy costs $2.76 a day on ml.m5.large."
+    assert "not known" in endpoint_text.daily_sentence(FAILED)
 
 
 def test_from_a_job_to_an_endpoint_and_back(deployable, parent, bridge, qtbot, trained_job, cloud):

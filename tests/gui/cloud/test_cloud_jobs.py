@@ -11,9 +11,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
 from core.dataset import scan, split
-from core.engines.sagemaker.forecast import CloudForecast, Way
-from core.engines.sagemaker.preflight import Check, Verdict
-from core.engines.sagemaker.pricing import Bill, Cost, Price
+from core.engines.sagemaker.connection.preflight import Check, Verdict
+from core.engines.sagemaker.cost.cloud_forecast import CloudForecast, Way
+from core.engines.sagemaker.cost.pricing import Bill, Cost, Price
 from core.errors import EngineError, SpecError
 from core.jobs.records import TrainingJob
 from core.jobs.specs import CloudResources, MetricDefinition, Strategy, TrainingSpec, TuningSpec
@@ -21,13 +21,13 @@ from core.jobs.status import JobStatus
 from core.progress import Progress
 from core.settings import SettingsFile
 from core.tuning.ranges import IntegerRange
-from gui.models.cost_lines import confirmation, cost_rows, cost_text, dollars, source_text, time_text
-from gui.widgets.adopt_dialog import AdoptDialog
-from gui.widgets.cloud_job import CloudJobPanel
-from gui.widgets.extras_dialog import ExtrasDialog
-from gui.widgets.preflight_list import PreflightList
-from gui.widgets.resources_form import ResourcesForm
-from gui.widgets.s3_panel import S3Panel
+from gui.cloud.adopt_dialog import AdoptDialog
+from gui.data.s3_panel import S3Panel
+from gui.jobs.cloud_job import CloudJobPanel
+from gui.shared.cost_text import confirmation, cost_rows, cost_text, dollars, source_text, time_text
+from gui.shared.preflight_list import PreflightList
+from gui.tuning.extras_dialog import ExtrasDialog
+from gui.tuning.resources_form import ResourcesForm
 from tests.gui.fakes import press
 
 PRICE = Price(0.23, "AWS's price list", exact=True)

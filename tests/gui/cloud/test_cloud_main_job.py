@@ -11,12 +11,12 @@ from PySide6.QtCore import QMimeData, QUrl
 from core.jobs.status import JobStatus
 from core.tuning.ranges import Scaling
 from core.workbench import Workbench
-from gui.dialogs import Decision
-from gui.main_window import MainWindow
-from gui.models.range_draft import Kind, RangeDraft
-from gui.widgets.deploy_dialog import DeployDialog
-from gui.widgets.endpoint_list import EndpointsDialog
-from gui.widgets.model_chooser import ENDPOINT
+from gui.cloud.deploy_dialog import DeployDialog
+from gui.cloud.endpoint_list import EndpointsDialog
+from gui.predict.model_chooser import ENDPOINT
+from gui.shared.dialogs import Decision
+from gui.tuning.range_draft import Kind, RangeDraft
+from gui.window.main_window import MainWindow
 from tests.gui.fakes import press
 
 LONG = 120_000

@@ -9,20 +9,20 @@ from PySide6.QtWidgets import QWidget
 
 from core.dataset import scan, split
 from core.engines.sagemaker import engine as engine_module
-from core.engines.sagemaker.source import Source
+from core.engines.sagemaker.jobs.source import Source
 from core.errors import SpecError
 from core.jobs.specs import DebuggerConfig, ManagedDebugger, MetricDefinition, Objective, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.settings import SettingsFile
 from core.tuning.ranges import IntegerRange
-from gui.dialogs import Decision
+from gui.debugger.debugger_tab import DebuggerTab
 from gui.feed import JobsFeed
-from gui.launching import Launching
-from gui.tabs.debugger_tab import DebuggerTab
-from gui.widgets.cost_panel import CostPanel
-from gui.widgets.forecast_card import ForecastCard
-from gui.widgets.managed_form import ManagedDialog
-from gui.widgets.resources_form import ResourcesForm
+from gui.shared.dialogs import Decision
+from gui.tuning.cost_panel import CostPanel
+from gui.tuning.forecast_card import ForecastCard
+from gui.tuning.job_starting import Launching
+from gui.tuning.managed_form import ManagedDialog
+from gui.tuning.resources_form import ResourcesForm
 from tests.cloud.rule_jobs import CLOSED, wants_managed
 from tests.gui.fakes import press
 

@@ -6,7 +6,7 @@ import pytest
 
 from core.workbench import Workbench
 from gui.feed import JobsFeed
-from gui.tabs.jobs_tab import JobsTab
+from gui.jobs.jobs_tab import JobsTab
 from tests.gui.fakes import FakeEngine
 
 

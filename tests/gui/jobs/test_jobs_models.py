@@ -11,10 +11,10 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 
 from core.jobs.records import MetricEvent, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
-from gui.models.curves import Curves
-from gui.models.jobs_model import JobRole, JobsFilter, JobsModel
-from gui.models.log_model import LogLevel, LogModel, LogRole
-from gui.models.trials_model import TrialColumn, TrialRole, TrialsModel
+from gui.jobs.curves import Curves
+from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel
+from gui.jobs.log_model import LogLevel, LogModel, LogRole
+from gui.jobs.trials_model import TrialColumn, TrialRole, TrialsModel
 
 
 def tuning(number: int, status: JobStatus = JobStatus.COMPLETED, best: float | None = 0.5) -> TuningJob:

@@ -17,8 +17,8 @@ from core.errors import EngineError
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
 from core.workbench import Workbench
-from gui.tabs.jobs_tab import JobsTab
-from gui.widgets.delete_dialog import DeleteDialog
+from gui.jobs.delete_dialog import DeleteDialog
+from gui.jobs.jobs_tab import JobsTab
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs, training_spec
 
 

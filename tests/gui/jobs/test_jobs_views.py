@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 from core.jobs.records import MetricEvent, TrainingJob
 from core.jobs.status import JobStatus
 from core.predict.evaluate import Judged, summarise
-from gui.models.trials_model import TrialColumn
+from gui.jobs.trials_model import TrialColumn
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs
 
 

@@ -6,7 +6,7 @@ import threading
 
 from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.status import RuleStatus
-from gui.models import job_watch
+from gui.jobs import job_watch
 from tests.gui.fakes import FakeEngine, add_search, start_jobs
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from core.workbench import Workbench
 from gui.feed import JobsFeed
-from gui.tabs.tuning_tab import TuningTab
+from gui.tuning.tuning_tab import TuningTab
 from tests.gui.fakes import FakeEngine
 
 

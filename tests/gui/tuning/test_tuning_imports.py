@@ -10,7 +10,7 @@ from core.paths import ROOT
 _CHECK = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import gui.tabs.jobs_tab, gui.tabs.tuning_tab
+import gui.jobs.jobs_tab, gui.tuning.tuning_tab
 heavy = {"torch", "torchvision", "timm", "openvino", "optuna", "sagemaker", "boto3", "matplotlib", "pyqtgraph"}
 print(", ".join(sorted(heavy & set(sys.modules))))
 """

@@ -18,11 +18,11 @@ from core.jobs.specs import CloudResources, DebuggerConfig, Strategy, TrainingSp
 from core.jobs.status import JobStatus
 from core.tuning.presets import NOTEBOOK, PRESETS, QUICK_LOOK, THOROUGH
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
-from gui.models import words
-from gui.models.command_line import command_line
-from gui.models.forecast_lines import Facts, forecast_lines
-from gui.models.range_draft import Kind, RangeDraft, sample
-from gui.models.tuning_draft import (
+from gui.jobs.command_line import command_line
+from gui.shared import formatting
+from gui.tuning.forecast_text import Facts, forecast_lines
+from gui.tuning.range_draft import Kind, RangeDraft, sample
+from gui.tuning.tuning_draft import (
     TuningDraft,
     build_spec,
     check_row,
@@ -237,7 +237,7 @@ def test_a_target_that_is_no_number_is_refused_at_its_field(text):
 
 def test_checking_values_makes_the_parser_once(monkeypatch):
     check_value("batch_size", "32")
-    monkeypatch.setattr("gui.models.tuning_draft.get_args_parser", None)  # whoever makes another one fails
+    monkeypatch.setattr("gui.tuning.tuning_draft.get_args_parser", None)  # whoever makes another one fails
     assert check_value("batch_size", "none") is not None
     assert check_value("batch_size", "32") is None
     assert suggestion("seed") == RangeDraft.fixed("seed", "0")
@@ -302,7 +302,7 @@ def test_a_training_jobs_command_line_has_no_range():
     ],
 )
 def test_numbers_are_short(value, text):
-    assert words.number(value) == text
+    assert formatting.number(value) == text
 
 
 @pytest.mark.parametrize(
@@ -318,4 +318,4 @@ def test_numbers_are_short(value, text):
     ],
 )
 def test_durations_read_well(seconds, text):
-    assert words.duration(seconds) == text
+    assert formatting.duration(seconds) == text

@@ -9,7 +9,7 @@ from core.debugger.choice import keep_config
 from core.errors import SpecError, WeightsUnavailable
 from core.jobs.specs import DebuggerConfig, TrainingSpec, TuningSpec
 from core.progress import Progress
-from gui.models.range_draft import RangeDraft
+from gui.tuning.range_draft import RangeDraft
 from tests.gui.fakes import add_search, press, row_of, type_into
 
 

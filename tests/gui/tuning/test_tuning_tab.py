@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 
 from core.jobs.specs import Strategy
 from core.tuning.ranges import Scaling
-from gui.models.range_draft import Kind, RangeDraft
+from gui.tuning.range_draft import Kind, RangeDraft
 from tests.gui.fakes import add_search, press, row_of, type_into
 
 

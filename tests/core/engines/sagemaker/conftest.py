@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from core.engines.sagemaker import deployer, guardian
+from core.engines.sagemaker.endpoints import deployer, lifetimes
+from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
 from core.engines.sagemaker.engine import SageMakerEngine
-from core.engines.sagemaker.rehearsal import Rehearsal
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
@@ -32,7 +32,7 @@ def words_engine(cloud, aws, place, paths, store, tmp_path, monkeypatch):
     cloud.forget()
     cloud.serving.handler = "miniature"
     monkeypatch.setattr(deployer, "rehearse", lambda *_: Rehearsal((("rehearsed", 1.0),), 0.0, 0.0))
-    monkeypatch.setattr(guardian, "_RETRY_S", 0.05)
+    monkeypatch.setattr(lifetimes, "_RETRY_S", 0.05)
     spec = TrainingSpec("one", {}, {}, (MetricDefinition("Average loss", "loss: ([0-9.]+)"),))
     for name, code in (("one", SAYS.format(word="one")), ("two", SAYS.format(word="two")), ("bad", BROKEN)):
         file = tmp_path / f"{name}.tar.gz"

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from core.cli.main import run
-from core.engines.sagemaker.connect import trust_policy
+from core.engines.sagemaker.connection.connect import trust_policy
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.paths import ROOT
 from tests.cloud.faults import LOST_CONNECTION, SLOW, quota_zero

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from core.engines.base import Engine
+from core.engine import Engine
+from core.engines.sagemaker.connection.failures import LoginNeeded
+from core.engines.sagemaker.connection.place import CloudNotes
 from core.engines.sagemaker.engine import SageMakerEngine
-from core.engines.sagemaker.failures import LoginNeeded
-from core.engines.sagemaker.place import CloudNotes
-from core.engines.sagemaker.source import Source
+from core.engines.sagemaker.jobs.source import Source
 from core.errors import EngineError, SpecError
 from core.jobs.records import MetricEvent
 from core.jobs.specs import CloudResources
@@ -186,7 +186,7 @@ def test_who_asks_once_is_told_how_it_is_now(bench, paths, cloud, monkeypatch):
     while cloud.tuning.get("search").state["HyperParameterTuningJobStatus"] == "InProgress":
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    monkeypatch.setattr("core.engines.sagemaker.follower._LONG_AGO_S", -1.0)
+    monkeypatch.setattr("core.engines.sagemaker.tracking.follower._LONG_AGO_S", -1.0)
     engine, store = reopen(bench, paths, settle=1000.0)
     try:
         engine.refresh()
@@ -277,7 +277,7 @@ def test_jobs_of_another_region_are_left_alone(bench, store, paths):
     bench.engine.start(bench.training("one", hyperparameters=FAST))
     bench.finished("one")
     spec = dataclasses.replace(bench.engine.spec("one"), name="elsewhere")
-    from core.rows import new_record
+    from core.store.rows import new_record
 
     store.add_job(new_record(spec, "sagemaker"), spec)
     CloudNotes(region="eu-west-1", launched=True).save(paths.jobs / "elsewhere")

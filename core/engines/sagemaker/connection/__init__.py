@@ -1,0 +1,1 @@
+"""Connect to an AWS account: sessions, identity, bucket, role, preflight, and what errors mean."""

@@ -1,0 +1,63 @@
+"""What there is in an AWS account to choose from: one look, which says what it may not see instead of failing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.connect import (
+    Bucket,
+    Identity,
+    Role,
+    buckets,
+    execution_roles,
+    identity,
+    suggested_bucket,
+)
+from core.errors import UserFacingError
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+T = TypeVar("T", Bucket, Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as these credentials see it.
+
+    `buckets` lie in the region in use and `roles` trust SageMaker. `suggested` is the bucket that Sagehound would
+    create. `notes` says, a sentence each, what could not be listed; names can be typed nevertheless.
+    """
+
+    identity: Identity
+    buckets: tuple[Bucket, ...]
+    roles: tuple[Role, ...]
+    suggested: str
+    notes: tuple[str, ...] = ()
+
+
+def look_around(aws: Aws, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Account:
+    """Ask who the credentials belong to, and list the buckets and execution roles.
+
+    Raises:
+        EngineError: AWS does not take the credentials, or cannot be reached.
+        Cancelled: through `cancel`.
+    """
+    notes: list[str] = []
+
+    def listed(message: str, ask: Callable[[Aws], list[T]]) -> tuple[T, ...]:
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        report(Progress(0, None, message))
+        try:
+            return tuple(ask(aws))
+        except UserFacingError as error:
+            notes.append(f"{error.what} {error.why}".strip())
+            return ()
+
+    report(Progress(0, None, "Asking AWS who you are"))
+    who = identity(aws)
+    found = listed("Listing the buckets", buckets)
+    roles = listed("Listing the roles", execution_roles)
+    return Account(who, found, roles, suggested_bucket(who.account, who.region), tuple(notes))

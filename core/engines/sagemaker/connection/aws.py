@@ -1,0 +1,114 @@
+"""The connection to one AWS account and region: sessions and clients, made when they are first needed.
+
+Credentials come from AWS's default chain or a named profile; none is read, kept or logged here.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from core.engines.sagemaker.connection.failures import translated
+from core.errors import EngineError
+
+_POOL = 48
+
+
+class Aws:
+    """Clients of one profile and region. Thread-safe; clients are shared by threads, as botocore allows.
+
+    Args:
+        profile: a profile's name; "" for the default credentials of this computer.
+        region: a region's name; "" for that of the profile.
+    """
+
+    def __init__(self, profile: str = "", region: str = "") -> None:
+        self.profile = profile
+        self._wanted_region = region
+        self._lock = threading.RLock()
+        self._session: Any = None
+        self._clients: dict[str, Any] = {}
+        self._account = ""
+
+    @property
+    def session(self) -> Any:
+        """The boto3 session.
+
+        Raises:
+            EngineError: there is no such profile, or no region is known.
+        """
+        with self._lock:
+            if self._session is None:
+                import boto3
+
+                with translated("The AWS profile cannot be used."):
+                    self._session = boto3.Session(
+                        profile_name=self.profile or None, region_name=self._wanted_region or None
+                    )
+            if not self._session.region_name:
+                raise EngineError(
+                    "No AWS region is chosen.",
+                    "Neither the settings nor the profile name one.",
+                    "Choose a region, for instance eu-west-1.",
+                )
+            return self._session
+
+    @property
+    def region(self) -> str:
+        """The region in use."""
+        return str(self.session.region_name)
+
+    def client(self, service: str, region: str = "") -> Any:
+        """A boto3 client that retries what is throttled or broken, with backoff."""
+        from botocore.config import Config
+
+        key = f"{service} {region}"
+        with self._lock:
+            if key not in self._clients:
+                config = Config(
+                    retries={"mode": "adaptive" if service == "s3" else "standard", "max_attempts": 8},
+                    max_pool_connections=_POOL,
+                    connect_timeout=10,
+                    read_timeout=70,
+                    user_agent_extra="sagehound",
+                )
+                with translated("AWS cannot be reached."):
+                    self._clients[key] = self.session.client(service, region_name=region or self.region, config=config)
+            return self._clients[key]
+
+    @property
+    def sagemaker(self) -> Any:
+        """The SageMaker client of the SDK.
+
+        Requests go through it as they are written: the SDK's own serialiser drops values that are false, a
+        RandomSeed of 0 among them (`sagemaker.core.utils.utils._serialize_shape`).
+        """
+        with self._lock:
+            if "sdk" not in self._clients:
+                from sagemaker.core.utils.utils import SageMakerClient
+
+                with translated("AWS cannot be reached."):
+                    self._clients["sdk"] = SageMakerClient(session=self.session, region_name=self.region)
+            return self._clients["sdk"].get_client("sagemaker")
+
+    def renew(self) -> None:
+        """Forget session and clients, so that the next call reads the credentials anew (after a new login)."""
+        with self._lock:
+            self._clients.clear()  # not closed: other threads may be in the middle of a call
+            self._session = None
+
+    def close(self) -> None:
+        """Let go of the connections; whoever asks again gets new ones."""
+        self.renew()
+
+    @property
+    def account(self) -> str:
+        """The number of the account.
+
+        Raises:
+            EngineError: AWS does not know these credentials.
+        """
+        if not self._account:
+            with translated("The AWS account could not be asked for."):
+                self._account = str(self.client("sts").get_caller_identity()["Account"])
+        return self._account

@@ -1,0 +1,106 @@
+"""Where jobs run and their files lie, and what is kept on this machine about each of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.engines.sagemaker.connection.layout import join
+
+FILE = "cloud.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The bucket, the prefix in it, the execution role (name or ARN), and the image ("": AWS's for PyTorch).
+
+    `kms_key` (an id, alias or ARN) encrypts what is put into the bucket, and a job's output and disk where its spec
+    names no other; "": the bucket's own encryption.
+    """
+
+    bucket: str
+    role: str
+    prefix: str = "sagehound"
+    image: str = ""
+    kms_key: str = ""
+
+    @property
+    def encryption(self) -> dict[str, Any]:
+        """The arguments of PutObject and CopyObject."""
+        return encryption(self.kms_key)
+
+    def uri(self, *parts: str) -> str:
+        """The s3:// address of something below the prefix."""
+        return f"s3://{self.bucket}/{join(self.prefix, *parts)}"
+
+    def key(self, *parts: str) -> str:
+        """Its key in the bucket."""
+        return join(self.prefix, *parts)
+
+
+@dataclass(slots=True)
+class CloudNotes:
+    """What this machine knows of a job on SageMaker besides the store's record; kept in its folder.
+
+    `features_job` computes the frozen features that the job waits for, under `features_key`. `launched`: the job
+    itself was created. `rule_output` is the s3:// prefix that AWS's own Debugger, if it is attached, writes the job's
+    folders under. `differences` are sentences about what AWS recorded otherwise than asked. `features_started`
+    is in Unix seconds, 0 until that job runs on a machine.
+    """
+
+    region: str = ""
+    features_job: str = ""
+    features_key: str = ""
+    launched: bool = False
+    adopted: bool = False
+    stopping: bool = False
+    checkpoints: str = ""
+    rule_output: str = ""
+    instance_type: str = ""
+    instance_count: int = 1
+    spot: bool = False
+    training_seconds: int = 0
+    billable_seconds: int = 0
+    features_started: float = 0.0
+    features_training_seconds: int = 0
+    features_billable_seconds: int = 0
+    cap_usd: float | None = None
+    differences: list[str] = field(default_factory=list)
+
+    def save(self, folder: Path) -> None:
+        """Write the notes, whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / FILE, asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> CloudNotes:
+        """The notes of a job; empty ones if there are none."""
+        data = read_json(folder / FILE)
+        return cls(**{key: value for key, value in data.items() if key in cls.__dataclass_fields__})
+
+
+def encryption(kms_key: str) -> dict[str, Any]:
+    """Arguments of PutObject and CopyObject that encrypt with a KMS key; none for the bucket's own encryption."""
+    if not kms_key:
+        return {}
+    # A bucket key asks KMS once for many objects: it is paid by the request.
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key, "BucketKeyEnabled": True}
+
+
+def write_json(file: Path, data: Any) -> None:
+    """Write JSON, whole or not at all."""
+    partial = file.with_name(f".{file.name}-{os.getpid()}")
+    partial.write_text(json.dumps(data), encoding="utf-8", newline="\n")
+    os.replace(partial, file)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object from a file; empty if there is none."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,267 @@
+"""What can be checked before anything is billed; what could not be checked is said so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.connect import bucket_region, identity, role, suggested_bucket
+from core.engines.sagemaker.connection.eligibility import Answer, Eligibility
+from core.engines.sagemaker.connection.failures import code_of, explain, message_of
+from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.jobs.images import training_image
+from core.errors import UserFacingError
+from core.jobs.specs import CloudResources
+
+_NEEDED = ("sagemaker:CreateTrainingJob", "sagemaker:CreateHyperParameterTuningJob")
+_PROBE = ".sagehound-probe"
+PROCESSING_QUOTA = "Number of instances across all processing jobs"
+"""Each of AWS's rules runs on a machine of its own."""
+
+
+class Verdict(StrEnum):
+    """How a check ended. UNKNOWN: it could not be done, which need not mean that something is wrong."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: what was looked at, how it is, and what to do where it is not well."""
+
+    name: str
+    verdict: Verdict
+    text: str
+    fix: str = ""
+
+
+def preflight(
+    aws: Aws,
+    place: Place,
+    resources: CloudResources | None = None,
+    parallel: int = 1,
+    endpoint_type: str = "",
+    eligibility: Eligibility | None = None,
+    jobs: bool = True,
+) -> Iterator[Check]:
+    """Check identity, region, role, bucket, permissions, quotas and image, one after the other; never raises.
+
+    Args:
+        resources: what jobs will run on.
+        parallel: how many jobs at once.
+        endpoint_type: an instance type to be deployed on, if any.
+        eligibility: what AWS said to jobs that asked for its Debugger, if that is known.
+        jobs: whether training jobs are to run; False: only what an endpoint needs.
+    """
+    cloud = resources or CloudResources()
+    who = _Who()
+    yield _safely("Identity", lambda: _identity(aws, who))
+    if not who.arn:
+        return
+    yield _safely("Execution role", lambda: _role(aws, place, who))
+    yield _safely("Right to pass the role", lambda: _pass_role(aws, who))
+    yield _safely("Rights of your user", lambda: _rights(aws, place, who))
+    yield _safely("Bucket", lambda: _bucket(aws, place, who))
+    yield _safely("Right to write to the bucket", lambda: _writable(aws, place))
+    for key in dict.fromkeys((place.kms_key, cloud.output_kms_key, cloud.volume_kms_key)):
+        if key:
+            yield _safely(f"Key {key}", partial(_key, aws, key))
+    use = "spot training job usage" if cloud.spot else "training job usage"
+    wanted = parallel * cloud.instance_count
+    if jobs:
+        yield _safely("Quota for jobs", lambda: _quota(aws, f"{cloud.instance_type} for {use}", wanted))
+    if endpoint_type:
+        yield _safely("Quota for endpoints", lambda: _quota(aws, f"{endpoint_type} for endpoint usage", 1))
+    if not jobs:
+        return
+    yield _safely("Container image", lambda: _image(aws, place, cloud))
+    if cloud.managed is not None:
+        rules = parallel * (len(cloud.managed.rules) + cloud.managed.report)
+        yield _safely("Quota for AWS's rules", lambda: _quota(aws, PROCESSING_QUOTA, rules))
+    yield _managed(eligibility.of(who.account) if eligibility is not None else None, cloud.managed is not None)
+
+
+def _managed(answer: Answer | None, wanted: bool) -> Check:
+    """Whether the account has AWS's Debugger: only a job that asks for it finds out."""
+    name = "AWS Debugger"
+    if answer is None:
+        text = "AWS closed it to new accounts on 2026-07-30 and has no way to ask; Sagehound's own rules do without it."
+        return Check(name, Verdict.UNKNOWN, text, "A job that asks for it finds out." if wanted else "")
+    if answer.taken:
+        return Check(name, Verdict.PASS, answer.sentence)
+    again = "“Ask AWS again” in the Tuning tab, or `sagehound preflight --reset-aws-debugger`"
+    fix = f"Start jobs without it, or let the next one ask again: {again}."
+    return Check(name, Verdict.FAIL if wanted else Verdict.WARN, answer.sentence, fix)
+
+
+@dataclass(slots=True)
+class _Who:
+    account: str = ""
+    arn: str = ""
+    role_arn: str = ""
+
+
+def _identity(aws: Aws, who: _Who) -> Check:
+    found = identity(aws)
+    who.account, who.arn = found.account, found.arn
+    return Check("Identity", Verdict.PASS, f"{found.arn} in {found.region}.")
+
+
+def _role(aws: Aws, place: Place, who: _Who) -> Check:
+    name = "Execution role"
+    if not place.role:
+        return Check(
+            name, Verdict.FAIL, "No execution role is chosen.", "Give --role; `--roles` lists those there are."
+        )
+    who.role_arn = place.role if place.role.startswith("arn:") else ""
+    try:
+        found = role(aws, place.role)
+    except UserFacingError as error:
+        if not who.role_arn or "does not exist" in str(error):
+            return Check(name, Verdict.FAIL, f"{error.what} {error.why}", error.fix)
+        return Check(name, Verdict.UNKNOWN, f"{place.role} could not be looked at. {error.why}", error.fix)
+    who.role_arn = found.arn
+    if found.trusted:
+        return Check(name, Verdict.PASS, f"{found.name} trusts sagemaker.amazonaws.com.")
+    fix = "Add sagemaker.amazonaws.com to its trust policy: see the policies to copy (`--policies`)."
+    return Check(name, Verdict.FAIL, f"SageMaker may not take on {found.name}.", fix)
+
+
+def _pass_role(aws: Aws, who: _Who) -> Check:
+    name = "Right to pass the role"
+    if not who.role_arn:
+        return Check(name, Verdict.UNKNOWN, "There is no role to check it with.")
+    denied = _denied(aws, who.arn, ["iam:PassRole"], who.role_arn)
+    if not denied:
+        return Check(name, Verdict.PASS, "Your user may hand the role to SageMaker.")
+    fix = "Add iam:PassRole on this role to your user: see the policies to copy (`--policies`)."
+    return Check(name, Verdict.FAIL, f"Your user may not hand {who.role_arn} to SageMaker.", fix)
+
+
+def _rights(aws: Aws, place: Place, who: _Who) -> Check:
+    name = "Rights of your user"
+    denied = _denied(aws, who.arn, list(_NEEDED), "*")
+    denied += _denied(aws, who.arn, ["s3:PutObject"], f"arn:aws:s3:::{place.bucket}/*") if place.bucket else []
+    if not denied:
+        return Check(name, Verdict.PASS, "Your user may create training and tuning jobs.")
+    return Check(
+        name,
+        Verdict.FAIL,
+        f"Your user lacks {', '.join(denied)}.",
+        "The policies to copy (`--policies`) name what is needed.",
+    )
+
+
+def _bucket(aws: Aws, place: Place, who: _Who) -> Check:
+    if not place.bucket:
+        suggestion = suggested_bucket(who.account, aws.region)
+        fix = f"Give --bucket; `--create-bucket {suggestion}` makes one."
+        return Check("Bucket", Verdict.FAIL, "No bucket is chosen.", fix)
+    region = bucket_region(aws, place.bucket)
+    if not region:
+        return Check("Bucket", Verdict.UNKNOWN, f"The region of {place.bucket} may not be asked.")
+    if region != aws.region:
+        fix = f"Choose a bucket of {aws.region}, or work in {region}."
+        return Check("Bucket", Verdict.FAIL, f"{place.bucket} lies in {region}.", fix)
+    return Check("Bucket", Verdict.PASS, f"{place.bucket} lies in {region}.")
+
+
+def _writable(aws: Aws, place: Place) -> Check:
+    name = "Right to write to the bucket"
+    if not place.bucket:
+        return Check(name, Verdict.UNKNOWN, "There is no bucket to check it with.")
+    client, key = aws.client("s3"), place.key(_PROBE)
+    client.put_object(Bucket=place.bucket, Key=key, Body=b"", **place.encryption)
+    client.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+    return Check(name, Verdict.PASS, f"s3://{place.bucket}/{place.prefix} can be written and read.")
+
+
+def _key(aws: Aws, key: str) -> Check:
+    name = f"Key {key}"
+    try:
+        found = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+    except Exception as error:
+        if code_of(error) != "NotFoundException":
+            raise
+        return Check(name, Verdict.FAIL, f"There is no such key in {aws.region}.", "Name a KMS key of this region.")
+    if found["KeyState"] != "Enabled":
+        return Check(name, Verdict.FAIL, f"Its state is {found['KeyState']}.", "Enable it, or name another key.")
+    if found.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
+        return Check(name, Verdict.FAIL, "It is not a symmetric key.", "S3 and SageMaker encrypt with symmetric keys.")
+    return Check(name, Verdict.PASS, "It is there and enabled.")
+
+
+def _quota(aws: Aws, quota: str, wanted: int) -> Check:
+    name = f"Quota “{quota}”"
+    pages = aws.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
+    for page in pages:
+        for item in page["Quotas"]:
+            if item["QuotaName"].lower() == quota.lower():
+                return _quota_check(name, aws.region, item, wanted)
+    return Check(name, Verdict.UNKNOWN, "Service Quotas does not name it for this account.")
+
+
+def _quota_check(name: str, region: str, item: Any, wanted: int) -> Check:
+    allowed, code = int(item["Value"]), item.get("QuotaCode", "")
+    if allowed >= wanted:
+        return Check(name, Verdict.PASS, f"{allowed}, and {wanted} at once are asked for.")
+    page = f"https://{region}.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas/{code}"
+    less = f"run at most {allowed} at once, " if allowed else ""
+    fix = f"Choose another instance type, {less}or ask for more: {page}"
+    return Check(name, Verdict.FAIL, f"It is {allowed}, and {wanted} at once are asked for.", fix)
+
+
+def _image(aws: Aws, place: Place, cloud: CloudResources) -> Check:
+    if place.image:
+        found = re.fullmatch(r"\d{12}\.dkr\.ecr\.([\w-]+)\.amazonaws\.com(?:\.cn)?/.+", place.image)
+        if found and found[1] != aws.region:
+            fix = "Use the image of the job's region."
+            return Check("Container image", Verdict.FAIL, f"{place.image} lies in {found[1]}.", fix)
+        return Check("Container image", Verdict.UNKNOWN, f"{place.image} is your own; it is not looked into.")
+    return Check("Container image", Verdict.PASS, f"{training_image(aws.region, cloud.instance_type)}.")
+
+
+def _denied(aws: Aws, arn: str, actions: list[str], resource: str) -> list[str]:
+    """Which of the actions IAM's simulator denies to a user or role."""
+    context = [
+        {
+            "ContextKeyName": "iam:PassedToService",
+            "ContextKeyValues": ["sagemaker.amazonaws.com"],
+            "ContextKeyType": "string",
+        }
+    ]
+    answer = aws.client("iam").simulate_principal_policy(
+        PolicySourceArn=_principal(arn), ActionNames=actions, ResourceArns=[resource], ContextEntries=context
+    )
+    return [item["EvalActionName"] for item in answer["EvaluationResults"] if item["EvalDecision"] != "allowed"]
+
+
+def _principal(arn: str) -> str:
+    """The role behind an assumed role's session, which the simulator wants; others as they are."""
+    found = re.fullmatch(r"arn:(aws[\w-]*):sts::(\d+):assumed-role/([^/]+)/.+", arn)
+    return f"arn:{found[1]}:iam::{found[2]}:role/{found[3]}" if found else arn
+
+
+def _safely(name: str, check: Callable[[], Check]) -> Check:
+    """A check's outcome; one that AWS does not let us do is unknown, not failed."""
+    try:
+        return check()
+    except UserFacingError as error:
+        failed = name in ("Identity", "Bucket", "Container image")
+        return Check(name, Verdict.FAIL if failed else Verdict.UNKNOWN, f"{error.what} {error.why}".strip(), error.fix)
+    except Exception as error:
+        if not type(error).__module__.startswith("botocore") and not hasattr(error, "response"):
+            raise
+        said = explain(code_of(error), message_of(error), "")
+        fatal = name in ("Identity", "Bucket", "Right to write to the bucket")
+        return Check(
+            name, Verdict.FAIL if fatal else Verdict.UNKNOWN, f"It could not be checked. {said.why}".strip(), said.fix
+        )

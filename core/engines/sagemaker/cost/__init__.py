@@ -1,0 +1,1 @@
+"""What jobs and endpoints cost: prices, forecasts, running cost."""

@@ -1,0 +1,190 @@
+"""What things cost: AWS's Price List API where it may be asked, else a dated snapshot, which is said.
+
+Spot prices are in neither: what spot saved is known after the job, from its billable seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.place import CloudNotes
+from core.errors import UserFacingError
+from core.jobs.specs import CloudResources, Spec, Strategy, TuningSpec
+from core.tuning.ranges import combinations
+
+Use = Literal["Training", "Hosting"]
+PRICING_REGION = "us-east-1"
+_USAGE: Mapping[Use, str] = {"Training": "Train", "Hosting": "Host"}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars per hour of one instance; None where nobody knows. `source` is a phrase that says where it is from."""
+
+    usd_per_hour: float | None
+    source: str
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a job will cost, in dollars: `likely` and `worst` (every job to its longest run time).
+
+    `jobs` counts trials; `features`: one more computes the frozen features before them.
+    """
+
+    price: Price
+    likely: float | None
+    worst: float | None
+    jobs: int
+    spot: bool
+    features: bool = False
+
+    @property
+    def all_jobs(self) -> int:
+        """How many training jobs may run."""
+        return self.jobs + self.features
+
+    @property
+    def text(self) -> str:
+        """One or two sentences for people."""
+        if self.price.usd_per_hour is None or self.worst is None:
+            return f"What this costs is not known: {self.price.source}."
+        parts = [f"{_usd(self.price.usd_per_hour)} per instance and hour ({self.price.source})"]
+        if self.likely is not None:
+            parts.append(f"likely {_usd(self.likely)}")
+        parts.append(f"at most {_usd(self.worst)} for {self.all_jobs} job{'s' if self.all_jobs > 1 else ''}")
+        spot = " Spot instances usually cost far less; the figures are those of on-demand." if self.spot else ""
+        return f"{', '.join(parts)}.{spot}"
+
+
+@cache
+def snapshot() -> Mapping[str, Any]:
+    """resources/prices.json."""
+    text = resources.files("resources").joinpath("prices.json").read_text(encoding="utf-8")
+    data: dict[str, Any] = json.loads(text)
+    return data
+
+
+class PriceList:
+    """Prices of one region, asked once each. Thread-safe."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._known: dict[tuple[str, str], Price] = {}
+        self._lock = threading.Lock()
+
+    def price(self, instance_type: str, use: Use = "Training") -> Price:
+        """What an instance costs; never raises."""
+        with self._lock:
+            key = (instance_type, use)
+            if key not in self._known:
+                self._known[key] = self._asked(instance_type, use) or snapshot_price(
+                    instance_type, use, self._aws.region
+                )
+            return self._known[key]
+
+    def _asked(self, instance_type: str, use: Use) -> Price | None:
+        wanted = {"productFamily": "ML Instance", "regionCode": self._aws.region, "instanceName": instance_type}
+        try:
+            items = self._products({**wanted, "component": use})
+            if not items:  # not all products say their component; their usage types do
+                items = [item for item in self._products(wanted) if _used_for(item) == _USAGE[use]]
+        except UserFacingError:
+            return None
+        except Exception as error:
+            if not hasattr(error, "response") and not type(error).__module__.startswith("botocore"):
+                raise
+            return None  # not allowed, or not reachable: the snapshot serves
+        found = [usd for item in items if (usd := _per_hour(item)) is not None]
+        return Price(min(found), "AWS's price list", exact=True) if found else None
+
+    def _products(self, wanted: Mapping[str, str]) -> list[str]:
+        filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()]
+        client = self._aws.client("pricing", PRICING_REGION)
+        pages = client.get_paginator("get_products").paginate(ServiceCode="AmazonSageMaker", Filters=filters)
+        return [item for page in pages for item in page.get("PriceList", ())]
+
+
+def snapshot_price(instance_type: str, use: Use, region: str) -> Price:
+    """What the dated snapshot says; it knows one region, and which of its figures are estimates, and says so."""
+    data = snapshot()
+    table = data["training_usd_per_hour" if use == "Training" else "hosting_usd_per_hour"]
+    if instance_type not in table:
+        return Price(None, f"{instance_type} is not in the snapshot and AWS's price list could not be asked")
+    where = "" if region == data["region"] else f" for {data['region']}, {region} may differ"
+    found = table[instance_type]
+    kind = "an estimate" if found["source"] is None else "not AWS's own figure"
+    return Price(float(found["usd"]), f"dated snapshot of {data['dated']}, {kind}{where}")
+
+
+def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None, features: bool = False) -> Cost:
+    """What a job may cost; `likely_seconds` is the forecast of the machine time of all its training jobs together.
+
+    `features`: a job that computes frozen features is among them.
+    """
+    training = spec.training if isinstance(spec, TuningSpec) else spec
+    cloud = training.cloud or CloudResources()
+    jobs = spec.max_jobs if isinstance(spec, TuningSpec) else 1
+    if isinstance(spec, TuningSpec) and spec.strategy is Strategy.GRID:
+        jobs = combinations(spec.ranges) or jobs  # a grid is tried whole
+    if price.usd_per_hour is None:
+        return Cost(price, None, None, jobs, cloud.spot, features)
+    per_second = price.usd_per_hour * cloud.instance_count / 3600
+    worst = per_second * training.max_runtime_s * (jobs + features)
+    likely = None if likely_seconds is None else min(worst, per_second * likely_seconds)
+    return Cost(price, likely, worst, jobs, cloud.spot, features)
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What finished jobs were billed: seconds, dollars (None: unknown) and the share that spot saved (0…1)."""
+
+    billable_seconds: int
+    usd: float | None
+    saved: float
+
+
+def bill_of(jobs: Sequence[CloudNotes], prices: PriceList) -> Bill:
+    """The bill of training jobs that have ended."""
+    billable = sum(notes.billable_seconds * notes.instance_count for notes in jobs)
+    ran = sum(notes.training_seconds * notes.instance_count for notes in jobs)
+    usd: float | None = 0.0
+    for notes in jobs:
+        if not notes.billable_seconds:
+            continue
+        price = prices.price(notes.instance_type).usd_per_hour
+        seconds = notes.billable_seconds * notes.instance_count
+        usd = None if usd is None or price is None else usd + price * seconds / 3600
+    return Bill(billable, usd, max(0.0, 1 - billable / ran) if ran else 0.0)
+
+
+def _used_for(item: str) -> str:
+    """What a product is used for, from a usage type such as EUW1-Train:ml.g5.xlarge."""
+    try:
+        usage = json.loads(item)["product"]["attributes"]["usagetype"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return str(usage).partition(":")[0].rpartition("-")[2]
+
+
+def _per_hour(item: str) -> float | None:
+    """The dollars per hour in one product of the price list."""
+    try:
+        terms = json.loads(item)["terms"]["OnDemand"]
+        units = [unit for term in terms.values() for unit in term["priceDimensions"].values()]
+        found = [float(unit["pricePerUnit"]["USD"]) for unit in units if "Hr" in unit.get("unit", "Hrs")]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return max(found, default=None)
+
+
+def _usd(amount: float) -> str:
+    return f"${amount:.2f}" if amount >= 0.1 else f"${amount:.4f}"

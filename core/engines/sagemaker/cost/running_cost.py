@@ -1,0 +1,53 @@
+"""What a job has cost so far, while it runs; the job that computes its frozen features is part of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.cost.pricing import PriceList
+from core.jobs.records import TrainingJob
+from core.jobs.specs import CloudResources, TuningSpec
+from core.paths import AppPaths
+from core.store import Store
+
+
+def spent(store: Store, paths: AppPaths, prices: PriceList, name: str) -> float | None:
+    """Dollars by the running time of a job's training jobs, on demand; those that ended by what AWS billed.
+
+    None where the price is not known.
+    """
+    spec = store.spec(name)
+    cloud = (spec.training if isinstance(spec, TuningSpec) else spec).cloud or CloudResources()
+    price = prices.price(cloud.instance_type).usd_per_hour
+    if price is None:
+        return None
+    jobs = store.trials(name) if isinstance(spec, TuningSpec) else [store.job(name)]
+    seconds = sum(_seconds(job, paths) for job in jobs if isinstance(job, TrainingJob))
+    seconds += _features_seconds(CloudNotes.load(paths.jobs / name))
+    return seconds * cloud.instance_count * price / 3600
+
+
+def note_features(notes: CloudNotes, description: Mapping[str, Any]) -> bool:
+    """Note the times of the job that computes frozen features, as AWS describes it; whether there was something new."""
+    before = (notes.features_started, notes.features_training_seconds, notes.features_billable_seconds)
+    if (started := description.get("TrainingStartTime")) is not None:
+        notes.features_started = started.timestamp()
+    notes.features_training_seconds = int(description.get("TrainingTimeInSeconds", 0))
+    notes.features_billable_seconds = int(description.get("BillableTimeInSeconds", 0))
+    return before != (notes.features_started, notes.features_training_seconds, notes.features_billable_seconds)
+
+
+def _features_seconds(notes: CloudNotes) -> float:
+    if notes.features_billable_seconds or not notes.features_started:
+        return float(notes.features_billable_seconds)
+    return max(0.0, time.time() - notes.features_started)
+
+
+def _seconds(job: TrainingJob, paths: AppPaths) -> float:
+    if job.status.is_final:
+        return float(CloudNotes.load(paths.jobs / job.name).billable_seconds)
+    waits = job.secondary_status == "PreparingFeatures"
+    return 0.0 if job.started is None or waits else max(0.0, time.time() - job.started)

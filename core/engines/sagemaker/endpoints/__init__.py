@@ -1,0 +1,1 @@
+"""Deploy, invoke, watch over and delete endpoints."""

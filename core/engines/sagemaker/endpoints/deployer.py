@@ -1,0 +1,119 @@
+"""From a job's model to an endpoint: rehearsed here, brought to the bucket where it is not there yet, then created."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from core.engines.sagemaker.connection.connect import role_arn
+from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.endpoints.containers import Container
+from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints, Hosting
+from core.engines.sagemaker.endpoints.lifetimes import Guardian
+from core.engines.sagemaker.endpoints.model_archive import Archive, fit_for, upload_archive
+from core.engines.sagemaker.endpoints.rehearsal import Rehearsal, rehearse
+from core.engines.sagemaker.tracking.artifacts import fetch_model
+from core.errors import ModelError
+from core.jobs.contract import JobFolder
+from core.jobs.records import TrainingJob
+from core.paths import AppPaths
+from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.store import Store
+
+_Start = Callable[[str, str], None]
+
+
+class Deployer:
+    """Deploys jobs of the store, wherever they were trained."""
+
+    def __init__(self, paths: AppPaths, store: Store, place: Place, hosted: Endpoints, guardian: Guardian) -> None:
+        self._paths, self._store, self._place = paths, store, place
+        self._hosted, self._guardian, self._aws = hosted, guardian, hosted.aws
+
+    def create(
+        self,
+        job: str,
+        name: str,
+        hosting: Hosting,
+        picture: Path,
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Rehearsal:
+        """Create the endpoint `name`, which serves the model of a training job.
+
+        Raises:
+            ModelError: the job has no model, or the rehearsal failed; nothing was created.
+            EngineError: AWS refused; nothing was created.
+            Cancelled: through `cancel`; nothing was created.
+        """
+
+        def start(uri: str, role: str) -> None:
+            self._hosted.create(name, job, uri, role, hosting)
+            if hosting.lifetime_s is not None:
+                self._guardian.remember(name, time.time() + hosting.lifetime_s)
+
+        return self._prepare(job, hosting.runs_in, picture, start, report, cancel)
+
+    def update(
+        self,
+        job: str,
+        name: str,
+        hosting: Hosting,
+        picture: Path,
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Rehearsal:
+        """Put the model of another training job behind the endpoint `name`, which goes on answering meanwhile.
+
+        Raises:
+            EndpointBusy: it is being created or updated.
+            ModelError: the job has no model, or the rehearsal failed; nothing has changed.
+            EngineError: AWS refused; nothing has changed.
+            Cancelled: through `cancel`; nothing has changed.
+        """
+        if self._guardian.watched(name).update is not None:
+            self._guardian.sweep(time.time())  # the last one may be over
+        if self._guardian.watched(name).update is not None:
+            raise EndpointBusy(f"The endpoint {name} is still being updated.", "", "Try again when it is in service.")
+
+        def start(uri: str, role: str) -> None:
+            self._guardian.follow(self._hosted.update(name, job, uri, role, hosting))
+
+        return self._prepare(job, hosting.runs_in, picture, start, report, cancel)
+
+    def _prepare(
+        self,
+        job: str,
+        container: Container,
+        picture: Path,
+        start: _Start,
+        report: Report,
+        cancel: CancelToken | None,
+    ) -> Rehearsal:
+        cancel = cancel or CancelToken()
+        archive = self._archive(job, report, cancel)
+        with tempfile.TemporaryDirectory(prefix="sagehound-deploy-") as place:
+            archive = fit_for(container, archive, Path(place))
+            report(Progress(0, None, "Rehearsing the archive on this computer"))
+            rehearsal = rehearse(archive.file, picture, container)
+            cancel.raise_if_cancelled()
+            uri = archive.uri or upload_archive(self._aws, self._place, archive, report, cancel)
+        report(Progress(0, None, "Asking AWS for the endpoint"))
+        start(uri, role_arn(self._aws, self._place.role))
+        return rehearsal
+
+    def _archive(self, job: str, report: Report, cancel: CancelToken) -> Archive:
+        """A job's archive, on this machine."""
+        record = self._store.job(job)
+        if not isinstance(record, TrainingJob) or record.artifact is None:
+            raise ModelError(f"{job} has no model.", "It has not finished, or it failed.", "Train it again.")
+        folder = JobFolder(self._paths.jobs / job)
+        if record.artifact.startswith("s3://"):
+            fetch_model(self._aws, job, record.artifact, folder, report, cancel)
+            return Archive(job, folder.artifact, record.artifact)
+        file = Path(record.artifact)
+        if not file.is_file():
+            raise ModelError(f"{job} has no model.", f"{file} is not there any more.", "Train it again.")
+        return Archive(job, file)

@@ -1,0 +1,141 @@
+"""Ask an endpoint about pictures, as encoded bytes; what is too large for it is made smaller, and that is said."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.failures import code_of, translated
+from core.errors import EngineError, PictureError, UserFacingError
+from core.predict.records import Source
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+SERVERLESS_BYTES = 4_000_000
+INSTANCE_BYTES = 25_000_000
+WAKING_S = 180.0
+CONCURRENCY = 4
+_SIDE = 1024
+_QUALITY = 92
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointAnswer:
+    """What an endpoint says of one picture, the most probable class first.
+
+    `milliseconds` is the whole round trip; `woke` says that the endpoint was asleep and part of it was its waking up.
+    `notice` is a sentence where the picture was sent smaller than it is.
+    """
+
+    source: Source
+    classes: tuple[tuple[str, float], ...]
+    milliseconds: float
+    woke: bool = False
+    notice: str = ""
+
+
+class EndpointClient:
+    """Asks one endpoint. Thread-safe."""
+
+    def __init__(self, aws: Aws, name: str, serverless: bool, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client, self._name, self._profile = aws.client("sagemaker-runtime"), name, aws.profile
+        self._limit, self._sleep = SERVERLESS_BYTES if serverless else INSTANCE_BYTES, sleep
+
+    def classify(self, source: Source, top_k: int = 3) -> EndpointAnswer:
+        """Ask about one picture.
+
+        Raises:
+            PictureError: the file cannot be read, or the picture cannot be made small enough.
+            EngineError: the endpoint did not answer, or answered something else.
+        """
+        body, notice = self._body(source)
+        began, woke = time.monotonic(), False
+        with translated(f"The endpoint {self._name} did not answer.", self._profile):
+            while True:
+                try:
+                    answer = self._client.invoke_endpoint(
+                        EndpointName=self._name,
+                        ContentType="application/x-image",
+                        Accept="application/json",
+                        Body=body,
+                    )
+                    break
+                except Exception as error:
+                    asleep = code_of(error) in ("ModelNotReadyException", "429")
+                    if not asleep or time.monotonic() - began > WAKING_S:
+                        raise
+                    woke = True
+                    self._sleep(2.0)
+        took = (time.monotonic() - began) * 1000
+        return EndpointAnswer(source, self._read(answer["Body"].read())[:top_k], took, woke, notice)
+
+    def classify_all(
+        self,
+        sources: Sequence[Source],
+        top_k: int = 3,
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[EndpointAnswer | UserFacingError]:
+        """Ask about many pictures, a few at once; answers, or what went wrong, in the order of the pictures.
+
+        Raises:
+            Cancelled: through `cancel`.
+        """
+
+        def ask(source: Source) -> EndpointAnswer | UserFacingError:
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            try:
+                return self.classify(source, top_k)
+            except UserFacingError as error:
+                return error
+
+        with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="sagehound-invoke") as pool:
+            for done, answer in enumerate(pool.map(ask, sources), 1):
+                report(Progress(done, len(sources), f"Asking {self._name}", "pictures"))
+                yield answer
+
+    def _body(self, source: Source) -> tuple[bytes, str]:
+        try:
+            content = source if isinstance(source, bytes) else source.read_bytes()
+        except OSError as error:
+            raise PictureError(f"{source!s} cannot be read.", f"{error.strerror or error}.") from error
+        if len(content) <= self._limit:
+            return content, ""
+        smaller = _shrink(content, source)
+        was, now = len(content) / 1e6, len(smaller) / 1e6
+        return smaller, f"Sent as {now:.1f} MB instead of {was:.1f} MB: the endpoint takes {self._limit / 1e6:.0f} MB."
+
+    def _read(self, body: bytes) -> tuple[tuple[str, float], ...]:
+        try:
+            found: Any = json.loads(body)
+            return tuple((str(item["label"]), float(item["probability"])) for item in found["predictions"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise EngineError(
+                f"The endpoint {self._name} answered something else than classes.",
+                f"It said: {body[:120].decode('utf-8', 'replace')!r}.",
+                "Deploy a model that was trained with Sagehound.",
+            ) from error
+
+
+def _shrink(content: bytes, source: Source) -> bytes:
+    """The picture, upright, with sides of at most 1024 pixels, as JPEG: no backbone looks at more."""
+    from PIL import Image, ImageOps
+
+    name = source if isinstance(source, Path) else "The picture"
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            opened.draft("RGB", (_SIDE, _SIDE))
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
+            picture.thumbnail((_SIDE, _SIDE))
+    except Exception as error:
+        raise PictureError(f"{name} cannot be read.", f"{error}.") from error
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()

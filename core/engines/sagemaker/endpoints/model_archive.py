@@ -1,0 +1,92 @@
+"""The archive that is deployed: a job's model.tar.gz, here and in the bucket, with what the container starts from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.failures import code_of, translated
+from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.endpoints.containers import Container
+from core.errors import ModelError
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+_SHA256 = "sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A model.tar.gz: `file` here, `uri` where the very same lies in S3, "" where it does not."""
+
+    job: str
+    file: Path
+    uri: str = ""
+
+
+def fit_for(container: Container, archive: Archive, place: Path) -> Archive:
+    """The archive, or one made anew in `place` where it was packed before Sagehound served in this container.
+
+    Raises:
+        ModelError: it cannot be unpacked.
+    """
+    from training_scripts.artifact import CARD_FILE, SERVE_CONFIG_FILE, package, unpack, write_code
+    from training_scripts.job import JobError
+
+    if container is not Container.RAY_SERVE:
+        return archive
+    try:
+        folder = unpack(archive.file, place / "model")
+    except JobError as error:
+        raise ModelError("The archive cannot be served.", f"{error}", "Train the model again.") from error
+    if (folder / SERVE_CONFIG_FILE).is_file() or not (folder / CARD_FILE).is_file():
+        return archive
+    write_code(folder)
+    return Archive(archive.job, package(folder, place / "model.tar.gz"))
+
+
+def upload_archive(
+    aws: Aws, place: Place, archive: Archive, report: Report = ignore_progress, cancel: CancelToken | None = None
+) -> str:
+    """Put a model.tar.gz into the bucket, under its own hash, checked by S3; returns its address. Once for all.
+
+    Raises:
+        ModelError: the file cannot be read.
+        EngineError: S3 refused.
+        Cancelled: through `cancel`; nothing is there.
+    """
+    from boto3.s3.transfer import TransferConfig
+
+    client, message, done = aws.client("s3"), f"Uploading the model of {archive.job}", 0
+    try:
+        with archive.file.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        size = archive.file.stat().st_size
+    except OSError as error:
+        raise ModelError(
+            f"The model of {archive.job} cannot be read.", f"{error.strerror or error}.", "Train it again."
+        ) from error
+    key = place.key("models", archive.job, digest[:16], "model.tar.gz")
+
+    def count(sent: int) -> None:
+        nonlocal done
+        done += sent
+        report(Progress(done, size, message, "bytes"))
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+
+    with translated(f"The model of {archive.job} could not be uploaded.", aws.profile):
+        try:
+            there = client.head_object(Bucket=place.bucket, Key=key)
+        except Exception as error:
+            if code_of(error) not in ("404", "NoSuchKey"):
+                raise
+        else:
+            if there["ContentLength"] == size and there["Metadata"].get(_SHA256) == digest:
+                return f"s3://{place.bucket}/{key}"
+        # Each part is checked by S3 against its SHA-256; an upload that breaks leaves no object.
+        extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {_SHA256: digest}, **place.encryption}
+        config = TransferConfig(max_concurrency=4)
+        client.upload_file(str(archive.file), place.bucket, key, ExtraArgs=extra, Callback=count, Config=config)
+    return f"s3://{place.bucket}/{key}"

@@ -1,0 +1,304 @@
+"""What is asked of SageMaker, as the requests of its API. One training definition serves single jobs and trials alike.
+
+The scripts come in the way that both understand: `sagemaker_program` and `sagemaker_submit_directory`, which the
+containers' sagemaker-training toolkit reads. A trial has no ContainerEntrypoint. The archive of the scripts is a
+channel: the toolkit would fetch an s3:// address from inside the container, which an isolated one cannot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.debugger.defaults import job_variables
+from core.engines.sagemaker.jobs.managed import check_managed, members
+from core.errors import SpecError
+from core.jobs.specs import CloudResources, Spec, Strategy, TrainingSpec, TuningSpec
+from core.tuning.modes import choices, over_features
+from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, combinations
+from training_scripts.job import SYNCED
+
+TAG = "sagehound"
+MAX_ENVIRONMENT_VALUE = 512
+MAX_HYPERPARAMETERS = 100
+MAX_PARENTS = 5
+MIN_PATIENCE = 3
+SEARCH_SECONDS = (120, 15_768_000)
+"""The shortest and the longest limit of a search's run time that the API takes."""
+
+# Families with disks of their own, after AWS's table of instance types: NVMe in GPU machines, and those with a "d".
+_OWN_DISK = re.compile(r"ml\.(g4dn|g5|g6e?|gr6|p3dn|p4de?|p5(e|en)?|p6-\w+|trn\w+|[cmr]\d[a-z]*d[a-z]*)\.")
+_OWN = ("sagemaker_", "_tuning_")
+
+CODE_CHANNEL, CODE_ARCHIVE = "code", "sourcedir.tar.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a request needs besides the spec.
+
+    `source` is the s3:// prefix that `CODE_ARCHIVE` lies under; `channels` maps names to s3:// prefixes; `checkpoints`
+    is the job's own s3:// prefix; `kms_key` encrypts output and disk where the spec names no other key; `aliases` maps
+    keys' aliases to their ARNs, for a disk takes no alias.
+    """
+
+    role_arn: str
+    image: str
+    source: str
+    program: str
+    output: str
+    checkpoints: str
+    channels: Mapping[str, str]
+    region: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    kms_key: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+def check(spec: Spec) -> None:
+    """Raise `SpecError` where SageMaker cannot do what a spec asks for; `field` is the one at fault."""
+    training = spec.training if isinstance(spec, TuningSpec) else spec
+    cloud = training.cloud or CloudResources()
+    if cloud.instance_count < 1:
+        raise SpecError("A job needs at least one instance.", fix="Ask for one or more.", field="instance_count")
+    if cloud.instance_count > 1 and any(map(over_features, choices(spec))):
+        raise SpecError(
+            "A head over frozen features trains on one instance.",
+            "Its steps are too small to be shared, so the others would cost money for nothing.",
+            "Choose one instance, or mode fine_tune.",
+            field="instance_count",
+        )
+    if cloud.spot and cloud.max_wait_s is not None and cloud.max_wait_s < training.max_runtime_s:
+        raise SpecError(
+            "The longest wait for spot instances is shorter than the longest run time.",
+            "It counts both, waiting and running.",
+            "Allow a longer wait.",
+            field="max_wait_s",
+        )
+    check_managed(spec)
+    searched = len(spec.ranges) if isinstance(spec, TuningSpec) else 0
+    if len(training.hyperparameters) + searched + 4 > MAX_HYPERPARAMETERS:
+        raise SpecError(
+            "There are too many hyperparameters.", f"SageMaker takes {MAX_HYPERPARAMETERS}.", "Remove some."
+        )
+    for value in job_variables(training.debugger, watch=True).values():
+        if len(value) > MAX_ENVIRONMENT_VALUE:
+            raise SpecError(
+                "The settings of the Debugger rules are too long for SageMaker.",
+                f"They have {len(value)} characters, a job's environment takes {MAX_ENVIRONMENT_VALUE} in one value.",
+                "Choose fewer rules or fewer parameters.",
+                field="debugger",
+            )
+    if cloud.volume_kms_key and has_own_disk(cloud.instance_type):
+        raise SpecError(
+            f"{cloud.instance_type} takes no key for its disk.",
+            "It has a disk of its own, which its hardware encrypts.",
+            "Give no key for the disk.",
+            field="volume_kms_key",
+        )
+    if isinstance(spec, TuningSpec):
+        _check_search(spec)
+
+
+def _check_search(spec: TuningSpec) -> None:
+    if spec.patience is not None and spec.patience < MIN_PATIENCE:
+        raise SpecError(
+            f"SageMaker does not give a search up after {spec.patience} trials.",
+            f"It waits for {MIN_PATIENCE} without a better one at least.",
+            f"Give a patience of {MIN_PATIENCE} or more.",
+            field="patience",
+        )
+    shortest, longest = SEARCH_SECONDS
+    if spec.max_search_s is not None and not shortest <= spec.max_search_s <= longest:
+        raise SpecError(
+            f"SageMaker does not end a search after {spec.max_search_s} s.",
+            f"It takes from {shortest} s to {longest // 86_400} days.",
+            "Give a time between them, or none.",
+            field="max_search_s",
+        )
+    if len(spec.warm_start) > MAX_PARENTS:
+        raise SpecError(
+            f"A search on SageMaker cannot learn from {len(spec.warm_start)} earlier ones.",
+            fix=f"Name {MAX_PARENTS} or fewer.",
+            field="warm_start",
+        )
+    if spec.strategy is Strategy.GRID:
+        _check_grid(spec)
+
+
+def _check_grid(spec: TuningSpec) -> None:
+    for item in spec.ranges:
+        if not isinstance(item, CategoricalRange):
+            raise SpecError(
+                f"Grid cannot search {item.name} on SageMaker.",
+                "There it takes categorical ranges only.",
+                "Make the range Categorical, or take another strategy.",
+                field=item.name,
+            )
+    total = combinations(spec.ranges) or 0
+    if total > spec.max_jobs:
+        raise SpecError(
+            f"{spec.max_jobs} trials are fewer than the grid's {total:,} combinations.",
+            "On SageMaker a grid is tried whole, and paid for.",
+            f"Allow {total:,} trials, make the grid coarser, or take another strategy.",
+            field="max_jobs",
+        )
+
+
+def has_own_disk(instance_type: str) -> bool:
+    """Whether an instance type's disk comes with the machine: it is encrypted already, and takes no key."""
+    return _OWN_DISK.match(instance_type) is not None
+
+
+def training_request(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
+    """The CreateTrainingJob request of a single job."""
+    return {
+        "TrainingJobName": spec.name,
+        "HyperParameters": {**spec.hyperparameters, **_own_hyperparameters(around)},
+        **_definition(spec, around),
+        **members(spec, around.region, around.output),
+        "Tags": tags(spec),
+    }
+
+
+def tuning_request(spec: TuningSpec, around: Surroundings) -> dict[str, Any]:
+    """The CreateHyperParameterTuningJob request."""
+    request = {
+        "HyperParameterTuningJobName": spec.name,
+        "HyperParameterTuningJobConfig": _tuning_config(spec),
+        "TrainingJobDefinition": {
+            "StaticHyperParameters": {**spec.training.hyperparameters, **_own_hyperparameters(around)},
+            **_definition(spec.training, around),
+        },
+        "Tags": tags(spec.training),
+    }
+    if spec.warm_start:
+        parents = [{"HyperParameterTuningJobName": name} for name in spec.warm_start]
+        # The other type refuses any change of data or ranges; this one learns from what is comparable.
+        request["WarmStartConfig"] = {"ParentHyperParameterTuningJobs": parents, "WarmStartType": "TransferLearning"}
+    return request
+
+
+def tags(spec: TrainingSpec) -> list[dict[str, str]]:
+    """What marks a resource as ours."""
+    own = {TAG: "job", f"{TAG}:dataset": spec.dataset_version}
+    asked = {**(spec.cloud or CloudResources()).tags, **{key: value for key, value in own.items() if value}}
+    return [{"Key": key, "Value": value} for key, value in asked.items()]
+
+
+def own_hyperparameter(name: str) -> bool:
+    """Whether a hyperparameter is the container's, not the training script's."""
+    return name.startswith(_OWN)
+
+
+def _definition(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
+    """What CreateTrainingJob and a tuning job's training definition say in the same words."""
+    cloud = spec.cloud or CloudResources()
+    instance: dict[str, Any] = {
+        "InstanceType": cloud.instance_type,
+        "InstanceCount": cloud.instance_count,
+        "VolumeSizeInGB": cloud.volume_gb,
+    }
+    output: dict[str, Any] = {"S3OutputPath": around.output}
+    if key := cloud.output_kms_key or around.kms_key:
+        output["KmsKeyId"] = key
+    if (key := cloud.volume_kms_key or around.kms_key) and not has_own_disk(cloud.instance_type):
+        instance["VolumeKmsKeyId"] = around.aliases.get(key, key)
+    stopping: dict[str, Any] = {"MaxRuntimeInSeconds": spec.max_runtime_s}
+    if cloud.spot:
+        stopping["MaxWaitTimeInSeconds"] = cloud.max_wait_s or 2 * spec.max_runtime_s
+    definition: dict[str, Any] = {
+        "AlgorithmSpecification": {
+            "TrainingImage": around.image,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": item.name, "Regex": item.regex} for item in spec.metrics],
+        },
+        "RoleArn": around.role_arn,
+        "InputDataConfig": [
+            _channel(name, uri) for name, uri in {**around.channels, CODE_CHANNEL: around.source}.items()
+        ],
+        "OutputDataConfig": output,
+        "ResourceConfig": instance,
+        "StoppingCondition": stopping,
+        "EnableNetworkIsolation": cloud.network_isolation,
+        "EnableInterContainerTrafficEncryption": cloud.encrypt_traffic,
+        "EnableManagedSpotTraining": cloud.spot,
+        "CheckpointConfig": {"S3Uri": around.checkpoints},
+        "Environment": {**job_variables(spec.debugger, watch=True), SYNCED: "1", **around.environment},
+    }
+    if cloud.subnets:
+        definition["VpcConfig"] = {
+            "Subnets": list(cloud.subnets),
+            "SecurityGroupIds": list(cloud.security_groups),
+        }
+    return definition
+
+
+def _channel(name: str, uri: str) -> dict[str, Any]:
+    # The slash at the end: else a sibling whose name begins alike would come along.
+    place = {"S3DataType": "S3Prefix", "S3Uri": f"{uri.rstrip('/')}/", "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": place}, "InputMode": "File"}
+
+
+def _own_hyperparameters(around: Surroundings) -> dict[str, str]:
+    return {
+        "sagemaker_program": around.program,
+        "sagemaker_submit_directory": f"/opt/ml/input/data/{CODE_CHANNEL}/{CODE_ARCHIVE}",
+        "sagemaker_region": around.region,
+    }
+
+
+def _tuning_config(spec: TuningSpec) -> dict[str, Any]:
+    objective = spec.training.objective
+    limits: dict[str, Any] = {"MaxParallelTrainingJobs": min(spec.max_parallel_jobs, spec.max_jobs)}
+    if spec.strategy is not Strategy.GRID:  # there it must be the number of combinations, or be left out
+        limits["MaxNumberOfTrainingJobs"] = spec.max_jobs
+    if spec.max_search_s is not None:
+        limits["MaxRuntimeInSeconds"] = spec.max_search_s
+    config: dict[str, Any] = {
+        "Strategy": str(spec.strategy),
+        "HyperParameterTuningJobObjective": {
+            "Type": "Maximize" if objective.maximize else "Minimize",
+            "MetricName": objective.metric,
+        },
+        "ResourceLimits": limits,
+        "ParameterRanges": _ranges(spec),
+        "TrainingJobEarlyStoppingType": "Auto" if spec.early_stopping else "Off",
+        "RandomSeed": spec.seed,
+    }
+    if spec.strategy is Strategy.HYPERBAND:
+        epochs = int(spec.training.hyperparameters.get("num_epochs", "10"))
+        config["StrategyConfig"] = {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": max(epochs, 2)}}
+    criteria: dict[str, Any] = {}
+    if spec.target is not None:
+        criteria["TargetObjectiveMetricValue"] = spec.target
+    if spec.patience is not None:
+        criteria["BestObjectiveNotImproving"] = {"MaxNumberOfTrainingJobsNotImproving": spec.patience}
+    if spec.until_converged:
+        criteria["ConvergenceDetected"] = {"CompleteOnConvergence": "Enabled"}
+    if criteria:
+        config["TuningJobCompletionCriteria"] = criteria
+    return config
+
+
+def _ranges(spec: TuningSpec) -> dict[str, list[dict[str, Any]]]:
+    ranges: dict[str, list[dict[str, Any]]] = {}
+    for item in spec.ranges:
+        match item:
+            case CategoricalRange():
+                ranges.setdefault("CategoricalParameterRanges", []).append(
+                    {"Name": item.name, "Values": list(item.values)}
+                )
+            case IntegerRange() | ContinuousRange():
+                kind = "Integer" if isinstance(item, IntegerRange) else "Continuous"
+                ranges.setdefault(f"{kind}ParameterRanges", []).append(
+                    {
+                        "Name": item.name,
+                        "MinValue": repr(item.low),
+                        "MaxValue": repr(item.high),
+                        "ScalingType": str(item.scaling),
+                    }
+                )
+    return ranges

@@ -1,0 +1,295 @@
+"""Bring a job about: put scripts, weights and features where it finds them, create it, and read it back."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.connect import role_arn
+from core.engines.sagemaker.connection.eligibility import Eligibility
+from core.engines.sagemaker.connection.failures import code_of, translated
+from core.engines.sagemaker.connection.layout import split_uri
+from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.jobs.definition import (
+    CODE_ARCHIVE,
+    Surroundings,
+    has_own_disk,
+    training_request,
+    tuning_request,
+)
+from core.engines.sagemaker.jobs.images import training_image
+from core.engines.sagemaker.jobs.managed import managed_of, without_managed
+from core.engines.sagemaker.jobs.request_diff import differences
+from core.engines.sagemaker.jobs.source import Source, training_source
+from core.errors import SpecError, WeightsUnavailable
+from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
+from core.paths import AppPaths
+from core.tuning.ranges import CategoricalRange
+
+_DEFAULTS = {"backbone": "efficientnet_lite0", "weights": "default", "mode": "head", "features": "auto", "seed": "0"}
+_DECISIVE = ("backbone", "weights", "mode", "features")
+_COMPLETE = "complete.json"
+_logger = logging.getLogger(__name__)
+
+
+class Launcher:
+    """Creates jobs of one place. Thread-safe: it keeps nothing but what never changes."""
+
+    def __init__(self, aws: Aws, place: Place, paths: AppPaths, source: Source | None = None) -> None:
+        self._aws, self._place, self._paths, self._source = aws, place, paths, source
+        self._role = ""
+
+    def launch(self, spec: Spec, features: str = "") -> list[str]:
+        """Create the job of a spec, over the frozen features at the s3:// address `features` if there are any.
+
+        Returns how what AWS recorded differs from what was asked.
+
+        Raises:
+            SpecError: the name is taken.
+            ManagedRefused: the account may not have AWS's Debugger, which the spec asks for.
+            EngineError: AWS refused.
+        """
+        training = _training(spec)
+        channels = dict(training.channels)
+        if features:
+            channels = {"features": features}
+        elif weights := self._put_weights(spec):
+            channels["weights"] = weights
+        scripts = self._scripts(training, over_pictures=not features)
+        around = self._surroundings(training, spec.name, channels, scripts, scripts.program)
+        client = self._aws.sagemaker
+        with translated(f"{spec.name} could not be started.", self._aws.profile):
+            try:
+                if isinstance(spec, TuningSpec):
+                    request = tuning_request(spec, around)
+                    made = client.create_hyper_parameter_tuning_job(**request)["HyperParameterTuningJobArn"]
+                    described = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=spec.name)
+                else:
+                    request = training_request(spec, around)
+                    with self._asking_for_managed(spec):
+                        made = client.create_training_job(**request)["TrainingJobArn"]
+                    described = client.describe_training_job(TrainingJobName=spec.name)
+            except client.exceptions.ResourceInUse as error:
+                raise SpecError(
+                    f"There is a job called {spec.name} in this AWS account already.",
+                    "SageMaker never gives a job's name twice.",
+                    "Choose another name.",
+                    field="name",
+                ) from error
+        return self._differences(spec.name, request, described, made)
+
+    def _asking_for_managed(self, spec: Spec) -> AbstractContextManager[None]:
+        """Whether AWS's Debugger is to be had is known after the first job that asks for it."""
+        if managed_of(spec) is None:
+            return nullcontext()
+        return Eligibility(self._paths).asking(self._aws.account, spec.name)
+
+    def _differences(self, name: str, request: Mapping[str, Any], described: Mapping[str, Any], arn: str) -> list[str]:
+        recorded = dict(described)
+        try:
+            recorded["Tags"] = self._aws.sagemaker.list_tags(ResourceArn=arn)["Tags"]
+        except Exception as error:  # the job runs: what cannot be compared ends nothing
+            _logger.warning("the tags of %s could not be read back: %s", name, error)
+        found = differences(request, recorded)
+        for sentence in found:
+            _logger.warning("%s: %s", name, sentence)
+        return found
+
+    def features_key(self, spec: Spec) -> str:
+        """What names the frozen features that all trials of a spec can share; "" where they cannot share any."""
+        training = _training(spec)
+        if self._source is not None and not self._source.features:
+            return ""
+        asked = {**_DEFAULTS, **training.hyperparameters}
+        searched = {item.name for item in spec.ranges} if isinstance(spec, TuningSpec) else set()
+        if asked["mode"] != "head" or asked["features"] != "auto" or searched & set(_DECISIVE):
+            return ""
+        from training_scripts.backbones import BACKBONES
+
+        identity = {
+            "dataset": training.dataset_version,
+            "channels": sorted(training.channels.values()),
+            "backbone": asked["backbone"],
+            "weights": f"untrained-{asked['seed']}" if asked["weights"] == "none" else self._weights_digest(spec),
+            "preprocessing": BACKBONES[asked["backbone"]].preprocessing.to_json(),
+        }
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        return f"{training.dataset_version or 'unknown'}-{asked['backbone']}-{digest}"
+
+    def features_at(self, key: str) -> str:
+        """Where the features of a key lie in S3, whole; "" where they are yet to be computed."""
+        from botocore.exceptions import ClientError
+
+        with translated("The bucket could not be read.", self._aws.profile):
+            try:
+                marker = self._place.key("features", key, _COMPLETE)
+                body = self._aws.client("s3").get_object(Bucket=self._place.bucket, Key=marker)["Body"].read()
+                uri = str(json.loads(body)["uri"])
+            except ClientError as error:
+                if code_of(error) in ("404", "NoSuchKey"):
+                    return ""
+                raise
+            except (ValueError, KeyError, TypeError):
+                return ""
+        return uri if self._exists(split_uri(f"{uri}/features.json")[1]) else ""
+
+    def complete_features(self, key: str, job: str) -> str:
+        """Mark the features that a finished job computed as whole; returns their address, "" if it left none."""
+        if not self._exists(self._place.key("features", key, job, "features.json")):
+            return ""
+        uri = self._place.uri("features", key, job)
+        with translated("The bucket could not be written.", self._aws.profile):
+            self._aws.client("s3").put_object(
+                Bucket=self._place.bucket,
+                Key=self._place.key("features", key, _COMPLETE),
+                Body=json.dumps({"uri": uri}).encode("utf-8"),
+                **self._place.encryption,
+            )
+        return uri
+
+    def launch_features(self, spec: Spec, key: str) -> tuple[str, list[str]]:
+        """Create the job that computes the features of a key; returns its name, and what AWS recorded otherwise.
+
+        It writes to a prefix of its own: two that compute the same at once must not mix their files.
+        """
+        training = _training(without_managed(spec))
+        asked = {**_DEFAULTS, **training.hyperparameters}
+        name = f"{spec.name}-features"[:63].rstrip("-")
+        job = dataclasses.replace(
+            training,
+            name=name,
+            hyperparameters={key: asked[key] for key in ("backbone", "weights", "seed")},
+            debugger=DebuggerConfig(enabled=False, profiler=False),
+        )
+        channels = dict(training.channels)
+        if weights := self._put_weights(spec):
+            channels["weights"] = weights
+        scripts = self._scripts(training)
+        around = self._surroundings(job, name, channels, scripts, scripts.features)
+        around = dataclasses.replace(around, checkpoints=f"{self._place.uri('features', key, name)}/")
+        with translated(f"The frozen features of {spec.name} could not be started.", self._aws.profile):
+            client = self._aws.sagemaker
+            request, made = training_request(job, around), ""
+            # If it is there it was created before this program ended; it is described from now on.
+            with suppress(client.exceptions.ResourceInUse):
+                made = client.create_training_job(**request)["TrainingJobArn"]
+            described = client.describe_training_job(TrainingJobName=name)
+        found = self._differences(name, request, described, made) if made else []
+        return name, [f"{name}: {sentence}" for sentence in found]
+
+    def checkpoints(self, name: str) -> str:
+        """The s3:// prefix that a job's checkpoint folder is synced with."""
+        return f"{self._place.uri('checkpoints', name)}/"
+
+    def _surroundings(
+        self, training: TrainingSpec, name: str, channels: Mapping[str, str], scripts: Source, program: str
+    ) -> Surroundings:
+        cloud = training.cloud or CloudResources()
+        if not self._role:
+            self._role = role_arn(self._aws, self._place.role)
+        return Surroundings(
+            role_arn=self._role,
+            image=self._place.image or training_image(self._aws.region, cloud.instance_type),
+            source=self._put_source(scripts),
+            program=program,
+            output=self._place.uri("jobs"),
+            checkpoints=self.checkpoints(name),
+            channels=channels,
+            region=self._aws.region,
+            kms_key=self._place.kms_key,
+            aliases=self._aliases(cloud.volume_kms_key or self._place.kms_key, cloud.instance_type),
+        )
+
+    def _aliases(self, key: str, instance_type: str) -> dict[str, str]:
+        """The ARN behind a key's alias: a disk takes none."""
+        if "alias/" not in key or has_own_disk(instance_type):
+            return {}
+        with translated(f"The key {key} could not be looked up.", self._aws.profile):
+            return {key: str(self._aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"])}
+
+    def _scripts(self, training: TrainingSpec, over_pictures: bool = True) -> Source:
+        """Return the scripts, with what a container installs only where it is of use and can be fetched.
+
+        AWS's image has all that they need. What is installed computes features sooner on a CPU; an image of the user's
+        own may lack more.
+        """
+        source, cloud = self._source or training_source(), training.cloud or CloudResources()
+        is_of_use = over_pictures or bool(self._place.image)
+        return source if is_of_use and not (cloud.network_isolation or cloud.subnets) else source.offline()
+
+    def _put_source(self, source: Source) -> str:
+        parts = ("code", source.digest)
+        self._put_once(self._place.key(*parts, CODE_ARCHIVE), source.archive)
+        return self._place.uri(*parts)
+
+    def _put_weights(self, spec: Spec) -> str:
+        """Put the pretrained weights that a job reads into S3, once; returns their channel, "" where none is read."""
+        files = self._weights_files(spec)
+        if not files:
+            return ""
+        folder = self._weights_digest(spec)
+        for file in files:
+            self._put_once(self._place.key("weights", folder, file.name), file.read_bytes())
+        return self._place.uri("weights", folder)
+
+    def _weights_digest(self, spec: Spec) -> str:
+        from training_scripts.weights import sha256_of
+
+        digests = [sha256_of(file) for file in self._weights_files(spec)]
+        return digests[0][:16] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+
+    def _weights_files(self, spec: Spec) -> list[Path]:
+        from core.weights import locate
+
+        if self._source is not None and not self._source.features:
+            return []  # scripts that are not Sagehound's bring what they need
+        asked = {**_DEFAULTS, **_training(spec).hyperparameters}
+        choice, backbones = asked["weights"], [asked["backbone"]]
+        if choice == "none":
+            return []
+        if choice != "default":
+            return [Path(choice)]
+        if isinstance(spec, TuningSpec):
+            for item in spec.ranges:
+                if isinstance(item, CategoricalRange) and item.name == "backbone":
+                    backbones = list(item.values)
+        files = [locate(backbone, self._paths) for backbone in sorted(set(backbones))]
+        if None in files:
+            raise WeightsUnavailable(
+                "The pretrained weights are not on this machine.", "They are sent along.", "Fetch them, and try again."
+            )
+        return [file for file in files if file is not None]
+
+    def _put_once(self, key: str, content: bytes) -> None:
+        """Put an object whose key says its content, if it is not there."""
+        if self._exists(key):
+            return
+        checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        with translated("The job's files could not be put into S3.", self._aws.profile):
+            self._aws.client("s3").put_object(
+                Bucket=self._place.bucket, Key=key, Body=content, ChecksumSHA256=checksum, **self._place.encryption
+            )
+
+    def _exists(self, key: str) -> bool:
+        from botocore.exceptions import ClientError
+
+        with translated("The bucket could not be read.", self._aws.profile):
+            try:
+                self._aws.client("s3").head_object(Bucket=self._place.bucket, Key=key)
+                return True
+            except ClientError as error:
+                if code_of(error) in ("404", "NoSuchKey"):
+                    return False
+                raise
+
+
+def _training(spec: Spec) -> TrainingSpec:
+    return spec.training if isinstance(spec, TuningSpec) else spec

@@ -1,0 +1,211 @@
+"""AWS's managed Debugger and ProfilerReport: which rules it has, and what a training job's request says of them.
+
+AWS's rules read the tensors that the job's own hook saves, for it writes smdebug's format: AWS is told to copy the
+hook's folder to S3. Trials of a tuning job cannot have any of it: their definition has no such members.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from core.engines.sagemaker.jobs.images import rules_image
+from core.errors import SpecError
+from core.jobs.specs import ManagedDebugger, Spec, TrainingSpec, TuningSpec
+from training_scripts.debugger.rules import check_parameters, parameters_of
+
+REPORT = "ProfilerReport"
+INTERVALS_MS = (100, 200, 500, 1000, 5000, 60_000)
+OWN_RULES_DO = "Sagehound's own rules watch them."
+_CHECKPOINTS = "/opt/ml/checkpoints"
+_COLLECTIONS = {
+    "losses": ("losses",),
+    "gradients": ("gradients",),
+    "weights": ("weights",),
+    "biases": ("biases",),
+    "activations": ("relu_input", "relu_output"),
+    "inputs": ("inputs",),
+    "predictions": ("predictions", "labels"),
+}
+"""Sagehound's collections, which have save intervals, and those that the hook lists tensors in."""
+_CHOICE = ("collection_names", "tensor_regex")
+_LAYERS = ("threshold_inactivity", "threshold_layer")
+AWS_RULES: Mapping[str, tuple[str, ...]] = {
+    "AllZero": (*_CHOICE, "threshold"),
+    "CheckInputImages": ("threshold_mean", "threshold_samples", "regex", "channel"),
+    "ClassImbalance": (
+        *("threshold_imbalance", "threshold_misprediction", "samples", "argmax", "labels_regex", "predictions_regex"),
+    ),
+    "Confusion": (
+        *("category_no", "labels", "predictions", "labels_collection", "predictions_collection"),
+        *("min_diag", "max_off_diag"),
+    ),
+    "DeadRelu": ("tensor_regex", *_LAYERS),
+    "ExplodingTensor": (*_CHOICE, "only_nan"),
+    "LossNotDecreasing": (
+        *_CHOICE,
+        *("use_losses_collection", "num_steps", "diff_percent", "increase_threshold_percent", "mode"),
+    ),
+    "Overfit": ("tensor_regex", "start_step", "patience", "ratio_threshold"),
+    "Overtraining": ("patience_train", "patience_validation", "delta"),
+    "PoorWeightInitialization": (*("activation_inputs_regex", "threshold", "distribution_range", "patience", "steps"),),
+    "SaturatedActivation": (
+        *_CHOICE,
+        *("threshold_tanh_min", "threshold_tanh_max", "threshold_sigmoid_min", "threshold_sigmoid_max"),
+        *_LAYERS,
+    ),
+    "StalledTrainingRule": ("threshold", "stop_training_on_fire", "training_job_name_prefix"),
+    "TensorVariance": (*_CHOICE, "max_threshold", "min_threshold"),
+    "UnchangedTensor": (*_CHOICE, "num_steps", "rtol", "atol", "equal_nan"),
+    "VanishingGradient": ("threshold",),
+    "WeightUpdateRatio": ("num_steps", "large_threshold", "small_threshold", "epsilon"),
+}
+"""AWS's built-in rules for a picture classifier and the parameters they take: a rule of ours may take more."""
+_TENSORS: Mapping[str, Mapping[str, str]] = {
+    "AllZero": {"collection_names": "relu_output"},
+    "CheckInputImages": {"regex": r"^(?!.*Loss).*_input_0$"},
+    "ClassImbalance": {"labels_regex": "Loss_input_1$", "predictions_regex": "Loss_input_0$", "argmax": "true"},
+    "ExplodingTensor": {"collection_names": "losses,gradients,weights"},
+    "SaturatedActivation": {"tensor_regex": ".*[tT]anh_input|.*[sS]igmoid_input"},
+    "TensorVariance": {"collection_names": "weights"},
+    "UnchangedTensor": {"collection_names": "weights"},
+}
+"""What a rule is told unless one chose otherwise: AWS's defaults name no tensors, or those of other frameworks."""
+
+
+def managed_of(spec: Spec) -> ManagedDebugger | None:
+    """What of AWS's Debugger a spec asks for."""
+    cloud = (spec.training if isinstance(spec, TuningSpec) else spec).cloud
+    return None if cloud is None else cloud.managed
+
+
+def without_managed(spec: Spec) -> Spec:
+    """The same spec without AWS's Debugger."""
+    if isinstance(spec, TuningSpec):
+        training = without_managed(spec.training)
+        assert isinstance(training, TrainingSpec)
+        return dataclasses.replace(spec, training=training)
+    return dataclasses.replace(spec, cloud=spec.cloud and dataclasses.replace(spec.cloud, managed=None))
+
+
+def check_managed(spec: Spec) -> None:
+    """Raise `SpecError`, its field "managed", where AWS's Debugger cannot do what a spec asks of it."""
+    managed = managed_of(spec)
+    if managed is None:
+        return
+    if isinstance(spec, TuningSpec):
+        raise _error("AWS's Debugger cannot watch the trials of a tuning job.", OWN_RULES_DO, "Leave it out.")
+    if not managed.rules and not managed.report:
+        raise _error("AWS's Debugger has nothing to do.", "Neither a rule nor the report is chosen.", "Choose one.")
+    if managed.rules and not spec.debugger.enabled:
+        why = "They read the tensors that the job's own hook saves, and that is off."
+        raise _error("AWS's rules would wait for tensors in vain.", why, "Turn Sagehound's rules on, or AWS's off.")
+    if managed.interval_ms not in INTERVALS_MS:
+        known = ", ".join(map(str, INTERVALS_MS))
+        raise _error(f"AWS does not measure every {managed.interval_ms} ms.", f"It takes {known}.", "Choose one.")
+    for rule, parameters in managed.rules.items():
+        check_rule(rule, parameters)
+
+
+def members(spec: TrainingSpec, region: str, output: str) -> dict[str, Any]:
+    """What CreateTrainingJob is asked for besides the rest; empty where AWS's Debugger is not wanted.
+
+    `output` is the s3:// address that the job writes below.
+    """
+    managed = managed_of(spec)
+    if managed is None:
+        return {}
+    image, asked = rules_image(region), dict[str, Any]()
+    if managed.rules:
+        asked["DebugHookConfig"] = {
+            "S3OutputPath": output,
+            "LocalPath": f"{_CHECKPOINTS}/{spec.name}/output/tensors",
+            **_saving(spec),
+        }
+        asked["DebugRuleConfigurations"] = [
+            _configuration(rule, image, {**_TENSORS.get(rule, {}), **parameters})
+            for rule, parameters in managed.rules.items()
+        ]
+    if managed.report:
+        asked["ProfilerConfig"] = {
+            "S3OutputPath": output,
+            "ProfilingIntervalInMilliseconds": managed.interval_ms,
+            "DisableProfiler": False,
+        }
+        asked["ProfilerRuleConfigurations"] = [_configuration(REPORT, image, {})]
+    return asked
+
+
+def managed_in(description: Mapping[str, Any]) -> ManagedDebugger | None:
+    """What of AWS's Debugger a job's description shows, as far as it can be asked for again; None: nothing."""
+    rules = {}
+    for item in description.get("DebugRuleConfigurations") or ():
+        parameters = dict(item.get("RuleParameters") or {})
+        if (rule := parameters.pop("rule_to_invoke", "")) in AWS_RULES:
+            rules[rule] = parameters
+    asked = [item.get("RuleParameters") or {} for item in description.get("ProfilerRuleConfigurations") or ()]
+    report = any(parameters.get("rule_to_invoke") == REPORT for parameters in asked)
+    interval = int((description.get("ProfilerConfig") or {}).get("ProfilingIntervalInMilliseconds") or 500)
+    return ManagedDebugger(rules, report, interval) if rules or report else None
+
+
+def parse_rules(texts: list[str]) -> dict[str, dict[str, str]]:
+    """AWS's rules from texts such as `Overfit` and `VanishingGradient:threshold=1e-6,…`.
+
+    Raises:
+        SpecError: a text is no rule; AWS's rules and their parameters are named.
+    """
+    rules: dict[str, dict[str, str]] = {}
+    for text in texts:
+        rule, colon, rest = text.partition(":")
+        # A value may hold a comma itself, so only one before another NAME= parts two.
+        pairs = [pair.partition("=") for pair in re.split(r",(?=\s*\w+=)", rest)] if colon else []
+        parameters = {name.strip(): value.strip() for name, equals, value in pairs if equals}
+        if len(parameters) < len(pairs):
+            raise _error(f"{text!r} is no rule with parameters.", fix="Write RULE:NAME=VALUE,NAME=VALUE.")
+        check_rule(rule.strip(), parameters)
+        rules[rule.strip()] = parameters
+    return rules
+
+
+def check_rule(rule: str, parameters: Mapping[str, str]) -> None:
+    """Raise `SpecError` unless AWS has the rule and it takes these parameters."""
+    if rule not in AWS_RULES:
+        raise _error(f"{rule!r} is no rule of AWS's.", f"AWS's rules are {', '.join(AWS_RULES)}.", "Choose among them.")
+    what = f"AWS's rule {rule} cannot run like this."
+    if unknown := next((name for name in parameters if name not in AWS_RULES[rule]), ""):
+        raise _error(what, f"It has no parameter {unknown}, only {', '.join(AWS_RULES[rule])}.", "Correct it.")
+    if any(len(value) > 256 for value in parameters.values()):
+        raise _error(what, "A value has at most 256 characters.", "Shorten it.")
+    ours = {item.name for item in parameters_of(rule)}
+    told = {**_TENSORS.get(rule, {}), **parameters}
+    try:
+        check_parameters(rule, {name: value for name, value in told.items() if name in ours})
+    except ValueError as error:
+        raise _error(what, f"{error}.", "Correct it.") from None
+
+
+def _saving(spec: TrainingSpec) -> dict[str, Any]:
+    """How the job's hook saves, told to AWS in its words; an interval that is chosen while the job runs is left out."""
+    debugger = spec.debugger
+    general = {} if debugger.save_interval is None else {"save_interval": str(debugger.save_interval)}
+    collections = []
+    for ours, theirs in _COLLECTIONS.items():
+        interval = debugger.save_intervals.get(ours)
+        parameters = {} if interval is None else {"CollectionParameters": {"save_interval": str(interval)}}
+        collections += [{"CollectionName": name, **parameters} for name in theirs]
+    return ({"HookParameters": general} if general else {}) | {"CollectionConfigurations": collections}
+
+
+def _configuration(rule: str, image: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "RuleConfigurationName": rule,
+        "RuleEvaluatorImage": image,
+        "RuleParameters": {"rule_to_invoke": rule, **parameters},
+    }
+
+
+def _error(what: str, why: str = "", fix: str = "") -> SpecError:
+    return SpecError(what, why, fix, field="managed")

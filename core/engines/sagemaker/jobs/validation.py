@@ -1,0 +1,52 @@
+"""What is checked of a spec before it is sent, besides its own words, and the record it gets."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from core.engines.sagemaker.cost.pricing import PriceList
+from core.errors import SpecError
+from core.jobs.records import Job, TrainingJob
+from core.jobs.specs import CloudResources, Spec, Strategy, TuningSpec
+from core.store import Store
+from core.store.rows import new_record
+from core.tuning.ranges import combinations
+
+
+def cloud_of(spec: Spec) -> CloudResources:
+    """What a spec's training jobs run on."""
+    return (spec.training if isinstance(spec, TuningSpec) else spec).cloud or CloudResources()
+
+
+def check_parents(spec: TuningSpec, store: Store) -> None:
+    """Raise `SpecError` where a search is to learn from one that AWS does not know."""
+    for parent in {job.name for job in store.jobs("local")} & set(spec.warm_start):
+        raise SpecError(
+            f"A search on SageMaker cannot learn from {parent}.",
+            "That one ran on this computer, and AWS does not know it.",
+            "Name a tuning job of SageMaker, or none.",
+            field="warm_start",
+        )
+
+
+def check_cap(spec: Spec, prices: PriceList, cap_usd: float | None) -> None:
+    """Raise `SpecError` where a limit of cost cannot be kept, since nobody knows the price."""
+    if cap_usd is None:
+        return
+    price = prices.price(cloud_of(spec).instance_type)
+    if price.usd_per_hour is None:
+        raise SpecError(
+            f"{spec.name} cannot be stopped at a cost: what it costs is not known.",
+            f"{price.source}.",
+            "Start it without a limit, choose another instance type, or allow pricing:GetProducts.",
+            field="cap_usd",
+        )
+
+
+def record_of(spec: Spec) -> Job:
+    """The record of a job on SageMaker. A grid is as long as it is; AWS takes no other number."""
+    record = new_record(spec, "sagemaker")
+    if isinstance(spec, TuningSpec) and not isinstance(record, TrainingJob):
+        count = combinations(spec.ranges) if spec.strategy is Strategy.GRID else None
+        record = dataclasses.replace(record, max_jobs=count or spec.max_jobs)
+    return record

@@ -1,0 +1,1 @@
+"""Follow jobs: status, logs, artifacts, adopted jobs."""

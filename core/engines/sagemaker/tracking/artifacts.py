@@ -1,0 +1,168 @@
+"""What a job leaves in S3, brought to this machine: its model, its results, and what it saves while it runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.failures import code_of, translated
+from core.engines.sagemaker.connection.layout import split_uri
+from core.engines.sagemaker.connection.place import CloudNotes
+from core.errors import ModelError
+from core.jobs.contract import JobFolder
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+SYNC_EVERY_S = 10.0
+_STAMP = ".synced"
+_RULES_STAMP = ".rules-synced"
+
+
+def fetch_model(
+    aws: Aws,
+    name: str,
+    uri: str,
+    folder: JobFolder,
+    report: Report = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> Path:
+    """Download model.tar.gz and unpack it, once; returns the folder.
+
+    Raises:
+        ModelError: it is not there, or cannot be unpacked.
+        Cancelled: through `cancel`.
+    """
+    from training_scripts.artifact import unpack
+    from training_scripts.job import JobError
+
+    target = folder.root / "artifact"
+    folder.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock", timeout=600):
+        if target.is_dir():
+            return target
+        download(aws, uri, folder.artifact, f"Downloading the model of {name}", report, cancel)
+        report(Progress(0, None, f"Unpacking the model of {name}"))
+        try:
+            return unpack(folder.artifact, target)
+        except (OSError, JobError) as error:
+            raise ModelError(f"The model of {name} cannot be unpacked.", f"{error}", "Train it again.") from error
+
+
+def download(
+    aws: Aws,
+    uri: str,
+    file: Path,
+    message: str,
+    report: Report = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> None:
+    """Download one object, whole or not at all.
+
+    Raises:
+        ModelError: there is none.
+        EngineError: S3 refused.
+        Cancelled: through `cancel`.
+    """
+    bucket, key = split_uri(uri)
+    client, partial = aws.client("s3"), file.with_name(f".{file.name}-{os.getpid()}")
+    done = 0
+
+    def count(size: int) -> None:
+        nonlocal done
+        done += size
+        report(Progress(done, total, message, "bytes"))
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+
+    with translated(f"{uri} could not be downloaded.", aws.profile):
+        try:
+            total = int(client.head_object(Bucket=bucket, Key=key)["ContentLength"])
+            client.download_file(bucket, key, str(partial), Callback=count)
+            os.replace(partial, file)
+        except Exception as error:
+            if code_of(error) in ("404", "NoSuchKey"):
+                raise ModelError(f"{uri} is not there.", "It was removed from S3.", "Train it again.") from error
+            raise
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def sync_output(aws: Aws, checkpoints: str, folder: JobFolder, final: bool, artifact: str = "") -> None:
+    """Bring what a job's monitor has written so far (tensors, profiler files) into its folder; new files only.
+
+    At most every ten seconds while it runs, and once after its end; then the results in output.tar.gz come as well.
+    """
+    stamp = folder.root / _STAMP
+    if not _is_due(stamp, final):
+        return
+    with FileLock(f"{stamp}.lock", timeout=600), translated("The job's output could not be read.", aws.profile):
+        _sync_prefix(aws.client("s3"), f"{checkpoints.rstrip('/')}/{folder.root.name}/output/", folder.output)
+        if final and artifact:
+            _fetch_results(aws, artifact.removesuffix("model.tar.gz") + "output.tar.gz", folder)
+        stamp.write_text("final" if final else "running", encoding="utf-8")
+
+
+def fetch_rule_output(aws: Aws, notes: CloudNotes, folder: JobFolder, final: bool) -> None:
+    """Bring what AWS's own rules wrote of a job so far into its folder; new files only.
+
+    At most every ten seconds while they work, and once after their end. What AWS's profiler measured comes as well for
+    an adopted job: one that Sagehound started has measured the same itself.
+
+    Raises:
+        EngineError: S3 refused.
+    """
+    if not notes.rule_output or not _is_due(stamp := folder.root / _RULES_STAMP, final):
+        return
+    folder.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{stamp}.lock", timeout=600), translated("AWS's report could not be fetched.", aws.profile):
+        for part in ("rule-output", *(("profiler-output",) if notes.adopted else ())):
+            _sync_prefix(aws.client("s3"), f"{notes.rule_output}/{part}", folder.root / part)
+        stamp.write_text("final" if final else "running", encoding="utf-8")
+
+
+def _is_due(stamp: Path, final: bool) -> bool:
+    if not stamp.exists():
+        return True
+    age = time.time() - stamp.stat().st_mtime
+    return stamp.read_text(encoding="utf-8") != "final" and (final or age >= SYNC_EVERY_S)
+
+
+def _sync_prefix(client: Any, uri: str, folder: Path) -> None:
+    bucket, prefix = split_uri(uri)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+    for page in pages:
+        for item in page.get("Contents", ()):
+            relative = Path(item["Key"].removeprefix(f"{prefix}/"))
+            target = folder / relative
+            if ".." in relative.parts or item["Key"].endswith("/"):
+                continue
+            if _is_same(target, item["Size"], item["LastModified"].timestamp()):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f".{target.name}-{os.getpid()}")
+            client.download_file(bucket, item["Key"], str(partial))
+            os.replace(partial, target)
+
+
+def _fetch_results(aws: Aws, uri: str, folder: JobFolder) -> None:
+    from training_scripts.artifact import unpack
+
+    archive = folder.root / "output.tar.gz"
+    try:
+        download(aws, uri, archive, "Downloading the results")
+    except ModelError:
+        return  # a job without results has no such archive
+    unpack(archive, folder.output_data)
+    archive.unlink(missing_ok=True)
+
+
+def _is_same(file: Path, size: int, modified: float) -> bool:
+    try:
+        found = file.stat()
+    except OSError:
+        return False
+    return found.st_size == size and found.st_mtime >= modified

@@ -1,0 +1,97 @@
+"""One training job as it goes: its log lines become metric values, rule outcomes and progress in the store."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from core.engines.local.runs import part_rule
+from core.engines.sagemaker.connection.failures import explain_reason, traceback_of
+from core.engines.sagemaker.tracking.logs import LogTail
+from core.jobs.contract import Scraper
+from core.jobs.records import MetricEvent, RuleOutcome
+from core.jobs.specs import TrainingSpec
+from core.jobs.status import JobStatus
+from core.store import JobChanges, Store
+
+_FEATURES = re.compile(r"features (\d+)/(\d+)")
+_SCRIPT_FAILED = re.compile(r"^The job failed: (.+)$")
+_ALGORITHM = re.compile(r"^AlgorithmError: (.*?)(?:,? exit code: \d+)?$", re.DOTALL)
+_SAYS_NOTHING = re.compile(r"ExecuteUserScriptError|exit status \d+\.?(?:,|$)|^AlgorithmError: ?,? ?exit code")
+_LAST_LINES = 400
+_LONG_AGO_S = 600.0
+_logger = logging.getLogger(__name__)
+
+
+class Follower:
+    """Follows the job `spec.name`. What it reads is recorded under `record_as`, the job itself by default."""
+
+    def __init__(self, spec: TrainingSpec, store: Store, tail: LogTail, record_as: str = "") -> None:
+        self.spec, self._store, self._tail = spec, store, tail
+        self._job = record_as or spec.name
+        self._scraper = Scraper(spec.metrics, self._give_up)
+        self._last: deque[str] = deque(maxlen=_LAST_LINES)
+        self.idle_since: float | None = None
+        self.objective: float | None = None
+
+    def read(self, look: bool = False) -> bool:
+        """Record what the log says since the last call; False when it says nothing new."""
+        lines = self._tail.new_lines(look)
+        if not lines:
+            self.idle_since = self.idle_since or time.monotonic()
+            return False
+        self.idle_since = None
+        events: list[MetricEvent | RuleOutcome] = []
+        changes: JobChanges = {}
+        for moment, line in lines:
+            self._last.append(line)
+            line, outcomes = part_rule(line)
+            events += outcomes
+            scraped = self._scraper.scrape(line)
+            for metric, value in scraped.values.items():
+                events.append(MetricEvent(self._job, metric, value, moment, scraped.epoch, scraped.step))
+                if metric == self.spec.objective.metric:
+                    self.objective = changes["objective"] = value if math.isfinite(value) else None
+            if scraped.epoch and scraped.epochs and scraped.values:
+                changes["progress"] = min(1.0, scraped.epoch / scraped.epochs)
+            elif found := _FEATURES.match(line):
+                changes["progress"] = min(1.0, int(found[1]) / max(1, int(found[2])))
+        if events or changes:
+            self._store.update_job(self._job, events, **changes)
+        return True
+
+    def reason(self, description: Mapping[str, Any]) -> str:
+        """Why the job failed: the user's own error first, then what AWS says and means."""
+        raw = str(description.get("FailureReason", "")).strip()
+        found = _ALGORITHM.match(raw)
+        if found is None:
+            return explain_reason(raw)[:1024]
+        said = [match[1] for match in map(_SCRIPT_FAILED.match, self._last) if match]
+        trace = traceback_of(list(self._last))
+        # The container's own words say no more than that the script ended; its exception is in the log.
+        empty = _SAYS_NOTHING.search(raw) is not None
+        own = said[-1] if said else trace[-1] if trace and empty else found[1].strip()
+        return explain_reason(own or raw)[:1024]
+
+    def _give_up(self, metric: str) -> None:
+        _logger.warning("the regex of %s takes too long on a line of %s and is not used any more", metric, self._job)
+
+
+def status_of(word: str) -> JobStatus:
+    """AWS's status; one that Sagehound does not know counts as in progress."""
+    return JobStatus(word) if word in {str(status) for status in JobStatus} else JobStatus.IN_PROGRESS
+
+
+def is_long_ago(description: Mapping[str, Any]) -> bool:
+    """Whether a job ended so long ago that its log is complete."""
+    return time.time() - seconds_of(description.get("TrainingEndTime")) > _LONG_AGO_S
+
+
+def seconds_of(moment: Any) -> float:
+    """Unix seconds of a time as boto3 hands it out; now, where there is none."""
+    return float(moment.timestamp()) if moment is not None else time.time()

@@ -1,0 +1,112 @@
+"""The log of a training job: read from CloudWatch as it grows, and kept on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.engines.sagemaker.connection.console_urls import log_url
+from core.engines.sagemaker.connection.failures import code_of
+from core.engines.sagemaker.connection.place import read_json, write_json
+
+GROUP = "/aws/sagemaker/TrainingJobs"
+STATE = "log.json"
+_MAX_PAGES = 20
+_LOOK_AGAIN = 6
+
+Ask = Callable[..., Any]
+"""Calls a method of a client: `ask(client.method, Name=value)`; whoever counts calls passes its own."""
+
+
+def job_log_url(region: str, job: str, folder: Path) -> str:
+    """The page of a job's log in the AWS console: its stream where that is known here, else all that it may have.
+
+    A tuning job has no log of its own; its trials' streams begin with its name.
+    """
+    streams = [name for name in read_json(folder / STATE).get("streams", {}) if name.startswith(f"{job}/")]
+    return log_url(region, GROUP, streams[0] if len(streams) == 1 else "", job)
+
+
+class LogTail:
+    """New lines of a job's log streams, appended to a file. Exact: no line is lost or doubled by a restart.
+
+    A job has one stream per start of its machine (`<job>/algo-1-<time>`); a spot job that was reclaimed has several.
+
+    Args:
+        client: a boto3 client of CloudWatch Logs.
+        job: the training job's name.
+        file: the log on this machine; what was read is remembered beside it.
+    """
+
+    def __init__(self, client: Any, job: str, file: Path, ask: Ask) -> None:
+        self._client, self._job, self._file, self._ask = client, job, file, ask
+        self._state_file = file.with_name(STATE)
+        state = read_json(self._state_file)
+        streams = state.get("streams", {}).items()
+        self._tokens: dict[str, str | None] = {name: token for name, token in streams if name.startswith(f"{job}/")}
+        self._looks = 0
+        self._cut_back(int(state.get("bytes", 0)))
+
+    def new_lines(self, look: bool = False) -> list[tuple[float, str]]:
+        """The lines since the last call, as (Unix seconds, text); `look`: see whether there is another stream."""
+        if look or not self._tokens or self._looks % _LOOK_AGAIN == 0:
+            self._find_streams()
+        self._looks += 1
+        lines = [line for stream in sorted(self._tokens) for line in self._read(stream)]
+        if lines:
+            self._keep([text for _, text in lines])
+        return lines
+
+    def _find_streams(self) -> None:
+        prefix = f"{self._job}/"
+        try:
+            answer = self._ask(self._client.describe_log_streams, logGroupName=GROUP, logStreamNamePrefix=prefix)
+        except self._client.exceptions.ResourceNotFoundException:
+            return  # no job of this account has logged anything yet
+        for stream in answer.get("logStreams", ()):
+            self._tokens.setdefault(stream["logStreamName"], None)
+
+    def _read(self, stream: str) -> list[tuple[float, str]]:
+        lines: list[tuple[float, str]] = []
+        for _ in range(_MAX_PAGES):
+            token = self._tokens[stream]
+            more = {"nextToken": token} if token else {}
+            try:
+                answer = self._ask(
+                    self._client.get_log_events,
+                    logGroupName=GROUP,
+                    logStreamName=stream,
+                    startFromHead=True,
+                    **more,
+                )
+            except Exception as error:
+                if code_of(error) == "ResourceNotFoundException":
+                    return lines
+                raise
+            for event in answer["events"]:
+                texts = event["message"].split("\n")
+                lines += [(event["timestamp"] / 1000, text) for text in (texts[:-1] if texts[-1] == "" else texts)]
+            self._tokens[stream] = answer["nextForwardToken"]
+            if answer["nextForwardToken"] == token:
+                break
+        return lines
+
+    def _keep(self, texts: list[str]) -> None:
+        """Append, then remember: a program that ends in between repeats what it had appended, in its place."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._file.open("ab") as file:
+            file.write("".join(f"{text}\n" for text in texts).encode("utf-8", "replace"))
+            file.flush()
+            size = file.tell()
+        # The features job that ran before it may have written to the same file.
+        known = read_json(self._state_file).get("streams", {})
+        write_json(self._state_file, {"streams": {**known, **self._tokens}, "bytes": size})
+
+    def _cut_back(self, size: int) -> None:
+        try:
+            if self._file.stat().st_size > size:
+                os.truncate(self._file, size)
+        except OSError:
+            return

@@ -1,0 +1,199 @@
+"""One thread that asks AWS how the jobs of a store are, politely, and writes what it learns into the store.
+
+However many windows and commands run, one of them asks (a lock file decides); the others read the store. A round
+takes at least `interval` seconds and as long as its calls need to stay under `MAX_CALLS_PER_MINUTE`: 100 jobs that
+all run are looked at every 15 to 30 seconds. Throttling doubles the pause. When the AWS session has ended the poller
+says so, waits, and goes on by itself after a new login.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from core.debugger.aws_output import SUFFIX
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.failures import LOGIN_CODES, LoginNeeded, code_of, explain, message_of
+from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.cost.pricing import PriceList
+from core.engines.sagemaker.endpoints.lifetimes import Guardian
+from core.engines.sagemaker.jobs.launcher import Launcher
+from core.engines.sagemaker.tracking.tracking import Tracker
+from core.errors import StoreError, UserFacingError
+from core.paths import AppPaths
+from core.store import Store
+
+MAX_CALLS_PER_MINUTE = 400
+LOCK = "sagemaker.lock"
+_LOGIN_PAUSE_S = 15.0
+_LONGEST_PAUSE_S = 60.0
+_IDLE_S = 30.0
+_THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded")
+_logger = logging.getLogger(__name__)
+
+
+class Poller:
+    """The thread; started by `ensure`, ended by `close`.
+
+    Args:
+        interval: seconds between two rounds, at least.
+        settle: how long a job's log must be silent after its end, before its record becomes final.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        paths: AppPaths,
+        store: Store,
+        launcher: Launcher,
+        guardian: Guardian,
+        prices: PriceList,
+        interval: float = 5.0,
+        settle: float = 10.0,
+    ) -> None:
+        self._aws, self._paths, self._store, self._guardian = aws, paths, store, guardian
+        self._interval = interval
+        self._tracker = Tracker(aws, paths, store, launcher, prices, self.ask, settle)
+        self._lock = threading.Lock()
+        self._wake, self._stop, self._looked = threading.Event(), threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._calls, self._patience = 0, 1.0
+        self._evaluating: list[str] = []
+        self._rules_at = 0.0
+        self.calls = 0
+        self.notice = ""
+
+    def ensure(self) -> None:
+        """Start the thread if it does not run and there is something to watch."""
+        with self._lock:
+            if self._stop.is_set() or (self._thread is not None and self._thread.is_alive()):
+                return
+            if not (self._watched() or self._guardian.is_needed()):
+                return
+            self._thread = threading.Thread(target=self._run, name="sagehound-sagemaker-poller", daemon=True)
+            self._thread.start()
+
+    def wake(self) -> None:
+        """Look at once: something was started or stopped."""
+        self._wake.set()
+        self.ensure()
+
+    def refresh(self, timeout: float) -> None:
+        """Look at once and wait for the end of that round, at most `timeout` seconds; nothing to watch: no wait."""
+        if not self._watched():
+            return
+        self._looked.clear()
+        self.wake()
+        self._looked.wait(timeout)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._wake.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join(30)
+
+    def ask(self, method: Callable[..., Any], **arguments: Any) -> Any:
+        """Call AWS, and count it."""
+        self._calls += 1
+        return method(**arguments)
+
+    def _unfinished(self) -> list[str]:
+        return [name for name in self._watched() if self._is_here(name)]
+
+    def _watched(self) -> list[str]:
+        """The jobs that are not finished, and those that AWS's rules are not done with."""
+        unfinished = self._store.unfinished("sagemaker")
+        now = time.monotonic()
+        # This is asked several times a second; rules of a job begin before it ends.
+        if unfinished or self._evaluating or now >= self._rules_at:
+            self._evaluating = self._store.evaluating("sagemaker", f"%{SUFFIX}")
+            self._rules_at = 0.0 if unfinished else now + _IDLE_S
+        return [*unfinished, *self._evaluating]
+
+    def _is_here(self, name: str) -> bool:
+        region = CloudNotes.load(self._paths.jobs / name).region
+        return not region or region == self._aws.region
+
+    def _run(self) -> None:
+        lock = FileLock(self._paths.home / LOCK)
+        try:
+            while not self._stop.is_set():
+                pause = _IDLE_S
+                try:
+                    lock.acquire(timeout=0)
+                    pause = self._round()
+                except Timeout:
+                    pause = self._interval  # another process asks AWS
+                except StoreError:
+                    return  # the program is ending
+                except UserFacingError as error:
+                    self.notice, pause = str(error), _LONGEST_PAUSE_S  # no region, no profile
+                self._looked.set()
+                self._wake.wait(pause)
+                self._wake.clear()
+        finally:
+            self._looked.set()
+            lock.release()
+
+    def _round(self) -> float:
+        """Look at every unfinished job once; returns how long to rest."""
+        self._calls, started = 0, time.monotonic()
+        if (said := self._watch_endpoints()) is not None:
+            return self._wait_for_login(said)
+        names = self._unfinished()
+        for name in names:
+            if self._stop.is_set():
+                return 0.0
+            try:
+                self._tracker.look(name)
+                self.notice = ""
+            except LoginNeeded as error:
+                return self._wait_for_login(str(error))
+            except StoreError:
+                raise
+            except UserFacingError as error:
+                _logger.warning("%s could not be looked at: %s", name, error)
+            except Exception as error:
+                code = code_of(error)
+                if code in LOGIN_CODES:
+                    return self._wait_for_login(str(explain(code, message_of(error), _STOPPED, self._aws.profile)))
+                if code in _THROTTLED:
+                    self._patience = min(self._patience * 2, 16)
+                self.notice = str(explain(code, message_of(error), f"{name} could not be looked at."))
+                _logger.warning("%s could not be looked at", name, exc_info=error)
+            else:
+                self._patience = max(1.0, self._patience / 2)
+        self.calls += self._calls
+        polite = self._calls * 60 / MAX_CALLS_PER_MINUTE - (time.monotonic() - started)
+        rest = max(self._interval, polite) * self._patience
+        return min(rest, _LONGEST_PAUSE_S) if names else _IDLE_S
+
+    def _watch_endpoints(self) -> str | None:
+        """Let the guardian do what is due; the sentence about a login that has ended, if that is why it could not."""
+        try:
+            if self._guardian.is_needed():
+                self._guardian.sweep()
+        except LoginNeeded as error:
+            return str(error)
+        except UserFacingError as error:  # jobs are followed all the same
+            self.notice = str(error)
+            _logger.warning("the endpoints could not be looked after: %s", error)
+        return None
+
+    def _wait_for_login(self, notice: str) -> float:
+        if notice != self.notice:
+            _logger.warning("%s", notice)
+        self.notice = notice
+        self._aws.renew()
+        self._tracker.forget()
+        return min(_LOGIN_PAUSE_S, max(self._interval * 3, 0.2))
+
+
+_STOPPED = "The jobs on AWS cannot be watched at the moment."

@@ -1,0 +1,392 @@
+"""What becomes of the jobs of a store on SageMaker: a look at each, and what was learnt written down.
+
+A single job, and the trials of a tuning job, are described, their logs read, their ends recorded. A job that waits
+for its frozen features is started once they are there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.eligibility import ManagedRefused
+from core.engines.sagemaker.connection.failures import code_of, explain_reason, explain_stop
+from core.engines.sagemaker.connection.layout import split_uri
+from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.cost.pricing import PriceList
+from core.engines.sagemaker.cost.running_cost import note_features, spent
+from core.engines.sagemaker.jobs.launcher import Launcher
+from core.engines.sagemaker.jobs.managed import without_managed
+from core.engines.sagemaker.tracking.evaluations import Evaluations
+from core.engines.sagemaker.tracking.follower import Follower, is_long_ago, seconds_of, status_of
+from core.engines.sagemaker.tracking.logs import Ask, LogTail
+from core.errors import UserFacingError
+from core.jobs.contract import JobFolder
+from core.jobs.records import TrainingJob
+from core.jobs.specs import TrainingSpec, TuningSpec
+from core.jobs.status import JobStatus
+from core.paths import AppPaths
+from core.store import JobChanges, Store
+from core.store.rows import new_record
+
+_RUNNING = "Training"
+_GONE = "AWS does not know this job any more."
+_FEATURES_LATE = "Its frozen features were not computed within the longest run of a training job. Allow a longer run."
+_START_S = 300.0
+_PAGE = 100
+
+Description = Mapping[str, Any]
+
+
+class Tracker:
+    """Looks at jobs, one call of `look` each; not thread-safe, one thread does it.
+
+    Args:
+        ask: makes a call to AWS.
+        settle: seconds of silence in the log, after its end, until a job's record becomes final.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        paths: AppPaths,
+        store: Store,
+        launcher: Launcher,
+        prices: PriceList,
+        ask: Ask,
+        settle: float = 10.0,
+    ) -> None:
+        self._aws, self._paths, self._store, self._launcher, self._prices = aws, paths, store, launcher, prices
+        self._ask, self._settle = ask, settle
+        self._rules = Evaluations(aws, paths, store)
+        self._followers: dict[str, Follower] = {}
+        self._told: dict[str, tuple[JobStatus, str]] = {}
+        self._ended: dict[str, Description] = {}
+
+    def forget(self) -> None:
+        """Drop what holds a connection, so that it is made anew."""
+        self._followers.clear()
+
+    def look(self, name: str) -> None:
+        """Learn how a job is, and write it down."""
+        notes = CloudNotes.load(self._paths.jobs / name)
+        if self._store.job(name).status.is_final:
+            self._look_at_rules(name)
+        elif notes.features_job and not notes.launched:
+            self._look_at_features(name, notes)
+        elif not notes.launched and time.time() - self._store.job(name).created < _START_S:
+            return  # it is just being started
+        elif self._store.job(name).kind == "tuning":
+            self._look_at_tuning(name)
+        else:
+            self._look_at_training(name)
+        if notes.cap_usd is not None:
+            self._keep_to_cap(name, notes, notes.cap_usd)
+
+    def _keep_to_cap(self, name: str, notes: CloudNotes, cap: float) -> None:
+        """Stop a job that has cost as much as it may."""
+        job = self._store.job(name)
+        if job.status is not JobStatus.IN_PROGRESS:
+            return
+        cost = spent(self._store, self._paths, self._prices, name)
+        if cost is None or cost < cap:
+            return
+        client = self._aws.sagemaker
+        if not notes.launched:
+            notes.stopping = True
+            notes.save(self._folder(name).root)
+            self._ask(client.stop_training_job, TrainingJobName=notes.features_job)
+        elif job.kind == "tuning":
+            self._ask(client.stop_hyper_parameter_tuning_job, HyperParameterTuningJobName=name)
+        else:
+            self._ask(client.stop_training_job, TrainingJobName=name)
+        reason = f"It has cost ${cost:.2f}, and it was to be stopped at ${cap:.2f}."
+        self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping", failure_reason=reason)
+
+    def _look_at_features(self, name: str, notes: CloudNotes) -> None:
+        spec = self._store.spec(name)
+        training = spec.training if isinstance(spec, TuningSpec) else spec
+        description = self._describe(notes.features_job)
+        follower = self._follower(dataclasses.replace(training, name=notes.features_job), self._folder(name), name)
+        status = status_of(str((description or {}).get("TrainingJobStatus", "Failed")))
+        new = follower.read(look=status.is_final)
+        if description is not None and note_features(notes, description):
+            notes.save(self._folder(name).root)
+        if description is None:
+            self._fail(name, _GONE)
+        elif status is JobStatus.COMPLETED:
+            self._launch(name, notes)
+        elif status is JobStatus.FAILED and (not new and self._is_settled(follower, description)):
+            self._fail(name, f"The frozen features could not be computed. {follower.reason(description)}")
+        elif status is JobStatus.STOPPED and description.get("SecondaryStatus") == "MaxRuntimeExceeded":
+            self._fail(name, _FEATURES_LATE)
+        elif status is JobStatus.STOPPED:
+            self._finish(name, JobStatus.STOPPED, "Stopped")
+        elif not status.is_final:
+            self._tell(name, JobStatus.STOPPING if notes.stopping else JobStatus.IN_PROGRESS, "PreparingFeatures")
+
+    def _launch(self, name: str, notes: CloudNotes) -> None:
+        """The features are there: start the job that waited for them."""
+        if notes.stopping:
+            self._finish(name, JobStatus.STOPPED, "Stopped")
+            return
+        try:
+            features = self._launcher.complete_features(notes.features_key, notes.features_job)
+            if not features:
+                self._fail(name, "The job that computed the frozen features left none in S3.")
+                return
+            notes.differences += self._launch_job(name, features)
+        except UserFacingError as error:
+            if not self._was_created(name):
+                self._fail(name, str(error))
+                return
+        notes.launched = True
+        notes.save(self._folder(name).root)
+        self._tell(name, JobStatus.IN_PROGRESS, "Starting", progress=0.0)
+
+    def _launch_job(self, name: str, features: str) -> list[str]:
+        """Launch it; without AWS's Debugger where AWS refuses that, for nobody is here to be asked any more."""
+        spec = self._store.spec(name)
+        try:
+            return self._launcher.launch(spec, features)
+        except ManagedRefused as error:
+            return [
+                f"It runs without AWS's Debugger. {error.why}",
+                *self._launcher.launch(without_managed(spec), features),
+            ]
+
+    def _was_created(self, name: str) -> bool:
+        """Whether the job is there after all: this program may have ended right after it had created it."""
+        return (
+            self._describe_tuning(name) if self._store.job(name).kind == "tuning" else self._describe(name)
+        ) is not None
+
+    def _look_at_training(self, name: str, description: Description | None = None) -> None:
+        description = description or self._ended.get(name) or self._describe(name)
+        if description is None:
+            self._fail(name, _GONE)
+            return
+        spec = self._store.spec(name)
+        assert isinstance(spec, TrainingSpec)
+        self._rules.record(name, description)
+        follower = self._follower(spec, self._folder(name))
+        status, secondary = status_of(description["TrainingJobStatus"]), str(description.get("SecondaryStatus", ""))
+        new = follower.read(look=status.is_final or secondary == "Restarting")
+        while new and status.is_final and is_long_ago(description):
+            new = follower.read()  # it is all there
+        if not status.is_final:
+            self._tell(name, status, secondary, started=self._started(name, description))
+            return
+        self._ended[name] = description
+        if not new and self._is_settled(follower, description):
+            self._conclude(name, status, description, follower)
+
+    def _look_at_rules(self, name: str) -> None:
+        """The job has ended, and some of AWS's rules have not."""
+        description = self._describe(name)
+        if description is None:
+            self._rules.give_up(name)
+        else:
+            self._rules.record(name, description)
+
+    def _conclude(self, name: str, status: JobStatus, description: Description, follower: Follower) -> None:
+        """Record a training job's end."""
+        record = self._store.job(name)
+        assert isinstance(record, TrainingJob)
+        values = {item["MetricName"]: item["Value"] for item in description.get("FinalMetricDataList", ())}
+        objective = record.objective if record.objective is not None else values.get(follower.spec.objective.metric)
+        secondary = str(description.get("SecondaryStatus", "")) or str(status)
+        reason = follower.reason(description)
+        if status is JobStatus.STOPPED and not reason:
+            reason = explain_stop(secondary)
+        if status is JobStatus.COMPLETED and record.tuning_job and objective is None:
+            reason = "The objective was never found: its regex matches no line of the log."
+        changes: JobChanges = {"objective": objective}
+        if status is not JobStatus.FAILED and (artifact := self._artifact(description)):
+            changes["artifact"] = artifact
+        if status is JobStatus.COMPLETED:
+            changes["progress"] = 1.0
+        notes = CloudNotes.load(self._folder(name).root)
+        notes.training_seconds = int(description.get("TrainingTimeInSeconds", 0))
+        notes.billable_seconds = int(description.get("BillableTimeInSeconds", 0))
+        instance = description.get("ResourceConfig", {})
+        notes.instance_type = str(instance.get("InstanceType", ""))
+        notes.instance_count = int(instance.get("InstanceCount", 1))
+        notes.spot = bool(description.get("EnableManagedSpotTraining"))
+        notes.save(self._folder(name).root)
+        if (started := self._started(name, description)) is not None:
+            changes["started"] = started
+        self._finish(name, status, secondary, reason, seconds_of(description.get("TrainingEndTime")), changes)
+
+    def _look_at_tuning(self, name: str) -> None:
+        description = self._describe_tuning(name)
+        if description is None:
+            self._fail(name, _GONE)
+            return
+        for listed in self._listed_trials(name):
+            self._look_at_trial(name, listed)
+        status = status_of(description["HyperParameterTuningJobStatus"])
+        trials = self._store.trials(name)
+        if not status.is_final:
+            started = min((trial.started for trial in trials if trial.started is not None), default=None)
+            self._tell(name, status, "Stopping" if status is JobStatus.STOPPING else _RUNNING, started=started)
+        elif all(trial.status.is_final for trial in trials):
+            reason = explain_reason(str(description.get("FailureReason", "")))
+            first = next((trial.failure_reason for trial in trials if trial.failure_reason), "")
+            if status is JobStatus.FAILED and first:
+                reason = f"{reason} The first failed because: {first}".strip()
+            self._finish(name, status, str(status), reason, seconds_of(description.get("HyperParameterTuningEndTime")))
+
+    def _look_at_trial(self, tuning_job: str, listed: Description) -> None:
+        name = str(listed["TrainingJobName"])
+        known = {trial.name: trial for trial in self._store.trials(tuning_job)}
+        if name not in known:
+            known[name] = self._add_trial(tuning_job, name, listed)
+        trial = known[name]
+        if trial.status.is_final:
+            return
+        # While it trains, its log says more than a description, and costs one call as well.
+        if listed["TrainingJobStatus"] == "InProgress" and trial.secondary_status == _RUNNING:
+            spec = self._store.spec(name)
+            assert isinstance(spec, TrainingSpec)
+            self._follower(spec, self._folder(name)).read()
+            return
+        self._look_at_training(name)
+
+    def _add_trial(self, tuning_job: str, name: str, listed: Description) -> TrainingJob:
+        spec = self._store.spec(tuning_job)
+        assert isinstance(spec, TuningSpec)
+        drawn = {key: str(value).strip('"') for key, value in listed.get("TunedHyperParameters", {}).items()}
+        training = dataclasses.replace(
+            spec.training, name=name, hyperparameters={**spec.training.hyperparameters, **drawn}
+        )
+        record = new_record(training, "sagemaker")
+        assert isinstance(record, TrainingJob)
+        record = dataclasses.replace(
+            record,
+            tuning_job=tuning_job,
+            created=seconds_of(listed.get("CreationTime")),
+            code_version=self._store.job(tuning_job).code_version,
+        )
+        notes = CloudNotes.load(self._folder(tuning_job).root)
+        CloudNotes(region=notes.region, launched=True, checkpoints=notes.checkpoints).save(self._folder(name).root)
+        self._store.add_job(record, training)
+        return record
+
+    def _listed_trials(self, tuning_job: str) -> list[Description]:
+        found: list[Description] = []
+        more: dict[str, str] = {}
+        while True:
+            answer = self._ask(
+                self._aws.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job,
+                HyperParameterTuningJobName=tuning_job,
+                MaxResults=_PAGE,
+                SortBy="CreationTime",
+                SortOrder="Ascending",
+                **more,
+            )
+            found += answer["TrainingJobSummaries"]
+            if not answer.get("NextToken"):
+                return sorted(found, key=lambda item: str(item["TrainingJobName"]))
+            more = {"NextToken": answer["NextToken"]}
+
+    def _describe(self, name: str) -> Description | None:
+        return self._known(self._aws.sagemaker.describe_training_job, TrainingJobName=name)
+
+    def _describe_tuning(self, name: str) -> Description | None:
+        method = self._aws.sagemaker.describe_hyper_parameter_tuning_job
+        return self._known(method, HyperParameterTuningJobName=name)
+
+    def _known(self, method: Any, **arguments: str) -> Description | None:
+        """A description; None where AWS has no such job."""
+        try:
+            answer: Description = self._ask(method, **arguments)
+            return answer
+        except Exception as error:
+            missing = "not found" in str(error) or "does not exist" in str(error)
+            if code_of(error) in ("ResourceNotFound", "ValidationException") and missing:
+                return None
+            raise
+
+    def _artifact(self, description: Description) -> str:
+        """Where model.tar.gz lies, if it does."""
+        uri = str(description.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""))
+        if not uri:
+            return ""
+        bucket, key = split_uri(uri)
+        try:
+            self._ask(self._aws.client("s3").head_object, Bucket=bucket, Key=key)
+        except Exception as error:
+            if code_of(error) in ("404", "NoSuchKey"):
+                return ""
+            raise
+        return uri
+
+    def _is_settled(self, follower: Follower, description: Description) -> bool:
+        """Whether no more lines are to be expected: CloudWatch has them a little later than they were said."""
+        if is_long_ago(description):
+            return True
+        return follower.idle_since is not None and time.monotonic() - follower.idle_since >= self._settle
+
+    def _follower(self, spec: TrainingSpec, folder: JobFolder, record_as: str = "") -> Follower:
+        if spec.name not in self._followers:
+            tail = LogTail(self._aws.client("logs"), spec.name, folder.log, self._ask)
+            self._followers[spec.name] = Follower(spec, self._store, tail, record_as)
+        return self._followers[spec.name]
+
+    def _folder(self, name: str) -> JobFolder:
+        return JobFolder(Path(self._paths.jobs) / name)
+
+    def _started(self, name: str, description: Description) -> float | None:
+        if "TrainingStartTime" not in description:
+            return None
+        return max(seconds_of(description["TrainingStartTime"]), self._store.job(name).created)  # two clocks
+
+    def _tell(
+        self,
+        name: str,
+        status: JobStatus,
+        secondary: str,
+        started: float | None = None,
+        progress: float | None = None,
+    ) -> None:
+        """Write down a change; what is known already is no event."""
+        if self._told.get(name) == (status, secondary):
+            return
+        record = self._store.job(name)
+        if record.status is JobStatus.STOPPING and not status.is_final:
+            status, secondary = JobStatus.STOPPING, "Stopping"  # it was asked to, AWS just does not say so yet
+        changes: JobChanges = {"status": status, "secondary_status": secondary}
+        if started is not None:
+            changes["started"] = started
+        if progress is not None:
+            changes["progress"] = progress
+        if (record.status, record.secondary_status) != (status, secondary) or record.started != started:
+            self._store.update_job(name, **changes)
+        self._told[name] = (status, secondary)
+
+    def _fail(self, name: str, reason: str) -> None:
+        self._finish(name, JobStatus.FAILED, "Failed", reason)
+
+    def _finish(
+        self,
+        name: str,
+        status: JobStatus,
+        secondary: str,
+        reason: str = "",
+        ended: float = 0.0,
+        changes: JobChanges | None = None,
+    ) -> None:
+        record, changes = self._store.job(name), changes or {}
+        if status is JobStatus.STOPPED:
+            reason = reason or record.failure_reason  # why it was stopped
+        changes |= {"status": status, "secondary_status": secondary, "failure_reason": reason[:1024]}
+        # AWS's clock and this one may differ.
+        changes["ended"] = max(ended or time.time(), changes.get("started") or record.started or record.created)
+        self._store.update_job(name, **changes)
+        for known in (self._followers, self._told, self._ended):
+            known.pop(name, None)

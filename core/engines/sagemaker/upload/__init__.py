@@ -1,0 +1,1 @@
+"""Bring a dataset version to S3."""

@@ -1,0 +1,68 @@
+"""Uploads through a connection: one that loses its login on the way waits for a new one, and goes on by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from core.engines.sagemaker.connection.failures import LOGIN_CODES, LoginNeeded, explain
+from core.engines.sagemaker.upload.upload import UploadResult, upload
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+    from core.engines.sagemaker.connection.aws import Aws
+    from core.engines.sagemaker.connection.place import Place
+
+LOGIN_PAUSE_S = 15.0
+
+
+def stage(
+    manifest: Manifest,
+    aws: Aws,
+    place: Place,
+    report: Report = ignore_progress,
+    cancel: CancelToken | None = None,
+    paused: Callable[[], bool] = lambda: False,
+) -> UploadResult:
+    """Upload a dataset version to where the engine keeps datasets; see `send`."""
+    return send(manifest, aws, place.bucket, place.key("datasets"), place.kms_key, report, cancel, paused)
+
+
+def send(
+    manifest: Manifest,
+    aws: Aws,
+    bucket: str,
+    prefix: str,
+    kms_key: str = "",
+    report: Report = ignore_progress,
+    cancel: CancelToken | None = None,
+    paused: Callable[[], bool] = lambda: False,
+) -> UploadResult:
+    """`upload`, over logins that end meanwhile.
+
+    Raises:
+        LoginNeeded: there was no login to begin with.
+        Others: as `upload` does.
+    """
+    cancel, begun = cancel or CancelToken(), False
+
+    def heard(progress: Progress) -> None:
+        nonlocal begun
+        begun = begun or progress.total is not None
+        report(progress)
+
+    while True:
+        try:
+            client, session = aws.client("s3"), aws.session
+            return upload(
+                manifest, client, bucket, prefix, heard, cancel, paused=paused, kms_key=kms_key, session=session
+            )
+        except LoginNeeded:
+            if not begun:
+                raise
+        waiting = explain(LOGIN_CODES[0], "", "The upload waits, and what was sent stays.", aws.profile)
+        report(Progress(0, None, str(waiting)))
+        cancel.wait(LOGIN_PAUSE_S)
+        cancel.raise_if_cancelled()
+        aws.renew()

@@ -1,0 +1,5 @@
+"""The store: one SQLite file with jobs, metrics, events, rule outcomes, datasets and notes."""
+
+from core.store.store import INTERRUPTED, Dataset, JobChanges, Store
+
+__all__ = ["INTERRUPTED", "Dataset", "JobChanges", "Store"]

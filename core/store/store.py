@@ -1,0 +1,363 @@
+"""What must survive a restart, as frozen records in and out: jobs, metrics, events, rule outcomes, datasets, speeds.
+
+Many processes use one store at a time: supervisors write, the window and the command line read. Every call is one
+transaction. A job's final status never changes, except by `reopen`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from core.errors import JobNotFound, SpecError
+from core.jobs.records import EventBatch, Job, MetricEvent, RuleOutcome, TrainingJob
+from core.jobs.specs import Spec, spec_from_json, spec_to_json
+from core.jobs.status import JobStatus
+from core.store.database import Database
+from core.store.rows import (
+    EVENT,
+    RECORD,
+    TrialSummary,
+    add_events,
+    add_status_event,
+    event_of,
+    from_column,
+    outcome_of,
+    to_column,
+    training_job_of,
+    tuning_job_of,
+)
+
+MAX_EVENTS = 20_000
+INTERRUPTED = "Interrupted"
+"""The secondary status of what ended without being asked to, and may go on."""
+
+_FINAL = tuple(str(status) for status in JobStatus if status.is_final)
+
+
+class JobChanges(TypedDict, total=False):
+    """What may change in a job's record; what is left out stays."""
+
+    status: JobStatus
+    secondary_status: str
+    started: float
+    ended: float | None
+    failure_reason: str
+    objective: float | None
+    artifact: str | None
+    progress: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset that was used: its folder, the version and the manifest's file last used, and when (Unix seconds)."""
+
+    path: str
+    version: str
+    manifest: str
+    used: float
+
+
+class Store:
+    """The database of results.
+
+    Raises:
+        StoreError: by any method, when the file cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = Database(path)
+
+    @property
+    def notice(self) -> str:
+        """A sentence for the user when a damaged database was moved aside, else empty."""
+        return self._db.notice
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    # Jobs
+
+    def add_job(self, job: Job, spec: Spec, pid: int | None = None, pid_created: float | None = None) -> None:
+        """Record a new job or trial with the spec it runs by, and its process if it has one already.
+
+        Raises:
+            SpecError: the name is taken.
+        """
+        row: dict[str, Any] = {
+            "name": job.name,
+            "kind": job.kind,
+            "engine": job.engine,
+            "status": str(job.status),
+            "secondary_status": job.secondary_status,
+            "created": job.created,
+            "started": job.started,
+            "dataset_version": job.dataset_version,
+            "progress": job.progress,
+            "note": job.note,
+            "code_version": job.code_version,
+            "spec": json.dumps(spec_to_json(spec)),
+            "pid": pid,
+            "pid_created": pid_created,
+        }
+        if isinstance(job, TrainingJob):
+            row |= {"tuning_job": job.tuning_job, "hyperparameters": json.dumps(dict(job.hyperparameters))}
+        else:
+            row |= {"strategy": job.strategy, "objective_metric": job.objective_metric}
+            row |= {"maximize": job.maximize, "max_jobs": job.max_jobs}
+        columns, marks = ", ".join(row), ", ".join("?" * len(row))
+        try:
+            with self._db.write() as connection:
+                connection.execute(f"INSERT INTO jobs ({columns}) VALUES ({marks})", tuple(row.values()))
+                add_status_event(connection, job.name)
+        except sqlite3.IntegrityError:
+            raise SpecError(
+                f"There is a job called {job.name} already.", fix="Choose another name.", field="name"
+            ) from None
+
+    def update_job(
+        self,
+        name: str,
+        events: Iterable[MetricEvent | RuleOutcome] = (),
+        reopen: bool = False,
+        **changes: Unpack[JobChanges],
+    ) -> bool:
+        """Record changes and what was scraped with them, at once; returns False where the job is final already.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        with self._db.write() as connection:
+            row = connection.execute("SELECT status FROM jobs WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise _not_found(name)
+            add_events(connection, events)
+            if row["status"] in _FINAL and not reopen:
+                return False
+            if changes:
+                assignments = ", ".join(f"{column} = ?" for column in changes)
+                connection.execute(
+                    f"UPDATE jobs SET {assignments} WHERE name = ?", (*map(to_column, changes.values()), name)
+                )
+                add_status_event(connection, name)
+        return True
+
+    def record(self, events: Iterable[MetricEvent | RuleOutcome]) -> None:
+        """Record metric values and rule outcomes."""
+        with self._db.write() as connection:
+            add_events(connection, events)
+
+    def job(self, name: str) -> Job:
+        """Describe one job or trial.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        rows = self._db.read(f"SELECT {RECORD} FROM jobs WHERE name = ?", (name,))
+        if not rows:
+            raise _not_found(name)
+        return self._records(rows)[0]
+
+    def jobs(self, engine: str | None = None) -> list[Job]:
+        """Tuning jobs and single training jobs (no trials), newest first."""
+        return self._records(
+            self._db.read(
+                f"SELECT {RECORD} FROM jobs WHERE tuning_job IS NULL AND (?1 IS NULL OR engine = ?1)"
+                " ORDER BY created DESC, rowid DESC",
+                (engine,),
+            )
+        )
+
+    def trials(self, tuning_job: str) -> list[TrainingJob]:
+        """The trials of a tuning job, in the order they were started."""
+        rows = self._db.read(f"SELECT {RECORD} FROM jobs WHERE tuning_job = ? ORDER BY created, rowid", (tuning_job,))
+        return [record for record in self._records(rows) if isinstance(record, TrainingJob)]
+
+    def unfinished(self, engine: str) -> list[str]:
+        """The names of the jobs and trials of an engine that are in no final state."""
+        marks = ", ".join("?" * len(_FINAL))
+        sql = f"SELECT name FROM jobs WHERE engine = ? AND tuning_job IS NULL AND status NOT IN ({marks})"
+        return [row["name"] for row in self._db.read(sql, (engine, *_FINAL))]
+
+    def spec(self, name: str) -> Spec:
+        """The spec a job or trial runs by.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        return spec_from_json(json.loads(self._column(name, "spec")))
+
+    def engine_of(self, name: str) -> str:
+        """The name of the engine that runs a job or trial.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        return str(self._column(name, "engine"))
+
+    def delete_job(self, name: str) -> None:
+        """Forget a job, its trials and all that happened to them."""
+        with self._db.write() as connection:
+            names = "SELECT name FROM jobs WHERE name = ?1 OR tuning_job = ?1"
+            for table in ("events", "latest_metrics", "rules"):
+                connection.execute(f"DELETE FROM {table} WHERE job IN ({names})", (name,))
+            connection.execute("DELETE FROM jobs WHERE name = ?1 OR tuning_job = ?1", (name,))
+
+    def set_process(self, name: str, pid: int | None, created: float | None) -> None:
+        """Record which process does a job; `created` (Unix seconds) tells it from a later one of the same number."""
+        with self._db.write() as connection:
+            connection.execute("UPDATE jobs SET pid = ?, pid_created = ? WHERE name = ?", (pid, created, name))
+
+    def process(self, name: str) -> tuple[int, float] | None:
+        """The process id and creation time of the process that does a job; None where none was recorded."""
+        rows = self._db.read("SELECT pid, pid_created FROM jobs WHERE name = ? AND pid IS NOT NULL", (name,))
+        return (rows[0]["pid"], rows[0]["pid_created"]) if rows else None
+
+    def set_note(self, name: str, text: str) -> None:
+        """Keep the user's note on a job or trial; whoever watches the events hears of it.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        with self._db.write() as connection:
+            changed = connection.execute("UPDATE jobs SET note = ? WHERE name = ? AND note != ?", (text, name, text))
+            if changed.rowcount:
+                add_status_event(connection, name)
+            elif not connection.execute("SELECT 1 FROM jobs WHERE name = ?", (name,)).fetchone():
+                raise _not_found(name)
+
+    # Events, metrics and rules
+
+    def events(self, since: int = 0, job: str | None = None, limit: int = MAX_EVENTS) -> EventBatch:
+        """What was recorded after the cursor `since`, of all jobs or of one with its trials."""
+        if job is None:
+            rows = self._db.read(f"SELECT {EVENT} FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?", (since, limit))
+        else:
+            rows = self._db.read(
+                f"SELECT {EVENT} FROM events WHERE cursor > ?1 AND (job = ?2 OR tuning_job = ?2)"
+                " ORDER BY cursor LIMIT ?3",
+                (since, job, limit),
+            )
+        return EventBatch(tuple(map(event_of, rows)), rows[-1]["cursor"] if rows else since)
+
+    def latest_cursor(self) -> int:
+        """The cursor of the last event there is; 0 when there is none."""
+        return int(self._db.read("SELECT coalesce(max(cursor), 0) AS latest FROM events")[0]["latest"])
+
+    def metrics(self, job: str, name: str | None = None) -> list[MetricEvent]:
+        """All values of a training job's metrics, or of one of them, in the order they came."""
+        rows = self._db.read(
+            f"SELECT {EVENT} FROM events WHERE job = ?1 AND kind = 'metric' AND (?2 IS NULL OR name = ?2)"
+            " ORDER BY cursor",
+            (job, name),
+        )
+        return [event for event in map(event_of, rows) if isinstance(event, MetricEvent)]
+
+    def outcomes(self, job: str) -> list[RuleOutcome]:
+        """The latest outcome of each rule of a training job, by name."""
+        rows = self._db.read("SELECT body FROM rules WHERE job = ? ORDER BY rule", (job,))
+        return [outcome_of(row["body"]) for row in rows]
+
+    def issues(self) -> list[tuple[str, str]]:
+        """The (training job, rule) pairs whose latest outcome is that an issue was found."""
+        sql = "SELECT job, rule FROM rules WHERE json_extract(body, '$.status') = 'IssuesFound'"
+        return [(row["job"], row["rule"]) for row in self._db.read(sql)]
+
+    def evaluating(self, engine: str, rules: str) -> list[str]:
+        """Single training jobs that have ended, but some rule named like `rules` (% for anything) has not."""
+        marks = ", ".join("?" * len(_FINAL))
+        sql = (
+            "SELECT DISTINCT jobs.name FROM jobs JOIN rules ON rules.job = jobs.name AND rules.rule LIKE ?"
+            " WHERE jobs.engine = ? AND jobs.kind = 'training' AND jobs.tuning_job IS NULL"
+            f" AND jobs.status IN ({marks})"
+            " AND json_extract(rules.body, '$.status') IN ('InProgress', 'Stopping')"
+        )
+        return [row["name"] for row in self._db.read(sql, (rules, engine, *_FINAL))]
+
+    # Datasets and speeds
+
+    def remember_dataset(self, version: str, path: str, manifest: str) -> None:
+        """Put a dataset first among the recent ones."""
+        with self._db.write() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO datasets (path, version, manifest, used) VALUES (?, ?, ?, ?)",
+                (path, version, manifest, time.time()),
+            )
+
+    def recent_datasets(self, limit: int = 20) -> list[Dataset]:
+        """The datasets used last, latest first."""
+        rows = self._db.read("SELECT * FROM datasets ORDER BY used DESC LIMIT ?", (limit,))
+        return [Dataset(row["path"], row["version"], row["manifest"], row["used"]) for row in rows]
+
+    def forget_dataset(self, path: str) -> None:
+        """Drop a dataset from the recent ones; its files stay."""
+        with self._db.write() as connection:
+            connection.execute("DELETE FROM datasets WHERE path = ?", (path,))
+
+    def record_speed(self, what: str, seconds: float) -> None:
+        """Blend a measured duration into the running average of `what`, newer ones weighing more."""
+        with self._db.write() as connection:
+            connection.execute(
+                "INSERT INTO speeds VALUES (?1, ?2, 1) ON CONFLICT (what) DO UPDATE SET"
+                " seconds = seconds + (?2 - seconds) / min(measured + 1, 5), measured = measured + 1",
+                (what, seconds),
+            )
+
+    def speeds(self) -> Mapping[str, float]:
+        """The measured durations in seconds, by what was measured (see core/tuning/forecast.py)."""
+        return {row["what"]: row["seconds"] for row in self._db.read("SELECT what, seconds FROM speeds")}
+
+    def _column(self, name: str, column: str) -> Any:
+        rows = self._db.read(f"SELECT {column} FROM jobs WHERE name = ?", (name,))
+        if not rows:
+            raise _not_found(name)
+        return rows[0][0]
+
+    def _records(self, rows: Sequence[sqlite3.Row]) -> list[Job]:
+        training = [row["name"] for row in rows if row["kind"] == "training"]
+        metrics: dict[str, dict[str, float]] = {name: {} for name in training}
+        for job, metric, value in self._of_jobs(_LATEST_METRICS, training):
+            metrics[job][metric] = from_column(value)
+        tuning = [row["name"] for row in rows if row["kind"] == "tuning"]
+        trials: dict[str, TrialSummary] = {name: TrialSummary() for name in tuning}
+        for found in self._of_jobs(_TRIAL_COUNTS, tuning):
+            trials[found["tuning_job"]].add(found)
+        for found in self._of_jobs(_BEST_TRIALS, tuning):
+            trials[found["tuning_job"]].best = (found["name"], found["objective"])
+        return [
+            training_job_of(row, metrics[row["name"]])
+            if row["kind"] == "training"
+            else tuning_job_of(row, trials[row["name"]])
+            for row in rows
+        ]
+
+    def _of_jobs(self, sql: str, names: Sequence[str]) -> list[sqlite3.Row]:
+        """What a query says of the jobs named; as one JSON parameter, for SQLite bounds their number."""
+        return self._db.read(sql, (json.dumps(names),)) if names else []
+
+
+_LATEST_METRICS = "SELECT job, name, value FROM latest_metrics WHERE job IN (SELECT value FROM json_each(?))"
+_TRIAL_COUNTS = f"""
+    SELECT tuning_job, status, count(*) AS trials, sum(CASE WHEN secondary_status = '{INTERRUPTED}' THEN 0
+        WHEN status IN {_FINAL} THEN 1 ELSE coalesce(progress, 0) END) AS done
+    FROM jobs WHERE tuning_job IN (SELECT value FROM json_each(?)) GROUP BY tuning_job, status
+"""
+# A stopped trial counts only if it could save its model. (Beside a bare min(), SQLite takes the columns of its row.)
+_BEST_TRIALS = """
+    SELECT trial.tuning_job, trial.name, trial.objective,
+        min(CASE WHEN parent.maximize THEN -trial.objective ELSE trial.objective END)
+    FROM jobs AS trial JOIN jobs AS parent ON parent.name = trial.tuning_job
+    WHERE trial.tuning_job IN (SELECT value FROM json_each(?)) AND trial.objective IS NOT NULL
+        AND (trial.status = 'Completed' OR (trial.status = 'Stopped' AND trial.artifact IS NOT NULL))
+    GROUP BY trial.tuning_job
+"""
+
+
+def _not_found(name: str) -> JobNotFound:
+    return JobNotFound(f"There is no job called {name}.", fix="List the jobs to see their names.")

@@ -1,0 +1,1 @@
+"""Everything about a cloud account: connection, endpoints, deploying, adopting."""

@@ -1,0 +1,129 @@
+"""Jobs of the AWS account that Sagehound does not know: by name, or from a list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QDialog, QLineEdit, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+
+from core.errors import EngineError, UserFacingError
+from core.progress import CancelToken, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+from gui.shared import formatting
+from gui.shared.basics import button, label, row
+from gui.shared.feedback import InlineError, ProgressRow
+from gui.shared.field import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.engines.sagemaker.engine import SageMakerEngine
+    from core.engines.sagemaker.tracking.adopt import Found
+
+_KINDS = {"tuning": "Tuning job", "training": "Training job"}
+
+
+class AdoptDialog(QDialog):
+    """Takes a job of the account into the list; nothing changes on AWS.
+
+    Signals:
+        adopted(str): the job of that name is followed from now on.
+    """
+
+    adopted = Signal(str)
+
+    def __init__(self, parent: QWidget | None, workbench: Workbench, bridge: Bridge) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Adopt a job")
+        self.setModal(True)
+        self.resize(680, 480)
+        self._workbench, self._bridge = workbench, bridge
+        self._working: Handle | None = None
+        self.list = QTreeWidget()
+        self.list.setHeaderLabels(["Name", "Kind", "Status", "Created"])
+        self.list.setRootIsDecorated(False)
+        self.list.setUniformRowHeights(True)
+        self.list.setAccessibleName("Jobs of the account")
+        self.list.setColumnWidth(0, 320)
+        self.name = QLineEdit()
+        self.name.setPlaceholderText("Choose from the list, or type")
+        self.progress, self.error = ProgressRow(), InlineError()
+        self.adopt = button("Adopt", icon_name="plus", kind="primary")
+        self.adopt.setEnabled(False)
+        cancel = button("Cancel", kind="ghost")
+        box = QVBoxLayout(self)
+        box.setContentsMargins(20, 20, 20, 16)
+        box.setSpacing(12)
+        box.addWidget(label("Adopt a job of your AWS account", "card"))
+        box.addWidget(
+            label("It is followed like your own, with curves, trials and log. Nothing changes on AWS.", "muted")
+        )
+        box.addWidget(self.list, 1)
+        box.addWidget(Field("Name of the job", self.name))
+        box.addWidget(self.progress)
+        box.addWidget(self.error)
+        box.addLayout(row(None, cancel, self.adopt))
+        cancel.clicked.connect(self.reject)
+        self.adopt.clicked.connect(self._on_adopt)
+        self.progress.cancelled.connect(self.cancel)
+        self.name.textChanged.connect(lambda text: self.adopt.setEnabled(bool(text.strip())))
+        self.list.currentItemChanged.connect(self._on_chosen)
+        self.list.itemDoubleClicked.connect(lambda _item: self._on_adopt())
+        self.finished.connect(lambda _result: self.cancel())
+        self._ask()
+
+    def cancel(self) -> None:
+        """Wait for nothing more."""
+        if self._working is not None:
+            self._working.cancel()
+            self._working = None
+        self.progress.finish()
+
+    def _cloud(self) -> SageMakerEngine:
+        cloud = self._workbench.cloud
+        if cloud is None:
+            raise EngineError("There is no connection to AWS.", fix="Connect to AWS first.")
+        return cloud
+
+    def _ask(self) -> None:
+        def work(report: Report, cancel: CancelToken) -> Sequence[Found]:
+            return self._cloud().account_jobs()
+
+        self.progress.start("Listing the jobs of the account")
+        self._working = self._bridge.run(work, self._on_listed, self._on_failed)
+
+    def _on_listed(self, found: Sequence[Found]) -> None:
+        self.cancel()
+        for job in found:
+            status = f"{job.status}, known here" if job.known else job.status
+            item = QTreeWidgetItem([job.name, _KINDS[job.kind], status, formatting.moment(job.created)])
+            if job.known:
+                item.setFlags(Qt.ItemFlag.NoItemFlags)
+            self.list.addTopLevelItem(item)
+
+    def _on_chosen(self, item: QTreeWidgetItem | None) -> None:
+        if item is not None:
+            self.name.setText(item.text(0))
+
+    def _on_adopt(self) -> None:
+        name = self.name.text().strip()
+        if not name:
+            return
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            self._cloud().adopt(name)
+
+        def done(_nothing: None) -> None:
+            self.adopted.emit(name)
+            self.accept()
+
+        self.cancel()
+        self.error.clear()
+        self.progress.start(f"Adopting {name}")
+        self._working = self._bridge.run(work, done, self._on_failed)
+
+    def _on_failed(self, error: UserFacingError) -> None:
+        self.cancel()
+        self.error.show_error(error)

@@ -1,0 +1,243 @@
+"""Deploy a job's model: how it is served, for how long, at what price, rehearsed here before anything is created."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtWidgets import QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWidget
+
+from core.engines.sagemaker.connection.preflight import preflight
+from core.engines.sagemaker.endpoints.endpoints import Hosting
+from core.errors import EngineError, UserFacingError
+from core.jobs.names import unique_name
+from core.jobs.records import TrainingJob
+from core.predict.records import percent
+from core.progress import CancelToken, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+from gui.cloud.hosting_form import HostingForm
+from gui.shared import formatting
+from gui.shared.basics import button, label, row
+from gui.shared.card import Card
+from gui.shared.cost_text import dollars
+from gui.shared.feedback import Banner, InlineError, ProgressRow
+from gui.shared.preflight_list import PreflightDialog
+
+if TYPE_CHECKING:
+    from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What is deployed: the training job behind the choice, and a picture that its dataset has here."""
+
+    job: str
+    picture: Path | None
+
+
+class DeployDialog(QDialog):
+    """Deploys to a new endpoint, or puts the model behind one that is there.
+
+    Signals:
+        deployed(str): the endpoint of that name is being created or updated.
+    """
+
+    deployed = Signal(str)
+
+    def __init__(self, parent: QWidget | None, workbench: Workbench, bridge: Bridge, job: str) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Deploy")
+        self.setModal(True)
+        self.setMinimumWidth(640)
+        self._workbench, self._bridge, self._job = workbench, bridge, job
+        self._deploying: Handle | None = None
+        self._done = False
+        self._make_controls()
+        self._lay_out()
+        self._connect()
+        self._find_model()
+        self._refresh()
+
+    def _make_controls(self) -> None:
+        self.form = HostingForm(self._workbench, self._bridge, unique_name(self._job[:20]))
+        self.picture = QLineEdit()
+        self.picture.setPlaceholderText("A picture that the model should know")
+        self.browse = button("Choose…", icon_name="picture")
+        self.progress, self.error = ProgressRow(), InlineError()
+        self.outcome = Banner("", "done", "check-circle")
+        self.outcome.set_text("")
+        self.check = button("Check the account…", kind="link", tip="Rights, role and quota; nothing is created")
+        self.deploy = button("Rehearse and deploy", icon_name="rocket", kind="primary")
+        self.close_button = button("Cancel", kind="ghost")
+
+    def _lay_out(self) -> None:
+        rehearsal = Card("Rehearsal on this computer")
+        rehearsal.add(label(_REHEARSAL, "muted", wrap=True))
+        line = row(self.picture, self.browse)
+        line.setStretch(0, 1)
+        self.picture.setAccessibleName("Picture for the rehearsal")
+        rehearsal.body.addLayout(line)
+        rehearsal.add(self.progress)
+        rehearsal.add(self.outcome)
+        self._box = box = QVBoxLayout(self)
+        box.setContentsMargins(20, 20, 20, 16)
+        box.setSpacing(12)
+        box.addWidget(label(f"Deploy {self._job}", "card", wrap=True))
+        box.addWidget(self.form)
+        box.addWidget(rehearsal)
+        box.addWidget(self.error)
+        box.addStretch(1)
+        box.addLayout(row(self.check, None, self.close_button, self.deploy))
+
+    def _connect(self) -> None:
+        self.form.changed.connect(self._refresh)
+        self.form.failed.connect(self.error.show_error)
+        self.picture.textChanged.connect(self._refresh)
+        self.browse.clicked.connect(self._on_browse)
+        self.check.clicked.connect(self._on_check)
+        self.deploy.clicked.connect(self._on_deploy)
+        self.close_button.clicked.connect(self.reject)
+        self.progress.cancelled.connect(self.cancel)
+        self.finished.connect(lambda _result: self.cancel())
+
+    def event(self, event: QEvent) -> bool:
+        """Grow with what is said; Qt does not by itself where sentences are wrapped."""
+        handled = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            needed = self._box.totalHeightForWidth(self.width())
+            if self.height() < needed:
+                self.resize(self.width(), min(needed, self.screen().availableGeometry().height()))
+        return handled
+
+    # What is chosen --------------------------------------------------------------------------------------------
+
+    @property
+    def hosting(self) -> Hosting:
+        """How the model is to be served."""
+        return self.form.hosting
+
+    def _find_model(self) -> None:
+        """The training job behind the choice, and the first test picture of its dataset that is here."""
+        workbench, job = self._workbench, self._job
+
+        def work(report: Report, cancel: CancelToken) -> _Model:
+            found = workbench.find_job(job)
+            if not isinstance(found, TrainingJob):
+                if found.best_trial is None:
+                    raise EngineError(f"{job} has no model yet.", fix="Wait until one of its trials has finished.")
+                found = workbench.find_job(found.best_trial)
+            version = getattr(found, "dataset_version", "")
+            manifest = workbench.manifest(version) if version else None
+            if manifest is None:
+                return _Model(found.name, None)
+            entries = manifest.of("test") or manifest.of("valid")
+            files = (manifest.root / entry.path for entry in entries[:50])
+            return _Model(found.name, next((file for file in files if file.is_file()), None))
+
+        def done(model: _Model) -> None:
+            self._job = model.job
+            if model.picture is not None and not self.picture.text():
+                self.picture.setText(str(model.picture))
+            self._refresh()
+
+        self._bridge.run(work, done, self.error.show_error)
+
+    def _refresh(self) -> None:
+        known = self.form.is_known
+        self.deploy.setEnabled(bool(self.picture.text().strip()) and known and self._deploying is None)
+        found = self.form.price_found
+        usd = found.usd_per_hour if found is not None else None
+        price = f", {dollars(usd)} an hour" if usd is not None else ""
+        verb = "update" if self.form.updates else "deploy"
+        self.deploy.setText("Done" if self._done else f"Rehearse and {verb}{price}")
+
+    def _on_browse(self) -> None:
+        dialog = QFileDialog(self, "A picture for the rehearsal", str(Path(self.picture.text()).parent))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(self.picture.setText)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _on_check(self) -> None:
+        cloud = self._workbench.cloud
+        try:
+            instance = self.hosting.instance_type
+        except UserFacingError as error:
+            self.error.show_error(error)
+            return
+        if cloud is None:
+            self.error.show_error(EngineError("There is no connection to AWS.", fix="Connect first."))
+            return
+        what = f"For an endpoint on {instance}." if instance else "For a serverless endpoint, which has no such quota."
+        checks = partial(preflight, cloud.aws, cloud.place, endpoint_type=instance, jobs=False)
+        dialog = PreflightDialog(self, self._bridge, what, checks)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    # Deploying -------------------------------------------------------------------------------------------------
+
+    def _on_deploy(self) -> None:
+        if self._done:
+            self.accept()
+            return
+        try:
+            hosting = self.hosting
+        except UserFacingError as error:
+            self.error.show_error(error)
+            return
+        workbench, job = self._workbench, self._job
+        name, picture, updates = self.form.endpoint, Path(self.picture.text().strip()), self.form.updates
+
+        def work(report: Report, cancel: CancelToken) -> Rehearsal:
+            cloud = workbench.cloud
+            if cloud is None:
+                raise EngineError("There is no connection to AWS.", fix="Connect first.")
+            bring = cloud.update_endpoint if updates else cloud.deploy
+            return bring(job, name, hosting, picture, report, cancel)
+
+        self.error.clear()
+        self.progress.start("Fetching the archive")
+        self._deploying = self._bridge.run(
+            work, lambda rehearsal: self._on_deployed(name, rehearsal), self._on_failed, self.progress.update_progress
+        )
+        self._refresh()
+
+    def cancel(self) -> None:
+        """Stop before anything is created."""
+        if self._deploying is not None:
+            self._deploying.cancel()
+            self._deploying = None
+        self.progress.finish()
+        self._refresh()
+
+    def _on_deployed(self, name: str, rehearsal: Rehearsal) -> None:
+        self._deploying = None
+        self.progress.finish()
+        self._done = True
+        done = "updated, and answers as before meanwhile" if self.form.updates else "created"
+        self.outcome.set_text(
+            f"Rehearsed: the archive says {rehearsal.label}, {percent(rehearsal.classes[0][1])} sure, as the model "
+            f"does here, in {formatting.duration(rehearsal.answer_s)}. {name} is being {done}; it takes some minutes."
+        )
+        self.close_button.hide()
+        self.form.freeze()
+        for control in (self.picture, self.browse):
+            control.setEnabled(False)
+        self._refresh()
+        self.deployed.emit(name)
+
+    def _on_failed(self, error: UserFacingError) -> None:
+        self._deploying = None
+        self.progress.finish()
+        self._refresh()
+        self.error.show_error(error)
+
+
+_REHEARSAL = (
+    "The exact archive is unpacked, loaded and asked about this picture here, with the functions that serve it on AWS. "
+    "Only if it answers as the model does here is anything created."
+)

@@ -1,0 +1,141 @@
+"""The endpoints of the account, looked at now and then: they cost money for as long as they are there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.engine import Endpoint
+from core.errors import UserFacingError
+from core.progress import CancelToken, Progress, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+
+QUIET_MS = 60_000
+BUSY_MS = 5_000
+"""While one of them is being created, updated or deleted, or is being watched."""
+
+
+class EndpointWatch(QObject):
+    """Lists the endpoints, and deletes those of ours whose life is over.
+
+    Signals:
+        changed(tuple[Endpoint, ...]): the endpoints of the region, ours first.
+        expired(str): an endpoint was deleted, because its lifetime was over or it had waited for that.
+        failed(UserFacingError): they could not be listed; once, until they can again.
+    """
+
+    changed = Signal(tuple)
+    expired = Signal(str)
+    failed = Signal(object)
+
+    def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
+        super().__init__()
+        self._workbench, self._bridge = workbench, bridge
+        self._asking: Handle | None = None
+        self._in_trouble = False
+        self.endpoints: tuple[Endpoint, ...] = ()
+        self.watched = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.look)
+
+    @property
+    def ours(self) -> tuple[Endpoint, ...]:
+        """Those that Sagehound made and that are not being deleted."""
+        return tuple(item for item in self.endpoints if item.ours and item.status != "Deleting")
+
+    def look(self) -> None:
+        """Look now, and from then on now and then; without a connection to AWS there is nothing to look at."""
+        self._timer.stop()
+        if self._asking is not None:
+            self._asking.cancel()
+
+        def work(report: Report, cancel: CancelToken) -> tuple[list[str], tuple[Endpoint, ...]] | None:
+            cloud = self._workbench.cloud
+            if cloud is None:
+                return None
+            gone = cloud.guardian.sweep(time.time())  # what waited for AWS, and updates that are over
+            return gone + cloud.hosted.delete_expired(), tuple(cloud.endpoints())
+
+        self._asking = self._bridge.run(work, self._on_answer, self._on_error)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._timer.stop()
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+
+    def delete(
+        self,
+        names: tuple[str, ...],
+        on_done: Callable[[], None],
+        on_error: Callable[..., None],
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """Delete endpoints with their configurations and models.
+
+        One that AWS does not let go yet is deleted later; with `on_progress` that is waited for, and told.
+        """
+        from core.engines.sagemaker.endpoints.endpoints import EndpointBusy
+        from core.engines.sagemaker.endpoints.lifetimes import PATIENCE_S
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            cloud = self._workbench.cloud
+            for name in names if cloud is not None else ():
+                try:
+                    cloud.undeploy(name, False, report, cancel, PATIENCE_S if on_progress else 0.0)  # type: ignore[union-attr]
+                except EndpointBusy:
+                    if on_progress is not None:
+                        raise  # whoever waits wants to know
+
+        def done(_nothing: None) -> None:
+            self.look()
+            on_done()
+
+        def failed(error: UserFacingError) -> None:
+            self.look()
+            on_error(error)
+
+        self._bridge.run(work, done, failed, on_progress)
+
+    def keep(self, name: str) -> None:
+        """Do not delete an endpoint after all whose deletion waits for AWS."""
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            cloud = self._workbench.cloud
+            if cloud is not None:
+                cloud.guardian.spare(name)
+
+        self._bridge.run(work, lambda _nothing: self.look())
+
+    def read_log(self, name: str, on_done: Callable[[tuple[str, ...]], None], on_error: Callable[..., None]) -> Handle:
+        """The last lines of an endpoint's log."""
+
+        def work(report: Report, cancel: CancelToken) -> tuple[str, ...]:
+            cloud = self._workbench.cloud
+            return cloud.endpoint_log(name) if cloud is not None else ()
+
+        return self._bridge.run(work, on_done, on_error)
+
+    def _on_answer(self, answer: tuple[list[str], tuple[Endpoint, ...]] | None) -> None:
+        self._asking, self._in_trouble = None, False
+        gone, found = answer or ([], ())
+        if found != self.endpoints:
+            self.endpoints = found
+            self.changed.emit(found)
+        for name in gone:
+            self.expired.emit(name)
+        if answer is not None:
+            moving = any(item.ours and item.status not in ("InService", "Failed") for item in found)
+            self._timer.start(BUSY_MS if moving or self.watched else QUIET_MS)
+
+    def _on_error(self, error: UserFacingError) -> None:
+        self._asking = None
+        if not self._in_trouble:
+            self._in_trouble = True
+            self.failed.emit(error)
+        self._timer.start(QUIET_MS)

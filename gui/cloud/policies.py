@@ -1,0 +1,68 @@
+"""The policies that let Sagehound work with no right too many, filled in, to copy."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QCheckBox, QDialog, QPlainTextEdit, QTabBar, QVBoxLayout, QWidget
+
+from core.engines.sagemaker.connection.connect import role_policy, trust_policy, user_policy
+from gui.shared.basics import button, label, row
+from gui.shared.theme import font
+
+_WHAT = (
+    ("For you", "Attach this to the user or role that you log in with."),
+    ("For the jobs", "Attach this to the execution role."),
+    ("Trust", "The trust policy of the execution role: SageMaker may take it on, for your account only."),
+)
+
+
+class PoliciesDialog(QDialog):
+    """Three policies of an account, a bucket and a role.
+
+    Args:
+        role_arn: the execution role's ARN; "" for one that is still to be made.
+        kms_key: the key that the connection encrypts with; "" for none.
+    """
+
+    def __init__(self, parent: QWidget | None, account: str, bucket: str, role_arn: str, kms_key: str = "") -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Policies")
+        self.setModal(True)
+        self.resize(640, 520)
+        role = [role_policy(account, bucket, kms_key, vpc) for vpc in (False, True)]
+        self._user, self._role, self._trust = (
+            user_policy(account, bucket, role_arn, kms_key),
+            role,
+            trust_policy(account),
+        )
+        self.vpc = QCheckBox("Jobs run in my VPC")
+        self.choice = QTabBar()
+        self.vpc.toggled.connect(lambda: self._show(self.choice.currentIndex()))
+        self.choice.setDrawBase(False)
+        self.choice.setAccessibleName("Policy")
+        for title, _ in _WHAT:
+            self.choice.addTab(title)
+        self.choice.currentChanged.connect(self._show)
+        self._what = label("", "muted", wrap=True)
+        self.text = QPlainTextEdit()
+        self.text.setReadOnly(True)
+        self.text.setFont(font("mono"))
+        self.text.setAccessibleName("Policy as JSON")
+        copy = button("Copy", icon_name="copy", kind="primary")
+        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text.toPlainText()))
+        close = button("Close", kind="ghost")
+        close.clicked.connect(self.accept)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(20, 20, 20, 16)
+        box.setSpacing(12)
+        box.addWidget(label("The rights that are needed, and no more", "card"))
+        box.addWidget(self.choice)
+        box.addWidget(self._what)
+        box.addWidget(self.text, 1)
+        box.addLayout(row(self.vpc, None, close, copy))
+        self._show(0)
+
+    def _show(self, at: int) -> None:
+        self._what.setText(_WHAT[at][1])
+        self.vpc.setVisible(at == 1)
+        self.text.setPlainText((self._user, self._role[self.vpc.isChecked()], self._trust)[at])

@@ -1,0 +1,364 @@
+"""The Data tab: from a folder to a dataset version that a job can use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal, SignalInstance
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QScrollArea,
+    QSizePolicy,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.dataset.manifest import Manifest
+from core.dataset.records import Scan
+from core.dataset.sample import sample_path
+from core.errors import UserFacingError
+from core.progress import CancelToken, Progress, Report
+from core.store import Dataset
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+from gui.data.class_list import ClassList
+from gui.data.first_run import FirstRun
+from gui.data.opening import Found, Scanned, Split, split
+from gui.data.picture_grid import PictureGrid
+from gui.data.pictures_model import PicturesModel
+from gui.data.problems_card import ProblemsCard
+from gui.data.s3_panel import S3Panel
+from gui.data.split_card import SplitCard
+from gui.data.thumbnails import Thumbnails
+from gui.feed import JobsFeed
+from gui.shared.basics import button, label
+from gui.shared.card import Card, PageHeader, page_layout
+from gui.shared.feedback import Banner, InlineError, ProgressRow
+
+LAST_KEY = "data.last"
+MOST_RECENT = 6
+
+
+class DataTab(QWidget):
+    """Opens folders, shows what is in them, and makes dataset versions.
+
+    Signals:
+        dataset_ready(Manifest): the user wants to work with this dataset.
+        dataset_restored(Manifest): the dataset of the last time is there again.
+        quick_look_asked(Manifest): the user wants a first search on it at once.
+        aws_asked(): the user wants to know about AWS.
+    """
+
+    dataset_ready = Signal(object)
+    dataset_restored = Signal(object)
+    quick_look_asked = Signal(object)
+    aws_asked = Signal()
+
+    def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
+        super().__init__()
+        self._workbench, self._bridge = workbench, bridge
+        self._folder: Path | None = None
+        self._scan: Scan | None = None
+        self.manifest: Manifest | None = None
+        self._scanning: Handle | None = None
+        self._splitting: Handle | None = None
+        self._restoring = ""
+        self._then: SignalInstance = self.dataset_ready
+        self._found = Found()
+        self.pictures = PicturesModel()
+        self.pictures.sections_changed.connect(self._update_grid_title)
+        self.thumbnails = Thumbnails(bridge, workbench.paths.thumbnails, 320 if self.devicePixelRatioF() > 1.3 else 160)
+        self._build()
+
+    # What the window calls
+
+    def show_engine(self) -> None:
+        """Show what the engine in use needs to know."""
+        self.s3.show_engine()
+
+    def start(self) -> None:
+        """Show the recent datasets, and the one of the last time."""
+        self._ask_recent()
+        last = self._workbench.settings.recall(LAST_KEY)
+        if not isinstance(last, dict):
+            return
+        folder, version = Path(str(last.get("path"))), str(last.get("version"))
+
+        def work(report: Report, cancel: CancelToken) -> tuple[Path, str] | None:
+            # The disk is asked in a thread: a folder on a network that is gone answers late.
+            return (folder, version) if folder.is_dir() else None
+
+        self._bridge.run(work, self._on_last)
+
+    def _on_last(self, found: tuple[Path, str] | None) -> None:
+        if found is not None and self._folder is None:
+            self.open_folder(found[0])
+            self._restoring = found[1]
+
+    def open_folder(self, folder: Path) -> None:
+        """Scan a folder; what was open before is closed."""
+        self._stop_work()
+        self._restoring = ""
+        self._folder, self._scan, self.manifest = folder, None, None
+        self._found = Found()
+        self._error.clear()
+        self._sample.hide()
+        self.thumbnails.set_root(folder)
+        self.pictures.clear()
+        self.classes.reset()
+        self.problems.set_waiting()
+        self.split.set_waiting(scanning=True)
+        self._update_use()
+        self._header.set_context(str(folder))
+        self._stack.setCurrentWidget(self._page)
+        self._progress.start("Listing the folder")
+        found = self._found
+
+        def work(report: Report, cancel: CancelToken) -> Scanned:
+            return Scanned.of(self._workbench.scan(folder, report, cancel, found.put))
+
+        self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
+
+    def open_sample(self) -> None:
+        """Scan the sample dataset."""
+        try:
+            self.open_folder(sample_path())
+        except UserFacingError as error:
+            self._error.show_error(error)
+
+    def choose_folder(self) -> None:
+        """Let the user choose a folder."""
+        start = str(self._folder.parent if self._folder else Path.home())
+        chosen = QFileDialog.getExistingDirectory(self, "Open a folder of labelled pictures", start)
+        if chosen:
+            self.open_folder(Path(chosen))
+
+    # Building
+
+    def _build(self) -> None:
+        self.use = button("Use this dataset", icon_name="check", kind="primary", shortcut="Ctrl+Return")
+        self.use.setShortcut("Ctrl+Return")
+        self.use.clicked.connect(self.use_dataset)
+        self._header = PageHeader("Data", "", self.use)
+        self._close = button("Close", icon_name="x", kind="ghost", tip="Close this dataset")
+        self._close.clicked.connect(self.close_dataset)
+        self._rescan = button("Scan again", icon_name="refresh", kind="ghost", shortcut="F5")
+        self._rescan.setShortcut("F5")
+        self._rescan.clicked.connect(lambda: self.open_folder(self._folder) if self._folder else None)
+        self._open = button("Open folder…", icon_name="folder-open", tip="Open a folder", shortcut="Ctrl+O")
+        self._open.clicked.connect(self.choose_folder)
+        for action in (self._close, self._rescan, self._open):
+            self._header.add_action(action)
+        self._error = InlineError()
+        self._progress = ProgressRow()
+        self._progress.cancelled.connect(self.cancel)
+        self._sample = Banner(
+            "This is the sample dataset. Quick look searches a few trials on it, in about a minute.",
+            tone="done",
+            icon_name="rocket",
+        )
+        self.quick_look = button("Quick look", icon_name="play", tip="Set up a short search on this dataset")
+        self.quick_look.clicked.connect(lambda: self._keep(self.quick_look_asked))
+        self._sample.add_action(self.quick_look)
+        self._sample.hide()
+        self.first_run = FirstRun()
+        self.first_run.sample_asked.connect(self.open_sample)
+        self.first_run.open_asked.connect(self.choose_folder)
+        self.first_run.aws_asked.connect(self.aws_asked)
+        self.first_run.recent_asked.connect(self.open_folder)
+        self._page = self._build_page()
+        self._stack = QStackedWidget()
+        self._stack.setObjectName("pages")
+        self._stack.addWidget(self.first_run)
+        self._stack.addWidget(self._page)
+        layout = page_layout(self)
+        for part in (self._header, self._error, self._progress, self._sample):
+            layout.addWidget(part)
+        layout.addWidget(self._stack, 1)
+        self._update_use()
+
+    def _build_page(self) -> QWidget:
+        self.classes = ClassList()
+        self.classes.filtered.connect(self.pictures.set_filter)
+        classes_card = Card("Classes")
+        classes_card.add(self.classes, 1)
+        self.split = SplitCard(self._workbench.settings.current)
+        self.split.changed.connect(self._split_again)
+        self.problems = ProblemsCard()
+        self.s3 = S3Panel(self._workbench, self._bridge)
+        lower = QWidget()
+        lower.setObjectName("page")
+        lower_box = QVBoxLayout(lower)
+        lower_box.setContentsMargins(0, 0, 0, 0)
+        lower_box.setSpacing(12)
+        for part in (self.split, self.s3, self.problems):
+            lower_box.addWidget(part)
+        lower_box.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(lower)
+        left = QSplitter(Qt.Orientation.Vertical)
+        left.addWidget(classes_card)
+        left.addWidget(scroll)
+        left.setSizes([360, 300])
+        left.setHandleWidth(12)
+        left.setChildrenCollapsible(False)
+        # A splitter sets its own largest width, so the fixed one is around it.
+        side = QWidget()
+        side.setFixedWidth(340)
+        side_box = QVBoxLayout(side)
+        side_box.setContentsMargins(0, 0, 0, 0)
+        side_box.addWidget(left)
+        self.grid = PictureGrid(self.pictures, self.thumbnails)
+        self._grid_count = label("", "figures")
+        self._grid_count.setProperty("role", "muted")
+        self.pictures_card = Card("Pictures")
+        self.pictures_card.add_action(self._grid_count)
+        self.pictures_card.add(self.grid, 1)
+        page = QWidget()
+        page.setObjectName("page")
+        page.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        box = QHBoxLayout(page)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(12)
+        box.addWidget(side)
+        box.addWidget(self.pictures_card, 1)
+        return page
+
+    # Scanning
+
+    def cancel(self) -> None:
+        """Stop scanning, and go back to the start."""
+        self.close_dataset()
+
+    def close_dataset(self) -> None:
+        """Close what is open and show the ways to begin."""
+        self._stop_work()
+        self._folder, self._scan, self.manifest = None, None, None
+        self.pictures.clear()
+        self.thumbnails.stop()
+        self._sample.hide()
+        self._header.set_context("")
+        self._stack.setCurrentWidget(self.first_run)
+        self._update_use()
+        self._ask_recent()
+
+    def _stop_work(self) -> None:
+        for handle in (self._scanning, self._splitting):
+            if handle is not None:
+                handle.cancel()
+        self._scanning = self._splitting = None
+        self._progress.finish()
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._progress.update_progress(progress)
+        self._take_found()
+
+    def _take_found(self) -> None:
+        """Show the pictures found since the last time, all in one insertion per class."""
+        found = self._found.take()
+        if found:
+            self.pictures.add(found)
+            self.classes.set_counts(self._found.counts)
+
+    def _on_scanned(self, answer: Scanned) -> None:
+        scan = answer.scan
+        self._scanning = None
+        self._progress.finish()
+        self._scan = scan
+        self.thumbnails.set_root(scan.root)
+        self.pictures.set_grouped(answer.pictures)
+        self.classes.set_counts(answer.counts)
+        self.problems.set_problems(scan.problems)
+        self.split.set_scan(scan)
+        self._split_again()
+
+    def _on_scan_failed(self, error: UserFacingError) -> None:
+        self.close_dataset()
+        self._error.show_error(error)
+
+    # Splitting
+
+    def _split_again(self) -> None:
+        scan = self._scan
+        if scan is None:
+            return
+        if self._splitting is not None:
+            self._splitting.cancel()
+        self.manifest = None
+        self._update_use()
+        fractions, seed = self.split.fractions, self.split.seed.value()
+        self._splitting = self._bridge.run(
+            lambda report, cancel: split(self._workbench, scan, fractions, seed), self._on_split, self._on_split_failed
+        )
+
+    def _on_split(self, answer: Split) -> None:
+        self.manifest = answer.manifest
+        self._splitting = None
+        self.pictures.set_splits(answer.splits)
+        self.classes.set_counts(answer.counts)
+        self.split.set_result(self.classes.model.total, answer.manifest.notices)
+        where = "Sample dataset" if self._is_sample() else self._folder
+        self._header.set_context(f"{where} · version {self.manifest.version[:8]}")
+        self._sample.setVisible(self._is_sample())
+        self._update_use()
+        if self._restoring and self._restoring == self.manifest.version:
+            self.dataset_restored.emit(self.manifest)
+        self._restoring = ""
+
+    def _on_split_failed(self, error: UserFacingError) -> None:
+        self._splitting = None
+        self._error.show_error(error)
+
+    def _is_sample(self) -> bool:
+        try:
+            return self._folder == sample_path()
+        except UserFacingError:
+            return False
+
+    # Using
+
+    def use_dataset(self) -> None:
+        """Keep this dataset version and tell the window."""
+        self._keep(self.dataset_ready)
+
+    def _keep(self, then: SignalInstance) -> None:
+        manifest = self.manifest
+        if manifest is None:
+            return
+        self._then = then
+
+        def work(report: Report, cancel: CancelToken) -> Manifest:
+            self._workbench.remember(manifest)
+            return manifest
+
+        self._bridge.run(work, self._on_kept, self._error.show_error)
+
+    def _on_kept(self, manifest: Manifest) -> None:
+        self._workbench.settings.remember(LAST_KEY, {"path": str(manifest.root), "version": manifest.version})
+        self._then.emit(manifest)
+
+    def _ask_recent(self) -> None:
+        def work(report: Report, cancel: CancelToken) -> list[Dataset]:
+            recent = self._workbench.store.recent_datasets(MOST_RECENT)
+            return [dataset for dataset in recent if Path(dataset.path).is_dir()]
+
+        self._bridge.run(work, self.first_run.set_recent)
+
+    # Words
+
+    def _update_use(self) -> None:
+        open_now = self._folder is not None
+        for action in (self.use, self._close, self._rescan, self._open):
+            action.setVisible(open_now)
+        self.use.setEnabled(self.manifest is not None)
+        self.quick_look.setEnabled(self.manifest is not None)
+        self.s3.set_manifest(self.manifest)
+
+    def _update_grid_title(self) -> None:
+        shown, total = self.pictures.rowCount(), self.pictures.total
+        self._grid_count.setText(f"{shown:,}" if shown == total else f"{shown:,} of {total:,}")

@@ -1,0 +1,116 @@
+"""What is wrong with a dataset: counts by severity, one row per problem, its files on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QStringListModel, Qt
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QHBoxLayout, QListView, QVBoxLayout, QWidget
+
+from core.dataset.records import Problem, Severity
+from gui.shared.basics import button, label
+from gui.shared.card import Card
+from gui.shared.feedback import IconLabel
+from gui.shared.pill import StatusPill, status_look
+from gui.shared.theme import GRID, font
+
+
+class ProblemsCard(Card):
+    """All problems, the gravest first; a dataset without any says so."""
+
+    def __init__(self) -> None:
+        super().__init__("Problems")
+        self._shown: list[QWidget] = []
+        self._pills = QHBoxLayout()
+        self._pills.setSpacing(4)
+        self._pills.addStretch(1)
+        self._rows = QVBoxLayout()
+        self._rows.setSpacing(12)
+        self._quiet = label("", "muted", wrap=True)
+        self.body.addLayout(self._pills)
+        self.body.addLayout(self._rows)
+        self.add(self._quiet)
+        self.set_waiting()
+
+    def set_waiting(self) -> None:
+        """Say that the check goes on."""
+        self._clear()
+        self._quiet.setText("Checking the pictures…")
+        self._quiet.show()
+
+    def set_problems(self, problems: Sequence[Problem]) -> None:
+        """Show these problems."""
+        self._clear()
+        self._quiet.setText("None found. Every picture can be read.")
+        self._quiet.setVisible(not problems)
+        for severity in Severity:
+            count = sum(problem.severity is severity for problem in problems)
+            if count:
+                word = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}[severity]
+                pill = StatusPill(severity, f"{count} {word}{'' if count == 1 else 's'}")
+                self._pills.insertWidget(self._pills.count() - 1, pill)
+                self._shown.append(pill)
+        for problem in problems:
+            row = ProblemRow(problem)
+            self._rows.addWidget(row)
+            self._shown.append(row)
+
+    @property
+    def rows(self) -> list[ProblemRow]:
+        """The rows that are shown."""
+        return [widget for widget in self._shown if isinstance(widget, ProblemRow)]
+
+    def _clear(self) -> None:
+        for widget in self._shown:
+            widget.hide()
+            widget.deleteLater()
+        self._shown.clear()
+
+
+class ProblemRow(QWidget):
+    """One problem: what, what to do, and the files it is about."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.problem = problem
+        look = status_look(problem.severity)
+        self.setAccessibleName(f"{look.word}: {problem.message} {problem.fix}")
+        texts = QVBoxLayout()
+        texts.setSpacing(2)
+        texts.addWidget(label(problem.message, "body", wrap=True))
+        if problem.fix:
+            texts.addWidget(label(problem.fix, "muted", wrap=True))
+        self.files: QListView | None = None
+        if problem.paths:
+            count = len(problem.paths)
+            self.toggle = button(f"Show {count:,} file{'' if count == 1 else 's'}", kind="link")
+            self.toggle.setCheckable(True)
+            self.toggle.toggled.connect(self._on_toggled)
+            texts.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignLeft)
+        self._texts = texts
+        box = QHBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(GRID)
+        box.addWidget(IconLabel(look.icon, 18, look.colour), 0, Qt.AlignmentFlag.AlignTop)
+        box.addLayout(texts, 1)
+
+    def _on_toggled(self, on: bool) -> None:
+        count = len(self.problem.paths)
+        self.toggle.setText("Hide the files" if on else f"Show {count:,} file{'' if count == 1 else 's'}")
+        if self.files is None:
+            self.files = self._make_list()
+            self._texts.addWidget(self.files)
+        self.files.setVisible(on)
+
+    def _make_list(self) -> QListView:
+        made = QListView()
+        made.setModel(QStringListModel(list(self.problem.paths), made))
+        made.setAccessibleName(f"Files: {self.problem.message}")
+        made.setFont(font("caption"))
+        made.setFrameShape(QFrame.Shape.NoFrame)
+        made.setUniformItemSizes(True)
+        made.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        made.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        made.setFixedHeight(min(8, len(self.problem.paths)) * made.sizeHintForRow(0) + 8)
+        return made

@@ -1,0 +1,348 @@
+"""The Debugger tab: what the rules say of a job, live, the tensors behind it, and its profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
+from PySide6.QtWidgets import QFileDialog, QSplitter, QStackedWidget, QWidget
+
+from core.debugger.choice import keep_config, project_config
+from core.errors import UserFacingError
+from core.jobs.records import Event, Job, RuleOutcome
+from core.jobs.specs import DebuggerConfig, TuningSpec
+from core.jobs.status import RuleStatus
+from core.progress import CancelToken, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+from gui.debugger.debug_source import DebugSource
+from gui.debugger.debug_view import DebugView, JobTrials, load_earlier, load_job, load_trials, report_file
+from gui.debugger.rule_list import RuleList
+from gui.debugger.rules_dialog import RulesDialog
+from gui.debugger.rules_model import RulesModel
+from gui.feed import JobsFeed
+from gui.shared import formatting
+from gui.shared.basics import button
+from gui.shared.card import Card, PageHeader, page_layout
+from gui.shared.feedback import EmptyState, InlineError, ProgressRow
+from gui.shared.toast import Toasts
+
+if TYPE_CHECKING:
+    from gui.debugger.rule_detail import RuleDetail
+    from gui.debugger.tensors_and_profile_pane import DebugLower
+
+LIVE_MS = 1000
+"""While a job runs, its rules are read again this often; the watcher writes them about as often."""
+_TENSOR_TURNS = 5
+"""Every so many times the saved tensors are listed too."""
+
+
+class DebuggerTab(QWidget):
+    """Rules of a job, grouped by state; the chosen rule's evidence; tensors and profile below."""
+
+    def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
+        super().__init__()
+        self._workbench, self._bridge, self._feed = workbench, bridge, feed
+        self._earlier: list[str] = []
+        self._project, self._hyperparameters = "", dict[str, str]()
+        self._view = DebugView("", "", ())
+        self._loading: Handle | None = None
+        self._turns = 0
+        self._unread = self._split_by_hand = False
+        self.rules = RulesModel(self)
+        self.list = RuleList(self.rules)
+        self.detail: RuleDetail | None = None
+        self.below: DebugLower | None = None
+        self._toasts = Toasts(self, 16)
+        self._live = QTimer(self)
+        self._live.setInterval(LIVE_MS)
+        self._live.timeout.connect(self._on_live)
+        self._lay_out()
+        feed.jobs_changed.connect(self._on_jobs)
+        feed.events.connect(self._on_events)
+        self._on_jobs(feed.jobs)
+
+    def _lay_out(self) -> None:
+        self.export = button("Export report", icon_name="download", tip="The profiler report as HTML or PDF")
+        self.export.setEnabled(False)
+        self.export.clicked.connect(self._on_export)
+        self.aws_report = button("AWS's report", icon_name="external", tip="Opens the report of AWS's own profiler")
+        self.aws_report.clicked.connect(self.open_aws_report)
+        self.aws_report.hide()
+        choose = button("Rules…", icon_name="settings", tip="Choose the rules of new jobs")
+        choose.clicked.connect(self.choose_rules)
+        self._header = PageHeader("Debugger", "", self.export)
+        for action in (choose, self.aws_report):
+            self._header.add_action(action)
+        self.source = DebugSource()
+        self.source.job_chosen.connect(self._on_job_chosen)
+        self.source.trial_chosen.connect(self._on_trial_chosen)
+        self.source.opened.connect(self.open_earlier)
+        self.progress = ProgressRow()
+        self.progress.cancelled.connect(self._on_cancel)
+        self.error = InlineError()
+        self.empty = EmptyState(
+            "debugger",
+            "No job has been debugged yet.",
+            "Open an earlier job",
+            "Rules are evaluated while a job runs. Tensors of an earlier job, also of SageMaker, can be opened here.",
+        )
+        self.empty.activated.connect(self.source.ask_folder)
+        rules = Card(padding=8)
+        rules.setMinimumWidth(320)
+        self._no_rules = EmptyState("debugger", "No rule has said anything of this job yet.")
+        self._rule_pages = QStackedWidget()
+        self._rule_pages.addWidget(self._no_rules)
+        self._rule_pages.addWidget(self.list)
+        rules.add(self._rule_pages, 1)
+        self.upper = _splitter(Qt.Orientation.Horizontal, rules)
+        self.split = _splitter(Qt.Orientation.Vertical, self.upper)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.empty)
+        self._pages.addWidget(self.split)
+        page = page_layout(self)
+        for widget in (self._header, self.source, self.progress, self.error):
+            page.addWidget(widget)
+        page.addWidget(self._pages, 1)
+        self.setFocusProxy(self.list)
+
+    def _build_views(self) -> None:
+        """Make what imports pyqtgraph, when a job is first shown."""
+        from gui.debugger.rule_detail import RuleDetail
+        from gui.debugger.tensors_and_profile_pane import DebugLower
+
+        self.detail, self.below = RuleDetail(), DebugLower(self._bridge)
+        self.list.chosen.connect(self.detail.show_outcome)
+        self.below.profile_changed.connect(self.export.setEnabled)
+        self.upper.addWidget(self.detail)
+        self.upper.setStretchFactor(1, 1)
+        self.upper.setSizes([430, 760])
+        self.split.addWidget(self.below)
+        self.split.setSizes([390, 330])
+        self.split.splitterMoved.connect(self._on_split)
+        self.below.tabs.currentChanged.connect(self._make_room)
+
+    def _on_split(self) -> None:
+        self._split_by_hand = True
+
+    def _make_room(self, lower: int) -> None:
+        """The profile's plots need more height than a histogram; where the user put the border it stays."""
+        if not self._split_by_hand:
+            self.split.setSizes([250, 470] if lower else [390, 330])
+
+    # What is shown ---------------------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> DebugView:
+        """The training job that is shown."""
+        return self._view
+
+    def show_job(self, name: str) -> None:
+        """Choose a job of the list."""
+        self.source.choose_job(name)
+
+    def open_earlier(self, source: str) -> None:
+        """Evaluate what an earlier job saved, in a folder or under an s3:// address."""
+        if source not in self._earlier:
+            self._earlier.append(source)
+            self._on_jobs(self._feed.jobs)
+        if self.source.job == source:
+            self._on_job_chosen(source)
+        else:
+            self.source.choose_job(source)
+
+    def _on_jobs(self, jobs: tuple[Job, ...]) -> None:
+        self.source.set_jobs(jobs, self._earlier)
+        self._pages.setCurrentIndex(1 if self.source.job else 0)
+        self.source.jobs.setVisible(bool(self.source.job))
+
+    def _on_job_chosen(self, name: str) -> None:
+        self.error.clear()
+        self._stop_loading()
+        if not name:
+            return
+        self._pages.setCurrentIndex(1)
+        self._unread = not self.isVisible()
+        if self._unread:
+            return  # it is read when someone looks
+        if name in self._earlier:
+            self.source.set_trials([], {})
+            self._load_earlier(name)
+            return
+        engine = self._workbench.engine
+
+        def work(report: Report, cancel: CancelToken) -> JobTrials:
+            return load_trials(engine, name)
+
+        def done(trials: JobTrials) -> None:
+            self._loading = None
+            before = self.source.trial
+            self.source.set_trials(trials.names, trials.issues)
+            if self.source.trial == before:
+                self._on_trial_chosen(before)
+
+        self._loading = self._bridge.run(work, done, self._on_error)
+
+    def _on_trial_chosen(self, name: str) -> None:
+        if name:
+            self._load(name, with_tensors=True)
+
+    def _load(self, name: str, with_tensors: bool) -> None:
+        engine = self._workbench.engine
+
+        def work(report: Report, cancel: CancelToken) -> DebugView:
+            return load_job(engine, name, with_tensors)
+
+        self._stop_loading()
+        self._loading = self._bridge.run(work, self._on_loaded, self._on_error)
+
+    def _load_earlier(self, source: str) -> None:
+        def work(report: Report, cancel: CancelToken) -> DebugView:
+            return load_earlier(source, report, cancel)
+
+        self.progress.start("Reading saved tensors")
+        self._loading = self._bridge.run(work, self._on_loaded, self._on_error, self.progress.update_progress)
+
+    def _on_loaded(self, view: DebugView) -> None:
+        self._loading = None
+        self.progress.finish()
+        if self.detail is None:
+            self._build_views()
+        assert self.below is not None
+        self._view = view
+        issues = sum(outcome.status is RuleStatus.ISSUES_FOUND for outcome in view.outcomes)
+        found = formatting.counted(issues, "issue") if issues else "no issues"
+        self._header.set_context(f"{view.name}: {found} in {formatting.counted(len(view.outcomes), 'rule')}")
+        self._rule_pages.setCurrentIndex(1 if view.outcomes else 0)
+        self.aws_report.setVisible(bool(view.aws_report))
+        self.rules.set_outcomes(view.outcomes)
+        self.below.show_view(view)
+        if view.job is not None:
+            self._hyperparameters = dict(view.hyperparameters)
+
+    def _on_error(self, error: UserFacingError) -> None:
+        self._loading = None
+        self.progress.finish()
+        self.error.show_error(error)
+
+    def _on_cancel(self) -> None:
+        self._stop_loading()
+        self.progress.finish()
+
+    def _stop_loading(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
+
+    # Live ------------------------------------------------------------------------------------------------------
+
+    def _on_live(self) -> None:
+        if self._loading is None and self._view.running:
+            self._turns += 1
+            self._load(self._view.name, with_tensors=self._turns % _TENSOR_TURNS == 0 or not self._view.source)
+
+    def _on_events(self, events: tuple[Event, ...]) -> None:
+        mine = any(event.job == self._view.name for event in events)
+        if mine and self._loading is None and self.isVisible():
+            self._load(self._view.name, with_tensors=False)
+        if any(isinstance(event, RuleOutcome) for event in events) and self.source.trials.isVisible():
+            self._refresh_trials()
+
+    def _refresh_trials(self) -> None:
+        """Renew the issue counts beside the trials."""
+        engine, name = self._workbench.engine, self.source.job
+
+        def work(report: Report, cancel: CancelToken) -> JobTrials:
+            return load_trials(engine, name)
+
+        def done(trials: JobTrials) -> None:
+            if self.source.job == name:
+                self.source.set_trials(trials.names, trials.issues)
+
+        self._bridge.run(work, done, self._on_error)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Follow the job while the tab is in sight."""
+        super().showEvent(event)
+        self._live.start()
+        if self._unread:
+            self._on_job_chosen(self.source.job)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Follow nothing while it is not."""
+        super().hideEvent(event)
+        self._live.stop()
+
+    # What the user does ----------------------------------------------------------------------------------------
+
+    def choose_rules(self) -> None:
+        """Choose the rules that new jobs run."""
+        engine, name, memory = self._workbench.engine, self._view.name, self._workbench.settings
+
+        def work(report: Report, cancel: CancelToken) -> tuple[str, DebuggerConfig]:
+            project = ""
+            if name and name not in self._earlier:
+                spec = engine.spec(name)
+                project = (spec.training if isinstance(spec, TuningSpec) else spec).dataset_path
+            return project, project_config(memory, project)
+
+        self._bridge.run(work, self._show_rules, lambda _: self._show_rules(("", project_config(memory, ""))))
+
+    def _show_rules(self, found: tuple[str, DebuggerConfig]) -> None:
+        project, config = found
+
+        def keep(chosen: DebuggerConfig) -> None:
+            keep_config(self._workbench.settings, project, chosen)
+            self._toasts.show("New jobs run these rules.", "info")
+
+        dialog = RulesDialog(self, config, self._hyperparameters or {"mode": "head"}, keep)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _on_export(self) -> None:
+        start = str(Path.home() / f"{self._view.name}-profile.html")
+        path, _ = QFileDialog.getSaveFileName(self, "Export report", start, "HTML (*.html);;PDF (*.pdf)")
+        if path:
+            self.export_report(Path(path))
+
+    def export_report(self, path: Path) -> None:
+        """Write the profiler report of the job that is shown; HTML or PDF by the file's suffix."""
+        view = self._view
+
+        def work(report: Report, cancel: CancelToken) -> Path:
+            from core.profiler import export
+
+            return export(view.source, path, job=view.job, outcomes=view.outcomes, report=report, cancel=cancel)
+
+        def done(written: Path) -> None:
+            self.progress.finish()
+            self._toasts.show(f"Saved {written.name}.", "Completed")
+
+        self.progress.start("Writing the report")
+        self._stop_loading()
+        self._loading = self._bridge.run(work, done, self._on_error, self.progress.update_progress)
+
+    def open_aws_report(self) -> None:
+        """Open the report of AWS's own profiler in the browser."""
+        view, folder = self._view, self._workbench.paths.home / "reports"
+
+        def work(report: Report, cancel: CancelToken) -> Path:
+            return report_file(view, folder)
+
+        def done(file: Path) -> None:
+            if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(file.resolve()))):
+                self.error.show_error(
+                    UserFacingError("No program opens AWS's report.", fix=f"Open {file} in a browser yourself.")
+                )
+
+        self._bridge.run(work, done, self._on_error)
+
+
+def _splitter(orientation: Qt.Orientation, first: QWidget) -> QSplitter:
+    made = QSplitter(orientation)
+    made.setHandleWidth(12)
+    made.setChildrenCollapsible(False)
+    made.addWidget(first)
+    return made

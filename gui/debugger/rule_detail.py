@@ -1,0 +1,214 @@
+"""The chosen rule: what it found, the evidence drawn with its threshold, what it means and what to do.
+
+Importing this module imports pyqtgraph.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+
+from core.debugger.aws_output import SUFFIX as AWS
+from core.debugger.defaults import rule_summary
+from core.jobs.records import RuleOutcome
+from core.jobs.status import RuleStatus
+from gui.debugger.rules_model import summary
+from gui.shared.basics import label
+from gui.shared.card import Card
+from gui.shared.feedback import EmptyState, IconLabel
+from gui.shared.pill import StatusPill, status_look
+from gui.shared.plotting import Plot, pen
+from gui.shared.theme import GRID, tokens
+
+
+class RuleDetail(QStackedWidget):
+    """One rule of a job."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._outcome: RuleOutcome | None = None
+        self._nothing = EmptyState("debugger", "Choose a rule to see its evidence.")
+        self.addWidget(self._nothing)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self._name = label("", "card")
+        self._pill = StatusPill(RuleStatus.IN_PROGRESS)
+        self._when = label("", "caption")
+        self._when.setProperty("role", "muted")
+        top = QHBoxLayout()
+        top.setSpacing(GRID)
+        top.addWidget(self._name)
+        top.addWidget(self._pill)
+        top.addStretch(1)
+        top.addWidget(self._when)
+        self.plot = Plot("Training step", "")
+        self.plot.setMinimumHeight(150)
+        self.plot.setAccessibleName("Evidence of the rule over training steps")
+        self.plot.restyled.connect(self._draw)
+        self._details = label("", "strong", wrap=True)
+        self._meaning, self._meaning_row = _advice_row("info", "What it means")
+        self._advice, self._advice_row = _advice_row("lightbulb", "What to do")
+        self._facts = label("", "muted", wrap=True)
+        self._facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        texts = QWidget()
+        column = QVBoxLayout(texts)
+        column.setContentsMargins(0, 0, GRID, 0)
+        column.setSpacing(GRID)
+        for widget in (self._details, self._meaning_row, self._advice_row, self._facts):
+            column.addWidget(widget)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        see_through(scroll, texts)
+        scroll.setMinimumHeight(120)
+        page = Card()
+        page.body.addLayout(top)
+        page.add(self.plot, 3)
+        page.add(scroll, 2)
+        self._page = page
+        self.addWidget(page)
+
+    @property
+    def outcome(self) -> RuleOutcome | None:
+        """What is shown."""
+        return self._outcome
+
+    def show_outcome(self, outcome: RuleOutcome | None) -> None:
+        """Show a rule, or that none is chosen."""
+        if outcome is not None and outcome == self._outcome:
+            return
+        self._outcome = outcome
+        if outcome is None:
+            self.setCurrentWidget(self._nothing)
+            return
+        issues = outcome.status is RuleStatus.ISSUES_FOUND
+        self._name.setText(outcome.rule)
+        self._pill.set_status(outcome.status)
+        self._when.setText(_when(outcome))
+        self._details.setText(summary(outcome))
+        self._meaning.setText(outcome.meaning)
+        self._meaning_row.setVisible(issues and bool(outcome.meaning))
+        self._advice.setText(outcome.advice)
+        self._advice_row.setVisible(issues or outcome.status is RuleStatus.ERROR)
+        self._facts.setText(_facts(outcome))
+        self._page.setAccessibleName(f"{outcome.rule}, {status_look(outcome.status).word}")
+        self._draw()
+        self.setCurrentWidget(self._page)
+
+    def _draw(self) -> None:
+        """Values as a line with points, the threshold dashed, where it was crossed in the state's colour."""
+        self.plot.clear()
+        outcome = self._outcome
+        if outcome is None:
+            return
+        self.plot.setVisible(bool(outcome.values))
+        if not outcome.values:
+            return
+        steps = np.array([step for step, _, _ in outcome.values], np.float64)
+        values = np.array([value for _, value, _ in outcome.values])
+        limits = np.array([math.nan if limit is None else limit for _, _, limit in outcome.values])
+        log = _needs_log(values, limits)
+        if log:  # a zero has no place there: it stands a decade below the rest, and `_facts` says so
+            values, limits = _lifted(values, limits)
+        item = self.plot.getPlotItem()
+        item.setLogMode(x=False, y=log)
+        colours = tokens()
+        state = QColor(getattr(colours, status_look(outcome.status).colour))
+        if np.isfinite(limits).any():
+            limit_pen = pen(colours.muted, 1.2, dashed=True)
+            item.addItem(pg.PlotDataItem(steps, limits, pen=limit_pen, connect="finite", name="threshold"))
+        symbol = "o" if len(steps) <= 60 else None
+        item.addItem(
+            pg.PlotDataItem(
+                steps,
+                values,
+                pen=pen(state, 2),
+                symbol=symbol,
+                symbolSize=5,
+                symbolBrush=state,
+                symbolPen=None,
+                connect="finite",
+            )
+        )
+        item.enableAutoRange()
+
+
+def see_through(scroll: QScrollArea, inside: QWidget) -> None:
+    """Put `inside` into a scroll area that shows the card behind it."""
+    scroll.setWidget(inside)
+    inside.setAutoFillBackground(False)
+    scroll.viewport().setAutoFillBackground(False)
+
+
+def _advice_row(icon_name: str, title: str) -> tuple[QLabel, QWidget]:
+    """An icon, a caption and the sentence that will stand under it."""
+    text = label("", "body", wrap=True)
+    caption = label(title, "caption")
+    caption.setProperty("role", "muted")
+    row = QWidget()
+    box = QHBoxLayout(row)
+    box.setContentsMargins(0, 0, 0, 0)
+    box.setSpacing(GRID)
+    box.addWidget(IconLabel(icon_name, 18, "accent"), 0, Qt.AlignmentFlag.AlignTop)
+    column = QVBoxLayout()
+    column.setSpacing(0)
+    column.addWidget(caption)
+    column.addWidget(text)
+    box.addLayout(column, 1)
+    return text, row
+
+
+def _when(outcome: RuleOutcome) -> str:
+    if outcome.first_step is None:
+        return ""
+    moment = time.strftime("%H:%M:%S", time.localtime(outcome.time))
+    steps = f"step {outcome.first_step:,}"
+    if outcome.last_step is not None and outcome.last_step != outcome.first_step:
+        steps = f"steps {outcome.first_step:,} to {outcome.last_step:,}"
+    return f"{steps} · {moment}"
+
+
+def _facts(outcome: RuleOutcome) -> str:
+    """The numbers, the tensors, the parameters and the action, a line each."""
+    lines = []
+    if outcome.values:
+        _, value, threshold = outcome.values[-1]
+        held = "" if threshold is None else f", threshold {threshold:.4g}"
+        lines.append(f"Last value {value:.4g}{held}. Looked {outcome.evaluated:,} times, fired {outcome.triggered:,}.")
+    drawn = np.array([value for _, value, _ in outcome.values])
+    limits = np.array([math.nan if limit is None else limit for _, _, limit in outcome.values])
+    if drawn.size and (drawn == 0).any() and _needs_log(drawn, limits):
+        lines.append("Zeros are drawn at the foot of the logarithmic axis.")
+    if outcome.tensors:
+        more = f" and {len(outcome.tensors) - 4} more" if len(outcome.tensors) > 4 else ""
+        lines.append(f"Tensors: {', '.join(outcome.tensors[:4])}{more}.")
+    if outcome.parameters:
+        lines.append("Parameters: " + ", ".join(f"{key}={value}" for key, value in outcome.parameters.items()) + ".")
+    if outcome.action == "stop":
+        lines.append("It stops the trial when it finds an issue.")
+    with contextlib.suppress(KeyError):  # a rule of another's
+        lines.append(rule_summary(outcome.rule.removesuffix(AWS)))
+    return "\n".join(lines)
+
+
+def _lifted(values: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Both with their zeros at a tenth of the smallest number above."""
+    both = np.concatenate([values, limits])
+    foot = both[both > 0].min() / 10
+    return np.where(values > 0, values, foot), np.where(limits == 0, foot, limits)
+
+
+def _needs_log(values: np.ndarray, limits: np.ndarray) -> bool:  # type: ignore[type-arg]
+    """Whether values and threshold are too far apart for a linear axis, and can stand on a logarithmic one."""
+    both = np.concatenate([values, limits[np.isfinite(limits)]])
+    above = both[both > 0]
+    return bool(above.size > both.size / 2 and both.min() >= 0 and above.max() > 50 * above.min())

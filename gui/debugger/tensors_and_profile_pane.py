@@ -1,0 +1,174 @@
+"""The lower half of the Debugger tab: the tensors themselves, and the profile. Importing this imports pyqtgraph."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+
+from core.errors import UserFacingError
+from core.profiler.results import ProfilerAnalysis
+from core.progress import CancelToken, Report
+from gui.bridge import Bridge, Handle
+from gui.debugger.debug_view import DebugView, read_histograms
+from gui.debugger.profiler_timeline import ProfilerTimeline
+from gui.debugger.rule_detail import see_through
+from gui.debugger.tensor_histograms import TensorHistograms
+from gui.shared.basics import label
+from gui.shared.card import Card
+from gui.shared.feedback import EmptyState, IconLabel, ProgressRow
+from gui.shared.theme import GRID
+
+_TENSORS, _PROFILE = range(2)
+
+
+class DebugLower(Card):
+    """Two views of the job that is shown.
+
+    Signals:
+        profile_changed(bool): whether there is a profile to export.
+    """
+
+    profile_changed = Signal(bool)
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._view = DebugView("", "", ())
+        self._reading: Handle | None = None
+        self._analysing: Handle | None = None
+        self._analysed = ""
+        self.tabs = QTabBar()
+        self.tabs.setAccessibleName("Tensors or profile")
+        self.tabs.setExpanding(False)
+        for title in ("Tensors", "Profile"):
+            self.tabs.addTab(title)
+        self.histograms = TensorHistograms()
+        self.histograms.tensor_asked.connect(self._read)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.histograms)
+        self._pages.addWidget(self._make_profile())
+        self.tabs.currentChanged.connect(self._on_tab)
+        self.progress = ProgressRow()
+        self.progress.cancelled.connect(self._cancel)
+        self.add(self.tabs)
+        self.add(self.progress)
+        self.add(self._pages, 1)
+
+    def _make_profile(self) -> QWidget:
+        self.timeline = ProfilerTimeline()
+        self._findings = QHBoxLayout()
+        self._findings.setSpacing(GRID * 2)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, GRID, 0)
+        column.setSpacing(12)
+        column.addLayout(self._findings)
+        column.addWidget(self.timeline)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        see_through(scroll, inside)
+        self._no_profile = EmptyState("chart", "No profile was saved for this job.")
+        self._profile_pages = QStackedWidget()
+        self._profile_pages.addWidget(self._no_profile)
+        self._profile_pages.addWidget(scroll)
+        return self._profile_pages
+
+    def show_view(self, view: DebugView) -> None:
+        """Show another job, or the same one with more saved."""
+        other = (view.name, view.source) != (self._view.name, self._view.source)
+        ended = self._view.running and not view.running
+        self._view = view
+        if other:
+            self._cancel()
+            self._analysed = ""
+            self.histograms.forget()
+        if view.groups or other:
+            self.histograms.set_groups(view.groups)
+        if view.running and not other and self.tabs.currentIndex() == _TENSORS and self._reading is None:
+            self.histograms.refresh()
+        if other or ended:
+            self._analyse()
+
+    def show_profile(self) -> None:
+        """Turn to the profile."""
+        self.tabs.setCurrentIndex(_PROFILE)
+
+    def _on_tab(self, at: int) -> None:
+        self._pages.setCurrentIndex(at)
+
+    def _read(self, tensor: str) -> None:
+        if not self._view.source:
+            return
+        if self._reading is not None:
+            self._reading.cancel()
+        source = self._view.source
+
+        def work(report: Report, cancel: CancelToken) -> object:
+            return read_histograms(source, tensor, report, cancel)
+
+        self._reading = self._bridge.run(work, self._on_read, self._on_not_read)
+
+    def _on_read(self, histograms: object) -> None:
+        self._reading = None
+        self.histograms.show_histograms(histograms)  # type: ignore[arg-type]
+
+    def _on_not_read(self, error: UserFacingError) -> None:
+        self._reading = None
+        self.histograms.show_histograms(None)
+
+    def _analyse(self) -> None:
+        source, job = self._view.source, self._view.job
+        self._show_profile(None, "No profile was saved for this job.")
+        if not source:
+            return
+
+        def work(report: Report, cancel: CancelToken) -> ProfilerAnalysis:
+            from core.profiler import analyse
+
+            return analyse(source, job=job, report=report, cancel=cancel)
+
+        if self._analysing is not None:
+            self._analysing.cancel()
+        self._analysing = self._bridge.run(
+            work,
+            lambda analysis: self._show_profile(analysis, ""),
+            lambda error: self._show_profile(None, "No profile was saved for this job."),
+            self.progress.update_progress,
+        )
+
+    def _show_profile(self, analysis: ProfilerAnalysis | None, sentence: str) -> None:
+        self.progress.finish()
+        self._analysing = None
+        self._no_profile.set_texts(sentence)
+        self.timeline.set_analysis(analysis)
+        self._profile_pages.setCurrentIndex(0 if analysis is None else 1)
+        while (item := self._findings.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        for finding in analysis.findings[:3] if analysis is not None else ():
+            self._findings.addWidget(_finding(finding.title, f"{finding.change} {finding.gain}".strip()))
+        self.profile_changed.emit(analysis is not None)
+
+    def _cancel(self) -> None:
+        for handle in (self._reading, self._analysing):
+            if handle is not None:
+                handle.cancel()
+        self._reading = self._analysing = None
+        self.progress.finish()
+
+
+def _finding(title: str, text: str) -> QWidget:
+    row = QWidget()
+    box = QHBoxLayout(row)
+    box.setContentsMargins(0, 0, 0, 0)
+    box.setSpacing(GRID)
+    box.addWidget(IconLabel("lightbulb", 18, "accent"), 0, Qt.AlignmentFlag.AlignTop)
+    column = QVBoxLayout()
+    column.setSpacing(0)
+    column.addWidget(label(title, "strong", wrap=True))
+    column.addWidget(label(text, "muted", wrap=True))
+    column.addStretch(1)
+    box.addLayout(column, 1)
+    return row

@@ -1,0 +1,1 @@
+"""The Jobs page: the list of jobs, and one job as it runs."""

@@ -1,0 +1,131 @@
+"""The hyperparameters of the best trial (or of the selected one) as a card to copy, train again, or predict with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal, SignalInstance
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFormLayout, QScrollArea, QVBoxLayout, QWidget
+
+from core.jobs.records import TrainingJob
+from core.jobs.status import JobStatus
+from gui.jobs.note_field import NoteField
+from gui.shared import formatting
+from gui.shared.basics import ElidedLabel, button, icon_button, label
+from gui.shared.card import Card
+from gui.shared.pill import StatusPill
+
+
+class BestCard(Card):
+    """One trial's hyperparameters and metrics.
+
+    Signals:
+        train_asked(str): train this trial's hyperparameters again as a job of their own.
+        predict_asked(str): use this trial's model for predictions.
+        stop_asked(str): stop this trial.
+        deploy_asked(str): serve this trial's model on an endpoint.
+        note_changed(str, str): the trial's name and the note that was typed.
+    """
+
+    train_asked = Signal(str)
+    predict_asked = Signal(str)
+    stop_asked = Signal(str)
+    deploy_asked = Signal(str)
+    note_changed = Signal(str, str)
+
+    def __init__(self) -> None:
+        super().__init__("Best trial")
+        self._trial: TrainingJob | None = None
+        self._searched: tuple[str, ...] = ()
+        self.pill = StatusPill(JobStatus.IN_PROGRESS)
+        self.copy = icon_button("copy", "Copy these hyperparameters")
+        self.copy.clicked.connect(self._copy)
+        self.add_action(self.copy)
+        self._nothing = label("No trial has finished yet.", "muted", wrap=True)
+        self._rows = QWidget()
+        self._form = QFormLayout(self._rows)
+        self._form.setContentsMargins(0, 0, 4, 0)
+        self._form.setHorizontalSpacing(12)
+        self._form.setVerticalSpacing(4)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(self._rows)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setMinimumHeight(60)
+        # setWidget() makes the content opaque; the card's surface is to show through.
+        self._rows.setAutoFillBackground(False)
+        area.viewport().setAutoFillBackground(False)
+        self._area = area
+        self.train = button("Train this", icon_name="refresh", tip="Train these hyperparameters as a job of their own")
+        self.predict = button("Use for predictions", icon_name="predict", tip="Classify pictures with this model")
+        self.stop = button("Stop this trial", icon_name="stop", kind="danger")
+        self.train.clicked.connect(lambda: self._tell(self.train_asked))
+        self.predict.clicked.connect(lambda: self._tell(self.predict_asked))
+        self.deploy = button("Deploy…", icon_name="cloud", tip="Serve this model on an endpoint of your AWS account")
+        self.deploy.clicked.connect(lambda: self._tell(self.deploy_asked))
+        self.stop.clicked.connect(lambda: self._tell(self.stop_asked))
+        self.note = NoteField("trial")
+        self.note.note_changed.connect(self.note_changed)
+        for widget in (self.pill, self.note, self._nothing, area):
+            self.add(widget)
+        self.body.setStretch(self.body.indexOf(area), 1)
+        buttons = QVBoxLayout()
+        buttons.setSpacing(6)
+        for action in (self.predict, self.train, self.deploy, self.stop):
+            buttons.addWidget(action)
+        self.body.addLayout(buttons)
+        self.show_trial(None, "Best trial")
+
+    def set_searched(self, names: Sequence[str]) -> None:
+        """Which hyperparameters were searched; they come first and stand out."""
+        self._searched = tuple(names)
+
+    def show_trial(self, trial: TrainingJob | None, title: str) -> None:
+        """Show a trial; None: there is none yet."""
+        if trial is not None and trial == self._trial and title == self.title.text():
+            return
+        self._trial = trial
+        self.set_title(title)
+        self._nothing.setVisible(trial is None)
+        for widget in (self._area, self.copy, self.train, self.predict):
+            widget.setVisible(trial is not None)
+        self.pill.setVisible(trial is not None and trial.status is not JobStatus.COMPLETED)
+        self.stop.setVisible(trial is not None and trial.tuning_job is not None and not trial.status.is_final)
+        self.note.setVisible(trial is not None and trial.tuning_job is not None)
+        self.note.show_note(trial.name if trial is not None else "", trial.note if trial is not None else "")
+        self.deploy.setVisible(trial is not None and trial.artifact is not None)
+        if trial is not None:
+            self.pill.set_status(trial.status, "" if trial.status.is_final else trial.secondary_status)
+            self.predict.setVisible(trial.artifact is not None or not trial.status.is_final)
+            self.predict.setEnabled(trial.artifact is not None)
+            self.predict.setToolTip("" if trial.artifact else "There is no model yet.")
+            self._fill(trial)
+
+    def _fill(self, trial: TrainingJob) -> None:
+        rows = [(name, formatting.parameter(trial.hyperparameters[name])) for name in self._ordered(trial)]
+        rows += [(name, formatting.number(value)) for name, value in trial.metrics.items() if "batch" not in name]
+        while self._form.rowCount() > len(rows):
+            self._form.removeRow(self._form.rowCount() - 1)
+        for at, (name, value) in enumerate(rows):
+            if at >= self._form.rowCount():
+                self._form.addRow(ElidedLabel("", "muted"), ElidedLabel("", "figures"))
+            for role, text in ((QFormLayout.ItemRole.LabelRole, name), (QFormLayout.ItemRole.FieldRole, value)):
+                item = self._form.itemAt(at, role)
+                shown = item.widget() if item is not None else None
+                if isinstance(shown, ElidedLabel):
+                    shown.setText(text)
+
+    def _ordered(self, trial: TrainingJob) -> list[str]:
+        first = [name for name in self._searched if name in trial.hyperparameters]
+        return first + sorted(name for name in trial.hyperparameters if name not in first)
+
+    def _copy(self) -> None:
+        if self._trial is not None:
+            pairs = (f"{name}={self._trial.hyperparameters[name]}" for name in self._ordered(self._trial))
+            QGuiApplication.clipboard().setText("\n".join(pairs))
+
+    def _tell(self, signal: SignalInstance) -> None:
+        if self._trial is not None:
+            signal.emit(self._trial.name)

@@ -1,0 +1,198 @@
+"""How a trial's model does on valid and test: accuracy, per class, and the confusion matrix as a heat table."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QButtonGroup,
+    QHBoxLayout,
+    QHeaderView,
+    QListWidget,
+    QListWidgetItem,
+    QSplitter,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.errors import UserFacingError
+from core.predict.evaluate import Evaluation
+from core.predict.records import percent
+from core.progress import CancelToken, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+from gui.jobs.confusion_delegate import ConfusionDelegate
+from gui.jobs.confusion_model import ConfusionModel
+from gui.shared import formatting
+from gui.shared.basics import button, label
+from gui.shared.feedback import ProgressRow
+
+_SPLITS = ("valid", "test")
+
+
+class EvaluationView(QWidget):
+    """Evaluation of one training job; asks for it only while it can be seen.
+
+    Signals:
+        pictures_asked(list[str]): a picture of a cell was activated; paths relative to the dataset's folder.
+    """
+
+    pictures_asked = Signal(list)
+
+    def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
+        super().__init__()
+        self._workbench, self._bridge = workbench, bridge
+        self._job, self._ready = "", False
+        self._asking: Handle | None = None
+        self._shown: tuple[str, str] = ("", "")
+        self._evaluation: Evaluation | None = None
+        self._model = ConfusionModel(self)
+        self._make_top()
+        self._make_body()
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(6)
+        box.addLayout(self._top)
+        box.addWidget(self.progress)
+        box.addWidget(self.message)
+        box.addWidget(self._split, 1)
+        self._show_message("No model to evaluate yet.")
+
+    def _make_top(self) -> None:
+        self._top = QHBoxLayout()
+        self._top.setSpacing(8)
+        self._buttons = QButtonGroup(self)
+        for split in _SPLITS:
+            choice = button(split.capitalize(), kind="ghost", tip=f"The {split} pictures")
+            choice.setCheckable(True)
+            choice.setChecked(split == "test")
+            self._buttons.addButton(choice, _SPLITS.index(split))
+            self._top.addWidget(choice)
+        self._buttons.idClicked.connect(lambda _: self._ask())
+        self.summary = label("", "strong")
+        self._top.addWidget(self.summary)
+        self._top.addStretch(1)
+        self.progress = ProgressRow()
+        self.progress.cancelled.connect(self._on_cancel)
+        self.message = label("", "muted", wrap=True)
+
+    def _make_body(self) -> None:
+        self.table = QTableView()
+        self.table.setModel(self._model)
+        self.table.setItemDelegate(ConfusionDelegate(self.table))
+        self.table.setAccessibleName("Confusion matrix: rows are the true classes, columns the predicted ones")
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        self.table.horizontalHeader().setDefaultSectionSize(62)
+        self.table.verticalHeader().setDefaultSectionSize(26)
+        self.table.verticalHeader().setMaximumWidth(120)
+        self.table.setShowGrid(False)
+        for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
+            header.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.table.selectionModel().currentChanged.connect(self._on_cell)
+        self.pictures = QListWidget()
+        self.pictures.setAccessibleName("Pictures of the chosen cell")
+        self.pictures.itemActivated.connect(lambda item: self.pictures_asked.emit([item.text()]))
+        self._cell = label("", "caption", wrap=True)
+        self._right = QWidget()
+        self._right.hide()
+        column = QVBoxLayout(self._right)
+        column.setContentsMargins(8, 0, 0, 0)
+        column.addWidget(self._cell)
+        column.addWidget(self.pictures, 1)
+        self._split = QSplitter(Qt.Orientation.Horizontal)
+        self._split.setChildrenCollapsible(False)
+        self._split.addWidget(self.table)
+        self._split.addWidget(self._right)
+        self._split.setStretchFactor(0, 1)
+        self._split.setSizes([420, 170])
+
+    # What is shown ---------------------------------------------------------------------------------------------
+
+    def show_job(self, job: str, ready: bool) -> None:
+        """Show the evaluation of a training job; `ready` once it has a model."""
+        if (job, ready) == (self._job, self._ready):
+            return
+        self._job, self._ready = job, ready
+        self._shown = ("", "")
+        if self.isVisible():
+            self._ask()
+
+    def showEvent(self, event) -> None:  # type: ignore[no-untyped-def]
+        """Ask now that somebody looks."""
+        super().showEvent(event)
+        self._ask()
+
+    def _wanted(self) -> tuple[str, str]:
+        return self._job, _SPLITS[max(0, self._buttons.checkedId())]
+
+    def _ask(self) -> None:
+        if self._shown == self._wanted():
+            return
+        self._cancel()
+        if not self._job or not self._ready:
+            self._show_message("There is no model to evaluate yet. It comes when the trial has finished.")
+            return
+        self._shown = job, split = self._wanted()
+        workbench = self._workbench
+
+        def work(report: Report, cancel: CancelToken) -> Evaluation:
+            return workbench.evaluation(job, split, report, cancel)
+
+        self.message.hide()
+        self.progress.start(f"Evaluating on {split}")
+        self._asking = self._bridge.run(work, self._on_done, self._on_error, self.progress.update_progress)
+
+    def _cancel(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+        self.progress.finish()
+
+    def _on_cancel(self) -> None:
+        self._cancel()
+        self._show_message("The evaluation was cancelled. Choose a split to start it again.")
+        self._shown = ("", "")
+
+    def _on_error(self, error: UserFacingError) -> None:
+        self._asking = None
+        self.progress.finish()
+        self._show_message(str(error))
+
+    def _show_message(self, text: str) -> None:
+        self.summary.setText("")
+        self.message.setText(text)
+        self.message.show()
+        self._split.hide()
+
+    def _on_done(self, evaluation: Evaluation) -> None:
+        self._asking = None
+        self.progress.finish()
+        self.message.hide()
+        self._split.show()
+        self._evaluation = evaluation
+        loss = f", loss {formatting.number(evaluation.loss)}" if evaluation.loss is not None else ""
+        count = formatting.counted(evaluation.count, "picture")
+        self.summary.setText(f"Accuracy {percent(evaluation.accuracy)} on {count}{loss}")
+        self.summary.setToolTip("Choose a cell of the table to see its pictures.")
+        self._model.set_evaluation(evaluation)
+        self.pictures.clear()
+        self._right.hide()
+
+    def _on_cell(self, current: QModelIndex) -> None:
+        if self._evaluation is None or not current.isValid():
+            return
+        classes = self._evaluation.classes
+        if current.row() >= len(classes) or current.column() >= len(classes):
+            return
+        label_, predicted = classes[current.row()], classes[current.column()]
+        pictures = self._evaluation.confused(label_, predicted)
+        self._right.show()
+        what = "recognised" if label_ == predicted else f"taken for {predicted}"
+        self._cell.setText(f"{formatting.counted(self._model.count(current), 'picture')} of {label_}, {what}")
+        self.pictures.clear()
+        for picture in sorted(pictures, key=lambda item: -item.probability):
+            item = QListWidgetItem(picture.path)
+            item.setToolTip(f"{picture.path}: {predicted} with {percent(picture.probability)}")
+            self.pictures.addItem(item)

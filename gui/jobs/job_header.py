@@ -1,0 +1,147 @@
+"""The head of a job's page: name, status, progress, time left, and what can be done with the job."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QProgressBar, QToolButton, QVBoxLayout, QWidget
+
+from core.jobs.records import Job, TuningJob
+from core.jobs.status import JobStatus
+from gui.jobs.job_list import progress_of
+from gui.jobs.jobs_model import trials_done
+from gui.jobs.note_field import NoteField
+from gui.shared import formatting
+from gui.shared.basics import ElidedLabel, button, icon_button, label, row
+from gui.shared.icons import icon
+from gui.shared.pill import StatusPill
+
+
+class JobHeader(QWidget):
+    """Everything about a job that fits two lines.
+
+    Signals:
+        stop_asked(), resume_asked(), delete_asked(): the buttons.
+        again_asked(): take the job's settings to the Tuning tab.
+        command_asked(): copy the job as a command line.
+        note_changed(str, str): a job's name and the note that was typed.
+    """
+
+    stop_asked = Signal()
+    resume_asked = Signal()
+    delete_asked = Signal()
+    again_asked = Signal()
+    command_asked = Signal()
+    note_changed = Signal(str, str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = ElidedLabel("", "title")
+        self.pill = StatusPill(JobStatus.IN_PROGRESS)
+        self.stop = button("Stop", icon_name="stop", tip="Finished trials and their models stay")
+        self.resume = button("Resume", icon_name="play", tip="Go on with the trials that are left")
+        self.delete = button("Delete", icon_name="trash", tip="Remove the job and its files (Del)")
+        self.more = self._menu()
+        self.stop.clicked.connect(self.stop_asked)
+        self.resume.clicked.connect(self.resume_asked)
+        self.delete.clicked.connect(self.delete_asked)
+        self._bar = QProgressBar()
+        self._bar.setRange(0, 1000)
+        self._bar.setTextVisible(False)
+        self._bar.setProperty("tone", "running")
+        self._bar.setAccessibleName("Progress of the job")
+        self._left = label("", "figures")
+        self._left.setProperty("role", "muted")
+        self._left.setMinimumWidth(self._left.fontMetrics().horizontalAdvance("88 min 88 s left "))  # nothing jumps
+        self._left.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        top = QHBoxLayout()
+        top.setSpacing(10)
+        top.addWidget(self.name, 0)
+        top.addWidget(self.pill)
+        top.addStretch(1)
+        for widget in (self.stop, self.resume, self.delete, self.more):
+            top.addWidget(widget)
+        self._progress = QWidget()
+        below = QHBoxLayout(self._progress)
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(10)
+        below.addWidget(self._bar, 1)
+        below.addWidget(self._left)
+        self.note = NoteField("job")
+        self.note.note_changed.connect(self.note_changed)
+        self.facts = ElidedLabel("", "caption", Qt.TextElideMode.ElideRight)
+        self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(6)
+        box.addLayout(top)
+        box.addLayout(row(self.note, self.facts, spacing=10))
+        box.addWidget(self._progress)
+
+    def _menu(self) -> QToolButton:
+        more = icon_button("more", "More actions")
+        menu = QMenu(more)
+        menu.addAction(icon("tuning"), "Use these settings in Tuning", self.again_asked.emit)
+        menu.addAction(icon("terminal"), "Copy as command line", self.command_asked.emit)
+        more.setMenu(menu)
+        more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        more.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        return more
+
+    def show_job(self, job: Job, resumes: bool) -> None:
+        """Show a job as it is now."""
+        if self.name.text() != job.name:
+            self.name.setText(job.name)
+        self.pill.set_status(job.status, "" if job.status.is_final else _spaced(job.secondary_status))
+        running = not job.status.is_final
+        self.stop.setVisible(running)
+        self.stop.setEnabled(job.status is JobStatus.IN_PROGRESS)
+        self.resume.setVisible(resumes and can_resume(job))
+        self.delete.setVisible(not running)
+        self._progress.setVisible(running)
+        done = progress_of(job)
+        self._bar.setRange(0, 1000 if done is not None else 0)
+        if done is not None:
+            self._bar.setValue(round(1000 * done))
+        self._left.setText(_time_left(job))
+        self.note.show_note(job.name, job.note)
+        facts = facts_of(job)
+        if self.facts.text() != facts:
+            self.facts.setText(facts)
+
+
+def facts_of(job: Job) -> str:
+    """When a job was made, of which data, by which code."""
+    facts = [formatting.moment(job.created)]
+    facts += [f"dataset {job.dataset_version[:8]}"] if job.dataset_version else []
+    facts += [f"code {job.code_version}"] if job.code_version else []
+    return " · ".join(facts)
+
+
+def can_resume(job: Job) -> bool:
+    """Whether a tuning job ended before all its trials were done."""
+    ended_early = job.status in (JobStatus.STOPPED, JobStatus.FAILED)
+    return isinstance(job, TuningJob) and ended_early and trials_done(job) < job.max_jobs
+
+
+def elapsed(job: Job, now: float | None = None) -> float | None:
+    """Seconds since a job started, until it ended."""
+    if job.started is None:
+        return None
+    return (job.ended if job.ended is not None else now if now is not None else time.time()) - job.started
+
+
+def _time_left(job: Job) -> str:
+    done, so_far = progress_of(job), elapsed(job)
+    if job.status is JobStatus.STOPPING:
+        return "Stopping"
+    if not done or so_far is None or done < 0.02:
+        return "Starting"
+    return f"{formatting.duration(so_far * (1 - done) / done)} left"
+
+
+def _spaced(word: str) -> str:
+    """ "PreparingFeatures" as "Preparing features"."""
+    text = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in word).strip()
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,217 @@
+"""The list of jobs at the left of the Jobs tab, with its filter."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLineEdit,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.jobs.records import Job, TuningJob
+from core.jobs.status import JobStatus
+from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel, objective_of, trials_done
+from gui.shared import formatting
+from gui.shared.icons import icon, paint_icon
+from gui.shared.pill import status_look
+from gui.shared.theme import RADIUS, font, tokens
+
+_FILTERS: tuple[tuple[str, frozenset[JobStatus]], ...] = (
+    ("All", frozenset()),
+    ("Running", frozenset({JobStatus.IN_PROGRESS, JobStatus.STOPPING})),
+    ("Completed", frozenset({JobStatus.COMPLETED})),
+    ("Failed", frozenset({JobStatus.FAILED})),
+    ("Stopped", frozenset({JobStatus.STOPPED})),
+)
+_ROW_HEIGHT = 56
+_INSET = 10
+
+
+class JobDelegate(QStyledItemDelegate):
+    """Paints a job: status icon, name, what it is and how far, best objective, progress."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        """Two lines and a bar."""
+        return QSize(200, _ROW_HEIGHT)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Paint one row."""
+        job: Job | None = index.data(JobRole.JOB)
+        if job is None:
+            return
+        rect: QRect = option.rect
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_ground(painter, rect, option)
+        look, colours = status_look(job.status), tokens()
+        paint_icon(painter, QRectF(rect.left() + _INSET, rect.top() + 10, 18, 18), look.icon, _colour(look.colour))
+        left, right = rect.left() + _INSET + 28, rect.right() - _INSET
+        painter.setPen(QColor(colours.text))
+        issues = 24 if index.data(JobRole.ISSUES) else 0
+        if issues:
+            paint_icon(painter, QRectF(right - 16, rect.top() + 10, 16, 16), "warning", _colour("warning"))
+        painter.setFont(font("strong"))
+        room = QRect(left, rect.top() + 8, right - issues - left, 20)
+        name = painter.fontMetrics().elidedText(job.name, Qt.TextElideMode.ElideMiddle, room.width())
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, name)
+        best = objective_of(job)
+        value = formatting.number(best) if best is not None else ""
+        painter.setFont(font("figures"))
+        width = painter.fontMetrics().horizontalAdvance(value)
+        painter.drawText(QRect(right - width, rect.top() + 27, width, 18), Qt.AlignmentFlag.AlignVCenter, value)
+        painter.setFont(font("caption"))
+        painter.setPen(QColor(colours.muted))
+        below = QRect(left, rect.top() + 28, right - width - 8 - left, 16)
+        text = painter.fontMetrics().elidedText(_caption(job), Qt.TextElideMode.ElideRight, below.width())
+        painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, text)
+        if not job.status.is_final:
+            self._paint_bar(painter, QRectF(left, rect.bottom() - 8, right - left, 3), job)
+        painter.restore()
+
+    def _paint_ground(self, painter: QPainter, rect: QRect, option: QStyleOptionViewItem) -> None:
+        state: QStyle.StateFlag = option.state
+        colours = tokens()
+        ground = ""
+        if state & QStyle.StateFlag.State_Selected:
+            ground = colours.selection
+        elif state & QStyle.StateFlag.State_MouseOver:
+            ground = colours.hover
+        painter.setPen(Qt.PenStyle.NoPen)
+        inner = QRectF(rect).adjusted(2, 1, -2, -1)
+        if ground:
+            painter.setBrush(QColor(ground))
+            painter.drawRoundedRect(inner, RADIUS - 2, RADIUS - 2)
+        if state & QStyle.StateFlag.State_HasFocus and state & QStyle.StateFlag.State_Selected:
+            painter.setPen(QColor(colours.accent))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(inner, RADIUS - 2, RADIUS - 2)
+
+    def _paint_bar(self, painter: QPainter, rect: QRectF, job: Job) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(tokens().line))
+        painter.drawRoundedRect(rect, 1.5, 1.5)
+        done = progress_of(job)
+        if done:
+            painter.setBrush(QColor(tokens().running))
+            painter.drawRoundedRect(QRectF(rect.left(), rect.top(), rect.width() * done, rect.height()), 1.5, 1.5)
+
+
+class JobList(QWidget):
+    """Filter and list.
+
+    Signals:
+        chosen(str): the job that is selected now, "" for none.
+        delete_asked(str): the Delete key was pressed on a job.
+    """
+
+    chosen = Signal(str)
+    delete_asked = Signal(str)
+
+    def __init__(self, model: JobsModel) -> None:
+        super().__init__()
+        self._model = model
+        self._proxy = JobsFilter(self)
+        self._proxy.setSourceModel(model)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Filter jobs")
+        self.search.setAccessibleName("Filter jobs by name")
+        self.search.setClearButtonEnabled(True)
+        self.search.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.status = QComboBox()
+        self.status.setAccessibleName("Filter jobs by status")
+        for text, statuses in _FILTERS:
+            self.status.addItem(text, statuses)
+        self.search.textChanged.connect(self._on_filter)
+        self.status.currentIndexChanged.connect(self._on_filter)
+        self.view = _View()
+        self.view.setModel(self._proxy)
+        self.view.selectionModel().currentChanged.connect(self._on_current)
+        self.view.delete_pressed.connect(lambda: self.delete_asked.emit(self.current()))
+        top = QHBoxLayout()
+        top.setSpacing(6)
+        top.addWidget(self.search, 1)
+        top.addWidget(self.status)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(8)
+        box.addLayout(top)
+        box.addWidget(self.view, 1)
+
+    def current(self) -> str:
+        """The selected job's name, "" for none."""
+        index = self.view.currentIndex()
+        return str(index.data()) if index.isValid() else ""
+
+    def choose(self, name: str) -> bool:
+        """Select a job, lifting the filter if it hides it; returns whether there is one of that name."""
+        row = self._model.row_of(name)
+        if row < 0:
+            return False
+        if not self._proxy.mapFromSource(self._model.index(row)).isValid():
+            self.search.clear()
+            self.status.setCurrentIndex(0)
+        index = self._proxy.mapFromSource(self._model.index(row))
+        self.view.setCurrentIndex(index)
+        self.view.scrollTo(index)
+        return True
+
+    def choose_first(self) -> None:
+        """Select the newest job shown."""
+        if self._proxy.rowCount():
+            self.view.setCurrentIndex(self._proxy.index(0, 0))
+
+    def _on_filter(self) -> None:
+        self._proxy.set_filter(self.search.text(), self.status.currentData() or frozenset())
+
+    def _on_current(self, current: QModelIndex) -> None:
+        self.chosen.emit(str(current.data()) if current.isValid() else "")
+
+
+class _View(QListView):
+    delete_pressed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setItemDelegate(JobDelegate(self))
+        self.setUniformItemSizes(True)
+        self.setMouseTracking(True)
+        self.setAccessibleName("Jobs")
+        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def keyPressEvent(self, event) -> None:  # type: ignore[no-untyped-def]
+        """Delete asks to delete the job."""
+        if event.key() == Qt.Key.Key_Delete and self.currentIndex().isValid():
+            self.delete_pressed.emit()
+            return
+        super().keyPressEvent(event)
+
+
+def progress_of(job: Job) -> float | None:
+    """How far a job is, 0…1: what the engine says, else the share of trials that have ended."""
+    if job.progress is not None:
+        return min(1.0, max(0.0, job.progress))
+    if isinstance(job, TuningJob) and job.max_jobs:
+        return min(1.0, trials_done(job) / job.max_jobs)
+    return None
+
+
+def _caption(job: Job) -> str:
+    what = job.status.value if job.status.is_final else job.secondary_status or status_look(job.status).word
+    if isinstance(job, TuningJob):
+        return f"{trials_done(job):,} of {formatting.counted(job.max_jobs, 'trial')} · {what}"
+    return f"Training job · {what}"
+
+
+def _colour(role: str) -> QColor:
+    return QColor(getattr(tokens(), role))

@@ -1,0 +1,109 @@
+"""The large area of a job's page: curves, the search as a whole, the evaluation; one selection for all."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
+
+from core.jobs.records import TuningJob
+from core.jobs.specs import TuningSpec
+from core.workbench import Workbench
+from gui.bridge import Bridge
+from gui.jobs.evaluation_card import EvaluationView
+from gui.jobs.job_watch import JobWatch
+from gui.jobs.search_plots import HistoryPlot, ParallelPlot, SlicePlot
+from gui.jobs.trial_plot import TrialPlot
+
+_TITLES = ("Curves", "Objective over trials", "Parallel coordinates", "Slices", "Evaluation")
+
+
+class JobViews(QWidget):
+    """Importing this module imports pyqtgraph: build it when a job is first shown.
+
+    Signals:
+        hovered(str): the trial under the pointer, "" for none.
+        chosen(str): a trial was clicked, "" for the empty plane.
+        pictures_asked(list[str]): pictures of the evaluation, to be looked at.
+    """
+
+    hovered = Signal(str)
+    chosen = Signal(str)
+    pictures_asked = Signal(list)
+
+    def __init__(self, workbench: Workbench, bridge: Bridge, watch: JobWatch) -> None:
+        super().__init__()
+        self._watch = watch
+        self.curves = TrialPlot()
+        self.history, self.parallel, self.slices = HistoryPlot(), ParallelPlot(), SlicePlot()
+        self.evaluation = EvaluationView(workbench, bridge)
+        self.evaluation.pictures_asked.connect(self.pictures_asked)
+        self._searches = (self.history, self.parallel, self.slices)
+        self.tabs = QTabBar()
+        self.tabs.setAccessibleName("Views of the job")
+        self.tabs.setExpanding(False)
+        self._pages = QStackedWidget()
+        for title, page in zip(_TITLES, (self.curves, *self._searches, self.evaluation), strict=True):
+            self.tabs.addTab(title)
+            self._pages.addWidget(page)
+        self.tabs.currentChanged.connect(self._pages.setCurrentIndex)
+        for plot in (self.curves, *self._searches):
+            plot.hovered.connect(self._on_hovered)
+            plot.chosen.connect(self.chosen)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(6)
+        box.addWidget(self.tabs)
+        box.addWidget(self._pages, 1)
+
+    def show_job(self) -> None:
+        """Start over for the job that the watch follows now."""
+        job, spec = self._watch.job, self._watch.spec
+        if job is None or spec is None:
+            return
+        tuning = isinstance(job, TuningJob)
+        metric, maximize, parameters = objective_and_parameters(self._watch)
+        self.curves.set_job(metric)
+        for plot in self._searches:
+            plot.set_job(metric, maximize, parameters)
+        for at in (1, 2, 3):
+            self.tabs.setTabVisible(at, tuning)
+        if not tuning and self.tabs.currentIndex() in (1, 2, 3):
+            self.tabs.setCurrentIndex(0)
+        self.show_curves()
+        self.show_trials()
+
+    def show_curves(self) -> None:
+        """There are new metric values."""
+        names = [trial.name for trial in self._watch.trials]
+        job = self._watch.job
+        self.curves.set_curves(self._watch.curves, names, self._watch.best, job is not None and job.status.is_final)
+
+    def show_trials(self) -> None:
+        """Trials changed."""
+        trials, best = self._watch.trials, self._watch.best
+        for plot in self._searches:
+            plot.set_trials(trials, best)
+        self.show_curves()
+
+    def highlight(self, name: str) -> None:
+        """Light a trial up in every view."""
+        for plot in (self.curves, *self._searches):
+            plot.highlight(name)
+
+    def select(self, name: str) -> None:
+        """Select a trial in every view."""
+        for plot in (self.curves, *self._searches):
+            plot.select(name)
+
+    def _on_hovered(self, name: str) -> None:
+        self.highlight(name)
+        self.hovered.emit(name)
+
+
+def objective_and_parameters(watch: JobWatch) -> tuple[str, bool, tuple[str, ...]]:
+    """The objective metric, whether it is maximized, and the searched hyperparameters of the job being watched."""
+    spec = watch.spec
+    if spec is None:
+        return "Objective", False, ()
+    training, ranges = (spec.training, spec.ranges) if isinstance(spec, TuningSpec) else (spec, ())
+    return training.objective.metric, training.objective.maximize, tuple(item.name for item in ranges)

@@ -1,0 +1,146 @@
+"""The list of jobs as an item model, and the filter over it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
+
+from core.jobs.records import Job, TuningJob
+from core.jobs.status import JobStatus
+from gui.shared import formatting
+
+_Index = QModelIndex | QPersistentModelIndex
+_ROOT = QModelIndex()
+
+
+class JobRole(IntEnum):
+    """What `JobsModel.data` answers besides the standard roles."""
+
+    JOB = Qt.ItemDataRole.UserRole + 1
+    ISSUES = Qt.ItemDataRole.UserRole + 2
+
+
+class JobsModel(QAbstractListModel):
+    """Tuning jobs and single training jobs, newest first, one row each."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._jobs: list[Job] = []
+        self._issues: dict[str, int] = {}
+
+    def rowCount(self, parent: _Index = _ROOT) -> int:
+        """The number of jobs."""
+        return 0 if parent.isValid() else len(self._jobs)
+
+    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """The name, a sentence for screen readers and tooltips, or the record itself."""
+        if not index.isValid() or index.row() >= len(self._jobs):
+            return None
+        job = self._jobs[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return job.name
+        if role == JobRole.JOB:
+            return job
+        if role == JobRole.ISSUES:
+            return self._issues.get(job.name, 0)
+        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+            return self._sentence(job)
+        return None
+
+    def _sentence(self, job: Job) -> str:
+        parts = [job.name, f"{job.kind} job", str(job.status), f"created {formatting.moment(job.created)}"]
+        best = objective_of(job)
+        if best is not None:
+            parts.append(f"best objective {formatting.number(best)}")
+        if self._issues.get(job.name):
+            parts.append(formatting.counted(self._issues[job.name], "rule issue"))
+        parts += [f"code {job.code_version}"] if job.code_version else []
+        return ", ".join(parts) + (f"\n{job.note}" if job.note else "")
+
+    def jobs(self) -> Sequence[Job]:
+        """The records shown."""
+        return tuple(self._jobs)
+
+    def row_of(self, name: str) -> int:
+        """The row of a job, -1 if it is not there."""
+        return next((row for row, job in enumerate(self._jobs) if job.name == name), -1)
+
+    def set_issues(self, name: str, count: int) -> None:
+        """Remember how many Debugger rules found an issue in a job or its trials."""
+        if self._issues.get(name, 0) != count:
+            self._issues[name] = count
+            row = self.row_of(name)
+            if row >= 0:
+                self._tell_changed(row, row)
+
+    def set_jobs(self, jobs: Sequence[Job]) -> None:
+        """Show these jobs, telling views only what changed, so that selection and scrolling stay."""
+        wanted = {job.name for job in jobs}
+        for row in range(len(self._jobs) - 1, -1, -1):
+            if self._jobs[row].name not in wanted:
+                self.beginRemoveRows(QModelIndex(), row, row)
+                del self._jobs[row]
+                self.endRemoveRows()
+        present = {job.name for job in self._jobs}
+        if [job.name for job in jobs if job.name in present] != [job.name for job in self._jobs]:
+            self.beginResetModel()
+            self._jobs = list(jobs)
+            self.endResetModel()
+            return
+        self._insert_missing(jobs, present)
+        self._replace_changed(jobs)
+
+    def _insert_missing(self, jobs: Sequence[Job], present: set[str]) -> None:
+        row = 0
+        while row < len(jobs):
+            end = row
+            while end < len(jobs) and jobs[end].name not in present:
+                end += 1
+            if end > row:
+                self.beginInsertRows(QModelIndex(), row, end - 1)
+                self._jobs[row:row] = jobs[row:end]
+                self.endInsertRows()
+            row = end + 1
+
+    def _replace_changed(self, jobs: Sequence[Job]) -> None:
+        changed = [row for row, job in enumerate(jobs) if self._jobs[row] != job]
+        for row in changed:
+            self._jobs[row] = jobs[row]
+        if changed:
+            self._tell_changed(changed[0], changed[-1])
+
+    def _tell_changed(self, first: int, last: int) -> None:
+        self.dataChanged.emit(self.index(first), self.index(last))
+
+
+class JobsFilter(QSortFilterProxyModel):
+    """Shows the jobs whose name holds a text, or that are in one of some statuses."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._text = ""
+        self._statuses: frozenset[JobStatus] = frozenset()
+
+    def set_filter(self, text: str, statuses: frozenset[JobStatus] = frozenset()) -> None:
+        """Show jobs whose name holds `text` (any case) and whose status is among `statuses` (empty: any)."""
+        self.beginFilterChange()
+        self._text, self._statuses = text.casefold().strip(), statuses
+        self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
+
+    def filterAcceptsRow(self, source_row: int, source_parent: _Index) -> bool:
+        """Whether a row is shown."""
+        job: Job = self.sourceModel().index(source_row, 0, source_parent).data(JobRole.JOB)
+        return self._text in job.name.casefold() and (not self._statuses or job.status in self._statuses)
+
+
+def objective_of(job: Job) -> float | None:
+    """The objective a job is judged by: its best trial's, or its own."""
+    return job.best_objective if isinstance(job, TuningJob) else job.objective
+
+
+def trials_done(job: TuningJob) -> int:
+    """How many trials have ended."""
+    return sum(count for status, count in job.counts.items() if status.is_final)

@@ -1,0 +1,323 @@
+"""The Jobs tab: the list at the left, the chosen job at the right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from core.errors import UserFacingError
+from core.jobs.footprint import Footprint
+from core.jobs.records import Event, Job, RuleOutcome
+from core.jobs.status import RuleStatus
+from core.progress import CancelToken, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge
+from gui.feed import JobsFeed
+from gui.jobs.command_line import command_line
+from gui.jobs.delete_dialog import DeleteDialog
+from gui.jobs.job_list import JobList
+from gui.jobs.job_watch import JobWatch
+from gui.jobs.jobs_model import JobsModel
+from gui.shared.card import Card, PageHeader, page_layout
+from gui.shared.feedback import EmptyState
+from gui.shared.theme import GRID
+from gui.shared.toast import Toasts
+
+if TYPE_CHECKING:
+    from gui.jobs.job_detail import JobDetail
+
+SLOW_MS = 300
+"""A job that takes longer to load is said to be loading."""
+CHOOSE = "Choose a job to see how it does."
+_TRIAL = re.compile(r"-\d{3,}-[0-9a-f]{8}$")
+
+
+class JobsTab(QWidget):
+    """Tuning jobs and training jobs, live.
+
+    Signals:
+        use_model_asked(str): use this training job's model for predictions.
+        train_again_asked(str): take the settings of this job or trial to the Tuning tab.
+        tuning_asked(): there is no job yet, and the user wants to start one.
+        pictures_asked(list[str]): look at these files.
+        deploy_asked(str): serve this training job's model on an endpoint.
+    """
+
+    use_model_asked = Signal(str)
+    train_again_asked = Signal(str)
+    tuning_asked = Signal()
+    pictures_asked = Signal(list)
+    deploy_asked = Signal(str)
+
+    def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
+        super().__init__()
+        self._workbench, self._bridge, self._feed = workbench, bridge, feed
+        self.model = JobsModel(self)
+        self.watch = JobWatch(workbench, bridge, feed, self)
+        self.list = JobList(self.model)
+        self.detail: JobDetail | None = None
+        self._toasts = Toasts(self, 16)
+        # Deleted jobs by name and time of creation, until the feed's list no longer has them.
+        self._gone: dict[str, float] = {}
+        self._issues: dict[str, dict[tuple[str, str], RuleStatus]] = {}
+        self._wanted = ""
+        self._lay_out()
+        self._slow = QTimer(self)
+        self._slow.setSingleShot(True)
+        self._slow.setInterval(SLOW_MS)
+        self._slow.timeout.connect(lambda: self._show_message(f"Loading {self.watch.name}…"))
+        self.watch.loaded.connect(self._slow.stop)
+        self.watch.history_loaded.connect(self._on_history)
+        self.watch.failed.connect(self._on_watch_failed)
+        self.list.chosen.connect(self._on_chosen)
+        self.list.delete_asked.connect(self.delete)
+        feed.jobs_changed.connect(self.show_jobs)
+        feed.events.connect(self._on_events)
+        self.show_jobs(feed.jobs)
+        self._ask_issues()
+
+    def _lay_out(self) -> None:
+        self._header = PageHeader("Jobs")
+        card = Card(padding=8)
+        card.add(self.list, 1)
+        left = QWidget()
+        left.setMinimumWidth(230)
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GRID)
+        column.addWidget(self._header)
+        column.addWidget(card, 1)
+        self._choose = EmptyState("jobs", CHOOSE)
+        self._right = QStackedWidget()
+        self._right.addWidget(self._choose)
+        self.split = QSplitter(Qt.Orientation.Horizontal)
+        self.split.setHandleWidth(12)
+        self.split.setChildrenCollapsible(False)
+        self.split.addWidget(left)
+        self.split.addWidget(self._right)
+        self.split.setStretchFactor(1, 1)
+        self.split.setSizes([270, 900])
+        self.empty = EmptyState(
+            "jobs",
+            "No job has been started yet.",
+            "Set up a search",
+            "A tuning job tries many hyperparameters and keeps the best model.",
+        )
+        self.empty.activated.connect(self.tuning_asked)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.empty)
+        self._pages.addWidget(self.split)
+        page_layout(self).addWidget(self._pages, 1)
+        self.setFocusProxy(self.list.view)
+
+    # Jobs ------------------------------------------------------------------------------------------------------
+
+    def show_jobs(self, jobs: tuple[Job, ...]) -> None:
+        """Show these jobs; those being deleted stay away."""
+        self._gone = {job.name: job.created for job in jobs if self._gone.get(job.name) == job.created}
+        shown = [job for job in jobs if job.name not in self._gone]
+        self.model.set_jobs(shown)
+        running = sum(not job.status.is_final for job in shown)
+        self._header.set_context(f"{len(shown):,} in all, {running:,} running" if shown else "")
+        self._pages.setCurrentIndex(1 if shown else 0)
+        if self._wanted and self.list.choose(self._wanted):
+            self._wanted = ""
+        elif shown and not self.list.current():
+            self.list.choose_first()
+
+    def show_job(self, name: str) -> None:
+        """Choose a job by name, now or as soon as it is heard of."""
+        self._wanted = "" if self.list.choose(name) else name
+        if self._wanted:
+            self._feed.poke()
+
+    def _on_chosen(self, name: str) -> None:
+        if name and self.detail is None:
+            self._build_detail()
+        if name and name != self.watch.name:
+            self._slow.start()
+            self.watch.watch(name)
+
+    def _show_message(self, text: str, detail: str = "") -> None:
+        self._choose.set_texts(text, detail=detail)
+        self._right.setCurrentWidget(self._choose)
+
+    def _on_history(self) -> None:
+        self._issues[self.watch.name] = self.watch.outcomes()
+        self._show_issues(self.watch.name)
+
+    def _on_watch_failed(self, error: UserFacingError) -> None:
+        self._slow.stop()
+        if self.watch.job is None:
+            self._show_message(error.what, f"{error.why} {error.fix}".strip())
+
+    def _build_detail(self) -> None:
+        # Only now, because this imports pyqtgraph.
+        from gui.jobs.job_detail import JobDetail
+
+        detail = JobDetail(self._workbench, self._bridge, self.watch)
+        detail.header.stop_asked.connect(lambda: self._stop(self.watch.name))
+        detail.header.resume_asked.connect(self._on_resume)
+        detail.header.delete_asked.connect(lambda: self.delete(self.watch.name))
+        detail.header.again_asked.connect(lambda: self.train_again_asked.emit(self.watch.name))
+        detail.header.command_asked.connect(lambda: self._copy_command(self.watch.name))
+        detail.header.note_changed.connect(self._keep_note)
+        detail.best.note_changed.connect(self._keep_note)
+        for trials in (detail.best, detail.table):
+            trials.train_asked.connect(self.train_again_asked)
+            trials.predict_asked.connect(self.use_model_asked)
+            trials.stop_asked.connect(self._stop)
+        detail.best.deploy_asked.connect(self.deploy_asked)
+        detail.table.command_asked.connect(self._copy_command)
+        detail.table.export_asked.connect(self._on_export)
+        detail.views.pictures_asked.connect(self._on_pictures)
+        detail.loaded.connect(lambda: self._right.setCurrentWidget(detail))
+        self._right.addWidget(detail)
+        self.detail = detail
+
+    # What the user does ----------------------------------------------------------------------------------------
+
+    def _act(self, action: Callable[[str], None], name: str, then: Callable[[], None] | None = None) -> None:
+        def work(report: Report, cancel: CancelToken) -> None:
+            action(name)
+
+        def done(_: None) -> None:
+            self._feed.poke()
+            if then is not None:
+                then()
+
+        self._bridge.run(work, done, self._on_error)
+
+    def _on_error(self, error: UserFacingError) -> None:
+        if self.detail is not None:
+            self.detail.error.show_error(error)
+
+    def _stop(self, name: str) -> None:
+        self._act(self._workbench.engine.stop, name)
+
+    def _on_resume(self) -> None:
+        self._act(self._workbench.engine.resume, self.watch.name, self.watch.reload)
+
+    def delete(self, name: str) -> None:
+        """Ask whether a finished job goes with its files; on a yes it does."""
+        job = next((job for job in self.model.jobs() if job.name == name), None)
+        if job is None:
+            return
+        if not job.status.is_final:
+            self._toasts.show(f"{name} is running: stop it first.", "warning")
+            return
+        dialog, workbench = DeleteDialog(self.window(), job), self._workbench
+
+        def count(report: Report, cancel: CancelToken) -> Footprint:
+            return workbench.footprint(name, cancel)
+
+        counting = self._bridge.run(count, dialog.show_footprint, lambda error: dialog.room.setText(str(error)))
+
+        def answered(answer: str) -> None:
+            counting.cancel()
+            if answer == "delete":
+                self._delete_now(job)
+
+        dialog.ask(answered)
+
+    def _delete_now(self, job: Job) -> None:
+        engine, name = self._workbench.engine, job.name
+        self._gone[name] = job.created
+        if self.watch.name == name:
+            self.watch.watch("")
+            self._show_message(CHOOSE)
+        self.show_jobs(self._feed.jobs)
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            engine.delete(name)
+
+        def done(_: None) -> None:
+            self._issues.pop(name, None)
+            self.model.set_issues(name, 0)
+            self._feed.poke()
+            self._toasts.show(f"{name} is deleted.", "info")
+
+        def failed(error: UserFacingError) -> None:
+            self._gone.pop(name, None)
+            self.show_jobs(self._feed.jobs)
+            self.list.choose(name)
+            self._toasts.show(str(error), "error")
+
+        self._bridge.run(work, done, failed)
+
+    def _copy_command(self, name: str) -> None:
+        """Put the command that asks for the same job or trial on the clipboard."""
+        engine = self._workbench.engine
+
+        def work(report: Report, cancel: CancelToken) -> str:
+            return command_line(engine.spec(name))
+
+        def done(command: str) -> None:
+            QGuiApplication.clipboard().setText(command)
+            self._toasts.show("The command is on the clipboard.", "info")
+
+        self._bridge.run(work, done, self._on_error)
+
+    def _keep_note(self, name: str, note: str) -> None:
+        self._act(lambda job: self._workbench.engine.set_note(job, note), name)
+
+    def _on_pictures(self, pictures: list[str]) -> None:
+        training = getattr(self.watch.spec, "training", self.watch.spec)
+        root = Path(getattr(training, "dataset_path", "") or ".")
+        self.pictures_asked.emit([str(root / picture) for picture in pictures])
+
+    def _on_export(self) -> None:
+        start = str(Path.home() / f"{self.watch.name}.csv")
+        path, _ = QFileDialog.getSaveFileName(self, "Save trials", start, "CSV (*.csv)")
+        if path:
+            self.export_csv(Path(path))
+
+    def export_csv(self, path: Path) -> None:
+        """Write the trials as shown."""
+        assert self.detail is not None
+        text = self.detail.trials.to_csv()
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            try:
+                path.write_text(text, encoding="utf-8", newline="")
+            except OSError as error:
+                raise UserFacingError(
+                    "The trials could not be saved.", f"{error.strerror} ({path}).", "Choose another place."
+                ) from error
+
+        self._bridge.run(work, lambda _: self._toasts.show(f"Saved {path.name}.", "Completed"), self._on_error)
+
+    # Rules -----------------------------------------------------------------------------------------------------
+
+    def _ask_issues(self) -> None:
+        """What rules found before the window was there, in all jobs."""
+        store = self._workbench.store
+
+        def work(report: Report, cancel: CancelToken) -> list[tuple[str, str]]:
+            return store.issues()
+
+        self._bridge.run(work, self._on_issues, self._feed.trouble.emit)
+
+    def _on_issues(self, issues: list[tuple[str, str]]) -> None:
+        jobs = {_TRIAL.sub("", training): None for training, _ in issues}
+        for training, rule in issues:  # what was heard meanwhile is newer
+            self._issues.setdefault(_TRIAL.sub("", training), {}).setdefault((training, rule), RuleStatus.ISSUES_FOUND)
+        for job in jobs:
+            self._show_issues(job)
+
+    def _on_events(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            if isinstance(event, RuleOutcome):
+                job = _TRIAL.sub("", event.job)
+                self._issues.setdefault(job, {})[event.job, event.rule] = event.status
+                self._show_issues(job)
+
+    def _show_issues(self, job: str) -> None:
+        statuses = self._issues.get(job, {}).values()
+        self.model.set_issues(job, sum(status is RuleStatus.ISSUES_FOUND for status in statuses))

@@ -1,0 +1,319 @@
+"""The trials of a tuning job as a table model that sorts and filters by itself, fast enough for thousands."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QFont
+
+from core.jobs.records import TrainingJob
+from core.jobs.status import JobStatus
+from gui.shared import formatting
+
+_Index = QModelIndex | QPersistentModelIndex
+_ROOT = QModelIndex()
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+class TrialColumn(IntEnum):
+    """The columns before those of the hyperparameters."""
+
+    NUMBER = 0
+    STATUS = 1
+    OBJECTIVE = 2
+    DURATION = 3
+
+
+class TrialRole(IntEnum):
+    """What `TrialsModel.data` answers besides the standard roles."""
+
+    TRIAL = Qt.ItemDataRole.UserRole + 1
+    IS_BEST = Qt.ItemDataRole.UserRole + 2
+    ISSUES = Qt.ItemDataRole.UserRole + 3
+
+
+class TrialsModel(QAbstractTableModel):
+    """Trials as rows; number, status, objective, duration and the searched hyperparameters as columns.
+
+    Sorting and filtering happen in the model: a proxy would ask Python for every comparison.
+    """
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._trials: list[TrainingJob] = []
+        self._position: dict[str, int] = {}
+        self._order: list[int] = []
+        self._parameters: tuple[str, ...] = ()
+        self._objective_metric, self._maximize = "Objective", False
+        self._best: str | None = None
+        self._issues: dict[str, int] = {}
+        self._filter = ""
+        self._sort_column, self._descending = int(TrialColumn.NUMBER), False
+
+    # Content ---------------------------------------------------------------------------------------------------
+
+    def set_frame(self, objective_metric: str, maximize: bool, parameters: Sequence[str]) -> None:
+        """Start over for a tuning job: no trials yet, and these hyperparameters as columns."""
+        self.beginResetModel()
+        self._trials, self._position, self._order = [], {}, []
+        self._objective_metric, self._maximize = objective_metric, maximize
+        self._parameters, self._best, self._issues = tuple(parameters), None, {}
+        if self._sort_column >= self.columnCount():
+            self._sort_column, self._descending = int(TrialColumn.NUMBER), False
+        self.endResetModel()
+
+    def update_trials(self, trials: Sequence[TrainingJob], best: str | None = None) -> None:
+        """Take over new and changed trials, in the order they were started, and which one is best."""
+        changed, added = [], []
+        for trial in trials:
+            at = self._position.get(trial.name)
+            if at is None:
+                added.append(trial)
+            elif self._trials[at] != trial:
+                self._trials[at] = trial
+                changed.append(at)
+        for name in {self._best, best} if best != self._best else ():
+            if name in self._position:
+                changed.append(self._position[name])
+        self._best = best
+        self._append(added)
+        if changed:
+            self._tell_changed(changed)
+
+    def _append(self, added: Sequence[TrainingJob]) -> None:
+        start = len(self._trials)
+        for offset, trial in enumerate(added):
+            self._position[trial.name] = start + offset
+        self._trials.extend(added)
+        visible = [at for at in range(start, len(self._trials)) if self._matches(at)]
+        if visible:
+            self.beginInsertRows(QModelIndex(), len(self._order), len(self._order) + len(visible) - 1)
+            self._order.extend(visible)
+            self.endInsertRows()
+            if self._sort_column != TrialColumn.NUMBER or self._descending:
+                self._rearrange()
+
+    def _tell_changed(self, positions: Sequence[int]) -> None:
+        shown = set(self._order)
+        if self._filter and any(self._matches(at) != (at in shown) for at in positions):
+            self.set_filter(self._filter)
+            return
+        if self._sort_column != TrialColumn.NUMBER:
+            self._rearrange()
+        wanted = set(positions)
+        rows = [row for row, at in enumerate(self._order) if at in wanted]
+        if rows:
+            self.dataChanged.emit(self.index(rows[0], 0), self.index(rows[-1], self.columnCount() - 1))
+
+    def set_issues(self, trial: str, count: int) -> None:
+        """Remember how many Debugger rules found an issue in a trial."""
+        if self._issues.get(trial, 0) != count:
+            self._issues[trial] = count
+            if trial in self._position:
+                self._tell_changed([self._position[trial]])
+
+    def trial(self, name: str) -> TrainingJob | None:
+        """A trial by its name."""
+        at = self._position.get(name)
+        return None if at is None else self._trials[at]
+
+    def trials(self) -> Sequence[TrainingJob]:
+        """All trials, in the order they were started."""
+        return tuple(self._trials)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The hyperparameters that have a column."""
+        return self._parameters
+
+    def row_of(self, name: str) -> int:
+        """The row in which a trial is shown, -1 if it is not."""
+        at = self._position.get(name)
+        try:
+            return -1 if at is None else self._order.index(at)
+        except ValueError:
+            return -1
+
+    def name_at(self, row: int) -> str | None:
+        """The name of the trial in a row."""
+        return self._trials[self._order[row]].name if 0 <= row < len(self._order) else None
+
+    # Order -----------------------------------------------------------------------------------------------------
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort by a column; rows without a value there come last either way."""
+        if column < 0:
+            column, order = int(TrialColumn.NUMBER), Qt.SortOrder.AscendingOrder
+        self._sort_column, self._descending = column, order == Qt.SortOrder.DescendingOrder
+        self._rearrange()
+
+    def set_filter(self, text: str) -> None:
+        """Show only trials in whose name, status, note or hyperparameters (`name=value`) all words of `text` occur."""
+        self._filter = text.casefold().strip()
+        self.beginResetModel()
+        self._order = self._sorted(at for at in range(len(self._trials)) if self._matches(at))
+        self.endResetModel()
+
+    def _matches(self, at: int) -> bool:
+        if not self._filter:
+            return True
+        trial = self._trials[at]
+        pairs = " ".join(f"{name}={value}" for name, value in trial.hyperparameters.items())
+        text = f"{trial.name} {trial.status} {pairs} {trial.note}".casefold()
+        return all(word in text for word in self._filter.split())
+
+    def _sorted(self, positions: Iterable[int]) -> list[int]:
+        values = {at: self._sort_value(self._trials[at], at) for at in sorted(positions)}
+        numbers = [(value, at) for at, value in values.items() if isinstance(value, float)]
+        names = [(value, at) for at, value in values.items() if isinstance(value, str)]
+        missing = [at for at, value in values.items() if value is None]
+        numbers.sort(key=lambda pair: pair[0], reverse=self._descending)
+        names.sort(key=lambda pair: pair[0], reverse=self._descending)
+        return [at for _, at in numbers] + [at for _, at in names] + missing
+
+    def _sort_value(self, trial: TrainingJob, at: int) -> float | str | None:
+        match self._sort_column:
+            case TrialColumn.NUMBER:
+                return float(at)
+            case TrialColumn.STATUS:
+                return float(list(JobStatus).index(trial.status))
+            case TrialColumn.OBJECTIVE:
+                value = trial.objective
+            case TrialColumn.DURATION:
+                value = seconds_of(trial)
+            case _:
+                text = trial.hyperparameters.get(self._parameters[self._sort_column - len(TrialColumn)])
+                try:
+                    value = None if text is None else float(text)
+                except ValueError:
+                    return text
+        return None if value is None or math.isnan(value) else float(value)
+
+    def _rearrange(self) -> None:
+        order = self._sorted(self._order)
+        if order == self._order:
+            return
+        self.layoutAboutToBeChanged.emit()
+        row_of = {at: row for row, at in enumerate(order)}
+        old = self.persistentIndexList()
+        new = [self.index(row_of[self._order[index.row()]], index.column()) for index in old]
+        self._order = order
+        self.changePersistentIndexList(old, new)
+        self.layoutChanged.emit()
+
+    # What views ask --------------------------------------------------------------------------------------------
+
+    def rowCount(self, parent: _Index = _ROOT) -> int:
+        """The number of trials shown."""
+        return 0 if parent.isValid() else len(self._order)
+
+    def columnCount(self, parent: _Index = _ROOT) -> int:
+        """Four, and one for each hyperparameter."""
+        return 0 if parent.isValid() else len(TrialColumn) + len(self._parameters)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """The columns' titles."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < self.columnCount():
+            return None
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            left = section == TrialColumn.STATUS or not self._is_numeric(section)
+            return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter if left else _RIGHT
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._titles()[section]
+        return None
+
+    def _titles(self) -> tuple[str, ...]:
+        return ("Trial", "Status", self._objective_metric, "Time", *self._parameters)
+
+    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text, alignment, emphasis of the best trial, or the record itself."""
+        if not index.isValid() or index.row() >= len(self._order):
+            return None
+        at, column = self._order[index.row()], index.column()
+        trial = self._trials[at]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(trial, at, column)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _RIGHT if self._is_numeric(column) else Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        if role == Qt.ItemDataRole.FontRole and trial.name == self._best:
+            font = QFont()
+            font.setWeight(QFont.Weight.DemiBold)
+            return font
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return "\n".join(part for part in (trial.failure_reason or trial.name, trial.note) if part)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            best = " (best trial)" if trial.name == self._best and column == TrialColumn.NUMBER else ""
+            return f"{self._text(trial, at, column)}{best}"
+        return self._own_role(trial, role)
+
+    def _own_role(self, trial: TrainingJob, role: int) -> Any:
+        match role:
+            case TrialRole.TRIAL:
+                return trial
+            case TrialRole.IS_BEST:
+                return trial.name == self._best
+            case TrialRole.ISSUES:
+                return self._issues.get(trial.name, 0)
+        return None
+
+    def _text(self, trial: TrainingJob, at: int, column: int) -> str:
+        match column:
+            case TrialColumn.NUMBER:
+                return str(at + 1)
+            case TrialColumn.STATUS:
+                return trial.secondary_status if _says_more(trial) else str(trial.status)
+            case TrialColumn.OBJECTIVE:
+                return formatting.number(trial.objective)
+            case TrialColumn.DURATION:
+                return formatting.duration(seconds_of(trial))
+        return formatting.parameter(
+            trial.hyperparameters.get(self._parameters[column - len(TrialColumn)], formatting.NONE)
+        )
+
+    def _is_numeric(self, column: int) -> bool:
+        if column < len(TrialColumn):
+            return column != TrialColumn.STATUS
+        if not self._trials:
+            return True
+        try:
+            float(self._trials[0].hyperparameters.get(self._parameters[column - len(TrialColumn)], "0"))
+        except ValueError:
+            return False
+        return True
+
+    # Export ----------------------------------------------------------------------------------------------------
+
+    def to_csv(self) -> str:
+        """The rows as shown, in their order, with full names and unrounded values; lines end in CRLF (RFC 4180)."""
+        metrics = sorted({name for trial in self._trials for name in trial.metrics})
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(["trial", "status", "objective", "seconds", *self._parameters, *metrics])
+        for at in self._order:
+            trial = self._trials[at]
+            seconds = seconds_of(trial)
+            writer.writerow(
+                [trial.name, trial.status, _plain(trial.objective), _plain(seconds)]
+                + [trial.hyperparameters.get(name, "") for name in self._parameters]
+                + [_plain(trial.metrics.get(name)) for name in metrics]
+            )
+        return text.getvalue()
+
+
+def seconds_of(trial: TrainingJob) -> float | None:
+    """How long a trial took, None while it runs or if it never started."""
+    return None if trial.started is None or trial.ended is None else trial.ended - trial.started
+
+
+def _says_more(trial: TrainingJob) -> bool:
+    return trial.status == JobStatus.IN_PROGRESS and bool(trial.secondary_status)
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None else repr(value)

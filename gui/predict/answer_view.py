@@ -1,0 +1,153 @@
+"""One answered picture: the picture at the left, its classes at the right."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QToolButton, QVBoxLayout, QWidget
+
+from core.predict.intake import NamedPicture
+from core.predict.records import Explanation, LoadedModel, Prediction, Rendered, percent
+from gui.predict.class_bars import ClassBars
+from gui.predict.picture_view import PictureView
+from gui.shared.basics import ElidedLabel, button, icon_button, label
+from gui.shared.card import Card
+from gui.shared.theme import GRID
+
+
+class AnswerView(QWidget):
+    """The picture with zoom and explanation, the classes as bars, and who answered in what time.
+
+    Signals:
+        explanation_asked(str): where did the model look for this class? "" when nobody asks any more.
+        back_asked(): back to the table this picture was opened from.
+    """
+
+    explanation_asked = Signal(str)
+    back_asked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.picture = PictureView()
+        self.bars = ClassBars()
+        self.why_button = button("Why?", icon_name="lightbulb", tip="Show where the model looked", shortcut="Ctrl+Y")
+        self.why_button.setCheckable(True)
+        self.why_button.setShortcut("Ctrl+Y")
+        self.why_button.toggled.connect(self._on_why)
+        self.bars.chosen.connect(self._on_class_chosen)
+        self.back_button = button("Back to the table", icon_name="chevron-left", kind="link")
+        self.back_button.clicked.connect(self.back_asked)
+        self.back_button.hide()
+        self._name = ElidedLabel("", "strong")
+        self._headline = ElidedLabel("", "large", Qt.TextElideMode.ElideRight)
+        self._sureness = label("", "muted")
+        self._model = ElidedLabel("", "caption")
+        self._figures = label("", "caption", wrap=True)
+        self._note = label("", "muted", wrap=True)
+        self._zoom = label("", "caption")
+        self.picture.zoomed.connect(lambda scale: self._zoom.setText(f"{100 * scale:.0f} %"))
+        splitter = QSplitter(Qt.Orientation.Horizontal)
+        splitter.setChildrenCollapsible(False)
+        splitter.addWidget(self._picture_card())
+        splitter.addWidget(self._answer_card())
+        splitter.setStretchFactor(0, 3)
+        splitter.setStretchFactor(1, 2)
+        splitter.setSizes([620, 400])
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.addWidget(splitter)
+
+    @property
+    def name(self) -> str:
+        """The name of the picture shown."""
+        return self._name.text()
+
+    def set_answer(self, picture: NamedPicture, answer: Prediction, model: LoadedModel | None) -> None:
+        """Show the answer; the picture itself comes with `set_picture`."""
+        self.picture.set_picture(QImage())
+        self._name.setText(picture.name)
+        self._headline.setText(answer.label)
+        self._sureness.setText(f"{percent(answer.probability)} sure")
+        self.bars.set_classes(answer.classes)
+        runtime = f"  ·  {model.backbone}  ·  {model.runtime}" if model is not None else ""
+        self._model.setText(f"{answer.model}{runtime}")
+        self._figures.setText(f"{answer.milliseconds:.1f} ms  ·  {answer.width:,} × {answer.height:,} pixels")
+        self.setAccessibleDescription(f"{picture.name} is {answer.label}, {percent(answer.probability)} sure")
+        self._set_why(False)
+
+    def set_picture(self, rendered: Rendered) -> None:
+        """Show the picture itself."""
+        bytes_per_line = 3 * rendered.width
+        image = QImage(rendered.pixels, rendered.width, rendered.height, bytes_per_line, QImage.Format.Format_RGB888)
+        self.picture.set_picture(image.copy(), self._name.text())
+
+    def set_explanation(self, explanation: Explanation) -> None:
+        """Lay an explanation over the picture."""
+        image = QImage.fromData(explanation.png)
+        self.picture.set_overlay(image)
+        self._note.setText(
+            f"Warm colours: covering this spot makes the model less sure of {explanation.label}. "
+            "Click another class to ask about that one."
+        )
+
+    def clear_explanation(self) -> None:
+        """Take the explanation away and let go of the button."""
+        self._set_why(False)
+
+    def _picture_card(self) -> Card:
+        card = Card()
+        tools = QHBoxLayout()
+        tools.setSpacing(GRID // 2)
+        tools.addWidget(self.back_button)
+        tools.addWidget(self._name, 1)
+        tools.addWidget(self._zoom)
+        for tool in self._tools():
+            tools.addWidget(tool)
+        tools.addSpacing(GRID)
+        tools.addWidget(self.why_button)
+        card.body.addLayout(tools)
+        card.add(self.picture, 1)
+        return card
+
+    def _tools(self) -> list[QToolButton]:
+        wanted = (
+            ("minus", "Zoom out", "-", self.picture.zoom_out),
+            ("plus", "Zoom in", "+", self.picture.zoom_in),
+            ("fit", "Fit", "0", self.picture.fit),
+        )
+        made = []
+        for icon_name, name, key, act in wanted:
+            tool = icon_button(icon_name, name, shortcut=key)
+            tool.clicked.connect(act)
+            made.append(tool)
+        return made
+
+    def _answer_card(self) -> Card:
+        card = Card()
+        card.add(self._headline)
+        card.add(self._sureness)
+        card.body.addSpacing(GRID)
+        card.add(self.bars)
+        card.add(self._note)
+        self._note.hide()
+        card.body.addStretch(1)
+        card.add(self._model)
+        card.add(self._figures)
+        card.setMinimumWidth(260)
+        return card
+
+    def _on_why(self, checked: bool) -> None:
+        if not checked:
+            self.picture.set_overlay(None)
+        self._note.setText("Covering parts of the picture, one after another…" if checked else "")
+        self._note.setVisible(checked)
+        self.explanation_asked.emit(self.bars.current if checked else "")
+
+    def _on_class_chosen(self, name: str) -> None:
+        if self.why_button.isChecked():
+            self.explanation_asked.emit(name)
+
+    def _set_why(self, on: bool) -> None:
+        self.why_button.setChecked(on)
+        if not on:
+            self.picture.set_overlay(None)

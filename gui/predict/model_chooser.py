@@ -1,0 +1,114 @@
+"""Which model answers: the best one, or any finished job by choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
+
+from core.predict.models import ModelChoice
+from gui.shared.formatting import number
+from gui.shared.icons import icon
+from gui.shared.theme import GRID
+
+BEST = "best"
+ENDPOINT = "endpoint:"
+"""Stands before an endpoint's name where a job's name is meant otherwise."""
+
+
+class ModelChooser(QComboBox):
+    """A list of models; its first entry follows the best one, whichever that is.
+
+    Signals:
+        model_chosen(str): the user wants this job's model, or "best", or the endpoint after `ENDPOINT`.
+    """
+
+    model_chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._best: ModelChoice | None = None
+        self._models: Sequence[ModelChoice] = ()
+        self._endpoints: Sequence[str] = ()
+        self.setAccessibleName("Model")
+        self.setToolTip("The model that answers")
+        self.setMinimumWidth(220)
+        self.setMaximumWidth(420)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(28)
+        self.setEnabled(False)
+        self.activated.connect(self._on_activated)
+
+    @property
+    def job(self) -> str:
+        """What is chosen: a job's name, or "best"."""
+        return str(self.currentData() or BEST)
+
+    @property
+    def resolved(self) -> str:
+        """The job that answers now; "" when there is no model at all."""
+        if self.job != BEST:
+            return self.job
+        return self._best.job if self._best is not None else ""
+
+    def set_models(self, best: ModelChoice | None, models: Sequence[ModelChoice]) -> None:
+        """Offer other models; the choice stays when it is still among them, else it is the best."""
+        chosen = self.job
+        self._best, self._models = best, models
+        with QSignalBlocker(self):
+            self.clear()
+            if best is not None:
+                self.addItem(f"Best: {best.job}", BEST)
+                self._describe(0, best)
+            for choice in models:
+                self.addItem(_title(choice), choice.job)
+                self._describe(self.count() - 1, choice)
+            for name in self._endpoints:
+                self.addItem(icon("cloud"), f"Endpoint {name}", f"{ENDPOINT}{name}")
+            self.setCurrentIndex(max(0, self.findData(chosen)))
+        self.setToolTip(f"The model that answers: {self.resolved}" if self.resolved else "The model that answers")
+        self.setEnabled(self.count() > 0)
+
+    def set_endpoints(self, names: Sequence[str]) -> None:
+        """Offer these endpoints too."""
+        if list(names) != list(self._endpoints):
+            self._endpoints = tuple(names)
+            self.set_models(self._best, self._models)
+
+    def choose(self, job: str) -> bool:
+        """Choose a job's model, or "best"; returns whether it is offered."""
+        index = self.findData(job)
+        if index >= 0:
+            self.setCurrentIndex(index)
+        return index >= 0
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Elide a long name in the middle, where trials of one tuning job are alike."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width() - GRID
+        whole = self.currentText()
+        option.currentText = self.fontMetrics().elidedText(whole, Qt.TextElideMode.ElideMiddle, room)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    def _on_activated(self, _index: int) -> None:
+        self.model_chosen.emit(self.job)
+
+    def _describe(self, index: int, choice: ModelChoice) -> None:
+        parts = [choice.job, choice.backbone]
+        if choice.tuning_job:
+            parts.append(f"trial of {choice.tuning_job}")
+        if choice.objective is not None:
+            parts.append(f"{choice.objective_metric or 'objective'} {number(choice.objective)}")
+        self.setItemData(index, "\n".join(part for part in parts if part), Qt.ItemDataRole.ToolTipRole)
+
+
+def _title(choice: ModelChoice) -> str:
+    figure = f"  ·  {number(choice.objective)}" if choice.objective is not None else ""
+    star = "★ " if choice.best else ""
+    return f"{star}{choice.job}{figure}"

@@ -1,0 +1,213 @@
+"""The predictor, used from the UI thread: every call goes through the bridge, the latest one counts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from core.engine import Endpoint
+from core.errors import EngineError, UserFacingError
+from core.predict.intake import Intake, Item, gather
+from core.predict.records import Answer, Explanation, LoadedModel, Rendered, Source
+from core.progress import CancelToken, Progress, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+from gui.predict.model_chooser import ENDPOINT
+
+TOP_K = 5
+SHOWN_EDGE = 2048
+"""Longer side in pixels of a picture that is shown large."""
+
+OnError = Callable[[UserFacingError], None]
+OnAnswers = Callable[[Mapping[int, Answer]], None]
+
+
+class PredictSession(QObject):
+    """Loads models, classifies and explains. New pictures replace those under way; loading goes on beside.
+
+    Signals:
+        state_changed(str): what the model is doing, in words; "" when there is nothing to say.
+        model_loaded(LoadedModel): this model answers from now on.
+        load_failed(UserFacingError): the chosen model cannot be had.
+        progressed(Progress): how far the pictures under way are.
+        notified(str): what is to be said about an answer; a picture was sent smaller than it is, say.
+    """
+
+    state_changed = Signal(str)
+    model_loaded = Signal(object)
+    load_failed = Signal(object)
+    progressed = Signal(object)
+    notified = Signal(str)
+
+    def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
+        super().__init__()
+        self._workbench, self._bridge = workbench, bridge
+        self._predictor = workbench.predictor()
+        self._model: LoadedModel | None = None
+        self._loading: Handle | None = None
+        self._working: Handle | None = None
+        self._explaining: Handle | None = None
+        self._endpoints: dict[str, Endpoint] = {}
+
+    def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
+        """The endpoints that can be asked."""
+        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+
+    @property
+    def remote(self) -> bool:
+        """Whether an endpoint answers: it cannot say where it looked."""
+        return self._model is not None and self._model.name.startswith(ENDPOINT)
+
+    @property
+    def model(self) -> LoadedModel | None:
+        """The model that answered last or was loaded last."""
+        return self._model
+
+    @property
+    def busy(self) -> bool:
+        """Whether pictures are under way."""
+        return self._working is not None and self._working.active
+
+    @property
+    def loading(self) -> bool:
+        """Whether a model is being loaded ahead of pictures."""
+        return self._loading is not None and self._loading.active
+
+    def load(self, job: str) -> None:
+        """Load a job's model ("best" for the best one) ahead of the first picture."""
+        if self._loading is not None:
+            self._loading.cancel()
+        self.state_changed.emit("Loading model…")
+        self._loading = self._bridge.run(
+            lambda report, cancel: self._load(job, report, cancel),
+            self._set_model,
+            self._on_load_error,
+            lambda progress: self.state_changed.emit(f"{progress.message}…"),
+        )
+
+    def gather(self, items: Sequence[Item], on_done: Callable[[Intake], None], on_error: OnError) -> None:
+        """Find the pictures in what was dropped."""
+        self._start(lambda report, cancel: gather(items, report, cancel), on_done, on_error)
+
+    def classify(
+        self,
+        job: str,
+        sources: Sequence[Source],
+        thumbnail: int,
+        on_done: Callable[[list[Answer]], None],
+        on_error: OnError,
+        on_answers: OnAnswers | None = None,
+    ) -> None:
+        """Ask a job's model; `on_answers` gets answers by number as they come, `on_done` all of them in the end."""
+        came: deque[tuple[int, Answer]] = deque()
+        said: list[str] = []
+
+        def work(report: Report, cancel: CancelToken) -> tuple[LoadedModel, list[Answer]]:
+            model = self._load(job, report, cancel)
+            keep = None if on_answers is None else (lambda number, answer: came.append((number, answer)))
+            if not job.startswith(ENDPOINT):
+                return model, self._predictor.classify(
+                    sources, TOP_K, report, cancel, keep, model=model, thumbnail=thumbnail
+                )
+            answers, notice = self._ask_endpoint(job, sources, thumbnail, report, cancel, keep)
+            said.append(notice)
+            return model, answers
+
+        def drain(progress: Progress | None = None) -> None:
+            batch = dict(came.popleft() for _ in range(len(came)))
+            if on_answers is not None and batch:
+                on_answers(batch)
+            if progress is not None:
+                self.progressed.emit(progress)
+
+        def done(result: tuple[LoadedModel, list[Answer]]) -> None:
+            drain()
+            self._set_model(result[0])
+            on_done(result[1])
+            for notice in filter(None, said):
+                self.notified.emit(notice)
+
+        def failed(error: UserFacingError) -> None:
+            drain()
+            on_error(error)
+
+        self._start(work, done, failed, drain)
+
+    def render(self, source: Source, on_done: Callable[[Rendered], None], on_error: OnError) -> None:
+        """Decode a picture to be shown large."""
+        self._start(lambda report, cancel: self._predictor.render(source, SHOWN_EDGE, cancel), on_done, on_error)
+
+    def explain(self, source: Source, label: str, on_done: Callable[[Explanation], None], on_error: OnError) -> None:
+        """Ask where the model looked for `label`; replaces the question before."""
+        self.stop_explaining()
+        model = self._model
+        self._explaining = self._bridge.run(
+            lambda report, cancel: self._predictor.explain(source, label, cancel, model=model), on_done, on_error
+        )
+
+    def stop_explaining(self) -> None:
+        """Nobody waits for the explanation any more."""
+        if self._explaining is not None:
+            self._explaining.cancel()
+            self._explaining = None
+
+    def cancel(self) -> None:
+        """Stop what is under way but the loading; no answer comes after this."""
+        self.stop_explaining()
+        if self._working is not None:
+            self._working.cancel()
+            self._working = None
+
+    def _start(
+        self,
+        work: Callable[[Report, CancelToken], object],
+        on_done: Callable[..., None],
+        on_error: OnError,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.cancel()
+        self._working = self._bridge.run(work, on_done, on_error, on_progress or self.progressed.emit)
+
+    def _ask_endpoint(
+        self,
+        job: str,
+        sources: Sequence[Source],
+        thumbnail: int,
+        report: Report,
+        cancel: CancelToken,
+        keep: Callable[[int, Answer], None] | None,
+    ) -> tuple[list[Answer], str]:
+        from core.engines.sagemaker.endpoints.remote import ask_endpoint
+
+        cloud, endpoint = self._workbench.cloud, self._endpoint(job)
+        assert cloud is not None  # it was there to list the endpoint
+        serverless = endpoint.instance_type == "serverless"
+        return ask_endpoint(
+            cloud.aws, endpoint.name, serverless, sources, TOP_K, thumbnail, report, cancel, on_answer=keep
+        )
+
+    def _endpoint(self, job: str) -> Endpoint:
+        name = job.removeprefix(ENDPOINT)
+        endpoint = self._endpoints.get(name)
+        if endpoint is None or self._workbench.cloud is None:
+            raise EngineError(f"The endpoint {name} is not there any more.", "It was deleted.", "Choose another model.")
+        return endpoint
+
+    def _load(self, job: str, report: Report, cancel: CancelToken) -> LoadedModel:
+        if job.startswith(ENDPOINT):
+            endpoint = self._endpoint(job)
+            return LoadedModel(job, Path(), (), endpoint.model_job, f"endpoint on {endpoint.instance_type}", 0.0)
+        name, folder = self._workbench.model_folder(job, report, cancel)
+        return self._predictor.load(folder, name, report, cancel)
+
+    def _set_model(self, model: LoadedModel) -> None:
+        self._model = model
+        self.model_loaded.emit(model)
+
+    def _on_load_error(self, error: UserFacingError) -> None:
+        self._model = None
+        self.state_changed.emit("")
+        self.load_failed.emit(error)

@@ -1,0 +1,400 @@
+"""The Predict tab: drop, paste or open pictures and read their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QFileDialog, QStackedWidget, QWidget
+
+from core.engine import Endpoint
+from core.errors import ModelError, PictureError, UserFacingError
+from core.predict.export import write_csv
+from core.predict.intake import Intake, Item, NamedPicture
+from core.predict.models import ModelChoice
+from core.predict.records import Answer, LoadedModel, Prediction, Unreadable
+from core.progress import CancelToken, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge
+from gui.feed import JobsFeed
+from gui.predict.answer_view import AnswerView
+from gui.predict.model_chooser import ENDPOINT, ModelChooser
+from gui.predict.picture_drop import HoverVeil, PictureDropArea
+from gui.predict.predict_session import PredictSession
+from gui.predict.prediction_table import THUMBNAIL_PIXELS, PredictionTable
+from gui.predict.recent_strip import RecentStrip
+from gui.shared.basics import button
+from gui.shared.card import PageHeader, page_layout
+from gui.shared.feedback import EmptyState, InlineError, ProgressRow
+from gui.shared.picture_mime import has_pictures, picture_items
+from training_scripts.pictures import SUFFIXES
+
+THUMBNAIL = 128
+_REFRESH_MS, _PROGRESS_AFTER_MS = 500, 300
+Models = tuple[ModelChoice | None, list[ModelChoice]]
+
+
+class PredictTab(QWidget):
+    """A page that takes pictures and shows what the chosen model says of them.
+
+    Signals:
+        tuning_asked(): there is no model yet, and the user wants to make one.
+        notified(str): something was done that deserves a word.
+    """
+
+    tuning_asked = Signal()
+    notified = Signal(str)
+
+    def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
+        super().__init__()
+        self._workbench, self._bridge, self._feed = workbench, bridge, feed
+        self._taken: Sequence[NamedPicture] = ()
+        self._shown: NamedPicture | None = None
+        self._from_table = False
+        self.error = InlineError()
+        self.progress = ProgressRow()
+        self.chooser = ModelChooser()
+        self.pages = QStackedWidget()
+        self.drop, self.answer, self.table = PictureDropArea(), AnswerView(), PredictionTable()
+        self.recent = RecentStrip()
+        self._build()
+        self.session = PredictSession(workbench, bridge)
+        self.session.state_changed.connect(self.header.set_context)
+        self.session.model_loaded.connect(self._on_loaded)
+        self.session.load_failed.connect(self._show_error)
+        self.session.progressed.connect(self._on_progress)
+        self.session.notified.connect(self.notified)
+        self._slow = self._timer(_PROGRESS_AFTER_MS, lambda: self.progress.start("Classifying"))
+        self._refresh = self._timer(_REFRESH_MS, self.refresh_models)
+        feed.jobs_changed.connect(self._on_jobs_changed)
+        self.setAcceptDrops(True)
+
+    # What others call --------------------------------------------------------------------------------------------
+
+    def take(self, items: Sequence[Item]) -> None:
+        """Classify what was dropped, pasted or opened; what was under way before is cancelled."""
+        self.cancel()
+        self.error.clear()
+        self._taken = ()
+        if not items:
+            self._show_error(PictureError("There is no picture in that.", fix="Drop, paste or open a picture."))
+            return
+        self._slow.start()
+        self.session.gather(items, self._on_gathered, self._on_failed)
+
+    def use_model(self, job: str) -> None:
+        """Choose a job's model ("best" for the best one) and load it."""
+
+        def chosen(models: Models) -> None:
+            self._set_models(models)
+            if self.chooser.choose(job):
+                self._on_model_chosen(self.chooser.job)
+            else:
+                self._show_error(
+                    ModelError(f"{job} has no model.", "It did not finish, or was deleted.", "Choose another job.")
+                )
+
+        self._bridge.run(self._ask_models, chosen, self._show_error)
+
+    def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
+        """Offer the endpoints that answer."""
+        ready = [endpoint for endpoint in endpoints if endpoint.status == "InService"]
+        self.session.set_endpoints(ready)
+        self.chooser.set_endpoints([endpoint.name for endpoint in ready])
+        self._show_page()
+
+    def use_endpoint(self, name: str) -> None:
+        """Choose an endpoint of those set."""
+        if self.chooser.choose(f"{ENDPOINT}{name}"):
+            self._on_model_chosen(self.chooser.job)
+
+    def paste(self) -> None:
+        """Classify what is in the clipboard."""
+        self.take(picture_items(QGuiApplication.clipboard().mimeData()))
+
+    def refresh_models(self) -> None:
+        """Ask which models there are, and load the chosen one if it is another now."""
+        self._bridge.run(self._ask_models, self._on_models, self._show_error)
+
+    def cancel(self) -> None:
+        """Stop what is under way; answers that came stay."""
+        if self.session.busy and self.pages.currentWidget() is self.table:
+            self.table.finish()
+        self.session.cancel()
+        self._end_progress()
+
+    # Building ----------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.chooser.model_chosen.connect(self._on_model_chosen)
+        self.open_button = button("Open pictures…", icon_name="picture", kind="primary", shortcut="Ctrl+Shift+O")
+        self.open_button.clicked.connect(self.open_pictures)
+        self.header = PageHeader("Predict", "", self.open_button)
+        self.header.add_action(self.chooser)
+        self.progress.cancelled.connect(self.cancel)
+        self.nothing = EmptyState(
+            "predict",
+            "There is no model yet",
+            "Go to Tuning",
+            "Tune or train on a dataset first. The best trial then answers here.",
+        )
+        self.nothing.activated.connect(self.tuning_asked)
+        self.drop.open_asked.connect(self.open_pictures)
+        self.drop.folder_asked.connect(self.open_folder)
+        self.drop.paste_asked.connect(self.paste)
+        self.answer.explanation_asked.connect(self._on_explanation_asked)
+        self.answer.back_asked.connect(lambda: self.pages.setCurrentWidget(self.table))
+        self.table.opened.connect(self._on_row_opened)
+        self.table.export_asked.connect(self.export)
+        self.recent.picture_chosen.connect(self._on_recent_chosen)
+        for page in (self.drop, self.nothing, self.answer, self.table):
+            self.pages.addWidget(page)
+        box = page_layout(self)
+        for widget in (self.header, self.error, self.progress):
+            box.addWidget(widget)
+        box.addWidget(self.pages, 1)
+        box.addWidget(self.recent)
+        self.veil = HoverVeil(self)
+
+    def _timer(self, milliseconds: int, act: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(act)
+        return timer
+
+    # Models ------------------------------------------------------------------------------------------------------
+
+    def _ask_models(self, report: Report, cancel: CancelToken) -> Models:
+        return self._workbench.best_model(), self._workbench.models()
+
+    def _set_models(self, models: Models) -> None:
+        self.chooser.set_models(*models)
+        self._show_page()
+
+    def _show_page(self) -> None:
+        if self.pages.currentWidget() in (self.drop, self.nothing):
+            self.pages.setCurrentWidget(self.drop if self.chooser.resolved else self.nothing)
+
+    def _on_models(self, models: Models) -> None:
+        self._set_models(models)
+        wanted, model = self.chooser.resolved, self.session.model
+        if not wanted or self.session.loading:
+            return
+        # While a search runs its best trial changes often, and loading would take its time from the search.
+        if model is None or (model.name != wanted and not self._feed.running):
+            self.session.load(self.chooser.job)
+
+    def _on_model_chosen(self, job: str) -> None:
+        self.error.clear()
+        self.session.load(job)
+        # What is on the page is the chosen model's answer, also where the one before could not give any.
+        if self._taken:
+            self._classify(self._taken)
+
+    def _on_loaded(self, model: LoadedModel) -> None:
+        classes = [f"{len(model.classes)} classes"] if model.classes else []
+        self.header.set_context("  ·  ".join(filter(None, [*classes, model.backbone, model.runtime])))
+        self.header.setToolTip(model.why_runtime)
+
+    def _on_jobs_changed(self, _jobs: object) -> None:
+        if self.isVisible() and not self._refresh.isActive():
+            self._refresh.start()
+
+    # Classifying -------------------------------------------------------------------------------------------------
+
+    def _on_gathered(self, intake: Intake) -> None:
+        self._end_progress()
+        if intake.error is not None:
+            self._show_error(intake.error)
+        if intake.pictures:
+            self._classify(intake.pictures)
+
+    def _on_recent_chosen(self, picture: NamedPicture) -> None:
+        self.error.clear()
+        self._classify([picture])
+
+    def _classify(self, pictures: Sequence[NamedPicture]) -> None:
+        self._taken = pictures
+        if self._has_model():
+            self._slow.start()
+            if len(pictures) == 1:
+                self._classify_one(pictures[0])
+            else:
+                self._classify_many(pictures)
+
+    def _classify_one(self, picture: NamedPicture) -> None:
+        self._from_table, self._shown = False, picture
+        self.session.classify(
+            self.chooser.job,
+            [picture.source],
+            THUMBNAIL,
+            lambda answers: self._on_one_answered(picture, answers[0]),
+            self._on_failed,
+        )
+
+    def _classify_many(self, pictures: Sequence[NamedPicture]) -> None:
+        self._shown = None
+        self.recent.clearSelection()  # none of them is what is shown
+        self.table.start(pictures)
+        self.pages.setCurrentWidget(self.table)
+        self.session.classify(
+            self.chooser.job,
+            [picture.source for picture in pictures],
+            THUMBNAIL_PIXELS,
+            lambda _answers: self._on_many_answered(),
+            self._on_failed,
+            self.table.add,
+        )
+
+    def _on_one_answered(self, picture: NamedPicture, answer: Answer) -> None:
+        self._end_progress()
+        if isinstance(answer, Unreadable):
+            self._show_error(answer.error)
+            return
+        self.recent.add(picture, answer)
+        self._show_answer(picture, answer)
+
+    def _on_many_answered(self) -> None:
+        self._end_progress()
+        self.table.finish()
+
+    def _show_answer(self, picture: NamedPicture, answer: Prediction) -> None:
+        self._shown = picture
+        self.answer.set_answer(picture, answer, self.session.model)
+        self.answer.back_button.setVisible(self._from_table)
+        self.answer.why_button.setVisible(not self.session.remote)
+        self.pages.setCurrentWidget(self.answer)
+        self.session.render(picture.source, self.answer.set_picture, self._show_error)
+
+    def _on_row_opened(self, row: int) -> None:
+        answer = self.table.model.answer(row)
+        if isinstance(answer, Unreadable):
+            self._show_error(answer.error)
+        elif answer is not None and not self.session.busy:
+            self.error.clear()
+            self._from_table = True
+            self._show_answer(self.table.model.picture(row), answer)
+
+    def _on_explanation_asked(self, name: str) -> None:
+        if not name or self._shown is None:
+            self.session.stop_explaining()
+            return
+        self.session.explain(self._shown.source, name, self.answer.set_explanation, self._on_explanation_failed)
+
+    def _on_explanation_failed(self, error: UserFacingError) -> None:
+        self.answer.clear_explanation()
+        self._show_error(error)
+
+    # Files -------------------------------------------------------------------------------------------------------
+
+    def open_pictures(self) -> None:
+        """Ask for picture files and classify them."""
+        patterns = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
+        dialog = QFileDialog(self, "Open pictures", "", f"Pictures ({patterns});;All files (*)")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        self._ask_files(dialog)
+
+    def open_folder(self) -> None:
+        """Ask for a folder and classify the pictures in it."""
+        dialog = QFileDialog(self, "Open a folder of pictures")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        self._ask_files(dialog)
+
+    def export(self) -> None:
+        """Ask for a place and write the table there as CSV."""
+        dialog = QFileDialog(self, "Export predictions", "predictions.csv", "CSV (*.csv)")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("csv")
+        dialog.fileSelected.connect(lambda file: self.export_to(Path(file)))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def export_to(self, path: Path) -> None:
+        """Write the table to `path`."""
+        rows = self.table.model.rows()
+        self._bridge.run(
+            lambda report, cancel: write_csv(rows, path),
+            lambda count: self.notified.emit(f"{count:,} predictions written to {path.name}."),
+            self._show_error,
+        )
+
+    def _ask_files(self, dialog: QFileDialog) -> None:
+        dialog.filesSelected.connect(lambda files: self.take([Path(file) for file in files]))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    # Drops and errors --------------------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Show that the drop would be taken."""
+        if has_pictures(event.mimeData()):
+            event.acceptProposedAction()
+            self._set_hovered(True)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        """Anywhere on the page will do."""
+        event.acceptProposedAction()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """The drag went elsewhere."""
+        self._set_hovered(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Classify what was dropped."""
+        self._set_hovered(False)
+        event.acceptProposedAction()
+        self.take(picture_items(event.mimeData()))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Find out about models, and load the chosen one."""
+        super().showEvent(event)
+        self.refresh_models()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the veil over the whole page."""
+        super().resizeEvent(event)
+        self.veil.setGeometry(self.rect())
+
+    def _set_hovered(self, hovered: bool) -> None:
+        on_area = self.pages.currentWidget() is self.drop
+        self.drop.set_hovered(hovered and on_area)
+        if hovered and not on_area:
+            self.veil.cover()
+        else:
+            self.veil.hide()
+
+    def _has_model(self) -> bool:
+        if self.pages.currentWidget() is not self.nothing:
+            return True
+        self._show_error(
+            ModelError("There is no model to ask yet.", "No job has finished.", "Tune or train first, then drop again.")
+        )
+        return False
+
+    def _on_progress(self, progress: object) -> None:
+        if self.progress.isVisible():
+            self.progress.update_progress(progress)  # type: ignore[arg-type]
+
+    def _end_progress(self) -> None:
+        self._slow.stop()
+        self.progress.finish()
+
+    def _on_failed(self, error: UserFacingError) -> None:
+        self._end_progress()
+        if self.pages.currentWidget() is self.table:
+            self.table.finish()
+        self._show_error(error)
+
+    def _show_error(self, error: UserFacingError) -> None:
+        self.error.show_error(error)

@@ -1,0 +1,202 @@
+"""The answers of many pictures: filter, table with thumbnails, a summary and the export."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPixmap
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLineEdit,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.predict.intake import NamedPicture
+from core.predict.records import Answer, Prediction, Unreadable
+from gui.predict.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel
+from gui.shared.basics import ElidedLabel, button, row
+from gui.shared.icons import icon, paint_icon
+from gui.shared.theme import GRID, tokens
+
+ROW_HEIGHT = 52
+THUMBNAIL = 40
+THUMBNAIL_PIXELS = 2 * THUMBNAIL
+"""What to ask the predictor for, so that thumbnails are sharp at 200 %."""
+_WIDTHS = {Column.CLASS: 230, Column.PROBABILITY: 130, Column.SECOND: 190, Column.SIZE: 110, Column.TIME: 90}
+
+
+class PredictionTable(QWidget):
+    """A table of pictures and their classes.
+
+    Signals:
+        opened(int): the picture in this row is to be seen large.
+        export_asked(): the user wants the table as a CSV file.
+    """
+
+    opened = Signal(int)
+    export_asked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = PredictionModel()
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("Filter by name or class")
+        self.filter.setAccessibleName("Filter by name or class")
+        self.filter.setClearButtonEnabled(True)
+        self.filter.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.filter.setFixedWidth(260)
+        self.filter.textChanged.connect(self.model.set_words)
+        self.summary = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
+        self.export_button = button("Export CSV…", icon_name="save")
+        self.export_button.clicked.connect(self.export_asked)
+        self.view = _make_view(self.model)
+        self.view.activated.connect(self._on_activated)
+        top = row(self.filter, self.summary, self.export_button, spacing=GRID * 2)
+        top.setStretch(1, 1)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(GRID)
+        box.addLayout(top)
+        box.addWidget(self.view, 1)
+        self._milliseconds = 0.0
+        self._counts: Counter[str] = Counter()
+        self._unreadable = 0
+
+    def start(self, pictures: Sequence[NamedPicture]) -> None:
+        """Show pictures that have no answers yet, in the order they were found."""
+        self._milliseconds, self._unreadable = 0.0, 0
+        self._counts.clear()
+        self.filter.clear()
+        self.view.setSortingEnabled(False)
+        self.model.set_pictures(pictures)
+        self.view.scrollToTop()
+        self._summarise()
+
+    def add(self, answers: Mapping[int, Answer]) -> None:
+        """Fill in answers by row."""
+        self.model.set_answers(answers)
+        for answer in answers.values():
+            if isinstance(answer, Unreadable):
+                self._unreadable += 1
+            else:
+                self._counts[answer.label] += 1
+                self._milliseconds += answer.milliseconds
+        self._summarise()
+
+    def finish(self) -> None:
+        """All answers are there: the table can be sorted now."""
+        self.view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.view.setSortingEnabled(True)
+        if self.filter.text():
+            self.model.arrange()
+
+    def _summarise(self) -> None:
+        done = self._counts.total()
+        words = [f"{done + self._unreadable:,} of {self.model.rowCount():,} pictures"]
+        words += [f"{label} {count:,}" for label, count in self._counts.most_common(4)]
+        if self._unreadable:
+            words.append(f"{self._unreadable:,} could not be read")
+        if done:
+            words.append(f"{self._milliseconds / done:.1f} ms each")
+        self.summary.setText("  ·  ".join(words))
+        self.export_button.setEnabled(done + self._unreadable > 0)
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        self.opened.emit(index.row())
+
+
+class _Delegate(QStyledItemDelegate):
+    """Paints the thumbnail beside the name, a bar under the probability, and a mark at what could not be read."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        shown = QStyleOptionViewItem(option)
+        self.initStyleOption(shown, index)
+        text, shown.text = shown.text, ""
+        style = shown.widget.style()
+        style.drawControl(QStyle.ControlElement.CE_ItemViewItem, shown, painter, shown.widget)
+        painter.save()
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        area = QRectF(shown.rect).adjusted(GRID, 0, -GRID, 0)
+        answer = index.data(ANSWER_ROLE)
+        column = Column(index.column())
+        colour = tokens().text
+        if column is Column.PICTURE:
+            self._paint_thumbnail(painter, area, index.data(THUMBNAIL_ROLE), answer)
+            area.adjust(THUMBNAIL + 10, 0, 0, 0)
+        elif column is Column.CLASS and isinstance(answer, Unreadable):
+            mark = QRectF(area.left(), area.center().y() - 8, 16, 16)
+            paint_icon(painter, mark, "warning", QColor(tokens().warning))
+            area.adjust(22, 0, 0, 0)
+            colour = tokens().warning
+        elif column is Column.PROBABILITY and isinstance(answer, Prediction):
+            self._paint_bar(painter, area, answer.probability)
+        elif column not in (Column.CLASS, Column.PROBABILITY):
+            colour = tokens().muted
+        painter.setPen(QColor(colour))
+        painter.setFont(shown.font)
+        elide = Qt.TextElideMode.ElideRight if isinstance(answer, Unreadable) else Qt.TextElideMode.ElideMiddle
+        words = painter.fontMetrics().elidedText(text, elide, int(area.width()))
+        painter.drawText(area, int(shown.displayAlignment), words)
+        painter.restore()
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(super().sizeHint(option, index).width(), ROW_HEIGHT)
+
+    def _paint_thumbnail(self, painter: QPainter, area: QRectF, pixmap: QPixmap | None, answer: Answer | None) -> None:
+        box = QRectF(area.left(), area.center().y() - THUMBNAIL / 2, THUMBNAIL, THUMBNAIL)
+        path = QPainterPath()
+        path.addRoundedRect(box, 4, 4)
+        painter.fillPath(path, QColor(tokens().raised))
+        if pixmap is not None and not pixmap.isNull():
+            painter.save()
+            painter.setClipPath(path)
+            edge = min(pixmap.width(), pixmap.height())
+            square = QRectF((pixmap.width() - edge) / 2, (pixmap.height() - edge) / 2, edge, edge)
+            painter.drawPixmap(box, pixmap, square)
+            painter.restore()
+        elif answer is not None:
+            paint_icon(painter, box.adjusted(10, 10, -10, -10), "picture", QColor(tokens().muted))
+
+    def _paint_bar(self, painter: QPainter, area: QRectF, probability: float) -> None:
+        track = QRectF(area.left(), area.bottom() - 10, area.width(), 3)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(tokens().line))
+        painter.drawRoundedRect(track, 1.5, 1.5)
+        track.setWidth(track.width() * probability)
+        painter.setBrush(QColor(tokens().accent))
+        painter.drawRoundedRect(track, 1.5, 1.5)
+
+
+def _make_view(model: PredictionModel) -> QTableView:
+    view = QTableView()
+    view.setModel(model)
+    view.setItemDelegate(_Delegate(view))
+    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    view.setShowGrid(False)
+    view.setWordWrap(False)
+    view.setAcceptDrops(False)
+    view.viewport().setAcceptDrops(False)
+    view.setTabKeyNavigation(False)
+    view.setAccessibleName("Classified pictures")
+    view.verticalHeader().hide()
+    # A fixed height: measuring 10,000 rows one by one would take seconds.
+    view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+    view.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+    header = view.horizontalHeader()
+    header.setHighlightSections(False)
+    header.setSectionResizeMode(Column.PICTURE, QHeaderView.ResizeMode.Stretch)
+    for column, width in _WIDTHS.items():
+        view.setColumnWidth(column, width)
+    return view

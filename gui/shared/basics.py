@@ -1,0 +1,177 @@
+"""The smallest parts: labels, buttons, a rule, and text that elides in the middle."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QKeySequence, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.shared.icons import icon
+from gui.shared.theme import GRID, ICON_SIZE, FontRole, font
+
+ButtonKind = Literal["secondary", "primary", "danger", "ghost", "link"]
+LabelRole = Literal["body", "strong", "muted", "title", "card", "caption", "figures", "large", "error", "warning"]
+
+_L = TypeVar("_L", QHBoxLayout, QVBoxLayout)
+_S = TypeVar("_S", bound=QAbstractSpinBox)
+_FONT_OF: dict[LabelRole, FontRole] = {"muted": "body", "error": "body", "warning": "body"}
+
+
+def label(text: str = "", role: LabelRole = "body", *, wrap: bool = False) -> QLabel:
+    """Plain text in one of the type's roles; never rich text, whatever it holds."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setFont(font(_FONT_OF.get(role, role)))  # type: ignore[arg-type]
+    made.setProperty("role", role)
+    made.setWordWrap(wrap)
+    return made
+
+
+def button(
+    text: str,
+    *,
+    icon_name: str = "",
+    kind: ButtonKind = "secondary",
+    shortcut: str = "",
+    tip: str = "",
+) -> QPushButton:
+    """A push button; its shortcut shows in the tooltip."""
+    made = QPushButton(text)
+    made.setProperty("kind", kind)
+    made.setCursor(Qt.CursorShape.PointingHandCursor)
+    # Enter presses the button that has the focus, in pages as in dialogs.
+    made.setAutoDefault(True)
+    if icon_name:
+        roles = {"primary": "on_accent", "danger": "failed", "link": "accent"}
+        made.setIcon(icon(icon_name, roles.get(kind, "text")))
+        made.setIconSize(QSize(ICON_SIZE - 2, ICON_SIZE - 2))
+    _tooltip(made, tip or text, shortcut)
+    return made
+
+
+def icon_button(icon_name: str, name: str, *, shortcut: str = "", checkable: bool = False) -> QToolButton:
+    """A button that is only an icon; `name` is its tooltip and its accessible name."""
+    made = QToolButton()
+    made.setProperty("kind", "ghost")
+    made.setIcon(icon(icon_name, "muted"))
+    made.setIconSize(QSize(ICON_SIZE, ICON_SIZE))
+    made.setAccessibleName(name)
+    made.setCheckable(checkable)
+    made.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    made.setCursor(Qt.CursorShape.PointingHandCursor)
+    _tooltip(made, name, shortcut)
+    return made
+
+
+def rule() -> QFrame:
+    """A horizontal line, one pixel high."""
+    made = QFrame()
+    made.setObjectName("rule")
+    return made
+
+
+def row(*widgets: QWidget | None, spacing: int = GRID) -> QHBoxLayout:
+    """Widgets side by side without margins; None is a stretch."""
+    made = QHBoxLayout()
+    return _fill(made, widgets, spacing)
+
+
+def column(*widgets: QWidget | None, spacing: int = GRID) -> QVBoxLayout:
+    """Widgets one above the other without margins; None is a stretch."""
+    made = QVBoxLayout()
+    return _fill(made, widgets, spacing)
+
+
+def padded(spin: _S) -> _S:
+    """A spin box with room before its text, as other fields have; style sheets cannot say this."""
+    spin.lineEdit().setTextMargins(6, 0, 0, 0)
+    return spin
+
+
+def set_invalid(field: QWidget, invalid: bool) -> None:
+    """Mark an entry field as wrong, or as right again."""
+    if bool(field.property("invalid")) != invalid:
+        field.setProperty("invalid", invalid)
+        restyle(field)
+
+
+def restyle(widget: QWidget) -> None:
+    """Style a widget anew after one of the properties that the style sheet looks at has changed."""
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
+
+
+class ElidedLabel(QLabel):
+    """One line that elides in the middle when it does not fit; the whole text is the tooltip and selectable name."""
+
+    def __init__(
+        self,
+        text: str = "",
+        role: LabelRole = "body",
+        mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+    ) -> None:
+        super().__init__()
+        self._mode = mode
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setFont(font(_FONT_OF.get(role, role)))  # type: ignore[arg-type]
+        self.setProperty("role", role)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        """Show `text`."""
+        super().setText(text)
+        self.setAccessibleName(text)
+        self._update_tooltip()
+
+    def minimumSizeHint(self) -> QSize:
+        """A few letters wide: anything may shrink."""
+        return QSize(self.fontMetrics().averageCharWidth() * 6, super().minimumSizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the part of the text that fits."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.contentsRect(), self.alignment(), self._elided())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Offer the tooltip only while something is hidden."""
+        super().resizeEvent(event)
+        self._update_tooltip()
+
+    def _elided(self) -> str:
+        return self.fontMetrics().elidedText(self.text(), self._mode, self.contentsRect().width())
+
+    def _update_tooltip(self) -> None:
+        self.setToolTip(self.text() if self._elided() != self.text() else "")
+
+
+def _tooltip(widget: QWidget, text: str, shortcut: str) -> None:
+    if shortcut:
+        native = QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText)
+        widget.setToolTip(f"{text} ({native})")
+    elif isinstance(widget, QToolButton) or not isinstance(widget, QPushButton) or text != widget.text():
+        widget.setToolTip(text)
+
+
+def _fill(layout: _L, widgets: tuple[QWidget | None, ...], spacing: int) -> _L:
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(spacing)
+    for widget in widgets:
+        if widget is None:
+            layout.addStretch(1)
+        else:
+            layout.addWidget(widget)
+    return layout

@@ -1,0 +1,89 @@
+"""The surfaces: cards on a page, and the header above them."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from gui.shared.basics import ElidedLabel, label
+from gui.shared.theme import CARD_PADDING, GRID, MARGIN
+
+
+class Card(QFrame):
+    """A card with an optional title; put contents into `body`, small controls beside the title with `add_action`."""
+
+    def __init__(self, title: str = "", *, padding: int = CARD_PADDING) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(padding, padding, padding, padding)
+        outer.setSpacing(GRID)
+        self._bar = QHBoxLayout()
+        self._bar.setSpacing(GRID)
+        self.title: QLabel = label(title, "card")
+        self._bar.addWidget(self.title)
+        self._bar.addStretch(1)
+        outer.addLayout(self._bar)
+        self.title.setVisible(bool(title))
+        self.body = QVBoxLayout()
+        self.body.setSpacing(GRID)
+        outer.addLayout(self.body, 1)
+        if title:
+            self.setAccessibleName(title)
+
+    def add(self, widget: QWidget, stretch: int = 0) -> None:
+        """Put a widget at the end of the body."""
+        self.body.addWidget(widget, stretch)
+
+    def add_action(self, widget: QWidget) -> None:
+        """Put a small control at the right of the title."""
+        self._bar.addWidget(widget)
+
+    def set_title(self, text: str) -> None:
+        """Change the title."""
+        self.title.setText(text)
+        self.title.setVisible(bool(text))
+        self.setAccessibleName(text)
+
+
+class PageHeader(QFrame):
+    """The slim header of a tab: title, context in muted words, its one primary action at the right."""
+
+    def __init__(self, title: str, context: str = "", primary: QPushButton | None = None) -> None:
+        super().__init__()
+        self.setObjectName("header")
+        bar = self._bar = QHBoxLayout(self)
+        bar.setContentsMargins(0, 0, 0, 0)
+        bar.setSpacing(GRID * 2)
+        bar.addWidget(label(title, "title"))
+        self._context = ElidedLabel(context, "muted")
+        self._context.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        bar.addWidget(self._context, 1)
+        self._actions = QHBoxLayout()
+        self._actions.setSpacing(GRID)
+        bar.addLayout(self._actions)
+        self._primary = primary
+        if primary is not None:
+            primary.setProperty("kind", "primary")
+            bar.addWidget(primary)
+        self.setFixedHeight(36)
+
+    def set_context(self, text: str) -> None:
+        """Change the muted words beside the title."""
+        self._context.setText(text)
+
+    def add_action(self, widget: QWidget) -> None:
+        """Put a secondary control left of the primary action."""
+        self._actions.addWidget(widget)
+        if self._primary is not None:
+            # Tab follows the order in which widgets were given to their parent, and should go from left to right.
+            self._primary.setParent(None)
+            self._bar.addWidget(self._primary)
+
+
+def page_layout(page: QWidget) -> QVBoxLayout:
+    """The layout of a tab's page: 16 px margins, 12 px between its rows."""
+    page.setObjectName("page")
+    made = QVBoxLayout(page)
+    made.setContentsMargins(MARGIN, MARGIN - 4, MARGIN, MARGIN)
+    made.setSpacing(12)
+    return made

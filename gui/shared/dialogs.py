@@ -1,0 +1,181 @@
+"""The dialogs that ask for a decision, and the two that explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.errors import UserFacingError
+from core.jobs.records import Job
+from gui.shared.basics import ButtonKind, button, label
+from gui.shared.feedback import IconLabel
+from gui.shared.theme import GRID, font
+
+CloseChoice = Literal["continue", "stop", "cancel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A button of a dialog: the answer it stands for, its words, its kind."""
+
+    answer: str
+    text: str
+    kind: ButtonKind = "secondary"
+
+
+class Decision(QDialog):
+    """A title, some sentences and a few buttons, each of which is an answer; Escape is the answer "cancel".
+
+    Use `ask`, and read `answer` in the callback or after it has finished.
+    """
+
+    def __init__(
+        self,
+        parent: QWidget | None,
+        title: str,
+        sentences: Sequence[str],
+        options: Sequence[Option],
+        icon_name: str = "info",
+        icon_role: str = "accent",
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.setModal(True)
+        self.answer = "cancel"
+        self.buttons: dict[str, QPushButton] = {}
+        self.texts = QVBoxLayout()
+        self.texts.setSpacing(GRID)
+        self.texts.addWidget(label(title, "card", wrap=True))
+        for sentence in sentences:
+            if sentence:
+                text = label(sentence, "body", wrap=True)
+                text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+                self.texts.addWidget(text)
+        top = QHBoxLayout()
+        top.setSpacing(16)
+        top.addWidget(IconLabel(icon_name, 32, icon_role), 0, Qt.AlignmentFlag.AlignTop)
+        top.addLayout(self.texts, 1)
+        bar = QHBoxLayout()
+        bar.setSpacing(GRID)
+        bar.addStretch(1)
+        for option in options:
+            made = button(option.text, kind=option.kind)
+            made.clicked.connect(lambda _checked=False, answer=option.answer: self._on_answer(answer))
+            if option.kind == "primary":
+                made.setDefault(True)
+                made.setFocus()
+            self.buttons[option.answer] = made
+            bar.addWidget(made)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(20, 20, 20, 16)
+        box.setSpacing(20)
+        box.addLayout(top)
+        box.addLayout(bar)
+        self.setMinimumWidth(460)
+
+    def ask(self, on_answer: Callable[[str], None] | None = None) -> Decision:
+        """Show it without blocking; `on_answer` hears the answer."""
+
+        def finished(_result: int) -> None:
+            self.deleteLater()
+            if on_answer is not None:
+                on_answer(self.answer)
+
+        self.finished.connect(finished)
+        self.open()
+        return self
+
+    def _on_answer(self, answer: str) -> None:
+        self.answer = answer
+        self.accept()
+
+
+class CloseDialog(Decision):
+    """Asks what becomes of the running jobs when the window closes; `remember` makes the answer the setting."""
+
+    def __init__(self, parent: QWidget | None, running: Sequence[Job]) -> None:
+        many = len(running) > 1
+        names = ", ".join(job.name for job in running[:3]) + (" and others" if len(running) > 3 else "")
+        super().__init__(
+            parent,
+            f"{len(running)} jobs are still running" if many else f"{names} is still running",
+            [
+                (f"They are {names}. They" if many else "It")
+                + " can go on without the window; open Sagehound again to see the results.",
+            ],
+            [
+                Option("cancel", "Cancel"),
+                Option("stop", "Stop them" if many else "Stop it", "danger"),
+                Option("continue", "Let them go on" if many else "Let it go on", "primary"),
+            ],
+            "running",
+            "running",
+        )
+        self.remember = QCheckBox("Do not ask again")
+        self.remember.setToolTip("The settings can change this later")
+        self.texts.addWidget(self.remember)
+
+
+def error_dialog(parent: QWidget | None, error: UserFacingError) -> Decision:
+    """Shows an error that has no place of its own."""
+    return Decision(
+        parent, error.what, [error.why, error.fix], [Option("ok", "Close", "primary")], "x-circle", "failed"
+    )
+
+
+def defect_dialog(parent: QWidget | None, summary: str, traceback_text: str) -> Decision:
+    """Shows a defect of Sagehound: sorry, what it was, and the details to copy."""
+    made = Decision(
+        parent,
+        "Something went wrong inside Sagehound",
+        [
+            "Running jobs are not affected. If it happens again, please report it with the details below.",
+            summary,
+        ],
+        [Option("copy", "Copy details"), Option("ok", "Go on", "primary")],
+        "warning",
+        "warning",
+    )
+    details = QPlainTextEdit(traceback_text)
+    details.setReadOnly(True)
+    details.setFont(font("mono"))
+    details.setAccessibleName("Details")
+    details.setMinimumSize(560, 200)
+    made.texts.addWidget(details)
+    made.buttons["copy"].clicked.connect(lambda: QApplication.clipboard().setText(traceback_text))
+    return made
+
+
+def shortcuts_dialog(parent: QWidget | None, actions: Sequence[QAction]) -> Decision:
+    """Lists every shortcut of the window."""
+    made = Decision(parent, "Keyboard", [], [Option("ok", "Close", "primary")], "keyboard")
+    grid = QGridLayout()
+    grid.setHorizontalSpacing(24)
+    grid.setVerticalSpacing(6)
+    rows = [(action.text().rstrip("…"), action.shortcut()) for action in actions if not action.shortcut().isEmpty()]
+    more = [("Move between controls", "Tab"), ("Move in lists, grids and tabs", "Arrows"), ("Scan again", "F5")]
+    words = [(text, keys.toString(QKeySequence.SequenceFormat.NativeText)) for text, keys in rows] + more
+    half = -(-len(words) // 2)
+    for at, (text, keys) in enumerate(words):
+        row, column = at % half, 2 * (at // half)
+        keys_label = label(keys, "strong")
+        keys_label.setAccessibleName(f"{keys}: {text}")
+        grid.addWidget(keys_label, row, column)
+        grid.addWidget(label(text, "muted"), row, column + 1)
+    made.texts.addLayout(grid)
+    return made

@@ -1,0 +1,251 @@
+"""How everything looks: the tokens of both schemes, the fonts, and the switch between light and dark.
+
+Widgets that paint themselves ask `tokens()` while painting; it follows the application's palette, so a repaint after
+a switch (Qt sends `QEvent.PaletteChange`) is right by itself. Everything else is styled by resources/themes/*.qss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from string import Template
+from typing import Literal
+
+from PySide6.QtCore import QDir, QObject, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication
+
+from gui.shared.resources import read_text, resource
+
+Choice = Literal["system", "light", "dark"]
+FontRole = Literal["body", "strong", "title", "card", "caption", "figures", "large", "mono"]
+
+GRID = 8
+MARGIN = 16
+CARD_PADDING = 12
+RADIUS = 8
+ICON_SIZE = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The colours of one scheme, as #RRGGBB. Text colours have at least 4.5:1 on page and card alike."""
+
+    scheme: Literal["light", "dark"]
+    page: str
+    rail: str
+    card: str
+    raised: str
+    hover: str
+    line: str
+    control_line: str
+    text: str
+    muted: str
+    accent: str
+    accent_hover: str
+    on_accent: str
+    accent_tint: str
+    running: str
+    done: str
+    failed: str
+    stopped: str
+    warning: str
+    running_tint: str
+    done_tint: str
+    failed_tint: str
+    stopped_tint: str
+    warning_tint: str
+    selection: str
+
+
+LIGHT = Tokens(
+    scheme="light",
+    page="#F6F7F5",
+    rail="#EDEFEB",
+    card="#FFFFFF",
+    raised="#F3F5F1",
+    hover="#E9ECE6",
+    line="#E1E5DF",
+    control_line="#8A948C",
+    text="#1C211D",
+    muted="#5C665E",
+    accent="#2F7D55",
+    accent_hover="#276A48",
+    on_accent="#FFFFFF",
+    accent_tint="#E3F0E8",
+    running="#1D63B8",
+    done="#1E7A46",
+    failed="#B3261E",
+    stopped="#5F6A62",
+    warning="#8A5A00",
+    running_tint="#E3EDFA",
+    done_tint="#E2F2E8",
+    failed_tint="#FBE7E5",
+    stopped_tint="#ECEFEB",
+    warning_tint="#FCF0D8",
+    selection="#D5E9DD",
+)
+
+DARK = Tokens(
+    scheme="dark",
+    page="#161917",
+    rail="#111412",
+    card="#1E2220",
+    raised="#262B28",
+    hover="#2B312D",
+    line="#2F3632",
+    control_line="#737F77",
+    text="#E8ECE9",
+    muted="#9AA59D",
+    accent="#6FC597",
+    accent_hover="#86D2A9",
+    on_accent="#10130F",
+    accent_tint="#22382C",
+    running="#7FB2F0",
+    done="#74CC98",
+    failed="#F28B82",
+    stopped="#A4AEA7",
+    warning="#E5B567",
+    running_tint="#1F2E42",
+    done_tint="#1F3529",
+    failed_tint="#432624",
+    stopped_tint="#2A302C",
+    warning_tint="#3B301C",
+    selection="#2A4A39",
+)
+
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#999999")
+"""Colours of curves and parts, told apart by colour-blind people too (Okabe and Ito 2008; grey for their black)."""
+
+SPLIT_COLOURS = {"train": "#0072B2", "valid": "#E69F00", "test": "#009E73"}
+"""The parts of a dataset, wherever they are drawn."""
+
+
+def tokens() -> Tokens:
+    """The colours in use now."""
+    window = QGuiApplication.palette().color(QPalette.ColorRole.Window)
+    return DARK if window.lightness() < 128 else LIGHT
+
+
+def series_colour(index: int) -> QColor:
+    """The colour of the curve number `index`; they repeat after eight."""
+    return QColor(SERIES[index % len(SERIES)])
+
+
+_SIZES: dict[FontRole, tuple[int, QFont.Weight]] = {
+    "body": (13, QFont.Weight.Normal),
+    "strong": (13, QFont.Weight.DemiBold),
+    "title": (20, QFont.Weight.DemiBold),
+    "card": (15, QFont.Weight.DemiBold),
+    "caption": (11, QFont.Weight.Normal),
+    "figures": (13, QFont.Weight.Normal),
+    "large": (24, QFont.Weight.DemiBold),
+    "mono": (12, QFont.Weight.Normal),
+}
+
+
+def font(role: FontRole) -> QFont:
+    """The system's UI font in the size and weight of `role`; figures, large and mono have digits of one width."""
+    size, weight = _SIZES[role]
+    made = QFont(QApplication.font())
+    if role == "mono":
+        made = QFont("monospace")
+        made.setStyleHint(QFont.StyleHint.Monospace)
+    made.setPixelSize(size)
+    made.setWeight(weight)
+    if role in ("figures", "large"):
+        made.setFeature(QFont.Tag("tnum"), 1)
+    return made
+
+
+class Theme(QObject):
+    """Dresses the application in one scheme, by choice or as the system has it, and changes at run time.
+
+    Signals:
+        changed(): colours are others now; after every widget was told.
+    """
+
+    changed = Signal()
+
+    def __init__(self, app: QApplication, choice: Choice = "system") -> None:
+        super().__init__(app)
+        self._app = app
+        self._choice: Choice = choice
+        self._shown: Tokens | None = None
+        app.setStyle("Fusion")
+        base = QFont(app.font())
+        base.setPixelSize(_SIZES["body"][0])
+        app.setFont(base)
+        app.styleHints().colorSchemeChanged.connect(self._on_system_changed)
+        self.choose(choice)
+
+    @property
+    def choice(self) -> Choice:
+        """What was chosen: a scheme, or to follow the system."""
+        return self._choice
+
+    def choose(self, choice: Choice) -> None:
+        """Take a scheme, or follow the system."""
+        self._choice = choice
+        hints = self._app.styleHints()
+        if choice == "system":
+            hints.unsetColorScheme()
+        else:
+            # The platform is told too, so that title bars and file dialogs match.
+            hints.setColorScheme(Qt.ColorScheme.Dark if choice == "dark" else Qt.ColorScheme.Light)
+        self._apply(self._wanted())
+
+    def _wanted(self) -> Tokens:
+        if self._choice != "system":
+            return DARK if self._choice == "dark" else LIGHT
+        return DARK if self._app.styleHints().colorScheme() is Qt.ColorScheme.Dark else LIGHT
+
+    def _on_system_changed(self, _scheme: Qt.ColorScheme) -> None:
+        self._apply(self._wanted())
+
+    def _apply(self, wanted: Tokens) -> None:
+        # The platform resets the palette with its scheme: compare with what is shown, not with what was set last.
+        if self._shown is wanted and tokens() is wanted:
+            return
+        self._shown = wanted
+        self._app.setPalette(_palette(wanted))
+        self._app.setStyleSheet(style_sheet(wanted))
+        self.changed.emit()
+
+
+def style_sheet(colours: Tokens) -> str:
+    """The QSS files in the order of their numbers, filled with `colours`."""
+    QDir.setSearchPaths(colours.scheme, [str(resource("themes", colours.scheme))])
+    files = sorted(path.name for path in resource("themes").glob("*.qss"))
+    return "\n".join(Template(read_text("themes", name)).substitute(asdict(colours)) for name in files)
+
+
+def _palette(colours: Tokens) -> QPalette:
+    role = QPalette.ColorRole
+    palette = QPalette()
+    for which, value in {
+        role.Window: colours.page,
+        role.WindowText: colours.text,
+        role.Base: colours.card,
+        role.AlternateBase: colours.raised,
+        role.Text: colours.text,
+        role.Button: colours.card,
+        role.ButtonText: colours.text,
+        role.BrightText: colours.text,
+        role.ToolTipBase: colours.card,
+        role.ToolTipText: colours.text,
+        role.PlaceholderText: colours.muted,
+        role.Highlight: colours.selection,
+        role.HighlightedText: colours.text,
+        role.Accent: colours.accent,
+        role.Link: colours.accent,
+        role.LinkVisited: colours.accent,
+        role.Light: colours.card,
+        role.Midlight: colours.raised,
+        role.Mid: colours.line,
+        role.Dark: colours.line,
+        role.Shadow: colours.line,
+    }.items():
+        palette.setColor(which, QColor(value))
+    for which in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, which, QColor(colours.control_line))
+    return palette

@@ -1,0 +1,153 @@
+"""What a job on SageMaker will cost: asked for in a thread, shown under the forecast, named before the start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from core.engines.sagemaker.connection.preflight import Check, preflight
+from core.errors import UserFacingError, WeightsUnavailable
+from core.jobs.specs import CloudResources, Spec
+from core.progress import CancelToken, Report
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+from gui.shared import formatting
+from gui.shared.basics import ElidedLabel, label, rule
+from gui.shared.cost_text import confirmation, cost_rows, dollars, source_text
+from gui.shared.dialogs import Decision, Option
+from gui.shared.preflight_list import PreflightDialog
+from gui.tuning.tuning_draft import TuningDraft
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from core.dataset.manifest import Manifest
+    from core.engines.sagemaker.cost.cloud_forecast import CloudForecast
+
+
+class CostPanel(QWidget):
+    """Rows of figures; hidden while jobs run on this computer.
+
+    Signals:
+        changed(): another forecast is known, or none any more.
+    """
+
+    changed = Signal()
+
+    def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
+        super().__init__()
+        self._workbench, self._bridge = workbench, bridge
+        self._asking: Handle | None = None
+        self.forecast: CloudForecast | None = None
+        self._rows: list[tuple[ElidedLabel, QLabel]] = []
+        self._grid = QGridLayout()
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(8)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(1, 1)
+        self._source = label("", "caption", wrap=True)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(6)
+        box.addWidget(rule())
+        box.addWidget(label("What it costs", "strong"))
+        box.addLayout(self._grid)
+        box.addWidget(self._source)
+        self.hide()
+
+    def ask(self, spec: Spec, manifest: Manifest | None) -> None:
+        """Find out what `spec` costs; an answer that is still on its way is dropped."""
+        self.cancel()
+
+        def failed(error: UserFacingError) -> None:
+            self._source.setText(str(error))
+
+        self._asking = self._bridge.run(self._work(spec, manifest), self._show, failed)
+
+    def confirm(
+        self,
+        spec: Spec,
+        manifest: Manifest,
+        cap_usd: float | None,
+        on_answer: Callable[[bool], None],
+        on_error: Callable[[UserFacingError], None],
+    ) -> Handle:
+        """Name the price of exactly this `spec`, which is stopped at `cap_usd`; `on_answer` hears whether to start."""
+
+        def done(forecast: CloudForecast | None) -> None:
+            if forecast is None:
+                on_error(WeightsUnavailable("The weights are not on this computer.", fix="Fetch them first."))
+                return
+            made = Decision(
+                self.window(),
+                f"Start {spec.name} on AWS?",
+                confirmation(spec, forecast, cap_usd),
+                [Option("cancel", "Cancel"), Option("start", _start_words(forecast), "primary")],
+                "cloud",
+            )
+            made.ask(lambda answer: on_answer(answer == "start"))
+
+        return self._bridge.run(self._work(spec, manifest), done, on_error)
+
+    def check(self, resources: CloudResources, draft: TuningDraft) -> None:
+        """Check the account for jobs that run on `resources`, and show how it is."""
+        cloud = self._workbench.cloud
+        if cloud is None:
+            return
+        at_once = min(draft.max_parallel_jobs, draft.max_jobs) if draft.is_tuning else 1
+
+        def checks() -> Iterator[Check]:
+            return preflight(cloud.aws, cloud.place, resources, at_once, eligibility=cloud.eligibility)
+
+        what = f"For {formatting.counted(at_once, 'job')} at once on {resources.instance_type}."
+        dialog = PreflightDialog(self.window(), self._bridge, what, checks)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def cancel(self) -> None:
+        """No answer is wanted any more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+
+    def rows(self) -> dict[str, str]:
+        """What is shown."""
+        return {title.text(): text.text() for title, text in self._rows if not title.isHidden()}
+
+    def _work(self, spec: Spec, manifest: Manifest | None) -> Callable[[Report, CancelToken], CloudForecast | None]:
+        workbench = self._workbench
+
+        def work(report: Report, cancel: CancelToken) -> CloudForecast | None:
+            cloud = workbench.cloud
+            try:
+                return cloud.forecast(spec, manifest) if cloud is not None else None
+            except WeightsUnavailable:
+                return None  # the form says so, and offers to fetch them
+
+        return work
+
+    def _show(self, forecast: CloudForecast | None) -> None:
+        self.forecast = forecast
+        rows = cost_rows(forecast) if forecast is not None else []
+        while len(self._rows) < len(rows):
+            title, text = ElidedLabel("", "muted"), label("", "figures", wrap=True)
+            title.setFixedWidth(94)
+            self._grid.addWidget(title, len(self._rows), 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(text, len(self._rows), 1)
+            self._rows.append((title, text))
+        for at, (title, text) in enumerate(self._rows):
+            for part in (title, text):
+                part.setVisible(at < len(rows))
+            if at < len(rows):
+                title.setText(rows[at][0])
+                text.setText(rows[at][1])
+        missing = "Known once the weights are on this computer: they are sent along."
+        self._source.setText(source_text(forecast) if forecast is not None else missing)
+        self.changed.emit()
+
+
+def _start_words(forecast: CloudForecast) -> str:
+    worst = forecast.cost.worst
+    return "Start at an unknown price" if worst is None else f"Start, at most {dollars(worst)}"

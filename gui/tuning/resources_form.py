@@ -1,0 +1,228 @@
+"""What a job on SageMaker runs on: machines, spot, longest run and wait, cost limit."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QSpinBox
+
+from core.engines.sagemaker.cost.pricing import snapshot
+from core.errors import SpecError
+from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TuningSpec
+from core.settings import SettingsFile
+from gui.shared.basics import button, padded, row
+from gui.shared.card import Card
+from gui.shared.field import Field
+from gui.tuning.extras_dialog import ExtrasDialog
+from gui.tuning.managed_form import ManagedForm
+
+_STATE = "tuning_resources"
+DEFAULT_HOURS = 1.0
+"""The longest run of one training job that is proposed: it bounds what a job can cost."""
+
+
+class ResourcesForm(Card):
+    """The instance of each training job. What is set is remembered.
+
+    Signals:
+        changed(): something was chosen or typed.
+        check_asked(): check the account for what is chosen.
+    """
+
+    changed = Signal()
+    check_asked = Signal()
+
+    def __init__(self, settings: SettingsFile) -> None:
+        super().__init__("Instances")
+        self._settings = settings
+        self._extras = CloudResources()
+        self.instance = QComboBox()
+        self.instance.setEditable(True)
+        self.instance.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.instance.addItems(list(snapshot()["training_usd_per_hour"]))
+        self.instance.setMinimumContentsLength(8)
+        self.instance.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.hours = padded(QDoubleSpinBox())
+        self.hours.setRange(0.1, 120.0)
+        self.hours.setDecimals(1)
+        self.hours.setSuffix(" h")
+        self.limit = padded(QDoubleSpinBox())
+        self.limit.setRange(0.0, 100_000.0)
+        self.limit.setPrefix("$")
+        self.limit.setSpecialValueText("None")
+        self.volume = padded(QSpinBox())
+        self.volume.setRange(1, 16384)
+        self.volume.setSuffix(" GB")
+        self.count = padded(QSpinBox())
+        self.count.setRange(1, 64)
+        self.wait = padded(QDoubleSpinBox())
+        self.wait.setRange(0.0, 240.0)
+        self.wait.setDecimals(1)
+        self.wait.setSuffix(" h")
+        self.wait.setSpecialValueText("Twice the run")
+        for spin in (self.hours, self.volume, self.limit, self.count, self.wait):
+            spin.setFixedHeight(self.instance.sizeHint().height())
+        self.spot = QCheckBox("Spot instances")
+        self.spot.setToolTip("Spare machines: cheaper, but AWS may take them away for a while; the job then goes on")
+        self.more = button("Network, keys, tags…", kind="link", tip="VPC, network isolation, encryption key and tags")
+        self.check = button("Check the account…", kind="link", tip="Rights, bucket, role and quota; nothing is billed")
+        self.check.clicked.connect(self.check_asked)
+        self.add_action(self.check)
+        self.fields = {
+            "instance_type": Field("Instance type", self.instance, "Any type that SageMaker trains on can be typed."),
+            "instance_count": Field(
+                "Machines", self.count, "Machines of one training job: they fine-tune the network together."
+            ),
+            "max_runtime_s": Field("Longest run", self.hours, "A training job that takes longer is ended."),
+            "cap_usd": Field(
+                "Cost limit", self.limit, "The job is stopped once its training has cost this much, about."
+            ),
+            "volume_gb": Field("Disk", self.volume, "For pictures, features and the model of one training job."),
+        }
+        line = row(*self.fields.values())
+        self.fields["max_wait_s"] = Field(
+            "Longest wait and run", self.wait, "A job whose spot machines do not come or come back in time is ended."
+        )
+        line.setStretch(0, 1)
+        for at, field in enumerate(self.fields.values()):
+            line.setAlignment(field, Qt.AlignmentFlag.AlignTop)
+            field.setMinimumWidth(140 if at == 0 else 70)
+        self.body.addLayout(line)
+        self.body.addLayout(row(self.spot, self.fields["max_wait_s"], None, self.more))
+        self.managed = ManagedForm()
+        self.managed.changed.connect(self._on_changed)
+        self.body.addWidget(self.managed)
+        self.fields["max_wait_s"].hide()
+        self.spot.toggled.connect(self.fields["max_wait_s"].setVisible)
+        self._recall()
+        self.instance.currentTextChanged.connect(self._on_changed)
+        for spin in (self.count, self.hours, self.volume, self.limit, self.wait):
+            spin.valueChanged.connect(self._on_changed)
+        self.spot.toggled.connect(self._on_changed)
+        self.more.clicked.connect(self._show_more)
+
+    # What it holds ---------------------------------------------------------------------------------------------
+
+    @property
+    def max_runtime_s(self) -> int:
+        """The longest run of one training job in seconds."""
+        return round(self.hours.value() * 3600)
+
+    @property
+    def cap_usd(self) -> float | None:
+        """Dollars at which the job is stopped; None: never."""
+        return self.limit.value() or None
+
+    @property
+    def resources(self) -> CloudResources:
+        """What is set."""
+        return dataclasses.replace(
+            self._extras,
+            instance_type=self.instance.currentText().strip(),
+            instance_count=self.count.value(),
+            volume_gb=self.volume.value(),
+            spot=self.spot.isChecked(),
+            max_wait_s=(round(self.wait.value() * 3600) or None) if self.spot.isChecked() else None,
+            managed=self.managed.value,
+        )
+
+    def apply(self, spec: Spec) -> Spec:
+        """A spec that runs on what is set here.
+
+        Raises:
+            SpecError: SageMaker cannot do what it asks for; `field` is the one at fault.
+        """
+        from core.engines.sagemaker.jobs.definition import check
+
+        resources = self.resources
+        if not resources.instance_type.startswith("ml."):
+            raise SpecError(
+                f"{resources.instance_type or 'Nothing'} is no instance type of SageMaker.",
+                fix="Choose one, for instance ml.m5.xlarge.",
+                field="instance_type",
+            )
+        training = spec.training if isinstance(spec, TuningSpec) else spec
+        if isinstance(spec, TuningSpec):
+            resources = dataclasses.replace(resources, managed=None)  # AWS has none for trials
+        training = dataclasses.replace(training, cloud=resources, max_runtime_s=self.max_runtime_s)
+        made: Spec = dataclasses.replace(spec, training=training) if isinstance(spec, TuningSpec) else training
+        check(made)
+        return made
+
+    def show_resources(self, resources: CloudResources, max_runtime_s: int) -> None:
+        """Show these."""
+        blocked = self.blockSignals(True)
+        self._extras = resources
+        self.instance.setCurrentText(resources.instance_type)
+        self.count.setValue(resources.instance_count)
+        self.volume.setValue(resources.volume_gb)
+        self.wait.setValue((resources.max_wait_s or 0) / 3600)
+        self.spot.setChecked(resources.spot)
+        self.hours.setValue(max_runtime_s / 3600)
+        self.managed.show_managed(resources.managed)
+        self.blockSignals(blocked)
+        self.changed.emit()
+
+    def show_spec(self, spec: Spec) -> None:
+        """Show what a job was asked for; one of this computer changes nothing."""
+        training = spec.training if isinstance(spec, TuningSpec) else spec
+        if training.cloud is not None:
+            self.show_resources(training.cloud, training.max_runtime_s)
+
+    def show_error(self, error: SpecError | None) -> None:
+        """Mark the field at fault, if it is one of these."""
+        for name, field in self.fields.items():
+            field.show_error(error if error is not None and error.field == name else None)
+
+    # Memory ----------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Keep what is set for the next time.
+
+        Raises:
+            UserFacingError: the settings cannot be written.
+        """
+        resources = dataclasses.replace(self.resources, managed=self.managed.chosen)
+        data = dataclasses.asdict(resources) | {"max_runtime_s": self.max_runtime_s, "cap": self.limit.value()}
+        self._settings.remember(_STATE, {key: _plain(value) for key, value in data.items()})
+
+    def _recall(self) -> None:
+        data = self._settings.recall(_STATE)
+        try:
+            resources, runtime, cap = _from_json(data) if data else _DEFAULTS
+        except (TypeError, ValueError, KeyError, AttributeError):
+            resources, runtime, cap = _DEFAULTS  # written by another version
+        self.limit.setValue(cap)
+        self.show_resources(resources, runtime)
+
+    def _on_changed(self) -> None:
+        self.changed.emit()
+
+    def _show_more(self) -> None:
+        dialog = ExtrasDialog(self.window(), self._extras)
+        dialog.accepted.connect(lambda: self._take(dialog.extras))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _take(self, extras: CloudResources) -> None:
+        self._extras = extras
+        self.changed.emit()
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+_DEFAULTS = (CloudResources(), round(DEFAULT_HOURS * 3600), 0.0)
+
+
+def _from_json(data: dict[str, Any]) -> tuple[CloudResources, int, float]:
+    known = {field.name for field in dataclasses.fields(CloudResources)}
+    values: dict[str, Any] = {key: value for key, value in data.items() if key in known}
+    for key in ("subnets", "security_groups"):
+        values[key] = tuple(values[key])
+    if values.get("managed") is not None:
+        values["managed"] = ManagedDebugger(**values["managed"])
+    return CloudResources(**values), int(data["max_runtime_s"]), float(data.get("cap", 0.0))

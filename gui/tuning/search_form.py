@@ -1,0 +1,250 @@
+"""The left column of the Tuning tab: the model, and how to search."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QSpinBox
+
+from core.engine import Capabilities
+from core.errors import SpecError
+from core.jobs.specs import Strategy
+from gui.shared.card import Card
+from gui.shared.field import Field
+from gui.tuning.tuning_draft import MODES, TuningDraft
+from training_scripts.backbones import BACKBONES, HEADS
+
+_MODE_WORDS = {"head": "Head only (fast)", "fine_tune": "Fine-tune the network"}
+_HEAD_WORDS = {"linear": "Linear", "linear_dropout_batchnorm": "Linear, dropout, batch norm"}
+_STRATEGY_HINTS = {
+    Strategy.BAYESIAN: "Learns from finished trials where to look next.",
+    Strategy.RANDOM: "Draws every trial independently of the others.",
+    Strategy.HYPERBAND: "Ends poor trials after a few epochs and tries more instead.",
+    Strategy.GRID: "Tries every combination.",
+}
+MAX_JOBS = 2000
+MAX_MINUTES = 262_800
+"""The longest search that SageMaker takes: half a year."""
+
+
+class ModelForm(Card):
+    """Backbone, head and mode.
+
+    Signals:
+        changed(): something was chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__("Model")
+        self.backbone, self.head, self.mode = QComboBox(), QComboBox(), QComboBox()
+        for name, backbone in BACKBONES.items():
+            self.backbone.addItem(backbone.title, name)
+        for name in HEADS:
+            self.head.addItem(_HEAD_WORDS.get(name, name), name)
+        for name in MODES:
+            self.mode.addItem(_MODE_WORDS[name], name)
+        self.fields = {
+            "backbone": Field("Backbone", self.backbone, "The pretrained network under the head."),
+            "head": Field("Head", self.head, "What is put on top of the backbone."),
+            "mode": Field("Mode", self.mode, "Head only computes each picture's features once, for all trials."),
+        }
+        for combo in (self.backbone, self.head, self.mode):
+            combo.setMinimumContentsLength(12)
+            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            combo.currentIndexChanged.connect(self.changed)
+        for field in self.fields.values():
+            self.add(field)
+
+    def show_draft(self, draft: TuningDraft) -> None:
+        """Show what a draft holds, without telling anyone."""
+        blocked = self.blockSignals(True)
+        for combo, value in ((self.backbone, draft.backbone), (self.head, draft.head), (self.mode, draft.mode)):
+            combo.setCurrentIndex(max(0, combo.findData(value)))
+        self.blockSignals(blocked)
+        self.show_searched(draft)
+
+    def show_searched(self, draft: TuningDraft) -> None:
+        """Grey out what the table searches or fixes."""
+        in_table = {row.name for row in draft.rows}
+        for name, field in self.fields.items():
+            field.control.setEnabled(name not in in_table)
+            field.control.setToolTip(
+                "The table says it." if name in in_table else field.control.accessibleDescription()
+            )
+
+    def read(self, draft: TuningDraft) -> TuningDraft:
+        """The draft with what is chosen here."""
+        return dataclasses.replace(
+            draft,
+            backbone=self.backbone.currentData(),
+            head=self.head.currentData(),
+            mode=self.mode.currentData(),
+        )
+
+
+class SearchForm(Card):
+    """Strategy, how many trials, when to give up, what is best.
+
+    Signals:
+        changed(): something was chosen or typed.
+    """
+
+    changed = Signal()
+
+    def __init__(self, capabilities: Capabilities, metrics: Sequence[str]) -> None:
+        super().__init__("Search")
+        self._make_controls(capabilities, metrics)
+        self.fields = {
+            "strategy": Field("Strategy", self.strategy, _STRATEGY_HINTS[Strategy.BAYESIAN]),
+            "max_jobs": Field("Trials", self.max_jobs, "How many training jobs at most."),
+            "max_parallel_jobs": Field("At once", self.parallel, "How many of them at the same time."),
+            "objective": Field("Objective metric", self.metric_box, "The metric that decides which trial is best."),
+            "goal": Field("Goal", self.goal),
+            "seed": Field("Seed", self.seed, "The same seed gives the same search and the same training."),
+            "target": Field("Stop at", self.target, "The search ends once the objective is as good as this."),
+            "patience": Field("Patience", self.patience, "The search ends after so many trials without a better one."),
+            "max_search_s": Field(
+                "Longest search", self.minutes, "The search ends after so long, with the trials that run then."
+            ),
+            "warm_start": Field("Learn from", self.warm_start, "An earlier tuning job whose trials inform the search."),
+        }
+        self.add(self.fields["strategy"])
+        self._add_pair("max_jobs", "max_parallel_jobs")
+        self.add(self.fields["objective"])
+        self._add_pair("goal", "seed")
+        self._add_pair("target", "patience")
+        self.add(self.fields["max_search_s"])
+        self.add(self.converged)
+        self.add(self.fields["warm_start"])
+        self.add(self.early)
+        self.fields["warm_start"].setVisible(capabilities.warm_start)
+
+    def _make_controls(self, capabilities: Capabilities, metrics: Sequence[str]) -> None:
+        self.strategy, self.metric_box, self.goal, self.warm_start = QComboBox(), QComboBox(), QComboBox(), QComboBox()
+        for strategy in capabilities.strategies:
+            self.strategy.addItem(str(strategy), strategy)
+        self.metric_box.addItems(list(metrics))
+        self.metric_box.setEditable(True)
+        self.metric_box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.goal.addItem("Minimize", False)
+        self.goal.addItem("Maximize", True)
+        self.warm_start.addItem("No earlier job", "")
+        self.max_jobs, self.parallel, self.seed, self.patience = QSpinBox(), QSpinBox(), QSpinBox(), QSpinBox()
+        self.max_jobs.setRange(1, MAX_JOBS)
+        self.patience.setRange(0, MAX_JOBS)
+        self.patience.setSpecialValueText("No limit")
+        self.target = QLineEdit()
+        self.target.setPlaceholderText("No target")
+        self.target.textChanged.connect(self._on_changed)
+        self.parallel.setRange(1, capabilities.max_parallel_jobs)
+        self.seed.setRange(0, 2**31 - 1)
+        self.minutes = QSpinBox()
+        self.minutes.setRange(0, MAX_MINUTES)
+        self.minutes.setSuffix(" min")
+        self.minutes.setSpecialValueText("No limit")
+        self.converged = QCheckBox("End when converged")
+        self.converged.setToolTip("The search ends when its finished trials say that no better one is to be expected.")
+        self.converged.toggled.connect(self._on_changed)
+        self.early = QCheckBox("End poor trials early")
+        self.early.setToolTip("A trial ends when its metric is worse than the median of the others at that epoch.")
+        for combo in (self.strategy, self.metric_box, self.goal, self.warm_start):
+            combo.setMinimumContentsLength(8)
+            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            combo.currentIndexChanged.connect(self._on_changed)
+        self.metric_box.activated.connect(self._on_metric)
+        self.metric_box.editTextChanged.connect(self._on_changed)
+        for spin in (self.max_jobs, self.parallel, self.seed, self.patience, self.minutes):
+            spin.setMinimumWidth(72)
+            spin.setFixedHeight(self.strategy.sizeHint().height())
+            spin.lineEdit().setTextMargins(6, 0, 0, 0)
+            spin.valueChanged.connect(self._on_changed)
+        self.early.toggled.connect(self._on_changed)
+
+    def _add_pair(self, first: str, second: str) -> None:
+        pair = QHBoxLayout()
+        pair.setSpacing(8)
+        for name in (first, second):
+            pair.addWidget(self.fields[name], 1, Qt.AlignmentFlag.AlignTop)
+        self.body.addLayout(pair)
+
+    def _on_changed(self) -> None:
+        self.strategy.setToolTip(_STRATEGY_HINTS.get(self.strategy.currentData(), ""))
+        self.changed.emit()
+
+    def _on_metric(self) -> None:
+        """A metric that was chosen brings its usual goal along."""
+        self.goal.setCurrentIndex(self.goal.findData("accuracy" in self.metric_box.currentText().lower()))
+
+    def set_capabilities(self, capabilities: Capabilities) -> None:
+        """Offer only what the engine can do."""
+        self.parallel.setRange(1, capabilities.max_parallel_jobs)
+        self.fields["warm_start"].setVisible(capabilities.warm_start)
+
+    def offer_warm_starts(self, jobs: Sequence[str]) -> None:
+        """Offer these earlier tuning jobs."""
+        chosen = self.warm_start.currentData()
+        known = [self.warm_start.itemData(row) for row in range(1, self.warm_start.count())]
+        if known == list(jobs):
+            return
+        blocked = self.warm_start.blockSignals(True)
+        while self.warm_start.count() > 1:
+            self.warm_start.removeItem(1)
+        for name in jobs:
+            self.warm_start.addItem(name, name)
+        self.warm_start.setCurrentIndex(max(0, self.warm_start.findData(chosen)))
+        self.warm_start.blockSignals(blocked)
+
+    def show_draft(self, draft: TuningDraft) -> None:
+        """Show what a draft holds, without telling anyone."""
+        blocked = self.blockSignals(True)
+        self.strategy.setCurrentIndex(max(0, self.strategy.findData(draft.strategy)))
+        self.max_jobs.setValue(draft.max_jobs)
+        self.parallel.setValue(draft.max_parallel_jobs)
+        self.metric_box.setEditText(draft.metric)
+        self.goal.setCurrentIndex(self.goal.findData(draft.maximize))
+        self.seed.setValue(draft.seed)
+        self.target.setText(draft.target)
+        self.patience.setValue(draft.patience)
+        self.minutes.setValue(draft.search_minutes)
+        self.converged.setChecked(draft.until_converged)
+        self.early.setChecked(draft.early_stopping)
+        self.warm_start.setCurrentIndex(max(0, self.warm_start.findData(draft.warm_start)))
+        self.blockSignals(blocked)
+
+    def read(self, draft: TuningDraft) -> TuningDraft:
+        """The draft with what is set here."""
+        return dataclasses.replace(
+            draft,
+            strategy=Strategy(self.strategy.currentData()),
+            max_jobs=self.max_jobs.value(),
+            max_parallel_jobs=self.parallel.value(),
+            metric=self.metric_box.currentText().strip(),
+            maximize=bool(self.goal.currentData()),
+            seed=self.seed.value(),
+            early_stopping=self.early.isChecked(),
+            warm_start=self.warm_start.currentData() or "",
+            target=self.target.text().strip(),
+            patience=self.patience.value(),
+            search_minutes=self.minutes.value(),
+            until_converged=self.converged.isChecked(),
+        )
+
+    def show_tuning(self, is_tuning: bool) -> None:
+        """Grey out what only a tuning job needs."""
+        for name in (
+            *("strategy", "max_jobs", "max_parallel_jobs"),
+            *("target", "patience", "max_search_s", "warm_start"),
+        ):
+            self.fields[name].setEnabled(is_tuning)
+        for box in (self.early, self.converged):
+            box.setEnabled(is_tuning)
+
+    def show_error(self, error: SpecError | None) -> bool:
+        """Mark the field at fault; returns whether it is one of these."""
+        for name, field in self.fields.items():
+            field.show_error(error if error is not None and error.field == name else None)
+        return error is not None and error.field in self.fields

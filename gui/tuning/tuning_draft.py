@@ -1,0 +1,334 @@
+"""The Tuning tab's form as a value: what was typed, and the way from there to a spec. No Qt here."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from core.errors import SpecError
+from core.jobs.contract import default_metrics
+from core.jobs.names import unique_name
+from core.jobs.records import Job, TuningJob
+from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
+from core.tuning.presets import Preset
+from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
+from gui.tuning.range_draft import Kind, RangeDraft
+from training_scripts.arguments import get_args_parser
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, HEADS
+from training_scripts.job import JobError
+
+MODES = ("head", "fine_tune")
+FORM_FIELDS = ("backbone", "head", "mode", "weights", "seed")
+"""Hyperparameters that have a control of their own, unless the table searches them."""
+
+_SUGGESTIONS: Mapping[str, RangeDraft] = {
+    draft.name: draft
+    for draft in (
+        RangeDraft("learning_rate", Kind.CONTINUOUS, "1e-3", "0.05", Scaling.LOGARITHMIC),
+        RangeDraft("batch_size", Kind.INTEGER, "16", "128", Scaling.LOGARITHMIC),
+        RangeDraft("num_epochs", Kind.INTEGER, "5", "15", Scaling.LINEAR),
+        RangeDraft("weight_decay", Kind.CONTINUOUS, "1e-6", "1e-2", Scaling.LOGARITHMIC),
+        RangeDraft("optimizer", Kind.CATEGORICAL, values="adam, adamw, sgd"),
+        RangeDraft("momentum", Kind.CONTINUOUS, "0.5", "0.99", Scaling.REVERSE_LOGARITHMIC),
+        RangeDraft("label_smoothing", Kind.CONTINUOUS, "0", "0.2", Scaling.LINEAR),
+        RangeDraft("head", Kind.CATEGORICAL, values=", ".join(HEADS)),
+        RangeDraft("backbone", Kind.CATEGORICAL, values=", ".join(BACKBONES)),
+        RangeDraft("unfreeze", Kind.CATEGORICAL, values="last_block, all"),
+        RangeDraft("augmentation", Kind.CATEGORICAL, values="none, light, strong"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TuningDraft:
+    """Everything the form holds, `target` as it was typed.
+
+    `name` "" means: a name made from the dataset's folder; `target` "", `patience` 0 and `search_minutes` 0: the search
+    does not end by it.
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    weights: str = "default"
+    head: str = HEADS[0]
+    mode: str = "head"
+    strategy: Strategy = Strategy.BAYESIAN
+    max_jobs: int = 10
+    max_parallel_jobs: int = 2
+    early_stopping: bool = False
+    seed: int = 0
+    metric: str = "Average loss"
+    regex: str = ""
+    maximize: bool = False
+    rows: tuple[RangeDraft, ...] = ()
+    name: str = ""
+    warm_start: str = ""
+    target: str = ""
+    patience: int = 0
+    search_minutes: int = 0
+    until_converged: bool = False
+
+    @property
+    def searched(self) -> tuple[RangeDraft, ...]:
+        """The rows that are ranges."""
+        return tuple(row for row in self.rows if row.kind is not Kind.FIXED)
+
+    @property
+    def is_tuning(self) -> bool:
+        """Whether this asks for a tuning job; without a range it is a single training job."""
+        return bool(self.searched)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, read back by `draft_from_json`."""
+        return dataclasses.asdict(self)
+
+
+def draft_from_json(data: Mapping[str, Any]) -> TuningDraft:
+    """The inverse of `to_json`; what an older version wrote and this one does not know is dropped."""
+    known = {field.name for field in dataclasses.fields(TuningDraft)}
+    values = {key: value for key, value in data.items() if key in known}
+    if "strategy" in values:
+        values["strategy"] = Strategy(values["strategy"])
+    values["rows"] = tuple(
+        RangeDraft(**{**row, "kind": Kind(row["kind"]), "scaling": Scaling(row["scaling"])})
+        for row in values.get("rows", ())
+    )
+    return TuningDraft(**values)
+
+
+def draft_from_preset(preset: Preset) -> TuningDraft:
+    """The form as a preset fills it."""
+    searched = {item.name for item in preset.ranges}
+    fixed = {name: value for name, value in preset.hyperparameters.items() if name not in searched}
+    rows = [RangeDraft.of(item) for item in preset.ranges]
+    rows += [RangeDraft.fixed(name, value) for name, value in fixed.items() if name not in FORM_FIELDS]
+    regexes = {metric.name: metric.regex for metric in preset.metrics}
+    return TuningDraft(
+        backbone=fixed.get("backbone", DEFAULT_BACKBONE),
+        weights=fixed.get("weights", "default"),
+        head=fixed.get("head", HEADS[0]),
+        mode=fixed.get("mode", "head"),
+        strategy=preset.strategy,
+        max_jobs=preset.max_jobs,
+        max_parallel_jobs=preset.max_parallel_jobs,
+        early_stopping=preset.early_stopping,
+        metric=preset.objective.metric,
+        regex=regexes.get(preset.objective.metric, ""),
+        maximize=preset.objective.maximize,
+        rows=tuple(rows),
+    )
+
+
+def draft_from_spec(spec: Spec) -> TuningDraft:
+    """The form as a job was asked for, to be changed and asked for again."""
+    training = spec.training if isinstance(spec, TuningSpec) else spec
+    fixed = dict(training.hyperparameters)
+    ranges = spec.ranges if isinstance(spec, TuningSpec) else ()
+    rows = [RangeDraft.of(item) for item in ranges]
+    rows += [RangeDraft.fixed(name, value) for name, value in fixed.items() if name not in FORM_FIELDS]
+    regexes = {metric.name: metric.regex for metric in training.metrics}
+    draft = TuningDraft(
+        backbone=fixed.get("backbone", DEFAULT_BACKBONE),
+        weights=fixed.get("weights", "default"),
+        head=fixed.get("head", HEADS[0]),
+        mode=fixed.get("mode", "head"),
+        seed=int(float(fixed.get("seed", "0"))),
+        metric=training.objective.metric,
+        regex=regexes.get(training.objective.metric, ""),
+        maximize=training.objective.maximize,
+        rows=tuple(rows),
+    )
+    if isinstance(spec, TuningSpec):
+        draft = dataclasses.replace(
+            draft,
+            strategy=spec.strategy,
+            max_jobs=spec.max_jobs,
+            max_parallel_jobs=spec.max_parallel_jobs,
+            early_stopping=spec.early_stopping,
+            seed=spec.seed,
+            warm_start=next(iter(spec.warm_start), ""),
+            target="" if spec.target is None else f"{spec.target:g}",
+            patience=spec.patience or 0,
+            search_minutes=math.ceil((spec.max_search_s or 0) / 60),
+            until_converged=spec.until_converged,
+        )
+    return draft
+
+
+def build_spec(
+    draft: TuningDraft, dataset_version: str = "", dataset_path: str = "", debugger: DebuggerConfig | None = None
+) -> Spec:
+    """The spec that the form asks for; `channels` are filled in by `Workbench.launch`.
+
+    Raises:
+        SpecError: something is missing or does not fit; `field` is the form's field or the hyperparameter's name.
+    """
+    ranges, fixed = _read_rows(draft)
+    searched = {item.name for item in ranges}
+    form = {"backbone": draft.backbone, "head": draft.head, "mode": draft.mode, "weights": draft.weights}
+    form["seed"] = str(draft.seed)
+    hyperparameters = {name: value for name, value in form.items() if name not in searched} | fixed
+    _check_values(hyperparameters, ranges)
+    training = TrainingSpec(
+        name=draft.name.strip() or unique_name(Path(dataset_path).name or "job"),
+        channels={},
+        hyperparameters=hyperparameters,
+        metrics=metrics_of(draft),
+        objective=Objective(draft.metric, draft.maximize),
+        dataset_version=dataset_version,
+        dataset_path=dataset_path,
+        debugger=debugger or DebuggerConfig(),
+    )
+    if not ranges:
+        return training
+    _check_grid(draft.strategy, ranges)
+    return TuningSpec(
+        training=training,
+        ranges=tuple(ranges),
+        strategy=draft.strategy,
+        max_jobs=draft.max_jobs,
+        max_parallel_jobs=draft.max_parallel_jobs,
+        early_stopping=draft.early_stopping,
+        seed=draft.seed,
+        warm_start=(draft.warm_start,) if draft.warm_start else (),
+        target=_read_target(draft.target),
+        patience=draft.patience or None,
+        max_search_s=draft.search_minutes * 60 or None,
+        until_converged=draft.until_converged,
+    )
+
+
+def _read_target(text: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        target = float(text)
+    except ValueError:
+        target = math.nan
+    if not math.isfinite(target):
+        raise SpecError(f"{text.strip()!r} is no number.", fix="Give a target such as 0.05, or none.", field="target")
+    return target
+
+
+def warm_starts(jobs: Iterable[Job], on_cloud: bool) -> list[str]:
+    """The tuning jobs that a search can learn from: on SageMaker those of SageMaker, here all."""
+    tuned = (job for job in jobs if isinstance(job, TuningJob) and job.best_trial)
+    return [job.name for job in tuned if job.engine == "sagemaker" or not on_cloud]
+
+
+def metrics_of(draft: TuningDraft) -> tuple[MetricDefinition, ...]:
+    """All metrics that are scraped; the objective's with the form's own regex.
+
+    Raises:
+        SpecError: the regex is wrong; `field` is "regex".
+    """
+    metrics = {metric.name: metric for metric in default_metrics()}
+    if draft.regex or draft.metric not in metrics:
+        metrics[draft.metric] = MetricDefinition(draft.metric, draft.regex)
+    return tuple(metrics.values())
+
+
+def _check_grid(strategy: Strategy, ranges: list[Range]) -> None:
+    endless = next((item.name for item in ranges if isinstance(item, ContinuousRange)), "")
+    if strategy is Strategy.GRID and endless:
+        raise SpecError(
+            f"Grid cannot try every value of {endless}.",
+            "A continuous range has no end of them.",
+            "Make it Categorical or Integer, or choose another strategy.",
+            field="strategy",
+        )
+
+
+def _read_rows(draft: TuningDraft) -> tuple[list[Range], dict[str, str]]:
+    ranges: list[Range] = []
+    fixed: dict[str, str] = {}
+    for row in draft.rows:
+        try:
+            built = row.build()
+        except SpecError as error:
+            raise SpecError(error.what, error.why, error.fix, field=row.name or "name") from None
+        name = row.name.strip()
+        if name in fixed or name in {item.name for item in ranges}:
+            raise SpecError(f"{name} is there twice.", fix="Remove one of the two rows.", field=name)
+        if isinstance(built, str):
+            fixed[name] = built
+        else:
+            ranges.append(built)
+    return ranges, fixed
+
+
+@lru_cache(maxsize=1)
+def _parser() -> argparse.ArgumentParser:
+    return get_args_parser()  # made once: every change of the form checks every value with it
+
+
+@lru_cache(maxsize=1)
+def _defaults() -> Mapping[str, Any]:
+    return vars(_parser().parse_args([]))
+
+
+@lru_cache(maxsize=1)
+def script_hyperparameters() -> tuple[str, ...]:
+    """The hyperparameters that training_scripts/train.py knows, those with a suggested range first."""
+    return tuple(sorted(_defaults(), key=lambda name: (name not in _SUGGESTIONS, name)))
+
+
+def suggestion(name: str) -> RangeDraft | None:
+    """A sensible row for a hyperparameter: a range, or the script's default as a fixed value."""
+    if name in _SUGGESTIONS:
+        return _SUGGESTIONS[name]
+    default = _defaults().get(name)
+    return None if default is None else RangeDraft.fixed(name, str(default))
+
+
+def check_value(name: str, value: str) -> SpecError | None:
+    """What the training script would say to a hyperparameter; None if it takes it, or does not know its name."""
+    if name not in script_hyperparameters():
+        return None
+    try:
+        _parser().parse_known_args([f"--{name}", value])
+    except JobError as error:
+        return SpecError(str(error), fix="Change it: the training script would refuse it.", field=name)
+    return None
+
+
+def check_row(row: RangeDraft) -> SpecError | None:
+    """What is wrong with one row, by itself and for the training script; `field` is the row's field."""
+    try:
+        built = row.build()
+    except SpecError as error:
+        return error
+    name = row.name.strip()
+    if isinstance(built, str):
+        values = [("values", built)]
+    elif isinstance(built, CategoricalRange):
+        values = [("values", value) for value in built.values]
+    else:
+        values = [("low", str(built.low)), ("high", str(built.high))]
+    for field, value in values:
+        problem = check_value(name, value)
+        if problem is not None:
+            return SpecError(problem.what, problem.why, problem.fix, field=field)
+    return None
+
+
+def _check_values(hyperparameters: Mapping[str, str], ranges: list[Range]) -> None:
+    values = list(hyperparameters.items())
+    values += [(item.name, value) for item in ranges for value in _extremes(item)]
+    for name, value in values:
+        problem = check_value(name, value)
+        if problem is not None:
+            raise problem
+
+
+def _extremes(item: Range) -> Iterator[str]:
+    match item:
+        case CategoricalRange():
+            yield from item.values
+        case ContinuousRange() | IntegerRange():
+            yield from (str(item.low), str(item.high))

@@ -1,1 +1,0 @@
-"""Small widgets, each of which runs by itself."""

@@ -1,0 +1,1 @@
+"""The main window: rail, status bar, menu, drops, start and end."""

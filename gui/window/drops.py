@@ -1,0 +1,206 @@
+"""What was dropped on the window: a dataset for the Data tab, or pictures for the Predict tab."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QEvent, QMimeData, QObject, QRectF, Qt
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
+
+from gui.bridge import Bridge
+from gui.shared.dialogs import Decision, Option
+from gui.shared.icons import paint_icon
+from gui.shared.theme import font, tokens
+
+_LOOKED_AT = 200
+
+
+class DropKind(Enum):
+    """What a drop is for."""
+
+    DATASET = "dataset"
+    PICTURES = "pictures"
+
+
+def single_folder(mime: QMimeData) -> Path | None:
+    """The folder that was dropped, if it was exactly one."""
+    urls = mime.urls()
+    if len(urls) != 1 or not urls[0].isLocalFile():
+        return None
+    path = Path(urls[0].toLocalFile())
+    return path if path.is_dir() else None
+
+
+def kind_of_folder(folder: Path) -> DropKind:
+    """Whether a folder has folders of pictures inside, as datasets have, or only pictures.
+
+    It looks at the first names of two levels only, so it is quick on any folder. Touches the disk.
+    """
+    suffixes = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+    def names(path: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(path) as entries:
+                return [entry for entry, _ in zip(entries, range(_LOOKED_AT), strict=False)]
+        except OSError:
+            return []
+
+    inside = names(str(folder))
+    folders = [entry for entry in inside if entry.is_dir() and not entry.name.startswith(".")]
+    for entry in folders:
+        for deeper in names(entry.path):
+            if deeper.is_dir() or deeper.name.lower().endswith(suffixes):
+                return DropKind.DATASET
+    has_pictures = any(entry.name.lower().endswith(suffixes) for entry in inside)
+    return DropKind.PICTURES if has_pictures or not folders else DropKind.DATASET
+
+
+class DropVeil(QWidget):
+    """Lies over the window while something is dragged across it and says what the drop would do."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._window = window
+        self._text, self._icon = "", "picture"
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return self._text
+
+    def cover(self, text: str, icon_name: str) -> None:
+        """Cover the whole window."""
+        self._text, self._icon = text, icon_name
+        self.setAccessibleName(text)
+        self.setGeometry(self._window.rect())
+        self.raise_()
+        self.show()
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint a tint, a dashed border, an icon and the words."""
+        colours = tokens()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ground = QColor(colours.page)
+        ground.setAlpha(225)
+        painter.fillRect(self.rect(), ground)
+        inner = QRectF(self.rect()).adjusted(24, 24, -24, -24)
+        tint = QColor(colours.accent_tint)
+        painter.setBrush(tint)
+        painter.setPen(QPen(QColor(colours.accent), 2, Qt.PenStyle.DashLine))
+        painter.drawRoundedRect(inner, 12, 12)
+        middle = inner.center()
+        paint_icon(painter, QRectF(middle.x() - 28, middle.y() - 56, 56, 56), self._icon, QColor(colours.accent))
+        painter.setFont(font("title"))
+        painter.setPen(QColor(colours.text))
+        painter.drawText(
+            QRectF(inner.left(), middle.y() + 12, inner.width(), 40), Qt.AlignmentFlag.AlignCenter, self._text
+        )
+
+
+class WindowDrops(QObject):
+    """Takes every drop on the window that no page takes itself.
+
+    Args:
+        shown: tells the key of the tab that is shown.
+        open_dataset: opens a folder in the Data tab.
+        classify: gives items to the Predict tab.
+    """
+
+    def __init__(
+        self,
+        window: QWidget,
+        bridge: Bridge,
+        shown: Callable[[], str],
+        open_dataset: Callable[[Path], None],
+        classify: Callable[[list[Any]], None],
+    ) -> None:
+        super().__init__(window)
+        self._window, self._bridge = window, bridge
+        self._shown, self._open_dataset, self._classify = shown, open_dataset, classify
+        self.veil = DropVeil(window)
+        self.question: Decision | None = None
+        window.setAcceptDrops(True)
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Handle what is dragged over the window."""
+        match event.type():
+            case QEvent.Type.DragEnter:
+                assert isinstance(event, QDragEnterEvent)
+                return self._on_enter(event)
+            case QEvent.Type.DragMove:
+                assert isinstance(event, QDropEvent)
+                event.acceptProposedAction()
+                return True
+            case QEvent.Type.DragLeave:
+                self.veil.hide()
+            case QEvent.Type.Drop:
+                assert isinstance(event, QDropEvent)
+                return self._on_drop(event)
+            case QEvent.Type.Resize:
+                self.veil.setGeometry(self._window.rect())
+        return False
+
+    def _on_enter(self, event: QDragEnterEvent) -> bool:
+        from gui.shared.picture_mime import has_pictures
+
+        if single_folder(event.mimeData()):
+            self.veil.cover("Drop the folder to open it", "folder-open")
+        elif has_pictures(event.mimeData()):
+            self.veil.cover("Drop to classify", "predict")
+        else:
+            return False
+        event.acceptProposedAction()
+        return True
+
+    def _on_drop(self, event: QDropEvent) -> bool:
+        from gui.shared.picture_mime import picture_items
+
+        self.veil.hide()
+        event.acceptProposedAction()
+        folder = single_folder(event.mimeData())
+        if folder is None:
+            self._classify(picture_items(event.mimeData()))
+        else:
+            self.take_folder(folder)
+        return True
+
+    def take_folder(self, folder: Path) -> None:
+        """Open a dataset, classify a folder of pictures, or ask which of both is meant."""
+        self._bridge.run(lambda report, cancel: (folder, kind_of_folder(folder)), self._on_known)
+
+    def _on_known(self, known: tuple[Path, DropKind]) -> None:
+        folder, kind = known
+        if kind is DropKind.PICTURES and self._shown() != "data":
+            self._classify([folder])
+        elif kind is DropKind.DATASET and self._shown() == "predict":
+            self.question = Decision(
+                self._window,
+                f"What should become of {folder.name}?",
+                ["It has folders of pictures inside, as datasets have."],
+                [
+                    Option("cancel", "Cancel"),
+                    Option("classify", "Classify its pictures"),
+                    Option("open", "Open as dataset", "primary"),
+                ],
+                "folder-open",
+            ).ask(lambda answer: self._on_answer(folder, answer))
+        else:
+            # On the Data tab any folder is meant as a dataset; if it is none, the scan says why.
+            self._open_dataset(folder)
+
+    def _on_answer(self, folder: Path, answer: str) -> None:
+        self.question = None
+        if answer == "open":
+            self._open_dataset(folder)
+        elif answer == "classify":
+            self._classify([folder])

@@ -1,0 +1,397 @@
+"""The window: the rail of tabs, the pages behind them, and what goes from one page to another."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDesktopServices,
+    QGuiApplication,
+)
+from PySide6.QtWidgets import QAbstractSpinBox, QHBoxLayout, QMainWindow, QStackedWidget, QToolButton, QWidget
+
+from core.dataset.manifest import Manifest
+from core.errors import UserFacingError
+from core.jobs.records import Event, Job, RuleOutcome
+from core.jobs.status import JobStatus, RuleStatus
+from core.progress import CancelToken, Report
+from core.settings import Settings
+from core.workbench import Workbench
+from gui.bridge import Bridge
+from gui.cloud.cloud_controller import CloudDesk
+from gui.feed import JobsFeed
+from gui.shared.basics import icon_button, padded
+from gui.shared.dialogs import defect_dialog, error_dialog, shortcuts_dialog
+from gui.shared.theme import Choice, Theme
+from gui.shared.toast import Toasts
+from gui.window.close_confirmation import Closing
+from gui.window.drops import WindowDrops
+from gui.window.menu import WindowMenu
+from gui.window.rail import Rail, RailTabs
+from gui.window.status_bar import WindowStatus
+
+GEOMETRY_KEY, TAB_KEY = "window.geometry", "window.tab"
+START_SIZE = (1280, 800)
+WARM_MS, NEXT_PAGE_MS, PRELOAD_MS = 250, 300, 1500
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """A tab: its key, word and icon, and the class of its page, which is imported when it is first shown."""
+
+    key: str
+    word: str
+    icon: str
+    page: str
+
+
+PAGES = (
+    PageSpec("data", "Data", "data", "gui.data.data_tab:DataTab"),
+    PageSpec("tuning", "Tuning", "tuning", "gui.tuning.tuning_tab:TuningTab"),
+    PageSpec("jobs", "Jobs", "jobs", "gui.jobs.jobs_tab:JobsTab"),
+    PageSpec("debugger", "Debugger", "debugger", "gui.debugger.debugger_tab:DebuggerTab"),
+    PageSpec("predict", "Predict", "predict", "gui.predict.predict_tab:PredictTab"),
+)
+
+
+class MainWindow(QMainWindow):
+    """Everything the user sees. It owns the feed; workbench and bridge belong to who made them."""
+
+    def __init__(self, workbench: Workbench, bridge: Bridge, theme: Theme) -> None:
+        super().__init__()
+        self.workbench, self._bridge, self._theme = workbench, bridge, theme
+        self.feed = JobsFeed(lambda: workbench.engine, bridge)
+        self._manifest: Manifest | None = None
+        self._statuses: dict[str, JobStatus] = {}
+        self._pages: dict[str, QWidget] = {}
+        self._build()
+        self._make_actions()
+        self.drops = WindowDrops(self, bridge, lambda: self.shown, self._open_dataset, self._classify)
+        self.closing = Closing(self, workbench, bridge, self.feed)
+        self.cloud = CloudDesk(self, bridge)
+        self.cloud.job_adopted.connect(self._on_job_started)
+        bridge.failed.connect(self.show_error)
+        self.feed.jobs_changed.connect(self._on_jobs_changed)
+        self.feed.events.connect(self._on_events)
+        self.feed.trouble.connect(lambda error: self.status.say(str(error)))
+        self._restore()
+
+    # Pages
+
+    def show_page(self, key: str) -> None:
+        """Show a tab's page, and make it if it was never shown."""
+        made = self.page(key)
+        self._stack.setCurrentWidget(made)
+        at = self._keys.index(key)
+        if self.rail.currentIndex() != at:
+            self.rail.setCurrentIndex(at)
+        self.rail.set_mark(at)
+
+    def page(self, key: str) -> Any:
+        """A tab's page, made on first use."""
+        if key not in self._pages:
+            module, _, name = self._specs[key].page.partition(":")
+            made = getattr(importlib.import_module(module), name)(self.workbench, self._bridge, self.feed)
+            self._pages[key] = made
+            for spin in made.findChildren(QAbstractSpinBox):
+                padded(spin)
+            self._stack.addWidget(made)
+            getattr(self, f"_wire_{key}")(made)
+        return self._pages[key]
+
+    @property
+    def shown(self) -> str:
+        """The key of the tab that is shown."""
+        return self._keys[self.rail.currentIndex()]
+
+    def start(self) -> None:
+        """What may wait until the window is painted: the last dataset, the feed."""
+        self.page("data").start()
+        self.feed.start()
+        self.cloud.start()
+        QTimer.singleShot(WARM_MS, self, self._warm)
+        if self.workbench.settings.current.preload_model:
+            QTimer.singleShot(PRELOAD_MS, self, self._preload)
+
+    def _warm(self) -> None:
+        """Import what the other pages need in a thread: most of the time that their first showing would take."""
+        modules = [spec.page.partition(":")[0] for spec in self._specs.values()]
+
+        def work(report: Report, cancel: CancelToken) -> None:
+            # The detail of a job brings the plots; its page imports it when there is a job to show.
+            for module in (*modules, "gui.jobs.job_detail"):
+                cancel.raise_if_cancelled()
+                importlib.import_module(module)
+
+        self._bridge.run(work, self._make_next_page)
+
+    def _make_next_page(self, _nothing: None = None) -> None:
+        """Make one page that was not shown yet, then the next a little later: a tab then answers at once."""
+        missing = [key for key in self._keys if key not in self._pages]
+        if not missing:
+            return
+        if QGuiApplication.mouseButtons() == Qt.MouseButton.NoButton:
+            self.page(missing[0])
+        QTimer.singleShot(NEXT_PAGE_MS, self, self._make_next_page)
+
+    def _preload(self) -> None:
+        """Load the best model, if there is one, so that the first picture is answered at once."""
+
+        def work(report: Report, cancel: CancelToken) -> bool:
+            return self.workbench.best_model() is not None
+
+        self._bridge.run(work, self._on_preload)
+
+    def _on_preload(self, there_is_one: bool) -> None:
+        if there_is_one:
+            self.page("predict").refresh_models()
+
+    def _wire_data(self, page: Any) -> None:
+        page.dataset_ready.connect(self._on_dataset_ready)
+        page.dataset_restored.connect(self._set_manifest)
+        page.quick_look_asked.connect(self._on_quick_look)
+        page.aws_asked.connect(self.cloud.show_dialog)
+        self.cloud.wire(page)
+
+    def _wire_tuning(self, page: Any) -> None:
+        page.job_started.connect(self._on_job_started)
+        page.dataset_asked.connect(lambda: self.show_page("data"))
+        self.cloud.wire(page)
+        if self._manifest is not None:
+            page.set_dataset(self._manifest)
+
+    def _wire_jobs(self, page: Any) -> None:
+        page.use_model_asked.connect(self._on_use_model)
+        page.train_again_asked.connect(self._on_train_again)
+        page.tuning_asked.connect(self._go_tuning)
+        page.deploy_asked.connect(self.cloud.deploy)
+        page.pictures_asked.connect(lambda paths: self._classify([Path(path) for path in paths]))
+
+    def _wire_debugger(self, page: Any) -> None:
+        """Nothing goes from the Debugger to another page yet."""
+
+    def _wire_predict(self, page: Any) -> None:
+        page.tuning_asked.connect(self._go_tuning)
+        page.notified.connect(self.status.say)
+
+    # From page to page
+
+    def _set_manifest(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        if "tuning" in self._pages:
+            self.page("tuning").set_dataset(manifest)
+
+    def _on_dataset_ready(self, manifest: Manifest) -> None:
+        self._set_manifest(manifest)
+        self.show_page("tuning")
+        self.status.say(f"Dataset version {manifest.version[:8]} is ready.")
+
+    def _on_quick_look(self, manifest: Manifest) -> None:
+        self._set_manifest(manifest)
+        self.page("tuning").apply_preset("Quick look")
+        self.show_page("tuning")
+
+    def _on_job_started(self, name: str) -> None:
+        self.feed.poke()
+        self.page("jobs").show_job(name)
+        self.show_page("jobs")
+
+    def _on_use_model(self, job: str) -> None:
+        self.page("predict").use_model(job)
+        self.show_page("predict")
+
+    def _on_train_again(self, job: str) -> None:
+        self.page("tuning").load_job(job)
+        self.show_page("tuning")
+
+    def _go_tuning(self) -> None:
+        """Show where a job is set up, or where its dataset comes from."""
+        self.show_page("tuning" if self._manifest is not None else "data")
+
+    def _on_jobs_changed(self, jobs: tuple[Job, ...]) -> None:
+        self.status.show_jobs(self.feed.running)
+        for job in jobs:
+            before = self._statuses.get(job.name)
+            if before is not None and not before.is_final and job.status.is_final:
+                self._tell_end(job)
+        self._statuses = {job.name: job.status for job in jobs}
+
+    def _on_events(self, events: tuple[Event, ...]) -> None:
+        """Mark the Debugger's tab when a rule finds an issue; looking at it takes the mark away."""
+        found = any(isinstance(event, RuleOutcome) and event.status is RuleStatus.ISSUES_FOUND for event in events)
+        if found and self.shown != "debugger":
+            self.rail.set_mark(self._keys.index("debugger"), "a rule found an issue")
+
+    def _tell_end(self, job: Job) -> None:
+        if not self.workbench.settings.current.notify:
+            return
+        words = {JobStatus.COMPLETED: "has completed", JobStatus.STOPPED: "was stopped"}
+        self.toasts.show(
+            f"{job.name} {words.get(job.status, 'has failed')}.", job.status, "Show", lambda: self._show_job(job.name)
+        )
+
+    def _show_job(self, name: str) -> None:
+        self.page("jobs").show_job(name)
+        self.show_page("jobs")
+
+    # Building
+
+    def _build(self) -> None:
+        self.setWindowTitle("Sagehound")
+        self.setMinimumSize(960, 600)
+        self._specs = {spec.key: spec for spec in PAGES}
+        self._keys = [spec.key for spec in PAGES]
+        self.rail = RailTabs()
+        for number, spec in enumerate(PAGES, 1):
+            self.rail.add(spec.icon, spec.word, f"Ctrl+{number}")
+        self.rail.currentChanged.connect(lambda at: self.show_page(self._keys[at]))
+        settings = icon_button("settings", "Settings", shortcut="Ctrl+,")
+        settings.clicked.connect(self.show_settings)
+        self._menu_button = icon_button("more", "Menu", shortcut="F10")
+        self._menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._stack = QStackedWidget()
+        self._stack.setObjectName("pages")
+        middle = QWidget()
+        box = QHBoxLayout(middle)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(0)
+        box.addWidget(Rail(self.rail, settings, self._menu_button))
+        box.addWidget(self._stack, 1)
+        self.setCentralWidget(middle)
+        self.status = WindowStatus()
+        self.status.jobs_asked.connect(lambda: self.show_page("jobs"))
+        self.setStatusBar(self.status)
+        self.toasts = Toasts(self)
+
+    def _make_actions(self) -> None:
+        menu = WindowMenu(self)
+        menu.add("Open folder…", "Ctrl+O", self._open_folder)
+        menu.add("Open pictures…", "Ctrl+Shift+O", self._open_pictures)
+        menu.add("Paste picture", "Ctrl+V", self._paste)
+        menu.addSeparator()
+        for number, key in enumerate(self._keys, 1):
+            menu.add(self._specs[key].word, f"Ctrl+{number}", partial(self.show_page, key))
+        menu.addSeparator()
+        self.colours = menu.add_choices("Colours", ("system", "light", "dark"), self._choose_theme)
+        self.colours[self._theme.choice].setChecked(True)
+        menu.add("Settings…", "Ctrl+,", self.show_settings)
+        menu.add("Connect to AWS…", "", lambda: self.cloud.show_dialog())
+        menu.add("Endpoints…", "", lambda: self.cloud.show_endpoints())
+        menu.add("Adopt a job from AWS…", "", lambda: self.cloud.show_adopt())
+        menu.addSeparator()
+        menu.add("Keyboard", "F1", lambda: shortcuts_dialog(self, self.actions()).ask())
+        menu.add("Open log folder", "", self._open_logs)
+        menu.addSeparator()
+        menu.add("Quit", "Ctrl+Q", self.close)
+        self._menu_button.setMenu(menu)
+        open_menu = QAction("Menu", self)
+        open_menu.setShortcut("F10")
+        open_menu.triggered.connect(self._menu_button.showMenu)
+        self.addAction(open_menu)
+
+    # Commands
+
+    def _open_folder(self) -> None:
+        self.show_page("data")
+        self.page("data").choose_folder()
+
+    def _open_pictures(self) -> None:
+        self.show_page("predict")
+        self.page("predict").open_pictures()
+
+    def _paste(self) -> None:
+        from gui.shared.picture_mime import has_pictures, picture_items
+
+        mime = QGuiApplication.clipboard().mimeData()
+        if mime is None or not has_pictures(mime):
+            self.status.say("There is no picture in the clipboard.")
+            return
+        self.show_page("predict")
+        self.page("predict").take(picture_items(mime))
+
+    def _open_logs(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.workbench.paths.logs)))
+
+    def _choose_theme(self, choice: str) -> None:
+        self._theme.choose(cast(Choice, choice))
+        self.colours[choice].setChecked(True)
+        if self.workbench.settings.current.theme != choice:
+            self.workbench.settings.change(theme=choice)
+
+    def show_settings(self) -> None:
+        """Open the settings."""
+        from gui.window.settings_dialog import SettingsDialog
+
+        dialog = SettingsDialog(self, self.workbench.settings, self._on_setting)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _on_setting(self, name: str, settings: Settings) -> None:
+        if name == "theme":
+            self._choose_theme(settings.theme)
+
+    # Errors
+
+    def show_error(self, error: UserFacingError) -> None:
+        """Show an error that nobody else takes."""
+        error_dialog(self, error).ask()
+
+    def show_defect(self, summary: str, text: str) -> None:
+        """Show a defect of Sagehound."""
+        defect_dialog(self, summary, text).ask()
+
+    # Drops
+
+    def _open_dataset(self, folder: Path) -> None:
+        self.show_page("data")
+        self.page("data").open_folder(folder)
+
+    def _classify(self, items: Any) -> None:
+        self.show_page("predict")
+        self.page("predict").take(items)
+
+    # Opening and closing
+
+    def _restore(self) -> None:
+        recall = self.workbench.settings.recall
+        self.resize(*START_SIZE)
+        saved = recall(GEOMETRY_KEY)
+        if isinstance(saved, str):
+            self.restoreGeometry(QByteArray.fromBase64(saved.encode()))
+        self.show_page("data")
+        key = recall(TAB_KEY)
+        if key in self._keys and key != "data":
+            # The first paint does not wait for a page that takes longer to make.
+            QTimer.singleShot(0, self, lambda: self.show_page(key))
+        self.rail.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Close at once, or ask first what becomes of running jobs."""
+        if self.closing.may_close() and self.cloud.may_close():
+            self._save_state()
+            self.feed.stop()
+            self.cloud.stop()
+            event.accept()
+        else:
+            event.ignore()
+
+    def quit_quietly(self) -> None:
+        """Close without a question; running jobs go on."""
+        self.closing.decide()
+        self.cloud.decide()
+        self.close()
+
+    def _save_state(self) -> None:
+        try:
+            self.workbench.settings.remember(GEOMETRY_KEY, bytes(self.saveGeometry().toBase64().data()).decode())
+            self.workbench.settings.remember(TAB_KEY, self.shown)
+        except UserFacingError:
+            # A full disk must not keep the window from closing.
+            return

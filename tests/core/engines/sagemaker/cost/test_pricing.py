@@ -1,0 +1,127 @@
+"""Prices, forecasts and bills."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.cost.cloud_forecast import cloud_forecast
+from core.engines.sagemaker.cost.pricing import Price, PriceList, bill_of, cost_of, snapshot, snapshot_price
+from core.errors import EngineError
+from core.jobs.specs import CloudResources, MetricDefinition, Strategy, TrainingSpec, TuningSpec
+from core.tuning.ranges import CategoricalRange, ContinuousRange
+
+METRICS = (MetricDefinition("Average loss", "loss: ([0-9.]+)"),)
+TRAINING = TrainingSpec("one", {}, {"num_epochs": "5"}, METRICS, max_runtime_s=3600, cloud=CloudResources())
+TUNING = TuningSpec(TRAINING, (ContinuousRange("learning_rate", 1e-4, 1e-2),), max_jobs=10, max_parallel_jobs=2)
+QUARTER = Price(0.25, "a test")
+
+
+class Pricing:
+    """A connection whose price list answers, or refuses."""
+
+    region, profile = "eu-west-1", ""
+
+    def __init__(self, products=(), error=None):
+        self.products, self.error, self.asked = products, error, []
+
+    def client(self, service, region):
+        assert (service, region) == ("pricing", "us-east-1")
+        return self
+
+    def get_paginator(self, operation):
+        assert operation == "get_products"
+        return self
+
+    def paginate(self, ServiceCode, Filters):
+        asked = {item["Field"]: item["Value"] for item in Filters}
+        self.asked.append(asked)
+        if self.error:
+            raise self.error
+        found = [item for item in self.products if "component" not in asked or "component" in item]
+        return [{"PriceList": found[:1]}, {"PriceList": found[1:]}]
+
+
+def product(usd, **attributes):
+    dimension = {"unit": "Hrs", "pricePerUnit": {"USD": usd}}
+    terms = {"OnDemand": {"x": {"priceDimensions": {"y": dimension}}}}
+    return json.dumps({"product": {"attributes": attributes or {"component": "Training"}}, "terms": terms})
+
+
+def test_aws_is_asked_first_and_once():
+    aws = Pricing([product("0.2570000000")])
+    prices = PriceList(aws)
+    price = prices.price("ml.m5.xlarge")
+    assert (price.usd_per_hour, price.exact) == (0.257, True)
+    assert prices.price("ml.m5.xlarge") == price
+    assert len(aws.asked) == 1
+    assert aws.asked[0]["regionCode"] == "eu-west-1"
+    assert aws.asked[0]["component"] == "Training"
+
+
+def test_products_without_a_component_are_told_by_their_usage():
+    usages = {"EUW1-Train:ml.m5.xlarge": "0.3", "EUW1-Host:ml.m5.xlarge": "0.4", "EUW1-Notebk:ml.m5.xlarge": "0.1"}
+    aws = Pricing([product(usd, usagetype=usage) for usage, usd in usages.items()])
+    assert PriceList(aws).price("ml.m5.xlarge").usd_per_hour == 0.3
+    assert PriceList(aws).price("ml.m5.xlarge", "Hosting").usd_per_hour == 0.4
+
+
+def test_a_refusal_leads_to_the_dated_snapshot_which_says_what_it_is():
+    price = PriceList(Pricing(error=EngineError("no"))).price("ml.m5.xlarge")
+    assert price.usd_per_hour == snapshot()["training_usd_per_hour"]["ml.m5.xlarge"]["usd"]
+    assert not price.exact
+    assert price.source.startswith(f"dated snapshot of {snapshot()['dated']}, not AWS's own figure")
+    assert "eu-west-1 may differ" in price.source
+    guessed = snapshot_price("ml.c5.4xlarge", "Training", "us-east-1").source
+    assert guessed == f"dated snapshot of {snapshot()['dated']}, an estimate"
+    assert snapshot_price("ml.unheard.of", "Hosting", "us-east-1").usd_per_hour is None
+    figures = [*snapshot()["training_usd_per_hour"].values(), *snapshot()["hosting_usd_per_hour"].values()]
+    assert {item["source"] for item in figures} == {None, *snapshot()["sources"]}
+
+
+def test_the_worst_case_is_every_job_to_its_longest_run_time():
+    cost = cost_of(TUNING, QUARTER, likely_seconds=7200)
+    assert cost.worst == pytest.approx(2.5)
+    assert cost.likely == pytest.approx(0.5)
+    assert "at most $2.50 for 10 jobs" in cost.text
+    assert cost_of(TUNING, QUARTER, likely_seconds=1e9).likely == cost.worst
+    unknown = cost_of(TUNING, Price(None, "nobody knows"))
+    assert unknown.worst is None
+    assert "not known" in unknown.text
+    with_features = cost_of(TUNING, QUARTER, features=True)
+    assert with_features.worst == pytest.approx(2.75)
+    assert "at most $2.75 for 11 jobs" in with_features.text
+    grid = (CategoricalRange("optimizer", ("adam", "sgd", "adamw")),)
+    whole = cost_of(dataclasses.replace(TUNING, ranges=grid, strategy=Strategy.GRID), QUARTER)
+    assert (whole.jobs, whole.worst) == (3, pytest.approx(0.75))
+    spot = dataclasses.replace(TRAINING, cloud=CloudResources(spot=True))
+    assert "Spot" in cost_of(spot, QUARTER).text
+
+
+def test_features_once_against_pictures_in_every_trial(manifest, store):
+    found = cloud_forecast(TUNING, manifest, store, QUARTER, shares_features=True)
+    assert found.once is not None
+    assert found.each is not None
+    known = cloud_forecast(TUNING, manifest, store, QUARTER, shares_features=True, known=True)
+    assert known.once.seconds < found.once.seconds
+    assert found.each.usd == pytest.approx(0.25 * found.each.machine_seconds / 3600)
+    assert "Features once:" in found.text
+    alone = cloud_forecast(TUNING, manifest, store, QUARTER, shares_features=False)
+    assert alone.once is None
+    assert "Features once" not in alone.text
+
+
+def test_a_bill_says_what_spot_saved():
+    aws = Pricing([product("0.36")])
+    jobs = [
+        CloudNotes(instance_type="ml.m5.xlarge", training_seconds=300, billable_seconds=100),
+        CloudNotes(instance_type="ml.m5.xlarge", training_seconds=100, billable_seconds=100),
+    ]
+    bill = bill_of(jobs, PriceList(aws))
+    assert bill.billable_seconds == 200
+    assert bill.usd == pytest.approx(0.02)
+    assert bill.saved == pytest.approx(0.5)
+    assert bill_of([], PriceList(aws)).saved == 0.0

@@ -1,0 +1,173 @@
+"""Another model behind an endpoint, models that were trained here, and deletions that AWS does not allow yet.
+
+What is served answers with a word, without torch; rehearsals have tests of their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+
+import pytest
+
+from core.engines.sagemaker.endpoints import lifetimes
+from core.engines.sagemaker.endpoints.containers import Container
+from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Hosting
+from core.engines.sagemaker.endpoints.invoke import EndpointClient
+from core.engines.sagemaker.endpoints.lifetimes import Guardian
+from core.errors import Cancelled, EngineError, ModelError
+from core.progress import CancelToken
+from tests.cloud.faults import access_denied, quota_zero
+
+HOSTING = Hosting("ml.m5.large", lifetime_s=7200, container=Container.PYTORCH)
+
+
+@pytest.fixture
+def engine(words_engine):
+    return words_engine
+
+
+@pytest.fixture
+def settled(engine, until):
+    """Waits until an endpoint is in service, and until nothing is left to do about its update; returns it."""
+
+    def wait(name):
+        found = until(lambda: engine.hosted.get(name), lambda found: found.status not in ("Creating", "Updating"))
+        engine.guardian.sweep(time.time())
+        assert engine.guardian.watched(name).update is None
+        (found,) = engine.guardian.marked([engine.hosted.get(name)])
+        return found
+
+    return wait
+
+
+@pytest.fixture
+def until():
+    def wait(ask, good):
+        deadline = time.monotonic() + 60
+        while not good(found := ask()):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.03)
+        return found
+
+    return wait
+
+
+def said(engine, name="live"):
+    return EndpointClient(engine.aws, name, serverless=False).classify(b"picture").classes[0][0]
+
+
+def test_a_model_trained_here_is_uploaded_once_with_its_checksum(engine, settled, aws, place, cloud, tmp_path):
+    engine.deploy("one", "live", HOSTING, tmp_path)
+    assert (settled("live").model_job, said(engine)) == ("one", "one")
+    uri = cloud.asked("CreateModel")[0]["PrimaryContainer"]["ModelDataUrl"]
+    assert uri.startswith(f"s3://{place.bucket}/sagehound/models/one/")
+    head = {"Bucket": place.bucket, "Key": uri.removeprefix(f"s3://{place.bucket}/"), "ChecksumMode": "ENABLED"}
+    assert aws.client("s3").head_object(**head)["ChecksumSHA256"]
+    sent = cloud.calls["s3:PutObject"]
+    engine.deploy("one", "again", HOSTING, tmp_path)
+    assert cloud.calls["s3:PutObject"] == sent, "it is there already"
+    settled("again")
+    (tmp_path / "two.tar.gz").unlink()
+    with pytest.raises(ModelError, match="two has no model"):
+        engine.deploy("two", "never", HOSTING, tmp_path)
+
+
+def test_an_update_goes_over_keeps_its_life_and_tidies_up(engine, settled, tmp_path, cloud):
+    engine.deploy("one", "live", HOSTING, tmp_path)
+    before = settled("live")
+    kept = engine.hosted.hosting_of("live")
+    assert (kept.instance_type, kept.container) == ("ml.m5.large", Container.PYTORCH)
+    engine.update_endpoint("two", "live", kept, tmp_path)
+    with pytest.raises(EndpointBusy):
+        engine.update_endpoint("one", "live", kept, tmp_path)
+    found = settled("live")
+    assert (found.model_job, found.notice, said(engine)) == ("two", "", "two")
+    assert found.expires == pytest.approx(before.expires, abs=30)
+    assert engine.guardian.watched("live").expires == pytest.approx(before.expires, abs=30)
+    assert len(cloud.serving.models) == len(cloud.serving.configs) == 1, "the old ones are gone"
+    with pytest.raises(EngineError, match="into a serverless one"):
+        engine.update_endpoint("one", "live", Hosting(container=Container.PYTORCH), tmp_path)
+    with pytest.raises(EngineError, match="no endpoint called"):
+        engine.update_endpoint("one", "elsewhere", HOSTING, tmp_path)
+    engine.undeploy("live")
+    assert (cloud.serving.models, cloud.serving.configs) == ({}, {})
+
+
+def test_an_update_that_fails_leaves_the_old_model_and_says_why(engine, settled, tmp_path, cloud):
+    engine.deploy("one", "live", HOSTING, tmp_path)
+    settled("live")
+    cloud.faults.add("UpdateEndpoint", quota_zero("ml.m5.large for endpoint usage"))
+    with pytest.raises(EngineError, match="for endpoint usage"):
+        engine.update_endpoint("two", "live", HOSTING, tmp_path)
+    assert list(cloud.serving.models) == ["live"], "what was refused leaves nothing behind"
+    engine.update_endpoint("bad", "live", HOSTING, tmp_path)
+    found = settled("live")
+    assert (found.model_job, found.status, said(engine)) == ("one", "InService", "one")
+    assert "The update to bad failed, and it goes on serving" in found.notice
+    assert "ping health check" in found.notice
+    assert list(cloud.serving.models) == list(cloud.serving.configs) == ["live"]
+    engine.update_endpoint("two", "live", HOSTING, tmp_path)
+    assert settled("live").notice == "", "the next one went well"
+
+
+def test_what_is_being_created_is_deleted_as_soon_as_aws_lets_it(engine, until, tmp_path, cloud, paths, aws):
+    cloud.serving.released.clear()
+    engine.deploy("one", "live", HOSTING, tmp_path)
+    with pytest.raises(EndpointBusy, match="still being created"):
+        engine.undeploy("live")
+    heard, cancel = [], CancelToken()
+
+    def report(told):
+        heard.append(told.message)
+        cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        engine.undeploy("live", report=report, cancel=cancel, wait_s=60)
+    assert heard == ["The endpoint live is still being created. It is deleted right after that"]
+    assert [(found.name, found.doomed) for found in engine.endpoints()] == [("live", True)]
+    later = Guardian(paths, aws, engine.hosted)  # of another process, after this one has ended
+    assert later.sweep(time.time()) == [], "AWS does not let it yet"
+    cloud.serving.released.set()
+    until(lambda: (later.sweep(time.time()), engine.endpoints())[1], lambda found: found == [])
+    assert (engine.endpoints(), later.is_needed(), cloud.serving.models) == ([], False, {})
+
+
+def test_a_deletion_can_wait_and_can_be_taken_back(engine, settled, tmp_path, cloud):
+    cloud.serving.released.clear()
+    engine.deploy("one", "live", HOSTING, tmp_path)
+    with pytest.raises(EndpointBusy):
+        engine.undeploy("live")
+    assert engine.guardian.spare("live")
+    assert not engine.guardian.spare("live"), "it was not to be deleted any more"
+    engine.undeploy("live", report=lambda _: cloud.serving.released.set(), wait_s=60)
+    assert engine.endpoints() == []
+
+
+def test_an_update_that_is_deleted_on_the_way_leaves_nothing(engine, settled, until, tmp_path, cloud):
+    engine.deploy("one", "live", HOSTING, tmp_path)
+    settled("live")
+    cloud.serving.released.clear()
+    engine.update_endpoint("two", "live", HOSTING, tmp_path)
+    with pytest.raises(EndpointBusy, match="being updated"):
+        engine.undeploy("live")
+    cloud.serving.released.set()
+    until(lambda: (engine.guardian.sweep(time.time()), engine.endpoints())[1], lambda found: found == [])
+    assert (engine.endpoints(), cloud.serving.models, cloud.serving.configs) == ([], {}, {})
+
+
+def test_one_endpoint_that_cannot_be_deleted_keeps_no_other_and_no_job_waiting(engine, settled, tmp_path, cloud):
+    for name in ("first", "second"):
+        engine.deploy("one", name, dataclasses.replace(HOSTING, lifetime_s=7200), tmp_path)
+        settled(name)
+    cloud.faults.add("DeleteEndpoint", access_denied("sagemaker:DeleteEndpoint"))
+    with pytest.raises(EngineError, match="lacks the permission"):
+        engine.guardian.sweep(time.time() + 8000)
+    assert len(engine.endpoints()) == 1
+    assert engine.guardian.is_needed()
+
+
+def test_what_an_earlier_version_remembered_is_still_watched(paths, aws, engine):
+    (paths.home / lifetimes.FILE).write_text(json.dumps({"us-east-1 old": 1.0}), encoding="utf-8")
+    assert Guardian(paths, aws, engine.hosted).watched("old").expires == 1.0

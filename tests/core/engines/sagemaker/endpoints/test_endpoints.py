@@ -1,0 +1,198 @@
+"""A real model, rehearsed, deployed on the stand-in, asked, watched over, deleted."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.engines.sagemaker.endpoints import endpoints as endpoints_module
+from core.engines.sagemaker.endpoints import invoke
+from core.engines.sagemaker.endpoints.containers import Container
+from core.engines.sagemaker.endpoints.endpoints import Hosting
+from core.engines.sagemaker.endpoints.invoke import EndpointClient
+from core.engines.sagemaker.endpoints.rehearsal import rehearse
+from core.engines.sagemaker.engine import SageMakerEngine
+from core.errors import EngineError, ModelError, PictureError, SpecError, UserFacingError
+from core.jobs.records import TrainingJob
+from core.jobs.specs import MetricDefinition, TrainingSpec
+from core.jobs.status import JobStatus
+from training_scripts.artifact import package, unpack
+
+INSTANCE = Hosting("ml.m5.large")
+
+
+@pytest.fixture
+def archive(trained_job, tmp_path):
+    return package(trained_job.model, tmp_path / "archive" / "model.tar.gz")
+
+
+@pytest.fixture
+def engine(cloud, aws, place, paths, store, archive):
+    """An engine that knows one finished job, `colours`, whose model lies in S3."""
+    cloud.forget()
+    aws.client("s3").upload_file(str(archive), place.bucket, "models/model.tar.gz")
+    spec = TrainingSpec("colours", {}, {}, (MetricDefinition("Average loss", "loss: ([0-9.]+)"),))
+    uri = f"s3://{place.bucket}/models/model.tar.gz"
+    store.add_job(TrainingJob("colours", JobStatus.IN_PROGRESS, time.time(), engine="sagemaker"), spec)
+    store.update_job("colours", status=JobStatus.COMPLETED, artifact=uri)
+    engine = SageMakerEngine(paths, store, aws, place, interval=0.1, settle=0.1)
+    yield engine
+    engine.close()
+    cloud.forget()
+
+
+def create(engine, name, hosting):
+    """Deploy without the rehearsal, which has tests of its own."""
+    uri = engine.job("colours").artifact
+    engine.hosted.create(name, "colours", uri, "arn:aws:iam::123456789012:role/Execution", hosting)
+
+
+def until(engine, name, status, seconds=60):
+    deadline = time.monotonic() + seconds
+    while (found := engine.hosted.get(name)).status != status:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return found
+
+
+def test_an_endpoint_from_rehearsal_to_deletion(engine, trained_job, cloud):
+    """Behind it is Ray Serve itself where it is installed, else the archive's application called as Ray calls it."""
+    picture = trained_job.picture("red")
+    rehearsal = engine.deploy("colours", "colours-live", INSTANCE, picture)
+    assert rehearsal.label == "red"
+    assert engine.endpoints()[0].status in ("Creating", "InService")
+    found = until(engine, "colours-live", "InService")
+    assert (found.ours, found.model_job, found.instance_type) == (True, "colours", "ml.m5.large")
+    assert found.hourly_usd == pytest.approx(0.115)
+    assert found.expires == pytest.approx(time.time() + 7200, abs=60)
+    client = EndpointClient(engine.aws, "colours-live", serverless=False)
+    answer = client.classify(picture, top_k=3)
+    assert dict(answer.classes) == pytest.approx(dict(rehearsal.classes), abs=1e-4)
+    assert answer.milliseconds > 0
+    assert not answer.woke
+    (made,) = cloud.asked("CreateModel")
+    assert made["PrimaryContainer"]["Image"].endswith("/ray:serve-ml-sagemaker-cpu-v1"), "proposed on an instance"
+    engine.undeploy("colours-live")
+    assert engine.endpoints() == []
+    assert (cloud.serving.models, cloud.serving.configs) == ({}, {})
+    with pytest.raises(EngineError, match="no endpoint called"):
+        engine.undeploy("colours-live")
+    assert not engine.guardian.is_needed()
+
+
+def test_a_serverless_endpoint_is_woken(engine, trained_job, cloud):
+    create(engine, "sleepy", Hosting(memory_mb=2048, lifetime_s=None))
+    found = until(engine, "sleepy", "InService")
+    assert "/pytorch-inference:2.6-cpu" in cloud.asked("CreateModel")[0]["PrimaryContainer"]["Image"], "wakes up sooner"
+    assert found.container == "pytorch"
+    assert (found.instance_type, found.hourly_usd, found.expires) == ("serverless", None, None)
+    slept = []
+    client = EndpointClient(engine.aws, "sleepy", serverless=True, sleep=slept.append)
+    answers = list(client.classify_all([trained_job.picture(label) for label in trained_job.classes]))
+    assert [getattr(answer, "classes", answer) for answer in answers if isinstance(answer, UserFacingError)] == []
+    assert [answer.classes[0][0] for answer in answers] == list(trained_job.classes)
+    assert any(answer.woke for answer in answers)
+    assert slept
+
+
+def test_a_picture_that_is_too_large_is_sent_smaller_and_said(engine, trained_job, monkeypatch):
+    create(engine, "small", INSTANCE)
+    until(engine, "small", "InService")
+    monkeypatch.setattr(invoke, "INSTANCE_BYTES", 100_000)
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(-40, 40, (900, 900, 3)) + np.array((200, 50, 40))
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(buffer, "PNG")
+    client = EndpointClient(engine.aws, "small", serverless=False)
+    answer = client.classify(buffer.getvalue())
+    assert answer.classes[0][0] == "red"
+    assert "instead of" in answer.notice
+
+
+def test_what_is_no_picture_is_the_models_error_and_a_missing_file_is_said(engine, trained_job, tmp_path):
+    create(engine, "strict", INSTANCE)
+    until(engine, "strict", "InService")
+    client = EndpointClient(engine.aws, "strict", serverless=False)
+    with pytest.raises(EngineError, match=r"refused the picture: The file is not a picture"):
+        client.classify(b"no picture")
+    with pytest.raises(PictureError):
+        client.classify(tmp_path / "nothing.jpg")
+    mixed = list(client.classify_all([b"no picture", trained_job.picture("red")]))
+    assert isinstance(mixed[0], UserFacingError)
+    assert mixed[1].classes[0][0] == "red"
+
+
+def test_an_expired_endpoint_is_deleted_and_a_living_one_is_not(engine, trained_job):
+    create(engine, "short", Hosting("ml.m5.large", lifetime_s=60))
+    create(engine, "long", Hosting("ml.m5.large", lifetime_s=7200))
+    until(engine, "short", "InService")
+    assert engine.hosted.delete_expired() == []
+    assert engine.hosted.delete_expired(time.time() + 120) == ["short"]
+    assert [endpoint.name for endpoint in engine.endpoints()] == ["long"]
+
+
+def test_an_endpoint_of_someone_else_is_left_alone(engine, trained_job, aws):
+    create(engine, "mine", INSTANCE)
+    aws.sagemaker.create_endpoint(EndpointName="theirs", EndpointConfigName="mine")
+    until(engine, "theirs", "InService")
+    assert [(endpoint.name, endpoint.ours) for endpoint in engine.endpoints()] == [("mine", True), ("theirs", False)]
+    with pytest.raises(EngineError, match="not made by Sagehound"):
+        engine.hosted.delete("theirs")
+    engine.hosted.delete("theirs", others_too=True)
+    assert [endpoint.name for endpoint in engine.endpoints()] == ["mine"]
+
+
+def test_a_refused_endpoint_leaves_nothing_behind(engine, trained_job, cloud):
+    from tests.cloud.faults import quota_zero
+
+    cloud.faults.add("CreateEndpoint", quota_zero("ml.m5.large for endpoint usage"))
+    with pytest.raises(EngineError, match="for endpoint usage"):
+        create(engine, "refused", INSTANCE)
+    assert (cloud.serving.models, cloud.serving.configs, engine.endpoints()) == ({}, {}, [])
+
+
+def test_a_container_that_does_not_start_is_explained_and_its_log_is_at_hand(engine, archive, aws, place, tmp_path):
+    model = unpack(archive, tmp_path / "model")
+    (model / "deployment.py").write_text("raise RuntimeError('a wrong turn')\n", encoding="utf-8")
+    aws.client("s3").upload_file(str(package(model, tmp_path / "broken.tar.gz")), place.bucket, "models/model.tar.gz")
+    create(engine, "broken", INSTANCE)
+    found = until(engine, "broken", "Failed")
+    assert "did not start" in found.failure_reason
+    assert found.log_url.endswith("#logsV2:log-groups/log-group/$252Faws$252Fsagemaker$252FEndpoints$252Fbroken")
+    assert "RuntimeError: a wrong turn" in engine.endpoint_log("broken")
+    assert engine.endpoint_log("never-was") == ()
+
+
+def test_an_archive_that_cannot_be_served_is_not_deployed(trained_job, tmp_path, cloud):
+    import shutil
+
+    model = tmp_path / "model"
+    shutil.copytree(trained_job.model, model)
+    code = model / "code" / "training_scripts" / "preprocess.py"
+    code.write_text(code.read_text(encoding="utf-8") + "\nraise RuntimeError('a wrong turn')\n", encoding="utf-8")
+    with pytest.raises(ModelError, match="a wrong turn"):
+        rehearse(package(model, tmp_path / "model.tar.gz"), trained_job.picture("red"), Container.RAY_SERVE)
+
+
+def test_an_archive_that_answers_otherwise_is_not_deployed(trained_job, tmp_path):
+    import shutil
+
+    model = tmp_path / "model"
+    shutil.copytree(trained_job.model, model)
+    code = model / "code" / "inference.py"
+    turned = code.read_text(encoding="utf-8").replace("softmax(dim=1)", "neg().softmax(dim=1)")
+    code.write_text(turned, encoding="utf-8")
+    with pytest.raises(ModelError, match="answers otherwise"):
+        rehearse(package(model, tmp_path / "model.tar.gz"), trained_job.picture("red"))
+
+
+def test_names_and_memory_are_checked():
+    with pytest.raises(EngineError):
+        Hosting(memory_mb=3000)
+    with pytest.raises(SpecError):
+        endpoints_module.Endpoints(None, None).create("no name!", "j", "s3://b/k", "arn", INSTANCE)
+    assert dataclasses.replace(INSTANCE, lifetime_s=None).lifetime_s is None

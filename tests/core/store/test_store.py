@@ -1,0 +1,386 @@
+"""The store: records in and out, many processes, damage, schema versions."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import JobNotFound, SpecError, StoreError
+from core.jobs.records import MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
+from core.jobs.specs import MetricDefinition, Strategy, TrainingSpec, TuningSpec
+from core.jobs.status import JobStatus, RuleStatus
+from core.store import Store
+from core.store.database import MIGRATIONS, Database
+from core.store.rows import new_record, outcome_from_json
+from core.tuning.ranges import ContinuousRange
+
+LOSS = MetricDefinition("Average loss", "Average loss: ([0-9.]+)")
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "results.sqlite3"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store(path)
+    yield store
+    store.close()
+
+
+def training(name: str, **changes) -> TrainingSpec:
+    return TrainingSpec(name, {"train": "/data/train"}, {"seed": "0"}, (LOSS,), dataset_version="v1", **changes)
+
+
+def tuning(name: str, maximize: bool = False) -> TuningSpec:
+    spec = training(name)
+    if maximize:
+        spec = TrainingSpec(name, {}, {}, (LOSS,), type(spec.objective)("Average loss", True))
+    return TuningSpec(spec, (ContinuousRange("x", 0.0, 1.0),), Strategy.RANDOM, max_jobs=4)
+
+
+def add(store: Store, spec, tuning_job: str | None = None) -> None:
+    record = new_record(spec)
+    if tuning_job is not None:
+        record = TrainingJob(record.name, record.status, record.created, "Starting", tuning_job=tuning_job)
+    store.add_job(record, spec)
+
+
+def metric(job: str, value: float, epoch: int | None = None) -> MetricEvent:
+    return MetricEvent(job, "Average loss", value, 12.5, epoch)
+
+
+def outcome(job: str, status: RuleStatus = RuleStatus.ISSUES_FOUND) -> RuleOutcome:
+    return RuleOutcome(
+        job, "Overfit", status, 3.0, 10, 20, ("loss",), ((10, 0.5, None), (20, 0.9, 0.7)), "It overfits.", "Add data."
+    )
+
+
+def test_a_training_job_comes_back_as_it_went_in(store):
+    spec = training("one")
+    record = new_record(spec)
+    store.add_job(record, spec)
+    assert store.job("one") == record
+    assert store.spec("one") == spec
+    assert store.jobs() == [record]
+
+
+def test_a_tuning_job_sums_up_its_trials(store):
+    add(store, tuning("tune"))
+    for number, (status, objective) in enumerate(
+        [(JobStatus.COMPLETED, 0.5), (JobStatus.COMPLETED, 0.2), (JobStatus.FAILED, 0.1), (JobStatus.STOPPED, 0.15)]
+    ):
+        add(store, training(f"tune-{number}"), "tune")
+        store.update_job(f"tune-{number}", status=status, objective=objective)
+    job = store.job("tune")
+    assert isinstance(job, TuningJob)
+    assert job.counts == {JobStatus.COMPLETED: 2, JobStatus.FAILED: 1, JobStatus.STOPPED: 1}
+    assert (job.best_trial, job.best_objective) == ("tune-1", 0.2)
+    assert job.progress == 1.0
+    store.update_job("tune-3", reopen=True, artifact="model.tar.gz")
+    assert store.job("tune").best_trial == "tune-3"
+    assert [trial.name for trial in store.trials("tune")] == ["tune-0", "tune-1", "tune-2", "tune-3"]
+    assert [found.name for found in store.jobs()] == ["tune"]
+
+
+def test_maximize_takes_the_largest(store):
+    add(store, tuning("tune", maximize=True))
+    for number, objective in enumerate((0.5, 0.9, 0.7)):
+        add(store, training(f"tune-{number}"), "tune")
+        store.update_job(f"tune-{number}", status=JobStatus.COMPLETED, objective=objective)
+    assert store.job("tune").best_trial == "tune-1"
+
+
+def test_interrupted_trials_do_not_count_as_done(store):
+    add(store, tuning("tune"))
+    add(store, training("tune-1"), "tune")
+    store.update_job("tune-1", status=JobStatus.STOPPED, secondary_status="Interrupted")
+    assert store.job("tune").progress == 0.0
+
+
+def test_a_final_status_stays_unless_reopened(store):
+    add(store, training("one"))
+    assert store.update_job("one", status=JobStatus.COMPLETED, secondary_status="Completed")
+    assert not store.update_job("one", status=JobStatus.STOPPING)
+    assert store.job("one").status is JobStatus.COMPLETED
+    assert store.update_job("one", status=JobStatus.IN_PROGRESS, reopen=True)
+    assert store.job("one").status is JobStatus.IN_PROGRESS
+
+
+def test_events_in_order_with_a_cursor(store):
+    add(store, training("one"))
+    store.record([metric("one", 0.5, 1), outcome("one"), metric("one", math.inf, 2)])
+    store.update_job("one", [metric("one", 0.25, 3)], status=JobStatus.COMPLETED)
+    batch = store.events()
+    kinds = [type(event) for event in batch.events]
+    assert kinds == [StatusEvent, MetricEvent, RuleOutcome, MetricEvent, MetricEvent, StatusEvent]
+    assert batch.events[2] == outcome("one")
+    assert store.events(batch.cursor).events == ()
+    assert [event.value for event in store.metrics("one")] == [0.5, math.inf, 0.25]
+    assert store.job("one").metrics == {"Average loss": 0.25}
+
+
+def test_events_come_in_bounded_batches(store):
+    add(store, training("one"))
+    store.record([metric("one", float(number)) for number in range(10)])
+    first = store.events(limit=4)
+    assert len(first.events) == 4
+    rest = store.events(first.cursor)
+    assert len(rest.events) == 7
+    assert len({*first.events, *rest.events}) == 11
+
+
+def test_events_of_a_tuning_job_are_those_of_its_trials_too(store):
+    add(store, tuning("tune"))
+    add(store, training("tune-1"), "tune")
+    add(store, training("other"))
+    store.record([metric("tune-1", 1.0), metric("other", 2.0)])
+    assert {event.job for event in store.events(job="tune").events} == {"tune", "tune-1"}
+    assert {event.tuning_job for event in store.events(job="tune").events if isinstance(event, StatusEvent)} == {
+        None,
+        "tune",
+    }
+
+
+def test_nan_is_kept_as_nan(store):
+    add(store, training("one"))
+    store.record([metric("one", math.nan)])
+    assert math.isnan(store.metrics("one")[0].value)
+    assert math.isnan(store.job("one").metrics["Average loss"])
+
+
+def test_the_latest_outcome_of_a_rule_replaces_the_earlier(store):
+    add(store, training("one"))
+    store.record([outcome("one", RuleStatus.IN_PROGRESS), outcome("one")])
+    assert store.outcomes("one") == [outcome("one")]
+
+
+def test_an_outcome_from_a_log_line_may_know_more_than_we_do():
+    read = outcome_from_json({"job": "a", "rule": "X", "status": "Error", "time": 1.0, "tomorrow": True})
+    assert read == RuleOutcome("a", "X", RuleStatus.ERROR, 1.0)
+    with pytest.raises(ValueError, match="Fine"):
+        outcome_from_json({"job": "a", "rule": "X", "status": "Fine", "time": 1.0})
+
+
+def test_names_are_taken_once_and_unknown_ones_not_found(store):
+    add(store, training("one"))
+    with pytest.raises(SpecError):
+        add(store, training("one"))
+    for call in (store.job, store.spec):
+        with pytest.raises(JobNotFound):
+            call("nobody")
+    with pytest.raises(JobNotFound):
+        store.update_job("nobody", progress=0.5)
+
+
+def test_the_issues_of_all_jobs_are_the_latest_word_of_their_rules(store):
+    for name in ("one", "two"):
+        add(store, training(name))
+    store.record([outcome("one"), outcome("two"), outcome("two", RuleStatus.NO_ISSUES_FOUND)])
+    assert store.issues() == [("one", "Overfit")]
+
+
+def test_deleting_forgets_everything_but_never_reuses_a_cursor(store):
+    add(store, tuning("tune"))
+    add(store, training("tune-1"), "tune")
+    store.record([metric("tune-1", 1.0), outcome("tune-1")])
+    before = store.events().cursor
+    store.delete_job("tune")
+    assert store.jobs() == []
+    assert store.events().events == ()
+    assert store.outcomes("tune-1") == []
+    add(store, training("new"))
+    assert store.events().cursor > before
+
+
+def test_notes_processes_datasets_and_speeds(store):
+    add(store, training("one"))
+    before = store.latest_cursor()
+    store.set_note("one", "Prüfen ✓")
+    assert store.job("one").note == "Prüfen ✓"
+    assert [event.job for event in store.events(before).events] == ["one"]  # whoever watches hears of it
+    store.set_note("one", "Prüfen ✓")
+    assert len(store.events(before).events) == 1
+    with pytest.raises(JobNotFound):
+        store.set_note("two", "lost")
+    assert store.process("one") is None
+    store.set_process("one", 42, 7.5)
+    assert store.process("one") == (42, 7.5)
+    store.remember_dataset("v1", "/a", "/m1")
+    store.remember_dataset("v2", "/b", "/m2")
+    store.remember_dataset("v3", "/a", "/m3")
+    assert [(item.path, item.version) for item in store.recent_datasets()] == [("/a", "v3"), ("/b", "v2")]
+    store.forget_dataset("/a")
+    assert [item.path for item in store.recent_datasets()] == ["/b"]
+    for seconds in (1.0, 3.0):
+        store.record_speed("head/trial", seconds)
+    assert store.speeds() == {"head/trial": 2.0}
+
+
+def test_jobs_by_the_thousand(store):
+    add(store, tuning("tune"))
+    for number in range(1200):
+        add(store, training(f"tune-{number}"), "tune")
+    store.record([metric(f"tune-{number}", number) for number in range(1200)])
+    trials = store.trials("tune")
+    assert [trial.metrics["Average loss"] for trial in trials] == list(range(1200))
+
+
+def test_processes_write_at_the_same_time(store, path):
+    add(store, training("one"))
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from core.store import Store; from core.jobs.records import MetricEvent\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        "for number in range(60): store.record([MetricEvent('one', sys.argv[2], number, 0.0)])\n"
+        "store.close()"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-c", program, str(path), f"writer-{number}"], cwd=ROOT)
+        for number in range(3)
+    ]
+    trouble: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            cursor, seen = 0, 0
+            while seen < 181:
+                batch = store.events(cursor)
+                cursor, seen = batch.cursor, seen + len(batch.events)
+                if all(writer.poll() is not None for writer in writers) and not batch.events:
+                    break
+            assert seen == 181
+        except BaseException as error:
+            trouble.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    reader.join(60)
+    assert trouble == []
+    for number in range(3):
+        assert [event.value for event in store.metrics("one", f"writer-{number}")] == list(range(60))
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database at all, but a shopping list" * 40, b"SQLite format 3\0" * 99]
+)
+def test_a_damaged_file_is_moved_aside(path, content):
+    path.write_bytes(content)
+    store = Store(path)
+    try:
+        assert store.jobs() == []
+        assert "moved aside" in store.notice
+        (aside,) = path.parent.glob("results.damaged-*.sqlite3")
+        assert aside.read_bytes() == content
+    finally:
+        store.close()
+
+
+def test_a_torn_page_is_found_at_the_next_start(path):
+    store = Store(path)
+    add(store, training("one"))
+    store.record([metric("one", float(number)) for number in range(4000)])
+    store.close()
+    data = bytearray(path.read_bytes())
+    data[4096 * 10 : 4096 * 14] = b"\xff" * 4096 * 4
+    path.write_bytes(data)
+    again = Store(path)
+    try:
+        assert again.jobs() == []
+        assert again.notice
+    finally:
+        again.close()
+
+
+def test_a_sound_file_is_left_alone(path):
+    store = Store(path)
+    add(store, training("one"))
+    store.close()
+    again = Store(path)
+    try:
+        assert again.notice == ""
+        assert [job.name for job in again.jobs()] == ["one"]
+    finally:
+        again.close()
+
+
+def test_an_unusable_place_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path / "file" / "results.sqlite3")
+    assert caught.value.fix
+
+
+def test_using_a_closed_store_is_a_clear_error(path):
+    store = Store(path)
+    store.close()
+    store.close()
+    with pytest.raises(StoreError):
+        store.jobs()
+
+
+def test_a_newer_schema_is_refused_and_kept(path):
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(StoreError, match="newer"):
+        Store(path)
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (999,)
+    connection.close()
+
+
+def test_an_older_schema_is_migrated_and_keeps_its_rows(path):
+    store = Store(path)
+    add(store, training("one"))
+    store.close()
+    newer = Database(path, (*MIGRATIONS, "ALTER TABLE jobs ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'"))
+    try:
+        rows = newer.read("SELECT name, colour FROM jobs")
+        assert [tuple(row) for row in rows] == [("one", "blue")]
+        assert newer.read("PRAGMA user_version")[0][0] == len(MIGRATIONS) + 1
+    finally:
+        newer.close()
+
+
+def test_jobs_of_the_first_schema_have_no_code_version(path):
+    old = Database(path, MIGRATIONS[:1])
+    with old.write() as connection:
+        columns = "name, kind, engine, status, created, note, spec"
+        values = ("one", "training", "local", "Completed", 1.0, "mine", "{}")
+        connection.execute(f"INSERT INTO jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    old.close()
+    store = Store(path)
+    assert (store.job("one").code_version, store.job("one").note) == ("", "mine")
+    store.close()
+
+
+def test_a_migration_that_fails_changes_nothing(path):
+    Store(path).close()
+    with pytest.raises(StoreError):
+        Database(path, (*MIGRATIONS, "CREATE TABLE half (x); CREATE TABLE jobs (x)"))
+    database = Database(path)
+    try:
+        assert database.read("SELECT count(*) FROM sqlite_master WHERE name = 'half'")[0][0] == 0
+    finally:
+        database.close()
+
+
+def test_a_failed_transaction_leaves_no_trace(path):
+    database = Database(path)
+    try:
+        with pytest.raises(StoreError), database.write() as connection:
+            connection.execute("INSERT INTO speeds VALUES ('x', 1, 1)").execute("INSERT INTO nowhere VALUES (1)")
+        assert database.read("SELECT * FROM speeds") == []
+    finally:
+        database.close()

@@ -1,0 +1,250 @@
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QFileDialog, QLabel
+
+from core.errors import DatasetError
+from core.progress import Progress
+from gui.data.data_tab import LAST_KEY, DataTab
+from gui.feed import JobsFeed
+
+
+@pytest.fixture
+def tab(qtbot, workbench, bridge):
+    made = DataTab(workbench, bridge, JobsFeed(lambda: workbench.engine, bridge))
+    qtbot.addWidget(made)
+    made.resize(1180, 760)
+    made.show()
+    return made
+
+
+def open_and_wait(tab, qtbot, folder):
+    tab.open_folder(folder)
+    qtbot.waitUntil(lambda: tab.manifest is not None, timeout=15000)
+
+
+def test_it_begins_with_three_ways(tab, qtbot):
+    tab.start()
+    assert tab.first_run.isVisible()
+    assert not tab.use.isVisible()
+    with qtbot.waitSignal(tab.aws_asked):
+        qtbot.mouseClick(tab.first_run.aws, Qt.MouseButton.LeftButton)
+
+
+def test_a_folder_becomes_a_dataset_version(tab, qtbot, workbench, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    assert tab.pictures.rowCount() == 30
+    assert tab.manifest.classes == ("daisy", "rose", "tulip")
+    assert sum(tab.classes.model.total.values()) == 30
+    assert set(tab.classes.model.total) == {"train", "valid", "test"}
+    assert tab.manifest.version[:8] in tab._header.findChildren(QLabel)[1].text()
+    with qtbot.waitSignal(tab.dataset_ready) as ready:
+        qtbot.mouseClick(tab.use, Qt.MouseButton.LeftButton)
+    manifest = ready.args[0]
+    assert workbench.manifest(manifest.version) == manifest
+    assert workbench.settings.recall(LAST_KEY) == {"path": str(dataset_folder), "version": manifest.version}
+
+
+def test_problems_name_their_files_on_demand(tab, qtbot, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    row = next(row for row in tab.problems.rows if any("broken.png" in path for path in row.problem.paths))
+    assert row.problem.severity == "error"
+    qtbot.mouseClick(row.toggle, Qt.MouseButton.LeftButton)
+    assert row.files.isVisible()
+    assert "broken.png" in row.files.model().index(0).data()
+    qtbot.mouseClick(row.toggle, Qt.MouseButton.LeftButton)
+    assert not row.files.isVisible()
+
+
+def test_thumbnails_of_what_is_in_sight_arrive(tab, qtbot, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    first = tab.pictures.picture(0)
+    tab.grid.grab()
+    qtbot.waitUntil(lambda: tab.thumbnails.pixmap(first) is not None, timeout=10000)
+    image = tab.grid.viewport().grab().toImage()
+    centre = tab.grid.visualRect(tab.pictures.index(0)).center() * image.devicePixelRatio()
+    found = image.pixelColor(centre)
+    # daisy-00 is (0, 0, 60); JPEG and scaling may shift it a little.
+    assert (found.red(), found.green()) < (16, 16)
+    assert abs(found.blue() - 60) < 16
+
+
+def test_a_picture_that_vanished_is_marked_not_fatal(tab, qtbot, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    victim = tab.pictures.picture(29)
+    (dataset_folder / victim.path).unlink()
+    tab.thumbnails.stop()
+    tab.thumbnails.pixmap(victim)
+    qtbot.waitUntil(lambda: tab.thumbnails.broken(victim), timeout=10000)
+    tab.grid.scrollTo(tab.pictures.index(29))
+    assert not tab.grid.grab().isNull()
+
+
+def test_choosing_a_class_filters_the_grid(tab, qtbot, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    tab.classes.view.setCurrentIndex(tab.classes.model.index(2))
+    assert tab.pictures.rowCount() == 10
+    assert tab._grid_count.text() == "10 of 30"
+    qtbot.mouseClick(tab.classes.chips["test"], Qt.MouseButton.LeftButton)
+    assert 0 < tab.pictures.rowCount() < 10
+
+
+def test_the_split_changes_before_it_is_used(tab, qtbot, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    before = tab.manifest
+    tab.split.test.setValue(40)
+    qtbot.waitUntil(lambda: tab.manifest is not None and tab.manifest.version != before.version, timeout=5000)
+    assert len(tab.manifest.of("test")) == 12
+    tab.split.seed.setValue(7)
+    qtbot.waitUntil(lambda: tab.manifest is not None and tab.manifest.seed == 7, timeout=5000)
+    assert len(tab.manifest.of("test")) == 12
+
+
+def test_pictures_show_while_the_scan_goes_on_and_cancel_ends_it(tab, qtbot, workbench, dataset_folder, monkeypatch):
+    from core.dataset import scan as real_scan
+
+    ended = []
+
+    def slow(folder, report, cancel, on_found):
+        scan = real_scan(folder)
+        on_found(scan.pictures[:12])
+        report(Progress(12, 30, "Checking pictures", "pictures"))
+        cancel.wait(20)
+        ended.append(cancel.cancelled)
+        cancel.raise_if_cancelled()
+
+    monkeypatch.setattr(workbench, "scan", slow)
+    tab.open_folder(dataset_folder)
+    qtbot.waitUntil(lambda: tab.pictures.rowCount() == 12, timeout=5000)
+    assert tab._progress.isVisible()
+    assert sum(tab.classes.model.total.values()) == 12
+    assert not tab.use.isEnabled()
+    qtbot.mouseClick(tab._progress._cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: ended == [True], timeout=5000)
+    assert tab.first_run.isVisible()
+    assert tab.pictures.rowCount() == 0
+    assert not tab._progress.isVisible()
+
+
+def test_a_second_folder_replaces_the_first_at_once(tab, qtbot, dataset_folder, tmp_path):
+    other = tmp_path / "other"
+    for label in ("a", "b"):
+        (other / label).mkdir(parents=True)
+        for number in range(5):
+            source = dataset_folder / "rose" / f"rose-{number:02}.png"
+            (other / label / f"{label}{number}.png").write_bytes(source.read_bytes() + label.encode())
+    tab.open_folder(dataset_folder)
+    open_and_wait(tab, qtbot, other)
+    assert tab.manifest.classes == ("a", "b")
+    assert {tab.pictures.picture(row).label for row in range(tab.pictures.rowCount())} == {"a", "b"}
+
+
+def test_a_folder_that_is_no_dataset_says_why_and_the_next_one_works(tab, qtbot, tmp_path, dataset_folder):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    tab.open_folder(empty)
+    qtbot.waitUntil(tab._error.isVisible, timeout=5000)
+    assert tab._error.text
+    assert tab.first_run.isVisible()
+    open_and_wait(tab, qtbot, dataset_folder)
+    assert not tab._error.isVisible()
+
+
+def test_the_sample_is_one_click_away_and_offers_a_quick_look(tab, qtbot):
+    qtbot.mouseClick(tab.first_run.sample, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: tab.manifest is not None, timeout=20000)
+    assert len(tab.manifest.classes) >= 5
+    assert tab.quick_look.isVisible()
+    assert not tab.split.seed.isEnabled()
+    with qtbot.waitSignal(tab.quick_look_asked) as asked:
+        qtbot.mouseClick(tab.quick_look, Qt.MouseButton.LeftButton)
+    assert asked.args[0] == tab.manifest
+
+
+def test_a_missing_sample_is_said(tab, monkeypatch):
+    def missing():
+        raise DatasetError("The sample dataset is missing.")
+
+    monkeypatch.setattr("gui.data.data_tab.sample_path", missing)
+    tab.open_sample()
+    assert "missing" in tab._error.text
+    assert tab.first_run.isVisible()
+
+
+def test_the_last_dataset_is_there_again_and_recent_ones_are_listed(tab, qtbot, workbench, bridge, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    with qtbot.waitSignal(tab.dataset_ready):
+        tab.use_dataset()
+    again = DataTab(workbench, bridge, JobsFeed(lambda: workbench.engine, bridge))
+    qtbot.addWidget(again)
+    again.show()
+    with qtbot.waitSignal(again.dataset_restored, timeout=15000) as restored:
+        again.start()
+    assert restored.args[0].version == tab.manifest.version
+    again.close_dataset()
+    qtbot.waitUntil(lambda: bool(again.first_run.recent_buttons), timeout=5000)
+    recent = again.first_run.recent_buttons[0]
+    assert recent.path == dataset_folder
+    qtbot.mouseClick(recent, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: again.manifest is not None, timeout=15000)
+
+
+def test_a_folder_can_be_chosen_by_dialog(tab, qtbot, dataset_folder, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *arguments: str(dataset_folder))
+    qtbot.mouseClick(tab.first_run.open, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: tab.manifest is not None, timeout=15000)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *arguments: "")
+    before = tab.manifest
+    tab.choose_folder()
+    assert tab.manifest is before
+
+
+def test_every_control_has_a_name_for_screen_readers(tab, qtbot, dataset_folder):
+    from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QAbstractSpinBox, QLineEdit
+
+    open_and_wait(tab, qtbot, dataset_folder)
+    for kind in (QAbstractButton, QAbstractItemView, QAbstractSpinBox):
+        for child in tab.findChildren(kind):
+            if not isinstance(child, QLineEdit) and child.isVisibleTo(tab) and not child.objectName().startswith("qt_"):
+                assert child.accessibleName() or getattr(child, "text", str)(), child
+
+
+def test_tab_goes_from_left_to_right_and_down(tab, qtbot, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    order, widget = [], tab
+    while (widget := widget.nextInFocusChain()) is not tab:
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisibleTo(tab) and tab.isAncestorOf(widget):
+            order.append(widget)
+    wanted = [
+        tab._close,
+        tab._rescan,
+        tab._open,
+        tab.use,
+        tab.classes.chips["train"],
+        tab.classes.view,
+        tab.split.valid,
+        tab.split.seed,
+        tab.grid,
+    ]
+    names = [(w.accessibleName() or w.text()) if hasattr(w, "text") else w.accessibleName() for w in order]
+    assert [widget for widget in order if widget in wanted] == wanted, names
+
+
+def test_ten_thousand_pictures_scroll_from_end_to_end(tab, qtbot):
+    from core.dataset.records import Picture
+
+    pictures = [
+        Picture(f"{n % 10}/{n}.jpg", str(n % 10), None, 1000, 64, 64, "JPEG", f"{n:064x}", 0) for n in range(10000)
+    ]
+    tab._folder = Path("nowhere")
+    tab.pictures.set_pictures(pictures)
+    tab._stack.setCurrentWidget(tab._page)
+    bar, seen = tab.grid.verticalScrollBar(), set()
+    for step in range(61):
+        bar.setValue(step * bar.maximum() // 60)
+        tab.grid.viewport().grab()
+        index = tab.grid.indexAt(QPoint(50, 200))
+        seen.add(index.row() if index.isValid() else None)
+    assert len(seen - {None}) > 40
+    assert max(seen - {None}) > 9900

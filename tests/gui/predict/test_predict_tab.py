@@ -1,0 +1,337 @@
+"""The Predict tab on the real workbench: a trained model, the real predictor process, real drop events."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage
+from PySide6.QtWidgets import QApplication, QWidget
+
+from core.jobs.records import TrainingJob
+from core.jobs.specs import MetricDefinition, TrainingSpec
+from core.jobs.status import JobStatus
+from core.predict.predictor import Predictor
+from gui.feed import JobsFeed
+from gui.predict.predict_tab import PredictTab
+from training_scripts.artifact import package
+
+WAIT = 90_000
+
+
+@pytest.fixture(scope="session")
+def converted(trained_job, tmp_path_factory) -> Path:
+    """The trained model converted, which takes seconds the first time."""
+    cache = tmp_path_factory.mktemp("converted")
+    predictor = Predictor(cache)
+    predictor.load(trained_job.model)
+    predictor.close()
+    return cache
+
+
+@pytest.fixture
+def finish_job(workbench, trained_job, converted) -> Callable[[str], None]:
+    """Put a finished training job with the trained model into the store."""
+    shutil.copytree(converted, workbench.paths.home / "converted", dirs_exist_ok=True)
+
+    def finish(name: str) -> None:
+        spec = TrainingSpec(name, {}, {}, (MetricDefinition("Average loss", "Average loss: ([0-9.]+)"),))
+        parameters = {"backbone": "efficientnet_lite0"}
+        workbench.store.add_job(TrainingJob(name, JobStatus.IN_PROGRESS, time.time(), hyperparameters=parameters), spec)
+        artifact = package(trained_job.model, workbench.paths.jobs / name / "model.tar.gz")
+        workbench.store.update_job(name, status=JobStatus.COMPLETED, artifact=str(artifact))
+
+    return finish
+
+
+@pytest.fixture
+def feed(workbench, bridge):
+    made = JobsFeed(lambda: workbench.engine, bridge)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def tab(qtbot, workbench, bridge, feed, finish_job) -> PredictTab:
+    """The tab with one model, loaded."""
+    finish_job("colours")
+    made = _shown(qtbot, PredictTab(workbench, bridge, feed))
+    qtbot.waitUntil(lambda: made.session.model is not None, timeout=WAIT)
+    return made
+
+
+def _shown(qtbot, tab: PredictTab) -> PredictTab:
+    qtbot.addWidget(tab)
+    tab.resize(1100, 720)
+    tab.show()
+    qtbot.waitExposed(tab)
+    return tab
+
+
+def _urls(*paths: Path) -> QMimeData:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    return mime
+
+
+def _enter(widget: QWidget, mime: QMimeData) -> bool:
+    event = QDragEnterEvent(
+        QPoint(300, 300), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(widget, event)
+    return event.isAccepted()
+
+
+def _drop(widget: QWidget, mime: QMimeData) -> None:
+    assert _enter(widget, mime)
+    event = QDropEvent(
+        QPointF(300, 300), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(widget, event)
+    assert event.isAccepted()
+
+
+def _wait_for_answer(qtbot, tab: PredictTab, name: str, label: str) -> None:
+    def answered() -> None:
+        assert tab.pages.currentWidget() is tab.answer
+        assert tab.answer.name == name
+        assert tab.answer.bars.current == label
+        assert tab.answer.picture.has_picture
+
+    qtbot.waitUntil(answered, timeout=WAIT)
+
+
+def test_without_a_model_it_says_what_to_do(qtbot, workbench, bridge, feed, trained_job):
+    tab = _shown(qtbot, PredictTab(workbench, bridge, feed))
+    qtbot.waitUntil(lambda: tab.pages.currentWidget() is tab.nothing, timeout=WAIT)
+    with qtbot.waitSignal(tab.tuning_asked):
+        qtbot.mouseClick(tab.nothing.button, Qt.MouseButton.LeftButton)
+    _drop(tab, _urls(trained_job.picture("red")))
+    qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
+    assert tab.error.text.startswith("There is no model to ask yet.")
+    assert not tab.chooser.isEnabled()
+
+
+def test_the_model_is_loaded_once_with_a_word_about_it(qtbot, workbench, bridge, feed, finish_job):
+    finish_job("colours")
+    tab = PredictTab(workbench, bridge, feed)
+    states: list[str] = []
+    tab.session.state_changed.connect(states.append)
+    _shown(qtbot, tab)
+    qtbot.waitUntil(lambda: tab.session.model is not None, timeout=WAIT)
+    assert states[0] == "Loading model…"
+    assert (tab.chooser.job, tab.chooser.resolved) == ("best", "colours")
+    pid = workbench.predictor().pid
+    tab.hide()
+    tab.show()
+    qtbot.wait(200)
+    assert workbench.predictor().pid == pid
+    assert states.count("Loading model…") == states.count(states[0])
+    assert len([state for state in states if state == "Loading model…"]) <= 2
+
+
+def test_a_dropped_picture_is_answered(qtbot, tab, trained_job):
+    mime = _urls(trained_job.picture("green"))
+    assert _enter(tab, mime)
+    assert tab.drop.hovered
+    QApplication.sendEvent(tab, QDragLeaveEvent())
+    assert not tab.drop.hovered
+    _drop(tab, mime)
+    assert not tab.drop.hovered
+    _wait_for_answer(qtbot, tab, "green 0.jpg", "green")
+    assert len(tab.answer.bars.classes) == 3
+    assert tab.recent.count() == 1
+    assert not tab.error.isVisible()
+    assert _enter(tab, mime)
+    assert tab.veil.isVisible()
+    QApplication.sendEvent(tab, QDragLeaveEvent())
+    assert not tab.veil.isVisible()
+
+
+def test_something_else_is_not_taken(tab):
+    mime = QMimeData()
+    mime.setText("just words")
+    assert not _enter(tab, mime)
+    assert not tab.drop.hovered
+
+
+def test_a_picture_out_of_a_browser_and_out_of_the_clipboard(qtbot, tab, trained_job):
+    mime = QMimeData()
+    mime.setUrls([QUrl("https://example.org/red.jpg")])
+    mime.setImageData(QImage(str(trained_job.picture("red"))))
+    _drop(tab, mime)
+    _wait_for_answer(qtbot, tab, "Pasted picture", "red")
+    QGuiApplication.clipboard().setImage(QImage(str(trained_job.picture("blue"))))
+    tab.paste()
+    _wait_for_answer(qtbot, tab, "Pasted picture", "blue")
+    assert tab.recent.count() == 2
+    QGuiApplication.clipboard().clear()
+    tab.paste()
+    assert tab.error.text.startswith("There is no picture in that.")
+
+
+def _bad(folder: Path, name: str) -> Path:
+    path = folder / name
+    match name:
+        case "notes.txt":
+            path.write_text("no picture", encoding="utf-8")
+        case "empty.jpg":
+            path.write_bytes(b"")
+        case "wide.png":
+            Image.new("1", (30_000, 2)).save(path)
+        case "bomb.png":
+            Image.new("1", (15_000, 15_000)).save(path)
+        case "nothing":
+            path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "empty.jpg", "wide.png", "bomb.png", "nothing", "gone.jpg"])
+def test_each_bad_drop_has_one_sentence_and_the_next_drop_works(qtbot, tab, trained_job, tmp_path, name):
+    _drop(tab, _urls(_bad(tmp_path, name)))
+    qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
+    assert name in tab.error.text
+    assert tab.error.text.endswith(".")
+    assert tab.pages.currentWidget() is tab.drop
+    _drop(tab, _urls(trained_job.picture("red")))
+    _wait_for_answer(qtbot, tab, "red 0.jpg", "red")
+    assert not tab.error.isVisible()
+
+
+def test_an_address_alone_is_not_fetched(qtbot, tab):
+    mime = QMimeData()
+    mime.setUrls([QUrl("https://example.org/cat.jpg")])
+    _drop(tab, mime)
+    qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
+    assert "Only the address of a picture on example.org arrived" in tab.error.text
+
+
+def test_a_folder_becomes_a_table_that_sorts_opens_and_exports(qtbot, tab, trained_job, tmp_path):
+    folder = shutil.copytree(trained_job.dataset / "test", tmp_path / "many")
+    (folder / "broken.jpg").write_bytes(b"broken")
+    (folder / "readme.txt").write_text("ignored", encoding="utf-8")
+    _drop(tab, _urls(folder))
+    qtbot.waitUntil(lambda: "10 of 10" in tab.table.summary.text(), timeout=WAIT)
+    assert tab.pages.currentWidget() is tab.table
+    qtbot.waitUntil(tab.table.view.isSortingEnabled, timeout=WAIT)
+    rows = tab.table.model.rows()
+    labels = {picture.name: getattr(answer, "label", None) for picture, answer in rows}
+    assert labels.pop("broken.jpg") is None
+    assert all(name.startswith(f"{label}/") for name, label in labels.items())
+    assert "1 could not be read" in tab.table.summary.text()
+    target = tmp_path / "out.csv"
+    with qtbot.waitSignal(tab.notified, timeout=WAIT) as said:
+        tab.export_to(target)
+    assert said.args == ["10 predictions written to out.csv."]
+    with target.open(encoding="utf-8", newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [Path(line["picture"]).parent.name for line in written if line["label"]] == [
+        line["label"] for line in written if line["label"]
+    ]
+    row = next(number for number, (picture, _) in enumerate(rows) if picture.name == "green/green 1.jpg")
+    index = tab.table.model.index(tab.table.model.row_of(row), 0)
+    tab.table.view.setCurrentIndex(index)
+    qtbot.keyClick(tab.table.view, Qt.Key.Key_Return)
+    _wait_for_answer(qtbot, tab, "green/green 1.jpg", "green")
+    assert tab.answer.back_button.isVisible()
+    qtbot.mouseClick(tab.answer.back_button, Qt.MouseButton.LeftButton)
+    assert tab.pages.currentWidget() is tab.table
+
+
+def test_many_can_be_cancelled_and_the_answers_stay(qtbot, tab, trained_job):
+    tab.take([trained_job.picture("red")] * 1200)
+    qtbot.waitUntil(tab.progress.isVisible, timeout=WAIT)
+    qtbot.waitUntil(lambda: tab.table.model.answer(20) is not None, timeout=WAIT)
+    tab.progress.cancelled.emit()
+    assert not tab.progress.isVisible()
+    done = sum(answer is not None for _, answer in tab.table.model.rows())
+    assert 20 < done < 1200
+    qtbot.wait(300)
+    assert sum(answer is not None for _, answer in tab.table.model.rows()) == done
+    _drop(tab, _urls(trained_job.picture("blue")))
+    _wait_for_answer(qtbot, tab, "blue 0.jpg", "blue")
+
+
+def test_why_lays_the_explanation_over_the_picture(qtbot, tab, trained_job):
+    _drop(tab, _urls(trained_job.picture("red")))
+    _wait_for_answer(qtbot, tab, "red 0.jpg", "red")
+    qtbot.mouseClick(tab.answer.why_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: tab.answer.picture.has_overlay, timeout=WAIT)
+    qtbot.mouseClick(tab.answer.why_button, Qt.MouseButton.LeftButton)
+    assert not tab.answer.picture.has_overlay
+
+
+def test_a_recent_picture_is_asked_again(qtbot, tab, trained_job):
+    for label in ("red", "blue"):
+        _drop(tab, _urls(trained_job.picture(label)))
+        _wait_for_answer(qtbot, tab, f"{label} 0.jpg", label)
+    place = tab.recent.visualItemRect(tab.recent.item(1)).center()
+    qtbot.mouseClick(tab.recent.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    _wait_for_answer(qtbot, tab, "red 0.jpg", "red")
+    assert tab.recent.count() == 2
+
+
+def test_a_process_that_was_killed_does_not_show(qtbot, tab, workbench, trained_job):
+    process = psutil.Process(workbench.predictor().pid)
+    process.kill()
+    psutil.wait_procs([process], timeout=10)
+    _drop(tab, _urls(trained_job.picture("green")))
+    _wait_for_answer(qtbot, tab, "green 0.jpg", "green")
+
+
+def test_a_job_that_finishes_is_offered_and_can_be_chosen(qtbot, tab, feed, finish_job, trained_job):
+    _drop(tab, _urls(trained_job.picture("red")))
+    _wait_for_answer(qtbot, tab, "red 0.jpg", "red")
+    feed.start()
+    finish_job("newer")
+    feed.poke()
+    # The best of two single jobs is the latest one, and the tab follows it.
+    qtbot.waitUntil(lambda: tab.session.model.name == "newer", timeout=WAIT)
+    assert tab.chooser.resolved == "newer"
+    tab.use_model("colours")
+    qtbot.waitUntil(lambda: tab.session.model.name == "colours", timeout=WAIT)
+    assert tab.chooser.job == "colours"
+    tab.use_model("gone")
+    qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
+    assert tab.error.text.startswith("gone has no model.")
+
+
+def test_a_model_whose_files_are_gone_says_so(qtbot, tab, workbench, trained_job, finish_job):
+    finish_job("lost")
+    shutil.rmtree(workbench.paths.jobs / "lost")
+    tab.use_model("lost")
+    qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
+    assert "lost has no model." in tab.error.text
+    tab.error.clear()
+    _drop(tab, _urls(trained_job.picture("red")))
+    qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
+    assert "lost has no model." in tab.error.text
+    # The picture waits for a model that can answer.
+    tab.use_model("colours")
+    _wait_for_answer(qtbot, tab, "red 0.jpg", "red")
+    assert not tab.error.isVisible()
+
+
+def test_a_table_is_asked_again_when_another_model_is_chosen(qtbot, tab, finish_job, trained_job):
+    finish_job("newer")
+    _drop(tab, _urls(trained_job.picture("red"), trained_job.picture("blue")))
+    models: set[str] = set()
+
+    def answered() -> None:
+        rows = [answer for _, answer in tab.table.model.rows()]
+        assert [answer is not None and answer.label for answer in rows] == ["red", "blue"]
+        assert not tab.session.busy
+        models.add(tab.session.model.name)
+
+    for name in ("newer", "colours"):
+        tab.use_model(name)
+        qtbot.waitUntil(lambda name=name: tab.chooser.job == name, timeout=WAIT)
+        qtbot.waitUntil(answered, timeout=WAIT)
+    assert models == {"newer", "colours"}

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPersistentModelIndex, QPoint, Qt, QUrl
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtTest import QAbstractItemModelTester
+
+from core.errors import PictureError
+from core.predict.intake import NamedPicture
+from core.predict.models import ModelChoice
+from core.predict.records import Explanation, LoadedModel, Prediction, Rendered, Unreadable
+from gui.predict.answer_view import AnswerView
+from gui.predict.class_bars import ROW, ClassBars
+from gui.predict.model_chooser import ModelChooser
+from gui.predict.picture_view import PictureView
+from gui.predict.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel
+from gui.predict.prediction_table import PredictionTable
+from gui.predict.recent_strip import MOST, RecentStrip
+from gui.shared.picture_mime import has_pictures, picture_items
+from training_scripts.pictures import open_picture
+
+
+def _jpeg(colour=(200, 0, 0), size=(64, 48)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def _picture(name: str) -> NamedPicture:
+    return NamedPicture(name, Path("folder") / name)
+
+
+def _answer(name: str, label: str, probability: float, milliseconds: float = 5.0) -> Prediction:
+    classes = ((label, probability), ("other", 1 - probability))
+    return Prediction(Path(name), classes, milliseconds, "job-1", 640, 480, _jpeg())
+
+
+# Mime data ---------------------------------------------------------------------------------------------------------
+
+
+def test_files_are_taken_before_anything_else(qapp, tmp_path):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "fünf 5.jpg")), QUrl("https://example.org/x.jpg")])
+    mime.setImageData(QImage(4, 4, QImage.Format.Format_RGB32))
+    assert has_pictures(mime)
+    assert picture_items(mime) == [tmp_path / "fünf 5.jpg"]
+
+
+def test_a_picture_out_of_a_browser_brings_its_data(qapp):
+    image = QImage(6, 4, QImage.Format.Format_RGB32)
+    image.fill(QColor(10, 200, 30))
+    mime = QMimeData()
+    mime.setUrls([QUrl("https://example.org/x.jpg")])
+    mime.setImageData(image)
+    (data,) = picture_items(mime)
+    assert isinstance(data, bytes)
+    opened = Image.open(io.BytesIO(data))
+    assert (opened.size, opened.convert("RGB").getpixel((2, 2))) == ((6, 4), (10, 200, 30))
+
+
+def test_a_transparent_picture_keeps_its_transparency(qapp):
+    image = QImage(6, 4, QImage.Format.Format_ARGB32)
+    image.fill(QColor(10, 200, 30, 0))
+    mime = QMimeData()
+    mime.setImageData(image)
+    (data,) = picture_items(mime)
+    assert isinstance(data, bytes)
+    assert open_picture(data).getpixel((2, 2)) == (255, 255, 255)
+
+
+def test_encoded_data_are_taken_as_they_are(qapp):
+    mime = QMimeData()
+    mime.setData("image/jpeg", _jpeg())
+    assert has_pictures(mime)
+    assert picture_items(mime) == [_jpeg()]
+
+
+def test_addresses_and_text_are_handed_on(qapp, tmp_path):
+    mime = QMimeData()
+    mime.setUrls([QUrl("https://example.org/x.jpg")])
+    assert picture_items(mime) == ["https://example.org/x.jpg"]
+    mime = QMimeData()
+    address = "data:image/jpeg;base64," + base64.b64encode(_jpeg()).decode()
+    mime.setText(address)
+    assert not has_pictures(mime)
+    assert picture_items(mime) == [address]
+    (tmp_path / "a.jpg").write_bytes(_jpeg())
+    mime.setText(f'"{tmp_path / "a.jpg"}"\n')
+    assert picture_items(mime) == [tmp_path / "a.jpg"]
+    assert picture_items(QMimeData()) == []
+
+
+# Bars and picture --------------------------------------------------------------------------------------------------
+
+
+def test_bars_say_all_to_a_screen_reader_and_are_chosen_by_click_and_key(qtbot):
+    bars = ClassBars()
+    qtbot.addWidget(bars)
+    bars.set_classes((("cat", 0.9), ("dog", 0.099), ("frog", 0.0005)))
+    bars.resize(300, bars.sizeHint().height())
+    bars.show()
+    assert bars.accessibleDescription() == "cat 90.0 %, dog 9.9 %, frog < 0.1 %"
+    chosen = []
+    bars.chosen.connect(chosen.append)
+    qtbot.mouseClick(bars, Qt.MouseButton.LeftButton, pos=QPoint(20, ROW + 10))
+    qtbot.keyClick(bars, Qt.Key.Key_Down)
+    qtbot.keyClick(bars, Qt.Key.Key_Down)  # the last one: nothing below
+    qtbot.keyClick(bars, Qt.Key.Key_Up)
+    qtbot.mouseClick(bars, Qt.MouseButton.LeftButton, pos=QPoint(20, ROW + 10))  # chosen already
+    assert chosen == ["dog", "frog", "dog"]
+    assert bars.current == "dog"
+
+
+def test_a_bar_is_as_long_as_its_probability(qtbot, theme):
+    from gui.shared.theme import tokens
+
+    bars = ClassBars()
+    qtbot.addWidget(bars)
+    bars.set_classes((("cat", 0.75), ("dog", 0.25)))
+    bars.resize(316, bars.sizeHint().height())
+    image = bars.grab().toImage()
+    scale = image.devicePixelRatio()
+
+    def filled(row: int) -> float:
+        y = int((row * ROW + ROW - 6 - 4) * scale)
+        line = QColor(tokens().line)
+        part = [x for x in range(int(8 * scale), int(308 * scale)) if QColor(image.pixel(x, y)) != line]
+        return len(part) / (300 * scale)
+
+    assert filled(0) == pytest.approx(0.75, abs=0.02)
+    assert filled(1) == pytest.approx(0.25, abs=0.02)
+
+
+def test_a_picture_fits_zooms_and_carries_an_overlay(qtbot):
+    view = PictureView()
+    qtbot.addWidget(view)
+    view.resize(400, 300)
+    view.show()
+    qtbot.waitExposed(view)
+    image = QImage(1600, 600, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.blue)
+    view.set_picture(image, "blue")
+    fitted = view.scale_factor
+    assert fitted == pytest.approx(view.viewport().width() / 1600 * view.devicePixelRatioF(), rel=0.02)
+    qtbot.keyClick(view, Qt.Key.Key_Plus)
+    assert view.scale_factor == pytest.approx(fitted * 1.25)
+    qtbot.keyClick(view, Qt.Key.Key_1)
+    assert view.scale_factor == pytest.approx(1)
+    view.resize(500, 300)
+    assert view.scale_factor == pytest.approx(1)
+    qtbot.keyClick(view, Qt.Key.Key_0)
+    assert view.scale_factor < 0.4
+    for _ in range(40):
+        view.zoom_out()
+    assert view.scale_factor == pytest.approx(view.viewport().width() / 1600 * view.devicePixelRatioF(), rel=0.02)
+    red = QImage(16, 6, QImage.Format.Format_ARGB32)
+    red.fill(Qt.GlobalColor.red)
+    view.set_overlay(red)
+    centre = QColor(view.grab().toImage().pixel(250, 150))
+    assert centre.red() > 120
+    view.set_overlay(None)
+    assert QColor(view.grab().toImage().pixel(250, 150)).red() < 20
+    assert not view.has_overlay
+
+
+# Table -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_model_keeps_its_promises(qtbot):
+    model = PredictionModel()
+    QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
+    model.set_pictures([_picture(f"{number}.jpg") for number in range(5)])
+    model.set_answers({0: _answer("0.jpg", "cat", 0.9), 1: Unreadable(Path("1.jpg"), PictureError("1.jpg is empty."))})
+    kept = QPersistentModelIndex(model.index(0, 0))
+    model.sort(Column.PICTURE, Qt.SortOrder.DescendingOrder)
+    assert (kept.row(), kept.data()) == (4, "0.jpg")
+    model.set_answers({4: _answer("4.jpg", "cat", 0.8)})
+    assert model.answer(model.row_of(4)).label == "cat"
+    model.set_words("cat")
+    assert [model.picture(row).name for row in range(model.rowCount())] == ["4.jpg", "0.jpg"]
+    assert model.row_of(1) == -1
+    model.set_words("")
+    model.sort(-1)
+    assert [model.picture(row).name for row in range(5)] == [f"{number}.jpg" for number in range(5)]
+    model.set_pictures([])
+
+
+def test_cells_show_the_answer_or_why_there_is_none(qtbot):
+    model = PredictionModel()
+    model.set_pictures([_picture("a.jpg"), _picture("b.jpg"), _picture("c.jpg")])
+    answer = _answer("a.jpg", "cat", 0.9, 12.34)
+    model.set_answers({0: answer, 1: Unreadable(Path("b.jpg"), PictureError("b.jpg is cut off."))})
+    row = [model.index(0, column).data() for column in Column]
+    assert row == ["a.jpg", "cat", "90.0 %", "other  10.0 %", "640 × 480", "12.3 ms"]
+    assert [model.index(1, column).data() for column in Column] == ["b.jpg", "is cut off.", "", "", "", ""]
+    assert model.index(1, Column.CLASS).data(Qt.ItemDataRole.ToolTipRole) == "b.jpg is cut off."
+    assert model.index(2, Column.CLASS).data() == "…"
+    assert model.index(0, 0).data(ANSWER_ROLE) is answer
+    thumbnail = model.index(0, Column.PICTURE).data(THUMBNAIL_ROLE)
+    assert (thumbnail.width(), thumbnail.height()) == (64, 48)
+    assert model.index(1, Column.PICTURE).data(THUMBNAIL_ROLE) is None
+
+
+def test_the_table_fills_sorts_filters_and_sums_up(qtbot):
+    table = PredictionTable()
+    qtbot.addWidget(table)
+    table.resize(1000, 500)
+    table.show()
+    table.start([_picture(f"{name}.jpg") for name in "dbca"])
+    assert not table.export_button.isEnabled()
+    table.add({0: _answer("d", "dog", 0.6, 10), 1: _answer("b", "cat", 0.99, 20)})
+    table.add({2: Unreadable(Path("c"), PictureError("c.jpg is empty.")), 3: _answer("a", "cat", 0.7, 30)})
+    assert "4 of 4 pictures" in table.summary.text()
+    assert "cat 2" in table.summary.text()
+    assert "1 could not be read" in table.summary.text()
+    assert "20.0 ms each" in table.summary.text()
+
+    def names() -> list[str]:
+        return [table.model.index(row, 0).data() for row in range(table.model.rowCount())]
+
+    assert names() == ["d.jpg", "b.jpg", "c.jpg", "a.jpg"]
+    table.finish()
+    table.view.sortByColumn(Column.PROBABILITY, Qt.SortOrder.DescendingOrder)
+    assert names() == ["b.jpg", "a.jpg", "d.jpg", "c.jpg"]
+    table.view.sortByColumn(Column.PROBABILITY, Qt.SortOrder.AscendingOrder)
+    assert names() == ["d.jpg", "a.jpg", "b.jpg", "c.jpg"]
+    table.view.sortByColumn(Column.PICTURE, Qt.SortOrder.AscendingOrder)
+    assert names() == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+    qtbot.keyClicks(table.filter, "cat")
+    assert names() == ["a.jpg", "b.jpg"]
+    opened = []
+    table.opened.connect(opened.append)
+    table.view.setCurrentIndex(table.model.index(1, 0))
+    qtbot.keyClick(table.view, Qt.Key.Key_Return)
+    assert opened == [1]
+    qtbot.mouseClick(table.export_button, Qt.MouseButton.LeftButton)
+
+
+def test_the_strip_of_recent_pictures_keeps_the_latest_first(qtbot):
+    strip = RecentStrip()
+    qtbot.addWidget(strip)
+    assert not strip.isVisibleTo(None)
+    for number in range(MOST + 3):
+        strip.add(_picture(f"{number}.jpg"), _answer("x", "cat", 0.9))
+    strip.add(_picture("10.jpg"), _answer("x", "dog", 0.9))
+    assert strip.count() == MOST
+    assert strip.item(0).toolTip() == "10.jpg: dog 90.0 %"
+    chosen = []
+    strip.picture_chosen.connect(chosen.append)
+    strip.resize(600, 80)
+    strip.show()
+    qtbot.waitExposed(strip)
+    place = strip.visualItemRect(strip.item(1)).center()
+    qtbot.mouseClick(strip.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert [picture.name for picture in chosen] == [f"{MOST + 2}.jpg"]
+
+
+# Answer and models -------------------------------------------------------------------------------------------------
+
+
+def test_the_answer_shows_the_classes_the_model_and_the_time(qtbot):
+    view = AnswerView()
+    qtbot.addWidget(view)
+    view.resize(900, 600)
+    view.show()
+    model = LoadedModel("job-1", Path("x"), ("cat", "other"), "resnet18", "OpenVINO", 0.1)
+    view.set_answer(_picture("a.jpg"), _answer("a.jpg", "cat", 0.9, 12.34), model)
+    view.set_picture(Rendered(2, 1, bytes([255, 0, 0, 0, 0, 255])))
+    assert view.bars.classes[0] == ("cat", 0.9)
+    assert view.accessibleDescription() == "a.jpg is cat, 90.0 % sure"
+    assert view.picture.has_picture
+    asked = []
+    view.explanation_asked.connect(asked.append)
+    qtbot.mouseClick(view.why_button, Qt.MouseButton.LeftButton)
+    buffer = io.BytesIO()
+    Image.new("RGBA", (20, 10), (255, 0, 0, 200)).save(buffer, "PNG")
+    view.set_explanation(Explanation(Path("a.jpg"), "cat", 0.9, buffer.getvalue(), 100))
+    assert view.picture.has_overlay
+    qtbot.keyClick(view.bars, Qt.Key.Key_Down)
+    qtbot.mouseClick(view.why_button, Qt.MouseButton.LeftButton)
+    assert asked == ["cat", "other", ""]
+    assert not view.picture.has_overlay
+
+
+def test_the_chooser_follows_the_best_until_a_job_is_chosen(qtbot):
+    chooser = ModelChooser()
+    qtbot.addWidget(chooser)
+    assert (chooser.job, chooser.resolved, chooser.isEnabled()) == ("best", "", False)
+    first = ModelChoice("t-001", "t", 1, "t", True, 0.25, "Average loss", "resnet18")
+    second = ModelChoice("t-002", "t", 2, "t", False, 0.5)
+    chooser.set_models(first, [first, second])
+    assert (chooser.job, chooser.resolved) == ("best", "t-001")
+    assert "Average loss 0.25" in chooser.itemData(0, Qt.ItemDataRole.ToolTipRole)
+    chooser.set_models(second, [second, first])
+    assert (chooser.job, chooser.resolved) == ("best", "t-002")
+    assert chooser.choose("t-001")
+    chooser.set_models(second, [second, first])
+    assert (chooser.job, chooser.resolved) == ("t-001", "t-001")
+    chooser.set_models(second, [second])
+    assert (chooser.job, chooser.resolved) == ("best", "t-002")
+    assert not chooser.choose("gone")

@@ -1,0 +1,116 @@
+import re
+
+import pytest
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QImage, QPalette
+from PySide6.QtWidgets import QPushButton
+
+from gui.shared.icons import app_icon, icon, icon_names
+from gui.shared.theme import DARK, LIGHT, SERIES, font, series_colour, style_sheet, tokens
+
+
+def luminance(colour):
+    def linear(part):
+        return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+
+    red, green, blue = (linear(part) for part in QColor(colour).getRgbF()[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other):
+    """WCAG 2.2's contrast ratio."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=lambda colours: colours.scheme)
+@pytest.mark.parametrize("text", ["text", "muted", "accent", "running", "done", "failed", "stopped", "warning"])
+def test_text_can_be_read_on_every_surface(colours, text):
+    for surface in ("page", "card", "raised"):
+        assert contrast(getattr(colours, text), getattr(colours, surface)) >= 4.5, surface
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=lambda colours: colours.scheme)
+def test_pairs_that_lie_on_each_other_can_be_read(colours):
+    for status in ("running", "done", "failed", "stopped", "warning"):
+        assert contrast(getattr(colours, status), getattr(colours, f"{status}_tint")) >= 4.5, status
+    assert contrast(colours.on_accent, colours.accent) >= 4.5
+    assert contrast(colours.on_accent, colours.accent_hover) >= 4.5
+    assert contrast(colours.text, colours.selection) >= 4.5
+    assert contrast(colours.text, colours.accent_tint) >= 4.5
+    assert contrast(colours.muted, colours.rail) >= 4.5
+    # The edge of a control is not text: 3:1.
+    assert contrast(colours.control_line, colours.card) >= 3
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=lambda colours: colours.scheme)
+def test_the_style_sheet_is_filled_and_its_pictures_exist(qapp, colours):
+    from gui.shared.resources import resource
+
+    sheet = style_sheet(colours)
+    assert colours.accent in sheet
+    assert "$" not in sheet.replace("$names", "")
+    pictures = set(re.findall(rf"url\({colours.scheme}:([\w-]+\.svg)\)", sheet))
+    assert pictures
+    for name in pictures:
+        assert resource("themes", colours.scheme, name).is_file()
+
+
+def test_switching_changes_palette_style_and_painted_icons(theme, qapp, qtbot):
+    heard = []
+    theme.changed.connect(lambda: heard.append(tokens().scheme))
+    shown = icon("check", "text")
+    before = shown.pixmap(32, 32).toImage()
+    theme.choose("dark")
+    assert heard == ["dark"]
+    assert qapp.palette().color(QPalette.ColorRole.Window).name() == DARK.page.lower()
+    assert DARK.accent in qapp.styleSheet()
+    after = shown.pixmap(32, 32).toImage()
+    assert before != after
+    theme.choose("light")
+    assert tokens() is LIGHT
+
+
+def test_the_system_scheme_is_followed_only_when_asked(theme, qapp):
+    theme.choose("system")
+    theme._on_system_changed(Qt.ColorScheme.Dark)
+    expected = "dark" if qapp.styleHints().colorScheme() is Qt.ColorScheme.Dark else "light"
+    assert tokens().scheme == expected
+    theme.choose("dark")
+    theme._on_system_changed(Qt.ColorScheme.Light)
+    assert tokens().scheme == "dark"
+
+
+@pytest.mark.parametrize("name", sorted(icon_names()))
+def test_every_icon_paints_in_its_colour_at_both_scales(qapp, name):
+    for edge in (18, 36):
+        image = icon(name, "accent").pixmap(QSize(edge, edge)).toImage().convertToFormat(QImage.Format.Format_ARGB32)
+        pixels = [image.pixelColor(x, y) for x in range(image.width()) for y in range(image.height())]
+        solid = [colour for colour in pixels if colour.alpha() > 100]
+        assert solid, "nothing was painted"
+        assert all(abs(colour.red() - 0x2F) < 12 and abs(colour.green() - 0x7D) < 12 for colour in solid)
+        assert any(colour.alpha() == 0 for colour in pixels)
+
+
+def test_an_icon_outlives_the_widget_that_showed_it(qtbot):
+    button = QPushButton()
+    qtbot.addWidget(button)
+    button.setIcon(icon("data"))
+    kept = QIcon(button.icon())
+    button.setIcon(QIcon())
+    assert not kept.pixmap(16, 16).isNull()
+
+
+def test_unknown_icons_are_a_defect(qapp):
+    with pytest.raises(KeyError):
+        icon("no-such-icon")
+
+
+def test_the_app_icon_has_sizes_up_to_256(qapp):
+    assert QSize(256, 256) in app_icon().availableSizes()
+
+
+def test_series_colours_repeat_after_eight_and_fonts_have_their_sizes(qapp):
+    assert series_colour(8) == series_colour(0)
+    assert len(set(SERIES)) == 8
+    assert [font(role).pixelSize() for role in ("body", "title", "card", "caption")] == [13, 20, 15, 11]

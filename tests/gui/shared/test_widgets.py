@@ -1,0 +1,172 @@
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QEnterEvent
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QSpinBox, QWidget
+
+from core.errors import UserFacingError
+from core.jobs.status import JobStatus, RuleStatus
+from core.progress import Progress
+from gui.shared import toast as toast_module
+from gui.shared.basics import ElidedLabel, button, icon_button, label, padded, set_invalid
+from gui.shared.card import Card, PageHeader
+from gui.shared.feedback import Banner, EmptyState, InlineError, ProgressRow, format_bytes
+from gui.shared.pill import StatusPill, status_look
+from gui.shared.toast import Toasts
+
+
+@pytest.mark.parametrize("status", [*JobStatus, *RuleStatus, "error", "warning", "info"])
+def test_every_status_has_icon_word_and_colour(qtbot, status):
+    look = status_look(status)
+    pill = StatusPill(status)
+    qtbot.addWidget(pill)
+    assert pill.text == look.word
+    assert look.word in pill.accessibleName()
+    narrow, pill_wide = pill.sizeHint().width(), StatusPill(status, "a much longer word than that")
+    qtbot.addWidget(pill_wide)
+    assert pill_wide.sizeHint().width() > narrow
+
+
+def test_labels_never_read_markup(qtbot):
+    made = label("<b>not bold</b>")
+    qtbot.addWidget(made)
+    assert made.textFormat() is Qt.TextFormat.PlainText
+
+
+def test_a_shortcut_is_shown_in_the_tooltip(qtbot):
+    made, tool = button("Start", shortcut="Ctrl+Return"), icon_button("x", "Close", shortcut="Ctrl+W")
+    qtbot.addWidget(made)
+    qtbot.addWidget(tool)
+    assert "Ctrl+Return" in made.toolTip()
+    assert "Close" in tool.toolTip()
+    assert "Ctrl+W" in tool.toolTip()
+    assert tool.accessibleName() == "Close"
+
+
+def test_long_text_is_elided_in_the_middle_and_told_in_the_tooltip(qtbot):
+    made = ElidedLabel("a-very-long-name-of-a-job-that-does-not-fit-anywhere-0001")
+    qtbot.addWidget(made)
+    made.resize(120, 20)
+    made.show()
+    assert made.toolTip() == made.text()
+    assert "…" in made._elided()
+    assert made._elided().endswith("1")
+    made.resize(900, 20)
+    assert made.toolTip() == ""
+
+
+def test_fields_are_marked_wrong_and_right_again(qtbot):
+    spin = padded(QSpinBox())
+    qtbot.addWidget(spin)
+    set_invalid(spin, True)
+    assert spin.property("invalid") is True
+    set_invalid(spin, False)
+    assert spin.property("invalid") is False
+    assert spin.lineEdit().textMargins().left() > 0
+
+
+def test_a_card_and_a_header_hold_what_they_are_given(qtbot):
+    primary = QPushButton("Start")
+    header, card = PageHeader("Tuning", "flowers", primary), Card("Model")
+    for made in (header, card):
+        qtbot.addWidget(made)
+    card.add(QLabel("inside"))
+    card.set_title("Network")
+    header.set_context("roses")
+    assert primary.property("kind") == "primary"
+    assert card.accessibleName() == card.title.text() == "Network"
+    assert "roses" in [child.text() for child in header.findChildren(QLabel)]
+
+
+def test_an_empty_state_has_a_button_only_when_there_is_something_to_do(qtbot):
+    made = EmptyState("data", "Nothing here.", "Open")
+    qtbot.addWidget(made)
+    made.show()
+    with qtbot.waitSignal(made.activated):
+        qtbot.mouseClick(made.button, Qt.MouseButton.LeftButton)
+    made.set_texts("Wait.")
+    assert not made.button.isVisible()
+    assert made.accessibleName() == "Wait."
+
+
+def test_progress_counts_and_cancels(qtbot):
+    made = ProgressRow()
+    qtbot.addWidget(made)
+    assert not made.isVisible()
+    made.start("Reading")
+    assert made.isVisible()
+    assert made._bar.maximum() == 0
+    made.update_progress(Progress(5 * 10**9, 10**10, "Reading", "bytes"))
+    assert made._bar.value() == 500
+    assert made._count.text() == "5.0 GB of 10.0 GB"
+    made.update_progress(Progress(1234, None, "Reading", "pictures"))
+    assert made._count.text() == "1,234 pictures"
+    with qtbot.waitSignal(made.cancelled):
+        qtbot.mouseClick(made._cancel, Qt.MouseButton.LeftButton)
+    made.finish()
+    assert not made.isVisible()
+
+
+def test_an_error_says_what_why_and_fix_and_goes_when_dismissed(qtbot):
+    made = InlineError()
+    qtbot.addWidget(made)
+    made.show_error(UserFacingError("It failed.", "", "Try again."))
+    assert made.text == "It failed. Try again."
+    assert made.isVisible()
+    made.clear()
+    assert not made.isVisible()
+
+
+def test_a_banner_without_words_is_hidden(qtbot):
+    made = Banner("Mind this.")
+    qtbot.addWidget(made)
+    made.set_text("")
+    assert not made.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1400, "1.4 kB"), (5e6, "5.0 MB"), (3e12, "3.0 TB")]
+)
+def test_sizes_in_words(count, text):
+    assert format_bytes(count) == text
+
+
+@pytest.fixture
+def window(qtbot):
+    made = QWidget()
+    made.resize(800, 600)
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def test_toasts_stack_in_the_corner_and_at_most_three_stay(window, qtbot):
+    toasts = Toasts(window)
+    for number in range(5):
+        toasts.show(f"Job {number} completed.", "Completed")
+    assert toasts.messages == ["Job 2 completed.", "Job 3 completed.", "Job 4 completed."]
+    bottoms = [toast.geometry().bottom() for toast in toasts._shown]
+    assert bottoms == sorted(bottoms)
+    assert all(window.rect().contains(toast.geometry()) for toast in toasts._shown)
+    window.resize(500, 400)
+    assert all(window.rect().contains(toast.geometry()) for toast in toasts._shown)
+
+
+def test_a_toast_acts_once_and_leaves(window, qtbot):
+    toasts, undone = Toasts(window), []
+    toasts.show("Deleted.", "info", "Undo", lambda: undone.append(1))
+    act = next(child for child in toasts._shown[0].findChildren(QPushButton) if child.text() == "Undo")
+    qtbot.mouseClick(act, Qt.MouseButton.LeftButton)
+    assert undone == [1]
+    assert toasts.messages == []
+
+
+def test_a_toast_leaves_by_itself_but_not_while_it_is_read(window, qtbot, monkeypatch):
+    monkeypatch.setattr(toast_module, "SHOWN_MS", 60)
+    toasts = Toasts(window)
+    toasts.show("Read me.")
+    shown = toasts._shown[0]
+    QApplication.sendEvent(shown, QEnterEvent(QPointF(1, 1), QPointF(1, 1), QPointF(shown.mapToGlobal(QPoint(1, 1)))))
+    qtbot.wait(150)
+    assert toasts.messages == ["Read me."]
+    QApplication.sendEvent(shown, QEvent(QEvent.Type.Leave))
+    qtbot.waitUntil(lambda: toasts.messages == [])
