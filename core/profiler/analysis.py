@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from core.jobs.records import TrainingJob
+from core.jobs.records import RuleOutcome, TrainingJob
 from core.profiler import timing, usage
 from core.profiler.checks import Evidence, imbalance
 from core.profiler.findings import find
@@ -24,13 +24,15 @@ def analyse(
     source: Path | str,
     *,
     job: TrainingJob | None = None,
+    outcomes: Sequence[RuleOutcome] = (),
     parameters: Mapping[str, str | float] | None = None,
     report: Report = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> ProfilerAnalysis:
     """Read and analyse the profile at `source`: a job's folder, AWS's profiler output, or an s3:// prefix.
 
-    `parameters` are those of the sub-rules in AWS's form, {"CPUBottleneck_threshold": 60}.
+    `outcomes` are what the Debugger rules said of the job, first cause first. `parameters` are those of the sub-rules
+    in AWS's form, {"CPUBottleneck_threshold": 60}.
 
     Raises:
         UserFacingError: there is no profile, or it cannot be fetched.
@@ -39,15 +41,21 @@ def analyse(
     """
     profile = read_profile(source, report, cancel)
     report(Progress(0, None, "Analysing the profile", "items"))
-    return analyse_profile(profile, job=job, parameters=parameters)
+    return analyse_profile(profile, job=job, outcomes=outcomes, parameters=parameters)
 
 
 def analyse_profile(
-    profile: Profile, *, job: TrainingJob | None = None, parameters: Mapping[str, str | float] | None = None
+    profile: Profile,
+    *,
+    job: TrainingJob | None = None,
+    outcomes: Sequence[RuleOutcome] = (),
+    parameters: Mapping[str, str | float] | None = None,
 ) -> ProfilerAnalysis:
     """Analyse what `read_profile` returned; pure."""
     nodes, events = profile.nodes, profile.events
     times = timing.job_times(nodes, events, job)
+    rules = evaluate_rules(Evidence(nodes, events, times), parameters)
+    stddev = next(rule.parameters["stddev"] for rule in rules if rule.name == "StepOutlier")
     analysis = ProfilerAnalysis(
         source=profile.source,
         times=times,
@@ -61,17 +69,17 @@ def analyse_profile(
         track=timing.phase_track(events, times),
         shares=timing.phase_shares(events),
         framework=timing.framework_table(events),
-        steps=timing.step_statistics(events),
-        gpu_use=usage.gpu_use(nodes),
+        steps=timing.step_statistics(events, stddev),
+        gpu_use=usage.gpu_use(nodes, times.loop_start, times.loop_end),
         imbalance=tuple(imbalance(nodes)[:_LISTED_PAIRS]),
-        rules=with_aws(evaluate_rules(Evidence(nodes, events, times), parameters), profile.aws_rules),
+        rules=with_aws(rules, profile.aws_rules),
         findings=(),
         problems=profile.problems,
         cpu_pressure=_pressure(nodes, times),
         aws_rules=profile.aws_rules,
         aws_report=profile.aws_report,
     )
-    return find(analysis)
+    return find(analysis, outcomes)
 
 
 def _interval(nodes: tuple[NodeSamples, ...]) -> float:

@@ -9,7 +9,7 @@ from core.profiler.findings import PHASE_WORDS, seconds
 from core.profiler.results import Band, JobTimes, ProfilerAnalysis, StepStatistics
 from core.profiler.traces import PHASES, Floats
 
-PHASE_COLOURS = {**{phase: index for index, phase in enumerate(PHASES)}, "other": 7}
+PHASE_COLOURS = {**{phase: index for index, phase in enumerate(PHASES)}, "other": 7, "untraced": 7}
 """Which colour of the series palette a phase has, here and in the window."""
 MAX_NODES = 8
 """With more nodes a chart shows their mean, lowest and highest."""

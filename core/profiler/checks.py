@@ -16,6 +16,7 @@ SCAN_S = 60.0
 MIN_STEPS = 100
 """StepOutlier looks at nothing shorter."""
 Parameters = Mapping[str, float]
+_NO_SAMPLES = "There are no system metrics, so it is not known."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ def _nothing(detail: str) -> Outcome:
     return Outcome(Verdict.NOT_APPLICABLE, detail=detail)
 
 
+def _no_gpu(evidence: Evidence) -> Outcome:
+    return _nothing("There is no GPU." if evidence.nodes else _NO_SAMPLES)
+
+
 def idle_and(evidence: Evidence, dimension: str, threshold: float, gpu_threshold: float) -> tuple[int, int]:
     """Samples in which a core's `dimension` exceeds `threshold` while a GPU is below its own; and all samples."""
     hits = total = 0
@@ -70,6 +75,8 @@ def idle_and(evidence: Evidence, dimension: str, threshold: float, gpu_threshold
 
 def cpu_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
     """CPUBottleneck: a GPU is idle while a core is saturated."""
+    if not evidence.nodes:
+        return _nothing(_NO_SAMPLES)
     if not evidence.has_gpu:
         return _nothing("Without a GPU the CPU does the training itself: a busy CPU is no bottleneck of anything else.")
     hits, total = idle_and(evidence, "CPUUtilization", p["cpu_threshold"], p["gpu_threshold"])
@@ -80,6 +87,8 @@ def cpu_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
 
 def io_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
     """IOBottleneck: a GPU is under-used while a core waits for I/O."""
+    if not evidence.nodes:
+        return _nothing(_NO_SAMPLES)
     if not any(node.columns("cpu", "I/OWaitPercentage").shape[1] for node in evidence.nodes):
         return _nothing("This machine does not tell how long its cores wait for the disk.")
     hits, total = idle_and(evidence, "I/OWaitPercentage", p["io_threshold"], p["gpu_threshold"])
@@ -92,7 +101,7 @@ def io_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
 def low_gpu(evidence: Evidence, p: Parameters) -> Outcome:
     """LowGPUUtilization: quantiles of each GPU's last `window` values, at every scan."""
     if not evidence.has_gpu:
-        return _nothing("There is no GPU.")
+        return _no_gpu(evidence)
     triggered = total = 0
     seen: set[str] = set()
     for node in evidence.nodes:
@@ -134,20 +143,21 @@ def batch_size(evidence: Evidence, p: Parameters) -> Outcome:
     what = "CPU, GPU and GPU memory" if evidence.has_gpu else "The CPU"
     detail = f"{what} had room for more in {triggered} evaluations." if triggered else ""
     if not total:
-        return _nothing("There are no CPU samples.")
+        return _nothing(_NO_SAMPLES)
     return replace(_judge(triggered, longest, triggered > 0, max(p["patience"], p["window"]), detail), datapoints=total)
 
 
 def gpu_memory(evidence: Evidence, p: Parameters) -> Outcome:
-    """GPUMemoryIncrease: the moving average of a GPU's memory rose from one scan to the next."""
+    """GPUMemoryIncrease: the moving average of a GPU's memory rose between two scans, after `patience` values."""
     if not evidence.has_gpu:
-        return _nothing("There is no GPU.")
+        return _no_gpu(evidence)
     triggered = total = longest = 0
     largest, window = 0.0, int(p["window"])
     for node in evidence.nodes:
         for column in node.columns("gpu", "GPUMemoryUtilization").T:
             values = column[np.isfinite(column)].astype(np.float64)
             total, longest = total + len(values), max(longest, len(values))
+            values = values[int(p["patience"]) :]  # memory fills at the start of every job
             if len(values) <= window:
                 continue
             sums = np.concatenate(([0.0], np.cumsum(values)))
@@ -188,7 +198,7 @@ def load_balancing(evidence: Evidence, p: Parameters) -> Outcome:
     """LoadBalancing: utilisation histograms of two GPUs lie far apart."""
     pairs = imbalance(evidence.nodes)
     if not pairs:
-        return _nothing("There are not two GPUs to compare.")
+        return _nothing("There are not two GPUs to compare.") if evidence.nodes else _nothing(_NO_SAMPLES)
     apart = sum(distance > p["threshold"] for _, _, distance in pairs)
     samples = min(len(node.times) for node in evidence.nodes if node.gpus)
     detail = f"The least alike are {pairs[0][0]} and {pairs[0][1]}, at a distance of {pairs[0][2]:.2f} (0 to 0.83)."
@@ -257,7 +267,7 @@ def system_usage(evidence: Evidence, _: Parameters) -> Outcome:
     """OverallSystemUsage: measures only."""
     samples = sum(len(node.times) for node in evidence.nodes)
     if not samples:
-        return _nothing("There are no system metrics.")
+        return _nothing(_NO_SAMPLES)
     return Outcome(Verdict.CLEAR, 0, samples, "It measures and never fires; see System usage.")
 
 

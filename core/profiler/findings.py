@@ -1,26 +1,49 @@
 """The things that matter most, in plain words.
 
-A finding's gain is an upper bound: the time that its cause takes now, were it gone. What costs time comes first, by
-its gain; what may fail the job comes before all of it; good news fills what is left of the three.
+What a Debugger rule found comes first, for a model that does not learn is worth nothing at any speed; then what may
+fail the job; then what costs time, by its gain, which is an upper bound: the time that its cause takes now, were it
+gone. Good news is given only where there is nothing else to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from core.jobs.records import RuleOutcome
+from core.jobs.status import RuleStatus
 from core.profiler.results import Finding, ProfilerAnalysis, Verdict
 
 SHOWN = 3
 _WORTH = 0.05
 """Below 5% of the job's time nothing is worth a finding."""
+_WORTH_S = 60.0
+"""Nor is any saving of time in a job that is over within a minute."""
+_GROWTH = 5.0
+"""Points of percent by which GPU memory must rise to be a finding (GPUMemoryIncrease's `increase`)."""
+_EVEN_FROM = 100
+"""Fewer steps than this say nothing of how even they are."""
 
 
-def find(analysis: ProfilerAnalysis) -> ProfilerAnalysis:
-    """The same analysis with its three findings."""
-    found = [*_risks(analysis), *sorted(_costs(analysis), key=lambda finding: -finding.gain_s)]
-    found = [*found[:SHOWN], *_said_by_aws(analysis), *_good_to_know(analysis)][:SHOWN]
-    return replace(analysis, findings=tuple(found))
+def find(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = ()) -> ProfilerAnalysis:
+    """Return the same analysis with its findings, at most three; `outcomes` are the Debugger rules', first cause first."""
+    found = [*_said_by_rules(outcomes), *_risks(analysis)]
+    found += sorted(_costs(analysis), key=lambda finding: -finding.gain_s)
+    found += _said_by_aws(analysis)
+    if not found and not _any_issue(analysis):
+        found = list(_good_to_know(analysis))
+    return replace(analysis, findings=tuple(found[:SHOWN]))
+
+
+def issues(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
+    """Return the outcomes that found an issue, in their order."""
+    return [outcome for outcome in outcomes if outcome.status is RuleStatus.ISSUES_FOUND]
+
+
+def _said_by_rules(outcomes: Sequence[RuleOutcome]) -> Iterator[Finding]:
+    for outcome in issues(outcomes):
+        text = " ".join(part for part in (outcome.details, outcome.meaning) if part)
+        yield Finding(outcome.rule, text, outcome.advice, "", evidence="rules")
 
 
 def seconds(value: float) -> str:
@@ -56,25 +79,24 @@ def _risks(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             f"Memory on {worst.node} reached {worst.max:.0f}%; a job that needs more is killed.",
             "Use fewer loader workers or a smaller batch, or take a machine with more memory.",
             "It keeps the job from being killed.",
+            evidence="system",
         )
-    growing = [gpu for gpu in analysis.gpu_use if gpu.memory_rise > 10]
-    if growing or _fired(analysis, "GPUMemoryIncrease"):
-        text = "GPU memory kept growing while the job ran."
-        if growing:
-            worst_gpu = max(growing, key=lambda gpu: gpu.memory_rise)
-            text = (
-                f"Memory of {worst_gpu.node} {worst_gpu.gpu} grew by {worst_gpu.memory_rise:.0f} points, "
-                f"to {worst_gpu.memory_max:.0f}%."
-            )
+    growing = [gpu for gpu in analysis.gpu_use if gpu.memory_grows and gpu.memory_rise > _GROWTH]
+    if growing:
+        worst_gpu = max(growing, key=lambda gpu: gpu.memory_rise)
         yield Finding(
             "GPU memory grows",
-            text,
-            "Let go of tensors between steps: sum losses as numbers (loss.item()), not with their graph.",
+            f"Memory of {worst_gpu.node} {worst_gpu.gpu} was still growing at the end of the training loop: by "
+            f"{worst_gpu.memory_rise:.0f} points in its second half, to {worst_gpu.memory_max:.0f}%.",
+            "Keep no tensors between steps: sum losses as numbers (loss.item()), not with their graph.",
             "It keeps a longer job from running out of memory.",
+            evidence="gpumemory",
         )
 
 
 def _costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+    if _total(analysis) < _WORTH_S:
+        return
     worth = _WORTH * _total(analysis)
     parts = (_phase_costs, _step_costs, _machine_costs, _edge_costs)
     for finding in (finding for part in parts for finding in part(analysis)):
@@ -92,6 +114,7 @@ def _phase_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Load ahead with more workers (num_workers), use smaller pictures, or compute features once (head mode).",
             _gain(analysis, loading),
             loading,
+            evidence="loading",
         )
     evaluation = shares.get("evaluation", 0.0)
     if total and evaluation > 0.2 * total:
@@ -101,6 +124,7 @@ def _phase_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Evaluate every second epoch, or with a larger batch: no gradients are kept, so twice the size fits.",
             _gain(analysis, evaluation / 2),
             evaluation / 2,
+            evidence="framework",
         )
     other = shares.get("other", 0.0)
     if total and other > 0.2 * total:
@@ -110,6 +134,7 @@ def _phase_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Save checkpoints and print metrics less often, and save tensors at a larger interval.",
             _gain(analysis, other),
             other,
+            evidence="framework",
         )
 
 
@@ -125,6 +150,7 @@ def _step_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "See in the table of outliers when they happen: the first step of an epoch, a checkpoint, a slow disk.",
             _gain(analysis, lost),
             lost,
+            evidence="steps",
         )
     for mode in analysis.steps:
         means = mode.by_worker
@@ -139,6 +165,7 @@ def _step_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
                     "Give every worker the same amount of data, and see what else runs on that machine.",
                     _gain(analysis, saved),
                     saved,
+                    evidence="steps",
                 )
 
 
@@ -153,13 +180,14 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         bound = _fired(analysis, "CPUBottleneck")
         yield Finding(
             "The GPU is idle for much of the time",
-            f"{'GPUs are' if len(analysis.gpu_use) > 1 else 'The GPU is'} busy {busy:.0f}% of the time on average"
-            + (", while a core is saturated." if bound else "."),
+            f"In the training loop {'GPUs are' if len(analysis.gpu_use) > 1 else 'the GPU is'} busy {busy:.0f}% of "
+            "the time on average" + (", while a core is saturated." if bound else "."),
             "Move work off the CPU: decode smaller pictures, use more loader workers."
             if bound
             else "Raise the batch size until GPU memory is about 80% full, or take a smaller GPU.",
             _gain(analysis, saved),
             saved,
+            evidence="gpu",
         )
     elif "CPU" in mean and mean["CPU"] < 60 and analysis.cores > 1:
         saved = working * max(0.0, 1 - mean["CPU"] / 90)
@@ -169,6 +197,7 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Raise the batch size, run more trials in parallel, or take a smaller machine at the same speed.",
             _gain(analysis, saved),
             saved,
+            evidence="system",
         )
     wait = mean.get("I/O wait", 0.0)
     if wait > 10:
@@ -179,6 +208,7 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Keep the dataset on a local disk, or make fewer and larger files of it.",
             _gain(analysis, saved),
             saved,
+            evidence="io",
         )
 
 
@@ -192,6 +222,7 @@ def _edge_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Do once what every trial repeats: compute features once, and keep weights and packages at hand.",
             _gain(analysis, before),
             before,
+            evidence="summary",
         )
     if total and after > 0.2 * total:
         yield Finding(
@@ -200,6 +231,7 @@ def _edge_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Save and evaluate less at the end: one model file, one evaluation.",
             _gain(analysis, after),
             after,
+            evidence="summary",
         )
 
 
@@ -215,11 +247,12 @@ def _said_by_aws(analysis: ProfilerAnalysis) -> Iterator[Finding]:
                 f"AWS counted {rule.aws}. The rule looks for: {rule.description}",
                 rule.recommendation,
                 "AWS's report does not say how much.",
+                evidence="rules",
             )
 
 
-_WITH_THEIR_OWN = ("data_loading", "evaluation", "other")
-"""Parts of the loop that have a finding of their own when they are its largest."""
+_WITH_THEIR_OWN = ("data_loading", "evaluation", "other", "untraced")
+"""Parts of the loop that have a finding of their own when they are its largest, or of which nothing is known."""
 
 
 def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
@@ -230,43 +263,31 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "The training loop computes most of the time",
             f"Forward, backward and optimizer take {computing / total:.0%} of the training loop.",
             "To be faster still, take a faster machine or a smaller network.",
-            "Nothing is wasted here.",
+            "",
             severity="info",
+            evidence="framework",
         )
     elif total and (largest := max(shares, key=lambda phase: shares[phase])) not in _WITH_THEIR_OWN:
         yield Finding(
             f"The largest share of the loop is {PHASE_WORDS[largest].lower()}",
             f"It takes {shares[largest] / total:.0%} of the training loop, {seconds(shares[largest])}.",
-            "A change pays most here.",
-            _gain(analysis, shares[largest]),
+            "A change would pay most here.",
+            "",
             severity="info",
+            evidence="framework",
         )
-    if analysis.steps and not any(mode.outlier_count for mode in analysis.steps):
-        mode = analysis.steps[0]
+    even = [mode for mode in analysis.steps if mode.count >= _EVEN_FROM and mode.p99 < 2 * mode.p50]
+    if analysis.steps and len(even) == len(analysis.steps):
+        mode = even[0]
         yield Finding(
             "Steps are even",
-            f"No step stands out: the median is {seconds(mode.p50)}, the longest {seconds(mode.max)}.",
-            "Nothing needs to change.",
-            "Forecasts of the remaining time will be right.",
+            f"Of {mode.count:,} steps the median took {seconds(mode.p50)}, the longest {seconds(mode.max)}.",
+            "",
+            "",
             severity="info",
-        )
-    if not _any_issue(analysis) and any(rule.verdict is Verdict.CLEAR for rule in analysis.rules):
-        yield Finding(
-            "No rule found an issue",
-            f"{sum(rule.verdict == Verdict.CLEAR for rule in analysis.rules)} rules looked and had nothing to say.",
-            "Nothing needs to change.",
-            "There is no easy gain left that these rules know.",
-            severity="info",
+            evidence="steps",
         )
     yield from _good_to_know_of_the_machine(analysis)
-    if analysis.times.duration:
-        yield Finding(
-            "How long it took",
-            f"The traces cover {seconds(analysis.times.duration)}.",
-            "Run longer with the profiler on to learn more.",
-            "More samples make every figure surer.",
-            severity="info",
-        )
 
 
 def _good_to_know_of_the_machine(analysis: ProfilerAnalysis) -> Iterator[Finding]:
@@ -277,16 +298,18 @@ def _good_to_know_of_the_machine(analysis: ProfilerAnalysis) -> Iterator[Finding
             "There is room in memory",
             f"Memory never went above {most:.0f}%.",
             "A larger batch, more loader workers or a second trial beside this one would fit.",
-            "It costs nothing to try.",
+            "",
             severity="info",
+            evidence="system",
         )
     if "CPU" in analysis.cpu_pressure:
         yield Finding(
             "How busy the processor was",
             f"Its cores were busy {analysis.cpu_pressure['CPU']:.0f}% of the time on average.",
             "A machine with more cores helps only where this is high.",
-            "See System usage for each node.",
+            "",
             severity="info",
+            evidence="system",
         )
 
 
@@ -297,6 +320,7 @@ PHASE_WORDS = {
     "optimizer": "Optimizer",
     "evaluation": "Evaluation",
     "other": "Other",
+    "untraced": "Not traced",
 }
 
 

@@ -94,8 +94,14 @@ def _finding(finding: Finding) -> str:
     return (
         f'<article class="finding {finding.severity}"><div class="mark">{_MARKS[finding.severity]}</div>'
         f"<h3>{escape(finding.title)}</h3><p>{escape(finding.text)}</p>"
-        f"<dl><dt>Change</dt><dd>{escape(finding.change)}</dd><dt>Gain</dt><dd>{escape(finding.gain)}</dd></dl></article>"
+        f"{_finding_details(finding)}</article>"
     )
+
+
+def _finding_details(finding: Finding) -> str:
+    rows = (("Change", finding.change), ("Gain", finding.gain))
+    parts = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in rows if text)
+    return f"<dl>{parts}</dl>" if parts else ""
 
 
 def _table(table: Table) -> str:

@@ -91,8 +91,8 @@ def _findings(pages: _Pages, block: Findings) -> None:
         lines = [
             (finding.title, 10.5, "bold", _TEXT),
             (finding.text, 8.5, "normal", _TEXT),
-            (f"Change: {finding.change}", 8.5, "normal", _TEXT),
-            (f"Gain: {finding.gain}", 8.5, "normal", _MUTED),
+            *([(f"Change: {finding.change}", 8.5, "normal", _TEXT)] if finding.change else ()),
+            *([(f"Gain: {finding.gain}", 8.5, "normal", _MUTED)] if finding.gain else ()),
         ]
         height = sum(pages.height(text, size, weight, _WIDTH - 0.2) + 0.04 for text, size, weight, _ in lines)
         pages.room(height + 0.15)

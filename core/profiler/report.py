@@ -51,7 +51,7 @@ def export(
         if profile.is_empty and (existing := find_report(path)) is not None:
             return _copy(existing, destination)
         report(Progress(0, None, "Analysing the profile", "items"))
-        analysis = analyse_profile(profile, job=job, parameters=parameters)
+        analysis = analyse_profile(profile, job=job, outcomes=outcomes, parameters=parameters)
     if cancel is not None:
         cancel.raise_if_cancelled()
     return write(job_document(analysis, job, outcomes), destination, report)

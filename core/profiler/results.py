@@ -43,8 +43,9 @@ class RuleResult:
 class Finding:
     """One thing that matters: what is so, what to change, how much it could help.
 
-    `gain_s` is the most that the change could save of this job's time, in seconds; 0 where it is no matter of time.
-    `severity` is "warning" for what costs time or may fail the job, "info" for what is good to know.
+    `gain` may be empty; `gain_s` is the most that the change could save of this job's time, in seconds; 0 where it is
+    no matter of time. `severity` is "warning" for what costs time or may fail the job, "info" for what is good to
+    know. `evidence` is the key of the report's section that shows it.
     """
 
     title: str
@@ -53,6 +54,7 @@ class Finding:
     gain: str
     gain_s: float = 0.0
     severity: str = "warning"
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,10 @@ class StepStatistics:
 
 @dataclass(frozen=True, slots=True)
 class GpuUse:
-    """One GPU: quantiles of its use in percent, and how far its memory rose from the first to the last tenth."""
+    """One GPU in the training loop: quantiles of its use in percent, and how its memory rose, in points of percent.
+
+    `memory_rise` compares the last quarter with the second; `memory_grows` says that it rose all the while.
+    """
 
     node: str
     gpu: str
@@ -161,6 +166,7 @@ class GpuUse:
     memory_p50: float
     memory_max: float
     memory_rise: float
+    memory_grows: bool
 
 
 @dataclass(frozen=True, slots=True)

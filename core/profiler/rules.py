@@ -1,7 +1,7 @@
 """The sub-rules of SageMaker's ProfilerReport, over whole traces.
 
-Names, parameters and meaning are AWS's. Two sets of defaults are published; these are the ones of the developer guide
-(which a ProfilerReport without parameters uses), not those of the `smdebug_rulesconfig` package. AWS evaluates its
+Names, parameters and meaning are AWS's. Two sets of defaults are published, and neither is the one that a
+ProfilerReport without parameters uses: that one stands here, as real reports list it. AWS evaluates its
 rules again at every scan of the files, every 60 s; here the windowed ones are evaluated at the same distances, and
 `triggered` counts those evaluations, or the samples, at which the condition held.
 
@@ -95,14 +95,14 @@ RULES: tuple[SubRule, ...] = (
         "CPUBottleneck",
         "GPUs that wait because the CPU is saturated, for instance with decoding pictures.",
         "Use more loader workers, smaller or already decoded pictures, or a machine with more cores per GPU.",
-        {"threshold": 50, "gpu_threshold": 10, "cpu_threshold": 90, "patience": 100},
+        {"threshold": 50, "gpu_threshold": 10, "cpu_threshold": 90, "patience": 1000},
         checks.cpu_bottleneck,
     ),
     SubRule(
         "IOBottleneck",
         "Waiting for the disk, or for input from S3.",
         "Keep the dataset on a local disk, read fewer and larger files, or load ahead with more workers.",
-        {"threshold": 50, "gpu_threshold": 70, "io_threshold": 50, "patience": 1000},
+        {"threshold": 50, "gpu_threshold": 10, "io_threshold": 50, "patience": 1000},
         checks.io_bottleneck,
     ),
     SubRule(
@@ -120,23 +120,23 @@ RULES: tuple[SubRule, ...] = (
             "cpu_threshold_p95": 70,
             "gpu_threshold_p95": 70,
             "gpu_memory_threshold_p95": 70,
-            "patience": 100,
+            "patience": 1000,
             "window": 500,
         },
         checks.batch_size,
     ),
     SubRule(
         "GPUMemoryIncrease",
-        "GPU memory that grows: something is kept that should be let go.",
+        "GPU memory that grows: something is kept that is not needed any more.",
         "Look for tensors kept with their graph (detach losses before you sum them), or take a GPU with more memory.",
-        {"increase": 10, "patience": 100, "window": 500},
+        {"increase": 5, "patience": 1000, "window": 10},
         checks.gpu_memory,
     ),
     SubRule(
         "LoadBalancing",
         "GPUs that do unequal work.",
         "Give every worker batches of the same size and the same share of the dataset.",
-        {"threshold": 0.5, "patience": 10},
+        {"threshold": 0.2, "patience": 1000},
         checks.load_balancing,
     ),
     SubRule(
@@ -150,7 +150,7 @@ RULES: tuple[SubRule, ...] = (
         "StepOutlier",
         "Steps that take far longer than the others.",
         "See what happens at those steps: a slow disk, a checkpoint, the first batch of an epoch.",
-        {"stddev": 5, "n_outliers": 10},
+        {"stddev": 3, "n_outliers": 10},
         checks.step_outlier,
     ),
     SubRule(

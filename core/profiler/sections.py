@@ -41,7 +41,12 @@ def job_document(
     facts = [f"{len(analysis.nodes)} {'node' if len(analysis.nodes) == 1 else 'nodes'}"] if analysis.nodes else []
     if analysis.cores:
         facts.append(f"{analysis.cores} cores each" if len(analysis.nodes) > 1 else f"{analysis.cores} cores")
-    facts.append(f"{analysis.gpus} {'GPU' if analysis.gpus == 1 else 'GPUs'}" if analysis.gpus else "no GPU")
+    if not analysis.nodes:
+        facts.append("machine not known")
+    elif analysis.gpus:
+        facts.append(f"{analysis.gpus} {'GPU' if analysis.gpus == 1 else 'GPUs'}")
+    else:
+        facts.append("no GPU")
     if job is not None:
         facts.insert(0, str(job.status))
     name = job.name if job is not None else analysis.source.rstrip("/").replace("\\", "/").rpartition("/")[2]
@@ -62,7 +67,7 @@ def job_sections(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = (
         _framework(analysis),
         _rules(analysis, outcomes),
         _steps(analysis),
-        *(_gpu(analysis) if analysis.has_gpu else (_no_gpu(),)),
+        *(_gpu(analysis) if analysis.has_gpu else (_no_gpu(analysis),)),
         _loading(analysis),
         _pair(analysis, "batch", "Batch size", "BatchSize"),
         _pair(analysis, "cpu", "CPU bottlenecks", "CPUBottleneck", *charts.bands(analysis, "Busiest core")),
@@ -118,15 +123,17 @@ def _framework(analysis: ProfilerAnalysis) -> Section:
     if not analysis.framework:
         return Section("framework", "Framework metrics", ())
     total = sum(analysis.shares.values())
-    shares = Table(
-        ("Part of the training loop", "Time", "Share"),
-        tuple(
-            (PHASE_WORDS[phase], seconds(spent), quantity(100 * spent / total, "%"))
-            for phase, spent in analysis.shares.items()
-        ),
-        frozenset((1, 2)),
-        (3, 1, 1),
-    )
+    shares: Block = Text("The trace has steps but not their phases, so what they were spent on is not known.", "muted")
+    if total:
+        shares = Table(
+            ("Part of the training loop", "Time", "Share"),
+            tuple(
+                (PHASE_WORDS[phase], seconds(spent), quantity(100 * spent / total, "%"))
+                for phase, spent in analysis.shares.items()
+            ),
+            frozenset((1, 2)),
+            (3, 1, 1),
+        )
     events = Table(
         ("Event", "Count", "Total", "Mean"),
         tuple((name, f"{n:,}", seconds(spent), seconds(spent / n)) for name, n, spent in analysis.framework[:20]),
@@ -214,6 +221,7 @@ def _step_range(outcome: RuleOutcome) -> str:
 
 def _steps(analysis: ProfilerAnalysis) -> Section:
     blocks: list[Block] = []
+    stddev = next(rule.parameters["stddev"] for rule in analysis.rules if rule.name == "StepOutlier")
     for mode in analysis.steps:
         values = (mode.mean, mode.p50, mode.p95, mode.p99, mode.max)
         names = ("mean", "p50", "p95", "p99", "max")
@@ -229,7 +237,8 @@ def _steps(analysis: ProfilerAnalysis) -> Section:
         if mode.outliers:
             blocks.append(
                 Text(
-                    f"{mode.outlier_count:,} outliers, longer than the mean plus 5 standard deviations of their worker."
+                    f"{mode.outlier_count:,} outliers, longer than the mean plus {stddev:g} standard deviations of "
+                    "their worker."
                 )
             )
             blocks.append(
@@ -247,10 +256,12 @@ def _steps(analysis: ProfilerAnalysis) -> Section:
     return Section("steps", "Step durations", tuple(blocks))
 
 
-def _no_gpu() -> Section:
+def _no_gpu(analysis: ProfilerAnalysis) -> Section:
     text = (
         "There is no GPU on this machine, so GPU utilisation, load balancing between GPUs and GPU memory are left out. "
         "The processor does the training; how busy it is stands under System usage."
+        if analysis.nodes
+        else "There are no system metrics, so whether there was a GPU, and how busy it was, is not known."
     )
     return Section("gpu", "GPU", (Text(text, "muted"),))
 
@@ -278,7 +289,10 @@ def _gpu(analysis: ProfilerAnalysis) -> tuple[Section, ...]:
         ),
         frozenset((2, 3, 4)),
     )
-    note = Text("Rise compares the last tenth of the samples with the first tenth.", "muted")
+    note = Text(
+        "All of the training loop. Rise compares its last quarter with its second: memory fills once at the start.",
+        "muted",
+    )
     return (
         utilisation,
         balancing,
@@ -297,7 +311,7 @@ def _loading(analysis: ProfilerAnalysis) -> Section:
             )
         )
     elif analysis.framework:
-        blocks.append(Text("The trace shows no time spent on loading data.", "muted"))
+        blocks.append(Text("The trace says nothing of the time spent on loading data.", "muted"))
     return Section(
         "loading", "Data loading", (*blocks, *_verdict(analysis, "Dataloader")) if analysis.framework else ()
     )

@@ -13,8 +13,6 @@ from core.profiler.checks import outlier_limit
 from core.profiler.results import JobTimes, PhaseTrack, StepStatistics
 from core.profiler.traces import PHASES, Events, Floats, Ints, NodeSamples
 
-OUTLIER_SIGMAS = 5.0
-"""StepOutlier's `stddev`."""
 _MAX_SPANS = 20_000
 _BUCKETS = 600
 _LISTED_OUTLIERS = 12
@@ -36,13 +34,14 @@ def job_times(nodes: Sequence[NodeSamples], events: Events, job: TrainingJob | N
 
 
 def phase_shares(events: Events) -> Mapping[str, float]:
-    """Seconds of each phase and of "other", the rest of the loop (saving, printing), per worker on average.
+    """Return the seconds of each phase and of the rest of the loop, per worker on average; empty without phases.
 
-    What lies inside an evaluation counts as evaluation. In a long training only some steps are traced (their numbers
-    have gaps): the training phases are scaled up to all of them.
+    The rest is "other" (saving, printing) where forward and backward were traced, else "untraced", for then the
+    computing is part of it. What lies inside an evaluation counts as evaluation. In a long training only some steps
+    are traced (their numbers have gaps): the training phases are scaled up to all of them.
     """
     owners = phase_owners(events)
-    if not (owners >= 0).any() and not events.of("step").any():
+    if not (owners >= 0).any():
         return {}
     workers = np.unique(events.worker)
     lasted = events.end - events.start
@@ -54,7 +53,9 @@ def phase_shares(events: Events) -> Mapping[str, float]:
     shares["evaluation"] += float(lasted[evaluating].sum()) / len(workers)
     loop = float(np.mean([_loop(events, events.worker == worker) for worker in workers]))
     rest = loop - sum(shares.values())
-    shares["other"] = rest if rest > _NEGLIGIBLE * loop else 0.0
+    computing = all((owners == PHASES.index(phase)).any() for phase in ("forward", "backward"))
+    known = computing or not events.steps("TRAIN").any()
+    shares["other" if known else "untraced"] = rest if rest > _NEGLIGIBLE * loop else 0.0
     return {phase: seconds for phase, seconds in shares.items() if seconds > 0}
 
 
@@ -90,9 +91,9 @@ def framework_table(events: Events) -> tuple[tuple[str, int, float], ...]:
     return tuple(sorted(table, key=lambda entry: -entry[2]))
 
 
-def step_statistics(events: Events) -> tuple[StepStatistics, ...]:
-    """One record per mode."""
-    return tuple(_of_mode(events, mode) for mode in events.modes())
+def step_statistics(events: Events, stddev: float) -> tuple[StepStatistics, ...]:
+    """Return one record per mode; outliers are longer than the mean plus `stddev` standard deviations."""
+    return tuple(_of_mode(events, mode, stddev) for mode in events.modes())
 
 
 def phase_track(events: Events, times: JobTimes, buckets: int = _BUCKETS) -> PhaseTrack | None:
@@ -119,13 +120,13 @@ def phase_track(events: Events, times: JobTimes, buckets: int = _BUCKETS) -> Pha
     return PhaseTrack(edges[:-1], shares, spans)
 
 
-def _of_mode(events: Events, mode: str) -> StepStatistics:
+def _of_mode(events: Events, mode: str, stddev: float) -> StepStatistics:
     chosen = events.steps(mode)
     start, worker, step = events.start[chosen], events.worker[chosen], events.step[chosen]
     lasted = events.end[chosen] - start
     limits = np.empty(len(events.workers))
     for index in np.unique(worker):
-        limits[index] = outlier_limit(lasted[worker == index], OUTLIER_SIGMAS)
+        limits[index] = outlier_limit(lasted[worker == index], stddev)
     beyond = np.flatnonzero(lasted > limits[worker])
     beyond = beyond[np.argsort(-lasted[beyond])]
     listed = tuple(

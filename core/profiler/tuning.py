@@ -80,14 +80,14 @@ def _read(
             cancel.raise_if_cancelled()
         report(Progress(number, len(trials), "Reading the trials' profiles", "trials"))
         own = tuple(outcome for outcome in outcomes if outcome.job == trial.name)
-        yield _Trial(trial, _profile(trial, folder_of(trial.name)), own)
+        yield _Trial(trial, _profile(trial, folder_of(trial.name), own), own)
 
 
-def _profile(trial: TrainingJob, folder: Path | None) -> ProfilerAnalysis | None:
+def _profile(trial: TrainingJob, folder: Path | None, outcomes: Sequence[RuleOutcome]) -> ProfilerAnalysis | None:
     if folder is None:
         return None
     try:
-        return analyse(folder, job=trial)
+        return analyse(folder, job=trial, outcomes=outcomes)
     except UserFacingError:
         return None
 

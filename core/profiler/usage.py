@@ -14,6 +14,10 @@ from core.profiler.traces import Floats, NodeSamples, Values
 BUCKETS = 1200
 """The most points of a band: more than a screen has columns for."""
 
+_FEWEST_FOR_GROWTH = 40
+_STEADY = 1.0
+"""A rise of memory, in points of percent from quarter to quarter, that is more than noise."""
+
 RESOURCES = (
     ("CPU", "%", "cpu", "CPUUtilization", None),
     ("Busiest core", "%", "cpu", "CPUUtilization", "max"),
@@ -79,14 +83,15 @@ def bucketed(times: Floats, values: Floats, buckets: int) -> tuple[Floats, Float
     return times[edges], np.minimum.reduceat(values, edges), mean, np.maximum.reduceat(values, edges)
 
 
-def gpu_use(nodes: Iterable[NodeSamples]) -> tuple[GpuUse, ...]:
-    """One record per GPU that has samples."""
+def gpu_use(nodes: Iterable[NodeSamples], start: float | None, end: float | None) -> tuple[GpuUse, ...]:
+    """Return one record per GPU that has samples, of its use from `start` to `end`, the training loop."""
     found = []
     for node in nodes:
         for metric in node.metrics:
             if (metric.type, metric.dimension) == ("gpu", "GPUUtilization"):
-                busy = _known(node.columns("gpu", "GPUUtilization", metric.name))
-                filled = _known(node.columns("gpu", "GPUMemoryUtilization", metric.name))
+                looping = within(node.times, start, end)
+                busy = _known(node.columns("gpu", "GPUUtilization", metric.name)[looping])
+                filled = _known(node.columns("gpu", "GPUMemoryUtilization", metric.name)[looping])
                 if len(busy):
                     found.append(_gpu_use(node.node, metric.name, busy, filled if len(filled) else np.zeros(1)))
     return tuple(found)
@@ -94,10 +99,19 @@ def gpu_use(nodes: Iterable[NodeSamples]) -> tuple[GpuUse, ...]:
 
 def _gpu_use(node: str, name: str, busy: Floats, filled: Floats) -> GpuUse:
     p5, p25, p50, p75, p95 = (float(value) for value in np.percentile(busy, (5, 25, 50, 75, 95)))
-    tenth = max(1, len(filled) // 10)
-    rise = float(filled[-tenth:].mean() - filled[:tenth].mean())
     memory = float(np.median(filled)), float(filled.max())
-    return GpuUse(node, name, p5, p25, p50, p75, p95, float(busy.mean()), *memory, rise)
+    return GpuUse(node, name, p5, p25, p50, p75, p95, float(busy.mean()), *memory, *_growth(filled))
+
+
+def _growth(filled: Floats) -> tuple[float, bool]:
+    """How far the memory rose from the second quarter to the last, and whether it kept rising in between.
+
+    The first quarter is left out: every job fills its memory once.
+    """
+    if len(filled) < _FEWEST_FOR_GROWTH:
+        return 0.0, False
+    second, third, fourth = (float(part.mean()) for part in np.array_split(filled, 4)[1:])
+    return fourth - second, third - second > _STEADY and fourth - third > _STEADY
 
 
 def within(times: Floats, start: float | None, end: float | None) -> npt.NDArray[np.bool_]:

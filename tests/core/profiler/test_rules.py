@@ -54,6 +54,26 @@ def test_every_sub_rule_of_aws_is_there() -> None:
     }
 
 
+def test_the_defaults_are_those_that_aws_reports_list() -> None:
+    assert {rule.name: dict(rule.parameters) for rule in RULES if rule.parameters} == {
+        "CPUBottleneck": {"threshold": 50, "cpu_threshold": 90, "gpu_threshold": 10, "patience": 1000},
+        "IOBottleneck": {"threshold": 50, "io_threshold": 50, "gpu_threshold": 10, "patience": 1000},
+        "LowGPUUtilization": {"threshold_p95": 70, "threshold_p5": 10, "window": 500, "patience": 1000},
+        "BatchSize": {
+            "cpu_threshold_p95": 70,
+            "gpu_threshold_p95": 70,
+            "gpu_memory_threshold_p95": 70,
+            "patience": 1000,
+            "window": 500,
+        },
+        "GPUMemoryIncrease": {"increase": 5, "patience": 1000, "window": 10},
+        "LoadBalancing": {"threshold": 0.2, "patience": 1000},
+        "MaxInitializationTime": {"threshold": 20},
+        "StepOutlier": {"stddev": 3, "n_outliers": 10},
+        "Dataloader": {"min_threshold": 70, "max_threshold": 200},
+    }
+
+
 def test_a_healthy_job_fires_nothing(writer: Any) -> None:
     writer.system(duration=700, cores=2, gpus=2, usage=_busy(gpu=lambda _name, t: 85 + 5 * np.sin(t), cpu=60))
     writer.trace(steps=500)
@@ -71,15 +91,15 @@ def test_a_healthy_job_fires_nothing(writer: Any) -> None:
 
 
 def test_cpu_bottleneck(writer: Any) -> None:
-    writer.system(duration=100, cores=2, gpus=1, usage=_busy(gpu=lambda _name, t: 2 if t < 60 else 80, cpu=97))
+    writer.system(duration=600, cores=2, gpus=1, usage=_busy(gpu=lambda _name, t: 2 if t < 360 else 80, cpu=97))
     result = _result(analyse(writer.root), "CPUBottleneck")
     assert result.verdict is Verdict.ISSUE
-    assert (result.triggered, result.datapoints) == (120, 200)
+    assert (result.triggered, result.datapoints) == (720, 1200)
     assert "60.0%" in result.detail
 
 
 def test_io_bottleneck_with_and_without_gpu(writer: Any) -> None:
-    writer.system("algo-1", duration=600, cores=2, gpus=1, usage=_busy(gpu=30, wait=65))
+    writer.system("algo-1", duration=600, cores=2, gpus=1, usage=_busy(gpu=5, wait=65))
     assert _result(analyse(writer.root), "IOBottleneck").verdict is Verdict.ISSUE
     assert _result(analyse(writer.root, parameters={"iobottleneck_io_threshold": "70"}), "IOBottleneck").triggered == 0
 
@@ -104,7 +124,7 @@ def test_low_gpu_utilization(writer: Any, gpu: Callable[[str, float], float], wo
 
 
 def test_batch_size(writer: Any) -> None:
-    writer.system(duration=400, cores=2, gpus=1, usage=_busy(gpu=30, cpu=20, memory=15))
+    writer.system(duration=600, cores=2, gpus=1, usage=_busy(gpu=30, cpu=20, memory=15))
     assert _result(analyse(writer.root), "BatchSize").verdict is Verdict.ISSUE
     full = analyse(writer.root, parameters={"BatchSize_gpu_memory_threshold_p95": 10})
     assert _result(full, "BatchSize").verdict is Verdict.CLEAR
@@ -112,16 +132,16 @@ def test_batch_size(writer: Any) -> None:
 
 def test_gpu_memory_increase(writer: Any) -> None:
     def usage(_name: str, dimension: str, since: float) -> float | None:
-        return min(98.0, 5 + since / 4) if dimension == "GPUMemoryUtilization" else None
+        return min(98.0, 5 + since / 8) if dimension == "GPUMemoryUtilization" else None
 
-    writer.system(duration=400, cores=1, gpus=1, usage=usage)
+    writer.system(duration=700, cores=1, gpus=1, usage=usage)
     analysis = analyse(writer.root)
     assert _result(analysis, "GPUMemoryIncrease").verdict is Verdict.ISSUE
     assert analysis.findings[0].title == "GPU memory grows"
 
 
 def test_load_balancing(writer: Any) -> None:
-    writer.system(duration=60, cores=1, gpus=2, usage=_busy(gpu=lambda name, _t: 20.0 if name == "gpu0" else 90.0))
+    writer.system(duration=600, cores=1, gpus=2, usage=_busy(gpu=lambda name, _t: 20.0 if name == "gpu0" else 90.0))
     analysis = analyse(writer.root)
     assert _result(analysis, "LoadBalancing").verdict is Verdict.ISSUE
     ((first, second, distance),) = analysis.imbalance
