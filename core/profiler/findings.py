@@ -26,7 +26,7 @@ _EVEN_FROM = 100
 
 
 def find(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = ()) -> ProfilerAnalysis:
-    """Return the same analysis with its findings, at most three; `outcomes` are the Debugger rules', first cause first."""
+    """Return the same analysis with at most three findings; `outcomes` are the Debugger rules', first cause first."""
     found = [*_said_by_rules(outcomes), *_risks(analysis)]
     found += sorted(_costs(analysis), key=lambda finding: -finding.gain_s)
     found += _said_by_aws(analysis)

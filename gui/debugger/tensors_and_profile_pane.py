@@ -119,7 +119,7 @@ class DebugLower(Card):
         self.histograms.show_histograms(None)
 
     def _analyse(self) -> None:
-        source, job = self._view.source, self._view.job
+        source, job, outcomes = self._view.source, self._view.job, self._view.outcomes
         self._show_profile(None, "No profile was saved for this job.")
         if not source:
             return
@@ -127,7 +127,7 @@ class DebugLower(Card):
         def work(report: Report, cancel: CancelToken) -> ProfilerAnalysis:
             from core.profiler import analyse
 
-            return analyse(source, job=job, report=report, cancel=cancel)
+            return analyse(source, job=job, outcomes=outcomes, report=report, cancel=cancel)
 
         if self._analysing is not None:
             self._analysing.cancel()
