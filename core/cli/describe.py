@@ -28,6 +28,7 @@ def job_json(
         "started": job.started,
         "ended": job.ended,
         "failure_reason": job.failure_reason,
+        "notices": list(job.notices),
         "log_url": log_url(job.name),
         "dataset_version": job.dataset_version,
         "code_version": job.code_version,
@@ -66,6 +67,7 @@ def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] 
     ]
     if job.failure_reason:
         lines.append(job.failure_reason)
+    lines += [f"Note well: {notice}" for notice in job.notices]
     if job.status is JobStatus.FAILED and (url := log_url(job.name)):
         lines.append(f"Its log: {url}")
     lines.append(f"created {created_at(job)}, took {duration(_elapsed(job))}, dataset {job.dataset_version or '-'}")

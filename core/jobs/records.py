@@ -22,7 +22,8 @@ class TrainingJob:
     `hyperparameters` are strings, as a container sees them. `metrics` holds the last value of each metric.
     `artifact` is where model.tar.gz lies (a path or an s3:// address), None until it exists.
     `progress` is 0…1, or None when unknown. `note` is the user's own; `code_version` says which code ran, as
-    `training_scripts.version.code_version` has it, "" when that is not known.
+    `training_scripts.version.code_version` has it, "" when that is not known. `notices` are sentences on what happened
+    that is no failure but should be known: a process that stood still, a metric that could not be read.
     """
 
     name: str
@@ -42,6 +43,7 @@ class TrainingJob:
     engine: str = "local"
     note: str = ""
     code_version: str = ""
+    notices: tuple[str, ...] = ()
 
     @property
     def kind(self) -> JobKind:
@@ -72,6 +74,7 @@ class TuningJob:
     engine: str = "local"
     note: str = ""
     code_version: str = ""
+    notices: tuple[str, ...] = ()
 
     @property
     def kind(self) -> JobKind:

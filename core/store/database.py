@@ -51,6 +51,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     """,
     "ALTER TABLE jobs ADD COLUMN code_version TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE jobs ADD COLUMN notices TEXT NOT NULL DEFAULT ''",
 )
 """One script per schema version; a released one is never edited, a change is a new script at the end."""
 

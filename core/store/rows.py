@@ -16,7 +16,7 @@ from core.jobs.status import JobStatus, RuleStatus
 from training_scripts.version import code_version
 
 _COMMON = "name, status, created, secondary_status, started, ended, failure_reason"
-_MORE = "dataset_version, progress, engine, note, code_version"
+_MORE = "dataset_version, progress, engine, note, code_version, notices"
 RECORD = (
     f"{_COMMON}, kind, {_MORE}, hyperparameters, objective, tuning_job, artifact,"
     " strategy, objective_metric, maximize, max_jobs"
@@ -74,7 +74,7 @@ class TrialSummary:
 def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
     """A tuning job from its row (`RECORD`) and its trials."""
     name, status, created, secondary_status, started, ended, failure_reason = row[:7]
-    dataset_version, progress, engine, note, code_version = row[8:13]
+    dataset_version, progress, engine, note, code_version, notices = row[8:14]
     if trials.counts:
         progress = min(1.0, trials.done / max(1, row["max_jobs"]))
     return TuningJob(
@@ -97,13 +97,15 @@ def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
         engine=engine,
         note=note,
         code_version=code_version,
+        notices=tuple(notices.splitlines()),
     )
 
 
 def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float]) -> TrainingJob:
     """A training job from its row (`RECORD`) and the last values of its metrics."""
     name, status, created, secondary_status, started, ended, failure_reason = row[:7]
-    dataset_version, progress, engine, note, code_version, hyperparameters, objective, tuning_job, artifact = row[8:17]
+    dataset_version, progress, engine, note, code_version, notices = row[8:14]
+    hyperparameters, objective, tuning_job, artifact = row[14:18]
     return TrainingJob(
         name,
         JobStatus(status),
@@ -122,6 +124,7 @@ def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float]) -> TrainingJ
         engine,
         note,
         code_version,
+        tuple(notices.splitlines()),
     )
 
 

@@ -232,6 +232,18 @@ class Store:
             elif not connection.execute("SELECT 1 FROM jobs WHERE name = ?", (name,)).fetchone():
                 raise _not_found(name)
 
+    def add_notice(self, name: str, sentence: str) -> None:
+        """Add a sentence to a job's notices, once; a job that is gone has none."""
+        line = " ".join(sentence.split())
+        with self._db.write() as connection:
+            changed = connection.execute(
+                "UPDATE jobs SET notices = notices || ?2 || char(10)"
+                " WHERE name = ?1 AND instr(char(10) || notices, char(10) || ?2 || char(10)) = 0",
+                (name, line),
+            )
+            if changed.rowcount:
+                add_status_event(connection, name)
+
     # Events, metrics and rules
 
     def events(self, since: int = 0, job: str | None = None, limit: int = MAX_EVENTS) -> EventBatch:

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ _KEPT = (
     "progress",
     "code_version",
     "note",
+    "notices",
 )
 _logger = logging.getLogger(__name__)
 
@@ -83,6 +85,8 @@ def _restore(store: Store, folder: JobFolder, data: dict[str, Any], spec: Spec) 
     if isinstance(record, TrainingJob):
         record = replace(record, tuning_job=data.get("tuning_job"))
     store.add_job(record, spec)
+    for notice in data.get("notices", ()):
+        store.add_notice(record.name, notice)
     status = JobStatus(data["status"])
     kept = {
         key: data[key] for key in ("failure_reason", "objective", "artifact", "progress") if data.get(key) is not None
@@ -94,7 +98,7 @@ def _restore(store: Store, folder: JobFolder, data: dict[str, Any], spec: Spec) 
     if isinstance(spec, TuningSpec):
         kept.pop("objective", None)
     else:
-        store.record(_metrics(folder, spec.name, Scraper(spec.metrics)))
+        store.record(_metrics(folder, spec.name, Scraper(spec.metrics, partial(store.add_notice, spec.name))))
     store.update_job(spec.name, status=status, secondary_status=secondary, ended=data["ended"], **kept)
 
 

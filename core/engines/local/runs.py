@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from core.engines.local.launcher import ScriptProcess
@@ -17,6 +18,7 @@ from core.engines.local.logtail import LogTail
 from core.engines.local.recovery import write_record
 from core.jobs.contract import JobFolder, Scraper, failure_reason
 from core.jobs.records import MetricEvent, RuleOutcome
+from core.jobs.scraping import too_slow
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
 from core.store import JobChanges, Store
@@ -57,7 +59,7 @@ class Run:
         self.curve: list[tuple[int, float]] = []
         self._store, self._grace_s, self._is_trial = store, grace_s, is_trial
         self._tail = LogTail(folder.log)
-        self._scraper = Scraper(spec.metrics, self._give_up)
+        self._scraper = Scraper(spec.metrics, partial(store.add_notice, spec.name))
         self._started = time.time()
         self._epoch_seconds: list[float] = []
         self._progress = 0.0
@@ -161,13 +163,12 @@ class Run:
             return JobStatus.FAILED, "Failed", failure_reason(self.folder, exit_code)
         if self._is_trial and not self.curve:
             metric = self.spec.objective.metric
+            if metric in self._scraper.given_up:
+                return JobStatus.FAILED, "Failed", too_slow(metric)
             expression = next(item.regex for item in self.spec.metrics if item.name == metric)
             reason = f"The objective {metric} was never found: its regex {expression} matches no line of the log."
             return JobStatus.FAILED, "Failed", reason
         return JobStatus.COMPLETED, "Completed", ""
-
-    def _give_up(self, metric: str) -> None:
-        _logger.warning("the regex of %s takes too long on a line of %s and is not used any more", metric, self.name)
 
 
 def part_rule(line: str) -> tuple[str, list[RuleOutcome]]:

@@ -226,6 +226,17 @@ def test_notes_processes_datasets_and_speeds(store):
     assert store.speeds() == {"head/trial": 2.0}
 
 
+def test_a_notice_is_kept_once(store):
+    add(store, training("one"))
+    before = store.latest_cursor()
+    for _ in range(2):
+        store.add_notice("one", "Its process stood\nstill.")
+    store.add_notice("one", "Its process")
+    store.add_notice("gone", "Nothing comes of it.")
+    assert store.job("one").notices == ("Its process stood still.", "Its process")
+    assert len(store.events(before).events) == 2
+
+
 def test_jobs_by_the_thousand(store):
     add(store, tuning("tune"))
     for number in range(1200):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import time
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from core.engines.local.runs import part_rule
@@ -25,7 +25,6 @@ _ALGORITHM = re.compile(r"^AlgorithmError: (.*?)(?:,? exit code: \d+)?$", re.DOT
 _SAYS_NOTHING = re.compile(r"ExecuteUserScriptError|exit status \d+\.?(?:,|$)|^AlgorithmError: ?,? ?exit code")
 _LAST_LINES = 400
 _LONG_AGO_S = 600.0
-_logger = logging.getLogger(__name__)
 
 
 class Follower:
@@ -34,7 +33,7 @@ class Follower:
     def __init__(self, spec: TrainingSpec, store: Store, tail: LogTail, record_as: str = "") -> None:
         self.spec, self._store, self._tail = spec, store, tail
         self._job = record_as or spec.name
-        self._scraper = Scraper(spec.metrics, self._give_up)
+        self._scraper = Scraper(spec.metrics, partial(store.add_notice, self._job))
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
         self.idle_since: float | None = None
         self.objective: float | None = None
@@ -77,9 +76,6 @@ class Follower:
         empty = _SAYS_NOTHING.search(raw) is not None
         own = said[-1] if said else trace[-1] if trace and empty else found[1].strip()
         return explain_reason(own or raw)[:1024]
-
-    def _give_up(self, metric: str) -> None:
-        _logger.warning("the regex of %s takes too long on a line of %s and is not used any more", metric, self._job)
 
 
 def status_of(word: str) -> JobStatus:
