@@ -349,7 +349,7 @@ class Workbench:
             UserFacingError: there is nothing to report on, or the file cannot be written.
         """
         from core.debugger.outcomes import job_outcomes, trial_names
-        from core.profiler import export, export_tuning
+        from core.report import export, export_tuning
 
         if _is_place(job_or_place):
             return export(job_or_place, destination, report=report, cancel=cancel)
@@ -371,7 +371,7 @@ class Workbench:
         Raises:
             UserFacingError: there is none, or the file cannot be written.
         """
-        from core.profiler import export_aws_report
+        from core.report import export_aws_report
 
         place: str | Path | None = job_or_place
         if not _is_place(job_or_place):

@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.paths import ROOT
 
-pytest_plugins = ["tests.cloud.fixtures"]
+pytest_plugins = ["tests.cloud.fixtures", "tests.profiles"]
 
 
 def pytest_configure() -> None:

@@ -85,7 +85,7 @@ def report_file(view: DebugView, folder: Path) -> Path:
     Raises:
         UserFacingError: it cannot be fetched.
     """
-    from core.profiler import export_aws_report
+    from core.report import export_aws_report
 
     if not view.aws_report.startswith("s3://"):
         return Path(view.aws_report)

@@ -312,7 +312,7 @@ class DebuggerTab(QWidget):
         view = self._view
 
         def work(report: Report, cancel: CancelToken) -> Path:
-            from core.profiler import export
+            from core.report import export
 
             return export(view.source, path, job=view.job, outcomes=view.outcomes, report=report, cancel=cancel)
 

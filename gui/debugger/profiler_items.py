@@ -10,11 +10,11 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from core.profiler.charts import PHASE_COLOURS
-from core.profiler.document import quantity
 from core.profiler.findings import PHASE_WORDS, seconds
 from core.profiler.results import PhaseTrack
 from core.profiler.traces import PHASES, Floats
+from core.report.charts import PHASE_COLOURS
+from core.report.document import quantity
 from gui.shared.theme import GRID, font, series_colour, tokens
 
 AXIS_WIDTH = 72

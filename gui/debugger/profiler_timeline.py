@@ -10,8 +10,8 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QColor, QKeyEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
-from core.profiler.document import quantity
 from core.profiler.results import Band, ProfilerAnalysis
+from core.report.document import quantity
 from gui.debugger.profiler_items import AXIS_WIDTH, PhaseItem, QuantityAxis, ShareStrip, TimeAxis
 from gui.shared.basics import button, label
 from gui.shared.plotting import curve, pen

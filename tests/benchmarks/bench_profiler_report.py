@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from core.profiler import analyse
-from core.profiler.report import export_analysis
+from core.report.export import export_analysis
 from tests.benchmarks.harness import print_table
 
 NODES, HOURS, INTERVAL_S, CORES, GPUS = 8, 8, 0.5, 8, 1

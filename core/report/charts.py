@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.profiler.document import AreaChart, Chart, Histogram, Line, LineChart, ShareBar
 from core.profiler.findings import PHASE_WORDS, seconds
 from core.profiler.results import Band, JobTimes, ProfilerAnalysis, StepStatistics
 from core.profiler.traces import PHASES, Floats
+from core.report.document import AreaChart, Chart, Histogram, Line, LineChart, ShareBar
 
 PHASE_COLOURS = {**{phase: index for index, phase in enumerate(PHASES)}, "other": 7, "untraced": 7}
 """Which colour of the series palette a phase has, here and in the window."""

@@ -13,8 +13,9 @@ import pytest
 from core.errors import Cancelled, UsageError, UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.jobs.status import JobStatus, RuleStatus
-from core.profiler import analyse, export, export_analysis, export_tuning
+from core.profiler import analyse
 from core.progress import CancelToken
+from core.report import export, export_analysis, export_tuning
 
 SECTIONS = [
     "What matters most",
@@ -279,7 +280,7 @@ def test_a_tuning_job(writer: Any, tmp_path: Path, start: float) -> None:
 
 
 def test_heavy_libraries_are_not_imported_with_the_package() -> None:
-    code = "import sys, core.profiler; print(sorted({'matplotlib', 'boto3', 'torch', 'PySide6'} & set(sys.modules)))"
+    code = "import sys, core.report; print(sorted({'matplotlib', 'boto3', 'torch', 'PySide6'} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

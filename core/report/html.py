@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from core.profiler.document import (
+from core.profiler.results import Finding
+from core.report.document import (
     AreaChart,
     Block,
     BoxPlot,
@@ -19,9 +20,8 @@ from core.profiler.document import (
     Table,
     Text,
 )
-from core.profiler.results import Finding
-from core.profiler.style import STYLE
-from core.profiler.svg import draw
+from core.report.style import STYLE
+from core.report.svg import draw
 
 _MARKS = {"warning": "▲ Worth a change", "info": "✓ Good to know"}
 _TONE_MARKS = {"warning": "▲ ", "good": "✓ ", "muted": "", "plain": ""}

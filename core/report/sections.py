@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import RuleStatus
-from core.profiler import charts
-from core.profiler.document import (
+from core.profiler.findings import PHASE_WORDS, seconds
+from core.profiler.results import ProfilerAnalysis, RuleResult, Verdict
+from core.report import charts
+from core.report.document import (
     Block,
     BoxPlot,
     Document,
@@ -20,8 +22,6 @@ from core.profiler.document import (
     Tone,
     quantity,
 )
-from core.profiler.findings import PHASE_WORDS, seconds
-from core.profiler.results import ProfilerAnalysis, RuleResult, Verdict
 
 _TONES: dict[str, Tone] = {
     Verdict.ISSUE: "warning",

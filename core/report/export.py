@@ -12,13 +12,13 @@ from pathlib import Path
 from core.errors import UsageError, UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.profiler.analysis import analyse_profile
-from core.profiler.document import Document
-from core.profiler.html import render_html
 from core.profiler.read import find_report, local_copy, read_profile
 from core.profiler.results import ProfilerAnalysis
-from core.profiler.sections import job_document
-from core.profiler.tuning import tuning_document
 from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.report.document import Document
+from core.report.html import render_html
+from core.report.sections import job_document
+from core.report.tuning import tuning_document
 
 SUFFIXES = (".html", ".pdf")
 
@@ -122,7 +122,7 @@ def write(document: Document, destination: Path, report: Report = ignore_progres
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         if destination.suffix.lower() == ".pdf":
-            from core.profiler.pdf import write_pdf
+            from core.report.pdf import write_pdf
 
             write_pdf(document, temporary)
         else:

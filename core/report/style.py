@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.profiler.document import SERIES
+from core.report.document import SERIES
 
 _COLOURS = "".join(f".s{i}{{stroke:{c}}}.f{i}{{fill:{c}}}.k{i}{{background:{c}}}" for i, c in enumerate(SERIES))
 

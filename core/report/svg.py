@@ -7,7 +7,8 @@ from html import escape
 
 import numpy as np
 
-from core.profiler.document import (
+from core.profiler.traces import Floats
+from core.report.document import (
     AreaChart,
     BoxPlot,
     Chart,
@@ -17,7 +18,6 @@ from core.profiler.document import (
     nice_ticks,
     quantity,
 )
-from core.profiler.traces import Floats
 
 _WIDTH, _HEIGHT = 540.0, 200.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 10.0, 8.0, 34.0

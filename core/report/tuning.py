@@ -12,13 +12,13 @@ from core.errors import UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.jobs.status import RuleStatus
 from core.profiler.analysis import analyse
-from core.profiler.charts import PHASE_COLOURS
-from core.profiler.document import Block, Document, Figures, Line, LineChart, Section, ShareBar, Table, Text, quantity
 from core.profiler.findings import PHASE_WORDS, seconds
 from core.profiler.results import ProfilerAnalysis, Verdict
-from core.profiler.sections import footer, job_sections
 from core.profiler.traces import PHASES
 from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.report.charts import PHASE_COLOURS
+from core.report.document import Block, Document, Figures, Line, LineChart, Section, ShareBar, Table, Text, quantity
+from core.report.sections import footer, job_sections
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from core.profiler import pdf_charts
-from core.profiler.document import (
+from core.report import pdf_charts
+from core.report.document import (
     SERIES,
     BoxPlot,
     Chart,

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from core.profiler.document import SERIES, AreaChart, BoxPlot, Chart, Histogram, LineChart, ShareBar, quantity
 from core.profiler.traces import Floats
+from core.report.document import SERIES, AreaChart, BoxPlot, Chart, Histogram, LineChart, ShareBar, quantity
 
 _MUTED, _LINE, _TEXT = "#5C665E", "#E1E5DF", "#1C211D"
 _SMALL = 6.5
