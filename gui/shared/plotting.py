@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import pyqtgraph as pg
@@ -99,7 +100,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             axis = self.getPlotItem().getAxis(side)
             axis.setPen(pen(colours.line))
             axis.setTextPen(pen(colours.muted))
-            axis.setLabel(text, **{"color": colours.muted, "font-size": "11px"})
+            # pyqtgraph takes it for markup, and metrics have the names that a script gives them.
+            axis.setLabel(escape(text), **{"color": colours.muted, "font-size": "11px"})
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""

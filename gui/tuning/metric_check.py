@@ -37,6 +37,7 @@ class MetricCheck(QWidget):
         self.field = Field("Matched by", self.regex, "A regular expression; its first group is the value.")
         self.regex.textEdited.connect(lambda _: self._on_edited())
         self.line = QLabel()
+        self.line.setObjectName("markup")  # its own, escaped: the style sheet makes every other label plain
         self.line.setFont(font("mono"))
         self.line.setWordWrap(True)
         self.line.setTextFormat(Qt.TextFormat.RichText)
