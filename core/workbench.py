@@ -22,7 +22,7 @@ from core.settings import SettingsFile
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
-    from core.dataset.records import Picture, Scan
+    from core.dataset.records import ClassFolders, Picture, Scan
     from core.engines.sagemaker.connection.connection import Connection
     from core.engines.sagemaker.engine import SageMakerEngine
     from core.engines.sagemaker.upload.upload import UploadResult
@@ -126,13 +126,13 @@ class Workbench:
         report: Report = ignore_progress,
         cancel: CancelToken | None = None,
         on_found: Callable[[Sequence[Picture]], None] | None = None,
+        class_folders: ClassFolders = "auto",
     ) -> Scan:
         """Read a folder of labelled pictures; see `core.dataset.scan`."""
         from core.dataset import scan
 
-        return scan(
-            folder, cache=self.paths.datasets / "scans.sqlite3", report=report, cancel=cancel, on_found=on_found
-        )
+        cache = self.paths.datasets / "scans.sqlite3"
+        return scan(folder, cache=cache, report=report, cancel=cancel, on_found=on_found, class_folders=class_folders)
 
     def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
         """Split a scanned folder into train, valid and test; nobody's files are touched."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from core.cli.console import Console, table
 from core.dataset.manifest import Manifest
-from core.dataset.records import Scan
-from core.errors import UsageError
+from core.dataset.records import Scan, Severity
+from core.errors import DatasetError, UsageError
 from core.paths import AppPaths
 from core.progress import CancelToken
 from core.workbench import Workbench
@@ -34,8 +34,27 @@ def open_dataset(workbench: Workbench, options: argparse.Namespace, console: Con
     from core.dataset import sample_path
 
     folder = sample_path() if options.dataset == "sample" else Path(options.dataset).expanduser()
-    found = workbench.scan(folder, console.progress, CancelToken())
+    found = workbench.scan(folder, console.progress, CancelToken(), class_folders=options.class_folders)
     return found, workbench.split(found, _fractions(options.split), options.split_seed)
+
+
+def open_for_job(workbench: Workbench, options: argparse.Namespace, console: Console) -> Manifest:
+    """The dataset that a job is to learn from; what the scan found wrong and the split decided is said first.
+
+    Raises:
+        DatasetError: the scan found errors, and --despite-errors is not given.
+    """
+    found, manifest = open_dataset(workbench, options, console)
+    if found.errors and not options.despite_errors:
+        subject = "1 error was" if len(found.errors) == 1 else f"{len(found.errors)} errors were"
+        raise DatasetError(
+            f"Nothing was started, because {subject} found in {found.root}.",
+            " ".join(f"{problem.message} {problem.fix}".rstrip() for problem in found.errors),
+            "Then try again, or add --despite-errors to start all the same.",
+        )
+    for line in [*_problem_lines(found, Severity.WARNING), *manifest.notices]:
+        console.note(line)
+    return manifest
 
 
 def _fractions(text: str) -> tuple[float, float, float]:
@@ -64,6 +83,7 @@ def _as_json(found: Scan, manifest: Manifest) -> dict[str, Any]:
             }
             for problem in found.problems
         ],
+        "notices": list(manifest.notices),
     }
 
 
@@ -78,11 +98,19 @@ def _as_text(found: Scan, manifest: Manifest, counts: Any) -> str:
         "",
         table(("class", "train", "valid", "test"), rows),
     ]
-    if found.problems:
-        lines.append("")
+    for paragraph in (_problem_lines(found, Severity.INFO), manifest.notices):
+        lines += ["", *paragraph] if paragraph else []
+    return "\n".join(lines)
+
+
+def _problem_lines(found: Scan, least: Severity) -> list[str]:
+    """The problems of at least this severity for people, each with the first of its files."""
+    lines: list[str] = []
     for problem in found.problems:
+        if problem.severity.rank > least.rank:
+            continue
         lines.append(f"{str(problem.severity).upper()}  {problem.message} {problem.fix}".rstrip())
         lines += [f"    {path}" for path in problem.paths[:_SHOWN_FILES]]
         if len(problem.paths) > _SHOWN_FILES:
             lines.append(f"    … and {len(problem.paths) - _SHOWN_FILES} more")
-    return "\n".join(lines)
+    return lines

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.cloud_facts import bill_text
 from core.cli.console import Console
-from core.cli.data import open_dataset
+from core.cli.data import open_for_job
 from core.cli.describe import job_json
 from core.cli.follow import wait_for
 from core.cli.managed import launched, managed_from, say_open_rules
@@ -44,7 +44,7 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
         managed_from(options)
         if options.engine == "sagemaker":
             return _launch_in_cloud(workbench, spec, options, console)
-        _, manifest = open_dataset(workbench, options, console)
+        manifest = open_for_job(workbench, options, console)
         return start_and_wait(workbench, spec, manifest, console, detach=options.detach)
     finally:
         workbench.close()
@@ -58,7 +58,7 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
     spec = cloud.with_resources(spec, options)
     check(spec)
     engine = cloud.use_sagemaker(workbench, options)
-    _, manifest = open_dataset(workbench, options, console)
+    manifest = open_for_job(workbench, options, console)
     cloud.show_cost(engine, workbench, spec, manifest, options, console)
     engine.cap_usd = options.stop_at_cost
     status = launched(

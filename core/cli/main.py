@@ -108,6 +108,13 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
         help="shares for folders that have no splits of their own (default %(default)s)",
     )
     parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
+    parser.add_argument(
+        "--class-folders",
+        choices=["auto", "outer", "inner"],
+        default="auto",
+        help="which folders are the classes where class folders hold folders of their own (default: the outer ones, "
+        "with a word where that is in doubt)",
+    )
 
 
 def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
@@ -118,6 +125,9 @@ def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
         parser = command(name, help_text)
         parser.add_argument("dataset", help="a folder of labelled pictures, or `sample`")
         _add_split_options(parser)
+        parser.add_argument(
+            "--despite-errors", action="store_true", help="start although the scan found errors in the dataset"
+        )
         parser.add_argument("--name", help="the job's name (default: made from the folder and the time)")
         parser.add_argument(
             "--engine", choices=["local", "sagemaker"], default="local", help="who runs it (default %(default)s)"

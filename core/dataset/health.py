@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from core.dataset.hints import listed
 from core.dataset.probe import Probe
 from core.dataset.records import SPLITS, Picture, Problem, Severity, gravest_first
 from core.dataset.tree import Candidate, Tree
@@ -107,7 +108,7 @@ def _sizes(tree: Tree, pictures: Sequence[Picture]) -> Iterator[Problem]:
     folder = {label: path for (split, label), path in tree.labels.items() if split in ("train", None)}
     few = sorted(label for label, count in counts.items() if count < FEW)
     if few:
-        named = ", ".join(f"{label} ({counts[label]})" for label in few)
+        named = listed([f"{label} ({counts[label]})" for label in few], most=8)
         subject = "1 class has" if len(few) == 1 else f"{len(few)} classes have"
         message = f"{subject} fewer than {FEW} pictures to learn from: {named}."
         yield Problem("too-few", Severity.WARNING, message, tuple(folder[label] for label in few), "Add pictures.")
@@ -142,7 +143,8 @@ def _duplicates(pictures: Sequence[Picture]) -> Iterator[Problem]:
         yield Problem("leak", Severity.ERROR, message, tuple(leaks), fix)
     if contradictions:
         message = f"{_n(len(contradictions), 'file')} are the same pictures in more than one class."
-        yield Problem("contradiction", Severity.ERROR, message, tuple(contradictions), "Keep each in its right class.")
+        fix = "Keep each in its right class; until then none of them is used."
+        yield Problem("contradiction", Severity.ERROR, message, tuple(contradictions), fix)
     if copies:
         message = f"{_n(len(copies), 'file')} are copies of each other within a class; they stay in one split."
         yield Problem("duplicate", Severity.INFO, message, tuple(copies), "Remove the copies.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.dataset.records import SPLITS
+from core.dataset.records import SPLITS, ClassFolders, class_folders_of
 from core.errors import DatasetError
 
 _FORMAT = 1
@@ -34,7 +34,7 @@ class Manifest:
 
     `version` is 16 hex digits over every picture's split, class and content, so the same pictures split the same way
     have the same version wherever they lie. `fractions` are (train, valid, test). `notices` are sentences about what
-    `split` decided for the user.
+    `split` decided for the user. `class_folders` is how classes were chosen when the folder was scanned.
     """
 
     root: Path
@@ -44,6 +44,7 @@ class Manifest:
     seed: int
     fractions: tuple[float, float, float]
     notices: tuple[str, ...] = ()
+    class_folders: ClassFolders = "auto"
 
     @classmethod
     def build(
@@ -54,10 +55,12 @@ class Manifest:
         seed: int = 0,
         fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
         notices: Iterable[str] = (),
+        class_folders: ClassFolders = "auto",
     ) -> Manifest:
         """A manifest of `pictures`, sorted by path, with its version computed."""
         classes, ordered = tuple(classes), tuple(sorted(pictures, key=lambda entry: entry.path))
-        return cls(root, classes, ordered, content_version(classes, ordered), seed, fractions, tuple(notices))
+        version = content_version(classes, ordered)
+        return cls(root, classes, ordered, version, seed, fractions, tuple(notices), class_folders)
 
     def of(self, split: str) -> tuple[Entry, ...]:
         """The pictures of one split, by path."""
@@ -90,6 +93,7 @@ class Manifest:
             "seed": self.seed,
             "fractions": list(self.fractions),
             "notices": list(self.notices),
+            "class_folders": self.class_folders,
             "pictures": [[e.path, e.label, e.split, e.sha256] for e in self.pictures],
         }
         _write_json(path, data)
@@ -150,6 +154,7 @@ def _from_json(data: Mapping[str, Any]) -> Manifest:
         int(data["seed"]),
         (train, valid, test),
         (str(notice) for notice in data["notices"]),
+        class_folders_of(data.get("class_folders")),
     )
     if manifest.version != data["version"]:
         raise ValueError("its content does not match its version")

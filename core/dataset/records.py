@@ -9,9 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 Layout = Literal["splits", "classes"]
+
+ClassFolders = Literal["auto", "outer", "inner"]
+"""Which folders are the classes where class folders hold folders of their own; with "auto" doubt is a problem."""
+
+WHICH_CLASSES = ("which-classes", "nested")
+"""The kinds of problems that say there is such a choice."""
+
+
+def class_folders_of(kept: object) -> ClassFolders:
+    """A choice of class folders that was kept; "auto" where it cannot be read."""
+    return next((choice for choice in get_args(ClassFolders) if choice == kept), "auto")
+
 
 SPLITS = ("train", "valid", "test")
 """The splits of a dataset, which are also the names of its channels."""
@@ -94,6 +106,12 @@ class Scan:
     problems: tuple[Problem, ...]
     ignored: int = 0
     cached: int = 0
+    class_folders: ClassFolders = "auto"
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that make what is learned from this folder doubtful."""
+        return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """Pictures per label and split, `counts()["cat"]["train"]`; all under "" where there are no splits."""

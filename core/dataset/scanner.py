@@ -11,7 +11,7 @@ from pathlib import Path
 from core.dataset.cache import Key, ScanCache
 from core.dataset.health import find_problems
 from core.dataset.probe import Probe, probe
-from core.dataset.records import Picture, Scan
+from core.dataset.records import ClassFolders, Picture, Scan
 from core.dataset.tree import Candidate, Tree, read_tree
 from core.errors import DatasetError
 from core.progress import CancelToken, Progress, Report, ignore_progress
@@ -32,6 +32,7 @@ def scan(
     report: Report = ignore_progress,
     cancel: CancelToken | None = None,
     on_found: OnFound | None = None,
+    class_folders: ClassFolders = "auto",
 ) -> Scan:
     """Scan a dataset folder; a file that cannot be read becomes a problem and never stops the scan.
 
@@ -39,14 +40,15 @@ def scan(
         folder: holds class folders, or train, valid and test with class folders in each.
         cache: a file that keeps what was found, so that unchanged pictures are not read again.
         on_found: called from this thread with readable pictures as they are found, in no order.
+        class_folders: which folders are classes where class folders hold folders of their own.
 
     Raises:
-        DatasetError: there is nothing to train on.
+        DatasetError: there is nothing to train on, or the layout is not understood.
         Cancelled: through `cancel`; what was read so far is kept in the cache.
     """
     cancel = cancel or CancelToken()
     report(Progress(0, None, "Listing the folder", "pictures"))
-    tree = read_tree(folder, cancel)
+    tree = read_tree(folder, cancel, class_folders)
     cancel.raise_if_cancelled()
     work = _Work(tree, cancel, report, on_found)
     store = ScanCache(cache)
@@ -129,6 +131,7 @@ def _result(tree: Tree, work: _Work, cached: int) -> Scan:
         problems=find_problems(tree, pictures, work.bad),
         ignored=len(tree.ignored),
         cached=cached,
+        class_folders=tree.class_folders,
     )
 
 
@@ -137,8 +140,8 @@ def _nothing_to_train_on(tree: Tree, pictures: int, classes: tuple[str, ...]) ->
     if classes:
         return DatasetError(
             what,
-            f"All {pictures:,} pictures are of one class, {classes[0]}.",
-            "Add a folder of pictures for at least one more class.",
+            f"All {pictures:,} pictures lie in one class folder, {classes[0]}. {tree.hint}".rstrip(),
+            "Put the pictures of each class into a folder named after it; it takes two classes at least.",
         )
     why = "Its class folders hold no pictures."
     if tree.files:

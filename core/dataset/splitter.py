@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from core.dataset.manifest import Entry, Manifest
@@ -24,7 +24,8 @@ def split(scan: Scan, fractions: Fractions = DEFAULT_FRACTIONS, seed: int = 0) -
     Without split folders every class is divided by `fractions` (train, valid, test). With them the folders are kept;
     a valid or test that is missing is carved out of train. The choice depends on the seed and on the pictures'
     content alone, not on names or order. Identical pictures never end up in two splits: where split folders hold
-    copies, test keeps them before valid, and valid before train. `Manifest.notices` says what was decided.
+    copies, test keeps them before valid, and valid before train. Pictures that are in two classes are in no split.
+    `Manifest.notices` says what was decided.
 
     Raises:
         SpecError: the fractions are no shares of a whole with something for train.
@@ -32,18 +33,20 @@ def split(scan: Scan, fractions: Fractions = DEFAULT_FRACTIONS, seed: int = 0) -
     """
     check_fractions(fractions)
     notices: list[str] = []
+    pictures = _without_contradictions(scan.pictures, notices)
     if scan.layout == "classes":
-        chosen = _divide(scan.pictures, fractions, seed)
+        chosen = _divide(pictures, fractions, seed)
     else:
-        kept = _without_leaks(scan.pictures, notices)
+        kept = _without_leaks(pictures, notices)
         chosen = {picture.path: picture.split for picture in kept if picture.split}
         chosen |= _carve(kept, scan.splits, fractions, seed, notices)
     if "train" not in chosen.values():
-        raise DatasetError(
-            f"There is nothing to train on in {scan.root}.",
-            "Its train folder holds no readable pictures of its own.",
-            "Put pictures of every class into train.",
-        )
+        what = f"There is nothing to train on in {scan.root}."
+        if not pictures:
+            fix = "Keep each picture in its right class."
+            raise DatasetError(what, "Every picture of it is in more than one class.", fix)
+        why = "Its train folder holds no readable pictures of its own."
+        raise DatasetError(what, why, "Put pictures of every class into train.")
     index = {label: number for number, label in enumerate(scan.classes)}
     entries = [
         Entry(picture.path, index[picture.label], chosen[picture.path], picture.sha256)
@@ -52,7 +55,7 @@ def split(scan: Scan, fractions: Fractions = DEFAULT_FRACTIONS, seed: int = 0) -
     ]
     wanted = [name for name, share in zip(SPLITS, fractions, strict=True) if share > 0 or name in scan.splits]
     notices += _absences(entries, scan.classes, wanted)
-    return Manifest.build(scan.root, scan.classes, entries, seed, fractions, notices)
+    return Manifest.build(scan.root, scan.classes, entries, seed, fractions, notices, scan.class_folders)
 
 
 def check_fractions(fractions: Sequence[float]) -> None:
@@ -75,18 +78,19 @@ def check_fractions(fractions: Sequence[float]) -> None:
 
 
 def _divide(pictures: Iterable[Picture], fractions: Sequence[float], seed: int) -> _ByPath:
-    """The split of every picture, by path. Copies are one unit, counted with the class of the first by path."""
+    """The split of every picture, by path. Copies are one unit."""
     units: dict[str, list[Picture]] = defaultdict(list)
     for picture in sorted(pictures, key=lambda picture: picture.path):
         units[picture.sha256].append(picture)
     strata: dict[str, list[list[Picture]]] = defaultdict(list)
     for unit in units.values():
-        strata[min(picture.label for picture in unit)].append(unit)
+        strata[unit[0].label].append(unit)
     chosen: _ByPath = {}
+    shares = _shares({label: sum(map(len, units)) for label, units in strata.items()}, fractions, seed)
     for label, of_label in strata.items():
         # Ranking by a keyed hash, not by a shuffle: adding a picture moves hardly any of the others.
         ranked = sorted(of_label, key=lambda unit: _rank(seed, label, unit[0].sha256))
-        room = dict(zip(SPLITS, _shares(sum(map(len, ranked)), fractions), strict=True))
+        room = dict(zip(SPLITS, shares[label], strict=True))
         for unit in ranked:
             name = next((name for name in ("test", "valid") if len(unit) <= room[name]), "train")
             room[name] -= len(unit)
@@ -94,11 +98,31 @@ def _divide(pictures: Iterable[Picture], fractions: Sequence[float], seed: int) 
     return chosen
 
 
-def _shares(total: int, fractions: Sequence[float]) -> list[int]:
-    """`total` in whole pictures by `fractions`, each less than one picture off, train never left empty."""
-    exact = [Fraction(share).limit_denominator(10**6) * total for share in fractions]
+def _shares(totals: Mapping[str, int], fractions: Sequence[float], seed: int) -> dict[str, list[int]]:
+    """The pictures of each class by `fractions`, each less than one picture off, train never left empty.
+
+    What rounding takes from a split is given back to it by the next of the classes that are too small to have a
+    picture in every split, so that many small classes together have the shares that were asked for.
+    """
+    exact = {
+        label: [Fraction(share).limit_denominator(10**6) * total for share in fractions]
+        for label, total in totals.items()
+    }
+    debt = [Fraction(0)] * 3
+    shares: dict[str, list[int]] = {}
+    for label in sorted(totals, key=lambda label: _rank(seed, label, "")):
+        small = any(0 < share < 1 for share in exact[label])
+        due = [owed + share for owed, share in zip(debt, exact[label], strict=True)] if small else exact[label]
+        shares[label] = _whole(totals[label], exact[label], due)
+        if small:
+            debt = [owed - given for owed, given in zip(due, shares[label], strict=True)]
+    return shares
+
+
+def _whole(total: int, exact: Sequence[Fraction], due: Sequence[Fraction]) -> list[int]:
+    """`total` in whole pictures: `exact` rounded down, and what is left to the splits that are due most."""
     whole = [int(share) for share in exact]
-    by_remainder = sorted(range(3), key=lambda at: (whole[at] - exact[at], at))
+    by_remainder = sorted((at for at in range(3) if exact[at]), key=lambda at: (whole[at] - due[at], at))
     for at in by_remainder[: total - sum(whole)]:
         whole[at] += 1
     if total and not whole[0]:
@@ -118,6 +142,17 @@ def _absences(entries: Sequence[Entry], classes: Sequence[str], wanted: Sequence
 
 def _rank(seed: int, label: str, sha256: str) -> bytes:
     return hashlib.sha256(f"{seed}\0{label}\0{sha256}".encode()).digest()
+
+
+def _without_contradictions(pictures: Sequence[Picture], notices: list[str]) -> Sequence[Picture]:
+    """The pictures without those that are in two classes, for nothing says which of the two is right."""
+    labels: dict[str, set[str]] = defaultdict(set)
+    for picture in pictures:
+        labels[picture.sha256].add(picture.label)
+    kept = [picture for picture in pictures if len(labels[picture.sha256]) == 1]
+    if dropped := len(pictures) - len(kept):
+        notices.append(f"{dropped:,} files are left out, because the same pictures are in more than one class.")
+    return kept
 
 
 def _without_leaks(pictures: Sequence[Picture], notices: list[str]) -> list[Picture]:

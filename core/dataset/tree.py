@@ -1,4 +1,4 @@
-"""Walk a dataset folder: which layout it has, which files are pictures, and what is odd about its folders."""
+"""Walk a dataset folder: which files are pictures, of which class and split, and what is odd about its folders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.dataset.records import Layout, Problem, Severity, split_of
+from core.dataset.folders import Folder, Found
+from core.dataset.layout import Reading, read_layout
+from core.dataset.records import ClassFolders, Layout, Problem, Severity
 from core.errors import DatasetError
 from core.progress import CancelToken
 from training_scripts.pictures import SUFFIXES
@@ -51,7 +53,10 @@ class Candidate:
 
 @dataclass(slots=True)
 class Tree:
-    """What the walk found. `labels` has every class folder, also the empty ones, as (split, label) -> its path."""
+    """What the walk found. `labels` has every class folder, also the empty ones, as (split, label) -> its path.
+
+    `hint` is a sentence on where labels may be written that no folder shows; "" where there is none.
+    """
 
     root: Path
     layout: Layout
@@ -59,118 +64,111 @@ class Tree:
     labels: dict[tuple[str | None, str], str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    class_folders: ClassFolders = "auto"
+    hint: str = ""
 
 
-def read_tree(folder: Path, cancel: CancelToken | None = None) -> Tree:
+def read_tree(folder: Path, cancel: CancelToken | None = None, class_folders: ClassFolders = "auto") -> Tree:
     """Walk `folder`; files are listed, not opened.
 
     Raises:
-        DatasetError: it is no folder, cannot be listed, or has no class folders.
+        DatasetError: it is no folder, cannot be listed, has no class folders, or a layout that is not understood.
         Cancelled: through `cancel`.
     """
-    return _Walk(folder, cancel or CancelToken()).run()
+    top = _checked(folder)
+    walk = _Walk(top, cancel or CancelToken())
+    reading = read_layout(walk.run(), top, class_folders)
+    return _tree(top, reading, walk.odd, class_folders)
+
+
+def _tree(top: Path, reading: Reading, odd: dict[str, list[str]], class_folders: ClassFolders) -> Tree:
+    """The files of a layout with their classes, and what is odd about those that count, each kind told once."""
+    tree = Tree(reading.root, reading.layout, class_folders=class_folders, hint=reading.hint)
+    nested: list[str] = []
+    for place in reading.places:
+        tree.labels.setdefault((place.split, place.label), place.folder.path)
+        for folder in place.folder.walk() if place.deep else (place.folder,):
+            for found in folder.pictures:
+                path = f"{folder.path}/{found.name}"
+                tree.files.append(Candidate(path, found.full, place.label, place.split, found.size, found.mtime_ns))
+                if folder is not place.folder:
+                    nested.append(path)
+    wrapping = reading.root.relative_to(top).as_posix()
+    prefix = "" if wrapping == "." else f"{wrapping}/"
+    beside = tuple(f"{prefix}{folder.path}/" for folder in reading.beside)
+    told = {
+        kind: [path[len(prefix) :] for path in paths if path.startswith(prefix) and not path.startswith(beside)]
+        for kind, paths in odd.items()
+    }
+    told["no-class"] = [
+        f"{folder.path}/{found.name}".lstrip("/") for folder in reading.loose for found in folder.pictures
+    ]
+    if not any(problem.kind == "which-classes" for problem in reading.problems):
+        told["nested"] = nested
+    tree.ignored = sorted(set(told.get("non-image", ())))
+    tree.problems = [*reading.problems, *_odd_problems(told)]
+    return tree
+
+
+def _odd_problems(odd: dict[str, list[str]]) -> Iterator[Problem]:
+    for kind, paths in odd.items():
+        if not paths:
+            continue
+        severity, one, many, fix = _ODDITIES[kind]
+        unique = sorted({path.encode("utf-8", "backslashreplace").decode() for path in paths})
+        message = one if len(unique) == 1 else many.format(len(unique))
+        yield Problem(kind, severity, message, tuple(unique), fix)
 
 
 class _Walk:
-    """One walk; collects oddities by kind, to tell each kind once with all its paths."""
+    """One walk of all folders; collects oddities by kind."""
 
-    def __init__(self, folder: Path, cancel: CancelToken) -> None:
-        self.root = _checked(folder)
+    def __init__(self, root: Path, cancel: CancelToken) -> None:
+        self.root = root
         self.cancel = cancel
         self.odd: dict[str, list[str]] = {}
-        self.tree = Tree(self.root, "classes")
 
-    def run(self) -> Tree:
-        folders, loose = self._children(self.root)
-        while (
-            len(folders) == 1
-            and not loose
-            and split_of(folders[0]) is None
-            and self._children(self.root / folders[0])[0]
-        ):
-            self.root = self.root / folders[0]  # archives like to unpack into a folder of their own name
-            folders, loose = self._children(self.root)
-        self.tree.root = self.root
-        self.odd.clear()
-        folders, loose = self._children(self.root)
-        self._loose("", loose)
-        if self._has_splits(folders):
-            self.tree.layout = "splits"
-            self._read_splits(folders)
-        else:
-            for name in folders:
-                self._read_class(None, name, name)
-        self.tree.problems.extend(self._told())
-        if not self.tree.labels:
-            raise _no_classes(self.root, len(self.odd.get("no-class", ())))
-        return self.tree
-
-    def _has_splits(self, folders: list[str]) -> bool:
-        splits = {name: split_of(name) for name in folders}
-        named = [name for name in folders if splits[name]]
-        if not any(splits[name] == "train" and self._children(self.root / name)[0] for name in named):
-            return False
-        return len(set(filter(None, splits.values()))) > 1 or len(named) == len(folders)
-
-    def _read_splits(self, folders: list[str]) -> None:
-        for name in folders:
-            split = split_of(name)
-            if split is None:
-                self._note("beside-splits", name)
-                continue
-            labels, loose = self._children(self.root / name)
-            self._loose(name + "/", loose)
-            for label in labels:
-                self._read_class(split, label, f"{name}/{label}")
-
-    def _read_class(self, split: str | None, label: str, relative: str) -> None:
-        """Collect the pictures of one class folder, those in folders inside it included."""
-        top = self.root / relative
-        above = (_identity(self.root), _identity(top.parent))
-        mine = _identity(top)
-        if mine is not None and mine in above:
-            self._note("symlink-loop", relative)
-            return
-        self.tree.labels.setdefault((split, label), relative)
-        pending: list[tuple[str, str, tuple[_Identity, ...]]] = [(relative, str(top), (*above, mine))]
+    def run(self) -> Folder:
+        """Walk; returns the top folder with all that is in it."""
+        top = Folder("", self.root.name)
+        order: list[Folder] = []
+        pending: list[tuple[Folder, str, tuple[_Identity, ...]]] = [(top, str(self.root), (_identity(self.root),))]
         while pending:
-            here, full, ancestors = pending.pop()
+            folder, full, ancestors = pending.pop()
+            order.append(folder)
             self.cancel.raise_if_cancelled()
-            for entry in self._entries(full, here):
-                path = f"{here}/{entry.name}"
-                if _is_dir(entry):
-                    identity = _identity(Path(entry.path))
-                    if identity is not None and identity in ancestors:
-                        self._note("symlink-loop", path)
-                    else:
-                        pending.append((path, entry.path, (*ancestors, identity)))
+            for entry in self._entries(full, folder.path):
+                path = f"{folder.path}/{entry.name}" if folder.path else entry.name
+                if not _is_dir(entry):
+                    self._take(entry, path, folder)
                     continue
-                if self._take(entry, path, label, split) and here != relative:
-                    self._note("nested", path)
+                identity = _identity(Path(entry.path))
+                if identity is not None and identity in ancestors:
+                    self._note("symlink-loop", path)
+                    continue
+                inner = Folder(path, entry.name)
+                folder.folders.append(inner)
+                pending.append((inner, entry.path, (*ancestors, identity)))
+            folder.folders.sort(key=lambda inner: inner.name)
+        for folder in reversed(order):  # what is inside was walked after what holds it
+            folder.total = len(folder.pictures) + sum(inner.total for inner in folder.folders)
+        return top
 
-    def _take(self, entry: os.DirEntry[str], path: str, label: str, split: str | None) -> bool:
+    def _take(self, entry: os.DirEntry[str], path: str, folder: Folder) -> None:
         """Add a file if it is a picture by its name; otherwise note what it is."""
         kind = _kind(entry.name)
-        if kind != "picture":
-            self._note(kind, path)
-            return False
-        try:
-            status = entry.stat()
-        except OSError:
-            self._note("no-access", path)
-            return False
-        if not stat.S_ISREG(status.st_mode):
-            self._note("non-image", path)
-            return False
-        self.tree.files.append(Candidate(path, entry.path, label, split, status.st_size, status.st_mtime_ns))
-        return True
-
-    def _children(self, folder: Path) -> tuple[list[str], list[str]]:
-        """The names of the folders and of the files in `folder`, sorted, junk left out."""
-        here = folder.relative_to(self.root).as_posix()
-        entries = list(self._entries(str(folder), "" if here == "." else here))
-        folders = sorted(entry.name for entry in entries if _is_dir(entry))
-        return folders, sorted({entry.name for entry in entries} - set(folders))
+        if kind == "picture":
+            try:
+                status = entry.stat()
+            except OSError:
+                self._note("no-access", path)
+                return
+            if stat.S_ISREG(status.st_mode):
+                folder.pictures.append(Found(entry.name, entry.path, status.st_size, status.st_mtime_ns))
+                return
+            kind = "non-image"
+        folder.others.append(entry.name)
+        self._note(kind, path)
 
     def _entries(self, full: str, relative: str) -> Iterator[os.DirEntry[str]]:
         """What lies in a folder and has a usable name; nothing if it cannot be listed."""
@@ -190,21 +188,8 @@ class _Walk:
         except OSError:
             self._note("no-access", relative or ".")
 
-    def _loose(self, prefix: str, names: list[str]) -> None:
-        for name in names:
-            kind = _kind(name)
-            self._note("no-class" if kind == "picture" else kind, prefix + name)
-
     def _note(self, kind: str, path: str) -> None:
         self.odd.setdefault(kind, []).append(path)
-
-    def _told(self) -> Iterator[Problem]:
-        self.tree.ignored = sorted(set(self.odd.get("non-image", ())))
-        for kind, paths in self.odd.items():
-            severity, one, many, fix = _ODDITIES[kind]
-            unique = sorted({path.encode("utf-8", "backslashreplace").decode() for path in paths})
-            message = one if len(unique) == 1 else many.format(len(unique))
-            yield Problem(kind, severity, message, tuple(unique), fix)
 
 
 def _checked(folder: Path) -> Path:
@@ -219,13 +204,6 @@ def _checked(folder: Path) -> Path:
     except OSError as error:
         why, fix = f"The system says: {error.strerror or error}.", "Check that you may read it."
     raise DatasetError(f"The folder {folder} cannot be read.", why, fix)
-
-
-def _no_classes(root: Path, loose: int) -> DatasetError:
-    why = f"It holds {loose} pictures, but no folder per class." if loose else "It has no class folders."
-    return DatasetError(
-        f"There is nothing to train on in {root}.", why, "Put the pictures of each class into a folder named after it."
-    )
 
 
 def _identity(folder: Path) -> _Identity:
@@ -285,12 +263,6 @@ _ODDITIES: dict[str, tuple[Severity, str, str, str]] = {
         "{:,} pictures lie in no class folder and are left out.",
         "Move them into the folder of their class.",
     ),
-    "beside-splits": (
-        Severity.WARNING,
-        "1 folder lies beside the splits and is left out.",
-        "{:,} folders lie beside the splits and are left out.",
-        "Name a split train, valid or test, or move the folder away.",
-    ),
     "symlink-loop": (
         Severity.WARNING,
         "1 link leads back into a folder that holds it; it is not followed.",
@@ -307,7 +279,7 @@ _ODDITIES: dict[str, tuple[Severity, str, str, str]] = {
         Severity.INFO,
         "1 picture lies in a folder inside its class folder; it counts for the class.",
         "{:,} pictures lie in folders inside their class folders; they count for the class.",
-        "If the inner folders are classes of their own, open the folder that holds them.",
+        "If the inner folders are classes of their own, choose them (--class-folders inner).",
     ),
     "non-image": (
         Severity.INFO,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, SignalInstance
@@ -17,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.dataset.manifest import Manifest
-from core.dataset.records import Scan
+from core.dataset.records import ClassFolders, Scan, class_folders_of
 from core.dataset.sample import sample_path
 from core.errors import UserFacingError
 from core.progress import CancelToken, Progress, Report
@@ -61,6 +62,7 @@ class DataTab(QWidget):
         super().__init__()
         self._workbench, self._bridge = workbench, bridge
         self._folder: Path | None = None
+        self._class_folders: ClassFolders = "auto"
         self._scan: Scan | None = None
         self.manifest: Manifest | None = None
         self._scanning: Handle | None = None
@@ -91,18 +93,19 @@ class DataTab(QWidget):
             # The disk is asked in a thread: a folder on a network that is gone answers late.
             return (folder, version) if folder.is_dir() else None
 
-        self._bridge.run(work, self._on_last)
+        self._bridge.run(work, partial(self._on_last, class_folders_of(last.get("class_folders"))))
 
-    def _on_last(self, found: tuple[Path, str] | None) -> None:
+    def _on_last(self, class_folders: ClassFolders, found: tuple[Path, str] | None) -> None:
         if found is not None and self._folder is None:
-            self.open_folder(found[0])
+            self.open_folder(found[0], class_folders)
             self._restoring = found[1]
 
-    def open_folder(self, folder: Path) -> None:
+    def open_folder(self, folder: Path, class_folders: ClassFolders = "auto") -> None:
         """Scan a folder; what was open before is closed."""
         self._stop_work()
         self._restoring = ""
         self._folder, self._scan, self.manifest = folder, None, None
+        self._class_folders = class_folders
         self._found = Found()
         self._error.clear()
         self._sample.hide()
@@ -118,7 +121,7 @@ class DataTab(QWidget):
         found = self._found
 
         def work(report: Report, cancel: CancelToken) -> Scanned:
-            return Scanned.of(self._workbench.scan(folder, report, cancel, found.put))
+            return Scanned.of(self._workbench.scan(folder, report, cancel, found.put, class_folders))
 
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
 
@@ -147,7 +150,7 @@ class DataTab(QWidget):
         self._close.clicked.connect(self.close_dataset)
         self._rescan = button("Scan again", icon_name="refresh", kind="ghost", shortcut="F5")
         self._rescan.setShortcut("F5")
-        self._rescan.clicked.connect(lambda: self.open_folder(self._folder) if self._folder else None)
+        self._rescan.clicked.connect(lambda: self._scan_again(self._class_folders))
         self._open = button("Open folder…", icon_name="folder-open", tip="Open a folder", shortcut="Ctrl+O")
         self._open.clicked.connect(self.choose_folder)
         for action in (self._close, self._rescan, self._open):
@@ -188,6 +191,7 @@ class DataTab(QWidget):
         self.split = SplitCard(self._workbench.settings.current)
         self.split.changed.connect(self._split_again)
         self.problems = ProblemsCard()
+        self.problems.class_folders_chosen.connect(self._scan_again)
         self.s3 = S3Panel(self._workbench, self._bridge)
         lower = QWidget()
         lower.setObjectName("page")
@@ -230,6 +234,10 @@ class DataTab(QWidget):
         return page
 
     # Scanning
+
+    def _scan_again(self, class_folders: ClassFolders) -> None:
+        if self._folder is not None:
+            self.open_folder(self._folder, class_folders)
 
     def cancel(self) -> None:
         """Stop scanning, and go back to the start."""
@@ -339,7 +347,9 @@ class DataTab(QWidget):
         self._bridge.run(work, self._on_kept, self._error.show_error)
 
     def _on_kept(self, manifest: Manifest) -> None:
-        self._workbench.settings.remember(LAST_KEY, {"path": str(manifest.root), "version": manifest.version})
+        self._workbench.settings.remember(
+            LAST_KEY, {"path": str(manifest.root), "version": manifest.version, "class_folders": manifest.class_folders}
+        )
         self._then.emit(manifest)
 
     def _ask_recent(self) -> None:
@@ -355,6 +365,9 @@ class DataTab(QWidget):
         open_now = self._folder is not None
         for action in (self.use, self._close, self._rescan, self._open):
             action.setVisible(open_now)
+        errors = len(self._scan.errors) if self._scan is not None else 0
+        despite = f"Use despite {errors} error{'' if errors == 1 else 's'}"
+        self.use.setText(despite if errors else "Use this dataset")
         self.use.setEnabled(self.manifest is not None)
         self.quick_look.setEnabled(self.manifest is not None)
         self.s3.set_manifest(self.manifest)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from PySide6.QtCore import QStringListModel, Qt
+from PySide6.QtCore import QStringListModel, Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHBoxLayout, QListView, QVBoxLayout, QWidget
 
-from core.dataset.records import Problem, Severity
+from core.dataset.records import WHICH_CLASSES, Problem, Severity
 from gui.shared.basics import button, label
 from gui.shared.card import Card
 from gui.shared.feedback import IconLabel
@@ -16,7 +17,13 @@ from gui.shared.theme import GRID, font
 
 
 class ProblemsCard(Card):
-    """All problems, the gravest first; a dataset without any says so."""
+    """All problems, the gravest first; a dataset without any says so.
+
+    Signals:
+        class_folders_chosen(str): the user chose the "inner" or the "outer" folders as the classes.
+    """
+
+    class_folders_chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__("Problems")
@@ -52,6 +59,7 @@ class ProblemsCard(Card):
                 self._shown.append(pill)
         for problem in problems:
             row = ProblemRow(problem)
+            row.class_folders_chosen.connect(self.class_folders_chosen)
             self._rows.addWidget(row)
             self._shown.append(row)
 
@@ -68,7 +76,13 @@ class ProblemsCard(Card):
 
 
 class ProblemRow(QWidget):
-    """One problem: what, what to do, and the files it is about."""
+    """One problem: what, what to do, and the files it is about.
+
+    Signals:
+        class_folders_chosen(str): the user chose the "inner" or the "outer" folders as the classes.
+    """
+
+    class_folders_chosen = Signal(str)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -80,6 +94,14 @@ class ProblemRow(QWidget):
         texts.addWidget(label(problem.message, "body", wrap=True))
         if problem.fix:
             texts.addWidget(label(problem.fix, "muted", wrap=True))
+        if problem.kind in WHICH_CLASSES:
+            choices = QHBoxLayout()
+            for which in ("outer", "inner"):
+                choice = button(f"Take the {which} folders", kind="link")
+                choice.clicked.connect(partial(self.class_folders_chosen.emit, which))
+                choices.addWidget(choice)
+            choices.addStretch(1)
+            texts.addLayout(choices)
         self.files: QListView | None = None
         if problem.paths:
             count = len(problem.paths)

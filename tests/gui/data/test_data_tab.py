@@ -1,8 +1,9 @@
+import shutil
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QFileDialog, QLabel
+from PySide6.QtWidgets import QAbstractButton, QFileDialog, QLabel
 
 from core.errors import DatasetError
 from core.progress import Progress
@@ -43,7 +44,35 @@ def test_a_folder_becomes_a_dataset_version(tab, qtbot, workbench, dataset_folde
         qtbot.mouseClick(tab.use, Qt.MouseButton.LeftButton)
     manifest = ready.args[0]
     assert workbench.manifest(manifest.version) == manifest
-    assert workbench.settings.recall(LAST_KEY) == {"path": str(dataset_folder), "version": manifest.version}
+    assert workbench.settings.recall(LAST_KEY) == {
+        "path": str(dataset_folder),
+        "version": manifest.version,
+        "class_folders": "auto",
+    }
+
+
+def test_errors_are_named_on_the_way_to_a_job(tab, qtbot, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    assert tab.use.text() == "Use despite 1 error"
+    next(dataset_folder.rglob("broken.png")).unlink()
+    open_and_wait(tab, qtbot, dataset_folder)
+    assert tab.use.text() == "Use this dataset"
+
+
+def test_the_inner_folders_become_the_classes(tab, qtbot, workbench, dataset_folder, tmp_path):
+    root = tmp_path / "species"
+    for outer, inner in (("flower", "daisy"), ("flower", "tulip"), ("shrub", "rose")):
+        shutil.copytree(dataset_folder / inner, root / outer / inner)
+    open_and_wait(tab, qtbot, root)
+    assert tab.manifest.classes == ("flower", "shrub")
+    row = next(row for row in tab.problems.rows if row.problem.kind == "which-classes")
+    inner = next(made for made in row.findChildren(QAbstractButton) if made.text() == "Take the inner folders")
+    qtbot.mouseClick(inner, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: tab.manifest is not None and len(tab.manifest.classes) == 3, timeout=15000)
+    assert tab.manifest.classes == ("daisy", "rose", "tulip")
+    with qtbot.waitSignal(tab.dataset_ready):
+        qtbot.mouseClick(tab.use, Qt.MouseButton.LeftButton)
+    assert workbench.settings.recall(LAST_KEY)["class_folders"] == "inner"
 
 
 def test_problems_name_their_files_on_demand(tab, qtbot, dataset_folder):
@@ -106,7 +135,7 @@ def test_pictures_show_while_the_scan_goes_on_and_cancel_ends_it(tab, qtbot, wor
 
     ended = []
 
-    def slow(folder, report, cancel, on_found):
+    def slow(folder, report, cancel, on_found, class_folders):
         scan = real_scan(folder)
         on_found(scan.pictures[:12])
         report(Progress(12, 30, "Checking pictures", "pictures"))

@@ -1,0 +1,100 @@
+"""`sagehound scan`, `train` and `tune` up to the start of a job: what is said first, and what stops it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import core.cli.launch
+from core.cli.main import run
+from core.dataset.manifest import Manifest
+from core.jobs.specs import Spec
+
+MakeDataset = Callable[..., Path]
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> MakeDataset:
+    def make(**counts: int) -> Path:
+        random = np.random.default_rng(0)
+        for folder, count in counts.items():
+            (tmp_path / "pets" / folder).mkdir(parents=True)
+            for number in range(count):
+                pixels = random.integers(0, 255, (16, 24, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "pets" / folder / f"{number}.jpg")
+        return tmp_path / "pets"
+
+    return make
+
+
+@pytest.fixture
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Spec, Manifest]]:
+    """What would have been started; a home of its own."""
+    monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path / "home"))
+    jobs: list[tuple[Spec, Manifest]] = []
+
+    def start(workbench: Any, spec: Spec, manifest: Manifest, *rest: Any, **options: Any) -> int:
+        jobs.append((spec, manifest))
+        return 0
+
+    monkeypatch.setattr(core.cli.launch, "start_and_wait", start)
+    return jobs
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_errors_of_the_scan_stop_a_job_unless_told_otherwise(
+    make_dataset: MakeDataset, started: list[Any], capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    root = make_dataset(cat=20, dog=20)
+    shutil.copy(root / "cat" / "0.jpg", root / "dog" / "same.jpg")
+    assert run([command, str(root)]) == 1
+    assert not started
+    said = capsys.readouterr().err
+    assert "Nothing was started, because 1 error was found" in said
+    assert "2 files are the same pictures in more than one class." in said
+    assert "--despite-errors" in said
+    assert run([command, str(root), "--despite-errors"]) == 0
+    ((_, manifest),) = started
+    assert len(manifest.pictures) == 39
+    said = capsys.readouterr().err
+    assert "ERROR  2 files are the same pictures" in said
+    assert "2 files are left out, because the same pictures are in more than one class." in said
+
+
+def test_warnings_and_what_the_split_decided_are_said(
+    make_dataset: MakeDataset, started: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_dataset(**{"train/cat": 20, "train/dog": 8})
+    assert run(["train", str(root)]) == 0
+    said = capsys.readouterr().err
+    assert "WARNING  1 class has fewer than 20 pictures to learn from: dog (8)." in said
+    assert "The folder has no test pictures, so 4 were taken out of train for it." in said
+    assert run(["scan", str(root), "--json"]) == 0
+    notices = json.loads(capsys.readouterr().out)["notices"]
+    assert notices[1] == "The folder has no test pictures, so 4 were taken out of train for it."
+    assert run(["scan", str(root)]) == 0
+    assert notices[1] in capsys.readouterr().out
+
+
+def test_the_inner_folders_as_classes(make_dataset: MakeDataset, started: list[Any]) -> None:
+    root = make_dataset(**{"round/disc": 20, "round/grid": 20, "sharp/bars": 20})
+    assert run(["train", str(root), "--class-folders", "inner"]) == 0
+    ((_, manifest),) = started
+    assert manifest.classes == ("bars", "disc", "grid")
+    assert manifest.class_folders == "inner"
+
+
+def test_splits_without_class_folders_are_never_trained_on(
+    make_dataset: MakeDataset, started: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_dataset(train=20, test=8)
+    assert run(["train", str(root), "--despite-errors"]) == 1
+    assert not started
+    assert "is not understood" in capsys.readouterr().err
