@@ -35,6 +35,11 @@ class AppPaths:
         return self.home / "jobs"
 
     @property
+    def deleted(self) -> Path:
+        """Folders on their way out."""
+        return self.home / "deleted"
+
+    @property
     def features(self) -> Path:
         """Frozen features, one folder per backbone, weights and preprocessing."""
         return self.home / "features"

@@ -52,6 +52,7 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     "ALTER TABLE jobs ADD COLUMN code_version TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE jobs ADD COLUMN notices TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE jobs DROP COLUMN pid_created; ALTER TABLE jobs ADD COLUMN process_started TEXT NOT NULL DEFAULT ''",
 )
 """One script per schema version; a released one is never edited, a change is a new script at the end."""
 

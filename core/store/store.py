@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -32,6 +33,7 @@ from core.store.rows import (
     training_job_of,
     tuning_job_of,
 )
+from training_scripts.processes import ProcessIdentity
 
 MAX_EVENTS = 20_000
 INTERRUPTED = "Interrupted"
@@ -84,8 +86,14 @@ class Store:
 
     # Jobs
 
-    def add_job(self, job: Job, spec: Spec, pid: int | None = None, pid_created: float | None = None) -> None:
-        """Record a new job or trial with the spec it runs by, and its process if it has one already.
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all other processes from writing, for what is decided by what the store says and then written there."""
+        with self._db.write():
+            yield
+
+    def add_job(self, job: Job, spec: Spec, process: ProcessIdentity | None = None) -> None:
+        """Record a new job or trial with the spec it runs by, and the process that answers for it, if there is one.
 
         Raises:
             SpecError: the name is taken.
@@ -103,8 +111,8 @@ class Store:
             "note": job.note,
             "code_version": job.code_version,
             "spec": json.dumps(spec_to_json(spec)),
-            "pid": pid,
-            "pid_created": pid_created,
+            "pid": process and process.pid,
+            "process_started": process.started if process else "",
         }
         if isinstance(job, TrainingJob):
             row |= {"tuning_job": job.tuning_job, "hyperparameters": json.dumps(dict(job.hyperparameters))}
@@ -209,15 +217,32 @@ class Store:
                 connection.execute(f"DELETE FROM {table} WHERE job IN ({names})", (name,))
             connection.execute("DELETE FROM jobs WHERE name = ?1 OR tuning_job = ?1", (name,))
 
-    def set_process(self, name: str, pid: int | None, created: float | None) -> None:
-        """Record which process does a job; `created` (Unix seconds) tells it from a later one of the same number."""
+    def set_process(self, name: str, process: ProcessIdentity) -> None:
+        """Record which process answers for a job."""
         with self._db.write() as connection:
-            connection.execute("UPDATE jobs SET pid = ?, pid_created = ? WHERE name = ?", (pid, created, name))
+            connection.execute(
+                "UPDATE jobs SET pid = ?, process_started = ? WHERE name = ?", (process.pid, process.started, name)
+            )
 
-    def process(self, name: str) -> tuple[int, float] | None:
-        """The process id and creation time of the process that does a job; None where none was recorded."""
-        rows = self._db.read("SELECT pid, pid_created FROM jobs WHERE name = ? AND pid IS NOT NULL", (name,))
-        return (rows[0]["pid"], rows[0]["pid_created"]) if rows else None
+    def hand_over(self, name: str, to: ProcessIdentity, *owners: ProcessIdentity | None) -> bool:
+        """Make `to` the process that answers for an unfinished job; returns whether it was one of `owners` until now.
+
+        However many try at once, to one of them the job is handed over.
+        """
+        with self._db.write():
+            if self.process(name) not in owners or self._column(name, "status") in _FINAL:
+                return False
+            self.set_process(name, to)
+            return True
+
+    def process(self, name: str) -> ProcessIdentity | None:
+        """Return the process that answers for a job; None where none was recorded.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        pid = self._column(name, "pid")
+        return None if pid is None else ProcessIdentity(pid, self._column(name, "process_started"))
 
     def set_note(self, name: str, text: str) -> None:
         """Keep the user's note on a job or trial; whoever watches the events hears of it.

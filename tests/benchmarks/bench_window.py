@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from core.engines.local.processes import created
+from core.engines.local.processes import this_process
 from core.jobs.contract import JobFolder
 from core.jobs.status import JobStatus
 from core.paths import ROOT, AppPaths
@@ -133,7 +133,7 @@ def _fill(paths: AppPaths) -> dict[str, list[str]]:
         for name in (search, *searches[search]):
             now = {"status": JobStatus.IN_PROGRESS, "secondary_status": "Training", "started": time.time()}
             store.update_job(name, **now)
-            store.set_process(name, os.getpid(), created(os.getpid()))
+            store.set_process(name, this_process())
         log = JobFolder(paths.jobs / searches[search][0]).create().log
         log.write_text(lines, encoding="utf-8", newline="\n")
     store.close()

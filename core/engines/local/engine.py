@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 import threading
 import time
@@ -13,10 +15,11 @@ from filelock import FileLock
 
 from core.engine import Capabilities, Engine
 from core.engines.local.logtail import read_lines
-from core.engines.local.processes import created, is_alive, kill_tree, reap, start_detached
+from core.engines.local.processes import reap, this_process
 from core.engines.local.recovery import recover, write_record
 from core.engines.local.runtime import RUNTIME_FILE, Runtime
-from core.errors import EngineError, JobNotFound, ModelError
+from core.engines.local.supervision import reap_orphans, start_supervisor
+from core.errors import EngineError, ModelError
 from core.jobs.contract import JobFolder
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import Spec, TuningSpec
@@ -30,9 +33,7 @@ from core.tuning.search import check_strategy
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
 
-_SUPERVISOR = "core.engines.local.supervisor"
 _LOOK_EVERY_S = 0.5
-_START_UP_S = 20.0
 
 
 class LocalEngine(Engine):
@@ -71,14 +72,16 @@ class LocalEngine(Engine):
         if isinstance(spec, TuningSpec):
             check_strategy(spec)
         check((spec.training if isinstance(spec, TuningSpec) else spec).debugger)
-        self._store.add_job(new_record(spec, self.name), spec)
+        self._store.add_job(new_record(spec, self.name), spec, this_process())
         try:
             folder = JobFolder(self._paths.jobs / spec.name).create()
             self._runtime.save(folder.root / RUNTIME_FILE)
             write_record(self._store, folder, spec.name)
-            self._supervise(spec.name)
-        except OSError as error:
+            start_supervisor(self._store, self._paths, spec.name)
+        except BaseException as error:
             self._store.delete_job(spec.name)
+            if not isinstance(error, OSError):
+                raise
             raise EngineError(
                 f"{spec.name} could not be started.",
                 f"{error.strerror or error}.",
@@ -87,17 +90,18 @@ class LocalEngine(Engine):
 
     def stop(self, name: str) -> None:
         """Ask the supervisor to stop a job, or one trial."""
-        job = self.job(name)
-        if job.status.is_final:
-            return
-        self._folder(name).create().request_stop()
-        self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping")
+        self._reap_orphans()
+        with self._store.transaction():
+            if self._store.job(name).status.is_final:
+                return
+            self._folder(name).create().request_stop()
+            self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping")
 
     def resume(self, name: str) -> None:
         """Start a supervisor that goes on with what is left."""
-        job = self.job(name)
-        with self._only_one(name):
-            spec = self._store.spec(name)
+        self._reap_orphans()
+        with self._store.transaction():
+            job, spec = self._store.job(name), self._store.spec(name)
             if not isinstance(spec, TuningSpec):
                 raise EngineError(f"{name} is a training job.", fix="Train it again under another name.")
             if not job.status.is_final:
@@ -107,6 +111,7 @@ class LocalEngine(Engine):
                     f"{name} has done all its trials.", fix="Start another tuning job; it can warm-start."
                 )
             self._folder(name).stop_request.unlink(missing_ok=True)
+            self._store.set_process(name, this_process())
             self._store.update_job(
                 name,
                 reopen=True,
@@ -115,18 +120,47 @@ class LocalEngine(Engine):
                 failure_reason="",
                 ended=None,
             )
-            self._supervise(name)
+        try:
+            start_supervisor(self._store, self._paths, name)
+        except OSError as error:
+            reason = f"It could not be resumed: {error.strerror or error}."
+            self._store.update_job(
+                name, status=JobStatus.STOPPED, secondary_status=INTERRUPTED, failure_reason=reason, ended=time.time()
+            )
+            raise EngineError(
+                f"{name} could not be resumed.", f"{error.strerror or error}.", "Free some space, then try again."
+            ) from error
 
     def delete(self, name: str) -> None:
-        """Remove the records, then the folders of a job and its trials."""
-        job = self.job(name)
-        if not job.status.is_final:
-            raise EngineError(f"{name} is running.", fix="Stop it first.")
-        folders = [self._folder(trial.name).root for trial in self._store.trials(name)]
-        self._store.delete_job(name)
-        for folder in (*folders, self._folder(name).root):
-            shutil.rmtree(folder, ignore_errors=True)
-        self._lock_file(name).unlink(missing_ok=True)
+        """Remove the records and the folders of a job and its trials, all at once for those who look."""
+        self._reap_orphans()
+        aside: dict[Path, Path] = {}
+        try:
+            with self._store.transaction():
+                if not self._store.job(name).status.is_final:
+                    raise EngineError(f"{name} is running.", fix="Stop it first.")
+                names = [trial.name for trial in self._store.trials(name)]
+                self._store.delete_job(name)
+                for folder in (self._folder(each).root for each in (*names, name)):
+                    if folder.exists():
+                        aside[folder] = self._put_aside(folder)
+        except BaseException as error:
+            for folder, place in aside.items():
+                os.replace(place, folder)
+            if not isinstance(error, OSError):
+                raise
+            raise EngineError(
+                f"{name} could not be deleted.", f"{error.strerror or error}.", "Close what uses its files, try again."
+            ) from error
+        # What an earlier deletion could not finish goes too.
+        shutil.rmtree(self._paths.deleted, ignore_errors=True)
+
+    def _put_aside(self, folder: Path) -> Path:
+        """Move a folder to where nothing looks for it: a job of the same name may begin while it is being removed."""
+        self._paths.deleted.mkdir(parents=True, exist_ok=True)
+        place = self._paths.deleted / f"{folder.name}-{secrets.token_hex(4)}"
+        os.replace(folder, place)
+        return place
 
     def set_note(self, name: str, text: str) -> None:
         """In the store, and in the job's own record for the day the store is lost."""
@@ -136,17 +170,17 @@ class LocalEngine(Engine):
 
     def jobs(self) -> Sequence[Job]:
         """Tuning jobs and single training jobs, newest first."""
-        self._look_after()
+        self._reap_orphans()
         return self._store.jobs(self.name)
 
     def job(self, name: str) -> Job:
         """Describe one job or trial."""
-        self._look_after()
+        self._reap_orphans()
         return self._store.job(name)
 
     def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
         """The trials of a tuning job."""
-        self._look_after()
+        self._reap_orphans()
         return self._store.trials(tuning_job)
 
     def spec(self, name: str) -> Spec:
@@ -155,7 +189,7 @@ class LocalEngine(Engine):
 
     def events(self, since: int = 0, job: str | None = None) -> EventBatch:
         """What happened after a cursor."""
-        self._look_after()
+        self._reap_orphans()
         return self._store.events(since, job)
 
     def latest_cursor(self) -> int:
@@ -200,78 +234,13 @@ class LocalEngine(Engine):
     def _folder(self, name: str) -> JobFolder:
         return JobFolder(self._paths.jobs / name)
 
-    def _only_one(self, name: str) -> FileLock:
-        """Keeps two processes from resuming or burying the same job at once."""
-        return FileLock(self._lock_file(name), timeout=30)
-
-    def _lock_file(self, name: str) -> Path:
-        return self._paths.jobs / f".{name}.lock"
-
-    def _supervise(self, name: str) -> None:
-        folder = self._folder(name).root
-        pid = start_detached(_SUPERVISOR, [name, str(self._paths.home)], folder / "supervisor.log", self._paths.home)
-        self._store.set_process(name, pid, created(pid) or time.time())
-
     def _trials_done(self, name: str) -> int:
         return sum(trial.secondary_status != INTERRUPTED for trial in self._store.trials(name))
 
-    def _look_after(self) -> None:
-        """Find the jobs whose supervisor is gone, end what it left running, and say so in their records."""
+    def _reap_orphans(self) -> None:
         with self._lock:
             if time.monotonic() - self._looked < _LOOK_EVERY_S:
                 return
             self._looked = time.monotonic()
         reap()
-        for name in self._store.unfinished(self.name):
-            if self._is_orphan(name):
-                with self._only_one(name):
-                    if self._is_orphan(name):
-                        self._bury(name)
-
-    def _is_orphan(self, name: str) -> bool:
-        try:
-            job = self._store.job(name)
-        except JobNotFound:
-            return False
-        if job.status.is_final:
-            return False
-        process = self._store.process(name)
-        if process is None:
-            return time.time() - job.created > _START_UP_S
-        return not is_alive(*process)
-
-    def _bury(self, name: str) -> None:
-        job = self._store.job(name)
-        stopping = job.status is JobStatus.STOPPING
-        secondary = "Stopped" if stopping else INTERRUPTED
-        reason = "" if stopping else _interruption(self._folder(name).root / "supervisor.log", job)
-        ended = time.time()
-        for trial in self._store.trials(name):
-            if trial.status.is_final:
-                continue
-            process = self._store.process(trial.name)
-            if process is not None and is_alive(*process):
-                kill_tree(process[0])
-            self._store.update_job(
-                trial.name,
-                status=JobStatus.STOPPED,
-                secondary_status=INTERRUPTED,
-                failure_reason="The process that watched over it was gone.",
-                ended=ended,
-            )
-        self._store.update_job(
-            name, status=JobStatus.STOPPED, secondary_status=secondary, failure_reason=reason, ended=ended
-        )
-
-
-def _interruption(log: Path, job: Job) -> str:
-    resume = "Resume it to go on with the trials it still has." if job.kind == "tuning" else "Train it again."
-    try:
-        last = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
-    except OSError:
-        last = ""
-    if "Error" in last:
-        return f"Its supervisor process broke off: {last[:500]} {resume}"
-    return (
-        f"Its supervisor process was ended from outside or broke off; {log.name} in its folder may tell more. {resume}"
-    )
+        reap_orphans(self._store, self._paths, self.name)

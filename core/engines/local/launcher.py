@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from core.engines.local.child import run_script
-from core.engines.local.processes import created, kill_tree
+from core.engines.local.processes import identity_of, kill_tree
 from core.engines.local.runtime import Launching
 from core.paths import ROOT
+from training_scripts.processes import ProcessIdentity
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 class ScriptProcess(Protocol):
     """A script that runs or ran."""
 
-    pid: int
-    created: float
+    identity: ProcessIdentity
 
     def poll(self) -> int | None:
         """The exit status, negative for a signal; None while it runs."""
@@ -103,13 +103,12 @@ class _Forked:
     def __init__(self, process: ForkServerProcess) -> None:
         self._process = process
         self._exit_code: int | None = None
-        self.pid = process.pid or 0
-        self.created = created(self.pid) or time.time()
+        self.identity = identity_of(process.pid or 0)
 
     def poll(self) -> int | None:
         if self._exit_code is None and (code := self._process.exitcode) is not None:
             # If the fork server died, the script may live on unwatched: whatever is left of it ends here.
-            kill_tree(self.pid)
+            kill_tree(self.identity)
             self._process.close()
             self._exit_code = code
         return self._exit_code
@@ -120,7 +119,7 @@ class _Forked:
 
     def kill(self) -> None:
         if self._exit_code is None:
-            kill_tree(self.pid)
+            kill_tree(self.identity)
 
     def waitable(self) -> int | None:
         return self._process.sentinel if self._exit_code is None else None
@@ -152,8 +151,7 @@ class _Subprocess:
                     env=dict(variables),
                     start_new_session=True,
                 )
-        self.pid = self._process.pid
-        self.created = created(self.pid) or time.time()
+        self.identity = identity_of(self._process.pid)
 
     def poll(self) -> int | None:
         return self._process.poll()
@@ -162,7 +160,7 @@ class _Subprocess:
         self._process.terminate()
 
     def kill(self) -> None:
-        kill_tree(self.pid)
+        kill_tree(self.identity)
 
     def waitable(self) -> int | None:
         return None

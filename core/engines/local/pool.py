@@ -75,7 +75,7 @@ class Pool:
         channels = {**spec.channels, **extra_channels}
         process = job.launch(job.runtime.script, spec.name, folder, spec.hyperparameters, channels, self._cores)
         if is_trial:
-            job.store.set_process(spec.name, process.pid, process.created)
+            job.store.set_process(spec.name, process.identity)
         run = Run(spec, folder, process, job.store, job.runtime.grace_s, is_trial)
         job.store.update_job(spec.name, started=time.time(), secondary_status="Training")
         self._watcher.watch(spec.name, folder.output)

@@ -14,19 +14,28 @@ from pathlib import Path
 import psutil
 
 from core.paths import ROOT
+from training_scripts.processes import ProcessIdentity, identify
 
 # Runs a module's main from wherever Sagehound lies: a checkout, site-packages, any working directory.
 _BOOTSTRAP = (
     "import sys; sys.path[0] = sys.argv[1]; from importlib import import_module;"
     "sys.exit(import_module(sys.argv[2]).main(*sys.argv[3:]))"
 )
-_CREATED_TOLERANCE_S = 2.0  # the clock may be set between two looks
-
 _started: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def start_detached(module: str, arguments: Sequence[str], log: Path, cwd: Path) -> int:
-    """Start `module.main(*arguments)` as a process of its own session, writing to `log`; returns its id."""
+def this_process() -> ProcessIdentity:
+    """Return the identity of the process that asks."""
+    return identity_of(os.getpid())
+
+
+def identity_of(pid: int) -> ProcessIdentity:
+    """Return the identity of a process that was started just now, and may be gone again."""
+    return identify(pid) or ProcessIdentity(pid, "")
+
+
+def start_detached(module: str, arguments: Sequence[str], log: Path, cwd: Path) -> ProcessIdentity:
+    """Start `module.main(*arguments)` as a process of its own session that writes to `log`."""
     command = [sys.executable, "-c", _BOOTSTRAP, str(ROOT), module, *arguments]
     options: dict[str, object] = {"start_new_session": True}
     if sys.platform == "win32":
@@ -37,7 +46,7 @@ def start_detached(module: str, arguments: Sequence[str], log: Path, cwd: Path) 
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd, close_fds=True, **options
         )
     _started[process.pid] = process
-    return int(process.pid)
+    return identity_of(process.pid)
 
 
 def reap() -> None:
@@ -53,30 +62,16 @@ def _let_go() -> None:
         process.returncode = process.returncode or 0
 
 
-def created(pid: int) -> float | None:
-    """When a process was created (Unix seconds); None if there is none, or only its zombie."""
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
-    except psutil.Error:
-        return None
-
-
-def is_alive(pid: int, created_at: float) -> bool:
-    """Whether this very process lives; its number may have gone to another since."""
-    now = created(pid)
-    return now is not None and abs(now - created_at) < _CREATED_TOLERANCE_S
-
-
-def kill_tree(pid: int) -> None:
-    """Kill a process, its group if it leads one, and its descendants, at once."""
+def kill_tree(process: ProcessIdentity) -> None:
+    """Kill a process, if it lives, with its descendants; and its group if it led one, whose members may outlive it."""
     victims: list[psutil.Process] = []
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        victims = [process, *process.children(recursive=True)]
-    if hasattr(os, "killpg"):
+    if process.is_alive:
+        with contextlib.suppress(psutil.Error):
+            leader = psutil.Process(process.pid)
+            victims = [leader, *leader.children(recursive=True)]
+    if hasattr(os, "killpg") and identify(process.pid) in (None, process):
         with contextlib.suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
     for victim in victims:
         with contextlib.suppress(psutil.Error):
             victim.kill()

@@ -60,7 +60,7 @@ class Run:
         self._store, self._grace_s, self._is_trial = store, grace_s, is_trial
         self._tail = LogTail(folder.log)
         self._scraper = Scraper(spec.metrics, partial(store.add_notice, spec.name))
-        self._started = time.time()
+        self._started = time.monotonic()
         self._epoch_seconds: list[float] = []
         self._progress = 0.0
         self._stopping = self._stop_reason = ""
@@ -118,7 +118,7 @@ class Run:
             if self.folder.stop_request.exists():
                 with contextlib.suppress(OSError):
                     self.stop(reason=self.folder.stop_request.read_text(encoding="utf-8").strip())
-            elif time.time() - self._started > self.spec.max_runtime_s:
+            elif time.monotonic() - self._started > self.spec.max_runtime_s:
                 limit = self.spec.max_runtime_s
                 self.stop("MaxRuntimeExceeded", f"It ran longer than its limit of {limit} seconds.")
         elif self._kill_at and time.monotonic() > self._kill_at:
@@ -152,7 +152,7 @@ class Run:
         changes |= {"status": status, "secondary_status": secondary}
         self._store.update_job(self.name, **changes)
         write_record(self._store, self.folder, self.name)
-        wall = time.time() - self._started
+        wall = time.monotonic() - self._started
         curve, seconds = tuple(self.curve), tuple(self._epoch_seconds)
         return Ending(self.name, status, self.objective, reason, curve, seconds, wall, self.spec.hyperparameters)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import signal
 import sys
 import time
@@ -19,9 +18,9 @@ from core.engines.local.context import Interrupted, JobContext, Stopped
 from core.engines.local.launcher import Launcher
 from core.engines.local.pool import Pool
 from core.engines.local.preparation import check_channels, features_channel, prepare_features
-from core.engines.local.processes import created
 from core.engines.local.recovery import write_record
 from core.engines.local.runtime import RUNTIME_FILE, Runtime, count_gpus
+from core.engines.local.supervision import take_over
 from core.engines.local.tuning import run_tuning
 from core.errors import UserFacingError
 from core.jobs.contract import JobFolder
@@ -29,12 +28,13 @@ from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import INTERRUPTED, Store
+from training_scripts.processes import ProcessIdentity
 
 _logger = logging.getLogger(__name__)
 
 
-def main(job: str, home: str | Path) -> int:
-    """Do the job `job` of the installation at `home`; returns the exit status."""
+def main(job: str, home: str, starter_pid: str, starter_started: str) -> int:
+    """Do the job `job` of the installation at `home`, which its starter hands over; returns the exit status."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -42,6 +42,9 @@ def main(job: str, home: str | Path) -> int:
     paths = AppPaths(Path(home)).create()
     store = Store(paths.database)
     try:
+        if not take_over(store, job, ProcessIdentity(int(starter_pid), starter_started)):
+            _logger.info("%s is not this process's to do: it has ended, or another does it", job)
+            return 1
         return Supervisor(paths, store, job).run()
     finally:
         store.close()
@@ -62,7 +65,6 @@ class Supervisor:
     def run(self) -> int:
         """Do the job; returns 0 when it completed or was stopped, 1 when it failed."""
         store, job = self._store, self._job
-        store.set_process(job, os.getpid(), created(os.getpid()))
         store.update_job(job, started=time.time())
         try:
             status, secondary, reason = self._work()

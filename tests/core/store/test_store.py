@@ -20,6 +20,7 @@ from core.store import Store
 from core.store.database import MIGRATIONS, Database
 from core.store.rows import new_record, outcome_from_json
 from core.tuning.ranges import ContinuousRange
+from training_scripts.processes import ProcessIdentity
 
 LOSS = MetricDefinition("Average loss", "Average loss: ([0-9.]+)")
 ROOT = Path(__file__).resolve().parents[3]
@@ -213,8 +214,15 @@ def test_notes_processes_datasets_and_speeds(store):
     with pytest.raises(JobNotFound):
         store.set_note("two", "lost")
     assert store.process("one") is None
-    store.set_process("one", 42, 7.5)
-    assert store.process("one") == (42, 7.5)
+    first, second, third = (ProcessIdentity(42, moment) for moment in ("boot 7", "boot 8", "boot 9"))
+    store.set_process("one", first)
+    assert store.process("one") == first
+    assert not store.hand_over("one", third, second)
+    assert store.hand_over("one", second, None, first)
+    assert not store.hand_over("one", third, None, first)  # whoever read it earlier comes too late
+    store.update_job("one", status=JobStatus.COMPLETED)
+    assert not store.hand_over("one", third, second)
+    assert store.process("one") == second
     store.remember_dataset("v1", "/a", "/m1")
     store.remember_dataset("v2", "/b", "/m2")
     store.remember_dataset("v3", "/a", "/m3")

@@ -17,7 +17,6 @@ import psutil
 import pytest
 
 from core.engines.local.engine import LocalEngine
-from core.engines.local.processes import is_alive
 from core.errors import EngineError
 from core.jobs.specs import MetricDefinition, Strategy, spec_to_json
 from core.jobs.status import JobStatus
@@ -34,7 +33,7 @@ SLOW = {"num_epochs": "8", "sleep": "0.05"}
 def supervisor_of(store: Store, job: str) -> psutil.Process:
     process = store.process(job)
     assert process is not None
-    return psutil.Process(process[0])
+    return psutil.Process(process.pid)
 
 
 def kill_supervisor(store: Store, job: str) -> None:
@@ -59,7 +58,7 @@ def test_a_killed_supervisor_is_noticed_its_trials_ended_and_the_search_goes_on(
     for trial in mini.engine.trials("tune-1"):
         assert trial.status.is_final
         process = store.process(trial.name)
-        assert process is None or not is_alive(*process)
+        assert process is None or not process.is_alive
     mini.engine.resume("tune-1")
     assert mini.engine.job("tune-1").status is JobStatus.IN_PROGRESS
     job = mini.finished("tune-1")
@@ -115,7 +114,7 @@ def test_a_killed_trial_is_failed_and_the_search_goes_on(mini, store):
     mini.until("tune-1", lambda job: bool(mini.engine.trials("tune-1")))
     first = mini.engine.trials("tune-1")[0].name
     mini.until(first, lambda job: bool(job.metrics))
-    os.kill(store.process(first)[0], signal.SIGKILL)
+    os.kill(store.process(first).pid, signal.SIGKILL)
     job = mini.finished("tune-1")
     assert job.status is JobStatus.COMPLETED
     trials = mini.engine.trials("tune-1")
@@ -322,7 +321,7 @@ def test_a_database_damaged_under_a_running_job_leaves_nothing_running_and_can_b
     first.until("tune-1", lambda job: job.counts.get(JobStatus.IN_PROGRESS, 0) == 1)
     running = first.engine.trials("tune-1")[-1].name
     first.until(running, lambda job: bool(job.metrics))
-    processes = [psutil.Process(store.process(name)[0]) for name in ("tune-1", running)]
+    processes = [psutil.Process(store.process(name).pid) for name in ("tune-1", running)]
     store.close()
     vandal = sqlite3.connect(paths.database)
     vandal.executescript("DROP TABLE latest_metrics; DROP TABLE jobs;")

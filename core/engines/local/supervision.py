@@ -1,0 +1,103 @@
+"""Which supervisor answers for which job: it is started, it takes the job over, and its end is noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+from core.engines.local.processes import kill_tree, start_detached, this_process
+from core.errors import JobNotFound, SagehoundError
+from core.jobs.contract import JobFolder
+from core.jobs.records import Job
+from core.jobs.status import JobStatus
+from core.paths import AppPaths
+from core.store import INTERRUPTED, Store
+from training_scripts.processes import ProcessIdentity
+
+SUPERVISOR_LOG = "supervisor.log"
+_SUPERVISOR = "core.engines.local.supervisor"
+_NO_PROCESS = ProcessIdentity(0, "")
+_BEGINS = "A supervisor begins: "
+
+
+def start_supervisor(store: Store, paths: AppPaths, name: str) -> None:
+    """Start the supervisor of a job that this process answers for, and hand the job over to it.
+
+    Raises:
+        OSError: the process could not be started.
+    """
+    me, log = this_process(), paths.jobs / name / SUPERVISOR_LOG
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{_BEGINS}{time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+    arguments = [name, str(paths.home), str(me.pid), me.started]
+    store.hand_over(name, start_detached(_SUPERVISOR, arguments, log, paths.home), me)
+
+
+def take_over(store: Store, job: str, starter: ProcessIdentity) -> bool:
+    """Whether this process may do the job: its starter still answered for it, or named this process already."""
+    me = this_process()
+    try:
+        return store.hand_over(job, me, starter, me)
+    except JobNotFound:
+        return False
+
+
+def reap_orphans(store: Store, paths: AppPaths, engine: str) -> None:
+    """Find the jobs whose supervisor is gone, end what it left running, and say so in their records."""
+    for name in store.unfinished(engine):
+        try:
+            owner = store.process(name)
+            # Of all processes that see it, one takes the job over and clears up.
+            if (owner is None or not owner.is_alive) and store.hand_over(name, this_process(), owner):
+                _clear_up(store, paths, name, owner)
+        except JobNotFound:
+            continue
+
+
+def _clear_up(store: Store, paths: AppPaths, name: str, owner: ProcessIdentity | None) -> None:
+    try:
+        _mark_interrupted(store, paths, name)
+    except BaseException:
+        with contextlib.suppress(SagehoundError):  # else it would be this process's as long as it lives
+            store.hand_over(name, owner or _NO_PROCESS, this_process())
+        raise
+
+
+def _mark_interrupted(store: Store, paths: AppPaths, name: str) -> None:
+    job, ended = store.job(name), time.time()
+    stopping = job.status is JobStatus.STOPPING
+    for trial in store.trials(name):
+        if trial.status.is_final:
+            continue
+        if (process := store.process(trial.name)) is not None:
+            kill_tree(process)
+        store.update_job(
+            trial.name,
+            status=JobStatus.STOPPED,
+            secondary_status=INTERRUPTED,
+            failure_reason="The process that watched over it was gone.",
+            ended=ended,
+        )
+    store.update_job(
+        name,
+        status=JobStatus.STOPPED,
+        secondary_status="Stopped" if stopping else INTERRUPTED,
+        failure_reason="" if stopping else _why(JobFolder(paths.jobs / name).root / SUPERVISOR_LOG, job),
+        ended=ended,
+    )
+
+
+def _why(log: Path, job: Job) -> str:
+    """Why the supervisor is gone, as far as the last lines of its own run tell."""
+    resume = "Resume it to go on with the trials it still has." if job.kind == "tuning" else "Train it again."
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+    except OSError:
+        lines = []
+    last = lines[-1] if lines else ""
+    if "Error" in last:
+        return f"Its supervisor process broke off: {last[:500]} {resume}"
+    return (
+        f"Its supervisor process was ended from outside or broke off; {log.name} in its folder may tell more. {resume}"
+    )
