@@ -72,7 +72,7 @@ def main() -> None:
         store.close()
         with shown_window(Path(place)) as window:
             wait_for(lambda: window.page("jobs").watch.job is not None)
-            wait_for(lambda: not window._bridge._pending)
+            wait_for(lambda: window._bridge.idle)
             opened = {size: _opened(window.page("jobs"), size, rival) for size in SIZES}
             rows = [_measured(window, size, names[size], opened[size][0]) for size in SIZES]
     if rival is not None:

@@ -64,7 +64,7 @@ def main() -> None:
         searches = _fill(AppPaths(home).create())
         with shown_window(home) as window:
             page = window.page("jobs")
-            wait_for(lambda: page.detail is not None and not window._bridge._pending)
+            wait_for(lambda: page.detail is not None and window._bridge.idle)
             page.detail.log.set_open(True)
             for name, trials in searches.items():
                 open_board(page, name)

@@ -56,7 +56,7 @@ def measure_board(trials: int) -> tuple[float, int]:
         _elsewhere(f"tests.benchmarks.growth import fill; fill(Path({place!r}), {trials})")
         with shown_window(Path(place)) as window:
             page = window.page("jobs")
-            wait_for(lambda: page.watch.job is not None and not window._bridge._pending)
+            wait_for(lambda: page.watch.job is not None and window._bridge.idle)
             times = []
             for _ in range(RUNS):
                 open_board(page, "small")

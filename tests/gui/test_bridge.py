@@ -1,3 +1,4 @@
+import gc
 import threading
 import time
 
@@ -180,3 +181,35 @@ def test_many_results_all_arrive(qapp, qtbot, threads):
     qtbot.waitUntil(lambda: len(results) == 300)
     assert sorted(results) == list(range(300))
     assert bridge.close(60)
+
+
+class _Witness:
+    """Stands for a widget: says in which thread its last reference was dropped."""
+
+    def __init__(self, ended: list[int]) -> None:
+        self._ended = ended
+
+    def __del__(self) -> None:
+        self._ended.append(threading.get_ident())
+
+
+@pytest.mark.parametrize("ending", ["result", "nothing", "error", "cancelled"])
+def test_what_work_holds_is_dropped_in_the_ui_thread(bridge, qtbot, ending):
+    ended: list[int] = []
+
+    def start() -> None:
+        held = _Witness(ended)
+
+        def work(report, cancel):
+            if ending == "error":
+                raise UserFacingError("It failed.", f"{held is None}", "Try again.")
+            return held if ending == "result" else None
+
+        handle = bridge.run(work, lambda value: None, lambda error: None)
+        if ending == "cancelled":
+            handle.cancel()
+
+    for _ in range(50):
+        start()
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and len(ended) == 50, timeout=20000)
+    assert set(ended) == {threading.get_ident()}

@@ -207,7 +207,7 @@ def test_the_other_pages_are_made_before_they_are_asked_for(window, qtbot):
 
 def test_the_other_pages_are_imported_in_a_thread(window, qtbot):
     window._warm()
-    qtbot.waitUntil(lambda: "gui.jobs.job_detail" in sys.modules and not window._bridge._pending, timeout=20000)
+    qtbot.waitUntil(lambda: "gui.jobs.job_detail" in sys.modules and window._bridge.idle, timeout=20000)
     from PySide6.QtCore import QObject, QThread
 
     here = QThread.currentThread()
