@@ -59,6 +59,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     from gui.bridge import Bridge
     from gui.shared.dialogs import error_dialog
     from gui.shared.theme import Theme
+    from gui.window.crash_record import CrashRecord
     from gui.window.exception_hook import ExceptionFunnel, start_log, stop_log
     from gui.window.garbage import Garbage
     from gui.window.main_window import MainWindow
@@ -74,7 +75,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
         error_dialog(None, shown).exec()
         return 1
     theme.choose(workbench.settings.current.theme)  # type: ignore[arg-type]
-    handler = start_log(workbench.paths.logs)
+    handler, crashes = start_log(workbench.paths.logs), CrashRecord(workbench.paths.logs, os.getpid())
     funnel, bridge = ExceptionFunnel(), Bridge()
     funnel.install()
     window = MainWindow(workbench, bridge, theme)
@@ -84,7 +85,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     folders = [Path(argument) for argument in (argv[1:] if argv[:1] == ["gui"] else argv)]
     if folders:
         QTimer.singleShot(0, window, lambda: window.page("data").open_folder(folders[0]))
-    for problem in filter(None, (workbench.settings.problem, workbench.store.notice)):
+    for problem in filter(None, (workbench.settings.problem, workbench.store.notice, crashes.notice)):
         window.toasts.show(problem, "warning")
     signals, garbage = QuitSignals(window.quit_quietly), Garbage()
     garbage.start()
@@ -96,6 +97,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     workbench.close()
     funnel.remove()
     stop_log(handler)
+    crashes.close()
     if not ended:
         # A thread that waits for a network or a disk must not keep a closed application alive.
         sys.stderr.flush()
