@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
 
 from core.engine import Endpoint
 from core.engines.sagemaker.connection.connect import Identity
@@ -16,38 +17,54 @@ from gui.cloud.endpoint_watch import EndpointWatch
 from gui.shared.dialogs import Decision, Option
 
 if TYPE_CHECKING:
+    from core.workbench import Workbench
     from gui.bridge import Bridge
     from gui.cloud.aws_dialog import AwsDialog
-    from gui.window.main_window import MainWindow
+    from gui.shared.toast import Toasts
 
 
-class CloudDesk(QObject):
+class CloudController(QObject):
     """Everything of the window that has to do with AWS. `session` is the connection.
 
     Signals:
-        job_adopted(str): a job of the account is followed from now on.
+        said(str): a short message for the status bar.
+        notice_changed(str): a sentence to show until an empty one takes it back.
+        engine_known(str): the engine on which new jobs start, when it is first known and at every change.
+        switched(): another engine was chosen; what is known of jobs has to be asked again.
+        account_known(str, str): account and region in use.
+        endpoints_counted(int, str): how many endpoints of ours there are, and what they cost.
+        endpoints_changed(tuple[Endpoint, ...]): the endpoints of the account.
+        endpoint_chosen(str): classify with this endpoint.
+        job_adopted(str): a job of the account is now among ours.
+        close_asked(): the window may close now.
     """
 
+    said = Signal(str)
+    notice_changed = Signal(str)
+    engine_known = Signal(str)
+    switched = Signal()
+    account_known = Signal(str, str)
+    endpoints_counted = Signal(int, str)
+    endpoints_changed = Signal(tuple)
+    endpoint_chosen = Signal(str)
     job_adopted = Signal(str)
+    close_asked = Signal()
 
-    def __init__(self, window: MainWindow, bridge: Bridge) -> None:
-        super().__init__(window)
-        self._window, self._bridge = window, bridge
-        self.session = CloudSession(window.workbench, bridge)
-        self._pages: list[Any] = []
-        self.watch = EndpointWatch(window.workbench, bridge)
+    def __init__(self, dialog_parent: QWidget, workbench: Workbench, bridge: Bridge, toasts: Toasts) -> None:
+        super().__init__(dialog_parent)
+        self._parent, self._workbench, self._bridge, self._toasts = dialog_parent, workbench, bridge, toasts
+        self.session = CloudSession(workbench, bridge)
+        self.watch = EndpointWatch(workbench, bridge)
         self._decided = False
         self._closing: Decision | None = None
         self.session.engine_changed.connect(self._on_engine)
         self.session.switched.connect(self._on_switched)
         self.session.identified.connect(self._on_identity)
-        self.session.notice_changed.connect(window.status.show_notice)
-        window.status.engine_asked.connect(self.show_dialog)
-        window.status.endpoints_asked.connect(self.show_endpoints)
+        self.session.notice_changed.connect(self.notice_changed)
         self.watch.changed.connect(self._on_endpoints)
-        self.watch.failed.connect(lambda error: window.status.say(str(error)))
+        self.watch.failed.connect(lambda error: self.said.emit(str(error)))
         self.watch.expired.connect(
-            lambda name: window.toasts.show(f"The endpoint {name} was deleted, as it was to be.", "info")
+            lambda name: toasts.show(f"The endpoint {name} was deleted, as it was to be.", "info")
         )
 
     def start(self) -> None:
@@ -59,12 +76,6 @@ class CloudDesk(QObject):
         self.session.stop()
         self.watch.stop()
 
-    def wire(self, page: Any) -> None:
-        """Tell a page about the engine from now on: `show_engine()` is called when it is known, and at every change."""
-        self._pages.append(page)
-        if self.session.engine:
-            page.show_engine()
-
     # Endpoints
 
     def deploy(self, job: str) -> None:
@@ -73,10 +84,10 @@ class CloudDesk(QObject):
 
         connection = self.session.connection
         if not (connection.bucket and connection.role):
-            self._window.toasts.show("Endpoints are in an AWS account: connect to one, then deploy.", "info")
+            self._toasts.show("Endpoints are in an AWS account: connect to one, then deploy.", "info")
             self.show_dialog()
             return
-        dialog = DeployDialog(self._window, self._window.workbench, self._bridge, job)
+        dialog = DeployDialog(self._parent, self._workbench, self._bridge, job)
         dialog.deployed.connect(lambda _name: self.watch.look())
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
@@ -85,8 +96,8 @@ class CloudDesk(QObject):
         """Show the endpoints of the account."""
         from gui.cloud.endpoint_list import EndpointsDialog
 
-        dialog = EndpointsDialog(self._window, self.watch)
-        dialog.use_asked.connect(self._on_use_endpoint)
+        dialog = EndpointsDialog(self._parent, self.watch)
+        dialog.use_asked.connect(self.endpoint_chosen)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
@@ -94,7 +105,7 @@ class CloudDesk(QObject):
         """Take a job of the account into the list."""
         from gui.cloud.adopt_dialog import AdoptDialog
 
-        dialog = AdoptDialog(self._window, self._window.workbench, self._bridge)
+        dialog = AdoptDialog(self._parent, self._workbench, self._bridge)
         dialog.adopted.connect(self.job_adopted)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
@@ -107,7 +118,7 @@ class CloudDesk(QObject):
         if self._closing is None:
             many = len(costly) > 1
             self._closing = Decision(
-                self._window,
+                self._parent,
                 f"{len(costly)} endpoints go on costing money" if many else f"{costly[0].name} goes on costing money",
                 [*map(endpoint_text.daily_sentence, costly), "While Sagehound is closed, nothing deletes it."],
                 [
@@ -122,32 +133,28 @@ class CloudDesk(QObject):
         return False
 
     def decide(self) -> None:
-        """From now on the window may close, whatever is deployed."""
+        """Let the window close, whatever is deployed."""
         self._decided = True
 
     def _on_closing(self, answer: str, names: tuple[str, ...]) -> None:
         self._closing = None
         if answer == "delete":
-            self._window.statusBar().showMessage("Deleting the endpoints…")
-            self.watch.delete(names, self._close, self._window.show_error, self._on_deleting)
+            self.said.emit("Deleting the endpoints…")
+            self.watch.delete(names, self._close, self._bridge.failed.emit, self._on_deleting)
         elif answer == "keep":
             self._close()
 
     def _on_deleting(self, progress: Progress) -> None:
-        self._window.statusBar().showMessage(f"{progress.message}…")
+        self.said.emit(f"{progress.message}…")
 
     def _close(self) -> None:
         self.decide()
-        self._window.close()
+        self.close_asked.emit()
 
     def _on_endpoints(self, endpoints: tuple[Endpoint, ...]) -> None:
         ours = self.watch.ours
-        self._window.status.show_endpoints(len(ours), endpoint_text.bill(ours))
-        self._window.page("predict").set_endpoints(endpoints)
-
-    def _on_use_endpoint(self, name: str) -> None:
-        self._window.page("predict").use_endpoint(name)
-        self._window.show_page("predict")
+        self.endpoints_counted.emit(len(ours), endpoint_text.bill(ours))
+        self.endpoints_changed.emit(endpoints)
 
     # Connecting
 
@@ -159,25 +166,23 @@ class CloudDesk(QObject):
         """The same; returns the dialog."""
         from gui.cloud.aws_dialog import show_aws_dialog
 
-        return show_aws_dialog(self._window, self.session, self._bridge)
+        return show_aws_dialog(self._parent, self.session, self._bridge)
 
     def _on_engine(self, name: str) -> None:
-        self._window.status.show_engine(name)
-        for page in self._pages:
-            page.show_engine()
+        self.engine_known.emit(name)
         self.watch.look()
 
     def _on_switched(self, name: str) -> None:
-        self._window.feed.restart()
+        self.switched.emit()
         where = "this computer" if name == "local" else "Amazon SageMaker"
-        self._window.status.say(f"New jobs run on {where}.")
+        self.said.emit(f"New jobs run on {where}.")
 
     def _on_identity(self, identity: Identity | None) -> None:
         if identity is not None:
-            self._window.status.show_account(identity.account, identity.region)
+            self.account_known.emit(identity.account, identity.region)
 
     def _on_start_failed(self, error: UserFacingError) -> None:
         """The last connection is incomplete or its profile is gone: jobs run here, and that is said."""
         text = f"New jobs run on this computer. {error}"
-        self._window.toasts.show(text, "warning", "Connect", self.show_dialog)
+        self._toasts.show(text, "warning", "Connect", self.show_dialog)
         self.session.use_local(self._bridge.failed.emit)

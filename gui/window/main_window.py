@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl
 from PySide6.QtGui import (
@@ -15,9 +13,8 @@ from PySide6.QtGui import (
     QDesktopServices,
     QGuiApplication,
 )
-from PySide6.QtWidgets import QAbstractSpinBox, QHBoxLayout, QMainWindow, QStackedWidget, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QToolButton, QWidget
 
-from core.dataset.manifest import Manifest
 from core.errors import UserFacingError
 from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.status import JobStatus, RuleStatus
@@ -25,40 +22,22 @@ from core.progress import CancelToken, Report
 from core.settings import Settings
 from core.workbench import Workbench
 from gui.bridge import Bridge
-from gui.cloud.cloud_controller import CloudDesk
+from gui.cloud.cloud_controller import CloudController
 from gui.feed import JobsFeed
-from gui.shared.basics import icon_button, padded
+from gui.shared.basics import icon_button
 from gui.shared.dialogs import defect_dialog, error_dialog, shortcuts_dialog
 from gui.shared.theme import Choice, Theme
 from gui.shared.toast import Toasts
 from gui.window.close_confirmation import Closing
 from gui.window.drops import WindowDrops
 from gui.window.menu import WindowMenu
+from gui.window.pages import PAGES, Pages
 from gui.window.rail import Rail, RailTabs
 from gui.window.status_bar import WindowStatus
 
 GEOMETRY_KEY, TAB_KEY = "window.geometry", "window.tab"
 START_SIZE = (1280, 800)
 WARM_MS, NEXT_PAGE_MS, PRELOAD_MS = 250, 300, 1500
-
-
-@dataclass(frozen=True, slots=True)
-class PageSpec:
-    """A tab: its key, word and icon, and the class of its page, which is imported when it is first shown."""
-
-    key: str
-    word: str
-    icon: str
-    page: str
-
-
-PAGES = (
-    PageSpec("data", "Data", "data", "gui.data.data_tab:DataTab"),
-    PageSpec("tuning", "Tuning", "tuning", "gui.tuning.tuning_tab:TuningTab"),
-    PageSpec("jobs", "Jobs", "jobs", "gui.jobs.jobs_tab:JobsTab"),
-    PageSpec("debugger", "Debugger", "debugger", "gui.debugger.debugger_tab:DebuggerTab"),
-    PageSpec("predict", "Predict", "predict", "gui.predict.predict_tab:PredictTab"),
-)
 
 
 class MainWindow(QMainWindow):
@@ -68,15 +47,14 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.workbench, self._bridge, self._theme = workbench, bridge, theme
         self.feed = JobsFeed(lambda: workbench.engine, bridge)
-        self._manifest: Manifest | None = None
         self._statuses: dict[str, JobStatus] = {}
-        self._pages: dict[str, QWidget] = {}
         self._build()
         self._make_actions()
-        self.drops = WindowDrops(self, bridge, lambda: self.shown, self._open_dataset, self._classify)
         self.closing = Closing(self, workbench, bridge, self.feed)
-        self.cloud = CloudDesk(self, bridge)
-        self.cloud.job_adopted.connect(self._on_job_started)
+        self.cloud = CloudController(self, workbench, bridge, self.toasts)
+        self._connect_cloud()
+        self.pages = Pages(self._stack, workbench, bridge, self.feed, self.cloud, self.show_page, self.status.say)
+        self.drops = WindowDrops(self, bridge, lambda: self.shown, self.pages.open_dataset, self.pages.classify)
         bridge.failed.connect(self.show_error)
         self.feed.jobs_changed.connect(self._on_jobs_changed)
         self.feed.events.connect(self._on_events)
@@ -94,17 +72,9 @@ class MainWindow(QMainWindow):
             self.rail.setCurrentIndex(at)
         self.rail.set_mark(at)
 
-    def page(self, key: str) -> Any:
-        """A tab's page, made on first use."""
-        if key not in self._pages:
-            module, _, name = self._specs[key].page.partition(":")
-            made = getattr(importlib.import_module(module), name)(self.workbench, self._bridge, self.feed)
-            self._pages[key] = made
-            for spin in made.findChildren(QAbstractSpinBox):
-                padded(spin)
-            self._stack.addWidget(made)
-            getattr(self, f"_wire_{key}")(made)
-        return self._pages[key]
+    def page(self, key: str) -> QWidget:
+        """Return a tab's page, made on first use."""
+        return self.pages[key]
 
     @property
     def shown(self) -> str:
@@ -113,7 +83,7 @@ class MainWindow(QMainWindow):
 
     def start(self) -> None:
         """What may wait until the window is painted: the last dataset, the feed."""
-        self.page("data").start()
+        self.pages.data.start()
         self.feed.start()
         self.cloud.start()
         QTimer.singleShot(WARM_MS, self, self._warm)
@@ -122,7 +92,7 @@ class MainWindow(QMainWindow):
 
     def _warm(self) -> None:
         """Import what the other pages need in a thread: most of the time that their first showing would take."""
-        modules = [spec.page.partition(":")[0] for spec in self._specs.values()]
+        modules = [spec.module for spec in PAGES]
 
         def work(report: Report, cancel: CancelToken) -> None:
             # The detail of a job brings the plots; its page imports it when there is a job to show.
@@ -134,7 +104,7 @@ class MainWindow(QMainWindow):
 
     def _make_next_page(self, _nothing: None = None) -> None:
         """Make one page that was not shown yet, then the next a little later: a tab then answers at once."""
-        missing = [key for key in self._keys if key not in self._pages]
+        missing = [key for key in self._keys if key not in self.pages.made]
         if not missing:
             return
         if QGuiApplication.mouseButtons() == Qt.MouseButton.NoButton:
@@ -151,69 +121,19 @@ class MainWindow(QMainWindow):
 
     def _on_preload(self, there_is_one: bool) -> None:
         if there_is_one:
-            self.page("predict").refresh_models()
+            self.pages.predict.refresh_models()
 
-    def _wire_data(self, page: Any) -> None:
-        page.dataset_ready.connect(self._on_dataset_ready)
-        page.dataset_restored.connect(self._set_manifest)
-        page.quick_look_asked.connect(self._on_quick_look)
-        page.aws_asked.connect(self.cloud.show_dialog)
-        self.cloud.wire(page)
-
-    def _wire_tuning(self, page: Any) -> None:
-        page.job_started.connect(self._on_job_started)
-        page.dataset_asked.connect(lambda: self.show_page("data"))
-        self.cloud.wire(page)
-        if self._manifest is not None:
-            page.set_dataset(self._manifest)
-
-    def _wire_jobs(self, page: Any) -> None:
-        page.use_model_asked.connect(self._on_use_model)
-        page.train_again_asked.connect(self._on_train_again)
-        page.tuning_asked.connect(self._go_tuning)
-        page.deploy_asked.connect(self.cloud.deploy)
-        page.pictures_asked.connect(lambda paths: self._classify([Path(path) for path in paths]))
-
-    def _wire_debugger(self, page: Any) -> None:
-        """Nothing goes from the Debugger to another page yet."""
-
-    def _wire_predict(self, page: Any) -> None:
-        page.tuning_asked.connect(self._go_tuning)
-        page.notified.connect(self.status.say)
-
-    # From page to page
-
-    def _set_manifest(self, manifest: Manifest) -> None:
-        self._manifest = manifest
-        if "tuning" in self._pages:
-            self.page("tuning").set_dataset(manifest)
-
-    def _on_dataset_ready(self, manifest: Manifest) -> None:
-        self._set_manifest(manifest)
-        self.show_page("tuning")
-        self.status.say(f"Dataset version {manifest.version[:8]} is ready.")
-
-    def _on_quick_look(self, manifest: Manifest) -> None:
-        self._set_manifest(manifest)
-        self.page("tuning").apply_preset("Quick look")
-        self.show_page("tuning")
-
-    def _on_job_started(self, name: str) -> None:
-        self.feed.poke()
-        self.page("jobs").show_job(name)
-        self.show_page("jobs")
-
-    def _on_use_model(self, job: str) -> None:
-        self.page("predict").use_model(job)
-        self.show_page("predict")
-
-    def _on_train_again(self, job: str) -> None:
-        self.page("tuning").load_job(job)
-        self.show_page("tuning")
-
-    def _go_tuning(self) -> None:
-        """Show where a job is set up, or where its dataset comes from."""
-        self.show_page("tuning" if self._manifest is not None else "data")
+    def _connect_cloud(self) -> None:
+        cloud, status = self.cloud, self.status
+        cloud.said.connect(status.say)
+        cloud.notice_changed.connect(status.show_notice)
+        cloud.engine_known.connect(status.show_engine)
+        cloud.switched.connect(self.feed.restart)
+        cloud.account_known.connect(status.show_account)
+        cloud.endpoints_counted.connect(status.show_endpoints)
+        cloud.close_asked.connect(self.close)
+        status.engine_asked.connect(cloud.show_dialog)
+        status.endpoints_asked.connect(cloud.show_endpoints)
 
     def _on_jobs_changed(self, jobs: tuple[Job, ...]) -> None:
         self.status.show_jobs(self.feed.running)
@@ -234,12 +154,11 @@ class MainWindow(QMainWindow):
             return
         words = {JobStatus.COMPLETED: "has completed", JobStatus.STOPPED: "was stopped"}
         self.toasts.show(
-            f"{job.name} {words.get(job.status, 'has failed')}.", job.status, "Show", lambda: self._show_job(job.name)
+            f"{job.name} {words.get(job.status, 'has failed')}.",
+            job.status,
+            "Show",
+            lambda: self.pages.show_job(job.name),
         )
-
-    def _show_job(self, name: str) -> None:
-        self.page("jobs").show_job(name)
-        self.show_page("jobs")
 
     # Building
 
@@ -300,11 +219,11 @@ class MainWindow(QMainWindow):
 
     def _open_folder(self) -> None:
         self.show_page("data")
-        self.page("data").choose_folder()
+        self.pages.data.choose_folder()
 
     def _open_pictures(self) -> None:
         self.show_page("predict")
-        self.page("predict").open_pictures()
+        self.pages.predict.open_pictures()
 
     def _paste(self) -> None:
         from gui.shared.picture_mime import has_pictures, picture_items
@@ -314,7 +233,7 @@ class MainWindow(QMainWindow):
             self.status.say("There is no picture in the clipboard.")
             return
         self.show_page("predict")
-        self.page("predict").take(picture_items(mime))
+        self.pages.predict.take(picture_items(mime))
 
     def _open_logs(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.workbench.paths.logs)))
@@ -346,16 +265,6 @@ class MainWindow(QMainWindow):
     def show_defect(self, summary: str, text: str) -> None:
         """Show a defect of Sagehound."""
         defect_dialog(self, summary, text).ask()
-
-    # Drops
-
-    def _open_dataset(self, folder: Path) -> None:
-        self.show_page("data")
-        self.page("data").open_folder(folder)
-
-    def _classify(self, items: Any) -> None:
-        self.show_page("predict")
-        self.page("predict").take(items)
 
     # Opening and closing
 

@@ -20,7 +20,7 @@ from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
 from gui.cloud import endpoint_text
-from gui.cloud.cloud_controller import CloudDesk
+from gui.cloud.cloud_controller import CloudController
 from gui.cloud.deploy_dialog import DeployDialog
 from gui.cloud.endpoint_list import EndpointsDialog
 from gui.cloud.endpoint_watch import EndpointWatch
@@ -300,7 +300,7 @@ def test_a_deletion_that_fails_keeps_the_window_open(window, qtbot, monkeypatch)
 
 def test_serverless_endpoints_do_not_keep_the_window_from_closing(window):
     window.cloud.watch.endpoints = (SLEEPER, OTHER)
-    assert isinstance(window.cloud, CloudDesk)
+    assert isinstance(window.cloud, CloudController)
     assert window.cloud.may_close()
 
 

@@ -27,7 +27,7 @@ def folder_mime(*paths):
 
 
 def test_only_the_first_page_is_made_for_the_first_paint(window):
-    assert list(window._pages) == ["data"]
+    assert list(window.pages.made) == ["data"]
     assert window.shown == "data"
     assert window.minimumWidth() <= 1280
 
@@ -199,8 +199,8 @@ def test_the_engine_is_named_once_it_is_there(window, workbench, qtbot):
 
 def test_the_other_pages_are_made_before_they_are_asked_for(window, qtbot):
     window._warm()
-    assert list(window._pages) == ["data"]
-    qtbot.waitUntil(lambda: set(window._pages) == set(window._keys), timeout=30000)
+    assert list(window.pages.made) == ["data"]
+    qtbot.waitUntil(lambda: set(window.pages.made) == set(window._keys), timeout=30000)
     assert window.shown == "data"
     assert window._stack.currentWidget() is window.page("data")
 
