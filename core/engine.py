@@ -73,6 +73,11 @@ class Engine(ABC):
         """A sentence for the user while the engine cannot do its work (a login has ended, say), else empty."""
         return ""
 
+    @property
+    def own_script(self) -> str | None:
+        """Return the source of the user's own training script; None where jobs run Sagehound's."""
+        return None
+
     @abstractmethod
     def stage(
         self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.engine import Engine
 from core.errors import Cancelled, EngineError, JobNotFound, ModelError, SpecError
 from core.jobs.records import Job, RuleOutcome, TrainingJob
-from core.jobs.specs import DebuggerConfig, Spec, TrainingSpec, TuningSpec
+from core.jobs.specs import Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
 from core.settings import SettingsFile
@@ -189,31 +189,27 @@ class Workbench:
         """Check everything that can be checked, make weights and data ready, and start the job; returns its name.
 
         Raises:
-            SpecError: a metric's regex does not match the script's output, or the engine refuses the spec.
+            SpecError: a hyperparameter or a metric's regex does not fit the script, or the engine refuses the spec.
             WeightsUnavailable: pretrained weights cannot be had.
             Cancelled: through `cancel`; nothing was started.
         """
-        from core.debugger.choice import project_config
         from core.jobs.contract import check_metrics
+        from core.jobs.hyperparameters import check_hyperparameters
         from core.weights import ensure
 
-        training = spec.training if isinstance(spec, TuningSpec) else spec
-        check_metrics(training)
-        if training.debugger == DebuggerConfig():
-            # Nothing was asked for: the rules that were chosen for this project in the Debugger tab.
-            training = dataclasses.replace(training, debugger=project_config(self.settings, str(manifest.root)))
+        check_hyperparameters(spec, self.engine.own_script)
+        check_metrics(spec.training)
         for backbone in _backbones(spec):
-            if training.hyperparameters.get("weights", "default") == "default":
+            if spec.training.hyperparameters.get("weights", "default") == "default":
                 ensure(backbone, self.paths, report, cancel)
         self.remember(manifest)
         report(Progress(0, None, "Making the data ready"))
         channels = self.engine.stage(manifest, report, cancel)
-        training = dataclasses.replace(
-            training, channels=channels, dataset_version=manifest.version, dataset_path=str(manifest.root)
-        )
         if cancel is not None and cancel.cancelled:
             raise Cancelled
-        self.engine.start(dataclasses.replace(spec, training=training) if isinstance(spec, TuningSpec) else training)
+        self.engine.start(
+            spec.with_training(channels=channels, dataset_version=manifest.version, dataset_path=str(manifest.root))
+        )
         return spec.name
 
     def training_spec_of(self, trial: str, name: str) -> TrainingSpec:
@@ -390,10 +386,7 @@ def _backbones(spec: Spec) -> Sequence[str]:
     """The backbones a job may use: the fixed one, or those a categorical range draws from."""
     from core.tuning.ranges import CategoricalRange
 
-    training = spec.training if isinstance(spec, TuningSpec) else spec
-    hyperparameters: Mapping[str, str] = training.hyperparameters
-    if isinstance(spec, TuningSpec):
-        for item in spec.ranges:
-            if item.name == "backbone" and isinstance(item, CategoricalRange):
-                return item.values
-    return (hyperparameters.get("backbone", "efficientnet_lite0"),)
+    for item in spec.ranges:
+        if item.name == "backbone" and isinstance(item, CategoricalRange):
+            return item.values
+    return (spec.training.hyperparameters.get("backbone", "efficientnet_lite0"),)

@@ -7,10 +7,10 @@ readers below take all of these.
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
-import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, HEADS
@@ -19,7 +19,8 @@ from training_scripts.job import JobError
 HEAD_LEARNING_RATE = 5e-3
 FINE_TUNE_LEARNING_RATE = 3e-4
 """Defaults by mode: a linear head on frozen features peaks between 3e-3 and 1e-2 (Adam), a whole network far below."""
-IGNORED = ("_tuning_objective_metric",)
+_OF_THE_CONTAINER = ("_", "sagemaker_")
+"""How hyperparameters begin that SageMaker adds for itself, such as _tuning_objective_metric."""
 
 
 class Parser(ArgumentParser):
@@ -64,15 +65,16 @@ def get_args_parser() -> ArgumentParser:
 
 
 def parse_args(arguments: Sequence[str]) -> Namespace:
-    """Read the hyperparameters; unknown ones are named on stderr and ignored, as SageMaker may add some.
+    """Read the hyperparameters; those that SageMaker adds for itself are passed over.
 
     Raises:
-        JobError: a value is wrong, or two do not fit together.
+        JobError: a name is unknown, a value is wrong, or two do not fit together.
     """
     args, unknown = get_args_parser().parse_known_args(list(arguments))
-    names = [item for item in unknown if item.startswith("-") and item.lstrip("-").partition("=")[0] not in IGNORED]
-    if names:
-        print(f"Unknown hyperparameters are ignored: {' '.join(names)}", file=sys.stderr, flush=True)
+    for item in unknown:
+        name = item.lstrip("-").partition("=")[0]
+        if item.startswith("-") and not name.startswith(_OF_THE_CONTAINER):
+            raise JobError(unknown_name(name, vars(args)))
     if args.learning_rate is None:
         args.learning_rate = HEAD_LEARNING_RATE if args.mode == "head" else FINE_TUNE_LEARNING_RATE
     if args.head == "linear_dropout_batchnorm" and args.batch_size < 2:
@@ -82,6 +84,13 @@ def parse_args(arguments: Sequence[str]) -> Namespace:
     if args.mode == "head" and args.augmentation != "none" and args.features != "off":
         raise JobError("augmentation needs the pictures in every epoch: choose mode fine_tune, or features off.")
     return args
+
+
+def unknown_name(name: str, known: Iterable[str]) -> str:
+    """Return a sentence on a hyperparameter that a script does not have, with the nearest name that it has."""
+    nearest = difflib.get_close_matches(name.lower(), known, 1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"it has {', '.join(sorted(known))}."
+    return f"The training script has no hyperparameter {name}: {hint}"
 
 
 def option(parser: ArgumentParser, name: str, read: Callable[[str], object], default: object, explanation: str) -> None:

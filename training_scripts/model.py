@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training_scripts.backbones import BACKBONES, Preprocessing
+from training_scripts.backbones import BACKBONES, HEADS, Preprocessing
 from training_scripts.job import JobError
 from training_scripts.weights import Weights, read_state
 
@@ -33,7 +33,13 @@ def build(backbone: str, head: str, num_classes: int, weights: Weights | None = 
 
 
 def build_head(name: str, dim: int, num_classes: int) -> nn.Module:
-    """A head over `dim` features. `linear_dropout_batchnorm` is Linear -> Dropout(0.5) -> BatchNorm1d."""
+    """Return a head over `dim` features; `linear_dropout_batchnorm` is Linear -> Dropout(0.5) -> BatchNorm1d.
+
+    Raises:
+        JobError: there is no such head.
+    """
+    if name not in HEADS:
+        raise JobError(f"There is no head {name}: choose one of {', '.join(HEADS)}.")
     linear = nn.Linear(dim, num_classes)
     if name == "linear":
         return linear

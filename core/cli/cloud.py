@@ -16,7 +16,7 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connection import Connection
 from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.errors import EngineError, UsageError
-from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TuningSpec
+from core.jobs.specs import CloudResources, ManagedDebugger, Spec
 from core.paths import AppPaths
 from core.workbench import Workbench
 
@@ -63,10 +63,8 @@ def with_resources(spec: Spec, options: argparse.Namespace) -> Spec:
         raise UsageError("A VPC needs both, --subnet and --security-group.")
     if options.max_wait is not None and not options.spot:
         raise UsageError("--max-wait is for spot machines alone.", fix="Add --spot, or leave it out.")
-    training = spec.training if isinstance(spec, TuningSpec) else spec
-    runtime = options.max_runtime or training.max_runtime_s
-    training = dataclasses.replace(training, cloud=cloud, max_runtime_s=runtime)
-    return dataclasses.replace(spec, training=training) if isinstance(spec, TuningSpec) else training
+    runtime = options.max_runtime or spec.training.max_runtime_s
+    return spec.with_training(cloud=cloud, max_runtime_s=runtime)
 
 
 def show_cost(

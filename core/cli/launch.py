@@ -15,6 +15,7 @@ from core.cli.follow import wait_for
 from core.cli.managed import launched, managed_from, say_open_rules
 from core.cli.watching import debugger_config
 from core.errors import UsageError
+from core.jobs.hyperparameters import check_hyperparameters
 from core.jobs.names import unique_name
 from core.jobs.specs import MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
 from core.paths import AppPaths
@@ -41,6 +42,7 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
     workbench = Workbench(paths)
     try:
         spec: Spec = build(options)  # wrong use is said before the folder is read
+        check_hyperparameters(spec)
         managed_from(options)
         if options.engine == "sagemaker":
             return _launch_in_cloud(workbench, spec, options, console)

@@ -36,6 +36,11 @@ class RoutingEngine(Engine):
         """What the engines have to say."""
         return " ".join(engine.notice for engine in self._engines.values() if engine.notice)
 
+    @property
+    def own_script(self) -> str | None:
+        """Of the chosen engine."""
+        return self.chosen.own_script
+
     def stage(
         self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:

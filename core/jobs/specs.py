@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.errors import SpecError
-from core.tuning.ranges import MAX_SEARCHED, Range, range_from_json, range_to_json
+from core.tuning.ranges import MAX_SEARCHED, Range, combinations, range_from_json, range_to_json
 
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
@@ -137,6 +137,30 @@ class TrainingSpec:
     debugger: DebuggerConfig = field(default_factory=DebuggerConfig)
     cloud: CloudResources | None = None
 
+    @property
+    def training(self) -> TrainingSpec:
+        """Return what every trial of the job has in common: itself."""
+        return self
+
+    @property
+    def ranges(self) -> tuple[Range, ...]:
+        """Return what is searched: nothing."""
+        return ()
+
+    @property
+    def trials(self) -> int:
+        """Return how many training jobs it takes at most."""
+        return 1
+
+    @property
+    def at_once(self) -> int:
+        """Return how many training jobs run at once."""
+        return 1
+
+    def with_training(self, **changes: Any) -> TrainingSpec:
+        """Return the same spec with some of its training's fields changed."""
+        return dataclasses.replace(self, **changes)
+
     def __post_init__(self) -> None:
         check_job_name(self.name, 63)
         if self.objective.metric not in {metric.name for metric in self.metrics}:
@@ -190,8 +214,23 @@ class TuningSpec:
 
     @property
     def name(self) -> str:
-        """The tuning job's name."""
+        """Return the tuning job's name."""
         return self.training.name
+
+    @property
+    def trials(self) -> int:
+        """Return how many trials it takes at most; a grid has no more than its combinations."""
+        total = combinations(self.ranges) if self.strategy is Strategy.GRID else None
+        return self.max_jobs if total is None else min(self.max_jobs, total)
+
+    @property
+    def at_once(self) -> int:
+        """Return how many trials run at once."""
+        return min(self.max_parallel_jobs, self.trials)
+
+    def with_training(self, **changes: Any) -> TuningSpec:
+        """Return the same spec with some of its training's fields changed."""
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, **changes))
 
 
 Spec = TrainingSpec | TuningSpec

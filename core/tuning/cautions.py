@@ -98,7 +98,7 @@ def _of_cores(spec: TuningSpec, cores: int) -> Iterator[Caution]:
 
 
 def _of_machines(spec: Spec) -> Iterator[Caution]:
-    cloud = (spec.training if isinstance(spec, TuningSpec) else spec).cloud
+    cloud = spec.training.cloud
     if cloud is not None and _GPU.match(cloud.instance_type) and all(map(over_features, choices(spec))):
         yield Caution(
             "instance_type",
@@ -140,8 +140,7 @@ def _of_data(spec: Spec, counts: Counts) -> Iterator[Caution]:
             f"A batch of {largest} is larger than the class {label}, which has {smallest} train pictures.",
             "Take a smaller batch, or add pictures of it.",
         )
-    training = spec.training if isinstance(spec, TuningSpec) else spec
-    if not any(splits.get("valid", 0) for splits in counts.values()) and _judged_by_valid(training):
+    if not any(splits.get("valid", 0) for splits in counts.values()) and _judged_by_valid(spec.training):
         yield Caution(
             "objective",
             "There are no valid pictures, so trials are judged by how well they learn the train pictures by heart.",
@@ -151,13 +150,11 @@ def _of_data(spec: Spec, counts: Counts) -> Iterator[Caution]:
 
 def largest_batch(spec: Spec) -> int:
     """The largest batch size a job may use; train.py's default where nobody says."""
-    training = spec.training if isinstance(spec, TuningSpec) else spec
-    if isinstance(spec, TuningSpec):
-        for item in spec.ranges:
-            if item.name == "batch_size":
-                return int(highest(item))
+    for item in spec.ranges:
+        if item.name == "batch_size":
+            return int(highest(item))
     try:
-        return int(float(training.hyperparameters.get("batch_size", "32")))
+        return int(float(spec.training.hyperparameters.get("batch_size", "32")))
     except ValueError:
         return 32
 

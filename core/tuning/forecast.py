@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from core.jobs.specs import Spec, Strategy, TuningSpec
+from core.jobs.specs import Spec
 from core.tuning.cautions import Caution, Counts, cautions
 from core.tuning.modes import DEFAULTS, choices, over_features
 from core.tuning.ranges import CategoricalRange, combinations
@@ -76,24 +76,20 @@ def forecast(spec: Spec, manifest: Manifest | None, store: Store) -> Forecast:
 
 def forecast_from(spec: Spec, counts: Counts | None, version: str, speeds: Mapping[str, float], cores: int) -> Forecast:
     """`forecast`, from plain values."""
-    total = combinations(spec.ranges) if isinstance(spec, TuningSpec) else None
-    trials = spec.max_jobs if isinstance(spec, TuningSpec) else 1
-    if isinstance(spec, TuningSpec) and spec.strategy is Strategy.GRID and total is not None:
-        trials = min(trials, total)
+    total = combinations(spec.ranges) if spec.ranges else None
     warnings = cautions(spec, counts, cores)
     if counts is None:
-        return Forecast(trials, total, None, 0.0, "estimated", warnings)
+        return Forecast(spec.trials, total, None, 0.0, "estimated", warnings)
     clock = _Clock(speeds)
     pictures = sum(sum(splits.values()) for splits in counts.values())
     train = sum(splits.get("train", 0) for splits in counts.values())
-    parallel = min(spec.max_parallel_jobs, trials) if isinstance(spec, TuningSpec) else 1
     features_seconds = _features_seconds(spec, pictures, version, clock)
-    per_trial = _trial_seconds(spec, train, max(1, cores // parallel), clock)
+    per_trial = _trial_seconds(spec, train, max(1, cores // spec.at_once), clock)
     # More trials at once than cores take turns on them.
-    at_once = min(parallel, cores)
-    seconds = START_UP_S + features_seconds + math.ceil(trials / at_once) * per_trial
+    at_once = min(spec.at_once, cores)
+    seconds = START_UP_S + features_seconds + math.ceil(spec.trials / at_once) * per_trial
     return Forecast(
-        trials, total, seconds, features_seconds, "measured" if clock.all_measured else "estimated", warnings
+        spec.trials, total, seconds, features_seconds, "measured" if clock.all_measured else "estimated", warnings
     )
 
 
@@ -151,14 +147,12 @@ def _trial_seconds(spec: Spec, pictures: int, cores: int, clock: _Clock) -> floa
 
 
 def _mean_epochs(spec: Spec) -> float:
-    training = spec.training if isinstance(spec, TuningSpec) else spec
     try:
-        if isinstance(spec, TuningSpec):
-            for item in spec.ranges:
-                if item.name == "num_epochs":
-                    ends = item.values if isinstance(item, CategoricalRange) else (item.low, item.high)
-                    return sum(map(float, ends)) / len(ends)
-        return float(training.hyperparameters.get("num_epochs", _DEFAULT_EPOCHS))
+        for item in spec.ranges:
+            if item.name == "num_epochs":
+                ends = item.values if isinstance(item, CategoricalRange) else (item.low, item.high)
+                return sum(map(float, ends)) / len(ends)
+        return float(spec.training.hyperparameters.get("num_epochs", _DEFAULT_EPOCHS))
     except ValueError:
         return _DEFAULT_EPOCHS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.jobs.specs import Spec, TuningSpec
+from core.jobs.specs import Spec
 from core.tuning.ranges import CategoricalRange
 
 DEFAULTS: Mapping[str, str] = {
@@ -25,10 +25,8 @@ def over_features(hyperparameters: Mapping[str, str]) -> bool:
 
 def choices(spec: Spec) -> list[dict[str, str]]:
     """Every combination of the deciding hyperparameters that a job may draw; one where none of them is searched."""
-    training = spec.training if isinstance(spec, TuningSpec) else spec
-    found = [{name: training.hyperparameters.get(name, value) for name, value in DEFAULTS.items()}]
-    if isinstance(spec, TuningSpec):
-        for item in spec.ranges:
-            if isinstance(item, CategoricalRange) and item.name in DEFAULTS:
-                found = [{**choice, item.name: value} for choice in found for value in item.values]
+    found = [{name: spec.training.hyperparameters.get(name, value) for name, value in DEFAULTS.items()}]
+    for item in spec.ranges:
+        if isinstance(item, CategoricalRange) and item.name in DEFAULTS:
+            found = [{**choice, item.name: value} for choice in found for value in item.values]
     return found

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QSplitter, QStackedWidget, QWidget
 from core.debugger.choice import keep_config, project_config
 from core.errors import UserFacingError
 from core.jobs.records import Event, Job, RuleOutcome
-from core.jobs.specs import DebuggerConfig, TuningSpec
+from core.jobs.specs import DebuggerConfig
 from core.jobs.status import RuleStatus
 from core.progress import CancelToken, Report
 from core.workbench import Workbench
@@ -285,7 +285,7 @@ class DebuggerTab(QWidget):
             project = ""
             if name and name not in self._earlier:
                 spec = engine.spec(name)
-                project = (spec.training if isinstance(spec, TuningSpec) else spec).dataset_path
+                project = spec.training.dataset_path
             return project, project_config(memory, project)
 
         self._bridge.run(work, self._show_rules, lambda _: self._show_rules(("", project_config(memory, ""))))

@@ -6,7 +6,6 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from core.jobs.records import TuningJob
-from core.jobs.specs import TuningSpec
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.jobs.evaluation_card import EvaluationView
@@ -105,5 +104,5 @@ def objective_and_parameters(watch: JobWatch) -> tuple[str, bool, tuple[str, ...
     spec = watch.spec
     if spec is None:
         return "Objective", False, ()
-    training, ranges = (spec.training, spec.ranges) if isinstance(spec, TuningSpec) else (spec, ())
-    return training.objective.metric, training.objective.maximize, tuple(item.name for item in ranges)
+    objective = spec.training.objective
+    return objective.metric, objective.maximize, tuple(item.name for item in spec.ranges)

@@ -62,8 +62,7 @@ def cost_text(forecast: CloudForecast | None) -> str:
 
 def confirmation(spec: Spec, forecast: CloudForecast, cap_usd: float | None = None) -> list[str]:
     """The sentences that are read before a job is started; `cap_usd`: where it is stopped."""
-    training = spec.training if isinstance(spec, TuningSpec) else spec
-    cloud = training.cloud or CloudResources()
+    cloud = spec.training.cloud or CloudResources()
     instance = f"{'one' if cloud.instance_count == 1 else cloud.instance_count} {cloud.instance_type}"
     cost = forecast.cost
     if isinstance(spec, TuningSpec):
@@ -74,7 +73,7 @@ def confirmation(spec: Spec, forecast: CloudForecast, cap_usd: float | None = No
         price = "What it costs is not known: no price was found for this instance type."
     else:
         likely = "" if cost.likely is None else f"It will likely cost {dollars(cost.likely)}. "
-        longest = formatting.duration(training.max_runtime_s)
+        longest = formatting.duration(spec.training.max_runtime_s)
         price = f"{likely}At most it costs {dollars(cost.worst)}: every job is ended after {longest}."
     if cap_usd is not None:
         price += f" It is stopped once it has cost about {dollars(cap_usd)}, while Sagehound runs."

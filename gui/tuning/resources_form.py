@@ -143,11 +143,9 @@ class ResourcesForm(Card):
                 fix="Choose one, for instance ml.m5.xlarge.",
                 field="instance_type",
             )
-        training = spec.training if isinstance(spec, TuningSpec) else spec
         if isinstance(spec, TuningSpec):
             resources = dataclasses.replace(resources, managed=None)  # AWS has none for trials
-        training = dataclasses.replace(training, cloud=resources, max_runtime_s=self.max_runtime_s)
-        made: Spec = dataclasses.replace(spec, training=training) if isinstance(spec, TuningSpec) else training
+        made = spec.with_training(cloud=resources, max_runtime_s=self.max_runtime_s)
         check(made)
         return made
 
@@ -167,7 +165,7 @@ class ResourcesForm(Card):
 
     def show_spec(self, spec: Spec) -> None:
         """Show what a job was asked for; one of this computer changes nothing."""
-        training = spec.training if isinstance(spec, TuningSpec) else spec
+        training = spec.training
         if training.cloud is not None:
             self.show_resources(training.cloud, training.max_runtime_s)
 

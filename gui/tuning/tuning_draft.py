@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,15 +12,14 @@ from typing import Any
 
 from core.errors import SpecError
 from core.jobs.contract import default_metrics
+from core.jobs.hyperparameters import check_hyperparameters, check_name, check_value, defaults
 from core.jobs.names import unique_name
 from core.jobs.records import Job, TuningJob
 from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
 from core.tuning.presets import Preset
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
+from core.tuning.ranges import CategoricalRange, ContinuousRange, Range, Scaling
 from gui.tuning.range_draft import Kind, RangeDraft
-from training_scripts.arguments import get_args_parser
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, HEADS
-from training_scripts.job import JobError
 
 MODES = ("head", "fine_tune")
 FORM_FIELDS = ("backbone", "head", "mode", "weights", "seed")
@@ -126,10 +124,9 @@ def draft_from_preset(preset: Preset) -> TuningDraft:
 
 def draft_from_spec(spec: Spec) -> TuningDraft:
     """The form as a job was asked for, to be changed and asked for again."""
-    training = spec.training if isinstance(spec, TuningSpec) else spec
+    training = spec.training
     fixed = dict(training.hyperparameters)
-    ranges = spec.ranges if isinstance(spec, TuningSpec) else ()
-    rows = [RangeDraft.of(item) for item in ranges]
+    rows = [RangeDraft.of(item) for item in spec.ranges]
     rows += [RangeDraft.fixed(name, value) for name, value in fixed.items() if name not in FORM_FIELDS]
     regexes = {metric.name: metric.regex for metric in training.metrics}
     draft = TuningDraft(
@@ -173,7 +170,6 @@ def build_spec(
     form = {"backbone": draft.backbone, "head": draft.head, "mode": draft.mode, "weights": draft.weights}
     form["seed"] = str(draft.seed)
     hyperparameters = {name: value for name, value in form.items() if name not in searched} | fixed
-    _check_values(hyperparameters, ranges)
     training = TrainingSpec(
         name=draft.name.strip() or unique_name(Path(dataset_path).name or "job"),
         channels={},
@@ -185,9 +181,10 @@ def build_spec(
         debugger=debugger or DebuggerConfig(),
     )
     if not ranges:
+        check_hyperparameters(training)
         return training
     _check_grid(draft.strategy, ranges)
-    return TuningSpec(
+    spec = TuningSpec(
         training=training,
         ranges=tuple(ranges),
         strategy=draft.strategy,
@@ -201,6 +198,8 @@ def build_spec(
         max_search_s=draft.search_minutes * 60 or None,
         until_converged=draft.until_converged,
     )
+    check_hyperparameters(spec)
+    return spec
 
 
 def _read_target(text: str) -> float | None:
@@ -263,38 +262,17 @@ def _read_rows(draft: TuningDraft) -> tuple[list[Range], dict[str, str]]:
 
 
 @lru_cache(maxsize=1)
-def _parser() -> argparse.ArgumentParser:
-    return get_args_parser()  # made once: every change of the form checks every value with it
-
-
-@lru_cache(maxsize=1)
-def _defaults() -> Mapping[str, Any]:
-    return vars(_parser().parse_args([]))
-
-
-@lru_cache(maxsize=1)
 def script_hyperparameters() -> tuple[str, ...]:
     """The hyperparameters that training_scripts/train.py knows, those with a suggested range first."""
-    return tuple(sorted(_defaults(), key=lambda name: (name not in _SUGGESTIONS, name)))
+    return tuple(sorted(defaults(), key=lambda name: (name not in _SUGGESTIONS, name)))
 
 
 def suggestion(name: str) -> RangeDraft | None:
     """A sensible row for a hyperparameter: a range, or the script's default as a fixed value."""
     if name in _SUGGESTIONS:
         return _SUGGESTIONS[name]
-    default = _defaults().get(name)
+    default = defaults().get(name)
     return None if default is None else RangeDraft.fixed(name, str(default))
-
-
-def check_value(name: str, value: str) -> SpecError | None:
-    """What the training script would say to a hyperparameter; None if it takes it, or does not know its name."""
-    if name not in script_hyperparameters():
-        return None
-    try:
-        _parser().parse_known_args([f"--{name}", value])
-    except JobError as error:
-        return SpecError(str(error), fix="Change it: the training script would refuse it.", field=name)
-    return None
 
 
 def check_row(row: RangeDraft) -> SpecError | None:
@@ -304,6 +282,8 @@ def check_row(row: RangeDraft) -> SpecError | None:
     except SpecError as error:
         return error
     name = row.name.strip()
+    if (problem := check_name(name)) is not None:
+        return SpecError(problem.what, problem.why, problem.fix, field="name")
     if isinstance(built, str):
         values = [("values", built)]
     elif isinstance(built, CategoricalRange):
@@ -315,20 +295,3 @@ def check_row(row: RangeDraft) -> SpecError | None:
         if problem is not None:
             return SpecError(problem.what, problem.why, problem.fix, field=field)
     return None
-
-
-def _check_values(hyperparameters: Mapping[str, str], ranges: list[Range]) -> None:
-    values = list(hyperparameters.items())
-    values += [(item.name, value) for item in ranges for value in _extremes(item)]
-    for name, value in values:
-        problem = check_value(name, value)
-        if problem is not None:
-            raise problem
-
-
-def _extremes(item: Range) -> Iterator[str]:
-    match item:
-        case CategoricalRange():
-            yield from item.values
-        case ContinuousRange() | IntegerRange():
-            yield from (str(item.low), str(item.high))

@@ -35,15 +35,30 @@ def test_the_tuners_own_argument_is_tolerated(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == ""
 
 
-def test_unknown_arguments_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert parse_args(["--colour", "red", "--num_epochs", "3"]).num_epochs == 3
-    assert "--colour" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [
+        ("--learning_rat", "learning_rat: did you mean learning_rate?"),
+        ("--Num_Epoch", "Num_Epoch: did you mean num_epochs?"),
+        ("--colour=red", "colour: it has amp, augmentation, backbone"),
+    ],
+)
+def test_unknown_hyperparameters_are_refused_with_the_nearest_name(argument: str, hint: str) -> None:
+    with pytest.raises(JobError) as caught:
+        parse_args([argument, "0.1", "--num_epochs", "3"])
+    assert hint in str(caught.value)
+
+
+def test_what_the_container_adds_is_passed_over() -> None:
+    added = ["--_tuning_objective_metric", "Average loss", "--sagemaker_region", "eu-west-1"]
+    assert parse_args([*added, "--num_epochs", "3"]).num_epochs == 3
 
 
 def test_one_letter_names_and_abbreviations_mean_nothing_else() -> None:
     """The toolkit passes one-letter hyperparameters as -h or -l: they must neither print help nor set anything."""
-    args = parse_args(["-h", "5", "-l", "0.5", "--l", "0.5", "--num", "3"])
-    assert (args.learning_rate, args.num_epochs) == (HEAD_LEARNING_RATE, 10)
+    for arguments in (["-h", "5"], ["-l", "0.5"], ["--l", "0.5"], ["--num", "3"]):
+        with pytest.raises(JobError, match=f"no hyperparameter {arguments[0].lstrip('-')}: "):
+            parse_args(arguments)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from torch import nn
 
 from training_scripts import lite0
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, HEADS, Preprocessing
+from training_scripts.job import JobError
 from training_scripts.model import Classifier, build, build_backbone, build_head, freeze, normalise, set_training_mode
 from training_scripts.weights import Weights, find
 
@@ -105,6 +106,8 @@ def test_heads() -> None:
     assert [type(part) for part in full] == [nn.Linear, nn.Dropout, nn.BatchNorm1d]
     assert full[1].p == 0.5
     assert Classifier(nn.Identity(), full)(torch.zeros(4, 8)).shape == (4, 3)
+    with pytest.raises(JobError, match="There is no head mlp: choose one of linear, linear_dropout_batchnorm"):
+        build_head("mlp", 8, 3)
 
 
 def test_untrained_weights_follow_from_the_seed() -> None:

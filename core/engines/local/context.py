@@ -16,7 +16,7 @@ from core.jobs.contract import (
     inherited_environment,
     write_configuration,
 )
-from core.jobs.specs import Spec, TrainingSpec, TuningSpec
+from core.jobs.specs import Spec, TrainingSpec
 from core.paths import AppPaths
 from core.store import Store
 
@@ -53,7 +53,7 @@ class JobContext:
     @property
     def training(self) -> TrainingSpec:
         """What every trial has in common; a training job's own spec."""
-        return self.spec.training if isinstance(self.spec, TuningSpec) else self.spec
+        return self.spec.training
 
     def raise_if_stopped(self) -> None:
         """Raise `Stopped` if someone asked for that."""

@@ -55,6 +55,12 @@ class LocalEngine(Engine):
         if store.notice and not store.jobs():
             recover(store, paths.jobs)
 
+    @property
+    def own_script(self) -> str | None:
+        """Return the script in the runtime, unless it is Sagehound's."""
+        script = self._runtime.script
+        return None if script == Runtime().script else script.read_text(encoding="utf-8")
+
     def stage(
         self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
@@ -71,7 +77,7 @@ class LocalEngine(Engine):
 
         if isinstance(spec, TuningSpec):
             check_strategy(spec)
-        check((spec.training if isinstance(spec, TuningSpec) else spec).debugger)
+        check(spec.training.debugger)
         self._store.add_job(new_record(spec, self.name), spec, this_process())
         try:
             folder = JobFolder(self._paths.jobs / spec.name).create()

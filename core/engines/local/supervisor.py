@@ -91,13 +91,11 @@ class Supervisor:
 
     def _work(self) -> tuple[JobStatus, str, str]:
         spec = self._store.spec(self._job)
-        training = spec.training if isinstance(spec, TuningSpec) else spec
-        parallel = min(spec.max_parallel_jobs, spec.max_jobs) if isinstance(spec, TuningSpec) else 1
-        cores = self._runtime.cores_for(parallel)
-        check_channels(training.channels)
+        cores = self._runtime.cores_for(spec.at_once)
+        check_channels(spec.training.channels)
         launcher = Launcher(self._runtime.launching, self._runtime.preload, cores)
         job = JobContext(spec, self._folder, self._paths, self._store, self._runtime, launcher, count_gpus())
-        with Pool(job, parallel) as pool:
+        with Pool(job, spec.at_once) as pool:
             features = prepare_features(job)
             self._store.update_job(self._job, secondary_status="Training")
             if isinstance(spec, TuningSpec):

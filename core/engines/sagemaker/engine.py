@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
@@ -79,6 +78,7 @@ class SageMakerEngine(Engine):
         settle: float = 10.0,
     ) -> None:
         self._paths, self._store, self.aws, self.place = paths, store, aws, place
+        self._own_source = source
         self.prices = PriceList(aws)
         self.cap_usd: float | None = None
         """Jobs that are started from now on are stopped once they have cost so many dollars; None: never."""
@@ -100,6 +100,12 @@ class SageMakerEngine(Engine):
         """How many calls the watching of jobs has made."""
         return self._poller.calls
 
+    @property
+    def own_script(self) -> str | None:
+        """Return the program of the source that was given."""
+        source = self._own_source
+        return None if source is None else source.files[source.program].decode("utf-8")
+
     def stage(
         self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
@@ -117,8 +123,7 @@ class SageMakerEngine(Engine):
             check_parents(spec, self._store)
         check(spec)
         check_cap(spec, self.prices, self.cap_usd)
-        training = spec.training if isinstance(spec, TuningSpec) else spec
-        check_debugger(training.debugger)
+        check_debugger(spec.training.debugger)
         if managed_of(spec) is not None:
             self.eligibility.check(self.aws.account, spec.name)
         self._store.add_job(record_of(spec), spec)
@@ -150,10 +155,7 @@ class SageMakerEngine(Engine):
 
     def forecast(self, spec: Spec, manifest: Manifest | None) -> CloudForecast:
         """What a job will take and cost, before it is started."""
-        training = spec.training if isinstance(spec, TuningSpec) else spec
-        version = manifest.version if manifest is not None else training.dataset_version
-        training = dataclasses.replace(training, dataset_version=version)
-        dated = dataclasses.replace(spec, training=training) if isinstance(spec, TuningSpec) else training
+        dated = spec if manifest is None else spec.with_training(dataset_version=manifest.version)
         price = self.prices.price(cloud_of(spec).instance_type)
         key = self._launcher.features_key(dated)
         try:

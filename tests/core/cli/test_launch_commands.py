@@ -98,3 +98,21 @@ def test_splits_without_class_folders_are_never_trained_on(
     assert run(["train", str(root), "--despite-errors"]) == 1
     assert not started
     assert "is not understood" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--static", "learning_rat=0.1"],
+        ["tune", "--range", "learning_rat=continuous:0.001:0.1"],
+        ["tune", "--engine", "sagemaker", "--static", "learning_rat=0.1"],
+    ],
+)
+def test_a_mistyped_hyperparameter_starts_nothing(
+    make_dataset: MakeDataset, started: list[Any], capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    root = make_dataset(cat=20, dog=20)
+    assert run([*arguments[:1], str(root), *arguments[1:]]) == 1
+    assert not started
+    said = capsys.readouterr().err
+    assert "The training script has no hyperparameter learning_rat: did you mean learning_rate?" in said

@@ -95,7 +95,7 @@ def flowers(tmp_path):
     return tmp_path / "flowers"
 
 
-def test_a_launched_job_runs_the_rules_chosen_for_its_project(tmp_path, flowers):
+def test_a_launched_job_runs_the_rules_of_its_spec_and_no_others(tmp_path, flowers):
     from tests.gui.fakes import FakeEngine
 
     engine, started = FakeEngine(), []
@@ -104,11 +104,11 @@ def test_a_launched_job_runs_the_rules_chosen_for_its_project(tmp_path, flowers)
     workbench = Workbench(AppPaths(tmp_path / "home"), engine)
     try:
         manifest = workbench.split(workbench.scan(flowers))
-        keep_config(workbench.settings, str(manifest.root), DebuggerConfig(save_interval=3))
+        keep_config(workbench.settings, str(manifest.root), DebuggerConfig(actions={"Overfit": "stop"}))
         spec = TrainingSpec("job", {}, {}, default_metrics())
         workbench.launch(spec, manifest)
         workbench.launch(dataclasses.replace(spec, debugger=DebuggerConfig(enabled=False)), manifest)
     finally:
         workbench.close()
-    assert started[0].debugger.save_interval == 3
+    assert started[0].debugger == DebuggerConfig()
     assert not started[1].debugger.enabled

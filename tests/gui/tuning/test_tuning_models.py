@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from core.cli.launch import tuning_spec as parsed
 from core.cli.main import build_parser
 from core.errors import SpecError
+from core.jobs.hyperparameters import check_value
 from core.jobs.records import TrainingJob, TuningJob
 from core.jobs.specs import CloudResources, DebuggerConfig, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
@@ -26,7 +27,6 @@ from gui.tuning.tuning_draft import (
     TuningDraft,
     build_spec,
     check_row,
-    check_value,
     draft_from_json,
     draft_from_preset,
     draft_from_spec,
@@ -165,6 +165,8 @@ def test_without_a_range_it_is_a_training_job():
         ({"rows": (LEARNING_RATE,), "name": "a b"}, "name"),
         ({"rows": (RangeDraft("batch_size", Kind.INTEGER, "0", "8"),)}, "batch_size"),
         ({"rows": (RangeDraft.fixed("optimizer", "adamm"),)}, "optimizer"),
+        ({"rows": (RangeDraft.fixed("learning_rat", "0.1"),)}, "learning_rat"),
+        ({"rows": (RangeDraft("learning_rat", Kind.CONTINUOUS, "0.1", "0.2"),)}, "learning_rat"),
     ],
 )
 def test_a_form_that_cannot_be_names_the_field(changes, field):
@@ -176,6 +178,8 @@ def test_a_form_that_cannot_be_names_the_field(changes, field):
 def test_what_the_script_would_refuse_is_said_while_typing():
     assert check_value("batch_size", "0").what.casefold() == "batch_size is '0', but must be at least 1."
     assert check_value("unknown_thing", "anything") is None
+    mistyped = check_row(RangeDraft.fixed("learning_rat", "0.1"))
+    assert (mistyped.field, "did you mean learning_rate?" in mistyped.what) == ("name", True)
     problem = check_row(RangeDraft("num_epochs", Kind.INTEGER, "0", "5"))
     assert problem.field == "low"
     assert check_row(RangeDraft("optimizer", Kind.CATEGORICAL, values="adam, adamm")).field == "values"
@@ -237,7 +241,7 @@ def test_a_target_that_is_no_number_is_refused_at_its_field(text):
 
 def test_checking_values_makes_the_parser_once(monkeypatch):
     check_value("batch_size", "32")
-    monkeypatch.setattr("gui.tuning.tuning_draft.get_args_parser", None)  # whoever makes another one fails
+    monkeypatch.setattr("core.jobs.hyperparameters.get_args_parser", None)  # whoever makes another one fails
     assert check_value("batch_size", "none") is not None
     assert check_value("batch_size", "32") is None
     assert suggestion("seed") == RangeDraft.fixed("seed", "0")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.engines.sagemaker.cost.pricing import Cost, Price, cost_of
-from core.jobs.specs import CloudResources, Spec, TuningSpec
+from core.jobs.specs import CloudResources, Spec
 from core.tuning.forecast import START_UP_S, forecast
 
 if TYPE_CHECKING:
@@ -58,12 +58,10 @@ def cloud_forecast(
     here = forecast(spec, manifest, store)
     if here.seconds is None:
         return CloudForecast(cost_of(spec, price, features=shares_features and not known), None, None)
-    parallel = min(spec.max_parallel_jobs, here.trials) if isinstance(spec, TuningSpec) else 1
-    rounds = math.ceil(here.trials / max(1, parallel))
+    rounds = math.ceil(here.trials / spec.at_once)
     features = here.features_seconds
     trial = max(0.0, (here.seconds - START_UP_S - features) / rounds)
-    training = spec.training if isinstance(spec, TuningSpec) else spec
-    count = (training.cloud or CloudResources()).instance_count
+    count = (spec.training.cloud or CloudResources()).instance_count
     hourly = None if price.usd_per_hour is None else price.usd_per_hour * count
 
     def way(first: float, each: float) -> Way:

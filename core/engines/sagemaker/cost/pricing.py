@@ -130,15 +130,14 @@ def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None, featu
 
     `features`: a job that computes frozen features is among them.
     """
-    training = spec.training if isinstance(spec, TuningSpec) else spec
-    cloud = training.cloud or CloudResources()
-    jobs = spec.max_jobs if isinstance(spec, TuningSpec) else 1
+    cloud = spec.training.cloud or CloudResources()
+    jobs = spec.trials
     if isinstance(spec, TuningSpec) and spec.strategy is Strategy.GRID:
-        jobs = combinations(spec.ranges) or jobs  # a grid is tried whole
+        jobs = combinations(spec.ranges) or jobs  # AWS tries a grid whole
     if price.usd_per_hour is None:
         return Cost(price, None, None, jobs, cloud.spot, features)
     per_second = price.usd_per_hour * cloud.instance_count / 3600
-    worst = per_second * training.max_runtime_s * (jobs + features)
+    worst = per_second * spec.training.max_runtime_s * (jobs + features)
     likely = None if likely_seconds is None else min(worst, per_second * likely_seconds)
     return Cost(price, likely, worst, jobs, cloud.spot, features)
 

@@ -20,7 +20,7 @@ def spent(store: Store, paths: AppPaths, prices: PriceList, name: str) -> float 
     None where the price is not known.
     """
     spec = store.spec(name)
-    cloud = (spec.training if isinstance(spec, TuningSpec) else spec).cloud or CloudResources()
+    cloud = spec.training.cloud or CloudResources()
     price = prices.price(cloud.instance_type).usd_per_hour
     if price is None:
         return None

@@ -59,7 +59,7 @@ class Surroundings:
 
 def check(spec: Spec) -> None:
     """Raise `SpecError` where SageMaker cannot do what a spec asks for; `field` is the one at fault."""
-    training = spec.training if isinstance(spec, TuningSpec) else spec
+    training = spec.training
     cloud = training.cloud or CloudResources()
     if cloud.instance_count < 1:
         raise SpecError("A job needs at least one instance.", fix="Ask for one or more.", field="instance_count")
@@ -78,8 +78,7 @@ def check(spec: Spec) -> None:
             field="max_wait_s",
         )
     check_managed(spec)
-    searched = len(spec.ranges) if isinstance(spec, TuningSpec) else 0
-    if len(training.hyperparameters) + searched + 4 > MAX_HYPERPARAMETERS:
+    if len(training.hyperparameters) + len(spec.ranges) + 4 > MAX_HYPERPARAMETERS:
         raise SpecError(
             "There are too many hyperparameters.", f"SageMaker takes {MAX_HYPERPARAMETERS}.", "Remove some."
         )

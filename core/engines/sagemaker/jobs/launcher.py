@@ -57,7 +57,7 @@ class Launcher:
             ManagedRefused: the account may not have AWS's Debugger, which the spec asks for.
             EngineError: AWS refused.
         """
-        training = _training(spec)
+        training = spec.training
         channels = dict(training.channels)
         if features:
             channels = {"features": features}
@@ -105,11 +105,11 @@ class Launcher:
 
     def features_key(self, spec: Spec) -> str:
         """What names the frozen features that all trials of a spec can share; "" where they cannot share any."""
-        training = _training(spec)
+        training = spec.training
         if self._source is not None and not self._source.features:
             return ""
         asked = {**_DEFAULTS, **training.hyperparameters}
-        searched = {item.name for item in spec.ranges} if isinstance(spec, TuningSpec) else set()
+        searched = {item.name for item in spec.ranges}
         if asked["mode"] != "head" or asked["features"] != "auto" or searched & set(_DECISIVE):
             return ""
         from training_scripts.backbones import BACKBONES
@@ -160,7 +160,7 @@ class Launcher:
 
         It writes to a prefix of its own: two that compute the same at once must not mix their files.
         """
-        training = _training(without_managed(spec))
+        training = without_managed(spec).training
         asked = {**_DEFAULTS, **training.hyperparameters}
         name = f"{spec.name}-features"[:63].rstrip("-")
         job = dataclasses.replace(
@@ -251,16 +251,15 @@ class Launcher:
 
         if self._source is not None and not self._source.features:
             return []  # scripts that are not Sagehound's bring what they need
-        asked = {**_DEFAULTS, **_training(spec).hyperparameters}
+        asked = {**_DEFAULTS, **spec.training.hyperparameters}
         choice, backbones = asked["weights"], [asked["backbone"]]
         if choice == "none":
             return []
         if choice != "default":
             return [Path(choice)]
-        if isinstance(spec, TuningSpec):
-            for item in spec.ranges:
-                if isinstance(item, CategoricalRange) and item.name == "backbone":
-                    backbones = list(item.values)
+        for item in spec.ranges:
+            if isinstance(item, CategoricalRange) and item.name == "backbone":
+                backbones = list(item.values)
         files = [locate(backbone, self._paths) for backbone in sorted(set(backbones))]
         if None in files:
             raise WeightsUnavailable(
@@ -289,7 +288,3 @@ class Launcher:
                 if code_of(error) in ("404", "NoSuchKey"):
                     return False
                 raise
-
-
-def _training(spec: Spec) -> TrainingSpec:
-    return spec.training if isinstance(spec, TuningSpec) else spec

@@ -77,17 +77,14 @@ _TENSORS: Mapping[str, Mapping[str, str]] = {
 
 def managed_of(spec: Spec) -> ManagedDebugger | None:
     """What of AWS's Debugger a spec asks for."""
-    cloud = (spec.training if isinstance(spec, TuningSpec) else spec).cloud
+    cloud = spec.training.cloud
     return None if cloud is None else cloud.managed
 
 
 def without_managed(spec: Spec) -> Spec:
     """The same spec without AWS's Debugger."""
-    if isinstance(spec, TuningSpec):
-        training = without_managed(spec.training)
-        assert isinstance(training, TrainingSpec)
-        return dataclasses.replace(spec, training=training)
-    return dataclasses.replace(spec, cloud=spec.cloud and dataclasses.replace(spec.cloud, managed=None))
+    cloud = spec.training.cloud
+    return spec if cloud is None else spec.with_training(cloud=dataclasses.replace(cloud, managed=None))
 
 
 def check_managed(spec: Spec) -> None:

@@ -15,7 +15,7 @@ from core.tuning.ranges import combinations
 
 def cloud_of(spec: Spec) -> CloudResources:
     """What a spec's training jobs run on."""
-    return (spec.training if isinstance(spec, TuningSpec) else spec).cloud or CloudResources()
+    return spec.training.cloud or CloudResources()
 
 
 def check_parents(spec: TuningSpec, store: Store) -> None:

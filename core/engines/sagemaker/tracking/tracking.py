@@ -109,9 +109,8 @@ class Tracker:
 
     def _look_at_features(self, name: str, notes: CloudNotes) -> None:
         spec = self._store.spec(name)
-        training = spec.training if isinstance(spec, TuningSpec) else spec
         description = self._describe(notes.features_job)
-        follower = self._follower(dataclasses.replace(training, name=notes.features_job), self._folder(name), name)
+        follower = self._follower(dataclasses.replace(spec.training, name=notes.features_job), self._folder(name), name)
         status = status_of(str((description or {}).get("TrainingJobStatus", "Failed")))
         new = follower.read(look=status.is_final)
         if description is not None and note_features(notes, description):
