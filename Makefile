@@ -1,14 +1,15 @@
 # Two commands: `make run` opens the window, `make test` runs the tests. Everything lands in .venv.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RIVALS := .rivals
 # How many processes run tests side by side: two keep a small machine busy; more need more cores.
 TEST_WORKERS ?= 2
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
-# smdebug wants pyinstrument, whose C extension has no wheel, so that it would need a compiler. Only smdebug's own hook
-# uses it; the rules and the readers, which Sagehound uses where they are there, do not.
-SMDEBUG := smdebug==1.0.34
+# smdebug's own environment (the extra `smdebug`): it pins numpy < 2.3 and a protobuf with a known hole, so the default
+# install does without it. It sees .venv's libraries, but not those two. Only smdebug's hook uses pyinstrument, which would
+# need a compiler.
+SMDEBUG := .smdebug
 
 .PHONY: run demo test bench rivals screenshots clean
 
@@ -18,7 +19,7 @@ run: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@$(BIN)/sagehound demo
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev $(SMDEBUG)/.installed
 	@$(BIN)/python -m core.system_libraries
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,14 +52,18 @@ $(BIN)/python:
 $(VENV)/.installed: $(BIN)/python pyproject.toml
 	@echo "Installing Sagehound and its libraries into $(VENV) (once; several minutes and some gigabytes, torch is most of it) ..."
 	@$(PIP) install --editable .
-	@$(PIP) install --no-deps $(SMDEBUG)
 	@touch $@
 
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 	@echo "Installing Sagehound, its libraries and the development tools into $(VENV) (once; several minutes) ..."
 	@$(PIP) install --editable '.[dev]'
-	@$(PIP) install --no-deps $(SMDEBUG)
 	@touch $(VENV)/.installed $@
 
+$(SMDEBUG)/.installed: $(VENV)/.installed-dev
+	@$(BIN)/python -m venv --clear $(SMDEBUG)
+	@$(SMDEBUG)/bin/pip --quiet --disable-pip-version-check install --no-deps smdebug==1.0.34 'numpy>=2.2,<2.3' 'protobuf>=3.20.3,<3.21'
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(SMDEBUG)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/libraries.pth
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(RIVALS) build dist *.egg-info
+	rm -rf $(VENV) $(RIVALS) $(SMDEBUG) build dist *.egg-info

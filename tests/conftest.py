@@ -50,6 +50,14 @@ class TrainedJob:
 
 
 @pytest.fixture(scope="session")
+def smdebug_python() -> str:
+    """Return the Python of smdebug's own environment, which lies beside the one that runs the tests."""
+    python = Path(sys.prefix).resolve().parent / ".smdebug" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    assert python.exists(), "smdebug's own environment is missing: make .smdebug/.installed"
+    return str(python)
+
+
+@pytest.fixture(scope="session")
 def trained_job(tmp_path_factory: pytest.TempPathFactory) -> TrainedJob:
     """A linear head on the bundled backbone, trained on pictures of three colours."""
     root = tmp_path_factory.mktemp("trained")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 VERSION = "0.1.0"
-"""Sagehound's version, as in pyproject.toml; here because jobs in containers have the scripts and nothing else."""
+"""Sagehound's version, which pyproject.toml reads here: jobs in containers have the scripts and nothing else."""
 
 _DIGITS = 8
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from training_scripts.version import VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -84,6 +86,44 @@ def test_wheel_scans_its_own_sample(installed: Path, tmp_path: Path) -> None:
     assert len(answer["classes"]) >= 5
     assert answer["pictures"] >= 150
     assert done.returncode == 0
+
+
+NOTEBOOK = """
+import sys
+import core  # a module of the host's own, which must stay the one that is found
+import sagehound
+assert core.WHOSE == "the host's"
+found = sagehound.scan("sample")
+assert found.pictures >= 150 and found.counts[found.classes[0]]["train"] > 0
+try:
+    sagehound.scan("nothing here")
+except sagehound.SagehoundError as error:
+    assert "nothing here" in str(error), error
+else:
+    raise AssertionError("a folder that is not there")
+try:
+    sagehound.tune("sample", no_such_option=3)
+except ValueError as error:
+    assert "no-such-option" in str(error), error
+assert core.WHOSE == "the host's" and not [n for n in sys.modules if n.startswith(("core.", "gui", "torch"))]
+print(sagehound.__version__)
+"""
+
+
+def test_a_notebook_imports_it_beside_another_core(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "core.py").write_text('WHOSE = "the host\'s"\n', encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYTHON"))}
+    for python in (str(installed / "python"), sys.executable):  # the wheel's, then the checkout's
+        done = subprocess.run(
+            [python, "-c", NOTEBOOK],
+            cwd=tmp_path,
+            env=environment | {"SAGEHOUND_HOME": str(tmp_path / "files")},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == VERSION
 
 
 def test_wrong_use_and_failure_have_their_own_status(installed: Path, tmp_path: Path) -> None:

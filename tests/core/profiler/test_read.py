@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +78,8 @@ writer.close()
 """
 
 
-def test_what_smdebugs_own_writer_wrote_is_read(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", _SMDEBUG_WRITES, str(tmp_path)], capture_output=True, timeout=120, check=True)
+def test_what_smdebugs_own_writer_wrote_is_read(tmp_path: Path, smdebug_python: str) -> None:
+    subprocess.run([smdebug_python, "-c", _SMDEBUG_WRITES, str(tmp_path)], capture_output=True, timeout=120, check=True)
     events = read_profile(tmp_path).events
     assert {row: int((events.row == index).sum()) for index, row in enumerate(events.rows)} == {
         "Step:ModeKeys.TRAIN": 20,

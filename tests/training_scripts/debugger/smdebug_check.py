@@ -69,6 +69,31 @@ def compare(folder: Path) -> int:
     return compared
 
 
+class NeverBelow(Rule):
+    """A rule of a user's own, as AWS's documentation teaches to write one."""
+
+    def __init__(self, base_trial, floor: float) -> None:
+        super().__init__(base_trial, action_str="")
+        self.floor = floor
+
+    def invoke_at_step(self, step: int) -> bool:
+        for name in self.base_trial.tensor_names(collection="losses"):
+            if self.base_trial.tensor(name).value(step) >= self.floor:
+                return True
+        return False
+
+
+def check_own_rule(folder: Path) -> None:
+    """A user's own class runs by smdebug's invoker on our trial as on smdebug's."""
+    steps = []
+    for trial in (create_trial(str(folder)), Trial.open(folder)):
+        with pytest.raises(base.RuleEvaluationConditionMet) as met:
+            invoke_rule(NeverBelow(trial, 0.0), end_step=trial.steps()[-1] + 1, raise_eval_cond=True)
+        steps.append(met.value.step)
+        invoke_rule(NeverBelow(trial, 1e9), end_step=trial.steps()[-1] + 1, raise_eval_cond=True)
+    assert steps[0] == steps[1]
+
+
 def check_rules(folder: Path) -> None:
     """Our rules are smdebug rules: they run by its own invoker, on its own trial, and on ours, with one result."""
     assert base.USES_SMDEBUG
@@ -91,4 +116,6 @@ if __name__ == "__main__":
     assert compare(ours) > 100
     check_rules(ours)
     check_rules(theirs)
+    check_own_rule(ours)
+    check_own_rule(theirs)
     print("same")

@@ -1,7 +1,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +93,7 @@ def test_index_files_have_what_smdebug_needs(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_smdebug_reads_what_we_write_and_we_what_it_writes(tmp_path):
+def test_smdebug_reads_what_we_write_and_we_what_it_writes(tmp_path, smdebug_python):
     """smdebug's own hook, reader, rule base and invoker are the judge, in a process of their own."""
     from tests.training_scripts.debugger.faults import cnn_training
 
@@ -106,7 +105,7 @@ def test_smdebug_reads_what_we_write_and_we_what_it_writes(tmp_path):
     (tmp_path / "pyinstrument" / "renderers.py").write_text("JSONRenderer = None\n", "utf-8")
     environment = {key: value for key, value in os.environ.items() if key != "SAGEHOUND_RULE_BASE"}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(script), str(tmp_path / "ours"), str(tmp_path / "theirs")],
+        [smdebug_python, "-W", "ignore", str(script), str(tmp_path / "ours"), str(tmp_path / "theirs")],
         env={**environment, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
         capture_output=True,
         text=True,

@@ -76,7 +76,7 @@ def _busy(folder: Path) -> list[float]:
     return [line["Value"] for line in _lines(folder) if line["Dimension"] == "CPUUtilization"]
 
 
-def test_smdebug_reads_the_files(tmp_path: Path) -> None:
+def test_smdebug_reads_the_files(tmp_path: Path, smdebug_python: str) -> None:
     sampler = Sampler.start(tmp_path, "algo-1", interval_s=0.05)
     _sampled(tmp_path, 3)
     _end(sampler)
@@ -87,7 +87,7 @@ def test_smdebug_reads_the_files(tmp_path: Path) -> None:
         "events = reader.get_events(0, time.time() * 1e6)\n"
         "print(len(events), sorted({e.type for e in events}), events[0].node_id)\n"
     )
-    done = _python(code, tmp_path / "profiler")
+    done = _python(smdebug_python, code, tmp_path / "profiler")
     count, _, rest = done.partition(" ")
     assert int(count) == len(_lines(tmp_path))
     assert "'cpu'" in rest
@@ -212,8 +212,8 @@ def test_a_machine_without_a_driver_has_no_gpu(monkeypatch: pytest.MonkeyPatch) 
     assert GpuProbe().count == 0
 
 
-def _python(code: str, *arguments: Path) -> str:
+def _python(python: str, code: str, *arguments: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=True
+        [python, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=True
     )
     return done.stdout.splitlines()[-1]

@@ -78,7 +78,7 @@ def test_steps_and_phases_are_traced(tmp_path: Path) -> None:
     assert not list((tmp_path / "profiler" / "framework").glob("*.tmp"))
 
 
-def test_smdebug_reads_the_files(tmp_path: Path) -> None:
+def test_smdebug_reads_the_files(tmp_path: Path, smdebug_python: str) -> None:
     clock = _Clock()
     trace = StepTrace(tmp_path, "algo-1", clock)
     _train(trace, clock, 4)
@@ -93,7 +93,7 @@ def test_smdebug_reads_the_files(tmp_path: Path) -> None:
         " for e in events]))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "profiler")],
+        [smdebug_python, "-c", code, str(tmp_path / "profiler")],
         capture_output=True,
         text=True,
         timeout=120,

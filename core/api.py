@@ -1,0 +1,253 @@
+"""What `import sagehound` offers to a notebook or a script.
+
+Every function starts the same program as the command line in a process of its own and returns its JSON as a record. So
+nothing of Sagehound but this module is imported, whatever else is called `core` there, and a notebook that is restarted
+loses no job. This module needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+_PROGRAM = Path(__file__).resolve().parents[1] / "__main__.py"
+
+Record = TypeVar("Record")
+PathLike = str | os.PathLike[str]
+OnProgress = Callable[[str], None]
+
+
+class SagehoundError(Exception):
+    """A command failed; the text says what happened, why, and what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A folder of pictures as `scan` saw it. `counts` has pictures by class and split; `data` is the whole answer."""
+
+    path: str
+    version: str
+    classes: list[str]
+    counts: dict[str, dict[str, int]]
+    pictures: int
+    problems: list[dict[str, Any]]
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training or tuning job. `metrics` are the last values; `best` is the record of a tuning job's best trial."""
+
+    name: str
+    kind: str
+    status: str
+    failure_reason: str
+    metrics: dict[str, float]
+    hyperparameters: dict[str, str]
+    artifact: str | None
+    data: dict[str, Any]
+
+    @property
+    def best(self) -> Job | None:
+        """Return the best trial of a tuning job; None for a training job, and while no trial has a value."""
+        best = self.data.get("best")
+        return _record(Job, best) if isinstance(best, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How good a model is on a split: `accuracy` from 0 to 1 over `count` pictures; rows of `confusion` are truths."""
+
+    model: str
+    split: str
+    accuracy: float
+    count: int
+    classes: list[str]
+    confusion: list[list[int]]
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of one picture; `probability` from 0 to 1. The other classes are in `data`."""
+
+    picture: str
+    label: str | None
+    probability: float | None
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """What a Debugger rule says: `status` is SageMaker's (NoIssuesFound, IssuesFound, Error ...)."""
+
+    name: str
+    status: str
+    first_step: int | None
+    data: dict[str, Any]
+
+
+def scan(pictures: PathLike, on_progress: OnProgress | None = None) -> Dataset:
+    """Return the classes, counts and problems of a folder of pictures; "sample" is the bundled dataset.
+
+    Raises:
+        SagehoundError: the folder cannot be read, or holds no dataset.
+    """
+    return _record(Dataset, _ask(["scan", os.fspath(pictures)], on_progress))
+
+
+def tune(
+    pictures: PathLike,
+    *,
+    ranges: Mapping[str, str] | None = None,
+    static: Mapping[str, object] | None = None,
+    on_progress: OnProgress | None = None,
+    **options: object,
+) -> Job:
+    """Search hyperparameters and return the ended tuning job; Ctrl-C leaves the job running.
+
+    Args:
+        pictures: a folder of pictures, or "sample".
+        ranges: what is searched, in the command line's form: {"learning_rate": "continuous:1e-4:5e-2:log"}.
+        static: hyperparameters that every trial gets.
+        on_progress: called with each line that says how far the work is.
+        options: every other option of `sagehound tune`, with `_` for `-`: max_jobs=20, seed=1, detach=True.
+
+    Raises:
+        SagehoundError: the job failed, or could not be started.
+        ValueError: an option does not exist or has a wrong value.
+    """
+    return _record(Job, _start("tune", pictures, {"range": ranges, "static": static, **options}, on_progress))
+
+
+def train(
+    pictures: PathLike,
+    *,
+    static: Mapping[str, object] | None = None,
+    on_progress: OnProgress | None = None,
+    **options: object,
+) -> Job:
+    """Run one training job with fixed hyperparameters and return it; arguments and errors as for `tune`."""
+    return _record(Job, _start("train", pictures, {"static": static, **options}, on_progress))
+
+
+def evaluate(model: str = "best", *, split: str = "test") -> Evaluation:
+    """Return how good a job's model is on a split of the dataset that it was trained on.
+
+    Raises:
+        SagehoundError: no such model, or nothing is saved of that split.
+    """
+    return _record(Evaluation, _ask(["evaluate", model, "--split", split]))
+
+
+def classify(*pictures: PathLike, model: str = "best", top: int | None = None) -> list[Prediction]:
+    """Return what a model says of pictures, in their order; one that cannot be read has the label None and a reason.
+
+    Raises:
+        SagehoundError: no such model, or none of the pictures can be read.
+    """
+    answer = _ask(["classify", *(os.fspath(picture) for picture in pictures), *_options({"model": model, "top": top})])
+    rows = answer if isinstance(answer, list) else [answer]
+    return [_record(Prediction, row) for row in rows]
+
+
+def rules(job: PathLike) -> list[RuleOutcome]:
+    """Return what the Debugger rules say of a job, or of a folder or s3:// address of saved tensors.
+
+    Raises:
+        SagehoundError: no such job, or nothing was saved there.
+    """
+    return [_record(RuleOutcome, row) for row in _ask(["rules", os.fspath(job)])]
+
+
+def report(job: PathLike, target: PathLike) -> Path:
+    """Write the profiler report of a job, or of a folder of profiles, to an .html or .pdf file; returns its path.
+
+    Raises:
+        SagehoundError: nothing was profiled there, or the file cannot be written.
+    """
+    _ask(["report", os.fspath(job), "-o", os.fspath(target)])
+    return Path(target)
+
+
+def jobs() -> list[Job]:
+    """Return all jobs, newest first."""
+    return [_record(Job, row) for row in _ask(["jobs"])]
+
+
+def show(job: str) -> Job:
+    """Return one job. Raises SagehoundError where there is none of that name."""
+    return _record(Job, _ask(["show", job]))
+
+
+def open_workbench(pictures: PathLike | None = None) -> subprocess.Popen[bytes]:
+    """Open the window, perhaps on a folder of pictures; returns its process, which outlives this one."""
+    command = [sys.executable, str(_PROGRAM), "gui", *([os.fspath(pictures)] if pictures is not None else [])]
+    return subprocess.Popen(command, start_new_session=True)
+
+
+def _start(command: str, pictures: PathLike, options: Mapping[str, object], on_progress: OnProgress | None) -> Any:
+    return _ask([command, os.fspath(pictures), *_options(options)], on_progress)
+
+
+def _options(values: Mapping[str, object]) -> list[str]:
+    """Return keyword arguments as command line options: mappings as name=value words, True as a bare flag."""
+    words: list[str] = []
+    for name, value in values.items():
+        if value is None or value is False or value == {}:
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if isinstance(value, Mapping):
+            words += [f"{key}={item}" for key, item in value.items()]
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            words += map(str, value)
+        elif value is not True:
+            words.append(str(value))
+    return words
+
+
+def _ask(arguments: Sequence[str], on_progress: OnProgress | None = None) -> Any:
+    """Return the JSON that a command printed."""
+    command = [sys.executable, str(_PROGRAM), *arguments, "--json"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        said: list[str] = []
+        reader = threading.Thread(target=_collect, args=(process.stderr, said, on_progress), daemon=True)
+        reader.start()
+        answer = process.stdout.read()
+        status = process.wait()
+        reader.join()
+    if status == 2:
+        raise ValueError(_reason(said, arguments[0]))
+    if status:
+        raise SagehoundError(_reason(said, arguments[0]))
+    return json.loads(answer)
+
+
+def _collect(stream: Any, said: list[str], on_progress: OnProgress | None) -> None:
+    for line in stream:
+        said.append(line.rstrip("\n"))
+        if on_progress is not None:
+            on_progress(said[-1])
+
+
+def _reason(said: Sequence[str], command: str) -> str:
+    """Return the sentence with which a command ended."""
+    last = next((line for line in reversed(said) if line.strip()), f"`sagehound {command}` failed without a word.")
+    return last.removeprefix("sagehound: ").removeprefix(f"sagehound {command}: error: ")
+
+
+def _record(kind: type[Record], data: Mapping[str, Any]) -> Record:
+    names = [field.name for field in fields(kind) if field.name != "data"]  # type: ignore[arg-type]
+    values: dict[str, Any] = {name: data.get(name) for name in names} | {"data": dict(data)}
+    return kind(**values)
