@@ -106,7 +106,6 @@ class DebuggerTab(QWidget):
         for widget in (self._header, self.source, self.progress, self.error):
             page.addWidget(widget)
         page.addWidget(self._pages, 1)
-        self.setFocusProxy(self.list)
 
     def _build_views(self) -> None:
         """Make what imports pyqtgraph, when a job is first shown."""

@@ -114,7 +114,6 @@ class JobsTab(QWidget):
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self.split)
         page_layout(self).addWidget(self._pages, 1)
-        self.setFocusProxy(self.list.view)
 
     # Jobs ------------------------------------------------------------------------------------------------------
 

@@ -188,7 +188,6 @@ def _make_view(model: PredictionModel) -> QTableView:
     view.setWordWrap(False)
     view.setAcceptDrops(False)
     view.viewport().setAcceptDrops(False)
-    view.setTabKeyNavigation(False)
     view.setAccessibleName("Classified pictures")
     view.verticalHeader().hide()
     # A fixed height: measuring 10,000 rows one by one would take seconds.
