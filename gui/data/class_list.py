@@ -13,6 +13,7 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QRect,
     QRectF,
+    QSignalBlocker,
     QSize,
     Qt,
     Signal,
@@ -261,11 +262,13 @@ class ClassList(QWidget):
             chip.setEnabled(bool(count))
 
     def reset(self) -> None:
-        """Choose everything."""
-        for chip in self.chips.values():
-            chip.setChecked(False)
+        """Choose everything, and have all of it shown: the classes of another dataset have other names."""
         self.model.set_counts({})
         self._label = None
+        for chip in self.chips.values():
+            with QSignalBlocker(chip):
+                chip.setChecked(False)
+        self.filtered.emit(None, None)
 
     def _on_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         label = self.model.label(current.row()) if current.isValid() else None
@@ -277,9 +280,8 @@ class ClassList(QWidget):
         if on:
             for other, chip in self.chips.items():
                 if other != split and chip.isChecked():
-                    chip.blockSignals(True)
-                    chip.setChecked(False)
-                    chip.blockSignals(False)
+                    with QSignalBlocker(chip):
+                        chip.setChecked(False)
         self.filtered.emit(self._label, self.split)
 
     def _on_segment(self, index: QPersistentModelIndex, split: str) -> None:

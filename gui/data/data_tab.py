@@ -68,6 +68,8 @@ class DataTab(QWidget):
         self._scanning: Handle | None = None
         self._splitting: Handle | None = None
         self._restoring = ""
+        self._kept: tuple[Path, Scanned, Split] | None = None
+        self._scanned: Scanned | None = None
         self._then: SignalInstance = self.dataset_ready
         self._found = Found()
         self.pictures = PicturesModel()
@@ -101,7 +103,7 @@ class DataTab(QWidget):
             self._restoring = found[1]
 
     def open_folder(self, folder: Path, class_folders: ClassFolders = "auto") -> None:
-        """Scan a folder; what was open before is closed."""
+        """Scan a folder; the dataset that was open comes back when nothing can be read there."""
         self._stop_work()
         self._restoring = ""
         self._folder, self._scan, self.manifest = folder, None, None
@@ -240,13 +242,21 @@ class DataTab(QWidget):
             self.open_folder(self._folder, class_folders)
 
     def cancel(self) -> None:
-        """Stop scanning, and go back to the start."""
-        self.close_dataset()
+        """Stop scanning, and go back to what was open before, or to the start."""
+        kept = self._kept
+        if kept is None or kept[0] == self._folder:
+            self.close_dataset()
+            return
+        self._stop_work()
+        self._folder, scanned, answer = kept
+        self.classes.reset()
+        self._show_scan(scanned)
+        self._on_split(answer)
 
     def close_dataset(self) -> None:
         """Close what is open and show the ways to begin."""
         self._stop_work()
-        self._folder, self._scan, self.manifest = None, None, None
+        self._folder, self._scan, self.manifest, self._kept = None, None, None, None
         self.pictures.clear()
         self.thumbnails.stop()
         self._sample.hide()
@@ -274,19 +284,22 @@ class DataTab(QWidget):
             self.classes.set_counts(self._found.counts)
 
     def _on_scanned(self, answer: Scanned) -> None:
-        scan = answer.scan
         self._scanning = None
         self._progress.finish()
-        self._scan = scan
+        self._show_scan(answer)
+        self._split_again()
+
+    def _show_scan(self, answer: Scanned) -> None:
+        scan = answer.scan
+        self._scan, self._scanned = scan, answer
         self.thumbnails.set_root(scan.root)
         self.pictures.set_grouped(answer.pictures)
         self.classes.set_counts(answer.counts)
         self.problems.set_problems(scan.problems)
         self.split.set_scan(scan)
-        self._split_again()
 
     def _on_scan_failed(self, error: UserFacingError) -> None:
-        self.close_dataset()
+        self.cancel()
         self._error.show_error(error)
 
     # Splitting
@@ -307,6 +320,8 @@ class DataTab(QWidget):
     def _on_split(self, answer: Split) -> None:
         self.manifest = answer.manifest
         self._splitting = None
+        if self._folder is not None and self._scanned is not None:
+            self._kept = (self._folder, self._scanned, answer)
         self.pictures.set_splits(answer.splits)
         self.classes.set_counts(answer.counts)
         self.split.set_result(self.classes.model.total, answer.manifest.notices)

@@ -44,6 +44,7 @@ class JobDetail(QWidget):
         super().__init__()
         self._workbench, self._bridge, self._watch = workbench, bridge, watch
         self._selected = self._linked = ""
+        self._closed_heights: list[int] = []
         self.trials = TrialsModel(self)
         self.header, self.failure, self.error = JobHeader(), FailureCard(), InlineError()
         self.figures = FiguresRow(("Best objective", "Trials done", "Elapsed", "Cost"))
@@ -229,8 +230,11 @@ class JobDetail(QWidget):
         self.log.setSizePolicy(QSizePolicy.Policy.Expanding, vertical)
         self.log.setFrameShape(QFrame.Shape.NoFrame)
         if opened:
-            heights = self.split.sizes()
+            heights = self._closed_heights = self.split.sizes()
             self.split.setSizes([max(220, heights[0] - 120), max(120, heights[1] - 60), max(200, heights[2])])
+        elif self._closed_heights:
+            # A splitter gives room back only when it is told to.
+            self.split.setSizes(self._closed_heights)
 
     # While visible ---------------------------------------------------------------------------------------------
 

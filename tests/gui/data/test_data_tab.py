@@ -9,6 +9,7 @@ from core.errors import DatasetError
 from core.progress import Progress
 from gui.data.data_tab import LAST_KEY, DataTab
 from gui.feed import JobsFeed
+from tests.gui.conftest import write_picture
 
 
 @pytest.fixture
@@ -277,3 +278,45 @@ def test_ten_thousand_pictures_scroll_from_end_to_end(tab, qtbot):
         seen.add(index.row() if index.isValid() else None)
     assert len(seen - {None}) > 40
     assert max(seen - {None}) > 9900
+
+
+def test_a_folder_that_cannot_be_opened_leaves_the_dataset_open(tab, qtbot, tmp_path, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    before = tab.manifest
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    tab.open_folder(empty)
+    qtbot.waitUntil(tab._error.isVisible)
+    assert tab.manifest is before
+    assert tab.use.isEnabled()
+    assert tab.pictures.rowCount() == 30
+    assert str(dataset_folder) in tab._header.findChildren(QLabel)[1].text()
+    assert sum(tab.classes.model.total.values()) == 30
+    qtbot.mouseClick(tab._rescan, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: tab.manifest is not None)
+    assert tab.manifest == before
+
+
+def test_a_scan_that_is_cancelled_leaves_the_dataset_open(tab, qtbot, workbench, tmp_path, dataset_folder, monkeypatch):
+    open_and_wait(tab, qtbot, dataset_folder)
+    before = tab.manifest
+    monkeypatch.setattr(workbench, "scan", lambda folder, report, cancel, found: cancel.wait(60))
+    tab.open_folder(tmp_path)
+    assert tab.manifest is None
+    qtbot.mouseClick(tab._progress._cancel, Qt.MouseButton.LeftButton)
+    assert tab.manifest is before
+
+
+def test_what_was_filtered_is_not_filtered_in_the_next_dataset(tab, qtbot, tmp_path, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    tab.classes.view.setCurrentIndex(tab.classes.model.index(2))
+    qtbot.mouseClick(tab.classes.chips["train"], Qt.MouseButton.LeftButton)
+    assert tab.pictures.rowCount() < 10
+    other = tmp_path / "other"
+    for label in ("rose", "sorrel"):
+        for number in range(5):
+            write_picture(other / label / f"{number}.png", (20 * number, len(label), 9))
+    open_and_wait(tab, qtbot, other)
+    assert tab.pictures.rowCount() == 10
+    assert tab.classes.view.currentIndex().row() == 0
+    assert tab.classes.split is None

@@ -382,3 +382,20 @@ def test_a_job_that_loads_slowly_says_so(tab, engine, feed, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: tab._choose._sentence.text() == "Loading pets…", timeout=10_000)
     go.set()
     qtbot.waitUntil(lambda: tab.detail is not None and tab.detail.isVisible(), timeout=10_000)
+
+
+def test_closing_the_log_gives_its_room_back(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=4)
+    detail = start_jobs(tab, feed, qtbot)
+    qtbot.waitUntil(detail.isVisible)
+    press(qtbot, detail.log.switch)
+    opened = detail.split.sizes()
+    assert opened[2] >= 160
+    press(qtbot, detail.log.switch)
+    closed = detail.split.sizes()
+    assert closed[2] == detail.log.height() < 60
+    assert closed[0] > opened[0]
+    assert closed[1] > opened[1]
+    press(qtbot, detail.log.switch)
+    press(qtbot, detail.log.switch)
+    assert detail.split.sizes() == closed
