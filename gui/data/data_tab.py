@@ -243,12 +243,11 @@ class DataTab(QWidget):
 
     def cancel(self) -> None:
         """Stop scanning, and go back to what was open before, or to the start."""
-        kept = self._kept
-        if kept is None or kept[0] == self._folder:
+        if self._kept is None:
             self.close_dataset()
             return
         self._stop_work()
-        self._folder, scanned, answer = kept
+        self._folder, scanned, answer = self._kept
         self.classes.reset()
         self._show_scan(scanned)
         self._on_split(answer)
@@ -299,7 +298,10 @@ class DataTab(QWidget):
         self.split.set_scan(scan)
 
     def _on_scan_failed(self, error: UserFacingError) -> None:
-        self.cancel()
+        if self._kept is not None and self._kept[0] == self._folder:
+            self.close_dataset()  # it was there, and is not any more
+        else:
+            self.cancel()
         self._error.show_error(error)
 
     # Splitting

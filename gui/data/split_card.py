@@ -9,9 +9,10 @@ from PySide6.QtWidgets import QGridLayout, QSpinBox
 
 from core.dataset.records import SPLITS, Scan
 from core.settings import Settings, declared
-from gui.shared.basics import label, padded
+from gui.shared.basics import label, padded, set_invalid
 from gui.shared.card import Card
 from gui.shared.feedback import Banner
+from gui.shared.field import excess, limited
 
 SETTLE_MS = 250
 
@@ -83,13 +84,21 @@ class SplitCard(Card):
         self._notices.set_text("")
 
     def _on_edited(self) -> None:
-        self._settle.start()
+        problems = [excess(field) for field in (self.valid, self.test)]
+        for field, problem in zip((self.valid, self.test), problems, strict=True):
+            set_invalid(field, problem is not None)
+        first = next(filter(None, problems), None)
+        if first is not None:
+            self._settle.stop()
+            self._summary.setText(str(first))
+        else:
+            self._settle.start()
 
 
 def _percent(name: str, value: int, setting: str) -> QSpinBox:
     how = declared(setting)
     made = padded(QSpinBox())
-    made.setRange(int(how.low or 0), int(how.high or 100))
+    limited(made, int(how.low or 0), int(how.high or 100))
     made.setSuffix(how.suffix)
     made.setValue(value)
     made.setAccessibleName(name)

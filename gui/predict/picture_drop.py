@@ -57,7 +57,7 @@ class PictureDropArea(QWidget):
         """Show that a drop would be taken."""
         self._hovered = hovered
         self._icon.set_icon("picture", "accent" if hovered else "muted")
-        self._sentence.setText("Let go to classify" if hovered else "Drop a picture here")
+        self._sentence.setText("Release to classify" if hovered else "Drop a picture here")
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -94,7 +94,7 @@ class HoverVeil(QWidget):
         paint_icon(painter, QRectF(centre.x() - 28, centre.y() - 64, 56, 56), "picture", QColor(colours.accent))
         painter.setFont(font("title"))
         painter.setPen(QColor(colours.text))
-        painter.drawText(self.rect().translated(0, 24), Qt.AlignmentFlag.AlignCenter, "Let go to classify")
+        painter.drawText(self.rect().translated(0, 24), Qt.AlignmentFlag.AlignCenter, "Release to classify")
 
 
 def paint_dashed(widget: QWidget, hovered: bool, *, fill: bool = True) -> None:

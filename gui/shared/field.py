@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from collections.abc import Mapping
+from typing import TypeVar
 
-from core.errors import UserFacingError
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox, QVBoxLayout, QWidget
+
+from core.errors import SpecError, UserFacingError
 from gui.shared.basics import label, set_invalid
+
+_S = TypeVar("_S", QSpinBox, QDoubleSpinBox)
+
+
+def limited(spin: _S, low: int, high: int) -> _S:
+    """Take `low` to `high`, and let a larger number be typed: Qt's spin boxes drop the digits that go beyond."""
+    spin.setRange(low, 2**31 - 1)
+    spin.setProperty("highest", high)
+    return spin
+
+
+def excess(control: QWidget, field: str = "") -> SpecError | None:
+    """Return what is wrong with the number in a `limited` control; None when it is not too large."""
+    highest = control.property("highest")
+    if not isinstance(control, QSpinBox | QDoubleSpinBox) or highest is None or control.value() <= highest:
+        return None
+    value, most = f"{control.value():,g}", f"{highest:,}"
+    return SpecError(f"{control.accessibleName()}: {value} is too many.", fix=f"Take {most} at most.", field=field)
+
+
+def first_excess(fields: Mapping[str, Field]) -> SpecError | None:
+    """Return the first number that is too large among the fields of a form."""
+    problems = (excess(field.control, name) for name, field in fields.items())
+    return next((problem for problem in problems if problem is not None), None)
 
 
 class Field(QWidget):

@@ -44,10 +44,10 @@ class ForecastCard(Card):
         self.name = QLineEdit()
         self.name.setPlaceholderText("From the dataset and the time")
         self.name.textEdited.connect(lambda _: self.name_changed.emit())
-        self.name_field = Field("Name of the job", self.name)
+        self.name_field = Field("Name of the job", self.name, "Anything you like; the job's own name is made of it.")
         self.start = button("Start", icon_name="play", kind="primary")
         self.start.clicked.connect(self.start_asked)
-        self.reason = label("", "caption", wrap=True)
+        self.reason = label("", "error", wrap=True)
         self.data = button("Choose a dataset", icon_name="folder-open")
         self.data.clicked.connect(self.dataset_asked)
         self.progress, self.error = ProgressRow(), InlineError()
@@ -86,7 +86,8 @@ class ForecastCard(Card):
         area.viewport().setAutoFillBackground(False)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.add(area, 1)
-        for widget in (self.error, self.name_field, self.progress, self.data, self.start, self.reason):
+        # What comes and goes is above what is typed and pressed, so that neither moves.
+        for widget in (self.error, self.reason, self.progress, self.name_field, self.data, self.start):
             self.add(widget)
 
     def add_section(self, widget: QWidget) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 class Launching(QObject):
     """Starts one job at a time; `card` shows how far it is and `cost` names the price.
 
+    `note` becomes the note of the job that is started: what the user calls it, where a job cannot be called so.
+
     Signals:
         started(str): a job of that name was started.
         failed(object): the UserFacingError that says why none was.
@@ -40,6 +43,7 @@ class Launching(QObject):
         super().__init__(card)
         self._workbench, self._bridge, self._card, self._cost = workbench, bridge, card, cost
         self._handle: Handle | None = None
+        self.note = ""
 
     @property
     def busy(self) -> bool:
@@ -48,12 +52,16 @@ class Launching(QObject):
 
     def start(self, spec: Spec, manifest: Manifest, cap_usd: float | None) -> None:
         """Start a job here."""
-        workbench = self._workbench
+        workbench, note = self._workbench, self.note
 
         def work(report: Report, cancel: CancelToken) -> str:
             if workbench.cloud is not None:
                 workbench.cloud.cap_usd = cap_usd
-            return workbench.launch(spec, manifest, report, cancel)
+            name = workbench.launch(spec, manifest, report, cancel)
+            if note:
+                with suppress(UserFacingError):  # the job runs, whatever it is called
+                    workbench.engine.set_note(name, note)
+            return name
 
         def failed(error: UserFacingError) -> None:
             self._end()

@@ -14,7 +14,7 @@ from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TuningSpec
 from core.settings import SettingsFile
 from gui.shared.basics import button, padded, row
 from gui.shared.card import Card
-from gui.shared.field import Field
+from gui.shared.field import Field, first_excess, limited
 from gui.tuning.extras_dialog import ExtrasDialog
 from gui.tuning.managed_form import ManagedForm
 
@@ -45,20 +45,21 @@ class ResourcesForm(Card):
         self.instance.setMinimumContentsLength(8)
         self.instance.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.hours = padded(QDoubleSpinBox())
-        self.hours.setRange(0.1, 120.0)
+        limited(self.hours, 0, 120)
+        self.hours.setMinimum(0.1)
         self.hours.setDecimals(1)
         self.hours.setSuffix(" h")
         self.limit = padded(QDoubleSpinBox())
-        self.limit.setRange(0.0, 100_000.0)
+        limited(self.limit, 0, 100_000)
         self.limit.setPrefix("$")
         self.limit.setSpecialValueText("None")
         self.volume = padded(QSpinBox())
-        self.volume.setRange(1, 16384)
+        limited(self.volume, 1, 16384)
         self.volume.setSuffix(" GB")
         self.count = padded(QSpinBox())
-        self.count.setRange(1, 64)
+        limited(self.count, 1, 64)
         self.wait = padded(QDoubleSpinBox())
-        self.wait.setRange(0.0, 240.0)
+        limited(self.wait, 0, 240)
         self.wait.setDecimals(1)
         self.wait.setSuffix(" h")
         self.wait.setSpecialValueText("Twice the run")
@@ -136,6 +137,8 @@ class ResourcesForm(Card):
         """
         from core.engines.sagemaker.jobs.definition import check
 
+        if (excess := first_excess(self.fields)) is not None:
+            raise excess
         resources = self.resources
         if not resources.instance_type.startswith("ml."):
             raise SpecError(

@@ -12,7 +12,7 @@ from core.engine import Capabilities
 from core.errors import SpecError
 from core.jobs.specs import Strategy
 from gui.shared.card import Card
-from gui.shared.field import Field
+from gui.shared.field import Field, first_excess, limited
 from gui.tuning.tuning_draft import MODES, TuningDraft
 from training_scripts.backbones import BACKBONES, HEADS
 
@@ -134,16 +134,16 @@ class SearchForm(Card):
         self.goal.addItem("Maximize", True)
         self.warm_start.addItem("No earlier job", "")
         self.max_jobs, self.parallel, self.seed, self.patience = QSpinBox(), QSpinBox(), QSpinBox(), QSpinBox()
-        self.max_jobs.setRange(1, MAX_JOBS)
-        self.patience.setRange(0, MAX_JOBS)
+        limited(self.max_jobs, 1, MAX_JOBS)
+        limited(self.patience, 0, MAX_JOBS)
         self.patience.setSpecialValueText("No limit")
         self.target = QLineEdit()
         self.target.setPlaceholderText("No target")
         self.target.textChanged.connect(self._on_changed)
-        self.parallel.setRange(1, capabilities.max_parallel_jobs)
+        limited(self.parallel, 1, capabilities.max_parallel_jobs)
         self.seed.setRange(0, 2**31 - 1)
         self.minutes = QSpinBox()
-        self.minutes.setRange(0, MAX_MINUTES)
+        limited(self.minutes, 0, MAX_MINUTES)
         self.minutes.setSuffix(" min")
         self.minutes.setSpecialValueText("No limit")
         self.converged = QCheckBox("End when converged")
@@ -181,7 +181,7 @@ class SearchForm(Card):
 
     def set_capabilities(self, capabilities: Capabilities) -> None:
         """Offer only what the engine can do."""
-        self.parallel.setRange(1, capabilities.max_parallel_jobs)
+        limited(self.parallel, 1, capabilities.max_parallel_jobs)
         self.fields["warm_start"].setVisible(capabilities.warm_start)
 
     def offer_warm_starts(self, jobs: Sequence[str]) -> None:
@@ -242,6 +242,10 @@ class SearchForm(Card):
             self.fields[name].setEnabled(is_tuning)
         for box in (self.early, self.converged):
             box.setEnabled(is_tuning)
+
+    def check(self) -> SpecError | None:
+        """Return what is wrong with a number here that no spec says."""
+        return first_excess(self.fields)
 
     def show_error(self, error: SpecError | None) -> bool:
         """Mark the field at fault; returns whether it is one of these."""

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWid
 from core.debugger.choice import project_config
 from core.errors import SpecError, UserFacingError, WeightsUnavailable
 from core.jobs.contract import default_metrics
+from core.jobs.names import slug
 from core.jobs.records import Job
 from core.jobs.specs import Spec
 from core.progress import CancelToken, Report
@@ -65,7 +66,7 @@ class TuningTab(QWidget):
 
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
         super().__init__()
-        self._workbench, self._bridge = workbench, bridge
+        self._workbench, self._bridge, self._feed = workbench, bridge, feed
         self._manifest: Manifest | None = None
         self._forecasting: Handle | None = None
         self._metric = ""
@@ -275,14 +276,14 @@ class TuningTab(QWidget):
         """The first thing that is wrong with the form, marked where it is."""
         draft = self.draft()
         first = self.ranges.check() or self.card.metric_check.check()
-        error: SpecError | None = None
-        try:
-            self._spec(draft)
-        except SpecError as raised:
-            error = raised
+        error = self.search_form.check()
+        if error is None:
+            try:
+                self._spec(draft)
+            except SpecError as raised:
+                error = raised
         for form in (self.search_form, self.resources):
             form.show_error(error)
-        self.card.name_field.show_error(error if error is not None and error.field == "name" and draft.name else None)
         return first or error
 
     def refresh(self) -> None:
@@ -344,6 +345,7 @@ class TuningTab(QWidget):
 
     def _spec(self, draft: TuningDraft) -> Spec:
         manifest = self._manifest
+        draft = dataclasses.replace(draft, name=slug(draft.name, {job.name for job in self._feed.jobs}))
         if manifest is None:
             spec = build_spec(draft)
         else:
@@ -360,6 +362,8 @@ class TuningTab(QWidget):
         except SpecError as error:
             self.card.error.show_error(error)
             return
+        title = self.card.name.text().strip()
+        self.launching.note = "" if title == spec.name else title
         start = self.launching.ask_and_start if self.on_cloud else self.launching.start
         start(spec, self._manifest, self.resources.cap_usd)
 

@@ -24,6 +24,7 @@ from core.settings import ENGINE_SECTION, Declared, Settings, SettingsFile, decl
 from gui.shared.basics import button, label, padded
 from gui.shared.card import Card
 from gui.shared.feedback import InlineError
+from gui.shared.field import limited
 from gui.shared.theme import GRID
 
 
@@ -133,7 +134,7 @@ def _editor(how: Declared, value: Any, changed: Callable[[Any], None]) -> QWidge
         return check
     if isinstance(value, int):
         spin = padded(QSpinBox())
-        spin.setRange(int(how.low or 0), int(how.high or 2**31 - 1))
+        limited(spin, int(how.low or 0), int(how.high or 2**31 - 1))
         spin.setSuffix(how.suffix)
         spin.setValue(value)
         spin.setFixedWidth(200)

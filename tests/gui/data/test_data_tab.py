@@ -301,10 +301,11 @@ def test_a_scan_that_is_cancelled_leaves_the_dataset_open(tab, qtbot, workbench,
     open_and_wait(tab, qtbot, dataset_folder)
     before = tab.manifest
     monkeypatch.setattr(workbench, "scan", lambda folder, report, cancel, found: cancel.wait(60))
-    tab.open_folder(tmp_path)
-    assert tab.manifest is None
-    qtbot.mouseClick(tab._progress._cancel, Qt.MouseButton.LeftButton)
-    assert tab.manifest is before
+    for folder in (tmp_path, dataset_folder):
+        tab.open_folder(folder)
+        assert tab.manifest is None
+        qtbot.mouseClick(tab._progress._cancel, Qt.MouseButton.LeftButton)
+        assert tab.manifest is before
 
 
 def test_what_was_filtered_is_not_filtered_in_the_next_dataset(tab, qtbot, tmp_path, dataset_folder):

@@ -1,7 +1,7 @@
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QEnterEvent
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
 
 from core.errors import UserFacingError
 from core.jobs.status import JobStatus, RuleStatus
@@ -128,6 +128,30 @@ def test_a_banner_without_words_is_hidden(qtbot):
 )
 def test_sizes_in_words(count, text):
     assert format_bytes(count) == text
+
+
+def test_an_icon_button_keeps_its_icon_while_it_has_the_focus(qtbot):
+    holder = QWidget()
+    made, other = icon_button("settings", "Settings"), icon_button("x", "Close")
+    qtbot.addWidget(holder)
+    row_of = QHBoxLayout(holder)
+    for each in (made, other):
+        row_of.addWidget(each)
+    holder.show()
+    holder.activateWindow()
+
+    def ink():
+        image = made.grab().toImage()
+        middle = range(8, image.width() - 8), range(8, image.height() - 8)
+        ground = image.pixelColor(6, 6)
+        return sum(image.pixelColor(x, y) != ground for x in middle[0] for y in middle[1])
+
+    other.setFocus()
+    before = ink()
+    made.setFocus()
+    assert made.hasFocus()
+    assert before > 20
+    assert abs(ink() - before) <= before // 4
 
 
 @pytest.fixture

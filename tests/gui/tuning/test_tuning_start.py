@@ -56,8 +56,52 @@ def test_a_name_that_is_taken_is_refused_in_place(tab, engine, qtbot):
     qtbot.waitUntil(tab.card.error.isVisible, timeout=20_000)
     assert tab.card.error.text.startswith("There is a job taken already.")
     assert tab.card.start.isEnabled()
-    type_into(qtbot, tab.card.name, "no good")
-    assert "cannot be a job's name" in tab.card.name_field.problem
+
+
+def paste_into(qtbot, editor, text):
+    """Replace a field's text by pasting: QTest types ASCII only."""
+    QApplication.clipboard().setText(text)
+    editor.selectAll()
+    qtbot.keyClick(editor, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+
+
+def test_a_job_can_be_called_anything(tab, engine, qtbot, feed):
+    add_search(engine, "Brulee-no-2", trials=1)
+    with qtbot.waitSignal(feed.jobs_changed):
+        feed.start()
+    paste_into(qtbot, tab.card.name, "Brûlée, no. 2!")
+    assert tab.card.start.isEnabled()
+    with qtbot.waitSignal(tab.job_started) as started:
+        press(qtbot, tab.card.start)
+    assert started.args == ["Brulee-no-2-2"]
+    assert engine.job("Brulee-no-2-2").note == "Brûlée, no. 2!"
+    paste_into(qtbot, tab.card.name, "花")
+    with qtbot.waitSignal(tab.job_started) as started:
+        press(qtbot, tab.card.start)
+    assert engine.job(started.args[0]).note == "花"
+
+
+def test_what_is_wrong_moves_neither_the_name_nor_start(tab, qtbot):
+    places = {widget: widget.mapTo(tab, widget.rect().topLeft()) for widget in (tab.card.name, tab.card.start)}
+    type_into(qtbot, tab.search_form.max_jobs, "0")
+    type_into(qtbot, row_of(tab, "learning_rate").low, "9")
+    assert not tab.card.start.isEnabled()
+    qtbot.waitUntil(tab.card.reason.isVisible)
+    QApplication.processEvents()
+    assert {widget: widget.mapTo(tab, widget.rect().topLeft()) for widget in places} == places
+
+
+def test_a_number_that_is_too_large_is_refused_and_never_cut(tab, qtbot):
+    form = tab.search_form
+    for spin, most in ((form.max_jobs, "2,000"), (form.patience, "2,000"), (form.minutes, "262,800")):
+        type_into(qtbot, spin, "900000")
+        assert spin.value() == 900_000
+        assert not tab.card.start.isEnabled()
+        assert f"Take {most} at most." in tab.card.reason.text()
+        type_into(qtbot, spin, "20")
+        assert tab.card.start.isEnabled()
+    type_into(qtbot, form.max_jobs, "100000")
+    assert form.fields["max_jobs"].problem == "Trials: 100,000 is too many. Take 2,000 at most."
 
 
 def test_an_error_of_the_engine_about_a_row_is_shown_at_the_row(tab, bench, qtbot, monkeypatch):
