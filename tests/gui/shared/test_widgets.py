@@ -139,6 +139,7 @@ def test_an_icon_button_keeps_its_icon_while_it_has_the_focus(qtbot):
         row_of.addWidget(each)
     holder.show()
     holder.activateWindow()
+    qtbot.waitUntil(holder.isActiveWindow)
 
     def ink():
         image = made.grab().toImage()
