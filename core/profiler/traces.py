@@ -50,12 +50,12 @@ class NodeSamples:
     @property
     def cores(self) -> int:
         """How many CPU cores were sampled."""
-        return self.columns("cpu", "CPUUtilization").shape[1]
+        return int(self.columns("cpu", "CPUUtilization").shape[1])
 
     @property
     def gpus(self) -> int:
         """How many GPUs were sampled."""
-        return self.columns("gpu", "GPUUtilization").shape[1]
+        return int(self.columns("gpu", "GPUUtilization").shape[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pyqtgraph as pg
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
@@ -26,6 +27,8 @@ from gui.shared.feedback import EmptyState, IconLabel
 from gui.shared.pill import StatusPill, status_look
 from gui.shared.plotting import Plot, pen
 from gui.shared.theme import GRID, tokens
+
+Values = NDArray[np.float64]
 
 
 class RuleDetail(QStackedWidget):
@@ -200,14 +203,14 @@ def _facts(outcome: RuleOutcome) -> str:
     return "\n".join(lines)
 
 
-def _lifted(values: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _lifted(values: Values, limits: Values) -> tuple[Values, Values]:
     """Both with their zeros at a tenth of the smallest number above."""
     both = np.concatenate([values, limits])
     foot = both[both > 0].min() / 10
     return np.where(values > 0, values, foot), np.where(limits == 0, foot, limits)
 
 
-def _needs_log(values: np.ndarray, limits: np.ndarray) -> bool:  # type: ignore[type-arg]
+def _needs_log(values: Values, limits: Values) -> bool:
     """Whether values and threshold are too far apart for a linear axis, and can stand on a logarithmic one."""
     both = np.concatenate([values, limits[np.isfinite(limits)]])
     above = both[both > 0]
