@@ -23,6 +23,7 @@ from training_scripts.job import JobError, write_text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MATRIX_FILE = "features.f32"
 HASH_BYTES = 32
 _FLOAT = np.dtype("<f4")
 
@@ -32,7 +33,7 @@ class FeatureStore:
 
     def __init__(self, folder: Path, dim: int) -> None:
         self.folder, self.dim = folder, dim
-        self.matrix_file, self.index_file = folder / "features.f32", folder / "index.sha256"
+        self.matrix_file, self.index_file = folder / MATRIX_FILE, folder / "index.sha256"
         self._rows: dict[bytes, int] = {}
         self.reload()
 

@@ -18,6 +18,7 @@ if __name__ == "__main__":
 
 import hashlib
 import json
+import math
 import os
 import time
 from argparse import ArgumentParser, Namespace
@@ -35,11 +36,13 @@ from PIL import Image
 from training_scripts import arguments, data, runtime
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE
 from training_scripts.data import Samples
-from training_scripts.feature_store import FeatureStore, relative, write_channel
+from training_scripts.feature_store import MATRIX_FILE, FeatureStore, relative, write_channel
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure, write_text
 from training_scripts.metrics import write_whole_lines
 from training_scripts.pictures import PictureUnreadable
 from training_scripts.preprocess import pixels
+from training_scripts.processes import ProcessIdentity, identify
+from training_scripts.watchdog import SILENCE_S, Watchdog, end_at_once
 from training_scripts.weights import Weights, find
 
 if TYPE_CHECKING:
@@ -86,6 +89,13 @@ def get_args_parser() -> ArgumentParser:
     arguments.option(
         parser, "output", arguments.text, None, "where the features channel is written; SM_OUTPUT_DATA_DIR"
     )
+    arguments.option(
+        parser,
+        "patience_s",
+        arguments.number(0, above=True),
+        SILENCE_S,
+        "how long another job may stand still",
+    )
     return parser
 
 
@@ -118,7 +128,7 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
     wanted = getattr(args, "runtime", "auto")
     for name in runtime.for_features(wanted, BACKBONES[args.backbone].bfloat16):
         folder = stores / store_key(args.backbone, weights, name)
-        with _locked(folder, stop):
+        with _locked(folder, stop, getattr(args, "patience_s", SILENCE_S)):
             if (folder / REFUSED).exists():
                 continue
             store = FeatureStore(folder, BACKBONES[args.backbone].dim)
@@ -158,10 +168,13 @@ def store_key(backbone: str, weights: Weights, name: str) -> str:
 
 
 @contextmanager
-def _locked(folder: Path, stop: StopRequest) -> Iterator[None]:
-    """Hold the store's lock; waits for other jobs without end, but not past a stop."""
+def _locked(folder: Path, stop: StopRequest, patience_s: float) -> Iterator[None]:
+    """Hold the store's lock; waits for a job that has it as long as that one works, but not past a stop.
+
+    The system takes the lock from a process that dies; from one that stands still it is taken here, by ending it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    lock, told = FileLock(folder / "lock"), False
+    lock, holder = FileLock(folder / "lock"), _Holder(folder, patience_s)
     while True:
         try:
             lock.acquire(timeout=0.5)
@@ -169,13 +182,43 @@ def _locked(folder: Path, stop: StopRequest) -> Iterator[None]:
         except Timeout:
             if stop.requested:
                 raise Stopped from None
-            if not told:
-                print("Waiting for another job that computes features of this backbone.", flush=True)
-                told = True
+            holder.look()
     try:
+        holder.sign()
         yield
     finally:
         lock.release()
+
+
+class _Holder:
+    """The process that has a store's lock, as those see it that wait. It says in a file who it is."""
+
+    def __init__(self, folder: Path, patience_s: float) -> None:
+        self._file, self._matrix = folder / "holder.json", folder / MATRIX_FILE
+        self._patience_s = patience_s
+        self._seen: ProcessIdentity | None = None
+        self._watchdog: Watchdog | None = None
+        self._told = -math.inf
+
+    def sign(self) -> None:
+        """Say that it is this process."""
+        me = identify(os.getpid())
+        write_text(self._file, json.dumps({"pid": os.getpid(), "started": me.started if me else ""}))
+
+    def look(self) -> None:
+        """Say now and then that it is waited for, and end it when it stands still: what it computed is in the store."""
+        if time.monotonic() - self._told > self._patience_s / 4:  # often enough to count as a sign of life
+            self._told = time.monotonic()
+            print("Waiting for another job that computes features of this backbone.", flush=True)
+        try:
+            holder = ProcessIdentity(**json.loads(self._file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return
+        if holder != self._seen or self._watchdog is None:
+            self._seen, self._watchdog = holder, Watchdog(holder, self._patience_s, self._matrix)
+        elif (finding := self._watchdog.finding) and holder.is_alive:
+            end_at_once(holder)
+            print(f"That job {finding} and was ended.", flush=True)
 
 
 def _hashed(split: str, samples: Samples) -> Samples:

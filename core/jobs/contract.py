@@ -168,8 +168,8 @@ def inherited_environment(machine: Mapping[str, str] = os.environ) -> dict[str, 
     return {key: value for key, value in machine.items() if not key.startswith(("SM_", "TRAINING_JOB_"))}
 
 
-def failure_reason(folder: JobFolder, exit_code: int | None = None) -> str:
-    """Why a job failed, in at most 1,024 characters.
+def failure_reason(folder: JobFolder, exit_code: int | None = None, since: int = 0) -> str:
+    """Why a job failed, in at most 1,024 characters; `since` is where in its log its last run begins.
 
     That is what the script wrote to output/failure, else the exception that ended it, else its last words, else how
     its process ended.
@@ -183,7 +183,7 @@ def failure_reason(folder: JobFolder, exit_code: int | None = None) -> str:
     ending = describe_exit(exit_code)
     if exit_code is not None and exit_code < 0:
         return ending  # a killed process did not say why
-    lines = [line.strip() for line in _log_tail(folder.log) if line.strip()]
+    lines = [line.strip() for line in _log_tail(folder.log, since) if line.strip()]
     exceptions = [line for line in lines if _EXCEPTION.match(line)]
     last = exceptions[-1] if exceptions else lines[-1] if lines else ""
     return f"{ending} Its last words: {last}"[:MAX_REASON] if last else ending
@@ -302,11 +302,11 @@ def _shell_name(name: str) -> str:
     return re.sub(r"\W", "_", name).upper()
 
 
-def _log_tail(log: Path) -> list[str]:
+def _log_tail(log: Path, since: int) -> list[str]:
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
+            file.seek(max(since, file.tell() - _LOG_TAIL_BYTES))
             return file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from training_scripts.model import build_backbone, normalise
 from training_scripts.preprocess import pixels
 from training_scripts.weights import find, sha256_of
 
+ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., int]
 NewJob = Callable[..., Any]
 
@@ -216,6 +218,30 @@ def test_a_lock_left_by_a_dead_process_is_none(new_job: NewJob, in_job: Run, tmp
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 9
     assert not lock.is_locked
     assert in_job(features.main, new_job(), runtime="torch", store=tmp_path / "store", output=tmp_path / "channel") == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_lock_is_taken_from_a_process_that_stands_still(
+    new_job: NewJob, in_job: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Others waited for it without end."""
+    key = features.store_key("efficientnet_lite0", find("efficientnet_lite0", "default"), "torch")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom training_scripts import features\n"
+        "with features._locked(Path(sys.argv[1]), features.StopRequest(), 1.0):\n"
+        "    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    settings = {"runtime": "torch", "store": tmp_path / "store", "output": tmp_path / "channel"}
+    command = [sys.executable, "-c", code, str(tmp_path / "store" / key)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        holder.send_signal(signal.SIGSTOP)
+        assert in_job(features.main, new_job(), patience_s=1.0, **settings) == 0
+        assert holder.wait(30) == -signal.SIGKILL
+    said = capfd.readouterr().out
+    assert "Waiting for another job" in said
+    assert "That job stood still for 1 seconds and was ended." in said
 
 
 def test_failures_are_told_in_a_sentence(new_job: NewJob, in_job: Run, tmp_path: Path) -> None:

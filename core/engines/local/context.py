@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.debugger.defaults import job_variables
@@ -19,6 +20,7 @@ from core.jobs.contract import (
 from core.jobs.specs import Spec, TrainingSpec
 from core.paths import AppPaths
 from core.store import Store
+from training_scripts.processes import ProcessIdentity
 
 
 class Stopped(Exception):
@@ -31,6 +33,11 @@ class Stopped(Exception):
 
 class Interrupted(BaseException):
     """The supervisor was told to end by the system; nothing else may catch it."""
+
+
+def helper_file(folder: JobFolder) -> Path:
+    """Return where the identity of the process stands that prepares a job."""
+    return folder.root / "helper.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,13 @@ class JobContext:
         if self.folder.stop_request.exists():
             raise Stopped(self.folder.stop_request.read_text(encoding="utf-8").strip())
 
+    def keep_helper(self, process: ProcessIdentity | None) -> None:
+        """Write down which process prepares the job, for those who clear up after a supervisor; None: it has ended."""
+        if process is None:
+            helper_file(self.folder).unlink(missing_ok=True)
+        else:
+            helper_file(self.folder).write_text(json.dumps(asdict(process)), encoding="utf-8")
+
     def launch(
         self,
         script: Path,
@@ -73,9 +87,11 @@ class JobContext:
     ) -> ScriptProcess:
         """Start a script under the container contract, in `folder`, its output appended to the folder's log.
 
+        What an earlier run of it left as its failure goes.
+
         `extra` are arguments of the local engine's own, which no container would give; `fresh`: see `Launcher.start`.
         """
-        folder.create()
+        folder.create().failure.unlink(missing_ok=True)
         write_configuration(folder, hyperparameters, channels)
         variables = {
             **inherited_environment(),

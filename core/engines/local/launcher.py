@@ -1,15 +1,9 @@
-"""Starts scripts as processes: forked off a server that has imported torch already, or as plain subprocesses.
-
-A fork server (multiprocessing's) is a fresh interpreter that imports the preloaded modules once and runs nothing; each
-script then starts in milliseconds instead of seconds, yet as a process that can be signalled and killed. Only imports
-happen in the server: no torch operation, no thread, which a fork would not survive.
-"""
+"""Starts scripts as processes: forked off a server that has imported torch already, or as plain subprocesses."""
 
 from __future__ import annotations
 
-import multiprocessing
+import logging
 import multiprocessing.connection
-import os
 import subprocess
 import sys
 import time
@@ -17,20 +11,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from core.engines.local.child import run_script
 from core.engines.local.processes import identity_of, kill_tree
 from core.engines.local.runtime import Launching
-from core.paths import ROOT
 from training_scripts.processes import ProcessIdentity
+from training_scripts.watchdog import SILENCE_S
 
 if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerProcess
+    from core.engines.local.fork_server import ForkServer
+
+_TRIES = 2
+_logger = logging.getLogger(__name__)
 
 
 class ScriptProcess(Protocol):
     """A script that runs or ran."""
 
     identity: ProcessIdentity
+    lost: str
+    """Why its exit status says nothing of the script, behind "it"; "" where it does."""
 
     def poll(self) -> int | None:
         """The exit status, negative for a signal; None while it runs."""
@@ -52,21 +50,17 @@ class Launcher:
         launching: which way.
         preload: the modules that the fork server imports beforehand.
         threads: the threads of the numeric libraries, fixed when they are loaded.
+        silence_s: how long the fork server may stand still.
     """
 
-    def __init__(self, launching: Launching, preload: Sequence[str] = (), threads: int = 1) -> None:
-        self._launching = launching
+    def __init__(
+        self, launching: Launching, preload: Sequence[str] = (), threads: int = 1, silence_s: float = SILENCE_S
+    ) -> None:
+        self._server: ForkServer | None = None
         if launching == "forkserver":
-            from multiprocessing.forkserver import ensure_running
+            from core.engines.local.fork_server import ForkServer  # Windows has none
 
-            os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)))
-            # OpenBLAS would start its threads while it is loaded, before the fork.
-            os.environ["OPENBLAS_NUM_THREADS"] = "1"
-            # Python 3.11 does not hand sys.path to the server before it preloads.
-            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-            self._context = multiprocessing.get_context("forkserver")
-            self._context.set_forkserver_preload(["core.engines.local.child", *preload])
-            ensure_running()
+            self._server = ForkServer(preload, threads, silence_s)
 
     def start(
         self,
@@ -81,13 +75,13 @@ class Launcher:
 
         `fresh`: in a new interpreter, for a script that need not wait for the fork server or wants other threads.
         """
-        if fresh or self._launching == "subprocess":
-            return _Subprocess(script, arguments, variables, cwd, log)
-        process = self._context.Process(
-            target=run_script, args=(str(script), list(arguments), dict(variables), str(cwd), str(log))
-        )
-        process.start()
-        return _Forked(process)
+        for _ in range(0 if fresh or self._server is None else _TRIES):
+            assert self._server is not None
+            try:
+                return self._server.start(script, arguments, variables, cwd, log)
+            except (OSError, EOFError) as error:
+                _logger.warning("the fork server started no script: %r", error)
+        return _Subprocess(script, arguments, variables, cwd, log)
 
 
 def wait_for_any(processes: Iterable[ScriptProcess], seconds: float) -> None:
@@ -97,32 +91,6 @@ def wait_for_any(processes: Iterable[ScriptProcess], seconds: float) -> None:
         multiprocessing.connection.wait(ready, seconds)
     else:
         time.sleep(seconds)
-
-
-class _Forked:
-    def __init__(self, process: ForkServerProcess) -> None:
-        self._process = process
-        self._exit_code: int | None = None
-        self.identity = identity_of(process.pid or 0)
-
-    def poll(self) -> int | None:
-        if self._exit_code is None and (code := self._process.exitcode) is not None:
-            # If the fork server died, the script may live on unwatched: whatever is left of it ends here.
-            kill_tree(self.identity)
-            self._process.close()
-            self._exit_code = code
-        return self._exit_code
-
-    def terminate(self) -> None:
-        if self._exit_code is None:
-            self._process.terminate()
-
-    def kill(self) -> None:
-        if self._exit_code is None:
-            kill_tree(self.identity)
-
-    def waitable(self) -> int | None:
-        return self._process.sentinel if self._exit_code is None else None
 
 
 class _Subprocess:
@@ -152,6 +120,7 @@ class _Subprocess:
                     start_new_session=True,
                 )
         self.identity = identity_of(self._process.pid)
+        self.lost = ""
 
     def poll(self) -> int | None:
         return self._process.poll()

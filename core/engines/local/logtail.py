@@ -32,11 +32,24 @@ def read_lines(log: Path, offset: int = 0, ended: bool = False) -> LogChunk:
     return LogChunk(tuple(line.rstrip("\r").rpartition("\r")[2] for line in lines), offset + whole)
 
 
+def log_size(log: Path) -> int:
+    """Return how long a log is, in bytes; 0 where there is none yet."""
+    try:
+        return log.stat().st_size
+    except OSError:
+        return 0
+
+
 class LogTail:
     """Reads a growing log from where it stopped."""
 
-    def __init__(self, log: Path) -> None:
-        self._log, self._offset = log, 0
+    def __init__(self, log: Path, offset: int = 0) -> None:
+        self._log, self._offset = log, offset
+
+    @property
+    def offset(self) -> int:
+        """How much of the log has been read, in bytes."""
+        return self._offset
 
     def new_lines(self, ended: bool = False) -> tuple[str, ...]:
         """The lines since the last call; with `ended` the unfinished last one too."""

@@ -11,7 +11,8 @@ from types import TracebackType
 
 from core.debugger.watcher import RuleWatcher
 from core.engines.local.context import Interrupted, JobContext
-from core.engines.local.launcher import wait_for_any
+from core.engines.local.launcher import ScriptProcess, wait_for_any
+from core.engines.local.logtail import log_size
 from core.engines.local.preparation import count_pictures
 from core.engines.local.runs import Ending, Run, parse_rule
 from core.jobs.contract import JobFolder
@@ -34,6 +35,7 @@ class Pool:
         self._job, self._parallel = job, parallel
         self._cores = job.runtime.cores_for(parallel)
         self._running: list[Run] = []
+        self._channels: dict[Run, dict[str, str]] = {}
         self._finishing: list[Future[Ending]] = []
         self._reported: list[tuple[Run, int, float]] = []
         self._packer = ThreadPoolExecutor(1, "package")
@@ -73,14 +75,28 @@ class Pool:
         """Start the training script for `spec` in a folder of its own."""
         job, folder = self._job, JobFolder(self._job.paths.jobs / spec.name)
         channels = {**spec.channels, **extra_channels}
-        process = job.launch(job.runtime.script, spec.name, folder, spec.hyperparameters, channels, self._cores)
-        if is_trial:
-            job.store.set_process(spec.name, process.identity)
-        run = Run(spec, folder, process, job.store, job.runtime.grace_s, is_trial)
+        log_begins = log_size(folder.log)
+        process = self._launch(spec, folder, channels, is_trial)
+        run = Run(spec, folder, process, job.store, job.runtime, is_trial, log_begins)
+        self._channels[run] = channels
         job.store.update_job(spec.name, started=time.time(), secondary_status="Training")
         self._watcher.watch(spec.name, folder.output)
         self._running.append(run)
         return run
+
+    def _launch(self, spec: TrainingSpec, folder: JobFolder, channels: dict[str, str], is_trial: bool) -> ScriptProcess:
+        job = self._job
+        process = job.launch(job.runtime.script, spec.name, folder, spec.hyperparameters, channels, self._cores)
+        if is_trial:
+            job.store.set_process(spec.name, process.identity)
+        return process
+
+    def _start_again(self, run: Run) -> None:
+        """Start the script once more whose process stood still or was lost."""
+        said = f"{run.broke_off}; it was started again."
+        for name in dict.fromkeys((run.name, self._job.name)):
+            self._job.store.add_notice(name, f"The process of {run.name} {said}")
+        run.go_on_with(self._launch(run.spec, run.folder, self._channels[run], run.is_trial))
 
     def wait(self) -> list[Ending]:
         """Follow the runs for a moment; returns those whose end is recorded by now."""
@@ -90,7 +106,11 @@ class Pool:
             wait_for_futures(self._finishing, _TICK_S, FIRST_COMPLETED)
         for run in list(self._running):
             if run.process.poll() is not None:
+                if run.may_start_again:
+                    self._start_again(run)
+                    continue
                 self._running.remove(run)
+                del self._channels[run]
                 self._watcher.ended(run.folder.output)
                 self._finishing.append(self._packer.submit(run.finish))
                 continue

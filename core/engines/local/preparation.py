@@ -10,17 +10,19 @@ from pathlib import Path
 
 from core.engines.local.context import Interrupted, JobContext, Stopped
 from core.engines.local.launcher import ScriptProcess, wait_for_any
-from core.engines.local.logtail import LogTail
+from core.engines.local.logtail import LogTail, log_size
 from core.errors import DatasetError, EngineError
 from core.jobs.contract import failure_reason
 from core.jobs.specs import Spec
 from core.tuning.modes import DEFAULTS, choices, over_features
+from training_scripts.watchdog import Watchdog
 
 FEATURE_HYPERPARAMETERS = ("backbone", "weights")
 """What decides, besides the pictures, which features a trial needs."""
 
 _PROGRESS = re.compile(r"features (\d+)/(\d+)(?: \(([\d.]+) pictures/s\))?")
 _TICK_S = 0.05
+_PROCESS = "The process that computes the frozen features"
 
 
 def check_channels(channels: Mapping[str, str]) -> None:
@@ -98,39 +100,80 @@ def _wanted(spec: Spec) -> Sequence[dict[str, str]]:
 
 
 def _compute(job: JobContext, script: Path, choice: Mapping[str, str], channel: Path) -> None:
-    """Run the features script for one backbone, its progress in the job's record, its output in the job's log."""
+    """Run the features script for one backbone; once more where it stands still."""
     hyperparameters = {name: choice[name] for name in FEATURE_HYPERPARAMETERS}
     if "seed" in job.training.hyperparameters:  # untrained weights follow from it
         hyperparameters["seed"] = job.training.hyperparameters["seed"]
     job.store.update_job(job.name, secondary_status="PreparingFeatures", progress=0.0)
-    tail = LogTail(job.folder.log)
-    tail.new_lines(ended=True)  # what an earlier step said
-    cores = job.runtime.cores_for(1)
-    extra = {"store": str(job.paths.features), "output": str(channel)}
-    # Fresh: it has all cores, and where everything is computed already it is done before the fork server is ready.
-    process = job.launch(script, job.name, job.folder, hyperparameters, job.training.channels, cores, extra, fresh=True)
-    told, seconds_per_picture = 0.0, 0.0
-    try:
-        while (exit_code := process.poll()) is None:
-            wait_for_any([process], _TICK_S)
-            job.raise_if_stopped()
-            for line in tail.new_lines():
-                if (found := _PROGRESS.match(line)) is None:
-                    continue
-                seconds_per_picture = 1 / max(float(found[3] or 0.0), 1e-9)
-                if time.monotonic() - told > 0.5:
-                    told = time.monotonic()
-                    job.store.update_job(job.name, progress=min(1.0, int(found[1]) / max(1, int(found[2]))))
-    except (Stopped, Interrupted):
-        _end(process, job.runtime.grace_s)
-        raise
-    if exit_code != 0:
-        raise EngineError("The frozen features could not be computed.", failure_reason(job.folder, exit_code))
-    if 0 < seconds_per_picture < 60:
-        job.store.record_speed(f"features/{choice['backbone']}", seconds_per_picture)
+    extra = {"store": str(job.paths.features), "output": str(channel), "patience_s": str(job.runtime.silence_s)}
+    run = _FeaturesRun(job, script, hyperparameters, extra)
+    if finding := run.follow():
+        job.store.add_notice(job.name, f"{_PROCESS} {finding}; it was ended and started again.")
+        run = _FeaturesRun(job, script, hyperparameters, extra)
+        if finding := run.follow():
+            raise EngineError(
+                "The frozen features could not be computed.",
+                f"{_PROCESS} {finding}, for the second time.",
+                "The last lines of the job's log say what it was at.",
+            )
+    if 0 < run.seconds_per_picture < 60:
+        job.store.record_speed(f"features/{choice['backbone']}", run.seconds_per_picture)
     # What is there need not be computed again: the forecast of the next job knows.
     job.store.record_speed(f"features/{choice['backbone']}/{job.training.dataset_version}", 0.0)
     job.store.update_job(job.name, progress=0.0)
+
+
+class _FeaturesRun:
+    """One run of the features script: its progress in the job's record, its output in the job's log."""
+
+    def __init__(
+        self, job: JobContext, script: Path, hyperparameters: Mapping[str, str], extra: Mapping[str, str]
+    ) -> None:
+        self._job, self._begins = job, log_size(job.folder.log)
+        self._tail = LogTail(job.folder.log, self._begins)
+        self.seconds_per_picture = 0.0
+        cores, channels = job.runtime.cores_for(1), job.training.channels
+        # Fresh: it has all cores, and where everything is computed already it is done before the fork server is ready.
+        self._process = job.launch(script, job.name, job.folder, hyperparameters, channels, cores, extra, fresh=True)
+        job.keep_helper(self._process.identity)
+
+    def follow(self) -> str:
+        """Follow it to its end; returns why it had to be ended, "" where it was not.
+
+        Raises:
+            EngineError: it failed; says why.
+            Stopped: the job was asked to stop meanwhile.
+        """
+        job, process = self._job, self._process
+        runtime = job.runtime
+        watchdog = Watchdog(process.identity, runtime.silence_s, job.folder.log, runtime.wordless_s)
+        try:
+            while (exit_code := process.poll()) is None:
+                wait_for_any([process], _TICK_S)
+                job.raise_if_stopped()
+                self._record_progress()
+                if finding := watchdog.finding:
+                    process.kill()
+                    return finding
+        except (Stopped, Interrupted):
+            _end(process, runtime.grace_s)
+            raise
+        finally:
+            job.keep_helper(None)
+        self._record_progress()
+        if exit_code != 0:
+            reason = failure_reason(job.folder, exit_code, self._begins)
+            raise EngineError("The frozen features could not be computed.", reason)
+        return ""
+
+    def _record_progress(self) -> None:
+        share = None
+        for line in self._tail.new_lines():
+            if (found := _PROGRESS.match(line)) is not None:
+                self.seconds_per_picture = 1 / max(float(found[3] or 0.0), 1e-9)
+                share = min(1.0, int(found[1]) / max(1, int(found[2])))
+        if share is not None:
+            self._job.store.update_job(self._job.name, progress=share)
 
 
 def _end(process: ScriptProcess, grace_s: float) -> None:

@@ -64,6 +64,8 @@ def _let_go() -> None:
 
 def kill_tree(process: ProcessIdentity) -> None:
     """Kill a process, if it lives, with its descendants; and its group if it led one, whose members may outlive it."""
+    if process.pid <= 0:  # stands for the group of the process that asks
+        return
     victims: list[psutil.Process] = []
     if process.is_alive:
         with contextlib.suppress(psutil.Error):

@@ -16,6 +16,7 @@ from pathlib import Path
 from core.engines.local.launcher import ScriptProcess
 from core.engines.local.logtail import LogTail
 from core.engines.local.recovery import write_record
+from core.engines.local.runtime import Runtime
 from core.jobs.contract import JobFolder, Scraper, failure_reason
 from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.scraping import too_slow
@@ -23,6 +24,7 @@ from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
 from core.store import JobChanges, Store
 from core.store.rows import outcome_from_json
+from training_scripts.watchdog import Watchdog
 
 RULE_LINE = "sagehound-rule "
 _SECONDS = re.compile(r"(?<![\w.])seconds=(\d+(?:\.\d+)?)")
@@ -44,7 +46,10 @@ class Ending:
 
 
 class Run:
-    """A training script at work for the job `spec.name`, and what is known of it so far."""
+    """A training script at work for the job `spec.name`, and what is known of it so far.
+
+    `log_begins` is where in the job's log the script's own output begins.
+    """
 
     def __init__(
         self,
@@ -52,19 +57,27 @@ class Run:
         folder: JobFolder,
         process: ScriptProcess,
         store: Store,
-        grace_s: float,
-        is_trial: bool,
+        runtime: Runtime,
+        is_trial: bool = False,
+        log_begins: int = 0,
     ) -> None:
-        self.spec, self.folder, self.process = spec, folder, process
+        self.spec, self.folder = spec, folder
         self.curve: list[tuple[int, float]] = []
-        self._store, self._grace_s, self._is_trial = store, grace_s, is_trial
+        self._store, self._runtime, self.is_trial = store, runtime, is_trial
         self._tail = LogTail(folder.log)
+        self._again = False
+        self._follow_process(process, log_begins)
         self._scraper = Scraper(spec.metrics, partial(store.add_notice, spec.name))
         self._started = time.monotonic()
         self._epoch_seconds: list[float] = []
         self._progress = 0.0
         self._stopping = self._stop_reason = ""
         self._kill_at = 0.0
+
+    def _follow_process(self, process: ScriptProcess, log_begins: int) -> None:
+        self.process = process
+        self._finding, self._log_begins = "", log_begins
+        self._watchdog = Watchdog(process.identity, self._runtime.silence_s, self.folder.log)
 
     @property
     def name(self) -> str:
@@ -74,7 +87,7 @@ class Run:
     def follow(self, ended: bool = False) -> list[tuple[int, float]]:
         """Record what the log says since the last call; returns the new (epoch, objective) pairs."""
         events: list[MetricEvent | RuleOutcome] = []
-        known = len(self.curve)
+        reported: list[tuple[int, float]] = []
         now, progress = time.time(), self._progress
         for line in self._tail.new_lines(ended):
             line, outcomes = part_rule(line)
@@ -83,7 +96,11 @@ class Run:
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
                 if metric == self.spec.objective.metric:
-                    self.curve.append((scraped.epoch or len(self.curve) + 1, value))
+                    epoch = scraped.epoch or len(self.curve) + 1
+                    if self._again:  # it may have begun anew from an earlier epoch
+                        self.curve = [item for item in self.curve if item[0] < epoch]
+                    self.curve.append((epoch, value))
+                    reported.append(self.curve[-1])
             if scraped.epoch and scraped.epochs and scraped.values:
                 progress = min(1.0, scraped.epoch / scraped.epochs)
                 if seconds := _SECONDS.search(line):
@@ -92,10 +109,10 @@ class Run:
             changes: JobChanges = {}
             if progress != self._progress:
                 changes["progress"] = self._progress = progress
-            if len(self.curve) > known:
+            if reported:
                 changes["objective"] = self.objective
             self._store.update_job(self.name, events, **changes)
-        return self.curve[known:]
+        return reported
 
     @property
     def objective(self) -> float | None:
@@ -108,7 +125,7 @@ class Run:
         if self._stopping:
             return
         self._stopping, self._stop_reason = secondary_status, reason
-        self._kill_at = time.monotonic() + self._grace_s
+        self._kill_at = time.monotonic() + self._runtime.grace_s
         self._store.update_job(self.name, status=JobStatus.STOPPING, secondary_status="Stopping")
         self.process.terminate()
 
@@ -121,10 +138,30 @@ class Run:
             elif time.monotonic() - self._started > self.spec.max_runtime_s:
                 limit = self.spec.max_runtime_s
                 self.stop("MaxRuntimeExceeded", f"It ran longer than its limit of {limit} seconds.")
+            elif (finding := self._watchdog.finding) and not self._finding:
+                _logger.warning("%s %s and is killed", self.name, finding)
+                self._finding = finding
+                self.process.kill()
         elif self._kill_at and time.monotonic() > self._kill_at:
-            _logger.warning("%s did not end within %.0f s and is killed", self.name, self._grace_s)
+            _logger.warning("%s did not end within %.0f s and is killed", self.name, self._runtime.grace_s)
             self._kill_at = 0.0
             self.process.kill()
+
+    @property
+    def broke_off(self) -> str:
+        """Why its process ended without the script having done so, behind "it"; "" where the script ended."""
+        return "" if self._stopping else self._finding or self.process.lost
+
+    @property
+    def may_start_again(self) -> bool:
+        """Whether its process broke off for the first time."""
+        return bool(self.broke_off) and not self._again
+
+    def go_on_with(self, process: ScriptProcess) -> None:
+        """Follow another process of the same script, which goes on from its checkpoint if it left one."""
+        self.follow(ended=True)
+        self._again = True
+        self._follow_process(process, self._tail.offset)
 
     def finish(self) -> Ending:
         """Read the last lines, package the model and record the final status. Call once the process has ended."""
@@ -159,9 +196,11 @@ class Run:
     def _judge(self, exit_code: int | None) -> tuple[JobStatus, str, str]:
         if self._stopping:
             return JobStatus.STOPPED, self._stopping, self._stop_reason
+        if self.broke_off:
+            return JobStatus.FAILED, "Failed", f"Its process {self.broke_off}, for the second time."
         if exit_code != 0:
-            return JobStatus.FAILED, "Failed", failure_reason(self.folder, exit_code)
-        if self._is_trial and not self.curve:
+            return JobStatus.FAILED, "Failed", failure_reason(self.folder, exit_code, self._log_begins)
+        if self.is_trial and not self.curve:
             metric = self.spec.objective.metric
             if metric in self._scraper.given_up:
                 return JobStatus.FAILED, "Failed", too_slow(metric)

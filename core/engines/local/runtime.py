@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.paths import ROOT
+from training_scripts.watchdog import SILENCE_S
 
 SCRIPTS = ROOT / "training_scripts"
 
@@ -36,7 +37,8 @@ class Runtime:
 
     `features` is the script that computes frozen features; None: this training script has no use for them. `preload`
     are the modules that every trial imports anyway. `grace_s` is how long a script may take to save its model after
-    SIGTERM; SageMaker gives 120 s.
+    SIGTERM; SageMaker gives 120 s. `silence_s` is how long a process may neither say nor compute anything, before it is
+    ended and started once more; `wordless_s` how long the features script may compute without a word.
     """
 
     script: Path = SCRIPTS / "train.py"
@@ -45,6 +47,8 @@ class Runtime:
     preload: tuple[str, ...] = PRELOAD
     grace_s: float = 30.0
     cores: int = 0
+    silence_s: float = SILENCE_S
+    wordless_s: float = 1800.0
 
     def save(self, file: Path) -> None:
         """Write the options as JSON."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from pathlib import Path
 
+from core.engines.local.context import helper_file
 from core.engines.local.processes import kill_tree, start_detached, this_process
 from core.errors import JobNotFound, SagehoundError
 from core.jobs.contract import JobFolder
@@ -66,6 +68,8 @@ def _clear_up(store: Store, paths: AppPaths, name: str, owner: ProcessIdentity |
 
 def _mark_interrupted(store: Store, paths: AppPaths, name: str) -> None:
     job, ended = store.job(name), time.time()
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        kill_tree(ProcessIdentity(**json.loads(helper_file(JobFolder(paths.jobs / name)).read_text(encoding="utf-8"))))
     stopping = job.status is JobStatus.STOPPING
     for trial in store.trials(name):
         if trial.status.is_final:

@@ -93,7 +93,7 @@ class Supervisor:
         spec = self._store.spec(self._job)
         cores = self._runtime.cores_for(spec.at_once)
         check_channels(spec.training.channels)
-        launcher = Launcher(self._runtime.launching, self._runtime.preload, cores)
+        launcher = Launcher(self._runtime.launching, self._runtime.preload, cores, self._runtime.silence_s)
         job = JobContext(spec, self._folder, self._paths, self._store, self._runtime, launcher, count_gpus())
         with Pool(job, spec.at_once) as pool:
             features = prepare_features(job)

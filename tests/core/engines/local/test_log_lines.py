@@ -9,10 +9,12 @@ from unittest.mock import Mock
 import pytest
 
 from core.engines.local.runs import Run, parse_rule
+from core.engines.local.runtime import Runtime
 from core.jobs.contract import JobFolder, default_metrics
 from core.jobs.records import MetricEvent, RuleOutcome, TrainingJob
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus, RuleStatus
+from training_scripts.processes import ProcessIdentity
 
 OUTCOME = {"job": "one", "rule": "Overfit", "status": "IssuesFound", "time": 12.5}
 RULE = f"sagehound-rule {json.dumps(OUTCOME)}"
@@ -35,7 +37,7 @@ def test_the_metrics_before_an_outcome_count(store, tmp_path):
     spec = TrainingSpec("one", {}, {}, default_metrics())
     store.add_job(TrainingJob("one", JobStatus.IN_PROGRESS, time.time()), spec)
     folder = JobFolder(tmp_path)
-    run = Run(spec, folder, Mock(), store, 1.0, False)
+    run = Run(spec, folder, Mock(identity=ProcessIdentity(0, "")), store, Runtime())
     folder.log.write_text(f"{EPOCH}{RULE}\n{RULE}\n", encoding="utf-8")
     assert run.follow() == [(3, 0.1234)]
     events = store.events(0, "one").events

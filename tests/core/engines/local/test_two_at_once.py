@@ -174,7 +174,7 @@ def test_a_clock_that_is_set_buries_nothing(mini, store, monkeypatch):
 class Idle:
     """A process that does nothing, and notes what it was asked."""
 
-    identity = ProcessIdentity(0, "")
+    identity, lost = ProcessIdentity(0, ""), ""
 
     def __init__(self) -> None:
         self.terminated = False
@@ -183,11 +183,11 @@ class Idle:
         self.terminated = True
 
 
-def test_the_longest_run_is_not_measured_by_the_clock_on_the_wall(mini, store, paths, monkeypatch):
+def test_the_longest_run_is_not_measured_by_the_clock_on_the_wall(mini, store, paths, runtime, monkeypatch):
     spec = mini.training("single-1", max_runtime_s=60)
     store.add_job(new_record(spec), spec)
     process = Idle()
-    run = Run(spec, JobFolder(paths.jobs / "single-1"), process, store, 1.0, is_trial=False)
+    run = Run(spec, JobFolder(paths.jobs / "single-1"), process, store, runtime)
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + 3600)
     run.watch_limits()

@@ -1,0 +1,112 @@
+"""Whether a process still does something, by what it says and what it computes."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from training_scripts.processes import ProcessIdentity
+
+try:
+    import psutil
+except ImportError:  # not in every container: then only what a process says counts
+    psutil = None
+
+SILENCE_S = 180.0
+"""How long a process may neither say nor compute anything."""
+IDLE_SHARE = 0.02
+"""A process that uses less of a core counts as idle. A job's sampler, which lives on when its training hangs, takes a
+few thousandths; one of 32 trials on a core gets more."""
+_LOOKS = 20
+
+
+class Watchdog:
+    """Watches one process and its descendants.
+
+    A sign of life is that `output` grows, or computing time. Time counts only while someone looks: a machine that
+    slept, or a watcher that was held up itself, makes no process late.
+
+    Args:
+        process: whom to watch.
+        silence_s: how long it may give no sign of life.
+        output: a file that grows while it works, its log for instance.
+        wordless_s: how long it may compute without a word.
+        clock: seconds that cannot be set.
+    """
+
+    def __init__(
+        self,
+        process: ProcessIdentity,
+        silence_s: float = SILENCE_S,
+        output: Path | None = None,
+        wordless_s: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._process, self._output, self._clock = process, output, clock
+        self._limits = (silence_s, wordless_s)
+        self._every = silence_s / _LOOKS
+        self._size = self._grown()
+        self._computed = self._computing_s()
+        self._looked = clock()
+        self._silent = self._wordless = 0.0
+
+    @property
+    def finding(self) -> str:
+        """Say what is wrong with it, behind "it"; "" while nothing is. Cheap: most calls look at the clock alone."""
+        elapsed = self._clock() - self._looked
+        if elapsed >= self._every:
+            self._looked += elapsed
+            self._look(min(elapsed, 2 * self._every))
+        if self._silent >= self._limits[0]:
+            return f"stood still for {in_words(self._limits[0])}"
+        if self._wordless >= self._limits[1]:
+            return f"computed for {in_words(self._limits[1])} without getting any further"
+        return ""
+
+    def _look(self, elapsed: float) -> None:
+        self._silent += elapsed
+        self._wordless += elapsed
+        if (size := self._grown()) != self._size:
+            self._size = size
+            self._silent = self._wordless = 0.0
+            return
+        if (computed := self._computing_s()) - self._computed >= IDLE_SHARE * self._silent:
+            self._computed, self._silent = computed, 0.0
+        # What ended took its time along.
+        self._computed = min(self._computed, computed)
+
+    def _grown(self) -> int:
+        try:
+            return 0 if self._output is None else self._output.stat().st_size
+        except OSError:
+            return 0
+
+    def _computing_s(self) -> float:
+        """Return the computing time of the process and its descendants so far."""
+        if psutil is None or not self._process.is_alive:
+            return 0.0
+        total = 0.0
+        with contextlib.suppress(psutil.Error):
+            leader = psutil.Process(self._process.pid)
+            for process in (leader, *leader.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    times = process.cpu_times()
+                    total += times.user + times.system
+        return total
+
+
+def end_at_once(process: ProcessIdentity) -> None:
+    """Kill a process, if it still is the one that was meant."""
+    if process.is_alive:
+        with contextlib.suppress(OSError):
+            os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def in_words(seconds: float) -> str:
+    """Return a length of time, for sentences."""
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
