@@ -345,17 +345,17 @@ class Workbench:
             UserFacingError: there is nothing to report on, or the file cannot be written.
         """
         from core.debugger.outcomes import job_outcomes, trial_names
-        from core.report import export, export_tuning
+        from core.report import Run, export, export_tuning
 
         if _is_place(job_or_place):
-            return export(job_or_place, destination, report=report, cancel=cancel)
+            return export(Run(job_or_place), destination, report=report, cancel=cancel)
         engine, job = self.engine, self.find_job(job_or_place)
         outcomes = [outcome for name in trial_names(engine, job.name) for outcome in job_outcomes(engine, name)]
         if isinstance(job, TrainingJob):
             folder = engine.job_folder(job.name)
             if folder is None:
                 raise EngineError(f"{job.name} has left no profile on this computer.", fix="Wait until it has started.")
-            return export(folder, destination, job=job, outcomes=outcomes, report=report, cancel=cancel)
+            return export(Run(folder, job, outcomes), destination, report=report, cancel=cancel)
         trials = engine.trials(job.name)
         return export_tuning(
             job, trials, engine.job_folder, destination, outcomes=outcomes, report=report, cancel=cancel

@@ -72,6 +72,8 @@ def analyse_profile(
         steps=timing.step_statistics(events, stddev),
         gpu_use=usage.gpu_use(nodes, times.loop_start, times.loop_end),
         imbalance=tuple(imbalance(nodes)[:_LISTED_PAIRS]),
+        loads=timing.load_times(events),
+        filling=usage.filling(nodes, times.loop_start, times.loop_end),
         rules=with_aws(rules, profile.aws_rules),
         findings=(),
         problems=profile.problems,

@@ -26,13 +26,14 @@ _EVEN_FROM = 100
 
 
 def find(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = ()) -> ProfilerAnalysis:
-    """Return the same analysis with at most three findings; `outcomes` are the Debugger rules', first cause first."""
+    """Return the same analysis with the root cause, by the first of `outcomes` that found one, and three findings."""
     found = [*_said_by_rules(outcomes), *_risks(analysis)]
     found += sorted(_costs(analysis), key=lambda finding: -finding.gain_s)
     found += _said_by_aws(analysis)
     if not found and not _any_issue(analysis):
         found = list(_good_to_know(analysis))
-    return replace(analysis, findings=tuple(found[:SHOWN]))
+    causes = sum(finding.severity == "cause" for finding in found)
+    return replace(analysis, findings=tuple(found[: causes + SHOWN]))
 
 
 def issues(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
@@ -41,9 +42,13 @@ def issues(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
 
 
 def _said_by_rules(outcomes: Sequence[RuleOutcome]) -> Iterator[Finding]:
-    for outcome in issues(outcomes):
-        text = " ".join(part for part in (outcome.details, outcome.meaning) if part)
-        yield Finding(outcome.rule, text, outcome.advice, "", evidence="rules")
+    """The first cause; what fired beside it may follow from it, so it is named without advice of its own."""
+    if not (fired := issues(outcomes)):
+        return
+    first, *others = fired
+    also = f"Also fired: {', '.join(outcome.rule for outcome in others)}." if others else ""
+    text = " ".join(part for part in (first.details, first.meaning, also) if part)
+    yield Finding(first.rule, text, first.advice, "", severity="cause", evidence="rules")
 
 
 def seconds(value: float) -> str:
@@ -79,7 +84,7 @@ def _risks(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             f"Memory on {worst.node} reached {worst.max:.0f}%; a job that needs more is killed.",
             "Use fewer loader workers or a smaller batch, or take a machine with more memory.",
             "It keeps the job from being killed.",
-            evidence="system",
+            evidence="memory",
         )
     growing = [gpu for gpu in analysis.gpu_use if gpu.memory_grows and gpu.memory_rise > _GROWTH]
     if growing:
@@ -90,7 +95,7 @@ def _risks(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             f"{worst_gpu.memory_rise:.0f} points in its second half, to {worst_gpu.memory_max:.0f}%.",
             "Keep no tensors between steps: sum losses as numbers (loss.item()), not with their graph.",
             "It keeps a longer job from running out of memory.",
-            evidence="gpumemory",
+            evidence="memory",
         )
 
 
@@ -124,7 +129,7 @@ def _phase_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Evaluate every second epoch, or with a larger batch: no gradients are kept, so twice the size fits.",
             _gain(analysis, evaluation / 2),
             evaluation / 2,
-            evidence="framework",
+            evidence="time",
         )
     other = shares.get("other", 0.0)
     if total and other > 0.2 * total:
@@ -134,7 +139,7 @@ def _phase_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Save checkpoints and print metrics less often, and save tensors at a larger interval.",
             _gain(analysis, other),
             other,
-            evidence="framework",
+            evidence="time",
         )
 
 
@@ -208,7 +213,7 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Keep the dataset on a local disk, or make fewer and larger files of it.",
             _gain(analysis, saved),
             saved,
-            evidence="io",
+            evidence="loading",
         )
 
 
@@ -222,7 +227,7 @@ def _edge_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Do once what every trial repeats: compute features once, and keep weights and packages at hand.",
             _gain(analysis, before),
             before,
-            evidence="summary",
+            evidence="time",
         )
     if total and after > 0.2 * total:
         yield Finding(
@@ -231,7 +236,7 @@ def _edge_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Save and evaluate less at the end: one model file, one evaluation.",
             _gain(analysis, after),
             after,
-            evidence="summary",
+            evidence="time",
         )
 
 
@@ -265,7 +270,7 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "To be faster still, take a faster machine or a smaller network.",
             "",
             severity="info",
-            evidence="framework",
+            evidence="time",
         )
     elif total and (largest := max(shares, key=lambda phase: shares[phase])) not in _WITH_THEIR_OWN:
         yield Finding(
@@ -274,7 +279,7 @@ def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "A change would pay most here.",
             "",
             severity="info",
-            evidence="framework",
+            evidence="time",
         )
     even = [mode for mode in analysis.steps if mode.count >= _EVEN_FROM and mode.p99 < 2 * mode.p50]
     if analysis.steps and len(even) == len(analysis.steps):
@@ -300,7 +305,7 @@ def _good_to_know_of_the_machine(analysis: ProfilerAnalysis) -> Iterator[Finding
             "A larger batch, more loader workers or a second trial beside this one would fit.",
             "",
             severity="info",
-            evidence="system",
+            evidence="memory",
         )
     if "CPU" in analysis.cpu_pressure:
         yield Finding(

@@ -28,6 +28,10 @@ def read_profile(source: Path | str, report: Report = ignore_progress, cancel: C
         Cancelled: through `cancel`.
     """
     with local_copy(source, report, cancel) as path:
+        if path.is_file():
+            raise UserFacingError(
+                f"{path.name} is not a profiler report.", fix="Choose a profiler-report.html, or the folder of a job."
+            )
         if not path.is_dir():
             raise UserFacingError(
                 f"There is no folder {path}.", fix="Choose the folder of a job, or its profiler-output."

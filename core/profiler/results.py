@@ -44,8 +44,8 @@ class Finding:
     """One thing that matters: what is so, what to change, how much it could help.
 
     `gain` may be empty; `gain_s` is the most that the change could save of this job's time, in seconds; 0 where it is
-    no matter of time. `severity` is "warning" for what costs time or may fail the job, "info" for what is good to
-    know. `evidence` is the key of the report's section that shows it.
+    no matter of time. `severity` is "cause" for what a Debugger rule found first, "warning" for what costs time or may
+    fail the job, "info" for what is good to know. `evidence` is the key of the report's section that shows it.
     """
 
     title: str
@@ -130,7 +130,8 @@ class PhaseTrack:
 class StepStatistics:
     """The durations of one mode's steps, in seconds; `outliers` are (worker, step, start, duration), longest first.
 
-    `curve` is (step numbers, durations) of at most a thousand points, of the first worker.
+    `curve` is (step numbers, durations) of at most a thousand points, of the first worker. `by_worker` holds the mean
+    of each worker, `spread` its five quantiles.
     """
 
     mode: str
@@ -146,6 +147,29 @@ class StepStatistics:
     histogram: tuple[Floats, Floats]
     curve: tuple[Floats, Floats]
     by_worker: Mapping[str, float] = field(default_factory=dict)
+    spread: Mapping[str, tuple[float, float, float, float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distribution:
+    """How values are spread: quantiles, and counts between `edges` (B + 1,); the last count has all that lies above."""
+
+    count: int
+    total: float
+    p5: float
+    p25: float
+    p50: float
+    p75: float
+    p95: float
+    p99: float
+    max: float
+    edges: Floats
+    counts: Floats
+
+    @property
+    def box(self) -> tuple[float, float, float, float, float]:
+        """The five quantiles of a box plot."""
+        return self.p5, self.p25, self.p50, self.p75, self.p95
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +198,8 @@ class ProfilerAnalysis:
     """All that is known of how a job used its time and its machines.
 
     `shares` maps each phase, and "other", to its seconds within the training loop, all workers' mean.
-    `imbalance` holds (GPU, GPU, distance) of the least alike pairs.
+    `imbalance` holds (GPU, GPU, distance) of the least alike pairs. `loads` are the waits for a batch, in seconds.
+    `filling` says how full the machines were in the training loop: (resource, five quantiles), in percent.
     """
 
     source: str
@@ -192,6 +217,8 @@ class ProfilerAnalysis:
     steps: tuple[StepStatistics, ...]
     gpu_use: tuple[GpuUse, ...]
     imbalance: tuple[tuple[str, str, float], ...]
+    loads: Distribution | None
+    filling: tuple[tuple[str, tuple[float, float, float, float, float]], ...]
     rules: tuple[RuleResult, ...]
     findings: tuple[Finding, ...]
     problems: tuple[str, ...]

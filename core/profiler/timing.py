@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from core.jobs.records import TrainingJob
 from core.profiler.checks import outlier_limit
-from core.profiler.results import JobTimes, PhaseTrack, StepStatistics
+from core.profiler.results import Distribution, JobTimes, PhaseTrack, StepStatistics
 from core.profiler.traces import PHASES, Events, Floats, Ints, NodeSamples
 
 _MAX_SPANS = 20_000
@@ -135,6 +135,7 @@ def _of_mode(events: Events, mode: str, stddev: float) -> StepStatistics:
     p50, p95, p99, longest = (float(value) for value in np.percentile(lasted, (50, 95, 99, 100)))
     counts, edges = np.histogram(np.minimum(lasted, p99 * 1.5), bins=60, range=(0.0, max(p99 * 1.5, 1e-9)))
     means = {events.workers[i]: float(lasted[worker == i].mean()) for i in np.unique(worker)}
+    spread = {events.workers[i]: box(lasted[worker == i]) for i in np.unique(worker)}
     first = worker == worker[0]
     numbers = step[first].astype(np.float64)
     if (np.diff(numbers) <= 0).any():  # unknown, or counted anew in every evaluation
@@ -153,7 +154,30 @@ def _of_mode(events: Events, mode: str, stddev: float) -> StepStatistics:
         (edges, counts.astype(np.float64)),
         _thin(numbers, lasted[first]),
         means,
+        spread,
     )
+
+
+def load_times(events: Events) -> Distribution | None:
+    """Return how long the training waited for each of its batches; None where the trace does not say."""
+    waiting = phase_owners(events) == PHASES.index("data_loading")
+    return distribution(events.end[waiting] - events.start[waiting])
+
+
+def distribution(values: Floats, bins: int = 60) -> Distribution | None:
+    """Return how `values` (N,) are spread, None without any; the histogram ends at one and a half times the p99."""
+    if not len(values):
+        return None
+    p99, longest = (float(value) for value in np.percentile(values, (99, 100)))
+    end = max(p99 * 1.5, 1e-9)
+    counts, edges = np.histogram(np.minimum(values, end), bins=bins, range=(0.0, end))
+    return Distribution(len(values), float(values.sum()), *box(values), p99, longest, edges, counts.astype(np.float64))
+
+
+def box(values: npt.NDArray[np.floating]) -> tuple[float, float, float, float, float]:
+    """Return the quantiles of a box plot: 5, 25, 50, 75 and 95 %."""
+    p5, p25, p50, p75, p95 = (float(value) for value in np.percentile(values, (5, 25, 50, 75, 95)))
+    return p5, p25, p50, p75, p95
 
 
 def _thin(x: Floats, y: Floats, most: int = 1000) -> tuple[Floats, Floats]:

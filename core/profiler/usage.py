@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -114,6 +114,24 @@ def _growth(filled: Floats) -> tuple[float, bool]:
     return fourth - second, third - second > _STEADY and fourth - third > _STEADY
 
 
+def filling(
+    nodes: Sequence[NodeSamples], start: float | None, end: float | None
+) -> tuple[tuple[str, tuple[float, float, float, float, float]], ...]:
+    """Return five quantiles of CPU, memory, GPU and GPU memory from `start` to `end`, over all nodes, in percent."""
+    found = []
+    for resource in ("CPU", "Memory", "GPU", "GPU memory"):
+        parts = []
+        for node in nodes:
+            values = series(node, resource)
+            if values is not None:
+                parts.append(_known(values[within(node.times, start, end)]))
+        known = np.concatenate(parts) if parts else np.empty(0)
+        if len(known):
+            p5, p25, p50, p75, p95 = (float(value) for value in np.percentile(known, (5, 25, 50, 75, 95)))
+            found.append((resource, (p5, p25, p50, p75, p95)))
+    return tuple(found)
+
+
 def within(times: Floats, start: float | None, end: float | None) -> npt.NDArray[np.bool_]:
     """(T,) which times lie in the training loop; all where it is not known or too short to hold a sample."""
     if start is None or end is None:
@@ -129,7 +147,7 @@ def _across(columns: Values, *, largest: bool) -> Floats:
     return np.array(across, dtype=np.float64)
 
 
-def _known(columns: Values) -> Floats:
+def _known(columns: npt.NDArray[np.floating]) -> Floats:
     values = columns.astype(np.float64).ravel()
     known: Floats = values[np.isfinite(values)]
     return known

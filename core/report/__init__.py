@@ -1,11 +1,12 @@
-"""The report of a job or a tuning job: one document, written as HTML or PDF.
+"""The report of a job, a tuning job, or two runs side by side: one document, in one of several formats.
 
-`export` writes the report of one job, `export_tuning` one over the trials of a tuning job, `export_aws_report` saves
-AWS's own. Nothing here imports matplotlib before it needs it.
+`export` writes the report of one run, `export_tuning` one over the trials of a tuning job, `export_comparison` one over
+two runs; `export_aws_report` saves AWS's own. Nothing here imports matplotlib before it needs it.
 """
 
 from __future__ import annotations
 
-from core.report.export import export, export_analysis, export_aws_report, export_tuning
+from core.report.export import export, export_aws_report, export_comparison, export_tuning
+from core.report.runs import Run
 
-__all__ = ["export", "export_analysis", "export_aws_report", "export_tuning"]
+__all__ = ["Run", "export", "export_aws_report", "export_comparison", "export_tuning"]

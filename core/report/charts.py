@@ -26,8 +26,10 @@ def time_scale(duration: float) -> tuple[float, str]:
 def bands(analysis: ProfilerAnalysis, resource: str) -> tuple[Chart, ...]:
     """How much of one resource each node used over time; nothing where no node has it."""
     found = analysis.band(resource)
-    if not found or (found[0].unit == "B/s" and max(float(band.high.max()) for band in found) < 1):
-        return ()  # an idle disk or network is in the table
+    if not found or max(len(band.times) for band in found) < 2:
+        return ()
+    if resource not in ("CPU", "GPU", "GPU memory") and max(float(band.high.max()) for band in found) < 1:
+        return ()  # an idle disk or network, and no waiting for it, is in the table
     origin = analysis.times.start if analysis.times.start is not None else float(found[0].times[0])
     scale, label = time_scale(analysis.times.duration or 0.0)
     most = max(80, _POINTS // (2 * max(1, min(len(found), MAX_NODES))))

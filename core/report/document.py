@@ -28,6 +28,21 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the report comes to, in two sentences."""
+
+    sentences: tuple[str, ...]
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a run: (name, value) pairs."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """A row of key figures: (label, value, note)."""
 
@@ -54,7 +69,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Line:
-    """One curve of a chart, with a band from `low` to `high` where given."""
+    """One curve of a chart, with a band from `low` to `high` where given; or single `points` that nothing joins."""
 
     label: str
     colour: int
@@ -62,6 +77,7 @@ class Line:
     y: Floats
     low: Floats | None = None
     high: Floats | None = None
+    points: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,19 +129,30 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class BoxPlot:
-    """Five quantiles of several things: (label, p5, p25, p50, p75, p95), in percent."""
+    """Five quantiles of several things: (label, p5, p25, p50, p75, p95), on a common scale from 0 to `top`.
+
+    Without `top` the scale ends at the largest quantile.
+    """
 
     title: str
     boxes: tuple[tuple[str, float, float, float, float, float], ...]
+    unit: str = "%"
+    top: float | None = 100.0
+    note: str = ""
+
+    @property
+    def end(self) -> float:
+        """Where the scale ends."""
+        return self.top or max((box[-1] for box in self.boxes), default=0.0) * 1.05 or 1.0
 
 
 Chart = LineChart | AreaChart | Histogram | BoxPlot | ShareBar
-Block = Text | Figures | Findings | Table | Chart
+Block = Text | Verdict | Facts | Figures | Findings | Table | Chart
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A chapter of the report; `key` names it in links."""
+    """A chapter of the report; `key` names it in links, which are unique within a document."""
 
     key: str
     title: str
@@ -134,7 +161,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The whole report."""
+    """The whole report; the first section is its first page."""
 
     title: str
     subtitle: str
@@ -143,10 +170,16 @@ class Document:
     facts: tuple[str, ...] = field(default_factory=tuple)
 
 
-def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About `count` round numbers from `low` to `high`."""
+WHOLE = frozenset(("epoch", "step", "trial"))
+"""Labels of axes that count: nothing lies between 1 and 2."""
+
+
+def nice_ticks(low: float, high: float, count: int = 5, *, whole: bool = False) -> list[float]:
+    """Return about `count` round numbers from `low` to `high`; `whole` ones only where asked."""
     if not high > low:
         return [low]
+    if whole and high - low <= count:
+        return [float(tick) for tick in range(int(np.ceil(low)), int(np.floor(high)) + 1)]
     rough = (high - low) / count
     magnitude = 10.0 ** np.floor(np.log10(rough))
     step = float(next((m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= rough), 10 * magnitude))

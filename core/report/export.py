@@ -6,55 +6,66 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from core.errors import UsageError, UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
-from core.profiler.analysis import analyse_profile
-from core.profiler.read import find_report, local_copy, read_profile
-from core.profiler.results import ProfilerAnalysis
+from core.profiler.read import find_report, local_copy
 from core.progress import CancelToken, Progress, Report, ignore_progress
-from core.report.document import Document
-from core.report.html import render_html
+from core.report.compare import comparison_document
+from core.report.formats import Contents, format_of
+from core.report.runs import ReadRun, Run, read_run
 from core.report.sections import job_document
-from core.report.tuning import tuning_document
-
-SUFFIXES = (".html", ".pdf")
+from core.report.tuning import tuning_contents
 
 
 def export(
-    source: Path | str,
+    run: Run,
     destination: Path,
     *,
-    job: TrainingJob | None = None,
-    outcomes: Sequence[RuleOutcome] = (),
     parameters: Mapping[str, str | float] | None = None,
     report: Report = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Path:
-    """Write the report of the profile at `source` to `destination`, HTML or PDF by its suffix; returns it.
+    """Write the report of a run to `destination`, in the format that its name asks for; returns it.
 
-    `source` is a job's folder, AWS's profiler output, an s3:// prefix of either, or a profiler-report.html of AWS's,
-    which is saved as it is (also where it is all that is there).
+    A profiler-report.html of AWS's is saved as it is, also where it is all that is there.
 
     Raises:
         UserFacingError: there is no profile, it cannot be fetched, or the file cannot be written.
-        UsageError: neither .html nor .pdf, or a parameter that does not exist.
+        UsageError: no format has such a name, or a parameter does not exist.
         Cancelled: through `cancel`; the destination is as it was.
     """
-    _check(destination)
-    with local_copy(source, report, cancel) as path:
-        if path.is_file():
-            return _copy(path, destination)
-        profile = replace(read_profile(path, report, cancel), source=str(source))
-        if profile.is_empty and (existing := find_report(path)) is not None:
-            return _copy(existing, destination)
-        report(Progress(0, None, "Analysing the profile", "items"))
-        analysis = analyse_profile(profile, job=job, outcomes=outcomes, parameters=parameters)
+    format_of(destination)
+    with local_copy(run.source, report, cancel) as path:
+        read = read_run(run, path, parameters, report, cancel)
+        if isinstance(read, Path):
+            return _copy(read, destination)
     if cancel is not None:
         cancel.raise_if_cancelled()
-    return write(job_document(analysis, job, outcomes), destination, report)
+    return write(Contents(job_document(read), (read,)), destination, report)
+
+
+def export_comparison(
+    first: Run,
+    second: Run,
+    destination: Path,
+    *,
+    report: Report = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> Path:
+    """Write one report that compares two runs. See `export`."""
+    format_of(destination)
+    read: list[ReadRun] = []
+    for run in (first, second):
+        with local_copy(run.source, report, cancel) as path:
+            found = read_run(run, path, None, report, cancel)
+        if isinstance(found, Path):
+            raise UserFacingError(
+                f"{run.source} cannot be compared.", "Only AWS's own report is there, not the profile it was made from."
+            )
+        read.append(found)
+    return write(Contents(comparison_document(*read), read), destination, report)
 
 
 def export_aws_report(source: Path | str, destination: Path) -> Path:
@@ -84,18 +95,6 @@ def export_aws_report(source: Path | str, destination: Path) -> Path:
         return _copy(existing, destination)
 
 
-def export_analysis(
-    analysis: ProfilerAnalysis,
-    destination: Path,
-    *,
-    job: TrainingJob | None = None,
-    outcomes: Sequence[RuleOutcome] = (),
-) -> Path:
-    """Write the report of an analysis that is already there, as `export` does."""
-    _check(destination)
-    return write(job_document(analysis, job, outcomes), destination)
-
-
 def export_tuning(
     job: TuningJob,
     trials: Sequence[TrainingJob],
@@ -107,26 +106,22 @@ def export_tuning(
     cancel: CancelToken | None = None,
 ) -> Path:
     """Write the report over a tuning job's trials; `folder_of` is an engine's `job_folder`. See `export`."""
-    _check(destination)
-    return write(tuning_document(job, trials, folder_of, outcomes, report, cancel), destination, report)
+    format_of(destination)
+    return write(tuning_contents(job, trials, folder_of, outcomes, report, cancel), destination, report)
 
 
-def write(document: Document, destination: Path, report: Report = ignore_progress) -> Path:
-    """Write a document, HTML or PDF by the suffix; the destination is whole or untouched.
+def write(contents: Contents, destination: Path, report: Report = ignore_progress) -> Path:
+    """Write in the format that the name asks for; the destination is whole or untouched.
 
     Raises:
         UserFacingError: the file cannot be written.
     """
+    form = format_of(destination)
     report(Progress(0, None, "Writing the report", "items"))
     temporary = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        if destination.suffix.lower() == ".pdf":
-            from core.report.pdf import write_pdf
-
-            write_pdf(document, temporary)
-        else:
-            temporary.write_text(render_html(document), encoding="utf-8", newline="\n")
+        form.write(contents, temporary)
         os.replace(temporary, destination)
     except OSError as error:
         raise _unwritable(destination, error) from error
@@ -136,17 +131,10 @@ def write(document: Document, destination: Path, report: Report = ignore_progres
     return destination
 
 
-def _check(destination: Path) -> None:
-    if destination.suffix.lower() not in SUFFIXES:
-        raise UsageError(
-            f"A report cannot be written as {destination.name}.", fix="Choose a name that ends in .html or .pdf."
-        )
-
-
 def _copy(existing: Path, destination: Path) -> Path:
     if existing.suffix.lower() not in (".html", ".htm"):
         raise UserFacingError(
-            f"{existing.name} is no profiler report.", fix="Choose a profiler-report.html, or the folder of a job."
+            f"{existing.name} is not a profiler report.", fix="Choose a profiler-report.html, or the folder of a job."
         )
     if destination.suffix.lower() != ".html":
         raise UserFacingError(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 from core.profiler.results import Finding
 from core.report.document import (
     AreaChart,
-    Block,
     BoxPlot,
     Chart,
     Document,
+    Facts,
     Figures,
     Findings,
     Histogram,
@@ -19,19 +20,24 @@ from core.report.document import (
     ShareBar,
     Table,
     Text,
+    Verdict,
 )
 from core.report.style import STYLE
 from core.report.svg import draw
 
-_MARKS = {"warning": "▲ Worth a change", "info": "✓ Good to know"}
+MARKS = {"cause": "● Root cause", "warning": "▲ Worth a change", "info": "✓ Good to know"}
 _TONE_MARKS = {"warning": "▲ ", "good": "✓ ", "muted": "", "plain": ""}
+_MANY_ROWS = 12
+"""From so many rows on a table can be folded."""
 
 
 def render_html(document: Document) -> str:
-    """The whole file."""
+    """Return the whole file."""
+    titles = {section.key: section.title for section in document.sections}
     facts = "".join(f"<span>{escape(fact)}</span>" for fact in document.facts)
-    links = "".join(f'<a href="#{section.key}">{escape(section.title)}</a>' for section in document.sections)
-    body = "\n".join(_section(section) for section in document.sections)
+    links = "".join(f'<a href="#{key}">{escape(title)}</a>' for key, title in titles.items())
+    body = "\n".join(_section(section, titles) for section in document.sections)
+    first = document.sections[0].key if document.sections else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -41,6 +47,7 @@ def render_html(document: Document) -> str:
 <style>{STYLE}</style>
 </head>
 <body>
+<a class="skip" href="#{first}">Skip to the report</a>
 <header>
 <div class="kicker">{escape(document.title)}</div>
 <h1>{escape(document.subtitle)}</h1>
@@ -56,26 +63,39 @@ def render_html(document: Document) -> str:
 """
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, titles: Mapping[str, str]) -> str:
     parts: list[str] = []
     charts: list[str] = []
+
+    def end_charts() -> None:
+        if charts:
+            parts.append(f'<div class="charts">{"".join(charts)}</div>')
+            charts.clear()
+
     for block in section.blocks:
         if isinstance(block, LineChart | AreaChart | Histogram | BoxPlot | ShareBar):
             charts.append(_figure(block))
-            continue
-        if charts:
-            parts.append(f'<div class="charts">{"".join(charts)}</div>')
-            charts = []
-        parts.append(_block(block))
-    if charts:
-        parts.append(f'<div class="charts">{"".join(charts)}</div>')
-    return f'<section id="{section.key}"><h2>{escape(section.title)}</h2>\n{"".join(parts)}</section>'
+        else:
+            end_charts()
+            parts.append(_block(block, titles))
+    end_charts()
+    heading = f'<h2 id="{section.key}-title">{escape(section.title)}</h2>'
+    inside = "".join(parts)
+    return (
+        f'<section id="{section.key}" tabindex="-1" aria-labelledby="{section.key}-title">{heading}\n{inside}</section>'
+    )
 
 
-def _block(block: Block) -> str:
+def _block(block: Text | Verdict | Facts | Figures | Findings | Table, titles: Mapping[str, str]) -> str:
     match block:
         case Text():
             return f'<p class="{block.tone}">{escape(block.text)}</p>'
+        case Verdict():
+            sentences = " ".join(f"<span>{escape(sentence)}</span>" for sentence in block.sentences)
+            return f'<p class="verdict {block.tone}">{sentences}</p>'
+        case Facts():
+            items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in block.items)
+            return f'<dl class="known">{items}</dl>'
         case Figures():
             items = "".join(
                 f"<div><dt>{escape(label)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
@@ -83,34 +103,30 @@ def _block(block: Block) -> str:
             )
             return f'<dl class="figures">{items}</dl>'
         case Findings():
-            return f'<div class="findings">{"".join(_finding(finding) for finding in block.items)}</div>'
+            return f'<div class="findings">{"".join(_finding(finding, titles) for finding in block.items)}</div>'
         case Table():
             return _table(block)
-        case _:
-            return _figure(block)
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Finding, titles: Mapping[str, str]) -> str:
+    rows = (("Change", finding.change), ("Gain", finding.gain))
+    parts = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in rows if text)
+    details = f"<dl>{parts}</dl>" if parts else ""
+    title = titles.get(finding.evidence)
+    link = f'<a href="#{finding.evidence}">See {escape(title)}</a>' if title else ""
     return (
-        f'<article class="finding {finding.severity}"><div class="mark">{_MARKS[finding.severity]}</div>'
-        f"<h3>{escape(finding.title)}</h3><p>{escape(finding.text)}</p>"
-        f"{_finding_details(finding)}</article>"
+        f'<article class="finding {finding.severity}"><div class="mark">{MARKS[finding.severity]}</div>'
+        f"<h3>{escape(finding.title)}</h3><p>{escape(finding.text)}</p>{details}{link}</article>"
     )
 
 
-def _finding_details(finding: Finding) -> str:
-    rows = (("Change", finding.change), ("Gain", finding.gain))
-    parts = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in rows if text)
-    return f"<dl>{parts}</dl>" if parts else ""
-
-
 def _table(table: Table) -> str:
-    def cell(tag: str, index: int, text: str, tone: str = "") -> str:
+    def cell(tag: str, index: int, text: str, tone: str = "", scope: str = "") -> str:
         names = " ".join(name for name in ("right" if index in table.right else "", tone) if name)
         classes = f' class="{names}"' if names else ""
-        return f"<{tag}{classes}>{escape(text)}</{tag}>"
+        return f"<{tag}{classes}{scope}>{escape(text)}</{tag}>"
 
-    head = "".join(cell("th", index, name) for index, name in enumerate(table.columns))
+    head = "".join(cell("th", index, name, scope=' scope="col"') for index, name in enumerate(table.columns))
     rows = []
     for number, row in enumerate(table.rows):
         tone = table.tones[number] if table.tones else "plain"
@@ -121,7 +137,14 @@ def _table(table: Table) -> str:
             for index, text in enumerate(row)
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    # What scrolls sideways must be reachable without a mouse.
+    made = (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(", ".join(filter(None, table.columns)))}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+    if len(table.rows) < _MANY_ROWS:
+        return made
+    return f"<details open><summary>{len(table.rows):,} rows</summary>{made}</details>"
 
 
 def _figure(chart: Chart) -> str:
@@ -135,7 +158,7 @@ def _figure(chart: Chart) -> str:
             labels = [(f"{label} {text}", colour) for label, colour, _, text in chart.parts]
     keys = "".join(f'<span><i class="k{colour % 8}"></i>{escape(label)}</span>' for label, colour in labels)
     legend = f'<div class="legend">{keys}</div>' if keys else ""
-    text = "" if isinstance(chart, BoxPlot | ShareBar) else chart.note
+    text = "" if isinstance(chart, ShareBar) else chart.note
     note = f"<figcaption>{escape(text)}</figcaption>" if text else ""
     wide = ' class="wide"' if isinstance(chart, ShareBar | BoxPlot) else ""
     return f"<figure{wide}><h3>{escape(chart.title)}</h3>{draw(chart)}{legend}{note}</figure>"

@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 
 from core.profiler.traces import Floats
-from core.report.document import SERIES, AreaChart, BoxPlot, Chart, Histogram, LineChart, ShareBar, quantity
+from core.report.document import (
+    SERIES,
+    WHOLE,
+    AreaChart,
+    BoxPlot,
+    Chart,
+    Histogram,
+    LineChart,
+    ShareBar,
+    nice_ticks,
+    quantity,
+)
 
 _MUTED, _LINE, _TEXT = "#5C665E", "#E1E5DF", "#1C211D"
 _SMALL = 6.5
@@ -40,7 +51,7 @@ def _dress(axes: Any, unit: str, x_label: str) -> None:
     axes.set_xlabel(x_label, fontsize=_SMALL, color=_MUTED, labelpad=2)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: quantity(value, unit)))
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=x_label in WHOLE))
 
 
 def _line_chart(chart: LineChart, axes: Any) -> None:
@@ -49,7 +60,9 @@ def _line_chart(chart: LineChart, axes: Any) -> None:
         colour = SERIES[line.colour % len(SERIES)]
         if line.low is not None and line.high is not None and len(lines) <= 4:
             axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(line.x, line.y, color=colour, linewidth=0.8, label=line.label)
+        dots = line.points or len(line.x) == 1
+        style = {"linestyle": "none", "marker": "o", "markersize": 2.5} if dots else {"linewidth": 0.8}
+        axes.plot(line.x, line.y, color=colour, label=line.label, **style)
     for label, y in chart.limits:
         axes.axhline(y, color=_TEXT, linewidth=0.6, linestyle=(0, (3, 3)))
         axes.annotate(
@@ -104,12 +117,14 @@ def _box_plot(chart: BoxPlot, axes: Any) -> None:
         axes.barh(row, p75 - p25, left=p25, height=0.55, color=SERIES[0], alpha=0.45)
         axes.plot((p50, p50), (row - 0.3, row + 0.3), color=_TEXT, linewidth=1.4)
     _dress(axes, "1", "")
+    axes.spines["bottom"].set_visible(False)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=_LINE, linewidth=0.6)
     axes.set_yticks(range(len(chart.boxes)), [box[0] for box in chart.boxes])
     axes.set_ylim(len(chart.boxes) - 0.5, -0.5)
-    axes.set_xlim(0, 100)
-    axes.set_xticks((0, 25, 50, 75, 100), ("0%", "25%", "50%", "75%", "100%"))
+    axes.set_xlim(0, chart.end)
+    ticks = nice_ticks(0.0, chart.end, 4)
+    axes.set_xticks(ticks, [quantity(tick, chart.unit) for tick in ticks])
 
 
 def _share_bar(chart: ShareBar, axes: Any) -> None:

@@ -42,18 +42,32 @@ nav div{max-width:1140px;margin:0 auto;padding:8px 16px;display:flex;flex-wrap:w
 nav a{color:var(--muted);text-decoration:none;padding:5px 9px;border-radius:6px;white-space:nowrap;font-size:12.5px}
 nav a:hover,nav a:focus-visible{color:var(--text);background:var(--tint)}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:20px;margin:0 0 16px}
-section#findings{background:none;border:0;padding:0}
 p{margin:0 0 12px;max-width:75ch}
 p:last-child{margin-bottom:0}
+.skip{position:absolute;left:-999px;top:8px;background:var(--card);color:var(--text);padding:8px 12px;z-index:2}
+.skip:focus{left:8px}
+:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:4px}
+section:focus{outline:none}
+section:target{border-color:var(--accent)}
+p.verdict{font-size:17px;line-height:1.45;font-weight:500;border-left:4px solid var(--line);padding:2px 0 2px 14px;
+margin:0 0 18px;max-width:none}
+p.verdict.warning{background:none;border-left-color:var(--warning);border-radius:0}
+p.verdict.good{border-left-color:var(--good)}
+dl.known{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:0 0 18px}
+dl.known dt{color:var(--muted)}
+dl.known dd{margin:0;overflow-wrap:anywhere}
+details summary{cursor:pointer;color:var(--muted);font-size:12px;margin:0 0 6px;width:max-content}
 p.muted{color:var(--muted)}
 p.warning{background:var(--warning-back);color:var(--text);border-left:3px solid var(--warning);padding:8px 12px;
 border-radius:0 6px 6px 0}
 .findings{display:grid;grid-template-columns:repeat(auto-fit,minmax(290px,1fr));gap:16px}
 .finding{background:var(--card);border:1px solid var(--line);border-top:3px solid var(--good);border-radius:10px;
 padding:16px;display:flex;flex-direction:column;gap:8px}
-.finding.warning{border-top-color:var(--warning)}
+.finding.warning,.finding.cause{border-top-color:var(--warning)}
+.finding.cause{background:var(--warning-back);grid-column:1/-1}
 .finding .mark{font-size:12px;font-weight:600;color:var(--good)}
-.finding.warning .mark{color:var(--warning)}
+.finding.warning .mark,.finding.cause .mark{color:var(--warning)}
+.finding>a{color:var(--accent);margin-top:auto;width:max-content}
 .finding h3{font-size:15.5px;margin:0;font-weight:620;line-height:1.3}
 .finding p{margin:0}
 .finding dl{margin:0;display:grid;grid-template-columns:auto 1fr;gap:4px 10px}
@@ -86,6 +100,7 @@ svg.bar{height:26px}
 .grid{stroke:var(--line);stroke-width:1;fill:none}
 .axis{stroke:var(--muted);stroke-width:1;fill:none}
 .line{fill:none;stroke-width:1.4;stroke-linejoin:round}
+.dot{fill:none;stroke-width:6;stroke-linecap:round}
 .band{opacity:.18;stroke:none}
 .area{opacity:.9;stroke:none}
 .limit{stroke:var(--text);stroke-width:1;stroke-dasharray:3 3;fill:none}
@@ -95,7 +110,7 @@ svg.bar{height:26px}
 .legend i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:6px}
 footer{color:var(--muted);font-size:12px;padding-top:8px;padding-bottom:40px}
 @media screen and (max-width:820px){.charts{grid-template-columns:minmax(0,1fr)}}
-@media print{nav{display:none}body{font-size:8.8pt}
+@media print{nav,.skip,summary,.finding>a{display:none}details{display:block}body{font-size:8.8pt}
 header,main,footer{padding-left:0;padding-right:0}header{padding-top:0}
 section{border:0;border-top:1px solid var(--line);border-radius:0;padding:12px 0;margin:0}h2{break-after:avoid}
 h1{font-size:17pt}h2{font-size:13pt}table{font-size:8pt}th,.legend,figcaption{font-size:7.5pt}.tick{font-size:12.5px}

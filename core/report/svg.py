@@ -9,6 +9,7 @@ import numpy as np
 
 from core.profiler.traces import Floats
 from core.report.document import (
+    WHOLE,
     AreaChart,
     BoxPlot,
     Chart,
@@ -68,7 +69,7 @@ class _Frame:
             parts.append(f'<path class="grid" d="M{_LEFT:.0f} {y:.1f}H{_WIDTH - _RIGHT:.0f}"/>')
             parts.append(f'<text class="tick" x="{_LEFT - 6:.0f}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>')
         base = self.height - _BOTTOM
-        for tick in nice_ticks(self.x0, self.x1, 6):
+        for tick in nice_ticks(self.x0, self.x1, 6, whole=x_label in WHOLE):
             x = float(self.px(np.array([tick]))[0])
             parts.append(f'<text class="tick" x="{x:.1f}" y="{base + 14:.0f}" text-anchor="middle">{tick:g}</text>')
         middle = (_LEFT + _WIDTH - _RIGHT) / 2
@@ -93,7 +94,13 @@ def _line_chart(chart: LineChart) -> str:
             outline = f"M{_points(x, frame.py(line.high))}L{_points(x[::-1], frame.py(line.low)[::-1])}Z"
             parts.append(f'<path class="band f{line.colour % 8}" d="{outline}"/>')
     for line in lines:
-        parts.append(f'<path class="line s{line.colour % 8}" d="M{_points(frame.px(line.x), frame.py(line.y))}"/>')
+        across, up = frame.px(line.x), frame.py(line.y)
+        if line.points or len(line.x) == 1:
+            # A dot is a line of no length with round ends: it keeps its size when the picture is scaled.
+            dots = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(across.tolist(), up.tolist(), strict=True))
+            parts.append(f'<path class="dot s{line.colour % 8}" d="{dots}"/>')
+        else:
+            parts.append(f'<path class="line s{line.colour % 8}" d="M{_points(across, up)}"/>')
     for label, y in chart.limits:
         at = float(frame.py(np.array([y]))[0])
         parts.append(f'<path class="limit" d="M{_LEFT:.0f} {at:.1f}H{_WIDTH - _RIGHT:.0f}"/>')
@@ -141,16 +148,17 @@ def _histogram(chart: Histogram) -> str:
 
 
 def _box_plot(chart: BoxPlot) -> str:
-    row, left = 24.0, 110.0
+    row, left, width = 24.0, 170.0, 2 * _WIDTH  # as wide as two charts side by side
     height = 26 + row * len(chart.boxes)
 
     def px(value: float) -> float:
-        return left + value / 100 * (_WIDTH - left - 24)
+        return left + value / chart.end * (width - left - 24)
 
     parts = []
-    for tick in (0, 25, 50, 75, 100):
+    for tick in nice_ticks(0.0, chart.end, 4):
+        text = escape(quantity(tick, chart.unit))
         parts.append(f'<path class="grid" d="M{px(tick):.1f} 4V{height - 20:.1f}"/>')
-        parts.append(f'<text class="tick" x="{px(tick):.1f}" y="{height - 5:.1f}" text-anchor="middle">{tick}%</text>')
+        parts.append(f'<text class="tick" x="{px(tick):.1f}" y="{height - 5:.1f}" text-anchor="middle">{text}</text>')
     for index, (label, p5, p25, p50, p75, p95) in enumerate(chart.boxes):
         y = 4 + row * index + row / 2
         parts.append(
@@ -160,7 +168,7 @@ def _box_plot(chart: BoxPlot) -> str:
             f'height="14"/>'
             f'<path class="median" d="M{px(p50):.1f} {y - 8:.1f}v16"/>'
         )
-    return _svg(chart.title, height, parts)
+    return _svg(chart.title, height, parts, width)
 
 
 def _share_bar(chart: ShareBar) -> str:
@@ -183,7 +191,5 @@ def _points(x: Floats, y: Floats) -> str:
     return "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
 
 
-def _svg(title: str, height: float, parts: Iterable[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
-    )
+def _svg(title: str, height: float, parts: Iterable[str], width: float = _WIDTH) -> str:
+    return f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'

@@ -1,9 +1,10 @@
-"""The report of a tuning job: all its trials, and the best one in full."""
+"""The report of a tuning job: one first page over its trials, all of them in a table, and the best one in full."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,61 +12,83 @@ import numpy as np
 from core.errors import UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.jobs.status import RuleStatus
-from core.profiler.analysis import analyse
-from core.profiler.findings import PHASE_WORDS, seconds
-from core.profiler.results import ProfilerAnalysis, Verdict
-from core.profiler.traces import PHASES
+from core.profiler.findings import PHASE_WORDS, issues, seconds
+from core.profiler.results import Verdict as RuleVerdict
+from core.profiler.traces import PHASES, Floats
 from core.progress import CancelToken, Progress, Report, ignore_progress
 from core.report.charts import PHASE_COLOURS
-from core.report.document import Block, Document, Figures, Line, LineChart, Section, ShareBar, Table, Text, quantity
-from core.report.sections import footer, job_sections
+from core.report.document import (
+    Block,
+    Chart,
+    Document,
+    Facts,
+    Figures,
+    Findings,
+    Line,
+    LineChart,
+    Section,
+    ShareBar,
+    Table,
+    Text,
+    Verdict,
+    quantity,
+)
+from core.report.first_page import KEY, curves, facts, result_text, verdict
+from core.report.formats import Contents
+from core.report.runs import ReadRun, Run, read_run
+from core.report.sections import TITLE, chapters, footer
+from core.report.story import Story, read_story
+
+_MOST_CHARTS = 4
+_WIDE_RANGE = 30.0
+"""From this ratio of largest to smallest on, a hyperparameter is drawn by its logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
+    number: int
     job: TrainingJob
-    analysis: ProfilerAnalysis | None
+    run: ReadRun | None
     outcomes: tuple[RuleOutcome, ...]
 
 
-def tuning_document(
+def tuning_contents(
     job: TuningJob,
     trials: Sequence[TrainingJob],
     folder_of: Callable[[str], Path | None],
     outcomes: Sequence[RuleOutcome] = (),
     report: Report = ignore_progress,
     cancel: CancelToken | None = None,
-) -> Document:
-    """The report over `trials`; `folder_of` says where a trial's files lie, None if nowhere here.
+) -> Contents:
+    """Return the report over `trials`; `folder_of` says where a trial's files lie, None if nowhere here.
 
     Raises:
         UserFacingError: no trial has a profile.
         Cancelled: through `cancel`.
     """
     read = list(_read(trials, folder_of, outcomes, report, cancel))
-    known = [trial for trial in read if trial.analysis is not None]
-    if not known:
+    runs = {trial.job.name: trial.run for trial in read if trial.run is not None}
+    if not runs:
         raise UserFacingError(
             f"No trial of {job.name} has profiler files on this machine.",
             fix="Run it with the profiler on, or fetch its output first.",
         )
-    chosen = next((trial for trial in known if trial.job.name == job.best_trial), known[0])
-    assert chosen.analysis is not None
-    overview = (_overview(job, read), _trials(job, read), *_time(known))
-    blocks = tuple(block for section in overview for block in section)
-    own_sections = job_sections(chosen.analysis, chosen.outcomes)
-    word = "The best trial" if chosen.job.name == job.best_trial else "A trial"
+    best = next((trial for trial in read if trial.job.name == job.best_trial and trial.run is not None), None)
+    shown = best or next(trial for trial in read if trial.run is not None)
+    assert shown.run is not None
+    word = "The best trial" if best is not None else "A trial"
+    story = _with_dataset(shown.run.story, read_story(folder_of(job.name)))
     heading = Section(
-        "trial", f"{word}: {chosen.job.name}", (Text("Everything below is about this one trial.", "muted"),)
+        "trial", f"{word}: {shown.job.name}", (Text("Everything below is about this one trial.", "muted"),)
     )
-    facts = (str(job.status), f"{len(trials)} trials", *((job.strategy,) if job.strategy else ()))
     sections = (
-        Section("findings", f"What matters most in {word.lower()}", own_sections[0].blocks),
-        Section("tuning", "The tuning job", blocks),
+        _first_page(job, read, shown.run, story, is_best=best is not None),
+        Section("trials", "All trials", (*_hyperparameter_charts(job, read), _table(job, read), *_time(read))),
         heading,
-        *own_sections[1:],
+        *chapters(shown.run.analysis, shown.outcomes),
     )
-    return Document("Profiler report", job.name, sections, footer(), facts)
+    facts_shown = (str(job.status), f"{len(trials)} trials", *((job.strategy,) if job.strategy else ()))
+    return Contents(Document(TITLE, job.name, sections, footer(), facts_shown), tuple(runs.values()))
 
 
 def _read(
@@ -75,92 +98,153 @@ def _read(
     report: Report,
     cancel: CancelToken | None,
 ) -> Iterator[_Trial]:
-    for number, trial in enumerate(trials):
+    for number, trial in enumerate(trials, 1):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        report(Progress(number, len(trials), "Reading the trials' profiles", "trials"))
+        report(Progress(number - 1, len(trials), "Reading the trials' profiles", "trials"))
         own = tuple(outcome for outcome in outcomes if outcome.job == trial.name)
-        yield _Trial(trial, _profile(trial, folder_of(trial.name), own), own)
+        yield _Trial(number, trial, _run(trial, folder_of(trial.name), own), own)
 
 
-def _profile(trial: TrainingJob, folder: Path | None, outcomes: Sequence[RuleOutcome]) -> ProfilerAnalysis | None:
+def _run(trial: TrainingJob, folder: Path | None, outcomes: Sequence[RuleOutcome]) -> ReadRun | None:
     if folder is None:
         return None
     try:
-        return analyse(folder, job=trial, outcomes=outcomes)
+        read = read_run(Run(folder, trial, outcomes), folder)
     except UserFacingError:
         return None
+    return None if isinstance(read, Path) else read
 
 
-def _overview(job: TuningJob, trials: Sequence[_Trial]) -> tuple[Block, ...]:
-    durations = [lasted for trial in trials if (lasted := _lasted(trial.job)) is not None]
-    items = [
-        ("Trials", f"{len(trials)}", f"{len(durations)} ended"),
-        ("Best objective", _objective(job.best_objective), job.objective_metric),
-        (
-            "Tuning job",
-            "—" if job.started is None or job.ended is None else seconds(job.ended - job.started),
-            "duration",
-        ),
-        ("A trial", seconds(float(np.median(durations))) if durations else "—", "median duration"),
-        ("All trials", seconds(sum(durations)) if durations else "—", "added up"),
+def _with_dataset(story: Story, of_job: Story) -> Story:
+    """A trial's story with the dataset that only the tuning job's own folder knows."""
+    if sum(of_job.pictures.values()) <= sum(story.pictures.values()):
+        return story
+    return replace(story, pictures=of_job.pictures, classes=of_job.classes or story.classes)
+
+
+def _first_page(job: TuningJob, trials: Sequence[_Trial], run: ReadRun, story: Story, *, is_best: bool) -> Section:
+    own = verdict(run.analysis, story, run.job, run.outcomes)
+    if is_best and story.result is not None:
+        result = story.result
+        came = (
+            f"The best of {len(trials)} trials is right on {result.right:,} of {result.count:,} {result.split} "
+            f"pictures, {result_text(result)}."
+        )
+    else:
+        best = "—" if job.best_objective is None else f"{job.best_objective:.4g}"
+        came = f"The best {job.objective_metric or 'objective'} of {len(trials)} trials is {best}."
+    fired = Counter(outcome.rule for trial in trials for outcome in issues(trial.outcomes))
+    todo = own.sentences[1]
+    if fired and not issues(run.outcomes):
+        in_trials = sum(bool(issues(trial.outcomes)) for trial in trials)
+        rule, count = fired.most_common(1)[0]
+        todo = f"Rules found issues in {in_trials} of {len(trials)} trials, most often {rule} ({count})."
+    blocks: list[Block] = [
+        Verdict((came, todo), own.tone),
+        Figures(tuple(_figures(job, trials, story))),
+        *_objective_chart(job, trials),
+        *list(curves(story))[:1],
+        Facts(tuple(facts(run.analysis, story))),
     ]
-    unread = sum(trial.analysis is None for trial in trials)
-    missing = f"{unread} of {len(trials)} trials have no profiler files here; the rest is shown."
-    return (Figures(tuple(items)), *((Text(missing, "warning"),) if unread else ()))
+    unread = sum(trial.run is None for trial in trials)
+    if unread:
+        blocks.append(
+            Text(f"{unread} of {len(trials)} trials have no profiler files here; the rest is shown.", "warning")
+        )
+    if run.analysis.findings:
+        blocks.append(Findings(run.analysis.findings))
+    return Section(KEY, "In short", tuple(blocks))
 
 
-def _trials(job: TuningJob, trials: Sequence[_Trial]) -> tuple[Block, ...]:
-    numbered = [(number, trial.job.objective) for number, trial in enumerate(trials, 1)]
-    known = [(number, value) for number, value in numbered if value is not None and np.isfinite(value)]
-    blocks: list[Block] = []
-    if len(known) > 1:
-        x = np.array([number for number, _ in known], dtype=np.float64)
-        y = np.array([value for _, value in known], dtype=np.float64)
-        best = np.maximum.accumulate(y) if job.maximize else np.minimum.accumulate(y)
-        lines = (Line("trial", 5, x, y), Line("best so far", 2, x, best))
-        blocks.append(LineChart(job.objective_metric or "Objective", lines, "trial", "1"))
+def _figures(job: TuningJob, trials: Sequence[_Trial], story: Story) -> Iterator[tuple[str, str, str]]:
+    durations = [lasted for trial in trials if (lasted := _lasted(trial.job)) is not None]
+    yield "Trials", f"{len(trials)}", f"{len(durations)} ended"
+    yield "Best objective", _objective(job.best_objective), job.objective_metric
+    if story.result is not None:
+        low, high = story.result.interval
+        yield f"Accuracy, {story.result.split}", f"{story.result.accuracy:.1%}", f"{low:.1%} to {high:.1%}"
+    whole = "—" if job.started is None or job.ended is None else seconds(job.ended - job.started)
+    yield "Tuning job", whole, "duration"
+    yield "A trial", seconds(float(np.median(durations))) if durations else "—", "median duration"
+
+
+def _objective_chart(job: TuningJob, trials: Sequence[_Trial]) -> Iterator[Chart]:
+    known = [(trial.number, value) for trial in trials if (value := _finite(trial.job.objective)) is not None]
+    if len(known) < 2:
+        return
+    x = np.array([number for number, _ in known], dtype=np.float64)
+    y = np.array([value for _, value in known], dtype=np.float64)
+    best = np.maximum.accumulate(y) if job.maximize else np.minimum.accumulate(y)
+    lines = (Line("trial", 0, x, y, points=True), Line("best so far", 2, x, best))
+    yield LineChart(job.objective_metric or "Objective", lines, "trial", "1")
+
+
+def _hyperparameter_charts(job: TuningJob, trials: Sequence[_Trial]) -> Iterator[Chart]:
+    """The objective over each hyperparameter that was searched and is a number."""
+    names = sorted({name for trial in trials for name in trial.job.hyperparameters})
+    charts = 0
+    for name in names:
+        points = [
+            (x, y)
+            for trial in trials
+            if (y := _finite(trial.job.objective)) is not None
+            and (x := _as_number(trial.job.hyperparameters.get(name))) is not None
+        ]
+        if len({x for x, _ in points}) < 2 or name == "seed":
+            continue
+        values: Floats = np.array(points, dtype=np.float64)
+        across, label = values[:, 0], name
+        if across.min() > 0 and across.max() / across.min() > _WIDE_RANGE:
+            across, label = np.asarray(np.log10(across)), f"{name}, power of ten"
+        title = f"{job.objective_metric or 'Objective'} by {name}"
+        yield LineChart(title, (Line("trial", 0, across, values[:, 1], points=True),), label, "1")
+        charts += 1
+        if charts == _MOST_CHARTS:
+            return
+
+
+def _table(job: TuningJob, trials: Sequence[_Trial]) -> Table:
     rows = tuple(_row(trial, trial.job.name == job.best_trial) for trial in trials)
     columns = ("Trial", "Status", "Objective", "Duration", "Steps", "Median step", "Loading", "CPU", "Issues")
-    return (*blocks, Table(columns, rows, frozenset(range(2, 9)), (3, 1.2, 1, 1, 0.8, 1.1, 0.9, 0.8, 0.7)))
+    return Table(columns, rows, frozenset(range(2, 9)), (3, 1.2, 1, 1, 0.8, 1.1, 0.9, 0.8, 0.7))
 
 
 def _row(trial: _Trial, best: bool) -> tuple[str, ...]:
-    lasted, analysis = _lasted(trial.job), trial.analysis
+    lasted = _lasted(trial.job)
     name = f"{trial.job.name} (best)" if best else trial.job.name
     head = (name, str(trial.job.status), _objective(trial.job.objective), "—" if lasted is None else seconds(lasted))
-    if analysis is None:
+    if trial.run is None:
         return (*head, "—", "—", "—", "—", "—")
+    analysis = trial.run.analysis
     steps = analysis.steps[0] if analysis.steps else None
     total = sum(analysis.shares.values())
-    issues = sum(rule.verdict is Verdict.ISSUE for rule in analysis.rules)
-    issues += sum(outcome.status == RuleStatus.ISSUES_FOUND for outcome in trial.outcomes)
+    found = sum(rule.verdict is RuleVerdict.ISSUE for rule in analysis.rules)
+    found += sum(outcome.status == RuleStatus.ISSUES_FOUND for outcome in trial.outcomes)
     return (
         *head,
         f"{steps.count:,}" if steps else "—",
         quantity(steps.p50, "s") if steps else "—",
         f"{analysis.shares.get('data_loading', 0.0) / total:.0%}" if total else "—",
         quantity(analysis.cpu_pressure["CPU"], "%") if "CPU" in analysis.cpu_pressure else "—",
-        str(issues),
+        str(found),
     )
 
 
-def _time(trials: Sequence[_Trial]) -> tuple[tuple[Block, ...], ...]:
+def _time(trials: Sequence[_Trial]) -> Iterator[Chart]:
     """Where the time of all trials together went."""
     spent: dict[str, float] = {}
     for trial in trials:
-        assert trial.analysis is not None
-        for phase, value in trial.analysis.shares.items():
+        for phase, value in trial.run.analysis.shares.items() if trial.run is not None else ():
             spent[phase] = spent.get(phase, 0.0) + value
     total = sum(spent.values())
-    if not total:
-        return ()
-    parts = tuple(
-        (PHASE_WORDS[phase], PHASE_COLOURS[phase], spent[phase], f"{spent[phase] / total:.0%}")
-        for phase in (*PHASES, "other")
-        if spent.get(phase)
-    )
-    return ((ShareBar("The training loops of all trials", parts),),)
+    if total:
+        parts = tuple(
+            (PHASE_WORDS[phase], PHASE_COLOURS[phase], spent[phase], f"{spent[phase] / total:.0%}")
+            for phase in (*PHASES, "other", "untraced")
+            if spent.get(phase)
+        )
+        yield ShareBar("The training loops of all trials", parts)
 
 
 def _lasted(job: TrainingJob) -> float | None:
@@ -169,3 +253,14 @@ def _lasted(job: TrainingJob) -> float | None:
 
 def _objective(value: float | None) -> str:
     return "—" if value is None else f"{value:.4g}"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
+
+
+def _as_number(text: str | None) -> float | None:
+    try:
+        return _finite(float(text)) if text is not None else None
+    except ValueError:
+        return None

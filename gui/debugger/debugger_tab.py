@@ -311,9 +311,9 @@ class DebuggerTab(QWidget):
         view = self._view
 
         def work(report: Report, cancel: CancelToken) -> Path:
-            from core.report import export
+            from core.report import Run, export
 
-            return export(view.source, path, job=view.job, outcomes=view.outcomes, report=report, cancel=cancel)
+            return export(Run(view.source, view.job, view.outcomes), path, report=report, cancel=cancel)
 
         def done(written: Path) -> None:
             self.progress.finish()

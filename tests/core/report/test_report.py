@@ -15,23 +15,18 @@ from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.jobs.status import JobStatus, RuleStatus
 from core.profiler import analyse
 from core.progress import CancelToken
-from core.report import export, export_analysis, export_tuning
+from core.report import Run, export, export_tuning
 
 SECTIONS = [
-    "What matters most",
-    "Job summary",
+    "In short",
+    "Where the time went",
     "System usage",
-    "Framework metrics",
-    "Rules",
-    "Step durations",
-    "GPU utilisation",
-    "Load balancing",
-    "GPU memory",
+    "Steps",
+    "Operators",
     "Data loading",
-    "Batch size",
-    "CPU bottlenecks",
-    "I/O bottlenecks",
-    "Initialization",
+    "GPU",
+    "Memory",
+    "Rules",
 ]
 
 
@@ -97,7 +92,7 @@ def _outcome(job: str = "train-1") -> RuleOutcome:
 def test_html_has_every_section_and_needs_nothing_else(writer: Any, tmp_path: Path, start: float) -> None:
     _full(writer)
     job = TrainingJob("train-1", JobStatus.COMPLETED, start, started=start - 5, ended=start + 70)
-    path = export(writer.root, tmp_path / "report.html", job=job, outcomes=[_outcome()])
+    path = export(Run(writer.root, job, [_outcome()]), tmp_path / "report.html")
     html = path.read_text(encoding="utf-8")
     page = _Page(html)
     assert page.headings == SECTIONS
@@ -106,7 +101,7 @@ def test_html_has_every_section_and_needs_nothing_else(writer: Any, tmp_path: Pa
     assert "url(" not in html
     assert "prefers-color-scheme:dark" in html
     assert "@media print" in html
-    assert 1 <= page.tags.count("article") <= 3
+    assert page.tags.count("article") >= 1
     for words in (
         "train-1",
         "Completed",
@@ -123,7 +118,7 @@ def test_html_has_every_section_and_needs_nothing_else(writer: Any, tmp_path: Pa
 
 def test_charts_stay_inside_their_frames(writer: Any, tmp_path: Path) -> None:
     _full(writer)
-    html = export(writer.root, tmp_path / "report.html").read_text(encoding="utf-8")
+    html = export(Run(writer.root), tmp_path / "report.html").read_text(encoding="utf-8")
     pictures = re.findall(r'<svg viewBox="0 0 (\d+) (\d+)".*?</svg>', html, re.S)
     assert len(pictures) > 8
     for match in re.finditer(r'<svg viewBox="0 0 (\d+) (\d+)"(.*?)</svg>', html, re.S):
@@ -137,26 +132,25 @@ def test_charts_stay_inside_their_frames(writer: Any, tmp_path: Path) -> None:
 def test_a_machine_without_gpu_gets_a_report_that_makes_sense(writer: Any, tmp_path: Path) -> None:
     writer.system(duration=60)
     writer.trace(steps=200)
-    page = _Page(export(writer.root, tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert "GPU utilisation" not in page.headings
+    page = _Page(export(Run(writer.root), tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "GPU utilisation" not in page.text
     assert "There is no GPU on this machine" in page.text
-    assert "GPUs wait" not in page.text.split("What matters most")[1].split("Job summary")[0]
+    assert "GPUs wait" not in page.text.split("In short")[-1].split("Where the time went")[0]
 
 
 def test_what_is_missing_is_said(writer: Any, tmp_path: Path) -> None:
     (path,) = writer.system(duration=30)
     path.write_text(path.read_text(encoding="utf-8") + '{"Type":"cpu","Na', encoding="utf-8")
-    page = _Page(export(writer.root, tmp_path / "report.html").read_text(encoding="utf-8"))
+    page = _Page(export(Run(writer.root), tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "1 damaged line was left out" in page.text
     assert "There is no step trace" in page.text
-    assert "Step durations" not in page.headings
+    assert "Steps" not in page.headings
 
 
 def test_pdf_has_the_same_words(writer: Any, tmp_path: Path) -> None:
     _full(writer)
-    analysis = analyse(writer.root)
-    pdf = export_analysis(analysis, tmp_path / "report.pdf", outcomes=[_outcome()])
-    html = export_analysis(analysis, tmp_path / "report.html", outcomes=[_outcome()])
+    pdf = export(Run(writer.root, None, [_outcome()]), tmp_path / "report.pdf")
+    html = export(Run(writer.root, None, [_outcome()]), tmp_path / "report.html")
     assert pdf.read_bytes().startswith(b"%PDF")
     assert _pages(pdf) >= 3
     assert len(_Page(html.read_text(encoding="utf-8")).headings) == len(SECTIONS)
@@ -177,7 +171,7 @@ def test_pdf_is_drawn_from_every_section(writer: Any, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Figure, "text", noted)
     _full(writer)
-    export(writer.root, tmp_path / "report.pdf", outcomes=[_outcome()])
+    export(Run(writer.root, None, [_outcome()]), tmp_path / "report.pdf")
     assert [line for line, size in drawn if size == 13] == SECTIONS
     assert {"VanishingGradient", "StepOutlier", "algo-2"} <= {line for line, _ in drawn}
 
@@ -187,7 +181,8 @@ def test_debugger_rules_without_an_issue_are_one_sentence(writer: Any, tmp_path:
     quiet = [
         RuleOutcome("j", name, RuleStatus.NO_ISSUES_FOUND, 0.0, meaning="Bad news.") for name in ("Overfit", "AllZero")
     ]
-    page = _Page(export(writer.root, tmp_path / "r.html", outcomes=[*quiet, _outcome("j")]).read_text(encoding="utf-8"))
+    written = export(Run(writer.root, None, [*quiet, _outcome("j")]), tmp_path / "r.html")
+    page = _Page(written.read_text(encoding="utf-8"))
     assert "2 found no issue: AllZero, Overfit." in page.text
     assert "Bad news." not in page.text
 
@@ -195,7 +190,7 @@ def test_debugger_rules_without_an_issue_are_one_sentence(writer: Any, tmp_path:
 def test_names_are_escaped(writer: Any, tmp_path: Path) -> None:
     writer.system(duration=2)
     job = TrainingJob("<script>alert(1)</script>", JobStatus.FAILED, 0.0)
-    html = export(writer.root, tmp_path / "report.html", job=job).read_text(encoding="utf-8")
+    html = export(Run(writer.root, job), tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script" not in html
     assert "&lt;script&gt;" in html
 
@@ -203,7 +198,7 @@ def test_names_are_escaped(writer: Any, tmp_path: Path) -> None:
 def test_dollars_and_long_words_do_not_break_the_pdf(writer: Any, tmp_path: Path) -> None:
     writer.system(duration=2)
     job = TrainingJob("$x^2$" + "a" * 300, JobStatus.FAILED, 0.0)
-    assert _pages(export(writer.root, tmp_path / "report.pdf", job=job)) >= 2
+    assert _pages(export(Run(writer.root, job), tmp_path / "report.pdf")) >= 2
 
 
 def test_an_existing_report_of_aws_is_saved_as_it_is(tmp_path: Path) -> None:
@@ -211,22 +206,22 @@ def test_an_existing_report_of_aws_is_saved_as_it_is(tmp_path: Path) -> None:
     existing.parent.mkdir(parents=True)
     existing.write_bytes(b"<html>by AWS \xff</html>")
     for source in (tmp_path, existing):
-        saved = export(source, tmp_path / "out" / "saved.html")
+        saved = export(Run(source), tmp_path / "out" / "saved.html")
         assert saved.read_bytes() == existing.read_bytes()
         with pytest.raises(UserFacingError, match="cannot be turned into a PDF"):
-            export(source, tmp_path / "saved.pdf")
+            export(Run(source), tmp_path / "saved.pdf")
 
 
 def test_wrong_use_is_said(writer: Any, tmp_path: Path) -> None:
     writer.system(duration=2)
-    with pytest.raises(UsageError, match=r"\.html or \.pdf"):
-        export(writer.root, tmp_path / "report.docx")
+    with pytest.raises(UsageError, match=r"report\.html"):
+        export(Run(writer.root), tmp_path / "report.docx")
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
     with pytest.raises(UserFacingError, match="could not be written"):
-        export(writer.root, blocked / "report.html")
-    with pytest.raises(UserFacingError, match="no profiler report"):
-        export(blocked, tmp_path / "report.html")
+        export(Run(writer.root), blocked / "report.html")
+    with pytest.raises(UserFacingError, match="not a profiler report"):
+        export(Run(blocked), tmp_path / "report.html")
 
 
 def test_cancelling_leaves_the_old_file(writer: Any, tmp_path: Path) -> None:
@@ -236,7 +231,7 @@ def test_cancelling_leaves_the_old_file(writer: Any, tmp_path: Path) -> None:
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
-        export(writer.root, old, cancel=token)
+        export(Run(writer.root), old, cancel=token)
     assert old.read_text(encoding="utf-8") == "old"
 
 
@@ -271,7 +266,7 @@ def test_a_tuning_job(writer: Any, tmp_path: Path, start: float) -> None:
         path = export_tuning(job, trials, folders.get, tmp_path / f"tune{suffix}", outcomes=[_outcome("tune-003")])
         assert path.stat().st_size > 10_000
     page = _Page((tmp_path / "tune.html").read_text(encoding="utf-8"))
-    assert page.headings[:3] == ["What matters most in the best trial", "The tuning job", "The best trial: tune-003"]
+    assert page.headings[:3] == ["In short", "All trials", "The best trial: tune-003"]
     assert "1 of 3 trials have no profiler files here" in page.text
     assert "tune-003 (best)" in page.text
     assert "VanishingGradient" in page.text
