@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from core.predict.evaluate import Evaluation
     from core.predict.models import ModelChoice
     from core.predict.predictor import Predictor
+    from core.report import Run
     from core.tuning.forecast import Forecast
 
 DEFAULT_FRACTIONS = (0.7, 0.15, 0.15)
@@ -339,27 +340,57 @@ class Workbench:
         report: Report = ignore_progress,
         cancel: CancelToken | None = None,
     ) -> Path:
-        """Write the profiler report (HTML or PDF by the suffix) of a job, or of the profile at a path or s3:// address.
+        """Write the report of a job, or of the profile at a path or s3:// address, in the format its name asks for.
 
         Raises:
             UserFacingError: there is nothing to report on, or the file cannot be written.
         """
         from core.debugger.outcomes import job_outcomes, trial_names
-        from core.report import Run, export, export_tuning
+        from core.report import export, export_tuning
 
-        if _is_place(job_or_place):
-            return export(Run(job_or_place), destination, report=report, cancel=cancel)
-        engine, job = self.engine, self.find_job(job_or_place)
-        outcomes = [outcome for name in trial_names(engine, job.name) for outcome in job_outcomes(engine, name)]
-        if isinstance(job, TrainingJob):
-            folder = engine.job_folder(job.name)
-            if folder is None:
-                raise EngineError(f"{job.name} has left no profile on this computer.", fix="Wait until it has started.")
-            return export(Run(folder, job, outcomes), destination, report=report, cancel=cancel)
+        if _is_place(job_or_place) or isinstance(job := self.find_job(job_or_place), TrainingJob):
+            return export(self._run(job_or_place), destination, report=report, cancel=cancel)
+        engine, names = self.engine, trial_names(self.engine, job.name)
+        outcomes = [outcome for name in names for outcome in job_outcomes(engine, name)]
         trials = engine.trials(job.name)
         return export_tuning(
             job, trials, engine.job_folder, destination, outcomes=outcomes, report=report, cancel=cancel
         )
+
+    def export_comparison(
+        self,
+        first: str,
+        second: str,
+        destination: Path,
+        report: Report = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Path:
+        """Write one report that compares two jobs, or the profiles at paths or s3:// addresses.
+
+        Raises:
+            UserFacingError: one of them has nothing to report on, or the file cannot be written.
+        """
+        from core.report import export_comparison
+
+        runs = self._run(first), self._run(second)
+        return export_comparison(*runs, destination, report=report, cancel=cancel)
+
+    def _run(self, job_or_place: str) -> Run:
+        """A training job (of a tuning job: its best trial) or a place, with what is known of it."""
+        from core.debugger.outcomes import job_outcomes
+        from core.report import Run
+
+        if _is_place(job_or_place):
+            return Run(job_or_place)
+        job = self.find_job(job_or_place)
+        if not isinstance(job, TrainingJob):
+            if job.best_trial is None:
+                raise EngineError(f"{job.name} has no finished trial yet.", fix="Wait for one.")
+            return self._run(job.best_trial)
+        folder = self.engine.job_folder(job.name)
+        if folder is None:
+            raise EngineError(f"{job.name} has left no profile on this computer.", fix="Wait until it has started.")
+        return Run(folder, job, job_outcomes(self.engine, job.name))
 
     def export_aws_report(self, job_or_place: str, destination: Path) -> Path:
         """Save the report that AWS's ProfilerReport wrote of a job, or under a path or s3:// address, as it is.

@@ -27,11 +27,13 @@ def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
 
 
 def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """Write the profiler report as HTML or PDF, or save AWS's own."""
+    """Write the report of a job, or of two side by side, or save AWS's own."""
     workbench, output = Workbench(paths), Path(options.output).expanduser()
     try:
         if options.aws:
             file = workbench.export_aws_report(options.job, output)
+        elif options.compare:
+            file = workbench.export_comparison(options.job, options.compare, output, console.progress, CancelToken())
         else:
             file = workbench.export_report(options.job, output, console.progress, CancelToken())
     finally:

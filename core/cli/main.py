@@ -223,8 +223,9 @@ def _add_predict_commands(command) -> None:  # type: ignore[no-untyped-def]
 def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
     rules = command("rules", "tell what the Debugger rules say of a job or of saved tensors")
     rules.add_argument("job", metavar="JOB|TENSOR-PATH", help="a job's name, a folder or an s3:// address")
-    report = command("report", "write the profiler report")
+    report = command("report", "write the report of a job: what came of it, why, and where the time went")
     report.add_argument("job", metavar="JOB|PROFILER-PATH", help="a job's name, a folder or an s3:// address")
+    report.add_argument("--compare", metavar="OTHER", help="put a second job or profile beside it, in one report")
     report.add_argument("--aws", action="store_true", help="save what AWS's own ProfilerReport wrote instead, as it is")
     report.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.html or FILE.pdf")
 
