@@ -13,6 +13,10 @@ if sys.path[0] != _HERE:
 
 def main() -> int:
     """Open the window when there are no arguments, else run one command; returns the exit status."""
+    if sys.argv[1:2] == ["--run"]:  # a worker of ours, see core/python.py
+        from core.python import run as run_worker
+
+        return run_worker(sys.argv[2:])
     if len(sys.argv) > 1:
         from core.cli.main import run as run_command
 

@@ -7,7 +7,6 @@ import http.client
 import os
 import shutil
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import IO, cast
 from core.errors import SpecError, WeightsUnavailable
 from core.paths import ROOT, AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.python import code_command
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
 from training_scripts.weights import places, sha256_of
 
@@ -105,7 +105,7 @@ def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
             f"{file.name} cannot be read.", f"{error.strerror}.", "Choose another file."
         ) from error
     # In a process of its own: this one must not load torch.
-    command = [sys.executable, "-c", _CHECK, str(ROOT), backbone, str(file.resolve())]
+    command = code_command(_CHECK, str(ROOT), backbone, str(file.resolve()))
     try:
         checked = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300)
     except subprocess.TimeoutExpired as error:

@@ -18,6 +18,7 @@ from core.cli.console import Console
 from core.errors import SagehoundError
 from core.paths import ROOT, AppPaths
 from core.progress import Progress
+from core.python import code_command
 from core.system_libraries import QT, WAYLAND, X11, apt_line, missing_packages
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
@@ -210,7 +211,7 @@ def _try_python(code: str, environment: dict[str, str] | None = None) -> str:
     """The last line of the error that `code` ends with in a process of its own; empty when it runs."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code],
+            code_command(code),
             capture_output=True,
             text=True,
             encoding="utf-8",

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
@@ -14,6 +13,7 @@ from typing import IO
 from core.debugger.defaults import job_settings
 from core.jobs.specs import DebuggerConfig
 from core.paths import ROOT
+from core.python import script_command
 
 SCRIPT = ROOT / "training_scripts" / "debugger" / "watch.py"
 _logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class RuleWatcher:
     def _start(self) -> subprocess.Popen[bytes] | None:
         try:
             with open(self._log, "ab") as log:
-                return subprocess.Popen([sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, stdout=log, stderr=log)
+                return subprocess.Popen(script_command(SCRIPT), stdin=subprocess.PIPE, stdout=log, stderr=log)
         except OSError as error:
             _logger.warning("the rules are not evaluated: %s", error)
             return None

@@ -7,7 +7,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO
 
 from core.errors import SagehoundError
 from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
+from core.python import script_command
 
 WORKER = Path(__file__).resolve().parent / "worker.py"
 _NO_WINDOW = 0x08000000  # CREATE_NO_WINDOW: no console flashes up on Windows
@@ -42,7 +42,7 @@ class ChildProcess:
                 log.parent.mkdir(parents=True, exist_ok=True)
                 errors = stack.enter_context(log.open("wb"))
             self._process = subprocess.Popen(
-                list(command or (sys.executable, str(WORKER))),
+                list(command or script_command(WORKER)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

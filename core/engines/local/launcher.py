@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.engines.local.processes import identity_of, kill_tree
 from core.engines.local.runtime import Launching
+from core.python import script_command
 from training_scripts.processes import ProcessIdentity
 from training_scripts.watchdog import SILENCE_S
 
@@ -97,7 +98,7 @@ class _Subprocess:
     def __init__(
         self, script: Path, arguments: Sequence[str], variables: Mapping[str, str], cwd: Path, log: Path
     ) -> None:
-        command = [sys.executable, str(script), *arguments]
+        command = script_command(script, *arguments)
         with log.open("ab") as output:
             if sys.platform == "win32":
                 self._process = subprocess.Popen(

@@ -13,14 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from core.paths import ROOT
+from core.python import module_command
 from training_scripts.processes import ProcessIdentity, identify
 
-# Runs a module's main from wherever Sagehound lies: a checkout, site-packages, any working directory.
-_BOOTSTRAP = (
-    "import sys; sys.path[0] = sys.argv[1]; from importlib import import_module;"
-    "sys.exit(import_module(sys.argv[2]).main(*sys.argv[3:]))"
-)
 _started: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -36,7 +31,7 @@ def identity_of(pid: int) -> ProcessIdentity:
 
 def start_detached(module: str, arguments: Sequence[str], log: Path, cwd: Path) -> ProcessIdentity:
     """Start `module.main(*arguments)` as a process of its own session that writes to `log`."""
-    command = [sys.executable, "-c", _BOOTSTRAP, str(ROOT), module, *arguments]
+    command = module_command(module, *arguments)
     options: dict[str, object] = {"start_new_session": True}
     if sys.platform == "win32":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW

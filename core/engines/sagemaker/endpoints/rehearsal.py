@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Any
 from core.engines.sagemaker.endpoints.containers import Container
 from core.errors import ModelError
 from core.paths import ROOT
+from core.python import code_command
 
 TOLERANCE = 1e-4
 """How far two answers of the same weights may be apart, in probability."""
@@ -128,7 +128,7 @@ def rehearse(archive: Path, picture: Path, container: Container = Container.PYTO
 
 
 def _ask(way: str, code: Path, module: str, folder: Path, picture: Path) -> Mapping[str, Any]:
-    command = [sys.executable, "-I", "-c", way + _TIMED, str(code), module, str(folder), str(picture)]
+    command = code_command(way + _TIMED, str(code), module, str(folder), str(picture), isolated=True)
     try:
         done = subprocess.run(
             command,
