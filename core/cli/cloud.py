@@ -12,10 +12,11 @@ from core.cli.data import open_dataset
 from core.cli.describe import job_json
 from core.cli.follow import wait_for
 from core.cli.managed import managed_from
+from core.cli.spec_options import given
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connection import Connection
 from core.engines.sagemaker.connection.eligibility import Eligibility
-from core.errors import EngineError, UsageError
+from core.errors import EngineError
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec
 from core.paths import AppPaths
 from core.workbench import Workbench
@@ -43,28 +44,7 @@ def use_sagemaker(workbench: Workbench, options: argparse.Namespace) -> SageMake
 
 def with_resources(spec: Spec, options: argparse.Namespace) -> Spec:
     """A spec with what it runs on."""
-    tags = dict(_tag(text) for text in options.tag)
-    cloud = CloudResources(
-        instance_type=options.instance_type,
-        instance_count=options.instance_count,
-        volume_gb=options.volume_gb,
-        spot=options.spot,
-        max_wait_s=options.max_wait,
-        subnets=tuple(options.subnet),
-        security_groups=tuple(options.security_group),
-        network_isolation=options.network_isolation,
-        encrypt_traffic=options.encrypt_traffic,
-        output_kms_key=options.output_kms_key,
-        volume_kms_key=options.volume_kms_key,
-        tags=tags,
-        managed=managed_from(options),
-    )
-    if bool(options.subnet) != bool(options.security_group):
-        raise UsageError("A VPC needs both, --subnet and --security-group.")
-    if options.max_wait is not None and not options.spot:
-        raise UsageError("--max-wait is for spot machines alone.", fix="Add --spot, or leave it out.")
-    runtime = options.max_runtime or spec.training.max_runtime_s
-    return spec.with_training(cloud=cloud, max_runtime_s=runtime)
+    return spec.with_training(cloud=CloudResources(**given(options, CloudResources), managed=managed_from(options)))
 
 
 def show_cost(
@@ -186,10 +166,3 @@ def adopt(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         return 0
     finally:
         workbench.close()
-
-
-def _tag(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"{text!r} is no tag.", fix="Write --tag KEY=VALUE.")
-    return key, value

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from core.cli.spec_options import add_options
+from core.jobs.specs import CloudResources, ManagedDebugger
+
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
     """The options that say which account, region and bucket; those used last are the defaults."""
@@ -25,27 +28,9 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
 def add_resource_options(parser: argparse.ArgumentParser) -> None:
     """The options that say what a job runs on."""
     group = parser.add_argument_group("SageMaker instances")
-    group.add_argument("--instance-type", default="ml.m5.xlarge", metavar="TYPE", help="default %(default)s")
-    group.add_argument(
-        "--instance-count",
-        type=int,
-        default=1,
-        metavar="N",
-        help="machines of one job, with mode fine_tune (default 1)",
-    )
-    group.add_argument("--volume-gb", type=int, default=30, metavar="GB", help="disk of the instance (default 30)")
-    group.add_argument("--spot", action="store_true", help="use spare machines: cheaper, may be taken away meanwhile")
-    group.add_argument("--max-wait", type=int, metavar="SECONDS", help="with --spot: longest wait and run together")
-    group.add_argument("--max-runtime", type=int, metavar="SECONDS", help="longest run of one training job")
+    add_options(group, CloudResources)
     group.add_argument("--max-cost", type=float, metavar="USD", help="do not start what may cost more than this")
     group.add_argument("--stop-at-cost", type=float, metavar="USD", help="stop the job once it has cost this much")
-    group.add_argument("--subnet", action="append", default=[], metavar="ID", help="run in your VPC")
-    group.add_argument("--security-group", action="append", default=[], metavar="ID", help="of your VPC")
-    group.add_argument("--network-isolation", action="store_true", help="let the container reach no network")
-    group.add_argument("--encrypt-traffic", action="store_true", help="encrypt what instances of one job exchange")
-    group.add_argument("--output-kms-key", default="", metavar="KEY", help="another key for output (default --kms-key)")
-    group.add_argument("--volume-kms-key", default="", metavar="KEY", help="another key for disks (default --kms-key)")
-    group.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="one more tag of the job")
 
 
 def add_managed_options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +51,8 @@ def add_managed_options(parser: argparse.ArgumentParser) -> None:
         help="with --aws-debugger: these of AWS's rules instead of the usual ones, for instance "
         "VanishingGradient:threshold=1e-6 (a wrong name lists them all)",
     )
-    group.add_argument("--no-aws-report", action="store_true", help="with --aws-debugger: no ProfilerReport")
+    group.add_argument("--no-aws-rules", action="store_true", help="with --aws-debugger: the report alone")
+    add_options(group, ManagedDebugger)
     group.add_argument(
         "--without-if-refused", action="store_true", help="with --aws-debugger: start without it where AWS refuses it"
     )

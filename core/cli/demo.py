@@ -19,7 +19,7 @@ from core.workbench import Workbench
 def demo(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Tune on the sample dataset, evaluate the best trial on test, classify one of its test pictures."""
     from core.cli.data import open_dataset
-    from core.cli.launch import tuning_spec
+    from core.cli.launch_options import tuning_spec
 
     began = time.monotonic()
     tune_options = build_parser().parse_args(["tune", "sample", "--preset", "quick-look"])

@@ -11,14 +11,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from core.cli.cloud_options import (
-    add_cloud_commands,
-    add_connection_options,
-    add_managed_options,
-    add_resource_options,
-)
+from core.cli.cloud_options import add_cloud_commands
 from core.cli.console import Console
-from core.cli.watching import add_debugger_options
+from core.cli.launch_options import add_launch_options
 from core.errors import Cancelled, UsageError, UserFacingError
 from core.paths import AppPaths
 
@@ -118,76 +113,12 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
-    for name, help_text in (
-        ("tune", "search hyperparameters: many trials, the best one kept"),
-        ("train", "run one training job with fixed hyperparameters"),
-    ):
-        parser = command(name, help_text)
+    tune = command("tune", "search hyperparameters: many trials, the best one kept")
+    train = command("train", "run one training job with fixed hyperparameters")
+    for parser in (tune, train):
         parser.add_argument("dataset", help="a folder of labelled pictures, or `sample`")
         _add_split_options(parser)
-        parser.add_argument(
-            "--despite-errors", action="store_true", help="start although the scan found errors in the dataset"
-        )
-        parser.add_argument("--name", help="the job's name (default: made from the folder and the time)")
-        parser.add_argument(
-            "--engine", choices=["local", "sagemaker"], default="local", help="who runs it (default %(default)s)"
-        )
-        parser.add_argument("--backbone", help="the pretrained network (default efficientnet_lite0)")
-        parser.add_argument("--weights", help="`default`, `none` (untrained), or a file of weights")
-        parser.add_argument("--mode", choices=["head", "fine_tune"], help="train the head only, or the network too")
-        parser.add_argument("--head", choices=["linear", "linear_dropout_batchnorm"], help="what is put on top")
-        parser.add_argument(
-            "--static",
-            action="append",
-            nargs="+",
-            default=[],
-            metavar="NAME=VALUE",
-            help="a fixed hyperparameter of training_scripts/train.py, for instance num_epochs=10",
-        )
-        parser.add_argument("--objective", metavar="NAME", help='the metric to judge by (default "Average loss")')
-        parser.add_argument("--goal", choices=["minimize", "maximize"], help="which way is better")
-        parser.add_argument(
-            "--metric",
-            action="append",
-            default=[],
-            metavar="NAME=REGEX",
-            help="one more metric definition; its first group is the value",
-        )
-        parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of search and training (default 0)")
-        parser.add_argument("--detach", action="store_true", help="return at once; the job goes on")
-        if name == "tune":
-            _add_search_options(parser)
-        add_debugger_options(parser)
-        add_connection_options(parser)
-        add_resource_options(parser)
-        if name == "train":
-            add_managed_options(parser)
-
-
-def _add_search_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", default="quick-look", help="quick-look, thorough or resnet-18-notebook")
-    parser.add_argument(
-        "--range",
-        action="append",
-        nargs="+",
-        default=[],
-        metavar="NAME=TYPE:…",
-        help="learning_rate=continuous:1e-4:5e-2:log, batch_size=integer:32:128, optimizer=categorical:adam,sgd; "
-        "given once or more, they take the place of the preset's",
-    )
-    parser.add_argument("--strategy", help="Bayesian, Random, Hyperband or Grid")
-    parser.add_argument("--max-jobs", type=int, metavar="N", help="trials altogether")
-    parser.add_argument("--max-parallel-jobs", type=int, metavar="N", help="trials at once")
-    parser.add_argument("--early-stopping", action="store_true", help="stop trials that fall behind the others")
-    parser.add_argument(
-        "--warm-start", action="append", default=[], metavar="JOB", help="learn from an earlier search; up to 5 times"
-    )
-    parser.add_argument("--target", type=float, metavar="VALUE", help="end once the objective is as good as this")
-    parser.add_argument("--patience", type=int, metavar="N", help="end after N trials without a better one")
-    parser.add_argument(
-        "--max-search-time", type=int, metavar="SECONDS", help="end after so long, with the trials that run then"
-    )
-    parser.add_argument("--until-converged", action="store_true", help="end when no better trial is to be expected")
+        add_launch_options(parser, tuning=parser is tune)
 
 
 def _add_job_commands(command) -> None:  # type: ignore[no-untyped-def]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Callable
 
 from core.cli.console import Console
+from core.cli.spec_options import given, option_words, words
 from core.engines.sagemaker.connection.eligibility import ManagedRefused
-from core.engines.sagemaker.jobs.managed import parse_rules, without_managed
+from core.engines.sagemaker.jobs.managed import format_rule, parse_rules, without_managed
 from core.engines.sagemaker.tracking.evaluations import evaluating
 from core.errors import UsageError
 from core.jobs.specs import ManagedDebugger, Spec, TrainingSpec
@@ -22,15 +22,29 @@ def managed_from(options: argparse.Namespace) -> ManagedDebugger | None:
         UsageError: an option needs another one.
         SpecError: there is no such rule.
     """
-    rules = getattr(options, "aws_rule", [])
-    if not getattr(options, "aws_debugger", False):
-        if rules or getattr(options, "no_aws_report", False) or getattr(options, "without_if_refused", False):
+    if not hasattr(options, "aws_debugger"):
+        return None
+    fields = given(options, ManagedDebugger)
+    if not options.aws_debugger:
+        if fields or options.aws_rule or options.no_aws_rules or options.without_if_refused:
             raise UsageError("The options of AWS's rules need --aws-debugger.")
         return None
     if options.engine != "sagemaker":
         raise UsageError("AWS's Debugger runs on AWS only.", fix="Add --engine sagemaker, or leave it out.")
-    managed = ManagedDebugger(report=not options.no_aws_report)
-    return dataclasses.replace(managed, rules=parse_rules(rules)) if rules else managed
+    if options.aws_rule or options.no_aws_rules:
+        fields["rules"] = parse_rules(options.aws_rule)
+    return ManagedDebugger(**fields)
+
+
+def managed_words(managed: ManagedDebugger) -> list[str]:
+    """Return the options that ask for the same."""
+    found = ["--aws-debugger", *words(managed)]
+    if not managed.rules:
+        found.append("--no-aws-rules")
+    elif managed.rules != ManagedDebugger().rules:
+        for rule, parameters in managed.rules.items():
+            found += option_words("--aws-rule", format_rule(rule, parameters))
+    return found
 
 
 def launched(start: Callable[[Spec], int], spec: Spec, options: argparse.Namespace, console: Console) -> int:

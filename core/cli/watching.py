@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
+from core.cli.spec_options import add_options, given, join_pair, option_words, split_pair, words
+from core.debugger.defaults import ALIASES, default_rules
 from core.errors import UsageError
 from core.jobs.specs import DebuggerConfig
 
@@ -13,6 +15,8 @@ def add_debugger_options(parser: argparse.ArgumentParser) -> None:
     """Let the command choose what the window's Debugger tab lets choose."""
     group = parser.add_argument_group("Debugger")
     group.add_argument("--no-debugger", action="store_true", help="train without hook, rules and profiler")
+    group.add_argument("--no-rules", action="store_true", help="train without hook and rules")
+    group.add_argument("--no-profiler", action="store_true", help="train without the profiler")
     group.add_argument(
         "--rule",
         action="append",
@@ -22,7 +26,17 @@ def add_debugger_options(parser: argparse.ArgumentParser) -> None:
         help="run this rule, with these parameters, beside the usual ones; action=none, notify or stop says what "
         "happens when it finds an issue, for instance --rule Overfit patience=5 action=stop",
     )
-    group.add_argument("--only-these-rules", action="store_true", help="with --rule: without the usual ones")
+    group.add_argument("--only-these-rules", action="store_true", help="leave the usual rules out")
+    group.add_argument(
+        "--exact-rules", action="store_true", help="with --rule: without the parameters that the usual rule has"
+    )
+    group.add_argument(
+        "--action",
+        action="append",
+        default=[],
+        metavar="RULE=ACTION",
+        help="what happens when a rule finds an issue: none, notify or stop",
+    )
     group.add_argument(
         "--save-interval",
         action="append",
@@ -31,7 +45,7 @@ def add_debugger_options(parser: argparse.ArgumentParser) -> None:
         help="save tensors every so many steps (otherwise as often as costs next to nothing); "
         "COLLECTION=STEPS for one of losses, gradients, weights, biases, activations, inputs, predictions",
     )
-    group.add_argument("--tensor-budget", type=int, default=64, metavar="MB", help="save at most so much (default 64)")
+    add_options(group, DebuggerConfig)
 
 
 def debugger_config(options: argparse.Namespace, hyperparameters: Mapping[str, str]) -> DebuggerConfig:
@@ -40,14 +54,15 @@ def debugger_config(options: argparse.Namespace, hyperparameters: Mapping[str, s
     Raises:
         UsageError: an option cannot be read; what makes no sense is refused when the job is started.
     """
-    from core.debugger.defaults import ALIASES, default_rules
-
-    usual = default_rules(hyperparameters)
+    usual = {} if options.exact_rules else default_rules(hyperparameters)
     rules: dict[str, dict[str, str]] = {}
-    actions: dict[str, str] = {}
+    actions = {
+        ALIASES.get(name, name): action
+        for name, action in (split_pair(text, "--action RULE=ACTION") for text in options.action)
+    }
     for name, *pairs in options.rule:
         name = ALIASES.get(name, name)
-        values = dict(_pair(text, f"--rule {name} KEY=VALUE") for text in pairs)
+        values = dict(split_pair(text, f"--rule {name} KEY=VALUE") for text in pairs)
         if "action" in values:
             actions[name] = values.pop("action")
         if values or options.only_these_rules or name not in usual:
@@ -55,27 +70,48 @@ def debugger_config(options: argparse.Namespace, hyperparameters: Mapping[str, s
     interval, intervals = None, {}
     for text in options.save_interval:
         if "=" in text:
-            collection, steps = _pair(text, "--save-interval COLLECTION=STEPS")
+            collection, steps = split_pair(text, "--save-interval COLLECTION=STEPS")
             intervals[collection] = _steps(steps)
         else:
             interval = _steps(text)
     return DebuggerConfig(
-        enabled=not options.no_debugger,
-        default_rules=not (options.only_these_rules and rules),
+        **given(options, DebuggerConfig),
+        enabled=not (options.no_debugger or options.no_rules),
+        default_rules=not options.only_these_rules,
         rules=rules,
         actions=actions,
         save_interval=interval,
         save_intervals=intervals,
-        tensor_budget_mb=options.tensor_budget,
-        profiler=not options.no_debugger,
+        profiler=not (options.no_debugger or options.no_profiler),
     )
 
 
-def _pair(text: str, usage: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"{text!r} cannot be read.", fix=f"Write {usage}.")
-    return key, value
+def debugger_words(config: DebuggerConfig, hyperparameters: Mapping[str, str]) -> list[str]:
+    """Return the options that ask for the same."""
+    found = words(config)
+    if not config.enabled:
+        found.append("--no-rules" if config.profiler else "--no-debugger")
+    elif not config.profiler:
+        found.append("--no-profiler")
+    if not config.default_rules:
+        found.append("--only-these-rules")
+    if any(_would_grow(default_rules(hyperparameters).get(name), rule) for name, rule in config.rules.items()):
+        found.append("--exact-rules")
+    for name, parameters in config.rules.items():
+        action = config.actions.get(name)
+        pairs = {**parameters, **({} if action is None else {"action": action})}
+        found += ["--rule", name, *(join_pair(*pair) for pair in pairs.items())]
+    for name, action in config.actions.items():
+        found += [] if name in config.rules else ["--action", join_pair(name, action)]
+    found += [] if config.save_interval is None else option_words("--save-interval", str(config.save_interval))
+    for collection, steps in config.save_intervals.items():
+        found += ["--save-interval", f"{collection}={steps}"]
+    return found
+
+
+def _would_grow(usual: Mapping[str, str] | None, parameters: Mapping[str, str]) -> bool:
+    """Whether a rule would not be kept as it is beside the usual one of its name."""
+    return usual is not None and (not parameters or not usual.keys() <= parameters.keys())
 
 
 def _steps(text: str) -> int:

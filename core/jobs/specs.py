@@ -10,7 +10,17 @@ from enum import StrEnum
 from typing import Any
 
 from core.errors import SpecError
+from core.jobs.declared import check_fields, declare, from_plain, to_plain
+from core.jobs.resources import CloudResources as CloudResources
+from core.jobs.resources import DebuggerConfig as DebuggerConfig
+from core.jobs.resources import ManagedDebugger as ManagedDebugger
 from core.tuning.ranges import MAX_SEARCHED, Range, combinations, range_from_json, range_to_json
+
+MAX_JOBS = 10_000
+"""The most trials that a search can have on SageMaker."""
+
+MAX_SEARCH_S = 262_800 * 60
+"""The longest search that SageMaker takes: half a year."""
 
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
@@ -60,65 +70,6 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True)
-class DebuggerConfig:
-    """Which rules run in a job.
-
-    `rules` maps a rule's name to its parameters (strings); `actions` maps it to "none", "notify" or "stop".
-    `save_interval` is in training steps, None: chosen while the job runs; `save_intervals` overrides it for the
-    collections losses, gradients, weights, biases, activations, inputs and predictions. `tensor_budget_mb` bounds what
-    the hook saves.
-    An empty `rules` with `default_rules` set means: the sensible defaults for this kind of training.
-    """
-
-    enabled: bool = True
-    default_rules: bool = True
-    rules: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    actions: Mapping[str, str] = field(default_factory=dict)
-    save_interval: int | None = None
-    save_intervals: Mapping[str, int] = field(default_factory=dict)
-    tensor_budget_mb: int = 64
-    profiler: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ManagedDebugger:
-    """AWS's own Debugger on a single training job, in an account that has it.
-
-    `rules` maps AWS's built-in rules to their parameters (strings): AWS evaluates them on the tensors that the job
-    saves. `report`: ProfilerReport runs too, on what AWS measures every `interval_ms` milliseconds.
-    """
-
-    rules: Mapping[str, Mapping[str, str]] = field(
-        default_factory=lambda: {"LossNotDecreasing": {}, "Overfit": {}, "VanishingGradient": {}}
-    )
-    report: bool = True
-    interval_ms: int = 500
-
-
-@dataclass(frozen=True, slots=True)
-class CloudResources:
-    """Where a job runs on SageMaker; the local engine ignores it. Times in seconds, volume in GB.
-
-    `output_kms_key` encrypts what a job leaves in S3, `volume_kms_key` its disk; "": the connection's key, where it
-    has one. `encrypt_traffic` is SageMaker's encryption of what the instances of one job say to each other.
-    """
-
-    instance_type: str = "ml.m5.xlarge"
-    instance_count: int = 1
-    volume_gb: int = 30
-    spot: bool = False
-    max_wait_s: int | None = None
-    subnets: tuple[str, ...] = ()
-    security_groups: tuple[str, ...] = ()
-    network_isolation: bool = False
-    encrypt_traffic: bool = False
-    output_kms_key: str = ""
-    volume_kms_key: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    managed: ManagedDebugger | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingSpec:
     """One training job.
 
@@ -133,7 +84,15 @@ class TrainingSpec:
     objective: Objective = field(default_factory=Objective)
     dataset_version: str = ""
     dataset_path: str = ""
-    max_runtime_s: int = 24 * 3600
+    max_runtime_s: int = declare(
+        24 * 3600,
+        "Longest run",
+        "longest run of one training job; one that takes longer is ended",
+        option="--max-runtime",
+        metavar="SECONDS",
+        low=1,
+        suffix=" s",
+    )
     debugger: DebuggerConfig = field(default_factory=DebuggerConfig)
     cloud: CloudResources | None = None
 
@@ -163,6 +122,10 @@ class TrainingSpec:
 
     def __post_init__(self) -> None:
         check_job_name(self.name, 63)
+        check_fields(self)
+        names = [metric.name for metric in self.metrics]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise SpecError(f"The metric {twice} is defined twice.", fix="Remove one.", field="metrics")
         if self.objective.metric not in {metric.name for metric in self.metrics}:
             raise SpecError(
                 f"The objective {self.objective.metric!r} is not among the metric definitions.",
@@ -183,19 +146,77 @@ class TuningSpec:
 
     training: TrainingSpec
     ranges: tuple[Range, ...]
-    strategy: Strategy = Strategy.BAYESIAN
-    max_jobs: int = 10
-    max_parallel_jobs: int = 2
-    early_stopping: bool = False
-    seed: int = 0
-    warm_start: tuple[str, ...] = ()
-    target: float | None = None
-    patience: int | None = None
-    max_search_s: int | None = None
-    until_converged: bool = False
+    strategy: Strategy = declare(
+        Strategy.BAYESIAN,
+        "Strategy",
+        "Bayesian, Random, Hyperband or Grid",
+        option="--strategy",
+        metavar="NAME",
+        capability="strategies",
+    )
+    max_jobs: int = declare(
+        10, "Trials", "how many training jobs at most", option="--max-jobs", metavar="N", low=1, high=MAX_JOBS
+    )
+    max_parallel_jobs: int = declare(
+        2,
+        "At once",
+        "how many of them at the same time",
+        option="--max-parallel-jobs",
+        metavar="N",
+        low=1,
+        capability="max_parallel_jobs",
+    )
+    early_stopping: bool = declare(
+        False,
+        "End poor trials early",
+        "end a trial whose metric is worse than the median of the others at that epoch",
+        option="--early-stopping",
+    )
+    seed: int = declare(0, "Seed", "the same seed gives the same search and the same training", low=0, high=2**31 - 1)
+    warm_start: tuple[str, ...] = declare(
+        (),
+        "Learn from",
+        "an earlier tuning job whose trials inform the search; up to 5 of them",
+        option="--warm-start",
+        metavar="JOB",
+        capability="warm_start",
+    )
+    target: float | None = declare(
+        None,
+        "Stop at",
+        "the search ends once the objective is as good as this",
+        option="--target",
+        metavar="VALUE",
+    )
+    patience: int | None = declare(
+        None,
+        "Patience",
+        "the search ends after so many trials without a better one",
+        option="--patience",
+        metavar="N",
+        low=1,
+        high=MAX_JOBS,
+    )
+    max_search_s: int | None = declare(
+        None,
+        "Longest search",
+        "the search ends after so long, with the trials that run then",
+        option="--max-search-time",
+        metavar="SECONDS",
+        low=1,
+        high=MAX_SEARCH_S,
+        suffix=" s",
+    )
+    until_converged: bool = declare(
+        False,
+        "End when converged",
+        "the search ends when its finished trials say that no better one is to be expected",
+        option="--until-converged",
+    )
 
     def __post_init__(self) -> None:
         check_job_name(self.name, 32)
+        check_fields(self)
         names = [item.name for item in self.ranges]
         if not names:
             raise SpecError("There is no range to search.", fix="Add one, or train a single job.", field="ranges")
@@ -206,11 +227,6 @@ class TuningSpec:
                 raise SpecError(f"{name} has two ranges.", fix="Remove one.", field=name)
             if name in self.training.hyperparameters:
                 raise SpecError(f"{name} has a range and a fixed value.", fix="Keep one of the two.", field=name)
-        if self.max_jobs < 1 or self.max_parallel_jobs < 1:
-            raise SpecError("A tuning job needs at least one trial, and one at a time.", field="max_jobs")
-        for value, field_name in ((self.patience, "patience"), (self.max_search_s, "max_search_s")):
-            if value is not None and value < 1:
-                raise SpecError(f"A search cannot end after {value}.", fix="Give 1 or more.", field=field_name)
 
     @property
     def name(self) -> str:
@@ -248,46 +264,25 @@ def check_job_name(name: str, longest: int) -> None:
 
 
 def spec_to_json(spec: Spec) -> dict[str, Any]:
-    """A spec as plain JSON, read back by `spec_from_json`."""
-    if isinstance(spec, TrainingSpec):
-        return {"kind": "training", **_plain(spec)}
-    data = {"kind": "tuning", **_plain(spec), "training": spec_to_json(spec.training)}
-    data["ranges"] = [range_to_json(item) for item in spec.ranges]
-    return data
+    """Return a spec as plain JSON, read back by `spec_from_json`."""
+    plain: dict[str, Any] = {"kind": "training" if isinstance(spec, TrainingSpec) else "tuning"}
+    plain |= to_plain(spec, lambda value: range_to_json(value) if isinstance(value, Range) else value)
+    if isinstance(spec, TuningSpec):
+        plain["training"] = {"kind": "training", **plain["training"]}
+    return plain
 
 
 def spec_from_json(data: Mapping[str, Any]) -> Spec:
-    """The inverse of `spec_to_json`."""
-    values = {key: value for key, value in data.items() if key != "kind"}
+    """Return what `spec_to_json` made plain as a spec."""
+    training = data["training"] if data["kind"] == "tuning" else data
+    if cloud := training.get("cloud"):
+        if key := cloud.get("kms_key", ""):  # specs of earlier versions had one for both
+            cloud = {**cloud, "output_kms_key": key, "volume_kms_key": key}
+        training = {**training, "cloud": cloud}
+    special = {Range: range_from_json}
+    made: Spec
     if data["kind"] == "training":
-        values["metrics"] = tuple(MetricDefinition(**item) for item in values["metrics"])
-        values["objective"] = Objective(**values["objective"])
-        values["debugger"] = DebuggerConfig(**values["debugger"])
-        if values["cloud"] is not None:
-            cloud = dict(values["cloud"])
-            if key := cloud.pop("kms_key", ""):  # specs of earlier versions had one for both
-                cloud |= {"output_kms_key": key, "volume_kms_key": key}
-            for key in ("subnets", "security_groups"):
-                cloud[key] = tuple(cloud[key])
-            if (managed := cloud.get("managed")) is not None:
-                cloud["managed"] = ManagedDebugger(**managed)
-            values["cloud"] = CloudResources(**cloud)
-        return TrainingSpec(**values)
-    training = spec_from_json(values["training"])
-    assert isinstance(training, TrainingSpec)
-    values["training"] = training
-    values["ranges"] = tuple(range_from_json(item) for item in values["ranges"])
-    values["strategy"] = Strategy(values["strategy"])
-    values["warm_start"] = tuple(values["warm_start"])
-    return TuningSpec(**values)
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses, mappings and tuples as JSON's own kinds (`dataclasses.asdict` deep-copies and keeps tuples)."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, StrEnum) else value
+        made = from_plain(TrainingSpec, training, special)
+    else:
+        made = from_plain(TuningSpec, {**data, "training": training}, special)
+    return made

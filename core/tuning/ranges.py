@@ -6,6 +6,7 @@ Logarithmic needs values above 0, ReverseLogarithmic is for continuous ranges in
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -158,7 +159,7 @@ def parse_range(text: str) -> Range:
         raise _unreadable(text, name)
     kind = kind.strip().lower()
     if kind == "categorical":
-        return CategoricalRange(name.strip(), tuple(part.strip() for part in value.split(",") if part.strip()))
+        return CategoricalRange(name.strip(), _values(value))
     parts = value.split(":")
     if kind not in ("integer", "continuous") or len(parts) not in (2, 3):
         raise _unreadable(text, name)
@@ -173,11 +174,25 @@ def parse_range(text: str) -> Range:
         raise _unreadable(text, name) from None
 
 
+def _values(text: str) -> tuple[str, ...]:
+    """Read the values of a categorical range: parted by commas, or a JSON list of strings."""
+    if text.startswith("["):
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, list) and found and all(isinstance(value, str) for value in found):
+            return tuple(found)
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def format_range(item: Range) -> str:
     """The text that `parse_range` reads back as `item`."""
     match item:
         case CategoricalRange():
-            return f"{item.name}=categorical:{','.join(item.values)}"
+            plain = ",".join(item.values)
+            text = plain if _values(plain) == item.values else json.dumps(item.values, ensure_ascii=False)
+            return f"{item.name}=categorical:{text}"
         case IntegerRange():
             return f"{item.name}=integer:{item.low}:{item.high}:{item.scaling.lower()}"
         case ContinuousRange():

@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from core.cli.command_line import command_line
 from core.errors import UserFacingError
 from core.jobs.footprint import Footprint
 from core.jobs.records import Event, Job, RuleOutcome
@@ -19,7 +20,6 @@ from core.progress import CancelToken, Report
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.feed import JobsFeed
-from gui.jobs.command_line import command_line
 from gui.jobs.delete_dialog import DeleteDialog
 from gui.jobs.job_list import JobList
 from gui.jobs.job_watch import JobWatch
@@ -252,10 +252,11 @@ class JobsTab(QWidget):
 
     def _copy_command(self, name: str) -> None:
         """Put the command that asks for the same job or trial on the clipboard."""
-        engine = self._workbench.engine
+        engine, workbench = self._workbench.engine, self._workbench
 
         def work(report: Report, cancel: CancelToken) -> str:
-            return command_line(engine.spec(name))
+            spec = engine.spec(name)
+            return command_line(spec, workbench.manifest(spec.training.dataset_version))
 
         def done(command: str) -> None:
             QGuiApplication.clipboard().setText(command)

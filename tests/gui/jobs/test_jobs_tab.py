@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
 
-from core.cli.launch import tuning_spec as parsed
+from core.cli.launch_options import tuning_spec as parsed
 from core.cli.main import build_parser
 from core.errors import EngineError
 from core.jobs.records import RuleOutcome, TrainingJob

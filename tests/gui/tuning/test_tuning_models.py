@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.cli.launch import tuning_spec as parsed
+from core.cli.command_line import command_line
+from core.cli.launch_options import tuning_spec as parsed
 from core.cli.main import build_parser
 from core.errors import SpecError
 from core.jobs.hyperparameters import check_value
@@ -19,7 +20,6 @@ from core.jobs.specs import CloudResources, DebuggerConfig, Strategy, TrainingSp
 from core.jobs.status import JobStatus
 from core.tuning.presets import NOTEBOOK, PRESETS, QUICK_LOOK, THOROUGH
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
-from gui.jobs.command_line import command_line
 from gui.shared import formatting
 from gui.tuning.forecast_text import Facts, forecast_lines
 from gui.tuning.range_draft import Kind, RangeDraft, sample
@@ -272,7 +272,7 @@ def test_the_command_line_says_what_is_not_usual():
     assert asked.training.metrics == spec.training.metrics
     assert asked.training.debugger == spec.training.debugger
     assert (options.engine, options.instance_type, options.volume_gb) == ("sagemaker", "ml.g4dn.xlarge", 50)
-    assert (options.spot, options.max_wait, options.tag) == (True, 7200, ["team=vision"])
+    assert (options.spot, options.max_wait_s, options.tags) == (True, 7200, ["team=vision"])
 
 
 def test_searches_on_sagemaker_learn_from_those_of_sagemaker():

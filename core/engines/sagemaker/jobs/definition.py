@@ -61,8 +61,11 @@ def check(spec: Spec) -> None:
     """Raise `SpecError` where SageMaker cannot do what a spec asks for; `field` is the one at fault."""
     training = spec.training
     cloud = training.cloud or CloudResources()
-    if cloud.instance_count < 1:
-        raise SpecError("A job needs at least one instance.", fix="Ask for one or more.", field="instance_count")
+    if bool(cloud.subnets) != bool(cloud.security_groups):
+        raise SpecError("A VPC needs both, subnets and security groups.", fix="Give both or none.", field="subnets")
+    if cloud.max_wait_s is not None and not cloud.spot:
+        fix = "Ask for spot machines, or leave it out."
+        raise SpecError("A longest wait is for spot machines alone.", fix=fix, field="max_wait_s")
     if cloud.instance_count > 1 and any(map(over_features, choices(spec))):
         raise SpecError(
             "A head over frozen features trains on one instance.",

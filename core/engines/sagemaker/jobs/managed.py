@@ -7,6 +7,7 @@ hook's folder to S3. Trials of a tuning job cannot have any of it: their definit
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -154,17 +155,39 @@ def parse_rules(texts: list[str]) -> dict[str, dict[str, str]]:
     Raises:
         SpecError: a text is no rule; AWS's rules and their parameters are named.
     """
-    rules: dict[str, dict[str, str]] = {}
-    for text in texts:
-        rule, colon, rest = text.partition(":")
-        # A value may hold a comma itself, so only one before another NAME= parts two.
-        pairs = [pair.partition("=") for pair in re.split(r",(?=\s*\w+=)", rest)] if colon else []
-        parameters = {name.strip(): value.strip() for name, equals, value in pairs if equals}
-        if len(parameters) < len(pairs):
-            raise _error(f"{text!r} is no rule with parameters.", fix="Write RULE:NAME=VALUE,NAME=VALUE.")
-        check_rule(rule.strip(), parameters)
-        rules[rule.strip()] = parameters
+    rules = dict(map(_read_rule, texts))
+    for rule, parameters in rules.items():
+        check_rule(rule, parameters)
     return rules
+
+
+def _read_rule(text: str) -> tuple[str, dict[str, str]]:
+    rule, colon, rest = text.partition(":")
+    if rest.startswith("{"):
+        return rule.strip(), _json_parameters(rest, text)
+    # A value may hold a comma itself, so only one before another NAME= parts two.
+    pairs = [pair.partition("=") for pair in re.split(r",(?=\s*\w+=)", rest)] if colon else []
+    parameters = {name.strip(): value.strip() for name, equals, value in pairs if equals}
+    if len(parameters) < len(pairs):
+        raise _error(f"{text!r} is no rule with parameters.", fix="Write RULE:NAME=VALUE,NAME=VALUE.")
+    return rule.strip(), parameters
+
+
+def format_rule(rule: str, parameters: Mapping[str, str]) -> str:
+    """Return the text that `parse_rules` reads; parameters that its short form cannot tell apart are JSON."""
+    pairs = ",".join(f"{name}={value}" for name, value in parameters.items())
+    text = f"{rule}:{pairs}" if parameters else rule
+    return text if _read_rule(text) == (rule, dict(parameters)) else f"{rule}:{json.dumps(dict(parameters))}"
+
+
+def _json_parameters(text: str, whole: str) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise _error(f"{whole!r} is no rule with parameters.", fix='Write RULE:{"NAME": "VALUE"}.')
+    return found
 
 
 def check_rule(rule: str, parameters: Mapping[str, str]) -> None:

@@ -1,0 +1,85 @@
+"""A spec as the `sagehound` command that asks for the same: the inverse of `launch_options`."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from core.cli.launch_options import HEADS, MODES, starts_from_defaults
+from core.cli.managed import managed_words
+from core.cli.spec_options import join_pair, option_words, words
+from core.cli.watching import debugger_words
+from core.jobs.specs import CloudResources, Spec, TuningSpec
+from core.tuning.presets import DEFAULT_METRICS
+from core.tuning.ranges import format_range
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+
+_CHOICES = {"backbone": None, "weights": None, "mode": MODES, "head": HEADS}
+_USUAL_SPLIT = (0.7, 0.15, 0.15)
+
+
+def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = False) -> str:
+    """Return one line for a POSIX shell that asks for the same spec.
+
+    Args:
+        spec: a job's spec.
+        manifest: the dataset version it learns from, for the options of its split; the usual ones when None.
+        named: with the job's name; without it the same command can be given again.
+    """
+    training, defaults = spec.training, starts_from_defaults(spec)
+    found = ["sagehound", "tune" if isinstance(spec, TuningSpec) else "train", _dataset(training.dataset_path)]
+    found += ["--name", spec.name] if named else []
+    found += [] if defaults else ["--no-defaults"]
+    found += _hyperparameters(spec, defaults)
+    if isinstance(spec, TuningSpec):
+        found += ["--range", *(format_range(item) for item in spec.ranges)]
+        found += words(spec, always=("strategy", "max_jobs", "max_parallel_jobs"))
+    usual = DEFAULT_METRICS if defaults else ()
+    for metric in training.metrics:
+        if metric not in usual:
+            found += option_words("--metric", join_pair(metric.name, metric.regex))
+    found += option_words("--objective", training.objective.metric)
+    found += ["--goal", "maximize" if training.objective.maximize else "minimize"]
+    found += words(training)
+    found += debugger_words(training.debugger, training.hyperparameters)
+    if training.cloud is not None:
+        found += _resources(training.cloud)
+    return shlex.join([*found, *_split(manifest)])
+
+
+def _dataset(path: str) -> str:
+    return f"./{path}" if path.startswith("-") else path or "DATASET"
+
+
+def _hyperparameters(spec: Spec, defaults: bool) -> list[str]:
+    found, fixed = [], dict(spec.training.hyperparameters)
+    for name, choices in _CHOICES.items():
+        if name in fixed and (choices is None or fixed[name] in choices):
+            found += option_words(f"--{name}", fixed.pop(name))
+    seed = str(spec.seed) if isinstance(spec, TuningSpec) else fixed.get("seed", "0")
+    if seed.isdecimal() and str(int(seed)) == seed:
+        found += ["--seed", seed]
+        if defaults and fixed.get("seed") == seed:
+            del fixed["seed"]
+    if fixed:
+        found += ["--static", *(join_pair(name, value) for name, value in sorted(fixed.items()))]
+    return found
+
+
+def _resources(cloud: CloudResources) -> list[str]:
+    always = ("instance_type", "instance_count", "volume_gb")
+    managed = [] if cloud.managed is None else managed_words(cloud.managed)
+    return ["--engine", "sagemaker", *words(cloud, always), *managed]
+
+
+def _split(manifest: Manifest | None) -> list[str]:
+    """Return the options that split a folder as this dataset version was split."""
+    if manifest is None:
+        return []
+    found = []
+    if any(abs(share - usual) > 1e-9 for share, usual in zip(manifest.fractions, _USUAL_SPLIT, strict=True)):
+        found += ["--split", ",".join(map(repr, manifest.fractions))]
+    found += ["--split-seed", str(manifest.seed)] if manifest.seed else []
+    return found + (["--class-folders", manifest.class_folders] if manifest.class_folders != "auto" else [])

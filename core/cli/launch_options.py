@@ -1,0 +1,159 @@
+"""The options of `train` and `tune`, and the spec that they ask for; `command_line` writes them back."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from core.cli.cloud_options import add_connection_options, add_managed_options, add_resource_options
+from core.cli.spec_options import add_options, given, split_pair
+from core.cli.watching import add_debugger_options, debugger_config
+from core.jobs.names import unique_name
+from core.jobs.specs import MetricDefinition, Objective, TrainingSpec, TuningSpec
+from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
+from core.tuning.ranges import parse_range
+
+_NAMED = ("backbone", "weights", "mode", "head")
+"""Hyperparameters that have an option of their own, besides the seed."""
+
+MODES = ("head", "fine_tune")
+HEADS = ("linear", "linear_dropout_batchnorm")
+
+DEFAULTS = Preset("Defaults", "defaults", "", (), DEFAULT_HYPERPARAMETERS)
+"""What `train` starts from."""
+
+NOTHING = Preset("Nothing", "nothing", "", (), {}, metrics=())
+"""What --no-defaults starts from: the training script has its own defaults."""
+
+
+def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
+    """Add the options of `tune` or `train`."""
+    parser.add_argument(
+        "--despite-errors", action="store_true", help="start although the scan found errors in the dataset"
+    )
+    parser.add_argument("--name", help="the job's name (default: made from the folder and the time)")
+    parser.add_argument(
+        "--engine", choices=["local", "sagemaker"], default="local", help="who runs it (default %(default)s)"
+    )
+    parser.add_argument("--backbone", help="the pretrained network (default efficientnet_lite0)")
+    parser.add_argument("--weights", help="`default`, `none` (untrained), or a file of weights")
+    parser.add_argument("--mode", choices=MODES, help="train the head only, or the network too")
+    parser.add_argument("--head", choices=HEADS, help="what is put on top")
+    parser.add_argument(
+        "--static",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a fixed hyperparameter of training_scripts/train.py, for instance num_epochs=10",
+    )
+    parser.add_argument(
+        "--no-defaults", action="store_true", help="fix no hyperparameter and define no metric but those given here"
+    )
+    parser.add_argument("--objective", metavar="NAME", help='the metric to judge by (default "Average loss")')
+    parser.add_argument("--goal", choices=["minimize", "maximize"], help="which way is better")
+    parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="NAME=REGEX",
+        help="one more metric definition; its first group is the value",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of search and training (default 0)")
+    add_options(parser, TrainingSpec)
+    parser.add_argument("--detach", action="store_true", help="return at once; the job goes on")
+    if tuning:
+        _add_search_options(parser)
+    add_debugger_options(parser)
+    add_connection_options(parser)
+    add_resource_options(parser)
+    if not tuning:
+        add_managed_options(parser)
+
+
+def _add_search_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("Search")
+    group.add_argument("--preset", default="quick-look", help="quick-look, thorough or resnet-18-notebook")
+    group.add_argument(
+        "--range",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="NAME=TYPE:…",
+        help="learning_rate=continuous:1e-4:5e-2:log, batch_size=integer:32:128, optimizer=categorical:adam,sgd; "
+        "given once or more, they take the place of the preset's",
+    )
+    add_options(group, TuningSpec)
+
+
+def tuning_spec(options: argparse.Namespace) -> TuningSpec:
+    """Return the spec that the options of `tune` ask for."""
+    preset = NOTHING if options.no_defaults else preset_by_slug(options.preset)
+    fixed = _fixed(options)
+    # What is searched is not fixed as well, unless someone fixed it on purpose: then it is not searched.
+    ranges = tuple(parse_range(text) for text in _flatten(options.range)) or tuple(
+        item for item in preset.ranges if item.name not in fixed
+    )
+    searched = {item.name for item in ranges} - set(fixed)
+    if preset is not NOTHING:
+        preset = dataclasses.replace(preset, hyperparameters={**DEFAULT_HYPERPARAMETERS, **preset.hyperparameters})
+    fields: dict[str, Any] = {
+        "strategy": preset.strategy,
+        "max_jobs": preset.max_jobs,
+        "max_parallel_jobs": preset.max_parallel_jobs,
+        "early_stopping": preset.early_stopping,
+    } | given(options, TuningSpec)
+    return TuningSpec(_training(options, preset, searched), ranges, seed=options.seed, **fields)
+
+
+def training_spec(options: argparse.Namespace) -> TrainingSpec:
+    """Return the spec that the options of `train` ask for."""
+    return _training(options, NOTHING if options.no_defaults else DEFAULTS, set())
+
+
+def _training(options: argparse.Namespace, preset: Preset, searched: set[str]) -> TrainingSpec:
+    hyperparameters = dict(preset.hyperparameters)
+    if preset.metrics:
+        hyperparameters["seed"] = str(options.seed)
+    hyperparameters |= _fixed(options)
+    hyperparameters = {name: value for name, value in hyperparameters.items() if name not in searched}
+    metrics = {metric.name: metric for metric in preset.metrics}
+    for text in options.metric:
+        name, regex = split_pair(text, "--metric NAME=REGEX")
+        metrics[name] = MetricDefinition(name, regex)
+    objective = preset.objective
+    if options.objective:
+        objective = Objective(options.objective, "accuracy" in options.objective.lower())
+    if options.goal:
+        objective = dataclasses.replace(objective, maximize=options.goal == "maximize")
+    return TrainingSpec(
+        name=options.name or unique_name(options.dataset.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]),
+        channels={},
+        hyperparameters=hyperparameters,
+        metrics=tuple(metrics.values()),
+        objective=objective,
+        debugger=debugger_config(options, hyperparameters),
+        **given(options, TrainingSpec),
+    )
+
+
+def starts_from_defaults(spec: TrainingSpec | TuningSpec) -> bool:
+    """Whether a spec has all that `train` and `tune` give a job by themselves, so that the rest can be added to it."""
+    names = spec.training.hyperparameters.keys() | {item.name for item in spec.ranges}
+    usual = [metric.name for metric in DEFAULT_METRICS]
+    return names >= {*DEFAULT_HYPERPARAMETERS, "seed"} and usual == [
+        metric.name for metric in spec.training.metrics[: len(usual)]
+    ]
+
+
+def _fixed(options: argparse.Namespace) -> dict[str, str]:
+    """Return the hyperparameters that the command line fixes."""
+    named = {key: getattr(options, key) for key in _NAMED}
+    fixed = {key: value for key, value in named.items() if value is not None}
+    return fixed | dict(split_pair(text, "--static NAME=VALUE") for text in _flatten(options.static))
+
+
+def _flatten(lists: Iterable[list[str]]) -> list[str]:
+    return [text for texts in lists for text in texts]

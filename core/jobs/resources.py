@@ -1,0 +1,125 @@
+"""Parts of a spec: the Debugger rules of a job, AWS's own Debugger, and what a job runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from core.jobs.declared import check_fields, declare
+
+
+@dataclass(frozen=True, slots=True)
+class DebuggerConfig:
+    """Which rules run in a job.
+
+    `rules` maps a rule's name to its parameters (strings); `actions` maps it to "none", "notify" or "stop".
+    `save_interval` is in training steps, None: chosen while the job runs; `save_intervals` overrides it for the
+    collections losses, gradients, weights, biases, activations, inputs and predictions. `tensor_budget_mb` bounds what
+    the hook saves.
+    An empty `rules` with `default_rules` set means: the sensible defaults for this kind of training.
+    """
+
+    enabled: bool = True
+    default_rules: bool = True
+    rules: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    actions: Mapping[str, str] = field(default_factory=dict)
+    save_interval: int | None = None
+    save_intervals: Mapping[str, int] = field(default_factory=dict)
+    tensor_budget_mb: int = declare(
+        64, "Budget for tensors", "save at most so much", option="--tensor-budget", metavar="MB"
+    )
+    profiler: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedDebugger:
+    """AWS's own Debugger on a single training job, in an account that has it.
+
+    `rules` maps AWS's built-in rules to their parameters (strings): AWS evaluates them on the tensors that the job
+    saves. `report`: ProfilerReport runs too, on what AWS measures every `interval_ms` milliseconds.
+    """
+
+    rules: Mapping[str, Mapping[str, str]] = field(
+        default_factory=lambda: {"LossNotDecreasing": {}, "Overfit": {}, "VanishingGradient": {}}
+    )
+    report: bool = declare(True, "ProfilerReport", "with --aws-debugger: no ProfilerReport", option="--no-aws-report")
+    interval_ms: int = declare(
+        500,
+        "Profiling interval",
+        "with --aws-debugger: measure the machine every so many milliseconds",
+        option="--aws-interval",
+        metavar="MS",
+        suffix=" ms",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CloudResources:
+    """Where a job runs on SageMaker; the local engine ignores it. Times in seconds, volume in GB.
+
+    `output_kms_key` encrypts what a job leaves in S3, `volume_kms_key` its disk; "": the connection's key, where it
+    has one. `encrypt_traffic` is SageMaker's encryption of what the instances of one job say to each other.
+
+    Raises:
+        SpecError: a value is out of its bounds.
+    """
+
+    instance_type: str = declare(
+        "ml.m5.xlarge",
+        "Instance type",
+        "the machine of each training job, any that SageMaker trains on",
+        option="--instance-type",
+        metavar="TYPE",
+    )
+    instance_count: int = declare(
+        1,
+        "Machines",
+        "machines of one training job, which fine-tune the network together",
+        option="--instance-count",
+        metavar="N",
+        low=1,
+        high=64,
+    )
+    volume_gb: int = declare(
+        30,
+        "Disk",
+        "disk of the machine, for pictures, features and the model of one training job",
+        option="--volume-gb",
+        metavar="GB",
+        low=1,
+        high=16384,
+        suffix=" GB",
+    )
+    spot: bool = declare(
+        False, "Spot instances", "use spare machines: cheaper, but AWS may take them away for a while", option="--spot"
+    )
+    max_wait_s: int | None = declare(
+        None,
+        "Longest wait and run",
+        "with --spot: longest wait and run together",
+        option="--max-wait",
+        metavar="SECONDS",
+        low=1,
+        suffix=" s",
+    )
+    subnets: tuple[str, ...] = declare((), "Subnets", "run in your VPC", option="--subnet", metavar="ID")
+    security_groups: tuple[str, ...] = declare(
+        (), "Security groups", "of your VPC", option="--security-group", metavar="ID"
+    )
+    network_isolation: bool = declare(
+        False, "Network isolation", "let the container reach no network", option="--network-isolation"
+    )
+    encrypt_traffic: bool = declare(
+        False, "Encrypted traffic", "encrypt what machines of one job exchange", option="--encrypt-traffic"
+    )
+    output_kms_key: str = declare(
+        "", "Key for output", "another key for output (default --kms-key)", option="--output-kms-key", metavar="KEY"
+    )
+    volume_kms_key: str = declare(
+        "", "Key for disks", "another key for disks (default --kms-key)", option="--volume-kms-key", metavar="KEY"
+    )
+    tags: Mapping[str, str] = declare(dict, "Tags", "one more tag of the job", option="--tag", metavar="KEY=VALUE")
+    managed: ManagedDebugger | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
