@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from core.cli.launch_options import HEADS, MODES, starts_from_defaults
+from core.cli.launch_options import HEADS, MODES, has_default_metrics, has_defaults
 from core.cli.managed import managed_words
 from core.cli.spec_options import join_pair, option_words, words
 from core.cli.watching import debugger_words
@@ -28,18 +28,14 @@ def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = Fal
         manifest: the dataset version it learns from, for the options of its split; the usual ones when None.
         named: with the job's name; without it the same command can be given again.
     """
-    training, defaults = spec.training, starts_from_defaults(spec)
+    training = spec.training
     found = ["sagehound", "tune" if isinstance(spec, TuningSpec) else "train", _dataset(training.dataset_path)]
     found += ["--name", spec.name] if named else []
-    found += [] if defaults else ["--no-defaults"]
-    found += _hyperparameters(spec, defaults)
+    found += _hyperparameters(spec)
     if isinstance(spec, TuningSpec):
         found += ["--range", *(format_range(item) for item in spec.ranges)]
         found += words(spec, always=("strategy", "max_jobs", "max_parallel_jobs"))
-    usual = DEFAULT_METRICS if defaults else ()
-    for metric in training.metrics:
-        if metric not in usual:
-            found += option_words("--metric", join_pair(metric.name, metric.regex))
+    found += _metrics(spec)
     found += option_words("--objective", training.objective.metric)
     found += ["--goal", "maximize" if training.objective.maximize else "minimize"]
     found += words(training)
@@ -53,8 +49,9 @@ def _dataset(path: str) -> str:
     return f"./{path}" if path.startswith("-") else path or "DATASET"
 
 
-def _hyperparameters(spec: Spec, defaults: bool) -> list[str]:
-    found, fixed = [], dict(spec.training.hyperparameters)
+def _hyperparameters(spec: Spec) -> list[str]:
+    fixed, defaults = dict(spec.training.hyperparameters), has_defaults(spec)
+    found = [] if defaults else ["--no-defaults"]
     for name, choices in _CHOICES.items():
         if name in fixed and (choices is None or fixed[name] in choices):
             found += option_words(f"--{name}", fixed.pop(name))
@@ -65,6 +62,15 @@ def _hyperparameters(spec: Spec, defaults: bool) -> list[str]:
             del fixed["seed"]
     if fixed:
         found += ["--static", *(join_pair(name, value) for name, value in sorted(fixed.items()))]
+    return found
+
+
+def _metrics(spec: Spec) -> list[str]:
+    defaults = has_default_metrics(spec)
+    found = [] if defaults else ["--only-these-metrics"]
+    for metric in spec.training.metrics:
+        if not defaults or metric not in DEFAULT_METRICS:
+            found += option_words("--metric", join_pair(metric.name, metric.regex))
     return found
 
 

@@ -11,7 +11,7 @@ from core.cli.cloud_options import add_connection_options, add_managed_options, 
 from core.cli.spec_options import add_options, given, split_pair
 from core.cli.watching import add_debugger_options, debugger_config
 from core.jobs.names import unique_name
-from core.jobs.specs import MetricDefinition, Objective, TrainingSpec, TuningSpec
+from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
 from core.tuning.ranges import parse_range
 
@@ -24,7 +24,7 @@ HEADS = ("linear", "linear_dropout_batchnorm")
 DEFAULTS = Preset("Defaults", "defaults", "", (), DEFAULT_HYPERPARAMETERS)
 """What `train` starts from."""
 
-NOTHING = Preset("Nothing", "nothing", "", (), {}, metrics=())
+NOTHING = Preset("Nothing", "nothing", "", (), {})
 """What --no-defaults starts from: the training script has its own defaults."""
 
 
@@ -50,7 +50,7 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
         help="a fixed hyperparameter of training_scripts/train.py, for instance num_epochs=10",
     )
     parser.add_argument(
-        "--no-defaults", action="store_true", help="fix no hyperparameter and define no metric but those given here"
+        "--no-defaults", action="store_true", help="fix no hyperparameter but those given: the script has its defaults"
     )
     parser.add_argument("--objective", metavar="NAME", help='the metric to judge by (default "Average loss")')
     parser.add_argument("--goal", choices=["minimize", "maximize"], help="which way is better")
@@ -61,6 +61,7 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
         metavar="NAME=REGEX",
         help="one more metric definition; its first group is the value",
     )
+    parser.add_argument("--only-these-metrics", action="store_true", help="define no metric but those given")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of search and training (default 0)")
     add_options(parser, TrainingSpec)
     parser.add_argument("--detach", action="store_true", help="return at once; the job goes on")
@@ -115,11 +116,11 @@ def training_spec(options: argparse.Namespace) -> TrainingSpec:
 
 def _training(options: argparse.Namespace, preset: Preset, searched: set[str]) -> TrainingSpec:
     hyperparameters = dict(preset.hyperparameters)
-    if preset.metrics:
+    if not options.no_defaults:
         hyperparameters["seed"] = str(options.seed)
     hyperparameters |= _fixed(options)
     hyperparameters = {name: value for name, value in hyperparameters.items() if name not in searched}
-    metrics = {metric.name: metric for metric in preset.metrics}
+    metrics = {metric.name: metric for metric in (() if options.only_these_metrics else preset.metrics)}
     for text in options.metric:
         name, regex = split_pair(text, "--metric NAME=REGEX")
         metrics[name] = MetricDefinition(name, regex)
@@ -139,13 +140,16 @@ def _training(options: argparse.Namespace, preset: Preset, searched: set[str]) -
     )
 
 
-def starts_from_defaults(spec: TrainingSpec | TuningSpec) -> bool:
-    """Whether a spec has all that `train` and `tune` give a job by themselves, so that the rest can be added to it."""
+def has_defaults(spec: Spec) -> bool:
+    """Whether a spec says of all hyperparameters that `train` and `tune` fix by themselves what they are."""
     names = spec.training.hyperparameters.keys() | {item.name for item in spec.ranges}
+    return names >= {*DEFAULT_HYPERPARAMETERS, "seed"}
+
+
+def has_default_metrics(spec: Spec) -> bool:
+    """Whether a spec begins with the metrics that `train` and `tune` define by themselves."""
     usual = [metric.name for metric in DEFAULT_METRICS]
-    return names >= {*DEFAULT_HYPERPARAMETERS, "seed"} and usual == [
-        metric.name for metric in spec.training.metrics[: len(usual)]
-    ]
+    return usual == [metric.name for metric in spec.training.metrics[: len(usual)]]
 
 
 def _fixed(options: argparse.Namespace) -> dict[str, str]:

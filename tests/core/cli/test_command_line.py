@@ -195,5 +195,6 @@ def test_the_split_of_the_dataset_is_asked_for_too() -> None:
 @pytest.mark.parametrize("rule", sorted(AWS_RULES))
 def test_every_rule_of_aws_can_be_asked_for(rule: str) -> None:
     spec = training_spec(build_parser().parse_args(["train", "pets", "--name", "pets"]))
-    spec = spec.with_training(cloud=CloudResources(managed=ManagedDebugger(rules={rule: {}})))
+    parameters = {"max_threshold": "10"} if "max_threshold" in AWS_RULES[rule] else {}
+    spec = spec.with_training(cloud=CloudResources(managed=ManagedDebugger(rules={rule: parameters})))
     assert asked(command_line(spec, named=True)) == spec

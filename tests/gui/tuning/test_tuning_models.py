@@ -288,7 +288,8 @@ def test_searches_on_sagemaker_learn_from_those_of_sagemaker():
 
 def test_a_training_jobs_command_line_has_no_range():
     text = command_line(build_spec(TuningDraft(rows=(EPOCHS,)), "v", "/my data/pets"))
-    assert text.startswith("sagehound train '/my data/pets' --backbone efficientnet_lite0")
+    assert text.startswith("sagehound train '/my data/pets' --no-defaults --backbone efficientnet_lite0")
+    assert "--metric" not in text
     assert "--range" not in text
 
 
