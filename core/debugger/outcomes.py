@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from core.debugger.aws_output import FOLDER, aws_outcomes, with_verdicts
+from core.debugger.causes import by_cause, rank, with_consequences
 from core.engine import Engine
 from core.jobs.records import RuleOutcome, TuningJob
 from core.jobs.status import RuleStatus
@@ -58,8 +59,13 @@ def read_outcomes(folder: Path | None) -> list[RuleOutcome]:
 
 
 def in_order(outcomes: list[RuleOutcome]) -> list[RuleOutcome]:
-    """Issues first, then by status and name."""
-    return sorted(outcomes, key=lambda outcome: (ORDER.index(outcome.status), outcome.rule))
+    """Issues first, causes before what follows from them; the others by status and name."""
+
+    def place(outcome: RuleOutcome) -> tuple[int, int, str]:
+        found = outcome.status is RuleStatus.ISSUES_FOUND
+        return ORDER.index(outcome.status), rank(outcome) if found else 0, outcome.rule
+
+    return with_consequences(sorted(by_cause(outcomes), key=place))
 
 
 def trial_names(engine: Engine, name: str) -> list[str]:

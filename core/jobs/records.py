@@ -113,7 +113,9 @@ class RuleOutcome:
     """What one Debugger rule says of one job.
 
     `values` are the evidence, as (step, value, threshold) triples, newest last; `threshold` may be None.
-    `meaning` and `advice` are one sentence each.
+    `meaning` and `advice` are one sentence each. `follows_from` names the rule whose finding is the cause of this one,
+    which then has no advice of its own (`core.debugger.causes`). `file` and `line` say where in a script of the user's
+    the cause stands, as far as that is known.
     """
 
     job: str
@@ -131,6 +133,9 @@ class RuleOutcome:
     triggered: int = 0
     evaluated: int = 0
     action: str = "none"
+    follows_from: str = ""
+    file: str = ""
+    line: int | None = None
 
 
 Event = MetricEvent | StatusEvent | RuleOutcome

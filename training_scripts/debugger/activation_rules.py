@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class DeadRelu(HealthRule):
     where it is there; else the outputs that match `tensor_regex`, or are in the collection `relu_output`, are counted.
     """
 
-    meaning: ClassVar[str] = "Most ReLUs of a layer give zero for every picture and no longer learn."
+    meaning: str = "Most ReLUs of a layer give zero for every picture and no longer learn."
     advice: str = "Lower the learning rate, or start from pretrained weights."
 
     def __init__(
@@ -63,7 +64,7 @@ class SaturatedActivation(HealthRule):
     its function, beyond which float32 gives it no gradient.
     """
 
-    meaning: ClassVar[str] = "Most nodes of a tanh or sigmoid layer are pinned to their ends and pass no gradient."
+    meaning: str = "Most nodes of a tanh or sigmoid layer are pinned to their ends and pass no gradient."
     advice: str = "Lower the learning rate or put a batch normalisation in front of the layer."
 
     def __init__(
@@ -115,10 +116,12 @@ class PoorWeightInitialization(HealthRule):
     - The loss has not gone below its first value for `patience` saved steps.
 
     AWS's criteria. Its order of magnitude for the first fits networks that start from random weights; pretrained ones
-    differ more between layers and are no subject of this rule.
+    differ more between layers and are no subject of this rule. Ours: `narrow_steps` is at how many saved steps in a row
+    the gradients of the same layer must lie close together (1: AWS's criterion), for a block that starts at zero has
+    none at the first step.
     """
 
-    meaning: ClassVar[str] = "The network starts from weights that make it hard to learn anything."
+    meaning: str = "The network starts from weights that make it hard to learn anything."
     advice: str = "Start from pretrained weights, or from He initialisation for layers with ReLUs."
 
     def __init__(
@@ -129,11 +132,14 @@ class PoorWeightInitialization(HealthRule):
         distribution_range: float = 0.001,
         patience: int = 5,
         steps: int = 10,
+        narrow_steps: int = 1,
     ) -> None:
         super().__init__(base_trial)
         self.activation_inputs_regex, self.threshold = activation_inputs_regex, threshold
         self.distribution_range = distribution_range
         self.patience, self.steps = parse_steps(patience, "patience"), parse_steps(steps, "steps")
+        self.narrow_steps = parse_steps(narrow_steps, "narrow_steps")
+        self._narrow_runs: Counter[str] = Counter()
         self._first_loss: float | None = None
         self._not_better = 0
 
@@ -163,12 +169,13 @@ class PoorWeightInitialization(HealthRule):
                 ranges[name] = float(high - low)
         if not ranges:
             return False
-        narrowest = min(ranges.values())
+        for name, width in ranges.items():
+            self._narrow_runs[name] = self._narrow_runs[name] + 1 if width < self.distribution_range else 0
         self.evaluated += 1
-        if narrowest >= self.distribution_range:
+        bad = [name for name in ranges if self._narrow_runs[name] >= self.narrow_steps]
+        if not bad:
             return False
-        self.note_alone(step, narrowest, self.distribution_range)
-        bad = [name for name, width in ranges.items() if width < self.distribution_range]
+        self.note_alone(step, min(ranges.values()), self.distribution_range)
         return self.found(f"The gradients of {len(bad)} of {len(ranges)} layers hardly differ.", bad)
 
     def _loss_stands(self, step: int) -> bool:
@@ -192,7 +199,7 @@ class CheckInputImages(HealthRule):
     `channel` is the axis of the channels. Pictures are found by `regex` or in the collection `input_image`.
     """
 
-    meaning: ClassVar[str] = "The pictures are not normalised the way the network expects."
+    meaning: str = "The pictures are not normalised the way the network expects."
     advice: str = "Use the preprocessing that belongs to the backbone: its mean and standard deviation, values in 0…1."
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -12,20 +12,27 @@ from training_scripts.debugger.health import TRAIN_LOSS, VALID_LOSS, HealthRule,
 from training_scripts.debugger.tfevents import Array
 
 
+_MORE_OF_THE_RARE = "Add pictures of the rare classes, or train on equally many of each."
+
+
 class ClassImbalance(HealthRule):
     """Fires when classes are too unequal, or when too many pictures of one class are mispredicted.
 
     After `samples` labels the largest class may have at most `threshold_imbalance` times as many as the smallest one
-    seen, and of no class may more than the share `threshold_misprediction` be mispredicted; then counting starts anew.
+    seen, and of no class may more than the share `threshold_misprediction` be mispredicted; then counting starts again.
     `argmax`: the predictions are logits or probabilities.
 
     Where AWS is silent: labels are counted in training steps, mispredictions in evaluation steps (in training steps
     where there are no others), because a network that still learns mispredicts; a class is judged from 10 labels on;
-    and counting goes on to 30 labels per class, since with fewer, chance alone makes classes unequal.
+    and counting lasts up to 30 labels per class, since with fewer, chance alone makes classes unequal.
+
+    Ours: `patience` is in how many judgements in a row the same class must be mispredicted (1: AWS's criterion). From 2
+    on the others must meanwhile be recognised, half of their pictures at least, and no longer get better, by under 5
+    points from the first of these judgements to the last; and the finding is taken back once the class is recognised.
     """
 
-    meaning: ClassVar[str] = "Some classes are so rare, or so badly recognised, that the network may ignore them."
-    advice: str = "Add pictures of the rare classes, or train on equally many of each."
+    meaning: str = "Some classes are so rare that the network may ignore them."
+    advice: str = _MORE_OF_THE_RARE
 
     def __init__(
         self,
@@ -36,14 +43,19 @@ class ClassImbalance(HealthRule):
         argmax: bool = False,
         labels_regex: str = ".*labels",
         predictions_regex: str = ".*predictions",
+        patience: int = 1,
     ) -> None:
         super().__init__(base_trial)
         self.threshold_imbalance, self.threshold_misprediction = threshold_imbalance, threshold_misprediction
         self.samples, self.argmax = parse_steps(samples, "samples"), argmax
         self.labels_regex, self.predictions_regex = labels_regex, predictions_regex
+        self.patience = parse_steps(patience, "patience")
         self._labels: Counter[int] = Counter()
         self._judged: Counter[int] = Counter()
-        self._wrong: Counter[int] = Counter()
+        self._taken_for: Counter[tuple[int, int]] = Counter()
+        self._others: list[float] = []
+        self._unrecognised: int | None = None
+        self._uneven = False
 
     def invoke_at_step(self, step: int) -> bool:
         """See the class."""
@@ -58,7 +70,8 @@ class ClassImbalance(HealthRule):
             predicted = predicted.reshape(-1)[: len(labels)]
             judged = labels[: len(predicted)]
             self._judged.update(judged.tolist())
-            self._wrong.update(judged[judged != predicted].tolist())
+            wrong = judged != predicted
+            self._taken_for.update(zip(judged[wrong].tolist(), predicted[wrong].tolist(), strict=True))
         return self._imbalanced(step) or self._mispredicted(step)
 
     def _imbalanced(self, step: int) -> bool:
@@ -71,22 +84,56 @@ class ClassImbalance(HealthRule):
         self.note(step, largest / smallest, self.threshold_imbalance)
         if largest / smallest <= self.threshold_imbalance:
             return False
+        self._uneven = True
+        self.meaning, self.advice = ClassImbalance.meaning, _MORE_OF_THE_RARE
         return self.found(f"Class {rare} has {smallest} labels where the largest class has {largest}.")
 
     def _mispredicted(self, step: int) -> bool:
         if sum(self._judged.values()) < max(self.samples, 30 * len(self._judged)):
             return False
-        shares = {label: self._wrong[label] / count for label, count in self._judged.items() if count >= 10}
+        wrong: Counter[int] = Counter()
+        for (label, _), count in self._taken_for.items():
+            wrong[label] += count
+        shares = {label: wrong[label] / count for label, count in self._judged.items() if count >= 10}
+        counts, taken_for = Counter(self._judged), Counter(self._taken_for)
         self._judged.clear()
-        self._wrong.clear()
+        self._taken_for.clear()
         if not shares:
             return False
         worst = max(shares, key=shares.__getitem__)
         if shares[worst] <= self.threshold_misprediction:
+            self._recognised(step)
+            return False
+        if not self._stays(worst, [1 - share for label, share in shares.items() if label != worst]):
             self.evaluated += 1
             return False
+        if not self._uneven:
+            self.meaning = "The network has learned the other classes and passes over this one."
+            self.advice = f"Look at the pictures and labels of class {worst}; add some, or weight it in the loss."
         self.note_alone(step, shares[worst], self.threshold_misprediction)
-        return self.found(f"{100 * shares[worst]:.0f} % of the pictures of class {worst} are mispredicted.")
+        other = max((pair for pair in taken_for if pair[0] == worst), key=taken_for.__getitem__)[1]
+        often = "never" if shares[worst] == 1 else "hardly ever"
+        return self.found(
+            f"Class {worst} is {often} recognised: {wrong[worst]} of {counts[worst]} of its pictures are taken for "
+            f"others, most for class {other}."
+        )
+
+    def _stays(self, worst: int, others: list[float]) -> bool:
+        """Whether this class was passed over long enough, by a network that has learned the others."""
+        if self.patience == 1:
+            return True
+        if worst != self._unrecognised:
+            self._unrecognised, self._others = worst, []
+        self._others.append(float(np.mean(others)) if others else 0.0)
+        latest = self._others[-self.patience :]
+        return len(latest) == self.patience and latest[-1] >= 0.5 and latest[-1] - latest[0] < 0.05
+
+    def _recognised(self, step: int) -> None:
+        """Every class is recognised well enough; what was found of one that was not is past."""
+        self.evaluated += 1
+        if self.patience > 1 and self._unrecognised is not None and not self._uneven:
+            self.take_back(f"Class {self._unrecognised} is recognised by step {self.training_step(step):,}.")
+        self._unrecognised, self._others = None, []
 
 
 class Confusion(HealthRule):
@@ -99,7 +146,7 @@ class Confusion(HealthRule):
     `category_no` is the number of classes, found out if None.
     """
 
-    meaning: ClassVar[str] = "The network mixes up certain classes."
+    meaning: str = "The network mixes up certain classes."
     advice: str = "Look at the pictures of the confused classes: wrong labels, or classes that look alike."
 
     def __init__(
@@ -166,7 +213,7 @@ class StalledTrainingRule(HealthRule):
     it, and not needed here. On a finished trial the times at which steps were saved are compared.
     """
 
-    meaning: ClassVar[str] = "The training hangs: nothing has happened for a long time."
+    meaning: str = "The training hangs: nothing has happened for a long time."
     advice: str = "Look at the job's log and at the disk or network that the pictures come from."
 
     def __init__(
@@ -204,10 +251,11 @@ class ClassCollapse(HealthRule):
 
     At the end of an evaluation at least `share` of its predictions are one class, the commonest label has less than
     `label_share`, at least `samples` were seen, and it was so in `patience` evaluations in a row: after the first
-    epoch many a healthy network still guesses one class. Logits and labels are the inputs of the loss.
+    epoch many a healthy network still guesses one class. It is taken back after an evaluation in which it was not so.
+    Logits and labels are the inputs of the loss.
     """
 
-    meaning: ClassVar[str] = "The network answers with one class whatever the picture shows."
+    meaning: str = "The network answers with one class whatever the picture shows."
     advice: str = "Lower the learning rate, and check that the labels fit the pictures."
 
     def __init__(
@@ -242,6 +290,8 @@ class ClassCollapse(HealthRule):
         self.note(step, count / total, self.share)
         varied = self._labels.most_common(1)[0][1] < self.label_share * sum(self._labels.values())
         self._run = self._run + 1 if varied and count >= self.share * total else 0
+        if not self._run:
+            self.take_back(f"By step {self.training_step(step):,} the answers differ.")
         if self._run < self.patience:
             return False
         return self.found(f"{count} of {total} evaluated pictures are predicted as class {label}.")
@@ -257,7 +307,7 @@ class LeakageSuspicion(HealthRule):
     for good reasons: set `compare_losses` to false with them.
     """
 
-    meaning: ClassVar[str] = "Validation pictures seem to be among the training pictures, so the results are too good."
+    meaning: str = "Validation pictures seem to be among the training pictures, so the results are too good."
     advice: str = "Split the dataset anew, with duplicates and pictures of one series kept on one side."
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import Any
 from training_scripts.debugger.rules import ALIASES
 
 _FOREIGN: dict[str, dict[str, str]] = {
-    "LossNotDecreasing": {"patience": "3", "converged_percent": "50"},
+    "LossNotDecreasing": {"patience": "3", "converged_percent": "50", "increase_threshold_percent": "0"},
     "Overtraining": {"patience_train": "50", "patience_validation": "50", "delta": "0.001"},
     "AllZero": {"tensor_regex": ".*[rR]e[lL][uU]_output"},
     "DeadRelu": {"tensor_regex": ".*[rR]e[lL][uU]_output", "threshold_layer": "80"},
@@ -27,7 +27,7 @@ def default_rules(hyperparameters: Mapping[str, Any]) -> dict[str, dict[str, str
     rules: dict[str, dict[str, str]] = {
         "NotANumber": {},
         "ExplodingTensor": {"collection_names": "gradients,weights,biases"},
-        "VanishingGradient": {},
+        "VanishingGradient": {"patience": "3"},
         "LearningRateTooHigh": {},
         # Epoch means instead of single batches, three failures in a row, and none once the loss has halved.
         "LossNotDecreasing": {
@@ -36,18 +36,21 @@ def default_rules(hyperparameters: Mapping[str, Any]) -> dict[str, dict[str, str
             "num_steps": "1",
             "patience": "3",
             "converged_percent": "50",
+            "increase_threshold_percent": "0",
         },
         # A ratio alone fires on every training that has all but solved its task.
         "Overfit": {"patience": "3", "ratio_threshold": "0.5", "min_gap": "0.5"},
         "Overtraining": {"patience_train": "20", "patience_validation": "20", "delta": "0.001"},
         "WeightUpdateRatio": {},
-        "UnchangedTensor": {"collection_names": "weights"},
+        # Behind a branch that starts at zero weights move by less than AWS's tolerance at first.
+        "UnchangedTensor": {"collection_names": "weights", "rtol": "1e-7"},
         "ClassImbalance": {
             "labels_regex": "_input_1$",
             "predictions_regex": "Loss_input_0$",
             "argmax": "true",
             "samples": "200",
             "threshold_misprediction": "0.95",
+            "patience": "3",
         },
         "ClassCollapse": {},
         "LeakageSuspicion": {"compare_losses": "false" if _train_loss_is_inflated(hyperparameters) else "true"},
@@ -64,7 +67,11 @@ def default_rules(hyperparameters: Mapping[str, Any]) -> dict[str, dict[str, str
         rules["SaturatedActivation"] = {}
         if str(hyperparameters.get("weights")) == "none":
             # From random weights only, and only what is wrong by orders of magnitude.
-            rules["PoorWeightInitialization"] = {"threshold": "1000", "distribution_range": "1e-7"}
+            rules["PoorWeightInitialization"] = {
+                "threshold": "1000",
+                "distribution_range": "1e-7",
+                "narrow_steps": "2",
+            }
     return rules if hyperparameters else rules | _FOREIGN
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,10 +30,11 @@ class HealthRule(Rule):
     """A rule that can say what it saw and what to do about it.
 
     `meaning` says in one sentence what a finding means for a picture classifier, `advice` what to do. `tensors` are
-    the names concerned, `evidence` the numbers, newest last, `details` the finding in words.
+    the names concerned, `evidence` the numbers, newest last, `details` the finding in words. `taken_back` says why an
+    earlier finding holds no longer, until the one who asked has heard it.
     """
 
-    meaning: ClassVar[str] = ""
+    meaning: str = ""
     advice: str = ""
 
     def __init__(self, base_trial: Any, other_trials: Any = None) -> None:
@@ -41,6 +42,7 @@ class HealthRule(Rule):
         self.evidence: deque[Evidence] = deque(maxlen=MAX_EVIDENCE)
         self.tensors: dict[str, None] = {}
         self.details = ""
+        self.taken_back = ""
         self.evaluated = 0
 
     def note(self, step: int, value: float, threshold: float | None = None) -> None:
@@ -59,6 +61,10 @@ class HealthRule(Rule):
         self.details = details
         self.tensors.update(dict.fromkeys(tensors))
         return True
+
+    def take_back(self, details: str) -> None:
+        """Say that what was found before holds no longer."""
+        self.taken_back = details
 
     def training_step(self, step: int) -> int:
         """The training step reached at a global step."""

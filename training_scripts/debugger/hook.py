@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -56,6 +57,18 @@ REGEXES = {
 }
 """Collections by regular expression; those of smdebug keep smdebug's. `sagehound` says that epochs are saved."""
 _SQUASHERS: dict[type[nn.Module], str] = {nn.Sigmoid: "sigmoid_input", nn.Tanh: "tanh_input"}
+SHADOWED = "before_normalisation"
+"""The collection of gradients that are zero by construction, which is no fault."""
+_NORMALISATIONS = (
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.BatchNorm3d,
+    nn.SyncBatchNorm,
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+    nn.InstanceNorm3d,
+)
+_TRANSPARENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _EVALUATED = 4096
 """Elements that are kept of an evaluation's logits; four times as many of its inputs."""
 _SMALL = 1 << 17
@@ -165,8 +178,8 @@ class TensorHook(Observer):
     def _save(self, mode: str, mode_step: int, saved: list[Saved]) -> None:
         if self._listed is None:
             self._listed = self._collections(saved)
-            interval = self._schedule.interval
-            self._writer.write_collections(self._listed, REGEXES, interval)
+            regexes = REGEXES | _activations(self._model)
+            self._writer.write_collections(self._listed, regexes, self._schedule.interval)
         self._schedule.count(self._writer.write_step(self._global, mode, mode_step, saved, self._train_step))
 
     def _look_at_parameters(self) -> None:
@@ -266,16 +279,46 @@ class TensorHook(Observer):
         }
         if any(item.name == f"{self._model_name}_input_0" and item.value.ndim == 4 for item in saved):
             found["input_image"] = found["inputs"]
-        for name, module in self._model.named_modules():
-            if isinstance(module, RELUS):
-                found.setdefault("relu_input", []).append(f"{name}_input_0")
-                found.setdefault("relu_output", []).append(f"{name}_output_0")
-            if isinstance(module, DYING_RELUS):
-                found.setdefault("relu_activity", []).append(f"{name}_activity_0")
-            for kind, collection in _SQUASHERS.items():
-                if isinstance(module, kind):
-                    found.setdefault(collection, []).append(f"{name}_input_0")
+        if shadowed := _shadowed_biases(self._model):
+            found[SHADOWED] = [f"gradient/{self._model_name}_{name}" for name in shadowed]
         return found
+
+
+def _activations(model: nn.Module) -> dict[str, list[str]]:
+    """The collections of activations, by regular expression: a module that is called twice has two of each."""
+    modules: dict[str, list[str]] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, RELUS):
+            modules.setdefault("relu_input", []).append(name)
+            modules.setdefault("relu_output", []).append(name)
+        if isinstance(module, DYING_RELUS):
+            modules.setdefault("relu_activity", []).append(name)
+        for kind, collection in _SQUASHERS.items():
+            if isinstance(module, kind):
+                modules.setdefault(collection, []).append(name)
+    return {
+        collection: [f"^(?:{'|'.join(map(re.escape, names))})_{collection.split('_')[1]}_[0-9]+$"]
+        for collection, names in modules.items()
+    }
+
+
+def _shadowed_biases(model: nn.Module) -> list[str]:
+    """The biases that a batch or instance normalisation right behind takes out again: they have no gradient.
+
+    Right behind is by the order in which modules were registered, over what changes nothing about it (dropout).
+    """
+    shadowed, before = [], ("", 0)
+    for name, module in model.named_modules():
+        if isinstance(module, _NORMALISATIONS):
+            if before[0] and before[1] == module.num_features:
+                shadowed.append(f"{before[0]}.bias" if before[0] != "." else "bias")
+            before = ("", 0)
+        elif getattr(module, "bias", None) is not None and isinstance(getattr(module, "weight", None), Tensor):
+            width = getattr(module, "out_channels", getattr(module, "out_features", 0))
+            before = (name or ".", width)
+        elif not isinstance(module, _TRANSPARENT) and not any(True for _ in module.children()):
+            before = ("", 0)
+    return shadowed
 
 
 def _next_step(folder: Path) -> int:

@@ -9,29 +9,33 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from training_scripts.debugger.health import TRAIN_LOSS, VALID_LOSS, HealthRule, parse_steps
 
 HYPERPARAMETER_LEARNING_RATE = "hyperparameters/learning_rate"
+_HARDLY_MOVED = 1e-2
+"""Relative to their own size; a training that learns moves its weights by more within an epoch."""
 
 
 class LossNotDecreasing(HealthRule):
     """Fires when the loss has not fallen by `diff_percent` percent between two checks, `num_steps` steps apart.
 
     A check compares the loss at step s with the newest saved one at a step <= s - num_steps; the next follows no sooner
-    than `num_steps` later. A rise of more than `increase_threshold_percent` percent between two checks fires too.
-    `mode`: TRAIN, EVAL or GLOBAL; without it the first of EVAL, TRAIN, GLOBAL that has losses.
+    than `num_steps` later. A loss that rose meanwhile may have done so by `increase_threshold_percent` percent: single
+    batches scatter. `mode`: TRAIN, EVAL or GLOBAL; without it the first of EVAL, TRAIN, GLOBAL that has losses.
 
     Ours: `patience` is how many checks in a row must fail (1: AWS's criterion), and once the loss has fallen by
     `converged_percent` percent of its first value it may stand (100: AWS's criterion), for a training that has
-    arrived does not go down for ever.
+    arrived does not go down for ever. The advice says in which direction the learning rate is wrong: a loss that rises
+    wants a lower one, one that stands while the weights hardly move a higher one.
     """
 
-    meaning: ClassVar[str] = "The network is not learning: its loss does not go down."
-    advice: str = "Try a learning rate ten times larger or smaller, and check that the labels fit the pictures."
+    meaning: str = "The network is not learning: its loss does not go down."
+    advice: str = "Check that the labels fit the pictures."
 
     def __init__(
         self,
@@ -60,12 +64,16 @@ class LossNotDecreasing(HealthRule):
         self._losses: dict[str, list[tuple[int, float]]] = {}
         self._checked: dict[str, int] = {}
         self._failures: dict[str, int] = {}
+        self._before: dict[str, float] = {}
+        self._rate: float | None = None
 
     def invoke_at_step(self, step: int) -> bool:
         """See the class."""
+        if self.has(HYPERPARAMETER_LEARNING_RATE, step):
+            self._rate = self.scalar(HYPERPARAMETER_LEARNING_RATE, step)
         if not self._looks_at(step):
             return False
-        bad = []
+        bad: dict[str, float] = {}
         for name in self.chosen(step, self.collection_names, self.tensor_regex):
             history = self._losses.setdefault(name, [])
             loss = self.scalar(name, step)
@@ -76,11 +84,13 @@ class LossNotDecreasing(HealthRule):
             self._checked[name] = step
             if self._fails(step, loss, earlier[-1], history[0][1]):
                 self._failures[name] = self._failures.get(name, 0) + 1
+                self._before.setdefault(name, earlier[-1])
             else:
                 self._failures[name] = 0
+                self._before.pop(name, None)
             if self._failures[name] >= self.patience:
-                bad.append(name)
-        return self.found(f"The loss did not fall by {self.diff_percent:g} %.", bad) if bad else False
+                bad[name] = loss
+        return self.found(self._course(step, bad), bad) if bad else False
 
     def _looks_at(self, step: int) -> bool:
         mode = self.mode(step)
@@ -94,11 +104,47 @@ class LossNotDecreasing(HealthRule):
         return bool(self.base_trial.tensor_names(mode=eval_mode, regex="[Ll]oss"))
 
     def _fails(self, step: int, loss: float, earlier: float, first: float) -> bool:
-        limit = earlier * (1 - self.diff_percent / 100)
+        limit = earlier - abs(earlier) * self.diff_percent / 100
         self.note(step, loss, limit)
         if loss <= first * (1 - self.converged_percent / 100):
             return False
-        return not loss <= limit or loss > earlier * (1 + self.increase / 100)
+        if loss > earlier:
+            return loss > earlier + abs(earlier) * self.increase / 100
+        return not loss <= limit
+
+    def _course(self, step: int, bad: Mapping[str, float]) -> str:
+        """What the loss did instead, in words; sets the advice that fits it."""
+        name, loss = next(iter(bad.items()))
+        before = self._before[name]
+        if not math.isfinite(loss):
+            self.advice = "Look for what made the loss NaN or Inf first."
+            return "The loss is NaN or Inf."
+        change = 100 * (loss - before) / max(abs(before), 1e-12)
+        if change > self.diff_percent:
+            self.advice = f"Lower the learning rate tenfold{self._tenfold(0.1)}."
+            return f"The loss rose by {change:.2g} %, from {before:.4g} to {loss:.4g}."
+        if self._moved(step) < _HARDLY_MOVED:
+            self.advice = f"Raise the learning rate tenfold{self._tenfold(10)}: the weights hardly move."
+        else:
+            self.advice = (
+                "Check that the labels fit the pictures: the weights move and the loss does not follow; "
+                f"if they do, lower the learning rate tenfold{self._tenfold(0.1)}."
+            )
+        return f"The loss stands still: {before:.4g}, then {loss:.4g}."
+
+    def _tenfold(self, factor: float) -> str:
+        return f", from {self._rate:g} to {self._rate * factor:g}" if self._rate else ""
+
+    def _moved(self, step: int) -> float:
+        """How far the saved weights have moved since the first step, in units of their own size."""
+        trial = self.base_trial
+        moved = [0.0]
+        for name in trial.tensor_names(collection="weights") if "weights" in trial.collections() else ():
+            steps = [at for at in trial.tensor(name).steps() if at <= step]
+            if len(steps) > 1:
+                first, last = (self.value(name, at).astype(np.float64) for at in (steps[0], steps[-1]))
+                moved.append(float(np.abs(last - first).mean() / (np.abs(first).mean() + 1e-12)))
+        return max(moved)
 
 
 class Overfit(HealthRule):
@@ -110,7 +156,7 @@ class Overfit(HealthRule):
     The evidence is how far they are apart, and how far they may be.
     """
 
-    meaning: ClassVar[str] = "The network learns the training pictures by heart and does worse on others."
+    meaning: str = "The network learns the training pictures by heart and does worse on others."
     advice: str = "Train for fewer epochs, add augmentation, weight decay or dropout, or add pictures."
 
     def __init__(
@@ -169,7 +215,7 @@ class Overtraining(HealthRule):
     that further steps bring nothing.
     """
 
-    meaning: ClassVar[str] = "The training goes on although it has stopped getting better."
+    meaning: str = "The training goes on although it has stopped getting better."
     advice: str = "Train for fewer epochs, or set a patience after which the training ends by itself."
 
     def __init__(
@@ -214,7 +260,7 @@ class NotANumber(HealthRule):
     The hook saves the step at which it happens, whatever the save interval is.
     """
 
-    meaning: ClassVar[str] = "The loss is no number any more, and nothing is learned from here on."
+    meaning: str = "The loss is no number any more, and nothing is learned from here on."
     advice: str = "Lower the learning rate tenfold; if it happens at the first step, look for damaged pictures."
 
     def invoke_at_step(self, step: int) -> bool:
@@ -236,7 +282,7 @@ class LearningRateTooHigh(HealthRule):
     healthy loss scatters as much only after it has come down.
     """
 
-    meaning: ClassVar[str] = "The steps are too long: the training jumps over good weights and gets worse."
+    meaning: str = "The steps are too long: the training jumps over good weights and gets worse."
     advice: str = "Lower the learning rate tenfold."
 
     def __init__(self, base_trial: Any, climb_factor: float = 2.0, patience: int = 3, window: int = 10) -> None:

@@ -24,6 +24,7 @@ class RuleRun:
         self.action = action
         self.status = IN_PROGRESS
         self.details = ""
+        self._first_details = ""
         self.first_step: int | None = None
         self.last_step: int | None = None
         self.triggered = 0
@@ -56,6 +57,8 @@ class RuleRun:
         except Exception as error:
             self._fail(error)
         self.changed |= self._rule.evaluated != before
+        if self._rule.taken_back:
+            self._take_back(self._rule)
         return False
 
     def evaluate_idle(self, step: int, now: float) -> bool:
@@ -72,7 +75,7 @@ class RuleRun:
     def outcome(self, job: str) -> dict[str, Any]:
         """The fields of core.jobs.records.RuleOutcome."""
         rule = self._rule
-        details = self.details or (rule.details if rule and self.triggered else "")
+        details = self.details or (self._found(rule) if rule and self.status == ISSUES else "")
         if rule is not None and not rule.evaluated and not details and self.status == NO_ISSUES:
             details = "Nothing that this rule looks at was saved."
         return {
@@ -84,7 +87,7 @@ class RuleRun:
             "last_step": self.last_step,
             "tensors": list(rule.tensors)[:20] if rule else [],
             "values": [list(item) for item in rule.evidence] if rule else [],
-            "meaning": rule_meaning(self.name),
+            "meaning": rule.meaning if rule else rule_meaning(self.name),
             "advice": rule.advice if rule else "Correct the rule's parameters.",
             "details": details,
             "parameters": self.parameters,
@@ -100,8 +103,22 @@ class RuleRun:
         self.triggered += 1
         self.last_step = self._rule.training_step(step)
         if first:
-            self.first_step = self.last_step
+            self.first_step, self._first_details, self.details = self.last_step, self._rule.details, ""
         return first
+
+    def _found(self, rule: HealthRule) -> str:
+        """What was found, at the first step and at the last where that is not the same."""
+        if rule.details == self._first_details or self.first_step == self.last_step:
+            return rule.details
+        return f"Step {self.first_step:,}: {self._first_details} Step {self.last_step:,}: {rule.details}"
+
+    def _take_back(self, rule: HealthRule) -> None:
+        """Let a finding go that holds no longer; where there was none, nothing changes."""
+        details, rule.taken_back = rule.taken_back, ""
+        if self.status == ISSUES:
+            self.status, self.details, self.changed = IN_PROGRESS, f"Taken back: {details}", True
+            self.first_step = self.last_step = None
+            rule.tensors.clear()
 
     def _fail(self, error: Exception) -> None:
         self.status, self.changed = ERROR, True

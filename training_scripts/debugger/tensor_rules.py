@@ -5,7 +5,8 @@ Each looks at one saved step at a time. A step is global; evidence is counted in
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -14,28 +15,34 @@ from training_scripts.debugger.tfevents import Array
 
 
 class VanishingGradient(HealthRule):
-    """Fires when the mean of |gradient| of a weight is below `threshold` at a training step.
+    """Fires when the mean of |gradient| of a gradient is below `threshold` at a training step.
 
-    AWS's criterion. Gradients of biases count only where no weight has one: a bias in front of a batch normalisation
-    has no gradient by construction, which is no fault.
+    AWS's criterion, over weights and biases alike. Ours: `patience` is at how many saved steps in a row it must be so of
+    the same gradient (1: AWS's criterion), for a block that starts at zero has none at the first step. Left out are the biases that Sagehound's hook lists as standing in
+    front of a batch normalisation (collection `before_normalisation`): it takes them out again, so that they have no
+    gradient by construction.
     """
 
-    meaning: ClassVar[str] = "The gradients of a layer are so small that it does not learn."
+    meaning: str = "The gradients of a layer are so small that it does not learn."
     advice: str = "Take a ReLU or batch normalisation in place of saturating layers, or a larger learning rate."
 
-    def __init__(self, base_trial: Any, threshold: float = 1e-7) -> None:
+    def __init__(self, base_trial: Any, threshold: float = 1e-7, patience: int = 1) -> None:
         super().__init__(base_trial)
-        self.threshold = threshold
+        self.threshold, self.patience = threshold, parse_steps(patience, "patience")
+        self._runs: Counter[str] = Counter()
 
     def invoke_at_step(self, step: int) -> bool:
         """See the class."""
-        names = self.names(step, collection="gradients")
-        names = [name for name in names if name.endswith("weight")] or names
+        shadowed = set(self.names(step, collection="before_normalisation"))
+        names = [name for name in self.names(step, collection="gradients") if name not in shadowed]
         means = {name: self.reduced(name, step, "mean", abs=True) for name in names}
         if not means:
             return False
         self.note(step, min(means.values()), self.threshold)
-        small = [name for name, mean in means.items() if mean < self.threshold]
+        self._runs.update(name for name, mean in means.items() if mean < self.threshold)
+        for name in [name for name in self._runs if means.get(name, 0.0) >= self.threshold]:
+            del self._runs[name]
+        small = [name for name in means if self._runs[name] >= self.patience]
         if not small:
             return False
         return self.found(f"{len(small)} of {len(means)} gradients are below {self.threshold:g} on average.", small)
@@ -44,7 +51,7 @@ class VanishingGradient(HealthRule):
 class ExplodingTensor(HealthRule):
     """Fires when an inspected tensor holds NaN or Inf (NaN alone with `only_nan`). Without a choice: any tensor."""
 
-    meaning: ClassVar[str] = "Numbers inside the network have grown beyond what can be computed with."
+    meaning: str = "Numbers inside the network have grown beyond what can be computed with."
     advice: str = "Lower the learning rate, and check the pictures' normalisation."
 
     def __init__(
@@ -89,8 +96,8 @@ class WeightUpdateRatio(HealthRule):
     twice (frozen layers) are not judged.
     """
 
-    meaning: ClassVar[str] = "Weights jump or stand still from one step to the next."
-    advice: str = "Lower the learning rate if the ratio is large; raise it or unfreeze the layer if it is small."
+    meaning: str = "Weights jump or stand still from one step to the next."
+    advice: str = "Lower the learning rate."
 
     def __init__(
         self,
@@ -123,10 +130,12 @@ class WeightUpdateRatio(HealthRule):
         small = [name for name, ratio in ratios.items() if ratio < self.small_threshold]
         if small and not large:
             self.note(step, min(ratios.values()), self.small_threshold)
+            self.advice = "Raise the learning rate, and check that the optimizer was given these weights."
             return self.found(f"{len(small)} of {len(ratios)} weights do not move.", small)
         self.note(step, max(ratios.values()), self.large_threshold)
         if not large:
             return False
+        self.advice = WeightUpdateRatio.advice
         return self.found(f"{len(large)} of {len(ratios)} weights move by more than {self.large_threshold:g}.", large)
 
     def _previous(self, name: str, step: int) -> Array | None:
@@ -143,7 +152,7 @@ class WeightUpdateRatio(HealthRule):
 class AllZero(HealthRule):
     """Fires when the percentage of zeros in an inspected tensor is at least `threshold`. Choose the tensors."""
 
-    meaning: ClassVar[str] = "A part of the network is switched off: all its numbers are zero."
+    meaning: str = "A part of the network is switched off: all its numbers are zero."
     advice: str = "Lower the learning rate or start from other weights; a layer that gives zeros passes nothing on."
 
     def __init__(
@@ -174,7 +183,7 @@ class UnchangedTensor(HealthRule):
     Only steps of one mode are compared: weights are, and should be, the same through an evaluation.
     """
 
-    meaning: ClassVar[str] = "A part of the network does not change although it is being trained."
+    meaning: str = "A part of the network does not change although it is being trained."
     advice: str = "Check that the optimizer was given this layer, and that the learning rate is not 0."
 
     def __init__(
@@ -223,7 +232,7 @@ class UnchangedTensor(HealthRule):
 class TensorVariance(HealthRule):
     """Fires when the variance of an inspected tensor is above `max_threshold` or below `min_threshold`."""
 
-    meaning: ClassVar[str] = "The numbers of a layer are spread out too far or hardly at all."
+    meaning: str = "The numbers of a layer are spread out too far or hardly at all."
     advice: str = "Check how the layer starts, and the learning rate."
 
     def __init__(
@@ -266,7 +275,7 @@ class SimilarAcrossRuns(HealthRule):
     weights. Tensors that do not change within this trial (frozen layers) are left out too. Without a choice: weights.
     """
 
-    meaning: ClassVar[str] = "This trial repeats another one: it teaches the search nothing."
+    meaning: str = "This trial repeats another one: it teaches the search nothing."
     advice: str = "Check that the trials differ in a hyperparameter that has an effect, or in their seed."
 
     def __init__(

@@ -321,6 +321,13 @@ def _stalled() -> Training:
     return head_training(before_step=before_step)
 
 
+def _passed_over() -> Training:
+    """Of class 2 every training picture has the label of class 0; valid is right."""
+    training = cnn_training(train=pictures(384), valid=pictures(160), epochs=12)
+    training.train[1][training.train[1] == 2] = 0
+    return training
+
+
 def _alike() -> Training:
     training = head_training()
     for data in (training.train, training.valid):
@@ -358,10 +365,11 @@ FAULTS = {
     "saturated sigmoid": Case(_saturated, frozenset({"SaturatedActivation"})),
     "dead network": Case(
         _dead,
-        NOT_LEARNING | {"DeadRelu", "AllZero", "VanishingGradient", "ClassCollapse", "ClassImbalance"},
+        NOT_LEARNING | {"DeadRelu", "AllZero", "VanishingGradient", "ClassCollapse"},
     ),
     "shuffled labels": Case(_shuffled_labels, frozenset({"Overfit"})),
     "classes 97:1:1:1": Case(_imbalanced, frozenset({"ClassImbalance"})),
+    "class never recognised": Case(_passed_over, frozenset({"ClassImbalance"}), frozenset({"Overfit"})),
     "NaN in a picture": Case(
         _nan_picture,
         frozenset({"NotANumber", "ExplodingTensor", "LossNotDecreasing"}),
