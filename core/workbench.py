@@ -325,13 +325,25 @@ class Workbench:
             UserFacingError: there is neither a job of that name nor a saved trial.
         """
         from core.debugger.evaluate import evaluate
-        from core.debugger.outcomes import job_outcomes, trial_names
+        from core.debugger.outcomes import in_order, job_outcomes, trial_names
 
-        if _is_place(job_or_place):
-            return evaluate(job_or_place, report=report, cancel=cancel)
+        if self._is_place(job_or_place):
+            return in_order(evaluate(job_or_place, report=report, cancel=cancel))
         self.engine.refresh()
         names = trial_names(self.engine, self.find_job(job_or_place).name)
         return [outcome for name in names for outcome in job_outcomes(self.engine, name)]
+
+    def _is_place(self, text: str) -> bool:
+        """Whether a command's argument names a folder or file: it has a slash or a dot, or no job has this name."""
+        if text.startswith("s3://") or "/" in text or "\\" in text or "." in text:
+            return True
+        if not Path(text).is_dir():
+            return False
+        try:
+            self.find_job(text)
+        except JobNotFound:
+            return True
+        return False
 
     def export_report(
         self,
@@ -348,7 +360,7 @@ class Workbench:
         from core.debugger.outcomes import job_outcomes, trial_names
         from core.report import export, export_tuning
 
-        if _is_place(job_or_place) or isinstance(job := self.find_job(job_or_place), TrainingJob):
+        if self._is_place(job_or_place) or isinstance(job := self.find_job(job_or_place), TrainingJob):
             return export(self._run(job_or_place), destination, report=report, cancel=cancel)
         engine, names = self.engine, trial_names(self.engine, job.name)
         outcomes = [outcome for name in names for outcome in job_outcomes(engine, name)]
@@ -380,7 +392,7 @@ class Workbench:
         from core.debugger.outcomes import job_outcomes
         from core.report import Run
 
-        if _is_place(job_or_place):
+        if self._is_place(job_or_place):
             return Run(job_or_place)
         job = self.find_job(job_or_place)
         if not isinstance(job, TrainingJob):
@@ -401,16 +413,11 @@ class Workbench:
         from core.report import export_aws_report
 
         place: str | Path | None = job_or_place
-        if not _is_place(job_or_place):
+        if not self._is_place(job_or_place):
             place = self.engine.job_folder(self.find_job(job_or_place).name)
         if place is None:
             raise EngineError(f"{job_or_place} has left no report on this computer.", fix="Wait until it has started.")
         return export_aws_report(place, destination)
-
-
-def _is_place(text: str) -> bool:
-    """Whether a command's argument names a folder or file rather than a job; a job's name has neither slash nor dot."""
-    return text.startswith("s3://") or "/" in text or "\\" in text or "." in text or Path(text).is_dir()
 
 
 def _backbones(spec: Spec) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,19 @@ from core.workbench import Workbench
 
 
 def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """Print what each rule says; what it says is the result, so issues are no failure of the command."""
+    """Print what each rule says; what it says is the result, so issues are no failure of the command.
+
+    A rule that could not be evaluated because files are damaged is one.
+    """
     workbench = Workbench(paths)
     try:
         outcomes = workbench.rule_outcomes(options.job, console.progress, CancelToken())
     finally:
         workbench.close()
     console.result([outcome_json(outcome) for outcome in outcomes], lambda: _as_text(outcomes))
-    return 0
+    for job, files in _unreadable(outcomes).items():
+        print(f"sagehound: {job}: {len(files)} damaged: {', '.join(files)}.", file=sys.stderr)
+    return int(any(outcome.status is RuleStatus.ERROR and outcome.unreadable for outcome in outcomes))
 
 
 def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
@@ -62,16 +68,46 @@ def outcome_json(outcome: RuleOutcome) -> dict[str, Any]:
         "advice": outcome.advice,
         "parameters": dict(outcome.parameters),
         "action": outcome.action,
+        "follows_from": outcome.follows_from,
+        "file": outcome.file,
+        "line": outcome.line,
+        "unreadable": list(outcome.unreadable),
     }
 
 
 def _as_text(outcomes: list[RuleOutcome]) -> str:
     if not outcomes:
         return "No rule has looked at this yet."
-    rows = [(outcome.rule, str(outcome.status), outcome.first_step, outcome.job) for outcome in outcomes]
+    rows = [(_name(outcome), _status(outcome), outcome.first_step, outcome.job) for outcome in outcomes]
     lines = [table(("rule", "status", "since step", "job"), rows)]
     for outcome in outcomes:
         if outcome.status in (RuleStatus.ISSUES_FOUND, RuleStatus.ERROR):
             lines += ["", f"{outcome.rule}: {outcome.details}".rstrip(": ")]
-            lines += [f"    {text}" for text in (outcome.meaning, outcome.advice) if text]
+            lines += [f"    {text}" for text in (outcome.meaning, _where(outcome), outcome.advice) if text]
     return "\n".join(lines)
+
+
+def _name(outcome: RuleOutcome) -> str:
+    """A rule's name; one whose finding follows from another's stands under it."""
+    return f"  {outcome.rule}" if outcome.follows_from else outcome.rule
+
+
+def _status(outcome: RuleOutcome) -> str:
+    """A rule's status, and whether it found nothing or saw nothing."""
+    nothing = outcome.status is RuleStatus.NO_ISSUES_FOUND and not outcome.evaluated
+    return f"{outcome.status}, saw nothing" if nothing else str(outcome.status)
+
+
+def _where(outcome: RuleOutcome) -> str:
+    if outcome.follows_from:
+        return f"This follows from {outcome.follows_from}."
+    return f"{outcome.file}:{outcome.line}" if outcome.file else ""
+
+
+def _unreadable(outcomes: list[RuleOutcome]) -> dict[str, list[str]]:
+    """The damaged files of each job, once."""
+    files: dict[str, dict[str, None]] = {}
+    for outcome in outcomes:
+        if outcome.unreadable:
+            files.setdefault(outcome.job, {}).update(dict.fromkeys(outcome.unreadable))
+    return {job: list(names) for job, names in files.items()}

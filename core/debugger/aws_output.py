@@ -25,10 +25,8 @@ from training_scripts.debugger.rules import ALIASES, RULES
 FOLDER = "rule-output"
 SUFFIX = " (AWS)"
 """After a rule's name, for ours of the same name may stand beside it."""
-_REPORTS = "profiler-reports"
+REPORTS = "profiler-reports"
 _COUNTS = ("RuleTriggered", "Violations", "Datapoints")
-_PLACES = (FOLDER, f"profiler-output/{_REPORTS}", _REPORTS)
-"""Where verdicts lie below a job's folder, a rule's own, or its profiler-output."""
 _MADE_UP = re.compile(r"-(\d{8,}|[0-9a-f]{8})$")
 """What SageMaker appends to a configuration's name: a Unix time or part of a hash."""
 _SHOWN_DETAILS = 4
@@ -37,7 +35,7 @@ _File = tuple[str, float, Callable[[], bytes]]
 
 
 def aws_outcomes(source: str | Path, job: str) -> list[RuleOutcome]:
-    """An outcome for each verdict below `source`: a job's folder or s3:// prefix, its rule-output, or a part of that.
+    """An outcome for each verdict below `source`: a job's rule-output, a folder or s3:// prefix, or a part of that.
 
     A file that cannot be read is an outcome with the status Error; without any file the list is empty.
 
@@ -67,14 +65,11 @@ def with_verdicts(told: RuleOutcome, written: RuleOutcome) -> RuleOutcome:
 
 def _files(source: str | Path) -> Iterator[tuple[PurePosixPath, float, Callable[[], bytes]]]:
     """The verdicts there may be: the path from rule-output on, when it was written, and what reads it."""
-    text = str(source).replace("\\", "/").rstrip("/")
-    inside = FOLDER in text.split("/") or text.endswith(f"/{_REPORTS}")
-    for place in ("",) if inside else _PLACES:
-        root = f"{text}/{place}".rstrip("/")
-        for name, changed, read in _in_s3(root) if text.startswith("s3://") else _in_folder(root):
-            parts = f"{root}/{name}".split("/")
-            below = parts[parts.index(FOLDER) + 1 :] if FOLDER in parts else parts[-2:]
-            yield PurePosixPath(*below), changed, read
+    root = str(source).replace("\\", "/").rstrip("/")
+    for name, changed, read in _in_s3(root) if root.startswith("s3://") else _in_folder(root):
+        parts = f"{root}/{name}".split("/")
+        below = parts[parts.index(FOLDER) + 1 :] if FOLDER in parts else parts[-2:]
+        yield PurePosixPath(*below), changed, read
 
 
 def _in_folder(root: str) -> Iterator[_File]:
@@ -96,7 +91,7 @@ def _in_s3(root: str) -> Iterator[_File]:
 
 def _rule_name(path: PurePosixPath) -> str:
     """The file's name in a profiler's reports; else the configuration's, which is the folder's."""
-    if path.parent.name == _REPORTS or len(path.parts) < 2:
+    if path.parent.name == REPORTS or len(path.parts) < 2:
         return path.stem
     return rule_name(path.parts[0])
 

@@ -59,11 +59,11 @@ def read_outcomes(folder: Path | None) -> list[RuleOutcome]:
 
 
 def in_order(outcomes: list[RuleOutcome]) -> list[RuleOutcome]:
-    """Issues first, causes before what follows from them; the others by status and name."""
+    """Issues first, causes before what follows from them; the others by status, and last those that saw nothing."""
 
     def place(outcome: RuleOutcome) -> tuple[int, int, str]:
-        found = outcome.status is RuleStatus.ISSUES_FOUND
-        return ORDER.index(outcome.status), rank(outcome) if found else 0, outcome.rule
+        within = rank(outcome) if outcome.status is RuleStatus.ISSUES_FOUND else int(not outcome.evaluated)
+        return ORDER.index(outcome.status), within, outcome.rule
 
     return with_consequences(sorted(by_cause(outcomes), key=place))
 

@@ -115,7 +115,7 @@ class RuleOutcome:
     `values` are the evidence, as (step, value, threshold) triples, newest last; `threshold` may be None.
     `meaning` and `advice` are one sentence each. `follows_from` names the rule whose finding is the cause of this one,
     which then has no advice of its own (`core.debugger.causes`). `file` and `line` say where in a script of the user's
-    the cause stands, as far as that is known.
+    the cause stands, as far as that is known. `unreadable` names the damaged files among the tensors, each with why.
     """
 
     job: str
@@ -136,6 +136,7 @@ class RuleOutcome:
     follows_from: str = ""
     file: str = ""
     line: int | None = None
+    unreadable: tuple[str, ...] = ()
 
 
 Event = MetricEvent | StatusEvent | RuleOutcome

@@ -185,6 +185,7 @@ def outcome_from_json(data: Mapping[str, Any]) -> RuleOutcome:
     values = {key: data[key] for key in RuleOutcome.__slots__ if key in data}
     values["status"] = RuleStatus(values["status"])
     values["tensors"] = tuple(values.get("tensors", ()))
+    values["unreadable"] = tuple(values.get("unreadable", ()))
     values["values"] = tuple((step, value, threshold) for step, value, threshold in values.get("values", ()))
     return RuleOutcome(**values)
 

@@ -76,6 +76,9 @@ def load_earlier(source: str, report: Report, cancel: CancelToken) -> DebugView:
         if not _has_profile(source, report, cancel):
             raise
         return DebugView(name, source, (), aws_report=_aws_report(source))
+    jobs = sorted({outcome.job for outcome in outcomes})
+    if len(jobs) > 1:
+        raise UserFacingError(f"There are {len(jobs)} jobs in {source}.", f"{', '.join(jobs)}.", "Choose one of them.")
     return DebugView(name, source, tuple(in_order(outcomes)), _groups(source), aws_report=_aws_report(source))
 
 

@@ -101,7 +101,7 @@ class RuleDetail(QStackedWidget):
         self._meaning.setText(outcome.meaning)
         self._meaning_row.setVisible(issues and bool(outcome.meaning))
         self._advice.setText(outcome.advice)
-        self._advice_row.setVisible(issues or outcome.status is RuleStatus.ERROR)
+        self._advice_row.setVisible(bool(outcome.advice) and (issues or outcome.status is RuleStatus.ERROR))
         self._facts.setText(_facts(outcome))
         self._page.setAccessibleName(f"{outcome.rule}, {status_look(outcome.status).word}")
         self._draw()
@@ -196,6 +196,10 @@ def _facts(outcome: RuleOutcome) -> str:
         lines.append(f"Tensors: {', '.join(outcome.tensors[:4])}{more}.")
     if outcome.parameters:
         lines.append("Parameters: " + ", ".join(f"{key}={value}" for key, value in outcome.parameters.items()) + ".")
+    if outcome.file:
+        lines.append(f"At {outcome.file}:{outcome.line}.")
+    if outcome.unreadable:
+        lines.append(f"Damaged: {', '.join(outcome.unreadable)}.")
     if outcome.action == "stop":
         lines.append("It stops the trial when it finds an issue.")
     with contextlib.suppress(KeyError):  # a rule of another's

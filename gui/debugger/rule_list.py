@@ -17,7 +17,7 @@ from gui.shared.pill import status_look
 from gui.shared.theme import RADIUS, font, tokens
 
 _ROW, _HEADING = 52, 30
-_INSET, _SPARK = 10, 96
+_INSET, _SPARK, _UNDER = 10, 96, 18
 
 
 class RuleDelegate(QStyledItemDelegate):
@@ -112,6 +112,8 @@ def _paint_ground(painter: QPainter, rect: QRect, state: QStyle.StateFlag) -> No
 
 def _paint_rule(painter: QPainter, rect: QRect, outcome: RuleOutcome) -> None:
     look, colours = status_look(outcome.status), tokens()
+    if outcome.follows_from:  # it stands under its cause
+        rect = rect.adjusted(_UNDER, 0, 0, 0)
     state = QColor(getattr(colours, look.colour))
     paint_icon(painter, QRectF(rect.left() + _INSET, rect.top() + 9, 18, 18), look.icon, state)
     left, right = rect.left() + _INSET + 28, rect.right() - _INSET

@@ -22,6 +22,8 @@ HEADINGS = {
     RuleStatus.NO_ISSUES_FOUND: "No issues found",
     RuleStatus.STOPPED: "Stopped",
 }
+SAW_NOTHING = "Nothing to look at"
+"""Heads the rules that found no issue because nothing that they look at was saved."""
 
 
 class RuleRole(IntEnum):
@@ -51,7 +53,7 @@ class RulesModel(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return row.rule if isinstance(row, RuleOutcome) else row
         if role == Qt.ItemDataRole.AccessibleTextRole and isinstance(row, RuleOutcome):
-            return f"{row.rule}, {HEADINGS[row.status]}. {summary(row)}"
+            return f"{row.rule}, {heading_of(row)}. {summary(row)}"
         return None
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
@@ -64,7 +66,7 @@ class RulesModel(QAbstractListModel):
         """Show these, sorted already. Rows that stay are told as changed only, so that the selection stays."""
         rows: list[str | RuleOutcome] = []
         for outcome in outcomes:
-            heading = HEADINGS[outcome.status]
+            heading = heading_of(outcome)
             if heading not in rows:
                 rows.append(heading)
             rows.append(outcome)
@@ -87,8 +89,17 @@ class RulesModel(QAbstractListModel):
         return next((at for at, row in enumerate(self._rows) if isinstance(row, RuleOutcome)), -1)
 
 
+def heading_of(outcome: RuleOutcome) -> str:
+    """The heading that a rule stands under."""
+    if outcome.status is RuleStatus.NO_ISSUES_FOUND and not outcome.evaluated:
+        return SAW_NOTHING
+    return HEADINGS[outcome.status]
+
+
 def summary(outcome: RuleOutcome) -> str:
     """One sentence on what a rule found so far."""
+    if outcome.follows_from:
+        return f"Follows from {outcome.follows_from}. {outcome.details}".strip()
     if outcome.details:
         return outcome.details
     if outcome.status is RuleStatus.IN_PROGRESS and not outcome.evaluated:

@@ -122,7 +122,8 @@ class LossNotDecreasing(HealthRule):
         change = 100 * (loss - before) / max(abs(before), 1e-12)
         if change > self.diff_percent:
             self.advice = f"Lower the learning rate tenfold{self._tenfold(0.1)}."
-            return f"The loss rose by {change:.2g} %, from {before:.4g} to {loss:.4g}."
+            much = f"{change:,.0f}" if change >= 10 else f"{change:.2g}"
+            return f"The loss rose by {much} %, from {before:.4g} to {loss:.4g}."
         if self._moved(step) < _HARDLY_MOVED:
             self.advice = f"Raise the learning rate tenfold{self._tenfold(10)}: the weights hardly move."
         else:

@@ -23,7 +23,7 @@ from training_scripts.debugger.base import ModeKeys, StepUnavailable, TensorUnav
 from training_scripts.debugger.tfevents import Array, DamagedRecord, decode
 from training_scripts.debugger.writer import END_MARKER, REDUCTIONS_PREFIX
 
-_INDEX_FILE = re.compile(r"(\d+)_(.+)\.json")
+INDEX_FILE = re.compile(r"(\d+)_(.+)\.json")
 _CACHE_BYTES = 64 << 20
 
 
@@ -158,7 +158,8 @@ class Tensor:
 class Trial:
     """A saved trial as it is now. Not thread-safe.
 
-    Every method that smdebug's `Trial` has too behaves as there, except that nothing blocks.
+    Every method that smdebug's `Trial` has too behaves as there, except that nothing blocks. `damaged` names the files
+    that could not be read, and says why; `failed_reads` counts the tensors that were asked for in vain because of that.
     """
 
     def __init__(self, storage: Storage, name: str = "") -> None:
@@ -168,7 +169,8 @@ class Trial:
         self.logger = logging.getLogger("sagehound.rules")
         self.dynamic_refresh = False
         self.loaded_all_steps = False
-        self.damaged: list[str] = []
+        self.damaged: dict[str, str] = {}
+        self.failed_reads = 0
         self._tensors: dict[str, Tensor] = {}
         self._steps: dict[int, _Step] = {}
         self._by_mode: dict[str, dict[int, int]] = {}
@@ -192,7 +194,7 @@ class Trial:
         known = set(self._steps)
         unread = [name for name in self.storage.index_files() if name not in self._seen]
         for name in sorted(unread, key=lambda item: item.rsplit("/", 1)[-1]):
-            matched = _INDEX_FILE.fullmatch(name.rsplit("/", 1)[-1])
+            matched = INDEX_FILE.fullmatch(name.rsplit("/", 1)[-1])
             if matched:
                 self._seen.add(name)
                 self._read_index(name, int(matched[1]), matched[2])
@@ -316,7 +318,8 @@ class Trial:
         try:
             value = next(decode(self._read(location))).value
         except (OSError, DamagedRecord, StopIteration) as error:
-            self.damaged.append(f"{location.event_file}: {error}")
+            self.damaged.setdefault(location.event_file, _why(error))
+            self.failed_reads += 1
             raise TensorUnavailableForStep(tensor.name, step, mode) from None
         self._cache[key] = value
         self._cached += value.nbytes
@@ -345,7 +348,7 @@ class Trial:
                     self._collections[collection] = (frozenset(entry.get("tensor_names") or ()), pattern)
                 self._seen.add(name)
             except (OSError, ValueError, KeyError, re.error) as error:
-                self.damaged.append(f"{name}: {error}")
+                self.damaged[name] = _why(error)
 
     def _read_index(self, name: str, step: int, worker: str) -> None:
         try:
@@ -354,7 +357,7 @@ class Trial:
             mode, mode_step = str(meta["mode"]).strip(), int(meta["mode_step"])
             entries = [(entry["tensorname"], _location(meta, entry)) for entry in index.get("tensor_payload") or ()]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            self.damaged.append(f"{name}: {error}")
+            self.damaged[name] = _why(error)
             return
         saved = self._steps.setdefault(step, _Step(mode, mode_step, meta.get("wall_time"), meta.get("train_step")))
         if mode != "GLOBAL":
@@ -370,6 +373,19 @@ class Trial:
             else:
                 tensor.reductions.setdefault(step, {})[reduction] = location
             saved.tensors.add(tensor_name)
+
+
+def _why(error: Exception) -> str:
+    """Why a file cannot be read, in few words."""
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    if isinstance(error, StopIteration):
+        return "it holds no record"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return "it is cut short or holds something else"
+    if isinstance(error, KeyError | TypeError):
+        return "it says too little about its tensors"
+    return str(error)
 
 
 def _location(meta: dict[str, Any], entry: dict[str, Any]) -> _Location:

@@ -16,7 +16,7 @@ ACTIONS = ("none", "notify", "stop")
 
 
 class RuleRun:
-    """One rule on one trial, and what came of it so far."""
+    """One rule on one trial, and what came of it so far. `first_details` is what was found at `first_step`."""
 
     def __init__(self, name: str, parameters: Mapping[str, str], trial: Any, action: str = "none") -> None:
         self.name = ALIASES.get(name, name)
@@ -24,11 +24,12 @@ class RuleRun:
         self.action = action
         self.status = IN_PROGRESS
         self.details = ""
-        self._first_details = ""
+        self.first_details = ""
         self.first_step: int | None = None
         self.last_step: int | None = None
         self.triggered = 0
         self.changed = True
+        self._trial, self._unread = trial, 0
         self._rule: HealthRule | None = None
         try:
             self._rule = make_rule(name, trial, parameters)
@@ -47,13 +48,14 @@ class RuleRun:
         if not self.open:
             return False
         assert self._rule is not None
-        before = self._rule.evaluated
+        before, unread = self._rule.evaluated, getattr(self._trial, "failed_reads", 0)
         try:
             self._rule.invoke(step)
         except RuleEvaluationConditionMet:
             return self._fire(step)
-        except DebuggerError:
-            return False  # something the rule wants was not saved at this step
+        except DebuggerError:  # something the rule wants was not saved at this step, or cannot be read
+            self._unread += getattr(self._trial, "failed_reads", 0) - unread
+            return False
         except Exception as error:
             self._fail(error)
         self.changed |= self._rule.evaluated != before
@@ -68,9 +70,13 @@ class RuleRun:
 
     def finish(self, stopped: bool = False) -> None:
         """The trial has ended, or the evaluation was `stopped` before it did."""
-        if self.status == IN_PROGRESS:
-            self.status = STOPPED if stopped else NO_ISSUES
-            self.changed = True
+        if self.status != IN_PROGRESS:
+            return
+        self.status, self.changed = STOPPED if stopped else NO_ISSUES, True
+        if self._could_not_read():
+            files = self._damaged()
+            more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+            self.status, self.details = ERROR, f"Nothing of what it looks at could be read: {files[0]}{more}."
 
     def outcome(self, job: str) -> dict[str, Any]:
         """The fields of core.jobs.records.RuleOutcome."""
@@ -88,13 +94,30 @@ class RuleRun:
             "tensors": list(rule.tensors)[:20] if rule else [],
             "values": [list(item) for item in rule.evidence] if rule else [],
             "meaning": rule.meaning if rule else rule_meaning(self.name),
-            "advice": rule.advice if rule else "Correct the rule's parameters.",
+            "advice": self._advice(rule),
             "details": details,
             "parameters": self.parameters,
             "triggered": self.triggered,
             "evaluated": rule.evaluated if rule else 0,
             "action": self.action,
+            "unreadable": self._damaged(),
         }
+
+    def _advice(self, rule: HealthRule | None) -> str:
+        if rule is None:
+            return "Correct the rule's parameters."
+        return "Fetch the damaged files again." if self.status == ERROR and self._could_not_read() else rule.advice
+
+    def _could_not_read(self) -> bool:
+        """Whether the rule saw nothing because of damaged files; otherwise nothing that it looks at was saved."""
+        if self._rule is None or self._rule.evaluated or not self._damaged():
+            return False
+        collections = any(name.startswith("collections/") for name in self._trial.damaged)
+        return bool(self._unread or collections or not self._trial.steps())
+
+    def _damaged(self) -> list[str]:
+        """The files that could not be read, each with the reason."""
+        return [f"{name} ({reason})" for name, reason in getattr(self._trial, "damaged", {}).items()]
 
     def _fire(self, step: int) -> bool:
         assert self._rule is not None
@@ -103,14 +126,14 @@ class RuleRun:
         self.triggered += 1
         self.last_step = self._rule.training_step(step)
         if first:
-            self.first_step, self._first_details, self.details = self.last_step, self._rule.details, ""
+            self.first_step, self.first_details, self.details = self.last_step, self._rule.details, ""
         return first
 
     def _found(self, rule: HealthRule) -> str:
         """What was found, at the first step and at the last where that is not the same."""
-        if rule.details == self._first_details or self.first_step == self.last_step:
+        if rule.details == self.first_details or self.first_step == self.last_step:
             return rule.details
-        return f"Step {self.first_step:,}: {self._first_details} Step {self.last_step:,}: {rule.details}"
+        return f"Step {self.first_step:,}: {self.first_details} Step {self.last_step:,}: {rule.details}"
 
     def _take_back(self, rule: HealthRule) -> None:
         """Let a finding go that holds no longer; where there was none, nothing changes."""

@@ -96,7 +96,7 @@ class Watched:
 
     def _stop(self, runs: list[RuleRun]) -> None:
         """Ask the job to save its model and end. `<job>/stop` is the local engine's way, SIGTERM a container's."""
-        reason = f"The rule {runs[0].name} found an issue: {runs[0].outcome(self.job)['details']}"
+        reason = f"The rule {runs[0].name} found an issue: {runs[0].first_details}"
         with contextlib.suppress(OSError):
             (self.output.parent / "stop").write_text(reason, encoding="utf-8")
         pid = read_info(self.output / "tensors").get("pid")

@@ -1,15 +1,21 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from core.cli.main import run
 from core.debugger.evaluate import evaluate, open_trial
 from core.debugger.s3 import S3Storage
 from core.errors import Cancelled, UserFacingError
-from core.jobs.status import RuleStatus
+from core.jobs.records import RuleOutcome, TrainingJob
+from core.jobs.status import JobStatus, RuleStatus
+from core.paths import AppPaths
 from core.progress import CancelToken
+from core.workbench import Workbench
+from tests.gui.fakes import FakeEngine
 from tests.training_scripts.debugger.faults import cnn_training, head_training
 from training_scripts.debugger.reader import Trial
 
@@ -41,6 +47,71 @@ def test_an_unfinished_trial_is_evaluated_as_far_as_it_goes(job, tmp_path):
     shutil.rmtree(victim)
     outcomes = evaluate(tmp_path / "cut", {"LearningRateTooHigh": {}})
     assert [outcome.status for outcome in outcomes] == [RuleStatus.ISSUES_FOUND]
+
+
+@pytest.mark.parametrize("part", ["index", "events", "collections"])
+def test_what_cannot_be_read_is_an_error_that_names_the_files(tmp_path, part):
+    head_training(epochs=1).run(tmp_path / "job" / "tensors")
+    damaged = [file for file in sorted((tmp_path / "job" / "tensors" / part).rglob("*")) if file.is_file()]
+    for file in damaged:
+        file.write_bytes(file.read_bytes()[:20])
+    outcomes = evaluate(tmp_path / "job", {"VanishingGradient": {}, "ExplodingTensor": {"collection_names": "weights"}})
+    assert {outcome.status for outcome in outcomes} == {RuleStatus.ERROR}
+    first = f"{part}/{damaged[0].relative_to(tmp_path / 'job' / 'tensors' / part).as_posix()}"
+    assert outcomes[0].details.startswith(f"Nothing of what it looks at could be read: {first} (")
+    assert len(outcomes[0].unreadable) == len(damaged)
+
+
+def test_one_damaged_file_is_named_and_the_others_are_evaluated(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path / "home"))
+    head_training(epochs=1).run(tmp_path / "job" / "tensors")
+    victim = min((tmp_path / "job" / "tensors" / "events").rglob("*.tfevents"))
+    victim.write_bytes(b"")
+    assert run(["rules", str(tmp_path / "job"), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert f"job: 1 damaged: events/000000000000/{victim.name} (it holds no record)." in printed.err
+    by_name = {outcome["name"]: outcome for outcome in json.loads(printed.out)}
+    assert by_name["NotANumber"]["status"] == "NoIssuesFound"
+    assert by_name["NotANumber"]["evaluated"] > 0
+    shutil.rmtree(victim.parent.parent)
+    assert run(["rules", str(tmp_path / "job")]) == 1
+    assert "Error" in capsys.readouterr().out
+
+
+def test_a_rule_that_saw_nothing_is_told_from_one_that_found_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path / "home"))
+    cnn_training(epochs=1).run(tmp_path / "job" / "tensors")
+    assert run(["rules", str(tmp_path / "job")]) == 0
+    lines = {line.split()[0]: " ".join(line.split()[1:-2]) for line in capsys.readouterr().out.splitlines() if line}
+    assert lines["NotANumber"] == "NoIssuesFound"
+    assert lines["SaturatedActivation"] == "NoIssuesFound, saw nothing"
+
+
+def test_trials_are_found_at_any_depth_and_told_apart(tmp_path):
+    for name in ("first", "second"):
+        head_training(epochs=1).run(tmp_path / "bucket" / "copies" / "of" / "mine" / name / "debug-output")
+    outcomes = evaluate(tmp_path / "bucket", {"NotANumber": {}})
+    assert [(outcome.job, outcome.status) for outcome in outcomes] == [
+        ("first", RuleStatus.NO_ISSUES_FOUND),
+        ("second", RuleStatus.NO_ISSUES_FOUND),
+    ]
+
+
+def test_a_jobs_name_wins_over_a_folder_that_happens_to_be_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flowers").mkdir()
+    engine = FakeEngine()
+    workbench = Workbench(AppPaths(tmp_path / "home"), engine)
+    try:
+        with pytest.raises(UserFacingError, match="There are no saved tensors in flowers"):
+            workbench.rule_outcomes("flowers")
+        engine.put(TrainingJob("flowers", JobStatus.COMPLETED, 1.0))
+        engine.tell([RuleOutcome("flowers", "Overfit", RuleStatus.NO_ISSUES_FOUND, 1.0)])
+        assert [outcome.rule for outcome in workbench.rule_outcomes("flowers")] == ["Overfit"]
+        with pytest.raises(UserFacingError, match="There are no saved tensors in ./flowers"):
+            workbench.rule_outcomes("./flowers")
+    finally:
+        workbench.close()
 
 
 def test_chosen_rules_and_one_that_cannot_run(job):

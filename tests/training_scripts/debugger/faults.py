@@ -217,6 +217,41 @@ def _tanh_network() -> Training:
     return cnn_training(model=cnn(activation=nn.Tanh), epochs=10)
 
 
+class _Block(nn.Module):
+    """A residual block as torchvision's, with one ReLU that is called twice."""
+
+    def __init__(self, width: int, starts_at_zero: bool) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        if starts_at_zero:
+            nn.init.zeros_(self.bn2.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(x + self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
+
+
+def residual(classes: int = 4, starts_at_zero: bool = False) -> nn.Module:
+    """A small residual network from random weights; a convolution's bias stands in front of a normalisation."""
+    blocks = [_Block(8, starts_at_zero), nn.MaxPool2d(2), _Block(8, starts_at_zero)]
+    stem = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()]
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes))
+
+
+def _from_zero() -> Training:
+    model = residual(starts_at_zero=True)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+    return cnn_training(0.05, model, optimizer=optimizer, epochs=6)
+
+
+def _ten_classes() -> Training:
+    model = cnn(10)
+    optimizer = torch.optim.SGD(model.parameters(), 0.03, momentum=0.9)
+    data = {"train": pictures(384, 10, 0.8), "valid": pictures(160, 10, 0.8)}
+    return cnn_training(0.03, model, optimizer=optimizer, epochs=10, **data)
+
+
 HEALTHY = {
     "linear head": Case(head_training),
     "head with dropout and batch norm": Case(_dropout_head),
@@ -226,6 +261,9 @@ HEALTHY = {
     "fine-tuned network": Case(_fine_tuned),
     "fine-tuned last block": Case(_last_block),
     "network with tanh": Case(_tanh_network),
+    "10 classes from random weights": Case(_ten_classes),
+    "residual network": Case(lambda: cnn_training(model=residual(), epochs=6)),
+    "residual blocks that start at zero": Case(_from_zero),
 }
 
 

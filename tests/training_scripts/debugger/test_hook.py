@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from tests.training_scripts.debugger.faults import cnn, cnn_training, head_training
+from tests.training_scripts.debugger.test_rules import firing_steps
 from training_scripts.debugger.base import ModeKeys
 from training_scripts.debugger.hook import TensorHook
 from training_scripts.debugger.reader import Trial
@@ -124,7 +125,30 @@ def test_a_module_called_twice_has_two_outputs(tmp_path):
 
     monitor = hooked(tmp_path, model := Twice(), save_interval=1)
     steps_of(monitor, model, 1)
-    assert {"relu_output_0", "relu_output_1", "Twice_first.weight"} <= set(Trial.open(tmp_path).tensor_names())
+    trial = Trial.open(tmp_path)
+    assert {"relu_output_0", "relu_output_1", "Twice_first.weight"} <= set(trial.tensor_names())
+    assert trial.tensor_names(collection="relu_output") == ["relu_output_0", "relu_output_1"]
+    assert trial.tensor_names(collection="relu_activity") == ["relu_activity_0", "relu_activity_1"]
+
+
+def test_all_of_a_resnets_relus_are_watched(tmp_path):
+    from torchvision.models import resnet18
+
+    monitor = hooked(tmp_path, model := resnet18(), save_interval=1)
+    steps_of(monitor, model, 1, size=2, dim=32)
+    watched = Trial.open(tmp_path).tensor_names(collection="relu_activity")
+    assert len(watched) == 17
+    assert "layer4.1.relu_activity_1" in watched
+
+
+@pytest.mark.parametrize("between", [(), (nn.Dropout(0.5),)])
+def test_a_bias_before_a_normalisation_is_said_to_have_no_gradient(tmp_path, between):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(432, 8), *between, nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4))
+    monitor = hooked(tmp_path, model, save_interval=1)
+    steps_of(monitor, model, 1)
+    trial = Trial.open(tmp_path)
+    assert trial.tensor_names(collection="before_normalisation") == ["gradient/Sequential_1.bias"]
+    assert firing_steps(trial, "VanishingGradient") == []
 
 
 def test_frozen_layers_are_left_out_and_the_rest_is_saved(tmp_path):

@@ -1,7 +1,6 @@
-from pathlib import Path
-
 import pytest
 
+from tests.training_scripts.debugger import rules_page
 from tests.training_scripts.debugger.faults import FAULTS, HEALTHY, fired
 from training_scripts.debugger.rules import RULES
 
@@ -22,11 +21,13 @@ def test_every_rule_has_a_fault_that_sets_it_off():
     assert set().union(*(case.fires for case in FAULTS.values())) == set(RULES)
 
 
-def test_the_note_knows_every_rule_and_every_training():
-    note = (Path(__file__).resolve().parents[3] / "docs" / "RULES.md").read_text(encoding="utf-8")
-    for name in RULES:
-        assert f"| {name}" in note
-    for name, case in {**HEALTHY, **FAULTS}.items():
-        (line,) = (line for line in note.splitlines() if line.startswith(f"| {name} | "))
-        said = {part.strip() for part in line.strip("| ").split("|")[-1].split(",")} - {"none"}
-        assert case.fires <= said <= case.fires | case.may
+def test_the_page_about_rules_is_made_from_them():
+    """`python -m tests.training_scripts.debugger.rules_page` writes it."""
+    page = rules_page.PAGE.read_text(encoding="utf-8")
+    assert rules_page.section(page, "rules") == rules_page.rules_table()
+    assert rules_page.section(page, "defaults") == rules_page.default_table()
+    rows = [line.strip("| ").split(" | ") for line in rules_page.section(page, "matrix").splitlines()[2:]]
+    said = {title: set(rules.split(", ")) - {"none"} for title, rules in rows}
+    assert set(said) == {*HEALTHY, *FAULTS}
+    for title, case in {**HEALTHY, **FAULTS}.items():
+        assert case.fires <= said[title] <= case.fires | case.may

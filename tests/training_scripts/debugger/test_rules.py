@@ -99,12 +99,51 @@ def test_overtraining_counts_each_loss_by_itself(tmp_path):
     assert firing_steps(trial_of(tmp_path / "d", evaluated), "Overtraining", patience_validation=7) == [12, 13]
 
 
-def test_vanishing_gradient_looks_at_weights(tmp_path):
+def test_a_loss_may_rise_by_the_threshold_for_increases(tmp_path):
+    trial = trial_of(tmp_path, losses({0: 1.0, 10: 1.04, 20: 0.9, 30: 0.99}))
+    assert firing_steps(trial, "LossNotDecreasing") == [30]
+    assert firing_steps(trial, "LossNotDecreasing", increase_threshold_percent=20) == []
+    assert firing_steps(trial, "LossNotDecreasing", increase_threshold_percent=0) == [10, 30]
+
+
+@pytest.mark.parametrize(
+    ("course", "weights", "says", "advises"),
+    [
+        ((1.0, 1.5, 2.0), (1.0, 3.0, 9.0), "The loss rose by 100 %, from 1 to 2.", "Lower the learning rate tenfold"),
+        ((1.0, 1.0, 1.0), (1.0, 1.0, 1.001), "The loss stands still: 1, then 1.", "Raise the learning rate tenfold"),
+        ((1.0, 1.0, 1.0), (1.0, 1.5, 2.0), "The loss stands still: 1, then 1.", "Check that the labels fit"),
+    ],
+)
+def test_loss_not_decreasing_says_the_direction(tmp_path, course, weights, says, advises):
+    steps = [
+        (10 * number, "TRAIN", {LOSS: np.float32(loss), "Net_fc.weight": np.full(5, weight)})
+        for number, (loss, weight) in enumerate(zip(course, weights, strict=True))
+    ]
+    steps[0][2]["hyperparameters/learning_rate"] = np.float64(0.01)
+    trial = trial_of(tmp_path, steps)
+    run = RuleRun("LossNotDecreasing", {"patience": "2"}, trial)
+    for step in trial.steps():
+        run.evaluate(step)
+    assert run.outcome("job")["details"] == says
+    assert run.outcome("job")["advice"].startswith(advises)
+
+
+def test_both_steps_are_told_where_their_numbers_differ(tmp_path):
+    trial = trial_of(tmp_path, losses({0: 1.0, 1: 5.0, 2: 5.0, 3: 5.0, 4: 9.0, 5: 9.0}))
+    run = RuleRun("LearningRateTooHigh", {}, trial)
+    for step in trial.steps():
+        run.evaluate(step)
+    outcome = run.outcome("job")
+    assert (outcome["first_step"], outcome["last_step"]) == (2, 5)
+    assert outcome["details"] == "Step 2: The loss climbed from 1 to 5. Step 5: The loss climbed from 1 to 9."
+
+
+def test_vanishing_gradient_looks_at_every_gradient(tmp_path):
     def step(weight, bias):
         return [(0, "TRAIN", {"gradient/Net_fc.weight": np.full(9, weight), "gradient/Net_fc.bias": np.full(3, bias)})]
 
     assert firing_steps(trial_of(tmp_path / "a", step(1e-8, 1.0)), "VanishingGradient") == [0]
-    assert firing_steps(trial_of(tmp_path / "b", step(-1e-3, 1e-12)), "VanishingGradient") == []
+    assert firing_steps(trial_of(tmp_path / "b", step(-1e-3, 1e-12)), "VanishingGradient") == [0]
     assert firing_steps(trial_of(tmp_path / "c", step(1e-3, 0)), "VanishingGradient", threshold=0.01) == [0]
 
 
@@ -221,6 +260,36 @@ def test_class_imbalance_mispredictions(tmp_path):
     assert firing_steps(trial, "ClassImbalance", **IMBALANCE, threshold_misprediction=1) == []
     trains_badly = [*batches(labels, predicted), (20, "EVAL", {LOSS: np.float32(1)})]
     assert firing_steps(trial_of(tmp_path / "b", trains_badly), "ClassImbalance", **IMBALANCE) == []
+
+
+def test_a_class_that_stays_unrecognised_is_said_late_and_taken_back(tmp_path):
+    """The others must be learned, and no longer get better; once it is recognised the finding is gone."""
+    labels = np.arange(200) % 4
+    rounds = [0.2, 0.5, 0.9, 0.92, 0.93, 0.93]
+
+    def evaluation(number, others, third):
+        order = np.arange(200) // 4 / 50
+        right = np.where(labels == 2, order < third, order < others)
+        return batches(labels, np.where(right, labels, (labels + 1) % 4), "EVAL", size=200)[0][1:]
+
+    steps = [(number, *evaluation(number, others, 0)) for number, others in enumerate(rounds)]
+    values = IMBALANCE | {"samples": "200", "patience": "3"}
+    trial = trial_of(tmp_path / "a", steps)
+    assert firing_steps(trial, "ClassImbalance", **values) == [4, 5]
+    trial = trial_of(tmp_path / "b", [*steps, (6, *evaluation(6, 0.93, 0.8))])
+    run = RuleRun("ClassImbalance", values, trial)
+    for step in trial.steps():
+        run.evaluate(step)
+        if step == 5:
+            assert run.status == "IssuesFound"
+            assert run.outcome("job")["details"] == (
+                "Class 2 is never recognised: 50 of 50 of its pictures are taken for others, most for class 3."
+            )
+            assert "class 2" in run.outcome("job")["advice"]
+    run.finish()
+    assert run.status == "NoIssuesFound"
+    assert run.outcome("job")["details"] == "Taken back: Class 2 is recognised by step 6."
+    assert run.first_step is None
 
 
 def test_confusion_of_a_perfect_network_is_none(tmp_path):
