@@ -66,9 +66,9 @@ def _in_folders(top: Path) -> tuple[list[Storage], list[str]]:
             trials.append(storage)
         path = folder.as_posix()
         # The top may be a part of rule-output, as somebody fetched it alone.
-        if folder.name in (FOLDER, REPORTS) or (folder == top and FOLDER in folder.parts):
-            if not any(path.startswith(f"{above}/") for above in verdicts):
-                verdicts.append(path)
+        wanted = folder.name in (FOLDER, REPORTS) or (folder == top and FOLDER in folder.parts)
+        if wanted and not any(path.startswith(f"{above}/") for above in verdicts):
+            verdicts.append(path)
     return trials, verdicts
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from training_scripts.debugger.health import TRAIN_LOSS, VALID_LOSS, HealthRule, parse_steps
 from training_scripts.debugger.tfevents import Array
 
-
 _MORE_OF_THE_RARE = "Add pictures of the rare classes, or train on equally many of each."
 
 

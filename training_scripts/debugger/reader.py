@@ -159,7 +159,7 @@ class Trial:
     """A saved trial as it is now. Not thread-safe.
 
     Every method that smdebug's `Trial` has too behaves as there, except that nothing blocks. `damaged` names the files
-    that could not be read, and says why; `failed_reads` counts the tensors that were asked for in vain because of that.
+    that could not be read, and says why; `reads` and `failed_reads` count the tensors that were asked for, with success and in vain.
     """
 
     def __init__(self, storage: Storage, name: str = "") -> None:
@@ -170,7 +170,7 @@ class Trial:
         self.dynamic_refresh = False
         self.loaded_all_steps = False
         self.damaged: dict[str, str] = {}
-        self.failed_reads = 0
+        self.reads = self.failed_reads = 0
         self._tensors: dict[str, Tensor] = {}
         self._steps: dict[int, _Step] = {}
         self._by_mode: dict[str, dict[int, int]] = {}
@@ -314,6 +314,7 @@ class Trial:
         key = (location.event_file, location.start)
         if key in self._cache:
             self._cache.move_to_end(key)
+            self.reads += 1
             return self._cache[key]
         try:
             value = next(decode(self._read(location))).value
@@ -321,6 +322,7 @@ class Trial:
             self.damaged.setdefault(location.event_file, _why(error))
             self.failed_reads += 1
             raise TensorUnavailableForStep(tensor.name, step, mode) from None
+        self.reads += 1
         self._cache[key] = value
         self._cached += value.nbytes
         while self._cached > _CACHE_BYTES and len(self._cache) > 1:

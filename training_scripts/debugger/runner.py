@@ -29,7 +29,8 @@ class RuleRun:
         self.last_step: int | None = None
         self.triggered = 0
         self.changed = True
-        self._trial, self._unread = trial, 0
+        self._trial = trial
+        self._read = self._unread = False
         self._rule: HealthRule | None = None
         try:
             self._rule = make_rule(name, trial, parameters)
@@ -48,16 +49,19 @@ class RuleRun:
         if not self.open:
             return False
         assert self._rule is not None
-        before, unread = self._rule.evaluated, getattr(self._trial, "failed_reads", 0)
+        before, reads = self._rule.evaluated, self._reads()
         try:
             self._rule.invoke(step)
         except RuleEvaluationConditionMet:
             return self._fire(step)
-        except DebuggerError:  # something the rule wants was not saved at this step, or cannot be read
-            self._unread += getattr(self._trial, "failed_reads", 0) - unread
-            return False
+        except DebuggerError:
+            return False  # something the rule wants was not saved at this step, or cannot be read
         except Exception as error:
             self._fail(error)
+        finally:
+            now = self._reads()
+            self._read |= now[0] > reads[0]
+            self._unread |= now[1] > reads[1]
         self.changed |= self._rule.evaluated != before
         if self._rule.taken_back:
             self._take_back(self._rule)
@@ -110,10 +114,14 @@ class RuleRun:
 
     def _could_not_read(self) -> bool:
         """Whether the rule saw nothing because of damaged files; otherwise nothing that it looks at was saved."""
-        if self._rule is None or self._rule.evaluated or not self._damaged():
+        if self._rule is None or self._rule.evaluated or self._read or not self._damaged():
             return False
         collections = any(name.startswith("collections/") for name in self._trial.damaged)
         return bool(self._unread or collections or not self._trial.steps())
+
+    def _reads(self) -> tuple[int, int]:
+        """How many tensors were read so far, and how many could not be; a trial of smdebug's does not say."""
+        return getattr(self._trial, "reads", 0), getattr(self._trial, "failed_reads", 0)
 
     def _damaged(self) -> list[str]:
         """The files that could not be read, each with the reason."""

@@ -17,10 +17,10 @@ from training_scripts.debugger.tfevents import Array
 class VanishingGradient(HealthRule):
     """Fires when the mean of |gradient| of a gradient is below `threshold` at a training step.
 
-    AWS's criterion, over weights and biases alike. Ours: `patience` is at how many saved steps in a row it must be so of
-    the same gradient (1: AWS's criterion), for a block that starts at zero has none at the first step. Left out are the biases that Sagehound's hook lists as standing in
-    front of a batch normalisation (collection `before_normalisation`): it takes them out again, so that they have no
-    gradient by construction.
+    AWS's criterion, over weights and biases alike. Ours: `patience` is at how many saved steps in a row it must be so
+    of the same gradient (1: AWS's criterion), for a block that starts at zero has none at the first step. Left out are
+    the biases that Sagehound's hook lists as standing in front of a batch normalisation (`before_normalisation`): it
+    takes them out again, so that they have no gradient by construction.
     """
 
     meaning: str = "The gradients of a layer are so small that it does not learn."

@@ -1,5 +1,7 @@
 """Root causes before what follows from them."""
 
+import itertools
+
 import pytest
 
 from core.debugger.causes import ORDER
@@ -31,7 +33,7 @@ def test_a_rate_too_high_leads_and_nothing_under_it_gives_advice():
     ]
 
 
-@pytest.mark.parametrize(("cause", "effect"), list(zip(ORDER, ORDER[1:], strict=False)))
+@pytest.mark.parametrize(("cause", "effect"), list(itertools.pairwise(ORDER)))
 def test_each_group_leads_the_next(cause, effect):
     passed_over = {"meaning": "The network has learned the other classes and passes over this one."}
     effects = [found(rule, **(passed_over if rule == "ClassImbalance" else {})) for rule in effect]
