@@ -159,7 +159,8 @@ class Trial:
     """A saved trial as it is now. Not thread-safe.
 
     Every method that smdebug's `Trial` has too behaves as there, except that nothing blocks. `damaged` names the files
-    that could not be read, and says why; `reads` and `failed_reads` count the tensors that were asked for, with success and in vain.
+    that could not be read, and says why; `reads` and `failed_reads` count the tensors asked for, with success and in
+    vain.
     """
 
     def __init__(self, storage: Storage, name: str = "") -> None:
