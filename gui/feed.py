@@ -32,7 +32,8 @@ class JobsFeed(QObject):
 
     Signals:
         events(tuple[Event, ...]): what is new, in the order it was recorded; never empty.
-        jobs_changed(tuple[Job, ...]): tuning jobs and single training jobs, newest first; after any status event.
+        jobs_changed(tuple[Job, ...]): tuning jobs and single training jobs, newest first; at first, and
+            after any status event.
         trouble(UserFacingError): the engine cannot be asked; once, until it can again.
     """
 
@@ -44,7 +45,7 @@ class JobsFeed(QObject):
         super().__init__()
         self._engine, self._bridge = engine, bridge
         self._cursor: int | None = None
-        self._jobs: tuple[Job, ...] = ()
+        self._jobs: tuple[Job, ...] | None = None
         self._asking: Handle | None = None
         self._poke_again = self._ask_jobs = False
         self._in_trouble = False
@@ -55,12 +56,17 @@ class JobsFeed(QObject):
     @property
     def jobs(self) -> tuple[Job, ...]:
         """The jobs as last heard of, newest first."""
-        return self._jobs
+        return self._jobs or ()
+
+    @property
+    def known(self) -> bool:
+        """Whether the engine has answered: only then does no job mean that there is none."""
+        return self._jobs is not None
 
     @property
     def running(self) -> tuple[Job, ...]:
         """Those that are not final."""
-        return tuple(job for job in self._jobs if not job.status.is_final)
+        return tuple(job for job in self.jobs if not job.status.is_final)
 
     def start(self) -> None:
         """Begin to poll."""
@@ -77,7 +83,7 @@ class JobsFeed(QObject):
         """Begin anew, after the engine was changed for another."""
         self.stop()
         self._cursor = None
-        self._jobs = ()
+        self._jobs = None
         self._ask()
 
     def poke(self) -> None:
@@ -109,7 +115,7 @@ class JobsFeed(QObject):
         if answer.events:
             self.events.emit(answer.events)
         if changed:
-            self.jobs_changed.emit(self._jobs)
+            self.jobs_changed.emit(self.jobs)
         self._next(BUSY_MS if self.running or answer.events else IDLE_MS)
 
     def _on_error(self, error: UserFacingError) -> None:

@@ -28,13 +28,14 @@ class JobTrials:
 class DebugView:
     """One training job: `source` is where its tensors and its profile lie, "" if nowhere yet.
 
+    `groups` are the tensors that are saved, by kind; None where that was not looked at.
     `aws_report` is the file or s3:// address of the report that AWS's own profiler wrote, "" if there is none.
     """
 
     name: str
     source: str
     outcomes: tuple[RuleOutcome, ...]
-    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] | None = None
     job: TrainingJob | None = None
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     aws_report: str = ""
@@ -57,7 +58,7 @@ def load_job(engine: Engine, name: str, with_tensors: bool) -> DebugView:
     record = engine.job(name)
     job = None if isinstance(record, TuningJob) else record
     source = "" if folder is None else str(folder)
-    groups = _groups(source) if with_tensors and source else {}
+    groups = None if not with_tensors else _groups(source) if source else {}
     hyperparameters = {} if job is None else job.hyperparameters
     outcomes = tuple(job_outcomes(engine, name))
     report = "" if folder is None else _aws_report(str(folder / RULE_OUTPUT))
@@ -75,7 +76,7 @@ def load_earlier(source: str, report: Report, cancel: CancelToken) -> DebugView:
     except UserFacingError:
         if not _has_profile(source, report, cancel):
             raise
-        return DebugView(name, source, (), aws_report=_aws_report(source))
+        return DebugView(name, source, (), {}, aws_report=_aws_report(source))
     jobs = sorted({outcome.job for outcome in outcomes})
     if len(jobs) > 1:
         raise UserFacingError(f"There are {len(jobs)} jobs in {source}.", f"{', '.join(jobs)}.", "Choose one of them.")

@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from gui.debugger.rule_detail import RuleDetail
     from gui.debugger.tensors_and_profile_pane import DebugLower
 
+LOOKING = "Looking for your jobs…"
+NO_JOB = (
+    "No job has been debugged yet.",
+    "Open an earlier job",
+    "Rules are evaluated while a job runs. Tensors of an earlier job, also of SageMaker, can be opened here.",
+)
+READING = "Reading what the rules say…"
 LIVE_MS = 1000
 """While a job runs, its rules are read again this often; the watcher writes them about as often."""
 _TENSOR_TURNS = 5
@@ -83,16 +90,11 @@ class DebuggerTab(QWidget):
         self.progress = ProgressRow()
         self.progress.cancelled.connect(self._on_cancel)
         self.error = InlineError()
-        self.empty = EmptyState(
-            "debugger",
-            "No job has been debugged yet.",
-            "Open an earlier job",
-            "Rules are evaluated while a job runs. Tensors of an earlier job, also of SageMaker, can be opened here.",
-        )
+        self.empty = EmptyState("debugger", LOOKING)
         self.empty.activated.connect(self.source.ask_folder)
         rules = Card(padding=8)
         rules.setMinimumWidth(320)
-        self._no_rules = EmptyState("debugger", "No rule has said anything of this job yet.")
+        self._no_rules = EmptyState("debugger", READING)
         self._rule_pages = QStackedWidget()
         self._rule_pages.addWidget(self._no_rules)
         self._rule_pages.addWidget(self.list)
@@ -154,6 +156,7 @@ class DebuggerTab(QWidget):
 
     def _on_jobs(self, jobs: tuple[Job, ...]) -> None:
         self.source.set_jobs(jobs, self._earlier)
+        self.empty.set_texts(*(NO_JOB if self._feed.known else (LOOKING,)))
         self._pages.setCurrentIndex(1 if self.source.job else 0)
         self.source.jobs.setVisible(bool(self.source.job))
 
@@ -214,12 +217,16 @@ class DebuggerTab(QWidget):
         issues = sum(outcome.status is RuleStatus.ISSUES_FOUND for outcome in view.outcomes)
         found = formatting.counted(issues, "issue") if issues else "no issues"
         self._header.set_context(f"{view.name}: {found} in {formatting.counted(len(view.outcomes), 'rule')}")
+        nothing = "No rule has said anything of this job yet." if view.running else "No rule ran on this job."
+        self._no_rules.set_texts(nothing)
         self._rule_pages.setCurrentIndex(1 if view.outcomes else 0)
         self.aws_report.setVisible(bool(view.aws_report))
         self.rules.set_outcomes(view.outcomes)
         self.below.show_view(view)
         if view.job is not None:
             self._hyperparameters = dict(view.hyperparameters)
+        if view.groups is None and not view.running:
+            self._load(view.name, with_tensors=True)  # it has ended: what it saved at last is there now
 
     def _on_error(self, error: UserFacingError) -> None:
         self._loading = None

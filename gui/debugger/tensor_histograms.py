@@ -44,7 +44,7 @@ class TensorHistograms(QWidget):
         self.plot = Plot("Training step", "Value")
         self.plot.setAccessibleName("Histograms of the tensor over training steps")
         self.plot.restyled.connect(self._draw)
-        self._empty = EmptyState("chart", "No tensors were saved for this job.")
+        self._empty = EmptyState("chart", "")
         self._pages = QStackedWidget()
         self._pages.addWidget(self._empty)
         self._pages.addWidget(self.plot)
@@ -80,6 +80,10 @@ class TensorHistograms(QWidget):
         if not made:
             self.show_histograms(None)
         self._fill_tensors(chosen)
+
+    def say(self, sentence: str) -> None:
+        """Say why nothing is drawn, while nothing is."""
+        self._empty.set_texts(sentence)
 
     def forget(self) -> None:
         """Show nothing until the tensors of another job are offered, which may have the same names."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
@@ -69,7 +71,7 @@ class DebugLower(Card):
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         see_through(scroll, inside)
-        self._no_profile = EmptyState("chart", "No profile was saved for this job.")
+        self._no_profile = EmptyState("chart", "")
         self._profile_pages = QStackedWidget()
         self._profile_pages.addWidget(self._no_profile)
         self._profile_pages.addWidget(scroll)
@@ -79,13 +81,16 @@ class DebugLower(Card):
         """Show another job, or the same one with more saved."""
         other = (view.name, view.source) != (self._view.name, self._view.source)
         ended = self._view.running and not view.running
+        if view.groups is None and not other:
+            view = dataclasses.replace(view, groups=self._view.groups)
         self._view = view
         if other:
             self._cancel()
             self._analysed = ""
             self.histograms.forget()
+        self._say_why_no_tensors()
         if view.groups or other:
-            self.histograms.set_groups(view.groups)
+            self.histograms.set_groups(view.groups or {})
         if view.running and not other and self.tabs.currentIndex() == _TENSORS and self._reading is None:
             self.histograms.refresh()
         if other or ended:
@@ -117,10 +122,23 @@ class DebugLower(Card):
     def _on_not_read(self, error: UserFacingError) -> None:
         self._reading = None
         self.histograms.show_histograms(None)
+        self.histograms.say(str(error))
+
+    def _say_why_no_tensors(self) -> None:
+        """Say that there are none only where it was looked and no more are to come."""
+        if self._view.groups is None or self._view.groups:
+            self.histograms.say("Reading the saved tensors…")
+        elif self._view.running:
+            self.histograms.say("No tensors are saved yet. They come with the first steps.")
+        else:
+            self.histograms.say("No tensors were saved for this job.")
 
     def _analyse(self) -> None:
         source, job, outcomes = self._view.source, self._view.job, self._view.outcomes
-        self._show_profile(None, "No profile was saved for this job.")
+        none = (
+            "The profile comes when the job has ended." if self._view.running else "No profile was saved for this job."
+        )
+        self._show_profile(None, "Reading the profile…" if source else none)
         if not source:
             return
 
@@ -134,7 +152,7 @@ class DebugLower(Card):
         self._analysing = self._bridge.run(
             work,
             lambda analysis: self._show_profile(analysis, ""),
-            lambda error: self._show_profile(None, "No profile was saved for this job."),
+            lambda error: self._show_profile(None, none),
             self.progress.update_progress,
         )
 

@@ -17,13 +17,14 @@ from gui.jobs.figures_row import FiguresRow
 from gui.jobs.job_header import JobHeader, elapsed
 from gui.jobs.job_views import JobViews, objective_and_parameters
 from gui.jobs.job_watch import JobWatch
-from gui.jobs.jobs_model import objective_of, trials_done
+from gui.jobs.jobs_model import objective_of
 from gui.jobs.log_drawer import LogDrawer
 from gui.jobs.trial_table import TrialTable
 from gui.jobs.trials_model import TrialsModel
 from gui.shared import formatting
 from gui.shared.card import Card
 from gui.shared.feedback import InlineError
+from gui.shared.job_progress import progress_text, trials_done
 from gui.shared.theme import GRID
 
 _TICK_MS = 1000
@@ -140,8 +141,8 @@ class JobDetail(QWidget):
             # The best trial may have changed without any trial having changed.
             self.trials.update_trials((), self._watch.best or None)
         else:
-            progress = "—" if job.progress is None else f"{100 * job.progress:.0f} %"
-            self.figures.set_figure(1, "100 %" if job.status == "Completed" else progress, "Progress")
+            done_text = "100 %" if job.status is JobStatus.COMPLETED else progress_text(job)
+            self.figures.set_figure(1, done_text, "Progress")
         self.cloud.show_job(job)
         self._show_times()
         self._show_trial()

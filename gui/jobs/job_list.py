@@ -18,9 +18,10 @@ from PySide6.QtWidgets import (
 
 from core.jobs.records import Job, TuningJob
 from core.jobs.status import JobStatus
-from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel, objective_of, trials_done
+from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel, objective_of
 from gui.shared import formatting
 from gui.shared.icons import icon, paint_icon
+from gui.shared.job_progress import progress_of, progress_text, trials_done
 from gui.shared.pill import status_look
 from gui.shared.theme import RADIUS, font, tokens
 
@@ -197,16 +198,9 @@ class _View(QListView):
         super().keyPressEvent(event)
 
 
-def progress_of(job: Job) -> float | None:
-    """How far a job is, 0…1: what the engine says, else the share of trials that have ended."""
-    if job.progress is not None:
-        return min(1.0, max(0.0, job.progress))
-    if isinstance(job, TuningJob) and job.max_jobs:
-        return min(1.0, trials_done(job) / job.max_jobs)
-    return None
-
-
 def _caption(job: Job) -> str:
+    if job.status is JobStatus.IN_PROGRESS:
+        return progress_text(job)
     what = job.status.value if job.status.is_final else job.secondary_status or status_look(job.status).word
     if isinstance(job, TuningJob):
         return f"{trials_done(job):,} of {formatting.counted(job.max_jobs, 'trial')} · {what}"

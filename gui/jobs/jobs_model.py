@@ -139,8 +139,3 @@ class JobsFilter(QSortFilterProxyModel):
 def objective_of(job: Job) -> float | None:
     """The objective a job is judged by: its best trial's, or its own."""
     return job.best_objective if isinstance(job, TuningJob) else job.objective
-
-
-def trials_done(job: TuningJob) -> int:
-    """How many trials have ended."""
-    return sum(count for status, count in job.counts.items() if status.is_final)

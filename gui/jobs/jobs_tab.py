@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 SLOW_MS = 300
 """A job that takes longer to load is said to be loading."""
 CHOOSE = "Choose a job to see how it does."
+LOOKING = "Looking for your jobs…"
+NO_JOB = (
+    "No job has been started yet.",
+    "Set up a search",
+    "A tuning job tries many hyperparameters and keeps the best model.",
+)
 _TRIAL = re.compile(r"-\d{3,}-[0-9a-f]{8}$")
 
 
@@ -103,12 +109,7 @@ class JobsTab(QWidget):
         self.split.addWidget(self._right)
         self.split.setStretchFactor(1, 1)
         self.split.setSizes([270, 900])
-        self.empty = EmptyState(
-            "jobs",
-            "No job has been started yet.",
-            "Set up a search",
-            "A tuning job tries many hyperparameters and keeps the best model.",
-        )
+        self.empty = EmptyState("jobs", LOOKING)
         self.empty.activated.connect(self.tuning_asked)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.empty)
@@ -124,6 +125,7 @@ class JobsTab(QWidget):
         self.model.set_jobs(shown)
         running = sum(not job.status.is_final for job in shown)
         self._header.set_context(f"{len(shown):,} in all, {running:,} running" if shown else "")
+        self.empty.set_texts(*(NO_JOB if self._feed.known else (LOOKING,)))
         self._pages.setCurrentIndex(1 if shown else 0)
         if self._wanted and self.list.choose(self._wanted):
             self._wanted = ""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStatusBar
 from core.jobs.records import Job
 from gui.shared.basics import ElidedLabel, button
 from gui.shared.feedback import IconLabel
+from gui.shared.job_progress import progress_of, progress_text
 from gui.shared.theme import GRID
 
 MESSAGE_MS = 6000
@@ -86,12 +87,11 @@ class WindowStatus(QStatusBar):
         if not running:
             return
         self.jobs.setText("1 job is running" if len(running) == 1 else f"{len(running)} jobs are running")
-        known = [job.progress for job in running if job.progress is not None]
+        known = [done for job in running if (done := progress_of(job)) is not None]
+        self._bar.setRange(0, 1000 if known else 0)
         if known:
-            self._bar.setRange(0, 1000)
             self._bar.setValue(round(1000 * sum(known) / len(running)))
-        else:
-            self._bar.setRange(0, 0)
+        self.jobs.setToolTip("\n".join(f"{job.name}: {progress_text(job)}" for job in running))
 
     def say(self, message: str) -> None:
         """Show a short message for some seconds."""

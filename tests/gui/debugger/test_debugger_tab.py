@@ -5,10 +5,12 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel
 
 from core.debugger.choice import keep_config, project_config
 from core.debugger.evaluate import evaluate
@@ -17,6 +19,7 @@ from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.jobs.specs import DebuggerConfig
 from core.jobs.status import JobStatus, RuleStatus
 from core.workbench import Workbench
+from gui.debugger import debugger_tab
 from gui.debugger.debug_source import AddressDialog
 from gui.debugger.debugger_tab import DebuggerTab
 from gui.debugger.rules_dialog import RulesDialog
@@ -392,3 +395,30 @@ def test_another_job_with_the_same_tensors_has_its_own_histograms(qtbot):
     with qtbot.waitSignal(widget.tensor_asked) as asked:
         widget.set_groups(groups)
     assert asked.args == ["head.weight"]
+
+
+def sentences(widget):
+    return [label.text() for label in widget.findChildren(QLabel) if label.isVisible()]
+
+
+def test_nothing_is_said_to_be_missing_before_it_was_looked_for(tab, engine, qtbot, tmp_path, monkeypatch):
+    assert "Looking for your jobs…" in sentences(tab)
+    tab.feed.start()
+    qtbot.waitUntil(lambda: "No job has been debugged yet." in sentences(tab))
+    folder = tmp_path / "watched"
+    folder.mkdir()
+    engine.folders["watched"] = folder
+    read = threading.Event()
+    real = debugger_tab.load_job
+    monkeypatch.setattr(debugger_tab, "load_job", lambda *arguments: (read.wait(60), real(*arguments))[1])
+    running = TrainingJob("watched", JobStatus.IN_PROGRESS, 5.0)
+    engine.put(running)
+    tab.feed.poke()
+    qtbot.waitUntil(lambda: debugger_tab.READING in sentences(tab))
+    read.set()
+    qtbot.waitUntil(lambda: "No rule has said anything of this job yet." in sentences(tab))
+    qtbot.waitUntil(lambda: "No tensors are saved yet. They come with the first steps." in sentences(tab))
+    engine.put(dataclasses.replace(running, status=JobStatus.COMPLETED))
+    tab.feed.poke()
+    qtbot.waitUntil(lambda: "No tensors were saved for this job." in sentences(tab))
+    assert "No rule ran on this job." in sentences(tab)

@@ -399,3 +399,11 @@ def test_closing_the_log_gives_its_room_back(tab, engine, feed, qtbot):
     press(qtbot, detail.log.switch)
     press(qtbot, detail.log.switch)
     assert detail.split.sizes() == closed
+
+
+def test_no_job_is_claimed_to_be_missing_before_the_engine_has_answered(tab, feed, qtbot):
+    assert tab.empty.accessibleName() == "Looking for your jobs…"
+    assert not tab.empty.button.isVisible()
+    feed.start()
+    qtbot.waitUntil(lambda: tab.empty.accessibleName() == "No job has been started yet.")
+    assert tab.empty.button.isVisible()

@@ -1,0 +1,48 @@
+"""One bar for the whole job: it neither begins again nor stands at nothing, and words say what is done."""
+
+from dataclasses import replace
+
+from core.jobs.records import TrainingJob, TuningJob
+from core.jobs.status import JobStatus
+from gui.shared.job_progress import progress_of, progress_text
+from gui.window.status_bar import WindowStatus
+
+SEARCH = TuningJob("pets", JobStatus.IN_PROGRESS, 0.0, "PreparingFeatures", max_jobs=20)
+DONE = {JobStatus.COMPLETED: 3, JobStatus.IN_PROGRESS: 2}
+
+
+def test_features_are_said_in_words_and_fill_no_bar():
+    almost = replace(SEARCH, progress=0.98)
+    assert progress_of(almost) is None
+    assert progress_text(almost) == "Features 98 %"
+
+
+def test_a_search_counts_its_trials_and_names_its_best():
+    running = replace(SEARCH, counts=DONE, progress=0.19, best_objective=0.25)
+    assert progress_of(running) == 0.19
+    assert progress_text(running) == "3 of 20 trials, best 0.2500"
+    assert progress_of(replace(running, progress=None)) == 3 / 20
+
+
+def test_nothing_done_yet_is_not_said_to_be_zero():
+    training = TrainingJob("one", JobStatus.IN_PROGRESS, 0.0, "Training", progress=0.0)
+    assert progress_of(training) is None
+    assert progress_text(training) == "Starting"
+    assert progress_text(replace(training, progress=0.4)) == "40 %"
+    assert progress_of(replace(training, status=JobStatus.STOPPED)) == 1.0
+
+
+def test_the_status_bar_runs_from_one_end_to_the_other_once(qtbot):
+    bar = WindowStatus()
+    qtbot.addWidget(bar)
+    shown = []
+    for job in (
+        replace(SEARCH, progress=0.5),
+        replace(SEARCH, progress=0.98),
+        replace(SEARCH, counts=DONE, progress=0.1),
+        replace(SEARCH, counts=DONE, progress=0.6),
+    ):
+        bar.show_jobs([job])
+        shown.append((bar._bar.maximum(), bar._bar.value()) if bar._bar.maximum() else None)
+    assert shown == [None, None, (1000, 100), (1000, 600)]
+    assert bar.jobs.toolTip() == "pets: 3 of 20 trials"
