@@ -116,7 +116,7 @@ class JobDetail(QWidget):
         metric, maximize, parameters = objective_and_parameters(self._watch)
         tuning = isinstance(job, TuningJob)
         self._selected = ""
-        self.trials.set_frame(metric, maximize, parameters)
+        self.trials.set_frame(metric, parameters)
         self.trials.update_trials(self._watch.trials, self._watch.best if tuning else None)
         self.best.set_searched(parameters)
         self.table.view.scrollToTop()

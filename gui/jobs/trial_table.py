@@ -30,14 +30,13 @@ from PySide6.QtWidgets import (
 from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
 from gui.jobs.curve_colours import CURVE_COLOURS
-from gui.jobs.trials_model import TrialColumn, TrialRole, TrialsModel
+from gui.jobs.trial_columns import Mark
+from gui.jobs.trials_model import TrialRole, TrialsModel
 from gui.shared import formatting
 from gui.shared.basics import button, label
 from gui.shared.icons import icon, paint_icon
 from gui.shared.pill import status_look
 from gui.shared.theme import font, tokens
-
-_WIDTHS = {TrialColumn.NUMBER: 84, TrialColumn.STATUS: 132, TrialColumn.OBJECTIVE: 112, TrialColumn.DURATION: 84}
 
 _NARROWEST, _WIDEST = 128, 180
 """Pixels of a hyperparameter's column; they share the room there is."""
@@ -56,7 +55,7 @@ class TrialDelegate(QStyledItemDelegate):
         figures = font("figures")
         figures.setWeight(QFont.Weight(weight))
         option.font = figures
-        if index.column() == TrialColumn.STATUS:
+        if _mark(index) is Mark.STATUS:
             option.text = "      " + option.text
 
     def paint(
@@ -66,14 +65,15 @@ class TrialDelegate(QStyledItemDelegate):
         if index.row() == self.lit:
             painter.fillRect(option.rect, QColor(tokens().accent_tint))
         super().paint(painter, option, index)
-        if index.column() > TrialColumn.STATUS:
+        mark = _mark(index)
+        if mark is Mark.NONE:
             return
         rect = option.rect
         trial: TrainingJob = index.data(TrialRole.TRIAL)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         middle = rect.top() + rect.height() / 2
-        if index.column() == TrialColumn.STATUS:
+        if mark is Mark.STATUS:
             look = status_look(trial.status)
             name, colour = ("warning", "warning") if index.data(TrialRole.ISSUES) else (look.icon, look.colour)
             paint_icon(painter, QRectF(rect.left() + 8, middle - 7, 14, 14), name, QColor(getattr(tokens(), colour)))
@@ -85,6 +85,12 @@ class TrialDelegate(QStyledItemDelegate):
             painter.setBrush(QColor(CURVE_COLOURS[number % len(CURVE_COLOURS)]))
             painter.drawEllipse(QRectF(rect.left() + 12, middle - 4, 8, 8))
         painter.restore()
+
+
+def _mark(index: QModelIndex | QPersistentModelIndex) -> Mark:
+    model = index.model()
+    assert isinstance(model, TrialsModel)
+    return model.columns[index.column()].mark
 
 
 class TrialTable(QWidget):
@@ -144,7 +150,7 @@ class TrialTable(QWidget):
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.view.setSortingEnabled(True)
-        self.view.sortByColumn(TrialColumn.NUMBER, Qt.SortOrder.AscendingOrder)
+        self.view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.view.setShowGrid(False)
         self.view.setMouseTracking(True)
         self.view.setWordWrap(False)
@@ -234,12 +240,10 @@ class TrialTable(QWidget):
         if self._laid_out == self._model.parameters:
             return  # only the filter changed: the widths are the user's
         self._laid_out = self._model.parameters
-        for column, width in _WIDTHS.items():
-            self.view.setColumnWidth(column, width)
-        count = len(self._model.parameters)
-        room = (self.view.viewport().width() - sum(_WIDTHS.values())) // max(1, count)
-        for at in range(count):
-            self.view.setColumnWidth(len(TrialColumn) + at, min(_WIDEST, max(_NARROWEST, room)))
+        widths = [column.width for column in self._model.columns]
+        room = (self.view.viewport().width() - sum(width or 0 for width in widths)) // max(1, widths.count(None))
+        for at, width in enumerate(widths):
+            self.view.setColumnWidth(at, width or min(_WIDEST, max(_NARROWEST, room)))
 
     def _on_current(self, current: QModelIndex) -> None:
         if self._telling:

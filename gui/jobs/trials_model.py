@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any
@@ -13,21 +12,12 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from PySide6.QtGui import QFont
 
 from core.jobs.records import TrainingJob
-from core.jobs.status import JobStatus
-from gui.shared import formatting
+from gui.jobs.trial_columns import NUMBER, columns
 
 _Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-
-
-class TrialColumn(IntEnum):
-    """The columns before those of the hyperparameters."""
-
-    NUMBER = 0
-    STATUS = 1
-    OBJECTIVE = 2
-    DURATION = 3
 
 
 class TrialRole(IntEnum):
@@ -50,22 +40,22 @@ class TrialsModel(QAbstractTableModel):
         self._position: dict[str, int] = {}
         self._order: list[int] = []
         self._parameters: tuple[str, ...] = ()
-        self._objective_metric, self._maximize = "Objective", False
+        self.columns = columns("Objective", ())
         self._best: str | None = None
         self._issues: dict[str, int] = {}
         self._filter = ""
-        self._sort_column, self._descending = int(TrialColumn.NUMBER), False
+        self._sort_column, self._descending = 0, False
 
     # Content ---------------------------------------------------------------------------------------------------
 
-    def set_frame(self, objective_metric: str, maximize: bool, parameters: Sequence[str]) -> None:
+    def set_frame(self, objective_metric: str, parameters: Sequence[str]) -> None:
         """Start over for a tuning job: no trials yet, and these hyperparameters as columns."""
         self.beginResetModel()
         self._trials, self._position, self._order = [], {}, []
-        self._objective_metric, self._maximize = objective_metric, maximize
         self._parameters, self._best, self._issues = tuple(parameters), None, {}
+        self.columns = columns(objective_metric, self._parameters)
         if self._sort_column >= self.columnCount():
-            self._sort_column, self._descending = int(TrialColumn.NUMBER), False
+            self._sort_column, self._descending = 0, False
         self.endResetModel()
 
     def update_trials(self, trials: Sequence[TrainingJob], best: str | None = None) -> None:
@@ -96,7 +86,7 @@ class TrialsModel(QAbstractTableModel):
             self.beginInsertRows(QModelIndex(), len(self._order), len(self._order) + len(visible) - 1)
             self._order.extend(visible)
             self.endInsertRows()
-            if self._sort_column != TrialColumn.NUMBER or self._descending:
+            if self._sort_column != 0 or self._descending:
                 self._rearrange()
 
     def _tell_changed(self, positions: Sequence[int]) -> None:
@@ -104,7 +94,7 @@ class TrialsModel(QAbstractTableModel):
         if self._filter and any(self._matches(at) != (at in shown) for at in positions):
             self.set_filter(self._filter)
             return
-        if self._sort_column != TrialColumn.NUMBER:
+        if self._sort_column != 0:
             self._rearrange()
         wanted = set(positions)
         rows = [row for row, at in enumerate(self._order) if at in wanted]
@@ -149,7 +139,7 @@ class TrialsModel(QAbstractTableModel):
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; rows without a value there come last either way."""
         if column < 0:
-            column, order = int(TrialColumn.NUMBER), Qt.SortOrder.AscendingOrder
+            column, order = 0, Qt.SortOrder.AscendingOrder
         self._sort_column, self._descending = column, order == Qt.SortOrder.DescendingOrder
         self._rearrange()
 
@@ -169,31 +159,14 @@ class TrialsModel(QAbstractTableModel):
         return all(word in text for word in self._filter.split())
 
     def _sorted(self, positions: Iterable[int]) -> list[int]:
-        values = {at: self._sort_value(self._trials[at], at) for at in sorted(positions)}
+        value = self.columns[self._sort_column].value
+        values = {at: value(self._trials[at], at) for at in sorted(positions)}
         numbers = [(value, at) for at, value in values.items() if isinstance(value, float)]
         names = [(value, at) for at, value in values.items() if isinstance(value, str)]
         missing = [at for at, value in values.items() if value is None]
         numbers.sort(key=lambda pair: pair[0], reverse=self._descending)
         names.sort(key=lambda pair: pair[0], reverse=self._descending)
         return [at for _, at in numbers] + [at for _, at in names] + missing
-
-    def _sort_value(self, trial: TrainingJob, at: int) -> float | str | None:
-        match self._sort_column:
-            case TrialColumn.NUMBER:
-                return float(at)
-            case TrialColumn.STATUS:
-                return float(list(JobStatus).index(trial.status))
-            case TrialColumn.OBJECTIVE:
-                value = trial.objective
-            case TrialColumn.DURATION:
-                value = seconds_of(trial)
-            case _:
-                text = trial.hyperparameters.get(self._parameters[self._sort_column - len(TrialColumn)])
-                try:
-                    value = None if text is None else float(text)
-                except ValueError:
-                    return text
-        return None if value is None or math.isnan(value) else float(value)
 
     def _rearrange(self) -> None:
         order = self._sorted(self._order)
@@ -214,22 +187,18 @@ class TrialsModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self._order)
 
     def columnCount(self, parent: _Index = _ROOT) -> int:
-        """Four, and one for each hyperparameter."""
-        return 0 if parent.isValid() else len(TrialColumn) + len(self._parameters)
+        """Return the number of columns."""
+        return 0 if parent.isValid() else len(self.columns)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """The columns' titles."""
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < self.columnCount():
             return None
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            left = section == TrialColumn.STATUS or not self._is_numeric(section)
-            return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter if left else _RIGHT
+            return self._alignment(section)
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._titles()[section]
+            return self.columns[section].title
         return None
-
-    def _titles(self) -> tuple[str, ...]:
-        return ("Trial", "Status", self._objective_metric, "Time", *self._parameters)
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Text, alignment, emphasis of the best trial, or the record itself."""
@@ -238,9 +207,9 @@ class TrialsModel(QAbstractTableModel):
         at, column = self._order[index.row()], index.column()
         trial = self._trials[at]
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(trial, at, column)
+            return self.columns[column].text(trial, at)
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _RIGHT if self._is_numeric(column) else Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+            return self._alignment(column)
         if role == Qt.ItemDataRole.FontRole and trial.name == self._best:
             font = QFont()
             font.setWeight(QFont.Weight.DemiBold)
@@ -248,8 +217,8 @@ class TrialsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return "\n".join(part for part in (trial.failure_reason or trial.name, trial.note) if part)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            best = " (best trial)" if trial.name == self._best and column == TrialColumn.NUMBER else ""
-            return f"{self._text(trial, at, column)}{best}"
+            best = " (best trial)" if trial.name == self._best and self.columns[column] is NUMBER else ""
+            return f"{self.columns[column].text(trial, at)}{best}"
         return self._own_role(trial, role)
 
     def _own_role(self, trial: TrainingJob, role: int) -> Any:
@@ -262,30 +231,11 @@ class TrialsModel(QAbstractTableModel):
                 return self._issues.get(trial.name, 0)
         return None
 
-    def _text(self, trial: TrainingJob, at: int, column: int) -> str:
-        match column:
-            case TrialColumn.NUMBER:
-                return str(at + 1)
-            case TrialColumn.STATUS:
-                return trial.secondary_status if _says_more(trial) else str(trial.status)
-            case TrialColumn.OBJECTIVE:
-                return formatting.number(trial.objective)
-            case TrialColumn.DURATION:
-                return formatting.duration(seconds_of(trial))
-        return formatting.parameter(
-            trial.hyperparameters.get(self._parameters[column - len(TrialColumn)], formatting.NONE)
-        )
-
-    def _is_numeric(self, column: int) -> bool:
-        if column < len(TrialColumn):
-            return column != TrialColumn.STATUS
-        if not self._trials:
-            return True
-        try:
-            float(self._trials[0].hyperparameters.get(self._parameters[column - len(TrialColumn)], "0"))
-        except ValueError:
-            return False
-        return True
+    def _alignment(self, column: int) -> Qt.AlignmentFlag:
+        """Numbers stand to the right; a hyperparameter is one where the first trial's value is."""
+        shown = self.columns[column]
+        numeric = shown.numeric and not (self._trials and isinstance(shown.value(self._trials[0], 0), str))
+        return _RIGHT if numeric else _LEFT
 
     # Export ----------------------------------------------------------------------------------------------------
 
@@ -294,25 +244,12 @@ class TrialsModel(QAbstractTableModel):
         metrics = sorted({name for trial in self._trials for name in trial.metrics})
         text = io.StringIO()
         writer = csv.writer(text)
-        writer.writerow(["trial", "status", "objective", "seconds", *self._parameters, *metrics])
+        writer.writerow([*(column.key for column in self.columns), *metrics])
         for at in self._order:
             trial = self._trials[at]
-            seconds = seconds_of(trial)
-            writer.writerow(
-                [trial.name, trial.status, _plain(trial.objective), _plain(seconds)]
-                + [trial.hyperparameters.get(name, "") for name in self._parameters]
-                + [_plain(trial.metrics.get(name)) for name in metrics]
-            )
+            values = [_plain(trial.metrics.get(name)) for name in metrics]
+            writer.writerow([*(column.exported(trial) for column in self.columns), *values])
         return text.getvalue()
-
-
-def seconds_of(trial: TrainingJob) -> float | None:
-    """How long a trial took, None while it runs or if it never started."""
-    return None if trial.started is None or trial.ended is None else trial.ended - trial.started
-
-
-def _says_more(trial: TrainingJob) -> bool:
-    return trial.status == JobStatus.IN_PROGRESS and bool(trial.secondary_status)
 
 
 def _plain(value: float | None) -> str:

@@ -14,7 +14,9 @@ from core.jobs.status import JobStatus
 from gui.jobs.curves import Curves
 from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel
 from gui.jobs.log_model import LogLevel, LogModel, LogRole
-from gui.jobs.trials_model import TrialColumn, TrialRole, TrialsModel
+from gui.jobs.trials_model import TrialRole, TrialsModel
+
+NUMBER, OBJECTIVE = 0, 2
 
 
 def tuning(number: int, status: JobStatus = JobStatus.COMPLETED, best: float | None = 0.5) -> TuningJob:
@@ -46,7 +48,7 @@ def jobs(qtmodeltester):
 def trials(qtmodeltester):
     model = TrialsModel()
     qtmodeltester.check(model, force_py=False)
-    model.set_frame("Average loss", False, ("learning_rate", "optimizer"))
+    model.set_frame("Average loss", ("learning_rate", "optimizer"))
     return model
 
 
@@ -104,10 +106,10 @@ def test_jobs_filter_by_text_and_status(jobs, qtmodeltester):
 
 def test_trials_sort_by_number_not_by_text_and_leave_missing_values_last(trials):
     trials.update_trials([trial(1, 10.0), trial(2, 9.0), trial(3), trial(4, math.nan), trial(5, 0.5)])
-    trials.sort(TrialColumn.OBJECTIVE, Qt.SortOrder.AscendingOrder)
-    assert column(trials, TrialColumn.NUMBER) == ["5", "2", "1", "3", "4"]
-    trials.sort(TrialColumn.OBJECTIVE, Qt.SortOrder.DescendingOrder)
-    assert column(trials, TrialColumn.NUMBER) == ["1", "2", "5", "3", "4"]
+    trials.sort(OBJECTIVE, Qt.SortOrder.AscendingOrder)
+    assert column(trials, NUMBER) == ["5", "2", "1", "3", "4"]
+    trials.sort(OBJECTIVE, Qt.SortOrder.DescendingOrder)
+    assert column(trials, NUMBER) == ["1", "2", "5", "3", "4"]
 
 
 def test_trials_sort_hyperparameters_as_numbers_or_as_words(trials):
@@ -125,7 +127,7 @@ def test_trials_sort_hyperparameters_as_numbers_or_as_words(trials):
 
 
 def test_the_order_is_kept_while_trials_arrive_and_change(trials):
-    trials.sort(TrialColumn.OBJECTIVE)
+    trials.sort(OBJECTIVE)
     trials.update_trials([trial(1, 0.9), trial(2)])
     kept = QPersistentModelIndex(trials.index(trials.row_of(trial(2).name), 0))
     trials.update_trials([trial(1, 0.9), trial(2, 0.1), trial(3, 0.5)], best=trial(2).name)
@@ -147,7 +149,7 @@ def test_trials_filter_by_words_and_follow_changes(trials):
 
 def test_csv_has_the_rows_as_shown_with_unrounded_values(trials):
     trials.update_trials([trial(1, 0.123456789, learning_rate="0.01", optimizer='a,"b'), trial(2)])
-    trials.sort(TrialColumn.NUMBER, Qt.SortOrder.DescendingOrder)
+    trials.sort(NUMBER, Qt.SortOrder.DescendingOrder)
     rows = list(csv.DictReader(io.StringIO(trials.to_csv())))
     assert [row["trial"] for row in rows] == [trial(2).name, trial(1).name]
     assert rows[1]["Average loss"] == rows[1]["objective"] == "0.123456789"
@@ -157,7 +159,7 @@ def test_csv_has_the_rows_as_shown_with_unrounded_values(trials):
 
 def test_two_thousand_trials_stay_in_order(trials):
     trials.update_trials([trial(n, 1.0 / n, learning_rate=str(n)) for n in range(1, 2001)])
-    trials.sort(TrialColumn.OBJECTIVE)
+    trials.sort(OBJECTIVE)
     assert trials.rowCount() == 2000
     assert trials.index(0, 0).data() == "2000"
     assert trials.name_at(1999) == trial(1).name

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QApplication
 from core.jobs.records import MetricEvent, TrainingJob
 from core.jobs.status import JobStatus
 from core.predict.evaluate import Judged, summarise
-from gui.jobs.trials_model import TrialColumn
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs
 
 
@@ -20,7 +19,7 @@ def test_table_plot_and_card_share_one_selection(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=5)
     detail = start_jobs(tab, feed, qtbot)
     table = detail.table.view
-    rect = table.visualRect(detail.trials.index(1, TrialColumn.OBJECTIVE))
+    rect = table.visualRect(detail.trials.index(1, 2))
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
     second = make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name
     assert detail.selected == second
