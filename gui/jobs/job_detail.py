@@ -113,7 +113,7 @@ class JobDetail(QWidget):
         if job is None:
             return
         self.error.clear()
-        metric, maximize, parameters = objective_and_parameters(self._watch)
+        metric, _, parameters = objective_and_parameters(self._watch)
         tuning = isinstance(job, TuningJob)
         self._selected = ""
         self.trials.set_frame(metric, parameters)
