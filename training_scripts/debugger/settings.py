@@ -14,6 +14,10 @@ from typing import Any
 
 VARIABLE = "SAGEHOUND_DEBUGGER"
 INFO_FILE = "sagehound.json"
+RULE_LINE = "sagehound-rule "
+"""Begins a line, of a watcher or in a job's log, that holds a rule's outcome as JSON."""
+DONE_LINE = "sagehound-watched "
+"""Begins a watcher's line that a job, named by its output folder, has been evaluated to the end."""
 COLLECTIONS = ("losses", "gradients", "weights", "biases", "activations", "inputs", "predictions")
 
 

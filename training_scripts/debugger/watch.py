@@ -4,8 +4,10 @@ Without arguments it is told on stdin, one JSON object a line, which jobs to wat
 
     {"watch": "<output folder>", "job": "<name>", "settings": {…}}     {"ended": "<output folder>"}
 
-and it ends when stdin does. With arguments it watches one job, until the job's process is gone. Outcomes go to
-`<output>/rules/<Rule>.json`, and whenever a rule's status changes, as `sagehound-rule {json}` lines to stdout.
+and it ends when stdin does. Then `sagehound-watched <output folder>` says that a job's last word is spoken, and an
+empty line every `--beat` seconds that the process lives. With arguments it watches one job, until the job's process is
+gone. Outcomes go to `<output>/rules/<Rule>.json`, and whenever a rule's status changes, as `sagehound-rule {json}`
+lines to stdout.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import queue
 import signal
@@ -31,10 +34,9 @@ if __name__ == "__main__":
 from training_scripts.debugger.defaults import chosen_rules
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.runner import Evaluation, RuleRun
-from training_scripts.debugger.settings import Settings, read_info
+from training_scripts.debugger.settings import DONE_LINE, RULE_LINE, Settings, read_info
 from training_scripts.metrics import write_whole_lines
 
-LINE = "sagehound-rule "
 POLL_S = 0.25
 TELL_S = 1.0
 """How often the evidence of a rule whose status stays the same is written again."""
@@ -92,7 +94,7 @@ class Watched:
             os.replace(aside, target)
             if self._told.get(run.name) != run.status:
                 self._told[run.name] = run.status
-                print(LINE + outcome, flush=True)
+                print(RULE_LINE + outcome, flush=True)
 
     def _stop(self, runs: list[RuleRun]) -> None:
         """Ask the job to save its model and end. `<job>/stop` is the local engine's way, SIGTERM a container's."""
@@ -108,8 +110,9 @@ class Watched:
 class Watcher:
     """All jobs of one watcher process."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_done: Callable[[str], None] = lambda output: None) -> None:
         self._jobs: dict[str, Watched] = {}
+        self._on_done = on_done
 
     def command(self, line: str) -> None:
         """Take one line of stdin; what is none is ignored."""
@@ -130,6 +133,7 @@ class Watcher:
             job.poll()
             if job.done:
                 del self._jobs[key]
+                self._on_done(key)
 
     def close(self) -> None:
         """No more will be told: every job counts as ended."""
@@ -144,16 +148,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pid", type=int)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--job", default="")
+    parser.add_argument("--beat", type=float, default=math.inf)
     options = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
         # A job that is stopped takes its group along; the watcher ends with its last job, or with stdin.
         signal.signal(number, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(10)
-    watcher = Watcher()
     if options.folder is None:
-        _run_told(watcher)
+        _run_told(Watcher(lambda output: print(f"{DONE_LINE}{output}", flush=True)), options.beat)
     else:
+        watcher = Watcher()
         settings = Settings.from_environment()
         output = str(options.folder)
         told = {"watch": output, "job": options.job, "settings": json.loads(settings.to_json())}
@@ -162,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run_told(watcher: Watcher) -> None:
+def _run_told(watcher: Watcher, beat_s: float) -> None:
     lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
@@ -171,7 +176,11 @@ def _run_told(watcher: Watcher) -> None:
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
+    said = time.monotonic()
     while True:
+        if time.monotonic() - said > beat_s:
+            said = time.monotonic()
+            print(flush=True)
         try:
             line = lines.get(timeout=POLL_S)
         except queue.Empty:

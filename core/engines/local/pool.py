@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_futures
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -17,7 +19,7 @@ from core.engines.local.preparation import count_pictures
 from core.engines.local.runs import Ending, Run, parse_rule
 from core.jobs.contract import JobFolder
 from core.jobs.specs import TrainingSpec
-from core.jobs.status import JobStatus
+from core.jobs.status import JobStatus, RuleStatus
 from core.store import INTERRUPTED
 from core.tuning.forecast import trial_speeds
 
@@ -40,7 +42,12 @@ class Pool:
         self._reported: list[tuple[Run, int, float]] = []
         self._packer = ThreadPoolExecutor(1, "package")
         self._pictures = count_pictures(Path(job.training.channels.get("train", "")))
-        self._watcher = RuleWatcher(job.training.debugger, job.folder.root / "rules.log")
+        self._watcher = RuleWatcher(
+            job.training.debugger,
+            job.folder.root / "rules.log",
+            job.runtime.silence_s,
+            partial(job.store.add_notice, job.name),
+        )
 
     def __enter__(self) -> Pool:
         return self
@@ -60,6 +67,7 @@ class Pool:
             self._packer.shutdown()
             last_words = self._watcher.close()
         self._record_rules(last_words)
+        self._end_rules()
 
     @property
     def has_room(self) -> bool:
@@ -139,6 +147,18 @@ class Pool:
 
     def _record_rules(self, lines: Sequence[str]) -> None:
         if outcomes := [outcome for line in lines for outcome in parse_rule(line)]:
+            self._job.store.record(outcomes)
+
+    def _end_rules(self) -> None:
+        """Say of rules that nobody evaluates any more that it is so: they would stand there as in progress for ever."""
+        details = "The process that evaluates the rules ended before it had seen the whole training."
+        outcomes = [
+            replace(outcome, status=RuleStatus.ERROR, time=time.time(), details=details)
+            for job in self._watcher.unfinished
+            for outcome in self._job.store.outcomes(job)
+            if outcome.status is RuleStatus.IN_PROGRESS
+        ]
+        if outcomes:
             self._job.store.record(outcomes)
 
     def stop_all(self, secondary_status: str = "Stopped", reason: str = "") -> None:

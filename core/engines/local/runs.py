@@ -24,9 +24,9 @@ from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
 from core.store import JobChanges, Store
 from core.store.rows import outcome_from_json
+from training_scripts.debugger.settings import RULE_LINE
 from training_scripts.watchdog import Watchdog
 
-RULE_LINE = "sagehound-rule "
 _SECONDS = re.compile(r"(?<![\w.])seconds=(\d+(?:\.\d+)?)")
 _logger = logging.getLogger(__name__)
 

@@ -37,7 +37,11 @@ def tell(process, **told):
 
 
 def lines_of(text):
-    found = [json.loads(line.removeprefix("sagehound-rule ")) for line in text.splitlines() if line.startswith("sage")]
+    found = [
+        json.loads(line.removeprefix("sagehound-rule "))
+        for line in text.splitlines()
+        if line.startswith("sagehound-rule")
+    ]
     return {(outcome["job"], outcome["rule"]): outcome for outcome in found}
 
 

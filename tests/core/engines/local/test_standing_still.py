@@ -18,7 +18,9 @@ import pytest
 from core.engines.local.engine import LocalEngine
 from core.engines.local.runtime import Launching, Runtime
 from core.jobs.contract import JobFolder
-from core.jobs.status import JobStatus
+from core.jobs.records import RuleOutcome
+from core.jobs.specs import DebuggerConfig
+from core.jobs.status import JobStatus, RuleStatus
 from tests.core.engines.conftest import Bench, end_all
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -279,3 +281,33 @@ def test_a_fork_server_that_does_not_answer_is_replaced(tmp_path, how):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "[0, 0] 2 1\n", done.stderr
     assert log.read_text() == "hello\nhello\n"
+
+
+# The rules
+
+
+def test_rules_that_nobody_evaluates_to_the_end_say_so(bench, store):
+    """A watcher that dies twice leaves the job alone, and no rule in progress for ever."""
+    mini = bench()
+    spec = dataclasses.replace(
+        mini.training("single-1", hyperparameters={"num_epochs": "400", "sleep": "0.05"}),
+        debugger=DebuggerConfig(profiler=False),
+    )
+    mini.engine.start(spec)
+    mini.until("single-1", lambda job: bool(job.metrics))
+    store.record([RuleOutcome("single-1", "Overfit", RuleStatus.IN_PROGRESS, 1.0)])
+    for count in (1, 2):
+        (watcher,) = [
+            child
+            for child in psutil.Process(store.process("single-1").pid).children()
+            if any(part.endswith("watch.py") for part in child.cmdline())
+        ]
+        watcher.kill()
+        mini.until("single-1", lambda job, count=count: len(job.notices) == count)
+    mini.engine.stop("single-1")
+    job = mini.finished("single-1")
+    assert job.status is JobStatus.STOPPED
+    assert "for the second time: the rules are no longer evaluated" in job.notices[1]
+    (outcome,) = store.outcomes("single-1")
+    assert outcome.status is RuleStatus.ERROR
+    assert "before it had seen the whole training" in outcome.details
