@@ -308,6 +308,6 @@ def test_rules_that_nobody_evaluates_to_the_end_say_so(bench, store):
     job = mini.finished("single-1")
     assert job.status is JobStatus.STOPPED
     assert "for the second time: the rules are no longer evaluated" in job.notices[1]
+    wait_for(lambda: store.outcomes("single-1")[0].status is RuleStatus.ERROR)  # the supervisor's last deed
     (outcome,) = store.outcomes("single-1")
-    assert outcome.status is RuleStatus.ERROR
     assert "before it had seen the whole training" in outcome.details
