@@ -256,11 +256,17 @@ class Workbench:
 
         return available_models(self.engine)
 
-    def best_model(self) -> ModelChoice | None:
-        """The best trial of the latest tuning job, else the latest training job with a model."""
+    def best_model(self, dataset: Manifest | None = None) -> ModelChoice | None:
+        """Return the best model on a dataset; without one, or without a model on it, see `core.predict.models`."""
         from core.predict.models import best_model
 
-        return best_model(self.engine)
+        return best_model(self.engine, dataset)
+
+    def dataset_of(self, job: str) -> str:
+        """Return the folder that a job or trial learned from; "" where that is not known."""
+        from core.predict.models import dataset_of
+
+        return dataset_of(self.engine, job)
 
     def predictor(self) -> Predictor:
         """The predictor, one process for the whole installation; started on its first use."""

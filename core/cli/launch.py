@@ -41,6 +41,7 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
         if options.engine == "sagemaker":
             return _launch_in_cloud(workbench, spec, options, console)
         manifest = open_for_job(workbench, options, console)
+        say_cautions(workbench, spec, manifest, console)
         return start_and_wait(workbench, spec, manifest, console, detach=options.detach)
     finally:
         workbench.close()
@@ -55,6 +56,7 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
     check(spec)
     engine = cloud.use_sagemaker(workbench, options)
     manifest = open_for_job(workbench, options, console)
+    say_cautions(workbench, spec, manifest, console)
     cloud.show_cost(engine, workbench, spec, manifest, options, console)
     engine.cap_usd = options.stop_at_cost
     status = launched(
@@ -66,6 +68,12 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
         console.note(bill_text(engine, spec.name))
         say_open_rules(workbench.store, spec, console)
     return status
+
+
+def say_cautions(workbench: Workbench, spec: Spec, manifest: Manifest, console: Console) -> None:
+    """Say what is worth knowing before a job starts, as the window's Tuning tab does."""
+    for caution in workbench.forecast(spec, manifest).warnings:
+        console.note(f"WARNING  {caution.text}")
 
 
 def start_and_wait(

@@ -24,6 +24,7 @@ def classify(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
     workbench = Workbench(paths)
     try:
         workbench.engine.refresh()
+        say_best(workbench, options.model, console)
         found = classify_pictures(workbench, options.images, options.model, options.top, console)
     finally:
         workbench.close()
@@ -34,6 +35,15 @@ def classify(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
     for error in errors:
         console.note(f"sagehound: {error}")
     return 1 if errors else 0
+
+
+def say_best(workbench: Workbench, model: str, console: Console) -> None:
+    """Say which model `best` is, and what it learned from: it may be another dataset than one thinks of."""
+    choice = workbench.best_model() if model == "best" else None
+    if choice is not None:
+        whose = f"the best trial of {choice.tuning_job}" if choice.tuning_job else "the latest training job"
+        where = workbench.dataset_of(choice.job)
+        console.note(f"best is {choice.job}, {whose}" + (f", trained on {where}." if where else "."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,7 @@ def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
     workbench = Workbench(paths)
     try:
         workbench.engine.refresh()
+        say_best(workbench, options.job, console)
         found = workbench.evaluation(options.job, options.split, console.progress, CancelToken())
     finally:
         workbench.close()

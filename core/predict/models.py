@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.engine import Engine
-from core.jobs.records import TrainingJob, TuningJob
+from core.errors import UserFacingError
+from core.jobs.records import Job, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class ModelChoice:
     objective: float | None = None
     objective_metric: str = ""
     backbone: str = ""
+    dataset_version: str = ""
 
 
 def available_models(engine: Engine, limit: int = 200) -> list[ModelChoice]:
@@ -38,18 +44,64 @@ def available_models(engine: Engine, limit: int = 200) -> list[ModelChoice]:
     return choices
 
 
-def best_model(engine: Engine) -> ModelChoice | None:
-    """The best trial of the latest tuning job that has one, else the latest training job with a model."""
+def best_model(engine: Engine, dataset: Manifest | None = None) -> ModelChoice | None:
+    """Return the best trial of the latest tuning job that has one, else the latest training job with a model.
+
+    With a `dataset` it is the best of all tuning jobs on it (this version, else another of the same folder) that were
+    judged as the latest of them was; where nothing was trained on it, the same as without.
+    """
     jobs = engine.jobs()
+    if dataset is not None:
+        same = [job for job in jobs if job.dataset_version == dataset.version]
+        found = _best_of(engine, same) or _latest(engine, [job for job in jobs if _is_of(engine, job, dataset)])
+        if found is not None:
+            return found
+    return _latest(engine, jobs)
+
+
+def dataset_of(engine: Engine, job: str) -> str:
+    """Return the folder that a job learned from; "" where that is not known."""
+    try:
+        return engine.spec(job).training.dataset_path
+    except UserFacingError:
+        return ""
+
+
+def _is_of(engine: Engine, job: Job, dataset: Manifest) -> bool:
+    return dataset_of(engine, job.name) == str(dataset.root)
+
+
+def _latest(engine: Engine, jobs: Sequence[Job]) -> ModelChoice | None:
+    tuned = next(_tuned(engine, jobs), None)
+    if tuned is not None:
+        return _trial_choice(*tuned)
+    single = (job for job in jobs if isinstance(job, TrainingJob) and has_model(job))
+    return next(map(_single_choice, single), None)
+
+
+def _best_of(engine: Engine, jobs: Sequence[Job]) -> ModelChoice | None:
+    """Return the best of all tuning jobs that have the latest one's objective, else what is the latest."""
+    tuned = list(_tuned(engine, jobs))
+    if not tuned:
+        return _latest(engine, jobs)
+    latest, _ = tuned[0]
+    alike = [
+        (job, trial)
+        for job, trial in tuned
+        if (job.objective_metric, job.maximize) == (latest.objective_metric, latest.maximize)
+        and job.best_objective is not None
+    ]
+    sign = -1 if latest.maximize else 1
+    return _trial_choice(*min(alike, key=lambda found: sign * (found[0].best_objective or 0.0), default=tuned[0]))
+
+
+def _tuned(engine: Engine, jobs: Sequence[Job]) -> Iterator[tuple[TuningJob, TrainingJob]]:
+    """Yield the tuning jobs whose best trial has a model, with that trial."""
     for job in jobs:
         if isinstance(job, TuningJob) and job.best_trial:
             best = engine.job(job.best_trial)
             if isinstance(best, TrainingJob) and has_model(best):
-                return _trial_choice(job, best)
-    for job in jobs:
-        if isinstance(job, TrainingJob) and has_model(job):
-            return _single_choice(job)
-    return None
+                yield job, best
 
 
 def has_model(job: TrainingJob) -> bool:
@@ -78,10 +130,16 @@ def _trial_choice(job: TuningJob, trial: TrainingJob) -> ModelChoice:
         trial.objective,
         job.objective_metric,
         trial.hyperparameters.get("backbone", ""),
+        job.dataset_version,
     )
 
 
 def _single_choice(job: TrainingJob) -> ModelChoice:
     return ModelChoice(
-        job.name, job.name, job.created, objective=job.objective, backbone=job.hyperparameters.get("backbone", "")
+        job.name,
+        job.name,
+        job.created,
+        objective=job.objective,
+        backbone=job.hyperparameters.get("backbone", ""),
+        dataset_version=job.dataset_version,
     )

@@ -28,6 +28,11 @@ class Caution:
     message: str
     fix: str
 
+    @property
+    def text(self) -> str:
+        """Return both sentences."""
+        return f"{self.message} {self.fix}".strip()
+
 
 def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[Caution, ...]:
     """Everything worth saying about a spec; `counts` is None while no dataset is chosen."""
@@ -45,6 +50,13 @@ def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[Caution, ..
 
 
 def _of_search(spec: TuningSpec) -> Iterator[Caution]:
+    if spec.training.objective.metric.startswith("test:"):
+        yield Caution(
+            "objective",
+            f"The search is judged by {spec.training.objective.metric}: its best trial fits the test pictures partly "
+            "by luck, and none are left for an honest test.",
+            "Judge by Average loss or valid:accuracy, and evaluate the best trial on test once.",
+        )
     total = combinations(spec.ranges)
     if spec.strategy is Strategy.GRID and total is not None and spec.max_jobs > total:
         yield Caution("max_jobs", f"The grid has only {total} combinations.", f"{total} trials will run.")

@@ -30,6 +30,7 @@ class ModelChooser(QComboBox):
     def __init__(self) -> None:
         super().__init__()
         self._best: ModelChoice | None = None
+        self._elsewhere = ""
         self._models: Sequence[ModelChoice] = ()
         self._endpoints: Sequence[str] = ()
         self.setAccessibleName("Model")
@@ -53,14 +54,22 @@ class ModelChooser(QComboBox):
             return self.job
         return self._best.job if self._best is not None else ""
 
-    def set_models(self, best: ModelChoice | None, models: Sequence[ModelChoice]) -> None:
-        """Offer other models; the choice stays when it is still among them, else it is the best."""
+    @property
+    def wanted(self) -> str:
+        """The job or endpoint that answers now; "best" while it is not known which job that is."""
+        return self.resolved or self.job
+
+    def set_models(self, best: ModelChoice | None, models: Sequence[ModelChoice], elsewhere: str = "") -> None:
+        """Offer other models; the choice stays when it is still among them, else it is the best.
+
+        `elsewhere` names the folder that the best one learned from, where it is not the dataset in use.
+        """
         chosen = self.job
-        self._best, self._models = best, models
+        self._best, self._models, self._elsewhere = best, models, elsewhere
         with QSignalBlocker(self):
             self.clear()
             if best is not None:
-                self.addItem(f"Best: {best.job}", BEST)
+                self.addItem(f"Best on {elsewhere}: {best.job}" if elsewhere else f"Best: {best.job}", BEST)
                 self._describe(0, best)
             for choice in models:
                 self.addItem(_title(choice), choice.job)
@@ -75,7 +84,7 @@ class ModelChooser(QComboBox):
         """Offer these endpoints too."""
         if list(names) != list(self._endpoints):
             self._endpoints = tuple(names)
-            self.set_models(self._best, self._models)
+            self.set_models(self._best, self._models, self._elsewhere)
 
     def choose(self, job: str) -> bool:
         """Choose a job's model, or "best"; returns whether it is offered."""

@@ -17,6 +17,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFileDialog, QStackedWidget, QWidget
 
+from core.dataset.manifest import Manifest
 from core.engine import Endpoint
 from core.errors import ModelError, PictureError, UserFacingError
 from core.predict.export import write_csv
@@ -41,7 +42,8 @@ from training_scripts.pictures import SUFFIXES
 
 THUMBNAIL = 128
 _REFRESH_MS, _PROGRESS_AFTER_MS = 500, 300
-Models = tuple[ModelChoice | None, list[ModelChoice]]
+Models = tuple[ModelChoice | None, list[ModelChoice], str]
+"""The best model, all models, and the name of the folder the best one learned from, if not the dataset in use."""
 
 
 class PredictTab(QWidget):
@@ -58,6 +60,7 @@ class PredictTab(QWidget):
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
         super().__init__()
         self._workbench, self._bridge, self._feed = workbench, bridge, feed
+        self._dataset: Manifest | None = None
         self._taken: Sequence[NamedPicture] = ()
         self._shown: NamedPicture | None = None
         self._from_table = False
@@ -98,13 +101,19 @@ class PredictTab(QWidget):
         def chosen(models: Models) -> None:
             self._set_models(models)
             if self.chooser.choose(job):
-                self._on_model_chosen(self.chooser.job)
+                self._on_model_chosen()
             else:
                 self._show_error(
                     ModelError(f"{job} has no model.", "It did not finish, or was deleted.", "Choose another job.")
                 )
 
         self._bridge.run(self._ask_models, chosen, self._show_error)
+
+    def set_dataset(self, dataset: Manifest) -> None:
+        """Prefer models that learned from this dataset."""
+        self._dataset = dataset
+        if self.isVisible():
+            self.refresh_models()
 
     def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
         """Offer the endpoints that answer."""
@@ -116,7 +125,7 @@ class PredictTab(QWidget):
     def use_endpoint(self, name: str) -> None:
         """Choose an endpoint of those set."""
         if self.chooser.choose(f"{ENDPOINT}{name}"):
-            self._on_model_chosen(self.chooser.job)
+            self._on_model_chosen()
 
     def paste(self) -> None:
         """Classify what is in the clipboard."""
@@ -136,7 +145,7 @@ class PredictTab(QWidget):
     # Building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.chooser.model_chosen.connect(self._on_model_chosen)
+        self.chooser.model_chosen.connect(lambda _job: self._on_model_chosen())
         self.open_button = button("Open pictures…", icon_name="picture", kind="primary", shortcut="Ctrl+Shift+O")
         self.open_button.clicked.connect(self.open_pictures)
         self.header = PageHeader("Predict", "", self.open_button)
@@ -176,7 +185,12 @@ class PredictTab(QWidget):
     # Models ------------------------------------------------------------------------------------------------------
 
     def _ask_models(self, report: Report, cancel: CancelToken) -> Models:
-        return self._workbench.best_model(), self._workbench.models()
+        workbench, dataset = self._workbench, self._dataset
+        best, elsewhere = workbench.best_model(dataset), ""
+        if best is not None and dataset is not None and best.dataset_version != dataset.version:
+            folder = workbench.dataset_of(best.job)
+            elsewhere = "" if folder == str(dataset.root) else Path(folder).name or "another dataset"
+        return best, workbench.models(), elsewhere
 
     def _set_models(self, models: Models) -> None:
         self.chooser.set_models(*models)
@@ -193,11 +207,11 @@ class PredictTab(QWidget):
             return
         # While a search runs its best trial changes often, and loading would take its time from the search.
         if model is None or (model.name != wanted and not self._feed.running):
-            self.session.load(self.chooser.job)
+            self.session.load(self.chooser.wanted)
 
-    def _on_model_chosen(self, job: str) -> None:
+    def _on_model_chosen(self) -> None:
         self.error.clear()
-        self.session.load(job)
+        self.session.load(self.chooser.wanted)
         # What is on the page is the chosen model's answer, also where the one before could not give any.
         if self._taken:
             self._classify(self._taken)
@@ -236,7 +250,7 @@ class PredictTab(QWidget):
     def _classify_one(self, picture: NamedPicture) -> None:
         self._from_table, self._shown = False, picture
         self.session.classify(
-            self.chooser.job,
+            self.chooser.wanted,
             [picture.source],
             THUMBNAIL,
             lambda answers: self._on_one_answered(picture, answers[0]),
@@ -249,7 +263,7 @@ class PredictTab(QWidget):
         self.table.start(pictures)
         self.pages.setCurrentWidget(self.table)
         self.session.classify(
-            self.chooser.job,
+            self.chooser.wanted,
             [picture.source for picture in pictures],
             THUMBNAIL_PIXELS,
             lambda _answers: self._on_many_answered(),

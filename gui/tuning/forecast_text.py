@@ -54,7 +54,7 @@ def forecast_lines(
 
 def warning_texts(forecast: Forecast) -> list[str]:
     """A forecast's warnings, each as what is the matter and what to do."""
-    return [f"{caution.message} {caution.fix}".strip() for caution in forecast.warnings]
+    return [caution.text for caution in forecast.warnings]
 
 
 def _dataset(manifest: Manifest | None) -> str:

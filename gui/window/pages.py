@@ -138,6 +138,8 @@ class Pages:
         page = self._add_page("predict", PredictTab(self.workbench, self._bridge, self.feed))
         page.tuning_asked.connect(self._go_tuning)
         page.notified.connect(self._say)
+        if self._manifest is not None:
+            page.set_dataset(self._manifest)
         return page
 
     def _add_page(self, key: str, page: _Page) -> _Page:
@@ -159,6 +161,8 @@ class Pages:
         self._manifest = manifest
         if "tuning" in self.made:
             self.tuning.set_dataset(manifest)
+        if "predict" in self.made:
+            self.predict.set_dataset(manifest)
 
     def _on_dataset_ready(self, manifest: Manifest) -> None:
         self._set_manifest(manifest)

@@ -15,7 +15,13 @@ from PIL import Image
 import core.cli.launch
 from core.cli.main import run
 from core.dataset.manifest import Manifest
-from core.jobs.specs import Spec
+from core.debugger.choice import keep_config
+from core.jobs.contract import default_metrics
+from core.jobs.specs import DebuggerConfig, Spec, TrainingSpec
+from core.jobs.status import JobStatus
+from core.paths import AppPaths
+from core.store.rows import new_record
+from core.workbench import Workbench
 
 MakeDataset = Callable[..., Path]
 
@@ -116,3 +122,42 @@ def test_a_mistyped_hyperparameter_starts_nothing(
     assert not started
     said = capsys.readouterr().err
     assert "The training script has no hyperparameter learning_rat: did you mean learning_rate?" in said
+
+
+def test_the_cautions_of_the_window_are_said(
+    make_dataset: MakeDataset, started: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_dataset(cat=20, dog=20)
+    assert run(["tune", str(root), "--objective", "test:accuracy", "--range", "batch_size=integer:8:64"]) == 0
+    ((spec, manifest),) = started
+    workbench = Workbench(AppPaths.default())
+    cautions = workbench.forecast(spec, manifest).warnings
+    workbench.close()
+    assert {caution.field for caution in cautions} == {"objective", "batch_size"}
+    said = capsys.readouterr().err
+    for caution in cautions:
+        assert f"WARNING  {caution.text}" in said
+    assert cautions[0].text.startswith("The search is judged by test:accuracy")
+
+
+def test_rules_that_the_window_kept_are_not_taken(make_dataset: MakeDataset, started: list[Any]) -> None:
+    root = make_dataset(cat=20, dog=20)
+    workbench = Workbench(AppPaths.default())
+    keep_config(workbench.settings, "/another/dataset", DebuggerConfig(actions={"Overfit": "stop"}))
+    workbench.close()
+    assert run(["train", str(root)]) == 0
+    ((spec, _),) = started
+    assert spec.training.debugger == DebuggerConfig()
+
+
+def test_best_is_said_with_its_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path / "home"))
+    spec = TrainingSpec("birds-1", {}, {}, default_metrics(), dataset_path="/data/birds")
+    workbench = Workbench(AppPaths.default())
+    workbench.store.add_job(new_record(spec), spec)
+    workbench.store.update_job("birds-1", status=JobStatus.COMPLETED, artifact="model.tar.gz")
+    workbench.close()
+    assert run(["classify", str(tmp_path / "pet.jpg")]) == 1
+    assert "best is birds-1, the latest training job, trained on /data/birds." in capsys.readouterr().err

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from core.dataset.manifest import Entry, Manifest
+from core.jobs.contract import default_metrics
 from core.jobs.records import Job, TrainingJob, TuningJob
+from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
 from core.predict.models import available_models, best_model
 
@@ -14,12 +19,17 @@ class Jobs:
 
     def __init__(self, *jobs: Job, trials: Sequence[TrainingJob] = ()) -> None:
         self._jobs, self._trials = jobs, trials
+        self.folders: dict[str, str] = {}
 
     def jobs(self) -> Sequence[Job]:
         return self._jobs
 
     def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
         return [trial for trial in self._trials if trial.tuning_job == tuning_job]
+
+    def spec(self, name: str) -> TrainingSpec:
+        folder = self.folders.get(name, "")
+        return TrainingSpec(name, {}, {}, default_metrics(), dataset_path=folder)
 
     def job(self, name: str) -> Job:
         return next(job for job in (*self._jobs, *self._trials) if job.name == name)
@@ -47,6 +57,43 @@ def test_the_best_is_the_best_trial_of_the_latest_tuning_job_whatever_was_traine
     assert best is not None
     assert (best.job, best.tuning_job, best.best, best.objective) == ("new-002", "new", True, 0.2)
     assert (best.objective_metric, best.backbone) == ("Average loss", "resnet18")
+
+
+def on(dataset: str, name: str, best: str, value: float, **more) -> TuningJob:
+    metric = {"objective_metric": "valid:accuracy", "maximize": True} | more
+    return TuningJob(
+        name, JobStatus.COMPLETED, 1.0, best_trial=best, best_objective=value, dataset_version=dataset, **metric
+    )
+
+
+def dataset(version: str, folder: str = "/elsewhere") -> Manifest:
+    made = Manifest.build(Path(folder), ("a",), [Entry("a/1.jpg", 0, "train", "00")])
+    return dataclasses.replace(made, version=version)
+
+
+def test_the_best_of_a_dataset_is_the_best_of_its_searches_not_the_newest():
+    trials = [training(f"t{number}", objective=0.1) for number in range(4)]
+    engine = Jobs(
+        on("birds", "other", "t0", 0.99),
+        on("pets", "newest", "t1", 0.04),
+        on("pets", "good", "t2", 0.95),
+        on("pets", "another-metric", "t3", 0.001, objective_metric="Average loss", maximize=False),
+        trials=trials,
+    )
+    found = [best_model(engine, dataset(name)) for name in ("pets", "birds", "cars")]
+    assert [(choice.job, choice.dataset_version) for choice in found] == [
+        ("t2", "pets"),
+        ("t0", "birds"),
+        ("t0", "birds"),
+    ]
+    assert best_model(engine).job == "t0"
+
+
+def test_another_version_of_the_same_folder_comes_before_other_datasets():
+    trials = [training("t0"), training("t1")]
+    engine = Jobs(on("birds", "other", "t0", 0.99), on("pets-before", "good", "t1", 0.95), trials=trials)
+    engine.folders = {"other": "/data/birds", "good": "/data/pets"}
+    assert best_model(engine, dataset("pets-now", "/data/pets")).job == "t1"
 
 
 def test_a_tuning_job_without_a_finished_trial_is_passed_over():

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from core.jobs.specs import CloudResources, MetricDefinition, Strategy, TrainingSpec, TuningSpec
+from core.jobs.specs import CloudResources, MetricDefinition, Objective, Strategy, TrainingSpec, TuningSpec
 from core.tuning.forecast import FIRST_ESTIMATES, START_UP_S, forecast, forecast_from, trial_speeds
 from core.tuning.presets import PRESETS
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
@@ -145,6 +145,15 @@ def test_what_is_probably_not_meant_is_said(spec, field):
     for caution in forecast_from(spec, COUNTS, "v1", SPEEDS, 2).warnings:
         assert caution.message.endswith(".")
         assert caution.fix.endswith(".")
+
+
+@pytest.mark.parametrize("metric", ["test:accuracy", "test:loss"])
+def test_a_search_on_the_test_pictures_is_said(metric):
+    defined = (MetricDefinition(metric, "test=([0-9.]+)"), *training().metrics)
+    spec = tuning(RATE, hyperparameters={"batch_size": "16"})
+    judged = spec.with_training(metrics=defined, objective=Objective(metric))
+    assert fields(judged) == ["objective"]
+    assert fields(judged.with_training(objective=Objective("Average loss"))) == []
 
 
 def test_missing_valid_pictures_are_said():

@@ -15,6 +15,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QWidget
 
+from core.dataset.manifest import Entry, Manifest
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
@@ -117,6 +118,17 @@ def test_without_a_model_it_says_what_to_do(qtbot, workbench, bridge, feed, trai
     qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
     assert tab.error.text.startswith("There is no model to ask yet.")
     assert not tab.chooser.isEnabled()
+
+
+def test_the_best_model_of_another_dataset_is_named_so(qtbot, workbench, bridge, feed, finish_job, tmp_path):
+    finish_job("colours")
+    tab = _shown(qtbot, PredictTab(workbench, bridge, feed))
+    qtbot.waitUntil(lambda: tab.chooser.itemText(0) == "Best: colours", timeout=WAIT)
+    learned_from = workbench.dataset_of("colours")
+    entries = [Entry("a/1.jpg", 0, "train", "00")]
+    tab.set_dataset(Manifest.build(tmp_path / "birds", ("a",), entries))
+    elsewhere = f"Best on {Path(learned_from).name or 'another dataset'}: colours"
+    qtbot.waitUntil(lambda: tab.chooser.itemText(0) == elsewhere, timeout=WAIT)
 
 
 def test_the_model_is_loaded_once_with_a_word_about_it(qtbot, workbench, bridge, feed, finish_job):

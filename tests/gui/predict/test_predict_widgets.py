@@ -304,3 +304,8 @@ def test_the_chooser_follows_the_best_until_a_job_is_chosen(qtbot):
     chooser.set_models(second, [second])
     assert (chooser.job, chooser.resolved) == ("best", "t-002")
     assert not chooser.choose("gone")
+    assert chooser.itemText(0) == "Best: t-002"
+    chooser.set_models(second, [second], "birds")
+    assert chooser.itemText(0) == "Best on birds: t-002"
+    chooser.set_endpoints(["live"])
+    assert (chooser.itemText(0), chooser.wanted) == ("Best on birds: t-002", "t-002")
