@@ -17,7 +17,8 @@ from core.paths import ROOT, AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
 from core.python import code_command
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
-from training_scripts.weights import places, sha256_of
+from training_scripts.durable import sha256_of
+from training_scripts.weights import places
 
 ATTEMPTS = 4
 TIMEOUT_S = 20.0

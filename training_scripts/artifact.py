@@ -14,10 +14,14 @@ import os
 import shutil
 import tarfile
 import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
-from training_scripts.job import JobError, write_text
+from training_scripts.durable import SEAL_FILE, is_no_room, replacing, seal, write_text
+from training_scripts.job import JobError
 
 WEIGHTS_FILE = "model.pth"
 CARD_FILE = "model.json"
@@ -33,6 +37,7 @@ _SERVING_MODULES = (
     "__init__",
     "artifact",
     "backbones",
+    "durable",
     "inference",
     "job",
     "lite0",
@@ -43,18 +48,29 @@ _SERVING_MODULES = (
 )
 _HERE = Path(__file__).resolve().parent
 
+_GZIP = b"\x1f\x8b"
+_CHUNK = 1 << 20
+# What an archive may hold. A model or a job's results are far below; a bomb promises more.
+_MOST_MEMBERS = 20_000
+_MOST_BYTES = 1 << 30
+_MOST_TIMES = 25
+_MOST_AT_ONCE = 16 << 20
+# All that gzip, tarfile and zlib raise on bytes that are not what they seem; tarfile also recurses into headers.
+_BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
+
 
 def write_code(model_dir: Path) -> None:
     """Put the code that serves the model into `model_dir`, with LF line ends whatever the checkout has."""
     code = model_dir / "code"
     for name in _SERVING_MODULES:
         source = (_HERE / f"{name}.py").read_text(encoding="utf-8")
-        write_text(code / "training_scripts" / f"{name}.py", source)
+        write_text(code / "training_scripts" / f"{name}.py", source, flushed=False)
         if name == "inference":
-            write_text(code / "inference.py", source)
-    write_text(code / "requirements.txt", SERVING_REQUIREMENTS)
-    write_text(model_dir / f"{DEPLOYMENT}.py", (_HERE / f"{DEPLOYMENT}.py").read_text(encoding="utf-8"))
-    write_text(model_dir / SERVE_CONFIG_FILE, _SERVE_CONFIG)
+            write_text(code / "inference.py", source, flushed=False)
+    write_text(code / "requirements.txt", SERVING_REQUIREMENTS, flushed=False)
+    deployment = (_HERE / f"{DEPLOYMENT}.py").read_text(encoding="utf-8")
+    write_text(model_dir / f"{DEPLOYMENT}.py", deployment, flushed=False)
+    write_text(model_dir / SERVE_CONFIG_FILE, _SERVE_CONFIG, flushed=False)
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:
@@ -72,46 +88,67 @@ def read_card(model_dir: Path) -> dict[str, Any]:
         raise JobError(f"The model in {model_dir} cannot be used: {type(error).__name__} {error}.") from error
 
 
-def package(model_dir: Path, tar_path: Path) -> Path:
+def package(model_dir: Path, tar_path: Path, flushed: bool = True) -> Path:
     """Make model.tar.gz of a model folder, whole or not at all; the same folder gives the same bytes.
 
     Nothing is compressed: weights shrink by 7 %, which would cost each trial of a search five times as long as this.
+    gzip's own checksum, over all that is inside, is what `unpack` and `check` go by.
     """
-    tar_path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=tar_path.parent, prefix=f".{tar_path.name}-")
-    try:
-        with (
-            os.fdopen(handle, "wb") as raw,
-            gzip.GzipFile("", "wb", compresslevel=0, fileobj=raw, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=2**20) as tar,
-        ):
-            for path in sorted(model_dir.rglob("*")):
-                if "__pycache__" not in path.parts:
-                    tar.add(path, path.relative_to(model_dir).as_posix(), recursive=False, filter=_plain)
-        os.replace(partial, tar_path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    with (
+        replacing(tar_path, flushed) as partial,
+        partial.open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=0, fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=2**20) as tar,
+    ):
+        for path in sorted(model_dir.rglob("*")):
+            if "__pycache__" not in path.parts and path.name != SEAL_FILE:
+                tar.add(path, path.relative_to(model_dir).as_posix(), recursive=False, filter=_plain)
     return tar_path
 
 
 def unpack(tar_path: Path, folder: Path) -> Path:
     """Unpack a model.tar.gz into `folder`, which appears whole or not at all; returns it. What was there is replaced.
 
+    The archive is read to its end and its checksum compared; the files are sealed (`durable.is_whole`).
+
     Raises:
-        JobError: it is no tar, is cut off, or reaches outside the folder.
+        JobError: it is no tar.gz, is cut off or damaged, reaches outside the folder, or holds far more than its size.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
         inside = Path(place) / "model"
-        try:
-            with tarfile.open(tar_path, "r:*") as tar:
-                extract(tar, inside)
-        except (tarfile.TarError, EOFError, gzip.BadGzipFile, OSError) as error:
-            raise JobError(f"The model artifact {tar_path} cannot be unpacked: {error}.") from error
+        inside.mkdir()
+        with _reading(tar_path) as tar:
+            extract(tar, inside)
+        seal(inside, [path.relative_to(inside).as_posix() for path in sorted(inside.rglob("*")) if path.is_file()])
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(inside, folder)
     return folder
+
+
+def check(tar_path: Path) -> None:
+    """Read an archive to its end.
+
+    Raises:
+        JobError: it is not there, no tar.gz, cut off or damaged.
+    """
+    with _reading(tar_path) as tar:
+        for _ in _members(tar):
+            pass
+
+
+def looks_whole(tar_path: Path) -> bool:
+    """Whether an archive that `package` made is there to its last byte, going by its ends alone (`check` reads it all).
+
+    gzip ends in the length of what is inside, a tar's is a multiple of 512, and nothing of it is compressed.
+    """
+    with tar_path.open("rb") as file:
+        if file.read(2) != _GZIP:
+            return False
+        size = file.seek(0, os.SEEK_END)
+        file.seek(-4, os.SEEK_END)
+        inside = int.from_bytes(file.read(4), "little")
+    return 0 < inside < size and inside % 512 == 0
 
 
 def extract(tar: tarfile.TarFile, folder: Path) -> None:
@@ -122,17 +159,79 @@ def extract(tar: tarfile.TarFile, folder: Path) -> None:
     Raises:
         tarfile.TarError: a member is something else, or reaches outside.
     """
-    if hasattr(tarfile, "data_filter"):
-        tar.extractall(folder, filter="data")
-        return
     root = folder.resolve()
-    members = tar.getmembers()
-    for member in members:
+    for member in _members(tar):
+        if hasattr(tarfile, "data_filter"):
+            tar.extract(member, folder, filter="data")
+            continue
         target = (root / member.name).resolve()
         if not (member.isfile() or member.isdir()) or not target.is_relative_to(root):
             raise tarfile.ExtractError(f"{member.name} is no plain file inside the archive's folder")
-        _plain(member)
-    tar.extractall(folder, members=members)
+        tar.extract(_plain(member), folder)
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for number, member in enumerate(tar):
+        if number >= _MOST_MEMBERS:
+            raise tarfile.ReadError(f"it holds more than {_MOST_MEMBERS:,} files")
+        if member.size < 0:
+            raise tarfile.ReadError(f"{member.name} claims to be of negative size")
+        yield member
+
+
+@contextmanager
+def _reading(tar_path: Path) -> Iterator[tarfile.TarFile]:
+    """An archive from outside, bounded in what it may unpack to, and read to its end when the block ends well."""
+    try:
+        with tar_path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as packed:
+            bounded = _Bounded(packed, max(_MOST_BYTES, _MOST_TIMES * os.fstat(raw.fileno()).st_size))
+            with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r:") as tar:
+                yield tar
+            while bounded.read(_CHUNK):
+                pass
+    except _BROKEN as error:
+        if isinstance(error, OSError) and is_no_room(error):
+            raise
+        why = "it is not there" if isinstance(error, FileNotFoundError) else str(error) or type(error).__name__
+        raise JobError(f"The archive {tar_path} cannot be unpacked: {why}.") from error
+
+
+class _Bounded:
+    """What tarfile reads from: bounded, and forwards only.
+
+    A few bytes can promise gigabytes, of content or of a header that is held in memory. And gzip goes back by starting
+    again, which tarfile has it do for one byte after every member.
+    """
+
+    def __init__(self, packed: gzip.GzipFile, limit: int) -> None:
+        self._packed, self._limit = packed, limit
+        self._position, self._last, self._again = 0, b"", b""
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes."""
+        if size > _MOST_AT_ONCE:
+            raise tarfile.ReadError("it has a header of absurd length")
+        content = self._again + self._packed.read(size - len(self._again))
+        self._again, self._last = b"", content[-1:]
+        self._position += len(content)
+        if self._position > self._limit:
+            raise tarfile.ReadError(f"it would unpack to more than {self._limit / 2**30:.1f} GiB")
+        return content
+
+    def seek(self, position: int) -> int:
+        """Go forwards to a position, or back by the last byte."""
+        if position == self._position - 1 and self._last:
+            self._again, self._last = self._last, b""
+            self._position = position
+        if position < self._position:
+            raise tarfile.StreamError("it cannot be read in order")
+        while position > self._position and self.read(min(position - self._position, _CHUNK)):
+            pass
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position in what is unpacked."""
+        return self._position
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

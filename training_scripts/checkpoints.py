@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
+import zipfile
 from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from training_scripts.job import JobError
+from training_scripts.weights import write_state
 
 FILE = "checkpoint.pth"
 # What may differ between the job that wrote a checkpoint and the one that goes on from it.
@@ -50,6 +53,10 @@ class Checkpoints:
         if self._folder is None or not (self._folder / FILE).is_file():
             return None
         try:
+            # torch writes a checksum with each tensor and does not look at it when it reads.
+            with zipfile.ZipFile(self._folder / FILE) as parts:
+                if (damaged := parts.testzip()) is not None:
+                    raise JobError(f"{damaged} in it is damaged")
             data = torch.load(self._folder / FILE, map_location="cpu", weights_only=True)
             about, progress = data["about"], Progress(**data["progress"])
         except Exception as error:
@@ -69,12 +76,9 @@ class Checkpoints:
         """Write a checkpoint; a disk that is full is said and costs the job nothing else."""
         if self._folder is None:
             return
-        partial = self._folder / f".{FILE}-{os.getpid()}"
         try:
-            torch.save({"about": self._about, "progress": _shallow(progress)}, partial)
-            os.replace(partial, self._folder / FILE)
-        except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
+            write_state(self._folder / FILE, {"about": self._about, "progress": _shallow(progress)})
+        except OSError as error:
             print(f"The checkpoint could not be written: {error}", flush=True)
         self._saved = time.monotonic()
 

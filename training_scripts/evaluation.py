@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training_scripts.job import write_text
+from training_scripts.durable import write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ def write_predictions(file: Path, outcome: Outcome, classes: Sequence[str], path
         outcome.positions, outcome.labels, outcome.predicted, outcome.probabilities, strict=True
     ):
         table.writerow((paths[position], classes[label], classes[predicted], f"{probability:.6f}"))
-    write_text(file, text.getvalue())
+    write_text(file, text.getvalue(), flushed=False)
 
 
 def write_evaluation(folder: Path, splits: Mapping[str, dict[str, Any]], classes: Sequence[str]) -> None:
     """Write evaluation.json; a split that does not exist is null."""
     data = {"classes": list(classes), "valid": splits.get("valid"), "test": splits.get("test")}
-    write_text(folder / "evaluation.json", json.dumps(data, indent=1, ensure_ascii=False))
+    write_text(folder / "evaluation.json", json.dumps(data, indent=1, ensure_ascii=False), flushed=False)

@@ -1,16 +1,17 @@
 """Frozen features on disk: append-only, indexed by the pictures' content, shared by all jobs. No torch here.
 
 A store is one folder per backbone, weights, preprocessing and numeric runtime:
-`features.f32` holds rows of `dim` little-endian float32, `index.sha256` the 32-byte SHA-256 of each row's picture in
-the same order. Rows are written and flushed before their hashes, so whatever is in the index is whole; a tail that was
-torn off by a crash is cut at the next opening for writing and never read.
+`features.f32` holds rows of `dim` little-endian float32; `rows.index` in the same order the 32-byte SHA-256 of each
+row's picture and the CRC-32 of the row. Rows are flushed before they are in the index; a tail that was torn off by a
+crash is cut at the next opening for writing and never read. A row that is damaged later is computed again.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +19,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training_scripts.data import Samples
-from training_scripts.job import JobError, write_text
+from training_scripts.durable import is_whole, replacing, seal, write_text
+from training_scripts.job import Interruption, JobError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MATRIX_FILE = "features.f32"
-HASH_BYTES = 32
-_FLOAT = np.dtype("<f4")
+LAYOUT = 2
+"""Of the store's files; another one is computed again."""
+HASH_BYTES, CHECK_BYTES = 32, 4
+_RECORD_BYTES = HASH_BYTES + CHECK_BYTES
+_FLOAT, _CHECK = np.dtype("<f4"), np.dtype("<u4")
 
 
 class FeatureStore:
@@ -33,19 +38,42 @@ class FeatureStore:
 
     def __init__(self, folder: Path, dim: int) -> None:
         self.folder, self.dim = folder, dim
-        self.matrix_file, self.index_file = folder / MATRIX_FILE, folder / "index.sha256"
+        self.matrix_file, self.index_file = folder / MATRIX_FILE, folder / "rows.index"
         self._rows: dict[bytes, int] = {}
+        self._checks: NDArray[np.uint32] = np.zeros(0, _CHECK)
         self.reload()
 
     def reload(self) -> None:
         """Read the index again."""
         count = self._whole_rows()
-        hashes = self.index_file.read_bytes()[: count * HASH_BYTES] if count else b""
-        self._rows = {hashes[row * HASH_BYTES : (row + 1) * HASH_BYTES]: row for row in range(count)}
+        index = self.index_file.read_bytes()[: count * _RECORD_BYTES] if count else b""
+        records = np.frombuffer(index, np.dtype([("sha256", f"V{HASH_BYTES}"), ("crc32", _CHECK)]))
+        # Of a picture that is there twice, the later row counts: the earlier one was damaged.
+        self._rows = {digest.tobytes(): row for row, digest in enumerate(records["sha256"])}
+        self._checks = records["crc32"].copy()
 
     def row(self, sha256: str) -> int | None:
         """The row of the picture with this hash (hexadecimal); None when it is not there yet."""
-        return self._rows.get(bytes.fromhex(sha256)) if sha256 else None
+        return self._rows.get(_digest(sha256)) if sha256 else None
+
+    def checks(self, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """Return the CRC-32 that each of these rows had when it was written."""
+        return self._checks[rows]
+
+    def drop_damaged(self, hashes: Iterable[str]) -> int:
+        """Forget those of these pictures' rows that are not as they were written; returns how many.
+
+        They are computed again, into new rows.
+        """
+        wanted = {_digest(value): row for value in hashes if (row := self.row(value)) is not None}
+        rows = np.array(list(wanted.values()), dtype=np.int64)
+        if not len(rows):
+            return 0
+        wrong = checks_of(_matrix(self.matrix_file, self.dim), rows) != self.checks(rows)
+        for digest, bad in zip(wanted, wrong, strict=True):
+            if bad:
+                del self._rows[digest]
+        return int(wrong.sum())
 
     def __len__(self) -> int:
         return self._whole_rows()
@@ -56,7 +84,7 @@ class FeatureStore:
         count = self._whole_rows()
         for file, size in (
             (self.matrix_file, count * self.dim * _FLOAT.itemsize),
-            (self.index_file, count * HASH_BYTES),
+            (self.index_file, count * _RECORD_BYTES),
         ):
             if file.exists() and file.stat().st_size > size:
                 os.truncate(file, size)
@@ -68,19 +96,38 @@ class FeatureStore:
             OSError: the disk is full; nothing of this call is in the index then.
         """
         start = self._whole_rows()
-        digests = [bytes.fromhex(value) for value in hashes]
-        _write(self.matrix_file, np.ascontiguousarray(features, dtype=_FLOAT).tobytes())
-        _write(self.index_file, b"".join(digests))
+        digests = [_digest(value) for value in hashes]
+        rows = np.ascontiguousarray(features, dtype=_FLOAT)
+        checks = checks_of(rows, np.arange(len(rows)))
+        _append(self.matrix_file, rows.tobytes())
+        _append(self.index_file, b"".join(d + c.tobytes() for d, c in zip(digests, checks, strict=True)))
         self._rows.update({digest: start + position for position, digest in enumerate(digests)})
+        self._checks = np.concatenate([self._checks, checks])
 
     def _whole_rows(self) -> int:
         def size(file: Path) -> int:
             return file.stat().st_size if file.exists() else 0
 
-        return min(size(self.index_file) // HASH_BYTES, size(self.matrix_file) // (self.dim * _FLOAT.itemsize))
+        return min(size(self.index_file) // _RECORD_BYTES, size(self.matrix_file) // (self.dim * _FLOAT.itemsize))
 
 
-def _write(file: Path, data: bytes) -> None:
+def checks_of(matrix: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Return the CRC-32 of each of these rows of `matrix` (R, dim) as they are now."""
+    size, content = matrix.shape[1] * _FLOAT.itemsize, memoryview(matrix).cast("B")  # type: ignore[arg-type]
+    return np.array([zlib.crc32(content[row * size : (row + 1) * size]) for row in rows.tolist()], dtype=_CHECK)
+
+
+def _digest(sha256: str) -> bytes:
+    return bytes.fromhex(sha256)
+
+
+def _matrix(file: Path, dim: int) -> NDArray[np.float32]:
+    count = file.stat().st_size // (dim * _FLOAT.itemsize)
+    # Copy on write, not read-only: torch warns about arrays that cannot be written.
+    return np.memmap(file, dtype=_FLOAT, mode="c", shape=(count, dim))
+
+
+def _append(file: Path, data: bytes) -> None:
     with file.open("ab") as opened:
         opened.write(data)
         opened.flush()
@@ -117,9 +164,10 @@ def write_channel(folder: Path, store: FeatureStore, splits: dict[str, Samples],
     for split, samples in splits.items():
         rows = np.array([store.row(value) for value in samples.hashes], dtype=np.int64)
         _save_array(folder / f"{split}.rows.npy", rows)
+        _save_array(folder / f"{split}.crc32.npy", store.checks(rows))
         _save_array(folder / f"{split}.labels.npy", samples.labels)
         pictures = {"root": str(samples.root), "paths": list(samples.paths)}
-        write_text(folder / f"{split}.pictures.json", json.dumps(pictures, ensure_ascii=False))
+        write_text(folder / f"{split}.pictures.json", json.dumps(pictures, ensure_ascii=False), flushed=False)
     data = {
         "format": 1,
         "dim": store.dim,
@@ -128,7 +176,9 @@ def write_channel(folder: Path, store: FeatureStore, splits: dict[str, Samples],
         "splits": {split: len(samples) for split, samples in splits.items()},
         **about,
     }
-    write_text(folder / "features.json", json.dumps(data, indent=1, ensure_ascii=False))
+    write_text(folder / "features.json", json.dumps(data, indent=1, ensure_ascii=False), flushed=False)
+    parts = [f"{split}.{part}" for split in splits for part in ("rows.npy", "crc32.npy", "labels.npy", "pictures.json")]
+    seal(folder, ["features.json", *parts])
 
 
 def read_channel(folder: Path) -> FeaturesChannel:
@@ -140,10 +190,9 @@ def read_channel(folder: Path) -> FeaturesChannel:
     try:
         about = json.loads((folder / "features.json").read_text(encoding="utf-8"))
         dim, file = int(about["dim"]), folder / about["matrix"]
-        count = file.stat().st_size // (dim * _FLOAT.itemsize)
-        # Copy on write, not read-only: torch warns about arrays that cannot be written.
-        matrix = np.memmap(file, dtype=_FLOAT, mode="c", shape=(count, dim))
+        matrix = _matrix(file, dim)
         sets = {split: _read_set(folder, split, matrix) for split in about["splits"]}
+        _check(folder, sets, file)
         return FeaturesChannel(
             about["backbone"],
             about["weights"],
@@ -166,6 +215,22 @@ def _read_set(folder: Path, split: str, matrix: NDArray[np.float32]) -> FeatureS
     return FeatureSet(matrix, rows, labels, tuple(pictures["paths"]), pictures["root"])
 
 
+def _check(folder: Path, sets: dict[str, FeatureSet], matrix_file: Path) -> None:
+    """See to it that the channel's files and its rows are what they were when they were written.
+
+    Raises:
+        Interruption: they are not; with the features computed again the job can be done.
+    """
+    wrong = 0
+    if whole := is_whole(folder):
+        for split, found in sets.items():
+            expected = np.load(folder / f"{split}.crc32.npy", allow_pickle=False)
+            wrong += int((checks_of(found.matrix, found.rows) != expected).sum())
+    if not whole or wrong:
+        place = f"{wrong} rows of {matrix_file}" if whole else f"Files in {folder}"
+        raise Interruption(f"The frozen features are damaged on the disk ({place}); starting again computes them.")
+
+
 def relative(file: Path, folder: Path) -> str:
     """`file` as seen from `folder` if it lies inside it, so that the folder can be moved; else absolute."""
     try:
@@ -174,8 +239,6 @@ def relative(file: Path, folder: Path) -> str:
         return str(file.resolve())
 
 
-def _save_array(file: Path, array: NDArray[np.int64]) -> None:
-    partial = file.with_name(f".{file.name}-{os.getpid()}")
-    with partial.open("wb") as opened:
+def _save_array(file: Path, array: NDArray[Any]) -> None:
+    with replacing(file, flushed=False) as partial, partial.open("wb") as opened:
         np.save(opened, array, allow_pickle=False)
-    os.replace(partial, file)

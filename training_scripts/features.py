@@ -36,14 +36,15 @@ from PIL import Image
 from training_scripts import arguments, data, runtime
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE
 from training_scripts.data import Samples
-from training_scripts.feature_store import MATRIX_FILE, FeatureStore, relative, write_channel
-from training_scripts.job import JobError, JobFolders, StopRequest, report_failure, write_text
+from training_scripts.durable import is_whole, seal, write_text
+from training_scripts.feature_store import LAYOUT, MATRIX_FILE, FeatureStore, relative, write_channel
+from training_scripts.job import JobError, JobFolders, StopRequest, report_failure
 from training_scripts.metrics import write_whole_lines
 from training_scripts.pictures import PictureUnreadable
 from training_scripts.preprocess import pixels
 from training_scripts.processes import ProcessIdentity, identify
 from training_scripts.watchdog import SILENCE_S, Watchdog, end_at_once
-from training_scripts.weights import Weights, find
+from training_scripts.weights import Weights, find, write_state
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,8 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Stopped:
         print("Stopped; the features computed so far are kept.", flush=True)
     except BaseException as error:
-        report_failure(error, folders)
-        return 1
+        return report_failure(error, folders)
     return 0
 
 
@@ -133,6 +133,8 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
                 continue
             store = FeatureStore(folder, BACKBONES[args.backbone].dim)
             store.repair()
+            if damaged := store.drop_damaged(value for samples in splits.values() for value in samples.hashes):
+                print(f"{damaged} rows were damaged on the disk and are computed again.", flush=True)
             missing = {
                 samples.hashes[index]: samples.file(index)
                 for samples in splits.values()
@@ -140,7 +142,7 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
                 if store.row(samples.hashes[index]) is None
             }
             rows: Iterable[Row] = ()
-            if missing or not (folder / BACKBONE_STATE).exists():
+            if missing or not is_whole(folder, [BACKBONE_STATE]):
                 extractor = _extractor(args.backbone, weights, name, folder, threads)
                 if extractor is None:
                     continue
@@ -162,7 +164,7 @@ def store_key(backbone: str, weights: Weights, name: str) -> str:
         "weights": weights.identity,
         "preprocessing": BACKBONES[backbone].preprocessing.to_json(),
         "runtime": runtime.version(name),
-        "layout": 1,
+        "layout": LAYOUT,
     }
     return f"{backbone}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
 
@@ -248,25 +250,24 @@ def _extractor(
     """What computes rows of files; None if OpenVINO cannot do this network, which is remembered in the folder."""
     saved = folder / "forward.xml"
     bfloat16 = name == runtime.BFLOAT16
-    if name != "torch" and saved.exists() and (folder / BACKBONE_STATE).exists():
+    network_files = [saved.name, saved.with_suffix(".bin").name]
+    if name != "torch" and is_whole(folder, [*network_files, BACKBONE_STATE]):
         forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
         return partial(_rows_in_pairs, backbone, forward, threads)
-    import torch
-
     from training_scripts.model import build_backbone
 
     network = build_backbone(backbone, weights).eval()
-    partial_file = folder / f".{BACKBONE_STATE}"
-    torch.save(network.state_dict(), partial_file)
-    partial_file.replace(folder / BACKBONE_STATE)
+    write_state(folder / BACKBONE_STATE, network.state_dict())
+    seal(folder, [BACKBONE_STATE])
     preprocessing = BACKBONES[backbone].preprocessing
     if name == "torch":
         return partial(_rows_in_batches, backbone, runtime.torch_forward(network, preprocessing), threads)
     model = runtime.convert(network, preprocessing, bfloat16)
     if model is None:
-        write_text(folder / REFUSED, "OpenVINO could not compute this network, or not as torch does.\n")
+        write_text(folder / REFUSED, "OpenVINO could not compute this network, or not as torch does.\n", flushed=False)
         return None
     runtime.save(model, saved)
+    seal(folder, [*network_files, BACKBONE_STATE])
     forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
     return partial(_rows_in_pairs, backbone, forward, threads)
 

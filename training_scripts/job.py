@@ -7,9 +7,12 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+from training_scripts.durable import is_no_room, write_text
 
 SYNCED = "SAGEHOUND_SYNCED"
 """Set where the checkpoint folder is copied to S3 while the job runs, and shared by all trials of a tuning job."""
@@ -18,8 +21,16 @@ FAILURE_REASON_LENGTH = 1024
 """Of the failure file SageMaker shows this many characters."""
 
 
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 75
+"""How a script ends that cannot go on: for good, or (sysexits.h's EX_TEMPFAIL) until something outside it is mended."""
+
+
 class JobError(Exception):
     """The job cannot go on; the message is one plain sentence for the one who started it."""
+
+
+class Interruption(JobError):
+    """Something outside the job keeps it from going on: once that is mended, the same job can be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +95,13 @@ class StopRequest:
         self.requested = True
 
 
-def report_failure(error: BaseException, folders: JobFolders) -> None:
-    """Write the failure file: one sentence, then the end of the traceback. Also on stderr. Never raises."""
+def report_failure(error: BaseException, folders: JobFolders) -> int:
+    """Write the failure file: one sentence, then the end of the traceback; also on stderr. Never raises.
+
+    Returns the exit status: `EXIT_INTERRUPTED` where the job can be done once something outside it is mended.
+    """
+    if is_no_room(error):
+        error = Interruption(no_room(error)).with_traceback(error.__traceback__)
     if isinstance(error, JobError):
         sentence = str(error)
     elif isinstance(error, MemoryError) or "out of memory" in str(error).lower():
@@ -96,25 +112,34 @@ def report_failure(error: BaseException, folders: JobFolders) -> None:
     else:
         sentence = f"{type(error).__name__}: {' '.join(str(error).split())[:400] or 'no message'}"
     trace = "".join(traceback.format_exception(error))
-    print(trace, file=sys.stderr)
-    print(f"The job failed: {sentence}", file=sys.stderr, flush=True)
+    try:
+        print(trace, file=sys.stderr)
+        print(f"The job failed: {sentence}", file=sys.stderr, flush=True)
+    except OSError:
+        _silence()
     try:
         folders.output.mkdir(parents=True, exist_ok=True)
         room = max(FAILURE_REASON_LENGTH - len(sentence) - 2, 0)
         frames = "".join(traceback.format_tb(error.__traceback__))  # the message itself is in the sentence
         tail = "" if isinstance(error, JobError) or room == 0 else frames[-room:]
-        write_text(folders.output / "failure", f"{sentence}\n\n{tail}".rstrip() + "\n")
+        write_text(folders.output / "failure", f"{sentence}\n\n{tail}".rstrip() + "\n", flushed=False)
     except OSError as problem:
-        print(f"The failure file could not be written: {problem}", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(f"The failure file could not be written: {problem}", file=sys.stderr, flush=True)
+    return EXIT_INTERRUPTED if isinstance(error, Interruption) else EXIT_FAILED
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: UTF-8, LF."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+def _silence() -> None:
+    """Write no log any more: it is on the full disk, and what waits for it would change the exit status."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nothing, stream)
+    os.close(nothing)
+
+
+def no_room(error: BaseException) -> str:
+    """The sentence about an error of a full disk (`durable.is_no_room`)."""
+    while not isinstance(error, OSError) and (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+    return f"The disk is full{place}."

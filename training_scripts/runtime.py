@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training_scripts.backbones import Preprocessing
+from training_scripts.durable import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,7 +188,6 @@ def _open_forward(model: Any, streams: int, cache: Path | None, bfloat16: bool) 
 def save(model: Any, file: Path) -> None:
     """Save an OpenVINO model (`file` ends in .xml; the weights go beside it), whole or not at all."""
     openvino = _openvino()
-    partial = file.with_name(f"partial-{os.getpid()}-{file.name}")
-    openvino.save_model(model, partial, compress_to_fp16=False)
-    os.replace(partial.with_suffix(".bin"), file.with_suffix(".bin"))
-    os.replace(partial, file)
+    with replacing(file, flushed=False) as partial, replacing(file.with_suffix(".bin"), flushed=False) as weights:
+        openvino.save_model(model, partial, compress_to_fp16=False)
+        os.replace(partial.with_suffix(".bin"), weights)

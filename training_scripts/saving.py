@@ -14,9 +14,10 @@ from torch import Tensor
 
 from training_scripts.artifact import CARD_FILE, WEIGHTS_FILE, write_code
 from training_scripts.checkpoints import Progress
-from training_scripts.job import write_text
+from training_scripts.durable import write_text
 from training_scripts.preparation import Setup
 from training_scripts.version import code_version
+from training_scripts.weights import write_state
 
 CODE_VERSION = code_version()
 """Taken at once: the files may change while this process goes on with what it has loaded."""
@@ -24,14 +25,11 @@ CODE_VERSION = code_version()
 
 def save_model(folder: Path, args: Namespace, setup: Setup, progress: Progress) -> None:
     """Write the model as it is now into SM_MODEL_DIR; model.json comes last, so that it stands for a whole model."""
-    partial = folder / f".{WEIGHTS_FILE}-{os.getpid()}"
-    try:
-        torch.save(complete_state(setup), partial)
-        os.replace(partial, folder / WEIGHTS_FILE)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_state(folder / WEIGHTS_FILE, complete_state(setup))
     write_code(folder)
-    write_text(folder / CARD_FILE, json.dumps(_card(args, setup, progress), indent=1, ensure_ascii=False))
+    write_text(
+        folder / CARD_FILE, json.dumps(_card(args, setup, progress), indent=1, ensure_ascii=False), flushed=False
+    )
 
 
 def complete_state(setup: Setup) -> dict[str, Tensor]:

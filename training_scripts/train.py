@@ -33,9 +33,10 @@ from training_scripts.arguments import get_args_parser, parse_args
 from training_scripts.backbones import BACKBONES
 from training_scripts.checkpoints import Checkpoints, Progress
 from training_scripts.distributed import World, first_host, torchrun
+from training_scripts.durable import write_text
 from training_scripts.evaluation import Outcome, report, write_evaluation, write_predictions
 from training_scripts.features import Stopped
-from training_scripts.job import JobError, JobFolders, StopRequest, report_failure, write_text
+from training_scripts.job import JobError, JobFolders, StopRequest, report_failure
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
 from training_scripts.model import Classifier, set_training_mode
 from training_scripts.monitor import Monitor
@@ -107,8 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Stopped:
         print("Asked to stop before the training began; there is no model.", flush=True)
     except BaseException as error:
-        report_failure(error, folders)
-        return 1
+        return report_failure(error, folders)
     return 0
 
 
@@ -131,7 +131,7 @@ def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
             run.model.load_state_dict(run.progress.best)
         if world.first:
             save_model(folders.model, args, setup, run.progress)
-            write_text(folders.output_data / "args.json", json.dumps(vars(args), indent=1))
+            write_text(folders.output_data / "args.json", json.dumps(vars(args), indent=1), flushed=False)
         if not run.stopped or over_features(args):
             final_evaluation(run, folders.output_data)
         if world.first and not run.stopped:  # a job that was reclaimed goes on from it

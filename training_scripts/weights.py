@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
+import io
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training_scripts.backbones import BACKBONES, Backbone
+from training_scripts.durable import sha256_of, write_bytes
 from training_scripts.job import JobError
 
 if TYPE_CHECKING:
@@ -75,12 +76,6 @@ def places(spec: Backbone, channel: Path | None = None) -> Iterator[Path]:
             yield Path(root) / "models" / spec.weights_file
 
 
-def sha256_of(file: Path) -> str:
-    """The file's SHA-256 in hexadecimal."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
 def read_state(backbone: str, file: Path) -> dict[str, Tensor]:
     """A state_dict for `model.build_backbone(backbone)`: the classifier left out, other libraries' names translated.
 
@@ -103,6 +98,18 @@ def read_state(backbone: str, file: Path) -> dict[str, Tensor]:
         for key, value in state.items()
     }
     return _translate(backbone, state)
+
+
+def write_state(file: Path, data: Any) -> None:
+    """Write what `torch.load(weights_only=True)` reads, whole or not at all.
+
+    Not by torch's own writer, which says of a full disk only that it failed.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(data, buffer)
+    write_bytes(file, buffer.getbuffer(), flushed=False)
 
 
 def _translate(backbone: str, state: dict[str, Tensor]) -> dict[str, Tensor]:

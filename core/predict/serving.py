@@ -21,8 +21,8 @@ from core.errors import ModelError
 from training_scripts import runtime
 from training_scripts.artifact import WEIGHTS_FILE, read_card
 from training_scripts.backbones import Preprocessing
+from training_scripts.durable import is_whole, seal, sealed, sha256_of, write_text
 from training_scripts.job import JobError
-from training_scripts.weights import sha256_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 KEPT = 12
 """How many converted models are kept; the ones used longest ago go first."""
 _REFUSED = "not-used.txt"
+_CONVERTED = ("model.xml", "model.bin")
 Say = Callable[[str], None]
 
 
@@ -108,13 +109,13 @@ def _open(folder: Path, card: Card, cache: Path, say: Say) -> Served:
     refused = kept / _REFUSED
     if refused.is_file():
         return _torch(folder, card, say, refused.read_text(encoding="utf-8"))
-    file = kept / "model.xml"
-    if file.is_file():
+    file = kept / _CONVERTED[0]
+    if is_whole(kept, _CONVERTED):
         try:
             served = Served(card, runtime.openvino_forward(file), "OpenVINO")
             os.utime(kept)
             return served
-        except Exception:  # a damaged cache is made anew
+        except Exception:  # of another version of OpenVINO: it is converted again
             shutil.rmtree(kept, ignore_errors=True)
     return _convert(folder, card, kept, say)
 
@@ -127,9 +128,10 @@ def _convert(folder: Path, card: Card, kept: Path, say: Say) -> Served:
         kept.mkdir(parents=True, exist_ok=True)
         if model is None:
             why = "OpenVINO is not used, because its answers would differ from PyTorch's."
-            (kept / _REFUSED).write_text(why, encoding="utf-8", newline="\n")
+            write_text(kept / _REFUSED, why, flushed=False)
             return _torch(folder, card, say, why, network)
-        runtime.save(model, kept / "model.xml")
+        runtime.save(model, kept / _CONVERTED[0])
+        seal(kept, _CONVERTED)
         _prune(kept.parent)
     except OSError as error:  # a full disk costs the next start some seconds, nothing else
         print(f"The converted model could not be kept: {error}", flush=True)
@@ -155,7 +157,8 @@ def _network(folder: Path, card: Card, say: Say) -> Any:
 
 
 def _key(folder: Path, card: Card) -> str:
-    weights = sha256_of(folder / WEIGHTS_FILE)[:20]
+    known = sealed(folder).get(WEIGHTS_FILE)  # compared with the file when the model was fetched
+    weights = (known or sha256_of(folder / WEIGHTS_FILE))[:20]
     return f"{card.backbone}-{weights}-{runtime.version('openvino')}"
 
 

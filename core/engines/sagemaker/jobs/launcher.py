@@ -113,12 +113,14 @@ class Launcher:
         if asked["mode"] != "head" or asked["features"] != "auto" or searched & set(_DECISIVE):
             return ""
         from training_scripts.backbones import BACKBONES
+        from training_scripts.feature_store import LAYOUT
 
         identity = {
             "dataset": training.dataset_version,
             "channels": sorted(training.channels.values()),
             "backbone": asked["backbone"],
             "weights": f"untrained-{asked['seed']}" if asked["weights"] == "none" else self._weights_digest(spec),
+            "layout": LAYOUT,
             "preprocessing": BACKBONES[asked["backbone"]].preprocessing.to_json(),
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
@@ -241,7 +243,7 @@ class Launcher:
         return self._place.uri("weights", folder)
 
     def _weights_digest(self, spec: Spec) -> str:
-        from training_scripts.weights import sha256_of
+        from training_scripts.durable import sha256_of
 
         digests = [sha256_of(file) for file in self._weights_files(spec)]
         return digests[0][:16] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
