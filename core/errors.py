@@ -12,6 +12,7 @@ SagehoundError
     ├── JobNotFound             no job of that name
     ├── EngineError             an engine that could not do what it was asked
     └── StoreError              the database of results cannot be used
+        └── NoRoom              its disk is full: nothing can be recorded until there is room
 
 Anything else that escapes is a defect and goes to the excepthook.
 """
@@ -85,3 +86,7 @@ class EngineError(UserFacingError):
 
 class StoreError(UserFacingError):
     """The database of results cannot be used."""
+
+
+class NoRoom(StoreError):
+    """The disk is full, so that nothing can be recorded."""

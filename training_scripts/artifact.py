@@ -146,7 +146,7 @@ def looks_whole(tar_path: Path) -> bool:
         if file.read(2) != _GZIP:
             return False
         size = file.seek(0, os.SEEK_END)
-        file.seek(-4, os.SEEK_END)
+        file.seek(max(size - 4, 0))
         inside = int.from_bytes(file.read(4), "little")
     return 0 < inside < size and inside % 512 == 0
 

@@ -7,9 +7,11 @@ reason of a failure through output/failure.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from typing import Any
 from core.errors import SpecError
 from core.jobs.scraping import RegexTest, Scraped, Scraper, scrape, test_regex
 from core.jobs.specs import MetricDefinition, TrainingSpec
+from training_scripts.job import EXIT_INTERRUPTED
 
 __all__ = [
     "JobFolder",
@@ -29,6 +32,7 @@ __all__ = [
     "environment",
     "failure_reason",
     "hyperparameter_arguments",
+    "outside_cause",
     "scrape",
     "test_regex",
     "write_configuration",
@@ -39,6 +43,7 @@ MAX_REASON = 1024
 
 _HOST = "algo-1"
 _LOG_TAIL_BYTES = 16_384
+_HARDLY_ANY_ROOM = 1 << 20
 _EXCEPTION = re.compile(
     r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Unavailable|Unreadable)\b"
 )
@@ -187,6 +192,19 @@ def failure_reason(folder: JobFolder, exit_code: int | None = None, since: int =
     exceptions = [line for line in lines if _EXCEPTION.match(line)]
     last = exceptions[-1] if exceptions else lines[-1] if lines else ""
     return f"{ending} Its last words: {last}"[:MAX_REASON] if last else ending
+
+
+def outside_cause(folder: JobFolder, exit_code: int | None, since: int = 0) -> str:
+    """Return what outside of it kept a script from going on, "" where it failed by itself (`since`: as above).
+
+    Our own scripts say so by their exit status; of any script, a disk that is full is believed.
+    """
+    reason = failure_reason(folder, exit_code, since)
+    if exit_code == EXIT_INTERRUPTED and folder.failure.is_file():
+        return reason
+    if os.strerror(errno.ENOSPC) in reason or shutil.disk_usage(folder.root).free < _HARDLY_ANY_ROOM:
+        return f"The disk is full ({folder.root}). {reason}"
+    return reason if exit_code == EXIT_INTERRUPTED else ""
 
 
 def describe_exit(exit_code: int | None) -> str:

@@ -1,4 +1,4 @@
-"""One SQLite file that threads and processes share: opening, schema versions, damage and transactions."""
+"""One SQLite file that threads and processes share: opening, schema versions, damage, full disks and transactions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from core.errors import StoreError
+from core.errors import NoRoom, StoreError
+from training_scripts.durable import flush, is_no_room
 
 BUSY_TIMEOUT_S = 30.0
+_RETRY_S = 2.0
 _CHECKED_BYTES = 32 * 2**20  # a full check of a larger file would hold up the start
 
 MIGRATIONS: tuple[str, ...] = (
@@ -53,6 +55,9 @@ MIGRATIONS: tuple[str, ...] = (
     "ALTER TABLE jobs ADD COLUMN code_version TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE jobs ADD COLUMN notices TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE jobs DROP COLUMN pid_created; ALTER TABLE jobs ADD COLUMN process_started TEXT NOT NULL DEFAULT ''",
+    # Places inside the home are relative to it, so that a home that was moved or restored finds its models.
+    "UPDATE jobs SET artifact = 'jobs/' || name || '/model.tar.gz'"
+    " WHERE replace(artifact, '\\', '/') LIKE '%/jobs/' || name || '/model.tar.gz' AND artifact NOT LIKE '%://%'",
 )
 """One script per schema version; a released one is never edited, a change is a new script at the end."""
 
@@ -60,7 +65,9 @@ MIGRATIONS: tuple[str, ...] = (
 class Database:
     """A connection for all threads of this process, behind a lock; other processes wait their turn.
 
-    A file that is no database, or a damaged one, is moved aside and a new one begun; `notice` says so.
+    A file that is no database, or a damaged one, is moved aside and a new one begun; `notice` says so. On a full disk
+    SQLite cannot open a file even to read it: then it is read as it is on the disk, and writing raises `NoRoom` until
+    there is room.
 
     Raises:
         StoreError: the file cannot be opened or was written by a newer Sagehound.
@@ -70,11 +77,16 @@ class Database:
         self.path, self.notice = path, ""
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._migrations = migrations
+        self._flush_due = False
+        self._frozen_since: float | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{path}.lock", timeout=BUSY_TIMEOUT_S):
-                self._connection = self._open_or_move_aside(migrations)
+                self._connection = self._open_or_move_aside()
         except (OSError, sqlite3.Error) as error:
+            if self._freeze(error):
+                return
             raise StoreError(
                 f"The database {path} cannot be opened.",
                 f"{error}.",
@@ -88,10 +100,16 @@ class Database:
             return rows
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: all of what happens in it is kept, or nothing."""
+    def write(self, flushed: bool = False) -> Iterator[sqlite3.Connection]:
+        """Make a transaction: all of what happens in it is kept, or nothing.
+
+        What others are told of is `flushed`: at the end of the block it is on the disk, and no power cut takes it back.
+        """
         with self._lock, self._faults():
             connection = self._open
+            if self._frozen_since is not None:
+                raise self._no_room("it is read as it was when Sagehound began")
+            self._flush_due |= flushed
             if connection.in_transaction:
                 yield connection
                 return
@@ -100,9 +118,13 @@ class Database:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
+                self._flush_due = False
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            if self._flush_due:
+                self._flush_due = False
+                self._flush_log()
 
     def close(self) -> None:
         """Close the file; using it afterwards is a `StoreError`."""
@@ -115,6 +137,8 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             raise StoreError("The database was closed.", "Sagehound is ending.")
+        if self._frozen_since is not None and time.monotonic() - self._frozen_since > _RETRY_S:
+            self._thaw()
         return self._connection
 
     @contextmanager
@@ -125,18 +149,72 @@ class Database:
             raise
         except sqlite3.Error as error:
             text = str(error)
+            if _is_full(error):
+                raise self._no_room(text) from error
             fix = "Start Sagehound again: it moves a damaged database aside."
             if "locked" in text or "busy" in text:
                 fix = "Another program holds it: close that program and try again."
-            elif "full" in text or "I/O" in text:
-                fix = "Free some space on that disk; what was finished is kept."
+            elif "I/O" in text:
+                fix = "Look after that disk; what was finished is kept."
             elif "readonly" in text:
                 fix = "Make the file and its folder writable."
+            elif type(error) is sqlite3.DatabaseError:  # malformed, or no database at all
+                with suppress(OSError):
+                    self._suspect.touch()
             raise StoreError(f"The database {self.path} cannot be used.", f"{text}.", fix) from error
 
-    def _open_or_move_aside(self, migrations: Sequence[str]) -> sqlite3.Connection:
+    @property
+    def _suspect(self) -> Path:
+        """A mark that the next start is to check the whole file, whatever its size."""
+        return self.path.with_name(f"{self.path.name}.suspect")
+
+    def _no_room(self, why: str) -> NoRoom:
+        return NoRoom(
+            f"The disk is full, so nothing can be recorded in {self.path}.",
+            f"{why}.",
+            "Free some space; what was finished is kept.",
+        )
+
+    def _flush_log(self) -> None:
+        # Never the database's own file: closing it here would end SQLite's locks on it.
         try:
-            return self._connect(migrations)
+            flush([Path(f"{self.path}-wal")])
+        except OSError as error:
+            if is_no_room(error):
+                raise self._no_room(str(error)) from error
+            raise StoreError(
+                f"The database {self.path} cannot be used.", f"{error}.", "Look after that disk."
+            ) from error
+
+    def _freeze(self, error: Exception) -> bool:
+        """Read the file as it lies on a full disk; returns whether that can be done."""
+        log = Path(f"{self.path}-wal")
+        if not _is_full(error) or not self.path.is_file() or (log.exists() and log.stat().st_size):
+            return False
+        place = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+        connection = sqlite3.connect(place, uri=True, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        if connection.execute("PRAGMA user_version").fetchone()[0] != len(self._migrations):
+            connection.close()
+            return False
+        self._connection, self._frozen_since = connection, time.monotonic()
+        self.notice = f"The disk of {self.path.parent} is full: jobs can be looked at, nothing can be recorded."
+        return True
+
+    def _thaw(self) -> None:
+        """Go back to reading and writing, if there is room by now."""
+        self._frozen_since = time.monotonic()
+        try:
+            connection = self._connect()
+        except (sqlite3.Error, OSError):
+            return
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._frozen_since, self.notice = connection, None, ""
+
+    def _open_or_move_aside(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
         except sqlite3.OperationalError:
             raise  # locked, full, not writable: the file may well be sound
         except sqlite3.DatabaseError as error:
@@ -149,35 +227,46 @@ class Database:
                 f"The database of results was damaged ({error}) and was moved aside to {aside.name}. "
                 "Sagehound began a new one; the jobs' own folders are untouched."
             )
-            return self._connect(migrations)
+            self._suspect.unlink(missing_ok=True)
+            return self._connect()
 
-    def _connect(self, migrations: Sequence[str]) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         try:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode = WAL")
-            # In WAL mode NORMAL loses nothing when a process dies; a power cut may lose the last moments.
+            # In WAL mode NORMAL loses nothing when a process dies; a power cut may lose what was not `flushed`.
             connection.execute("PRAGMA synchronous = NORMAL")
-            if self.path.stat().st_size <= _CHECKED_BYTES:
+            if self.path.stat().st_size <= _CHECKED_BYTES or self._suspect.exists():
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if found != "ok":
                     raise sqlite3.DatabaseError(found)
-            self._migrate(connection, migrations)
+                self._suspect.unlink(missing_ok=True)
+            self._migrate(connection)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _migrate(self, connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
+    def _migrate(self, connection: sqlite3.Connection) -> None:
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(migrations):
+        known = len(self._migrations)
+        if version > known:
             raise StoreError(
                 f"The database {self.path} was written by a newer Sagehound.",
-                f"Its schema version is {version}, this Sagehound knows {len(migrations)}.",
+                f"Its schema version is {version}, this Sagehound knows {known}.",
                 "Update Sagehound, or set SAGEHOUND_HOME to another folder.",
             )
-        for number in range(version, len(migrations)):
+        for number in range(version, known):
             # executescript commits first, so the script brings its own transaction.
-            connection.executescript(f"BEGIN; {migrations[number]}; PRAGMA user_version = {number + 1}; COMMIT;")
+            connection.executescript(f"BEGIN; {self._migrations[number]}; PRAGMA user_version = {number + 1}; COMMIT;")
+        if version < known:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # into the file itself, on the disk
+            flush([self.path.parent, self.path.parent.parent])
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether SQLite failed for want of room; it calls that an I/O error where it needs shared memory."""
+    return is_no_room(error) or getattr(error, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")

@@ -13,6 +13,7 @@ from typing import Any
 from core.jobs.records import Event, Job, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
+from core.store.places import Places
 from training_scripts.version import code_version
 
 _COMMON = "name, status, created, secondary_status, started, ended, failure_reason"
@@ -101,7 +102,7 @@ def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
     )
 
 
-def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float]) -> TrainingJob:
+def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float], places: Places) -> TrainingJob:
     """A training job from its row (`RECORD`) and the last values of its metrics."""
     name, status, created, secondary_status, started, ended, failure_reason = row[:7]
     dataset_version, progress, engine, note, code_version, notices = row[8:14]
@@ -119,7 +120,7 @@ def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float]) -> TrainingJ
         objective,
         tuning_job,
         dataset_version,
-        artifact,
+        artifact and places.found(artifact),
         progress,
         engine,
         note,

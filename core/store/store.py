@@ -20,6 +20,7 @@ from core.jobs.records import EventBatch, Job, MetricEvent, RuleOutcome, Trainin
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
 from core.store.database import Database
+from core.store.places import Places
 from core.store.rows import (
     EVENT,
     RECORD,
@@ -74,11 +75,22 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._db = Database(path)
+        self.places = Places(path.parent)
+        self._recovered = ""
 
     @property
     def notice(self) -> str:
-        """A sentence for the user when a damaged database was moved aside, else empty."""
-        return self._db.notice
+        """Sentences for the user: a damaged database was moved aside, jobs were recovered, the disk is full."""
+        return " ".join(filter(None, (self._db.notice, self._recovered)))
+
+    def say_recovered(self, sentence: str) -> None:
+        """Add to the notice what became of jobs that the database did not know."""
+        self._recovered = sentence
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it knows of no job at all."""
+        return not self._db.read("SELECT 1 FROM jobs LIMIT 1")
 
     def close(self) -> None:
         """Close the database."""
@@ -89,7 +101,7 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Keep all other processes from writing, for what is decided by what the store says and then written there."""
-        with self._db.write():
+        with self._db.write(flushed=True):
             yield
 
     def add_job(self, job: Job, spec: Spec, process: ProcessIdentity | None = None) -> None:
@@ -110,7 +122,7 @@ class Store:
             "progress": job.progress,
             "note": job.note,
             "code_version": job.code_version,
-            "spec": json.dumps(spec_to_json(spec)),
+            "spec": json.dumps(spec_to_json(self.places.kept_spec(spec))),
             "pid": process and process.pid,
             "process_started": process.started if process else "",
         }
@@ -121,7 +133,7 @@ class Store:
             row |= {"maximize": job.maximize, "max_jobs": job.max_jobs}
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         try:
-            with self._db.write() as connection:
+            with self._db.write(flushed=True) as connection:
                 connection.execute(f"INSERT INTO jobs ({columns}) VALUES ({marks})", tuple(row.values()))
                 add_status_event(connection, job.name)
         except sqlite3.IntegrityError:
@@ -138,10 +150,15 @@ class Store:
     ) -> bool:
         """Record changes and what was scraped with them, at once; returns False where the job is final already.
 
+        A final status is on the disk when this returns: what it tells of must be there before (`durable.flush`).
+
         Raises:
             JobNotFound: there is none of that name.
         """
-        with self._db.write() as connection:
+        if (artifact := changes.get("artifact")) is not None:
+            changes["artifact"] = self.places.kept(artifact)
+        final = (status := changes.get("status")) is not None and status.is_final
+        with self._db.write(flushed=final or reopen) as connection:
             row = connection.execute("SELECT status FROM jobs WHERE name = ?", (name,)).fetchone()
             if row is None:
                 raise _not_found(name)
@@ -187,6 +204,25 @@ class Store:
         rows = self._db.read(f"SELECT {RECORD} FROM jobs WHERE tuning_job = ? ORDER BY created, rowid", (tuning_job,))
         return [record for record in self._records(rows) if isinstance(record, TrainingJob)]
 
+    def parent(self, name: str) -> str | None:
+        """Return the tuning job of a trial; None for a job of its own.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        parent: str | None = self._column(name, "tuning_job")
+        return parent
+
+    def models(self, engine: str) -> list[tuple[str, str]]:
+        """Return the training jobs of an engine that left a model, with its archive: those that nothing works on."""
+        marks = ", ".join("?" * len(_FINAL))
+        sql = (
+            "SELECT name, artifact FROM jobs WHERE engine = ? AND artifact IS NOT NULL"
+            " AND coalesce((SELECT status FROM jobs AS parent WHERE parent.name = jobs.tuning_job), status)"
+            f" IN ({marks})"
+        )
+        return [(row["name"], self.places.found(row["artifact"])) for row in self._db.read(sql, (engine, *_FINAL))]
+
     def unfinished(self, engine: str) -> list[str]:
         """The names of the jobs and trials of an engine that are in no final state."""
         marks = ", ".join("?" * len(_FINAL))
@@ -199,7 +235,7 @@ class Store:
         Raises:
             JobNotFound: there is none of that name.
         """
-        return spec_from_json(json.loads(self._column(name, "spec")))
+        return self.places.found_spec(spec_from_json(json.loads(self._column(name, "spec"))))
 
     def engine_of(self, name: str) -> str:
         """The name of the engine that runs a job or trial.
@@ -211,7 +247,7 @@ class Store:
 
     def delete_job(self, name: str) -> None:
         """Forget a job, its trials and all that happened to them."""
-        with self._db.write() as connection:
+        with self._db.write(flushed=True) as connection:
             names = "SELECT name FROM jobs WHERE name = ?1 OR tuning_job = ?1"
             for table in ("events", "latest_metrics", "rules"):
                 connection.execute(f"DELETE FROM {table} WHERE job IN ({names})", (name,))
@@ -250,7 +286,7 @@ class Store:
         Raises:
             JobNotFound: there is none of that name.
         """
-        with self._db.write() as connection:
+        with self._db.write(flushed=True) as connection:
             changed = connection.execute("UPDATE jobs SET note = ? WHERE name = ? AND note != ?", (text, name, text))
             if changed.rowcount:
                 add_status_event(connection, name)
@@ -368,7 +404,7 @@ class Store:
         for found in self._of_jobs(_BEST_TRIALS, tuning):
             trials[found["tuning_job"]].best = (found["name"], found["objective"])
         return [
-            training_job_of(row, metrics[row["name"]])
+            training_job_of(row, metrics[row["name"]], self.places)
             if row["kind"] == "training"
             else tuning_job_of(row, trials[row["name"]])
             for row in rows

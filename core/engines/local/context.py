@@ -31,6 +31,14 @@ class Stopped(Exception):
         self.reason = reason
 
 
+class CannotGoOn(Exception):
+    """Something outside the job keeps it from going on, a full disk or pictures that are gone; it may be resumed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class Interrupted(BaseException):
     """The supervisor was told to end by the system; nothing else may catch it."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import logging
 import os
 import secrets
 import shutil
@@ -9,17 +12,18 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock
 
 from core.engine import Capabilities, Engine
 from core.engines.local.logtail import read_lines
+from core.engines.local.models import interrupt, interrupt_damaged_models, interrupt_lost_models
 from core.engines.local.processes import reap, this_process
 from core.engines.local.recovery import recover, write_record
 from core.engines.local.runtime import RUNTIME_FILE, Runtime
 from core.engines.local.supervision import reap_orphans, start_supervisor
-from core.errors import EngineError, ModelError
+from core.errors import EngineError, ModelError, NoRoom
 from core.jobs.contract import JobFolder
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import Spec, TuningSpec
@@ -29,11 +33,14 @@ from core.progress import CancelToken, Progress, Report, ignore_progress
 from core.store import INTERRUPTED, Store
 from core.store.rows import new_record
 from core.tuning.search import check_strategy
+from training_scripts.durable import is_whole
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
 
 _LOOK_EVERY_S = 0.5
+AnyJob = TypeVar("AnyJob", bound=Job)
+_logger = logging.getLogger(__name__)
 
 
 class LocalEngine(Engine):
@@ -52,7 +59,9 @@ class LocalEngine(Engine):
         self._paths, self._store, self._runtime = paths, store, runtime or Runtime()
         self._lock = threading.Lock()
         self._looked = 0.0
-        if store.notice and not store.jobs():
+        self._models_looked_for = False
+        self._unsaid: set[str] = set()
+        with contextlib.suppress(NoRoom):
             recover(store, paths.jobs)
 
     @property
@@ -104,8 +113,10 @@ class LocalEngine(Engine):
             self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping")
 
     def resume(self, name: str) -> None:
-        """Start a supervisor that goes on with what is left."""
+        """Start a supervisor that goes on with what is left, and with what was lost since."""
         self._reap_orphans()
+        if self._store.job(name).status.is_final:
+            interrupt_damaged_models(self._store, name)
         with self._store.transaction():
             job, spec = self._store.job(name), self._store.spec(name)
             if not isinstance(spec, TuningSpec):
@@ -177,17 +188,17 @@ class LocalEngine(Engine):
     def jobs(self) -> Sequence[Job]:
         """Tuning jobs and single training jobs, newest first."""
         self._reap_orphans()
-        return self._store.jobs(self.name)
+        return [self._as_it_is(job) for job in self._store.jobs(self.name)]
 
     def job(self, name: str) -> Job:
         """Describe one job or trial."""
         self._reap_orphans()
-        return self._store.job(name)
+        return self._as_it_is(self._store.job(name))
 
     def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
         """The trials of a tuning job."""
         self._reap_orphans()
-        return self._store.trials(tuning_job)
+        return [self._as_it_is(trial) for trial in self._store.trials(tuning_job)]
 
     def spec(self, name: str) -> Spec:
         """The spec a job was started with."""
@@ -207,7 +218,7 @@ class LocalEngine(Engine):
         return read_lines(self._folder(name).log, offset, ended=self._store.job(name).status.is_final)
 
     def fetch_artifact(self, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Path:
-        """Unpack model.tar.gz beside itself, once."""
+        """Unpack model.tar.gz beside itself, once; again if it is not as it was."""
         job = self._store.job(name)
         if not isinstance(job, TrainingJob) or job.artifact is None or not Path(job.artifact).is_file():
             raise ModelError(
@@ -218,15 +229,22 @@ class LocalEngine(Engine):
 
         target = self._folder(name).root / "artifact"
         with FileLock(f"{target}.lock", timeout=120):
-            if target.is_dir():
+            if is_whole(target):
                 return target
             report(Progress(0, None, f"Unpacking the model of {name}"))
             if cancel is not None:
                 cancel.raise_if_cancelled()
             try:
                 return unpack(Path(job.artifact), target)
-            except (OSError, JobError) as error:
-                raise ModelError(f"The model of {name} cannot be unpacked.", f"{error}", "Train it again.") from error
+            except JobError as error:
+                with contextlib.suppress(NoRoom):
+                    interrupt(self._store, {name: str(error)})
+                again = f"`sagehound resume {job.tuning_job}` trains it again." if job.tuning_job else "Train it again."
+                raise ModelError(f"The model of {name} is damaged.", f"{error}", again) from error
+            except OSError as error:
+                raise ModelError(
+                    f"The model of {name} cannot be unpacked.", f"{error.strerror or error}.", "Free some space."
+                ) from error
 
     def job_folder(self, name: str) -> Path | None:
         """The job's own folder."""
@@ -240,6 +258,14 @@ class LocalEngine(Engine):
     def _folder(self, name: str) -> JobFolder:
         return JobFolder(self._paths.jobs / name)
 
+    def _as_it_is(self, job: AnyJob) -> AnyJob:
+        """Return a record, put right where the disk is too full to put it right in the store."""
+        owner = job.tuning_job if isinstance(job, TrainingJob) and job.tuning_job else job.name
+        if owner not in self._unsaid or job.status.is_final:
+            return job
+        why = "The process that watched over it was gone, and the disk is too full to record it. Free some space."
+        return dataclasses.replace(job, status=JobStatus.STOPPED, secondary_status=INTERRUPTED, failure_reason=why)
+
     def _trials_done(self, name: str) -> int:
         return sum(trial.secondary_status != INTERRUPTED for trial in self._store.trials(name))
 
@@ -249,4 +275,10 @@ class LocalEngine(Engine):
                 return
             self._looked = time.monotonic()
         reap()
-        reap_orphans(self._store, self._paths, self.name)
+        self._unsaid = reap_orphans(self._store, self._paths, self.name)
+        try:
+            if not self._models_looked_for:
+                self._models_looked_for = True
+                interrupt_lost_models(self._store, self.name)
+        except NoRoom as error:  # jobs can be looked at all the same
+            _logger.warning("%s", error)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from core.debugger.watcher import RuleWatcher
-from core.engines.local.context import Interrupted, JobContext
+from core.engines.local.context import JobContext, Stopped
 from core.engines.local.launcher import ScriptProcess, wait_for_any
 from core.engines.local.logtail import log_size
 from core.engines.local.preparation import count_pictures
@@ -57,7 +57,7 @@ class Pool:
     ) -> None:
         try:
             if self._running:
-                interrupted = kind is not None and issubclass(kind, Interrupted)
+                interrupted = kind is not None and not issubclass(kind, Stopped)
                 self.stop_all(INTERRUPTED if interrupted else "Stopped")
                 while self._running or self._finishing:
                     self.wait()

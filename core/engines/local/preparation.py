@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from core.engines.local.context import Interrupted, JobContext, Stopped
+from core.engines.local.context import CannotGoOn, JobContext
 from core.engines.local.launcher import ScriptProcess, wait_for_any
 from core.engines.local.logtail import LogTail, log_size
 from core.errors import DatasetError, EngineError
-from core.jobs.contract import failure_reason
+from core.jobs.contract import failure_reason, outside_cause
 from core.jobs.specs import Spec
 from core.tuning.modes import DEFAULTS, choices, over_features
 from training_scripts.watchdog import Watchdog
@@ -142,6 +142,7 @@ class _FeaturesRun:
 
         Raises:
             EngineError: it failed; says why.
+            CannotGoOn: something outside of it kept it from going on.
             Stopped: the job was asked to stop meanwhile.
         """
         job, process = self._job, self._process
@@ -155,12 +156,14 @@ class _FeaturesRun:
                 if finding := watchdog.finding:
                     process.kill()
                     return finding
-        except (Stopped, Interrupted):
+        except BaseException:
             _end(process, runtime.grace_s)
             raise
         finally:
             job.keep_helper(None)
         self._record_progress()
+        if exit_code != 0 and (outside := outside_cause(job.folder, exit_code, self._begins)):
+            raise CannotGoOn(outside)
         if exit_code != 0:
             reason = failure_reason(job.folder, exit_code, self._begins)
             raise EngineError("The frozen features could not be computed.", reason)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from core.engines.local.logtail import LogTail
+from core.engines.local.processes import kill_tree
 from core.errors import SagehoundError
 from core.jobs.contract import JobFolder, Scraper
-from core.jobs.records import MetricEvent, TrainingJob
-from core.jobs.specs import Spec, TuningSpec, spec_from_json, spec_to_json
+from core.jobs.records import Job, MetricEvent, TrainingJob
+from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
-from core.store import INTERRUPTED, Store
+from core.store import INTERRUPTED, JobChanges, Store
 from core.store.rows import new_record
+from training_scripts.durable import write_text
+from training_scripts.processes import ProcessIdentity
 
 RECORD_FILE = "job.json"
 _KEPT = (
@@ -28,7 +29,6 @@ _KEPT = (
     "ended",
     "failure_reason",
     "objective",
-    "artifact",
     "progress",
     "code_version",
     "note",
@@ -37,69 +37,121 @@ _KEPT = (
 _logger = logging.getLogger(__name__)
 
 
-def write_record(store: Store, folder: JobFolder, name: str) -> None:
-    """Write job.json: the job's spec, what became of it, the code it ran by, and the user's note."""
+def write_record(
+    store: Store, folder: JobFolder, name: str, flushed: bool = True, **changes: Unpack[JobChanges]
+) -> None:
+    """Write job.json: the job's spec, what became of it, the code it ran by, and the user's note.
+
+    `changes` are those that the store is about to record.
+    """
     try:
-        _write(store, folder, name)
+        record: Job = replace(store.job(name), **changes)  # type: ignore[arg-type]
+        data: dict[str, Any] = {"name": name, "engine": record.engine, "status": str(record.status)}
+        data |= {key: getattr(record, key) for key in _KEPT if hasattr(record, key)}
+        if isinstance(record, TrainingJob):
+            data["tuning_job"] = record.tuning_job
+        if (process := store.process(name)) is not None:
+            data["process"] = [process.pid, process.started]
+        data["spec"] = spec_to_json(store.places.kept_spec(store.spec(name)))
+        write_text(folder.root / RECORD_FILE, json.dumps(data, indent=1), flushed)
     except OSError as error:  # the store has it all; this is for the day it is lost
         _logger.warning("%s of %s could not be written: %s", RECORD_FILE, name, error)
 
 
-def _write(store: Store, folder: JobFolder, name: str) -> None:
-    record = store.job(name)
-    data: dict[str, Any] = {"name": name, "status": str(record.status)}
-    data |= {key: getattr(record, key) for key in _KEPT if hasattr(record, key)}
-    if isinstance(record, TrainingJob):
-        data["tuning_job"] = record.tuning_job
-    data["spec"] = spec_to_json(store.spec(name))
-    partial = folder.root / f".{RECORD_FILE}.part"
-    partial.write_text(json.dumps(data, indent=1), encoding="utf-8", newline="\n")
-    os.replace(partial, folder.root / RECORD_FILE)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A job as its folder tells of it; `process` answered for it."""
+
+    record: Job
+    spec: Spec
+    changes: JobChanges
+    metrics: list[MetricEvent]
+    notices: tuple[str, ...]
+    process: ProcessIdentity | None
 
 
 def recover(store: Store, jobs: Path) -> int:
-    """Put the jobs back into an empty store, from their folders; returns how many. Metrics come from their logs.
+    """Put the jobs back into an empty store, from their folders; returns how many. `store.notice` says so.
 
-    What was running when the database was lost counts as interrupted.
+    Metrics come from their logs. What ran on this machine when the database was lost counts as interrupted; what runs
+    in the cloud, the cloud is asked about. All of them are put back, or none: a store that is not empty is no sign of
+    a lost one.
     """
-    found = []
-    for file in sorted(jobs.glob(f"*/{RECORD_FILE}")):
-        try:
-            data = json.loads(file.read_text(encoding="utf-8"))
-            found.append((data["created"], file.parent, data, spec_from_json(data["spec"])))
-        except (OSError, ValueError, KeyError, TypeError, SagehoundError) as error:
-            _logger.warning("%s cannot be recovered: %s", file.parent.name, error)
-    for _, folder, data, spec in sorted(found, key=lambda item: item[0]):
-        _restore(store, JobFolder(folder), data, spec)
+    files = sorted(jobs.glob(f"*/{RECORD_FILE}"))
+    if not files or not store.is_empty:
+        return 0
+    with store.transaction():
+        if not store.is_empty:  # another process was faster
+            return 0
+        found = sorted((item for file in files if (item := _read(store, file))), key=lambda item: item.record.created)
+        for item in found:
+            _restore(store, item)
+    if found:
+        lost = len(files) - len(found)
+        rest = f"; {lost} of their records could not be read" if lost else ""
+        count = sum(not isinstance(item.record, TrainingJob) or not item.record.tuning_job for item in found)
+        trials = f" with {len(found) - count} trials" if len(found) > count else ""
+        jobs_text = "1 job" if count == 1 else f"{count} jobs"
+        store.say_recovered(
+            f"The database of results was lost; {jobs_text}{trials} were recovered from the folders in {jobs}{rest}."
+        )
     return len(found)
 
 
-def _restore(store: Store, folder: JobFolder, data: dict[str, Any], spec: Spec) -> None:
+def _read(store: Store, file: Path) -> _Found | None:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        spec = store.places.found_spec(spec_from_json(data["spec"]))
+        if spec.name != file.parent.name:
+            raise ValueError(f"it tells of the job {spec.name}")
+        return _found(JobFolder(file.parent), data, spec)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SagehoundError) as error:
+        _logger.warning("%s cannot be recovered: %s", file.parent.name, error)
+        return None
+
+
+def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
+    engine = str(data.get("engine", "local"))
     record = replace(
-        new_record(spec),
-        created=data["created"],
+        new_record(spec, engine),
+        created=float(data["created"]),
         started=data.get("started"),
         code_version=data.get("code_version", ""),
         note=data.get("note", ""),
     )
+    notices = [str(notice) for notice in data.get("notices", ())]
+    status, ended = JobStatus(data["status"]), data.get("ended")
+    changes: JobChanges = {"secondary_status": str(data["secondary_status"])}
+    if data.get("failure_reason"):
+        changes["failure_reason"] = str(data["failure_reason"])
+    if data.get("progress") is not None:
+        changes["progress"] = float(data["progress"])
+    if engine != "local":
+        status, ended = JobStatus.IN_PROGRESS, None
+    elif not status.is_final:
+        status, ended = JobStatus.STOPPED, time.time()
+        changes["secondary_status"] = INTERRUPTED
+        changes["failure_reason"] = "It was running when the database was lost."
+    metrics: list[MetricEvent] = []
     if isinstance(record, TrainingJob):
         record = replace(record, tuning_job=data.get("tuning_job"))
-    store.add_job(record, spec)
-    for notice in data.get("notices", ()):
-        store.add_notice(record.name, notice)
-    status = JobStatus(data["status"])
-    kept = {
-        key: data[key] for key in ("failure_reason", "objective", "artifact", "progress") if data.get(key) is not None
-    }
-    secondary = data["secondary_status"]
-    if not status.is_final:
-        status, secondary, data["ended"] = JobStatus.STOPPED, INTERRUPTED, time.time()
-        kept["failure_reason"] = "It was running when the database was lost."
-    if isinstance(spec, TuningSpec):
-        kept.pop("objective", None)
-    else:
-        store.record(_metrics(folder, spec.name, Scraper(spec.metrics, partial(store.add_notice, spec.name))))
-    store.update_job(spec.name, status=status, secondary_status=secondary, ended=data["ended"], **kept)
+        metrics = _metrics(folder, spec.name, Scraper(spec.training.metrics, notices.append))
+        if data.get("objective") is not None:
+            changes["objective"] = float(data["objective"])
+        if folder.artifact.is_file():
+            changes["artifact"] = str(folder.artifact)
+    changes |= {"status": status, "ended": ended}
+    process = ProcessIdentity(int(data["process"][0]), str(data["process"][1])) if data.get("process") else None
+    return _Found(record, spec, changes, metrics, tuple(notices), process)
+
+
+def _restore(store: Store, found: _Found) -> None:
+    if found.process is not None:
+        kill_tree(found.process)  # it works for a database that is gone
+    store.add_job(found.record, found.spec)
+    for notice in found.notices:
+        store.add_notice(found.record.name, notice)
+    store.update_job(found.record.name, found.metrics, **found.changes)
 
 
 def _metrics(folder: JobFolder, name: str, scraper: Scraper) -> list[MetricEvent]:

@@ -17,14 +17,17 @@ from core.engines.local.launcher import ScriptProcess
 from core.engines.local.logtail import LogTail
 from core.engines.local.recovery import write_record
 from core.engines.local.runtime import Runtime
-from core.jobs.contract import JobFolder, Scraper, failure_reason
+from core.errors import NoRoom
+from core.jobs.contract import JobFolder, Scraper, failure_reason, outside_cause
 from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.scraping import too_slow
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
-from core.store import JobChanges, Store
+from core.store import INTERRUPTED, JobChanges, Store
 from core.store.rows import outcome_from_json
 from training_scripts.debugger.settings import RULE_LINE
+from training_scripts.durable import flush, is_no_room
+from training_scripts.job import no_room
 from training_scripts.watchdog import Watchdog
 
 _SECONDS = re.compile(r"(?<![\w.])seconds=(\d+(?:\.\d+)?)")
@@ -33,7 +36,11 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended. `curve` holds the objective by epoch, NaN where it was no finite number."""
+    """How a run ended.
+
+    `curve` holds the objective by epoch, NaN where it was no finite number. `outside` says what outside of the script
+    kept it from going on: then it is to be run again once that is mended.
+    """
 
     name: str
     status: JobStatus
@@ -43,6 +50,7 @@ class Ending:
     epoch_seconds: tuple[float, ...] = ()
     wall_s: float = 0.0
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    outside: str = ""
 
 
 class Run:
@@ -172,34 +180,55 @@ class Run:
         try:
             return self._conclude(exit_code)
         except Exception as error:
+            if isinstance(error, NoRoom):
+                raise
             _logger.exception("the end of %s could not be recorded as it is", self.name)
+            if is_no_room(error) and self.is_trial:
+                return self._interrupted(no_room(error))
             reason = f"What came of it could not be kept: {getattr(error, 'strerror', None) or error}."
             self._store.update_job(
                 self.name, status=JobStatus.FAILED, secondary_status="Failed", failure_reason=reason, ended=time.time()
             )
             return Ending(self.name, JobStatus.FAILED, None, reason)
 
+    def _interrupted(self, outside: str) -> Ending:
+        self._store.update_job(
+            self.name,
+            status=JobStatus.STOPPED,
+            secondary_status=INTERRUPTED,
+            failure_reason=outside,
+            ended=time.time(),
+        )
+        return Ending(self.name, JobStatus.STOPPED, None, outside, outside=outside)
+
     def _conclude(self, exit_code: int | None) -> Ending:
-        status, secondary, reason = self._judge(exit_code)
+        failed = exit_code != 0 and not self._stopping and not self.broke_off
+        outside = outside_cause(self.folder, exit_code, self._log_begins) if failed else ""
+        if outside and self.is_trial:
+            return self._interrupted(outside)
+        status, secondary, reason = self._judge(exit_code, outside)
         changes: JobChanges = {"failure_reason": reason, "ended": time.time(), "objective": self.objective}
         if (artifact := package_model(self.folder)) is not None:
             changes["artifact"] = str(artifact)
         if status is JobStatus.COMPLETED:
             changes["progress"] = 1.0
         changes |= {"status": status, "secondary_status": secondary}
-        self._store.update_job(self.name, **changes)
-        write_record(self._store, self.folder, self.name)
+        write_record(self._store, self.folder, self.name, flushed=False, **changes)
+        results = [path for path in self.folder.output_data.rglob("*") if path.is_file()]
+        flush([*results, self.folder.artifact, self.folder.log, self.folder.output, self.folder.root])
+        if not self._store.update_job(self.name, **changes):  # another process has ended it meanwhile
+            write_record(self._store, self.folder, self.name)
         wall = time.monotonic() - self._started
         curve, seconds = tuple(self.curve), tuple(self._epoch_seconds)
         return Ending(self.name, status, self.objective, reason, curve, seconds, wall, self.spec.hyperparameters)
 
-    def _judge(self, exit_code: int | None) -> tuple[JobStatus, str, str]:
+    def _judge(self, exit_code: int | None, outside: str) -> tuple[JobStatus, str, str]:
         if self._stopping:
             return JobStatus.STOPPED, self._stopping, self._stop_reason
         if self.broke_off:
             return JobStatus.FAILED, "Failed", f"Its process {self.broke_off}, for the second time."
         if exit_code != 0:
-            return JobStatus.FAILED, "Failed", failure_reason(self.folder, exit_code, self._log_begins)
+            return JobStatus.FAILED, "Failed", outside or failure_reason(self.folder, exit_code, self._log_begins)
         if self.is_trial and not self.curve:
             metric = self.spec.objective.metric
             if metric in self._scraper.given_up:
@@ -232,13 +261,14 @@ def parse_rule(line: str) -> list[RuleOutcome]:
 def package_model(folder: JobFolder) -> Path | None:
     """Make model.tar.gz of what the script saved; None if it saved nothing.
 
-    The tar replaces the folder, as in a container: a search keeps many models and each would lie there twice.
+    The tar replaces the folder, as in a container: a search keeps many models and each would lie there twice. It is
+    not flushed yet.
     """
     if not any(folder.model.iterdir() if folder.model.is_dir() else ()):
         return None
     from training_scripts.artifact import package
 
-    package(folder.model, folder.artifact)
+    package(folder.model, folder.artifact, flushed=False)
     shutil.rmtree(folder.model, ignore_errors=True)
     folder.model.mkdir(exist_ok=True)
     return folder.artifact

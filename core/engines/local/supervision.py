@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 from pathlib import Path
 
 from core.engines.local.context import helper_file
 from core.engines.local.processes import kill_tree, start_detached, this_process
-from core.errors import JobNotFound, SagehoundError
+from core.errors import JobNotFound, NoRoom, SagehoundError
 from core.jobs.contract import JobFolder
 from core.jobs.records import Job
 from core.jobs.status import JobStatus
@@ -17,6 +18,7 @@ from core.paths import AppPaths
 from core.store import INTERRUPTED, Store
 from training_scripts.processes import ProcessIdentity
 
+_logger = logging.getLogger(__name__)
 SUPERVISOR_LOG = "supervisor.log"
 _SUPERVISOR = "core.engines.local.supervisor"
 _NO_PROCESS = ProcessIdentity(0, "")
@@ -45,16 +47,27 @@ def take_over(store: Store, job: str, starter: ProcessIdentity) -> bool:
         return False
 
 
-def reap_orphans(store: Store, paths: AppPaths, engine: str) -> None:
-    """Find the jobs whose supervisor is gone, end what it left running, and say so in their records."""
+def reap_orphans(store: Store, paths: AppPaths, engine: str) -> set[str]:
+    """Find the jobs whose supervisor is gone, end what it left running, and say so in their records.
+
+    Returns those of which the full disk lets nothing be said.
+    """
+    unsaid: set[str] = set()
     for name in store.unfinished(engine):
         try:
             owner = store.process(name)
+            if owner is not None and owner.is_alive:
+                continue
+            unsaid.add(name)
             # Of all processes that see it, one takes the job over and clears up.
-            if (owner is None or not owner.is_alive) and store.hand_over(name, this_process(), owner):
+            if store.hand_over(name, this_process(), owner):
                 _clear_up(store, paths, name, owner)
+            unsaid.remove(name)
         except JobNotFound:
-            continue
+            unsaid.discard(name)
+        except NoRoom as error:
+            _logger.warning("%s: %s", name, error)
+    return unsaid
 
 
 def _clear_up(store: Store, paths: AppPaths, name: str, owner: ProcessIdentity | None) -> None:

@@ -6,7 +6,6 @@ as `stop` files in the jobs' folders. After it was killed, a new one goes on fro
 
 from __future__ import annotations
 
-import errno
 import logging
 import signal
 import sys
@@ -14,7 +13,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from core.engines.local.context import Interrupted, JobContext, Stopped
+from core.engines.local.context import CannotGoOn, Interrupted, JobContext, Stopped
 from core.engines.local.launcher import Launcher
 from core.engines.local.pool import Pool
 from core.engines.local.preparation import check_channels, features_channel, prepare_features
@@ -22,12 +21,14 @@ from core.engines.local.recovery import write_record
 from core.engines.local.runtime import RUNTIME_FILE, Runtime, count_gpus
 from core.engines.local.supervision import take_over
 from core.engines.local.tuning import run_tuning
-from core.errors import UserFacingError
+from core.errors import NoRoom, UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
-from core.store import INTERRUPTED, Store
+from core.store import INTERRUPTED, JobChanges, Store
+from training_scripts.durable import is_no_room
+from training_scripts.job import no_room
 from training_scripts.processes import ProcessIdentity
 
 _logger = logging.getLogger(__name__)
@@ -66,17 +67,24 @@ class Supervisor:
         """Do the job; returns 0 when it completed or was stopped, 1 when it failed."""
         store, job = self._store, self._job
         store.update_job(job, started=time.time())
+        write_record(store, self._folder, job)
         try:
             status, secondary, reason = self._work()
         except Stopped as stop:
             status, secondary, reason = JobStatus.STOPPED, "Stopped", stop.reason
         except Interrupted:
             status, secondary, reason = JobStatus.STOPPED, INTERRUPTED, "The machine or the user ended its process."
+        except CannotGoOn as outside:
+            status, secondary, reason = self._cut_off(outside.reason)
+        except NoRoom as error:
+            status, secondary, reason = self._cut_off(str(error))
         except UserFacingError as error:
             status, secondary, reason = JobStatus.FAILED, "Failed", str(error)
         except OSError as error:
             _logger.exception("%s failed", job)
-            status, secondary, reason = JobStatus.FAILED, "Failed", explain_os_error(error)
+            status, secondary, reason = JobStatus.FAILED, "Failed", f"The machine refused: {error}."
+            if is_no_room(error):
+                status, secondary, reason = self._cut_off(no_room(error))
         except Exception as error:
             _logger.exception("%s failed", job)
             status, secondary = JobStatus.FAILED, "Failed"
@@ -85,9 +93,22 @@ class Supervisor:
         now = time.time()
         for trial in store.trials(job):  # none is left open, whatever went wrong
             store.update_job(trial.name, status=JobStatus.STOPPED, secondary_status=INTERRUPTED, ended=now)
-        store.update_job(job, status=status, secondary_status=secondary, failure_reason=reason[:1024], ended=now)
-        write_record(store, self._folder, job)
+        ending: JobChanges = {
+            "status": status,
+            "secondary_status": secondary,
+            "failure_reason": reason[:1024],
+            "ended": now,
+        }
+        write_record(store, self._folder, job, **ending)
+        store.update_job(job, **ending)
         return int(status is JobStatus.FAILED)
+
+    def _cut_off(self, why: str) -> tuple[JobStatus, str, str]:
+        """The end of a job that something outside of it ended: a search can be resumed, a training job cannot."""
+        if self._store.job(self._job).kind == "training":
+            return JobStatus.FAILED, "Failed", f"{why} Mend that and train it again."
+        way_on = f"What is finished is kept. Mend that, then: sagehound resume {self._job}"
+        return JobStatus.STOPPED, INTERRUPTED, f"{why} {way_on}"
 
     def _work(self) -> tuple[JobStatus, str, str]:
         spec = self._store.spec(self._job)
@@ -108,11 +129,3 @@ class Supervisor:
             pass
         record = self._store.job(spec.name)  # the run has recorded its end already
         return record.status, record.secondary_status, endings[0].reason
-
-
-def explain_os_error(error: OSError) -> str:
-    """What the machine refused, in a sentence or two."""
-    place = f" ({error.filename})" if error.filename else ""
-    if error.errno == errno.ENOSPC:
-        return f"The disk is full{place}. Free some space and start the job again; what was finished is kept."
-    return f"The machine refused: {error.strerror or error}{place}."

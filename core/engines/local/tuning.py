@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.engines.local.context import JobContext, Stopped
+from core.engines.local.context import CannotGoOn, JobContext, Stopped
 from core.engines.local.pool import Pool
 from core.engines.local.preparation import features_channel
 from core.engines.local.runs import Ending
@@ -38,6 +38,7 @@ def run_tuning(spec: TuningSpec, features: Mapping[str, str], pool: Pool, job: J
 
     Raises:
         Stopped: it was asked to; the trials that ran have ended.
+        CannotGoOn: a trial could not, through no fault of its own.
     """
     return _Tuning(spec, features, pool, job).run()
 
@@ -158,6 +159,8 @@ class _Tuning:
         return features_channel(self._features, spec.hyperparameters)
 
     def _account(self, ending: Ending) -> None:
+        if ending.outside:
+            raise CannotGoOn(ending.outside)
         self._tally.add(ending.status, ending.objective, ending.reason, self._maximize)
         objective = None if ending.status is JobStatus.FAILED else ending.objective
         self._search.tell(self._numbers[ending.name], objective, ending.curve)
