@@ -10,7 +10,7 @@ import pytest
 
 from training_scripts.data import Samples
 from training_scripts.feature_store import FeatureStore, read_channel, write_channel
-from training_scripts.job import JobError
+from training_scripts.job import Interruption, JobError
 
 
 def sha(number: int) -> str:
@@ -56,6 +56,25 @@ def test_a_torn_tail_is_never_read_and_then_cut(matrix_tail: bytes, index_tail: 
     again.append([sha(9)], rows(9))
     assert np.array_equal(matrix(again), rows(1, 2, 9))
     assert FeatureStore(store.folder, 3).row(sha(9)) == 2
+
+
+def spoil(file: Path, at: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[at] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("file", ["matrix_file", "index_file"])
+def test_a_damaged_row_is_computed_again_and_no_other(store: FeatureStore, file: str) -> None:
+    """One bit in a row, or in its checksum: the row is forgotten, and a new one behind it counts from then on."""
+    spoil(getattr(store, file), 12 if file == "matrix_file" else 36 + 33)
+    again = FeatureStore(store.folder, 3)
+    assert again.drop_damaged([sha(1), sha(2), sha(7)]) == 1
+    assert (again.row(sha(1)), again.row(sha(2))) == (0, None)
+    again.append([sha(2)], rows(2))
+    for opened in (again, FeatureStore(store.folder, 3)):
+        assert (opened.row(sha(1)), opened.row(sha(2))) == (0, 2)
+        assert opened.drop_damaged([sha(1), sha(2)]) == 0
 
 
 def samples(*numbers: int) -> Samples:
@@ -112,6 +131,21 @@ def test_unusable_channels(store: FeatureStore, tmp_path: Path) -> None:
         read_channel(folder)
     store.matrix_file.unlink()
     with pytest.raises(JobError, match="cannot be used"):
+        read_channel(folder)
+
+
+@pytest.mark.parametrize("damaged", ["features.f32", "train.labels.npy", "train.pictures.json", "features.json"])
+def test_a_channel_that_is_not_as_it_was_is_refused_and_can_be_made_again(
+    damaged: str, store: FeatureStore, tmp_path: Path
+) -> None:
+    folder = channel(store, tmp_path / "channel")
+    file = store.matrix_file if damaged == "features.f32" else folder / damaged
+    content = file.read_bytes()
+    # A label, a path, a class and a number that are as good as any other: no format would notice.
+    at = {"features.f32": 12, "train.labels.npy": -8}.get(damaged, content.find(b"jpg") if b"jpg" in content else -1)
+    at = content.find(b"even") if damaged == "features.json" else at
+    spoil(file, at)
+    with pytest.raises(Interruption, match="damaged on the disk"):
         read_channel(folder)
 
 

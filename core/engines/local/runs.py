@@ -15,7 +15,7 @@ from pathlib import Path
 
 from core.engines.local.launcher import ScriptProcess
 from core.engines.local.logtail import LogTail
-from core.engines.local.recovery import write_record
+from core.engines.local.recovery import RECORD_FILE, write_record
 from core.engines.local.runtime import Runtime
 from core.errors import NoRoom
 from core.jobs.contract import JobFolder, Scraper, failure_reason, outside_cause
@@ -215,7 +215,8 @@ class Run:
         changes |= {"status": status, "secondary_status": secondary}
         write_record(self._store, self.folder, self.name, flushed=False, **changes)
         results = [path for path in self.folder.output_data.rglob("*") if path.is_file()]
-        flush([*results, self.folder.artifact, self.folder.log, self.folder.output, self.folder.root])
+        record = self.folder.root / RECORD_FILE
+        flush([*results, self.folder.artifact, self.folder.log, record, self.folder.output, self.folder.root])
         if not self._store.update_job(self.name, **changes):  # another process has ended it meanwhile
             write_record(self._store, self.folder, self.name)
         wall = time.monotonic() - self._started

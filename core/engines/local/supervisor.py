@@ -99,8 +99,9 @@ class Supervisor:
             "failure_reason": reason[:1024],
             "ended": now,
         }
-        write_record(store, self._folder, job, **ending)
-        store.update_job(job, **ending)
+        if not store.job(job).status.is_final:  # a training job's run has recorded its end itself
+            write_record(store, self._folder, job, **ending)
+            store.update_job(job, **ending)
         return int(status is JobStatus.FAILED)
 
     def _cut_off(self, why: str) -> tuple[JobStatus, str, str]:
