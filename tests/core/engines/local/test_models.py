@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 
 from core.engines.local.engine import LocalEngine
+from core.engines.local.processes import this_process
+from core.engines.local.runs import Run
 from core.errors import ModelError
+from core.jobs.contract import JobFolder
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
+from core.store.rows import new_record
 from training_scripts import durable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -87,11 +91,8 @@ def test_a_model_that_a_disk_hides_for_a_moment_is_not_lost(mini, paths, store, 
         assert LocalEngine(paths, store, runtime).job("tune-1").status is JobStatus.COMPLETED
 
 
-def test_results_are_on_the_disk_before_the_store_says_completed(mini, store, monkeypatch):
+def test_results_are_on_the_disk_before_the_store_says_completed(mini, store, runtime, monkeypatch):
     """What a supervisor does at the end of a run, in this process: flush, then tell."""
-    from core.engines.local.runs import Run
-    from core.jobs.contract import JobFolder
-
     told: list[str] = []
     flushing, fsync = Store.update_job, os.fsync
 
@@ -103,8 +104,6 @@ def test_results_are_on_the_disk_before_the_store_says_completed(mini, store, mo
     monkeypatch.setattr(Store, "update_job", update)
     monkeypatch.setattr(os, "fsync", lambda d: (told.append(Path(os.readlink(f"/proc/self/fd/{d}")).name), fsync(d)))
     spec = mini.training("single")
-    from core.store.rows import new_record
-
     store.add_job(new_record(spec), spec)
     folder = JobFolder(mini.engine._paths.jobs / "single").create()
     (folder.model / "model.json").write_text("{}")
@@ -112,13 +111,14 @@ def test_results_are_on_the_disk_before_the_store_says_completed(mini, store, mo
     folder.log.write_text("epoch=1/1 Average loss: 0.5 valid_accuracy=0.9 seconds=0.01\n")
 
     class Ended:
-        identity = None
+        identity = this_process()
+        lost = ""
 
         def poll(self) -> int:
             return 0
 
     told.clear()
-    Run(spec, folder, Ended(), store, 1.0, is_trial=True).finish()
+    Run(spec, folder, Ended(), store, runtime, is_trial=True).finish()
     at = told.index("told Completed")
     before, after = told[:at], told[at + 1 :]
     assert {"model.tar.gz", "evaluation.json", "log.txt", "job.json", "single", "data", "jobs"} <= set(before)
