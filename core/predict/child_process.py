@@ -15,6 +15,8 @@ from typing import IO
 from core.errors import SagehoundError
 from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
 from core.python import script_command
+from training_scripts.processes import ProcessIdentity, identify
+from training_scripts.watchdog import Watchdog
 
 WORKER = Path(__file__).resolve().parent / "worker.py"
 _NO_WINDOW = 0x08000000  # CREATE_NO_WINDOW: no console flashes up on Windows
@@ -22,11 +24,14 @@ _END_WAIT_S = 2.0
 
 
 class ChildEnded(SagehoundError):
-    """The process is gone, or was ended because it did not answer. `how` says so in a clause: "it was killed by …"."""
+    """The process is gone, or was ended because it did not answer. `how` says so in a clause: "it was killed by …".
 
-    def __init__(self, how: str) -> None:
+    `stood_still`: it was not what it was asked that ended it, so it may be asked again.
+    """
+
+    def __init__(self, how: str, stood_still: bool = False) -> None:
         super().__init__(how)
-        self.how = how
+        self.how, self.stood_still = how, stood_still
 
 
 class ChildProcess:
@@ -48,6 +53,10 @@ class ChildProcess:
                 stderr=errors,
                 creationflags=_NO_WINDOW if os.name == "nt" else 0,
             )
+        # Written by a thread: a process that stands still does not read, and writing to it would take for ever.
+        self._outbox: queue.SimpleQueue[tuple[Header, bytes] | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write, name="predictor-writer", daemon=True)
+        self._writer.start()
         self._frames: queue.SimpleQueue[tuple[Header, bytes] | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name="predictor-reader", daemon=True)
         self._reader.start()
@@ -57,22 +66,24 @@ class ChildProcess:
         """The process's number."""
         return self._process.pid
 
+    def watchdog(self, silence_s: float) -> Watchdog:
+        """Return what tells whether the process stands still, from now on."""
+        return Watchdog(identify(self.pid) or ProcessIdentity(self.pid, ""), silence_s)
+
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
         return self._process.poll() is None
 
     def send(self, header: Header, payload: bytes = b"") -> None:
-        """Send one request.
+        """Send one request; returns at once.
 
         Raises:
             ChildEnded: the process is gone.
         """
-        assert self._process.stdin is not None
-        try:
-            write_frame(self._process.stdin, header, payload)
-        except (OSError, ValueError):
-            raise ChildEnded(self.end()) from None
+        if not self.alive:
+            raise ChildEnded(self.end())
+        self._outbox.put((header, payload))
 
     def receive(self, timeout: float) -> tuple[Header, bytes] | None:
         """The next frame, or None when none came within `timeout` seconds.
@@ -98,19 +109,24 @@ class ChildProcess:
 
     def end(self) -> str:
         """Close the pipes, wait for the process, kill it if it does not end; returns in words how it ended."""
-        assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.close()
+        self._outbox.put(None)
         try:
             status = self._process.wait(_END_WAIT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
+        self._writer.join(_END_WAIT_S)
         self._reader.join(_END_WAIT_S)
         if not self._reader.is_alive():  # else the pipe is still read, and closing it would wait for that
             self._process.stdout.close()
         return _in_words(status)
+
+    def _write(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError, ProtocolError), self._process.stdin as stdin:
+            while (frame := self._outbox.get()) is not None:
+                write_frame(stdin, *frame)
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -7,38 +7,62 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from core.errors import Cancelled, ModelError, PictureError
 from core.predict.child_process import ChildEnded, ChildProcess
+from core.predict.exchange import answer_of, killer, packed
 from core.predict.protocol import Header
-from core.predict.records import Answer, Explanation, LoadedModel, Prediction, Rendered, Source, Unreadable
+from core.predict.records import Answer, Explanation, LoadedModel, Rendered, Source, Unreadable
 from core.progress import CancelToken, Progress, Report, ignore_progress
+from training_scripts.watchdog import Watchdog
 
 BATCH = 16
 _AHEAD = 2  # batches in flight: one is decoded while the other goes through the network
-_LOAD_TIMEOUT_S = 300.0
-_ANSWER_TIMEOUT_S = 120.0
 _POLL_S = 0.1
 
+R = TypeVar("R")
 OnAnswer = Callable[[int, Answer], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the process may take, in seconds.
+
+    `load_s` for a model and `answer_s` for an answer, however busy it is; `silence_s` without computing anything.
+    """
+
+    load_s: float = 300.0
+    answer_s: float = 120.0
+    silence_s: float = 60.0
 
 
 class Predictor:
     """Handle on the predictor process, which is started by the first call and ended by `close`.
 
     Any thread may call any method, except the UI thread: each may take seconds. Calls wait for one another. A process
-    that dies is replaced, with its model, and the picture that killed it is answered with an error.
+    that dies is replaced, with its model, and the picture that killed it is answered with an error. One that stands
+    still is ended, replaced and asked once more.
 
     Args:
         cache: a folder for converted models; may be emptied at any time.
         log: where the process writes what libraries print.
         command: what to start instead of the usual process.
+        patience: how long to wait for it.
     """
 
-    def __init__(self, cache: Path, *, log: Path | None = None, command: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        *,
+        log: Path | None = None,
+        command: Sequence[str] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         self._cache, self._log, self._command = cache, log, command
+        self._patience = patience or Patience()
         self._turn = threading.Lock()
         self._child: ChildProcess | None = None
         self._holder: ChildProcess | None = None  # the process that the model was loaded into
@@ -153,8 +177,7 @@ class Predictor:
         cancel = cancel or CancelToken()
         with self._my_turn(cancel):
             self._take_up(model, ignore_progress, cancel)
-            self._ready(cancel)
-            reply, png = self._ask_about(source, {"op": "explain", "label": label}, cancel)
+            reply, png = self._ask_about(source, {"op": "explain", "label": label}, cancel, needs_model=True)
             return Explanation(source, reply["label"], reply["probability"], png, reply["milliseconds"])
 
     def close(self) -> None:
@@ -202,6 +225,7 @@ class Predictor:
         A cancel calls `on_cancel` once; the answer is awaited all the same, so that no other is mistaken for it.
         """
         deadline = time.monotonic() + timeout
+        watchdog: Watchdog | None = None
         while True:
             if on_cancel is not None and cancel.cancelled:
                 on_cancel()
@@ -220,6 +244,11 @@ class Predictor:
             elif time.monotonic() > deadline:
                 self._drop_child()
                 raise ChildEnded(f"it did not answer for {timeout:.0f} seconds")
+            elif watchdog is None:  # most answers come at once
+                watchdog = child.watchdog(self._patience.silence_s)
+            elif finding := watchdog.finding:
+                self._drop_child()
+                raise ChildEnded(f"it {finding}", stood_still=True)
 
     def _drop_child(self) -> None:
         child, self._child = self._child, None
@@ -244,12 +273,15 @@ class Predictor:
         began = time.perf_counter()
         report(Progress(0, None, "Loading model"))
         request = {"op": "load", "folder": str(folder), "name": name, "cache": str(self._cache)}
-        try:
+
+        def ask() -> tuple[ChildProcess, Header]:
             child = self._running()
             child.send(request)
-            reply, _ = self._receive(child, _LOAD_TIMEOUT_S, cancel, report, self._drop_child)
+            return child, self._receive(child, self._patience.load_s, cancel, report, self._drop_child)[0]
+
+        try:
+            child, reply = self._twice(ask, cancel, report)
         except ChildEnded as ended:
-            self._drop_child()
             cancel.raise_if_cancelled()  # loading cannot be interrupted: a cancel ends the process
             raise ModelError(
                 f"The model {name or folder.name} could not be loaded.",
@@ -282,17 +314,41 @@ class Predictor:
 
     # Asking ------------------------------------------------------------------------------------------------------
 
-    def _ask_about(self, source: Source, asked: Header, cancel: CancelToken) -> tuple[Header, bytes]:
-        fields, payload = _packed([source])
+    def _twice(self, ask: Callable[[], R], cancel: CancelToken, report: Report = ignore_progress) -> R:
+        """Ask; once more, another process, where the first stands still.
+
+        Raises:
+            ChildEnded: the process ended otherwise, or stood still twice.
+        """
         try:
-            child = self._running()
-            child.send({**asked, **fields}, payload)
-            reply, data = self._receive(
-                child, _ANSWER_TIMEOUT_S, cancel, on_cancel=lambda: child.send({"op": "cancel"})
-            )
+            return ask()
         except ChildEnded as ended:
             self._drop_child()
-            raise _killer(source, ended) from None
+            if not ended.stood_still or cancel.cancelled:
+                raise
+        report(Progress(0, None, "The prediction process stood still and is started again"))
+        try:
+            return ask()
+        except ChildEnded:
+            self._drop_child()
+            raise
+
+    def _ask_about(
+        self, source: Source, asked: Header, cancel: CancelToken, needs_model: bool = False
+    ) -> tuple[Header, bytes]:
+        fields, payload = packed([source])
+
+        def ask() -> tuple[Header, bytes]:
+            if needs_model:
+                self._ready(cancel)
+            child = self._running()
+            child.send({**asked, **fields}, payload)
+            return self._receive(child, self._patience.answer_s, cancel, on_cancel=lambda: child.send({"op": "cancel"}))
+
+        try:
+            reply, data = self._twice(ask, cancel)
+        except ChildEnded as ended:
+            raise killer(source, ended) from None
         cancel.raise_if_cancelled()
         if "error" in reply:
             raise PictureError(**reply["error"])
@@ -307,7 +363,7 @@ class Predictor:
         under_way: deque[Sequence[Source]] = deque()
         while True:
             while len(under_way) < _AHEAD and not cancel.cancelled and (batch := next(batches, None)):
-                fields, payload = _packed(batch)
+                fields, payload = packed(batch)
                 try:
                     child.send({**asked, **fields}, payload)
                 except ChildEnded:
@@ -318,12 +374,12 @@ class Predictor:
                 cancel.raise_if_cancelled()
                 return
             # After a cancel the batches under way are awaited and thrown away, so that the process stays warm.
-            reply, thumbnails = self._receive(child, _ANSWER_TIMEOUT_S, cancel)
+            reply, thumbnails = self._receive(child, self._patience.answer_s, cancel)
             batch = under_way.popleft()
             if not cancel.cancelled:
                 for source, answer in zip(batch, reply["answers"], strict=True):
                     size = answer.get("thumbnail", 0)
-                    take(_answer(source, answer, model.name, thumbnails[:size]))
+                    take(answer_of(source, answer, model.name, thumbnails[:size]))
                     thumbnails = thumbnails[size:]
 
     def _classify_alone(self, source: Source, asked: Header, cancel: CancelToken) -> Answer:
@@ -331,35 +387,5 @@ class Predictor:
         try:
             self._classify([source], asked, cancel, answers.append)
         except ChildEnded as ended:
-            return Unreadable(source, _killer(source, ended))
+            return Unreadable(source, killer(source, ended))
         return answers[0]
-
-
-def _packed(sources: Sequence[Source]) -> tuple[Header, bytes]:
-    pictures: list[dict[str, Any]] = []
-    parts: list[bytes] = []
-    for source in sources:
-        if isinstance(source, bytes):
-            pictures.append({"size": len(source)})
-            parts.append(source)
-        else:
-            pictures.append({"path": str(source)})
-    return {"pictures": pictures}, b"".join(parts)
-
-
-def _answer(source: Source, fields: Header, model: str, thumbnail: bytes) -> Answer:
-    if "error" in fields:
-        return Unreadable(source, PictureError(**fields["error"]))
-    classes = tuple((str(label), float(probability)) for label, probability in fields["classes"])
-    return Prediction(
-        source, classes, fields["milliseconds"], model, fields["width"], fields["height"], bytes(thumbnail)
-    )
-
-
-def _killer(source: Source, ended: ChildEnded) -> PictureError:
-    name = source.name if isinstance(source, Path) else "The pasted picture"
-    return PictureError(
-        f"{name} made the process that reads pictures fail.",
-        f"Most likely the file is damaged in a way its decoder cannot survive: {ended.how}.",
-        "Save it anew in another program; other pictures are not affected.",
-    )

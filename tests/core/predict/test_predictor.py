@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from core.errors import Cancelled, ModelError, PictureError
-from core.predict.predictor import BATCH, Predictor
+from core.predict.predictor import BATCH, Patience, Predictor
 from core.predict.records import Prediction, Unreadable
 from core.progress import CancelToken
 
@@ -351,6 +352,55 @@ def test_a_process_that_cannot_start_is_an_error_in_words(tmp_path, trained_job)
         with pytest.raises(ModelError, match="could not be loaded") as caught:
             made.load(trained_job.model, "colours")
         assert "status 3" in caught.value.why
+    finally:
+        made.close()
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+
+
+@posix
+def test_one_that_stands_still_is_replaced_and_asked_once_more(trained_job, converted):
+    """Large pictures as bytes too: writing them to a process that does not read took without end."""
+    made = Predictor(converted, patience=Patience(silence_s=1.0))
+    try:
+        made.load(trained_job.model, "colours")
+        large = _bytes(Image.open(trained_job.picture("red")).resize((2000, 1500)), "BMP")
+        for ask in (
+            lambda: made.classify([large])[0].label,
+            lambda: made.classify([trained_job.picture("red")])[0].label,
+            lambda: made.explain(trained_job.picture("red")).label,
+            lambda: made.render(trained_job.picture("red"), 64).width == 64 and "red",
+            lambda: made.load(trained_job.model, "the same under another name") and "red",
+        ):
+            before = made.pid
+            os.kill(before, signal.SIGSTOP)
+            assert ask() == "red"
+            assert made.pid != before
+            assert not psutil.pid_exists(before)
+    finally:
+        made.close()
+
+
+@posix
+def test_one_that_stands_still_twice_is_an_error_in_words(trained_job, converted, tmp_path):
+    stop = f"""
+        import os, pathlib, signal
+        starts = pathlib.Path({str(tmp_path / "starts")!r})
+        starts.open("a").write("x")
+        os.kill(os.getpid(), signal.SIGSTOP)
+    """
+    said = []
+    made = Predictor(converted, command=_command(tmp_path, stop), patience=Patience(silence_s=1.0))
+    try:
+        with pytest.raises(ModelError, match="could not be loaded") as caught:
+            made.load(trained_job.model, "colours", lambda progress: said.append(progress.message))
+        assert "it stood still for 1 seconds" in caught.value.why
+        assert said == ["Loading model", "The prediction process stood still and is started again"]
+        assert (tmp_path / "starts").read_text() == "xx"
+        with pytest.raises(PictureError, match="was not read") as unread:
+            made.render(trained_job.picture("red"), 64)
+        assert "stood still" in unread.value.why
     finally:
         made.close()
 
