@@ -195,10 +195,12 @@ class Workbench:
             Cancelled: through `cancel`; nothing was started.
         """
         from core.jobs.contract import check_metrics
+        from core.jobs.declared import check_capabilities
         from core.jobs.hyperparameters import check_hyperparameters
         from core.weights import ensure
 
         check_hyperparameters(spec, self.engine.own_script)
+        check_capabilities(spec, self.engine.capabilities)
         check_metrics(spec.training)
         for backbone in _backbones(spec):
             if spec.training.hyperparameters.get("weights", "default") == "default":

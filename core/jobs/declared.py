@@ -35,6 +35,11 @@ class Declared:
     suffix: str = ""
     capability: str = ""
 
+    @property
+    def hint(self) -> str:
+        """Return the help as a sentence of its own."""
+        return f"{self.help[0].upper()}{self.help[1:]}."
+
 
 def declare(default: Any, title: str, help: str, /, **rest: Any) -> Any:
     """Return a dataclass field; a `default` that can be called makes one for each object."""

@@ -96,10 +96,11 @@ class CloudResources:
     max_wait_s: int | None = declare(
         None,
         "Longest wait and run",
-        "with --spot: longest wait and run together",
+        "longest wait for spot machines and run together; a job that takes longer is ended",
         option="--max-wait",
         metavar="SECONDS",
         low=1,
+        high=2 * 28 * 24 * 3600,
         suffix=" s",
     )
     subnets: tuple[str, ...] = declare((), "Subnets", "run in your VPC", option="--subnet", metavar="ID")

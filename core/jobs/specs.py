@@ -91,6 +91,7 @@ class TrainingSpec:
         option="--max-runtime",
         metavar="SECONDS",
         low=1,
+        high=28 * 24 * 3600,
         suffix=" s",
     )
     debugger: DebuggerConfig = field(default_factory=DebuggerConfig)
@@ -176,7 +177,7 @@ class TuningSpec:
     warm_start: tuple[str, ...] = declare(
         (),
         "Learn from",
-        "an earlier tuning job whose trials inform the search; up to 5 of them",
+        "an earlier tuning job whose trials inform the search, 5 of them at most",
         option="--warm-start",
         metavar="JOB",
         capability="warm_start",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TypeVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QSpinBox, QVBoxLayout, QWidget
 
 from core.errors import SpecError, UserFacingError
+from core.jobs.declared import declarations, default_of
 from gui.shared.basics import label, set_invalid
 
-_S = TypeVar("_S", QSpinBox, QDoubleSpinBox)
+_S = TypeVar("_S", bound=QSpinBox | QDoubleSpinBox)
 
 
 def limited(spin: _S, low: int, high: int) -> _S:
@@ -34,6 +36,27 @@ def first_excess(fields: Mapping[str, Field]) -> SpecError | None:
     """Return the first number that is too large among the fields of a form."""
     problems = (excess(field.control, name) for name, field in fields.items())
     return next((problem for problem in problems if problem is not None), None)
+
+
+def declared_field(cls: type, name: str, control: QWidget, per: int = 1) -> Field:
+    """Return the row of a field of a spec, with the title, hint and bounds that it is declared with.
+
+    `per` is how many of the declared unit the control's unit has: 3600 for hours of a field in seconds. Where the field
+    may be None, 0 stands for that.
+    """
+    how = declarations(cls)[name]
+    if isinstance(control, QSpinBox | QDoubleSpinBox) and how.high is not None:
+        least = 0 if default_of(cls, name) is None else math.ceil((how.low or 0) / per)
+        limited(control, least, int(how.high) // per)
+    return Field(how.title, control, how.hint)
+
+
+def declared_box(cls: type, name: str) -> QCheckBox:
+    """Return the check box of a field of a spec that is on or off."""
+    how = declarations(cls)[name]
+    box = QCheckBox(how.title)
+    box.setToolTip(how.hint)
+    return box
 
 
 class Field(QWidget):

@@ -6,15 +6,15 @@ import dataclasses
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QSpinBox
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 
 from core.engines.sagemaker.cost.pricing import snapshot
 from core.errors import SpecError
-from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TuningSpec
+from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TrainingSpec, TuningSpec
 from core.settings import SettingsFile
 from gui.shared.basics import button, padded, row
 from gui.shared.card import Card
-from gui.shared.field import Field, first_excess, limited
+from gui.shared.field import Field, declared_box, declared_field, first_excess, limited
 from gui.tuning.extras_dialog import ExtrasDialog
 from gui.tuning.managed_form import ManagedForm
 
@@ -45,8 +45,6 @@ class ResourcesForm(Card):
         self.instance.setMinimumContentsLength(8)
         self.instance.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.hours = padded(QDoubleSpinBox())
-        limited(self.hours, 0, 120)
-        self.hours.setMinimum(0.1)
         self.hours.setDecimals(1)
         self.hours.setSuffix(" h")
         self.limit = padded(QDoubleSpinBox())
@@ -54,38 +52,31 @@ class ResourcesForm(Card):
         self.limit.setPrefix("$")
         self.limit.setSpecialValueText("None")
         self.volume = padded(QSpinBox())
-        limited(self.volume, 1, 16384)
         self.volume.setSuffix(" GB")
         self.count = padded(QSpinBox())
-        limited(self.count, 1, 64)
         self.wait = padded(QDoubleSpinBox())
-        limited(self.wait, 0, 240)
         self.wait.setDecimals(1)
         self.wait.setSuffix(" h")
         self.wait.setSpecialValueText("Twice the run")
         for spin in (self.hours, self.volume, self.limit, self.count, self.wait):
             spin.setFixedHeight(self.instance.sizeHint().height())
-        self.spot = QCheckBox("Spot instances")
-        self.spot.setToolTip("Spare machines: cheaper, but AWS may take them away for a while; the job then goes on")
+        self.spot = declared_box(CloudResources, "spot")
         self.more = button("Network, keys, tags…", kind="link", tip="VPC, network isolation, encryption key and tags")
         self.check = button("Check the account…", kind="link", tip="Rights, bucket, role and quota; nothing is billed")
         self.check.clicked.connect(self.check_asked)
         self.add_action(self.check)
         self.fields = {
-            "instance_type": Field("Instance type", self.instance, "Any type that SageMaker trains on can be typed."),
-            "instance_count": Field(
-                "Machines", self.count, "Machines of one training job: they fine-tune the network together."
-            ),
-            "max_runtime_s": Field("Longest run", self.hours, "A training job that takes longer is ended."),
+            "instance_type": declared_field(CloudResources, "instance_type", self.instance),
+            "instance_count": declared_field(CloudResources, "instance_count", self.count),
+            "max_runtime_s": declared_field(TrainingSpec, "max_runtime_s", self.hours, per=3600),
             "cap_usd": Field(
                 "Cost limit", self.limit, "The job is stopped once its training has cost this much, about."
             ),
-            "volume_gb": Field("Disk", self.volume, "For pictures, features and the model of one training job."),
+            "volume_gb": declared_field(CloudResources, "volume_gb", self.volume),
         }
+        self.hours.setMinimum(0.1)
         line = row(*self.fields.values())
-        self.fields["max_wait_s"] = Field(
-            "Longest wait and run", self.wait, "A job whose spot machines do not come or come back in time is ended."
-        )
+        self.fields["max_wait_s"] = declared_field(CloudResources, "max_wait_s", self.wait, per=3600)
         line.setStretch(0, 1)
         for at, field in enumerate(self.fields.values()):
             line.setAlignment(field, Qt.AlignmentFlag.AlignTop)

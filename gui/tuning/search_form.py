@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QSpinBox
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QSpinBox
 
 from core.engine import Capabilities
 from core.errors import SpecError
-from core.jobs.specs import Strategy
+from core.jobs.specs import Strategy, TuningSpec
 from gui.shared.card import Card
-from gui.shared.field import Field, first_excess, limited
+from gui.shared.field import Field, declared_box, declared_field, first_excess, limited
 from gui.tuning.tuning_draft import MODES, TuningDraft
 from training_scripts.backbones import BACKBONES, HEADS
 
@@ -24,9 +24,6 @@ _STRATEGY_HINTS = {
     Strategy.HYPERBAND: "Ends poor trials after a few epochs and tries more instead.",
     Strategy.GRID: "Tries every combination.",
 }
-MAX_JOBS = 2000
-MAX_MINUTES = 262_800
-"""The longest search that SageMaker takes: half a year."""
 
 
 class ModelForm(Card):
@@ -100,17 +97,15 @@ class SearchForm(Card):
         self._make_controls(capabilities, metrics)
         self.fields = {
             "strategy": Field("Strategy", self.strategy, _STRATEGY_HINTS[Strategy.BAYESIAN]),
-            "max_jobs": Field("Trials", self.max_jobs, "How many training jobs at most."),
-            "max_parallel_jobs": Field("At once", self.parallel, "How many of them at the same time."),
+            "max_jobs": declared_field(TuningSpec, "max_jobs", self.max_jobs),
+            "max_parallel_jobs": declared_field(TuningSpec, "max_parallel_jobs", self.parallel),
             "objective": Field("Objective metric", self.metric_box, "The metric that decides which trial is best."),
             "goal": Field("Goal", self.goal),
-            "seed": Field("Seed", self.seed, "The same seed gives the same search and the same training."),
-            "target": Field("Stop at", self.target, "The search ends once the objective is as good as this."),
-            "patience": Field("Patience", self.patience, "The search ends after so many trials without a better one."),
-            "max_search_s": Field(
-                "Longest search", self.minutes, "The search ends after so long, with the trials that run then."
-            ),
-            "warm_start": Field("Learn from", self.warm_start, "An earlier tuning job whose trials inform the search."),
+            "seed": declared_field(TuningSpec, "seed", self.seed),
+            "target": declared_field(TuningSpec, "target", self.target),
+            "patience": declared_field(TuningSpec, "patience", self.patience),
+            "max_search_s": declared_field(TuningSpec, "max_search_s", self.minutes, per=60),
+            "warm_start": declared_field(TuningSpec, "warm_start", self.warm_start),
         }
         self.add(self.fields["strategy"])
         self._add_pair("max_jobs", "max_parallel_jobs")
@@ -134,23 +129,17 @@ class SearchForm(Card):
         self.goal.addItem("Maximize", True)
         self.warm_start.addItem("No earlier job", "")
         self.max_jobs, self.parallel, self.seed, self.patience = QSpinBox(), QSpinBox(), QSpinBox(), QSpinBox()
-        limited(self.max_jobs, 1, MAX_JOBS)
-        limited(self.patience, 0, MAX_JOBS)
         self.patience.setSpecialValueText("No limit")
         self.target = QLineEdit()
         self.target.setPlaceholderText("No target")
         self.target.textChanged.connect(self._on_changed)
         limited(self.parallel, 1, capabilities.max_parallel_jobs)
-        self.seed.setRange(0, 2**31 - 1)
         self.minutes = QSpinBox()
-        limited(self.minutes, 0, MAX_MINUTES)
         self.minutes.setSuffix(" min")
         self.minutes.setSpecialValueText("No limit")
-        self.converged = QCheckBox("End when converged")
-        self.converged.setToolTip("The search ends when its finished trials say that no better one is to be expected.")
+        self.converged = declared_box(TuningSpec, "until_converged")
         self.converged.toggled.connect(self._on_changed)
-        self.early = QCheckBox("End poor trials early")
-        self.early.setToolTip("A trial ends when its metric is worse than the median of the others at that epoch.")
+        self.early = declared_box(TuningSpec, "early_stopping")
         for combo in (self.strategy, self.metric_box, self.goal, self.warm_start):
             combo.setMinimumContentsLength(8)
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

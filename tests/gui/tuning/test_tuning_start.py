@@ -93,7 +93,7 @@ def test_what_is_wrong_moves_neither_the_name_nor_start(tab, qtbot):
 
 def test_a_number_that_is_too_large_is_refused_and_never_cut(tab, qtbot):
     form = tab.search_form
-    for spin, most in ((form.max_jobs, "2,000"), (form.patience, "2,000"), (form.minutes, "262,800")):
+    for spin, most in ((form.max_jobs, "10,000"), (form.patience, "10,000"), (form.minutes, "262,800")):
         type_into(qtbot, spin, "900000")
         assert spin.value() == 900_000
         assert not tab.card.start.isEnabled()
@@ -101,7 +101,7 @@ def test_a_number_that_is_too_large_is_refused_and_never_cut(tab, qtbot):
         type_into(qtbot, spin, "20")
         assert tab.card.start.isEnabled()
     type_into(qtbot, form.max_jobs, "100000")
-    assert form.fields["max_jobs"].problem == "Trials: 100,000 is too many. Take 2,000 at most."
+    assert form.fields["max_jobs"].problem == "Trials: 100,000 is too many. Take 10,000 at most."
 
 
 def test_an_error_of_the_engine_about_a_row_is_shown_at_the_row(tab, bench, qtbot, monkeypatch):
