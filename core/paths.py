@@ -50,6 +50,11 @@ class AppPaths:
         return self.home / "datasets"
 
     @property
+    def scans(self) -> Path:
+        """The scan cache (see core/dataset/cache.py)."""
+        return self.datasets / "scans.sqlite3"
+
+    @property
     def weights(self) -> Path:
         """Pretrained weights that were fetched."""
         return self.home / "weights"

@@ -132,7 +132,7 @@ class Workbench:
         """Read a folder of labelled pictures; see `core.dataset.scan`."""
         from core.dataset import scan
 
-        cache = self.paths.datasets / "scans.sqlite3"
+        cache = self.paths.scans
         return scan(folder, cache=cache, report=report, cancel=cancel, on_found=on_found, class_folders=class_folders)
 
     def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
@@ -306,15 +306,19 @@ class Workbench:
         Raises:
             ModelError: the job has no model, or its dataset has no such split.
         """
+        from core.dataset.left_out import mark_left_out
         from core.predict.evaluate import evaluate
 
         name, folder = self.model_folder(job, report, cancel)
         record = self.engine.job(name)
         assert isinstance(record, TrainingJob)
+        if (job_folder := self.engine.job_folder(name)) is not None:
+            # Of a job on SageMaker, whose results are here from now on.
+            mark_left_out(job_folder / "output" / "data", self.paths.scans)
         return evaluate(
             folder,
             split,
-            job_folder=self.engine.job_folder(name),
+            job_folder=job_folder,
             manifest=self.manifest(record.dataset_version),
             predictor=self.predictor(),
             name=name,

@@ -13,7 +13,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, HEADS
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, HEADS
 from training_scripts.job import JobError
 
 HEAD_LEARNING_RATE = 5e-3
@@ -42,6 +42,7 @@ def get_args_parser() -> ArgumentParser:
     choice(parser, "backbone", tuple(BACKBONES), DEFAULT_BACKBONE, "the pretrained network")
     option(parser, "weights", text, "default", "default, none (untrained) or a file with the backbone's state_dict")
     choice(parser, "head", HEADS, HEADS[0], "what is put on top of the backbone")
+    choice(parser, "preprocessing", FRAMINGS, FRAMINGS[0], "how a picture becomes a square")
     choice(parser, "mode", ("head", "fine_tune"), "head", "train the head alone, or the network too")
     choice(parser, "unfreeze", ("last_block", "all"), "last_block", "what fine_tune trains besides the head")
     option(parser, "num_epochs", whole(1), 10, "passes over the training pictures")

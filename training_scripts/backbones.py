@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+Framing = Literal["crop", "squash", "pad"]
+FRAMINGS: tuple[Framing, ...] = get_args(Framing)
+"""How a picture becomes a square; the first is the default."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How a picture becomes a backbone's input.
+    """How a picture becomes a backbone's input, a square of `size` x `size` pixels.
 
-    The shorter side is scaled to `resize` pixels, the central `size` x `size` square is cut out, and each channel
-    (RGB, 0…1) becomes (value - mean) / std.
+    `framing` "crop": the shorter side is scaled to `resize` pixels and the central square is cut out. "squash": the
+    whole picture is scaled to the square, whatever its shape. "pad": the whole picture keeps its shape, and what is
+    missing to the square gets the mean colour. Then each channel (RGB, 0…1) becomes (value - mean) / std. `levels` are
+    the values of black and white in pictures with more than 8 bits a channel, of which the dataset had some.
     """
 
     size: int = 224
@@ -22,6 +29,8 @@ class Preprocessing:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    framing: Framing = FRAMINGS[0]
+    levels: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, read back by `from_json`."""
@@ -31,12 +40,29 @@ class Preprocessing:
             "mean": list(self.mean),
             "std": list(self.std),
             "interpolation": self.interpolation,
+            "framing": self.framing,
+            "levels": None if self.levels is None else list(self.levels),
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Preprocessing:
-        """The inverse of `to_json`."""
-        return cls(data["size"], data["resize"], tuple(data["mean"]), tuple(data["std"]), data["interpolation"])
+        """The inverse of `to_json`; models of earlier versions have neither framing nor levels.
+
+        Raises:
+            ValueError: the framing is none that is known.
+        """
+        framing, levels = data.get("framing", FRAMINGS[0]), data.get("levels")
+        if framing not in FRAMINGS:
+            raise ValueError(f"the framing {framing} is not known")
+        return cls(
+            data["size"],
+            data["resize"],
+            tuple(data["mean"]),
+            tuple(data["std"]),
+            data["interpolation"],
+            framing,
+            None if levels is None else (float(levels[0]), float(levels[1])),
+        )
 
 
 @dataclass(frozen=True, slots=True)

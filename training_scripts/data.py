@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from training_scripts.job import JobError
-from training_scripts.pictures import SUFFIXES
+from training_scripts.pictures import Levels, PictureUnreadable, is_picture, levels_in, read_file
+from training_scripts.pictures.levels import common
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,8 @@ class Samples:
     """The labelled pictures of one channel.
 
     `paths` are relative to `root`, with forward slashes; `labels` (N,) int64 are positions in `classes`; `hashes` are
-    SHA-256 in hexadecimal, "" where the channel does not tell them.
+    SHA-256 in hexadecimal, "" where the channel does not tell them. `levels` are the dataset's values of black and
+    white for pictures with more than 8 bits a channel, None where it has none; `levels_known`: the channel says so.
     """
 
     root: Path
@@ -38,6 +39,8 @@ class Samples:
     labels: NDArray[np.int64]
     hashes: tuple[str, ...]
     dataset_version: str = ""
+    levels: Levels | None = None
+    levels_known: bool = False
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -52,13 +55,11 @@ class Samples:
         if not gone:
             return self
         kept = [index for index in range(len(self)) if index not in gone]
-        return Samples(
-            self.root,
-            self.classes,
-            tuple(self.paths[index] for index in kept),
-            self.labels[kept],
-            tuple(self.hashes[index] for index in kept),
-            self.dataset_version,
+        return replace(
+            self,
+            paths=tuple(self.paths[index] for index in kept),
+            labels=self.labels[kept],
+            hashes=tuple(self.hashes[index] for index in kept),
         )
 
 
@@ -105,9 +106,7 @@ def _with_classes(samples: Samples, classes: tuple[str, ...], split: str) -> Sam
     if unknown:
         raise JobError(f"The {split} pictures have classes that no train picture has: {', '.join(unknown[:5])}.")
     position = np.array([classes.index(name) for name in samples.classes], dtype=np.int64)
-    return Samples(
-        samples.root, classes, samples.paths, position[samples.labels], samples.hashes, samples.dataset_version
-    )
+    return replace(samples, classes=classes, labels=position[samples.labels])
 
 
 def _from_manifest(file: Path) -> Samples:
@@ -120,6 +119,8 @@ def _from_manifest(file: Path) -> Samples:
         paths = tuple(picture["path"] for picture in pictures)
         hashes = tuple(picture.get("sha256", "") for picture in pictures)
         root = Path(data["root"])
+        levels = data.get("levels")
+        scale = None if levels is None else (float(levels[0]), float(levels[1]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobError(f"The manifest {file} cannot be read: {type(error).__name__} {error}.") from error
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
@@ -127,7 +128,8 @@ def _from_manifest(file: Path) -> Samples:
     root = root if root.is_absolute() else file.parent / root
     if not root.is_dir():
         raise JobError(f"The dataset folder {root} is not there any more.")
-    return Samples(root, classes, paths, labels, hashes, str(data.get("dataset_version", "")))
+    version = str(data.get("dataset_version", ""))
+    return Samples(root, classes, paths, labels, hashes, version, scale, "levels" in data)
 
 
 def _from_class_folders(folder: Path) -> Samples:
@@ -145,7 +147,7 @@ def _pictures_below(folder: Path, root: Path) -> Iterator[str]:
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+            if not name.startswith(".") and is_picture(os.path.join(place, name)):
                 yield (Path(place) / name).relative_to(root).as_posix()
 
 
@@ -185,6 +187,19 @@ def batches(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]
     return np.split(order, ends)
 
 
-def warn_left_out(split: str, path: str, reason: str) -> None:
-    """Say that a picture is not used."""
-    print(f"Left out of {split}: {path}: {reason}", file=sys.stderr, flush=True)
+def levels_of(train: Samples) -> Levels | None:
+    """Black and white of the deep pictures (more than 8 bits a channel) that are trained on; None where there are none.
+
+    A channel with a manifest says them; of class folders every picture is looked at.
+    """
+    if train.levels_known:
+        return train.levels
+
+    def look(index: int) -> Levels | None:
+        try:
+            return levels_in(read_file(train.file(index)))
+        except PictureUnreadable:
+            return None
+
+    found = [levels for levels in in_threads(look, range(len(train)), cores(), 64) if levels is not None]
+    return common(found) if found else None

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training_scripts.durable import write_text
+from training_scripts.left_out import LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def confusion(outcome: Outcome, classes: int) -> NDArray[np.int64]:
     return counts.reshape(classes, classes)
 
 
-def report(outcome: Outcome, classes: Sequence[str], root: str) -> dict[str, Any]:
+def report(outcome: Outcome, classes: Sequence[str], root: str, left_out: Sequence[LeftOut] = ()) -> dict[str, Any]:
     """One split of evaluation.json; precision or recall is null where there is nothing to divide by."""
     counts = confusion(outcome, len(classes))
     right, actual, claimed = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
@@ -64,6 +65,7 @@ def report(outcome: Outcome, classes: Sequence[str], root: str) -> dict[str, Any
         "accuracy": outcome.accuracy,
         "loss": outcome.loss if np.isfinite(outcome.loss) else None,
         "count": outcome.count,
+        "left_out": [{"path": picture.path, "reason": picture.reason} for picture in left_out],
         "root": root,
         "confusion": counts.tolist(),
         "per_class": per_class,

@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples
 from training_scripts.durable import is_whole, replacing, seal, write_text
 from training_scripts.job import Interruption, JobError
+from training_scripts.left_out import LeftOut, read_left_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MATRIX_FILE = "features.f32"
-LAYOUT = 2
-"""Of the store's files; another one is computed again."""
+LAYOUT = 3
+"""Of the store's files, and of how pictures are read: another one is computed again."""
 HASH_BYTES, CHECK_BYTES = 32, 4
 _RECORD_BYTES = HASH_BYTES + CHECK_BYTES
 _FLOAT, _CHECK = np.dtype("<f4"), np.dtype("<u4")
@@ -147,7 +149,10 @@ class FeatureSet:
 
 @dataclass(frozen=True, slots=True)
 class FeaturesChannel:
-    """What a features channel says: see ARCHITECTURE.md. `backbone_state` is the frozen backbone's state_dict file."""
+    """What a features channel says: see ARCHITECTURE.md. `backbone_state` is the frozen backbone's state_dict file.
+
+    `left_out` are, by split, the pictures that could not be read.
+    """
 
     backbone: str
     weights: str
@@ -156,6 +161,8 @@ class FeaturesChannel:
     dim: int
     backbone_state: Path
     sets: dict[str, FeatureSet]
+    preprocessing: Preprocessing
+    left_out: dict[str, tuple[LeftOut, ...]]
 
 
 def write_channel(folder: Path, store: FeatureStore, splits: dict[str, Samples], about: dict[str, Any]) -> None:
@@ -201,6 +208,8 @@ def read_channel(folder: Path) -> FeaturesChannel:
             dim,
             folder / about["backbone_state"],
             sets,
+            Preprocessing.from_json(about["preprocessing"]),
+            read_left_out(folder),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobError(f"The frozen features in {folder} cannot be used: {error}") from error

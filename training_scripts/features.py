@@ -34,13 +34,14 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from training_scripts import arguments, data, runtime
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, Preprocessing
 from training_scripts.data import Samples
 from training_scripts.durable import is_whole, seal, write_text
 from training_scripts.feature_store import LAYOUT, MATRIX_FILE, FeatureStore, relative, write_channel
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure
+from training_scripts.left_out import LeftOut, count_left_out, warn_left_out, write_left_out
 from training_scripts.metrics import write_whole_lines
-from training_scripts.pictures import PictureUnreadable
+from training_scripts.pictures import PictureUnreadable, read_file
 from training_scripts.preprocess import pixels
 from training_scripts.processes import ProcessIdentity, identify
 from training_scripts.watchdog import SILENCE_S, Watchdog, end_at_once
@@ -75,6 +76,7 @@ def get_args_parser() -> ArgumentParser:
     parser.add_argument("--help", action="help", help="show this and exit")
     arguments.choice(parser, "backbone", tuple(BACKBONES), DEFAULT_BACKBONE, "the frozen network")
     arguments.option(parser, "weights", arguments.text, "default", "default, none (untrained) or a file")
+    arguments.choice(parser, "preprocessing", FRAMINGS, FRAMINGS[0], "how a picture becomes a square")
     arguments.option(parser, "seed", arguments.whole(0), 0, "of untrained weights")
     arguments.option(parser, "num_workers", arguments.whole(0), 0, "threads; 0: one per core")
     arguments.choice(
@@ -121,13 +123,18 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
         JobError: there is nothing to compute from.
         Stopped: SIGTERM came.
     """
-    splits = {split: _hashed(split, samples) for split, samples in data.load_channels(dict(folders.channels)).items()}
+    splits, left_out = {}, {}
+    for split, samples in data.load_channels(dict(folders.channels)).items():
+        splits[split], left_out[split] = _hashed(split, samples)
+    preprocessing = replace(
+        BACKBONES[args.backbone].preprocessing, framing=args.preprocessing, levels=data.levels_of(splits["train"])
+    )
     weights = find(args.backbone, args.weights, args.seed, folders.channels)
     stores = Path(getattr(args, "store", None) or os.environ.get("SAGEHOUND_FEATURES_DIR") or output / "stores")
     threads = args.num_workers or data.cores()
     wanted = getattr(args, "runtime", "auto")
     for name in runtime.for_features(wanted, BACKBONES[args.backbone].bfloat16):
-        folder = stores / store_key(args.backbone, weights, name)
+        folder = stores / store_key(args.backbone, preprocessing, weights, name)
         with _locked(folder, stop, getattr(args, "patience_s", SILENCE_S)):
             if (folder / REFUSED).exists():
                 continue
@@ -143,26 +150,32 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
             }
             rows: Iterable[Row] = ()
             if missing or not is_whole(folder, [BACKBONE_STATE]):
-                extractor = _extractor(args.backbone, weights, name, folder, threads)
+                extractor = _extractor(args.backbone, preprocessing, weights, name, folder, threads)
                 if extractor is None:
                     continue
                 rows = extractor(list(missing.values()))
             computed = _compute(missing, rows, store, stop)
-        kept = {split: _resolved(split, samples, computed) for split, samples in splits.items()}
+        kept = {}
+        for split, samples in splits.items():
+            kept[split], unreadable = _resolved(split, samples, computed)
+            left_out[split] += unreadable
+            count_left_out(split, left_out[split], len(kept[split]))
         if len(set(kept["train"].labels.tolist())) < 2:
             raise JobError("There is nothing to tell apart: the readable train pictures are all of one class.")
-        write_channel(output, store, kept, _about(args.backbone, weights, name, kept["train"], folder, output))
+        about = _about(args.backbone, preprocessing, weights, name, kept["train"], folder, output)
+        write_left_out(output, left_out)
+        write_channel(output, store, kept, about)
         return
     title = BACKBONES[args.backbone].title
     raise JobError(f"{wanted} does not compute {title} as torch does: leave the runtime at auto.")
 
 
-def store_key(backbone: str, weights: Weights, name: str) -> str:
+def store_key(backbone: str, preprocessing: Preprocessing, weights: Weights, name: str) -> str:
     """The name of a store's folder: all that the numbers depend on."""
     identity = {
         "backbone": backbone,
         "weights": weights.identity,
-        "preprocessing": BACKBONES[backbone].preprocessing.to_json(),
+        "preprocessing": preprocessing.to_json(),
         "runtime": runtime.version(name),
         "layout": LAYOUT,
     }
@@ -223,29 +236,29 @@ class _Holder:
             print(f"That job {finding} and was ended.", flush=True)
 
 
-def _hashed(split: str, samples: Samples) -> Samples:
-    """`samples` with every hash known; files that cannot be read are left out."""
+def _hashed(split: str, samples: Samples) -> tuple[Samples, list[LeftOut]]:
+    """`samples` with every hash known, and the files that cannot be read and are left out."""
     unknown = [index for index, value in enumerate(samples.hashes) if not value]
     if not unknown:
-        return samples
+        return samples, []
 
     def digest(index: int) -> tuple[int, str, str]:
         try:
-            return index, hashlib.sha256(samples.file(index).read_bytes()).hexdigest(), ""
-        except OSError as error:
+            return index, hashlib.sha256(read_file(samples.file(index))).hexdigest(), ""
+        except PictureUnreadable as error:
             return index, "", str(error)
 
-    hashes, failed = list(samples.hashes), []
+    hashes, failed = list(samples.hashes), {}
     for index, value, reason in data.in_threads(digest, unknown, data.cores(), 64):
         hashes[index] = value
         if not value:
-            data.warn_left_out(split, samples.paths[index], reason)
-            failed.append(index)
-    return replace(samples, hashes=tuple(hashes)).without(failed)
+            failed[index] = LeftOut(samples.paths[index], reason)
+            warn_left_out(split, failed[index])
+    return replace(samples, hashes=tuple(hashes)).without(failed), list(failed.values())
 
 
 def _extractor(
-    backbone: str, weights: Weights, name: str, folder: Path, threads: int
+    backbone: str, preprocessing: Preprocessing, weights: Weights, name: str, folder: Path, threads: int
 ) -> Callable[[Sequence[Path]], Iterator[Row]] | None:
     """What computes rows of files; None if OpenVINO cannot do this network, which is remembered in the folder."""
     saved = folder / "forward.xml"
@@ -253,15 +266,14 @@ def _extractor(
     network_files = [saved.name, saved.with_suffix(".bin").name]
     if name != "torch" and is_whole(folder, [*network_files, BACKBONE_STATE]):
         forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
-        return partial(_rows_in_pairs, backbone, forward, threads)
+        return partial(_rows_in_pairs, preprocessing, forward, threads)
     from training_scripts.model import build_backbone
 
     network = build_backbone(backbone, weights).eval()
     write_state(folder / BACKBONE_STATE, network.state_dict())
     seal(folder, [BACKBONE_STATE])
-    preprocessing = BACKBONES[backbone].preprocessing
     if name == "torch":
-        return partial(_rows_in_batches, backbone, runtime.torch_forward(network, preprocessing), threads)
+        return partial(_rows_in_batches, preprocessing, runtime.torch_forward(network, preprocessing), threads)
     model = runtime.convert(network, preprocessing, bfloat16)
     if model is None:
         write_text(folder / REFUSED, "OpenVINO could not compute this network, or not as torch does.\n", flushed=False)
@@ -269,30 +281,32 @@ def _extractor(
     runtime.save(model, saved)
     seal(folder, [*network_files, BACKBONE_STATE])
     forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
-    return partial(_rows_in_pairs, backbone, forward, threads)
+    return partial(_rows_in_pairs, preprocessing, forward, threads)
 
 
-def _read(backbone: str, file: Path) -> tuple[str, NDArray[np.uint8] | None, str]:
+def _read(preprocessing: Preprocessing, file: Path) -> tuple[str, NDArray[np.uint8] | None, str]:
     """SHA-256 and pixels of a file, from one reading of it; or why there are no pixels."""
     try:
-        content = file.read_bytes()
-    except OSError as error:
+        content = read_file(file)
+    except PictureUnreadable as error:
         return "", None, str(error)
     sha256 = hashlib.sha256(content).hexdigest()
     try:
-        return sha256, pixels(content, BACKBONES[backbone].preprocessing), ""
+        return sha256, pixels(content, preprocessing), ""
     except PictureUnreadable as error:
-        return sha256, None, str(error)
+        return sha256 if error.lasting else "", None, str(error)
 
 
-def _rows_in_pairs(backbone: str, forward: runtime.Forward, threads: int, files: Sequence[Path]) -> Iterator[Row]:
+def _rows_in_pairs(
+    preprocessing: Preprocessing, forward: runtime.Forward, threads: int, files: Sequence[Path]
+) -> Iterator[Row]:
     """Each thread decodes two pictures and computes their features: no queue, no idle core, whatever the two cost.
 
     Two share one reading of the weights, which decoding has driven out of the processor's cache.
     """
 
     def rows(pair: Sequence[Path]) -> list[Row]:
-        found = [_read(backbone, file) for file in pair]
+        found = [_read(preprocessing, file) for file in pair]
         pictures = [picture for _, picture, _ in found if picture is not None]
         features = iter(forward(np.stack(pictures)) if pictures else ())
         return [Row(sha256, None if picture is None else next(features), why) for sha256, picture, why in found]
@@ -304,10 +318,12 @@ def _rows_in_pairs(backbone: str, forward: runtime.Forward, threads: int, files:
     return chain.from_iterable(data.in_threads(rows, pairs, threads, 16 * threads))
 
 
-def _rows_in_batches(backbone: str, forward: runtime.Forward, threads: int, files: Sequence[Path]) -> Iterator[Row]:
+def _rows_in_batches(
+    preprocessing: Preprocessing, forward: runtime.Forward, threads: int, files: Sequence[Path]
+) -> Iterator[Row]:
     """Threads decode ahead; batches go through the network, which is faster so under torch."""
     waiting: list[tuple[str, NDArray[np.uint8]]] = []
-    for sha256, picture, reason in data.in_threads(partial(_read, backbone), files, threads, 2 * TORCH_BATCH):
+    for sha256, picture, reason in data.in_threads(partial(_read, preprocessing), files, threads, 2 * TORCH_BATCH):
         if picture is None:
             # In order: what came before this picture goes first.
             yield from _forwarded(forward, waiting)
@@ -360,20 +376,32 @@ def _compute(missing: dict[str, Path], rows: Iterable[Row], store: FeatureStore,
     return computed
 
 
-def _resolved(split: str, samples: Samples, computed: dict[str, Row]) -> Samples:
-    """`samples` under the hashes that their files really have, without those that cannot be read."""
-    failed = [index for index, value in enumerate(samples.hashes) if value in computed and computed[value].reason]
-    for index in failed:
-        data.warn_left_out(split, samples.paths[index], computed[samples.hashes[index]].reason)
+def _resolved(split: str, samples: Samples, computed: dict[str, Row]) -> tuple[Samples, list[LeftOut]]:
+    """`samples` under the hashes that their files really have, and those that cannot be read and are left out."""
+    failed = {
+        index: LeftOut(samples.paths[index], computed[value].reason, computed[value].sha256)
+        for index, value in enumerate(samples.hashes)
+        if value in computed and computed[value].reason
+    }
+    for picture in failed.values():
+        warn_left_out(split, picture)
     hashes = tuple(computed[value].sha256 if value in computed else value for value in samples.hashes)
-    return replace(samples, hashes=hashes).without(failed)
+    return replace(samples, hashes=hashes).without(failed), list(failed.values())
 
 
-def _about(backbone: str, weights: Weights, name: str, train: Samples, folder: Path, output: Path) -> dict[str, Any]:
+def _about(
+    backbone: str,
+    preprocessing: Preprocessing,
+    weights: Weights,
+    name: str,
+    train: Samples,
+    folder: Path,
+    output: Path,
+) -> dict[str, Any]:
     return {
         "backbone": backbone,
         "weights": weights.identity,
-        "preprocessing": BACKBONES[backbone].preprocessing.to_json(),
+        "preprocessing": preprocessing.to_json(),
         "runtime": runtime.version(name),
         "classes": list(train.classes),
         "dataset_version": train.dataset_version,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from argparse import Namespace
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -61,17 +61,24 @@ def _over_features(args: Namespace, channel: FeaturesChannel) -> Setup:
     """A head over frozen features, on the CPU: the steps are too small to be worth a GPU, or a second thread."""
     if channel.backbone != args.backbone:
         raise JobError(f"The frozen features are of {channel.backbone}, the job asks for {args.backbone}.")
+    if channel.preprocessing.framing != args.preprocessing:
+        raise JobError(
+            f"The frozen features are of pictures after {channel.preprocessing.framing}, "
+            f"the job asks for {args.preprocessing}."
+        )
     torch.set_num_threads(1)
     model = Classifier(nn.Identity(), _head(args, len(channel.classes)))
     sources: dict[str, Source] = {
-        split: FeatureSource(found) for split, found in channel.sets.items() if len(found.labels)
+        split: FeatureSource(found, channel.left_out.get(split, ()))
+        for split, found in channel.sets.items()
+        if len(found.labels)
     }
     return Setup(
         model,
         sources,
         channel.classes,
         torch.device("cpu"),
-        BACKBONES[args.backbone].preprocessing,
+        channel.preprocessing,
         channel.weights,
         channel.dataset_version,
         backbone_state=channel.backbone_state,
@@ -86,7 +93,10 @@ def over_features(args: Namespace) -> bool:
 def _over_pictures(args: Namespace, folders: JobFolders, world: World) -> Setup:
     """The whole network; the backbone frozen (head mode) or trained in part or whole (fine_tune)."""
     splits = data.load_channels(dict(folders.channels))
-    classes, spec = splits["train"].classes, BACKBONES[args.backbone]
+    classes = splits["train"].classes
+    preprocessing = replace(
+        BACKBONES[args.backbone].preprocessing, framing=args.preprocessing, levels=data.levels_of(splits["train"])
+    )
     weights = find(args.backbone, args.weights, args.seed, folders.channels)
     device, cores = world.device(), max(data.cores() // world.local_size, 1)
     threads = args.num_workers or cores
@@ -98,7 +108,7 @@ def _over_pictures(args: Namespace, folders: JobFolders, world: World) -> Setup:
         split: PictureSource(
             split,
             samples,
-            spec.preprocessing,
+            preprocessing,
             device=device,
             threads=threads,
             augmentation=args.augmentation if split == "train" else "none",
@@ -112,7 +122,7 @@ def _over_pictures(args: Namespace, folders: JobFolders, world: World) -> Setup:
         sources,
         classes,
         device,
-        spec.preprocessing,
+        preprocessing,
         weights.identity,
         splits["train"].dataset_version,
         trained_modules=modules,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from training_scripts.backbones import Preprocessing
+from training_scripts.backbones import Framing, Preprocessing
 from training_scripts.pictures import open_picture
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels of a picture."""
 Augmentation = Literal["none", "light", "strong"]
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 # Smallest share of the area that is cut out, and how far brightness, contrast and colour may go from 1.
@@ -28,14 +30,28 @@ def pixels(source: Path | str | bytes, preprocessing: Preprocessing) -> NDArray[
     Raises:
         PictureUnreadable: see `pictures.open_picture`.
     """
-    return central(open_picture(source, edge=preprocessing.resize), preprocessing)
+    return framed(_opened(source, preprocessing), preprocessing)
 
 
-def central(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """Scale the shorter side to `resize` and cut out the central square, in one step: only that square is computed."""
-    side = min(image.size) * preprocessing.size / preprocessing.resize
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    return _cut(image, (left, top, left + side, top + side), preprocessing)
+def framed(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """(size, size, 3) of a picture by the preprocessing's framing, in one step: only what is seen is computed."""
+    if preprocessing.framing == "pad":
+        image = _padded(image, preprocessing)
+        return _cut(image, (0, 0, *image.size), preprocessing)
+    return _cut(image, field_of_view(image.size, preprocessing), preprocessing)
+
+
+def field_of_view(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
+    """What the network sees of a picture of `size`: (left, top, right, bottom); where it is padded, more than there is.
+
+    Only "squash" sees something else than a square.
+    """
+    width, height = size
+    if preprocessing.framing == "squash":
+        return (0, 0, width, height)
+    side = max(size) if preprocessing.framing == "pad" else min(size) * preprocessing.size / preprocessing.resize
+    left, top = (width - side) / 2, (height - side) / 2
+    return (left, top, left + side, top + side)
 
 
 def augmented(
@@ -48,9 +64,11 @@ def augmented(
     """
     if augmentation == "none":
         return pixels(source, preprocessing)
-    image = open_picture(source, edge=preprocessing.resize)
+    image = _opened(source, preprocessing)
     smallest, jitter = _STRENGTHS[augmentation]
-    part = _cut(image, _random_box(image.size, smallest, random), preprocessing)
+    if preprocessing.framing == "pad":
+        image = _padded(image, preprocessing)
+    part = _cut(image, _random_box(image.size, smallest, random, preprocessing.framing), preprocessing)
     if random.random() < 0.5:
         part = part[:, ::-1]
     if not jitter:
@@ -61,22 +79,43 @@ def augmented(
     return np.array(changed)
 
 
-def _cut(image: Image.Image, box: tuple[float, float, float, float], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def _opened(source: Path | str | bytes, preprocessing: Preprocessing) -> Image.Image:
+    return open_picture(source, edge=preprocessing.resize, scale=preprocessing.levels)
+
+
+def _padded(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """A square with the whole picture in its middle, reduced where it is large; the rest has the mean colour."""
+    longer, limit = max(image.size), 2 * preprocessing.resize
+    if longer > limit:
+        smaller = [max(1, round(side * limit / longer)) for side in image.size]
+        image = image.resize((smaller[0], smaller[1]), _FILTERS[preprocessing.interpolation])
+    side = max(image.size)
+    red, green, blue = (round(255 * mean) for mean in preprocessing.mean)
+    square = Image.new("RGB", (side, side), (red, green, blue))
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return square
+
+
+def _cut(image: Image.Image, box: Box, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     size = (preprocessing.size, preprocessing.size)
     return np.array(image.resize(size, _FILTERS[preprocessing.interpolation], box=box))
 
 
-def _random_box(
-    size: tuple[int, int], smallest: float, random: np.random.Generator
-) -> tuple[float, float, float, float]:
-    """A part of `smallest`…1 of the area with an aspect ratio of 3:4…4:3, as in the Inception papers."""
+def _random_box(size: tuple[int, int], smallest: float, random: np.random.Generator, framing: Framing) -> Box:
+    """A part of `smallest`…1 of the area with an aspect ratio of 3:4…4:3, as in the Inception papers.
+
+    Where the whole picture is squashed its parts are too: their ratio is to the picture's.
+    """
     width, height = size
+    own = width / height if framing == "squash" else 1.0
     for _ in range(10):
         area = width * height * random.uniform(smallest, 1.0)
-        aspect = np.exp(random.uniform(np.log(_ASPECTS[0]), np.log(_ASPECTS[1])))
+        aspect = own * np.exp(random.uniform(np.log(_ASPECTS[0]), np.log(_ASPECTS[1])))
         w, h = (area * aspect) ** 0.5, (area / aspect) ** 0.5
         if w <= width and h <= height:
             left, top = random.uniform(0, width - w), random.uniform(0, height - h)
             return (left, top, left + w, top + h)
+    if framing == "squash":
+        return (0, 0, width, height)
     side = min(size)
     return ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)

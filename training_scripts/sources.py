@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training_scripts.backbones import Preprocessing
-from training_scripts.data import Samples, batches, in_threads, warn_left_out
+from training_scripts.data import Samples, batches, in_threads
 from training_scripts.feature_store import FeatureSet
+from training_scripts.left_out import LeftOut, warn_left_out
 from training_scripts.model import normalise
-from training_scripts.pictures import PictureUnreadable
+from training_scripts.pictures import PictureUnreadable, read_file
 from training_scripts.preprocess import Augmentation, augmented, pixels
 
 EVALUATION_ROWS = 4096
@@ -42,6 +44,11 @@ class Source(ABC):
     paths: Sequence[str]
     root: str
 
+    @property
+    @abstractmethod
+    def left_out(self) -> Sequence[LeftOut]:
+        """The pictures of the split that could not be read, as far as this process has met them."""
+
     def __len__(self) -> int:
         return len(self.paths)
 
@@ -57,10 +64,16 @@ class Source(ABC):
 class FeatureSource(Source):
     """Frozen features: a batch is a gather from the memory-mapped matrix."""
 
-    def __init__(self, features: FeatureSet) -> None:
+    def __init__(self, features: FeatureSet, left_out: Sequence[LeftOut] = ()) -> None:
         self.labels, self.paths, self.root = features.labels, features.paths, features.root
+        self._left_out = tuple(left_out)
         self._matrix = torch.from_numpy(features.matrix)
         self._rows, self._labels = torch.from_numpy(features.rows), torch.from_numpy(features.labels)
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """See `Source`; the features job met them."""
+        return self._left_out
 
     def training_batches(self, order: NDArray[np.int64], batch_size: int, epoch: int) -> Iterator[Batch]:
         """See `Source`."""
@@ -98,8 +111,14 @@ class PictureSource(Source):
         self._split, self._preprocessing, self._device, self._threads = split, preprocessing, device, threads
         self._augmentation: Augmentation = augmentation
         self._seed, self._share = seed, share
-        self._unreadable: set[int] = set()
+        self._unreadable: dict[int, LeftOut] = {}
         self._lock = threading.Lock()
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """See `Source`."""
+        with self._lock:
+            return [picture for _, picture in sorted(self._unreadable.items())]
 
     def training_batches(self, order: NDArray[np.int64], batch_size: int, epoch: int) -> Iterator[Batch]:
         """See `Source`."""
@@ -123,16 +142,19 @@ class PictureSource(Source):
     def _decode(self, epoch: int | None, position: int) -> NDArray[np.uint8] | None:
         if position in self._unreadable:
             return None
-        file = Path(self.root) / self.paths[position]
+        content = b""
         try:
+            content = read_file(Path(self.root) / self.paths[position])
             if epoch is None or self._augmentation == "none":
-                return pixels(file, self._preprocessing)
+                return pixels(content, self._preprocessing)
             random = np.random.default_rng([self._seed, epoch, position])
-            return augmented(file, self._preprocessing, self._augmentation, random)
+            return augmented(content, self._preprocessing, self._augmentation, random)
         except PictureUnreadable as error:
+            sha256 = hashlib.sha256(content).hexdigest() if content and error.lasting else ""
+            picture = LeftOut(self.paths[position], str(error), sha256)
             with self._lock:
-                self._unreadable.add(position)
-            warn_left_out(self._split, self.paths[position], str(error))
+                self._unreadable[position] = picture
+            warn_left_out(self._split, picture)
             return None
 
     def _batch(self, pictures: Sequence[NDArray[np.uint8] | None], positions: NDArray[np.int64]) -> Batch:

@@ -37,6 +37,7 @@ from training_scripts.durable import write_text
 from training_scripts.evaluation import Outcome, report, write_evaluation, write_predictions
 from training_scripts.features import Stopped
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure
+from training_scripts.left_out import LeftOut, count_left_out, write_left_out
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
 from training_scripts.model import Classifier, set_training_mode
 from training_scripts.monitor import Monitor
@@ -134,6 +135,7 @@ def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
             write_text(folders.output_data / "args.json", json.dumps(vars(args), indent=1), flushed=False)
         if not run.stopped or over_features(args):
             final_evaluation(run, folders.output_data)
+        tell_left_out(run, folders.output_data)
         if world.first and not run.stopped:  # a job that was reclaimed goes on from it
             checkpoints.clear()
 
@@ -273,14 +275,33 @@ def final_evaluation(run: Run, folder: Path) -> None:
         outcome = evaluate(run, source) if source is not None else None
         if source is None or outcome is None:
             continue
+        left_out = _left_out(run, source)
         if not run.setup.world.first:
             continue
-        splits[split] = report(outcome, run.setup.classes, source.root)
+        splits[split] = report(outcome, run.setup.classes, source.root, left_out)
         write_predictions(folder / f"predictions_{split}.csv", outcome, run.setup.classes, source.paths)
         if split == "test":
             run.say(test_line(outcome.loss, outcome.accuracy, outcome.count))
     if run.setup.world.first:
         write_evaluation(folder, splits, run.setup.classes)
+
+
+def tell_left_out(run: Run, folder: Path) -> None:
+    """Write which pictures could not be read and were not used, and say how many remain of each split."""
+    left_out = {split: _left_out(run, source) for split, source in run.setup.sources.items()}
+    if not run.setup.world.first:
+        return
+    write_left_out(folder, left_out)
+    for split, pictures in left_out.items():
+        source = run.setup.sources[split]
+        in_features = over_features(run.args)  # whose positions are those of the pictures that were read
+        count_left_out(split, pictures, len(source) - (0 if in_features else len(pictures)))
+
+
+def _left_out(run: Run, source: Source) -> list[LeftOut]:
+    """The pictures of a split that one process or another could not read, by path."""
+    found = {picture.path: picture for part in run.setup.world.gather(list(source.left_out)) for picture in part}
+    return [found[path] for path in sorted(found)]
 
 
 def trained_state(model: Classifier) -> dict[str, Tensor]:

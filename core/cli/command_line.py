@@ -12,11 +12,12 @@ from core.cli.watching import debugger_words
 from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.tuning.presets import DEFAULT_METRICS
 from core.tuning.ranges import format_range
+from training_scripts.backbones import FRAMINGS
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
 
-_CHOICES = {"backbone": None, "weights": None, "mode": MODES, "head": HEADS}
+_CHOICES = {"backbone": None, "weights": None, "preprocessing": FRAMINGS, "mode": MODES, "head": HEADS}
 _USUAL_SPLIT = (0.7, 0.15, 0.15)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,12 +148,11 @@ def classify(
 
 
 def _size(source: Source) -> tuple[int, int]:
-    from PIL import Image
+    from training_scripts.pictures import PictureUnreadable, size_of
 
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
-            return picture.size
-    except OSError:
+        return size_of(source)
+    except PictureUnreadable:
         return 0, 0  # the endpoint could read it all the same
 
 

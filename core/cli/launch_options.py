@@ -14,8 +14,9 @@ from core.jobs.names import unique_name
 from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
 from core.tuning.ranges import parse_range
+from training_scripts.backbones import FRAMINGS
 
-_NAMED = ("backbone", "weights", "mode", "head")
+_NAMED = ("backbone", "weights", "preprocessing", "mode", "head")
 """Hyperparameters that have an option of their own, besides the seed."""
 
 MODES = ("head", "fine_tune")
@@ -39,6 +40,11 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
     )
     parser.add_argument("--backbone", help="the pretrained network (default efficientnet_lite0)")
     parser.add_argument("--weights", help="`default`, `none` (untrained), or a file of weights")
+    parser.add_argument(
+        "--preprocessing",
+        choices=FRAMINGS,
+        help="how a picture becomes a square: crop its middle (default), squash the whole, or pad the whole",
+    )
     parser.add_argument("--mode", choices=MODES, help="train the head only, or the network too")
     parser.add_argument("--head", choices=HEADS, help="what is put on top")
     parser.add_argument(

@@ -16,6 +16,8 @@ from core.predict.records import Answer, Prediction
 from core.progress import CancelToken
 from core.workbench import Workbench
 
+_SHOWN_FILES = 5
+
 
 def classify(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Print the most probable classes of pictures; 1 when one could not be read."""
@@ -130,6 +132,7 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
         "accuracy": found.accuracy,
         "loss": found.loss,
         "count": found.count,
+        "left_out": [{"path": path, "reason": reason} for path, reason in found.left_out],
         "classes": list(found.classes),
         "confusion": [list(row) for row in found.confusion],
         "per_class": [
@@ -143,6 +146,11 @@ def evaluation_text(found: Evaluation) -> str:
     """An evaluation for people."""
     rows = [(item.label, item.precision, item.recall, item.support) for item in found.per_class]
     loss = "" if found.loss is None else f", loss {found.loss:.4f}"
-    return f"{found.job} on {found.split}: accuracy {found.accuracy:.1%} of {found.count} pictures{loss}\n\n" + table(
-        ("class", "precision", "recall", "pictures"), rows
-    )
+    lines = [f"{found.job} on {found.split}: accuracy {found.accuracy:.1%} of {found.count} pictures{loss}"]
+    if found.unreadable:
+        total = found.count + found.unreadable
+        lines.append(f"{found.unreadable} of {total} pictures cannot be read and are left out, {found.count} remain:")
+        lines += [f"    {path}: {reason}" for path, reason in found.left_out[:_SHOWN_FILES]]
+        if found.unreadable > _SHOWN_FILES:
+            lines.append(f"    … and {found.unreadable - _SHOWN_FILES} more")
+    return "\n".join([*lines, "", table(("class", "precision", "recall", "pictures"), rows)])

@@ -1,6 +1,8 @@
 """The scan cache: what probing each file found, kept by path, size and modification time in one SQLite file.
 
-It only saves time. Whatever goes wrong with it (damaged, locked, disk full) makes a scan slower, never wrong or fatal.
+Beside it, by content, the pictures that a training could not decode although their structure is whole: they are marked
+in every scan from then on. Whatever goes wrong with the file (damaged, locked, disk full) makes a scan slower and the
+next training find those pictures again, never a scan wrong or fatal.
 """
 
 from __future__ import annotations
@@ -10,18 +12,20 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from core.dataset.probe import Probe
 
 _log = logging.getLogger(__name__)
-_VERSION = 1  # raise it when probing changes its mind about files
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (
+_VERSION = 2  # raise it when probing changes its mind about files
+_SCHEMA = (
+    """CREATE TABLE files (
   root TEXT, path TEXT, size INTEGER, mtime_ns INTEGER,
-  width INTEGER, height INTEGER, format TEXT, sha256 TEXT, fault TEXT, reason TEXT,
+  width INTEGER, height INTEGER, format TEXT, sha256 TEXT, fault TEXT, reason TEXT, low REAL, high REAL,
   PRIMARY KEY (root, path)
-) WITHOUT ROWID
-"""
+) WITHOUT ROWID""",
+    "CREATE TABLE undecodable (sha256 TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID",
+)
 
 Key = tuple[str, int, int]
 """(relative path, size in bytes, mtime_ns)."""
@@ -40,11 +44,11 @@ class ScanCache:
         try:
             with closing(self._connect()) as database:
                 rows = database.execute(
-                    "SELECT path, size, mtime_ns, width, height, format, sha256, fault, reason"
+                    "SELECT path, size, mtime_ns, width, height, format, sha256, fault, reason, low, high"
                     " FROM files WHERE root = ?",
                     (str(root),),
                 )
-                return {(row[0], row[1], row[2]): Probe(*row[3:]) for row in rows}
+                return {(row[0], row[1], row[2]): _probe(row[3:]) for row in rows}
         except (sqlite3.Error, OSError, UnicodeError) as error:
             self._discard(error)
             return {}
@@ -55,7 +59,7 @@ class ScanCache:
         if self._file is None or not (new or forgotten):
             return
         rows = [
-            (str(root), *key, p.width, p.height, p.format, p.sha256, p.fault, p.reason)
+            (str(root), *key, p.width, p.height, p.format, p.sha256, p.fault, p.reason, *(p.levels or (None, None)))
             for key, p in new.items()
             if p.lasting
         ]
@@ -63,8 +67,30 @@ class ScanCache:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._connect()) as database, database:
                 database.executemany("DELETE FROM files WHERE root = ? AND path = ?", forgotten)
-                database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         except (sqlite3.Error, OSError, UnicodeError) as error:
+            self._discard(error)
+
+    def undecodable(self) -> dict[str, str]:
+        """Why pictures that were marked could not be decoded, by their content's SHA-256."""
+        if self._file is None or not self._file.exists():
+            return {}
+        try:
+            with closing(self._connect()) as database:
+                return dict(database.execute("SELECT sha256, reason FROM undecodable"))
+        except (sqlite3.Error, OSError) as error:
+            self._discard(error)
+            return {}
+
+    def mark(self, reasons: Mapping[str, str]) -> None:
+        """Mark pictures (by SHA-256) that cannot be decoded, and why."""
+        if self._file is None or not reasons:
+            return
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with closing(self._connect()) as database, database:
+                database.executemany("INSERT OR REPLACE INTO undecodable VALUES (?, ?)", reasons.items())
+        except (sqlite3.Error, OSError) as error:
             self._discard(error)
 
     def _connect(self) -> sqlite3.Connection:
@@ -74,8 +100,10 @@ class ScanCache:
             (version,) = database.execute("PRAGMA user_version").fetchone()
             if version != _VERSION:
                 with database:
-                    database.execute("DROP TABLE IF EXISTS files")
-                    database.execute(_SCHEMA)
+                    for table in ("files", "undecodable"):
+                        database.execute(f"DROP TABLE IF EXISTS {table}")
+                    for statement in _SCHEMA:
+                        database.execute(statement)
                     database.execute(f"PRAGMA user_version = {_VERSION}")
         except BaseException:
             database.close()
@@ -91,3 +119,8 @@ class ScanCache:
                 self._file.unlink(missing_ok=True)
             except OSError as failure:
                 _log.warning("Nor can it be removed: %s", failure)
+
+
+def _probe(row: tuple[Any, ...]) -> Probe:
+    width, height, format_, sha256, fault, reason, low, high = row
+    return Probe(width, height, format_, sha256, fault, reason, None if low is None else (low, high))

@@ -11,21 +11,18 @@ from core.dataset.hints import listed
 from core.dataset.probe import Probe
 from core.dataset.records import SPLITS, Picture, Problem, Severity, gravest_first
 from core.dataset.tree import Candidate, Tree
+from training_scripts.pictures.formats import FORMATS, SUFFIXES
 
 FEW = 20
 """Fewer training pictures of a class than this make its result a matter of luck."""
 
+WIDE, WIDE_SHARE = 2, 0.1
+"""Pictures of this length to their breadth lose over half of it to a central square; worth a word from this share."""
+
 IMBALANCE = 5
 """The largest class may have this many times the pictures of the smallest before it is worth a word."""
 
-_SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
-    "TIFF": (".tif", ".tiff"),
-}
+_SUFFIXES = {format_.name: format_.suffixes for format_ in FORMATS}
 
 _FIXES = {
     "no-access": "Check that you may read them, and that the disk is connected.",
@@ -45,6 +42,7 @@ def find_problems(
             *_sizes(tree, pictures),
             *_duplicates(pictures),
             *_wrong_suffixes(pictures),
+            *_wide(pictures),
         ]
     )
 
@@ -152,14 +150,36 @@ def _duplicates(pictures: Sequence[Picture]) -> Iterator[Problem]:
 
 def _wrong_suffixes(pictures: Sequence[Picture]) -> Iterator[Problem]:
     wrong: dict[str, list[str]] = defaultdict(list)
+    without: list[str] = []
     for picture in pictures:
-        if os.path.splitext(picture.path)[1].lower() not in _SUFFIXES.get(picture.format, ()):
+        suffix = os.path.splitext(picture.path)[1].lower()
+        if suffix in _SUFFIXES.get(picture.format, ()):
+            continue
+        if suffix in SUFFIXES:
             wrong[picture.format].append(picture.path)
+        else:
+            without.append(picture.path)
+    if without:
+        subject = "1 picture has" if len(without) == 1 else f"{len(without):,} pictures have"
+        message = f"{subject} no ending of a picture format, so their content was looked at."
+        yield Problem("no-extension", Severity.INFO, message, tuple(without))
     for format_, paths in sorted(wrong.items()):
         subject = f"1 {format_} picture has" if len(paths) == 1 else f"{len(paths):,} {format_} pictures have"
         message = f"{subject} the ending of another format; it is read all the same."
         fix = f"Rename to {_SUFFIXES.get(format_, ('its own ending',))[0]}."
         yield Problem("wrong-extension", Severity.WARNING, message, tuple(paths), fix)
+
+
+def _wide(pictures: Sequence[Picture]) -> Iterator[Problem]:
+    """Many pictures of which a central square shows less than half of their length."""
+    wide = [p.path for p in pictures if max(p.width, p.height) >= WIDE * min(p.width, p.height)]
+    if len(wide) >= WIDE_SHARE * len(pictures):
+        message = (
+            f"{_n(len(wide), 'picture')} of {len(pictures):,} are at least {WIDE} times as long as they are broad, "
+            "so the network, which sees the square in the middle, does not see their ends."
+        )
+        fix = "Choose the preprocessing squash or pad if what tells the classes apart may lie there."
+        yield Problem("wide", Severity.WARNING, message, tuple(wide), fix)
 
 
 def _n(count: int, noun: str) -> str:

@@ -9,10 +9,13 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.dataset.records import SPLITS, ClassFolders, class_folders_of
 from core.errors import DatasetError
+
+if TYPE_CHECKING:
+    from training_scripts.pictures import Levels
 
 _FORMAT = 1
 CHANNEL_FILE = "manifest.json"
@@ -34,7 +37,8 @@ class Manifest:
 
     `version` is 16 hex digits over every picture's split, class and content, so the same pictures split the same way
     have the same version wherever they lie. `fractions` are (train, valid, test). `notices` are sentences about what
-    `split` decided for the user. `class_folders` is how classes were chosen when the folder was scanned.
+    `split` decided for the user. `class_folders` is how classes were chosen when the folder was scanned. `levels` are
+    the values of black and white for its pictures with more than 8 bits a channel, None where it has none.
     """
 
     root: Path
@@ -45,6 +49,7 @@ class Manifest:
     fractions: tuple[float, float, float]
     notices: tuple[str, ...] = ()
     class_folders: ClassFolders = "auto"
+    levels: Levels | None = None
 
     @classmethod
     def build(
@@ -56,11 +61,12 @@ class Manifest:
         fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
         notices: Iterable[str] = (),
         class_folders: ClassFolders = "auto",
+        levels: Levels | None = None,
     ) -> Manifest:
         """A manifest of `pictures`, sorted by path, with its version computed."""
         classes, ordered = tuple(classes), tuple(sorted(pictures, key=lambda entry: entry.path))
         version = content_version(classes, ordered)
-        return cls(root, classes, ordered, version, seed, fractions, tuple(notices), class_folders)
+        return cls(root, classes, ordered, version, seed, fractions, tuple(notices), class_folders, levels)
 
     def of(self, split: str) -> tuple[Entry, ...]:
         """The pictures of one split, by path."""
@@ -94,6 +100,7 @@ class Manifest:
             "fractions": list(self.fractions),
             "notices": list(self.notices),
             "class_folders": self.class_folders,
+            "levels": levels_to_json(self.levels),
             "pictures": [[e.path, e.label, e.split, e.sha256] for e in self.pictures],
         }
         _write_json(path, data)
@@ -127,6 +134,7 @@ class Manifest:
             "root": str(self.root),
             "dataset_version": self.version,
             "classes": list(self.classes),
+            "levels": levels_to_json(self.levels),
             "pictures": [{"path": e.path, "label": e.label, "sha256": e.sha256} for e in self.of(split)],
         }
         _write_json(folder / CHANNEL_FILE, data)
@@ -143,6 +151,11 @@ def content_version(classes: tuple[str, ...], pictures: Iterable[Entry]) -> str:
     return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()[:16]
 
 
+def levels_to_json(levels: Levels | None) -> list[float] | None:
+    """Levels as channels and manifests carry them."""
+    return None if levels is None else list(levels)
+
+
 def _from_json(data: Mapping[str, Any]) -> Manifest:
     if data["format"] != _FORMAT:
         raise ValueError(f"its format is {data['format']}, this Sagehound reads {_FORMAT}")
@@ -155,6 +168,7 @@ def _from_json(data: Mapping[str, Any]) -> Manifest:
         (train, valid, test),
         (str(notice) for notice in data["notices"]),
         class_folders_of(data.get("class_folders")),
+        None if (levels := data.get("levels")) is None else (float(levels[0]), float(levels[1])),
     )
     if manifest.version != data["version"]:
         raise ValueError("its content does not match its version")

@@ -61,7 +61,8 @@ class Severity(StrEnum):
 class Picture:
     """A picture that can be read. `size` in bytes, `width` and `height` in pixels as stored, `sha256` in hex.
 
-    `split` is None where the folder has no splits; `format` is Pillow's name ("JPEG", "PNG", …).
+    `split` is None where the folder has no splits; `format` is a name of `training_scripts.pictures.formats`. `levels`
+    are the lowest and highest value of a picture with more than 8 bits a channel.
     """
 
     path: str
@@ -73,6 +74,7 @@ class Picture:
     format: str
     sha256: str
     mtime_ns: int
+    levels: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

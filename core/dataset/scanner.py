@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
 from core.dataset.cache import Key, ScanCache
@@ -50,8 +51,8 @@ def scan(
     report(Progress(0, None, "Listing the folder", "pictures"))
     tree = read_tree(folder, cancel, class_folders)
     cancel.raise_if_cancelled()
-    work = _Work(tree, cancel, report, on_found)
     store = ScanCache(cache)
+    work = _Work(tree, cancel, report, on_found, store.undecodable())
     known = store.load(tree.root)
     started = time.time_ns()
     try:
@@ -69,8 +70,15 @@ def scan(
 class _Work:
     """Probes the files of a tree with a pool of threads; reading, hashing and decoding run outside Python's lock."""
 
-    def __init__(self, tree: Tree, cancel: CancelToken, report: Report, on_found: OnFound | None) -> None:
-        self.files = tree.files
+    def __init__(
+        self,
+        tree: Tree,
+        cancel: CancelToken,
+        report: Report,
+        on_found: OnFound | None,
+        undecodable: Mapping[str, str],
+    ) -> None:
+        self.files, self.undecodable = tree.files, undecodable
         self.cancel, self.report, self.on_found = cancel, report, on_found
         self.probes: dict[Key, Probe] = {}
         self.pictures: list[Picture] = []
@@ -106,6 +114,8 @@ class _Work:
         good = []
         for file, result in found:
             self.probes[_key(file)] = result
+            if (reason := self.undecodable.get(result.sha256)) and not result.fault:
+                result = replace(result, fault="unreadable", reason=reason)
             if result.fault:
                 self.bad.append((file, result))
             else:
@@ -143,7 +153,8 @@ def _nothing_to_train_on(tree: Tree, pictures: int, classes: tuple[str, ...]) ->
             f"All {pictures:,} pictures lie in one class folder, {classes[0]}. {tree.hint}".rstrip(),
             "Put the pictures of each class into a folder named after it; it takes two classes at least.",
         )
-    why = "Its class folders hold no pictures."
+    foreign = next((problem for problem in tree.problems if problem.kind == "unsupported-format"), None)
+    why = foreign.message if foreign else "Its class folders hold no pictures."
     if tree.files:
         why = f"None of its {len(tree.files):,} pictures can be read."
     return DatasetError(what, why, "Choose a folder with one folder of JPEG or PNG pictures per class.")
@@ -164,4 +175,5 @@ def _picture(file: Candidate, found: Probe) -> Picture:
         found.format,
         found.sha256,
         file.mtime_ns,
+        found.levels,
     )

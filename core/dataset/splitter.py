@@ -11,6 +11,7 @@ from fractions import Fraction
 from core.dataset.manifest import Entry, Manifest
 from core.dataset.records import SPLITS, Picture, Scan
 from core.errors import DatasetError, SpecError
+from training_scripts.pictures.levels import Levels, common
 
 DEFAULT_FRACTIONS = (0.7, 0.15, 0.15)
 
@@ -55,7 +56,17 @@ def split(scan: Scan, fractions: Fractions = DEFAULT_FRACTIONS, seed: int = 0) -
     ]
     wanted = [name for name, share in zip(SPLITS, fractions, strict=True) if share > 0 or name in scan.splits]
     notices += _absences(entries, scan.classes, wanted)
-    return Manifest.build(scan.root, scan.classes, entries, seed, fractions, notices, scan.class_folders)
+    deep = [picture.levels for picture in scan.pictures if chosen.get(picture.path) == "train" and picture.levels]
+    levels = common(deep) if deep else None
+    if levels is not None:
+        notices.append(_scale_words(len(deep), levels))
+    return Manifest.build(scan.root, scan.classes, entries, seed, fractions, notices, scan.class_folders, levels)
+
+
+def _scale_words(count: int, levels: Levels) -> str:
+    subject = "1 train picture holds" if count == 1 else f"{count:,} train pictures hold"
+    black, white = levels
+    return f"{subject} more than 8 bits a channel: {black:g} is black and {white:g} white, for all pictures alike."
 
 
 def check_fractions(fractions: Sequence[float]) -> None:

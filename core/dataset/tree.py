@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,28 +14,12 @@ from core.dataset.layout import Reading, read_layout
 from core.dataset.records import ClassFolders, Layout, Problem, Severity
 from core.errors import DatasetError
 from core.progress import CancelToken
-from training_scripts.pictures import SUFFIXES
+from training_scripts.pictures.formats import SUFFIXES, ForeignFormat, foreign_by_suffix, recognise
+from training_scripts.pictures.reading import read_head
 
 _JUNK = frozenset(("thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information"))
-_FOREIGN = frozenset(
-    (
-        ".heic",
-        ".heif",
-        ".avif",
-        ".svg",
-        ".jp2",
-        ".jxl",
-        ".psd",
-        ".tga",
-        ".ico",
-        ".pdf",
-        ".cr2",
-        ".nef",
-        ".arw",
-        ".dng",
-        ".eps",
-    )
-)  # picture files, to their owners, of formats that are not read
+_NEVER = frozenset((".txt", ".csv", ".tsv", ".json", ".xml", ".html", ".md", ".py", ".yaml", ".yml", ".mat", ".npy"))
+"""Endings of files that often lie beside pictures by the thousand; they are not opened to see what they are."""
 
 _Identity = tuple[int, int] | None
 
@@ -69,7 +54,7 @@ class Tree:
 
 
 def read_tree(folder: Path, cancel: CancelToken | None = None, class_folders: ClassFolders = "auto") -> Tree:
-    """Walk `folder`; files are listed, not opened.
+    """Walk `folder`; files are listed, and only those without a known ending are opened to see what they are.
 
     Raises:
         DatasetError: it is no folder, cannot be listed, has no class folders, or a layout that is not understood.
@@ -78,10 +63,10 @@ def read_tree(folder: Path, cancel: CancelToken | None = None, class_folders: Cl
     top = _checked(folder)
     walk = _Walk(top, cancel or CancelToken())
     reading = read_layout(walk.run(), top, class_folders)
-    return _tree(top, reading, walk.odd, class_folders)
+    return _tree(top, reading, walk, class_folders)
 
 
-def _tree(top: Path, reading: Reading, odd: dict[str, list[str]], class_folders: ClassFolders) -> Tree:
+def _tree(top: Path, reading: Reading, walk: _Walk, class_folders: ClassFolders) -> Tree:
     """The files of a layout with their classes, and what is odd about those that count, each kind told once."""
     tree = Tree(reading.root, reading.layout, class_folders=class_folders, hint=reading.hint)
     nested: list[str] = []
@@ -98,25 +83,29 @@ def _tree(top: Path, reading: Reading, odd: dict[str, list[str]], class_folders:
     beside = tuple(f"{prefix}{folder.path}/" for folder in reading.beside)
     told = {
         kind: [path[len(prefix) :] for path in paths if path.startswith(prefix) and not path.startswith(beside)]
-        for kind, paths in odd.items()
+        for kind, paths in walk.odd.items()
     }
+    foreign = Counter(walk.foreign[prefix + path] for path in told.get("unsupported-format", ()))
     told["no-class"] = [
         f"{folder.path}/{found.name}".lstrip("/") for folder in reading.loose for found in folder.pictures
     ]
     if not any(problem.kind == "which-classes" for problem in reading.problems):
         told["nested"] = nested
     tree.ignored = sorted(set(told.get("non-image", ())))
-    tree.problems = [*reading.problems, *_odd_problems(told)]
+    tree.problems = [*reading.problems, *_odd_problems(told, foreign)]
     return tree
 
 
-def _odd_problems(odd: dict[str, list[str]]) -> Iterator[Problem]:
+def _odd_problems(odd: dict[str, list[str]], foreign: Counter[str]) -> Iterator[Problem]:
     for kind, paths in odd.items():
         if not paths:
             continue
         severity, one, many, fix = _ODDITIES[kind]
         unique = sorted({path.encode("utf-8", "backslashreplace").decode() for path in paths})
         message = one if len(unique) == 1 else many.format(len(unique))
+        if kind == "unsupported-format":
+            named = ", ".join(f"{count:,} {name}" for name, count in foreign.most_common())
+            message = f"{message.removesuffix('.')} ({named})."
         yield Problem(kind, severity, message, tuple(unique), fix)
 
 
@@ -127,6 +116,8 @@ class _Walk:
         self.root = root
         self.cancel = cancel
         self.odd: dict[str, list[str]] = {}
+        self.foreign: dict[str, str] = {}
+        """By path, the formats of pictures that are not read."""
 
     def run(self) -> Folder:
         """Walk; returns the top folder with all that is in it."""
@@ -155,20 +146,24 @@ class _Walk:
         return top
 
     def _take(self, entry: os.DirEntry[str], path: str, folder: Folder) -> None:
-        """Add a file if it is a picture by its name; otherwise note what it is."""
-        kind = _kind(entry.name)
-        if kind == "picture":
+        """Add a file if it is a picture by its name, or else by its content; otherwise note what it is."""
+        suffix = os.path.splitext(entry.name)[1].lower()
+        foreign = None
+        if suffix not in _NEVER:
             try:
                 status = entry.stat()
             except OSError:
                 self._note("no-access", path)
                 return
             if stat.S_ISREG(status.st_mode):
-                folder.pictures.append(Found(entry.name, entry.path, status.st_size, status.st_mtime_ns))
-                return
-            kind = "non-image"
+                foreign = None if suffix in SUFFIXES else _foreign(entry.path, suffix)
+                if foreign is None:
+                    folder.pictures.append(Found(entry.name, entry.path, status.st_size, status.st_mtime_ns))
+                    return
         folder.others.append(entry.name)
-        self._note(kind, path)
+        if foreign:
+            self.foreign[path] = foreign
+        self._note("unsupported-format" if foreign else "non-image", path)
 
     def _entries(self, full: str, relative: str) -> Iterator[os.DirEntry[str]]:
         """What lies in a folder and has a usable name; nothing if it cannot be listed."""
@@ -231,11 +226,17 @@ def _encodable(name: str) -> bool:
     return True
 
 
-def _kind(name: str) -> str:
-    suffix = os.path.splitext(name)[1].lower()
-    if suffix in SUFFIXES:
-        return "picture"
-    return "unsupported-format" if suffix in _FOREIGN else "non-image"
+def _foreign(full: str, suffix: str) -> str | None:
+    """What a file without the ending of a format that is read is by its content: None for a picture that is read.
+
+    The name of its format for a picture that is not read, "" for anything else.
+    """
+    named, found = foreign_by_suffix(suffix), recognise(read_head(full))
+    if isinstance(found, ForeignFormat):
+        return found.name
+    if named is not None and (found is None or found.name == "TIFF"):  # as cameras' raw files are on the outside
+        return named.name
+    return "" if found is None else None
 
 
 _ODDITIES: dict[str, tuple[Severity, str, str, str]] = {

@@ -26,6 +26,9 @@ SEARCH_LIMIT_S = 0.25
 
 _OURS = frozenset(METRIC_DEFINITIONS.values())
 
+_LEFT_OUT = re.compile(r"Left out of \w+: \d+ of \d+ pictures cannot be read, \d+ remain\.")
+"""What training_scripts/left_out.py says of a split at its end."""
+
 _Found = tuple[float | None, str, tuple[int, int]]
 _EPOCH = re.compile(r"(?<![\w.])epoch=(\d{1,9})(?:/(\d{1,9}))?(?![\w.])")
 _STEP = re.compile(r"(?<![\w.])step=(\d{1,15})(?![\w.])")
@@ -167,3 +170,9 @@ def _within_limit(pattern: regex.Pattern[str], searched: str) -> regex.Match[str
             if time.thread_time() - started >= SEARCH_LIMIT_S:
                 raise
             room *= 4
+
+
+def notice_in(line: str) -> str | None:
+    """The sentence in a log line that belongs to what must be known of the job; None where it holds none."""
+    found = _LEFT_OUT.search(line)
+    return found.group() if found else None

@@ -52,7 +52,7 @@ class Evaluation:
 
     `confusion[i][j]` counts pictures of class i that were taken for class j. `loss` is the mean cross-entropy in nats,
     None where it is not known. `pictures` may be empty when the job kept none; their paths are relative to `root`.
-    `unreadable` counts the pictures left out.
+    `left_out` are the pictures that could not be read, with the reason; they count for nothing.
     """
 
     job: str
@@ -64,8 +64,13 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassScore, ...]
     pictures: tuple[Judged, ...] = ()
-    unreadable: int = 0
     root: Path | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def unreadable(self) -> int:
+        """How many pictures were left out."""
+        return len(self.left_out)
 
     @property
     def wrong(self) -> tuple[Judged, ...]:
@@ -144,15 +149,18 @@ def compute_evaluation(
         raise ModelError(f"The model does not know these classes of the dataset: {missing}.", fix="Choose its dataset.")
     answers = predictor.classify([manifest.path_of(entry) for entry in entries], None, report, cancel)
     judged: list[Judged] = []
+    left_out: list[tuple[str, str]] = []
     loss = 0.0
     for entry, answer in zip(entries, answers, strict=True):
         if isinstance(answer, Prediction):
             label = manifest.classes[entry.label]
             judged.append(Judged(entry.path, label, answer.label, answer.probability))
             loss -= math.log(max(dict(answer.classes)[label], _SMALLEST))
+        else:
+            left_out.append((entry.path, answer.error.what))
     if not judged:
         raise ModelError(f"None of the {split} pictures can be read.", f"They should lie in {manifest.root}.")
-    return summarise(judged, model.classes, split, job, loss / len(judged), len(entries) - len(judged), manifest.root)
+    return summarise(judged, model.classes, split, job, loss / len(judged), left_out, manifest.root)
 
 
 def summarise(
@@ -161,7 +169,7 @@ def summarise(
     split: str,
     job: str,
     loss: float | None,
-    unreadable: int = 0,
+    left_out: Sequence[tuple[str, str]] = (),
     root: Path | None = None,
 ) -> Evaluation:
     """Count single answers into an evaluation."""
@@ -180,8 +188,8 @@ def summarise(
         confusion=tuple(tuple(row) for row in confusion),
         per_class=_scores(classes, confusion),
         pictures=tuple(judged),
-        unreadable=unreadable,
         root=root,
+        left_out=tuple(left_out),
     )
 
 
@@ -201,6 +209,7 @@ def _from_json(
     confusion = tuple(tuple(int(cell) for cell in row) for row in data["confusion"])
     if len(confusion) != len(classes) or any(len(row) != len(classes) for row in confusion):
         raise ValueError("the confusion matrix does not match the classes")
+    left_out = tuple((str(picture["path"]), str(picture["reason"])) for picture in data.get("left_out", ()))
     loss = float(data["loss"]) if data.get("loss") is not None else math.nan
     return Evaluation(
         job=job,
@@ -213,6 +222,7 @@ def _from_json(
         per_class=_scores(classes, confusion),
         pictures=pictures,
         root=Path(data["root"]) if data.get("root") else None,
+        left_out=left_out,
     )
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from core.errors import Cancelled, ModelError
 from core.predict.pictures_in import Decoded
+from training_scripts.preprocess import field_of_view
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,16 +86,17 @@ def occlusion(
 
 
 def overlay(heat: NDArray[np.float64], decoded: Decoded) -> bytes:
-    """`heat` as an RGBA PNG of the whole picture's shape; transparent outside the square that the network saw."""
+    """`heat` as an RGBA PNG of the whole picture's shape; transparent outside of what the network saw."""
     width, height = decoded.size
     scale = OVERLAY_EDGE / max(width, height)
     shape = (max(1, round(width * scale)), max(1, round(height * scale)))
-    side = max(1, round(min(shape) * decoded.preprocessing.size / decoded.preprocessing.resize))
-    grey = Image.fromarray((255 * heat).astype(np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
+    left, top, right, bottom = map(round, field_of_view(shape, decoded.preprocessing))
+    seen = (max(1, right - left), max(1, bottom - top))
+    grey = Image.fromarray((255 * heat).astype(np.uint8)).resize(seen, Image.Resampling.BICUBIC)
     values = np.asarray(grey, np.float64) / 255
     colours = np.stack([np.interp(values, _STOPS, _RAMP[:, channel]) for channel in range(4)], axis=-1)
     whole = Image.new("RGBA", shape, (0, 0, 0, 0))
-    whole.paste(Image.fromarray(colours.astype(np.uint8)), ((shape[0] - side) // 2, (shape[1] - side) // 2))
+    whole.paste(Image.fromarray(colours.astype(np.uint8)), (left, top))
     buffer = io.BytesIO()
     whole.save(buffer, "PNG")
     return buffer.getvalue()

@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 from core.errors import PictureError
 from core.predict.records import Source
 from core.progress import CancelToken, Progress, Report, ignore_progress
-from training_scripts.pictures import SUFFIXES
+from training_scripts.pictures import is_picture
 
 Item = Path | bytes | str
 """What arrives: a file or folder, the bytes of a picture, or an address (file:, data:, http:)."""
@@ -35,7 +35,7 @@ class NamedPicture:
 class Intake:
     """The pictures found, in a stable order, and one error for each item that gave none.
 
-    `ignored` counts files in folders that are no pictures by their suffix.
+    `ignored` counts files in folders that are no pictures by their ending nor by their content.
     """
 
     pictures: tuple[NamedPicture, ...]
@@ -52,7 +52,7 @@ class Intake:
 
 
 def gather(items: Sequence[Item], report: Report = ignore_progress, cancel: CancelToken | None = None) -> Intake:
-    """Find the pictures in `items`: folders recursively by suffix, files and bytes as they are.
+    """Find the pictures in `items`: folders recursively, files and bytes as they are.
 
     One bad item never hides the others: it becomes one of `refused`.
 
@@ -111,7 +111,7 @@ class _Finder:
     def _add_folder(self, folder: Path) -> None:
         found = 0
         for path in self._walk(folder):
-            if path.suffix.lower() in SUFFIXES:
+            if is_picture(path):
                 found += 1
                 self.pictures.append(NamedPicture(path.relative_to(folder).as_posix(), path))
                 if found % _REPORT_EVERY == 0:

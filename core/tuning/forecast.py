@@ -119,15 +119,23 @@ class _Clock:
         self.all_measured = False
         return FIRST_ESTIMATES[what] if otherwise is None else otherwise
 
-    def knows_features(self, backbone: str, version: str) -> bool:
-        return f"features/{backbone}/{version}" in self._speeds
+    def knows_features(self, choice: Mapping[str, str], version: str) -> bool:
+        return known_features(choice, version) in self._speeds
+
+
+def known_features(choice: Mapping[str, str], version: str) -> str:
+    """The name under which it is recorded that the features of a dataset version are computed."""
+    own = {name: choice.get(name, DEFAULTS[name]) for name in ("preprocessing", "weights")}
+    other = "".join(f"/{value}" for name, value in own.items() if value != DEFAULTS[name])
+    return f"features/{choice['backbone']}{other}/{version}"
 
 
 def _features_seconds(spec: Spec, pictures: int, version: str, clock: _Clock) -> float:
+    wanted = {known_features(choice, version): choice for choice in choices(spec) if over_features(choice)}
     return sum(
-        clock.seconds(f"features/{backbone}", FIRST_ESTIMATES.get(f"features/{backbone}", 0.02)) * pictures
-        for backbone in sorted({choice["backbone"] for choice in choices(spec) if over_features(choice)})
-        if not clock.knows_features(backbone, version)
+        clock.seconds(name := f"features/{choice['backbone']}", FIRST_ESTIMATES.get(name, 0.02)) * pictures
+        for _, choice in sorted(wanted.items())
+        if not clock.knows_features(choice, version)
     )
 
 

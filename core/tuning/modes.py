@@ -10,6 +10,7 @@ from core.tuning.ranges import CategoricalRange
 DEFAULTS: Mapping[str, str] = {
     "backbone": "efficientnet_lite0",
     "weights": "default",
+    "preprocessing": "crop",
     "mode": "head",
     "features": "auto",
     "unfreeze": "last_block",

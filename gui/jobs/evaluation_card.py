@@ -174,7 +174,8 @@ class EvaluationView(QWidget):
         self._evaluation = evaluation
         loss = f", loss {formatting.number(evaluation.loss)}" if evaluation.loss is not None else ""
         count = formatting.counted(evaluation.count, "picture")
-        self.summary.setText(f"Accuracy {percent(evaluation.accuracy)} on {count}{loss}")
+        left_out = f", {evaluation.unreadable:,} left out as unreadable" if evaluation.unreadable else ""
+        self.summary.setText(f"Accuracy {percent(evaluation.accuracy)} on {count}{left_out}{loss}")
         self.summary.setToolTip("Choose a cell of the table to see its pictures.")
         self._model.set_evaluation(evaluation)
         self.pictures.clear()

@@ -14,8 +14,9 @@ from core.jobs.specs import Strategy, TuningSpec
 from gui.shared.card import Card
 from gui.shared.field import Field, declared_box, declared_field, first_excess, limited
 from gui.tuning.tuning_draft import MODES, TuningDraft
-from training_scripts.backbones import BACKBONES, HEADS
+from training_scripts.backbones import BACKBONES, FRAMINGS, HEADS
 
+_FRAMING_WORDS = {"crop": "Crop the middle", "squash": "Squash the whole", "pad": "Pad the whole"}
 _MODE_WORDS = {"head": "Head only (fast)", "fine_tune": "Fine-tune the network"}
 _HEAD_WORDS = {"linear": "Linear", "linear_dropout_batchnorm": "Linear, dropout, batch norm"}
 _STRATEGY_HINTS = {
@@ -27,7 +28,7 @@ _STRATEGY_HINTS = {
 
 
 class ModelForm(Card):
-    """Backbone, head and mode.
+    """Backbone, preprocessing, head and mode.
 
     Signals:
         changed(): something was chosen.
@@ -37,19 +38,22 @@ class ModelForm(Card):
 
     def __init__(self) -> None:
         super().__init__("Model")
-        self.backbone, self.head, self.mode = QComboBox(), QComboBox(), QComboBox()
+        self.backbone, self.framing, self.head, self.mode = QComboBox(), QComboBox(), QComboBox(), QComboBox()
         for name, backbone in BACKBONES.items():
             self.backbone.addItem(backbone.title, name)
+        for name in FRAMINGS:
+            self.framing.addItem(_FRAMING_WORDS[name], name)
         for name in HEADS:
             self.head.addItem(_HEAD_WORDS.get(name, name), name)
         for name in MODES:
             self.mode.addItem(_MODE_WORDS[name], name)
         self.fields = {
             "backbone": Field("Backbone", self.backbone, "The pretrained network under the head."),
+            "preprocessing": Field("Pictures", self.framing, "How a picture becomes the square that the network sees."),
             "head": Field("Head", self.head, "What is put on top of the backbone."),
             "mode": Field("Mode", self.mode, "Head only computes each picture's features once, for all trials."),
         }
-        for combo in (self.backbone, self.head, self.mode):
+        for combo in (self.backbone, self.framing, self.head, self.mode):
             combo.setMinimumContentsLength(12)
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.currentIndexChanged.connect(self.changed)
@@ -59,7 +63,12 @@ class ModelForm(Card):
     def show_draft(self, draft: TuningDraft) -> None:
         """Show what a draft holds, without telling anyone."""
         blocked = self.blockSignals(True)
-        for combo, value in ((self.backbone, draft.backbone), (self.head, draft.head), (self.mode, draft.mode)):
+        for combo, value in (
+            (self.backbone, draft.backbone),
+            (self.framing, draft.preprocessing),
+            (self.head, draft.head),
+            (self.mode, draft.mode),
+        ):
             combo.setCurrentIndex(max(0, combo.findData(value)))
         self.blockSignals(blocked)
         self.show_searched(draft)
@@ -78,6 +87,7 @@ class ModelForm(Card):
         return dataclasses.replace(
             draft,
             backbone=self.backbone.currentData(),
+            preprocessing=self.framing.currentData(),
             head=self.head.currentData(),
             mode=self.mode.currentData(),
         )

@@ -19,10 +19,10 @@ from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, S
 from core.tuning.presets import Preset
 from core.tuning.ranges import CategoricalRange, ContinuousRange, Range, Scaling
 from gui.tuning.range_draft import Kind, RangeDraft
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, HEADS
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, HEADS
 
 MODES = ("head", "fine_tune")
-FORM_FIELDS = ("backbone", "head", "mode", "weights", "seed")
+FORM_FIELDS = ("backbone", "preprocessing", "head", "mode", "weights", "seed")
 """Hyperparameters that have a control of their own, unless the table searches them."""
 
 _SUGGESTIONS: Mapping[str, RangeDraft] = {
@@ -38,6 +38,7 @@ _SUGGESTIONS: Mapping[str, RangeDraft] = {
         RangeDraft("head", Kind.CATEGORICAL, values=", ".join(HEADS)),
         RangeDraft("backbone", Kind.CATEGORICAL, values=", ".join(BACKBONES)),
         RangeDraft("unfreeze", Kind.CATEGORICAL, values="last_block, all"),
+        RangeDraft("preprocessing", Kind.CATEGORICAL, values=", ".join(FRAMINGS)),
         RangeDraft("augmentation", Kind.CATEGORICAL, values="none, light, strong"),
     )
 }
@@ -55,6 +56,7 @@ class TuningDraft:
     weights: str = "default"
     head: str = HEADS[0]
     mode: str = "head"
+    preprocessing: str = FRAMINGS[0]
     strategy: Strategy = Strategy.BAYESIAN
     max_jobs: int = 10
     max_parallel_jobs: int = 2
@@ -111,6 +113,7 @@ def draft_from_preset(preset: Preset) -> TuningDraft:
         weights=fixed.get("weights", "default"),
         head=fixed.get("head", HEADS[0]),
         mode=fixed.get("mode", "head"),
+        preprocessing=fixed.get("preprocessing", FRAMINGS[0]),
         strategy=preset.strategy,
         max_jobs=preset.max_jobs,
         max_parallel_jobs=preset.max_parallel_jobs,
@@ -134,6 +137,7 @@ def draft_from_spec(spec: Spec) -> TuningDraft:
         weights=fixed.get("weights", "default"),
         head=fixed.get("head", HEADS[0]),
         mode=fixed.get("mode", "head"),
+        preprocessing=fixed.get("preprocessing", FRAMINGS[0]),
         seed=int(float(fixed.get("seed", "0"))),
         metric=training.objective.metric,
         regex=regexes.get(training.objective.metric, ""),
@@ -167,8 +171,7 @@ def build_spec(
     """
     ranges, fixed = _read_rows(draft)
     searched = {item.name for item in ranges}
-    form = {"backbone": draft.backbone, "head": draft.head, "mode": draft.mode, "weights": draft.weights}
-    form["seed"] = str(draft.seed)
+    form = {name: str(getattr(draft, name)) for name in FORM_FIELDS}
     hyperparameters = {name: value for name, value in form.items() if name not in searched} | fixed
     training = TrainingSpec(
         name=draft.name.strip() or unique_name(Path(dataset_path).name or "job"),

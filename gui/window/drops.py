@@ -41,7 +41,9 @@ def kind_of_folder(folder: Path) -> DropKind:
 
     It looks at the first names of two levels only, so it is quick on any folder. Touches the disk.
     """
-    suffixes = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+    from training_scripts.pictures.formats import SUFFIXES  # here, because the window is painted before Pillow comes
+
+    suffixes = tuple(SUFFIXES)
 
     def names(path: str) -> list[os.DirEntry[str]]:
         try:

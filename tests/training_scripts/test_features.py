@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,9 +210,8 @@ def test_two_jobs_at_once_compute_each_picture_once(new_job: NewJob, tmp_path: P
 
 
 def test_a_lock_left_by_a_dead_process_is_none(new_job: NewJob, in_job: Run, tmp_path: Path) -> None:
-    folder = (
-        tmp_path / "store" / features.store_key("efficientnet_lite0", find("efficientnet_lite0", "default"), "torch")
-    )
+    weights, preprocessing = find("efficientnet_lite0", "default"), BACKBONES["efficientnet_lite0"].preprocessing
+    folder = tmp_path / "store" / features.store_key("efficientnet_lite0", preprocessing, weights, "torch")
     folder.mkdir(parents=True)
     lock = FileLock(folder / "lock")
     code = f"import os; from filelock import FileLock; FileLock({str(folder / 'lock')!r}).acquire(); os._exit(9)"
@@ -255,12 +255,16 @@ def test_failures_are_told_in_a_sentence(new_job: NewJob, in_job: Run, tmp_path:
 
 def test_store_keys_tell_all_that_matters_apart() -> None:
     lite0, untrained = find("efficientnet_lite0", "default"), find("efficientnet_lite0", "none", seed=1)
+    usual = BACKBONES["efficientnet_lite0"].preprocessing
     keys = {
-        features.store_key("efficientnet_lite0", lite0, "torch"),
-        features.store_key("efficientnet_lite0", lite0, "openvino"),
-        features.store_key("efficientnet_lite0", untrained, "torch"),
-        features.store_key("efficientnet_lite0", find("efficientnet_lite0", "none", seed=2), "torch"),
-        features.store_key("resnet18", find("resnet18", "none", seed=1), "torch"),
+        features.store_key("efficientnet_lite0", usual, lite0, "torch"),
+        features.store_key("efficientnet_lite0", usual, lite0, "openvino"),
+        features.store_key("efficientnet_lite0", usual, untrained, "torch"),
+        features.store_key("efficientnet_lite0", usual, find("efficientnet_lite0", "none", seed=2), "torch"),
+        features.store_key("efficientnet_lite0", replace(usual, framing="squash"), lite0, "torch"),
+        features.store_key("efficientnet_lite0", replace(usual, framing="pad"), lite0, "torch"),
+        features.store_key("efficientnet_lite0", replace(usual, levels=(0, 4095)), lite0, "torch"),
+        features.store_key("resnet18", BACKBONES["resnet18"].preprocessing, find("resnet18", "none", seed=1), "torch"),
     }
-    assert len(keys) == 5
-    assert features.store_key("efficientnet_lite0", lite0, "torch") in keys
+    assert len(keys) == 8
+    assert features.store_key("efficientnet_lite0", usual, lite0, "torch") in keys

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from training_scripts.backbones import BACKBONES, Preprocessing
-from training_scripts.preprocess import augmented, central, pixels
+from training_scripts.preprocess import augmented, framed, pixels
 
 
 def picture(width: int = 300, height: int = 200, seed: int = 0) -> Image.Image:
@@ -36,14 +36,14 @@ def test_one_step_equals_resize_then_crop(size: tuple[int, int], name: str) -> N
     image = picture(*size)
     mode = InterpolationMode(preprocessing.interpolation)
     reference = CenterCrop(preprocessing.size)(Resize(preprocessing.resize, mode)(image))
-    difference = np.abs(central(image, preprocessing).astype(int) - np.asarray(reference, int))
+    difference = np.abs(framed(image, preprocessing).astype(int) - np.asarray(reference, int))
     assert difference.mean() < 3
 
 
 def test_central_takes_the_middle() -> None:
     image = Image.new("RGB", (300, 100), "red")
     image.paste((0, 0, 255), (100, 0, 200, 100))
-    seen = central(image, Preprocessing(size=64, resize=64))
+    seen = framed(image, Preprocessing(size=64, resize=64))
     assert seen.shape == (64, 64, 3)
     assert (seen[:, 4:-4] == (0, 0, 255)).all()
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+from core.dataset.left_out import mark_left_out
 from core.debugger.watcher import RuleWatcher
 from core.engines.local.context import JobContext, Stopped
 from core.engines.local.launcher import ScriptProcess, wait_for_any
@@ -130,6 +131,7 @@ class Pool:
         endings = [future.result() for future in done]
         for ending in endings:
             self._learn_speed(ending)
+            mark_left_out(JobFolder(self._job.paths.jobs / ending.name).output_data, self._job.paths.scans)
         return endings
 
     def new_values(self) -> list[tuple[Run, int, float]]:

@@ -8,16 +8,19 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from core.dataset.left_out import mark_left_out
 from core.engines.local.context import CannotGoOn, JobContext
 from core.engines.local.launcher import ScriptProcess, wait_for_any
 from core.engines.local.logtail import LogTail, log_size
 from core.errors import DatasetError, EngineError
 from core.jobs.contract import failure_reason, outside_cause
+from core.jobs.scraping import notice_in
 from core.jobs.specs import Spec
+from core.tuning.forecast import known_features
 from core.tuning.modes import DEFAULTS, choices, over_features
 from training_scripts.watchdog import Watchdog
 
-FEATURE_HYPERPARAMETERS = ("backbone", "weights")
+FEATURE_HYPERPARAMETERS = ("backbone", "weights", "preprocessing")
 """What decides, besides the pictures, which features a trial needs."""
 
 _PROGRESS = re.compile(r"features (\d+)/(\d+)(?: \(([\d.]+) pictures/s\))?")
@@ -95,7 +98,7 @@ def features_key(hyperparameters: Mapping[str, str]) -> str:
 
 
 def _wanted(spec: Spec) -> Sequence[dict[str, str]]:
-    """The distinct choices of backbone and weights that may be trained as a head."""
+    """The distinct choices of what the features depend on that may be trained as a head."""
     return list({features_key(choice): choice for choice in choices(spec) if over_features(choice)}.values())
 
 
@@ -116,10 +119,11 @@ def _compute(job: JobContext, script: Path, choice: Mapping[str, str], channel: 
                 f"{_PROCESS} {finding}, for the second time.",
                 "The last lines of the job's log say what it was at.",
             )
+    mark_left_out(channel, job.paths.scans)
     if 0 < run.seconds_per_picture < 60:
         job.store.record_speed(f"features/{choice['backbone']}", run.seconds_per_picture)
     # What is there need not be computed again: the forecast of the next job knows.
-    job.store.record_speed(f"features/{choice['backbone']}/{job.training.dataset_version}", 0.0)
+    job.store.record_speed(known_features(choice, job.training.dataset_version), 0.0)
     job.store.update_job(job.name, progress=0.0)
 
 
@@ -161,7 +165,7 @@ class _FeaturesRun:
             raise
         finally:
             job.keep_helper(None)
-        self._record_progress()
+        self._record_progress(ended=True)
         if exit_code != 0 and (outside := outside_cause(job.folder, exit_code, self._begins)):
             raise CannotGoOn(outside)
         if exit_code != 0:
@@ -169,9 +173,11 @@ class _FeaturesRun:
             raise EngineError("The frozen features could not be computed.", reason)
         return ""
 
-    def _record_progress(self) -> None:
+    def _record_progress(self, ended: bool = False) -> None:
         share = None
-        for line in self._tail.new_lines():
+        for line in self._tail.new_lines(ended):
+            if sentence := notice_in(line):
+                self._job.store.add_notice(self._job.name, sentence)
             if (found := _PROGRESS.match(line)) is not None:
                 self.seconds_per_picture = 1 / max(float(found[3] or 0.0), 1e-9)
                 share = min(1.0, int(found[1]) / max(1, int(found[2])))

@@ -20,7 +20,7 @@ from core.engines.local.runtime import Runtime
 from core.errors import NoRoom
 from core.jobs.contract import JobFolder, Scraper, failure_reason, outside_cause
 from core.jobs.records import MetricEvent, RuleOutcome
-from core.jobs.scraping import too_slow
+from core.jobs.scraping import notice_in, too_slow
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, JobChanges, Store
@@ -100,6 +100,8 @@ class Run:
         for line in self._tail.new_lines(ended):
             line, outcomes = part_rule(line)
             events += outcomes
+            if sentence := notice_in(line):
+                self._store.add_notice(self.name, sentence)
             scraped = self._scraper.scrape(line)
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))

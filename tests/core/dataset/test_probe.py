@@ -7,6 +7,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from PIL import Image
 
 from core.dataset import probe as probe_module
 from core.dataset.probe import probe, probe_bytes
-from training_scripts.pictures import PictureUnreadable, open_picture
+from training_scripts.pictures import PictureUnreadable, open_picture, read_file
 
 
 def _encoded(format_: str, mode: str = "RGB", **options: object) -> bytes:
@@ -39,7 +40,7 @@ GOOD = {
     "bmp": _encoded("BMP"),
     "tiff": _encoded("TIFF"),
 }
-FORMATS = {"webp": "WEBP", "gif": "GIF", "bmp": "BMP", "tiff": "TIFF"} | dict.fromkeys(
+FORMATS = {"webp": "WebP", "gif": "GIF", "bmp": "BMP", "tiff": "TIFF"} | dict.fromkeys(
     ("png", "palette", "alpha"), "PNG"
 )
 
@@ -126,11 +127,11 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     missing = probe(str(tmp_path / "gone.jpg"))
     assert missing.fault == "no-access"
     assert not missing.lasting
-    assert "No such file" in missing.reason
+    assert missing.reason == "The file is not there any more."
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_module, "MAX_BYTES", 1000)
+    monkeypatch.setattr(probe_module, "read_file", partial(read_file, limit=1000))
     big = tmp_path / "big.jpg"
     big.write_bytes(b"\xff\xd8\xff" + b"x" * 1000)
     assert probe(str(big)).fault == "too-large"

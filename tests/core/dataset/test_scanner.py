@@ -112,7 +112,7 @@ def test_bad_files_are_left_out_and_named(make_dataset: MakeDataset, picture_byt
     assert {p.severity for p in unreadable} == {Severity.ERROR}
     assert {p.message for p in unreadable} == {
         "2 pictures are left out (cut off: the file ends too early).",
-        "1 picture is left out (not a picture (JPEG, PNG, WebP, GIF, BMP or TIFF)).",
+        "1 picture is left out (not a picture (JPEG, PNG, WebP, GIF, BMP, TIFF or PPM)).",
     }
     assert result.problems[0].severity is Severity.ERROR
 

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from core.dataset.manifest import CHANNEL_FILE, Entry, Manifest
+from core.dataset.manifest import CHANNEL_FILE, Entry, Manifest, levels_to_json
 from core.errors import UsageError
 
 
@@ -58,6 +58,7 @@ def channel_manifest(manifest: Manifest, keys: Mapping[str, Entry]) -> bytes:
         "root": ".",
         "dataset_version": manifest.version,
         "classes": list(manifest.classes),
+        "levels": levels_to_json(manifest.levels),
         "pictures": [{"path": key, "label": e.label, "sha256": e.sha256} for key, e in keys.items()],
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8")

@@ -102,10 +102,12 @@ class EndpointClient:
                 yield answer
 
     def _body(self, source: Source) -> tuple[bytes, str]:
+        from training_scripts.pictures import PictureUnreadable, read_file
+
         try:
-            content = source if isinstance(source, bytes) else source.read_bytes()
-        except OSError as error:
-            raise PictureError(f"{source!s} cannot be read.", f"{error.strerror or error}.") from error
+            content = source if isinstance(source, bytes) else read_file(source)
+        except PictureUnreadable as error:
+            raise PictureError(f"{source!s} cannot be read.", str(error)) from error
         if len(content) <= self._limit:
             return content, ""
         smaller = _shrink(content, source)
@@ -126,16 +128,20 @@ class EndpointClient:
 
 def _shrink(content: bytes, source: Source) -> bytes:
     """The picture, upright, with sides of at most 1024 pixels, as JPEG: no backbone looks at more."""
-    from PIL import Image, ImageOps
+    from training_scripts.pictures import PictureUnreadable, levels_in, open_picture
 
     name = source if isinstance(source, Path) else "The picture"
     try:
-        with Image.open(io.BytesIO(content)) as opened:
-            opened.draft("RGB", (_SIDE, _SIDE))
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
-            picture.thumbnail((_SIDE, _SIDE))
-    except Exception as error:
-        raise PictureError(f"{name} cannot be read.", f"{error}.") from error
+        if levels_in(content) is not None:
+            raise PictureError(
+                f"{name} is too large for the endpoint.",
+                "It has more than 8 bits a channel, so a smaller copy would not be the same to the model.",
+                "Save it smaller, or use the model on this computer.",
+            )
+        picture = open_picture(content, edge=_SIDE)
+        picture.thumbnail((_SIDE, _SIDE))
+    except PictureUnreadable as error:
+        raise PictureError(f"{name} cannot be read.", str(error)) from error
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()

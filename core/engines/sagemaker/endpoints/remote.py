@@ -58,11 +58,11 @@ def _prediction(name: str, said: EndpointAnswer, thumbnail: int) -> Prediction:
 
 
 def _size(source: Source) -> tuple[int, int]:
-    from core.predict.pictures_in import upright_size
+    from training_scripts.pictures import PictureUnreadable, size_of
 
     try:
-        return upright_size(source)
-    except Exception:  # the endpoint could read it; its size is not worth an error
+        return size_of(source)
+    except PictureUnreadable:  # the endpoint could read it; its size is not worth an error
         return (0, 0)
 
 

@@ -32,10 +32,11 @@ from core.engines.sagemaker.jobs.source import Source, training_source
 from core.errors import SpecError, WeightsUnavailable
 from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
+from core.tuning.modes import DEFAULTS
 from core.tuning.ranges import CategoricalRange
 
-_DEFAULTS = {"backbone": "efficientnet_lite0", "weights": "default", "mode": "head", "features": "auto", "seed": "0"}
-_DECISIVE = ("backbone", "weights", "mode", "features")
+_DEFAULTS = {**DEFAULTS, "seed": "0"}
+_DECISIVE = ("backbone", "weights", "preprocessing", "mode", "features")
 _COMPLETE = "complete.json"
 _logger = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class Launcher:
             "backbone": asked["backbone"],
             "weights": f"untrained-{asked['seed']}" if asked["weights"] == "none" else self._weights_digest(spec),
             "layout": LAYOUT,
-            "preprocessing": BACKBONES[asked["backbone"]].preprocessing.to_json(),
+            "preprocessing": BACKBONES[asked["backbone"]].preprocessing.to_json() | {"framing": asked["preprocessing"]},
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         return f"{training.dataset_version or 'unknown'}-{asked['backbone']}-{digest}"
@@ -168,7 +169,7 @@ class Launcher:
         job = dataclasses.replace(
             training,
             name=name,
-            hyperparameters={key: asked[key] for key in ("backbone", "weights", "seed")},
+            hyperparameters={key: asked[key] for key in ("backbone", "weights", "preprocessing", "seed")},
             debugger=DebuggerConfig(enabled=False, profiler=False),
         )
         channels = dict(training.channels)

@@ -15,6 +15,7 @@ from core.engines.sagemaker.connection.failures import explain_reason, traceback
 from core.engines.sagemaker.tracking.logs import LogTail
 from core.jobs.contract import Scraper
 from core.jobs.records import MetricEvent, RuleOutcome
+from core.jobs.scraping import notice_in
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
 from core.store import JobChanges, Store
@@ -51,6 +52,8 @@ class Follower:
             self._last.append(line)
             line, outcomes = part_rule(line)
             events += outcomes
+            if sentence := notice_in(line):
+                self._store.add_notice(self._job, sentence)
             scraped = self._scraper.scrape(line)
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self._job, metric, value, moment, scraped.epoch, scraped.step))

@@ -13,6 +13,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import threading
 import time
 from collections import deque
@@ -29,6 +30,7 @@ from core.engines.sagemaker.upload.adaptive_concurrency import Gate
 from core.engines.sagemaker.upload.fast_s3 import MULTIPART_BYTES, FastS3
 from core.errors import Cancelled, DatasetError
 from core.progress import CancelToken, Progress, Report, ignore_progress
+from training_scripts.pictures.reading import PictureUnreadable, open_file
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Entry, Manifest
@@ -282,6 +284,7 @@ class _Upload:
         if task.file is None:
             self._send(task, task.content)
             return
+        _check_regular(task.file)
         in_parts = task.size >= MULTIPART_BYTES
         if in_parts:  # then S3 knows the checksums of the parts only
             _compare(task.file, task.sha256)
@@ -364,6 +367,7 @@ class _Upload:
 
 def _compare(file: Path, sha256: str) -> None:
     """Make sure that a file is still the picture that was scanned."""
+    _check_regular(file)
     try:
         with file.open("rb") as opened:
             found = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -371,6 +375,14 @@ def _compare(file: Path, sha256: str) -> None:
         raise _gone(file, error) from error
     if found != sha256:
         raise _changed(file)
+
+
+def _check_regular(file: Path) -> None:
+    """Refuse what has become a pipe or a device since the scan: reading it would wait for ever."""
+    try:
+        os.close(open_file(file))
+    except PictureUnreadable as error:
+        raise DatasetError(f"{file} cannot be read.", str(error), "Scan the dataset again.") from error
 
 
 def _base64(sha256: str) -> str:

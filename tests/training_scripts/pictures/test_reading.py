@@ -12,7 +12,7 @@ from PIL import Image
 
 from training_scripts.backbones import Preprocessing
 from training_scripts.pictures import MAX_PIXELS, MAX_SIDE, SUFFIXES, PictureUnreadable, open_picture
-from training_scripts.preprocess import central
+from training_scripts.preprocess import framed
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -132,8 +132,8 @@ def test_cut_off(kind: str, share: float) -> None:
     [
         (b"", "empty"),
         (b"hello, I am a text", "not a picture"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
-        (b"\xff\xd8\xff", "not a picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "the format EPS, which is not read"),
+        (b"\xff\xd8\xff", "damaged"),
     ],
 )
 def test_not_a_picture(data: bytes, words: str, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_reduced_decoding_changes_little(size: tuple[int, int]) -> None:
     assert full.size == size
     assert 256 <= min(reduced.size) < min(size)
     preprocessing = Preprocessing()
-    difference = np.abs(central(full, preprocessing).astype(int) - central(reduced, preprocessing))
+    difference = np.abs(framed(full, preprocessing).astype(int) - framed(reduced, preprocessing))
     assert difference.mean() < 2.0
     assert np.percentile(difference, 99) <= 10
 
