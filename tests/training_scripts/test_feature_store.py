@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples
 from training_scripts.feature_store import FeatureStore, read_channel, write_channel
 from training_scripts.job import Interruption, JobError
@@ -90,6 +91,7 @@ def channel(store: FeatureStore, folder: Path, **about: object) -> Path:
         "classes": ["even", "odd"],
         "dataset_version": "v",
         "backbone_state": "b.pth",
+        "preprocessing": Preprocessing().to_json(),
     } | about
     write_channel(folder, store, {"train": samples(2, 1, 2), "test": samples(1)}, about)
     return folder

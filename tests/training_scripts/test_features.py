@@ -225,7 +225,8 @@ def test_a_lock_is_taken_from_a_process_that_stands_still(
     new_job: NewJob, in_job: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Others waited for it without end."""
-    key = features.store_key("efficientnet_lite0", find("efficientnet_lite0", "default"), "torch")
+    weights, preprocessing = find("efficientnet_lite0", "default"), BACKBONES["efficientnet_lite0"].preprocessing
+    key = features.store_key("efficientnet_lite0", preprocessing, weights, "torch")
     code = (
         "import sys\nfrom pathlib import Path\nfrom training_scripts import features\n"
         "with features._locked(Path(sys.argv[1]), features.StopRequest(), 1.0):\n"
