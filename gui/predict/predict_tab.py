@@ -36,7 +36,7 @@ from gui.predict.prediction_table import THUMBNAIL_PIXELS, PredictionTable
 from gui.predict.recent_strip import RecentStrip
 from gui.shared.basics import button
 from gui.shared.card import PageHeader, page_layout
-from gui.shared.feedback import EmptyState, InlineError, ProgressRow
+from gui.shared.feedback import Banner, EmptyState, InlineError, ProgressRow
 from gui.shared.picture_mime import has_pictures, picture_items
 from training_scripts.pictures import SUFFIXES
 
@@ -61,6 +61,8 @@ class PredictTab(QWidget):
         super().__init__()
         self._workbench, self._bridge, self._feed = workbench, bridge, feed
         self._dataset: Manifest | None = None
+        self.foreign = Banner()
+        self.foreign.hide()
         self._taken: Sequence[NamedPicture] = ()
         self._shown: NamedPicture | None = None
         self._from_table = False
@@ -169,7 +171,7 @@ class PredictTab(QWidget):
         for page in (self.drop, self.nothing, self.answer, self.table):
             self.pages.addWidget(page)
         box = page_layout(self)
-        for widget in (self.header, self.error, self.progress):
+        for widget in (self.header, self.foreign, self.error, self.progress):
             box.addWidget(widget)
         box.addWidget(self.pages, 1)
         box.addWidget(self.recent)
@@ -220,6 +222,19 @@ class PredictTab(QWidget):
         classes = [f"{len(model.classes)} classes"] if model.classes else []
         self.header.set_context("  ·  ".join(filter(None, [*classes, model.backbone, model.runtime])))
         self.header.setToolTip(model.why_runtime)
+        name, dataset = model.name, self._dataset
+        if dataset is None or name.startswith(ENDPOINT):
+            self.foreign.set_text("")
+            return
+
+        def show(folder: str) -> None:
+            # Chosen by hand, it answers all the same; but nobody should wonder at its classes.
+            foreign = bool(folder) and folder != str(dataset.root)
+            here, there = dataset.root.name, Path(folder).name
+            said = f"This model learned from {there}: it names the classes of that, not those of {here}, which is open."
+            self.foreign.set_text(said if foreign else "")
+
+        self._bridge.run(lambda report, cancel: self._workbench.dataset_of(name), show, self._show_error)
 
     def _on_jobs_changed(self, _jobs: object) -> None:
         if self.isVisible() and not self._refresh.isActive():

@@ -42,8 +42,9 @@ def finish_job(workbench, trained_job, converted) -> Callable[[str], None]:
     """Put a finished training job with the trained model into the store."""
     shutil.copytree(converted, workbench.paths.home / "converted", dirs_exist_ok=True)
 
-    def finish(name: str) -> None:
-        spec = TrainingSpec(name, {}, {}, (MetricDefinition("Average loss", "Average loss: ([0-9.]+)"),))
+    def finish(name: str, dataset_path: str = "") -> None:
+        metrics = (MetricDefinition("Average loss", "Average loss: ([0-9.]+)"),)
+        spec = TrainingSpec(name, {}, {}, metrics, dataset_path=dataset_path)
         parameters = {"backbone": "efficientnet_lite0"}
         workbench.store.add_job(TrainingJob(name, JobStatus.IN_PROGRESS, time.time(), hyperparameters=parameters), spec)
         artifact = package(trained_job.model, workbench.paths.jobs / name / "model.tar.gz")
@@ -129,6 +130,15 @@ def test_the_best_model_of_another_dataset_is_named_so(qtbot, workbench, bridge,
     tab.set_dataset(Manifest.build(tmp_path / "birds", ("a",), entries))
     elsewhere = f"Best on {Path(learned_from).name or 'another dataset'}: colours"
     qtbot.waitUntil(lambda: tab.chooser.itemText(0) == elsewhere, timeout=WAIT)
+
+
+def test_a_model_of_another_dataset_says_which_names_it_knows(qtbot, workbench, bridge, feed, finish_job, tmp_path):
+    finish_job("colours", dataset_path="/data/colours")
+    tab = _shown(qtbot, PredictTab(workbench, bridge, feed))
+    tab.set_dataset(Manifest.build(tmp_path / "birds", ("a",), [Entry("a/1.jpg", 0, "train", "00")]))
+    qtbot.waitUntil(tab.foreign.isVisible, timeout=WAIT)
+    said = "This model learned from colours: it names the classes of that, not those of birds, which is open."
+    assert tab.foreign.accessibleName() == said
 
 
 def test_the_model_is_loaded_once_with_a_word_about_it(qtbot, workbench, bridge, feed, finish_job):
