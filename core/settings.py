@@ -53,6 +53,9 @@ class Settings:
         "System follows the scheme of the desktop.",
         choices=(("system", "System"), ("light", "Light"), ("dark", "Dark")),
     )
+    text_percent: int = _setting(
+        100, "Appearance", "Text size", "In percent of the system's own text size.", low=75, high=200, suffix=" %"
+    )
     engine: str = _setting(
         "local",
         ENGINE_SECTION,

@@ -75,6 +75,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
         error_dialog(None, shown).exec()
         return 1
     theme.choose(workbench.settings.current.theme)  # type: ignore[arg-type]
+    theme.set_text_percent(workbench.settings.current.text_percent)
     handler, crashes = start_log(workbench.paths.logs), CrashRecord(workbench.paths.logs, os.getpid())
     funnel, bridge = ExceptionFunnel(), Bridge()
     funnel.install()

@@ -34,7 +34,7 @@ from PySide6.QtWidgets import (
 
 from core.dataset.records import SPLITS
 from gui.shared.basics import button
-from gui.shared.theme import SPLIT_COLOURS, font, tokens
+from gui.shared.theme import font, scaled, split_colour, tokens
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 Counts = Mapping[str, int]
@@ -123,7 +123,7 @@ class _BarDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
         """Every row is equally high."""
-        return QSize(120, ROW_HEIGHT)
+        return QSize(120, scaled(ROW_HEIGHT))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
         """Paint one row."""
@@ -175,7 +175,7 @@ class _BarDelegate(QStyledItemDelegate):
         painter.setClipPath(clip)
         painter.fillRect(bar, ground)
         for split, part in _segments(bar, index):
-            painter.fillRect(part.adjusted(0, 0, -1, 0), QColor(SPLIT_COLOURS.get(split, "#999999")))
+            painter.fillRect(part.adjusted(0, 0, -1, 0), split_colour(split))
         painter.setClipping(False)
 
 
@@ -209,6 +209,7 @@ class ClassList(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.chips: dict[str, QPushButton] = {}
         self.model = ClassModel()
         self.view = QListView()
         self.view.setObjectName("rows")
@@ -223,7 +224,6 @@ class ClassList(QWidget):
         self.view.setItemDelegate(delegate)
         self.view.selectionModel().currentChanged.connect(self._on_changed)
         self._label: str | None = None
-        self.chips: dict[str, QPushButton] = {}
         self._group = QButtonGroup(self)
         # Not exclusive by Qt: pressing the chip that is on turns it off, and then all splits show.
         self._group.setExclusive(False)
@@ -232,17 +232,27 @@ class ClassList(QWidget):
         for split in SPLITS:
             chip = button(split.capitalize(), kind="ghost", tip=f"Show only pictures of {split}")
             chip.setCheckable(True)
-            chip.setIcon(_swatch(SPLIT_COLOURS[split]))
             chip.toggled.connect(lambda on, split=split: self._on_chip(split, on))
             self.chips[split] = chip
             self._group.addButton(chip)
             legend.addWidget(chip)
         legend.addStretch(1)
+        self._dress_chips()
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(4)
         box.addLayout(legend)
         box.addWidget(self.view, 1)
+
+    def _dress_chips(self) -> None:
+        for split, chip in self.chips.items():
+            chip.setIcon(_swatch(split_colour(split)))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the colours of another scheme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._dress_chips()
 
     @property
     def split(self) -> str | None:
@@ -289,14 +299,14 @@ class ClassList(QWidget):
         self.chips[split].setChecked(True)
 
 
-def _swatch(colour: str) -> QIcon:
+def _swatch(colour: QColor) -> QIcon:
     pixmap = QPixmap(24, 24)
     pixmap.setDevicePixelRatio(2)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(colour))
+    painter.setBrush(colour)
     painter.drawRoundedRect(QRectF(1, 1, 10, 10), 3, 3)
     painter.end()
     return QIcon(pixmap)

@@ -23,7 +23,7 @@ from core.dataset.records import Picture
 from gui.data.pictures_model import PicturesModel, Section
 from gui.data.thumbnails import Thumbnails
 from gui.shared.icons import paint_icon
-from gui.shared.theme import SPLIT_COLOURS, Tokens, font, tokens
+from gui.shared.theme import Tokens, font, split_colour, tokens
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 SMALLEST = 104
@@ -311,13 +311,17 @@ def _make_tile(
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRoundedRect(cell.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
     if split and split != "train":
-        # A letter beside the colour, for those who do not see the colour.
-        badge = QRectF(edge - 22, edge - 22, 18, 18)
-        painter.setPen(QPen(QColor("#FFFFFF"), 1.5))
-        painter.setBrush(QColor(SPLIT_COLOURS[split]))
-        painter.drawRoundedRect(badge, 5, 5)
+        # The word beside the colour, for those who do not see the colour.
         painter.setFont(font("caption"))
-        painter.setPen(QColor("#1C211D"))
-        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, split[0].upper())
+        width = painter.fontMetrics().horizontalAdvance(split) + 22
+        badge = QRectF(edge - width - 4, edge - 22, width, 18)
+        painter.setPen(QPen(QColor(colours.line), 1))
+        painter.setBrush(QColor(colours.card))
+        painter.drawRoundedRect(badge, 5, 5)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(split_colour(split))
+        painter.drawRoundedRect(QRectF(badge.left() + 5, badge.top() + 5, 8, 8), 2, 2)
+        painter.setPen(QColor(colours.text))
+        painter.drawText(badge.adjusted(15, 0, 0, 0), Qt.AlignmentFlag.AlignCenter, split)
     painter.end()
     return tile

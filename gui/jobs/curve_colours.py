@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from gui.shared.theme import SERIES
+from PySide6.QtGui import QColor
 
-CURVE_COLOURS = tuple(colour for colour in SERIES if colour != "#F0E442")
-"""The series colours without the yellow: as a thin line nobody sees it on white."""
+from gui.shared.theme import series_colour
+
+_YELLOW = 6
+"""As a thin line on white it is hardly seen."""
+
+CURVES = 7
+"""So many colours, then they repeat."""
+
+
+def curve_colour(trial: int) -> QColor:
+    """Return the colour of a trial by its place among the trials."""
+    at = trial % CURVES
+    return series_colour(at if at < _YELLOW else at + 1)

@@ -9,10 +9,10 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gui.jobs.curve_colours import CURVE_COLOURS
+from gui.jobs.curve_colours import curve_colour
 from gui.shared.icons import paint_icon
 from gui.shared.plotting import pen
-from gui.shared.theme import font, tokens
+from gui.shared.theme import font, scaled, tokens
 
 ROW_HEIGHT = 18
 _MARK, _GAP, _LINE = 14.0, 10.0, 22.0
@@ -78,10 +78,10 @@ class CurveLegend(QWidget):
 
     def sizeHint(self) -> QSize:
         """As many rows as it has."""
-        return QSize(200, self._rows() * ROW_HEIGHT)
+        return QSize(200, self._rows() * scaled(ROW_HEIGHT))
 
     def _rows(self) -> int:
-        chips = round(self._chips[-1].rect.top() / ROW_HEIGHT) + 1 if self._chips else 0
+        chips = round(self._chips[-1].rect.top() / scaled(ROW_HEIGHT)) + 1 if self._chips else 0
         return max(chips, 1 if len(self._lines) > 1 else 0)
 
     def _arrange(self) -> None:
@@ -92,17 +92,17 @@ class CurveLegend(QWidget):
         rest = metrics.horizontalAdvance(_more(self._count)) + _GAP  # kept free in the last row
         for place, trial in enumerate(order):
             width = _MARK + metrics.horizontalAdvance(str(trial + 1))
-            is_last_row = top >= (self._most_rows - 1) * ROW_HEIGHT
+            is_last_row = top >= (self._most_rows - 1) * scaled(ROW_HEIGHT)
             end = self.width() - (rest if is_last_row and place < len(order) - 1 else 0.0)
             if left + width > end and left > 0:
                 if is_last_row:
                     break
-                left, top = 0.0, top + ROW_HEIGHT
-            self._chips.append(Chip(trial, QRectF(left, top, width, ROW_HEIGHT)))
+                left, top = 0.0, top + scaled(ROW_HEIGHT)
+            self._chips.append(Chip(trial, QRectF(left, top, width, scaled(ROW_HEIGHT))))
             left += width + _GAP
         self._hidden = len(order) - len(self._chips)
         self.setToolTip(f"{_more(self._hidden)}: the table has them all" if self._hidden else "")
-        self.setFixedHeight(max(1, self._rows() * ROW_HEIGHT))
+        self.setFixedHeight(max(1, self._rows() * scaled(ROW_HEIGHT)))
         self.update()
 
     def _lines_width(self, metrics: QFontMetricsF) -> float:
@@ -121,18 +121,18 @@ class CurveLegend(QWidget):
         if self._hidden and self._chips:
             last = self._chips[-1].rect
             painter.setPen(QColor(tokens().muted))
-            rect = QRectF(last.right() + _GAP, last.top(), self.width(), ROW_HEIGHT)
+            rect = QRectF(last.right() + _GAP, last.top(), self.width(), scaled(ROW_HEIGHT))
             painter.drawText(rect, Qt.AlignmentFlag.AlignVCenter, _more(self._hidden))
 
     def _paint_lines(self, painter: QPainter) -> None:
-        left, middle = 0.0, ROW_HEIGHT / 2
+        left, middle = 0.0, scaled(ROW_HEIGHT) / 2
         for at, text in enumerate(self._lines):
             painter.setPen(pen(tokens().muted, 1.5, dashed=bool(at)))
             painter.drawLine(QPointF(left, middle), QPointF(left + _LINE, middle))
             left += _LINE + 6
             painter.setPen(QColor(tokens().text))
             width = QFontMetricsF(self.font()).horizontalAdvance(text)
-            painter.drawText(QRectF(left, 0, width + 2, ROW_HEIGHT), Qt.AlignmentFlag.AlignVCenter, text)
+            painter.drawText(QRectF(left, 0, width + 2, scaled(ROW_HEIGHT)), Qt.AlignmentFlag.AlignVCenter, text)
             left += width + _GAP
 
     def _paint_chip(self, painter: QPainter, chip: Chip) -> None:
@@ -147,7 +147,7 @@ class CurveLegend(QWidget):
             paint_icon(painter, QRectF(rect.left() - 2, middle - 6, 12, 12), "star", QColor(colours.accent))
         else:
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(CURVE_COLOURS[chip.trial % len(CURVE_COLOURS)]))
+            painter.setBrush(curve_colour(chip.trial))
             painter.drawEllipse(QRectF(rect.left() + 1, middle - 4, 8, 8))
         faded = self._selected >= 0 and not stands_out
         painter.setPen(QColor(colours.muted if faded else colours.text))

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from gui.shared.basics import ElidedLabel, label
 from gui.shared.card import Card
 from gui.shared.formatting import NONE
-from gui.shared.theme import GRID
+from gui.shared.theme import GRID, scaled
 
 
 class FiguresRow(QWidget):
@@ -25,7 +25,7 @@ class FiguresRow(QWidget):
         for caption in captions:
             card = Card(padding=8)
             value = ElidedLabel(NONE, "title")
-            value.setFixedHeight(26)
+            value.setFixedHeight(scaled(26))
             text = label(caption, "caption")
             column = QVBoxLayout()
             column.setSpacing(0)

@@ -23,7 +23,7 @@ from gui.shared import formatting
 from gui.shared.icons import icon, paint_icon
 from gui.shared.job_progress import progress_of, progress_text, trials_done
 from gui.shared.pill import status_look
-from gui.shared.theme import RADIUS, font, tokens
+from gui.shared.theme import RADIUS, font, scaled, tokens
 
 _FILTERS: tuple[tuple[str, frozenset[JobStatus]], ...] = (
     ("All", frozenset()),
@@ -41,7 +41,7 @@ class JobDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """Two lines and a bar."""
-        return QSize(200, _ROW_HEIGHT)
+        return QSize(200, scaled(_ROW_HEIGHT))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

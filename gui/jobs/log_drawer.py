@@ -27,7 +27,7 @@ from gui.bridge import Bridge, Handle
 from gui.jobs.log_model import LogLevel, LogLevels, LogModel, LogRole
 from gui.shared.basics import ElidedLabel, button, icon_button, label
 from gui.shared.icons import icon
-from gui.shared.theme import font, tokens
+from gui.shared.theme import font, scaled, tokens
 
 READ_MS = 500
 _LEVELS = (
@@ -51,7 +51,7 @@ class LineDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """One line of text."""
-        return QSize(90 + option.fontMetrics.horizontalAdvance(str(index.data())[:_MOST_SHOWN]), _LINE_HEIGHT)
+        return QSize(90 + option.fontMetrics.horizontalAdvance(str(index.data())[:_MOST_SHOWN]), scaled(_LINE_HEIGHT))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -261,8 +261,8 @@ class _LogView(QTableView):
         self.horizontalHeader().setStretchLastSection(True)
         rows = self.verticalHeader()
         rows.hide()
-        rows.setMinimumSectionSize(_LINE_HEIGHT)
-        rows.setDefaultSectionSize(_LINE_HEIGHT)
+        rows.setMinimumSectionSize(scaled(_LINE_HEIGHT))
+        rows.setDefaultSectionSize(scaled(_LINE_HEIGHT))
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
 
     def fit(self, longest: int) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from gui.jobs.curve_colours import CURVE_COLOURS
+from gui.jobs.curve_colours import CURVES, curve_colour
 from gui.jobs.curve_legend import CurveLegend
 from gui.jobs.curves import Curves
 from gui.jobs.trial_curves import Array, Bundle, Bundler
@@ -64,7 +64,7 @@ class TrialPlot(TrialView):
     # Parts -----------------------------------------------------------------------------------------------------
 
     def _make_plot(self) -> None:
-        self._faint = [curve() for _ in range(2 * len(CURVE_COLOURS))]
+        self._faint = [curve() for _ in range(2 * CURVES)]
         self._thick = [curve(antialias=True) for _ in range(2)]
         self._top = [curve(antialias=True) for _ in range(2)]
         self._dots = pg.ScatterPlotItem(size=6, pen=None)
@@ -176,7 +176,7 @@ class TrialPlot(TrialView):
         self._place.setCurrentIndex(0 if metrics else 1)
         for tool in (self.metric_box, self.smoothing, self.log_box, self.fit):
             tool.setEnabled(bool(metrics))
-        alpha = 0.15 if self._selected else min(0.75, max(0.12, 2.5 / max(1, len(self._names)) ** 0.5))
+        alpha = 0.15 if self._selected else min(1.0, max(0.15, 3 / max(1, len(self._names)) ** 0.5))
         self._draw_faint(metrics, alpha)
         self._draw_best(metrics)
         self._draw_top()
@@ -190,21 +190,21 @@ class TrialPlot(TrialView):
         self._cost_ms = 1000 * (time.perf_counter() - started)
 
     def _draw_faint(self, metrics: Sequence[str], alpha: float) -> None:
-        by_colour: list[list[tuple[int, str]]] = [[] for _ in CURVE_COLOURS]
+        by_colour: list[list[tuple[int, str]]] = [[] for _ in range(CURVES)]
         alone = self._selected if self.isolate.isChecked() else ""
         for at, name in enumerate(self._names):
             if not alone or name == alone:
-                by_colour[at % len(CURVE_COLOURS)].append((at, name))
+                by_colour[at % CURVES].append((at, name))
         shown, spots = [], []
         for at, item in enumerate(self._faint):
-            colour, second = at % len(CURVE_COLOURS), at // len(CURVE_COLOURS)
+            colour, second = at % CURVES, at // CURVES
             bundle = self._bundle_of(metrics, second, by_colour[colour])
             if len(bundle.x) or item.xData is not None:
-                item.setPen(pen(CURVE_COLOURS[colour], 1.0, alpha, dashed=bool(second)))
+                item.setPen(pen(curve_colour(colour), 1.0, alpha, dashed=bool(second)))
                 item.setData(bundle.x, bundle.y)
             shown.append(bundle)
             if not second:
-                spots += _single_points(bundle, CURVE_COLOURS[colour])
+                spots += _single_points(bundle, curve_colour(colour))
         self._dots.setData(spots)
         self._bundle = Bundle(
             np.concatenate([bundle.x for bundle in shown]),
@@ -252,14 +252,20 @@ class TrialPlot(TrialView):
         at, metrics = self._index.get(name), self.metrics()
         if at is None or not metrics:
             return ""
-        last, place = [], 0.0
+        said, place = [], 0.0
         for metric in metrics:
             series = self._curves.series(metric).get(name)
             if series and series.y:
                 which = f"{metric.partition(':')[0]} " if len(metrics) > 1 else ""
-                last.append(f"{which}{formatting.number(series.y[-1])}")
-                place = max(place, series.x[-1])
-        values = f"{', '.join(last)} at {place:g}" if last else ""
+                # What the pointer is over; the end, where the table or the legend lit the curve up.
+                where = (
+                    len(series.x) - 1
+                    if self._pointer_x is None
+                    else int(np.abs(np.array(series.x) - self._pointer_x).argmin())
+                )
+                said.append(f"{which}{formatting.number(series.y[where])}")
+                place = series.x[where]
+        values = f"{', '.join(said)} at {place:g}" if said else ""
         trial = f"Trial {at + 1}{' (best)' if name == self._best else ''}" if len(self._names) > 1 else ""
         return " · ".join(part for part in (trial, values) if part)
 
@@ -291,7 +297,7 @@ class TrialPlot(TrialView):
         self.redraw()
 
 
-def _single_points(bundle: Bundle, colour: str) -> list[dict[str, object]]:
+def _single_points(bundle: Bundle, colour: QColor) -> list[dict[str, object]]:
     """Spots for curves of one point, which a line cannot show."""
     gap = np.isnan(bundle.x)
     before = np.concatenate(([True], gap[:-1]))

@@ -29,14 +29,14 @@ from PySide6.QtWidgets import (
 
 from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
-from gui.jobs.curve_colours import CURVE_COLOURS
+from gui.jobs.curve_colours import curve_colour
 from gui.jobs.trial_columns import Mark
 from gui.jobs.trials_model import TrialRole, TrialsModel
 from gui.shared import formatting
 from gui.shared.basics import button, label
 from gui.shared.icons import icon, paint_icon
 from gui.shared.pill import status_look
-from gui.shared.theme import font, tokens
+from gui.shared.theme import font, scaled, tokens
 
 _NARROWEST, _WIDEST = 128, 180
 """Pixels of a hyperparameter's column; they share the room there is."""
@@ -82,7 +82,7 @@ class TrialDelegate(QStyledItemDelegate):
         else:
             number = int(index.data() or 1) - 1
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(CURVE_COLOURS[number % len(CURVE_COLOURS)]))
+            painter.setBrush(curve_colour(number))
             painter.drawEllipse(QRectF(rect.left() + 12, middle - 4, 8, 8))
         painter.restore()
 
@@ -156,7 +156,7 @@ class TrialTable(QWidget):
         self.view.setWordWrap(False)
         self.view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.verticalHeader().hide()
-        self.view.verticalHeader().setDefaultSectionSize(30)
+        self.view.verticalHeader().setDefaultSectionSize(scaled(30))
         self.view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header = self.view.horizontalHeader()
         header.setHighlightSections(False)

@@ -29,6 +29,7 @@ class TrialView(QWidget):
     def __init__(self, x_label: str, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._best = self._lit = self._selected = ""
+        self._pointer_x: float | None = None  # of the pointer, while it is over the plot
         self._bundle = Bundle(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
         self.plot = Plot(x_label)
         self.plot.setAccessibleName(name)
@@ -49,6 +50,10 @@ class TrialView(QWidget):
 
     def highlight(self, name: str) -> None:
         """Light a trial up, as the table's hover does; "" for none."""
+        self._pointer_x = None
+        self._light(name)
+
+    def _light(self, name: str) -> None:
         if name != self._lit:
             self._lit = name
             self._draw_top()
@@ -73,11 +78,18 @@ class TrialView(QWidget):
         raise NotImplementedError
 
     def _on_moved(self, scene_position: QPointF) -> None:
-        self._on_hover(self.trial_at(scene_position))
+        before, self._pointer_x = (
+            self._pointer_x,
+            self.plot.getPlotItem().getViewBox().mapSceneToView(scene_position).x(),
+        )
+        name = self.trial_at(scene_position)
+        if name and name == self._lit and self._pointer_x != before:
+            self._draw_top()
+        self._on_hover(name)
 
     def _on_hover(self, name: str) -> None:
         if name != self._lit:
-            self.highlight(name)
+            self._light(name)
             self.hovered.emit(name)
 
     def _on_clicked(self, event: Any) -> None:

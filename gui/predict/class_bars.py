@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.predict.records import percent
-from gui.shared.theme import font, tokens
+from gui.shared.theme import font, scaled, tokens
 
 ROW = 44
 BAR = 8
@@ -54,7 +54,7 @@ class ClassBars(QWidget):
 
     def sizeHint(self) -> QSize:
         """One row per class."""
-        return QSize(280, max(1, len(self._classes)) * ROW)
+        return QSize(280, max(1, len(self._classes)) * scaled(ROW))
 
     def minimumSizeHint(self) -> QSize:
         """As high as all rows."""
@@ -89,7 +89,7 @@ class ClassBars(QWidget):
 
     def _paint_row(self, painter: QPainter, number: int) -> None:
         colours, (label, probability) = tokens(), self._classes[number]
-        row = QRectF(0, number * ROW, self.width(), ROW)
+        row = QRectF(0, number * scaled(ROW), self.width(), scaled(ROW))
         first, current = number == 0, number == self._current
         if number == self._hovered or (current and self.hasFocus()):
             painter.setPen(QColor(colours.accent) if current and self.hasFocus() else Qt.PenStyle.NoPen)
@@ -116,7 +116,7 @@ class ClassBars(QWidget):
         painter.drawRoundedRect(filled, min(BAR / 2, filled.width() / 2), BAR / 2)
 
     def _row_at(self, y: float) -> int:
-        number = int(y // ROW)
+        number = int(y // scaled(ROW))
         return number if 0 <= number < len(self._classes) else -1
 
     def _set_hovered(self, number: int) -> None:

@@ -24,7 +24,7 @@ from core.predict.records import Answer, Prediction, Unreadable
 from gui.predict.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel
 from gui.shared.basics import ElidedLabel, button, row
 from gui.shared.icons import icon, paint_icon
-from gui.shared.theme import GRID, tokens
+from gui.shared.theme import GRID, scaled, tokens
 
 ROW_HEIGHT = 52
 THUMBNAIL = 40
@@ -150,7 +150,7 @@ class _Delegate(QStyledItemDelegate):
         painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(super().sizeHint(option, index).width(), ROW_HEIGHT)
+        return QSize(super().sizeHint(option, index).width(), scaled(ROW_HEIGHT))
 
     def _paint_thumbnail(self, painter: QPainter, area: QRectF, pixmap: QPixmap | None, answer: Answer | None) -> None:
         box = QRectF(area.left(), area.center().y() - THUMBNAIL / 2, THUMBNAIL, THUMBNAIL)
@@ -192,7 +192,7 @@ def _make_view(model: PredictionModel) -> QTableView:
     view.verticalHeader().hide()
     # A fixed height: measuring 10,000 rows one by one would take seconds.
     view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-    view.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+    view.verticalHeader().setDefaultSectionSize(scaled(ROW_HEIGHT))
     header = view.horizontalHeader()
     header.setHighlightSections(False)
     header.setSectionResizeMode(Column.PICTURE, QHeaderView.ResizeMode.Stretch)

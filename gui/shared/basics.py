@@ -33,8 +33,7 @@ def label(text: str = "", role: LabelRole = "body", *, wrap: bool = False) -> QL
     """Plain text in one of the type's roles; never rich text, whatever it holds."""
     made = QLabel(text)
     made.setTextFormat(Qt.TextFormat.PlainText)
-    made.setFont(font(_FONT_OF.get(role, role)))  # type: ignore[arg-type]
-    made.setProperty("role", role)
+    _set_role(made, role)
     made.setWordWrap(wrap)
     return made
 
@@ -125,8 +124,7 @@ class ElidedLabel(QLabel):
         super().__init__()
         self._mode = mode
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setFont(font(_FONT_OF.get(role, role)))  # type: ignore[arg-type]
-        self.setProperty("role", role)
+        _set_role(self, role)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setText(text)
 
@@ -156,6 +154,14 @@ class ElidedLabel(QLabel):
 
     def _update_tooltip(self) -> None:
         self.setToolTip(self.text() if self._elided() != self.text() else "")
+
+
+def _set_role(widget: QLabel, role: LabelRole) -> None:
+    """Give a label the font and the colour of a role; the theme finds it again when text is to be larger."""
+    in_font = _FONT_OF.get(role, role)
+    widget.setFont(font(in_font))  # type: ignore[arg-type]
+    widget.setProperty("fontRole", in_font)
+    widget.setProperty("role", role)
 
 
 def _tooltip(widget: QWidget, text: str, shortcut: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.shared.basics import ElidedLabel, label
-from gui.shared.theme import CARD_PADDING, GRID, MARGIN
+from gui.shared.theme import CARD_PADDING, GRID, MARGIN, scaled
 
 
 class Card(QFrame):
@@ -65,7 +65,7 @@ class PageHeader(QFrame):
         if primary is not None:
             primary.setProperty("kind", "primary")
             bar.addWidget(primary)
-        self.setFixedHeight(36)
+        self.setFixedHeight(scaled(36))
 
     def set_context(self, text: str) -> None:
         """Change the muted words beside the title."""

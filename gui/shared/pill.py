@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.jobs.status import JobStatus, RuleStatus
 from gui.shared.icons import paint_icon
-from gui.shared.theme import font, tokens
+from gui.shared.theme import font, scaled, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class StatusPill(QWidget):
 
     def sizeHint(self) -> QSize:
         """Icon, word and the round ends."""
-        return QSize(self.fontMetrics().horizontalAdvance(self._text) + self._ICON + 24, self._HEIGHT)
+        return QSize(self.fontMetrics().horizontalAdvance(self._text) + self._ICON + 24, scaled(self._HEIGHT))
 
     def changeEvent(self, event: QEvent) -> None:
         """Repaint in the colours of another scheme."""

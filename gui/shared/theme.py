@@ -11,7 +11,7 @@ from string import Template
 from typing import Literal
 
 from PySide6.QtCore import QDir, QObject, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QGuiApplication, QPalette
+from PySide6.QtGui import QColor, QFont, QFontInfo, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
 from gui.shared.resources import read_text, resource
@@ -68,12 +68,12 @@ LIGHT = Tokens(
     control_line="#8A948C",
     text="#1C211D",
     muted="#5C665E",
-    accent="#2F7D55",
-    accent_hover="#276A48",
+    accent="#29734D",
+    accent_hover="#225F40",
     on_accent="#FFFFFF",
     accent_tint="#E3F0E8",
     running="#1D63B8",
-    done="#1E7A46",
+    done="#1D7643",
     failed="#B3261E",
     stopped="#5F6A62",
     warning="#8A5A00",
@@ -82,7 +82,7 @@ LIGHT = Tokens(
     failed_tint="#FBE7E5",
     stopped_tint="#ECEFEB",
     warning_tint="#FCF0D8",
-    selection="#D5E9DD",
+    selection="#DFEFE6",
 )
 
 DARK = Tokens(
@@ -110,14 +110,18 @@ DARK = Tokens(
     failed_tint="#432624",
     stopped_tint="#2A302C",
     warning_tint="#3B301C",
-    selection="#2A4A39",
+    selection="#213A2D",
 )
 
-SERIES = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#999999")
-"""Colours of curves and parts, told apart by colour-blind people too (Okabe and Ito 2008; grey for their black)."""
+_SERIES = {
+    "light": ("#005A8C", "#B97D00", "#008A64", "#D55E00", "#B8608F", "#3D8FC2", "#877F00", "#767676"),
+    "dark": ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#999999"),
+}
+"""Colours of curves and parts, told apart by colour-blind people too (Okabe and Ito 2008; grey for their black).
 
-SPLIT_COLOURS = {"train": "#0072B2", "valid": "#E69F00", "test": "#009E73"}
-"""The parts of a dataset, wherever they are drawn."""
+On a light ground they are darker, so that a thin line has a contrast of 3 at least."""
+
+_SPLITS = {"train": 0, "valid": 1, "test": 2}
 
 
 def tokens() -> Tokens:
@@ -128,7 +132,13 @@ def tokens() -> Tokens:
 
 def series_colour(index: int) -> QColor:
     """The colour of the curve number `index`; they repeat after eight."""
-    return QColor(SERIES[index % len(SERIES)])
+    series = _SERIES[tokens().scheme]
+    return QColor(series[index % len(series)])
+
+
+def split_colour(split: str) -> QColor:
+    """The colour of a part of a dataset, wherever it is drawn; grey for what is in none."""
+    return series_colour(_SPLITS.get(split, 7))
 
 
 _SIZES: dict[FontRole, tuple[int, QFont.Weight]] = {
@@ -143,6 +153,15 @@ _SIZES: dict[FontRole, tuple[int, QFont.Weight]] = {
 }
 
 
+_USUAL_PX = 13
+_text_scale = 1.0
+
+
+def scaled(pixels: int) -> int:
+    """Return a height that holds text, in the size that text has now."""
+    return round(pixels * _text_scale)
+
+
 def font(role: FontRole) -> QFont:
     """The system's UI font in the size and weight of `role`; figures, large and mono have digits of one width."""
     size, weight = _SIZES[role]
@@ -150,7 +169,7 @@ def font(role: FontRole) -> QFont:
     if role == "mono":
         made = QFont("monospace")
         made.setStyleHint(QFont.StyleHint.Monospace)
-    made.setPixelSize(size)
+    made.setPixelSize(scaled(size))
     made.setWeight(weight)
     if role in ("figures", "large"):
         made.setFeature(QFont.Tag("tnum"), 1)
@@ -172,11 +191,22 @@ class Theme(QObject):
         self._choice: Choice = choice
         self._shown: Tokens | None = None
         app.setStyle("Fusion")
-        base = QFont(app.font())
-        base.setPixelSize(_SIZES["body"][0])
-        app.setFont(base)
+        # A system whose text is larger than usual has its reason; ours is never smaller than it was drawn for.
+        self._system_scale = min(2.0, max(1.0, QFontInfo(app.font()).pixelSize() / _USUAL_PX))
+        self.set_text_percent(100)
         app.styleHints().colorSchemeChanged.connect(self._on_system_changed)
         self.choose(choice)
+
+    def set_text_percent(self, percent: int) -> None:
+        """Make all text larger or smaller, in percent of the system's size; rows grow with what is made from now on."""
+        global _text_scale
+        _text_scale = self._system_scale * percent / 100
+        base = QFont(self._app.font())
+        base.setPixelSize(scaled(_USUAL_PX))
+        self._app.setFont(base)
+        for widget in self._app.allWidgets():
+            if widget.property("fontRole"):
+                widget.setFont(font(widget.property("fontRole")))
 
     @property
     def choice(self) -> Choice:

@@ -255,6 +255,8 @@ class MainWindow(QMainWindow):
     def _on_setting(self, name: str, settings: Settings) -> None:
         if name == "theme":
             self._choose_theme(settings.theme)
+        elif name == "text_percent":
+            self._theme.set_text_percent(settings.text_percent)
 
     # Errors
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QTabBar, QToolButton, QVBoxLayout
 
 from gui.shared.icons import paint_icon
-from gui.shared.theme import GRID, font, tokens
+from gui.shared.theme import GRID, font, scaled, tokens
 
 WIDTH = 84
 _HEIGHT = 62
@@ -51,7 +51,7 @@ class RailTabs(QTabBar):
 
     def tabSizeHint(self, index: int) -> QSize:
         """All are alike."""
-        return QSize(WIDTH, _HEIGHT)
+        return QSize(WIDTH, scaled(_HEIGHT))
 
     def minimumTabSizeHint(self, index: int) -> QSize:
         """None shrinks."""

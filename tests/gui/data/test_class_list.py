@@ -2,6 +2,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 
 from gui.data.class_list import ALL, ROW_HEIGHT, ClassList, ClassModel, counts_in_words
+from gui.shared.theme import split_colour
 
 COUNTS = {
     "daisy": {"train": 7, "valid": 2, "test": 1},
@@ -95,4 +96,4 @@ def test_rows_are_painted_with_the_colours_of_the_parts(classes):
     ratio = image.devicePixelRatio()
     y = round((2 * ROW_HEIGHT + ROW_HEIGHT - 11) * ratio)
     row = {image.pixelColor(x, y).name() for x in range(image.width())}
-    assert {"#0072b2", "#e69f00", "#009e73"} <= row
+    assert {split_colour(split).name() for split in ("train", "valid", "test")} <= row

@@ -223,6 +223,22 @@ def test_train_is_dashed_beside_valid_in_the_same_colour_and_tells_its_trial_too
     assert curves.readout.text().startswith("Trial 2 · valid 0.5183, train 0.4147 at 4")
 
 
+def test_the_readout_is_of_the_epoch_under_the_pointer(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=3)
+    curves = start_jobs(tab, feed, qtbot).views.curves
+    curves.redraw()
+    curves.plot.grab()
+    second = make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name
+    x, y = tab.watch.curves.series("Average loss")[second].arrays()
+    box = curves.plot.getPlotItem().getViewBox()
+    for at in (1, 2, 0):
+        curves._on_moved(box.mapViewToScene(QPointF(x[at] + 0.2, y[at])))
+        assert curves.readout.text() == f"Trial 2 · {y[at]:.4f} at {x[at]:g}"
+    curves.highlight("")
+    curves.highlight(second)  # the table's row has no epoch: the last one
+    assert curves.readout.text().endswith("at 4")
+
+
 def test_isolate_leaves_only_the_selected_trial_and_fits_to_it(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=5)
     detail = start_jobs(tab, feed, qtbot)

@@ -1,12 +1,15 @@
 import re
+import subprocess
+import sys
 
 import pytest
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QImage, QPalette
 from PySide6.QtWidgets import QPushButton
 
+from gui.shared.basics import label
 from gui.shared.icons import app_icon, icon, icon_names
-from gui.shared.theme import DARK, LIGHT, SERIES, font, series_colour, style_sheet, tokens
+from gui.shared.theme import DARK, LIGHT, font, scaled, series_colour, split_colour, style_sheet, tokens
 
 
 def luminance(colour):
@@ -36,9 +39,11 @@ def test_pairs_that_lie_on_each_other_can_be_read(colours):
         assert contrast(getattr(colours, status), getattr(colours, f"{status}_tint")) >= 4.5, status
     assert contrast(colours.on_accent, colours.accent) >= 4.5
     assert contrast(colours.on_accent, colours.accent_hover) >= 4.5
-    assert contrast(colours.text, colours.selection) >= 4.5
-    assert contrast(colours.text, colours.accent_tint) >= 4.5
-    assert contrast(colours.muted, colours.rail) >= 4.5
+    for text in ("text", "muted", "accent", "running", "done", "failed", "stopped", "warning"):
+        assert contrast(getattr(colours, text), colours.selection) >= 4.5, text
+    for text in ("text", "muted", "accent"):
+        for ground in ("accent_tint", "hover", "rail"):
+            assert contrast(getattr(colours, text), getattr(colours, ground)) >= 4.5, (text, ground)
     # The edge of a control is not text: 3:1.
     assert contrast(colours.control_line, colours.card) >= 3
 
@@ -88,7 +93,10 @@ def test_every_icon_paints_in_its_colour_at_both_scales(qapp, name):
         pixels = [image.pixelColor(x, y) for x in range(image.width()) for y in range(image.height())]
         solid = [colour for colour in pixels if colour.alpha() > 100]
         assert solid, "nothing was painted"
-        assert all(abs(colour.red() - 0x2F) < 12 and abs(colour.green() - 0x7D) < 12 for colour in solid)
+        wanted = QColor(LIGHT.accent)
+        assert all(
+            abs(colour.red() - wanted.red()) < 12 and abs(colour.green() - wanted.green()) < 12 for colour in solid
+        )
         assert any(colour.alpha() == 0 for colour in pixels)
 
 
@@ -110,7 +118,43 @@ def test_the_app_icon_has_sizes_up_to_256(qapp):
     assert QSize(256, 256) in app_icon().availableSizes()
 
 
+@pytest.mark.parametrize("choice", ["light", "dark"])
+def test_every_curve_and_part_is_seen_on_its_ground(theme, choice):
+    theme.choose(choice)
+    for at in range(8):
+        assert contrast(series_colour(at).name(), tokens().card) >= 3, at
+    for split in ("train", "valid", "test", ""):
+        assert contrast(split_colour(split).name(), tokens().card) >= 3, split
+
+
 def test_series_colours_repeat_after_eight_and_fonts_have_their_sizes(qapp):
     assert series_colour(8) == series_colour(0)
-    assert len(set(SERIES)) == 8
+    assert len({series_colour(at).name() for at in range(8)}) == 8
     assert [font(role).pixelSize() for role in ("body", "title", "card", "caption")] == [13, 20, 15, 11]
+
+
+def test_text_follows_a_setting_at_once(theme, qapp, qtbot):
+    shown = label("Text", "strong")
+    button_ = QPushButton("Press")
+    for widget in (shown, button_):
+        qtbot.addWidget(widget)
+        widget.show()
+    try:
+        theme.set_text_percent(150)
+        assert (shown.font().pixelSize(), font("title").pixelSize(), scaled(44)) == (20, 30, 66)
+        qtbot.waitUntil(lambda: button_.font().pixelSize() == 20)
+    finally:
+        theme.set_text_percent(100)
+    assert (shown.font().pixelSize(), scaled(44)) == (13, 44)
+    qtbot.waitUntil(lambda: button_.font().pixelSize() == 13)
+
+
+def test_text_is_as_large_as_the_systems(qapp):
+    """In a process of its own: the size of the system is looked at once."""
+    program = (
+        "from PySide6.QtWidgets import QApplication; from PySide6.QtGui import QFont; app = QApplication([]);"
+        "larger = QFont(app.font()); larger.setPixelSize(26); app.setFont(larger);"
+        "from gui.shared.theme import Theme, font; Theme(app, 'light'); print(font('body').pixelSize())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout.strip() == "26"
