@@ -54,14 +54,14 @@ def analyse_profile(
     """Analyse what `read_profile` returned; pure."""
     nodes, events = profile.nodes, profile.events
     times = timing.job_times(nodes, events, job)
-    rules = evaluate_rules(Evidence(nodes, events, times), parameters)
+    rules = evaluate_rules(Evidence(nodes, events, times, profile.activity is not None), parameters)
     stddev = next(rule.parameters["stddev"] for rule in rules if rule.name == "StepOutlier")
     analysis = ProfilerAnalysis(
         source=profile.source,
         times=times,
         nodes=tuple(node.node for node in nodes),
         cores=max((node.cores for node in nodes), default=0),
-        gpus=sum(node.gpus for node in nodes),
+        gpus=sum(node.gpus for node in nodes) or len(profile.activity.devices if profile.activity else ()),
         samples=sum(len(node.times) for node in nodes),
         interval_s=_interval(nodes),
         usage=usage.usage_rows(nodes),
@@ -80,6 +80,7 @@ def analyse_profile(
         cpu_pressure=_pressure(nodes, times),
         aws_rules=profile.aws_rules,
         aws_report=profile.aws_report,
+        activity=profile.activity,
     )
     return find(analysis, outcomes)
 

@@ -21,11 +21,12 @@ _NO_SAMPLES = "There are no system metrics, so it is not known."
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the rules look at."""
+    """What the rules look at; `sampled`: only some steps of a longer training were traced."""
 
     nodes: Sequence[NodeSamples]
     events: Events
     times: JobTimes
+    sampled: bool = False
 
     @property
     def has_gpu(self) -> bool:
@@ -207,6 +208,8 @@ def load_balancing(evidence: Evidence, p: Parameters) -> Outcome:
 
 def initialization(evidence: Evidence, p: Parameters) -> Outcome:
     """MaxInitializationTime: no step within `threshold` minutes."""
+    if evidence.sampled:
+        return _nothing("Only some steps were traced, not the start.")
     seconds = evidence.times.initialization
     if seconds is None:
         return _nothing("The traces do not say when the first step began.")

@@ -12,11 +12,14 @@ from dataclasses import replace
 
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
+from core.profiler.activity_findings import activity_risks, device_costs
 from core.profiler.results import Finding, ProfilerAnalysis, Verdict
 
 SHOWN = 3
 _WORTH = 0.05
 """Below 5% of the job's time nothing is worth a finding."""
+_NEARLY_ALL = 0.9
+"""From this share on "times as fast" says nothing any more."""
 _WORTH_S = 60.0
 """Nor is any saving of time in a job that is over within a minute."""
 _GROWTH = 5.0
@@ -27,7 +30,7 @@ _EVEN_FROM = 100
 
 def find(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = ()) -> ProfilerAnalysis:
     """Return the same analysis with the root cause, by the first of `outcomes` that found one, and three findings."""
-    found = [*_said_by_rules(outcomes), *_risks(analysis)]
+    found = [*_said_by_rules(outcomes), *_risks(analysis), *activity_risks(analysis.activity)]
     found += sorted(_costs(analysis), key=lambda finding: -finding.gain_s)
     found += _said_by_aws(analysis)
     if not found and not _any_issue(analysis):
@@ -72,7 +75,17 @@ def _gain(analysis: ProfilerAnalysis, saved: float) -> str:
     total = _total(analysis)
     if not total or saved >= total:
         return f"Up to {seconds(saved)}."
-    return f"Up to {seconds(saved)} of {seconds(total)}: at best {total / (total - saved):.2g} times as fast."
+    most = f"at best {total / (total - saved):.2g} times as fast."
+    times = most if saved < _NEARLY_ALL * total else "nearly all of it."
+    if analysis.activity is not None:  # the seconds of a few traced steps say little of the whole training
+        return f"Up to {saved / total:.0%} of the traced time: {times}"
+    return f"Up to {seconds(saved)} of {seconds(total)}: {times}"
+
+
+def activity_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
+    """Yield what a trace of torch.profiler shows of the GPUs, each with what it could gain."""
+    for title, text, change, evidence, saved in device_costs(analysis.activity):
+        yield Finding(title, text, change, _gain(analysis, saved), saved, evidence=evidence)
 
 
 def _risks(analysis: ProfilerAnalysis) -> Iterator[Finding]:
@@ -100,10 +113,11 @@ def _risks(analysis: ProfilerAnalysis) -> Iterator[Finding]:
 
 
 def _costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
-    if _total(analysis) < _WORTH_S:
+    if analysis.activity is None and _total(analysis) < _WORTH_S:
         return
     worth = _WORTH * _total(analysis)
-    parts = (_phase_costs, _step_costs, _machine_costs, _edge_costs)
+    parts = [_phase_costs, _step_costs]
+    parts += [_machine_costs, _edge_costs] if analysis.activity is None else [activity_costs]
     for finding in (finding for part in parts for finding in part(analysis)):
         if finding.gain_s > worth > 0:
             yield finding

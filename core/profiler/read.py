@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from core.errors import UserFacingError
 from core.jobs.folders import folders_below
 from core.profiler.read_framework import framework_files, read_aws_rules, read_framework
+from core.profiler.read_kineto import kineto_files, read_kineto
 from core.profiler.read_system import read_system, system_files
 from core.profiler.traces import Profile
 from core.progress import CancelToken, Report, ignore_progress
@@ -29,8 +30,11 @@ def read_profile(source: Path | str, report: Report = ignore_progress, cancel: C
     """
     with local_copy(source, report, cancel) as path:
         if path.is_file():
+            if path.name.lower().endswith((".json", ".json.gz")):
+                return _read_traces(str(source), [path], report, cancel)
             raise UserFacingError(
-                f"{path.name} is not a profiler report.", fix="Choose a profiler-report.html, or the folder of a job."
+                f"{path.name} is not a profiler report.",
+                fix="Choose a profiler-report.html, a trace of torch.profiler, or the folder of a job.",
             )
         if not path.is_dir():
             raise UserFacingError(
@@ -59,6 +63,11 @@ def local_copy(
         yield Path(folder)
 
 
+def _read_traces(source: str, files: Sequence[Path], report: Report, cancel: CancelToken | None) -> Profile:
+    events, activity, problems = read_kineto(files, report, cancel)
+    return Profile(source, (), events, problems=tuple(problems), activity=activity)
+
+
 def profile_roots(top: Path) -> list[Path]:
     """Return the folders at and below `top` that hold a profile's `system` or `framework`, the nearest first."""
     return [folder for folder in folders_below(top, _INSIDES) if system_files([folder]) or framework_files([folder])]
@@ -77,6 +86,8 @@ def find_report(source: Path) -> Path | None:
 
 def _read_folder(source: str, folder: Path, report: Report, cancel: CancelToken | None) -> Profile:
     roots = profile_roots(folder)
+    if not roots and (traces := kineto_files(folder)):
+        return _read_traces(source, traces, report, cancel)
     if len(roots) > 1:
         named = [str(root.relative_to(folder)) for root in roots[:_LISTED]]
         more = f" and {len(roots) - _LISTED} more" if len(roots) > _LISTED else ""

@@ -40,7 +40,7 @@ def read_framework(
         if number % 20 == 0:
             report(Progress(number, len(files), "Reading the step trace", "files"))
         try:
-            entries, whole = _entries(path.read_text(encoding="utf-8", errors="replace"))
+            _, entries, whole = entries_of(path.read_text(encoding="utf-8", errors="replace"))
         except OSError as error:
             unreadable.append(f"{path.name} ({error.strerror or error})")
             continue
@@ -87,15 +87,19 @@ def node_of(worker: str) -> str:
     return match[0] if match else worker
 
 
-def _entries(text: str) -> tuple[list[Any], bool]:
-    """The entries of a trace and whether it is whole; of a cut one, the entries before the cut."""
+def entries_of(text: str) -> tuple[Mapping[str, Any], list[Any], bool]:
+    """Return what stands beside the entries of a Chrome trace, the entries, and whether it is whole.
+
+    Of a cut one the entries before the cut are returned.
+    """
     try:
         content = json.loads(text)
-    except ValueError:
-        return _entries_before_the_cut(text), False
+    except (ValueError, RecursionError):
+        return {}, _entries_before_the_cut(text), False
+    beside: Mapping[str, Any] = {}
     if isinstance(content, dict):  # Chrome's other form
-        content = content.get("traceEvents", [])
-    return (content, True) if isinstance(content, list) else ([], False)
+        beside, content = content, content.get("traceEvents", [])
+    return (beside, content, True) if isinstance(content, list) else (beside, [], False)
 
 
 def _entries_before_the_cut(text: str) -> list[Any]:
@@ -108,7 +112,7 @@ def _entries_before_the_cut(text: str) -> list[Any]:
             entry, end = decoder.raw_decode(text, at)
             entries.append(entry)
             at = text.find("{", end)
-        except ValueError:
+        except (ValueError, RecursionError):
             at = text.find("{", at + 1)
     return entries
 

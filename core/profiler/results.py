@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from core.profiler.activity import Activity
 from core.profiler.traces import Floats
 
 
@@ -200,6 +201,7 @@ class ProfilerAnalysis:
     `shares` maps each phase, and "other", to its seconds within the training loop, all workers' mean.
     `imbalance` holds (GPU, GPU, distance) of the least alike pairs. `loads` are the waits for a batch, in seconds.
     `filling` says how full the machines were in the training loop: (resource, five quantiles), in percent.
+    `activity` is what torch.profiler recorded, of some steps only; None where the profile is of another kind.
     """
 
     source: str
@@ -225,6 +227,7 @@ class ProfilerAnalysis:
     cpu_pressure: Mapping[str, float] = field(default_factory=dict)
     aws_rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     aws_report: Path | None = None
+    activity: Activity | None = None
 
     @property
     def has_gpu(self) -> bool:

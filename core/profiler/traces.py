@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from core.profiler.activity import Activity
 
 Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float32]
@@ -108,6 +111,8 @@ class Profile:
     """Everything that was found at one place, and in `problems` what was not, one sentence each.
 
     `aws_rules` maps a sub-rule's name to what AWS's ProfilerReport wrote of it; `aws_report` is its HTML file.
+    `activity` is what torch.profiler recorded besides, None where the profile is not its own: then it is only of some
+    steps of a longer training.
     """
 
     source: str
@@ -116,6 +121,7 @@ class Profile:
     aws_rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     aws_report: Path | None = None
     problems: tuple[str, ...] = ()
+    activity: Activity | None = None
 
     @property
     def is_empty(self) -> bool:

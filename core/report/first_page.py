@@ -12,13 +12,27 @@ from core.jobs.status import JobStatus, RuleStatus
 from core.predict.records import percent
 from core.profiler.findings import issues, seconds
 from core.profiler.results import Finding, ProfilerAnalysis
-from core.report.document import Block, Facts, Figures, Findings, Line, LineChart, Section, Text, Tone, Verdict
+from core.report.document import (
+    Block,
+    Facts,
+    Figures,
+    Findings,
+    Line,
+    LineChart,
+    Section,
+    Text,
+    Tone,
+    Verdict,
+    quantity,
+)
 from core.report.story import Curve, Result, Story
 
 KEY = "summary"
 _NETWORK = ("backbone", "mode", "head")
 _SPLIT_COLOURS = {"train": 0, "valid": 1}
 _SHOWN_CLASSES = 8
+_OLDEST = 1e9
+"""Seconds: a trace without a clock counts from the machine's start."""
 
 
 def first_page(
@@ -110,10 +124,11 @@ def _what_came(analysis: ProfilerAnalysis, story: Story, job: TrainingJob | None
 
 def _what_ran(analysis: ProfilerAnalysis) -> str:
     duration, modes = analysis.times.duration, analysis.steps
+    what = "profile" if analysis.activity is None else "trace"
     if modes:
-        steps = f"{modes[0].count:,} {modes[0].mode.lower()} steps of {seconds(modes[0].p50)} (median)"
-        return f"The profile covers {steps}{f' in {seconds(duration)}' if duration else ''}."
-    return f"The profile covers {seconds(duration)}." if duration else "Only what AWS's own rules counted is here."
+        steps = f"{modes[0].count:,} {modes[0].mode.lower()} steps of {quantity(modes[0].p50, 's')} (median)"
+        return f"The {what} covers {steps}{f' in {seconds(duration)}' if duration else ''}."
+    return f"The {what} covers {seconds(duration)}." if duration else "Only what AWS's own rules counted is here."
 
 
 def _what_to_change(warnings: Sequence[Finding]) -> str:
@@ -143,7 +158,7 @@ def _figures(analysis: ProfilerAnalysis, story: Story) -> Iterator[tuple[str, st
         yield "Duration", seconds(analysis.times.duration), _day(analysis.times.start)
     if analysis.steps and not story.curves:
         mode = analysis.steps[0]
-        yield f"{mode.mode} steps", f"{mode.count:,}", f"median {seconds(mode.p50)}"
+        yield f"{mode.mode} steps", f"{mode.count:,}", f"median {quantity(mode.p50, 's')}"
 
 
 def facts(analysis: ProfilerAnalysis, story: Story) -> Iterator[tuple[str, str]]:
@@ -167,6 +182,11 @@ def facts(analysis: ProfilerAnalysis, story: Story) -> Iterator[tuple[str, str]]
 
 def machine(analysis: ProfilerAnalysis) -> str:
     """Return what the job ran on, as far as it is known."""
+    devices = analysis.activity.devices if analysis.activity is not None else ()
+    if devices:
+        titles = sorted({device.title for device in devices if device.title})
+        kind = f" ({', '.join(titles)})" if titles else ""
+        return f"{len(devices)} {'GPU' if len(devices) == 1 else 'GPUs'}{kind}"
     if not analysis.nodes:
         return "not known"
     nodes = f"{len(analysis.nodes)} nodes of " if len(analysis.nodes) > 1 else ""
@@ -180,7 +200,7 @@ def _number(value: float) -> str:
 
 
 def _day(when: float | None) -> str:
-    return "" if when is None else f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime(when))} UTC"
+    return "" if when is None or when < _OLDEST else f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime(when))} UTC"
 
 
 def problems(analysis: ProfilerAnalysis) -> tuple[Text, ...]:

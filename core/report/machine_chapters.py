@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.profiler.findings import seconds
 from core.profiler.results import ProfilerAnalysis
 from core.report import charts
+from core.report.activity_chapters import device_blocks, memory_blocks
 from core.report.document import Block, BoxPlot, Section, Table, Text, quantity
 from core.report.rule_chapters import verdict_of
 
@@ -42,6 +43,10 @@ def system(analysis: ProfilerAnalysis) -> Section:
 
 def gpu(analysis: ProfilerAnalysis) -> Section:
     """Return how busy the GPUs were, and how alike; or why nothing is said of them."""
+    if analysis.activity is not None:
+        devices = analysis.activity.devices
+        nothing = Text("Nothing in the trace ran on a GPU.", "muted")
+        return Section("gpu", "GPU", tuple(device_blocks(devices)) if devices else (nothing,))
     if not analysis.has_gpu:
         text = (
             "There is no GPU on this machine. How busy the processor is, which trains, stands under System usage."
@@ -89,4 +94,6 @@ def memory(analysis: ProfilerAnalysis) -> Section:
         note = "In the training loop. Rise compares its last quarter with its second: memory fills once at the start."
         blocks.append(Text(note, "muted"))
         blocks += verdict_of(analysis, "GPUMemoryIncrease")
+    if analysis.activity is not None:
+        blocks += memory_blocks(analysis.activity.memory)
     return Section("memory", "Memory", tuple(blocks))

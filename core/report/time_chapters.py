@@ -7,10 +7,12 @@ import time
 from core.profiler.findings import PHASE_WORDS, seconds
 from core.profiler.results import ProfilerAnalysis, StepStatistics
 from core.report import charts
+from core.report.activity_chapters import operator_tables
 from core.report.document import Block, BoxPlot, Figures, Histogram, Section, Table, Text, quantity
 from core.report.rule_chapters import verdict_of
 
 _SHOWN_ROWS = 20
+_OLDEST = 1e9
 
 
 def times(analysis: ProfilerAnalysis) -> Section:
@@ -19,11 +21,14 @@ def times(analysis: ProfilerAnalysis) -> Section:
     items = [
         ("Start", *_day_and_time(found.start)),
         ("End", *_day_and_time(found.end)),
-        ("Duration", _seconds(found.duration), ""),
-        ("Initialization", _seconds(found.initialization), _percent(found.initialization, found.duration)),
-        ("Training loop", _seconds(found.loop), _percent(found.loop, found.duration)),
-        ("Finalization", _seconds(found.finalization), _percent(found.finalization, found.duration)),
+        ("Duration", _seconds(found.duration), "" if analysis.activity is None else "traced"),
     ]
+    if analysis.activity is None:
+        items += [
+            ("Initialization", _seconds(found.initialization), _percent(found.initialization, found.duration)),
+            ("Training loop", _seconds(found.loop), _percent(found.loop, found.duration)),
+            ("Finalization", _seconds(found.finalization), _percent(found.finalization, found.duration)),
+        ]
     blocks: list[Block] = [Figures(tuple(items)), *charts.job_bar(found), *charts.share_bar(analysis)]
     total = sum(analysis.shares.values())
     if total:
@@ -93,6 +98,8 @@ def _mode(mode: StepStatistics, stddev: float) -> list[Block]:
 
 def operators(analysis: ProfilerAnalysis) -> Section:
     """Return what the steps were made of: the rows of the trace, longest first."""
+    if analysis.activity is not None:
+        return Section("operators", "Operators", (*charts.phase_area(analysis), *operator_tables(analysis.activity)))
     if not analysis.framework:
         return Section("operators", "Operators", ())
     table = Table(
@@ -146,7 +153,8 @@ def loading(analysis: ProfilerAnalysis) -> Section:
 
 def clock(when: float | None) -> str:
     """Return a time in UTC, with its day."""
-    return "—" if when is None else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(when))
+    # A trace without a clock counts from the machine's start.
+    return "—" if when is None or when < _OLDEST else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(when))
 
 
 def _day_and_time(when: float | None) -> tuple[str, str]:

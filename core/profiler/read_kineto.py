@@ -1,0 +1,400 @@
+"""Reads what torch.profiler recorded: Chrome traces of Kineto, one file per worker and window.
+
+The steps are those of `profiler.step()`. What the training thread did in them is told by its outermost events: waiting
+for the DataLoader, the optimizer, autograd's functions (backward, also from their own thread), and all other operators,
+which are the forward pass.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import UserFacingError
+from core.jobs.folders import folders_below
+from core.profiler.activity import (
+    Activity,
+    CopyRow,
+    DeviceUse,
+    Intervals,
+    KernelRow,
+    MemoryUse,
+    OperatorRow,
+    device_use,
+    memory_use,
+    merge,
+)
+from core.profiler.read_framework import entries_of
+from core.profiler.traces import Events
+from core.progress import CancelToken, Progress, Report, ignore_progress
+
+SUFFIXES = (".pt.trace.json", ".pt.trace.json.gz")
+_MOST_BYTES = 2_000_000_000
+_STEP = re.compile(r"ProfilerStep#(\d+)")
+_ROWS = {
+    "step": "Step:ModeKeys.TRAIN",
+    "data_loading": "DataLoaderIter",
+    "forward": "Forward",
+    "backward": "Backward(post-forward)",
+    "optimizer": "Optimizer",
+}
+_LOADER, _OPTIMIZER, _BACKWARD = "enumerate(DataLoader)#", "Optimizer.", "autograd::engine::evaluate_function"
+_COMMUNICATION = ("nccl", "rccl")
+_ON_DEVICE = ("kernel", "gpu_memcpy", "gpu_memset")
+_CPU, _GPU = 0, 1
+_OLDEST = 1e9
+"""Seconds: a time before 2001 was not told by a clock but counted from the machine's start."""
+
+
+def is_kineto(path: Path) -> bool:
+    """Whether a file is named as torch.profiler names its traces."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def kineto_files(top: Path) -> list[Path]:
+    """Return the traces in the nearest folder, at or below `top`, that has any; or `top`, if it is one itself."""
+    if top.is_file():
+        return [top]
+    for folder in folders_below(top):
+        try:
+            found = sorted(path for path in folder.iterdir() if is_kineto(path) and path.is_file())
+        except OSError:
+            continue
+        if found:
+            return found
+    return []
+
+
+def read_kineto(
+    files: Sequence[Path], report: Report = ignore_progress, cancel: CancelToken | None = None
+) -> tuple[Events, Activity, list[str]]:
+    """Return the events of every worker, the rest of what was traced, and a sentence for each problem.
+
+    Raises:
+        UserFacingError: a trace is too large, or none is one of torch.profiler's.
+        Cancelled: through `cancel`.
+    """
+    traces: list[_Trace] = []
+    problems: list[str] = []
+    for number, path in enumerate(files):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        report(Progress(number, len(files), "Reading torch.profiler's traces", "files"))
+        try:
+            text = _text(path)
+        except (OSError, EOFError, zlib.error) as error:
+            problems.append(f"{path.name} could not be read: {error}.")
+            continue
+        trace, whole = _trace(text, path)
+        if not whole:
+            problems.append(f"{path.name} ends in the middle; what stands before is used.")
+        if trace.spans:
+            traces.append(trace)
+    if not traces:
+        why = problems[0] if problems else "No event in it is one of torch.profiler's."
+        raise UserFacingError(f"There is no trace to read in {files[0].name}.", why, "Record it again.")
+    if all(trace.zero < _OLDEST for trace in traces):
+        problems.append("The trace does not say when it was recorded.")
+    first = min(trace.zero for trace in traces)
+    return _events(traces), merge([trace.activity(trace.zero - first) for trace in traces]), problems
+
+
+_OnDevice = tuple[float, float, str, str, Mapping[str, Any]]
+"""Start, end, kind, name and arguments of what ran on a GPU."""
+
+
+@dataclass(slots=True)
+class _Trace:
+    """One file. `spans` maps a kind of `_ROWS` to (start, end, number) of the training thread's parts.
+
+    Times are seconds since `zero`, its first event: kernels take microseconds, which Unix seconds would round.
+    """
+
+    worker: str
+    zero: float
+    devices: Mapping[int, str]
+    spans: dict[str, list[tuple[float, float, int]]] = field(default_factory=dict)
+    operators: tuple[OperatorRow, ...] = ()
+    on_device: dict[int, list[_OnDevice]] = field(default_factory=dict)
+    memory: dict[tuple[int, int], list[tuple[float, float]]] = field(default_factory=dict)
+
+    def activity(self, later: float) -> Activity:
+        """What it says beyond steps and phases, for a file that begins `later` than the first."""
+        gpu = [event for events in self.on_device.values() for event in events]
+        tables = self.operators, tuple(_kernels(gpu)), tuple(_copies(gpu))
+        return Activity(
+            *tables,
+            tuple(replace(device, **_shifted(device, later)) for device in self._devices()),
+            tuple(replace(memory, times=memory.times + later) for memory in self._memory()),
+        )
+
+    def intervals(self, kind: str) -> Intervals:
+        """The spans of one kind."""
+        spans = self.spans.get(kind, ())
+        return np.array([span[0] for span in spans]), np.array([span[1] for span in spans])
+
+    def _devices(self) -> tuple[DeviceUse, ...]:
+        found = []
+        phases = {kind: self.intervals(kind) for kind in _ROWS if kind != "step" and kind in self.spans}
+        for number, events in sorted(self.on_device.items()):
+            working = _side(events, communicates=False)
+            talking = _side(events, communicates=True)
+            name = f"{self.worker} gpu{number}" if self.worker else f"gpu{number}"
+            found.append(device_use(name, self.devices.get(number, ""), working, talking, self._window(), phases))
+        return tuple(found)
+
+    def _window(self) -> tuple[float, float]:
+        every = self.spans.get("step") or [span for spans in self.spans.values() for span in spans]
+        return min(span[0] for span in every), max(span[1] for span in every)
+
+    def _memory(self) -> tuple[MemoryUse, ...]:
+        found = []
+        for (kind, number), points in sorted(self.memory.items()):
+            points.sort()
+            name = "CPU" if kind == _CPU else f"gpu{number}"
+            label = f"{self.worker} {name}".strip()
+            times, values = (np.array(column, dtype=np.float64) for column in zip(*points, strict=True))
+            found.append(memory_use(label, times, values, self.intervals("step")))
+        return tuple(found)
+
+
+def _shifted(device: DeviceUse, later: float) -> dict[str, Any]:
+    longest = tuple((start + later, length, phase) for start, length, phase in device.gaps)
+    return {"gaps": longest, "track": (device.track[0] + later, device.track[1])}
+
+
+def _side(events: Sequence[_OnDevice], *, communicates: bool) -> Intervals:
+    """When a device computed and copied, or spoke with the others."""
+    chosen = [
+        (start, end)
+        for start, end, _, name, _ in events
+        if any(part in name.lower() for part in _COMMUNICATION) is communicates
+    ]
+    table = np.array(chosen, dtype=np.float64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _text(path: Path) -> str:
+    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise UserFacingError(
+            f"{path.name} is too large.", f"It holds more than {_MOST_BYTES / 1e9:.0f} GB.", "Record fewer steps."
+        )
+    return data.decode("utf-8", "replace")
+
+
+def _trace(text: str, path: Path) -> tuple[_Trace, bool]:
+    content, entries, whole = entries_of(text)
+    base = _number(content.get("baseTimeNanoseconds")) / 1e9
+    first = _first(entries)
+    timed = list(_timed(entries, first))
+    distributed = content.get("distributedInfo")
+    rank = distributed.get("rank") if isinstance(distributed, Mapping) else None
+    properties = content.get("deviceProperties")
+    devices = {
+        int(device["id"]): str(device.get("name", ""))
+        for device in (properties if isinstance(properties, list) else ())
+        if isinstance(device, Mapping) and isinstance(device.get("id"), int)
+    }
+    worker = f"rank {rank}" if rank is not None else path.name.partition(".")[0]
+    trace = _Trace(worker, base + first / 1e6, devices)
+    _take(trace, timed)
+    return trace, whole
+
+
+_Timed = tuple[float, float, Mapping[str, Any]]
+
+
+def _first(entries: Sequence[Any]) -> float:
+    """The earliest time of an event, in microseconds."""
+    times = (entry.get("ts") for entry in entries if isinstance(entry, Mapping) and entry.get("ph") in ("X", "i"))
+    return min((float(when) for when in times if isinstance(when, int | float) and np.isfinite(when)), default=0.0)
+
+
+def _timed(entries: Sequence[Any], first: float) -> Iterator[_Timed]:
+    """(start, end, event) in seconds since `first`; an event of any other make is left out."""
+    for entry in entries:
+        try:
+            phase = entry["ph"]
+            if phase not in ("X", "i"):
+                continue
+            start = (float(entry["ts"]) - first) / 1e6
+            end = start + float(entry.get("dur", 0.0)) / 1e6
+            if isinstance(entry.get("name"), str) and np.isfinite(end):
+                yield start, end, entry
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+
+
+def _take(trace: _Trace, timed: Sequence[_Timed]) -> None:
+    host: list[_Timed] = []
+    for start, end, event in timed:
+        kind = str(event.get("cat", "")).lower()
+        args = event.get("args")
+        args = args if isinstance(args, Mapping) else {}
+        if kind in ("cpu_op", "user_annotation", "operator"):
+            host.append((start, end, event))
+        elif kind in _ON_DEVICE:
+            device = args.get("device", event.get("pid"))
+            number = device if isinstance(device, int) else 0
+            trace.on_device.setdefault(number, []).append((start, end, kind, event["name"], args))
+        elif event["name"] == "[memory]":
+            device_type, number = (int(_number(args.get(key))) for key in ("Device Type", "Device Id"))
+            allocated = _number(args.get("Total Allocated"))
+            trace.memory.setdefault((device_type, number), []).append((start, allocated))
+    launched: dict[Any, float] = defaultdict(float)
+    for events in trace.on_device.values():
+        for start, end, _, _, args in events:
+            if (launcher := _external_id(args)) is not None:
+                launched[launcher] += end - start
+    trace.operators = tuple(_operators(host, launched))
+    trace.spans = _spans(host)
+
+
+def _spans(host: Sequence[_Timed]) -> dict[str, list[tuple[float, float, int]]]:
+    """What the training thread did, one after the other."""
+    steps = sorted(
+        (start, end, int(match[1]))
+        for start, end, event in host
+        if (match := _STEP.match(event["name"])) and event.get("cat") != "gpu_user_annotation"
+    )
+    thread = _training_thread(host)
+    parts: list[tuple[float, float, str]] = []
+    for start, end, event in host:
+        kind = _kind(event, thread)
+        if kind:
+            parts.append((start, end, kind))
+    parts.sort(key=lambda part: (part[0], -part[1]))
+    bounds = np.array([start for start, *_ in steps])
+    spans: dict[str, list[tuple[float, float, int]]] = {"step": steps} if steps else {}
+    reach, open_kind, open_step = -np.inf, "", -1
+    for start, end, kind in parts:
+        if end <= reach:  # inside what is there already
+            continue
+        place = int(np.searchsorted(bounds, start, side="right")) - 1 if steps else -1
+        number = steps[place][2] if place >= 0 else -1
+        if (kind, number) == (open_kind, open_step):
+            first, _, _ = spans[kind][-1]
+            spans[kind][-1] = (first, end, number)
+        else:
+            spans.setdefault(kind, []).append((max(start, reach), end, number))
+        reach, open_kind, open_step = end, kind, number
+    return spans
+
+
+def _training_thread(host: Sequence[_Timed]) -> tuple[Any, Any]:
+    """The thread of the steps; without steps the one whose operators take longest."""
+    spent: dict[tuple[Any, Any], float] = defaultdict(float)
+    for start, end, event in host:
+        thread = (event.get("pid"), event.get("tid"))
+        if _STEP.match(event["name"]):
+            return thread
+        if not event["name"].startswith(_BACKWARD):
+            spent[thread] += end - start
+    return max(spent, key=lambda thread: spent[thread], default=(None, None))
+
+
+def _kind(event: Mapping[str, Any], thread: tuple[Any, Any]) -> str:
+    name = event["name"]
+    if name.startswith(_BACKWARD):
+        return "backward" if event.get("pid") == thread[0] else ""
+    if (event.get("pid"), event.get("tid")) != thread:
+        return ""
+    if name.startswith(_LOADER):
+        return "data_loading"
+    if name.startswith(_OPTIMIZER):
+        return "optimizer"
+    return "forward" if event.get("cat") != "user_annotation" else ""
+
+
+def _operators(host: Sequence[_Timed], launched: Mapping[Any, float]) -> Iterator[OperatorRow]:
+    """Calls, total and own time of each name; the steps themselves are no operators."""
+    calls: dict[str, int] = defaultdict(int)
+    totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    threads: dict[tuple[Any, Any], list[_Timed]] = defaultdict(list)
+    for item in host:
+        if not _STEP.match(item[2]["name"]):
+            threads[item[2].get("pid"), item[2].get("tid")].append(item)
+    for items in threads.values():
+        items.sort(key=lambda item: (item[0], -item[1]))
+        open_items: list[tuple[float, str]] = []
+        for start, end, event in items:
+            while open_items and open_items[-1][0] <= start:
+                open_items.pop()
+            name = event["name"]
+            calls[name] += 1
+            if all(opened != name for _, opened in open_items):  # one that calls itself counts once
+                totals[name][0] += end - start
+            totals[name][1] += end - start
+            if open_items:
+                totals[open_items[-1][1]][1] -= min(end, open_items[-1][0]) - start
+            if (own_id := _external_id(event.get("args"))) is not None:
+                totals[name][2] += launched.get(own_id, 0.0)
+            open_items.append((end, name))
+    for name, (whole, own, device) in totals.items():
+        yield OperatorRow(name, calls[name], whole, max(0.0, own), device)
+
+
+def _kernels(events: Sequence[_OnDevice]) -> Iterator[KernelRow]:
+    grouped: dict[str, list[tuple[float, Any]]] = defaultdict(list)
+    for start, end, kind, name, args in events:
+        if kind == "kernel":
+            grouped[name].append((end - start, args.get("est. achieved occupancy %")))
+    for name, found in grouped.items():
+        spent = sum(lasted for lasted, _ in found)
+        known = [(lasted, float(share)) for lasted, share in found if isinstance(share, int | float)]
+        weight = sum(lasted for lasted, _ in known)
+        occupancy = sum(lasted * share for lasted, share in known) / weight if weight else None
+        yield KernelRow(name, len(found), spent, occupancy)
+
+
+def _copies(events: Sequence[_OnDevice]) -> Iterator[CopyRow]:
+    grouped: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+    for start, end, kind, name, args in events:
+        if kind == "gpu_memcpy":
+            sums = grouped[name.removeprefix("Memcpy ")]
+            sums[0] += 1
+            sums[1] += _number(args.get("bytes", args.get("Bytes")))
+            sums[2] += end - start
+    for kind, (count, size, spent) in grouped.items():
+        yield CopyRow(kind, int(count), size, spent)
+
+
+def _events(traces: Sequence[_Trace]) -> Events:
+    rows, workers = list(_ROWS.values()), list(dict.fromkeys(trace.worker for trace in traces))
+    columns: list[tuple[float, float, int, int, int]] = [
+        (trace.zero + start, trace.zero + end, list(_ROWS).index(kind), workers.index(trace.worker), number)
+        for trace in traces
+        for kind, spans in trace.spans.items()
+        for start, end, number in spans
+    ]
+    columns.sort()
+    start, end = (np.array([entry[place] for entry in columns], dtype=np.float64) for place in (0, 1))
+    row, worker, step = (np.array([entry[place] for entry in columns], dtype=np.int64) for place in (2, 3, 4))
+    pid = np.full(len(columns), -1, dtype=np.int64)
+    return Events(tuple(rows), tuple(workers), start, end, row, worker, step, pid)
+
+
+def _external_id(args: Any) -> Any:
+    """What links a kernel to the operator that launched it; older traces write it small."""
+    if not isinstance(args, Mapping):
+        return None
+    found = args.get("External id", args.get("external id"))
+    return found if isinstance(found, int | str) else None
+
+
+def _number(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return number if np.isfinite(number) else 0.0
