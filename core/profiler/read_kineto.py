@@ -33,10 +33,9 @@ from core.profiler.activity import (
     merge,
 )
 from core.profiler.read_framework import entries_of
-from core.profiler.traces import Events
+from core.profiler.traces import TRACE_SUFFIXES, Events
 from core.progress import CancelToken, Progress, Report, ignore_progress
 
-SUFFIXES = (".pt.trace.json", ".pt.trace.json.gz")
 _MOST_BYTES = 2_000_000_000
 _STEP = re.compile(r"ProfilerStep#(\d+)")
 _ROWS = {
@@ -56,7 +55,7 @@ _OLDEST = 1e9
 
 def is_kineto(path: Path) -> bool:
     """Whether a file is named as torch.profiler names its traces."""
-    return path.name.lower().endswith(SUFFIXES)
+    return path.name.lower().endswith(TRACE_SUFFIXES)
 
 
 def kineto_files(top: Path) -> list[Path]:

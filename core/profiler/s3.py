@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from core.errors import UserFacingError
+from core.profiler.traces import TRACE_SUFFIXES
 from core.progress import CancelToken, Progress, Report, ignore_progress
 
 _THREADS = 16
@@ -39,7 +40,7 @@ def download(
         if not keys:
             raise UserFacingError(
                 f"There are no profiler files under {address}.",
-                "No key there contains /system/, /framework/ or profiler-report.",
+                "No key there contains /system/, /framework/ or profiler-report, or ends in .pt.trace.json.",
                 "Give the job's own prefix, s3://bucket/…/<job name>.",
             )
         return _fetch(s3, bucket, prefix, keys, folder, report, cancel)
@@ -108,7 +109,9 @@ def _list(s3: Any, bucket: str, prefix: str) -> list[str]:
 
 def _is_wanted(key: str) -> bool:
     path = f"/{key}"
-    return not key.endswith("/") and (any(part in path for part in _WANTED) or path.endswith(_REPORT))
+    return not key.endswith("/") and (
+        any(part in path for part in _WANTED) or path.endswith(_REPORT) or path.lower().endswith(TRACE_SUFFIXES)
+    )
 
 
 def _fetch(

@@ -17,6 +17,9 @@ Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
+TRACE_SUFFIXES = (".pt.trace.json", ".pt.trace.json.gz")
+"""How the names of torch.profiler's traces end."""
+
 PHASES = ("data_loading", "forward", "backward", "optimizer", "evaluation")
 """The parts of a training that are told apart, in the order they are shown."""
 

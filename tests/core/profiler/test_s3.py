@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from core.errors import Cancelled, UserFacingError
-from core.profiler import analyse, export
+from core.profiler import analyse
 from core.profiler.s3 import download
 from core.progress import CancelToken
+from core.report import Run, export
 
 
 def _upload(bucket: Any, root: Path, prefix: str) -> None:
@@ -28,7 +29,7 @@ def test_a_job_in_a_bucket(bucket: Any, writer: Any, tmp_path: Path) -> None:
     assert analysis.nodes == ("algo-1",)
     assert analysis.steps[0].count == 5
     assert "BatchSize" in analysis.aws_rules
-    html = export(f"s3://{bucket.name}/out/job-1/", tmp_path / "r.html").read_text(encoding="utf-8")
+    html = export(Run(f"s3://{bucket.name}/out/job-1/"), tmp_path / "r.html").read_text(encoding="utf-8")
     assert "job-1" in html
 
 
@@ -50,11 +51,11 @@ def test_a_report_of_aws_in_a_bucket(bucket: Any, writer: Any, tmp_path: Path) -
     _upload(bucket, writer.root, "job/profiler-output")
     key = "job/rule-output/ProfilerReport-1/profiler-output/profiler-report.html"
     bucket.put_object(Key=key, Body=b"<html>by AWS</html>")
-    assert export(f"s3://{bucket.name}/{key}", tmp_path / "aws.html").read_bytes() == b"<html>by AWS</html>"
-    assert b"by AWS" not in export(f"s3://{bucket.name}/job", tmp_path / "ours.html").read_bytes()
+    assert export(Run(f"s3://{bucket.name}/{key}"), tmp_path / "aws.html").read_bytes() == b"<html>by AWS</html>"
+    assert b"by AWS" not in export(Run(f"s3://{bucket.name}/job"), tmp_path / "ours.html").read_bytes()
     assert analyse(f"s3://{bucket.name}/job").aws_report is None, "the copy it lay in is gone"
     with pytest.raises(UserFacingError, match="could not be read"):
-        export(f"s3://{bucket.name}/none.html", tmp_path / "none.html")
+        export(Run(f"s3://{bucket.name}/none.html"), tmp_path / "none.html")
 
 
 def test_an_empty_prefix(bucket: Any) -> None:
