@@ -139,7 +139,7 @@ def test_nothing_healthy_stands_beside_an_issue(writer: Any) -> None:
     writer.trace(steps=300)
     healthy = analyse(writer.root).findings
     assert {finding.severity for finding in healthy} == {"info"}
-    assert {finding.severity for finding in analyse(writer.root, outcomes=[_issue()]).findings} == {"warning"}
+    assert {finding.severity for finding in analyse(writer.root, outcomes=[_issue()]).findings} == {"cause"}
     text = " ".join(f"{finding.title} {finding.text} {finding.change}" for finding in healthy)
     assert "Nothing needs to change" not in text
     assert "No rule found" not in text
