@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import dataclass
 
 _NUMBER = r"([-+0-9.e]+|nan|inf)"
 
-METRIC_DEFINITIONS: dict[str, str] = {
-    "Average loss": r"Average loss: ([0-9\.]+)",
-    "train:loss": rf"train_loss={_NUMBER}",
-    "train:accuracy": rf"train_accuracy={_NUMBER}",
-    "valid:loss": rf"valid_loss={_NUMBER}",
-    "valid:accuracy": rf"valid_accuracy={_NUMBER}",
-    "train:batch_loss": rf"batch_loss={_NUMBER}",
-    "test:loss": rf"test_loss={_NUMBER}",
-    "test:accuracy": rf"test_accuracy={_NUMBER}",
-}
-"""Metric name -> regular expression whose first group is the value in a line of the job's log."""
+
+@dataclass(frozen=True)
+class Metric:
+    """What train.py prints of a metric: the first group of `regex` is its value in a line of the log.
+
+    Attributes:
+        maximize: whether more is better.
+        per_step: whether it comes once in some steps, not once an epoch.
+    """
+
+    name: str
+    regex: str
+    maximize: bool = False
+    per_step: bool = False
+
+
+METRICS = (
+    Metric("Average loss", r"Average loss: ([0-9\.]+)"),
+    Metric("train:loss", rf"train_loss={_NUMBER}"),
+    Metric("train:accuracy", rf"train_accuracy={_NUMBER}", maximize=True),
+    Metric("valid:loss", rf"valid_loss={_NUMBER}"),
+    Metric("valid:accuracy", rf"valid_accuracy={_NUMBER}", maximize=True),
+    Metric("train:batch_loss", rf"batch_loss={_NUMBER}", per_step=True),
+    Metric("test:loss", rf"test_loss={_NUMBER}"),
+    Metric("test:accuracy", rf"test_accuracy={_NUMBER}", maximize=True),
+)
+METRIC_DEFINITIONS: dict[str, str] = {metric.name: metric.regex for metric in METRICS}
+"""Metric name -> regular expression."""
+
+STEP_METRICS = frozenset(metric.name for metric in METRICS if metric.per_step)
 
 
 def write_whole_lines() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from core.cli.cloud_options import add_connection_options, add_managed_options, add_resource_options
 from core.cli.spec_options import add_options, given, split_pair
 from core.cli.watching import add_debugger_options, debugger_config
+from core.errors import UsageError
 from core.jobs.names import unique_name
 from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
@@ -120,6 +121,15 @@ def training_spec(options: argparse.Namespace) -> TrainingSpec:
     return _training(options, NOTHING if options.no_defaults else DEFAULTS, set())
 
 
+def _goal(options: argparse.Namespace, definition: MetricDefinition | None) -> bool:
+    """Return whether the objective is to be maximized: as its definition says, where `--goal` does not."""
+    if options.goal:
+        return bool(options.goal == "maximize")
+    if definition is not None and definition.maximize is None:
+        raise UsageError(f"Say which way {options.objective} is better: --goal minimize or --goal maximize.")
+    return definition is not None and bool(definition.maximize)
+
+
 def _training(options: argparse.Namespace, preset: Preset, searched: set[str]) -> TrainingSpec:
     hyperparameters = dict(preset.hyperparameters)
     if not options.no_defaults:
@@ -132,7 +142,7 @@ def _training(options: argparse.Namespace, preset: Preset, searched: set[str]) -
         metrics[name] = MetricDefinition(name, regex)
     objective = preset.objective
     if options.objective:
-        objective = Objective(options.objective, "accuracy" in options.objective.lower())
+        objective = Objective(options.objective, _goal(options, metrics.get(options.objective)))
     if options.goal:
         objective = dataclasses.replace(objective, maximize=options.goal == "maximize")
     return TrainingSpec(

@@ -15,6 +15,7 @@ from core.jobs.resources import CloudResources as CloudResources
 from core.jobs.resources import DebuggerConfig as DebuggerConfig
 from core.jobs.resources import ManagedDebugger as ManagedDebugger
 from core.tuning.ranges import MAX_SEARCHED, Range, combinations, range_from_json, range_to_json
+from training_scripts.metrics import METRICS
 
 MAX_JOBS = 10_000
 """The most trials that a search can have on SageMaker."""
@@ -38,14 +39,24 @@ class Strategy(StrEnum):
 class MetricDefinition:
     """A metric and the regular expression whose first group is its value in a log line (at most 500 characters).
 
+    `maximize` says whether more is better, `per_step` whether it comes by steps and not by epochs. Metrics of our own
+    script know both by their name; of another's, the goal is None until it is said.
+
     Raises:
         SpecError: the expression does not compile or has not exactly one group.
     """
 
     name: str
     regex: str
+    maximize: bool | None = None
+    per_step: bool | None = None
 
     def __post_init__(self) -> None:
+        known = next((metric for metric in METRICS if metric.name == self.name), None)
+        if self.maximize is None and known is not None:
+            object.__setattr__(self, "maximize", known.maximize)
+        if self.per_step is None:
+            object.__setattr__(self, "per_step", known is not None and known.per_step)
         try:
             groups = re.compile(self.regex).groups
         except re.error as error:
@@ -101,6 +112,11 @@ class TrainingSpec:
     def training(self) -> TrainingSpec:
         """Return what every trial of the job has in common: itself."""
         return self
+
+    @property
+    def step_metrics(self) -> frozenset[str]:
+        """Return the names of the metrics that come by steps, not by epochs."""
+        return frozenset(metric.name for metric in self.metrics if metric.per_step)
 
     @property
     def ranges(self) -> tuple[Range, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtGui import QGuiApplication
@@ -38,6 +38,7 @@ class BestCard(Card):
         super().__init__("Best trial")
         self._trial: TrainingJob | None = None
         self._searched: tuple[str, ...] = ()
+        self._step_metrics: Collection[str] = ()
         self.pill = StatusPill(JobStatus.IN_PROGRESS)
         self.copy = icon_button("copy", "Copy these hyperparameters")
         self.copy.clicked.connect(self._copy)
@@ -78,9 +79,9 @@ class BestCard(Card):
         self.body.addLayout(buttons)
         self.show_trial(None, "Best trial")
 
-    def set_searched(self, names: Sequence[str]) -> None:
-        """Which hyperparameters were searched; they come first and stand out."""
-        self._searched = tuple(names)
+    def set_searched(self, names: Sequence[str], step_metrics: Collection[str]) -> None:
+        """Set which hyperparameters were searched: they come first and stand out; metrics by steps are left out."""
+        self._searched, self._step_metrics = tuple(names), step_metrics
 
     def show_trial(self, trial: TrainingJob | None, title: str) -> None:
         """Show a trial; None: there is none yet."""
@@ -105,7 +106,9 @@ class BestCard(Card):
 
     def _fill(self, trial: TrainingJob) -> None:
         rows = [(name, formatting.parameter(trial.hyperparameters[name])) for name in self._ordered(trial)]
-        rows += [(name, formatting.number(value)) for name, value in trial.metrics.items() if "batch" not in name]
+        rows += [
+            (name, formatting.number(value)) for name, value in trial.metrics.items() if name not in self._step_metrics
+        ]
         while self._form.rowCount() > len(rows):
             self._form.removeRow(self._form.rowCount() - 1)
         for at, (name, value) in enumerate(rows):

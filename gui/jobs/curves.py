@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.jobs.records import MetricEvent
+from training_scripts.metrics import STEP_METRICS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,9 +49,10 @@ class Series:
 
 
 class Curves:
-    """All series of a job: `metric -> trial -> Series`."""
+    """All series of a job: `metric -> trial -> Series`. `per_step` names the metrics that come by steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, per_step: Collection[str] = STEP_METRICS) -> None:
+        self._per_step = per_step
         self._series: dict[str, dict[str, Series]] = {}
 
     def add(self, events: Iterable[MetricEvent]) -> set[str]:
@@ -61,7 +63,7 @@ class Curves:
             series = trials.get(event.job)
             if series is None:
                 series = trials[event.job] = Series()
-            series.put(_place(event, len(series.x)), event.value)
+            series.put(_place(event, len(series.x), event.name in self._per_step), event.value)
             changed.add(event.name)
         return changed
 
@@ -75,11 +77,11 @@ class Curves:
 
     def is_by_epoch(self, metric: str) -> bool:
         """Whether a metric comes once an epoch and not once in some steps."""
-        return "batch" not in metric
+        return metric not in self._per_step
 
 
-def _place(event: MetricEvent, count: int) -> float:
-    if "batch" in event.name and event.step is not None:
+def _place(event: MetricEvent, count: int, per_step: bool) -> float:
+    if per_step and event.step is not None:
         return float(event.step)
     if event.epoch is not None:
         return float(event.epoch)

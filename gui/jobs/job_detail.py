@@ -118,7 +118,7 @@ class JobDetail(QWidget):
         self._selected = ""
         self.trials.set_frame(metric, parameters)
         self.trials.update_trials(self._watch.trials, self._watch.best if tuning else None)
-        self.best.set_searched(parameters)
+        self.best.set_searched(parameters, self._watch.spec.training.step_metrics if self._watch.spec else ())
         self.table.view.scrollToTop()
         self._table_card.setVisible(tuning)
         self.views.show_job()

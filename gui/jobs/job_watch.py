@@ -299,7 +299,7 @@ def load(engine: Engine, name: str, cancel: CancelToken) -> _Loaded:
 
 def read_history(engine: Engine, name: str, cancel: CancelToken) -> _History:
     """All values and rule outcomes of a job and its trials so far."""
-    history, cursor = _History(), 0
+    history, cursor = _History(Curves(engine.spec(name).training.step_metrics)), 0
     while True:
         cancel.raise_if_cancelled()
         batch = engine.events(cursor, name)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QSpinBox
 
 from core.engine import Capabilities
 from core.errors import SpecError
-from core.jobs.specs import Strategy, TuningSpec
+from core.jobs.specs import MetricDefinition, Strategy, TuningSpec
 from gui.shared.card import Card
 from gui.shared.field import Field, declared_box, declared_field, first_excess, limited
 from gui.tuning.tuning_draft import MODES, TuningDraft
@@ -102,7 +102,7 @@ class SearchForm(Card):
 
     changed = Signal()
 
-    def __init__(self, capabilities: Capabilities, metrics: Sequence[str]) -> None:
+    def __init__(self, capabilities: Capabilities, metrics: Sequence[MetricDefinition]) -> None:
         super().__init__("Search")
         self._make_controls(capabilities, metrics)
         self.fields = {
@@ -128,11 +128,12 @@ class SearchForm(Card):
         self.add(self.early)
         self.fields["warm_start"].setVisible(capabilities.warm_start)
 
-    def _make_controls(self, capabilities: Capabilities, metrics: Sequence[str]) -> None:
+    def _make_controls(self, capabilities: Capabilities, metrics: Sequence[MetricDefinition]) -> None:
         self.strategy, self.metric_box, self.goal, self.warm_start = QComboBox(), QComboBox(), QComboBox(), QComboBox()
         for strategy in capabilities.strategies:
             self.strategy.addItem(str(strategy), strategy)
-        self.metric_box.addItems(list(metrics))
+        self._goals = {metric.name: bool(metric.maximize) for metric in metrics}
+        self.metric_box.addItems([metric.name for metric in metrics])
         self.metric_box.setEditable(True)
         self.metric_box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.goal.addItem("Minimize", False)
@@ -175,8 +176,8 @@ class SearchForm(Card):
         self.changed.emit()
 
     def _on_metric(self) -> None:
-        """A metric that was chosen brings its usual goal along."""
-        self.goal.setCurrentIndex(self.goal.findData("accuracy" in self.metric_box.currentText().lower()))
+        """Take over the goal of the metric that was chosen."""
+        self.goal.setCurrentIndex(self.goal.findData(self._goals[self.metric_box.currentText()]))
 
     def set_capabilities(self, capabilities: Capabilities) -> None:
         """Offer only what the engine can do."""

@@ -97,11 +97,11 @@ class TuningTab(QWidget):
 
     def _make_forms(self) -> None:
         capabilities = self._workbench.engine.capabilities
-        metrics = self._regexes = {metric.name: metric.regex for metric in default_metrics()}
+        self._regexes = {metric.name: metric.regex for metric in default_metrics()}
         self.model_form = ModelForm()
         self.weights = WeightsPanel(self._workbench, self._bridge)
         self.model_form.add(self.weights)
-        self.search_form = SearchForm(capabilities, [name for name in metrics if "batch" not in name])
+        self.search_form = SearchForm(capabilities, [metric for metric in default_metrics() if not metric.per_step])
         self.ranges = RangesTable(script_hyperparameters(), suggestion, check_row)
         self.resources = ResourcesForm(self._workbench.settings)
         self.cost = CostPanel(self._workbench, self._bridge)

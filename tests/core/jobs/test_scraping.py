@@ -173,3 +173,12 @@ def test_every_metric_of_the_script_is_in_its_sample_output():
     lines = sample_output()
     for definition in default_metrics():
         assert any(test_regex(definition, line).matched for line in lines), definition.name
+
+
+def test_a_metric_says_its_goal_and_its_axis():
+    """Of our own script by its name, also in a spec that an older version stored; of another's, only as said."""
+    accuracy = MetricDefinition("valid:accuracy", "a=(.)")
+    assert (accuracy.maximize, accuracy.per_step) == (True, False)
+    assert MetricDefinition("train:batch_loss", "b=(.)").per_step
+    foreign = MetricDefinition("batch accuracy of mine", "c=(.)")
+    assert (foreign.maximize, foreign.per_step) == (None, False)
