@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+from core.errors import StoreError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder that holds core, gui, training_scripts and resources, in a checkout and in an installed wheel alike."""
@@ -75,7 +79,39 @@ class AppPaths:
         return self.home / "settings.json"
 
     def create(self) -> AppPaths:
-        """Make the folders that are missing; private to the user. Returns itself."""
-        for folder in (self.jobs, self.features, self.datasets, self.weights, self.thumbnails, self.logs):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Make the folders that are missing; the home is private to the user. Returns itself.
+
+        Raises:
+            StoreError: they cannot be made, or nothing can be written there.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            with suppress(PermissionError):  # somebody else's, whom we may be allowed to work for
+                self.home.chmod(0o700)
+            for folder in (self.jobs, self.features, self.datasets, self.weights, self.thumbnails, self.logs):
+                folder.mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            why = "There is a file of that name" if isinstance(error, FileExistsError) else error.strerror or str(error)
+            raise StoreError(
+                f"Sagehound cannot keep its files in {self.home}.",
+                f"{why} ({error.filename or self.home}).",
+                "Give yourself the right to write there, make room, or set SAGEHOUND_HOME to another folder.",
+            ) from error
         return self
+
+
+_user_umask: int | None = None
+
+
+def keep_private() -> None:
+    """Let this process, and those it starts, make files that only the user can read."""
+    global _user_umask
+    if _user_umask is None:
+        _user_umask = os.umask(0o077)
+
+
+def give_away(file: Path) -> None:
+    """Give a file that the user asked for, outside the home, the rights that the user's own programs would give it."""
+    if _user_umask is not None and sys.platform != "win32":
+        with suppress(OSError):
+            file.chmod(0o666 & ~_user_umask)

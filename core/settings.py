@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from core.errors import UserFacingError
+from training_scripts.durable import write_text
 
 VERSION = 1
 ENGINE_SECTION = "Engine"
@@ -151,7 +152,7 @@ class SettingsFile:
             return _settings_from(data["settings"]), dict(data["state"])
         except FileNotFoundError:
             return Settings(), {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             with suppress(OSError):
                 os.replace(self._path, self._path.with_suffix(".json.bad"))
             self.problem = "The settings could not be read; the defaults are used and the old file was kept beside it."
@@ -159,11 +160,8 @@ class SettingsFile:
 
     def _save(self) -> None:
         data = {"version": VERSION, "settings": dataclasses.asdict(self._settings), "state": self._state}
-        partial = self._path.with_suffix(f".{os.getpid()}.tmp")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            os.replace(partial, self._path)
+            write_text(self._path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise UserFacingError(
                 "The settings could not be saved.",

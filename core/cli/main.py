@@ -15,7 +15,7 @@ from core.cli.cloud_options import add_cloud_commands
 from core.cli.console import Console
 from core.cli.launch_options import add_launch_options
 from core.errors import Cancelled, UsageError, UserFacingError
-from core.paths import AppPaths
+from core.paths import AppPaths, keep_private
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
@@ -48,6 +48,7 @@ _COMMANDS = {
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status."""
+    keep_private()
     options = build_parser().parse_args(arguments)
     console = Console(options.json)
     module, _, function = _COMMANDS[options.command].partition(":")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
+
+from training_scripts.durable import replacing
 
 _QUALITY = 85
 
@@ -20,7 +21,7 @@ def thumbnail(path: Path, sha256: str, cache_dir: Path, edge: int = 128) -> Path
         OSError: `cache_dir` cannot be written.
     """
     target = cache_dir / sha256[:2] / f"{sha256}-{edge}.jpg"
-    if target.exists():
+    if _is_whole(target):
         return target
     from PIL import Image  # here, because the window imports this module before its first paint
 
@@ -28,13 +29,16 @@ def thumbnail(path: Path, sha256: str, cache_dir: Path, edge: int = 128) -> Path
 
     picture = open_picture(path, edge=edge)
     picture.thumbnail((edge, edge), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            picture.save(file, "JPEG", quality=_QUALITY)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(target, flushed=False) as partial:
+        picture.save(partial, "JPEG", quality=_QUALITY)
     return target
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a thumbnail is there to its end; one that was not flushed may be empty after a power cut."""
+    try:
+        with file.open("rb") as opened:
+            opened.seek(-2, os.SEEK_END)
+            return opened.read() == b"\xff\xd9"
+    except OSError:
+        return False

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from core.errors import UserFacingError
+from core.paths import give_away
 from core.predict.intake import NamedPicture
 from core.predict.records import Answer, Prediction, Unreadable
+from training_scripts.durable import replacing
 
 HEADER = ("picture", "label", "probability", "second_label", "second_probability", "width", "height", "milliseconds")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -24,19 +25,17 @@ def write_csv(rows: Iterable[tuple[NamedPicture, Answer | None]], path: Path) ->
     Raises:
         UserFacingError: the file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     count = 0
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow((*HEADER, "error"))
             for picture, answer in rows:
                 if answer is not None:
                     writer.writerow(_line(picture, answer))
                     count += 1
-        os.replace(part, path)
+        give_away(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise UserFacingError(
             f"{path.name} could not be written.", f"{error.strerror or error}.", "Choose another place."
         ) from None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from core.errors import UsageError, UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
+from core.paths import give_away
 from core.profiler.read import find_report, local_copy
 from core.progress import CancelToken, Progress, Report, ignore_progress
 from core.report.compare import comparison_document
@@ -17,6 +16,7 @@ from core.report.formats import Contents, format_of
 from core.report.runs import ReadRun, Run, read_run
 from core.report.sections import job_document
 from core.report.tuning import tuning_contents
+from training_scripts.durable import replacing
 
 
 def export(
@@ -118,16 +118,12 @@ def write(contents: Contents, destination: Path, report: Report = ignore_progres
     """
     form = format_of(destination)
     report(Progress(0, None, "Writing the report", "items"))
-    temporary = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        form.write(contents, temporary)
-        os.replace(temporary, destination)
+        with replacing(destination) as partial:
+            form.write(contents, partial)
+        give_away(destination)
     except OSError as error:
         raise _unwritable(destination, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return destination
 
 
@@ -144,8 +140,9 @@ def _copy(existing: Path, destination: Path) -> Path:
         )
     if existing.resolve() != destination.resolve():
         try:
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(existing, destination)
+            with replacing(destination) as partial:
+                shutil.copyfile(existing, partial)
+            give_away(destination)
         except OSError as error:
             raise _unwritable(destination, error) from error
     return destination

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -17,6 +18,7 @@ from core.errors import NoRoom, StoreError
 from training_scripts.durable import flush, is_no_room
 
 BUSY_TIMEOUT_S = 30.0
+_logger = logging.getLogger(__name__)
 _RETRY_S = 2.0
 _CHECKED_BYTES = 32 * 2**20  # a full check of a larger file would hold up the start
 
@@ -199,6 +201,7 @@ class Database:
             return False
         self._connection, self._frozen_since = connection, time.monotonic()
         self.notice = f"The disk of {self.path.parent} is full: jobs can be looked at, nothing can be recorded."
+        _logger.warning("%s", self.notice)
         return True
 
     def _thaw(self) -> None:
@@ -227,6 +230,7 @@ class Database:
                 f"The database of results was damaged ({error}) and was moved aside to {aside.name}. "
                 "Sagehound began a new one; the jobs' own folders are untouched."
             )
+            _logger.warning("%s", self.notice)
             self._suspect.unlink(missing_ok=True)
             return self._connect()
 

@@ -7,6 +7,7 @@ transaction. A job's final status never changes, except by `reopen`.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ from core.store.rows import (
 from training_scripts.processes import ProcessIdentity
 
 MAX_EVENTS = 20_000
+_logger = logging.getLogger(__name__)
 INTERRUPTED = "Interrupted"
 """The secondary status of what ended without being asked to, and may go on."""
 
@@ -86,6 +88,7 @@ class Store:
     def say_recovered(self, sentence: str) -> None:
         """Add to the notice what became of jobs that the database did not know."""
         self._recovered = sentence
+        _logger.warning("%s", sentence)
 
     @property
     def is_empty(self) -> bool:

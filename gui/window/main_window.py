@@ -48,6 +48,7 @@ class MainWindow(QMainWindow):
         self.workbench, self._bridge, self._theme = workbench, bridge, theme
         self.feed = JobsFeed(lambda: workbench.engine, bridge)
         self._statuses: dict[str, JobStatus] = {}
+        self._said_notice = ""
         self._build()
         self._make_actions()
         self.closing = Closing(self, workbench, bridge, self.feed)
@@ -83,12 +84,20 @@ class MainWindow(QMainWindow):
 
     def start(self) -> None:
         """What may wait until the window is painted: the last dataset, the feed."""
+        self._say_notice()
         self.pages.data.start()
         self.feed.start()
         self.cloud.start()
         QTimer.singleShot(WARM_MS, self, self._warm)
         if self.workbench.settings.current.preload_model:
             QTimer.singleShot(PRELOAD_MS, self, self._preload)
+
+    def _say_notice(self) -> None:
+        """Say what the store has to say, once: the engine may have recovered jobs when it was made."""
+        if (notice := self.workbench.store.notice) != self._said_notice:
+            self._said_notice = notice
+            if notice:
+                self.toasts.show(notice, "warning")
 
     def _warm(self) -> None:
         """Import what the other pages need in a thread: most of the time that their first showing would take."""
@@ -136,6 +145,7 @@ class MainWindow(QMainWindow):
         status.endpoints_asked.connect(cloud.show_endpoints)
 
     def _on_jobs_changed(self, jobs: tuple[Job, ...]) -> None:
+        self._say_notice()
         self.status.show_jobs(self.feed.running)
         for job in jobs:
             before = self._statuses.get(job.name)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.paths import ROOT
+from training_scripts.durable import write_text
 from training_scripts.watchdog import SILENCE_S
 
 SCRIPTS = ROOT / "training_scripts"
@@ -52,21 +53,27 @@ class Runtime:
 
     def save(self, file: Path) -> None:
         """Write the options as JSON."""
-        data = {key: value for key, value in dataclasses.asdict(self).items()}
-        text = json.dumps({key: str(value) if isinstance(value, Path) else value for key, value in data.items()})
-        file.write_text(text, encoding="utf-8")
+        data = dataclasses.asdict(self)
+        for key in ("script", "features"):
+            data[key] = data[key] and _as_seen_from_root(data[key])
+        write_text(file, json.dumps(data))
 
     @classmethod
     def load(cls, file: Path) -> Runtime:
         """The inverse of `save`."""
         data = json.loads(file.read_text(encoding="utf-8"))
         for key in ("script", "features"):
-            data[key] = Path(data[key]) if data[key] else None
+            data[key] = ROOT / data[key] if data[key] else None
         return cls(**{**data, "preload": tuple(data["preload"])})
 
     def cores_for(self, parallel: int) -> int:
         """How many cores each of `parallel` trials gets."""
         return max(1, (self.cores or available_cores()) // max(1, parallel))
+
+
+def _as_seen_from_root(script: Path) -> str:
+    """Our own scripts move with the installation; another's stay where they are."""
+    return str(script.relative_to(ROOT) if script.is_relative_to(ROOT) else script)
 
 
 def available_cores() -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.engines.sagemaker.connection.layout import join
+from training_scripts.durable import write_text
 
 FILE = "cloud.json"
 
@@ -90,17 +90,15 @@ def encryption(kms_key: str) -> dict[str, Any]:
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key, "BucketKeyEnabled": True}
 
 
-def write_json(file: Path, data: Any) -> None:
+def write_json(file: Path, data: Any, flushed: bool = True) -> None:
     """Write JSON, whole or not at all."""
-    partial = file.with_name(f".{file.name}-{os.getpid()}")
-    partial.write_text(json.dumps(data), encoding="utf-8", newline="\n")
-    os.replace(partial, file)
+    write_text(file, json.dumps(data), flushed)
 
 
 def read_json(file: Path) -> dict[str, Any]:
     """A JSON object from a file; empty if there is none."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

@@ -102,7 +102,7 @@ class LogTail:
             size = file.tell()
         # The features job that ran before it may have written to the same file.
         known = read_json(self._state_file).get("streams", {})
-        write_json(self._state_file, {"streams": {**known, **self._tokens}, "bytes": size})
+        write_json(self._state_file, {"streams": {**known, **self._tokens}, "bytes": size}, flushed=False)
 
     def _cut_back(self, size: int) -> None:
         try:
