@@ -27,6 +27,7 @@ def write_csv(rows: Iterable[tuple[NamedPicture, Answer | None]], path: Path) ->
     """
     count = 0
     try:
+        path.parent.stat()  # a folder that is not there is a slip of the hand, and not made
         with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow((*HEADER, "error"))

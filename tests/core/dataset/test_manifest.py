@@ -131,7 +131,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.dataset.manifest.os.replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="No space left"):
         Manifest.build(Path("/x"), ("a",), [Entry("1", 0, "train", "11")]).save(file)
     assert file.read_bytes() == before

@@ -1,0 +1,83 @@
+"""The home: private, and a sentence where it cannot be had."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.cli.main import run
+from core.errors import StoreError
+from core.paths import ROOT, AppPaths
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_sagehound_keeps_is_the_users_alone(tmp_path: Path) -> None:
+    """The real program, under the usual umask, in a home that lay open."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    environment = {**os.environ, "SAGEHOUND_HOME": str(home)}
+    command = [sys.executable, str(ROOT / "__main__.py"), "jobs"]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60, umask=0o022)
+    assert mode(home) == 0o700
+    kept = list(home.rglob("*"))
+    assert home / "sagehound.sqlite3" in kept
+    assert {oct(mode(path)) for path in kept} <= {"0o600", "0o700"}
+
+
+def test_a_report_has_the_rights_that_the_user_gives_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core import paths
+
+    before = os.umask(0o022)
+    try:
+        monkeypatch.setattr(paths, "_user_umask", None)
+        paths.keep_private()
+        file = tmp_path / "report.html"
+        file.write_text("x")
+        assert mode(file) == 0o600
+        paths.give_away(file)
+        assert mode(file) == 0o644
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("kind", ["a file", "inside a file", "jobs is a file"])
+def test_a_home_that_cannot_be_is_a_sentence(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    if kind == "a file":
+        home.write_text("")
+    elif kind == "inside a file":
+        (tmp_path / "file").write_text("")
+        home = tmp_path / "file" / "home"
+    else:
+        home.mkdir()
+        (home / "jobs").write_text("")
+    with pytest.raises(StoreError, match="cannot keep its files"):
+        AppPaths(home).create()
+    monkeypatch.setenv("SAGEHOUND_HOME", str(home))
+    for command in (["jobs"], ["scan", "sample"], ["doctor"]):
+        assert run(command) == 1
+        said = "".join(capsys.readouterr())
+        assert "cannot keep its files" in said
+        assert "set SAGEHOUND_HOME to another folder" in said
+        assert "Traceback" not in said
+
+
+def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StoreError, match=r"Permission denied \(.*home\)"):
+        AppPaths(tmp_path / "home").create()
