@@ -30,7 +30,6 @@ def add_resource_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("SageMaker instances")
     add_options(group, CloudResources)
     group.add_argument("--max-cost", type=float, metavar="USD", help="do not start what may cost more than this")
-    group.add_argument("--stop-at-cost", type=float, metavar="USD", help="stop the job once it has cost this much")
 
 
 def add_managed_options(parser: argparse.ArgumentParser) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _ENDPOINT_POLL_S = 1.0
 _LOG_LINES = 20
-_LATER = "It is deleted as soon as AWS lets it, while Sagehound runs; `sagehound endpoints` looks after it, too."
+_LATER = "It is deleted as soon as AWS lets it, while this computer runs."
 
 
 def deploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:

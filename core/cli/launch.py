@@ -14,6 +14,7 @@ from core.cli.launch_options import training_spec, tuning_spec
 from core.cli.managed import launched, managed_from, say_open_rules
 from core.jobs.hyperparameters import check_hyperparameters
 from core.jobs.specs import Spec
+from core.jobs.waiting import waits_for_features
 from core.paths import AppPaths
 from core.progress import CancelToken
 from core.workbench import Workbench
@@ -58,7 +59,6 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
     manifest = open_for_job(workbench, options, console)
     say_cautions(workbench, spec, manifest, console)
     cloud.show_cost(engine, workbench, spec, manifest, options, console)
-    engine.cap_usd = options.stop_at_cost
     status = launched(
         lambda spec: start_and_wait(workbench, spec, manifest, console, detach=options.detach), spec, options, console
     )
@@ -83,6 +83,8 @@ def start_and_wait(
     name = workbench.launch(spec, manifest, console.progress, CancelToken())
     console.note(f"{name} has started.")
     if detach:
+        if waits := waits_for_features([workbench.engine.job(name)]):
+            console.note(waits)
         console.result(job_json(workbench.engine.job(name)), name)
         return 0
     return wait_for(workbench, name, console)

@@ -120,6 +120,15 @@ class CloudResources:
         "", "Key for disks", "another key for disks (default --kms-key)", option="--volume-kms-key", metavar="KEY"
     )
     tags: Mapping[str, str] = declare(dict, "Tags", "one more tag of the job", option="--tag", metavar="KEY=VALUE")
+    cap_usd: float | None = declare(
+        None,
+        "Cost limit",
+        "stop the job once its training has cost about this much",
+        option="--stop-at-cost",
+        metavar="USD",
+        low=0,
+        high=100_000,
+    )
     managed: ManagedDebugger | None = None
 
     def __post_init__(self) -> None:

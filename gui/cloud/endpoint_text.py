@@ -41,11 +41,11 @@ def so_far(endpoint: Endpoint, now: float) -> str:
 def end(endpoint: Endpoint, now: float) -> str:
     """When it is deleted by itself."""
     if endpoint.doomed:
-        return "deleted as soon as AWS lets it, while Sagehound runs"
+        return "deleted as soon as AWS lets it, while this computer runs"
     if endpoint.expires is None:
         return "stays until you delete it" if endpoint.ours else ""
     left = endpoint.expires - now
-    return "being deleted" if left <= 0 else f"deleted in {formatting.duration(left)} while Sagehound runs"
+    return "being deleted" if left <= 0 else f"deleted in {formatting.duration(left)} while this computer runs"
 
 
 def bill(endpoints: Sequence[Endpoint]) -> str:

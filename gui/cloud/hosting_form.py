@@ -79,7 +79,7 @@ class HostingForm(Card):
         self.name_field = Field("Name of the endpoint", self.name)
         self.memory_field = Field("Memory", self.memory, "The model and the container have to fit.")
         sleeps = "A serverless endpoint sleeps while nobody asks; the first answer is slow."
-        ends = "Deleted then while Sagehound runs; a closed laptop deletes nothing."
+        ends = "Deleted then while this computer runs; a closed laptop deletes nothing."
         kind, life = Field("Served by", self.kind, sleeps), Field("Lifetime", self.lifetime, ends)
         container = Field("Container", self.container, "Both call the same functions, and both are rehearsed here.")
         self.target_field.hide()

@@ -60,8 +60,8 @@ def cost_text(forecast: CloudForecast | None) -> str:
     return f"{likely}at most {dollars(cost.worst)}"
 
 
-def confirmation(spec: Spec, forecast: CloudForecast, cap_usd: float | None = None) -> list[str]:
-    """The sentences that are read before a job is started; `cap_usd`: where it is stopped."""
+def confirmation(spec: Spec, forecast: CloudForecast) -> list[str]:
+    """Return the sentences that are read before a job is started."""
     cloud = spec.training.cloud or CloudResources()
     instance = f"{'one' if cloud.instance_count == 1 else cloud.instance_count} {cloud.instance_type}"
     cost = forecast.cost
@@ -75,8 +75,8 @@ def confirmation(spec: Spec, forecast: CloudForecast, cap_usd: float | None = No
         likely = "" if cost.likely is None else f"It will likely cost {dollars(cost.likely)}. "
         longest = formatting.duration(spec.training.max_runtime_s)
         price = f"{likely}At most it costs {dollars(cost.worst)}: every job is ended after {longest}."
-    if cap_usd is not None:
-        price += f" It is stopped once it has cost about {dollars(cap_usd)}, while Sagehound runs."
+    if cloud.cap_usd is not None:
+        price += f" It is stopped once it has cost about {dollars(cloud.cap_usd)}, while this computer runs."
     first = " Before them, one job computes the frozen features." if cost.features else ""
     return [f"{what[0].upper()}{what[1:]} {instance} in your AWS account.{first}", price, source_text(forecast)]
 

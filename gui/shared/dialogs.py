@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from core.errors import UserFacingError
 from core.jobs.records import Job
+from core.jobs.waiting import waits_for_features
 from gui.shared.basics import ButtonKind, button, label
 from gui.shared.feedback import IconLabel
 from gui.shared.theme import GRID, font
@@ -117,6 +118,7 @@ class CloseDialog(Decision):
             [
                 (f"They are {names}. They" if many else "It")
                 + " can go on without the window; open Sagehound again to see the results.",
+                waits_for_features(running),
             ],
             [
                 Option("cancel", "Cancel"),

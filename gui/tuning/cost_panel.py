@@ -70,11 +70,10 @@ class CostPanel(QWidget):
         self,
         spec: Spec,
         manifest: Manifest,
-        cap_usd: float | None,
         on_answer: Callable[[bool], None],
         on_error: Callable[[UserFacingError], None],
     ) -> Handle:
-        """Name the price of exactly this `spec`, which is stopped at `cap_usd`; `on_answer` hears whether to start."""
+        """Name the price of exactly this `spec`; `on_answer` hears whether to start."""
 
         def done(forecast: CloudForecast | None) -> None:
             if forecast is None:
@@ -83,7 +82,7 @@ class CostPanel(QWidget):
             made = Decision(
                 self.window(),
                 f"Start {spec.name} on AWS?",
-                confirmation(spec, forecast, cap_usd),
+                confirmation(spec, forecast),
                 [Option("cancel", "Cancel"), Option("start", _start_words(forecast), "primary")],
                 "cloud",
             )

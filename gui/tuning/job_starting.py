@@ -50,13 +50,11 @@ class Launching(QObject):
         """Whether a job is being started."""
         return self._handle is not None
 
-    def start(self, spec: Spec, manifest: Manifest, cap_usd: float | None) -> None:
+    def start(self, spec: Spec, manifest: Manifest) -> None:
         """Start a job here."""
         workbench, note = self._workbench, self.note
 
         def work(report: Report, cancel: CancelToken) -> str:
-            if workbench.cloud is not None:
-                workbench.cloud.cap_usd = cap_usd
             name = workbench.launch(spec, manifest, report, cancel)
             if note:
                 with suppress(UserFacingError):  # the job runs, whatever it is called
@@ -66,27 +64,27 @@ class Launching(QObject):
         def failed(error: UserFacingError) -> None:
             self._end()
             if isinstance(error, ManagedRefused):
-                self._offer_without(error, spec, manifest, cap_usd)
+                self._offer_without(error, spec, manifest)
             else:
                 self.failed.emit(error)
 
         self._card.begin()
         self._handle = self._bridge.run(work, self._on_started, failed, self._card.progress.update_progress)
 
-    def ask_and_start(self, spec: Spec, manifest: Manifest, cap_usd: float | None) -> None:
+    def ask_and_start(self, spec: Spec, manifest: Manifest) -> None:
         """Name the price of a job in the cloud, and start it if that is accepted."""
 
         def answered(yes: bool) -> None:
             self._end()
             if yes:
-                self.start(spec, manifest, cap_usd)
+                self.start(spec, manifest)
 
         def failed(error: UserFacingError) -> None:
             self._end()
             self.failed.emit(error)
 
         self._card.begin()
-        self._handle = self._cost.confirm(spec, manifest, cap_usd, answered, failed)
+        self._handle = self._cost.confirm(spec, manifest, answered, failed)
 
     def cancel(self) -> None:
         """Start nothing after all."""
@@ -110,7 +108,7 @@ class Launching(QObject):
         # While AWS cannot be asked whose account it is, nothing is known to be refused.
         self._bridge.run(work, self.refusal_known.emit, lambda _error: self.refusal_known.emit(""))
 
-    def _offer_without(self, error: UserFacingError, spec: Spec, manifest: Manifest, cap_usd: float | None) -> None:
+    def _offer_without(self, error: UserFacingError, spec: Spec, manifest: Manifest) -> None:
         self.look_at_refusal()
         question = Decision(
             self._card.window(),
@@ -123,7 +121,7 @@ class Launching(QObject):
 
         def answered(answer: str) -> None:
             if answer == "without":
-                self.start(without_managed(spec), manifest, cap_usd)
+                self.start(without_managed(spec), manifest)
 
         question.ask(answered)
 

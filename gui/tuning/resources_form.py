@@ -14,7 +14,7 @@ from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TrainingSpec,
 from core.settings import SettingsFile
 from gui.shared.basics import button, padded, row
 from gui.shared.card import Card
-from gui.shared.field import Field, declared_box, declared_field, first_excess, limited
+from gui.shared.field import declared_box, declared_field, first_excess
 from gui.tuning.extras_dialog import ExtrasDialog
 from gui.tuning.managed_form import ManagedForm
 
@@ -48,7 +48,6 @@ class ResourcesForm(Card):
         self.hours.setDecimals(1)
         self.hours.setSuffix(" h")
         self.limit = padded(QDoubleSpinBox())
-        limited(self.limit, 0, 100_000)
         self.limit.setPrefix("$")
         self.limit.setSpecialValueText("None")
         self.volume = padded(QSpinBox())
@@ -69,9 +68,7 @@ class ResourcesForm(Card):
             "instance_type": declared_field(CloudResources, "instance_type", self.instance),
             "instance_count": declared_field(CloudResources, "instance_count", self.count),
             "max_runtime_s": declared_field(TrainingSpec, "max_runtime_s", self.hours, per=3600),
-            "cap_usd": Field(
-                "Cost limit", self.limit, "The job is stopped once its training has cost this much, about."
-            ),
+            "cap_usd": declared_field(CloudResources, "cap_usd", self.limit),
             "volume_gb": declared_field(CloudResources, "volume_gb", self.volume),
         }
         self.hours.setMinimum(0.1)
@@ -103,11 +100,6 @@ class ResourcesForm(Card):
         return round(self.hours.value() * 3600)
 
     @property
-    def cap_usd(self) -> float | None:
-        """Dollars at which the job is stopped; None: never."""
-        return self.limit.value() or None
-
-    @property
     def resources(self) -> CloudResources:
         """What is set."""
         return dataclasses.replace(
@@ -117,6 +109,7 @@ class ResourcesForm(Card):
             volume_gb=self.volume.value(),
             spot=self.spot.isChecked(),
             max_wait_s=(round(self.wait.value() * 3600) or None) if self.spot.isChecked() else None,
+            cap_usd=self.limit.value() or None,
             managed=self.managed.value,
         )
 
@@ -150,6 +143,7 @@ class ResourcesForm(Card):
         self.instance.setCurrentText(resources.instance_type)
         self.count.setValue(resources.instance_count)
         self.volume.setValue(resources.volume_gb)
+        self.limit.setValue(resources.cap_usd or 0.0)
         self.wait.setValue((resources.max_wait_s or 0) / 3600)
         self.spot.setChecked(resources.spot)
         self.hours.setValue(max_runtime_s / 3600)
@@ -177,16 +171,15 @@ class ResourcesForm(Card):
             UserFacingError: the settings cannot be written.
         """
         resources = dataclasses.replace(self.resources, managed=self.managed.chosen)
-        data = dataclasses.asdict(resources) | {"max_runtime_s": self.max_runtime_s, "cap": self.limit.value()}
+        data = dataclasses.asdict(resources) | {"max_runtime_s": self.max_runtime_s}
         self._settings.remember(_STATE, {key: _plain(value) for key, value in data.items()})
 
     def _recall(self) -> None:
         data = self._settings.recall(_STATE)
         try:
-            resources, runtime, cap = _from_json(data) if data else _DEFAULTS
+            resources, runtime = _from_json(data) if data else _DEFAULTS
         except (TypeError, ValueError, KeyError, AttributeError):
-            resources, runtime, cap = _DEFAULTS  # written by another version
-        self.limit.setValue(cap)
+            resources, runtime = _DEFAULTS  # written by another version
         self.show_resources(resources, runtime)
 
     def _on_changed(self) -> None:
@@ -207,14 +200,14 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-_DEFAULTS = (CloudResources(), round(DEFAULT_HOURS * 3600), 0.0)
+_DEFAULTS = (CloudResources(), round(DEFAULT_HOURS * 3600))
 
 
-def _from_json(data: dict[str, Any]) -> tuple[CloudResources, int, float]:
+def _from_json(data: dict[str, Any]) -> tuple[CloudResources, int]:
     known = {field.name for field in dataclasses.fields(CloudResources)}
     values: dict[str, Any] = {key: value for key, value in data.items() if key in known}
     for key in ("subnets", "security_groups"):
         values[key] = tuple(values[key])
     if values.get("managed") is not None:
         values["managed"] = ManagedDebugger(**values["managed"])
-    return CloudResources(**values), int(data["max_runtime_s"]), float(data.get("cap", 0.0))
+    return CloudResources(**values), int(data["max_runtime_s"])

@@ -365,7 +365,7 @@ class TuningTab(QWidget):
         title = self.card.name.text().strip()
         self.launching.note = "" if title == spec.name else title
         start = self.launching.ask_and_start if self.on_cloud else self.launching.start
-        start(spec, self._manifest, self.resources.cap_usd)
+        start(spec, self._manifest)
 
     def _on_started(self, name: str) -> None:
         self.card.name.clear()

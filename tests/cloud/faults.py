@@ -30,6 +30,8 @@ EXPIRED: Error = ("ExpiredTokenException", "The security token included in the r
 DENIED_BY_S3: Error = ("AccessDenied", "Access Denied", 403)
 LOST_CONNECTION: Error = ("LostConnection", "", 0)
 """No answer: the connection breaks halfway through the request's body, or through the answer of a download."""
+LOST_ANSWER: Error = ("LostAnswer", "", 0)
+"""No answer: what was asked is done, but the connection breaks before that is said."""
 SLOW: Error = ("Slow", "", 0)
 """No error: the answer comes a second later."""
 

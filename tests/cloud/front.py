@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 
 from tests.cloud.account import JSON_CALLS, QUERY_CALLS, Account
 from tests.cloud.calls import QUERY_SERVICES, Call, identify, read_body
-from tests.cloud.faults import LOST_CONNECTION, SLOW, AwsError, Faults, spelled
+from tests.cloud.faults import LOST_ANSWER, LOST_CONNECTION, SLOW, AwsError, Faults, spelled
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -56,8 +56,8 @@ class Front:
             if own is not None:
                 return _send(start, 200, *own)
         except AwsError as error:
-            if error.code == LOST_CONNECTION[0]:
-                return self._broken(environ, start)
+            if error.code in (LOST_CONNECTION[0], LOST_ANSWER[0]):
+                return self._broken(environ, start, is_done=error.code == LOST_ANSWER[0])
             return _refuse(start, environ, call, spelled(error, call.service))
         answer: Iterable[bytes] = self._moto(environ, start)
         return answer
@@ -82,11 +82,13 @@ class Front:
             return self._invoke(asked["EndpointName"], read_body(environ), asked["ContentType"], asked["Accept"])
         return None
 
-    def _broken(self, environ: Environ, start: Start) -> Iterator[bytes]:
-        """Half of what was to be sent or received, then the end of the connection."""
+    def _broken(self, environ: Environ, start: Start, is_done: bool) -> Iterator[bytes]:
+        """Send or receive half of what was to be, or do all but answer; then the connection ends."""
         length = int(environ.get("CONTENT_LENGTH") or 0)
         connection: socket.socket = environ["werkzeug.socket"]
-        if length:
+        if is_done:
+            b"".join(self._moto(environ, start))
+        elif length:
             environ["wsgi.input"].read(length // 2)
         else:
             answer = b"".join(self._moto(environ, start))

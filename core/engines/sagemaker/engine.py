@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from filelock import Timeout
 
 from core.engine import Capabilities, Endpoint, Engine
 from core.engines.local.logtail import read_lines
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.engines.sagemaker.connection.failures import code_of, translated
-from core.engines.sagemaker.connection.place import CloudNotes, Place
+from core.engines.sagemaker.connection.place import CloudJobState, Place
 from core.engines.sagemaker.cost.cloud_forecast import CloudForecast, cloud_forecast
 from core.engines.sagemaker.cost.pricing import Bill, PriceList, bill_of
 from core.engines.sagemaker.cost.running_cost import spent
@@ -22,11 +26,13 @@ from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
 from core.engines.sagemaker.endpoints.endpoints import Endpoints, Hosting
 from core.engines.sagemaker.endpoints.lifetimes import Guardian
 from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
+from core.engines.sagemaker.jobs.creation import OutcomeUnknown, compare
 from core.engines.sagemaker.jobs.definition import check
 from core.engines.sagemaker.jobs.launcher import Launcher
 from core.engines.sagemaker.jobs.managed import managed_of
 from core.engines.sagemaker.jobs.source import Source
 from core.engines.sagemaker.jobs.validation import check_cap, check_parents, cloud_of, record_of
+from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.adopt import Found, adopt, list_jobs
 from core.engines.sagemaker.tracking.artifacts import fetch_model, fetch_rule_output, sync_output
 from core.engines.sagemaker.tracking.evaluations import evaluating
@@ -60,8 +66,9 @@ class SageMakerEngine(Engine):
         aws: the connection.
         place: bucket, prefix and execution role.
         source: the scripts that run in a job; Sagehound's own when None.
-        interval: seconds between two looks at AWS, at least.
-        settle: how long a finished job's log must be silent before its record is final.
+        timing: how long the watching waits for what.
+        in_background: starts, unless it runs, the process that does what is to be done while nobody looks; None: this
+            process does it alone.
     """
 
     name = "sagemaker"
@@ -74,21 +81,20 @@ class SageMakerEngine(Engine):
         aws: Aws,
         place: Place,
         source: Source | None = None,
-        interval: float = 5.0,
-        settle: float = 10.0,
+        timing: Timing = Timing(),  # noqa: B008 - it is frozen
+        in_background: Callable[[], None] | None = None,
     ) -> None:
         self._paths, self._store, self.aws, self.place = paths, store, aws, place
         self._own_source = source
         self.prices = PriceList(aws)
-        self.cap_usd: float | None = None
-        """Jobs that are started from now on are stopped once they have cost so many dollars; None: never."""
         self.hosted = Endpoints(aws, self.prices)
         self._launcher = Launcher(aws, place, paths, source)
         self.eligibility = Eligibility(paths)
         """What AWS said when a job asked for its managed Debugger, by account."""
         self.guardian = Guardian(paths, aws, self.hosted)
         self._deployer = Deployer(paths, store, place, self.hosted, self.guardian)
-        self._poller = Poller(aws, paths, store, self._launcher, self.guardian, self.prices, interval, settle)
+        self._in_background = in_background
+        self._poller = Poller(aws, paths, store, self._launcher, self.guardian, self.prices, timing, self._attend)
 
     @property
     def notice(self) -> str:
@@ -122,36 +128,74 @@ class SageMakerEngine(Engine):
             check_strategy(spec)
             check_parents(spec, self._store)
         check(spec)
-        check_cap(spec, self.prices, self.cap_usd)
+        check_cap(spec, self.prices)
         check_debugger(spec.training.debugger)
         if managed_of(spec) is not None:
             self.eligibility.check(self.aws.account, spec.name)
-        self._store.add_job(record_of(spec), spec)
-        folder = self._folder(spec.name).root
         try:
-            self._launch(spec, folder)
-        except BaseException:
+            self._launch(spec)
+        finally:
+            self._attend()
+            self._poller.wake()
+
+    def _launch(self, spec: Spec) -> None:
+        """Create a job, or the one that computes its features first. What AWS gets is in the store before."""
+        notes = CloudJobState(
+            region=self.aws.region,
+            account=self.aws.account,
+            place=dataclasses.asdict(self.place),
+            mark=secrets.token_hex(8),
+            answered=False,
+            checkpoints=self._launcher.checkpoints(spec.name),
+            cap_usd=cloud_of(spec).cap_usd,
+        )
+        key, record = self._launcher.features_key(spec), record_of(spec)
+        features = self._launcher.features_at(key) if key else ""
+        if key and not features:
+            prepared = self._launcher.prepare_features(spec, key, notes.mark)
+            notes = dataclasses.replace(notes, features_key=key, features_job=prepared.name)
+            record = dataclasses.replace(record, secondary_status="PreparingFeatures")
+        else:
+            prepared = self._launcher.prepare(spec, features, notes.mark)
+        folder = self._folder(spec.name).root
+        self._store.add_job(record, spec)
+        try:
+            notes.save(folder)
+            self._launcher.create(prepared, spec)
+        except OutcomeUnknown:
+            raise  # it is looked for, and followed if it is there
+        except Exception:  # there is no job; an interruption from outside leaves the record, for there may be one
             self._store.delete_job(spec.name)
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        self._poller.wake()
+        self._note(spec.name, answered=True, launched=not notes.features_job)
+        about = f"{prepared.name}: " if notes.features_job else ""
+        if found := compare(self.aws, prepared):
+            self._note(spec.name, differences=[f"{about}{sentence}" for sentence in found])
 
-    def _launch(self, spec: Spec, folder: Path) -> None:
-        notes = CloudNotes(
-            region=self.aws.region, checkpoints=self._launcher.checkpoints(spec.name), cap_usd=self.cap_usd
+    def _note(self, name: str, **changes: Any) -> None:
+        """Keep what is known of a job that AWS has; that the disk is full is no reason to call it failed."""
+        try:
+            CloudJobState.change(self._folder(name).root, **changes)
+        except (OSError, Timeout) as error:
+            _logger.warning("what is known of %s could not be kept: %s", name, error)
+
+    def has_duties(self) -> bool:
+        """Whether something is to be done in this region and account even if nobody looks."""
+        return self.guardian.is_needed(self.aws.region) or any(
+            state.cap_usd is not None or (state.features_job and not state.launched)
+            for state in map(self.notes, self._poller.unfinished())
         )
-        key = self._launcher.features_key(spec)
-        features = self._launcher.features_at(key) if key else ""
-        if key and not features:
-            notes.features_key = key
-            notes.features_job, notes.differences = self._launcher.launch_features(spec, key)
-            notes.save(folder)
-            self._store.update_job(spec.name, secondary_status="PreparingFeatures")
+
+    def _attend(self) -> None:
+        """Let a process in the background do what is to be done, should this one end before."""
+        if self._in_background is None:
             return
-        notes.save(folder)
-        notes.differences = self._launcher.launch(spec, features)
-        notes.launched = True
-        notes.save(folder)
+        try:
+            if self.has_duties():
+                self._in_background()
+        except (UserFacingError, OSError) as error:  # as long as this process runs, it does it itself
+            _logger.warning("no process in the background could be started: %s", error)
 
     def forecast(self, spec: Spec, manifest: Manifest | None) -> CloudForecast:
         """What a job will take and cost, before it is started."""
@@ -168,7 +212,7 @@ class SageMakerEngine(Engine):
         """What a job's finished training jobs were billed, the one that computed its frozen features included."""
         trials = [trial.name for trial in self._store.trials(name)] or [name]
         own = self.notes(name)
-        features = CloudNotes(
+        features = CloudJobState(
             instance_type=cloud_of(self._store.spec(name)).instance_type,
             training_seconds=own.features_training_seconds,
             billable_seconds=own.features_billable_seconds,
@@ -179,9 +223,9 @@ class SageMakerEngine(Engine):
         """What AWS recorded otherwise than it was asked for a job, a sentence each."""
         return tuple(self.notes(name).differences)
 
-    def notes(self, name: str) -> CloudNotes:
+    def notes(self, name: str) -> CloudJobState:
         """What this machine knows of a job on SageMaker besides its record."""
-        return CloudNotes.load(self._folder(name).root)
+        return CloudJobState.load(self._folder(name).root)
 
     def stop(self, name: str) -> None:
         """Ask SageMaker to stop a job, a tuning job with its trials, or one trial."""
@@ -192,8 +236,7 @@ class SageMakerEngine(Engine):
         with translated(f"{name} could not be stopped.", self.aws.profile):
             try:
                 if notes.features_job and not notes.launched:
-                    notes.stopping = True
-                    notes.save(self._folder(name).root)
+                    CloudJobState.change(self._folder(name).root, stopping=True)
                     client.stop_training_job(TrainingJobName=notes.features_job)
                 elif job.kind == "tuning":
                     client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
@@ -295,6 +338,7 @@ class SageMakerEngine(Engine):
         Raises: as `Deployer.create`.
         """
         rehearsal = self._deployer.create(job, name, hosting, picture, report, cancel)
+        self._attend()
         self._poller.wake()
         return rehearsal
 
@@ -312,6 +356,7 @@ class SageMakerEngine(Engine):
         Raises: as `Deployer.update`.
         """
         rehearsal = self._deployer.update(job, name, hosting, picture, report, cancel)
+        self._attend()
         self._poller.wake()
         return rehearsal
 
@@ -344,13 +389,13 @@ class SageMakerEngine(Engine):
         try:
             self.guardian.delete(name, others_too, report, cancel, wait_s)
         finally:
+            self._attend()
             self._poller.wake()
 
     def set_cap(self, name: str, usd: float | None) -> None:
         """Stop a job once its training has cost `usd`, as far as its running time tells; None: never."""
-        notes = self.notes(name)
-        notes.cap_usd = usd
-        notes.save(self._folder(name).root)
+        CloudJobState.change(self._folder(name).root, cap_usd=usd)
+        self._attend()
 
     def spent(self, name: str) -> float | None:
         """Dollars that a job has cost so far, by the running time of its training jobs; None: price unknown."""
@@ -367,7 +412,7 @@ class SageMakerEngine(Engine):
     def log_url(self, name: str) -> str:
         """The page of a job's log in the AWS console."""
         folder = self._folder(name).root
-        notes = CloudNotes.load(folder)
+        notes = CloudJobState.load(folder)
         job = notes.features_job if notes.features_job and not notes.launched else name
         return job_log_url(notes.region or self.aws.region, job, folder)
 

@@ -25,6 +25,7 @@ from core.engines.sagemaker.connection.connect import create_bucket
 from core.engines.sagemaker.connection.place import Place
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.timing import Timing
 from core.jobs.records import Job
 from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, TuningSpec
 from core.paths import AppPaths
@@ -206,7 +207,7 @@ def sagemaker_mini(
     """The SageMaker engine over the stand-in cloud, with the script in miniature."""
     cloud.forget()  # the names of jobs are taken for good, and tests use the same ones
     source = Source({"mini.py": textwrap.dedent(SCRIPT).encode()}, program="mini.py", features="")
-    engine = SageMakerEngine(paths, store, aws, place, source, interval=0.1, settle=0.3)
+    engine = SageMakerEngine(paths, store, aws, place, source, timing=Timing(0.1, 0.3, login=0.3))
     yield Bench(engine, manifest, {}, "x")
     end_all(engine)
 

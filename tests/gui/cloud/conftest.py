@@ -59,12 +59,13 @@ def connection(bucket, role) -> Connection:
 def quick_engine(monkeypatch, cloud):
     """Engines that look at the stand-in ten times a second."""
     from core.engines.sagemaker import engine as module
+    from core.engines.sagemaker.timing import Timing
 
     cloud.forget()
     whole = module.SageMakerEngine.__init__
 
-    def quick(self, paths, store, aws, place, source=None, interval=0.1, settle=0.3):
-        whole(self, paths, store, aws, place, source, interval, settle)
+    def quick(self, paths, store, aws, place, source=None):
+        whole(self, paths, store, aws, place, source, Timing(0.1, 0.3, login=0.3))
 
     monkeypatch.setattr(module.SageMakerEngine, "__init__", quick)
 

@@ -79,7 +79,7 @@ def test_the_words_about_money():
     assert endpoint_text.hourly(INSTANCE) == "$0.12 an hour"
     assert endpoint_text.so_far(INSTANCE, NOW) == "$0.23"
     assert endpoint_text.hourly(SLEEPER) == "only while it answers"
-    assert endpoint_text.end(INSTANCE, NOW) == "deleted in 1 min 0 s while Sagehound runs"
+    assert endpoint_text.end(INSTANCE, NOW) == "deleted in 1 min 0 s while this computer runs"
     assert endpoint_text.end(SLEEPER, NOW) == "stays until you delete it"
     assert endpoint_text.bill([INSTANCE, SLEEPER, INSTANCE]) == "$0.23 an hour"
     assert endpoint_text.costly([INSTANCE, SLEEPER, OTHER, FAILED]) == (INSTANCE, FAILED)

@@ -60,18 +60,10 @@ class Aws:
 
     def client(self, service: str, region: str = "") -> Any:
         """A boto3 client that retries what is throttled or broken, with backoff."""
-        from botocore.config import Config
-
         key = f"{service} {region}"
         with self._lock:
             if key not in self._clients:
-                config = Config(
-                    retries={"mode": "adaptive" if service == "s3" else "standard", "max_attempts": 8},
-                    max_pool_connections=_POOL,
-                    connect_timeout=10,
-                    read_timeout=70,
-                    user_agent_extra="sagehound",
-                )
+                config = _config("adaptive" if service == "s3" else "standard")
                 with translated("AWS cannot be reached."):
                     self._clients[key] = self.session.client(service, region_name=region or self.region, config=config)
             return self._clients[key]
@@ -88,14 +80,21 @@ class Aws:
                 from sagemaker.core.utils.utils import SageMakerClient
 
                 with translated("AWS cannot be reached."):
-                    self._clients["sdk"] = SageMakerClient(session=self.session, region_name=self.region)
+                    self._clients["sdk"] = SageMakerClient(
+                        session=self.session, region_name=self.region, config=_config("standard")
+                    )
             return self._clients["sdk"].get_client("sagemaker")
 
     def renew(self) -> None:
-        """Forget session and clients, so that the next call reads the credentials anew (after a new login)."""
+        """Forget session and clients, so that the next call reads the credentials again (after a new login)."""
         with self._lock:
+            if "sdk" in self._clients:
+                from sagemaker.core.utils.utils import SageMakerClient
+
+                SageMakerClient.reset()  # it keeps every session that it ever had
             self._clients.clear()  # not closed: other threads may be in the middle of a call
             self._session = None
+            self._account = ""
 
     def close(self) -> None:
         """Let go of the connections; whoever asks again gets new ones."""
@@ -112,3 +111,15 @@ class Aws:
             with translated("The AWS account could not be asked for."):
                 self._account = str(self.client("sts").get_caller_identity()["Account"])
         return self._account
+
+
+def _config(mode: str) -> Any:
+    from botocore.config import Config
+
+    return Config(
+        retries={"mode": mode, "max_attempts": 8},
+        max_pool_connections=_POOL,
+        connect_timeout=10,
+        read_timeout=70,
+        user_agent_extra="sagehound",
+    )

@@ -50,8 +50,10 @@ class Connection:
         return replace(self, **{key: value for key, value in given.items() if value is not None})
 
 
-def open_engine(connection: Connection, paths: AppPaths, store: Store) -> SageMakerEngine:
-    """The engine of a connection; nothing is sent yet.
+def open_engine(connection: Connection, paths: AppPaths, store: Store, background: bool = True) -> SageMakerEngine:
+    """Return the engine of a connection; nothing is sent yet.
+
+    `background`: what has to be done when nobody looks is left to a process of its own.
 
     Raises:
         EngineError: bucket or role are not chosen.
@@ -66,4 +68,9 @@ def open_engine(connection: Connection, paths: AppPaths, store: Store) -> SageMa
                 "Jobs there read from and write to a bucket of yours, with the rights of an execution role.",
                 f"Give {option}; `sagehound preflight --{name}s` lists what there is.",
             )
-    return SageMakerEngine(paths, store, Aws(connection.profile, connection.region), connection.place)
+    aws = Aws(connection.profile, connection.region)
+    if not background:
+        return SageMakerEngine(paths, store, aws, connection.place)
+    from core.engines.sagemaker.tracking.background import starter
+
+    return SageMakerEngine(paths, store, aws, connection.place, in_background=starter(paths, connection))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from core.engines.sagemaker.connection.failures import code_of, message_of
 from core.engines.sagemaker.connection.place import read_json, write_json
@@ -88,7 +88,8 @@ class Eligibility:
                 raise
             self._write(account, Answer(False, time.time(), message_of(error)))
             raise _refused(job, f"AWS refused its managed Debugger: {message_of(error).rstrip('.')}.") from error
-        self._write(account, Answer(True, time.time()))
+        with suppress(OSError, Timeout):  # the job runs: that this is not remembered must not look like a failure
+            self._write(account, Answer(True, time.time()))
 
     def _write(self, account: str, answer: Answer | None) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)

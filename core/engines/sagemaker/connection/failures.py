@@ -26,6 +26,12 @@ LOGIN_CODES = (
 """Codes and exception names of a session that has ended: log in again and go on."""
 
 
+THROTTLED_CODES = ("ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded")
+"""AWS is asked too often at the moment."""
+
+_NOT_SENT = ("ParamValidationError", "NoCredentialsError", "PartialCredentialsError", "NoRegionError", *LOGIN_CODES)
+
+
 class LoginNeeded(EngineError):
     """The AWS session has ended; nothing is lost, and it goes on after a new login."""
 
@@ -160,7 +166,7 @@ TABLE: tuple[Failure, ...] = (
         "Names are letters, digits and hyphens, at most 63 characters, 32 for a tuning job.",
     ),
     Failure(
-        ("ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded"),
+        THROTTLED_CODES,
         r"",
         "AWS is asked too often at the moment.",
         "Wait a little; Sagehound tries again by itself.",
@@ -344,6 +350,21 @@ def message_of(error: BaseException) -> str:
     if isinstance(response, dict):
         return str(response.get("Error", {}).get("Message", "")) or str(error)
     return str(error)
+
+
+def is_unanswered(error: BaseException) -> bool:
+    """Whether an error leaves open what AWS did: no answer came, or AWS itself broke."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if isinstance(error, ClientError):
+        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
+    return isinstance(error, BotoCoreError) and code_of(error) not in _NOT_SENT
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error of AWS, translated or not, may be over in a while: asking again is of use."""
+    cause = error.__cause__ if isinstance(error, UserFacingError) and error.__cause__ is not None else error
+    return is_unanswered(cause) or code_of(cause) in THROTTLED_CODES
 
 
 @contextmanager

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from core.engines.sagemaker.connection.layout import join
 from training_scripts.durable import write_text
@@ -41,17 +44,23 @@ class Place:
         return join(self.prefix, *parts)
 
 
-@dataclass(slots=True)
-class CloudNotes:
+@dataclass(frozen=True, slots=True)
+class CloudJobState:
     """What this machine knows of a job on SageMaker besides the store's record; kept in its folder.
 
-    `features_job` computes the frozen features that the job waits for, under `features_key`. `launched`: the job
-    itself was created. `rule_output` is the s3:// prefix that AWS's own Debugger, if it is attached, writes the job's
-    folders under. `differences` are sentences about what AWS recorded otherwise than asked. `features_started`
-    is in Unix seconds, 0 until that job runs on a machine.
+    `place` is where it runs and lies, `account` the AWS account's number; empty in the notes of earlier versions.
+    `mark` is the tag by which AWS's jobs of this name are recognised; `answered`: AWS has answered that it created what
+    was asked for first. `features_job` computes the frozen features that the job waits for, under `features_key`.
+    `launched`: the job itself was created. `rule_output` is the s3:// prefix that AWS's own Debugger, where it is
+    attached, writes the job's folders under. `differences` are sentences about what AWS recorded otherwise than asked.
+    `features_started` is in Unix seconds, 0 until that job runs on a machine.
     """
 
     region: str = ""
+    account: str = ""
+    place: Mapping[str, str] = field(default_factory=dict)
+    mark: str = ""
+    answered: bool = True
     features_job: str = ""
     features_key: str = ""
     launched: bool = False
@@ -68,7 +77,12 @@ class CloudNotes:
     features_training_seconds: int = 0
     features_billable_seconds: int = 0
     cap_usd: float | None = None
-    differences: list[str] = field(default_factory=list)
+    differences: Sequence[str] = ()
+
+    @property
+    def is_created(self) -> bool:
+        """Whether AWS is known to have the job, or the one that computes its features."""
+        return self.launched or (bool(self.features_job) and self.answered)
 
     def save(self, folder: Path) -> None:
         """Write the notes, whole or not at all."""
@@ -76,7 +90,16 @@ class CloudNotes:
         write_json(folder / FILE, asdict(self))
 
     @classmethod
-    def load(cls, folder: Path) -> CloudNotes:
+    def change(cls, folder: Path, **changes: Any) -> CloudJobState:
+        """Change some of a job's notes, whoever else changes others; returns all of them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{FILE}.lock", timeout=30):
+            state = replace(cls.load(folder), **changes)
+            state.save(folder)
+        return state
+
+    @classmethod
+    def load(cls, folder: Path) -> CloudJobState:
         """The notes of a job; empty ones if there are none."""
         data = read_json(folder / FILE)
         return cls(**{key: value for key, value in data.items() if key in cls.__dataclass_fields__})

@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any, Literal
 
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.connection.place import CloudJobState
 from core.errors import UserFacingError
 from core.jobs.specs import CloudResources, Spec, Strategy, TuningSpec
 from core.tuning.ranges import combinations
@@ -151,7 +151,7 @@ class Bill:
     saved: float
 
 
-def bill_of(jobs: Sequence[CloudNotes], prices: PriceList) -> Bill:
+def bill_of(jobs: Sequence[CloudJobState], prices: PriceList) -> Bill:
     """The bill of training jobs that have ended."""
     billable = sum(notes.billable_seconds * notes.instance_count for notes in jobs)
     ran = sum(notes.training_seconds * notes.instance_count for notes in jobs)

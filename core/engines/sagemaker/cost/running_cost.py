@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.jobs.records import TrainingJob
 from core.jobs.specs import CloudResources, TuningSpec
@@ -26,21 +27,24 @@ def spent(store: Store, paths: AppPaths, prices: PriceList, name: str) -> float 
         return None
     jobs = store.trials(name) if isinstance(spec, TuningSpec) else [store.job(name)]
     seconds = sum(_seconds(job, paths) for job in jobs if isinstance(job, TrainingJob))
-    seconds += _features_seconds(CloudNotes.load(paths.jobs / name))
+    seconds += _features_seconds(CloudJobState.load(paths.jobs / name))
     return seconds * cloud.instance_count * price / 3600
 
 
-def note_features(notes: CloudNotes, description: Mapping[str, Any]) -> bool:
-    """Note the times of the job that computes frozen features, as AWS describes it; whether there was something new."""
-    before = (notes.features_started, notes.features_training_seconds, notes.features_billable_seconds)
-    if (started := description.get("TrainingStartTime")) is not None:
-        notes.features_started = started.timestamp()
-    notes.features_training_seconds = int(description.get("TrainingTimeInSeconds", 0))
-    notes.features_billable_seconds = int(description.get("BillableTimeInSeconds", 0))
-    return before != (notes.features_started, notes.features_training_seconds, notes.features_billable_seconds)
+def note_features(folder: Path, notes: CloudJobState, description: Mapping[str, Any]) -> CloudJobState:
+    """Note the times of the job that computes frozen features, as AWS describes it, where they are new."""
+    started = description.get("TrainingStartTime")
+    found = {
+        "features_started": notes.features_started if started is None else started.timestamp(),
+        "features_training_seconds": int(description.get("TrainingTimeInSeconds", 0)),
+        "features_billable_seconds": int(description.get("BillableTimeInSeconds", 0)),
+    }
+    if all(getattr(notes, key) == value for key, value in found.items()):
+        return notes
+    return CloudJobState.change(folder, **found)
 
 
-def _features_seconds(notes: CloudNotes) -> float:
+def _features_seconds(notes: CloudJobState) -> float:
     if notes.features_billable_seconds or not notes.features_started:
         return float(notes.features_billable_seconds)
     return max(0.0, time.time() - notes.features_started)
@@ -48,6 +52,6 @@ def _features_seconds(notes: CloudNotes) -> float:
 
 def _seconds(job: TrainingJob, paths: AppPaths) -> float:
     if job.status.is_final:
-        return float(CloudNotes.load(paths.jobs / job.name).billable_seconds)
+        return float(CloudJobState.load(paths.jobs / job.name).billable_seconds)
     waits = job.secondary_status == "PreparingFeatures"
     return 0.0 if job.started is None or waits else max(0.0, time.time() - job.started)

@@ -221,7 +221,7 @@ class Endpoints:
                     raise EndpointBusy(
                         f"The endpoint {name} is still being {'created' if found.status == 'Creating' else 'updated'}.",
                         "AWS deletes no endpoint meanwhile.",
-                        "Sagehound deletes it as soon as AWS lets it, while it runs.",
+                        "Sagehound deletes it as soon as AWS lets it, while this computer runs.",
                     ) from error
                 raise
             if found.ours:

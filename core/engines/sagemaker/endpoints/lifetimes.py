@@ -92,9 +92,10 @@ class Guardian:
             found.append(dataclasses.replace(endpoint, doomed=doomed, notice=watched.notice))
         return found
 
-    def is_needed(self) -> bool:
-        """Whether there is an endpoint to watch; asks nobody."""
-        return any(not _read(entry).is_idle for entry in read_json(self._file).values())
+    def is_needed(self, region: str = "") -> bool:
+        """Whether there is an endpoint to watch, in one region or anywhere; asks nobody."""
+        known = read_json(self._file).items()
+        return any(key.startswith(f"{region} " if region else "") and not _read(entry).is_idle for key, entry in known)
 
     def delete(
         self,

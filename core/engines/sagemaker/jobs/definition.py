@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.debugger.defaults import job_variables
+from core.engines.sagemaker.jobs.creation import MARK
 from core.engines.sagemaker.jobs.managed import check_managed, members
 from core.errors import SpecError
 from core.jobs.specs import CloudResources, Spec, Strategy, TrainingSpec, TuningSpec
@@ -36,12 +37,12 @@ CODE_CHANNEL, CODE_ARCHIVE = "code", "sourcedir.tar.gz"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RequestContext:
     """What a request needs besides the spec.
 
     `source` is the s3:// prefix that `CODE_ARCHIVE` lies under; `channels` maps names to s3:// prefixes; `checkpoints`
     is the job's own s3:// prefix; `kms_key` encrypts output and disk where the spec names no other key; `aliases` maps
-    keys' aliases to their ARNs, for a disk takes no alias.
+    keys' aliases to their ARNs, for a disk takes no alias; `mark` tells this job from another one of its name.
     """
 
     role_arn: str
@@ -55,6 +56,7 @@ class Surroundings:
     environment: Mapping[str, str] = field(default_factory=dict)
     kms_key: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
+    mark: str = ""
 
 
 def check(spec: Spec) -> None:
@@ -154,27 +156,27 @@ def has_own_disk(instance_type: str) -> bool:
     return _OWN_DISK.match(instance_type) is not None
 
 
-def training_request(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
+def training_request(spec: TrainingSpec, context: RequestContext) -> dict[str, Any]:
     """The CreateTrainingJob request of a single job."""
     return {
         "TrainingJobName": spec.name,
-        "HyperParameters": {**spec.hyperparameters, **_own_hyperparameters(around)},
-        **_definition(spec, around),
-        **members(spec, around.region, around.output),
-        "Tags": tags(spec),
+        "HyperParameters": {**spec.hyperparameters, **_own_hyperparameters(context)},
+        **_definition(spec, context),
+        **members(spec, context.region, context.output),
+        "Tags": tags(spec, context.mark),
     }
 
 
-def tuning_request(spec: TuningSpec, around: Surroundings) -> dict[str, Any]:
+def tuning_request(spec: TuningSpec, context: RequestContext) -> dict[str, Any]:
     """The CreateHyperParameterTuningJob request."""
     request = {
         "HyperParameterTuningJobName": spec.name,
         "HyperParameterTuningJobConfig": _tuning_config(spec),
         "TrainingJobDefinition": {
-            "StaticHyperParameters": {**spec.training.hyperparameters, **_own_hyperparameters(around)},
-            **_definition(spec.training, around),
+            "StaticHyperParameters": {**spec.training.hyperparameters, **_own_hyperparameters(context)},
+            **_definition(spec.training, context),
         },
-        "Tags": tags(spec.training),
+        "Tags": tags(spec.training, context.mark),
     }
     if spec.warm_start:
         parents = [{"HyperParameterTuningJobName": name} for name in spec.warm_start]
@@ -183,9 +185,9 @@ def tuning_request(spec: TuningSpec, around: Surroundings) -> dict[str, Any]:
     return request
 
 
-def tags(spec: TrainingSpec) -> list[dict[str, str]]:
+def tags(spec: TrainingSpec, mark: str = "") -> list[dict[str, str]]:
     """What marks a resource as ours."""
-    own = {TAG: "job", f"{TAG}:dataset": spec.dataset_version}
+    own = {TAG: "job", f"{TAG}:dataset": spec.dataset_version, MARK: mark}
     asked = {**(spec.cloud or CloudResources()).tags, **{key: value for key, value in own.items() if value}}
     return [{"Key": key, "Value": value} for key, value in asked.items()]
 
@@ -195,7 +197,7 @@ def own_hyperparameter(name: str) -> bool:
     return name.startswith(_OWN)
 
 
-def _definition(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
+def _definition(spec: TrainingSpec, context: RequestContext) -> dict[str, Any]:
     """What CreateTrainingJob and a tuning job's training definition say in the same words."""
     cloud = spec.cloud or CloudResources()
     instance: dict[str, Any] = {
@@ -203,23 +205,23 @@ def _definition(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
         "InstanceCount": cloud.instance_count,
         "VolumeSizeInGB": cloud.volume_gb,
     }
-    output: dict[str, Any] = {"S3OutputPath": around.output}
-    if key := cloud.output_kms_key or around.kms_key:
+    output: dict[str, Any] = {"S3OutputPath": context.output}
+    if key := cloud.output_kms_key or context.kms_key:
         output["KmsKeyId"] = key
-    if (key := cloud.volume_kms_key or around.kms_key) and not has_own_disk(cloud.instance_type):
-        instance["VolumeKmsKeyId"] = around.aliases.get(key, key)
+    if (key := cloud.volume_kms_key or context.kms_key) and not has_own_disk(cloud.instance_type):
+        instance["VolumeKmsKeyId"] = context.aliases.get(key, key)
     stopping: dict[str, Any] = {"MaxRuntimeInSeconds": spec.max_runtime_s}
     if cloud.spot:
         stopping["MaxWaitTimeInSeconds"] = cloud.max_wait_s or 2 * spec.max_runtime_s
     definition: dict[str, Any] = {
         "AlgorithmSpecification": {
-            "TrainingImage": around.image,
+            "TrainingImage": context.image,
             "TrainingInputMode": "File",
             "MetricDefinitions": [{"Name": item.name, "Regex": item.regex} for item in spec.metrics],
         },
-        "RoleArn": around.role_arn,
+        "RoleArn": context.role_arn,
         "InputDataConfig": [
-            _channel(name, uri) for name, uri in {**around.channels, CODE_CHANNEL: around.source}.items()
+            _channel(name, uri) for name, uri in {**context.channels, CODE_CHANNEL: context.source}.items()
         ],
         "OutputDataConfig": output,
         "ResourceConfig": instance,
@@ -227,8 +229,8 @@ def _definition(spec: TrainingSpec, around: Surroundings) -> dict[str, Any]:
         "EnableNetworkIsolation": cloud.network_isolation,
         "EnableInterContainerTrafficEncryption": cloud.encrypt_traffic,
         "EnableManagedSpotTraining": cloud.spot,
-        "CheckpointConfig": {"S3Uri": around.checkpoints},
-        "Environment": {**job_variables(spec.debugger, watch=True), SYNCED: "1", **around.environment},
+        "CheckpointConfig": {"S3Uri": context.checkpoints},
+        "Environment": {**job_variables(spec.debugger, watch=True), SYNCED: "1", **context.environment},
     }
     if cloud.subnets:
         definition["VpcConfig"] = {
@@ -244,11 +246,11 @@ def _channel(name: str, uri: str) -> dict[str, Any]:
     return {"ChannelName": name, "DataSource": {"S3DataSource": place}, "InputMode": "File"}
 
 
-def _own_hyperparameters(around: Surroundings) -> dict[str, str]:
+def _own_hyperparameters(context: RequestContext) -> dict[str, str]:
     return {
-        "sagemaker_program": around.program,
+        "sagemaker_program": context.program,
         "sagemaker_submit_directory": f"/opt/ml/input/data/{CODE_CHANNEL}/{CODE_ARCHIVE}",
-        "sagemaker_region": around.region,
+        "sagemaker_region": context.region,
     }
 
 

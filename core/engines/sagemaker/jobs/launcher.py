@@ -1,4 +1,4 @@
-"""Bring a job about: put scripts, weights and features where it finds them, create it, and read it back."""
+"""Bring a job about: put scripts, weights and features where it finds them, and create it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import base64
 import dataclasses
 import hashlib
 import json
-import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import role_arn
@@ -18,18 +16,18 @@ from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.layout import split_uri
 from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.jobs.creation import Prepared, create
 from core.engines.sagemaker.jobs.definition import (
     CODE_ARCHIVE,
-    Surroundings,
+    RequestContext,
     has_own_disk,
     training_request,
     tuning_request,
 )
 from core.engines.sagemaker.jobs.images import training_image
 from core.engines.sagemaker.jobs.managed import managed_of, without_managed
-from core.engines.sagemaker.jobs.request_diff import differences
 from core.engines.sagemaker.jobs.source import Source, training_source
-from core.errors import SpecError, WeightsUnavailable
+from core.errors import WeightsUnavailable
 from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.tuning.modes import DEFAULTS
@@ -38,25 +36,25 @@ from core.tuning.ranges import CategoricalRange
 _DEFAULTS = {**DEFAULTS, "seed": "0"}
 _DECISIVE = ("backbone", "weights", "preprocessing", "mode", "features")
 _COMPLETE = "complete.json"
-_logger = logging.getLogger(__name__)
 
 
 class Launcher:
-    """Creates jobs of one place. Thread-safe: it keeps nothing but what never changes."""
+    """Prepares and creates jobs of one place. Thread-safe: it keeps nothing but what never changes."""
 
     def __init__(self, aws: Aws, place: Place, paths: AppPaths, source: Source | None = None) -> None:
         self._aws, self._place, self._paths, self._source = aws, place, paths, source
         self._role = ""
 
-    def launch(self, spec: Spec, features: str = "") -> list[str]:
-        """Create the job of a spec, over the frozen features at the s3:// address `features` if there are any.
+    def prepare(self, spec: Spec, features: str = "", mark: str = "") -> Prepared:
+        """Put into S3 what a job needs and return its request.
 
-        Returns how what AWS recorded differs from what was asked.
+        Args:
+            features: the s3:// address of frozen features that it trains over, if there are any.
+            mark: what the job is recognised by, should AWS's answer be lost.
 
         Raises:
-            SpecError: the name is taken.
-            ManagedRefused: the account may not have AWS's Debugger, which the spec asks for.
-            EngineError: AWS refused.
+            WeightsUnavailable: the pretrained weights are not on this machine.
+            EngineError: S3 or IAM refused.
         """
         training = spec.training
         channels = dict(training.channels)
@@ -65,44 +63,53 @@ class Launcher:
         elif weights := self._put_weights(spec):
             channels["weights"] = weights
         scripts = self._scripts(training, over_pictures=not features)
-        around = self._surroundings(training, spec.name, channels, scripts, scripts.program)
-        client = self._aws.sagemaker
-        with translated(f"{spec.name} could not be started.", self._aws.profile):
-            try:
-                if isinstance(spec, TuningSpec):
-                    request = tuning_request(spec, around)
-                    made = client.create_hyper_parameter_tuning_job(**request)["HyperParameterTuningJobArn"]
-                    described = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=spec.name)
-                else:
-                    request = training_request(spec, around)
-                    with self._asking_for_managed(spec):
-                        made = client.create_training_job(**request)["TrainingJobArn"]
-                    described = client.describe_training_job(TrainingJobName=spec.name)
-            except client.exceptions.ResourceInUse as error:
-                raise SpecError(
-                    f"There is a job called {spec.name} in this AWS account already.",
-                    "SageMaker never gives a job's name twice.",
-                    "Choose another name.",
-                    field="name",
-                ) from error
-        return self._differences(spec.name, request, described, made)
+        context = self._context(training, spec.name, channels, scripts, scripts.program, mark)
+        if isinstance(spec, TuningSpec):
+            return Prepared(tuning_request(spec, context))
+        return Prepared(training_request(spec, context))
 
-    def _asking_for_managed(self, spec: Spec) -> AbstractContextManager[None]:
-        """Whether AWS's Debugger is to be had is known after the first job that asks for it."""
-        if managed_of(spec) is None:
-            return nullcontext()
-        return Eligibility(self._paths).asking(self._aws.account, spec.name)
+    def prepare_features(self, spec: Spec, key: str, mark: str = "") -> Prepared:
+        """Return the request of the job that computes the features of a key.
 
-    def _differences(self, name: str, request: Mapping[str, Any], described: Mapping[str, Any], arn: str) -> list[str]:
-        recorded = dict(described)
-        try:
-            recorded["Tags"] = self._aws.sagemaker.list_tags(ResourceArn=arn)["Tags"]
-        except Exception as error:  # the job runs: what cannot be compared ends nothing
-            _logger.warning("the tags of %s could not be read back: %s", name, error)
-        found = differences(request, recorded)
-        for sentence in found:
-            _logger.warning("%s: %s", name, sentence)
-        return found
+        It writes to a prefix of its own: two that compute the same at once must not mix their files.
+
+        Raises: as `prepare`.
+        """
+        training = without_managed(spec).training
+        asked = {**_DEFAULTS, **training.hyperparameters}
+        name = f"{spec.name}-features"[:63].rstrip("-")
+        job = dataclasses.replace(
+            training,
+            name=name,
+            hyperparameters={key: asked[key] for key in ("backbone", "weights", "preprocessing", "seed")},
+            debugger=DebuggerConfig(enabled=False, profiler=False),
+        )
+        channels = dict(training.channels)
+        if weights := self._put_weights(spec):
+            channels["weights"] = weights
+        scripts = self._scripts(training)
+        context = self._context(job, name, channels, scripts, scripts.features, mark)
+        context = dataclasses.replace(context, checkpoints=f"{self._place.uri('features', key, name)}/")
+        return Prepared(training_request(job, context))
+
+    def create(self, prepared: Prepared, spec: Spec) -> None:
+        """Create a prepared job of a spec.
+
+        Raises:
+            SpecError: another job has that name.
+            ManagedRefused: the account may not have AWS's Debugger, which the spec asks for.
+            OutcomeUnknown: no answer came; the job may be there.
+            EngineError: AWS refused.
+        """
+        # Whether AWS's Debugger is to be had is known after the first job that asks for it.
+        wants = managed_of(spec) is not None and prepared.name == spec.name
+        asking = Eligibility(self._paths).asking(self._aws.account, spec.name) if wants else nullcontext()
+        with translated(f"{prepared.name} could not be started.", self._aws.profile), asking:
+            create(self._aws, prepared)
+
+    def at(self, place: Place) -> Launcher:
+        """Return the launcher of another place in the same account: jobs that wait belong where they were started."""
+        return self if place == self._place else Launcher(self._aws, place, self._paths, self._source)
 
     def features_key(self, spec: Spec) -> str:
         """What names the frozen features that all trials of a spec can share; "" where they cannot share any."""
@@ -158,47 +165,17 @@ class Launcher:
             )
         return uri
 
-    def launch_features(self, spec: Spec, key: str) -> tuple[str, list[str]]:
-        """Create the job that computes the features of a key; returns its name, and what AWS recorded otherwise.
-
-        It writes to a prefix of its own: two that compute the same at once must not mix their files.
-        """
-        training = without_managed(spec).training
-        asked = {**_DEFAULTS, **training.hyperparameters}
-        name = f"{spec.name}-features"[:63].rstrip("-")
-        job = dataclasses.replace(
-            training,
-            name=name,
-            hyperparameters={key: asked[key] for key in ("backbone", "weights", "preprocessing", "seed")},
-            debugger=DebuggerConfig(enabled=False, profiler=False),
-        )
-        channels = dict(training.channels)
-        if weights := self._put_weights(spec):
-            channels["weights"] = weights
-        scripts = self._scripts(training)
-        around = self._surroundings(job, name, channels, scripts, scripts.features)
-        around = dataclasses.replace(around, checkpoints=f"{self._place.uri('features', key, name)}/")
-        with translated(f"The frozen features of {spec.name} could not be started.", self._aws.profile):
-            client = self._aws.sagemaker
-            request, made = training_request(job, around), ""
-            # If it is there it was created before this program ended; it is described from now on.
-            with suppress(client.exceptions.ResourceInUse):
-                made = client.create_training_job(**request)["TrainingJobArn"]
-            described = client.describe_training_job(TrainingJobName=name)
-        found = self._differences(name, request, described, made) if made else []
-        return name, [f"{name}: {sentence}" for sentence in found]
-
     def checkpoints(self, name: str) -> str:
         """The s3:// prefix that a job's checkpoint folder is synced with."""
         return f"{self._place.uri('checkpoints', name)}/"
 
-    def _surroundings(
-        self, training: TrainingSpec, name: str, channels: Mapping[str, str], scripts: Source, program: str
-    ) -> Surroundings:
+    def _context(
+        self, training: TrainingSpec, name: str, channels: Mapping[str, str], scripts: Source, program: str, mark: str
+    ) -> RequestContext:
         cloud = training.cloud or CloudResources()
         if not self._role:
             self._role = role_arn(self._aws, self._place.role)
-        return Surroundings(
+        return RequestContext(
             role_arn=self._role,
             image=self._place.image or training_image(self._aws.region, cloud.instance_type),
             source=self._put_source(scripts),
@@ -209,6 +186,7 @@ class Launcher:
             region=self._aws.region,
             kms_key=self._place.kms_key,
             aliases=self._aliases(cloud.volume_kms_key or self._place.kms_key, cloud.instance_type),
+            mark=mark,
         )
 
     def _aliases(self, key: str, instance_type: str) -> dict[str, str]:

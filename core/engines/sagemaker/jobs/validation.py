@@ -29,9 +29,9 @@ def check_parents(spec: TuningSpec, store: Store) -> None:
         )
 
 
-def check_cap(spec: Spec, prices: PriceList, cap_usd: float | None) -> None:
+def check_cap(spec: Spec, prices: PriceList) -> None:
     """Raise `SpecError` where a limit of cost cannot be kept, since nobody knows the price."""
-    if cap_usd is None:
+    if cloud_of(spec).cap_usd is None:
         return
     price = prices.price(cloud_of(spec).instance_type)
     if price.usd_per_hour is None:

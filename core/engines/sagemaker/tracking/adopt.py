@@ -10,7 +10,7 @@ from typing import Any
 
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
-from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.jobs.definition import TAG, own_hyperparameter
 from core.engines.sagemaker.jobs.managed import managed_in
 from core.errors import JobNotFound, SpecError
@@ -104,7 +104,7 @@ def adopt(aws: Aws, store: Store, paths: AppPaths, name: str) -> JobKind:
     definition = description.get("TrainingJobDefinition", description)
     checkpoints = str(definition.get("CheckpointConfig", {}).get("S3Uri", ""))
     folder = JobFolder(paths.jobs / name).root
-    CloudNotes(region=aws.region, launched=True, adopted=True, checkpoints=checkpoints).save(folder)
+    CloudJobState(region=aws.region, launched=True, adopted=True, checkpoints=checkpoints).save(folder)
     return record.kind
 
 

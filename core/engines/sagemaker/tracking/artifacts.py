@@ -12,7 +12,7 @@ from filelock import FileLock
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.layout import split_uri
-from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.connection.place import CloudJobState
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
 from core.progress import CancelToken, Progress, Report, ignore_progress
@@ -106,7 +106,7 @@ def sync_output(aws: Aws, checkpoints: str, folder: JobFolder, final: bool, arti
         stamp.write_text("final" if final else "running", encoding="utf-8")
 
 
-def fetch_rule_output(aws: Aws, notes: CloudNotes, folder: JobFolder, final: bool) -> None:
+def fetch_rule_output(aws: Aws, notes: CloudJobState, folder: JobFolder, final: bool) -> None:
     """Bring what AWS's own rules wrote of a job so far into its folder; new files only.
 
     At most every ten seconds while they work, and once after their end. What AWS's profiler measured comes as well for

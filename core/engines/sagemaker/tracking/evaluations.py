@@ -15,7 +15,7 @@ from typing import Any
 
 from core.debugger.aws_output import SUFFIX, rule_name, words_of
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.tracking.artifacts import fetch_rule_output
 from core.errors import UserFacingError
 from core.jobs.contract import JobFolder
@@ -54,10 +54,9 @@ class Evaluations:
         if not outcomes:
             return
         folder = JobFolder(self._paths.jobs / name)
-        notes = CloudNotes.load(folder.root)
+        notes = CloudJobState.load(folder.root)
         if not notes.rule_output and (place := _output(description)):
-            notes.rule_output = f"{place}/{name}"
-            notes.save(folder.root)
+            notes = CloudJobState.change(folder.root, rule_output=f"{place}/{name}")
         if _has_ended(description) and not any(outcome.status in OPEN for outcome in outcomes):
             try:
                 fetch_rule_output(self._aws, notes, folder, final=True)

@@ -7,6 +7,8 @@ import re
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
@@ -25,7 +27,6 @@ _SCRIPT_FAILED = re.compile(r"^The job failed: (.+)$")
 _ALGORITHM = re.compile(r"^AlgorithmError: (.*?)(?:,? exit code: \d+)?$", re.DOTALL)
 _SAYS_NOTHING = re.compile(r"ExecuteUserScriptError|exit status \d+\.?(?:,|$)|^AlgorithmError: ?,? ?exit code")
 _LAST_LINES = 400
-_LONG_AGO_S = 600.0
 
 
 class Follower:
@@ -86,9 +87,28 @@ def status_of(word: str) -> JobStatus:
     return JobStatus(word) if word in {str(status) for status in JobStatus} else JobStatus.IN_PROGRESS
 
 
-def is_long_ago(description: Mapping[str, Any]) -> bool:
-    """Whether a job ended so long ago that its log is complete."""
-    return time.time() - seconds_of(description.get("TrainingEndTime")) > _LONG_AGO_S
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job that has ended on AWS: how AWS describes it, and when that was on this computer's monotonic clock."""
+
+    description: Mapping[str, Any]
+    moment: float
+
+    @classmethod
+    def now(cls, description: Mapping[str, Any]) -> Ended:
+        """Of a description that has just come: how old its end is says AWS's clock, for this one may be wrong."""
+        said = description.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+        try:
+            asked = parsedate_to_datetime(said).timestamp()
+        except ValueError:
+            asked = time.time()
+        age = max(0.0, asked - seconds_of(description.get("TrainingEndTime")))
+        return cls(description, time.monotonic() - age)
+
+    @property
+    def age(self) -> float:
+        """Seconds since its end."""
+        return time.monotonic() - self.moment
 
 
 def seconds_of(moment: Any) -> float:

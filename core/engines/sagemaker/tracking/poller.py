@@ -1,9 +1,9 @@
 """One thread that asks AWS how the jobs of a store are, politely, and writes what it learns into the store.
 
-However many windows and commands run, one of them asks (a lock file decides); the others read the store. A round
-takes at least `interval` seconds and as long as its calls need to stay under `MAX_CALLS_PER_MINUTE`: 100 jobs that
-all run are looked at every 15 to 30 seconds. Throttling doubles the pause. When the AWS session has ended the poller
-says so, waits, and goes on by itself after a new login.
+However many windows and commands run, one of them asks about a region (a lock file decides); the others read the
+store. A round takes at least `interval` seconds and as long as its calls need to stay under `MAX_CALLS_PER_MINUTE`: 100
+jobs that all run are looked at every 15 to 30 seconds. Throttling doubles the pause. When the AWS session has ended the
+poller says so, waits, and resumes by itself after a new login.
 """
 
 from __future__ import annotations
@@ -18,22 +18,29 @@ from filelock import FileLock, Timeout
 
 from core.debugger.aws_output import SUFFIX
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.failures import LOGIN_CODES, LoginNeeded, code_of, explain, message_of
-from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.connection.failures import (
+    LOGIN_CODES,
+    THROTTLED_CODES,
+    LoginNeeded,
+    code_of,
+    explain,
+    message_of,
+)
+from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.endpoints.lifetimes import Guardian
 from core.engines.sagemaker.jobs.launcher import Launcher
+from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.tracking import Tracker
 from core.errors import StoreError, UserFacingError
 from core.paths import AppPaths
 from core.store import Store
 
 MAX_CALLS_PER_MINUTE = 400
-LOCK = "sagemaker.lock"
-_LOGIN_PAUSE_S = 15.0
+LOCK = "sagemaker-{}.lock"
+_SETTLING_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 _IDLE_S = 30.0
-_THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded")
 _logger = logging.getLogger(__name__)
 
 
@@ -41,8 +48,8 @@ class Poller:
     """The thread; started by `ensure`, ended by `close`.
 
     Args:
-        interval: seconds between two rounds, at least.
-        settle: how long a job's log must be silent after its end, before its record becomes final.
+        timing: how long it waits for what.
+        attend: called once when it starts; lets a process in the background do what is left when this one ends.
     """
 
     def __init__(
@@ -53,12 +60,12 @@ class Poller:
         launcher: Launcher,
         guardian: Guardian,
         prices: PriceList,
-        interval: float = 5.0,
-        settle: float = 10.0,
+        timing: Timing,
+        attend: Callable[[], None] = lambda: None,
     ) -> None:
         self._aws, self._paths, self._store, self._guardian = aws, paths, store, guardian
-        self._interval = interval
-        self._tracker = Tracker(aws, paths, store, launcher, prices, self.ask, settle)
+        self._timing, self._attend = timing, attend
+        self._tracker = Tracker(aws, paths, store, launcher, prices, self.ask, timing)
         self._lock = threading.Lock()
         self._wake, self._stop, self._looked = threading.Event(), threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -84,7 +91,10 @@ class Poller:
         self.ensure()
 
     def refresh(self, timeout: float) -> None:
-        """Look at once and wait for the end of that round, at most `timeout` seconds; nothing to watch: no wait."""
+        """Look at once and wait, at most `timeout` seconds, until all is known; nothing to watch: no wait.
+
+        That is the end of a round, or a little later where a job has just ended and the end of its log is on its way.
+        """
         if not self._watched():
             return
         self._looked.clear()
@@ -104,7 +114,8 @@ class Poller:
         self._calls += 1
         return method(**arguments)
 
-    def _unfinished(self) -> list[str]:
+    def unfinished(self) -> list[str]:
+        """Return the jobs of this region and account that are to be watched."""
         return [name for name in self._watched() if self._is_here(name)]
 
     def _watched(self) -> list[str]:
@@ -118,36 +129,45 @@ class Poller:
         return [*unfinished, *self._evaluating]
 
     def _is_here(self, name: str) -> bool:
-        region = CloudNotes.load(self._paths.jobs / name).region
-        return not region or region == self._aws.region
+        state = CloudJobState.load(self._paths.jobs / name)
+        return state.region in ("", self._aws.region) and state.account in ("", self._aws.account)
 
     def _run(self) -> None:
-        lock = FileLock(self._paths.home / LOCK)
+        lock: FileLock | None = None
         try:
+            self._attend()
             while not self._stop.is_set():
                 pause = _IDLE_S
                 try:
+                    lock = lock or FileLock(self._paths.home / LOCK.format(self._aws.region))
                     lock.acquire(timeout=0)
                     pause = self._round()
                 except Timeout:
-                    pause = self._interval  # another process asks AWS
+                    pause = self._timing.interval  # another process asks AWS
                 except StoreError:
                     return  # the program is ending
                 except UserFacingError as error:
                     self.notice, pause = str(error), _LONGEST_PAUSE_S  # no region, no profile
-                self._looked.set()
+                if self._tracker.settling:
+                    pause = min(pause, _SETTLING_S)  # the last lines of a log are on their way
+                else:
+                    self._looked.set()
                 self._wake.wait(pause)
                 self._wake.clear()
         finally:
             self._looked.set()
-            lock.release()
+            if lock is not None:
+                lock.release()
 
     def _round(self) -> float:
         """Look at every unfinished job once; returns how long to rest."""
         self._calls, started = 0, time.monotonic()
         if (said := self._watch_endpoints()) is not None:
             return self._wait_for_login(said)
-        names = self._unfinished()
+        try:
+            names = self.unfinished()
+        except LoginNeeded as error:
+            return self._wait_for_login(str(error))
         for name in names:
             if self._stop.is_set():
                 return 0.0
@@ -164,7 +184,7 @@ class Poller:
                 code = code_of(error)
                 if code in LOGIN_CODES:
                     return self._wait_for_login(str(explain(code, message_of(error), _STOPPED, self._aws.profile)))
-                if code in _THROTTLED:
+                if code in THROTTLED_CODES:
                     self._patience = min(self._patience * 2, 16)
                 self.notice = str(explain(code, message_of(error), f"{name} could not be looked at."))
                 _logger.warning("%s could not be looked at", name, exc_info=error)
@@ -172,7 +192,7 @@ class Poller:
                 self._patience = max(1.0, self._patience / 2)
         self.calls += self._calls
         polite = self._calls * 60 / MAX_CALLS_PER_MINUTE - (time.monotonic() - started)
-        rest = max(self._interval, polite) * self._patience
+        rest = max(self._timing.interval, polite) * self._patience
         return min(rest, _LONGEST_PAUSE_S) if names else _IDLE_S
 
     def _watch_endpoints(self) -> str | None:
@@ -193,7 +213,7 @@ class Poller:
         self.notice = notice
         self._aws.renew()
         self._tracker.forget()
-        return min(_LOGIN_PAUSE_S, max(self._interval * 3, 0.2))
+        return self._timing.login
 
 
 _STOPPED = "The jobs on AWS cannot be watched at the moment."

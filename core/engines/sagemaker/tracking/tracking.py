@@ -14,15 +14,17 @@ from typing import Any
 
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.eligibility import ManagedRefused
-from core.engines.sagemaker.connection.failures import code_of, explain_reason, explain_stop
+from core.engines.sagemaker.connection.failures import LoginNeeded, code_of, explain_reason, explain_stop, is_passing
 from core.engines.sagemaker.connection.layout import split_uri
-from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.connection.place import CloudJobState, Place
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.cost.running_cost import note_features, spent
+from core.engines.sagemaker.jobs.creation import OutcomeUnknown, Prepared, compare
 from core.engines.sagemaker.jobs.launcher import Launcher
 from core.engines.sagemaker.jobs.managed import without_managed
+from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.evaluations import Evaluations
-from core.engines.sagemaker.tracking.follower import Follower, is_long_ago, seconds_of, status_of
+from core.engines.sagemaker.tracking.follower import Ended, Follower, seconds_of, status_of
 from core.engines.sagemaker.tracking.logs import Ask, LogTail
 from core.errors import UserFacingError
 from core.jobs.contract import JobFolder
@@ -36,7 +38,6 @@ from core.store.rows import new_record
 _RUNNING = "Training"
 _GONE = "AWS does not know this job any more."
 _FEATURES_LATE = "Its frozen features were not computed within the longest run of a training job. Allow a longer run."
-_START_S = 300.0
 _PAGE = 100
 
 Description = Mapping[str, Any]
@@ -47,7 +48,7 @@ class Tracker:
 
     Args:
         ask: makes a call to AWS.
-        settle: seconds of silence in the log, after its end, until a job's record becomes final.
+        timing: how long it waits for what.
     """
 
     def __init__(
@@ -58,28 +59,31 @@ class Tracker:
         launcher: Launcher,
         prices: PriceList,
         ask: Ask,
-        settle: float = 10.0,
+        timing: Timing,
     ) -> None:
         self._aws, self._paths, self._store, self._launcher, self._prices = aws, paths, store, launcher, prices
-        self._ask, self._settle = ask, settle
+        self._ask, self._timing = ask, timing
         self._rules = Evaluations(aws, paths, store)
         self._followers: dict[str, Follower] = {}
-        self._told: dict[str, tuple[JobStatus, str]] = {}
-        self._ended: dict[str, Description] = {}
+        self._told: dict[str, tuple[JobStatus, str, float | None]] = {}
+        self._ended: dict[str, Ended] = {}
+        self.settling: set[str] = set()
+        """Jobs that have ended on AWS and whose logs may not be complete yet."""
 
     def forget(self) -> None:
         """Drop what holds a connection, so that it is made anew."""
         self._followers.clear()
+        self.settling.clear()
 
     def look(self, name: str) -> None:
         """Learn how a job is, and write it down."""
-        notes = CloudNotes.load(self._paths.jobs / name)
-        if self._store.job(name).status.is_final:
+        notes, job = CloudJobState.load(self._paths.jobs / name), self._store.job(name)
+        if job.status.is_final:
             self._look_at_rules(name)
+        elif not notes.is_created and time.time() - job.created < self._timing.start:
+            return  # it is just being started
         elif notes.features_job and not notes.launched:
             self._look_at_features(name, notes)
-        elif not notes.launched and time.time() - self._store.job(name).created < _START_S:
-            return  # it is just being started
         elif self._store.job(name).kind == "tuning":
             self._look_at_tuning(name)
         else:
@@ -87,7 +91,7 @@ class Tracker:
         if notes.cap_usd is not None:
             self._keep_to_cap(name, notes, notes.cap_usd)
 
-    def _keep_to_cap(self, name: str, notes: CloudNotes, cap: float) -> None:
+    def _keep_to_cap(self, name: str, notes: CloudJobState, cap: float) -> None:
         """Stop a job that has cost as much as it may."""
         job = self._store.job(name)
         if job.status is not JobStatus.IN_PROGRESS:
@@ -97,8 +101,7 @@ class Tracker:
             return
         client = self._aws.sagemaker
         if not notes.launched:
-            notes.stopping = True
-            notes.save(self._folder(name).root)
+            CloudJobState.change(self._folder(name).root, stopping=True)
             self._ask(client.stop_training_job, TrainingJobName=notes.features_job)
         elif job.kind == "tuning":
             self._ask(client.stop_hyper_parameter_tuning_job, HyperParameterTuningJobName=name)
@@ -107,19 +110,19 @@ class Tracker:
         reason = f"It has cost ${cost:.2f}, and it was to be stopped at ${cap:.2f}."
         self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping", failure_reason=reason)
 
-    def _look_at_features(self, name: str, notes: CloudNotes) -> None:
+    def _look_at_features(self, name: str, notes: CloudJobState) -> None:
         spec = self._store.spec(name)
         description = self._describe(notes.features_job)
         follower = self._follower(dataclasses.replace(spec.training, name=notes.features_job), self._folder(name), name)
         status = status_of(str((description or {}).get("TrainingJobStatus", "Failed")))
         new = follower.read(look=status.is_final)
-        if description is not None and note_features(notes, description):
-            notes.save(self._folder(name).root)
+        if description is not None:
+            notes = note_features(self._folder(name).root, notes, description)
         if description is None:
             self._fail(name, _GONE)
         elif status is JobStatus.COMPLETED:
             self._launch(name, notes)
-        elif status is JobStatus.FAILED and (not new and self._is_settled(follower, description)):
+        elif status is JobStatus.FAILED and (not new and self._is_settled(follower, Ended.now(description))):
             self._fail(name, f"The frozen features could not be computed. {follower.reason(description)}")
         elif status is JobStatus.STOPPED and description.get("SecondaryStatus") == "MaxRuntimeExceeded":
             self._fail(name, _FEATURES_LATE)
@@ -128,44 +131,45 @@ class Tracker:
         elif not status.is_final:
             self._tell(name, JobStatus.STOPPING if notes.stopping else JobStatus.IN_PROGRESS, "PreparingFeatures")
 
-    def _launch(self, name: str, notes: CloudNotes) -> None:
+    def _launch(self, name: str, notes: CloudJobState) -> None:
         """The features are there: start the job that waited for them."""
         if notes.stopping:
             self._finish(name, JobStatus.STOPPED, "Stopped")
             return
+        launcher = self._launcher.at(Place(**notes.place)) if notes.place else self._launcher
         try:
-            features = self._launcher.complete_features(notes.features_key, notes.features_job)
+            features = launcher.complete_features(notes.features_key, notes.features_job)
             if not features:
                 self._fail(name, "The job that computed the frozen features left none in S3.")
                 return
-            notes.differences += self._launch_job(name, features)
+            said, prepared = self._create(launcher, name, features, notes.mark)
+        except (LoginNeeded, OutcomeUnknown):
+            raise
         except UserFacingError as error:
-            if not self._was_created(name):
-                self._fail(name, str(error))
-                return
-        notes.launched = True
-        notes.save(self._folder(name).root)
+            if is_passing(error):
+                raise  # it is tried again
+            self._fail(name, str(error))
+            return
+        folder = self._folder(name).root
+        CloudJobState.change(folder, launched=True)
         self._tell(name, JobStatus.IN_PROGRESS, "Starting", progress=0.0)
+        CloudJobState.change(folder, differences=[*notes.differences, *said, *compare(self._aws, prepared)])
 
-    def _launch_job(self, name: str, features: str) -> list[str]:
-        """Launch it; without AWS's Debugger where AWS refuses that, for nobody is here to be asked any more."""
-        spec = self._store.spec(name)
+    def _create(self, launcher: Launcher, name: str, features: str, mark: str) -> tuple[list[str], Prepared]:
+        """Create the job over its features, and say what had to be left out."""
+        spec, said = self._store.spec(name), list[str]()
+        prepared = launcher.prepare(spec, features, mark)
         try:
-            return self._launcher.launch(spec, features)
-        except ManagedRefused as error:
-            return [
-                f"It runs without AWS's Debugger. {error.why}",
-                *self._launcher.launch(without_managed(spec), features),
-            ]
-
-    def _was_created(self, name: str) -> bool:
-        """Whether the job is there after all: this program may have ended right after it had created it."""
-        return (
-            self._describe_tuning(name) if self._store.job(name).kind == "tuning" else self._describe(name)
-        ) is not None
+            launcher.create(prepared, spec)
+        except ManagedRefused as error:  # nobody is here to be asked any more
+            said, spec = [f"It runs without AWS's Debugger. {error.why}"], without_managed(spec)
+            prepared = launcher.prepare(spec, features, mark)
+            launcher.create(prepared, spec)
+        return said, prepared
 
     def _look_at_training(self, name: str, description: Description | None = None) -> None:
-        description = description or self._ended.get(name) or self._describe(name)
+        known = self._ended.get(name)
+        description = known.description if known else description or self._describe(name)
         if description is None:
             self._fail(name, _GONE)
             return
@@ -175,13 +179,16 @@ class Tracker:
         follower = self._follower(spec, self._folder(name))
         status, secondary = status_of(description["TrainingJobStatus"]), str(description.get("SecondaryStatus", ""))
         new = follower.read(look=status.is_final or secondary == "Restarting")
-        while new and status.is_final and is_long_ago(description):
+        ended = known or Ended.now(description)
+        while new and status.is_final and ended.age >= self._timing.late:
             new = follower.read()  # it is all there
         if not status.is_final:
             self._tell(name, status, secondary, started=self._started(name, description))
             return
-        self._ended[name] = description
-        if not new and self._is_settled(follower, description):
+        self._ended[name] = ended
+        if isinstance(record := self._store.job(name), TrainingJob) and record.tuning_job is None:
+            self.settling.add(name)
+        if not new and self._is_settled(follower, ended):
             self._conclude(name, status, description, follower)
 
     def _look_at_rules(self, name: str) -> None:
@@ -209,14 +216,15 @@ class Tracker:
             changes["artifact"] = artifact
         if status is JobStatus.COMPLETED:
             changes["progress"] = 1.0
-        notes = CloudNotes.load(self._folder(name).root)
-        notes.training_seconds = int(description.get("TrainingTimeInSeconds", 0))
-        notes.billable_seconds = int(description.get("BillableTimeInSeconds", 0))
         instance = description.get("ResourceConfig", {})
-        notes.instance_type = str(instance.get("InstanceType", ""))
-        notes.instance_count = int(instance.get("InstanceCount", 1))
-        notes.spot = bool(description.get("EnableManagedSpotTraining"))
-        notes.save(self._folder(name).root)
+        CloudJobState.change(
+            self._folder(name).root,
+            training_seconds=int(description.get("TrainingTimeInSeconds", 0)),
+            billable_seconds=int(description.get("BillableTimeInSeconds", 0)),
+            instance_type=str(instance.get("InstanceType", "")),
+            instance_count=int(instance.get("InstanceCount", 1)),
+            spot=bool(description.get("EnableManagedSpotTraining")),
+        )
         if (started := self._started(name, description)) is not None:
             changes["started"] = started
         self._finish(name, status, secondary, reason, seconds_of(description.get("TrainingEndTime")), changes)
@@ -230,15 +238,18 @@ class Tracker:
             self._look_at_trial(name, listed)
         status = status_of(description["HyperParameterTuningJobStatus"])
         trials = self._store.trials(name)
+        started = min((trial.started for trial in trials if trial.started is not None), default=None)
         if not status.is_final:
-            started = min((trial.started for trial in trials if trial.started is not None), default=None)
             self._tell(name, status, "Stopping" if status is JobStatus.STOPPING else _RUNNING, started=started)
         elif all(trial.status.is_final for trial in trials):
             reason = explain_reason(str(description.get("FailureReason", "")))
             first = next((trial.failure_reason for trial in trials if trial.failure_reason), "")
             if status is JobStatus.FAILED and first:
                 reason = f"{reason} The first failed because: {first}".strip()
-            self._finish(name, status, str(status), reason, seconds_of(description.get("HyperParameterTuningEndTime")))
+            ended = seconds_of(description.get("HyperParameterTuningEndTime"))
+            self._finish(name, status, str(status), reason, ended, {"started": started})
+        else:
+            self.settling.add(name)
 
     def _look_at_trial(self, tuning_job: str, listed: Description) -> None:
         name = str(listed["TrainingJobName"])
@@ -271,8 +282,9 @@ class Tracker:
             created=seconds_of(listed.get("CreationTime")),
             code_version=self._store.job(tuning_job).code_version,
         )
-        notes = CloudNotes.load(self._folder(tuning_job).root)
-        CloudNotes(region=notes.region, launched=True, checkpoints=notes.checkpoints).save(self._folder(name).root)
+        notes = CloudJobState.load(self._folder(tuning_job).root)
+        about = {key: getattr(notes, key) for key in ("region", "account", "checkpoints")}
+        CloudJobState(launched=True, **about).save(self._folder(name).root)
         self._store.add_job(record, training)
         return record
 
@@ -325,11 +337,11 @@ class Tracker:
             raise
         return uri
 
-    def _is_settled(self, follower: Follower, description: Description) -> bool:
+    def _is_settled(self, follower: Follower, ended: Ended) -> bool:
         """Whether no more lines are to be expected: CloudWatch has them a little later than they were said."""
-        if is_long_ago(description):
+        if ended.age >= self._timing.late:
             return True
-        return follower.idle_since is not None and time.monotonic() - follower.idle_since >= self._settle
+        return follower.idle_since is not None and time.monotonic() - follower.idle_since >= self._timing.settle
 
     def _follower(self, spec: TrainingSpec, folder: JobFolder, record_as: str = "") -> Follower:
         if spec.name not in self._followers:
@@ -354,7 +366,7 @@ class Tracker:
         progress: float | None = None,
     ) -> None:
         """Write down a change; what is known already is no event."""
-        if self._told.get(name) == (status, secondary):
+        if self._told.get(name) == (status, secondary, started):
             return
         record = self._store.job(name)
         if record.status is JobStatus.STOPPING and not status.is_final:
@@ -366,7 +378,7 @@ class Tracker:
             changes["progress"] = progress
         if (record.status, record.secondary_status) != (status, secondary) or record.started != started:
             self._store.update_job(name, **changes)
-        self._told[name] = (status, secondary)
+        self._told[name] = (status, secondary, started)
 
     def _fail(self, name: str, reason: str) -> None:
         self._finish(name, JobStatus.FAILED, "Failed", reason)
@@ -387,5 +399,6 @@ class Tracker:
         # AWS's clock and this one may differ.
         changes["ended"] = max(ended or time.time(), changes.get("started") or record.started or record.created)
         self._store.update_job(name, **changes)
+        self.settling.discard(name)
         for known in (self._followers, self._told, self._ended):
             known.pop(name, None)

@@ -12,6 +12,7 @@ import pytest
 from core.engines.sagemaker.endpoints import deployer, lifetimes
 from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.timing import Timing
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
@@ -42,7 +43,7 @@ def words_engine(cloud, aws, place, paths, store, tmp_path, monkeypatch):
             tar.addfile(member, io.BytesIO(code.encode()))
         store.add_job(TrainingJob(name, JobStatus.IN_PROGRESS, time.time()), dataclasses.replace(spec, name=name))
         store.update_job(name, status=JobStatus.COMPLETED, artifact=str(file))
-    engine = SageMakerEngine(paths, store, aws, place, interval=0.1, settle=0.1)
+    engine = SageMakerEngine(paths, store, aws, place, timing=Timing(0.1, 0.1, login=0.3))
     yield engine
     engine.close()
     cloud.forget()

@@ -14,6 +14,7 @@ import pytest
 from core.cli.main import run
 from core.engines.sagemaker.connection.connect import trust_policy
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.timing import Timing
 from core.paths import ROOT
 from tests.cloud.faults import LOST_CONNECTION, SLOW, quota_zero
 
@@ -27,7 +28,7 @@ def account(cloud, aws, bucket, tmp_path, monkeypatch):
         iam.create_role(RoleName="Cli", AssumeRolePolicyDocument=trust_policy(aws.account))
     monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path / "home"))
     # The stand-in answers at once; in real life five seconds and ten are polite.
-    monkeypatch.setattr(SageMakerEngine.__init__, "__defaults__", (None, 0.2, 0.3))
+    monkeypatch.setattr(SageMakerEngine.__init__, "__defaults__", (None, Timing(0.2, 0.3), None))
     yield bucket
     cloud.forget()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import time
 
@@ -10,9 +11,11 @@ import pytest
 
 from core.engine import Engine
 from core.engines.sagemaker.connection.failures import LoginNeeded
-from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.timing import Timing
+from core.engines.sagemaker.tracking.follower import Ended
 from core.errors import EngineError, SpecError
 from core.jobs.records import MetricEvent
 from core.jobs.specs import CloudResources
@@ -22,6 +25,7 @@ from tests.cloud.faults import SERVER_ERROR, THROTTLED, access_denied, quota_zer
 from tests.cloud.training import JobFaults
 
 FAST = {"num_epochs": "2"}
+QUICK = Timing(0.1, 0.3, login=0.3)
 
 
 @pytest.fixture
@@ -29,13 +33,13 @@ def bench(sagemaker_mini):
     return sagemaker_mini
 
 
-def reopen(bench, home, settle=0.3):
+def reopen(bench, home, timing=QUICK):
     """The same installation in a later process."""
     engine = bench.engine
     engine.close()
     source = Source(engine._launcher._source.files, "mini.py", "")
     store = Store(home.database)
-    return SageMakerEngine(home, store, engine.aws, engine.place, source, interval=0.1, settle=settle), store
+    return SageMakerEngine(home, store, engine.aws, engine.place, source, timing=timing), store
 
 
 def finished(engine: Engine, name: str, seconds: float = 60):
@@ -150,9 +154,9 @@ def test_what_aws_records_otherwise_is_told(bench, cloud):
     assert bill.billable_seconds == notes.billable_seconds > 0
     arn = cloud.training.get("one").arn
     assert {"Key": "team", "Value": "birds"} in cloud.tags_of(arn)
-    notes.differences = ["EnableManagedSpotTraining: asked True, AWS recorded False."]
-    notes.save(bench.engine.job_folder("one"))
-    assert bench.engine.differences("one") == tuple(notes.differences)
+    said = ["EnableManagedSpotTraining: asked True, AWS recorded False."]
+    CloudJobState.change(bench.engine.job_folder("one"), differences=said)
+    assert bench.engine.differences("one") == tuple(said)
 
 
 def test_jobs_go_on_without_sagehound_and_are_found_again(bench, paths):
@@ -164,6 +168,7 @@ def test_jobs_go_on_without_sagehound_and_are_found_again(bench, paths):
     try:
         job = finished(engine, "search")
         assert job.counts == {JobStatus.COMPLETED: 2}
+        assert job.started <= min(trial.started for trial in engine.trials("search")) <= job.ended
         for trial in engine.trials("search"):
             losses = [
                 e.epoch
@@ -178,7 +183,7 @@ def test_jobs_go_on_without_sagehound_and_are_found_again(bench, paths):
         store.close()
 
 
-def test_who_asks_once_is_told_how_it_is_now(bench, paths, cloud, monkeypatch):
+def test_who_asks_once_is_told_how_it_is_now(bench, paths, cloud):
     """A command that prints a job and ends: days may have passed since anyone looked."""
     bench.engine.start(bench.tuning("search", max_jobs=2, training={"hyperparameters": FAST}))
     bench.engine.close()
@@ -186,8 +191,7 @@ def test_who_asks_once_is_told_how_it_is_now(bench, paths, cloud, monkeypatch):
     while cloud.tuning.get("search").state["HyperParameterTuningJobStatus"] == "InProgress":
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    monkeypatch.setattr("core.engines.sagemaker.tracking.follower._LONG_AGO_S", -1.0)
-    engine, store = reopen(bench, paths, settle=1000.0)
+    engine, store = reopen(bench, paths, Timing(0.1, settle=1000.0, late=0.0))
     try:
         engine.refresh()
         job = engine.job("search")
@@ -199,6 +203,34 @@ def test_who_asks_once_is_told_how_it_is_now(bench, paths, cloud, monkeypatch):
     finally:
         engine.close()
         store.close()
+
+
+@pytest.mark.parametrize("minutes", [0, 1])
+def test_a_short_command_says_that_a_job_has_ended(bench, paths, cloud, minutes):
+    """A minute ago its log is complete; just now the command waits for the rest of it."""
+    bench.engine.start(bench.training("one", hyperparameters=FAST))
+    bench.engine.close()
+    state = cloud.training.get("one").state
+    deadline = time.monotonic() + 30
+    while state["TrainingJobStatus"] != "Completed":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    state["TrainingEndTime"] -= datetime.timedelta(minutes=minutes)
+    engine, store = reopen(bench, paths, Timing(settle=1000.0) if minutes else Timing(settle=0.5, late=1000.0))
+    try:
+        engine.refresh()
+        assert engine.job("one").status is JobStatus.COMPLETED
+        assert len(engine.read_log("one").lines) == 3
+    finally:
+        engine.close()
+        store.close()
+
+
+def test_the_age_of_an_end_is_told_by_aws_clock():
+    ended = datetime.datetime(2026, 11, 27, 12, 0, tzinfo=datetime.UTC)
+    headers = {"date": "Fri, 27 Nov 2026 12:00:20 GMT"}
+    description = {"TrainingEndTime": ended, "ResponseMetadata": {"HTTPHeaders": headers}}
+    assert 20 <= Ended.now(description).age < 25
 
 
 def test_a_log_line_that_was_written_but_not_remembered_is_not_doubled(bench, paths):
@@ -235,7 +267,7 @@ def test_two_watchers_take_turns_and_write_everything_once(bench, paths):
     bench.engine.start(bench.training("one", hyperparameters={"num_epochs": "20", "sleep": "0.05"}))
     store = Store(paths.database)
     engine = bench.engine
-    other = SageMakerEngine(paths, store, engine.aws, engine.place, interval=0.1, settle=0.3)
+    other = SageMakerEngine(paths, store, engine.aws, engine.place, timing=Timing(0.1, 0.3, login=0.3))
     try:
         assert finished(other, "one").status is JobStatus.COMPLETED
         losses = [e for e in other.events(job="one").events if isinstance(e, MetricEvent) and e.name == "Average loss"]
@@ -280,7 +312,7 @@ def test_jobs_of_another_region_are_left_alone(bench, store, paths):
     from core.store.rows import new_record
 
     store.add_job(new_record(spec, "sagemaker"), spec)
-    CloudNotes(region="eu-west-1", launched=True).save(paths.jobs / "elsewhere")
+    CloudJobState(region="eu-west-1", launched=True).save(paths.jobs / "elsewhere")
     bench.engine.jobs()
     time.sleep(0.5)
     assert bench.engine.job("elsewhere").status is JobStatus.IN_PROGRESS

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.cost.cloud_forecast import cloud_forecast
 from core.engines.sagemaker.cost.pricing import Price, PriceList, bill_of, cost_of, snapshot, snapshot_price
 from core.errors import EngineError
@@ -117,8 +117,8 @@ def test_features_once_against_pictures_in_every_trial(manifest, store):
 def test_a_bill_says_what_spot_saved():
     aws = Pricing([product("0.36")])
     jobs = [
-        CloudNotes(instance_type="ml.m5.xlarge", training_seconds=300, billable_seconds=100),
-        CloudNotes(instance_type="ml.m5.xlarge", training_seconds=100, billable_seconds=100),
+        CloudJobState(instance_type="ml.m5.xlarge", training_seconds=300, billable_seconds=100),
+        CloudJobState(instance_type="ml.m5.xlarge", training_seconds=100, billable_seconds=100),
     ]
     bill = bill_of(jobs, PriceList(aws))
     assert bill.billable_seconds == 200

@@ -17,6 +17,7 @@ from core.engines.sagemaker.endpoints.endpoints import Hosting
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
 from core.engines.sagemaker.endpoints.rehearsal import rehearse
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.timing import Timing
 from core.errors import EngineError, ModelError, PictureError, SpecError, UserFacingError
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
@@ -40,7 +41,7 @@ def engine(cloud, aws, place, paths, store, archive):
     uri = f"s3://{place.bucket}/models/model.tar.gz"
     store.add_job(TrainingJob("colours", JobStatus.IN_PROGRESS, time.time(), engine="sagemaker"), spec)
     store.update_job("colours", status=JobStatus.COMPLETED, artifact=uri)
-    engine = SageMakerEngine(paths, store, aws, place, interval=0.1, settle=0.1)
+    engine = SageMakerEngine(paths, store, aws, place, timing=Timing(0.1, 0.1, login=0.3))
     yield engine
     engine.close()
     cloud.forget()

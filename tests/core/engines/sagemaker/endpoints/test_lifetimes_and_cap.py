@@ -11,8 +11,11 @@ from core.engines.sagemaker.cost.pricing import Price
 from core.engines.sagemaker.endpoints.endpoints import Endpoints
 from core.engines.sagemaker.endpoints.lifetimes import Guardian, daily_usd
 from core.errors import EngineError, SpecError
+from core.jobs.specs import CloudResources
 from core.jobs.status import JobStatus
 from tests.cloud.faults import SERVER_ERROR, access_denied
+
+CAPPED = CloudResources(cap_usd=1.0)
 
 
 @pytest.fixture
@@ -95,9 +98,8 @@ def test_what_runs_costs_so_much_a_day(hosted):
 def test_a_job_is_stopped_at_its_cap_and_says_so(sagemaker_mini, monkeypatch):
     engine = sagemaker_mini.engine
     monkeypatch.setattr(engine.prices, "price", lambda *_: Price(3600.0, "a dollar a second"))
-    engine.cap_usd = 1.0
     hyperparameters = {"num_epochs": "1000", "sleep": "0.05"}
-    training = {"hyperparameters": hyperparameters}
+    training = {"hyperparameters": hyperparameters, "cloud": CAPPED}
     engine.start(sagemaker_mini.tuning("search", max_jobs=2, max_parallel_jobs=2, training=training))
     job = sagemaker_mini.finished("search")
     assert job.status is JobStatus.STOPPED
@@ -130,10 +132,9 @@ def test_the_cap_holds_while_features_are_computed_and_they_are_billed(sagemaker
     features = sagemaker_mini.training("one-features", hyperparameters={"num_epochs": "900", "sleep": "0.1"})
     monkeypatch.setattr(launcher, "features_key", lambda spec: "k")
     monkeypatch.setattr(launcher, "features_at", lambda key: "")
-    monkeypatch.setattr(launcher, "launch_features", lambda spec, key: (features.name, launcher.launch(features)))
+    monkeypatch.setattr(launcher, "prepare_features", lambda spec, key, mark: launcher.prepare(features, mark=mark))
     monkeypatch.setattr(engine.prices, "price", lambda *_: Price(3600.0, "a test"))  # a dollar a second
-    engine.cap_usd = 1.0
-    engine.start(sagemaker_mini.training("one"))
+    engine.start(sagemaker_mini.training("one", cloud=CAPPED))
     job = sagemaker_mini.finished("one")
     assert job.status is JobStatus.STOPPED
     assert "was to be stopped at $1.00" in job.failure_reason
@@ -151,7 +152,7 @@ def test_features_that_take_longer_than_a_job_may_fail_it_with_what_to_do(sagema
     features = sagemaker_mini.training("one-features", hyperparameters=slow, max_runtime_s=1)
     monkeypatch.setattr(launcher, "features_key", lambda spec: "k")
     monkeypatch.setattr(launcher, "features_at", lambda key: "")
-    monkeypatch.setattr(launcher, "launch_features", lambda spec, key: (features.name, launcher.launch(features)))
+    monkeypatch.setattr(launcher, "prepare_features", lambda spec, key, mark: launcher.prepare(features, mark=mark))
     engine.start(sagemaker_mini.training("one"))
     job = sagemaker_mini.finished("one")
     assert job.status is JobStatus.FAILED
@@ -161,8 +162,7 @@ def test_features_that_take_longer_than_a_job_may_fail_it_with_what_to_do(sagema
 def test_a_cap_that_cannot_be_kept_is_refused(sagemaker_mini, monkeypatch, cloud):
     engine = sagemaker_mini.engine
     monkeypatch.setattr(engine.prices, "price", lambda *_: Price(None, "nobody knows"))
-    engine.cap_usd = 1.0
     with pytest.raises(SpecError, match="cannot be stopped at a cost") as raised:
-        engine.start(sagemaker_mini.training("one"))
+        engine.start(sagemaker_mini.training("one", cloud=CAPPED))
     assert raised.value.field == "cap_usd"
     assert cloud.asked("CreateTrainingJob") == []

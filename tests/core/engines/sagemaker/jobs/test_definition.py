@@ -13,7 +13,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from core.engines.sagemaker.jobs.definition import (
-    Surroundings,
+    RequestContext,
     check,
     has_own_disk,
     training_request,
@@ -39,7 +39,7 @@ from core.store.rows import new_record
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from training_scripts.artifact import extract
 
-AROUND = Surroundings(
+AROUND = RequestContext(
     role_arn="arn:aws:iam::123456789012:role/Execution",
     image="1.dkr.ecr.eu-west-1.amazonaws.com/pytorch:2",
     source="s3://b/sagehound/code/x",

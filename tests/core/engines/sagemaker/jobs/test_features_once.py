@@ -11,6 +11,7 @@ import pytest
 
 from core.debugger.evaluate import open_trial
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.timing import Timing
 from core.jobs.records import RuleOutcome
 from core.jobs.specs import CloudResources, DebuggerConfig, ManagedDebugger, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
@@ -24,7 +25,7 @@ RANGES = (ContinuousRange("learning_rate", 1e-3, 1e-1),)
 @pytest.fixture
 def engine(cloud, aws, place, paths, store):
     cloud.forget()
-    engine = SageMakerEngine(paths, store, aws, place, interval=0.2, settle=0.3)
+    engine = SageMakerEngine(paths, store, aws, place, timing=Timing(0.2, 0.3, login=0.3))
     yield engine
     engine.close()
     cloud.forget()

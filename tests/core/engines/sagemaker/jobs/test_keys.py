@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.timing import Timing
 from core.jobs.specs import CloudResources
 
 
@@ -15,7 +16,7 @@ def test_the_connections_key_encrypts_what_is_sent_and_what_comes(
     key = kms.create_key()["KeyMetadata"]
     kms.create_alias(AliasName=alias, TargetKeyId=key["KeyId"])
     source = sagemaker_mini.engine._launcher._source
-    engine = SageMakerEngine(paths, store, aws, dataclasses.replace(place, kms_key=alias), source, 0.1, 0.3)
+    engine = SageMakerEngine(paths, store, aws, dataclasses.replace(place, kms_key=alias), source, Timing(0.1, 0.3))
     sagemaker_mini = dataclasses.replace(sagemaker_mini, engine=engine)
     try:
         engine.start(sagemaker_mini.training("one", cloud=CloudResources("ml.m5.xlarge")))

@@ -14,6 +14,7 @@ from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.definition import check
 from core.engines.sagemaker.jobs.managed import parse_rules
 from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.evaluations import outcomes_in
 from core.errors import JobNotFound, SpecError
 from core.jobs.specs import CloudResources, DebuggerConfig, ManagedDebugger, spec_from_json, spec_to_json
@@ -128,7 +129,7 @@ def test_a_job_that_waited_for_its_features_goes_on_without_and_says_so(
     scripts = {"mini.py": b"print('Average loss: 0.5')", "features.py": FEATURES}
     source = Source(scripts, program="mini.py", features="features.py")
     cloud.forget()
-    engine = SageMakerEngine(paths, store, aws, place, source, interval=0.1, settle=0.3)
+    engine = SageMakerEngine(paths, store, aws, place, source, timing=Timing(0.1, 0.3, login=0.3))
     try:
         bench = bench_of(engine, manifest)
         resources = CloudResources("ml.m5.large", managed=CHOSEN)
@@ -195,7 +196,7 @@ def test_an_adopted_jobs_rules_are_followed_too(sagemaker_mini, spec_of, cloud, 
     sagemaker_mini.finished("theirs")
     home = AppPaths(tmp_path / "elsewhere").create()
     store = Store(home.database)
-    engine = SageMakerEngine(home, store, aws, place, interval=0.1, settle=0.3)
+    engine = SageMakerEngine(home, store, aws, place, timing=Timing(0.1, 0.3, login=0.3))
     try:
         engine.adopt("theirs")
         until(lambda: statuses(engine, "theirs").get("Overfit (AWS)") is RuleStatus.ISSUES_FOUND)

@@ -10,6 +10,7 @@ from core.cli.main import run
 from core.engines.sagemaker.connection.connect import trust_policy
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.timing import Timing
 from tests.cloud.rule_jobs import CLOSED, wants_managed
 
 
@@ -21,7 +22,7 @@ def sagehound(cloud, aws, bucket, tmp_path, monkeypatch, capsys):
         aws.client("iam").create_role(RoleName="Cli", AssumeRolePolicyDocument=trust_policy(aws.account))
     monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path / "home"))
     source = Source({"mini.py": b"print('Average loss: 0.5')"}, program="mini.py", features="")
-    monkeypatch.setattr(SageMakerEngine.__init__, "__defaults__", (source, 0.1, 0.3))
+    monkeypatch.setattr(SageMakerEngine.__init__, "__defaults__", (source, Timing(0.1, 0.3), None))
 
     def command(*arguments, status=0):
         capsys.readouterr()

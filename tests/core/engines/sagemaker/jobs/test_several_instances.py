@@ -8,6 +8,7 @@ import time
 import pytest
 
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.timing import Timing
 from core.jobs.specs import CloudResources, DebuggerConfig, TrainingSpec
 from core.jobs.status import JobStatus
 from core.tuning.presets import DEFAULT_METRICS
@@ -18,7 +19,7 @@ FINE_TUNE = {"mode": "fine_tune", "optimizer": "sgd", "learning_rate": "0.01", "
 def test_two_instances_learn_what_one_does(cloud, aws, place, paths, store, manifest):
     """Within 1e-4 of a loss: the sums are the same, their order in float32 is not."""
     cloud.forget()
-    engine = SageMakerEngine(paths, store, aws, place, interval=0.2, settle=0.3)
+    engine = SageMakerEngine(paths, store, aws, place, timing=Timing(0.2, 0.3, login=0.3))
     try:
         found = {}
         for count in (1, 2):

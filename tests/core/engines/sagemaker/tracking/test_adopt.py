@@ -7,6 +7,7 @@ import time
 import pytest
 
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.adopt import training_spec, tuning_spec
 from core.errors import JobNotFound, SpecError
 from core.jobs.records import MetricEvent
@@ -22,7 +23,7 @@ def elsewhere(sagemaker_mini, tmp_path, aws, place):
     """Another computer, with the same account."""
     home = AppPaths(tmp_path / "elsewhere").create()
     store = Store(home.database)
-    engine = SageMakerEngine(home, store, aws, place, interval=0.1, settle=0.3)
+    engine = SageMakerEngine(home, store, aws, place, timing=Timing(0.1, 0.3, login=0.3))
     yield engine
     engine.close()
     store.close()
