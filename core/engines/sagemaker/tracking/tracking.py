@@ -247,7 +247,8 @@ class Tracker:
             if status is JobStatus.FAILED and first:
                 reason = f"{reason} The first failed because: {first}".strip()
             ended = seconds_of(description.get("HyperParameterTuningEndTime"))
-            self._finish(name, status, str(status), reason, ended, {"started": started})
+            changes: JobChanges = {} if started is None else {"started": started}
+            self._finish(name, status, str(status), reason, ended, changes)
         else:
             self.settling.add(name)
 
