@@ -15,7 +15,11 @@ from types import FrameType
 from training_scripts.durable import is_no_room, write_text
 
 SYNCED = "SAGEHOUND_SYNCED"
-"""Set where the checkpoint folder is copied to S3 while the job runs, and shared by all trials of a tuning job."""
+"""Set in a job on SageMaker, where the checkpoint folder, if there is one, is copied to S3 while it runs: "job" if it
+is this job's alone, "trials" if all trials of a tuning job share it, and each fetches all that lies there."""
+
+MONITORED = "monitored"
+"""The folder in SM_OUTPUT_DATA_DIR that a trial on SageMaker is watched in."""
 
 FAILURE_REASON_LENGTH = 1024
 """Of the failure file SageMaker shows this many characters."""
@@ -38,7 +42,8 @@ class JobFolders:
     """Where a job reads and writes: `SM_*` where set, else the places of a container.
 
     `channels` maps the names of the channels that exist (train, valid, test, features, weights) to their folders;
-    `checkpoints` is None where the job has no such folder. `monitored` is where tensors and profiler files are written.
+    `checkpoints` is None where the job has no such folder. `monitored` is where tensors and profiler files are written;
+    `synced` is the value of `SYNCED`.
     """
 
     channels: Mapping[str, Path]
@@ -46,20 +51,22 @@ class JobFolders:
     output: Path
     output_data: Path
     checkpoints: Path | None
-    synced: bool = False
+    synced: str = ""
 
     @property
     def monitored(self) -> Path:
-        """SM_OUTPUT_DIR; in a synced job inside its checkpoints, so that others see it while the job runs."""
-        return self.checkpoints / "output" if self.synced and self.checkpoints is not None else self.output
+        """SM_OUTPUT_DIR; on SageMaker what is brought to S3: while a single job runs, or at the end of a trial."""
+        if self.synced == "job" and self.checkpoints is not None:
+            return self.checkpoints / "output"
+        return self.output_data / MONITORED if self.synced else self.output
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> JobFolders:
         """Read the `SM_*` variables."""
         output = Path(environ.get("SM_OUTPUT_DIR", "/opt/ml/output"))
         checkpoints = Path(environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints"))
-        synced = bool(environ.get(SYNCED)) and checkpoints.is_dir()
-        if synced:
+        synced = environ.get(SYNCED, "")
+        if synced and checkpoints.is_dir():
             checkpoints /= environ.get("TRAINING_JOB_NAME", "job")
             checkpoints.mkdir(exist_ok=True)
         channels = {

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import time
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +25,46 @@ CODE_VERSION = code_version()
 """Taken at once: the files may change while this process goes on with what it has loaded."""
 
 
-def save_model(folder: Path, args: Namespace, setup: Setup, progress: Progress) -> None:
-    """Write the model as it is now into SM_MODEL_DIR; model.json comes last, so that it stands for a whole model."""
-    write_state(folder / WEIGHTS_FILE, complete_state(setup))
+class BestSoFar:
+    """The best model so far in SM_MODEL_DIR, where a job may be ended without being asked to.
+
+    SageMaker's containers pass no SIGTERM on to the script: two minutes after a job was stopped its process is killed,
+    and what lies in SM_MODEL_DIR then becomes the model. With `folder` None nothing is kept.
+    """
+
+    def __init__(self, folder: Path | None, args: Namespace, setup: Setup, every_s: float = 10.0) -> None:
+        self._folder, self._args, self._setup, self._every_s = folder, args, setup, every_s
+        self._kept, self._saved = 0, time.monotonic()
+
+    def keep(self, progress: Progress) -> None:
+        """Save the best epoch's weights if they are new, and the last ones were saved a while ago."""
+        if self._folder is None or progress.best_epoch == self._kept or time.monotonic() - self._saved < self._every_s:
+            return
+        try:
+            save_model(self._folder, self._args, self._setup, progress, progress.best)
+        except (OSError, RuntimeError) as error:
+            print(f"The model so far could not be saved: {error}", flush=True)
+        self._kept, self._saved = progress.best_epoch, time.monotonic()
+
+
+def save_model(
+    folder: Path, args: Namespace, setup: Setup, progress: Progress, state: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write the model, with weights `state` or as it is now, into SM_MODEL_DIR.
+
+    model.json comes last, so that it stands for a whole model.
+    """
+    write_state(folder / WEIGHTS_FILE, complete_state(setup, state))
     write_code(folder)
     write_text(
         folder / CARD_FILE, json.dumps(_card(args, setup, progress), indent=1, ensure_ascii=False), flushed=False
     )
 
 
-def complete_state(setup: Setup) -> dict[str, Tensor]:
+def complete_state(setup: Setup, trained: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """The state_dict of backbone and head, also where only the head was in this process; contiguous, on the CPU."""
-    state = {name: value.detach().cpu().contiguous() for name, value in setup.model.state_dict().items()}
+    found = setup.model.state_dict() if trained is None else trained
+    state = {name: value.detach().cpu().contiguous() for name, value in found.items()}
     if setup.backbone_state is not None:
         frozen = torch.load(setup.backbone_state, map_location="cpu", weights_only=True, mmap=True)
         state = {f"backbone.{name}": value for name, value in frozen.items()} | state

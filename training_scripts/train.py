@@ -43,7 +43,7 @@ from training_scripts.model import Classifier, set_training_mode
 from training_scripts.monitor import Monitor
 from training_scripts.preparation import Setup, over_features, prepare
 from training_scripts.runtime import has_bfloat16
-from training_scripts.saving import save_model
+from training_scripts.saving import BestSoFar, save_model
 from training_scripts.sources import Batch, Source
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
         leaving.callback(run.monitor.close)
         checkpoints = Checkpoints(folders.checkpoints, args, setup.classes)
         _restore(run, world.from_first(checkpoints.load() if world.first else None))
-        fit(run, checkpoints)
+        best = BestSoFar(folders.model if folders.synced and world.first else None, args, setup)
+        fit(run, checkpoints, best)
         if run.progress.best:
             run.model.load_state_dict(run.progress.best)
         if world.first:
@@ -140,7 +141,7 @@ def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
             checkpoints.clear()
 
 
-def fit(run: Run, checkpoints: Checkpoints) -> None:
+def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
     """Train epoch by epoch until the last one, `patience` or a stop; the best epoch's weights are in `run.progress`."""
     args, progress, sources = run.args, run.progress, run.setup.sources
     for epoch in range(progress.epoch + 1, args.num_epochs + 1):
@@ -161,6 +162,7 @@ def fit(run: Run, checkpoints: Checkpoints) -> None:
         if valid is not None:
             metrics |= {"valid_loss": valid[0], "valid_accuracy": valid[1]}
         run.monitor.end_epoch(epoch, metrics)
+        best.keep(progress)
         if run.setup.world.first and checkpoints.due():
             progress.model, progress.optimizer = trained_state(run.model), run.optimizer.state_dict()
             checkpoints.save(progress)

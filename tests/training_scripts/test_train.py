@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 import re
@@ -10,6 +11,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,8 @@ import numpy as np
 import pytest
 import torch
 
-from training_scripts import features, train
-from training_scripts.checkpoints import Checkpoints
+from training_scripts import features, inference, saving, train
+from training_scripts.checkpoints import Checkpoints, Progress
 from training_scripts.job import FAILURE_REASON_LENGTH
 from training_scripts.metrics import METRIC_DEFINITIONS
 from training_scripts.model import build_backbone
@@ -97,6 +100,50 @@ def test_a_job_from_end_to_end(
     assert json.loads((job.data / "args.json").read_text())["batch_size"] == 8
     assert not (job.root / "output" / "failure").exists()
     assert not list(job.root.rglob(".*"))
+
+
+@pytest.mark.parametrize("synced", ["trials", ""])
+def test_a_job_on_sagemaker_that_is_ended_without_a_word_leaves_its_best_model(
+    synced: str, channel: Path, new_job: NewJob, in_job: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS's toolkit passes no SIGTERM on; here the job breaks in its fourth epoch."""
+
+    def broken(epoch: int, *rest: Any) -> str:
+        if epoch == 4:
+            raise RuntimeError("the machine is gone")
+        return f"epoch={epoch}"
+
+    monkeypatch.setenv("SAGEHOUND_SYNCED", synced)
+    monkeypatch.setattr(train, "BestSoFar", functools.partial(saving.BestSoFar, every_s=0.0))
+    monkeypatch.setattr(train, "epoch_line", broken)
+    job = new_job(features=channel)
+    assert in_job(train.main, job, num_epochs=6, batch_size=8) == 1
+    if not synced:
+        assert not list(job.model.iterdir())
+        return
+    card = json.loads((job.model / "model.json").read_text(encoding="utf-8"))
+    assert (card["best_epoch"], card["epochs"]) == (3, 3)
+    assert inference.model_fn(str(job.model)) is not None
+
+
+def test_the_best_model_is_saved_now_and_then_and_only_where_it_is_new(tmp_path: Path) -> None:
+    saved = list[int]()
+    keeper = saving.BestSoFar(tmp_path, Namespace(), None, every_s=0.05)  # type: ignore[arg-type]
+
+    def save(*arguments: Any) -> None:
+        saved.append(arguments[3].best_epoch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "save_model", save)
+        for epoch in (1, 1, 2):
+            keeper.keep(Progress(best_epoch=epoch))
+        assert saved == []  # too soon
+        time.sleep(0.06)
+        keeper.keep(Progress(best_epoch=2))
+        keeper.keep(Progress(best_epoch=3))
+        time.sleep(0.06)
+        keeper.keep(Progress(best_epoch=2))
+        assert saved == [2]
 
 
 @pytest.mark.parametrize(("head", "batch_size"), [("linear", 4), ("linear_dropout_batchnorm", 6)])

@@ -314,8 +314,10 @@ class SageMakerEngine(Engine):
         if not folder.root.is_dir():
             return None
         job, notes = self._store.job(name), self.notes(name)
-        if notes.checkpoints and isinstance(job, TrainingJob):
-            sync_output(self.aws, notes.checkpoints, folder, job.status.is_final, job.artifact or "")
+        if isinstance(job, TrainingJob) and (notes.checkpoints or notes.place):
+            place = Place(**notes.place) if notes.place else self.place
+            artifact = job.artifact or place.uri("jobs", name, "output", "model.tar.gz")
+            sync_output(self.aws, notes.checkpoints, folder, job.status.is_final, artifact)
         if notes.rule_output:
             final = job.status.is_final and not evaluating(self._store, name)
             try:

@@ -54,6 +54,16 @@ def test_the_scripts_read_the_folders_they_are_given(folder):
     assert seen.channels == {"train": Path("/data/train"), "features": Path("/features")}
     assert (seen.model, seen.output, seen.output_data) == (folder.model, folder.output, folder.output_data)
     assert seen.checkpoints == folder.checkpoints
+    assert seen.monitored == folder.output
+
+
+def test_under_the_checkpoints_that_trials_share_lies_nothing_but_checkpoints(folder):
+    variables = environment("job-1", folder, SCRIPT, {}, {}, cores=1)
+    trial = JobFolders.from_environment({**variables, "SAGEHOUND_SYNCED": "trials"})
+    assert trial.checkpoints == folder.checkpoints / "job-1"
+    assert trial.monitored == folder.output_data / "monitored"
+    alone = JobFolders.from_environment({**variables, "SAGEHOUND_SYNCED": "job"})
+    assert alone.monitored == folder.checkpoints / "job-1" / "output"  # to be seen while it runs
 
 
 def test_the_variables_of_a_container_are_there(folder):

@@ -57,14 +57,14 @@ def connection(bucket, role) -> Connection:
 
 @pytest.fixture
 def quick_engine(monkeypatch, cloud):
-    """Engines that look at the stand-in ten times a second."""
+    """Engines that look at the stand-in ten times a second, and start no process in the background."""
     from core.engines.sagemaker import engine as module
     from core.engines.sagemaker.timing import Timing
 
     cloud.forget()
     whole = module.SageMakerEngine.__init__
 
-    def quick(self, paths, store, aws, place, source=None):
+    def quick(self, paths, store, aws, place, source=None, in_background=None):
         whole(self, paths, store, aws, place, source, Timing(0.1, 0.3, login=0.3))
 
     monkeypatch.setattr(module.SageMakerEngine, "__init__", quick)

@@ -151,7 +151,8 @@ def test_cost_in_words():
         "$0.07",
         "$1,234.50",
     ]
-    told = " ".join(confirmation(TUNING, known, 5.0))
+    capped = dataclasses.replace(TRAINING, cloud=CloudResources("ml.c5.xlarge", cap_usd=5.0))
+    told = " ".join(confirmation(dataclasses.replace(TUNING, training=capped), known))
     assert "2 at once, each on one ml.c5.xlarge" in told
     assert "At most it costs $1.84: every job is ended after 1 h 0 min." in told
     assert "stopped once it has cost about $5.00" in told

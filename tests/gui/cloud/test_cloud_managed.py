@@ -95,7 +95,7 @@ def tiny_jobs(monkeypatch, quick_engine):
     """Jobs of a script in miniature."""
     whole = engine_module.SageMakerEngine.__init__
 
-    def quick(self, paths, store, aws, place):
+    def quick(self, paths, store, aws, place, in_background=None):
         source = Source({"mini.py": SCRIPT}, program="mini.py", features="")
         whole(self, paths, store, aws, place, source)
 

@@ -161,7 +161,7 @@ def training_request(spec: TrainingSpec, context: RequestContext) -> dict[str, A
     return {
         "TrainingJobName": spec.name,
         "HyperParameters": {**spec.hyperparameters, **_own_hyperparameters(context)},
-        **_definition(spec, context),
+        **_definition(spec, context, "job"),
         **members(spec, context.region, context.output),
         "Tags": tags(spec, context.mark),
     }
@@ -174,7 +174,7 @@ def tuning_request(spec: TuningSpec, context: RequestContext) -> dict[str, Any]:
         "HyperParameterTuningJobConfig": _tuning_config(spec),
         "TrainingJobDefinition": {
             "StaticHyperParameters": {**spec.training.hyperparameters, **_own_hyperparameters(context)},
-            **_definition(spec.training, context),
+            **_definition(spec.training, context, "trials"),
         },
         "Tags": tags(spec.training, context.mark),
     }
@@ -197,8 +197,12 @@ def own_hyperparameter(name: str) -> bool:
     return name.startswith(_OWN)
 
 
-def _definition(spec: TrainingSpec, context: RequestContext) -> dict[str, Any]:
-    """What CreateTrainingJob and a tuning job's training definition say in the same words."""
+def _definition(spec: TrainingSpec, context: RequestContext, synced: str) -> dict[str, Any]:
+    """What CreateTrainingJob and a tuning job's training definition say in the same words.
+
+    `synced` is the job's variable SYNCED. Trials share one checkpoint folder, and each fetches what others left there:
+    they have one only where they need it, on machines that may be taken away.
+    """
     cloud = spec.cloud or CloudResources()
     instance: dict[str, Any] = {
         "InstanceType": cloud.instance_type,
@@ -229,9 +233,10 @@ def _definition(spec: TrainingSpec, context: RequestContext) -> dict[str, Any]:
         "EnableNetworkIsolation": cloud.network_isolation,
         "EnableInterContainerTrafficEncryption": cloud.encrypt_traffic,
         "EnableManagedSpotTraining": cloud.spot,
-        "CheckpointConfig": {"S3Uri": context.checkpoints},
-        "Environment": {**job_variables(spec.debugger, watch=True), SYNCED: "1", **context.environment},
+        "Environment": {**job_variables(spec.debugger, watch=True), SYNCED: synced, **context.environment},
     }
+    if synced == "job" or cloud.spot:
+        definition["CheckpointConfig"] = {"S3Uri": context.checkpoints}
     if cloud.subnets:
         definition["VpcConfig"] = {
             "Subnets": list(cloud.subnets),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -94,13 +95,15 @@ def download(
 def sync_output(aws: Aws, checkpoints: str, folder: JobFolder, final: bool, artifact: str = "") -> None:
     """Bring what a job's monitor has written so far (tensors, profiler files) into its folder; new files only.
 
-    At most every ten seconds while it runs, and once after its end; then the results in output.tar.gz come as well.
+    At most every ten seconds while it runs, and once after its end; then the results in output.tar.gz come as well, the
+    monitor's files of a trial among them. `artifact` is where its model.tar.gz is, or would be.
     """
     stamp = folder.root / _STAMP
     if not _is_due(stamp, final):
         return
     with FileLock(f"{stamp}.lock", timeout=600), translated("The job's output could not be read.", aws.profile):
-        _sync_prefix(aws.client("s3"), f"{checkpoints.rstrip('/')}/{folder.root.name}/output/", folder.output)
+        if checkpoints:
+            _sync_prefix(aws.client("s3"), f"{checkpoints.rstrip('/')}/{folder.root.name}/output/", folder.output)
         if final and artifact:
             _fetch_results(aws, artifact.removesuffix("model.tar.gz") + "output.tar.gz", folder)
         stamp.write_text("final" if final else "running", encoding="utf-8")
@@ -150,6 +153,7 @@ def _sync_prefix(client: Any, uri: str, folder: Path) -> None:
 
 def _fetch_results(aws: Aws, uri: str, folder: JobFolder) -> None:
     from training_scripts.artifact import unpack
+    from training_scripts.job import MONITORED
 
     archive = folder.root / "output.tar.gz"
     try:
@@ -158,6 +162,9 @@ def _fetch_results(aws: Aws, uri: str, folder: JobFolder) -> None:
         return  # a job without results has no such archive
     unpack(archive, folder.output_data)
     archive.unlink(missing_ok=True)
+    for part in (folder.output_data / MONITORED).glob("*"):
+        shutil.copytree(part, folder.output / part.name, dirs_exist_ok=True)
+    shutil.rmtree(folder.output_data / MONITORED, ignore_errors=True)
 
 
 def _is_same(file: Path, size: int, modified: float) -> bool:

@@ -284,7 +284,7 @@ class Tracker:
             code_version=self._store.job(tuning_job).code_version,
         )
         notes = CloudJobState.load(self._folder(tuning_job).root)
-        about = {key: getattr(notes, key) for key in ("region", "account", "checkpoints")}
+        about = {key: getattr(notes, key) for key in ("region", "account", "place", "checkpoints")}
         CloudJobState(launched=True, **about).save(self._folder(name).root)
         self._store.add_job(record, training)
         return record

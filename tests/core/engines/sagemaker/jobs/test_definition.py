@@ -145,8 +145,14 @@ def test_a_job_and_a_trial_get_the_same_definition():
     assert valid("CreateHyperParameterTuningJob", tuned) == ""
     definition = tuned["TrainingJobDefinition"]
     assert definition.pop("StaticHyperParameters") == single["HyperParameters"]
+    assert definition.pop("Environment") == single["Environment"] | {"SAGEHOUND_SYNCED": "trials"}
     assert definition == {key: single[key] for key in definition}
-    assert set(single) - set(definition) == {"TrainingJobName", "HyperParameters", "Tags"}
+    assert set(single) - set(definition) == {"TrainingJobName", "HyperParameters", "Tags", "Environment"}
+    steady = dataclasses.replace(TRAINING, cloud=CloudResources())
+    tuned = tuning_request(dataclasses.replace(TUNING, training=steady), AROUND)
+    # Trials share it, and each fetches what earlier ones left: they have it only on machines that may be taken away.
+    assert "CheckpointConfig" not in tuned["TrainingJobDefinition"]
+    assert "CheckpointConfig" in training_request(steady, AROUND)
 
 
 def test_ranges_seed_target_and_warm_start_reach_aws_even_where_they_are_zero():
