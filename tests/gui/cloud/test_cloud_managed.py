@@ -110,7 +110,7 @@ def test_a_refused_job_is_offered_again_and_one_that_is_taken_shows_what_aws_say
     form.managed.check.setChecked(True)
     started = []
     launching.started.connect(started.append)
-    launching.start(form.apply(training("refused")), manifest, None)
+    launching.start(form.apply(training("refused")), manifest)
     window = launching.parent().window()
     qtbot.waitUntil(lambda: bool(window.findChildren(Decision)), timeout=60_000)
     (asked,) = window.findChildren(Decision)
@@ -125,7 +125,7 @@ def test_a_refused_job_is_offered_again_and_one_that_is_taken_shows_what_aws_say
 
     cloud.training.rules.verdicts = {"Overfit": ("IssuesFound", "RuleEvaluationConditionMet: at step 4")}
     cloud.training.rules.go_on.clear()
-    launching.start(form.apply(training("taken")), manifest, None)
+    launching.start(form.apply(training("taken")), manifest)
     qtbot.waitUntil(lambda: started == ["refused", "taken"], timeout=60_000)
     qtbot.waitUntil(lambda: workbench.engine.job("taken").status is JobStatus.COMPLETED, timeout=60_000)
     feed = JobsFeed(lambda: workbench.engine, bridge)
