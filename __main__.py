@@ -12,18 +12,29 @@ if sys.path[0] != _HERE:
 
 
 def main() -> int:
-    """Open the window when there are no arguments, else run one command; returns the exit status."""
+    """Open the window, on a folder if one is named, or run one command; return the exit status."""
     if sys.argv[1:2] == ["--run"]:  # a worker of ours, see core/python.py
         from core.python import run as run_worker
 
         return run_worker(sys.argv[2:])
-    if len(sys.argv) > 1:
+    arguments = sys.argv[1:]
+    if not _opens_window(arguments):
         from core.cli.main import run as run_command
 
-        return run_command(sys.argv[1:])
+        return run_command(arguments)
     from gui.app import run as run_window
 
-    return run_window([])
+    return run_window(arguments)
+
+
+def _opens_window(arguments: list[str]) -> bool:
+    """Return whether this is `sagehound`, `sagehound gui`, or either with a folder and nothing else."""
+    from core.cli.main import COMMANDS
+
+    folders = arguments[1:] if arguments[:1] == ["gui"] else arguments
+    if not folders:
+        return True
+    return len(folders) == 1 and folders[0] not in COMMANDS and Path(folders[0]).is_dir()
 
 
 if __name__ == "__main__":

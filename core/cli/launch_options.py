@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from core.cli.cloud_options import add_connection_options, add_managed_options, add_resource_options
@@ -172,7 +173,10 @@ def _fixed(options: argparse.Namespace) -> dict[str, str]:
     """Return the hyperparameters that the command line fixes."""
     named = {key: getattr(options, key) for key in _NAMED}
     fixed = {key: value for key, value in named.items() if value is not None}
-    return fixed | dict(split_pair(text, "--static NAME=VALUE") for text in _flatten(options.static))
+    fixed |= dict(split_pair(text, "--static NAME=VALUE") for text in _flatten(options.static))
+    if (weights := Path(fixed.get("weights", "")).expanduser()).is_file():
+        fixed["weights"] = str(weights.resolve())  # a job runs in a folder of its own
+    return fixed
 
 
 def _flatten(lists: Iterable[list[str]]) -> list[str]:

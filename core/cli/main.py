@@ -16,11 +16,13 @@ from core.cli.console import Console
 from core.cli.launch_options import add_launch_options
 from core.errors import Cancelled, UsageError, UserFacingError
 from core.paths import AppPaths, keep_private
+from training_scripts.version import VERSION
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
 # name of the command -> the module and function that run it; imported only when asked for
-_COMMANDS = {
+COMMANDS = {
+    "gui": "core.cli.main:no_folder",
     "doctor": "core.cli.doctor:doctor",
     "demo": "core.cli.demo:demo",
     "scan": "core.cli.data:scan",
@@ -51,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     keep_private()
     options = build_parser().parse_args(arguments)
     console = Console(options.json)
-    module, _, function = _COMMANDS[options.command].partition(":")
+    module, _, function = COMMANDS[options.command].partition(":")
     try:
         status = getattr(importlib.import_module(module), function)(options, AppPaths.default(), console)
     except UsageError as error:
@@ -66,12 +68,18 @@ def run(arguments: Sequence[str]) -> int:
     return int(status or EXIT_DONE)
 
 
+def no_folder(options: argparse.Namespace, _paths: AppPaths, _console: Console) -> int:
+    """Say why the window was not opened: `gui` comes here only with what is no folder."""
+    raise UsageError(f"There is no folder {options.folder}. Name a folder of labelled pictures, or none.")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="sagehound",
-        description="A workbench for image classification. Without a command it opens the window.",
+        description="A workbench for image classification. Without a command, or with a folder, it opens the window.",
     )
+    parser.add_argument("--version", action="version", version=f"sagehound {VERSION}")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -79,6 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
     def command(name: str, help_text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
 
+    window = command("gui", "open the window")
+    window.add_argument("folder", nargs="?", help="a folder of labelled pictures to open")
     command("doctor", "check the environment and say how to mend what is wrong")
     command("demo", "tune on the sample dataset, evaluate the best trial on test, classify one picture")
     _add_data_commands(command)

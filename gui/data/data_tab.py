@@ -161,11 +161,13 @@ class DataTab(QWidget):
         self._progress = ProgressRow()
         self._progress.cancelled.connect(self.cancel)
         self._sample = Banner(
-            "This is the sample dataset. Quick look searches a few trials on it, in about a minute.",
+            "This is the sample dataset. A short search finds a good model for it, in about a minute.",
             tone="done",
             icon_name="rocket",
         )
-        self.quick_look = button("Quick look", icon_name="play", tip="Set up a short search on this dataset")
+        self.quick_look = button(
+            "Find the best model", icon_name="play", tip="Start a short search on this dataset now"
+        )
         self.quick_look.clicked.connect(lambda: self._keep(self.quick_look_asked))
         self._sample.add_action(self.quick_look)
         self._sample.hide()

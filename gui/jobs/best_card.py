@@ -59,7 +59,11 @@ class BestCard(Card):
         self._rows.setAutoFillBackground(False)
         area.viewport().setAutoFillBackground(False)
         self._area = area
-        self.train = button("Train this", icon_name="refresh", tip="Train these hyperparameters as a job of their own")
+        self.train = button(
+            "Take to Tuning",
+            icon_name="tuning",
+            tip="Fill the Tuning page with these settings, to change and start them",
+        )
         self.predict = button("Use for predictions", icon_name="predict", tip="Classify pictures with this model")
         self.stop = button("Stop this trial", icon_name="stop", kind="danger")
         self.train.clicked.connect(lambda: self._tell(self.train_asked))

@@ -82,7 +82,7 @@ class JobHeader(QWidget):
     def _menu(self) -> QToolButton:
         more = icon_button("more", "More actions")
         menu = QMenu(more)
-        menu.addAction(icon("tuning"), "Use these settings in Tuning", self.again_asked.emit)
+        menu.addAction(icon("tuning"), "Take to Tuning", self.again_asked.emit)
         menu.addAction(icon("terminal"), "Copy as command line", self.command_asked.emit)
         more.setMenu(menu)
         more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)

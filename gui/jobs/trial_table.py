@@ -173,7 +173,7 @@ class TrialTable(QWidget):
         self.menu.setAccessibleName("Trial")
         self.stop = self._action("Stop this trial", "stop", self.stop_asked, "Ctrl+.")
         self.predict = self._action("Use for predictions", "predict", self.predict_asked)
-        self.train = self._action("Train this", "refresh", self.train_asked)
+        self.train = self._action("Take to Tuning", "tuning", self.train_asked)
         self.command = self._action("Copy as command line", "terminal", self.command_asked, "Ctrl+Shift+C")
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._on_menu)

@@ -30,6 +30,7 @@ from gui.shared.theme import Choice, Theme
 from gui.shared.toast import Toasts
 from gui.window.close_confirmation import Closing
 from gui.window.drops import WindowDrops
+from gui.window.help_dialogs import about_dialog, help_dialog
 from gui.window.menu import WindowMenu
 from gui.window.pages import PAGES, Pages
 from gui.window.rail import Rail, RailTabs
@@ -216,7 +217,9 @@ class MainWindow(QMainWindow):
         menu.add("Adopt a job from AWS…", "", lambda: self.cloud.show_adopt())
         menu.addSeparator()
         menu.add("Keyboard", "F1", lambda: shortcuts_dialog(self, self.actions()).ask())
+        menu.add("Help", "", lambda: help_dialog(self).ask())
         menu.add("Open log folder", "", self._open_logs)
+        menu.add("About Sagehound", "", lambda: about_dialog(self, self.workbench.paths.home).ask())
         menu.addSeparator()
         menu.add("Quit", "Ctrl+Q", self.close)
         self._menu_button.setMenu(menu)

@@ -173,6 +173,7 @@ class Pages:
         self._set_manifest(manifest)
         self.tuning.apply_preset("Quick look")
         self.show_page("tuning")
+        self.tuning.start()
 
     def _on_job_started(self, name: str) -> None:
         self.feed.poke()

@@ -135,3 +135,16 @@ def test_sizes_are_said_as_people_say_them(tmp_path):
     assert str(Footprint(0, 10)) == "10 bytes on disk"
     assert str(Footprint(2000, 0)) == "2,000 trials, 0 bytes on disk"
     assert folder_bytes(tmp_path / "missing") == 0
+
+
+def test_a_file_of_weights_is_named_from_where_the_command_runs(tmp_path, monkeypatch):
+    from core.cli.launch_options import training_spec
+    from core.cli.main import build_parser
+
+    (tmp_path / "mine.pth").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    for words in (["--weights", "mine.pth"], ["--static", "weights=mine.pth"]):
+        spec = training_spec(build_parser().parse_args(["train", "pictures", *words]))
+        assert spec.hyperparameters["weights"] == str(tmp_path / "mine.pth")
+    usual = training_spec(build_parser().parse_args(["train", "pictures", "--weights", "none"]))
+    assert usual.hyperparameters["weights"] == "none"

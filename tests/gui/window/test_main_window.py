@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from core.errors import UserFacingError
 from core.jobs.records import StatusEvent
+from core.jobs.specs import TuningSpec
 from core.jobs.status import JobStatus
 from gui.shared.theme import tokens
 
@@ -73,13 +74,30 @@ def test_a_dataset_goes_to_tuning(window, qtbot, dataset_folder):
     assert window.page("tuning")._manifest == data.manifest
 
 
-def test_quick_look_sets_up_a_search_on_the_sample(window, qtbot):
+def test_one_press_finds_the_best_model_for_the_sample(window, qtbot, monkeypatch):
     data = window.page("data")
     data.open_sample()
     qtbot.waitUntil(lambda: data.manifest is not None, timeout=20000)
+    launched = []
+    monkeypatch.setattr(window.workbench, "launch", lambda spec, *rest: launched.append(spec) or spec.name)
     qtbot.mouseClick(data.quick_look, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.shown == "tuning", timeout=5000)
+    qtbot.waitUntil(lambda: window.shown == "jobs")
     assert window.page("tuning")._manifest == data.manifest
+    (spec,) = launched
+    assert isinstance(spec, TuningSpec)
+    assert spec.training.dataset_version == "" or spec.training.dataset_version == data.manifest.version
+
+
+def test_the_menu_says_which_version_this_is_and_how_to_begin(window, qtbot):
+    from gui.shared.dialogs import Decision
+    from training_scripts.version import VERSION
+
+    for entry, said in (("About Sagehound", f"Version {VERSION}"), ("Help", "try the sample or open a folder")):
+        next(action for action in window.actions() if action.text() == entry).trigger()
+        dialog = next(made for made in window.findChildren(Decision) if made.isVisible())
+        assert any(said in label.text() for label in dialog.findChildren(QLabel))
+        qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+        qtbot.waitUntil(lambda dialog=dialog: not shiboken6.isValid(dialog) or not dialog.isVisible())
 
 
 def test_a_started_job_is_shown(busy, qtbot):
