@@ -169,7 +169,13 @@ def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
     report.add_argument("job", metavar="JOB|PROFILER-PATH", help="a job's name, a folder or an s3:// address")
     report.add_argument("--compare", metavar="OTHER", help="put a second job or profile beside it, in one report")
     report.add_argument("--aws", action="store_true", help="save what AWS's own ProfilerReport wrote instead, as it is")
-    report.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.html or FILE.pdf")
+    report.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="by its name: .html, .pdf, .json, .trace.json[.gz] for Perfetto, events.out.tfevents.… for TensorBoard",
+    )
 
 
 def _fail(console: Console, message: str, status: int) -> int:

@@ -44,8 +44,11 @@ _ROWS = {
     "forward": "Forward",
     "backward": "Backward(post-forward)",
     "optimizer": "Optimizer",
+    "evaluation": "Evaluation",
 }
 _LOADER, _OPTIMIZER, _BACKWARD = "enumerate(DataLoader)#", "Optimizer.", "autograd::engine::evaluate_function"
+PHASE_CATEGORY = "phase"
+"""What a trace of ours has for the phases themselves, by the names of `traces.PHASES`."""
 _COMMUNICATION = ("nccl", "rccl")
 _ON_DEVICE = ("kernel", "gpu_memcpy", "gpu_memset")
 _CPU, _GPU = 0, 1
@@ -240,7 +243,7 @@ def _take(trace: _Trace, timed: Sequence[_Timed]) -> None:
         kind = str(event.get("cat", "")).lower()
         args = event.get("args")
         args = args if isinstance(args, Mapping) else {}
-        if kind in ("cpu_op", "user_annotation", "operator"):
+        if kind in ("cpu_op", "user_annotation", "operator", PHASE_CATEGORY):
             host.append((start, end, event))
         elif kind in _ON_DEVICE:
             device = args.get("device", event.get("pid"))
@@ -304,6 +307,8 @@ def _training_thread(host: Sequence[_Timed]) -> tuple[Any, Any]:
 
 def _kind(event: Mapping[str, Any], thread: tuple[Any, Any]) -> str:
     name = event["name"]
+    if event.get("cat") == PHASE_CATEGORY:
+        return name if name in _ROWS else ""
     if name.startswith(_BACKWARD):
         return "backward" if event.get("pid") == thread[0] else ""
     if (event.get("pid"), event.get("tid")) != thread:

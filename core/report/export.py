@@ -65,7 +65,7 @@ def export_comparison(
                 f"{run.source} cannot be compared.", "Only AWS's own report is there, not the profile it was made from."
             )
         read.append(found)
-    return write(Contents(comparison_document(*read), read), destination, report)
+    return write(Contents(comparison_document(*read), tuple(read)), destination, report)
 
 
 def export_aws_report(source: Path | str, destination: Path) -> Path:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from core.errors import UsageError
@@ -18,7 +19,7 @@ class Contents:
     """What a format may write: the document, and the runs that it was made from."""
 
     document: Document
-    runs: Sequence[ReadRun] = ()
+    runs: tuple[ReadRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,36 @@ def _write_pdf(contents: Contents, path: Path) -> None:
     write_pdf(contents.document, path)
 
 
+def _write_trace(contents: Contents, path: Path, *, packed: bool) -> None:
+    from core.report.trace_export import write_trace
+
+    write_trace(contents.runs, path, packed=packed)
+
+
+def _write_tensorboard(contents: Contents, path: Path) -> None:
+    from core.report.tensorboard_export import write_tensorboard
+
+    write_tensorboard(contents.runs, path)
+
+
+def _write_numbers(contents: Contents, path: Path) -> None:
+    from core.report.numbers_export import write_numbers
+
+    write_numbers(contents.runs, path)
+
+
 FORMATS: tuple[Format, ...] = (
     Format("html", "Web page", ("*.html", "*.htm"), "report.html", _write_html),
     Format("pdf", "PDF", ("*.pdf",), "report.pdf", _write_pdf),
+    Format("trace", "Trace for Perfetto", ("*.trace.json",), "run.trace.json", partial(_write_trace, packed=False)),
+    Format(
+        "trace-gz",
+        "Packed trace for Perfetto",
+        ("*.trace.json.gz",),
+        "run.trace.json.gz",
+        partial(_write_trace, packed=True),
+    ),
+    Format("tensorboard", "TensorBoard", ("*tfevents*",), "events.out.tfevents.run", _write_tensorboard),
+    Format("json", "Numbers as JSON", ("*.json",), "report.json", _write_numbers),
 )
+"""The first that takes a name writes it."""

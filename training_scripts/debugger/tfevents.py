@@ -8,7 +8,7 @@ and tensor_shape.proto. Only the fields that smdebug writes are known here; othe
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -68,6 +68,26 @@ def encode(record: TensorRecord) -> bytes:
     event = b"\x09" + struct.pack("<d", record.wall_time) + _field(2, record.step) + _field(5, _field(1, item))
     length = struct.pack("<Q", len(event))
     return length + struct.pack("<I", _masked_crc(length)) + event + _FOOTER
+
+
+def encode_version(wall_time: float) -> bytes:
+    """Return the record that TensorBoard expects a file of scalars to begin with."""
+    return _scalar_record(wall_time, _field(3, b"brain.Event:2"))
+
+
+def encode_scalars(values: Mapping[str, float], step: int, wall_time: float) -> bytes:
+    """Return the record of some scalars at a step, by tag, as TensorBoard reads them."""
+    items = b"".join(
+        _field(1, _field(1, tag.encode()) + b"\x15" + struct.pack("<f", value)) for tag, value in values.items()
+    )
+    return _scalar_record(wall_time, _field(2, step) + _field(5, items))
+
+
+def _scalar_record(wall_time: float, body: bytes) -> bytes:
+    event = b"\x09" + struct.pack("<d", wall_time) + body
+    length = struct.pack("<Q", len(event))
+    # TensorBoard checks the true sum of the content, where smdebug has a constant.
+    return length + struct.pack("<I", _masked_crc(length)) + event + struct.pack("<I", _masked_crc(event))
 
 
 def decode(data: bytes) -> Iterator[TensorRecord]:
