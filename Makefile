@@ -11,7 +11,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 # need a compiler.
 SMDEBUG := .smdebug
 
-.PHONY: run demo test bench rivals screenshots clean
+.PHONY: run demo test bench rivals screenshots clean stress
 
 run: $(VENV)/.installed
 	@$(BIN)/sagehound
@@ -26,6 +26,12 @@ test: $(VENV)/.installed-dev $(SMDEBUG)/.installed
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
+
+# The tests again and again beside busy processes; lists whatever ever failed. `make stress TESTS=tests/gui RUNS=200`
+TESTS ?= tests
+RUNS ?= 10
+stress: $(VENV)/.installed-dev $(SMDEBUG)/.installed
+	$(BIN)/python -m tests.stress --runs $(RUNS) $(TESTS)
 
 bench: rivals
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.benchmarks
