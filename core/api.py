@@ -43,7 +43,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training or tuning job. `metrics` are the last values; `best` is the record of a tuning job's best trial."""
+    """A training or tuning job; of a tuning job, `metrics` are those of its best trial. All are the last values."""
 
     name: str
     kind: str
@@ -55,10 +55,14 @@ class Job:
     data: dict[str, Any]
 
     @property
+    def trials(self) -> list[Job]:
+        """Return the trials of a tuning job, in the order they were started; empty for a training job."""
+        return [_record(Job, trial) for trial in self.data.get("trials", ())]
+
+    @property
     def best(self) -> Job | None:
         """Return the best trial of a tuning job; None for a training job, and while no trial has a value."""
-        best = self.data.get("best")
-        return _record(Job, best) if isinstance(best, dict) else None
+        return next((trial for trial in self.trials if trial.name == self.data.get("best_trial")), None)
 
 
 @dataclass(frozen=True, slots=True)

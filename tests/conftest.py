@@ -82,6 +82,6 @@ def trained_job(tmp_path_factory: pytest.TempPathFactory) -> TrainedJob:
         "TRAINING_JOB_NAME": "colours",
     }
     command = [sys.executable, str(ROOT / "training_scripts" / "train.py"), "--num_epochs", "12", "--batch_size", "6"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return TrainedJob(job, root / "dataset", tuple(COLOURS))
