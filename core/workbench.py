@@ -52,6 +52,7 @@ class Workbench:
         self.store = Store(paths.database)
         self._engine = engine
         self._engine_lock = threading.Lock()
+        self._connection: Connection | None = None
         self._predictor: Predictor | None = None
 
     @property
@@ -82,12 +83,25 @@ class Workbench:
         from core.engines.sagemaker.connection.connection import open_engine
 
         cloud = open_engine(connection, self.paths, self.store)
+        self._connection = connection
         with self._engine_lock:
             before, local = self._engine, LocalEngine(self.paths, self.store)
             self._engine = RoutingEngine(cloud, [local], self.store)
         if before is not None:
             before.close()
         return cloud
+
+    @property
+    def connection(self) -> Connection:
+        """Return the connection in use, else the one that worked last."""
+        from core.engines.sagemaker.connection.connection import Connection
+
+        return self._connection or Connection.recall(self.settings)
+
+    def remember_connection(self) -> None:
+        """Use the connection in use the next time too, where no other is named: it has worked."""
+        if self._connection is not None:
+            self._connection.remember(self.settings)
 
     def use_local(self) -> None:
         """Start jobs on this machine from now on; those on SageMaker are followed where a connection is known."""
@@ -208,11 +222,18 @@ class Workbench:
         self.remember(manifest)
         report(Progress(0, None, "Making the data ready"))
         channels = self.engine.stage(manifest, report, cancel)
+        size = manifest.measure() if self.engine.capabilities.costs_money else 0
         if cancel is not None and cancel.cancelled:
             raise Cancelled
         self.engine.start(
-            spec.with_training(channels=channels, dataset_version=manifest.version, dataset_path=str(manifest.root))
+            spec.with_training(
+                channels=channels,
+                dataset_version=manifest.version,
+                dataset_path=str(manifest.root),
+                dataset_bytes=size,
+            )
         )
+        self.remember_connection()
         return spec.name
 
     def training_spec_of(self, trial: str, name: str) -> TrainingSpec:

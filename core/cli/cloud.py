@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from core.cli.console import Console, table
@@ -17,6 +19,7 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connection import Connection
 from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.errors import EngineError
+from core.jobs.resources import CLOUD_RUNTIME_S
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec
 from core.paths import AppPaths
 from core.workbench import Workbench
@@ -35,16 +38,23 @@ def connection_of(options: argparse.Namespace, workbench: Workbench) -> Connecti
 
 
 def use_sagemaker(workbench: Workbench, options: argparse.Namespace) -> SageMakerEngine:
-    """Start jobs on SageMaker, and remember where."""
+    """Start jobs on SageMaker."""
+    return workbench.use_sagemaker(connection_of(options, workbench))
+
+
+@contextmanager
+def connected(options: argparse.Namespace, workbench: Workbench) -> Iterator[Connection]:
+    """Give the connection that the options ask for; it is remembered once what it was needed for is done."""
     connection = connection_of(options, workbench)
-    engine = workbench.use_sagemaker(connection)
+    yield connection
     connection.remember(workbench.settings)
-    return engine
 
 
 def with_resources(spec: Spec, options: argparse.Namespace) -> Spec:
     """A spec with what it runs on."""
-    return spec.with_training(cloud=CloudResources(**given(options, CloudResources), managed=managed_from(options)))
+    cloud = CloudResources(**given(options, CloudResources), managed=managed_from(options))
+    runtime = CLOUD_RUNTIME_S if options.max_runtime_s is None else options.max_runtime_s
+    return spec.with_training(cloud=cloud, max_runtime_s=runtime)
 
 
 def show_cost(
@@ -65,16 +75,16 @@ def show_cost(
 
 def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Upload a dataset version to S3."""
-    from core.engines.sagemaker.connection.layout import split_uri
+    from core.engines.sagemaker.connection.layout import join, split_uri
     from core.engines.sagemaker.upload.staging import send
 
     bucket, prefix = split_uri(options.destination)
     workbench = Workbench(paths)
     try:
-        connection = connection_of(options, workbench)
         _, manifest = open_dataset(workbench, options, console)
-        aws = Aws(connection.profile, connection.region)
-        result = send(manifest, aws, bucket, prefix, connection.kms_key, console.progress)
+        with connected(options, workbench) as connection:
+            aws = Aws(connection.profile, connection.region)
+            result = send(manifest, aws, bucket, join(prefix), connection.kms_key, console.progress)
     except KeyboardInterrupt:
         console.note("What was sent stays: the same command goes on from there.")
         raise
@@ -89,34 +99,45 @@ def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
 def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Check what can be checked before anything is billed; 1 when something fails."""
     from core.engines.sagemaker.connection import connect
-    from core.engines.sagemaker.connection.preflight import Check, Verdict
-    from core.engines.sagemaker.connection.preflight import preflight as check_all
 
     workbench = Workbench(paths)
     try:
         connection = connection_of(options, workbench)
+        aws = Aws(connection.profile, connection.region)
+        if options.buckets:
+            found = connect.buckets(aws)
+            text = "\n".join(item.name for item in found) or f"There is no bucket in {aws.region} that you may see."
+            console.result([dataclasses.asdict(item) for item in found], text)
+            status = 0
+        elif options.roles or options.policies:
+            status = _show_roles(aws, connection, options, console)
+        else:
+            if options.create_bucket:
+                made = connect.create_bucket(aws, options.create_bucket)
+                console.note(f"{made.name} is there, private and encrypted.")
+                connection = connection.changed(bucket=options.create_bucket)
+            status = _check_all(aws, connection, options, workbench, console)
+        if status == 0:  # the connection has worked
+            connection.remember(workbench.settings)
+        return status
     finally:
         workbench.close()
-    aws = Aws(connection.profile, connection.region)
-    if options.buckets:
-        found = connect.buckets(aws)
-        text = "\n".join(item.name for item in found) or f"There is no bucket in {aws.region} that you may see."
-        console.result([dataclasses.asdict(item) for item in found], text)
-        return 0
-    if options.roles or options.policies:
-        return _show_roles(aws, connection, options, console)
-    if options.create_bucket:
-        console.note(f"{connect.create_bucket(aws, options.create_bucket).name} is there, private and encrypted.")
-        connection = connection.changed(bucket=options.create_bucket)
-    eligibility = Eligibility(paths)
+
+
+def _check_all(
+    aws: Aws, connection: Connection, options: argparse.Namespace, workbench: Workbench, console: Console
+) -> int:
+    from core.engines.sagemaker.connection.preflight import Check, Verdict
+    from core.engines.sagemaker.connection.preflight import preflight as check_all
+
+    eligibility = Eligibility(workbench.paths)
     if options.reset_aws_debugger:
         eligibility.forget(aws.account)
         console.note("What AWS said of its Debugger is forgotten: the next job that wants it asks again.")
-    place = connection.place
     managed = ManagedDebugger() if options.aws_debugger else None
     cloud = CloudResources(options.instance_type, options.instance_count, spot=options.spot, managed=managed)
     checks: list[Check] = []
-    for check in check_all(aws, place, cloud, options.parallel, options.endpoint_type or "", eligibility):
+    for check in check_all(aws, connection.place, cloud, options.parallel, options.endpoint_type or "", eligibility):
         checks.append(check)
         if not console.as_json:
             console.result(None, f"{check.verdict:<8} {check.name}: {check.text} {check.fix}".rstrip())
@@ -158,8 +179,10 @@ def adopt(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
             rows = [(item.name, item.kind, item.status, "yes" if item.known else "no") for item in found]
             text = table(("name", "kind", "status", "known here"), rows) if rows else "There is no job in this region."
             console.result([dataclasses.asdict(item) for item in found], text)
+            workbench.remember_connection()
             return 0
         engine.adopt(options.job)
+        workbench.remember_connection()
         if not options.detach:
             return wait_for(workbench, options.job, console)
         console.result(job_json(engine.job(options.job)), f"{options.job} is followed from now on.")

@@ -39,7 +39,8 @@ def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = Fal
     found += _metrics(spec)
     found += option_words("--objective", training.objective.metric)
     found += ["--goal", "maximize" if training.objective.maximize else "minimize"]
-    found += words(training)
+    # In the cloud another longest run is usual than here.
+    found += words(training, always=() if training.cloud is None else ("max_runtime_s",))
     found += debugger_words(training.debugger, training.hyperparameters)
     if training.cloud is not None:
         found += _resources(training.cloud)
@@ -76,7 +77,7 @@ def _metrics(spec: Spec) -> list[str]:
 
 
 def _resources(cloud: CloudResources) -> list[str]:
-    always = ("instance_type", "instance_count", "volume_gb")
+    always = ("instance_type", "instance_count")
     managed = [] if cloud.managed is None else managed_words(cloud.managed)
     return ["--engine", "sagemaker", *words(cloud, always), *managed]
 

@@ -54,6 +54,7 @@ def deploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         picture = Path(options.picture) if options.picture else _some_picture(workbench, name)
         bring = engine.update_endpoint if options.update else engine.deploy
         rehearsal = bring(name, endpoint, hosting, picture, console.progress, CancelToken())
+        workbench.remember_connection()
         console.note(f"Rehearsed with {picture.name}: {rehearsal.label} ({rehearsal.classes[0][1]:.1%}), as here.")
         found = _look(engine, endpoint) if options.detach else _wait_for_endpoint(engine, endpoint, console)
         failed = found.status == "Failed" or bool(found.notice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,14 @@ class Manifest:
     def path_of(self, entry: Entry) -> Path:
         """Where a picture lies on this machine."""
         return self.root / entry.path
+
+    def measure(self) -> int:
+        """Return how many bytes its pictures have together; one that is gone counts as none."""
+        total = 0
+        for entry in self.pictures:
+            with suppress(OSError):
+                total += self.path_of(entry).stat().st_size
+        return total
 
     def save(self, path: Path) -> None:
         """Write the manifest as JSON, atomically."""

@@ -53,6 +53,10 @@ class ManagedDebugger:
     )
 
 
+CLOUD_RUNTIME_S = 3600
+"""The longest run of one training job in the cloud where no other is asked for: it bounds what a job can cost."""
+
+
 @dataclass(frozen=True, slots=True)
 class CloudResources:
     """Where a job runs on SageMaker; the local engine ignores it. Times in seconds, volume in GB.
@@ -80,10 +84,10 @@ class CloudResources:
         low=1,
         high=64,
     )
-    volume_gb: int = declare(
-        30,
+    volume_gb: int | None = declare(
+        None,
         "Disk",
-        "disk of the machine, for pictures, features and the model of one training job",
+        "disk of the machine, for the pictures and what one training job makes (default: by their size)",
         option="--volume-gb",
         metavar="GB",
         low=1,

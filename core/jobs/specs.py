@@ -86,6 +86,7 @@ class TrainingSpec:
 
     `channels` maps a channel's name (train, valid, test) to where its data lies: a path or an s3:// address, as
     `Engine.stage` returned it. `hyperparameters` are the arguments of training_scripts/train.py, as strings.
+    `dataset_bytes` is the size of the pictures together, 0 where it is not known.
     """
 
     name: str
@@ -95,6 +96,7 @@ class TrainingSpec:
     objective: Objective = field(default_factory=Objective)
     dataset_version: str = ""
     dataset_path: str = ""
+    dataset_bytes: int = 0
     max_runtime_s: int = declare(
         24 * 3600,
         "Longest run",

@@ -58,8 +58,8 @@ class CloudSession(QObject):
 
     @property
     def connection(self) -> Connection:
-        """The connection used last."""
-        return Connection.recall(self._workbench.settings)
+        """The connection in use, else the one that worked last."""
+        return self._workbench.connection
 
     @property
     def eligibility(self) -> Eligibility:
@@ -99,14 +99,13 @@ class CloudSession(QObject):
             return workbench.engine.name
 
         def done(name: str) -> None:
-            connection.remember(workbench.settings)
             self._on_switched(name)
             self._ask_identity()
 
         self._bridge.run(work, done, on_error)
 
     def _on_switched(self, name: str) -> None:
-        if self._workbench.settings.current.engine != name:
+        if name == "local" and self._workbench.settings.current.engine != name:
             self._workbench.settings.change(engine=name)
         self._set_identity(None)
         self._on_engine(name)
@@ -136,6 +135,10 @@ class CloudSession(QObject):
 
     def _set_identity(self, identity: Identity | None) -> None:
         self._retry.stop()
+        if identity is not None:  # it has worked: the next window uses it again
+            self._workbench.remember_connection()
+            if self._workbench.settings.current.engine != self.engine:
+                self._workbench.settings.change(engine=self.engine)
         self.identity = identity
         self.identified.emit(identity)
 

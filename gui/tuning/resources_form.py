@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 
 from core.engines.sagemaker.cost.pricing import snapshot
 from core.errors import SpecError
+from core.jobs.resources import CLOUD_RUNTIME_S
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TrainingSpec, TuningSpec
 from core.settings import SettingsFile
 from gui.shared.basics import button, padded, row
@@ -19,8 +20,6 @@ from gui.tuning.extras_dialog import ExtrasDialog
 from gui.tuning.managed_form import ManagedForm
 
 _STATE = "tuning_resources"
-DEFAULT_HOURS = 1.0
-"""The longest run of one training job that is proposed: it bounds what a job can cost."""
 
 
 class ResourcesForm(Card):
@@ -52,6 +51,7 @@ class ResourcesForm(Card):
         self.limit.setSpecialValueText("None")
         self.volume = padded(QSpinBox())
         self.volume.setSuffix(" GB")
+        self.volume.setSpecialValueText("By the data")
         self.count = padded(QSpinBox())
         self.wait = padded(QDoubleSpinBox())
         self.wait.setDecimals(1)
@@ -106,7 +106,7 @@ class ResourcesForm(Card):
             self._extras,
             instance_type=self.instance.currentText().strip(),
             instance_count=self.count.value(),
-            volume_gb=self.volume.value(),
+            volume_gb=self.volume.value() or None,
             spot=self.spot.isChecked(),
             max_wait_s=(round(self.wait.value() * 3600) or None) if self.spot.isChecked() else None,
             cap_usd=self.limit.value() or None,
@@ -142,7 +142,7 @@ class ResourcesForm(Card):
         self._extras = resources
         self.instance.setCurrentText(resources.instance_type)
         self.count.setValue(resources.instance_count)
-        self.volume.setValue(resources.volume_gb)
+        self.volume.setValue(resources.volume_gb or 0)
         self.limit.setValue(resources.cap_usd or 0.0)
         self.wait.setValue((resources.max_wait_s or 0) / 3600)
         self.spot.setChecked(resources.spot)
@@ -200,7 +200,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-_DEFAULTS = (CloudResources(), round(DEFAULT_HOURS * 3600))
+_DEFAULTS = (CloudResources(), CLOUD_RUNTIME_S)
 
 
 def _from_json(data: dict[str, Any]) -> tuple[CloudResources, int]:

@@ -21,6 +21,7 @@ from core.dataset.manifest import Entry, Manifest
 from core.debugger.defaults import ACTIONS, COLLECTIONS, default_rules, rule_names
 from core.engines.sagemaker.jobs.managed import AWS_RULES
 from core.jobs.contract import default_metrics
+from core.jobs.resources import CLOUD_RUNTIME_S
 from core.jobs.specs import (
     CloudResources,
     DebuggerConfig,
@@ -87,7 +88,7 @@ clouds = st.builds(
     CloudResources,
     instance_type=st.sampled_from(["ml.m5.xlarge", "ml.g4dn.xlarge"]),
     instance_count=st.integers(1, 64),
-    volume_gb=st.integers(1, 16384),
+    volume_gb=st.none() | st.integers(1, 16384),
     spot=st.booleans(),
     max_wait_s=st.none() | st.integers(1, 10**6),
     subnets=st.lists(words, max_size=2).map(tuple),
@@ -97,6 +98,7 @@ clouds = st.builds(
     output_kms_key=texts,
     volume_kms_key=texts,
     tags=st.dictionaries(st.text("ab=\\-:", min_size=1, max_size=5), texts, max_size=3),
+    cap_usd=st.none() | st.floats(0, 1000),
 )
 
 
@@ -179,6 +181,15 @@ def test_a_command_without_a_name_can_be_given_again() -> None:
     spec = training_spec(build_parser().parse_args(["train", "pets", "--name", "first"]))
     assert "first" not in command_line(spec)
     assert dataclasses.replace(asked(command_line(spec)), name="first") == spec
+
+
+def test_in_the_cloud_another_longest_run_is_usual_than_here() -> None:
+    in_cloud = build_parser().parse_args(["train", "pets", "--engine", "sagemaker"])
+    assert with_resources(training_spec(in_cloud), in_cloud).training.max_runtime_s == CLOUD_RUNTIME_S == 3600
+    here = training_spec(build_parser().parse_args(["train", "pets", "--name", "first"]))
+    sent = here.with_training(cloud=CloudResources())
+    assert sent.training.max_runtime_s == 24 * 3600
+    assert asked(command_line(sent, named=True)) == sent
 
 
 def test_the_split_of_the_dataset_is_asked_for_too() -> None:

@@ -68,6 +68,14 @@ def test_it_comes_back_from_its_file(
     assert [path.name for path in file.parent.iterdir()] == ["manifest.json"]
 
 
+def test_it_knows_how_large_its_pictures_are(make_dataset: Callable[..., Path]) -> None:
+    manifest = split(scan(make_dataset()), (0.5, 0.25, 0.25), 0)
+    files = [manifest.path_of(entry) for entry in manifest.pictures]
+    assert manifest.measure() == sum(file.stat().st_size for file in files) > 0
+    files[0].unlink()
+    assert manifest.measure() == sum(file.stat().st_size for file in files[1:])
+
+
 def test_files_that_are_no_manifest(tmp_path: Path) -> None:
     file = tmp_path / "m.json"
     with pytest.raises(DatasetError, match="gone"):

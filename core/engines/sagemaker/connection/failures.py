@@ -161,9 +161,15 @@ TABLE: tuple[Failure, ...] = (
     ),
     Failure(
         ("ParamValidationError", *_INVALID),
+        r"at '[\w.]*[nN]ame' failed to satisfy constraint",
+        "AWS does not take the name.",
+        "Names are letters, digits and hyphens, at most 63 characters, 32 for a tuning job.",
+    ),
+    Failure(
+        ("ParamValidationError", *_INVALID),
         r"regular expression pattern|Parameter validation failed|validation errors? detected",
         "AWS does not take one of the values.",
-        "Names are letters, digits and hyphens, at most 63 characters, 32 for a tuning job.",
+        "Correct the value that it names.",
     ),
     Failure(
         THROTTLED_CODES,
@@ -307,7 +313,10 @@ def explain(code: str, message: str, what: str = "AWS refused.", profile: str = 
     if row is None:
         return EngineError(what, _sentence(f"{code}: {message}" if code else message), "")
     kind = LoginNeeded if row.codes is LOGIN_CODES else EngineError
-    return kind(what, _fill(row.meaning, groups), _fill(row.fix, groups).replace("{login}", login))
+    # What AWS finds invalid it says in more detail than any table can.
+    own = _sentence(message) if code in (*_INVALID, "ParamValidationError") and message else ""
+    why = f"{own} {_fill(row.meaning, groups)}".strip()
+    return kind(what, why, _fill(row.fix, groups).replace("{login}", login))
 
 
 def explain_reason(reason: str) -> str:

@@ -20,20 +20,20 @@ from core.errors import UsageError
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """The bucket and the key of an s3:// address, without slashes at the key's ends.
+    """Return the bucket and the key of an s3:// address, the key as it is: S3 takes every slash for a part of it.
 
     Raises:
         UsageError: it is none.
     """
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket:
-        raise UsageError(f"{uri!r} is no S3 address.", fix="Write s3://BUCKET/PREFIX.")
-    return bucket, key.strip("/")
+        raise UsageError(f"{uri!r} is not an S3 address.", fix="Write s3://BUCKET/PREFIX.")
+    return bucket, key
 
 
 def join(*parts: str) -> str:
-    """A key from its parts; empty ones are left out."""
-    return "/".join(part.strip("/") for part in parts if part.strip("/"))
+    """Return a key from its parts, with one slash between them, however many were given."""
+    return "/".join(name for part in parts for name in part.split("/") if name)
 
 
 def channel_keys(manifest: Manifest, split: str) -> dict[str, Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -178,9 +179,15 @@ def _writable(aws: Aws, place: Place) -> Check:
     name = "Right to write to the bucket"
     if not place.bucket:
         return Check(name, Verdict.UNKNOWN, "There is no bucket to check it with.")
+    from botocore.exceptions import ClientError
+
     client, key = aws.client("s3"), place.key(_PROBE)
     client.put_object(Bucket=place.bucket, Key=key, Body=b"", **place.encryption)
-    client.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+    try:
+        client.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+    finally:
+        with suppress(ClientError):  # without the right to delete the empty object stays; nothing else needs that right
+            client.delete_object(Bucket=place.bucket, Key=key)
     return Check(name, Verdict.PASS, f"s3://{place.bucket}/{place.prefix} can be written and read.")
 
 

@@ -7,6 +7,7 @@ channel: the toolkit would fetch an s3:// address from inside the container, whi
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ MAX_ENVIRONMENT_VALUE = 512
 MAX_HYPERPARAMETERS = 100
 MAX_PARENTS = 5
 MIN_PATIENCE = 3
+MIN_VOLUME_GB, MAX_VOLUME_GB = 30, 16_384
 SEARCH_SECONDS = (120, 15_768_000)
 """The shortest and the longest limit of a search's run time that the API takes."""
 
@@ -156,6 +158,11 @@ def has_own_disk(instance_type: str) -> bool:
     return _OWN_DISK.match(instance_type) is not None
 
 
+def volume_for(dataset_bytes: int) -> int:
+    """Return the GB of a disk that pictures, their features, and what a job writes fit on."""
+    return min(MAX_VOLUME_GB, max(MIN_VOLUME_GB, 10 + math.ceil(1.5 * dataset_bytes / 1e9)))
+
+
 def training_request(spec: TrainingSpec, context: RequestContext) -> dict[str, Any]:
     """The CreateTrainingJob request of a single job."""
     return {
@@ -207,7 +214,7 @@ def _definition(spec: TrainingSpec, context: RequestContext, synced: str) -> dic
     instance: dict[str, Any] = {
         "InstanceType": cloud.instance_type,
         "InstanceCount": cloud.instance_count,
-        "VolumeSizeInGB": cloud.volume_gb,
+        "VolumeSizeInGB": cloud.volume_gb or volume_for(spec.dataset_bytes),
     }
     output: dict[str, Any] = {"S3OutputPath": context.output}
     if key := cloud.output_kms_key or context.kms_key:

@@ -135,11 +135,11 @@ def _is_due(stamp: Path, final: bool) -> bool:
 
 
 def _sync_prefix(client: Any, uri: str, folder: Path) -> None:
-    bucket, prefix = split_uri(uri)
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+    bucket, prefix = split_uri(uri if uri.endswith("/") else f"{uri}/")
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     for page in pages:
         for item in page.get("Contents", ()):
-            relative = Path(item["Key"].removeprefix(f"{prefix}/"))
+            relative = Path(item["Key"].removeprefix(prefix))
             target = folder / relative
             if ".." in relative.parts or item["Key"].endswith("/"):
                 continue

@@ -117,7 +117,7 @@ class _Upload:
         paused: Callable[[], bool],
         kms_key: str,
     ) -> None:
-        self._manifest, self._client, self._bucket, self._prefix = manifest, client, bucket, prefix.strip("/")
+        self._manifest, self._client, self._bucket, self._prefix = manifest, client, bucket, join(prefix)
         self._report, self._cancel, self._paused = report, cancel, paused
         self._kms_key, self._encryption = kms_key, encryption(kms_key)
         self._base = join(self._prefix, manifest.version)

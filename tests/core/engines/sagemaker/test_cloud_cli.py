@@ -46,7 +46,10 @@ def sagehound(capsys):
 
 def test_the_whole_way(account, sagehound, pictures, cloud):
     connection = ("--bucket", account, "--role", "Cli")
+    sagehound("preflight", "--bucket", "nobody-has-this-one", "--role", "Cli", status=1)
+    sagehound("preflight", status=1)  # what did not work is not remembered
     checks, _ = sagehound("preflight", *connection)
+    assert sagehound("preflight")[0] == checks, "what has worked is used again"
     assert {check["verdict"] for check in checks} == {"pass", "unknown"}
     policies, _ = sagehound("preflight", "--policies", *connection)
     assert account in json.dumps(policies["user"])

@@ -55,6 +55,15 @@ def test_known_errors_are_explained(code, message, says):
     assert error.fix
 
 
+def test_what_aws_finds_invalid_is_said_in_its_own_words():
+    said = "The instance type ml.m5.large and the volume size 4 GB do not go together."
+    error = explain("ValidationException", f"1 validation error detected: {said}")
+    assert error.why.startswith(f"1 validation error detected: {said}")
+    assert "letters, digits and hyphens" not in error.fix
+    value = "Value 'a b' at 'trainingJobName' failed to satisfy constraint: Member must satisfy regular expression"
+    assert "letters, digits and hyphens" in explain("ValidationException", f"1 validation error detected: {value}").fix
+
+
 def test_a_container_without_a_way_to_a_package_index_says_so():
     said = explain_reason("AlgorithmError: InstallRequirementsError: ExitCode 1, exit code: 1")
     assert "reaches no package index, as in subnets without a way out" in said

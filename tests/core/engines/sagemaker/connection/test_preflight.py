@@ -37,6 +37,7 @@ def test_a_good_account_passes_and_what_cannot_be_asked_is_said(aws, place):
     assert verdicts.pop("AWS Debugger") is Verdict.UNKNOWN
     assert set(verdicts.values()) == {Verdict.PASS}, found
     assert len(verdicts) == 9
+    assert "Contents" not in aws.client("s3").list_objects_v2(Bucket=place.bucket), "the probe is taken away again"
 
 
 @pytest.mark.parametrize(

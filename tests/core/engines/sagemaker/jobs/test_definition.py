@@ -140,6 +140,16 @@ def test_the_connections_key_serves_where_no_other_is_named():
     assert not any(map(has_own_disk, ("ml.m5.large", "ml.c5.xlarge", "ml.p3.2xlarge", "ml.c5n.xlarge", "ml.r5.large")))
 
 
+def test_the_disk_holds_the_pictures():
+    def size(cloud, dataset_bytes):
+        spec = dataclasses.replace(TRAINING, cloud=cloud, dataset_bytes=dataset_bytes)
+        return training_request(spec, AROUND)["ResourceConfig"]["VolumeSizeInGB"]
+
+    sizes = [size(CloudResources(), int(gigabytes * 1e9)) for gigabytes in (0, 1, 100, 100_000)]
+    assert sizes == [30, 30, 160, 16384]
+    assert size(CloudResources(volume_gb=200), int(1e9)) == 200
+
+
 def test_a_job_and_a_trial_get_the_same_definition():
     single, tuned = training_request(TRAINING, AROUND), tuning_request(TUNING, AROUND)
     assert valid("CreateHyperParameterTuningJob", tuned) == ""

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from core.dataset import scan, split
-from core.engines.sagemaker.connection.layout import channel_keys, split_uri
+from core.engines.sagemaker.connection.layout import channel_keys, join, split_uri
 from core.engines.sagemaker.upload import staging
 from core.engines.sagemaker.upload import upload as upload_module
 from core.engines.sagemaker.upload.upload import upload
@@ -282,7 +282,10 @@ def test_two_pictures_of_one_name_get_two_keys(manifest):
 
 
 def test_what_is_no_address_is_refused():
-    assert split_uri("s3://b/a b/c/") == ("b", "a b/c")
+    assert split_uri("s3://b/a b/c") == ("b", "a b/c")
+    # What AWS or another program has written may have slashes of its own; what is written here has not.
+    assert split_uri("s3://b//out//job/model.tar.gz") == ("b", "/out//job/model.tar.gz")
+    assert join("/pets//2026/", "", "train/") == "pets/2026/train"
     with pytest.raises(UsageError):
         split_uri("/tmp/x")
 
