@@ -69,7 +69,7 @@ def test_it_comes_back_from_its_file(
 
 
 def test_it_knows_how_large_its_pictures_are(make_dataset: Callable[..., Path]) -> None:
-    manifest = split(scan(make_dataset()), (0.5, 0.25, 0.25), 0)
+    manifest = split(scan(make_dataset({"cat": 20, "dog": 20})))
     files = [manifest.path_of(entry) for entry in manifest.pictures]
     assert manifest.measure() == sum(file.stat().st_size for file in files) > 0
     files[0].unlink()
