@@ -23,11 +23,12 @@ from gui.jobs.trial_table import TrialTable
 from gui.jobs.trials_model import TrialsModel
 from gui.shared import formatting
 from gui.shared.card import Card
-from gui.shared.feedback import InlineError
+from gui.shared.feedback import Banner, InlineError
 from gui.shared.job_progress import progress_text, trials_done
 from gui.shared.theme import GRID
 
 _TICK_MS = 1000
+_NOTICES = 2
 
 
 class JobDetail(QWidget):
@@ -48,6 +49,8 @@ class JobDetail(QWidget):
         self._closed_heights: list[int] = []
         self.trials = TrialsModel(self)
         self.header, self.failure, self.error = JobHeader(), FailureCard(), InlineError()
+        self.notices = Banner("", "running", "info")
+        self.notices.hide()
         self.figures = FiguresRow(("Best objective", "Trials done", "Elapsed", "Cost"))
         self.cloud = CloudJobPanel(workbench, bridge)
         self.cloud.cost_changed.connect(lambda value, caption: self.figures.set_figure(3, value, caption))
@@ -84,7 +87,7 @@ class JobDetail(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID)
-        for widget in (self.header, self.error, self.failure, self.cloud, self.figures):
+        for widget in (self.header, self.error, self.failure, self.notices, self.cloud, self.figures):
             box.addWidget(widget)
         box.addWidget(self.split, 1)
         self._on_drawer(False)
@@ -171,6 +174,7 @@ class JobDetail(QWidget):
         if blamed is not None:
             self.failure.show_job(blamed, self._workbench.engine.capabilities.resumes)
             self._find_log(blamed)
+            self.notices.set_text(formatting.some_lines(blamed.notices, _NOTICES))
         # The reason of one trial takes the room of the search's figures: both do not fit into a small window.
         self.figures.setVisible(blamed is self._watch.job)
         number = next((at for at, item in enumerate(self._watch.trials, 1) if trial and item.name == trial.name), 0)

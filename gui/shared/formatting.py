@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 
 NONE = "—"
@@ -53,6 +54,12 @@ def duration(seconds: float | None) -> str:
 def moment(time: float | None) -> str:
     """Unix seconds as local date and time to the minute."""
     return NONE if time is None else datetime.fromtimestamp(time).strftime("%Y-%m-%d %H:%M")
+
+
+def some_lines(sentences: Sequence[str], most: int) -> str:
+    """Return the first sentences, a line each, and how many more there are."""
+    more = len(sentences) - most
+    return "\n".join([*sentences[:most], *([f"And {more:,} more: sagehound show has them all."] if more > 0 else [])])
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

@@ -45,6 +45,20 @@ def test_the_newest_job_is_shown_with_its_figures_and_trials(tab, engine, feed, 
     assert not detail.failure.isVisible()
 
 
+def test_what_happened_to_a_job_stands_above_its_figures(tab, engine, feed, qtbot):
+    notices = tuple(f"The process of trial {number} stood still; it was started again." for number in (1, 2, 3))
+    add_search(engine, "pets", notices=notices)
+    add_search(engine, "quiet", created=1.0)
+    detail = start_jobs(tab, feed, qtbot)
+    assert detail.notices.isVisible()
+    *first, last = detail.notices.accessibleName().splitlines()
+    assert first == list(notices[:2])
+    assert "1 more" in last
+    tab.show_job("quiet")
+    qtbot.waitUntil(lambda: detail.header.name.text() == "quiet")
+    assert not detail.notices.isVisible()
+
+
 def test_live_events_reach_table_figures_and_plot(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=3, running=1, max_jobs=4)
     detail = start_jobs(tab, feed, qtbot)
