@@ -28,13 +28,13 @@ _LOOKS = 20
 class Watchdog:
     """Watches one process and its descendants.
 
-    A sign of life is that `output` grows, or computing time. Time counts only while someone looks: a machine that
-    slept, or a watcher that was held up itself, makes no process late.
+    A sign of life is that `output` is written to or touched, or computing time. Time counts only while someone looks:
+    a machine that slept, or a watcher that was held up itself, makes no process late.
 
     Args:
         process: whom to watch.
         silence_s: how long it may give no sign of life.
-        output: a file that grows while it works, its log for instance.
+        output: a file that changes while it works, its log for instance.
         wordless_s: how long it may compute without a word.
         clock: seconds that cannot be set.
     """
@@ -50,7 +50,7 @@ class Watchdog:
         self._process, self._output, self._clock = process, output, clock
         self._limits = (silence_s, wordless_s)
         self._every = silence_s / _LOOKS
-        self._size = self._grown()
+        self._state = self._written()
         self._computed = self._computing_s()
         self._looked = clock()
         self._silent = self._wordless = 0.0
@@ -71,8 +71,8 @@ class Watchdog:
     def _look(self, elapsed: float) -> None:
         self._silent += elapsed
         self._wordless += elapsed
-        if (size := self._grown()) != self._size:
-            self._size = size
+        if (state := self._written()) != self._state:
+            self._state = state
             self._silent = self._wordless = 0.0
             return
         if (computed := self._computing_s()) - self._computed >= IDLE_SHARE * self._silent:
@@ -80,11 +80,12 @@ class Watchdog:
         # What ended took its time along.
         self._computed = min(self._computed, computed)
 
-    def _grown(self) -> int:
-        try:
-            return 0 if self._output is None else self._output.stat().st_size
-        except OSError:
-            return 0
+    def _written(self) -> tuple[int, int]:
+        with contextlib.suppress(OSError):
+            if self._output is not None:
+                found = self._output.stat()
+                return found.st_size, found.st_mtime_ns
+        return 0, 0
 
     def _computing_s(self) -> float:
         """Return the computing time of the process and its descendants so far."""
@@ -98,6 +99,26 @@ class Watchdog:
                     times = process.cpu_times()
                     total += times.user + times.system
         return total
+
+
+class Heartbeat:
+    """Touches a file now and then, for a watchdog of a process that neither computes nor says much.
+
+    Args:
+        file: what the watchdog looks at.
+        every_s: how often at most.
+    """
+
+    def __init__(self, file: Path, every_s: float) -> None:
+        self._file, self._every_s = file, every_s
+        self._last = -math.inf
+
+    def beat(self) -> None:
+        """Show that this process lives, as far as its main loop is concerned."""
+        if time.monotonic() - self._last >= self._every_s:
+            self._last = time.monotonic()
+            with contextlib.suppress(OSError):
+                os.utime(self._file)
 
 
 def end_at_once(process: ProcessIdentity) -> None:

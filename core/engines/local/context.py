@@ -21,6 +21,7 @@ from core.jobs.specs import Spec, TrainingSpec
 from core.paths import AppPaths
 from core.store import Store
 from training_scripts.processes import ProcessIdentity
+from training_scripts.watchdog import Heartbeat
 
 
 class Stopped(Exception):
@@ -58,6 +59,7 @@ class JobContext:
     store: Store
     runtime: Runtime
     launcher: Launcher
+    heartbeat: Heartbeat
     gpus: int = 0
 
     @property

@@ -14,20 +14,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from filelock import FileLock
-
 from core.engine import Capabilities, Engine
 from core.engines.local.logtail import read_lines
 from core.engines.local.models import interrupt, interrupt_damaged_models, interrupt_lost_models
 from core.engines.local.processes import reap, this_process
 from core.engines.local.recovery import recover, write_record
 from core.engines.local.runtime import RUNTIME_FILE, Runtime
-from core.engines.local.supervision import reap_orphans, start_supervisor
+from core.engines.local.supervision import SupervisorWatch, reap_orphans, start_supervisor
 from core.errors import EngineError, ModelError, NoRoom
 from core.jobs.contract import JobFolder
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus
+from core.locks import lock_of
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
 from core.store import INTERRUPTED, Store
@@ -59,6 +58,8 @@ class LocalEngine(Engine):
         self._paths, self._store, self._runtime = paths, store, runtime or Runtime()
         self._lock = threading.Lock()
         self._looked = 0.0
+        # Four times: what a supervisor waits for is given up before it is itself.
+        self._supervisors = SupervisorWatch(paths, 4 * self._runtime.silence_s)
         self._models_looked_for = False
         self._unsaid: set[str] = set()
         with contextlib.suppress(NoRoom):
@@ -228,7 +229,7 @@ class LocalEngine(Engine):
         from training_scripts.job import JobError
 
         target = self._folder(name).root / "artifact"
-        with FileLock(f"{target}.lock", timeout=120):
+        with lock_of(target, 120, f"The model of {name} cannot be unpacked"):
             if is_whole(target):
                 return target
             report(Progress(0, None, f"Unpacking the model of {name}"))
@@ -275,7 +276,7 @@ class LocalEngine(Engine):
                 return
             self._looked = time.monotonic()
         reap()
-        self._unsaid = reap_orphans(self._store, self._paths, self.name)
+        self._unsaid = reap_orphans(self._store, self._paths, self.name, self._supervisors)
         try:
             if not self._models_looked_for:
                 self._models_looked_for = True

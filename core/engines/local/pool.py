@@ -109,6 +109,7 @@ class Pool:
 
     def wait(self) -> list[Ending]:
         """Follow the runs for a moment; returns those whose end is recorded by now."""
+        self._job.heartbeat.beat()
         if self._running:
             wait_for_any((run.process for run in self._running), _TICK_S / 2 if self._finishing else _TICK_S)
         elif self._finishing:

@@ -155,6 +155,7 @@ class _FeaturesRun:
         try:
             while (exit_code := process.poll()) is None:
                 wait_for_any([process], _TICK_S)
+                job.heartbeat.beat()
                 job.raise_if_stopped()
                 self._record_progress()
                 if finding := watchdog.finding:

@@ -6,7 +6,10 @@ import contextlib
 import json
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
+
+import psutil
 
 from core.engines.local.context import helper_file
 from core.engines.local.processes import kill_tree, start_detached, this_process
@@ -17,12 +20,14 @@ from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import INTERRUPTED, Store
 from training_scripts.processes import ProcessIdentity
+from training_scripts.watchdog import Watchdog, end_at_once
 
 _logger = logging.getLogger(__name__)
 SUPERVISOR_LOG = "supervisor.log"
 _SUPERVISOR = "core.engines.local.supervisor"
 _NO_PROCESS = ProcessIdentity(0, "")
 _BEGINS = "A supervisor begins: "
+_STOOD_STILL = "This supervisor was ended: it "
 
 
 def start_supervisor(store: Store, paths: AppPaths, name: str) -> None:
@@ -47,16 +52,52 @@ def take_over(store: Store, job: str, starter: ProcessIdentity) -> bool:
         return False
 
 
-def reap_orphans(store: Store, paths: AppPaths, engine: str) -> set[str]:
+class SupervisorWatch:
+    """Ends supervisors that stand still, as long as someone looks at their jobs; what they leave is an orphan's.
+
+    Args:
+        paths: where their logs lie, which they touch while they work.
+        silence_s: how long one may give no sign of life; what it waits for has its own watch, which comes first.
+    """
+
+    def __init__(self, paths: AppPaths, silence_s: float) -> None:
+        self._paths, self._silence_s = paths, silence_s
+        self._watchdogs: dict[tuple[str, ProcessIdentity], Watchdog] = {}
+
+    def look(self, owners: Mapping[str, ProcessIdentity]) -> None:
+        """Look at the processes that answer for the unfinished jobs."""
+        self._watchdogs = {key: dog for key, dog in self._watchdogs.items() if owners.get(key[0]) == key[1]}
+        for key in owners.items():
+            log = self._paths.jobs / key[0] / SUPERVISOR_LOG
+            if key not in self._watchdogs:
+                self._watchdogs[key] = Watchdog(key[1], self._silence_s, log)
+            elif (finding := self._watchdogs[key].finding) and _is_supervisor(key[1]):
+                with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
+                    file.write(f"{_STOOD_STILL}{finding}\n")
+                end_at_once(key[1])
+
+
+def _is_supervisor(process: ProcessIdentity) -> bool:
+    """Whether it is one: for a moment, the process that starts or clears up after a job answers for it."""
+    with contextlib.suppress(psutil.Error):
+        return any(_SUPERVISOR in word for word in psutil.Process(process.pid).cmdline())
+    return False
+
+
+def reap_orphans(store: Store, paths: AppPaths, engine: str, watch: SupervisorWatch | None = None) -> set[str]:
     """Find the jobs whose supervisor is gone, end what it left running, and say so in their records.
+
+    `watch` looks at the supervisors that are there.
 
     Returns those of which the full disk lets nothing be said.
     """
     unsaid: set[str] = set()
+    living: dict[str, ProcessIdentity] = {}
     for name in store.unfinished(engine):
         try:
             owner = store.process(name)
             if owner is not None and owner.is_alive:
+                living[name] = owner
                 continue
             unsaid.add(name)
             # Of all processes that see it, one takes the job over and clears up.
@@ -67,6 +108,8 @@ def reap_orphans(store: Store, paths: AppPaths, engine: str) -> set[str]:
             unsaid.discard(name)
         except NoRoom as error:
             _logger.warning("%s: %s", name, error)
+    if watch is not None:
+        watch.look(living)
     return unsaid
 
 
@@ -113,6 +156,8 @@ def _why(log: Path, job: Job) -> str:
     except OSError:
         lines = []
     last = lines[-1] if lines else ""
+    if last.startswith(_STOOD_STILL):
+        return f"Its supervisor process {last.removeprefix(_STOOD_STILL)} and was ended. {resume}"
     if "Error" in last:
         return f"Its supervisor process broke off: {last[:500]} {resume}"
     return (

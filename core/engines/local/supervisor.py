@@ -19,7 +19,7 @@ from core.engines.local.pool import Pool
 from core.engines.local.preparation import check_channels, features_channel, prepare_features
 from core.engines.local.recovery import write_record
 from core.engines.local.runtime import RUNTIME_FILE, Runtime, count_gpus
-from core.engines.local.supervision import take_over
+from core.engines.local.supervision import SUPERVISOR_LOG, take_over
 from core.engines.local.tuning import run_tuning
 from core.errors import NoRoom, UserFacingError
 from core.jobs.contract import JobFolder
@@ -30,6 +30,7 @@ from core.store import INTERRUPTED, JobChanges, Store
 from training_scripts.durable import is_no_room
 from training_scripts.job import no_room
 from training_scripts.processes import ProcessIdentity
+from training_scripts.watchdog import Heartbeat
 
 _logger = logging.getLogger(__name__)
 
@@ -116,7 +117,8 @@ class Supervisor:
         cores = self._runtime.cores_for(spec.at_once)
         check_channels(spec.training.channels)
         launcher = Launcher(self._runtime.launching, self._runtime.preload, cores, self._runtime.silence_s)
-        job = JobContext(spec, self._folder, self._paths, self._store, self._runtime, launcher, count_gpus())
+        heartbeat = Heartbeat(self._folder.root / SUPERVISOR_LOG, self._runtime.silence_s / 10)
+        job = JobContext(spec, self._folder, self._paths, self._store, self._runtime, launcher, heartbeat, count_gpus())
         with Pool(job, spec.at_once) as pool:
             features = prepare_features(job)
             self._store.update_job(self._job, secondary_status="Training")

@@ -8,14 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.layout import split_uri
 from core.engines.sagemaker.connection.place import CloudJobState
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
+from core.locks import lock_of
 from core.progress import CancelToken, Progress, Report, ignore_progress
 
 SYNC_EVERY_S = 10.0
@@ -42,7 +41,7 @@ def fetch_model(
 
     target = folder.root / "artifact"
     folder.root.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{target}.lock", timeout=600):
+    with lock_of(target, 600, f"The model of {name} cannot be fetched"):
         if target.is_dir():
             return target
         download(aws, uri, folder.artifact, f"Downloading the model of {name}", report, cancel)
@@ -101,7 +100,8 @@ def sync_output(aws: Aws, checkpoints: str, folder: JobFolder, final: bool, arti
     stamp = folder.root / _STAMP
     if not _is_due(stamp, final):
         return
-    with FileLock(f"{stamp}.lock", timeout=600), translated("The job's output could not be read.", aws.profile):
+    what = "The job's output could not be read"
+    with lock_of(stamp, 600, what), translated(f"{what}.", aws.profile):
         if checkpoints:
             _sync_prefix(aws.client("s3"), f"{checkpoints.rstrip('/')}/{folder.root.name}/output/", folder.output)
         if final and artifact:
@@ -121,7 +121,8 @@ def fetch_rule_output(aws: Aws, notes: CloudJobState, folder: JobFolder, final: 
     if not notes.rule_output or not _is_due(stamp := folder.root / _RULES_STAMP, final):
         return
     folder.root.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{stamp}.lock", timeout=600), translated("AWS's report could not be fetched.", aws.profile):
+    what = "AWS's report could not be fetched"
+    with lock_of(stamp, 600, what), translated(f"{what}.", aws.profile):
         for part in ("rule-output", *(("profiler-output",) if notes.adopted else ())):
             _sync_prefix(aws.client("s3"), f"{notes.rule_output}/{part}", folder.root / part)
         stamp.write_text("final" if final else "running", encoding="utf-8")

@@ -17,11 +17,13 @@ import pytest
 
 from core.engines.local.engine import LocalEngine
 from core.engines.local.runtime import Launching, Runtime
+from core.engines.local.supervision import SUPERVISOR_LOG, SupervisorWatch
 from core.jobs.contract import JobFolder
 from core.jobs.records import RuleOutcome
 from core.jobs.specs import DebuggerConfig
 from core.jobs.status import JobStatus, RuleStatus
 from tests.core.engines.conftest import Bench, end_all
+from training_scripts.processes import identify
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -311,3 +313,44 @@ def test_rules_that_nobody_evaluates_to_the_end_say_so(bench, store):
     wait_for(lambda: store.outcomes("single-1")[0].status is RuleStatus.ERROR)  # the supervisor's last deed
     (outcome,) = store.outcomes("single-1")
     assert "before it had seen the whole training" in outcome.details
+
+
+# The supervisor
+
+
+def test_a_supervisor_that_stands_still_is_ended_and_its_search_can_go_on(bench, store):
+    mini = bench()
+    slow = {"hyperparameters": {"num_epochs": "4", "sleep": "0.05"}}
+    mini.engine.start(mini.tuning("tune-1", max_jobs=3, max_parallel_jobs=1, training=slow))
+    mini.until("tune-1", lambda job: bool(job.counts))
+    os.kill(store.process("tune-1").pid, signal.SIGSTOP)
+    job = mini.finished("tune-1")
+    assert (job.status, job.secondary_status) == (JobStatus.STOPPED, "Interrupted")
+    assert job.failure_reason.startswith("Its supervisor process stood still for 8 seconds and was ended.")
+    mini.engine.resume("tune-1")
+    assert mini.finished("tune-1").status is JobStatus.COMPLETED
+
+
+def test_a_supervisor_that_only_waits_is_left_alone(bench, store):
+    """Its trial sleeps, and so does it; longer than would count as standing still."""
+    mini = bench()
+    mini.engine.start(mini.training("single-1", hyperparameters={"num_epochs": "12", "sleep": "1"}))
+    supervisor = store.process("single-1")
+    assert mini.finished("single-1").status is JobStatus.COMPLETED
+    assert store.process("single-1") == supervisor
+
+
+def test_only_a_supervisor_is_ended(paths):
+    """A window answers for a job while it starts it."""
+    folder = JobFolder(paths.jobs / "job").create().root
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as window:
+        owner = identify(window.pid)
+        watch, deadline = SupervisorWatch(paths, 0.2), time.monotonic() + 30
+        watch.look({"job": owner})
+        while not watch._watchdogs["job", owner].finding:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        watch.look({"job": owner})
+        assert owner.is_alive
+        assert not (folder / SUPERVISOR_LOG).exists()
+        window.kill()
