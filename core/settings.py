@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from core.errors import UserFacingError
 from training_scripts.durable import write_text
+from training_scripts.outside import UNUSABLE, read_json
 
 VERSION = 1
 ENGINE_SECTION = "Engine"
@@ -148,11 +149,11 @@ class SettingsFile:
 
     def _load(self) -> tuple[Settings, dict[str, Any]]:
         try:
-            data = migrate(json.loads(self._path.read_text(encoding="utf-8")))
+            data = migrate(read_json(self._path))
             return _settings_from(data["settings"]), dict(data["state"])
         except FileNotFoundError:
             return Settings(), {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except UNUSABLE:
             with suppress(OSError):
                 os.replace(self._path, self._path.with_suffix(".json.bad"))
             self.problem = "The settings could not be read; the defaults are used and the old file was kept beside it."

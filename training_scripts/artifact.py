@@ -9,7 +9,6 @@ config.yaml, deployment.py  where AWS's Ray Serve container starts
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import shutil
 import tarfile
@@ -22,6 +21,7 @@ from typing import IO, Any, cast
 
 from training_scripts.durable import SEAL_FILE, is_no_room, replacing, seal, write_text
 from training_scripts.job import JobError
+from training_scripts.outside import UNUSABLE, read_json
 
 WEIGHTS_FILE = "model.pth"
 CARD_FILE = "model.json"
@@ -42,6 +42,7 @@ _SERVING_MODULES = (
     "job",
     "lite0",
     "model",
+    "outside",
     "pictures/__init__",
     "pictures/colour",
     "pictures/formats",
@@ -89,11 +90,11 @@ def read_card(model_dir: Path) -> dict[str, Any]:
         JobError: it is missing, damaged or of a later version.
     """
     try:
-        card: dict[str, Any] = json.loads((model_dir / CARD_FILE).read_text(encoding="utf-8"))
+        card: dict[str, Any] = read_json(model_dir / CARD_FILE)
         if card["format"] != 1:
             raise JobError(f"The model in {model_dir} has format {card['format']}, where 1 is understood.")
         return card
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNUSABLE as error:
         raise JobError(f"The model in {model_dir} cannot be used: {type(error).__name__} {error}.") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from training_scripts.job import JobError
+from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.pictures import Levels, PictureUnreadable, is_picture, levels_in, read_file
 from training_scripts.pictures.levels import common
 
@@ -111,7 +111,7 @@ def _with_classes(samples: Samples, classes: tuple[str, ...], split: str) -> Sam
 
 def _from_manifest(file: Path) -> Samples:
     try:
-        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        data: dict[str, Any] = read_json(file)
         if data["format"] != 1:
             raise JobError(f"The manifest {file} has format {data['format']}, where 1 is understood.")
         classes, pictures = tuple(data["classes"]), data["pictures"]
@@ -121,7 +121,7 @@ def _from_manifest(file: Path) -> Samples:
         root = Path(data["root"])
         levels = data.get("levels")
         scale = None if levels is None else (float(levels[0]), float(levels[1]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNUSABLE as error:
         raise JobError(f"The manifest {file} cannot be read: {type(error).__name__} {error}.") from error
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
         raise JobError(f"The manifest {file} has labels that are no classes.")

@@ -23,6 +23,7 @@ from training_scripts.data import Samples
 from training_scripts.durable import is_whole, replacing, seal, write_text
 from training_scripts.job import Interruption, JobError
 from training_scripts.left_out import LeftOut, read_left_out
+from training_scripts.outside import UNUSABLE, read_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -195,7 +196,7 @@ def read_channel(folder: Path) -> FeaturesChannel:
         JobError: it is not there, not whole, or the matrix is gone.
     """
     try:
-        about = json.loads((folder / "features.json").read_text(encoding="utf-8"))
+        about = read_json(folder / "features.json")
         dim, file = int(about["dim"]), folder / about["matrix"]
         matrix = _matrix(file, dim)
         sets = {split: _read_set(folder, split, matrix) for split in about["splits"]}
@@ -211,14 +212,14 @@ def read_channel(folder: Path) -> FeaturesChannel:
             Preprocessing.from_json(about["preprocessing"]),
             read_left_out(folder),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNUSABLE as error:
         raise JobError(f"The frozen features in {folder} cannot be used: {error}") from error
 
 
 def _read_set(folder: Path, split: str, matrix: NDArray[np.float32]) -> FeatureSet:
     rows = np.load(folder / f"{split}.rows.npy", allow_pickle=False)
     labels = np.load(folder / f"{split}.labels.npy", allow_pickle=False)
-    pictures = json.loads((folder / f"{split}.pictures.json").read_text(encoding="utf-8"))
+    pictures = read_json(folder / f"{split}.pictures.json")
     if not len(rows) == len(labels) == len(pictures["paths"]) or (len(rows) and rows.max() >= len(matrix)):
         raise ValueError(f"the files of {split} do not fit together")
     return FeatureSet(matrix, rows, labels, tuple(pictures["paths"]), pictures["root"])

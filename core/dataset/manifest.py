@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.dataset.records import SPLITS, ClassFolders, class_folders_of
 from core.errors import DatasetError
 from training_scripts.durable import write_text
+from training_scripts.outside import UNUSABLE, read_json
 
 if TYPE_CHECKING:
     from training_scripts.pictures import Levels
@@ -121,12 +122,12 @@ class Manifest:
             DatasetError: the file is missing, damaged, or not the version it says it is.
         """
         try:
-            manifest = _from_json(json.loads(path.read_text(encoding="utf-8")))
+            manifest = _from_json(read_json(path))
         except FileNotFoundError:
             raise DatasetError(
                 "The dataset's manifest is gone.", f"There is no {path}.", "Scan the folder again."
             ) from None
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        except UNUSABLE as error:
             raise DatasetError(
                 "The dataset's manifest cannot be read.", f"{path}: {error}.", "Scan the folder again."
             ) from error

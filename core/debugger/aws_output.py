@@ -8,7 +8,6 @@ here a rule that never triggered has found no issue.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.profiler.rules import RULES as PROFILER_RULES
 from training_scripts.debugger.rules import ALIASES, RULES
+from training_scripts.outside import parse_json
 
 FOLDER = "rule-output"
 SUFFIX = " (AWS)"
@@ -104,8 +104,8 @@ def rule_name(configuration: str) -> str:
 def _outcome(rule: str, job: str, changed: float, read: Callable[[], bytes]) -> RuleOutcome | None:
     """None for JSON that is no verdict, as some rules write some of their own."""
     try:
-        content = json.loads(read().decode("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = parse_json(read().decode("utf-8"))
+    except (OSError, ValueError) as error:
         said = f"What AWS wrote of it could not be read: {type(error).__name__}."
         advice = "Fetch rule-output again; the training job's page in SageMaker has the status as well."
         return RuleOutcome(job, rule + SUFFIX, RuleStatus.ERROR, changed, details=said, advice=advice)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from core.debugger.aws_output import FOLDER, aws_outcomes, with_verdicts
@@ -11,6 +10,7 @@ from core.engine import Engine
 from core.jobs.records import RuleOutcome, TuningJob
 from core.jobs.status import RuleStatus
 from core.store.rows import outcome_from_json
+from training_scripts.outside import UNUSABLE, read_json
 
 ORDER = (
     RuleStatus.ISSUES_FOUND,
@@ -52,8 +52,8 @@ def read_outcomes(folder: Path | None) -> list[RuleOutcome]:
     for place in ("output/rules", "rules"):
         for file in sorted((folder / place).glob("*.json")) if folder is not None else ():
             try:
-                found.append(outcome_from_json(json.loads(file.read_text(encoding="utf-8"))))
-            except (OSError, ValueError, KeyError, TypeError):
+                found.append(outcome_from_json(read_json(file)))
+            except UNUSABLE:
                 continue
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import ModelError
 from core.predict.records import Prediction
 from core.progress import CancelToken, Report, ignore_progress
+from training_scripts.outside import UNUSABLE, read_json
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
@@ -116,12 +116,12 @@ def evaluate(
 def read_evaluation(folder: Path, split: str, job: str = "") -> Evaluation | None:
     """What train.py wrote to its output folder about `split`; None if that is missing or damaged."""
     try:
-        data = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+        data = read_json(folder / "evaluation.json")
         found = data.get(split)
         if not found:
             return None
         return _from_json(data["classes"], found, split, job, _read_pictures(folder / f"predictions_{split}.csv"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except UNUSABLE:
         return None
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from core.profiler.traces import Events
 from core.progress import CancelToken, Progress, Report, ignore_progress
+from training_scripts.outside import UNUSABLE, parse_json, read_json
 
 _FILE = re.compile(r"(?:\d+_)?([^_]+)_")
 _NO_ARGS: Mapping[str, Any] = {}
@@ -63,7 +64,7 @@ def read_aws_rules(folder: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[
     problems = []
     for path in sorted(folder.rglob("profiler-reports/*.json")):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             if not isinstance(content, dict):
                 raise ValueError("no JSON object")
         except (OSError, ValueError):
@@ -71,6 +72,10 @@ def read_aws_rules(folder: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[
             continue
         rules[path.stem] = content
     return rules, problems
+
+
+_DECODER = json.JSONDecoder()
+_LONGEST_WORD = 16  # a number or a word that a part's end may cut
 
 
 def worker_of(file_name: str) -> str:
@@ -93,8 +98,8 @@ def entries_of(text: str) -> tuple[Mapping[str, Any], list[Any], bool]:
     Of a cut one the entries before the cut are returned.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = parse_json(text)
+    except ValueError:
         return {}, _entries_before_the_cut(text), False
     beside: Mapping[str, Any] = {}
     if isinstance(content, dict):  # Chrome's other form
@@ -103,18 +108,41 @@ def entries_of(text: str) -> tuple[Mapping[str, Any], list[Any], bool]:
 
 
 def _entries_before_the_cut(text: str) -> list[Any]:
-    """Every object that can be read, one after the other; parts of a broken one have no "ph" and count for nothing."""
-    decoder = json.JSONDecoder()
+    """Every object that can be read, one after the other; parts of a broken one have no "ph" and count for nothing.
+
+    What is read in vain is bounded by the text's length: much only looks like a trace, and nearly every brace of it
+    would have the rest read again.
+    """
     entries: list[Any] = []
-    at = text.find("{")
-    while at >= 0:
-        try:
-            entry, end = decoder.raw_decode(text, at)
-            entries.append(entry)
-            at = text.find("{", end)
-        except (ValueError, RecursionError):
+    at, in_vain = text.find("{"), 0
+    while at >= 0 and in_vain <= 4 * len(text):
+        entry, read = _object_at(text, at)
+        if entry is None:
+            in_vain += read
             at = text.find("{", at + 1)
+        else:
+            entries.append(entry)
+            at = text.find("{", at + read)
     return entries
+
+
+def _object_at(text: str, at: int) -> tuple[Any, int]:
+    """The object that begins at a place, and its length; None where it cannot be read, and how much was read in vain.
+
+    It is looked for in a part of the text: to name an error's line, json counts lines from the beginning.
+    """
+    size = 4096
+    while True:
+        part = text[at : at + size]
+        try:
+            return _DECODER.raw_decode(part)
+        except RecursionError:
+            return None, len(part)
+        except json.JSONDecodeError as error:
+            cut = error.msg.startswith("Unterminated string") or error.pos >= len(part) - _LONGEST_WORD
+            if at + size >= len(text) or not cut:
+                return None, len(part)
+        size *= 16
 
 
 class _Table:
@@ -151,7 +179,7 @@ class _Table:
                 elif phase == "E" and (begun := open_events.get((entry["pid"], entry.get("tid")))):
                     first = begun.pop()
                     complete.append((first, first["ts"], entry["ts"] - first["ts"]))
-            except (KeyError, TypeError, ValueError, AttributeError):
+            except UNUSABLE:
                 continue
         number = self._workers.setdefault(worker, len(self._workers))
         for entry, began, lasted in complete:
@@ -170,7 +198,7 @@ class _Table:
             row = names.get(entry["pid"]) or str(entry.get("name", ""))
             args = entry.get("args") or _NO_ARGS
             values = ((origin + began) / 1e6, lasted / 1e6, int(args.get("step_num", -1)), int(args.get("pid", -1)))
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except UNUSABLE:
             return
         self._starts.append(values[0])
         self._lasted.append(values[1])

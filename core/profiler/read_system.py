@@ -8,7 +8,6 @@ that either, by the JSON parser.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 
 from core.profiler.traces import Floats, Metric, NodeSamples, Values
 from core.progress import CancelToken, Progress, Report, ignore_progress
+from training_scripts.outside import UNUSABLE, parse_json
 
 _FILE = re.compile(r"(\d{10})\.(algo-\d+)\.json$")
 _LINE = re.compile(
@@ -156,10 +156,10 @@ def _read_slowly(data: bytes) -> _Part:
         if not line.strip():
             continue
         try:
-            entry: dict[str, Any] = json.loads(line)
+            entry: dict[str, Any] = parse_json(line)
             metric = Metric(str(entry["Type"]), str(entry.get("Name") or ""), str(entry.get("Dimension") or ""))
             rows.append((float(entry["Timestamp"]), metric, float(entry["Value"])))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except UNUSABLE:
             bad += 1
     times = {stamp: index for index, stamp in enumerate(dict.fromkeys(stamp for stamp, _, _ in rows))}
     series = {metric: index for index, metric in enumerate(dict.fromkeys(metric for _, metric, _ in rows))}

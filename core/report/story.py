@@ -6,7 +6,6 @@ answer alike. What a folder does not tell is empty.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from core.predict.evaluate import Evaluation, read_evaluation
 from core.predict.interval import wilson
 from core.profiler.traces import Floats
 from training_scripts.metrics import METRIC_DEFINITIONS
+from training_scripts.outside import read_json
 
 _MOST_LOG = 64 * 1024 * 1024
 """Bytes of a log that are looked at, its end: the last epochs matter most."""
@@ -167,8 +167,8 @@ def _classes(content: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = read_json(file)
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 

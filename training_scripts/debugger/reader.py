@@ -22,6 +22,7 @@ import numpy as np
 from training_scripts.debugger.base import ModeKeys, StepUnavailable, TensorUnavailable, TensorUnavailableForStep
 from training_scripts.debugger.tfevents import Array, DamagedRecord, decode
 from training_scripts.debugger.writer import END_MARKER, REDUCTIONS_PREFIX
+from training_scripts.outside import UNUSABLE, parse_json
 
 INDEX_FILE = re.compile(r"(\d+)_(.+)\.json")
 _CACHE_BYTES = 64 << 20
@@ -344,22 +345,22 @@ class Trial:
             if name in self._seen or not name.endswith("_collections.json"):
                 continue
             try:
-                collections = json.loads(self.storage.read(name))["collections"]
+                collections = parse_json(self.storage.read(name))["collections"]
                 for collection, entry in collections.items():
                     regexes = [item for item in entry.get("include_regex") or [] if item]
                     pattern = re.compile("|".join(regexes)) if regexes else None
                     self._collections[collection] = (frozenset(entry.get("tensor_names") or ()), pattern)
                 self._seen.add(name)
-            except (OSError, ValueError, KeyError, re.error) as error:
+            except (*UNUSABLE, re.error) as error:
                 self.damaged[name] = _why(error)
 
     def _read_index(self, name: str, step: int, worker: str) -> None:
         try:
-            index = json.loads(self.storage.read(name))
+            index = parse_json(self.storage.read(name))
             meta = index["meta"]
             mode, mode_step = str(meta["mode"]).strip(), int(meta["mode_step"])
             entries = [(entry["tensorname"], _location(meta, entry)) for entry in index.get("tensor_payload") or ()]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except UNUSABLE as error:
             self.damaged[name] = _why(error)
             return
         saved = self._steps.setdefault(step, _Step(mode, mode_step, meta.get("wall_time"), meta.get("train_step")))

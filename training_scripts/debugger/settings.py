@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from training_scripts.outside import parse_json, read_json
+
 VARIABLE = "SAGEHOUND_DEBUGGER"
 INFO_FILE = "sagehound.json"
 RULE_LINE = "sagehound-rule "
@@ -45,7 +47,7 @@ class Settings:
         """Read the variable; without it, or with one that cannot be read, nothing watches the job."""
         nothing = {"enabled": False, "profiler": False}
         try:
-            values: Any = json.loads(environ.get(VARIABLE, "") or "null") or nothing
+            values: Any = parse_json(environ.get(VARIABLE, "") or "null") or nothing
         except ValueError:
             values = nothing
         if not isinstance(values, dict):
@@ -63,7 +65,7 @@ class Settings:
 def read_info(folder: Path) -> dict[str, Any]:
     """What the hook says about the job that saves tensors in `folder` (pid, hyperparameters); empty if nothing."""
     try:
-        info = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+        info = read_json(folder / INFO_FILE)
     except (OSError, ValueError):
         return {}
     return info if isinstance(info, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from core.jobs.scraping import notice_in
 from core.jobs.specs import Spec
 from core.tuning.forecast import known_features
 from core.tuning.modes import DEFAULTS, choices, over_features
+from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.watchdog import Watchdog
 
 FEATURE_HYPERPARAMETERS = ("backbone", "weights", "preprocessing")
@@ -46,8 +46,8 @@ def check_channels(channels: Mapping[str, str]) -> None:
         if not manifest.is_file():
             continue
         try:
-            root = Path(json.loads(manifest.read_text(encoding="utf-8"))["root"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            root = Path(read_json(manifest)["root"])
+        except UNUSABLE as error:
             raise DatasetError(
                 f"The manifest of the {name} data cannot be read.", f"{manifest}: {error}.", "Scan the dataset again."
             ) from error
@@ -62,8 +62,8 @@ def check_channels(channels: Mapping[str, str]) -> None:
 def count_pictures(channel: Path) -> int:
     """How many pictures a channel's manifest names; 0 where it has none."""
     try:
-        return len(json.loads((channel / "manifest.json").read_text(encoding="utf-8"))["pictures"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return len(read_json(channel / "manifest.json")["pictures"])
+    except UNUSABLE:
         return 0
 
 

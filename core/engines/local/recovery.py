@@ -19,6 +19,7 @@ from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, JobChanges, Store
 from core.store.rows import new_record
 from training_scripts.durable import write_text
+from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.processes import ProcessIdentity
 
 RECORD_FILE = "job.json"
@@ -100,12 +101,12 @@ def recover(store: Store, jobs: Path) -> int:
 
 def _read(store: Store, file: Path) -> _Found | None:
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = read_json(file)
         spec = store.places.found_spec(spec_from_json(data["spec"]))
         if spec.name != file.parent.name:
             raise ValueError(f"it tells of the job {spec.name}")
         return _found(JobFolder(file.parent), data, spec)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SagehoundError) as error:
+    except (*UNUSABLE, SagehoundError) as error:
         _logger.warning("%s cannot be recovered: %s", file.parent.name, error)
         return None
 

@@ -28,6 +28,7 @@ from core.store.rows import outcome_from_json
 from training_scripts.debugger.settings import RULE_LINE
 from training_scripts.durable import flush, is_no_room
 from training_scripts.job import no_room
+from training_scripts.outside import UNUSABLE
 from training_scripts.watchdog import Watchdog
 
 _SECONDS = re.compile(r"(?<![\w.])seconds=(\d+(?:\.\d+)?)")
@@ -252,7 +253,7 @@ def part_rule(line: str) -> tuple[str, list[RuleOutcome]]:
         return line, []
     try:
         return rest, [outcome_from_json(json.JSONDecoder().raw_decode(text)[0])]
-    except (ValueError, KeyError, TypeError):
+    except (*UNUSABLE, RecursionError):
         return rest, []
 
 

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from core.engines.sagemaker.connection.layout import join
 from training_scripts.durable import write_text
+from training_scripts.outside import parse_json
 
 FILE = "cloud.json"
 
@@ -121,7 +122,7 @@ def write_json(file: Path, data: Any, flushed: bool = True) -> None:
 def read_json(file: Path) -> dict[str, Any]:
     """A JSON object from a file; empty if there is none."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        data = parse_json(file.read_bytes())
+    except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from core.engines.sagemaker.connection.failures import code_of, translated
 from core.errors import EngineError, PictureError, UserFacingError
 from core.predict.records import Source
 from core.progress import CancelToken, Progress, Report, ignore_progress
+from training_scripts.outside import UNUSABLE, parse_json
 
 SERVERLESS_BYTES = 4_000_000
 INSTANCE_BYTES = 25_000_000
@@ -116,9 +116,9 @@ class EndpointClient:
 
     def _read(self, body: bytes) -> tuple[tuple[str, float], ...]:
         try:
-            found: Any = json.loads(body)
+            found: Any = parse_json(body)
             return tuple((str(item["label"]), float(item["probability"])) for item in found["predictions"])
-        except (ValueError, KeyError, TypeError) as error:
+        except UNUSABLE as error:
             raise EngineError(
                 f"The endpoint {self._name} answered something else than classes.",
                 f"It said: {body[:120].decode('utf-8', 'replace')!r}.",
