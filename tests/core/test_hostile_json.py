@@ -85,9 +85,7 @@ READERS: dict[str, Reader] = {
     "steps": lambda folder, text: read_framework(
         [written(folder, "framework/2026/1_0-algo-1_pythontimeline.json", text)]
     ),
-    "system": lambda folder, text: read_system(
-        [written(folder, SYSTEM_FILE, text)]
-    ),
+    "system": lambda folder, text: read_system([written(folder, SYSTEM_FILE, text)]),
     "settings": settings,
     "tensors": trial,
 }
