@@ -16,7 +16,7 @@ from core.debugger.evaluate import open_trial
 from core.debugger.outcomes import read_outcomes
 from core.engines.local.preparation import check_channels, count_pictures
 from core.engines.local.runs import part_rule
-from core.engines.sagemaker.connection.place import CloudNotes
+from core.engines.sagemaker.connection.place import CloudJobState
 from core.errors import UserFacingError
 from core.predict.evaluate import read_evaluation
 from core.profiler.read_framework import entries_of, read_aws_rules, read_framework
@@ -80,7 +80,7 @@ READERS: dict[str, Reader] = {
     "outcomes": lambda folder, text: read_outcomes(written(folder, "rules/a.json", text).parent.parent),
     "log line": lambda folder, text: part_rule(f"sagehound-rule {text}"),
     "evaluation": lambda folder, text: read_evaluation(written(folder, "evaluation.json", text).parent, "test"),
-    "cloud notes": lambda folder, text: CloudNotes.load(written(folder, "cloud.json", text).parent),
+    "cloud notes": lambda folder, text: CloudJobState.load(written(folder, "cloud.json", text).parent),
     "AWS's rules": lambda folder, text: read_aws_rules(written(folder, "profiler-reports/A.json", text).parent.parent),
     "steps": lambda folder, text: read_framework(
         [written(folder, "framework/2026/1_0-algo-1_pythontimeline.json", text)]
