@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SIZE = (1280, 800)
+SIZE = "1280x800"
 TIMEOUT = 240.0
 
 
@@ -28,13 +28,14 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory(prefix="sagehound-") as home:
         os.environ["SAGEHOUND_HOME"] = home
-        return _Session(options.out).run(options.only)
+        width, _, height = options.size.partition("x")
+        return _Session(options.out, (int(width), int(height))).run(options.only)
 
 
 class _Session:
     """One run of the window."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, size: tuple[int, int]) -> None:
         from PySide6.QtWidgets import QApplication
 
         from core.paths import AppPaths
@@ -50,7 +51,7 @@ class _Session:
         self._workbench = Workbench(AppPaths.default())
         self._bridge = Bridge()
         self._window = MainWindow(self._workbench, self._bridge, self._theme)
-        self._window.resize(*SIZE)
+        self._window.resize(*size)
         self._window.show()
         self._window.start()
 
@@ -205,6 +206,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots", help="where the pictures go")
     parser.add_argument("--scale", type=float, default=1.0, help="device pixels per pixel (default 1)")
+    parser.add_argument("--size", default=SIZE, help="of the window in pixels (default %(default)s)")
     parser.add_argument("--only", choices=("all", "debugger"), default="all", help="which pictures to take")
     return parser.parse_args()
 

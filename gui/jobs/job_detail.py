@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtGui import QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
 from core.jobs.records import Job, TrainingJob, TuningJob
@@ -67,7 +67,6 @@ class JobDetail(QWidget):
     def _lay_out(self) -> None:
         plot_card = Card()
         plot_card.add(self.views, 1)
-        self.best.setFixedWidth(248)
         upper = QWidget()
         row = QHBoxLayout(upper)
         row.setContentsMargins(0, 0, 0, 0)
@@ -240,6 +239,11 @@ class JobDetail(QWidget):
         elif self._closed_heights:
             # A splitter gives room back only when it is told to.
             self.split.setSizes(self._closed_heights)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow window the card of the best trial gives way to the plot."""
+        super().resizeEvent(event)
+        self.best.setFixedWidth(248 if event.size().width() >= 760 else 200)
 
     # While visible ---------------------------------------------------------------------------------------------
 

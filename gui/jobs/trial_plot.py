@@ -77,7 +77,9 @@ class TrialPlot(TrialView):
     def _make_tools(self) -> None:
         self.metric_box = QComboBox()
         self.metric_box.setAccessibleName("Metric")
-        self.metric_box.setFixedWidth(176)
+        self.metric_box.setMinimumContentsLength(8)
+        self.metric_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.metric_box.setMaximumWidth(176)
         self.metric_box.setPlaceholderText("No metric yet")
         self.metric_box.currentIndexChanged.connect(self._on_metric)
         self.metric_box.activated.connect(self._on_metric_chosen)
@@ -86,7 +88,7 @@ class TrialPlot(TrialView):
         for text, window in _WINDOWS:
             self.smoothing.addItem(text, window)
         self.smoothing.currentIndexChanged.connect(self.schedule)
-        self.log_box = button("Log scale", kind="ghost", tip="Logarithmic scale upwards")
+        self.log_box = button("Log", kind="ghost", tip="Logarithmic scale upwards")
         self.log_box.setCheckable(True)
         self.log_box.toggled.connect(self._on_log)
         self.fit = button("Fit", kind="ghost", tip="Show everything again after zooming")
@@ -102,7 +104,7 @@ class TrialPlot(TrialView):
         self._tools = QHBoxLayout()
         self._tools.setSpacing(8)
         for widget in (self.metric_box, self.smoothing, self.log_box, self.fit, self.isolate):
-            self._tools.addWidget(widget)
+            self._tools.addWidget(widget, 4 if widget is self.metric_box else 0)
         self._tools.addStretch(1)
 
     # Content ---------------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from core.debugger.choice import project_config
 from core.errors import SpecError, UserFacingError, WeightsUnavailable
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 _STATE = "tuning_form"
 _FORECAST_MS = 150
+_NARROW = 1100
+"""Pixels of width below which the table and the forms stand one above the other."""
 _SAVE_MS = 1000
 
 
@@ -119,7 +121,7 @@ class TuningTab(QWidget):
         return timer
 
     def _lay_out(self) -> None:
-        box, left = page_layout(self), QVBoxLayout()
+        box, left = page_layout(self), QBoxLayout(QBoxLayout.Direction.TopToBottom)
         box.addWidget(self._make_header())
         left.setSpacing(12)
         left.addWidget(self.model_form)
@@ -132,7 +134,8 @@ class TuningTab(QWidget):
         middle.addWidget(self.resources)
         middle.addStretch(1)
         forms = QWidget()
-        row = QHBoxLayout(forms)
+        row = QBoxLayout(QBoxLayout.Direction.LeftToRight, forms)
+        self._columns, self._left = row, left
         row.setContentsMargins(0, 0, 4, 0)
         row.setSpacing(12)
         row.addLayout(left)
@@ -150,6 +153,14 @@ class TuningTab(QWidget):
         columns = side_by_side(area, self.card)
         columns.setStretch(0, 1)
         box.addLayout(columns, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the forms under the table where both do not fit beside each other."""
+        super().resizeEvent(event)
+        narrow, direction = event.size().width() < _NARROW, QBoxLayout.Direction
+        self._columns.setDirection(direction.BottomToTop if narrow else direction.LeftToRight)
+        self._left.setDirection(direction.LeftToRight if narrow else direction.TopToBottom)
+        self.card.setFixedWidth(252 if narrow else 284)
 
     def _make_header(self) -> PageHeader:
         self._header = PageHeader("Tuning")

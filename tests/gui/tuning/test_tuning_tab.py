@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QScrollArea
 
 from core.jobs.specs import Strategy
 from core.tuning.ranges import Scaling
@@ -190,3 +192,14 @@ def test_a_search_can_end_at_a_target_or_by_patience(tab, qtbot):
     for draft in tab.ranges.drafts():
         press(qtbot, row_of(tab, draft.name).remove)
     assert not form.target.isEnabled()  # nothing is searched: there is no search to end
+
+
+@pytest.mark.parametrize(("width", "beside"), [(1195, True), (939, False)])
+def test_every_column_of_the_ranges_is_in_sight(tab, qtbot, width, beside):
+    """In a window of 1280 pixels the forms stand beside the table, in one of 1024 below it."""
+    tab.resize(width, 600)
+    area = tab.findChildren(QScrollArea)[0]
+    qtbot.waitUntil(lambda: area.horizontalScrollBar().maximum() == 0)
+    corner = row_of(tab, "learning_rate").remove.mapTo(area.viewport(), QPoint(0, 0))
+    assert 0 < corner.x() < area.viewport().width()
+    assert (tab.model_form.mapTo(tab, QPoint(0, 0)).y() < tab.ranges.mapTo(tab, QPoint(0, 0)).y()) is beside
