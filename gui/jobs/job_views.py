@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from core.jobs.records import TuningJob
+from core.tuning.ranges import CategoricalRange
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.jobs.evaluation_card import EvaluationView
@@ -61,9 +62,10 @@ class JobViews(QWidget):
             return
         tuning = isinstance(job, TuningJob)
         metric, maximize, parameters = objective_and_parameters(self._watch)
+        logs = {item.name: item.is_log for item in spec.ranges if not isinstance(item, CategoricalRange)}
         self.curves.set_job(metric)
         for plot in self._searches:
-            plot.set_job(metric, maximize, parameters)
+            plot.set_job(metric, maximize, parameters, logs)
         for at in (1, 2, 3):
             self.tabs.setTabVisible(at, tuning)
         if not tuning and self.tabs.currentIndex() in (1, 2, 3):

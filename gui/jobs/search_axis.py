@@ -18,8 +18,11 @@ class Axis:
         self.name, self.unit, self._low, self._high, self._is_log, self._names = name, unit, low, high, is_log, names
 
     @classmethod
-    def of(cls, name: str, texts: Sequence[str]) -> Axis:
-        """The axis for the values of all trials; "" is a missing value, NaN in `unit`."""
+    def of(cls, name: str, texts: Sequence[str], scale: bool | None = None) -> Axis:
+        """The axis for the values of all trials; "" is a missing value, NaN in `unit`.
+
+        `scale`: whether it is logarithmic, as the range was that they were drawn from; None: where they span 100-fold.
+        """
         try:
             values = np.array([float(text) if text else math.nan for text in texts], dtype=np.float64)
         except ValueError:
@@ -31,7 +34,7 @@ class Axis:
         if not len(known):
             return cls(name, values, 0.0, 0.0, False, ())
         low, high = float(known.min()), float(known.max())
-        is_log = low > 0 and high / low >= 100
+        is_log = low > 0 and (high / low >= 100 if scale is None else scale)
         shown = np.log10(values) if is_log else values
         bottom, top = (math.log10(low), math.log10(high)) if is_log else (low, high)
         unit = np.where(np.isfinite(values), 0.5, np.nan) if top == bottom else (shown - bottom) / (top - bottom)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class _SearchPlot(TrialView):
         self._trials: tuple[TrainingJob, ...] = ()
         self._maximize, self._metric = False, "Objective"
         self._parameters: tuple[str, ...] = ()
+        self._logs: Mapping[str, bool] = {}
         self.readout = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
         self.readout.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.readout.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -47,8 +48,9 @@ class _SearchPlot(TrialView):
         box.addWidget(self.plot, 1)
         self._timer.setInterval(200)
 
-    def set_job(self, metric: str, maximize: bool, parameters: Sequence[str]) -> None:
-        """Start over for another job."""
+    def set_job(self, metric: str, maximize: bool, parameters: Sequence[str], logs: Mapping[str, bool]) -> None:
+        """Start over for another job; `logs` says which hyperparameters are searched on a logarithmic scale."""
+        self._logs = logs
         self._metric, self._maximize, self._parameters = metric, maximize, tuple(parameters)
         self._trials, self._best, self._lit, self._selected = (), "", "", ""
         self.plot.enableAutoRange()
@@ -164,13 +166,13 @@ class SlicePlot(_DotPlot):
         self.parameter.currentIndexChanged.connect(self._on_parameter)
         self._tools.insertWidget(0, self.parameter)
 
-    def set_job(self, metric: str, maximize: bool, parameters: Sequence[str]) -> None:
+    def set_job(self, metric: str, maximize: bool, parameters: Sequence[str], logs: Mapping[str, bool]) -> None:
         """Start over for another job."""
         blocked = self.parameter.blockSignals(True)
         self.parameter.clear()
         self.parameter.addItems(list(parameters))
         self.parameter.blockSignals(blocked)
-        super().set_job(metric, maximize, parameters)
+        super().set_job(metric, maximize, parameters, logs)
 
     def _on_parameter(self) -> None:
         self.plot.enableAutoRange()
@@ -179,7 +181,7 @@ class SlicePlot(_DotPlot):
     def redraw(self) -> None:
         """Draw everything now."""
         name = self.parameter.currentText()
-        axis = Axis.of(name, [trial.hyperparameters.get(name, "") for trial in self._trials])
+        axis = Axis.of(name, [trial.hyperparameters.get(name, "") for trial in self._trials], self._logs.get(name))
         bottom = self.plot.getPlotItem().getAxis("bottom")
         bottom.setTicks([axis.ticks()])
         self.plot.set_labels(name, self._metric)
@@ -205,7 +207,10 @@ class ParallelPlot(_SearchPlot):
     def redraw(self) -> None:
         """Draw everything now."""
         objectives = self._objectives()
-        axes = [Axis.of(name, [t.hyperparameters.get(name, "") for t in self._trials]) for name in self._parameters]
+        axes = [
+            Axis.of(name, [trial.hyperparameters.get(name, "") for trial in self._trials], self._logs.get(name))
+            for name in self._parameters
+        ]
         axes.append(Axis.of(self._metric, [repr(float(value)) if np.isfinite(value) else "" for value in objectives]))
         self._lines = np.column_stack([axis.unit for axis in axes]) if self._trials else np.empty((0, len(axes)))
         x = np.append(np.arange(len(axes), dtype=np.float64), np.nan)

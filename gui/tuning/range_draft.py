@@ -124,8 +124,7 @@ _FIELDS = ("name", "low", "high", "scaling", "values")
 def sample(item: Range, count: int = 24) -> tuple[tuple[float, str], ...]:
     """Values that a search could draw, evenly spread under the range's scale.
 
-    Returns (position, text) pairs; position is 0…1 on a *linear* axis from low to high, so a logarithmic scale shows
-    as values that crowd at the low end.
+    Returns (position, text) pairs; position is 0…1 on an axis of that scale from low to high.
     """
     if isinstance(item, CategoricalRange):
         steps = max(1, len(item.values) - 1)
@@ -137,7 +136,14 @@ def sample(item: Range, count: int = 24) -> tuple[tuple[float, str], ...]:
     values = [_value(item, at / (count - 1)) for at in range(count)]
     if isinstance(item, IntegerRange):
         values = sorted({float(round(value)) for value in values})
-    return tuple(((value - item.low) / (item.high - item.low), f"{value:.3g}") for value in values)
+    first, last = _on_scale(item, item.low), _on_scale(item, item.high)
+    return tuple(((_on_scale(item, value) - first) / (last - first), f"{value:.3g}") for value in values)
+
+
+def _on_scale(item: ContinuousRange | IntegerRange, value: float) -> float:
+    if item.scaling is Scaling.REVERSE_LOGARITHMIC:
+        return -math.log(1 - value)
+    return math.log(value) if item.is_log else value
 
 
 def _value(item: ContinuousRange | IntegerRange, unit: float) -> float:

@@ -14,7 +14,7 @@ _INSET = 4.0
 
 
 class RangeStrip(QWidget):
-    """Ticks on a linear axis from low to high; a logarithmic scale crowds them at the low end."""
+    """Ticks on an axis of the range's own scale, from low to high."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -222,3 +222,12 @@ def test_curves_put_events_in_order_and_take_repeats_once():
     assert list(curves.series("train:batch_loss")["a"].x) == [120.0]
     curves.add([MetricEvent("a", "Average loss", 9.0, 0.0, epoch=4)])
     assert curves.series("Average loss")["a"].arrays()[1][-1] == 9.0
+
+
+def test_an_axis_is_of_the_scale_that_the_range_was_searched_on():
+    from gui.jobs.search_axis import Axis
+
+    texts = ["0.001", "0.007071", "0.05"]
+    assert Axis.of("learning_rate", texts, True).unit == pytest.approx([0, 0.5, 1], abs=1e-4)
+    assert Axis.of("learning_rate", texts, False).unit == pytest.approx([0, 0.1239, 1], abs=1e-3)
+    assert Axis.of("learning_rate", ["0.0001", "0.01"]).ticks(3)[1][1] == "0.001"

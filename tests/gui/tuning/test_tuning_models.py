@@ -92,14 +92,14 @@ def test_samples_lie_inside_the_range_in_order(item):
     assert all(-1e-9 <= place <= 1 + 1e-9 for place in places)
 
 
-def test_a_logarithmic_scale_crowds_samples_at_the_low_end():
-    def below_a_tenth(scaling):
-        return sum(place < 0.1 for place, _ in sample(ContinuousRange("x", 1e-4, 1.0, scaling)))
-
-    assert below_a_tenth(Scaling.LINEAR) <= 3
-    assert below_a_tenth(Scaling.LOGARITHMIC) >= 16
-    reverse = sample(ContinuousRange("x", 0.0, 0.999, Scaling.REVERSE_LOGARITHMIC))
-    assert sum(place > 0.9 for place, _ in reverse) >= 14
+def test_samples_stand_on_an_axis_of_the_ranges_own_scale():
+    for low, high, scaling in ((1e-4, 1.0, Scaling.LOGARITHMIC), (0.0, 0.999, Scaling.REVERSE_LOGARITHMIC)):
+        places = [place for place, _ in sample(ContinuousRange("x", low, high, scaling))]
+        assert places == pytest.approx([at / 23 for at in range(24)])
+    linear = dict(sample(IntegerRange("n", 0, 4)))
+    assert linear == {0.0: "0", 0.25: "1", 0.5: "2", 0.75: "3", 1.0: "4"}
+    middle = dict(sample(IntegerRange("n", 1, 4, Scaling.LOGARITHMIC)))
+    assert middle[0.5] == "2"
     assert [text for _, text in sample(CategoricalRange("o", ("a", "b", "c")))] == ["a", "b", "c"]
 
 
