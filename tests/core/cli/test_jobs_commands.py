@@ -9,6 +9,7 @@ import json
 import pytest
 
 from core.cli.main import run
+from core.engines.local.processes import this_process
 from core.engines.local.recovery import recover, write_record
 from core.jobs.contract import JobFolder
 from core.jobs.footprint import Footprint, folder_bytes, size_text
@@ -117,6 +118,7 @@ def test_delete_without_a_terminal_needs_yes(paths, capsys, monkeypatch):
 def test_a_running_job_is_refused_without_a_question(paths, capsys, monkeypatch):
     store = Store(paths.database)
     store.update_job("pets", reopen=True, status=JobStatus.IN_PROGRESS, ended=None)
+    store.set_process("pets", this_process())  # that lives: a job without one is interrupted
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert run(["delete", "pets"]) == 1
     assert "pets is running" in capsys.readouterr().err
