@@ -98,13 +98,18 @@ class RuleOutcome:
     data: dict[str, Any]
 
 
-def scan(pictures: PathLike, on_progress: OnProgress | None = None) -> Dataset:
+def scan(pictures: PathLike, on_progress: OnProgress | None = None, **options: object) -> Dataset:
     """Return the classes, counts and problems of a folder of pictures; "sample" is the bundled dataset.
+
+    Args:
+        pictures: a folder of pictures, or "sample".
+        on_progress: called with each line that says how far the work is.
+        options: the options of `sagehound scan`, with `_` for `-`: class_folders="inner", split_seed=1.
 
     Raises:
         SagehoundError: the folder cannot be read, or holds no dataset.
     """
-    return _record(Dataset, _ask(["scan", os.fspath(pictures)], on_progress))
+    return _record(Dataset, _start("scan", pictures, options, on_progress))
 
 
 def tune(
@@ -207,13 +212,13 @@ def _options(values: Mapping[str, object]) -> list[str]:
     for name, value in values.items():
         if value is None or value is False or value == {}:
             continue
-        words.append(f"--{name.replace('_', '-')}")
+        option = f"--{name.replace('_', '-')}"
         if isinstance(value, Mapping):
-            words += [f"{key}={item}" for key, item in value.items()]
+            words += [f"{option}={key}={item}" for key, item in value.items()]
         elif isinstance(value, Sequence) and not isinstance(value, str):
-            words += map(str, value)
-        elif value is not True:
-            words.append(str(value))
+            words += [option, *map(str, value)]
+        else:
+            words.append(option if value is True else f"{option}={value}")
     return words
 
 
