@@ -52,6 +52,7 @@ class Watched:
         self._evaluation: Evaluation | None = None
         self._told: dict[str, str] = {}
         self._written = 0.0
+        self._last_step, self._seen = -1, 0.0
 
     def poll(self) -> None:
         """Evaluate what is new, write and say what came of it. Never raises."""
@@ -72,7 +73,7 @@ class Watched:
                 return
             rules = chosen_rules(self._settings.default_rules, self._settings.rules, info.get("hyperparameters", {}))
             self._evaluation = Evaluation(Trial.open(tensors), rules, self._settings.actions, self.job)
-        found = self._evaluation.advance() + self._evaluation.idle(time.time())
+        found = self._evaluation.advance() + self._evaluation.idle(self._now(self._evaluation))
         if ended or self._evaluation.trial.loaded_all_steps:
             self._evaluation.advance()  # what came between looking and the end
             self._evaluation.finish()
@@ -81,6 +82,13 @@ class Watched:
             self._stop([run for run in found if run.action == "stop"])
         if self.done or found or time.monotonic() - self._written > TELL_S:
             self._tell(self._evaluation)
+
+    def _now(self, evaluation: Evaluation) -> float:
+        """Return the time since the last step was seen, behind that step's own time: the clock may be set meanwhile."""
+        if evaluation.last_step != self._last_step:
+            self._last_step, self._seen = evaluation.last_step, time.monotonic()
+        saved_at = evaluation.trial.saved_at(evaluation.last_step)
+        return time.time() if saved_at is None else saved_at + time.monotonic() - self._seen
 
     def _tell(self, evaluation: Evaluation) -> None:
         self._written = time.monotonic()

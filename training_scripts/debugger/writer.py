@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from training_scripts.clock import SteadyClock
 from training_scripts.debugger.tfevents import Array, TensorRecord, encode
 
 END_MARKER = "training_job_end.ts"
@@ -36,9 +36,10 @@ class TrialWriter:
         OSError: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, worker: str = "worker_0") -> None:
+    def __init__(self, folder: Path, worker: str = "worker_0", clock: Callable[[], float] | None = None) -> None:
         self.folder = folder
         self.worker = worker
+        self._clock = clock or SteadyClock()  # rules judge how far apart steps are
         (folder / "index" / "000000000").mkdir(parents=True, exist_ok=True)
         self._prefixes = {"000000000"}
 
@@ -73,7 +74,7 @@ class TrialWriter:
 
         `train_step` is the training step reached, which an evaluation's or an epoch's own number does not say.
         """
-        now, parts, payload, start = time.time(), [], [], 0
+        now, parts, payload, start = self._clock(), [], [], 0
         for tensor in tensors:
             data = encode(TensorRecord(tensor.name, step, tensor.value, mode, mode_step, now))
             entry: dict[str, object] = {"tensorname": tensor.name, "start_idx": start, "length": len(data)}

@@ -1,5 +1,8 @@
 """Rules on small written trials: AWS's worked examples and the edges of each criterion."""
 
+import itertools
+import time
+
 import numpy as np
 import pytest
 
@@ -20,9 +23,9 @@ REGEXES = {
 LOSS = "CrossEntropyLoss_output_0"
 
 
-def trial_of(folder, steps):
+def trial_of(folder, steps, clock=None):
     """A trial with these steps: (global step, mode, {name: value})."""
-    writer = TrialWriter(folder)
+    writer = TrialWriter(folder, clock=clock)
     writer.write_collections({}, REGEXES, 1)
     counts = {}
     for step, mode, tensors in steps:
@@ -334,12 +337,18 @@ def test_leakage_compares_with_the_epoch_after(tmp_path):
     assert firing_steps(trial, "LeakageSuspicion", compare_losses=False) == []
 
 
-def test_stalled_training_on_a_finished_trial_goes_by_its_clock(tmp_path, monkeypatch):
+def test_stalled_training_on_a_finished_trial_goes_by_its_clock(tmp_path):
     times = iter([100.0, 101.0, 2000.0, 2001.0])
-    monkeypatch.setattr("training_scripts.debugger.writer.time.time", lambda: next(times))
-    trial = trial_of(tmp_path, losses({0: 1, 1: 1, 2: 1, 3: 1}))
+    trial = trial_of(tmp_path, losses({0: 1, 1: 1, 2: 1, 3: 1}), lambda: next(times))
     assert firing_steps(trial, "StalledTrainingRule") == [2]
     assert firing_steps(trial, "StalledTraining", threshold=1900) == []
+
+
+def test_a_clock_that_is_set_while_it_trains_is_no_stall(tmp_path, monkeypatch):
+    real, hours = time.time, itertools.count()
+    monkeypatch.setattr(time, "time", lambda: real() + 3600 * next(hours))
+    trial = trial_of(tmp_path, losses({0: 1, 1: 1, 2: 1, 3: 1}))
+    assert firing_steps(trial, "StalledTrainingRule") == []
 
 
 def test_learning_rate_too_high_suggests_one(tmp_path):

@@ -96,6 +96,22 @@ def test_a_step_is_judged_within_two_seconds_of_being_saved(tmp_path, capsys):
     assert lines_of(capsys.readouterr().out)["live", "NotANumber"]["first_step"] == 1
 
 
+def test_a_job_is_stalled_by_what_passes_and_not_by_a_clock_that_is_set(tmp_path, monkeypatch):
+    writer, watcher = live_trial(tmp_path / "output"), Watcher()
+    settings = {"default_rules": False, "rules": {"StalledTrainingRule": {}}}
+    watcher.command(json.dumps({"watch": str(tmp_path / "output"), "job": "live", "settings": settings}))
+    file = tmp_path / "output" / "rules" / "StalledTrainingRule.json"
+    writer.write_step(0, "TRAIN", 0, [Saved(LOSS, np.float32(1))])
+    watcher.poll()
+    wall, steady = time.time, time.monotonic
+    monkeypatch.setattr(time, "time", lambda: wall() + 86400)
+    watcher.poll()
+    assert json.loads(file.read_text())["status"] == "InProgress"
+    monkeypatch.setattr(time, "monotonic", lambda: steady() + 1801)
+    watcher.poll()
+    assert json.loads(file.read_text())["status"] == "IssuesFound"
+
+
 def test_a_running_job_is_watched_while_it_runs(tmp_path):
     """The process itself, told through its stdin, says what it sees before it is told that the job has ended."""
     writer = live_trial(tmp_path / "output")
