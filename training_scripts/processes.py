@@ -27,6 +27,9 @@ class ProcessIdentity:
         return bool(self.started) and identify(self.pid) == self
 
 
+NO_PROCESS = ProcessIdentity(0, "")
+
+
 def identify(pid: int, proc: Path = PROC) -> ProcessIdentity | None:
     """Return the identity of the process that has this number now; None if there is none, or only its zombie."""
     started = _started_on_linux(pid, proc) if sys.platform == "linux" else _started_elsewhere(pid)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from core.engines.local.child import run_script
 from core.engines.local.processes import identity_of, kill_tree
 from core.paths import ROOT
-from training_scripts.processes import ProcessIdentity
+from training_scripts.processes import NO_PROCESS, ProcessIdentity
 from training_scripts.watchdog import Watchdog, end_at_once
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ForkServer:
     def identity(self) -> ProcessIdentity:
         """The server's process; it starts again, as another, when a script is to be started and it is gone."""
         pid: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)
-        return ProcessIdentity(0, "") if pid is None else identity_of(pid)
+        return NO_PROCESS if pid is None else identity_of(pid)
 
     def start(
         self, script: Path, arguments: Sequence[str], variables: Mapping[str, str], cwd: Path, log: Path

@@ -19,13 +19,12 @@ from core.jobs.records import Job
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import INTERRUPTED, Store
-from training_scripts.processes import ProcessIdentity
+from training_scripts.processes import NO_PROCESS, ProcessIdentity
 from training_scripts.watchdog import Watchdog, end_at_once
 
 _logger = logging.getLogger(__name__)
 SUPERVISOR_LOG = "supervisor.log"
 _SUPERVISOR = "core.engines.local.supervisor"
-_NO_PROCESS = ProcessIdentity(0, "")
 _BEGINS = "A supervisor begins: "
 _STOOD_STILL = "This supervisor was ended: it "
 
@@ -118,7 +117,7 @@ def _clear_up(store: Store, paths: AppPaths, name: str, owner: ProcessIdentity |
         _mark_interrupted(store, paths, name)
     except BaseException:
         with contextlib.suppress(SagehoundError):  # else it would be this process's as long as it lives
-            store.hand_over(name, owner or _NO_PROCESS, this_process())
+            store.hand_over(name, owner or NO_PROCESS, this_process())
         raise
 
 

@@ -15,6 +15,7 @@ class Timing:
         late: after so long since its end, the log of a job is complete, silent or not.
         start: how long AWS may take to answer that it has created a job.
         login: between two looks whether the user has logged in again.
+        silence: how long the process that asks AWS for all others may give no sign of life.
     """
 
     interval: float = 5.0
@@ -22,3 +23,4 @@ class Timing:
     late: float = 30.0
     start: float = 300.0
     login: float = 15.0
+    silence: float = 300.0

@@ -35,6 +35,8 @@ from core.engines.sagemaker.tracking.tracking import Tracker
 from core.errors import StoreError, UserFacingError
 from core.paths import AppPaths
 from core.store import Store
+from training_scripts.processes import NO_PROCESS
+from training_scripts.watchdog import Heartbeat, Watchdog
 
 MAX_CALLS_PER_MINUTE = 400
 LOCK = "sagemaker-{}.lock"
@@ -70,6 +72,7 @@ class Poller:
         self._wake, self._stop, self._looked = threading.Event(), threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._calls, self._patience = 0, 1.0
+        self._heartbeat: Heartbeat | None = None
         self._evaluating: list[str] = []
         self._rules_at = 0.0
         self.calls = 0
@@ -134,16 +137,22 @@ class Poller:
 
     def _run(self) -> None:
         lock: FileLock | None = None
+        leader: Watchdog | None = None
         try:
             self._attend()
             while not self._stop.is_set():
                 pause = _IDLE_S
                 try:
-                    lock = lock or FileLock(self._paths.home / LOCK.format(self._aws.region))
+                    file = self._paths.home / LOCK.format(self._aws.region)
+                    lock = lock or FileLock(file)
+                    # Whoever has the lock touches it: that is all that another process can see of it.
+                    leader = leader or Watchdog(NO_PROCESS, self._timing.silence, file)
                     lock.acquire(timeout=0)
+                    self._heartbeat = Heartbeat(file, self._timing.silence / 10)
                     pause = self._round()
                 except Timeout:
                     pause = self._timing.interval  # another process asks AWS
+                    self.notice = _LEADER_STANDS_STILL if leader is not None and leader.finding else ""
                 except StoreError:
                     return  # the program is ending
                 except UserFacingError as error:
@@ -162,6 +171,7 @@ class Poller:
     def _round(self) -> float:
         """Look at every unfinished job once; returns how long to rest."""
         self._calls, started = 0, time.monotonic()
+        self._beat()
         if (said := self._watch_endpoints()) is not None:
             return self._wait_for_login(said)
         try:
@@ -171,6 +181,7 @@ class Poller:
         for name in names:
             if self._stop.is_set():
                 return 0.0
+            self._beat()
             try:
                 self._tracker.look(name)
                 self.notice = ""
@@ -195,6 +206,10 @@ class Poller:
         rest = max(self._timing.interval, polite) * self._patience
         return min(rest, _LONGEST_PAUSE_S) if names else _IDLE_S
 
+    def _beat(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.beat()
+
     def _watch_endpoints(self) -> str | None:
         """Let the guardian do what is due; the sentence about a login that has ended, if that is why it could not."""
         try:
@@ -216,4 +231,8 @@ class Poller:
         return self._timing.login
 
 
+_LEADER_STANDS_STILL = (
+    "Another process of Sagehound follows the jobs on AWS and stands still: nothing new is known of them. Close it, or"
+    " end it if it does not close; then this one takes over."
+)
 _STOPPED = "The jobs on AWS cannot be watched at the moment."

@@ -9,11 +9,13 @@ import sys
 import time
 
 import pytest
+from filelock import FileLock
 
 from core.engines.sagemaker.connection.connection import Connection, open_engine
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.background import attend
+from core.engines.sagemaker.tracking.poller import LOCK
 from core.jobs.specs import CloudResources
 from core.jobs.status import JobStatus
 from core.paths import ROOT
@@ -102,3 +104,24 @@ def test_the_process_ends_with_its_duties_and_there_is_one_of_it(sagemaker_mini,
     idle = open_engine(connection, paths, store, background=False)
     assert not idle.has_duties()
     idle.close()
+
+
+def test_one_that_follows_for_all_and_stands_still_is_said(sagemaker_mini, paths, store):
+    """The lock is of a process that touches it no more; it goes on as soon as that one ends."""
+    mini = sagemaker_mini.engine
+    timing = Timing(0.1, 0.3, silence=0.5)
+    engine = SageMakerEngine(paths, store, mini.aws, mini.place, mini._launcher._source, timing=timing)
+    try:
+        with FileLock(paths.home / LOCK.format("us-east-1")):
+            engine.start(sagemaker_mini.training("one", hyperparameters={"num_epochs": "2"}))
+            deadline = time.monotonic() + 60
+            while "stands still" not in engine.notice:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert not store.job("one").status.is_final
+        while not engine.job("one").status.is_final:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert engine.notice == ""
+    finally:
+        engine.close()
