@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,9 @@ from training_scripts.outside import UNUSABLE
 from training_scripts.watchdog import Watchdog
 
 _SECONDS = re.compile(r"(?<![\w.])seconds=(\d+(?:\.\d+)?)")
+_KEPT_BY = "valid:loss"
+"""The metric by whose lowest value training_scripts/train.py keeps the weights of an epoch."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -54,6 +58,22 @@ class Ending:
     outside: str = ""
 
 
+def kept_value(curve: Sequence[tuple[int, float]], losses: Mapping[int, float]) -> float | None:
+    """Return the objective at the epoch whose weights are kept; None if it is no finite number or never came.
+
+    That is the epoch of the lowest valid loss, as training_scripts/train.py keeps them; for a script that prints no
+    such loss the last one, as SageMaker takes it.
+    """
+    if not curve:
+        return None
+    value = curve[-1][1]
+    known = {epoch: loss for epoch, loss in losses.items() if math.isfinite(loss)}
+    if known:
+        best = min(known, key=lambda epoch: (known[epoch], epoch))
+        value = dict(curve).get(best, value)
+    return value if math.isfinite(value) else None
+
+
 class Run:
     """A training script at work for the job `spec.name`, and what is known of it so far.
 
@@ -72,6 +92,7 @@ class Run:
     ) -> None:
         self.spec, self.folder = spec, folder
         self.curve: list[tuple[int, float]] = []
+        self._losses: dict[int, float] = {}
         self._store, self._runtime, self.is_trial = store, runtime, is_trial
         self._tail = LogTail(folder.log)
         self._again = False
@@ -106,6 +127,8 @@ class Run:
             scraped = self._scraper.scrape(line)
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
+                if metric == _KEPT_BY and scraped.epoch:
+                    self._losses[scraped.epoch] = value
                 if metric == self.spec.objective.metric:
                     epoch = scraped.epoch or len(self.curve) + 1
                     if self._again:  # it may have begun anew from an earlier epoch
@@ -127,9 +150,8 @@ class Run:
 
     @property
     def objective(self) -> float | None:
-        """The objective's last value, as SageMaker takes it; None if it is no finite number or never came."""
-        value = self.curve[-1][1] if self.curve else float("nan")
-        return value if abs(value) < float("inf") else None
+        """The objective of the model that is kept; None if it is no finite number or never came."""
+        return kept_value(self.curve, self._losses)
 
     def stop(self, secondary_status: str = "Stopped", reason: str = "") -> None:
         """Ask the script to save its model and end; it is killed when it takes too long."""
