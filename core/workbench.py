@@ -399,7 +399,14 @@ class Workbench:
         outcomes = [outcome for name in names for outcome in job_outcomes(engine, name)]
         trials = engine.trials(job.name)
         return export_tuning(
-            job, trials, engine.job_folder, destination, outcomes=outcomes, report=report, cancel=cancel
+            job,
+            trials,
+            engine.job_folder,
+            destination,
+            outcomes=outcomes,
+            manifest=self.manifest(job.dataset_version),
+            report=report,
+            cancel=cancel,
         )
 
     def export_comparison(
@@ -435,7 +442,7 @@ class Workbench:
         folder = self.engine.job_folder(job.name)
         if folder is None:
             raise EngineError(f"{job.name} has left no profile on this computer.", fix="Wait until it has started.")
-        return Run(folder, job, job_outcomes(self.engine, job.name))
+        return Run(folder, job, job_outcomes(self.engine, job.name), self.manifest(job.dataset_version))
 
     def export_aws_report(self, job_or_place: str, destination: Path) -> Path:
         """Save the report that AWS's ProfilerReport wrote of a job, or under a path or s3:// address, as it is.

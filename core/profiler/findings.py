@@ -24,6 +24,8 @@ _WORTH_S = 60.0
 """Nor is any saving of time in a job that is over within a minute."""
 _GROWTH = 5.0
 """Points of percent by which GPU memory must rise to be a finding (GPUMemoryIncrease's `increase`)."""
+_OTHERS, _CROWDED = 15.0, 80.0
+"""Percent of the cores that other programs use, and that are used in all, from which they are in this job's way."""
 _EVEN_FROM = 100
 """Fewer steps than this say nothing of how even they are."""
 
@@ -214,6 +216,17 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             "Processor cores are idle",
             f"The {analysis.cores} cores are busy {mean['CPU']:.0f}% of the time on average.",
             "Raise the batch size, run more trials in parallel, or take a smaller machine at the same speed.",
+            _gain(analysis, saved),
+            saved,
+            evidence="system",
+        )
+    others = mean.get("CPU", 0.0) - mean.get("CPU of the job", mean.get("CPU", 0.0))
+    if others > _OTHERS and mean["CPU"] > _CROWDED:
+        saved = loop * others / 100
+        yield Finding(
+            "Other programs use the processor",
+            f"The cores are busy {mean['CPU']:.0f}% of the time on average, {others:.0f}% with other programs.",
+            "End them, or run the job when the machine is free: every time in this report is longer for them.",
             _gain(analysis, saved),
             saved,
             evidence="system",

@@ -20,9 +20,11 @@ _STEADY = 1.0
 
 RESOURCES = (
     ("CPU", "%", "cpu", "CPUUtilization", None),
+    ("CPU of the job", "%", "process", "CPUUtilization", None),
     ("Busiest core", "%", "cpu", "CPUUtilization", "max"),
     ("I/O wait", "%", "cpu", "I/OWaitPercentage", None),
     ("Memory", "%", "memory", None, None),
+    ("Memory of the job", "%", "process", "MemoryUsedPercent", None),
     ("GPU", "%", "gpu", "GPUUtilization", None),
     ("GPU memory", "%", "gpu", "GPUMemoryUtilization", None),
     ("Disk read", "B/s", "i/o", None, "ReadThroughputInBytesPerSecond"),

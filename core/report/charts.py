@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from core.profiler.findings import PHASE_WORDS, seconds
@@ -14,6 +16,8 @@ PHASE_COLOURS = {**{phase: index for index, phase in enumerate(PHASES)}, "other"
 MAX_NODES = 8
 """With more nodes a chart shows their mean, lowest and highest."""
 _POINTS = 4800
+_ALWAYS = ("CPU", "CPU of the job", "Memory", "Memory of the job", "GPU", "GPU memory")
+"""What is drawn also where it was hardly used."""
 
 
 def time_scale(duration: float) -> tuple[float, str]:
@@ -28,7 +32,7 @@ def bands(analysis: ProfilerAnalysis, resource: str) -> tuple[Chart, ...]:
     found = analysis.band(resource)
     if not found or max(len(band.times) for band in found) < 2:
         return ()
-    if resource not in ("CPU", "GPU", "GPU memory") and max(float(band.high.max()) for band in found) < 1:
+    if resource not in _ALWAYS and max(float(band.high.max()) for band in found) < 1:
         return ()  # an idle disk or network, and no waiting for it, is in the table
     origin = analysis.times.start if analysis.times.start is not None else float(found[0].times[0])
     scale, label = time_scale(analysis.times.duration or 0.0)
@@ -43,6 +47,23 @@ def bands(analysis: ProfilerAnalysis, resource: str) -> tuple[Chart, ...]:
     return (
         LineChart(resource, lines, label, found[0].unit, 100.0 if percent else None, (), note, _range(analysis, scale)),
     )
+
+
+def of_job(analysis: ProfilerAnalysis, resource: str) -> tuple[Chart, ...]:
+    """Return the use of "CPU" or "Memory", the job's own apart from that of all programs where it was measured."""
+    whole, own = bands(analysis, resource), bands(analysis, f"{resource} of the job")
+    if not whole or not own:
+        return whole
+    chart, mine = whole[0], own[0]
+    assert isinstance(chart, LineChart)
+    assert isinstance(mine, LineChart)
+    single = len(chart.lines) == 1
+    every = tuple(replace(line, label="all programs" if single else line.label) for line in chart.lines)
+    jobs = tuple(
+        replace(line, label="this job" if single else f"{line.label}, this job", colour=line.colour + len(every))
+        for line in mine.lines
+    )
+    return (replace(chart, lines=(*every, *jobs)),)
 
 
 def phase_area(analysis: ProfilerAnalysis) -> tuple[Chart, ...]:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from core.dataset.manifest import Manifest
 from core.errors import UsageError, UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.paths import give_away
@@ -102,12 +103,13 @@ def export_tuning(
     destination: Path,
     *,
     outcomes: Sequence[RuleOutcome] = (),
+    manifest: Manifest | None = None,
     report: Report = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Path:
     """Write the report over a tuning job's trials; `folder_of` is an engine's `job_folder`. See `export`."""
     format_of(destination)
-    return write(tuning_contents(job, trials, folder_of, outcomes, report, cancel), destination, report)
+    return write(tuning_contents(job, trials, folder_of, outcomes, manifest, report, cancel), destination, report)
 
 
 def write(contents: Contents, destination: Path, report: Report = ignore_progress) -> Path:

@@ -9,7 +9,7 @@ from core.report.activity_chapters import device_blocks, memory_blocks
 from core.report.document import Block, BoxPlot, Section, Table, Text, quantity
 from core.report.rule_chapters import verdict_of
 
-_SHOWN = ("CPU", "Busiest core", "Disk read", "Disk write", "Network received", "Network sent")
+_SHOWN = ("Busiest core", "Disk read", "Disk write", "Network received", "Network sent")
 _HOW_TO_READ = (
     "Each line is a mean; the band behind it spans the lowest and the highest sample. A box holds the middle half of "
     "the samples, its line those from 5 to 95 %."
@@ -30,7 +30,8 @@ def system(analysis: ProfilerAnalysis) -> Section:
         frozenset(range(2, 7)),
         (1.1, 1.7, 1, 1, 1, 1, 1),
     )
-    blocks: list[Block] = [chart for resource in _SHOWN for chart in charts.bands(analysis, resource)]
+    blocks: list[Block] = [*charts.of_job(analysis, "CPU")]
+    blocks += [chart for resource in _SHOWN for chart in charts.bands(analysis, resource)]
     boxes = tuple((resource, *box) for resource, box in analysis.filling)
     if boxes and analysis.samples > len(analysis.nodes):
         blocks.append(BoxPlot("How full the machine was in the training loop", boxes))
@@ -42,18 +43,12 @@ def system(analysis: ProfilerAnalysis) -> Section:
 
 
 def gpu(analysis: ProfilerAnalysis) -> Section:
-    """Return how busy the GPUs were, and how alike; or why nothing is said of them."""
+    """Return how busy the GPUs were, and how alike; nothing without any, which the first page says."""
     if analysis.activity is not None:
         devices = analysis.activity.devices
-        nothing = Text("Nothing in the trace ran on a GPU.", "muted")
-        return Section("gpu", "GPU", tuple(device_blocks(devices)) if devices else (nothing,))
+        return Section("gpu", "GPU", tuple(device_blocks(devices)) if devices else ())
     if not analysis.has_gpu:
-        text = (
-            "There is no GPU on this machine. How busy the processor is, which trains, stands under System usage."
-            if analysis.nodes
-            else "There are no system metrics, so whether there was a GPU, and how busy it was, is not known."
-        )
-        return Section("gpu", "GPU", (Text(text, "muted"),))
+        return Section("gpu", "GPU", ())
     boxes = tuple((f"{g.node} {g.gpu}", g.p5, g.p25, g.p50, g.p75, g.p95) for g in analysis.gpu_use)
     blocks: list[Block] = [*charts.bands(analysis, "GPU")]
     if boxes:
@@ -73,7 +68,7 @@ def gpu(analysis: ProfilerAnalysis) -> Section:
 
 def memory(analysis: ProfilerAnalysis) -> Section:
     """Return how full the memory of machines and GPUs became."""
-    blocks: list[Block] = [*charts.bands(analysis, "Memory"), *charts.bands(analysis, "GPU memory")]
+    blocks: list[Block] = [*charts.of_job(analysis, "Memory"), *charts.bands(analysis, "GPU memory")]
     if analysis.gpu_use:
         blocks.append(
             Table(

@@ -225,7 +225,7 @@ def _row(charts: Sequence[Chart], ruler: Ruler, scale: float) -> Iterator[Piece]
     if not charts:
         return
     shown, between, height = tuple(charts), 0.3, _CHART * scale
-    width = (WIDTH - between) / 2
+    width = (WIDTH - between) / 2 if len(shown) > 1 else WIDTH
     notes = ["" if isinstance(chart, ShareBar) else chart.note for chart in shown]
     below = max(ruler.height(note, 7, "normal", width) if note else 0.0 for note in notes)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.dataset.manifest import Manifest
 from core.debugger.outcomes import in_order, read_outcomes
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.profiler.analysis import analyse_profile
@@ -20,12 +21,13 @@ from core.report.story import Story, read_story
 class Run:
     """One run: its folder, profiler output or s3:// prefix, and what its engine knows of it.
 
-    Without `outcomes` those that lie in the folder count.
+    Without `outcomes` those that lie in the folder count. `manifest` is the dataset's, where it is still known.
     """
 
     source: Path | str
     job: TrainingJob | None = None
     outcomes: Sequence[RuleOutcome] = ()
+    manifest: Manifest | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +71,7 @@ def read_run(
     report(Progress(0, None, "Analysing the profile", "items"))
     outcomes = tuple(run.outcomes) or tuple(in_order(read_outcomes(folder)))
     analysis = analyse_profile(profile, job=run.job, outcomes=outcomes, parameters=parameters)
-    return ReadRun(profile, analysis, read_story(folder, run.job), run.job, outcomes)
+    return ReadRun(profile, analysis, read_story(folder, run.job, run.manifest), run.job, outcomes)
 
 
 def job_root(folder: Path) -> Path | None:

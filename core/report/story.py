@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from core.dataset.manifest import Manifest
 from core.dataset.records import SPLITS
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
@@ -93,7 +94,7 @@ class Story:
         return self.results[-1] if self.results else None
 
 
-def read_story(folder: Path | None, job: TrainingJob | None = None) -> Story:
+def read_story(folder: Path | None, job: TrainingJob | None = None, manifest: Manifest | None = None) -> Story:
     """Read what the job in `folder` trained and how it went; damaged or missing files leave their part empty."""
     if folder is None or not folder.is_dir():
         return Story(dict(job.hyperparameters) if job is not None else {})
@@ -102,11 +103,14 @@ def read_story(folder: Path | None, job: TrainingJob | None = None) -> Story:
     evaluations = [read_evaluation(paths.output_data, split) for split in ("valid", "test")]
     known = [evaluation for evaluation in evaluations if evaluation is not None and evaluation.count]
     classes, pictures = _dataset(paths)
+    if manifest is not None:
+        classes, pictures = manifest.classes, {split: len(manifest.of(split)) for split in manifest.splits}
+    roots = [manifest.root if manifest is not None else None, *(evaluation.root for evaluation in known)]
     return Story(
         dict(hyperparameters or _json(paths.configuration / "hyperparameters.json")),
         read_curves(paths.log),
         tuple(_result(evaluation) for evaluation in known),
-        next((_last_part(evaluation.root) for evaluation in known if evaluation.root is not None), ""),
+        next((_last_part(root) for root in roots if root is not None), ""),
         classes or next((evaluation.classes for evaluation in known), ()),
         pictures or {evaluation.split: evaluation.count for evaluation in known},
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.dataset.manifest import Manifest
 from core.errors import UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.jobs.status import RuleStatus
@@ -57,10 +58,13 @@ def tuning_contents(
     trials: Sequence[TrainingJob],
     folder_of: Callable[[str], Path | None],
     outcomes: Sequence[RuleOutcome] = (),
+    manifest: Manifest | None = None,
     report: Report = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Contents:
     """Return the report over `trials`; `folder_of` says where a trial's files lie, None if nowhere here.
+
+    `manifest` is the dataset's, where it is still known.
 
     Raises:
         UserFacingError: no trial has a profile.
@@ -77,7 +81,7 @@ def tuning_contents(
     shown = best or next(trial for trial in read if trial.run is not None)
     assert shown.run is not None
     word = "The best trial" if best is not None else "A trial"
-    story = _with_dataset(shown.run.story, read_story(folder_of(job.name)))
+    story = _with_dataset(shown.run.story, read_story(folder_of(job.name), None, manifest))
     heading = Section(
         "trial", f"{word}: {shown.job.name}", (Text("Everything below is about this one trial.", "muted"),)
     )

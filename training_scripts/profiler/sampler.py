@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from training_scripts.profiler.gpu import GpuProbe
+from training_scripts.profiler.own_use import OwnUse
 
 try:
     import psutil
@@ -103,6 +104,7 @@ class Machine:
         if psutil is None:
             raise OSError("psutil is not installed")
         self._gpus = GpuProbe()
+        self._own = _own_use()
         self._last = self._counters()
 
     def read(self) -> list[Metric]:
@@ -121,6 +123,10 @@ class Machine:
                 ("ReceiveBytesPerSecond", "TransmitBytesPerSecond"), now["network"], before["network"], strict=True
             ):
                 metrics.append(("network", name, "Algorithm", max(0.0, (new - old) / seconds)))
+        if self._own is not None:
+            used, resident = self._own.read(seconds)
+            metrics.append(("process", "job", "CPUUtilization", used))
+            metrics.append(("process", "job", "MemoryUsedPercent", resident))
         for index, (busy, filled) in enumerate(self._gpus.read()):
             metrics.append(("gpu", f"gpu{index}", "GPUUtilization", busy))
             metrics.append(("gpu", f"gpu{index}", "GPUMemoryUtilization", filled))
@@ -201,6 +207,13 @@ class _MinuteFiles:
             self._file = (folder / f"{minute:010d}.{self._node}.json").open("ab", buffering=0)
             self._minute = minute
         return self._file
+
+
+def _own_use() -> OwnUse | None:
+    try:
+        return OwnUse()
+    except Exception:  # some containers hide their own processes
+        return None
 
 
 def node_name(node: str) -> str:

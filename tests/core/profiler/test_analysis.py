@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from core.profiler import analyse
 from core.profiler.findings import seconds
 from core.profiler.results import Verdict
 from core.profiler.usage import bucketed
+from core.report import charts
+from core.report.document import LineChart
 from training_scripts.profiler import steps as steps_module
 from training_scripts.profiler.steps import StepTrace
 
@@ -221,3 +224,22 @@ def test_bucketed_keeps_extremes() -> None:
 )
 def test_seconds(value: float, text: str) -> None:
     assert seconds(value) == text
+
+
+@pytest.mark.parametrize(("own", "found"), [(30.0, True), (90.0, False)])
+def test_other_programs_are_told_apart_from_the_job(writer: Any, own: float, found: bool) -> None:
+    files = writer.system(duration=120, cores=2, usage=lambda _n, d, _t: 95.0 if d == "CPUUtilization" else None)
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        stamps = dict.fromkeys(json.loads(line)["Timestamp"] for line in text.splitlines())
+        sample = {"Type": "process", "Name": "job", "Dimension": "CPUUtilization", "Value": own, "NodeId": "algo-1"}
+        lines = [json.dumps({**sample, "Timestamp": stamp}) + "\n" for stamp in stamps]
+        path.write_text(text + "".join(lines), encoding="utf-8")
+    writer.trace(steps=1000)
+    analysis = analyse(writer.root)
+    assert analysis.cpu_pressure["CPU of the job"] == pytest.approx(own)
+    assert ("Other programs use the processor" in {finding.title for finding in analysis.findings}) is found
+    (chart,) = charts.of_job(analysis, "CPU")
+    assert isinstance(chart, LineChart)
+    assert [line.label for line in chart.lines] == ["all programs", "this job"]
+    assert chart.lines[1].y == pytest.approx(own)
