@@ -118,5 +118,8 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
         help="what serves it: AWS's supported Ray Serve, or its last PyTorch container, which starts sooner but is not "
         "patched any more (default: ray-serve on a machine, pytorch on serverless)",
     )
+    parser.add_argument("--subnet", action="append", metavar="ID", help="run the machine in your VPC")
+    parser.add_argument("--security-group", action="append", metavar="ID", help="of your VPC")
+    parser.add_argument("--disk-kms-key", metavar="KEY", help="encrypt the machine's disk with this KMS key")
     parser.add_argument("--picture", metavar="FILE", help="what to rehearse with (default: one of the dataset)")
     parser.add_argument("--detach", action="store_true", help="return before it is in service")

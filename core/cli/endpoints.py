@@ -18,7 +18,8 @@ from core.engines.sagemaker.connection.failures import traceback_of
 from core.engines.sagemaker.cost.pricing import PriceList, snapshot
 from core.engines.sagemaker.endpoints.containers import Container
 from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
-from core.engines.sagemaker.endpoints.endpoints import MOVING, SERVERLESS, EndpointBusy, Endpoints, Hosting
+from core.engines.sagemaker.endpoints.endpoints import MOVING, EndpointBusy, Endpoints
+from core.engines.sagemaker.endpoints.hosting import SERVERLESS, Hosting
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
 from core.engines.sagemaker.endpoints.lifetimes import PATIENCE_S, Guardian
 from core.errors import EngineError, PictureError, UsageError, UserFacingError
@@ -170,7 +171,15 @@ def _hosting(options: argparse.Namespace, usual: Hosting) -> Hosting:
         lifetime = options.lifetime * 3600 or None
     instance = usual.instance_type if options.instance_type is None else options.instance_type
     container = Container(options.container) if options.container else usual.container
-    return Hosting(instance, options.memory_mb or usual.memory_mb, lifetime, container)
+    return Hosting(
+        instance,
+        options.memory_mb or usual.memory_mb,
+        lifetime,
+        container,
+        usual.subnets if options.subnet is None else tuple(options.subnet),
+        usual.security_groups if options.security_group is None else tuple(options.security_group),
+        usual.kms_key if options.disk_kms_key is None else options.disk_kms_key,
+    )
 
 
 def _say_hosting_cost(engine: SageMakerEngine, hosting: Hosting, console: Console) -> None:
@@ -188,7 +197,7 @@ def _say_hosting_cost(engine: SageMakerEngine, hosting: Hosting, console: Consol
     daily = price.usd_per_hour * 24
     console.note(f"${price.usd_per_hour:.3f} per hour ({price.source}), ${daily:.2f} a day, {life}.")
     if hosting.lifetime_s is not None:
-        console.note("It is deleted then if Sagehound runs, or by `sagehound endpoints --delete-expired`.")
+        console.note("It is deleted then if this computer runs, or by `sagehound endpoints --delete-expired`.")
 
 
 def _some_picture(workbench: Workbench, job: str) -> Path:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWidget
 
 from core.engines.sagemaker.connection.preflight import preflight
-from core.engines.sagemaker.endpoints.endpoints import Hosting
+from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.errors import EngineError, UserFacingError
 from core.jobs.names import unique_name
 from core.jobs.records import TrainingJob

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QLineEdit
+from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
 from core.engine import Endpoint
 from core.engines.sagemaker.cost.pricing import Price, snapshot
 from core.engines.sagemaker.endpoints.containers import Container, proposed
-from core.engines.sagemaker.endpoints.endpoints import DEFAULT_LIFETIME_S, SERVERLESS_MEMORY_MB, Hosting
+from core.engines.sagemaker.endpoints.hosting import DEFAULT_LIFETIME_S, SERVERLESS_MEMORY_MB, Hosting
 from core.errors import EngineError, UserFacingError
 from core.progress import CancelToken, Report
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
-from gui.shared.basics import label, row
+from gui.shared.basics import button, label, row
 from gui.shared.card import Card
 from gui.shared.cost_text import dollars
 from gui.shared.field import Field
@@ -47,6 +48,10 @@ class HostingForm(Card):
         self.name = QLineEdit(name)
         self.target, self.kind, self.memory = QComboBox(), QComboBox(), QComboBox()
         self.container, self.lifetime = QComboBox(), QComboBox()
+        self.subnets, self.groups, self.key = QLineEdit(), QLineEdit(), QLineEdit()
+        self.more = button(
+            "Network and key…", kind="link", tip="Run the machine in your VPC, encrypt its disk with your key"
+        )
         self.price, self.why = label("", "muted", wrap=True), label("", "muted", wrap=True)
         self._fill()
         self._lay_out()
@@ -87,8 +92,21 @@ class HostingForm(Card):
         whither.setStretch(1, 1)
         choices = row(kind, self.memory_field, container, life)
         choices.setStretch(0, 1)
+        self.network = QWidget()
+        several = "Identifiers with commas between them; empty: AWS's own network."
+        inside = row(
+            Field("Subnets", self.subnets, several),
+            Field("Security groups", self.groups, several),
+            Field("KMS key", self.key, "Encrypts the machine's disk; empty: AWS's own key."),
+        )
+        inside.setContentsMargins(0, 0, 0, 0)
+        self.network.setLayout(inside)
+        self.network.hide()
+        self.more.clicked.connect(lambda: self.network.setVisible(self.network.isHidden()))
         self.body.addLayout(whither)
         self.body.addLayout(choices)
+        self.body.addLayout(row(None, self.more))
+        self.add(self.network)
         self.add(self.price)
         self.add(self.why)
 
@@ -106,7 +124,20 @@ class HostingForm(Card):
 
     @property
     def hosting(self) -> Hosting:
-        """How the model is to be served."""
+        """How the model is to be served.
+
+        Raises:
+            EngineError: AWS has no such endpoint.
+        """
+        chosen = self._machine
+        if not chosen.instance_type:  # it has neither network nor key
+            return chosen
+        subnets, groups = _listed(self.subnets.text()), _listed(self.groups.text())
+        return replace(chosen, subnets=subnets, security_groups=groups, kms_key=self.key.text().strip())
+
+    @property
+    def _machine(self) -> Hosting:
+        """What is chosen but for the network and the key, which are typed."""
         lifetime = self.lifetime.currentData()
         if lifetime == _AS_IT_IS:
             lifetime = self._now.lifetime_s if self._now is not None else None
@@ -117,11 +148,11 @@ class HostingForm(Card):
     def is_known(self) -> bool:
         """Whether all is known that must be, before anything is started: the price, or that there is none."""
         waits = self.updates and self._now is None
-        return not waits and (not self.hosting.instance_type or self.price_found is not None)
+        return not waits and (not self._machine.instance_type or self.price_found is not None)
 
     def freeze(self) -> None:
         """It is done; nothing can be chosen any more."""
-        for control in (self.target, self.name, self.kind, self.memory, self.container, self.lifetime):
+        for control in (self.target, self.name, self.kind, self.memory, self.container, self.lifetime, self.network):
             control.setEnabled(False)
 
     def show_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
@@ -176,6 +207,10 @@ class HostingForm(Card):
         self.kind.setCurrentIndex(self.kind.findData(hosting.instance_type))
         self.memory.setCurrentIndex(max(0, self.memory.findData(hosting.memory_mb)))
         self.container.setCurrentIndex(self.container.findData(str(hosting.runs_in)))
+        self.subnets.setText(", ".join(hosting.subnets))
+        self.groups.setText(", ".join(hosting.security_groups))
+        self.key.setText(hosting.kms_key)
+        self.network.setVisible(bool(hosting.subnets or hosting.kms_key))
         self._show_price()
 
     def _on_own_container(self) -> None:
@@ -185,6 +220,8 @@ class HostingForm(Card):
         """Propose the container for it, and ask what it costs an hour."""
         instance, workbench = str(self.kind.currentData()), self._workbench
         self.memory_field.setVisible(not instance)
+        self.more.setVisible(bool(instance))
+        self.network.setVisible(bool(instance) and not self.network.isHidden())
         if not self._own_container:
             self.container.setCurrentIndex(self.container.findData(str(proposed(instance))))
         self.price_found = None
@@ -212,7 +249,7 @@ class HostingForm(Card):
         self.why.setText(Container(self.container.currentData()).explanation)
 
     def _show_price(self) -> None:
-        hosting = self.hosting
+        hosting = self._machine
         if not hosting.instance_type:
             second = snapshot()["serverless_usd_per_gb_second"] * hosting.memory_mb / 1024
             self.price.setText(
@@ -224,6 +261,10 @@ class HostingForm(Card):
         else:
             self.price.setText(_instance_price(self.price_found, hosting.lifetime_s))
         self.changed.emit()
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _instance_price(price: Price, lifetime_s: float | None) -> str:

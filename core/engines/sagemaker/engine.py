@@ -23,7 +23,8 @@ from core.engines.sagemaker.cost.pricing import Bill, PriceList, bill_of
 from core.engines.sagemaker.cost.running_cost import spent
 from core.engines.sagemaker.endpoints.deployer import Deployer
 from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
-from core.engines.sagemaker.endpoints.endpoints import Endpoints, Hosting
+from core.engines.sagemaker.endpoints.endpoints import Endpoints
+from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.lifetimes import Guardian
 from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, compare

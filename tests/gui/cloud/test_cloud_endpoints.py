@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 from core.engine import Endpoint
 from core.engines.sagemaker.endpoints import deployer
 from core.engines.sagemaker.endpoints.containers import Container
-from core.engines.sagemaker.endpoints.endpoints import Hosting
+from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
 from core.errors import EngineError
 from core.jobs.records import TrainingJob
@@ -101,6 +101,13 @@ def test_from_a_job_to_an_endpoint_and_back(deployable, parent, bridge, qtbot, t
     assert dialog.hosting.container == Container.RAY_SERVE
     qtbot.waitUntil(lambda: "$2.76 a day" in form.price.text(), timeout=20_000)
     assert dialog.deploy.text() == "Rehearse and deploy, $0.12 an hour"
+    qtbot.mouseClick(form.more, LEFT)
+    assert form.network.isVisible()
+    form.subnets.setText("subnet-0a, subnet-0b")
+    with pytest.raises(EngineError, match="needs both"):
+        assert dialog.hosting
+    form.groups.setText("sg-0c")
+    form.key.setText("alias/ours")
     form.name.setText("colours-live")
     qtbot.mouseClick(dialog.check, LEFT)
     checked = dialog.findChild(PreflightDialog)
@@ -112,6 +119,9 @@ def test_from_a_job_to_an_endpoint_and_back(deployable, parent, bridge, qtbot, t
     assert dialog.outcome.isVisible()
     assert "the archive says red" in dialog.outcome._text.text()
     assert cloud.asked("CreateEndpoint")[-1]["EndpointName"] == "colours-live"
+    vpc = {"Subnets": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0c"]}
+    assert cloud.asked("CreateModel")[-1]["VpcConfig"] == vpc
+    assert cloud.asked("CreateEndpointConfig")[-1]["KmsKeyId"] == "alias/ours"
     qtbot.mouseClick(dialog.deploy, LEFT)
     assert not dialog.isVisible()
     watch = EndpointWatch(deployable, bridge)

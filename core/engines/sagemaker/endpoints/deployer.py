@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.engines.sagemaker.connection.connect import role_arn
 from core.engines.sagemaker.connection.place import Place
 from core.engines.sagemaker.endpoints.containers import Container
-from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints, Hosting
-from core.engines.sagemaker.endpoints.lifetimes import Guardian
+from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints
+from core.engines.sagemaker.endpoints.hosting import Hosting
+from core.engines.sagemaker.endpoints.lifetimes import Guardian, Watched
 from core.engines.sagemaker.endpoints.model_archive import Archive, fit_for, upload_archive
 from core.engines.sagemaker.endpoints.rehearsal import Rehearsal, rehearse
+from core.engines.sagemaker.jobs.creation import OutcomeUnknown
 from core.engines.sagemaker.tracking.artifacts import fetch_model
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
@@ -50,9 +53,10 @@ class Deployer:
         """
 
         def start(uri: str, role: str) -> None:
-            self._hosted.create(name, job, uri, role, hosting)
             if hosting.lifetime_s is not None:
                 self._guardian.remember(name, time.time() + hosting.lifetime_s)
+            with self._kept(name, Watched()):
+                self._hosted.create(name, job, uri, role, hosting)
 
         return self._prepare(job, hosting.runs_in, picture, start, report, cancel)
 
@@ -79,9 +83,21 @@ class Deployer:
             raise EndpointBusy(f"The endpoint {name} is still being updated.", "", "Try again when it is in service.")
 
         def start(uri: str, role: str) -> None:
-            self._guardian.follow(self._hosted.update(name, job, uri, role, hosting))
+            with self._kept(name, self._guardian.watched(name)):
+                self._hosted.update(name, job, uri, role, hosting, self._guardian.follow)
 
         return self._prepare(job, hosting.runs_in, picture, start, report, cancel)
+
+    @contextmanager
+    def _kept(self, name: str, before: Watched) -> Iterator[None]:
+        """Watch an endpoint as it was before, should AWS refuse what is asked for; what may be there is watched on."""
+        try:
+            yield
+        except OutcomeUnknown:
+            raise
+        except Exception:
+            self._guardian.restore(name, before)
+            raise
 
     def _prepare(
         self,

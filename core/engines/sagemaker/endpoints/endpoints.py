@@ -10,31 +10,27 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from core.engine import Endpoint
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.failures import code_of, explain_reason, translated
+from core.engines.sagemaker.connection.failures import code_of, explain_reason, is_unanswered, translated
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.endpoints.containers import (
     Container,
     host_of,
-    proposed,
     serving_image,
     variables_of,
 )
 from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log_url
+from core.engines.sagemaker.endpoints.hosting import SERVERLESS, SERVERLESS_MEMORY_MB, Hosting, Update
+from core.engines.sagemaker.jobs.creation import MARK, unknown_outcome
 from core.engines.sagemaker.jobs.definition import TAG
 from core.errors import EngineError
 from core.jobs.specs import check_job_name
 
-VARIANT, SERVERLESS = "AllTraffic", "serverless"
-DEFAULT_LIFETIME_S = 2 * 3600
-SERVERLESS_MEMORY_MB = 4096
-SERVERLESS_CONCURRENCY = 5
 MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 """While it is so, AWS changes and deletes no endpoint."""
 
@@ -49,43 +45,6 @@ class EndpointBusy(EngineError):
     """The endpoint is being created or updated; AWS lets it be changed or deleted only after that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hosting:
-    """How a model is served: an instance type, or "" for serverless with `memory_mb` (1024…6144, whole GB).
-
-    `lifetime_s`: the endpoint is deleted that many seconds from now; None: it stays until it is deleted.
-    `container`: what answers there; None: the proposed one.
-    """
-
-    instance_type: str = ""
-    memory_mb: int = SERVERLESS_MEMORY_MB
-    lifetime_s: float | None = DEFAULT_LIFETIME_S
-    container: Container | None = None
-
-    def __post_init__(self) -> None:
-        if not self.instance_type and (self.memory_mb % 1024 or not 1024 <= self.memory_mb <= 6144):
-            raise EngineError(
-                f"A serverless endpoint cannot have {self.memory_mb} MB.", fix="Choose 1024, 2048, … or 6144."
-            )
-
-    @property
-    def runs_in(self) -> Container:
-        """The container."""
-        return self.container or proposed(self.instance_type)
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """An endpoint on its way from the configuration `before` to `config`, which serves `job`."""
-
-    endpoint: str
-    job: str
-    config: str
-    before: str
-    container: str = ""
-    expires: float | None = None
-
-
 class Endpoints:
     """The endpoints of one account and region."""
 
@@ -96,24 +55,57 @@ class Endpoints:
         """Create model, configuration and endpoint `name`, and return; it is InService minutes later.
 
         Raises:
+            OutcomeUnknown: no answer came; the endpoint may be there.
             EngineError: AWS refused; nothing is left behind.
             SpecError: the name is none.
         """
         check_job_name(name, 63)
-        tags, made = self._tags(job, hosting), list[str]()
+        mark = secrets.token_hex(8)
+        tags, made = [*self._tags(job, hosting), {"Key": MARK, "Value": mark}], list[str]()
         with translated(f"The endpoint {name} could not be created.", self.aws.profile):
             try:
                 self._make_parts(name, model_uri, role_arn, hosting, tags, made)
-                self.aws.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, Tags=tags)
             except BaseException:
                 self._undo(name, made)
                 raise
+            try:
+                self.aws.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, Tags=tags)
+            except Exception as error:
+                # A request whose answer was lost is sent again by boto3: then the endpoint that is there is this one.
+                if not self._is_there(name, mark, error):
+                    self._undo(name, made)
+                    raise
 
-    def update(self, name: str, job: str, model_uri: str, role_arn: str, hosting: Hosting) -> Update:
+    def _is_there(self, name: str, mark: str, error: Exception) -> bool:
+        """Whether AWS has created this very endpoint though it answered its creation with an error, or not at all."""
+        if not (is_unanswered(error) or "already existing" in str(error)):
+            return False
+        client = self.aws.sagemaker
+        try:
+            arn = client.describe_endpoint(EndpointName=name)["EndpointArn"]
+            tags = {tag["Key"]: tag["Value"] for tag in client.list_tags(ResourceArn=arn)["Tags"]}
+        except Exception as silence:
+            if not is_unanswered(silence):
+                return False
+            raise unknown_outcome(f"the endpoint {name}", error, self.aws.profile) from silence
+        return tags.get(MARK) == mark
+
+    def update(
+        self,
+        name: str,
+        job: str,
+        model_uri: str,
+        role_arn: str,
+        hosting: Hosting,
+        before_it: Callable[[Update], None] = lambda _: None,
+    ) -> Update:
         """Let endpoint `name` go over to another job's model, and return; it answers from the old one meanwhile.
+
+        `before_it` hears of the update just before AWS is asked for it.
 
         Raises:
             EndpointBusy: it is being created or updated.
+            OutcomeUnknown: no answer came; `settle` finds out.
             EngineError: there is none, it is not ours, or AWS refused; nothing has changed and nothing is left behind.
         """
         with translated(f"The endpoint {name} could not be updated.", self.aws.profile):
@@ -132,13 +124,18 @@ class Endpoints:
             before = str(self.aws.sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"])
             part, made = f"{name[:56]}-{secrets.token_hex(3)}", list[str]()
             tags = self._tags(job, hosting)
+            update = Update(name, job, part, before, str(hosting.runs_in), hosting.expires())
             try:
                 self._make_parts(part, model_uri, role_arn, hosting, tags, made)
+                before_it(update)
                 self.aws.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=part)
-            except BaseException:
-                self._undo(part, made)
-                raise
-        return Update(name, job, part, before, str(hosting.runs_in), _expires(hosting))
+            except Exception as error:
+                if is_unanswered(error):
+                    raise unknown_outcome(f"the update of {name}", error, self.aws.profile) from error
+                if "in-progress" not in str(error):  # else the answer to it was lost, and boto3 asked again
+                    self._undo(part, made)
+                    raise
+        return update
 
     def settle(self, update: Update) -> str | None:
         """Clean up after an update: None while it is under way, "" once it serves the new model, else why it does not.
@@ -176,11 +173,21 @@ class Endpoints:
         with translated(f"The endpoint {name} could not be described.", self.aws.profile):
             found = self._ours(name, "updated")
             config = self.aws.sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
-            variant = self.aws.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+            described = self.aws.sagemaker.describe_endpoint_config(EndpointConfigName=config)
+            variant = described["ProductionVariants"][0]
+            network = self.aws.sagemaker.describe_model(ModelName=variant["ModelName"]).get("VpcConfig") or {}
         left = None if found.expires is None else max(0.0, found.expires - time.time())
         memory = variant.get("ServerlessConfig", {}).get("MemorySizeInMB", SERVERLESS_MEMORY_MB)
         container = Container(found.container) if found.container in list(Container) else Container.PYTORCH
-        return Hosting(variant.get("InstanceType", ""), memory, left, container)
+        return Hosting(
+            variant.get("InstanceType", ""),
+            memory,
+            left,
+            container,
+            tuple(network.get("Subnets", ())),
+            tuple(network.get("SecurityGroupIds", ())),
+            str(described.get("KmsKeyId", "")),
+        )
 
     def all(self) -> list[Endpoint]:
         """All endpoints of the region, ours first, then the newest first; others are marked as not ours."""
@@ -292,10 +299,14 @@ class Endpoints:
         """Create a model and a configuration, both called `part`; what is there is added to `made`."""
         client = self.aws.sagemaker
         container = self._container(model_uri, hosting)
-        client.create_model(ModelName=part, ExecutionRoleArn=role_arn, PrimaryContainer=container, Tags=tags)
+        client.create_model(
+            ModelName=part, ExecutionRoleArn=role_arn, PrimaryContainer=container, Tags=tags, **hosting.network
+        )
         made.append("model")
-        variant = _variant(part, hosting) | host_of(hosting.runs_in, container["Image"])
-        client.create_endpoint_config(EndpointConfigName=part, ProductionVariants=[variant], Tags=tags)
+        variant = hosting.variant(part) | host_of(hosting.runs_in, container["Image"])
+        client.create_endpoint_config(
+            EndpointConfigName=part, ProductionVariants=[variant], Tags=tags, **hosting.encryption
+        )
         made.append("configuration")
 
     def _remove_parts(self, config: str) -> None:
@@ -320,7 +331,7 @@ class Endpoints:
     def _tags(self, job: str, hosting: Hosting) -> Tags:
         values = {TAG: "endpoint", _JOB: job, _CONTAINER: str(hosting.runs_in)}
         if hosting.lifetime_s is not None:
-            values[_EXPIRES] = _moment(_expires(hosting))
+            values[_EXPIRES] = _moment(hosting.expires())
         return [{"Key": key, "Value": value} for key, value in values.items()]
 
     def _undo(self, name: str, made: Sequence[str]) -> None:
@@ -335,26 +346,9 @@ class Endpoints:
                 _logger.warning("the %s of %s was left behind; it costs nothing", kind, name, exc_info=True)
 
 
-def _expires(hosting: Hosting) -> float | None:
-    return None if hosting.lifetime_s is None else time.time() + hosting.lifetime_s
-
-
 def _moment(expires: float | None) -> str:
     """As it stands in a tag; "" for never."""
     return "" if expires is None else str(round(expires))
-
-
-def _variant(name: str, hosting: Hosting) -> dict[str, Any]:
-    variant: dict[str, Any] = {"VariantName": VARIANT, "ModelName": name}
-    if not hosting.instance_type:
-        serverless = {"MemorySizeInMB": hosting.memory_mb, "MaxConcurrency": SERVERLESS_CONCURRENCY}
-        return {**variant, "ServerlessConfig": serverless}
-    return {
-        **variant,
-        "InstanceType": hosting.instance_type,
-        "InitialInstanceCount": 1,
-        "InitialVariantWeight": 1.0,
-    }
 
 
 def _gone(method: Any, **arguments: str) -> None:

@@ -20,7 +20,8 @@ from filelock import FileLock
 from core.engine import Endpoint
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.place import read_json, write_json
-from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints, Update
+from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints
+from core.engines.sagemaker.endpoints.hosting import Update
 from core.errors import Cancelled, UserFacingError
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
@@ -73,6 +74,10 @@ class Guardian:
         doomed = self.watched(name).doomed
         self._change(name, lambda watched: dataclasses.replace(watched, doomed=False, others_too=False))
         return doomed
+
+    def restore(self, name: str, before: Watched) -> None:
+        """Watch an endpoint as it was watched before."""
+        self._change(name, lambda _: before)
 
     def forget(self, name: str) -> None:
         """Watch it no longer."""

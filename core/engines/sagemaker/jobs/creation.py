@@ -83,14 +83,18 @@ def create(aws: Aws, prepared: Prepared) -> None:
         try:
             found = _is_there(client, prepared)
         except Exception as silence:
-            why = explain(code_of(error), message_of(error), "", aws.profile).why
-            raise OutcomeUnknown(
-                f"Whether {prepared.name} was created is not known.",
-                f"AWS was asked, and no answer came. {why}",
-                "It stays in the list of jobs and is looked for: if it runs it is followed, else it fails there.",
-            ) from silence
+            raise unknown_outcome(prepared.name, error, aws.profile) from silence
         if not found:
             raise
+
+
+def unknown_outcome(what: str, error: Exception, profile: str = "") -> OutcomeUnknown:
+    """Return the error for a creation whose answer is lost; `error` is how it was."""
+    return OutcomeUnknown(
+        f"Whether AWS has {what} now is not known.",
+        f"It was asked for it, and no answer came. {explain(code_of(error), message_of(error), '', profile).why}",
+        "It stays in the list and is looked for: what is there is followed.",
+    )
 
 
 def compare(aws: Aws, prepared: Prepared) -> list[str]:

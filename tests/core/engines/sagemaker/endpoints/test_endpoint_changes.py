@@ -13,12 +13,14 @@ import pytest
 
 from core.engines.sagemaker.endpoints import lifetimes
 from core.engines.sagemaker.endpoints.containers import Container
-from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Hosting
+from core.engines.sagemaker.endpoints.endpoints import EndpointBusy
+from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
 from core.engines.sagemaker.endpoints.lifetimes import Guardian
+from core.engines.sagemaker.jobs.creation import OutcomeUnknown
 from core.errors import Cancelled, EngineError, ModelError
 from core.progress import CancelToken
-from tests.cloud.faults import access_denied, quota_zero
+from tests.cloud.faults import LOST_ANSWER, access_denied, quota_zero
 
 HOSTING = Hosting("ml.m5.large", lifetime_s=7200, container=Container.PYTORCH)
 
@@ -166,6 +168,64 @@ def test_one_endpoint_that_cannot_be_deleted_keeps_no_other_and_no_job_waiting(e
         engine.guardian.sweep(time.time() + 8000)
     assert len(engine.endpoints()) == 1
     assert engine.guardian.is_needed()
+
+
+def test_network_and_key_reach_aws_and_are_kept_by_an_update(engine, settled, tmp_path, cloud):
+    inside = dataclasses.replace(HOSTING, subnets=("subnet-0a",), security_groups=("sg-0b",), kms_key="alias/ours")
+    engine.deploy("one", "live", inside, tmp_path)
+    settled("live")
+    assert cloud.asked("CreateModel")[0]["VpcConfig"] == {"Subnets": ["subnet-0a"], "SecurityGroupIds": ["sg-0b"]}
+    assert cloud.asked("CreateEndpointConfig")[0]["KmsKeyId"] == "alias/ours"
+    kept = engine.hosted.hosting_of("live")
+    assert dataclasses.replace(kept, lifetime_s=7200) == inside
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"subnets": ("subnet-0a",)},
+        {"instance_type": "", "kms_key": "alias/ours"},
+        {"instance_type": "", "subnets": ("s",), "security_groups": ("g",)},
+        {"instance_type": "ml.g5.xlarge", "kms_key": "alias/ours"},
+    ],
+)
+def test_what_aws_has_not_for_an_endpoint_is_refused(wrong):
+    with pytest.raises(EngineError):
+        dataclasses.replace(HOSTING, **wrong)
+
+
+def test_an_endpoint_whose_answer_is_lost_is_kept_with_its_life(engine, settled, tmp_path, cloud):
+    cloud.faults.add("CreateEndpoint", LOST_ANSWER)  # boto3 asks again, and it exists already
+    engine.deploy("one", "live", HOSTING, tmp_path)
+    assert len(cloud.asked("CreateEndpoint")) == 2
+    assert settled("live").status == "InService"
+    assert engine.guardian.watched("live").expires is not None
+    assert not [operation for operation, _ in cloud.requests if operation.startswith("Delete")]
+
+
+def test_an_endpoint_that_aws_says_nothing_of_is_watched_and_nothing_of_it_deleted(engine, settled, tmp_path, cloud):
+    for operation in ("CreateEndpoint", "DescribeEndpoint"):
+        cloud.faults.add(operation, LOST_ANSWER, times=50)
+    with pytest.raises(OutcomeUnknown, match="Whether AWS has the endpoint live now is not known"):
+        engine.deploy("one", "live", HOSTING, tmp_path)
+    assert engine.guardian.watched("live").expires is not None
+    cloud.faults.clear()
+    assert settled("live").status == "InService"
+
+
+def test_a_refused_endpoint_is_not_watched(engine, tmp_path, cloud):
+    cloud.faults.add("CreateEndpoint", quota_zero("ml.m5.large for endpoint usage"))
+    with pytest.raises(EngineError):
+        engine.deploy("one", "live", HOSTING, tmp_path)
+    assert engine.guardian.watched("live").is_idle
+
+
+def test_an_update_whose_answer_is_lost_is_followed(engine, settled, tmp_path, cloud):
+    engine.deploy("one", "live", HOSTING, tmp_path)
+    settled("live")
+    cloud.faults.add("UpdateEndpoint", LOST_ANSWER)
+    engine.update_endpoint("two", "live", HOSTING, tmp_path)
+    assert (settled("live").model_job, said(engine)) == ("two", "two")
 
 
 def test_what_an_earlier_version_remembered_is_still_watched(paths, aws, engine):

@@ -13,7 +13,7 @@ from PIL import Image
 from core.engines.sagemaker.endpoints import endpoints as endpoints_module
 from core.engines.sagemaker.endpoints import invoke
 from core.engines.sagemaker.endpoints.containers import Container
-from core.engines.sagemaker.endpoints.endpoints import Hosting
+from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
 from core.engines.sagemaker.endpoints.rehearsal import rehearse
 from core.engines.sagemaker.engine import SageMakerEngine

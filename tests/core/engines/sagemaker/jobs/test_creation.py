@@ -47,7 +47,7 @@ def test_a_search_whose_answer_is_lost_for_good_is_found_by_its_mark(bench, clou
 def test_where_aws_says_nothing_at_all_the_record_stays_and_the_job_is_looked_for(bench, cloud, paths, store):
     for operation in ("CreateTrainingJob", "DescribeTrainingJob"):
         cloud.faults.add(operation, LOST_ANSWER, times=50)
-    with pytest.raises(OutcomeUnknown, match=r"Whether one was created is not known.*looked for"):
+    with pytest.raises(OutcomeUnknown, match=r"Whether AWS has one now is not known.*looked for"):
         bench.engine.start(bench.training("one", hyperparameters=FAST))
     assert bench.engine.job("one").status is JobStatus.IN_PROGRESS
     assert not CloudJobState.load(paths.jobs / "one").is_created
