@@ -63,7 +63,7 @@ class Aws:
         key = f"{service} {region}"
         with self._lock:
             if key not in self._clients:
-                config = _config("adaptive" if service == "s3" else "standard")
+                config = _config(service)
                 with translated("AWS cannot be reached."):
                     self._clients[key] = self.session.client(service, region_name=region or self.region, config=config)
             return self._clients[key]
@@ -81,7 +81,7 @@ class Aws:
 
                 with translated("AWS cannot be reached."):
                     self._clients["sdk"] = SageMakerClient(
-                        session=self.session, region_name=self.region, config=_config("standard")
+                        session=self.session, region_name=self.region, config=_config("sagemaker")
                     )
             return self._clients["sdk"].get_client("sagemaker")
 
@@ -113,13 +113,16 @@ class Aws:
         return self._account
 
 
-def _config(mode: str) -> Any:
+def _config(service: str) -> Any:
     from botocore.config import Config
 
+    mode = "adaptive" if service == "s3" else "standard"
+    # Who one is, is asked before anything else: a proxy that does not answer must not take minutes to be found out.
+    attempts = 2 if service == "sts" else 5
     return Config(
-        retries={"mode": mode, "max_attempts": 8},
+        retries={"mode": mode, "total_max_attempts": attempts},
         max_pool_connections=_POOL,
-        connect_timeout=10,
+        connect_timeout=5,
         read_timeout=70,
         user_agent_extra="sagehound",
     )

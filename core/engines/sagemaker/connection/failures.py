@@ -200,7 +200,10 @@ TABLE: tuple[Failure, ...] = (
         ("ProfileNotFound",), r"", "There is no such AWS profile.", "Choose another, or make it with `aws configure`."
     ),
     Failure(
-        ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "SSLError"),
+        (
+            *("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "SSLError"),
+            *("ProxyConnectionError", "HTTPClientError", "ConnectionError"),
+        ),
         r"",
         "AWS does not answer.",
         "Check the network, the proxy and the region's name.",

@@ -24,6 +24,7 @@ from core.engines.sagemaker.connection.failures import (
     LoginNeeded,
     code_of,
     explain,
+    is_unanswered,
     message_of,
 )
 from core.engines.sagemaker.connection.place import CloudJobState
@@ -199,6 +200,8 @@ class Poller:
                     self._patience = min(self._patience * 2, 16)
                 self.notice = str(explain(code, message_of(error), f"{name} could not be looked at."))
                 _logger.warning("%s could not be looked at", name, exc_info=error)
+                if is_unanswered(error):
+                    break  # nor will it answer for the others
             else:
                 self._patience = max(1.0, self._patience / 2)
         self.calls += self._calls

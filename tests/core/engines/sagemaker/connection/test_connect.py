@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 
 import pytest
 
@@ -19,6 +21,16 @@ def test_the_identity_is_that_of_the_credentials(aws):
     assert found.account == "123456789012"
     assert found.arn.startswith("arn:aws:")
     assert (found.region, aws.account) == ("us-east-1", "123456789012")
+
+
+def test_a_proxy_that_does_not_answer_is_found_out_soon(cloud, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+        began = time.monotonic()
+        with pytest.raises(EngineError, match="Check the network, the proxy"):
+            connect.identity(Aws(region="eu-west-1"))
+        assert time.monotonic() - began < 30  # 100 s with as many attempts as other calls have
 
 
 def test_a_created_bucket_is_private_and_encrypted(aws):
