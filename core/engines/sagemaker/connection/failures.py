@@ -201,8 +201,8 @@ TABLE: tuple[Failure, ...] = (
     ),
     Failure(
         (
-            *("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "SSLError"),
-            *("ProxyConnectionError", "HTTPClientError", "ConnectionError"),
+            *("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"),
+            *("SSLError", "ProxyConnectionError", "HTTPClientError", "ConnectionError"),
         ),
         r"",
         "AWS does not answer.",
