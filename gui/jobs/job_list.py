@@ -7,7 +7,6 @@ from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QLineEdit,
     QListView,
     QStyle,
     QStyledItemDelegate,
@@ -20,9 +19,10 @@ from core.jobs.records import Job, TuningJob
 from core.jobs.status import JobStatus
 from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel, objective_of
 from gui.shared import formatting
-from gui.shared.icons import icon, paint_icon
+from gui.shared.icons import paint_icon
 from gui.shared.job_progress import progress_of, progress_text, trials_done
 from gui.shared.pill import status_look
+from gui.shared.search_field import SearchField
 from gui.shared.theme import RADIUS, font, scaled, tokens
 
 _FILTERS: tuple[tuple[str, frozenset[JobStatus]], ...] = (
@@ -123,11 +123,7 @@ class JobList(QWidget):
         self._model = model
         self._proxy = JobsFilter(self)
         self._proxy.setSourceModel(model)
-        self.search = QLineEdit()
-        self.search.setPlaceholderText("Filter jobs")
-        self.search.setAccessibleName("Filter jobs by name")
-        self.search.setClearButtonEnabled(True)
-        self.search.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search = SearchField("Filter jobs by name", "Filter jobs")
         self.status = QComboBox()
         self.status.setAccessibleName("Filter jobs by status")
         for text, statuses in _FILTERS:
@@ -135,6 +131,7 @@ class JobList(QWidget):
         self.search.textChanged.connect(self._on_filter)
         self.status.currentIndexChanged.connect(self._on_filter)
         self.view = _View()
+        self.search.results = self.view
         self.view.setModel(self._proxy)
         self.view.selectionModel().currentChanged.connect(self._on_current)
         self.view.delete_pressed.connect(lambda: self.delete_asked.emit(self.current()))

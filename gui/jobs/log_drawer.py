@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -26,7 +25,7 @@ from core.progress import CancelToken, Report
 from gui.bridge import Bridge, Handle
 from gui.jobs.log_model import LogLevel, LogLevels, LogModel, LogRole
 from gui.shared.basics import ElidedLabel, button, icon_button, label
-from gui.shared.icons import icon
+from gui.shared.search_field import SearchField
 from gui.shared.theme import font, scaled, tokens
 
 READ_MS = 500
@@ -108,11 +107,7 @@ class LogDrawer(QFrame):
         self.switch.setCheckable(True)
         self.switch.toggled.connect(self.set_open)
         self._whose = ElidedLabel("", "muted")
-        self.search = QLineEdit()
-        self.search.setPlaceholderText("Search the log")
-        self.search.setAccessibleName("Search the log")
-        self.search.setClearButtonEnabled(True)
-        self.search.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search = SearchField("Search the log")
         self.search.setMaximumWidth(260)
         self.level = QComboBox()
         self.level.setAccessibleName("Level")
@@ -140,6 +135,7 @@ class LogDrawer(QFrame):
     def _make_body(self) -> None:
         self._body = QFrame()
         self.view = _LogView()
+        self.search.results = self.view
         self.view.setModel(self.model)
         self.view.setItemDelegate(LineDelegate(self.view))
         self._nothing = label("Nothing is logged yet.", "muted")

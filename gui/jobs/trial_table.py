@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QMenu,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -36,6 +35,7 @@ from gui.shared import formatting
 from gui.shared.basics import button, label
 from gui.shared.icons import icon, paint_icon
 from gui.shared.pill import status_look
+from gui.shared.search_field import SearchField
 from gui.shared.theme import font, scaled, tokens
 
 _NARROWEST, _WIDEST = 128, 180
@@ -118,11 +118,8 @@ class TrialTable(QWidget):
         self._laid_out: tuple[str, ...] | None = None
         self._make_view()
         self._make_actions()
-        self.search = QLineEdit()
-        self.search.setPlaceholderText("Filter trials, e.g. failed or optimizer=adam")
-        self.search.setAccessibleName("Filter trials")
-        self.search.setClearButtonEnabled(True)
-        self.search.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search = SearchField("Filter trials", "Filter trials, e.g. failed or optimizer=adam")
+        self.search.results = self.view
         self.search.setMaximumWidth(340)
         self.search.textChanged.connect(self._on_filter)
         self.export = button("Export CSV", icon_name="download", kind="ghost", tip="Save the rows as shown")

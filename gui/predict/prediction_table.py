@@ -10,7 +10,6 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QLineEdit,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -23,7 +22,8 @@ from core.predict.intake import NamedPicture
 from core.predict.records import Answer, Prediction, Unreadable
 from gui.predict.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel
 from gui.shared.basics import ElidedLabel, button, row
-from gui.shared.icons import icon, paint_icon
+from gui.shared.icons import paint_icon
+from gui.shared.search_field import SearchField
 from gui.shared.theme import GRID, scaled, tokens
 
 ROW_HEIGHT = 52
@@ -47,17 +47,14 @@ class PredictionTable(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.model = PredictionModel()
-        self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Filter by name or class")
-        self.filter.setAccessibleName("Filter by name or class")
-        self.filter.setClearButtonEnabled(True)
-        self.filter.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.filter = SearchField("Filter by name or class")
         self.filter.setFixedWidth(260)
         self.filter.textChanged.connect(self.model.set_words)
         self.summary = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
         self.export_button = button("Export CSV…", icon_name="save")
         self.export_button.clicked.connect(self.export_asked)
         self.view = _make_view(self.model)
+        self.filter.results = self.view
         self.view.activated.connect(self._on_activated)
         top = row(self.filter, self.summary, self.export_button, spacing=GRID * 2)
         top.setStretch(1, 1)

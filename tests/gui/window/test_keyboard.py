@@ -81,3 +81,20 @@ def test_every_table_and_text_of_the_window_lets_tab_through(working):
         assert not view.tabKeyNavigation(), view.accessibleName()
     for text in (*working.findChildren(QPlainTextEdit), *working.findChildren(QTextEdit)):
         assert text.isReadOnly() or text.tabChangesFocus(), text.accessibleName()
+
+
+def test_escape_empties_a_search_and_return_goes_to_what_was_found(working, qtbot):
+    page = working.page("jobs")
+    page.detail.log.set_open(True)
+    pairs = [
+        (page.list.search, page.list.view),
+        (page.detail.table.search, page.detail.table.view),
+        (page.detail.log.search, page.detail.log.view),
+    ]
+    for field, results in pairs:
+        field.setFocus()
+        qtbot.keyClicks(field, "pets")
+        qtbot.keyClick(field, Qt.Key.Key_Escape)
+        assert field.text() == ""
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+        assert QApplication.focusWidget() is results
