@@ -47,13 +47,21 @@ def issues(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
 
 
 def _said_by_rules(outcomes: Sequence[RuleOutcome]) -> Iterator[Finding]:
-    """The first cause; what fired beside it may follow from it, so it is named without advice of its own."""
-    if not (fired := issues(outcomes)):
-        return
-    first, *others = fired
-    also = f"Also fired: {', '.join(outcome.rule for outcome in others)}." if others else ""
-    text = " ".join(part for part in (first.details, first.meaning, also) if part)
-    yield Finding(first.rule, text, first.advice, "", severity="cause", evidence="rules")
+    """What fired of itself, the root cause first; what only follows from another is named there, without advice."""
+    fired = issues(outcomes)
+    for number, first in enumerate(outcome for outcome in fired if not outcome.follows_from):
+        consequences = [outcome.rule for outcome in fired if outcome.follows_from == first.rule]
+        follows = f"From it follows: {', '.join(consequences)}." if consequences else ""
+        text = " ".join(part for part in (first.details, first.meaning, where(first), follows) if part)
+        severity = "warning" if number else "cause"
+        yield Finding(first.rule, text, first.advice, "", severity=severity, evidence="rules")
+
+
+def where(outcome: RuleOutcome) -> str:
+    """Return the place in the user's script that a rule names, as a sentence; empty where it is not known."""
+    if not outcome.file:
+        return ""
+    return f"See {outcome.file}, line {outcome.line}." if outcome.line is not None else f"See {outcome.file}."
 
 
 def seconds(value: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
+from core.profiler.findings import where
 from core.profiler.results import ProfilerAnalysis, RuleResult, Verdict
 from core.report.document import Block, Section, Table, Text, Tone
 
@@ -78,11 +79,11 @@ def _outcomes(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
     if loud:
         rows = tuple(
             (
-                outcome.rule,
+                f"└ {outcome.rule}" if outcome.follows_from else outcome.rule,
                 str(outcome.status),
                 _step_range(outcome),
-                " ".join(part for part in (outcome.meaning, outcome.details) if part) or "—",
-                outcome.advice or "—",
+                " ".join(part for part in (outcome.meaning, outcome.details, where(outcome)) if part) or "—",
+                outcome.advice or (f"Follows from {outcome.follows_from}." if outcome.follows_from else "—"),
             )
             for outcome in loud
         )

@@ -69,7 +69,7 @@ def read_run(
         return existing
     folder = job_root(path)
     report(Progress(0, None, "Analysing the profile", "items"))
-    outcomes = tuple(run.outcomes) or tuple(in_order(read_outcomes(folder)))
+    outcomes = tuple(in_order(list(run.outcomes) or read_outcomes(folder)))
     analysis = analyse_profile(profile, job=run.job, outcomes=outcomes, parameters=parameters)
     return ReadRun(profile, analysis, read_story(folder, run.job, run.manifest), run.job, outcomes)
 

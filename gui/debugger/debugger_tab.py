@@ -72,7 +72,11 @@ class DebuggerTab(QWidget):
         self._on_jobs(feed.jobs)
 
     def _lay_out(self) -> None:
-        self.export = button("Export report", icon_name="download", tip="The profiler report as HTML or PDF")
+        self.export = button(
+            "Export report",
+            icon_name="download",
+            tip="What came of it, why, and where the time went: a web page, a PDF or a trace",
+        )
         self.export.setEnabled(False)
         self.export.clicked.connect(self._on_export)
         self.aws_report = button("AWS's report", icon_name="external", tip="Opens the report of AWS's own profiler")
@@ -308,19 +312,23 @@ class DebuggerTab(QWidget):
         dialog.open()
 
     def _on_export(self) -> None:
-        start = str(Path.home() / f"{self._view.name}-profile.html")
-        path, _ = QFileDialog.getSaveFileName(self, "Export report", start, "HTML (*.html);;PDF (*.pdf)")
+        from core.report.formats import FORMATS
+
+        start = str(Path.home() / f"{self._view.name}-report.html")
+        filters = ";;".join(f"{form.title} ({' '.join(form.patterns)})" for form in FORMATS)
+        path, _ = QFileDialog.getSaveFileName(self, "Export report", start, filters)
         if path:
             self.export_report(Path(path))
 
     def export_report(self, path: Path) -> None:
-        """Write the profiler report of the job that is shown; HTML or PDF by the file's suffix."""
-        view = self._view
+        """Write the report of the job that is shown, in the format that the file's name asks for."""
+        view, workbench = self._view, self._workbench
 
         def work(report: Report, cancel: CancelToken) -> Path:
             from core.report import Run, export
 
-            return export(Run(view.source, view.job, view.outcomes), path, report=report, cancel=cancel)
+            manifest = workbench.manifest(view.job.dataset_version) if view.job is not None else None
+            return export(Run(view.source, view.job, view.outcomes, manifest), path, report=report, cancel=cancel)
 
         def done(written: Path) -> None:
             self.progress.finish()

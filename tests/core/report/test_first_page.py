@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,19 @@ def test_one_root_cause_leads_and_its_consequences_have_no_advice(
     findings = _block(_document(folder, found_issue(), found_issue("Overfit")), Findings).items
     assert [finding.severity for finding in findings].count("cause") == 1
     assert findings[0].title == "LearningRateTooHigh"
-    assert findings[0].text.endswith("Also fired: Overfit.")
+    assert findings[0].text.endswith("From it follows: Overfit.")
     assert findings[0].change == "Try a learning rate of 0.01."
     assert "Overfit" not in {finding.title for finding in findings}
+
+
+def test_a_finding_that_follows_from_nothing_keeps_its_advice(folder: Path, found_issue: Callable[..., Any]) -> None:
+    leak = replace(found_issue("LeakageSuspicion"), file="train.py", line=12)
+    findings = _block(_document(folder, found_issue(), leak), Findings).items
+    assert [(finding.title, finding.severity) for finding in findings[:2]] == [
+        ("LearningRateTooHigh", "cause"),
+        ("LeakageSuspicion", "warning"),
+    ]
+    assert findings[1].text.endswith("See train.py, line 12.")
 
 
 def test_every_finding_leads_to_a_chapter_that_is_there(folder: Path, found_issue: Callable[..., Any]) -> None:
