@@ -9,7 +9,7 @@ from core.cli.launch_options import HEADS, MODES, has_default_metrics, has_defau
 from core.cli.managed import managed_words
 from core.cli.spec_options import join_pair, option_words, words
 from core.cli.watching import debugger_words
-from core.jobs.specs import CloudResources, Spec, TuningSpec
+from core.jobs.specs import CloudResources, MetricDefinition, Spec, TuningSpec
 from core.tuning.presets import DEFAULT_METRICS
 from core.tuning.ranges import format_range
 from training_scripts.backbones import FRAMINGS
@@ -72,7 +72,14 @@ def _metrics(spec: Spec) -> list[str]:
     found = [] if defaults else ["--only-these-metrics"]
     for metric in spec.training.metrics:
         if not defaults or metric not in DEFAULT_METRICS:
+            usual = MetricDefinition(metric.name, metric.regex)
             found += option_words("--metric", join_pair(metric.name, metric.regex))
+            if metric.maximize != usual.maximize:
+                goal = "maximize" if metric.maximize else "minimize"
+                found += option_words("--metric-goal", join_pair(metric.name, goal))
+            if metric.per_step != usual.per_step:
+                axis = "step" if metric.per_step else "epoch"
+                found += option_words("--metric-axis", join_pair(metric.name, axis))
     return found
 
 

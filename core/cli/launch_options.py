@@ -69,6 +69,12 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
         metavar="NAME=REGEX",
         help="one more metric definition; its first group is the value",
     )
+    parser.add_argument(
+        "--metric-goal", action="append", default=[], metavar="NAME=GOAL", help="of a metric: minimize or maximize"
+    )
+    parser.add_argument(
+        "--metric-axis", action="append", default=[], metavar="NAME=AXIS", help="of a metric: by epoch or by step"
+    )
     parser.add_argument("--only-these-metrics", action="store_true", help="define no metric but those given")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of search and training (default 0)")
     add_options(parser, TrainingSpec)
@@ -141,6 +147,16 @@ def _training(options: argparse.Namespace, preset: Preset, searched: set[str]) -
     for text in options.metric:
         name, regex = split_pair(text, "--metric NAME=REGEX")
         metrics[name] = MetricDefinition(name, regex)
+    for option, texts, field, words in (
+        ("--metric-goal", options.metric_goal, "maximize", {"minimize": False, "maximize": True}),
+        ("--metric-axis", options.metric_axis, "per_step", {"epoch": False, "step": True}),
+    ):
+        for text in texts:
+            name, word = split_pair(text, f"{option} NAME={'|'.join(words)}")
+            if name not in metrics or word not in words:
+                raise UsageError(f"{option} {text} cannot be read.", fix=f"Name a metric and {' or '.join(words)}.")
+            changed: dict[str, Any] = {field: words[word]}
+            metrics[name] = dataclasses.replace(metrics[name], **changed)
     objective = preset.objective
     if options.objective:
         objective = Objective(options.objective, _goal(options, metrics.get(options.objective)))

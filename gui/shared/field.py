@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QLineEdit,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from core.errors import SpecError, UserFacingError
 from core.jobs.declared import declarations, default_of
@@ -45,10 +53,40 @@ def declared_field(cls: type, name: str, control: QWidget, per: int = 1) -> Fiel
     may be None, 0 stands for that.
     """
     how = declarations(cls)[name]
+    control.setProperty("per", per)
     if isinstance(control, QSpinBox | QDoubleSpinBox) and how.high is not None:
         least = 0 if default_of(cls, name) is None else math.ceil((how.low or 0) / per)
         limited(control, least, int(how.high) // per)
     return Field(how.title, control, how.hint)
+
+
+def value_of(control: QWidget) -> Any:
+    """Return what a control of a form holds, in the unit of the field that it was declared for."""
+    match control:
+        case QCheckBox():
+            return control.isChecked()
+        case QComboBox():
+            return control.currentData() or ""
+        case QSpinBox():
+            return control.value() * int(control.property("per") or 1)
+        case QLineEdit():
+            return control.text().strip()
+    raise TypeError(type(control).__name__)
+
+
+def show_value(control: QWidget, value: Any) -> None:
+    """Let a control of a form hold a value; one that a list does not have becomes its first."""
+    match control:
+        case QCheckBox():
+            control.setChecked(value)
+        case QComboBox():
+            control.setCurrentIndex(max(0, control.findData(value)))
+        case QSpinBox():
+            control.setValue(math.ceil(value / int(control.property("per") or 1)))
+        case QLineEdit():
+            control.setText(value)
+        case _:
+            raise TypeError(type(control).__name__)
 
 
 def declared_box(cls: type, name: str) -> QCheckBox:

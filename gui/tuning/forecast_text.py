@@ -71,7 +71,7 @@ def _trials(draft: TuningDraft) -> str:
     early = ", poor ones end early" if draft.early_stopping else ""
     target = f", ends at {draft.target}" if draft.target else ""
     patience = f", ends after {draft.patience} without a better one" if draft.patience else ""
-    longest = f", ends after {formatting.duration(draft.search_minutes * 60)}" if draft.search_minutes else ""
+    longest = f", ends after {formatting.duration(draft.max_search_s)}" if draft.max_search_s else ""
     converged = ", ends when converged" if draft.until_converged else ""
     trials = formatting.counted(draft.max_jobs, "trial")
     return f"{trials}, {at_once} at once, {draft.strategy}{early}{target}{patience}{longest}{converged}"

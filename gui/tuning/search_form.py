@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QSpinBox
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QSpinBox, QWidget
 
 from core.engine import Capabilities
 from core.errors import SpecError
+from core.jobs.declared import declarations
 from core.jobs.specs import MetricDefinition, Strategy, TuningSpec
 from gui.shared.card import Card
-from gui.shared.field import Field, declared_box, declared_field, first_excess, limited
+from gui.shared.field import Field, declared_box, declared_field, first_excess, limited, show_value, value_of
 from gui.tuning.tuning_draft import MODES, TuningDraft
 from training_scripts.backbones import BACKBONES, FRAMINGS, HEADS
 
@@ -117,6 +118,9 @@ class SearchForm(Card):
             "max_search_s": declared_field(TuningSpec, "max_search_s", self.minutes, per=60),
             "warm_start": declared_field(TuningSpec, "warm_start", self.warm_start),
         }
+        self.controls: dict[str, QWidget] = {
+            name: field.control for name, field in self.fields.items() if name in declarations(TuningSpec)
+        } | {"until_converged": self.converged, "early_stopping": self.early}
         self.add(self.fields["strategy"])
         self._add_pair("max_jobs", "max_parallel_jobs")
         self.add(self.fields["objective"])
@@ -201,47 +205,24 @@ class SearchForm(Card):
     def show_draft(self, draft: TuningDraft) -> None:
         """Show what a draft holds, without telling anyone."""
         blocked = self.blockSignals(True)
-        self.strategy.setCurrentIndex(max(0, self.strategy.findData(draft.strategy)))
-        self.max_jobs.setValue(draft.max_jobs)
-        self.parallel.setValue(draft.max_parallel_jobs)
         self.metric_box.setEditText(draft.metric)
         self.goal.setCurrentIndex(self.goal.findData(draft.maximize))
-        self.seed.setValue(draft.seed)
-        self.target.setText(draft.target)
-        self.patience.setValue(draft.patience)
-        self.minutes.setValue(draft.search_minutes)
-        self.converged.setChecked(draft.until_converged)
-        self.early.setChecked(draft.early_stopping)
-        self.warm_start.setCurrentIndex(max(0, self.warm_start.findData(draft.warm_start)))
+        for name, control in self.controls.items():
+            show_value(control, getattr(draft, name))
         self.blockSignals(blocked)
 
     def read(self, draft: TuningDraft) -> TuningDraft:
         """The draft with what is set here."""
-        return dataclasses.replace(
-            draft,
-            strategy=Strategy(self.strategy.currentData()),
-            max_jobs=self.max_jobs.value(),
-            max_parallel_jobs=self.parallel.value(),
-            metric=self.metric_box.currentText().strip(),
-            maximize=bool(self.goal.currentData()),
-            seed=self.seed.value(),
-            early_stopping=self.early.isChecked(),
-            warm_start=self.warm_start.currentData() or "",
-            target=self.target.text().strip(),
-            patience=self.patience.value(),
-            search_minutes=self.minutes.value(),
-            until_converged=self.converged.isChecked(),
-        )
+        held = {name: value_of(control) for name, control in self.controls.items()}
+        held["strategy"] = Strategy(held["strategy"])
+        metric, maximize = self.metric_box.currentText().strip(), bool(self.goal.currentData())
+        return dataclasses.replace(draft, metric=metric, maximize=maximize, **held)
 
     def show_tuning(self, is_tuning: bool) -> None:
         """Grey out what only a tuning job needs."""
-        for name in (
-            *("strategy", "max_jobs", "max_parallel_jobs"),
-            *("target", "patience", "max_search_s", "warm_start"),
-        ):
-            self.fields[name].setEnabled(is_tuning)
-        for box in (self.early, self.converged):
-            box.setEnabled(is_tuning)
+        for name, control in self.controls.items():
+            if name != "seed":
+                self.fields.get(name, control).setEnabled(is_tuning)
 
     def check(self) -> SpecError | None:
         """Return what is wrong with a number here that no spec says."""

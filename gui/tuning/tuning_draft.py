@@ -12,6 +12,7 @@ from typing import Any
 
 from core.errors import SpecError
 from core.jobs.contract import default_metrics
+from core.jobs.declared import declarations, default_of
 from core.jobs.hyperparameters import check_hyperparameters, check_name, check_value, defaults
 from core.jobs.names import unique_name
 from core.jobs.records import Job, TuningJob
@@ -48,7 +49,7 @@ _SUGGESTIONS: Mapping[str, RangeDraft] = {
 class TuningDraft:
     """Everything the form holds, `target` as it was typed.
 
-    `name` "" means: a name made from the dataset's folder; `target` "", `patience` 0 and `search_minutes` 0: the search
+    `name` "" means: a name made from the dataset's folder; `target` "", `patience` 0 and `max_search_s` 0: the search
     does not end by it.
     """
 
@@ -70,7 +71,7 @@ class TuningDraft:
     warm_start: str = ""
     target: str = ""
     patience: int = 0
-    search_minutes: int = 0
+    max_search_s: int = 0
     until_converged: bool = False
 
     @property
@@ -86,6 +87,14 @@ class TuningDraft:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, read back by `draft_from_json`."""
         return dataclasses.asdict(self)
+
+
+_OF_SEARCH = tuple(
+    item.name
+    for item in dataclasses.fields(TuningDraft)
+    if item.name in declarations(TuningSpec) and item.name not in ("warm_start", "target")
+)
+"""The fields of a search that the form holds as the spec does, but for None, which is 0 here."""
 
 
 def draft_from_json(data: Mapping[str, Any]) -> TuningDraft:
@@ -147,16 +156,9 @@ def draft_from_spec(spec: Spec) -> TuningDraft:
     if isinstance(spec, TuningSpec):
         draft = dataclasses.replace(
             draft,
-            strategy=spec.strategy,
-            max_jobs=spec.max_jobs,
-            max_parallel_jobs=spec.max_parallel_jobs,
-            early_stopping=spec.early_stopping,
-            seed=spec.seed,
             warm_start=next(iter(spec.warm_start), ""),
-            target="" if spec.target is None else f"{spec.target:g}",
-            patience=spec.patience or 0,
-            search_minutes=math.ceil((spec.max_search_s or 0) / 60),
-            until_converged=spec.until_converged,
+            target="" if spec.target is None else repr(spec.target),
+            **_zero_for_none({name: getattr(spec, name) for name in _OF_SEARCH}),
         )
     return draft
 
@@ -190,19 +192,21 @@ def build_spec(
     spec = TuningSpec(
         training=training,
         ranges=tuple(ranges),
-        strategy=draft.strategy,
-        max_jobs=draft.max_jobs,
-        max_parallel_jobs=draft.max_parallel_jobs,
-        early_stopping=draft.early_stopping,
-        seed=draft.seed,
         warm_start=(draft.warm_start,) if draft.warm_start else (),
         target=_read_target(draft.target),
-        patience=draft.patience or None,
-        max_search_s=draft.search_minutes * 60 or None,
-        until_converged=draft.until_converged,
+        **_search_fields(draft),
     )
     check_hyperparameters(spec)
     return spec
+
+
+def _zero_for_none(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: 0 if value is None else value for name, value in held.items()}
+
+
+def _search_fields(draft: TuningDraft) -> dict[str, Any]:
+    held = {name: getattr(draft, name) for name in _OF_SEARCH}
+    return {name: None if not value and default_of(TuningSpec, name) is None else value for name, value in held.items()}
 
 
 def _read_target(text: str) -> float | None:

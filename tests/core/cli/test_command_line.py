@@ -45,6 +45,7 @@ job_names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,8})?", fullmatch=True
 known = {
     "backbone": st.sampled_from(["efficientnet_lite0", "resnet18"]),
     "weights": texts,
+    "preprocessing": st.sampled_from(["crop", "pad", "odd"]),
     "mode": st.sampled_from(["head", "fine_tune", "odd"]),
     "head": st.sampled_from(["linear", "linear_dropout_batchnorm", "-odd"]),
     "seed": st.sampled_from(["0", "7", "07", "1e2"]),
@@ -53,7 +54,13 @@ known = {
 }
 metric_names = st.text(string.ascii_letters + ":= \\-", min_size=1, max_size=10).filter(lambda name: name.strip())
 metrics = st.lists(
-    st.builds(MetricDefinition, metric_names, st.sampled_from([r"a=([0-9\.]+)", r"--x (\S+)", r"(?:b|c)'(.)"])),
+    st.builds(
+        MetricDefinition,
+        metric_names | st.sampled_from(["valid:loss", "train:batch_loss"]),
+        st.sampled_from([r"a=([0-9\.]+)", r"--x (\S+)", r"(?:b|c)'(.)"]),
+        maximize=st.none() | st.booleans(),
+        per_step=st.none() | st.booleans(),
+    ),
     max_size=3,
     unique_by=lambda metric: metric.name,
 )

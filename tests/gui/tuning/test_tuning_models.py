@@ -224,6 +224,9 @@ def test_target_and_patience_reach_the_spec_and_come_back():
     assert (spec.target, spec.patience) == (0.05, 4)
     again = draft_from_spec(spec)
     assert (again.target, again.patience) == ("0.05", 4)
+    precise = dataclasses.replace(spec, target=0.0512345678, patience=None, max_search_s=None)
+    rebuilt = build_spec(dataclasses.replace(draft_from_spec(precise), name=precise.name), "v", "/data/pets")
+    assert rebuilt == precise
     assert draft_from_json(json.loads(json.dumps(draft.to_json()))) == draft
     lines = {title: text for _, title, text in forecast_lines(again, None, None, Facts())}
     assert lines["Trials"].endswith("ends at 0.05, ends after 4 without a better one")
@@ -254,7 +257,7 @@ def test_the_command_line_says_what_is_not_usual():
             rows=(LEARNING_RATE,),
             target="0.05",
             patience=4,
-            search_minutes=90,
+            max_search_s=5400,
             until_converged=True,
             regex=r"Average loss: (\S+)",
         ),
@@ -268,7 +271,7 @@ def test_the_command_line_says_what_is_not_usual():
     asked = parsed(options)
     assert (asked.target, asked.patience, asked.ranges) == (0.05, 4, spec.ranges)
     assert (asked.max_search_s, asked.until_converged) == (5400, True)
-    assert draft_from_spec(asked).search_minutes == 90
+    assert draft_from_spec(asked).max_search_s == 5400
     assert asked.training.metrics == spec.training.metrics
     assert asked.training.debugger == spec.training.debugger
     assert (options.engine, options.instance_type, options.volume_gb) == ("sagemaker", "ml.g4dn.xlarge", 50)

@@ -186,7 +186,7 @@ def test_a_search_can_end_at_a_target_or_by_patience(tab, qtbot):
     form.converged.setChecked(True)
     assert tab.card.start.isEnabled()
     assert (tab.draft().target, tab.draft().patience) == ("0.05", 3)
-    assert (tab.draft().search_minutes, tab.draft().until_converged) == (90, True)
+    assert (tab.draft().max_search_s, tab.draft().until_converged) == (5400, True)
     assert "ends at 0.05" in tab.card.lines()["Trials"]
     assert "ends after 1 h 30 min, ends when converged" in tab.card.lines()["Trials"]
     for draft in tab.ranges.drafts():
