@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 
 from training_scripts.backbones import BACKBONES, Preprocessing
-from training_scripts.preprocess import augmented, framed, pixels
+from training_scripts.preprocess import augmented, field_of_view, framed, pixels
 
 
 def picture(width: int = 300, height: int = 200, seed: int = 0) -> Image.Image:
@@ -82,3 +83,72 @@ def test_extreme_shapes(size: tuple[int, int]) -> None:
         for kind in ("none", "light", "strong"):
             seen = augmented(data, preprocessing, kind, np.random.default_rng(seed))  # type: ignore[arg-type]
             assert seen.shape == (32, 32, 3)
+
+
+def ends(width: int = 480, height: int = 160) -> Image.Image:
+    """A grey picture with a red left end and a blue right end."""
+    image = Image.new("RGB", (width, height), (120, 120, 120))
+    image.paste((255, 0, 0), (0, 0, 60, height))
+    image.paste((0, 0, 255), (width - 60, 0, width, height))
+    return image
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_squash_and_pad_show_the_ends_that_crop_cuts_off(turned: bool) -> None:
+    image = ends().transpose(Image.Transpose.ROTATE_270) if turned else ends()
+
+    def seen(framing: str) -> np.ndarray:
+        found = pixels(png(image), replace(Preprocessing(size=96, resize=110), framing=framing))
+        assert found.shape == (96, 96, 3)
+        return found.transpose(1, 0, 2) if turned else found
+
+    assert not ((seen("crop")[..., 0] > 200) | (seen("crop")[..., 2] > 200)).any()
+    squashed = seen("squash")
+    assert squashed[:, 2, 0].min() > 200
+    assert squashed[:, -3, 2].min() > 200
+    padded = seen("pad")
+    assert padded[48, 2, 0] > 200
+    assert padded[48, -3, 2] > 200
+    mean = [round(255 * value) for value in Preprocessing().mean]
+    assert np.abs(padded[:30].astype(int) - mean).max() <= 1
+    assert np.abs(padded[-30:].astype(int) - mean).max() <= 1
+
+
+@pytest.mark.parametrize("framing", ["squash", "pad"])
+def test_augmentation_keeps_the_framing(framing: str) -> None:
+    """Random parts of what the network sees: here nearly always with at least one of the two ends."""
+    data, preprocessing = png(ends()), replace(Preprocessing(size=64, resize=72), framing=framing)
+    with_ends = 0
+    for seed in range(40):
+        seen = augmented(data, preprocessing, "light", np.random.default_rng(seed))
+        assert seen.shape == (64, 64, 3)
+        with_ends += bool(
+            ((seen[..., 0] > 200) & (seen[..., 1] < 60)).any() or ((seen[..., 2] > 200) & (seen[..., 1] < 60)).any()
+        )
+    assert with_ends > 30
+
+
+def test_the_field_of_view_is_what_is_seen() -> None:
+    preprocessing = Preprocessing(size=224, resize=256)
+    assert field_of_view((512, 256), preprocessing) == (144, 16, 368, 240)
+    assert field_of_view((512, 256), replace(preprocessing, framing="squash")) == (0, 0, 512, 256)
+    assert field_of_view((512, 256), replace(preprocessing, framing="pad")) == (0, -128, 512, 384)
+
+
+def test_preprocessing_survives_json_and_earlier_models() -> None:
+    whole = replace(Preprocessing(), framing="pad", levels=(300.0, 550.0))
+    assert Preprocessing.from_json(whole.to_json()) == whole
+    earlier = Preprocessing().to_json()
+    del earlier["framing"], earlier["levels"]
+    assert Preprocessing.from_json(earlier) == Preprocessing()
+    with pytest.raises(ValueError, match="stretch"):
+        Preprocessing.from_json(earlier | {"framing": "stretch"})
+
+
+@pytest.mark.parametrize("framing", ["squash", "pad"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (3, 5)])
+def test_extreme_shapes_in_every_framing(size: tuple[int, int], framing: str) -> None:
+    data, preprocessing = png(Image.new("RGB", size, "green")), Preprocessing(size=32, resize=36)
+    preprocessing = replace(preprocessing, framing=framing)
+    for kind in ("none", "light", "strong"):
+        assert augmented(data, preprocessing, kind, np.random.default_rng(0)).shape == (32, 32, 3)  # type: ignore[arg-type]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 
 from training_scripts.pictures.structure import UNSETTLED, Structure
 
@@ -35,7 +34,7 @@ def inspect(data: bytes) -> Structure:
         sound = {b"IDAT", b"IEND"} <= kinds and (colour != 3 or b"PLTE" in kinds) and not filters and interlaced < 2
     except (IndexError, struct.error):  # it ends in the middle of a chunk
         return UNSETTLED
-    return replace(known, settled=sound)
+    return known._replace(settled=sound)
 
 
 def cleaned(data: bytes) -> bytes:

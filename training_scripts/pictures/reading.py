@@ -78,17 +78,14 @@ budget = PixelBudget()
 """Of this process."""
 
 
-def open_file(path: Path | str) -> int:
-    """A file descriptor of a regular file; a pipe, a socket or a device is refused at once, whatever it waits for.
+def open_file(path: Path | str) -> tuple[int, int]:
+    """A file descriptor of a regular file, and its size; a pipe, a socket or a device is refused at once.
 
     Raises:
         PictureUnreadable: it is something else, or cannot be opened.
     """
-    flags = os.O_RDONLY
-    for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY", "O_CLOEXEC"):  # no system has all of them
-        flags |= getattr(os, name, 0)
     try:
-        file = os.open(path, flags)
+        file = os.open(path, _FLAGS)
     except FileNotFoundError:
         raise PictureUnreadable("The file is not there any more.") from None
     except OSError as error:
@@ -99,11 +96,11 @@ def open_file(path: Path | str) -> int:
         raise PictureUnreadable(
             f"The file cannot be read: {error.strerror or 'the system does not say why'}."
         ) from None
-    mode = os.fstat(file).st_mode
-    if not stat.S_ISREG(mode):
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode):
         os.close(file)
-        raise PictureUnreadable(_FOLDER if stat.S_ISDIR(mode) else _NOT_REGULAR)
-    return file
+        raise PictureUnreadable(_FOLDER if stat.S_ISDIR(status.st_mode) else _NOT_REGULAR)
+    return file, status.st_size
 
 
 def read_file(path: Path | str, limit: int = MAX_BYTES) -> bytes:
@@ -112,9 +109,8 @@ def read_file(path: Path | str, limit: int = MAX_BYTES) -> bytes:
     Raises:
         PictureUnreadable: see `open_file`; or it is larger than `limit` bytes.
     """
-    file = open_file(path)
+    file, expected = open_file(path)
     try:
-        expected = os.fstat(file).st_size
         if expected > limit:
             raise TooLarge(f"The file is larger than {limit >> 20:,} MB.")
         data = os.read(file, expected + 1)
@@ -135,7 +131,7 @@ def read_file(path: Path | str, limit: int = MAX_BYTES) -> bytes:
 def read_head(path: Path | str) -> bytes:
     """The first bytes of a file, which tell its format; none where it cannot be read."""
     try:
-        file = open_file(path)
+        file, _ = open_file(path)
     except PictureUnreadable:
         return b""
     try:
@@ -317,6 +313,9 @@ def _orientation(image: Image.Image) -> int:
     return found if isinstance(found, int) else 1
 
 
+_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY", "O_CLOEXEC"):  # no system has all of them
+    _FLAGS |= getattr(os, _name, 0)
 _FOLDER = "This is a folder, not a picture."
 _NOT_REGULAR = "This is a pipe, a socket or a device, not a file."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class PictureUnreadable(ValueError):
@@ -16,8 +16,7 @@ class PictureUnreadable(ValueError):
         self.lasting = lasting
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(NamedTuple):
     """What the structure of a file says; `width` and `height` in pixels as stored, 0 where it does not say.
 
     `settled`: nothing but damage within the compressed pixels could keep a decoder from reading it. Where it is not

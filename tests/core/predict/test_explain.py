@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import io
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from core.errors import Cancelled, ModelError, PictureError
-from core.predict.explain import STEPS, explain, occlusion
+from core.predict.explain import STEPS, explain, occlusion, overlay
 from core.predict.pictures_in import decode
 from core.predict.serving import Card, Served
 from core.progress import CancelToken
@@ -109,3 +110,17 @@ def test_explaining_what_cannot_be_says_so(predictor, trained_job):
     with pytest.raises(PictureError, match="no class 'lion'"):
         predictor.explain(trained_job.picture("red"), "lion")
     assert predictor.explain(trained_job.picture("blue")).label == "blue"
+
+
+@pytest.mark.parametrize("framing", ["squash", "pad"])
+def test_the_overlay_lies_over_the_whole_picture_where_all_of_it_is_seen(watcher, framing):
+    ramp = np.full((256, 512, 3), 250, np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(ramp).save(buffer, "PNG")
+    decoded = decode(buffer.getvalue(), replace(Preprocessing(), framing=framing))
+    heat = np.zeros((STEPS, STEPS))
+    heat[:, 0] = 1  # the left edge of what is seen is that of the picture
+    alpha = np.asarray(Image.open(io.BytesIO(overlay(heat, decoded))))[..., 3].astype(float)
+    assert alpha.shape == (256, 512)
+    assert alpha[:, :20].min() > 150
+    assert alpha[:, 300:].max() == 0

@@ -380,7 +380,7 @@ def _compare(file: Path, sha256: str) -> None:
 def _check_regular(file: Path) -> None:
     """Refuse what has become a pipe or a device since the scan: reading it would wait for ever."""
     try:
-        os.close(open_file(file))
+        os.close(open_file(file)[0])
     except PictureUnreadable as error:
         raise DatasetError(f"{file} cannot be read.", str(error), "Scan the dataset again.") from error
 
