@@ -72,12 +72,8 @@ class DebuggerTab(QWidget):
         self._on_jobs(feed.jobs)
 
     def _lay_out(self) -> None:
-        self.export = button(
-            "Export report",
-            icon_name="download",
-            tip="What came of it, why, and where the time went: a web page, a PDF or a trace",
-        )
-        self.export.setEnabled(False)
+        self.export = button("Export report", icon_name="download")
+        self._on_profile(False)
         self.export.clicked.connect(self._on_export)
         self.aws_report = button("AWS's report", icon_name="external", tip="Opens the report of AWS's own profiler")
         self.aws_report.clicked.connect(self.open_aws_report)
@@ -120,7 +116,7 @@ class DebuggerTab(QWidget):
 
         self.detail, self.below = RuleDetail(), DebugLower(self._bridge)
         self.list.chosen.connect(self.detail.show_outcome)
-        self.below.profile_changed.connect(self.export.setEnabled)
+        self.below.profile_changed.connect(self._on_profile)
         self.upper.addWidget(self.detail)
         self.upper.setStretchFactor(1, 1)
         self.upper.setSizes([430, 760])
@@ -128,6 +124,13 @@ class DebuggerTab(QWidget):
         self.split.setSizes([390, 330])
         self.split.splitterMoved.connect(self._on_split)
         self.below.tabs.currentChanged.connect(self._make_room)
+
+    def _on_profile(self, is_there: bool) -> None:
+        """Offer the report, or say why there is none to export."""
+        self.export.setEnabled(is_there)
+        missing = "The report needs the job's profile, which is read when the job has ended."
+        there = "What came of it, why, and where the time went: a web page, a PDF or a trace"
+        self.export.setToolTip(there if is_there else missing)
 
     def _on_split(self) -> None:
         self._split_by_hand = True

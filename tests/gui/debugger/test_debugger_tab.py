@@ -119,6 +119,7 @@ def test_a_rule_says_one_sentence():
 def test_without_a_job_it_says_so(tab):
     assert tab.empty.isVisible()
     assert not tab.export.isEnabled()
+    assert tab.export.toolTip().startswith("The report needs the job's profile")
 
 
 def test_a_finished_job_with_its_rules_evidence_and_tensors(tab, engine, saved, qtbot):
