@@ -124,8 +124,8 @@ class TuningTab(QWidget):
         box, left = page_layout(self), QBoxLayout(QBoxLayout.Direction.TopToBottom)
         box.addWidget(self._make_header())
         left.setSpacing(12)
-        left.addWidget(self.model_form)
-        left.addWidget(self.search_form)
+        for form in (self.model_form, self.search_form):
+            left.addWidget(form, 0, Qt.AlignmentFlag.AlignTop)
         left.addStretch(1)
         middle, table = QVBoxLayout(), Card("Hyperparameters")
         table.add(self.ranges)
