@@ -207,6 +207,8 @@ class Theme(QObject):
         for widget in self._app.allWidgets():
             if widget.property("fontRole"):
                 widget.setFont(font(widget.property("fontRole")))
+        if self._shown is not None:
+            self._app.setStyleSheet(style_sheet(self._shown))  # what it styles keeps its font until then
 
     @property
     def choice(self) -> Choice:

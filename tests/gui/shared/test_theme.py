@@ -139,6 +139,7 @@ def test_text_follows_a_setting_at_once(theme, qapp, qtbot):
     for widget in (shown, button_):
         qtbot.addWidget(widget)
         widget.show()
+        widget.grab()  # what the style sheet has dressed keeps its font until it is dressed again
     try:
         theme.set_text_percent(150)
         assert (shown.font().pixelSize(), font("title").pixelSize(), scaled(44)) == (20, 30, 66)
