@@ -204,11 +204,11 @@ class Theme(QObject):
         base = QFont(self._app.font())
         base.setPixelSize(scaled(_USUAL_PX))
         self._app.setFont(base)
+        if self._shown is not None:
+            self._app.setStyleSheet(style_sheet(self._shown))  # what it styles keeps its font until then
         for widget in self._app.allWidgets():
             if widget.property("fontRole"):
                 widget.setFont(font(widget.property("fontRole")))
-        if self._shown is not None:
-            self._app.setStyleSheet(style_sheet(self._shown))  # what it styles keeps its font until then
 
     @property
     def choice(self) -> Choice:
