@@ -206,6 +206,10 @@ class Theme(QObject):
         self._app.setFont(base)
         if self._shown is not None:
             self._app.setStyleSheet(style_sheet(self._shown))  # what it styles keeps its font until then
+        self._dress_labels()
+
+    def _dress_labels(self) -> None:
+        """Give the labels their fonts: a style sheet takes them back to those that they were made with."""
         for widget in self._app.allWidgets():
             if widget.property("fontRole"):
                 widget.setFont(font(widget.property("fontRole")))
@@ -241,6 +245,7 @@ class Theme(QObject):
         self._shown = wanted
         self._app.setPalette(_palette(wanted))
         self._app.setStyleSheet(style_sheet(wanted))
+        self._dress_labels()
         self.changed.emit()
 
 

@@ -144,6 +144,8 @@ def test_text_follows_a_setting_at_once(theme, qapp, qtbot):
         theme.set_text_percent(150)
         assert (shown.font().pixelSize(), font("title").pixelSize(), scaled(44)) == (20, 30, 66)
         qtbot.waitUntil(lambda: button_.font().pixelSize() == 20)
+        theme.choose("dark")
+        assert shown.font().pixelSize() == 20, "other colours do not change the size"
     finally:
         theme.set_text_percent(100)
     assert (shown.font().pixelSize(), scaled(44)) == (13, 44)
