@@ -124,7 +124,9 @@ class LocalEngine(Engine):
                 raise EngineError(f"{name} is a training job.", fix="Train it again under another name.")
             if not job.status.is_final:
                 raise EngineError(f"{name} is running.", fix="Wait for it, or stop it first.")
-            if job.status is JobStatus.COMPLETED or self._trials_done(name) >= spec.max_jobs:
+            # Where it was cut off behind its last trial, what is left is to say so.
+            cut_off = job.secondary_status == INTERRUPTED
+            if job.status is JobStatus.COMPLETED or (not cut_off and self._trials_done(name) >= spec.max_jobs):
                 raise EngineError(
                     f"{name} has done all its trials.", fix="Start another tuning job; it can warm-start."
                 )

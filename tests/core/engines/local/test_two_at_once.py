@@ -236,6 +236,17 @@ def test_an_interruption_does_not_cite_an_earlier_run(mini, store, paths):
     assert "No space" not in job.failure_reason
 
 
+def test_a_search_cut_off_behind_its_last_trial_is_brought_to_its_end(mini, store):
+    """Its reason says "resume it", and it was refused: it had done all its trials."""
+    mini.engine.start(mini.tuning("tune-1", max_jobs=2))
+    mini.finished("tune-1")
+    trials = mini.engine.trials("tune-1")
+    store.update_job("tune-1", reopen=True, status=JobStatus.STOPPED, secondary_status="Interrupted")
+    mini.engine.resume("tune-1")
+    assert mini.finished("tune-1").status is JobStatus.COMPLETED
+    assert mini.engine.trials("tune-1") == trials
+
+
 def test_lookers_together_clear_up_once(mini, store, paths, runtime):
     mini.engine.start(mini.training("long", hyperparameters=LONG))
     mini.until("long", lambda job: bool(job.metrics))
