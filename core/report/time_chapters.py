@@ -30,11 +30,11 @@ def times(analysis: ProfilerAnalysis) -> Section:
             ("Finalization", _seconds(found.finalization), _percent(found.finalization, found.duration)),
         ]
     blocks: list[Block] = [Figures(tuple(items)), *charts.job_bar(found), *charts.share_bar(analysis)]
-    total = sum(analysis.shares.values())
+    total, workers = sum(analysis.shares.values()), max((len(mode.by_worker) for mode in analysis.steps), default=0)
     if total:
         blocks.append(
             Table(
-                ("Part of the training loop", "Time", "Share"),
+                ("Part of the training loop", "Time" if workers < 2 else "Time, mean of the workers", "Share"),
                 tuple(
                     (PHASE_WORDS[phase], seconds(spent), quantity(100 * spent / total, "%"))
                     for phase, spent in analysis.shares.items()

@@ -144,8 +144,10 @@ def _first_page(job: TuningJob, trials: Sequence[_Trial], run: ReadRun, story: S
         in_trials = sum(bool(issues(trial.outcomes)) for trial in trials)
         rule, count = fired.most_common(1)[0]
         todo = f"Rules found issues in {in_trials} of {len(trials)} trials, most often {rule} ({count})."
+    # What is healthy in the best trial is not said beside what rules found in others.
+    findings = tuple(f for f in run.analysis.findings if not fired or f.severity != "info")
     blocks: list[Block] = [
-        Verdict((came, todo), own.tone),
+        Verdict((came, todo), "plain" if fired and own.tone == "good" else own.tone),
         Figures(tuple(_figures(job, trials, story))),
         *_objective_chart(job, trials),
         *list(curves(story))[:1],
@@ -156,8 +158,8 @@ def _first_page(job: TuningJob, trials: Sequence[_Trial], run: ReadRun, story: S
         blocks.append(
             Text(f"{unread} of {len(trials)} trials have no profiler files here; the rest is shown.", "warning")
         )
-    if run.analysis.findings:
-        blocks.append(Findings(run.analysis.findings))
+    if findings:
+        blocks.append(Findings(findings))
     return Section(KEY, "In short", tuple(blocks))
 
 
