@@ -22,6 +22,7 @@ from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store.rows import new_record
 from core.workbench import Workbench
+from training_scripts.artifact import package
 
 MakeDataset = Callable[..., Path]
 
@@ -157,7 +158,11 @@ def test_best_is_said_with_its_dataset(
     spec = TrainingSpec("birds-1", {}, {}, default_metrics(), dataset_path="/data/birds")
     workbench = Workbench(AppPaths.default())
     workbench.store.add_job(new_record(spec), spec)
-    workbench.store.update_job("birds-1", status=JobStatus.COMPLETED, artifact="model.tar.gz")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text("{}", encoding="utf-8")
+    artifact = tmp_path / "model.tar.gz"
+    package(tmp_path / "model", artifact)
+    workbench.store.update_job("birds-1", status=JobStatus.COMPLETED, artifact=str(artifact))
     workbench.close()
     assert run(["classify", str(tmp_path / "pet.jpg")]) == 1
     assert "best is birds-1, the latest training job, trained on /data/birds." in capsys.readouterr().err
