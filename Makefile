@@ -11,7 +11,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 # need a compiler.
 SMDEBUG := .smdebug
 
-.PHONY: run demo test bench rivals screenshots clean stress
+.PHONY: run demo test bench rivals screenshots clean stress reliability
 
 run: $(VENV)/.installed
 	@$(BIN)/sagehound
@@ -32,6 +32,10 @@ TESTS ?= tests
 RUNS ?= 10
 stress: $(VENV)/.installed-dev $(SMDEBUG)/.installed
 	$(BIN)/python -m tests.stress --runs $(RUNS) $(TESTS)
+
+# Harm in every way that is known, and what came of it: docs/RELIABILITY.md. Power cuts and full disks need root.
+reliability: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.reliability
 
 bench: rivals
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.benchmarks

@@ -110,7 +110,7 @@ class Database:
         with self._lock, self._faults():
             connection = self._open
             if self._frozen_since is not None:
-                raise self._no_room("it is read as it was when Sagehound began")
+                raise self._no_room()
             self._flush_due |= flushed
             if connection.in_transaction:
                 yield connection
@@ -152,7 +152,7 @@ class Database:
         except sqlite3.Error as error:
             text = str(error)
             if _is_full(error):
-                raise self._no_room(text) from error
+                raise self._no_room() from error
             fix = "Start Sagehound again: it moves a damaged database aside."
             if "locked" in text or "busy" in text:
                 fix = "Another program holds it: close that program and try again."
@@ -170,12 +170,9 @@ class Database:
         """A mark that the next start is to check the whole file, whatever its size."""
         return self.path.with_name(f"{self.path.name}.suspect")
 
-    def _no_room(self, why: str) -> NoRoom:
-        return NoRoom(
-            f"The disk is full, so nothing can be recorded in {self.path}.",
-            f"{why}.",
-            "Free some space; what was finished is kept.",
-        )
+    def _no_room(self) -> NoRoom:
+        what = f"The disk is full, so nothing can be recorded in {self.path}."
+        return NoRoom(what, fix="Free some space; what was finished is kept.")
 
     def _flush_log(self) -> None:
         # Never the database's own file: closing it here would end SQLite's locks on it.
@@ -183,7 +180,7 @@ class Database:
             flush([Path(f"{self.path}-wal")])
         except OSError as error:
             if is_no_room(error):
-                raise self._no_room(str(error)) from error
+                raise self._no_room() from error
             raise StoreError(
                 f"The database {self.path} cannot be used.", f"{error}.", "Look after that disk."
             ) from error

@@ -13,13 +13,13 @@ import psutil
 
 from core.engines.local.context import helper_file
 from core.engines.local.processes import kill_tree, start_detached, this_process
-from core.errors import JobNotFound, NoRoom, SagehoundError
+from core.errors import JobNotFound, NoRoom
 from core.jobs.contract import JobFolder
 from core.jobs.records import Job
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import INTERRUPTED, Store
-from training_scripts.processes import NO_PROCESS, ProcessIdentity
+from training_scripts.processes import ProcessIdentity
 from training_scripts.watchdog import Watchdog, end_at_once
 
 _logger = logging.getLogger(__name__)
@@ -99,9 +99,10 @@ def reap_orphans(store: Store, paths: AppPaths, engine: str, watch: SupervisorWa
                 living[name] = owner
                 continue
             unsaid.add(name)
-            # Of all processes that see it, one takes the job over and clears up.
-            if store.hand_over(name, this_process(), owner):
-                _clear_up(store, paths, name, owner)
+            # Of all processes that see it, one clears up, and records all of it or nothing.
+            with store.transaction():
+                if store.hand_over(name, this_process(), owner):
+                    _mark_interrupted(store, paths, name)
             unsaid.remove(name)
         except JobNotFound:
             unsaid.discard(name)
@@ -110,15 +111,6 @@ def reap_orphans(store: Store, paths: AppPaths, engine: str, watch: SupervisorWa
     if watch is not None:
         watch.look(living)
     return unsaid
-
-
-def _clear_up(store: Store, paths: AppPaths, name: str, owner: ProcessIdentity | None) -> None:
-    try:
-        _mark_interrupted(store, paths, name)
-    except BaseException:
-        with contextlib.suppress(SagehoundError):  # else it would be this process's as long as it lives
-            store.hand_over(name, owner or NO_PROCESS, this_process())
-        raise
 
 
 def _mark_interrupted(store: Store, paths: AppPaths, name: str) -> None:
