@@ -6,13 +6,20 @@ runs what it is asked to. A checkout and an installed wheel run the same through
 
 from __future__ import annotations
 
+import os
+import re
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from core.paths import ROOT
+
+_SECRET_NAME = re.compile(
+    r"^AWS_|^BOTO_|TOKEN|SECRET|PASSW|CREDENTIAL|(API|ACCESS|PRIVATE|AUTH|ENCRYPTION|ACCOUNT)_?KEY|_KEY$|^SSH_|_COOKIE"
+)
+_SECRET_ADDRESS = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 RUN = "--run"
 """The hidden first word: `--run module NAME …`, `--run script FILE …`, `--run code TEXT …`."""
@@ -35,6 +42,19 @@ def code_command(code: str, *arguments: str, isolated: bool = False) -> list[str
     if _frozen():
         return _command("code", code, *arguments)
     return [sys.executable, *(["-I"] if isolated else []), "-c", code, *arguments]
+
+
+def child_environment(machine: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables of a child process: those of the machine but for secrets.
+
+    Every process that Sagehound starts gets them, but for those that speak to AWS themselves or run what the user asked
+    for. What counts as a secret is told by its name, or by an address with a password in it.
+    """
+    return {
+        name: value
+        for name, value in machine.items()
+        if not (_SECRET_NAME.search(name.upper()) or _SECRET_ADDRESS.search(value))
+    }
 
 
 def run(words: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from typing import IO, cast
 from core.errors import SpecError, WeightsUnavailable
 from core.paths import ROOT, AppPaths
 from core.progress import CancelToken, Progress, Report, ignore_progress
-from core.python import code_command
+from core.python import child_environment, code_command
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
 from training_scripts.durable import replacing, sha256_of
 from training_scripts.weights import OWN, places
@@ -111,7 +111,9 @@ def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
     # In a process of its own: this one must not load torch.
     command = code_command(_CHECK, str(ROOT), backbone, str(file.resolve()))
     try:
-        checked = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300)
+        checked = subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300, env=child_environment()
+        )
     except subprocess.TimeoutExpired as error:
         raise WeightsUnavailable(
             f"{file.name} could not be checked.", "Loading it took more than five minutes.", "Try again later."

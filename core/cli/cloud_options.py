@@ -121,5 +121,8 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subnet", action="append", metavar="ID", help="run the machine in your VPC")
     parser.add_argument("--security-group", action="append", metavar="ID", help="of your VPC")
     parser.add_argument("--disk-kms-key", metavar="KEY", help="encrypt the machine's disk with this KMS key")
+    parser.add_argument(
+        "--trust-code", action="store_true", help="run also code that an adopted job's model brings, here and there"
+    )
     parser.add_argument("--picture", metavar="FILE", help="what to rehearse with (default: one of the dataset)")
     parser.add_argument("--detach", action="store_true", help="return before it is in service")

@@ -18,7 +18,7 @@ from core.cli.console import Console
 from core.errors import SagehoundError, StoreError
 from core.paths import ROOT, AppPaths
 from core.progress import Progress
-from core.python import code_command
+from core.python import child_environment, code_command
 from core.system_libraries import QT, WAYLAND, X11, apt_line, missing_packages
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
@@ -120,7 +120,7 @@ def check_qt() -> Check:
     if sys.platform == "linux" and (packages := missing_packages(QT)):
         return Check("Qt", FAIL, f"Qt lacks system libraries: {', '.join(packages)}.", apt_line(packages))
     code = "from PySide6.QtWidgets import QApplication; import pyqtgraph; QApplication([])"
-    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    environment = {"QT_QPA_PLATFORM": "offscreen"}
     error = _try_python(code, environment)
     if error:
         return Check("Qt", FAIL, f"Qt does not start: {error}.", "Install Sagehound again.")
@@ -219,7 +219,7 @@ def _try_python(code: str, environment: dict[str, str] | None = None) -> str:
             encoding="utf-8",
             errors="replace",
             timeout=_TIMEOUT,
-            env=environment,
+            env=child_environment() | (environment or {}),
             check=False,
         )
     except subprocess.TimeoutExpired:

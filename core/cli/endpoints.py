@@ -54,7 +54,7 @@ def deploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         console.note(hosting.runs_in.explanation)
         picture = Path(options.picture) if options.picture else _some_picture(workbench, name)
         bring = engine.update_endpoint if options.update else engine.deploy
-        rehearsal = bring(name, endpoint, hosting, picture, console.progress, CancelToken())
+        rehearsal = bring(name, endpoint, hosting, picture, console.progress, CancelToken(), options.trust_code)
         workbench.remember_connection()
         console.note(f"Rehearsed with {picture.name}: {rehearsal.label} ({rehearsal.classes[0][1]:.1%}), as here.")
         found = _look(engine, endpoint) if options.detach else _wait_for_endpoint(engine, endpoint, console)

@@ -14,7 +14,7 @@ from pathlib import Path
 from core.debugger.defaults import job_settings
 from core.jobs.specs import DebuggerConfig
 from core.paths import ROOT
-from core.python import script_command
+from core.python import child_environment, script_command
 from training_scripts.debugger.settings import DONE_LINE
 from training_scripts.processes import ProcessIdentity, identify
 from training_scripts.watchdog import SILENCE_S, Watchdog
@@ -131,7 +131,9 @@ class RuleWatcher:
         try:
             with open(self._log, "ab") as log:
                 # Unbuffered, and without waiting: one that stands still does not read.
-                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, bufsize=0)
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=log, stderr=log, bufsize=0, env=child_environment()
+                )
         except OSError as error:
             self._on_trouble(f"The Debugger rules are not evaluated: {error.strerror or error}.")
             return

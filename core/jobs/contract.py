@@ -21,6 +21,7 @@ from typing import Any
 from core.errors import SpecError
 from core.jobs.scraping import RegexTest, Scraped, Scraper, scrape, test_regex
 from core.jobs.specs import MetricDefinition, TrainingSpec
+from core.python import child_environment
 from training_scripts.job import EXIT_INTERRUPTED
 
 __all__ = [
@@ -169,8 +170,10 @@ def environment(
 
 
 def inherited_environment(machine: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The machine's variables that a job may see: none of another job's SM_*."""
-    return {key: value for key, value in machine.items() if not key.startswith(("SM_", "TRAINING_JOB_"))}
+    """The machine's variables that a job may see: no secrets, and none of another job's SM_*."""
+    return {
+        key: value for key, value in child_environment(machine).items() if not key.startswith(("SM_", "TRAINING_JOB_"))
+    }
 
 
 def failure_reason(folder: JobFolder, exit_code: int | None = None, since: int = 0) -> str:

@@ -14,7 +14,7 @@ from typing import IO
 
 from core.errors import SagehoundError
 from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
-from core.python import script_command
+from core.python import child_environment, script_command
 from training_scripts.processes import ProcessIdentity, identify
 from training_scripts.watchdog import Watchdog
 
@@ -51,6 +51,7 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                env=child_environment(),
                 creationflags=_NO_WINDOW if os.name == "nt" else 0,
             )
         # Written by a thread: a process that stands still does not read, and writing to it would take for ever.

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWid
 
 from core.engines.sagemaker.connection.preflight import preflight
 from core.engines.sagemaker.endpoints.hosting import Hosting
+from core.engines.sagemaker.endpoints.model_archive import StrangersCode
 from core.errors import EngineError, UserFacingError
 from core.jobs.names import unique_name
 from core.jobs.records import TrainingJob
@@ -24,6 +25,7 @@ from gui.shared import formatting
 from gui.shared.basics import button, label, row
 from gui.shared.card import Card
 from gui.shared.cost_text import dollars
+from gui.shared.dialogs import Decision, Option
 from gui.shared.feedback import Banner, InlineError, ProgressRow
 from gui.shared.preflight_list import PreflightDialog
 
@@ -183,7 +185,10 @@ class DeployDialog(QDialog):
     def _on_deploy(self) -> None:
         if self._done:
             self.accept()
-            return
+        else:
+            self._start(trusted=False)
+
+    def _start(self, trusted: bool) -> None:
         try:
             hosting = self.hosting
         except UserFacingError as error:
@@ -197,7 +202,7 @@ class DeployDialog(QDialog):
             if cloud is None:
                 raise EngineError("There is no connection to AWS.", fix="Connect first.")
             bring = cloud.update_endpoint if updates else cloud.deploy
-            return bring(job, name, hosting, picture, report, cancel)
+            return bring(job, name, hosting, picture, report, cancel, trusted)
 
         self.error.clear()
         self.progress.start("Fetching the archive")
@@ -234,7 +239,22 @@ class DeployDialog(QDialog):
         self._deploying = None
         self.progress.finish()
         self._refresh()
-        self.error.show_error(error)
+        if isinstance(error, StrangersCode):
+            self._ask_for_trust(error)
+        else:
+            self.error.show_error(error)
+
+    def _ask_for_trust(self, error: UserFacingError) -> None:
+        """Ask whether code that is not Sagehound's may run here and at the endpoint."""
+        question = Decision(
+            self,
+            error.what,
+            [error.why, "Without your keys in its environment, but with the rights of your user, it would run here."],
+            [Option("cancel", "Cancel", "primary"), Option("run", "I know it: run it", "danger")],
+            "warning",
+            "warning",
+        )
+        question.ask(lambda answer: self._start(trusted=True) if answer == "run" else None)
 
 
 _REHEARSAL = (

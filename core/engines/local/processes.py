@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from core.python import module_command
+from core.python import child_environment, module_command
 from training_scripts.processes import ProcessIdentity, identify
 
 _started: dict[int, subprocess.Popen[bytes]] = {}
@@ -29,16 +29,29 @@ def identity_of(pid: int) -> ProcessIdentity:
     return identify(pid) or ProcessIdentity(pid, "")
 
 
-def start_detached(module: str, arguments: Sequence[str], log: Path, cwd: Path) -> ProcessIdentity:
-    """Start `module.main(*arguments)` as a process of its own session that writes to `log`."""
+def start_detached(
+    module: str, arguments: Sequence[str], log: Path, cwd: Path, with_secrets: bool = False
+) -> ProcessIdentity:
+    """Start `module.main(*arguments)` as a process of its own session that writes to `log`.
+
+    `with_secrets`: it sees the credentials of this process's environment.
+    """
     command = module_command(module, *arguments)
     options: dict[str, object] = {"start_new_session": True}
+    environment = None if with_secrets else child_environment()
     if sys.platform == "win32":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         options = {"creationflags": flags}
     with log.open("ab") as output:
         process = subprocess.Popen(  # type: ignore[call-overload]
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd, close_fds=True, **options
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=cwd,
+            env=environment,
+            close_fds=True,
+            **options,
         )
     _started[process.pid] = process
     return identity_of(process.pid)

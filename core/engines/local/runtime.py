@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.paths import ROOT
+from core.python import child_environment
 from training_scripts.durable import write_text
 from training_scripts.watchdog import SILENCE_S
 
@@ -89,7 +90,9 @@ def count_gpus() -> int:
     if tool is None:
         return 0
     try:
-        answer = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=10, check=False)
+        answer = subprocess.run(
+            [tool, "-L"], capture_output=True, text=True, timeout=10, check=False, env=child_environment()
+        )
     except (OSError, subprocess.TimeoutExpired):
         return 0
     return sum(line.startswith("GPU ") for line in answer.stdout.splitlines())

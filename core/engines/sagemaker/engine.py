@@ -335,12 +335,13 @@ class SageMakerEngine(Engine):
         picture: Path,
         report: Report = ignore_progress,
         cancel: CancelToken | None = None,
+        trusted: bool = False,
     ) -> Rehearsal:
         """Rehearse a job's model archive here, with a picture, then create the endpoint `name` from it.
 
         Raises: as `Deployer.create`.
         """
-        rehearsal = self._deployer.create(job, name, hosting, picture, report, cancel)
+        rehearsal = self._deployer.create(job, name, hosting, picture, report, cancel, trusted)
         self._attend()
         self._poller.wake()
         return rehearsal
@@ -353,12 +354,13 @@ class SageMakerEngine(Engine):
         picture: Path,
         report: Report = ignore_progress,
         cancel: CancelToken | None = None,
+        trusted: bool = False,
     ) -> Rehearsal:
         """The same, and put the model behind the endpoint `name`, which goes on answering meanwhile.
 
         Raises: as `Deployer.update`.
         """
-        rehearsal = self._deployer.update(job, name, hosting, picture, report, cancel)
+        rehearsal = self._deployer.update(job, name, hosting, picture, report, cancel, trusted)
         self._attend()
         self._poller.wake()
         return rehearsal

@@ -88,7 +88,7 @@ def test_configuration_files_are_sagemakers(folder):
 
 
 def test_a_job_does_not_inherit_another_jobs_variables():
-    machine = {"PATH": "/bin", "SM_MODEL_DIR": "/other", "TRAINING_JOB_NAME": "other"}
+    machine = {"PATH": "/bin", "SM_MODEL_DIR": "/other", "TRAINING_JOB_NAME": "other", "AWS_SECRET_ACCESS_KEY": "s"}
     assert inherited_environment(machine) == {"PATH": "/bin"}
 
 

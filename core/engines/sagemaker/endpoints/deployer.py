@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.engines.sagemaker.connection.connect import role_arn
-from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.connection.place import CloudJobState, Place
 from core.engines.sagemaker.endpoints.containers import Container
 from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints
 from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.lifetimes import Guardian, Watched
-from core.engines.sagemaker.endpoints.model_archive import Archive, fit_for, upload_archive
+from core.engines.sagemaker.endpoints.model_archive import Archive, fit_for, upload_archive, with_our_code
 from core.engines.sagemaker.endpoints.rehearsal import Rehearsal, rehearse
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown
 from core.engines.sagemaker.tracking.artifacts import fetch_model
@@ -43,10 +43,14 @@ class Deployer:
         picture: Path,
         report: Report = ignore_progress,
         cancel: CancelToken | None = None,
+        trusted: bool = False,
     ) -> Rehearsal:
         """Create the endpoint `name`, which serves the model of a training job.
 
+        `trusted`: also with code that is not Sagehound's, of a job that was adopted.
+
         Raises:
+            StrangersCode: it has such code, and cannot be served without it.
             ModelError: the job has no model, or the rehearsal failed; nothing was created.
             EngineError: AWS refused; nothing was created.
             Cancelled: through `cancel`; nothing was created.
@@ -58,7 +62,7 @@ class Deployer:
             with self._kept(name, Watched()):
                 self._hosted.create(name, job, uri, role, hosting)
 
-        return self._prepare(job, hosting.runs_in, picture, start, report, cancel)
+        return self._prepare(job, hosting.runs_in, picture, start, report, cancel, trusted)
 
     def update(
         self,
@@ -68,6 +72,7 @@ class Deployer:
         picture: Path,
         report: Report = ignore_progress,
         cancel: CancelToken | None = None,
+        trusted: bool = False,
     ) -> Rehearsal:
         """Put the model of another training job behind the endpoint `name`, which goes on answering meanwhile.
 
@@ -86,7 +91,7 @@ class Deployer:
             with self._kept(name, self._guardian.watched(name)):
                 self._hosted.update(name, job, uri, role, hosting, self._guardian.follow)
 
-        return self._prepare(job, hosting.runs_in, picture, start, report, cancel)
+        return self._prepare(job, hosting.runs_in, picture, start, report, cancel, trusted)
 
     @contextmanager
     def _kept(self, name: str, before: Watched) -> Iterator[None]:
@@ -107,10 +112,13 @@ class Deployer:
         start: _Start,
         report: Report,
         cancel: CancelToken | None,
+        trusted: bool,
     ) -> Rehearsal:
         cancel = cancel or CancelToken()
         archive = self._archive(job, report, cancel)
         with tempfile.TemporaryDirectory(prefix="sagehound-deploy-") as place:
+            if not trusted and self._is_of_others(job):
+                archive = with_our_code(archive, Path(place) / "checked")
             archive = fit_for(container, archive, Path(place))
             report(Progress(0, None, "Rehearsing the archive on this computer"))
             rehearsal = rehearse(archive.file, picture, container)
@@ -119,6 +127,12 @@ class Deployer:
         report(Progress(0, None, "Asking AWS for the endpoint"))
         start(uri, role_arn(self._aws, self._place.role))
         return rehearsal
+
+    def _is_of_others(self, job: str) -> bool:
+        """Whether a job, or the search that it is a trial of, was not started from this installation."""
+        record = self._store.job(job)
+        parent = record.tuning_job if isinstance(record, TrainingJob) else None
+        return any(CloudJobState.load(self._paths.jobs / name).adopted for name in (job, parent) if name)
 
     def _archive(self, job: str, report: Report, cancel: CancelToken) -> Archive:
         """A job's archive, on this machine."""

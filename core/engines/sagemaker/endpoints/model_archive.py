@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,21 +26,68 @@ class Archive:
     uri: str = ""
 
 
+class StrangersCode(ModelError):
+    """A model's archive has code that is not Sagehound's, which would run on this computer and at the endpoint."""
+
+
+def with_our_code(archive: Archive, place: Path) -> Archive:
+    """Return the archive if all its code is Sagehound's, else one made in `place` of the model and our code.
+
+    Raises:
+        StrangersCode: the model is not one that our code can serve.
+        ModelError: it cannot be unpacked.
+    """
+    from training_scripts.artifact import CARD_FILE, WEIGHTS_FILE, package, write_code
+
+    place.mkdir()
+    folder, ours = _unpacked(archive, place / "theirs"), place / "ours"
+    if not (folder / CARD_FILE).is_file():
+        raise StrangersCode(
+            f"{archive.job} brings code of its own.",
+            "Its model was not made by Sagehound, so rehearsing it here means to run what a stranger may have written.",
+            "Deploy it with `--trust-code` if you know where it comes from.",
+        )
+    ours.mkdir()
+    write_code(ours)
+    for name in (CARD_FILE, WEIGHTS_FILE):
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, ours / name)
+    if _contents(folder) == _contents(ours):
+        return archive
+    return Archive(archive.job, package(ours, place / "model.tar.gz"))
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    from training_scripts.durable import SEAL_FILE
+
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).digest()
+        for path in folder.rglob("*")
+        if not path.is_dir() and path.name != SEAL_FILE
+    }
+
+
+def _unpacked(archive: Archive, place: Path) -> Path:
+    from training_scripts.artifact import unpack
+    from training_scripts.job import JobError
+
+    try:
+        return unpack(archive.file, place)
+    except JobError as error:
+        raise ModelError("The archive cannot be served.", f"{error}", "Train the model again.") from error
+
+
 def fit_for(container: Container, archive: Archive, place: Path) -> Archive:
     """The archive, or one made anew in `place` where it was packed before Sagehound served in this container.
 
     Raises:
         ModelError: it cannot be unpacked.
     """
-    from training_scripts.artifact import CARD_FILE, SERVE_CONFIG_FILE, package, unpack, write_code
-    from training_scripts.job import JobError
+    from training_scripts.artifact import CARD_FILE, SERVE_CONFIG_FILE, package, write_code
 
     if container is not Container.RAY_SERVE:
         return archive
-    try:
-        folder = unpack(archive.file, place / "model")
-    except JobError as error:
-        raise ModelError("The archive cannot be served.", f"{error}", "Train the model again.") from error
+    folder = _unpacked(archive, place / "model")
     if (folder / SERVE_CONFIG_FILE).is_file() or not (folder / CARD_FILE).is_file():
         return archive
     write_code(folder)

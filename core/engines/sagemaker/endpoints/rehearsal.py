@@ -14,7 +14,7 @@ from typing import Any
 from core.engines.sagemaker.endpoints.containers import Container
 from core.errors import ModelError
 from core.paths import ROOT
-from core.python import code_command
+from core.python import child_environment, code_command
 
 TOLERANCE = 1e-4
 """How far two answers of the same weights may be apart, in probability."""
@@ -139,6 +139,7 @@ def _ask(way: str, code: Path, module: str, folder: Path, picture: Path) -> Mapp
             timeout=_TIMEOUT_S,
             check=False,
             cwd=folder,
+            env=child_environment(),
         )
     except subprocess.TimeoutExpired as error:
         raise ModelError(

@@ -41,7 +41,8 @@ def starter(paths: AppPaths, connection: Connection) -> Callable[[], None]:
                 pass
         except Timeout:
             return
-        start_detached(_MODULE, [str(paths.home), json.dumps(asdict(connection))], paths.logs / LOG, paths.home)
+        arguments = [str(paths.home), json.dumps(asdict(connection))]
+        start_detached(_MODULE, arguments, paths.logs / LOG, paths.home, with_secrets=True)  # it speaks to AWS
 
     return start
 

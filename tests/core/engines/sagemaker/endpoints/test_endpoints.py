@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import shutil
 import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.endpoints import endpoints as endpoints_module
 from core.engines.sagemaker.endpoints import invoke
 from core.engines.sagemaker.endpoints.containers import Container
 from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
+from core.engines.sagemaker.endpoints.model_archive import StrangersCode
 from core.engines.sagemaker.endpoints.rehearsal import rehearse
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.timing import Timing
@@ -169,8 +172,6 @@ def test_a_container_that_does_not_start_is_explained_and_its_log_is_at_hand(eng
 
 
 def test_an_archive_that_cannot_be_served_is_not_deployed(trained_job, tmp_path, cloud):
-    import shutil
-
     model = tmp_path / "model"
     shutil.copytree(trained_job.model, model)
     code = model / "code" / "training_scripts" / "preprocess.py"
@@ -180,8 +181,6 @@ def test_an_archive_that_cannot_be_served_is_not_deployed(trained_job, tmp_path,
 
 
 def test_an_archive_that_answers_otherwise_is_not_deployed(trained_job, tmp_path):
-    import shutil
-
     model = tmp_path / "model"
     shutil.copytree(trained_job.model, model)
     code = model / "code" / "inference.py"
@@ -189,6 +188,69 @@ def test_an_archive_that_answers_otherwise_is_not_deployed(trained_job, tmp_path
     code.write_text(turned, encoding="utf-8")
     with pytest.raises(ModelError, match="answers otherwise"):
         rehearse(package(model, tmp_path / "model.tar.gz"), trained_job.picture("red"))
+
+
+@pytest.fixture
+def stranger(engine, trained_job, aws, place, paths, tmp_path):
+    """An adopted job `colours` whose archive has code that leaves a trace where it runs."""
+
+    def make(change):
+        model = tmp_path / "strange"
+        shutil.copytree(trained_job.model, model)
+        change(model, f"\nopen({str(tmp_path / 'trace')!r}, 'w').close()\n")
+        file = package(model, tmp_path / "strange.tar.gz")
+        aws.client("s3").upload_file(str(file), place.bucket, "models/model.tar.gz")
+        CloudJobState(launched=True, adopted=True).save(paths.jobs / "colours")
+
+    return make
+
+
+def test_an_adopted_model_is_served_by_our_own_code(stranger, engine, trained_job, tmp_path, cloud, aws):
+    def change(model, trace):
+        for where in ("code/inference.py", "code/training_scripts/model.py", "deployment.py", "code/new.py"):
+            with (model / where).open("a", encoding="utf-8") as file:
+                file.write(trace)
+
+    stranger(change)
+    rehearsal = engine.deploy("colours", "live", INSTANCE, trained_job.picture("red"))
+    assert rehearsal.label == "red"
+    assert not (tmp_path / "trace").exists(), "a stranger's code ran here"
+    uri = cloud.asked("CreateModel")[-1]["PrimaryContainer"]["ModelDataUrl"]
+    assert uri != engine.job("colours").artifact
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    aws.client("s3").download_file(bucket, key, str(tmp_path / "served.tar.gz"))
+    served = unpack(tmp_path / "served.tar.gz", tmp_path / "served")
+    assert not any(str(tmp_path).encode() in path.read_bytes() for path in served.rglob("*.py"))
+
+
+def test_an_adopted_model_with_our_code_is_served_as_it_is(stranger, engine, trained_job, cloud):
+    stranger(lambda model, trace: None)
+    engine.deploy("colours", "live", INSTANCE, trained_job.picture("red"))
+    uri = cloud.asked("CreateModel")[-1]["PrimaryContainer"]["ModelDataUrl"]
+    assert uri == engine.job("colours").artifact
+
+
+def test_a_model_that_only_its_own_code_can_serve_is_asked_about(stranger, engine, trained_job, tmp_path, cloud):
+    def change(model, trace):
+        (model / "model.json").unlink()
+        with (model / "code" / "inference.py").open("a", encoding="utf-8") as file:
+            file.write(trace)
+
+    stranger(change)
+    with pytest.raises(StrangersCode, match="--trust-code"):
+        engine.deploy("colours", "live", INSTANCE, trained_job.picture("red"))
+    assert not (tmp_path / "trace").exists()
+    assert not cloud.asked("CreateModel")
+
+
+def test_what_is_rehearsed_sees_no_keys(trained_job, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the key")
+    model = tmp_path / "model"
+    shutil.copytree(trained_job.model, model)
+    with (model / "code" / "inference.py").open("a", encoding="utf-8") as file:
+        file.write(f"\nimport os\nopen({str(tmp_path / 'seen')!r}, 'w').write(repr(dict(os.environ)))\n")
+    rehearse(package(model, tmp_path / "model.tar.gz"), trained_job.picture("red"))
+    assert "the key" not in (tmp_path / "seen").read_text()
 
 
 def test_names_and_memory_are_checked():
