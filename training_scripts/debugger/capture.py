@@ -1,6 +1,6 @@
 """Small, detached looks at big tensors: samples of bounded size and reductions over the whole.
 
-Everything stays on the tensor's own device until `to_arrays` brings a step's worth over at once, so that a GPU is
+Everything stays on the tensor's own device until `to_saved` brings a step's worth over at once, so that a GPU is
 waited for once per saved step and never otherwise.
 """
 
@@ -10,12 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training_scripts.debugger.tfevents import Array
-from training_scripts.debugger.writer import REDUCTIONS_PREFIX, Saved
+from .writer import REDUCTIONS_PREFIX, Saved
 
 MAX_ELEMENTS = 4096
 """A tensor with more elements is saved as a sample of at most so many, with reductions over all of it."""
@@ -106,7 +104,7 @@ def activity(name: str, outputs: Tensor) -> Look:
     return Look(name, share, tuple(share.shape))
 
 
-def to_arrays(looks: Sequence[Look]) -> list[Saved]:
+def to_saved(looks: Sequence[Look]) -> list[Saved]:
     """Bring all of a step's looks to the CPU in one transfer per dtype, and name their reductions as smdebug does."""
     looks = [item for item in looks if item.sample.numel()]
     groups: dict[torch.dtype, list[tuple[Look, bool]]] = {}
@@ -114,10 +112,10 @@ def to_arrays(looks: Sequence[Look]) -> list[Saved]:
         groups.setdefault(item.sample.dtype, []).append((item, False))
         if item.reductions is not None:
             groups.setdefault(item.reductions.dtype, []).append((item, True))
-    arrays: dict[tuple[int, bool], Array] = {}
+    arrays: dict[tuple[int, bool], Tensor] = {}
     for members in groups.values():
         parts = [item.reductions if reduced else item.sample for item, reduced in members]
-        flat = torch.cat([part.reshape(-1) for part in parts if part is not None]).cpu().numpy()
+        flat = torch.cat([part.reshape(-1) for part in parts if part is not None]).cpu()
         start = 0
         for (item, reduced), part in zip(members, parts, strict=True):
             assert part is not None
@@ -129,7 +127,7 @@ def to_arrays(looks: Sequence[Look]) -> list[Saved]:
         if item.reductions is not None:
             values = arrays[id(item), True]
             for kind, value in zip(("min", "max", "mean", "std", "abs_mean"), values, strict=True):
-                saved.append(Saved(f"{REDUCTIONS_PREFIX}{kind}/{item.name}", np.asarray(value)))
+                saved.append(Saved(f"{REDUCTIONS_PREFIX}{kind}/{item.name}", value))
     return saved
 
 

@@ -24,12 +24,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from training_scripts.debugger.capture import (
+from ..observing import Mode, Observer
+from .capture import (
     DYING_RELUS,
     RELUS,
     Look,
@@ -38,12 +38,11 @@ from training_scripts.debugger.capture import (
     look_at_activation,
     look_at_inputs,
     look_at_rows,
-    to_arrays,
+    to_saved,
 )
-from training_scripts.debugger.schedule import Schedule
-from training_scripts.debugger.settings import INFO_FILE, Settings
-from training_scripts.debugger.writer import Saved, TrialWriter
-from training_scripts.observing import Mode, Observer
+from .schedule import Schedule
+from .settings import INFO_FILE, Settings
+from .writer import Saved, TrialWriter
 
 REGEXES = {
     "weights": ["^(?!gradient).*weight"],
@@ -151,9 +150,9 @@ class TensorHook(Observer):
             if self._broken is not None:
                 raise self._broken
             self._look_at_parameters()
-            saved = to_arrays(self._looks)
+            saved = to_saved(self._looks)
             if self._rate is not None:
-                saved.append(Saved("hyperparameters/learning_rate", np.asarray(self._rate, np.float64)))
+                saved.append(Saved("hyperparameters/learning_rate", torch.tensor(self._rate, dtype=torch.float64)))
                 self._rate = None
             self._save("TRAIN", self._train_step, saved)
         self._looks, self._due = [], frozenset()
@@ -165,7 +164,7 @@ class TensorHook(Observer):
             return
         self._global += 1
         names = ((name.replace(":", "_"), value) for name, value in metrics.items())
-        saved = [Saved(f"epoch/{name}", np.asarray(value, np.float64)) for name, value in names]
+        saved = [Saved(f"epoch/{name}", torch.tensor(value, dtype=torch.float64)) for name, value in names]
         with self._schedule.clock():
             self._save("GLOBAL", self._global, saved)
 
@@ -268,7 +267,7 @@ class TensorHook(Observer):
                 stride = math.ceil(inputs.numel() / (4 * _EVALUATED))
                 looks.append(Look(f"{self._model_name}_input_0", inputs[::stride], tuple(inputs.shape)))
             self._evaluated_inputs, self._passes = [], self._passes + 1
-            self._save("EVAL", self._eval_step - 1, to_arrays(looks))
+            self._save("EVAL", self._eval_step - 1, to_saved(looks))
 
     def _collections(self, saved: list[Saved]) -> dict[str, list[str]]:
         """Which tensors the collections without a regular expression hold; known once the first step is there."""

@@ -1,93 +1,28 @@
-"""Tensors as tfevents records, the way smdebug writes and reads them, without smdebug, protobuf or TensorFlow.
+"""Reads tensors from tfevents records (records.py says how they are made), without smdebug, protobuf or TensorFlow.
 
-A record is: length (uint64), masked crc32c of the length, an `Event` message, and a checksum (smdebug writes a
-constant one and checks for it). The field numbers are those of TensorFlow's event.proto, summary.proto, tensor.proto
-and tensor_shape.proto. Only the fields that smdebug writes are known here; others are skipped when reading.
+Only the fields that smdebug writes are known here; others are skipped.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .records import DTYPE_NUMBERS, MODES, TensorRecord, masked_crc
+
 Array = NDArray[Any]
 
-MODES = {"TRAIN": 1, "EVAL": 2, "PREDICT": 3, "GLOBAL": 4}
 _MODE_NAMES = {number: name for name, number in MODES.items()}
-_DTYPE_NUMBERS = {
-    "float32": 1,
-    "float64": 2,
-    "int32": 3,
-    "uint8": 4,
-    "int16": 5,
-    "int8": 6,
-    "int64": 9,
-    "bool": 10,
-    "uint16": 17,
-    "float16": 19,
-    "uint32": 22,
-    "uint64": 23,
-}
-_DTYPES = {number: np.dtype(name) for name, number in _DTYPE_NUMBERS.items()}
+_DTYPES = {number: np.dtype(name) for name, number in DTYPE_NUMBERS.items()}
 _TYPED_VALUES = {5: "float32", 6: "float64", 7: "int32", 10: "int64", 11: "bool"}
-
-
-@dataclass(frozen=True, slots=True)
-class TensorRecord:
-    """One saved tensor: its value at a global step, and the step of its mode."""
-
-    name: str
-    step: int
-    value: Array
-    mode: str
-    mode_step: int
-    wall_time: float
 
 
 class DamagedRecord(ValueError):
     """The bytes are no record, or a torn one."""
-
-
-def encode(record: TensorRecord) -> bytes:
-    """The bytes of one record, header and checksum included.
-
-    Raises:
-        KeyError: the array's dtype has no counterpart.
-    """
-    value = np.asarray(record.value, order="C")
-    shape = b"".join(_field(2, _field(1, int(size)) + _field(2, b"")) for size in value.shape)
-    tensor = _field(1, _DTYPE_NUMBERS[value.dtype.name]) + _field(2, shape) + _field(4, value.tobytes())
-    plugins = _plugin("mode_step", str(record.mode_step)) + _plugin("mode", str(MODES[record.mode]))
-    item = _field(1, record.name.encode()) + _field(9, plugins) + _field(8, tensor)
-    event = b"\x09" + struct.pack("<d", record.wall_time) + _field(2, record.step) + _field(5, _field(1, item))
-    length = struct.pack("<Q", len(event))
-    return length + struct.pack("<I", _masked_crc(length)) + event + _FOOTER
-
-
-def encode_version(wall_time: float) -> bytes:
-    """Return the record that TensorBoard expects a file of scalars to begin with."""
-    return _scalar_record(wall_time, _field(3, b"brain.Event:2"))
-
-
-def encode_scalars(values: Mapping[str, float], step: int, wall_time: float) -> bytes:
-    """Return the record of some scalars at a step, by tag, as TensorBoard reads them."""
-    items = b"".join(
-        _field(1, _field(1, tag.encode()) + b"\x15" + struct.pack("<f", value)) for tag, value in values.items()
-    )
-    return _scalar_record(wall_time, _field(2, step) + _field(5, items))
-
-
-def _scalar_record(wall_time: float, body: bytes) -> bytes:
-    event = b"\x09" + struct.pack("<d", wall_time) + body
-    length = struct.pack("<Q", len(event))
-    # TensorBoard checks the true sum of the content, where smdebug has a constant.
-    return length + struct.pack("<I", _masked_crc(length)) + event + struct.pack("<I", _masked_crc(event))
 
 
 def decode(data: bytes) -> Iterator[TensorRecord]:
@@ -101,7 +36,7 @@ def decode(data: bytes) -> Iterator[TensorRecord]:
         if position + 12 > len(data):
             raise DamagedRecord("a record's header is cut short")
         (length,) = struct.unpack_from("<Q", data, position)
-        if struct.unpack_from("<I", data, position + 8)[0] != _masked_crc(data[position : position + 8]):
+        if struct.unpack_from("<I", data, position + 8)[0] != masked_crc(data[position : position + 8]):
             raise DamagedRecord("a record's length does not fit its checksum")
         event = data[position + 12 : position + 12 + length]
         if len(event) != length:
@@ -214,47 +149,3 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return (result - (1 << 64) if result >= 1 << 63 else result), position
         shift += 7
-
-
-def _field(number: int, value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        return _to_varint(number << 3) + _to_varint(value)
-    return _to_varint(number << 3 | 2) + _to_varint(len(value)) + value
-
-
-def _to_varint(value: int) -> bytes:
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
-
-
-@lru_cache(maxsize=64)
-def _plugin(name: str, content: str) -> bytes:
-    return _field(1, _field(1, name.encode()) + _field(2, content.encode()))
-
-
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
-    return tuple(table)
-
-
-_CRC_TABLE = _crc_table()
-
-
-def _masked_crc(data: bytes) -> int:
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-_FOOTER = struct.pack("<I", _masked_crc(b"0x12345678"))
-"""smdebug's checksum of a record's content: that of a constant, unless asked for a true one."""

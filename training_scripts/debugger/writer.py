@@ -11,9 +11,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from training_scripts.clock import SteadyClock
-from training_scripts.debugger.tfevents import Array, TensorRecord, encode
+from ..clock import SteadyClock
+from .records import TensorRecord, encode
 
 END_MARKER = "training_job_end.ts"
 REDUCTIONS_PREFIX = "smdebug/reductions/"
@@ -22,10 +23,13 @@ REDUCTIONS_PREFIX = "smdebug/reductions/"
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A tensor to be saved; `shape` is that of the whole tensor when `value` is only a sample of it."""
+    """A tensor to be saved: an array of numpy's, or a tensor of torch's on the CPU.
+
+    `shape` is that of the whole tensor when `value` is only a sample of it.
+    """
 
     name: str
-    value: Array
+    value: Any
     shape: tuple[int, ...] | None = None
 
 
@@ -78,7 +82,7 @@ class TrialWriter:
         for tensor in tensors:
             data = encode(TensorRecord(tensor.name, step, tensor.value, mode, mode_step, now))
             entry: dict[str, object] = {"tensorname": tensor.name, "start_idx": start, "length": len(data)}
-            if tensor.shape is not None and tensor.shape != tensor.value.shape:
+            if tensor.shape is not None and tensor.shape != tuple(tensor.value.shape):
                 entry["shape"] = list(tensor.shape)
             payload.append(entry)
             parts.append(data)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training_scripts.observing import Mode, Observer, Phase
-from training_scripts.profiler.sampler import Sampler
-from training_scripts.profiler.steps import StepTrace
+from ..observing import Mode, Observer, Phase
+from .sampler import Sampler
+from .steps import StepTrace
 
 
 class ProfilerObserver(Observer):

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from training_scripts.profiler.gpu import GpuProbe
-from training_scripts.profiler.own_use import OwnUse
+from .gpu import GpuProbe
+from .own_use import OwnUse
 
 try:
     import psutil

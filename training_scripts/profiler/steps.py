@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from training_scripts.profiler.sampler import node_name
+from .sampler import node_name
 
 PHASES = {
     "data_loading": ("DataLoaderIter", "DataLoaderIter::GetNext"),
