@@ -53,7 +53,9 @@ def look(name: str, tensor: Tensor) -> Look:
 def look_at_rows(name: str, tensor: Tensor) -> Look:
     """Logits (N, classes) or labels (N,): the first rows that fit."""
     rows = max(1, MAX_ELEMENTS // max(1, tensor[0].numel()))
-    return Look(name, tensor.detach()[:rows].clone(), tuple(tensor.shape))
+    sample = tensor.detach()[:rows]
+    # bfloat16 has no number in the format of tfevents.
+    return Look(name, sample.float() if sample.dtype == torch.bfloat16 else sample.clone(), tuple(tensor.shape))
 
 
 def look_at_inputs(name: str, tensor: Tensor) -> Look:

@@ -70,6 +70,8 @@ _NORMALISATIONS = (
 _TRANSPARENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _EVALUATED = 4096
 """Elements that are kept of an evaluation's logits; four times as many of its inputs."""
+_EVALUATED_BATCH = 1 << 16
+"""Elements of one evaluated batch's logits that are held on to until the evaluation is over."""
 _SMALL = 1 << 17
 """Parameters that a network may have to be saved in about a millisecond: a head for 100 classes, no backbone."""
 _PASSES_WITH_INPUTS = 2
@@ -79,13 +81,26 @@ _PASSES_WITH_INPUTS = 2
 class TensorHook(Observer):
     """Saves tensors of one process of a job under `folder`.
 
+    `activations`: listen to modules, which a compiled model had better not be. `predictions`: outputs and targets are
+    logits and class numbers.
+
     Raises:
         OSError: from any method, when the folder cannot be written; `Monitor` then goes on without the hook.
     """
 
-    def __init__(self, model: nn.Module, loss_fn: nn.Module, args: Namespace, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: nn.Module,
+        args: Namespace,
+        folder: Path,
+        settings: Settings,
+        activations: bool = True,
+        predictions: bool = True,
+    ) -> None:
         self._model = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
         self._model_name, self._loss_name = type(self._model).__name__, type(loss_fn).__name__
+        self._activations, self._predictions = activations, predictions
         self._writer = TrialWriter(folder)
         small = sum(parameter.numel() for parameter in self._model.parameters()) <= _SMALL
         epochs = getattr(args, "num_epochs", 0) if small else 0
@@ -98,12 +113,16 @@ class TensorHook(Observer):
         self._looks: list[Look] = []
         self._handles: list[RemovableHandle] = []
         self._broken: Exception | None = None
-        self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._evaluated: list[tuple[Tensor, Tensor, Tensor, int]] = []
         self._evaluated_inputs: list[Look] = []
         self._passes = 0
         self._listed: dict[str, list[str]] | None = None
         self._info = {"pid": os.getpid(), "started": time.time(), "hyperparameters": _plain(args)}
         (folder / INFO_FILE).write_text(json.dumps(self._info), encoding="utf-8")
+
+    def set_rate(self, rate: float | None) -> None:
+        """Save this learning rate with the next step."""
+        self._rate = rate
 
     def set_mode(self, mode: Mode) -> None:
         """See `Observer.set_mode`."""
@@ -117,7 +136,7 @@ class TensorHook(Observer):
             return
         self._train_step = step
         self._due = self._schedule.due(step)
-        if "activations" in self._due:
+        if "activations" in self._due and self._activations:
             with self._schedule.clock():
                 self._attach()
 
@@ -135,7 +154,7 @@ class TensorHook(Observer):
             return
         with self._schedule.clock():
             self._looks.append(look(f"{self._loss_name}_output_0", loss))
-            if "predictions" in self._due:
+            if "predictions" in self._due and self._predictions:
                 self._looks.append(look_at_rows(f"{self._loss_name}_input_0", logits))
                 self._looks.append(look_at_rows(f"{self._loss_name}_input_1", labels))
             if "inputs" in self._due:
@@ -241,7 +260,14 @@ class TensorHook(Observer):
         """Hold on to an evaluated batch's answers; they are small, and nothing is waited for."""
         if not self._evaluated and not self._schedule.may_save_evaluation():
             return
-        self._evaluated.append((logits.detach(), labels.detach(), loss.detach()))
+        logits, labels, size = logits.detach(), labels.detach(), len(labels)
+        logits = logits.float() if logits.dtype == torch.bfloat16 else logits
+        if not self._predictions:
+            logits, labels = logits[:0], labels[:0]
+        elif logits.numel() > _EVALUATED_BATCH:  # a view would hold on to the whole of a large batch
+            rows = max(1, _EVALUATED_BATCH // logits[0].numel())
+            logits, labels = logits[:rows].clone(), labels[:rows].clone()
+        self._evaluated.append((logits, labels, loss.detach().float().mean(), size))
         if self._passes < _PASSES_WITH_INPUTS:
             self._evaluated_inputs.append(look_at_inputs(f"{self._model_name}_input_0", inputs))
 
@@ -253,15 +279,14 @@ class TensorHook(Observer):
             batches, self._evaluated = self._evaluated, []
             logits = torch.cat([item[0] for item in batches])
             labels = torch.cat([item[1] for item in batches])
-            losses = torch.stack([item[2].float().mean() for item in batches])
-            sizes = torch.tensor([len(item[1]) for item in batches], device=losses.device, dtype=losses.dtype)
-            stride = math.ceil(logits.numel() / _EVALUATED)
+            losses = torch.stack([item[2] for item in batches])
+            sizes = torch.tensor([item[3] for item in batches], device=losses.device, dtype=losses.dtype)
+            stride = max(1, math.ceil(logits.numel() / _EVALUATED))
             name = self._loss_name
-            looks = [
-                Look(f"{name}_output_0", (losses * sizes).sum() / sizes.sum(), ()),
-                Look(f"{name}_input_0", logits[::stride], tuple(logits.shape)),
-                Look(f"{name}_input_1", labels[::stride], tuple(labels.shape)),
-            ]
+            looks = [Look(f"{name}_output_0", (losses * sizes).sum() / sizes.sum(), ())]
+            if self._predictions:
+                looks.append(Look(f"{name}_input_0", logits[::stride], tuple(logits.shape)))
+                looks.append(Look(f"{name}_input_1", labels[::stride], tuple(labels.shape)))
             if self._evaluated_inputs:
                 inputs = torch.cat([item.sample for item in self._evaluated_inputs])
                 stride = math.ceil(inputs.numel() / (4 * _EVALUATED))
@@ -271,11 +296,9 @@ class TensorHook(Observer):
 
     def _collections(self, saved: list[Saved]) -> dict[str, list[str]]:
         """Which tensors the collections without a regular expression hold; known once the first step is there."""
-        found: dict[str, list[str]] = {
-            "predictions": [f"{self._loss_name}_input_0"],
-            "labels": [f"{self._loss_name}_input_1"],
-            "inputs": [f"{self._model_name}_input_0"],
-        }
+        found: dict[str, list[str]] = {"inputs": [f"{self._model_name}_input_0"]}
+        if self._predictions:
+            found["predictions"], found["labels"] = [f"{self._loss_name}_input_0"], [f"{self._loss_name}_input_1"]
         if any(item.name == f"{self._model_name}_input_0" and item.value.ndim == 4 for item in saved):
             found["input_image"] = found["inputs"]
         if shadowed := _shadowed_biases(self._model):

@@ -10,7 +10,7 @@ from .settings import COLLECTIONS, Settings
 
 CERTAIN_STEPS, FIRST_STEPS = 2, 5
 AUTOMATIC_INTERVAL = 5
-TIME_SHARE, FREE_SECONDS = 0.02, 0.03
+FREE_SECONDS = 0.03
 FREE_EVALUATIONS, FREE_EPOCHS = 30, 100
 CERTAIN_EPOCHS = 8
 _SCALAR_RESERVE = 0.05
@@ -34,6 +34,7 @@ class Schedule:
     def __init__(self, settings: Settings, certain_epochs: int = 0) -> None:
         """`certain_epochs` is the number of epochs that the job will have, if each eighth is to be seen in any case."""
         self._fixed = settings.save_interval
+        self._share = settings.time_share
         self._intervals = dict(settings.save_intervals)
         self._budget = settings.tensor_budget_mb * 1e6
         self._written = 0.0
@@ -117,4 +118,4 @@ class Schedule:
         return True
 
     def _affordable(self) -> bool:
-        return self._spent <= FREE_SECONDS + TIME_SHARE * (time.perf_counter() - self._started)
+        return self._spent <= FREE_SECONDS + self._share * (time.perf_counter() - self._started)

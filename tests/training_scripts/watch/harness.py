@@ -1,0 +1,103 @@
+"""Runs scripts of public style as they are, or with a fault put in, and says what the watching found.
+
+All in one process, one after the other: torch is imported once, and each run is hooked as `sagehound watch` hooks it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import sys
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training_scripts.debugger.defaults import chosen_rules
+from training_scripts.debugger.reader import Trial
+from training_scripts.debugger.runner import Evaluation
+from training_scripts.debugger.settings import read_info
+from training_scripts.watch.checks import all_checks
+from training_scripts.watch.findings import Finding, Findings
+from training_scripts.watch.patches import install
+from training_scripts.watch.recorder import Recorder
+from training_scripts.watch.session import Session
+
+SCRIPTS = Path(__file__).with_name("scripts")
+
+
+@dataclass
+class Watched:
+    """What came of one run: the invariants that broke, the rules on tensors that fired, and what the script printed."""
+
+    invariants: list[Finding]
+    rules: set[str] = field(default_factory=set)
+    output: str = ""
+    steps: int = 0
+    share: float = 0.0
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> set[str]:
+        """Everything that fired."""
+        return {finding.rule for finding in self.invariants} | self.rules
+
+
+class _Strict(Findings):
+    """Findings that keep what broke inside the watching, which a script never sees."""
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        super().__init__(*values, **named)
+        self.failures: list[str] = []
+
+    def broken(self, check: object, event: str, error: Exception) -> None:
+        self.failures.append(f"{type(check).__name__}.{event}: {type(error).__name__}: {error}")
+
+
+def run(
+    script: str, arguments: Sequence[str] = (), changes: Mapping[str, str] | None = None, record: bool = False
+) -> Watched:
+    """Run a script of the folder with some of its text replaced; `record`: save tensors and evaluate the rules too."""
+    path = SCRIPTS / script
+    text = path.read_text(encoding="utf-8")
+    for old, new in (changes or {}).items():
+        if old not in text:
+            raise ValueError(f"{script} does not contain {old!r}")
+        text = text.replace(old, new)
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "job" / "output"
+        output.mkdir(parents=True)
+        findings = _Strict("job", output if record else None, say=False)
+        session = Session(findings, Recorder(output, {}) if record else None)
+        session.add(all_checks)
+        said = io.StringIO()
+        random.seed(0)
+        torch.manual_seed(0)
+        argv, sys.argv = sys.argv, [str(path), *arguments]
+        patches = install(session)
+        try:
+            with contextlib.redirect_stdout(said), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                exec(compile(text, str(path), "exec"), {"__name__": "__main__", "__file__": str(path)})
+        finally:
+            patches.close()
+            sys.argv = argv
+            session.close()
+        rules = _rules(output / "tensors") if record else set()
+    return Watched(findings.all, rules, said.getvalue(), session.step, session.clock.share, findings.failures)
+
+
+def _rules(tensors: Path) -> set[str]:
+    """The rules on tensors that fired, by the set that watched scripts get."""
+    info = read_info(tensors)
+    if not info:
+        return set()
+    evaluation = Evaluation(Trial.open(tensors), chosen_rules(True, {}, info["hyperparameters"]), {}, "job")
+    evaluation.advance()
+    evaluation.finish()
+    return {run.name for run in evaluation.runs if run.status == "IssuesFound"}

@@ -1,0 +1,39 @@
+"""The checks, by what they look at: the loop, the optimizer, the model, the loss, the data, the machine, the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..session import Check, Session
+from .data import BatchOrder, Leaks, Loaders, Scaling
+from .labels import Labels, LossInputs
+from .loop import Clipping, GradientOrder, Scheduling
+from .machine import Memory, Replicas, Starvation
+from .modes import Modes
+from .numbers import Guessing, NotFinite, Overflow
+from .parameters import Holding, Motion
+
+
+def all_checks(session: Session) -> Sequence[Check]:
+    """Return one of every check, for one training."""
+    kinds = (
+        GradientOrder,
+        Scheduling,
+        Clipping,
+        Holding,
+        Motion,
+        Modes,
+        LossInputs,
+        Labels,
+        BatchOrder,
+        Scaling,
+        Loaders,
+        Leaks,
+        NotFinite,
+        Overflow,
+        Guessing,
+        Starvation,
+        Memory,
+        Replicas,
+    )
+    return [kind(session) for kind in kinds]

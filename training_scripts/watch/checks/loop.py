@@ -1,0 +1,253 @@
+"""What the training loop does, and in which order: clear, forward, backward, clip, step, schedule."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from torch import Tensor
+
+from ..session import Check, Session
+from ..source import Site
+from ..state import Optimizer
+
+TIMES = 3
+"""So often in a row something must be out of order."""
+
+
+class GradientOrder(Check):
+    """Gradients are cleared, computed from this batch and used, once each; the loss goes down, not up."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._left: weakref.WeakKeyDictionary[Optimizer, list[tuple[Tensor, Tensor, int]]] = weakref.WeakKeyDictionary()
+        self._kept: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._counts: dict[tuple[str, int], int] = {}
+        self._backwards = 0
+        self._makers: dict[frozenset[int], int] = {}
+
+    def before_backward(self, root: Tensor) -> None:
+        """Look for gradients that a step has used and nobody has cleared; and at the sign of what goes backward."""
+        self._backwards += 1
+        for known in list(self._kept):
+            # Two networks against each other: the other's backward adds to gradients that are cleared before the next.
+            if not any(item.grad is not None and bool(item.grad.any()) for item in known.sample()):
+                self._kept.discard(known)
+        for known, left in list(self._left.items()):
+            del self._left[known]
+            untouched = all(held.grad is grad and grad._version == version for held, grad, version in left)
+            # `grad.data.zero_()` leaves the version as it was, so the numbers decide.
+            if left and untouched and any(bool(grad.any()) for _, grad, _ in left):
+                self._kept.add(known)
+        self._sign(root)
+
+    def before_step(self, known: Optimizer) -> None:
+        """Look whether there are gradients, whether they are of this batch, and of this batch alone."""
+        session = self.session
+        self._cleared(known)
+        if not session.watching:
+            return
+        empty = all(item.grad is None for item in known.parameters())
+        if not empty and session.zero_seq > session.backward_seq:
+            sample = [item.grad for item in known.sample() if item.grad is not None]
+            empty = not any(bool(grad.any()) for grad in sample)
+        newer_forward = session.forward_seq > session.backward_seq
+        if empty and session.zero_seq > session.backward_seq > known.step_seq and not newer_forward:
+            if self._again("early", known) >= TIMES - 1:
+                self.found(
+                    "GradientsClearedBeforeStep",
+                    "Gradients are cleared after backward and before the optimizer's step, which has nothing to use.",
+                    f"{TIMES - 1} times in a row zero_grad() came between backward and step.",
+                    "Call zero_grad() before backward, or after the step.",
+                    session.sites.get("zero_grad", known.stepped_at),
+                )
+        elif (empty and (newer_forward or not self._backwards)) or (not empty and newer_forward and known.steps):
+            if self._again("before", known) >= TIMES:
+                never = not self._backwards
+                self.found(
+                    "StepBeforeBackward",
+                    "backward is never called: the optimizer steps without gradients."
+                    if never
+                    else "The optimizer steps before backward, so it uses no gradients or those of the batch before.",
+                    f"{TIMES} steps in a row came after a forward and before its backward.",
+                    "Call loss.backward() before optimizer.step().",
+                    known.stepped_at,
+                )
+        else:
+            for what in ("early", "before"):
+                self._over(what, known)
+            self.looked("StepBeforeBackward")
+
+    def _cleared(self, known: Optimizer) -> None:
+        if known not in self._kept:
+            self._over("kept", known)
+            if known.steps:
+                self.looked("GradientsNotCleared")
+        elif self._again("kept", known) >= TIMES:
+            self.found(
+                "GradientsNotCleared",
+                "Gradients are never cleared: each backward adds to those of the steps before.",
+                f"In {TIMES} steps in a row backward began with the gradients that the step before had used.",
+                "Call optimizer.zero_grad() in every step, before backward.",
+                self.session.sites.get("backward", known.stepped_at),
+            )
+        self._kept.discard(known)
+
+    def after_step(self, known: Optimizer) -> None:
+        """Remember the gradients that this step has used."""
+        self._left[known] = [(item, item.grad, item.grad._version) for item in known.sample() if item.grad is not None]
+
+    def made_optimizer(self, known: Optimizer) -> None:
+        """Count how often the same parameters get a new optimizer after the old one has stepped."""
+        held = frozenset(id(item) for item in known.parameters())
+        stepped = [
+            other
+            for other in self.session.optimizers
+            if other is not known and other.steps and frozenset(id(item) for item in other.parameters()) & held
+        ]
+        again = self._makers.get(held, 0) + bool(stepped or held in self._makers and self.session.step)
+        self._makers[held] = again
+        if again >= TIMES and self.session.step < 4 * again:
+            self.found(
+                "OptimizerRemade",
+                "A new optimizer is made for the same parameters every few steps: momentum and averages are lost.",
+                f"{again} optimizers were made for them within {self.session.step} steps.",
+                "Make the optimizer once, before the loop.",
+                known.made,
+            )
+
+    def _sign(self, root: Tensor) -> None:
+        """A loss of classification cannot be below zero; one that goes backward below zero is maximised."""
+        loss = self.session.loss
+        if not self.session.watching or loss is None or not loss.trains or root.numel() != 1 or loss.value.numel() != 1:
+            return
+        if loss.kind not in ("cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "binary_cross_entropy"):
+            return
+        value, goes = float(loss.value), float(root)
+        if value > 1e-3 and goes < 0 and abs(goes / value) > 1e-4:
+            if self._again("sign", self) >= TIMES:
+                self.found(
+                    "LossMaximised",
+                    "The loss is maximised: backward starts from minus the loss.",
+                    f"The loss is {value:.4g}, and backward starts from {goes:.4g}.",
+                    "Call backward on the loss itself, without the minus.",
+                    self.session.sites["backward"],
+                    [(self.session.step, goes, 0.0)],
+                )
+        else:
+            self._over("sign", self)
+            self.looked("LossMaximised")
+
+    def _again(self, what: str, of: object) -> int:
+        count = self._counts[what, id(of)] = self._counts.get((what, id(of)), 0) + 1
+        return count
+
+    def _over(self, what: str, of: object) -> None:
+        self._counts[what, id(of)] = 0
+
+
+class Scheduling(Check):
+    """A scheduler steps once for a step (or a pass) of its optimizer, and after it."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._last: weakref.WeakKeyDictionary[Any, tuple[int, int, Site]] = weakref.WeakKeyDictionary()
+        self._twice: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._early: weakref.WeakKeyDictionary[Any, tuple[int, Site]] = weakref.WeakKeyDictionary()
+        self._skipped = 0
+
+    def scaled(self, event: str, skipped: bool) -> None:
+        """A step that mixed precision skipped is none that the scheduler could have seen."""
+        self._skipped += skipped
+
+    def scheduled(self, scheduler: Any) -> None:
+        """Compare with how often the optimizer has stepped."""
+        session = self.session
+        optimizer = getattr(scheduler, "optimizer", None)
+        if optimizer is None:
+            return
+        steps, at = session.optimizer(optimizer).steps, session.sites["scheduler"]
+        before, skipped, earlier = self._last.get(scheduler, (-1, self._skipped, at))
+        self._last[scheduler] = (steps, self._skipped, at)
+        if not steps:
+            count, first = self._early.get(scheduler, (0, at))
+            self._early[scheduler] = (count + 1, first)
+            return
+        if steps != before or skipped != self._skipped:
+            self.looked("SchedulerOutOfStep")
+            return
+        count = self._twice[scheduler] = self._twice.get(scheduler, 0) + 1
+        if count >= 2 or earlier != at:
+            where = "in two places" if earlier != at else "twice"
+            self.found(
+                "SchedulerOutOfStep",
+                f"The scheduler steps {where} for each step of the optimizer: the learning rate runs ahead of its plan.",
+                f"{type(scheduler).__name__}.step() came again although the optimizer had not stepped since.",
+                "Call scheduler.step() once: after each optimizer.step(), or once after each epoch.",
+                at,
+                [(session.step, float(optimizer.param_groups[0]["lr"]), None)],
+            )
+
+    def after_step(self, known: Optimizer) -> None:
+        """The first step of an optimizer: was one of its schedulers stepped just before it?"""
+        if known.steps:
+            return
+        for scheduler, (count, at) in list(self._early.items()):
+            if count == 1 and getattr(scheduler, "optimizer", None) is known.optimizer():
+                self.found(
+                    "SchedulerOutOfStep",
+                    "The scheduler steps before the optimizer: the first learning rate of its plan is skipped.",
+                    f"{type(scheduler).__name__}.step() was called before the first optimizer.step().",
+                    "Call scheduler.step() after optimizer.step().",
+                    at,
+                )
+
+
+class Clipping(Check):
+    """Gradients are clipped after backward (and after unscaling) and before the step."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._clips = self._useful = self._vain = self._scaled = 0
+        self._scaling = self._unscaled = False
+
+    def scaled(self, event: str, skipped: bool) -> None:
+        """Follow the gradient scaler: scaled, unscaled, stepped."""
+        if event == "scale":
+            self._scaling, self._unscaled = True, False
+        elif event == "unscale":
+            self._unscaled = True
+
+    def clipped(self, parameters: Any) -> None:
+        """Look whether there is anything to clip at this moment."""
+        session = self.session
+        self._clips += 1
+        fresh = session.backward_seq > (session.main.step_seq if session.main is not None else -1)
+        self._useful += fresh and session.backward_seq > session.forward_seq
+        if self._scaling and not self._unscaled and fresh:
+            self._scaled += 1
+            if self._scaled >= TIMES - 1:
+                self.found(
+                    "ClippedWithoutEffect",
+                    "Gradients are clipped while they are still multiplied by the scaler's factor.",
+                    "Clipping came after scaler.scale(loss).backward() and without scaler.unscale_(optimizer).",
+                    "Call scaler.unscale_(optimizer) before clipping.",
+                    session.sites["clip"],
+                )
+
+    def stepped(self) -> None:
+        """A step is over: was it clipped in time?"""
+        if self._clips and not self._useful:
+            self._vain += 1
+            if self._vain >= TIMES:
+                self.found(
+                    "ClippedWithoutEffect",
+                    "Gradients are clipped where it has no effect: before backward, or after the step.",
+                    f"In {TIMES} steps in a row clipping did not come between backward and step.",
+                    "Clip between loss.backward() and optimizer.step().",
+                    self.session.sites["clip"],
+                )
+        elif self._clips:
+            self._vain = 0
+            self.looked("ClippedWithoutEffect")
+        self._clips = self._useful = 0

@@ -1,0 +1,243 @@
+"""Saves what a watched script does in the formats that our own jobs have: tensors, steps, means of epochs."""
+
+from __future__ import annotations
+
+import os
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..debugger.hook import TensorHook
+from ..debugger.settings import Settings
+from ..observing import Observer
+from ..profiler.observer import ProfilerObserver
+from .findings import append_line
+from .state import BATCH_NORMS, Loader, Loss, Model, Optimizer
+
+EPOCH_STEPS = 50
+"""Steps of an epoch where the script has neither loader nor evaluation to tell its epochs by."""
+_NAMES = {
+    "cross_entropy": "CrossEntropyLoss",
+    "nll_loss": "NLLLoss",
+    "binary_cross_entropy": "BCELoss",
+    "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
+    "mse_loss": "MSELoss",
+    "l1_loss": "L1Loss",
+    "smooth_l1_loss": "SmoothL1Loss",
+    "huber_loss": "HuberLoss",
+    "kl_div": "KLDivLoss",
+}
+
+
+class _Mean:
+    """The mean of numbers that lie on a device, which is waited for only when the mean is asked for."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | None = None
+        self.right: Tensor | None = None
+        self.count = self.judged = 0
+
+    def add(self, loss: Loss) -> None:
+        """Count a batch by its size."""
+        size = len(loss.targets) if loss.targets.ndim else 1
+        value = loss.mean * size
+        self.total = value if self.total is None else self.total + value
+        self.count += size
+        if loss.classifies and loss.inputs.ndim == 2:
+            right = (loss.inputs.detach().argmax(dim=1) == loss.targets).sum()
+            self.right = right if self.right is None else self.right + right
+            self.judged += size
+
+    @property
+    def loss(self) -> float:
+        """The mean loss."""
+        return float(self.total) / self.count if self.total is not None else float("nan")
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right answers; None where nothing was classified."""
+        return float(self.right) / self.judged if self.right is not None else None
+
+
+class Recorder:
+    """Translates what a script does into the calls that observers of a training know.
+
+    A step begins with its batch, or with its forward where there is no loader; an epoch ends where an evaluation has
+    ended, or a pass through the loader that is trained on.
+    """
+
+    def __init__(self, output: Path, settings: dict[str, Any]) -> None:
+        self._output, self._settings = output, settings
+        self._observers: list[Observer] = []
+        self._hook: TensorHook | None = None
+        self._model: Model | None = None
+        self._step = self._evaluated = 0
+        self._open = self._batched = self._loads = False
+        self._mode = "TRAIN"
+        self._train, self._valid = _Mean(), _Mean()
+        self._epoch = 0
+        self._epoch_began = time.time()
+        self._epoch_steps = 0
+        self._rate: float | None = None
+
+    def before_batch(self, loader: Loader | None) -> None:
+        """The script waits for a batch."""
+        self._tell("begin_phase", "data_loading")
+
+    def after_batch(self, loader: Loader) -> None:
+        """The batch is there."""
+        self._tell("end_phase", "data_loading")
+        self._loads = True
+        if loader.trains and loader.in_pass == 1 and self._epoch_steps:
+            self._end_epoch()
+
+    def before_forward(self, model: Model, grad: bool) -> None:
+        """A model is called: of the training, or of an evaluation."""
+        if grad and not self._open:
+            self._set_mode("TRAIN")
+            self._open, self._batched = True, False
+            self._tell("begin_step", self._step)
+        elif not grad and not self._open and self._step:
+            self._set_mode("EVAL")
+            self._tell("begin_step", self._evaluated)
+            self._evaluated += 1
+        self._tell("begin_phase", "forward")
+
+    def after_forward(self, model: Model, inputs: Tensor | None, outputs: Any) -> None:
+        """The model has answered."""
+        self._tell("end_phase", "forward")
+
+    def computed(self, model: Model | None, inputs: Tensor | None, loss: Loss) -> None:
+        """A loss was computed: the batch is whole."""
+        if model is None or inputs is None:
+            return
+        if loss.trains:
+            self._train.add(loss)
+            if self._model is None:
+                self._start(model, loss)
+        elif self._step:
+            self._valid.add(loss)
+        if self._batched and loss.trains:
+            return
+        self._batched = True
+        if loss.value.numel() == 1 and (loss.trains or self._mode == "EVAL") and model is self._model:
+            self._tell("batch", inputs, loss.inputs, loss.targets, loss.mean)
+        if not loss.trains and self._mode == "EVAL":
+            self._tell("end_step", self._evaluated)
+
+    def before_backward(self) -> None:
+        """Gradients are being computed."""
+        self._tell("begin_phase", "backward")
+
+    def after_backward(self) -> None:
+        """Gradients are there."""
+        self._tell("end_phase", "backward")
+
+    def before_step(self) -> None:
+        """The optimizer steps."""
+        self._tell("begin_phase", "optimizer")
+
+    def after_step(self, known: Optimizer) -> None:
+        """A step is over."""
+        self._tell("end_phase", "optimizer")
+        self._rate = float(known.groups[0]["lr"]) if known.groups else None
+        if self._hook is not None and self._step == 0:
+            self._hook.set_rate(self._rate)
+        self._tell("end_step", self._step)
+        self._open = False
+        self._step += 1
+        self._epoch_steps += 1
+        if self._epoch_steps >= EPOCH_STEPS and not self._loads and not self._valid.count:
+            self._end_epoch()
+
+    def close(self) -> None:
+        """The script ends."""
+        if self._epoch_steps:
+            self._end_epoch()
+        for observer in tuple(self._observers):
+            observer.close()
+
+    def _start(self, model: Model, loss: Loss) -> None:
+        """Begin to save: a model is being trained."""
+        self._model = model
+        self._output.mkdir(parents=True, exist_ok=True)
+        (self._output / "tensors").mkdir(exist_ok=True)
+        args = Namespace(mode="watch", weights=_weights(model), loss=loss.kind)
+        settings = Settings(
+            tensor_budget_mb=float(self._settings.get("tensor_budget_mb", 64)),
+            save_interval=self._settings.get("save_interval"),
+            time_share=0.005,
+        )
+        named = type(_NAMES.get(loss.kind, "Loss"), (nn.Module,), {})()
+        self._hook = TensorHook(
+            model.inner,
+            named,
+            args,
+            self._output / "tensors",
+            settings,
+            activations=not _compiles(model),
+            predictions=loss.classifies and loss.inputs.ndim == 2,
+        )
+        self._observers = [ProfilerObserver(self._output), self._hook]
+        self._tell("begin_step", self._step)
+
+    def _set_mode(self, mode: str) -> None:
+        if mode == self._mode:
+            return
+        if mode == "TRAIN" and self._valid.count:
+            self._end_epoch()
+        self._mode = mode
+        self._tell("set_mode", mode)
+
+    def _end_epoch(self) -> None:
+        """Save the means of what has been trained and evaluated since the last epoch."""
+        if not self._train.count:
+            return
+        self._epoch += 1
+        metrics: dict[str, float] = {"train_loss": self._train.loss}
+        if self._valid.count:
+            metrics["valid_loss"] = self._valid.loss
+        for name, mean in (("train_accuracy", self._train.accuracy), ("valid_accuracy", self._valid.accuracy)):
+            if mean is not None:
+                metrics[name] = mean
+        if self._rate is not None:
+            metrics["learning_rate"] = self._rate
+        self._tell("end_epoch", self._epoch, metrics)
+        seconds = time.time() - self._epoch_began
+        numbers = " ".join(f"{name}={value:.6g}" for name, value in metrics.items())
+        loss = metrics.get("valid_loss", metrics["train_loss"])
+        append_line(
+            self._output.parent / "log.txt",
+            f"epoch={self._epoch} step={self._step} Average loss: {loss:.6f} {numbers} seconds={seconds:.2f}",
+        )
+        self._train, self._valid = _Mean(), _Mean()
+        self._epoch_began, self._epoch_steps = time.time(), 0
+
+    def _tell(self, method: str, *values: Any) -> None:
+        for observer in tuple(self._observers):
+            try:
+                getattr(observer, method)(*values)
+            except Exception as error:
+                self._observers.remove(observer)
+                append_line(self._output.parent / "log.txt", f"{type(observer).__name__} is left out: {error}")
+                if os.environ.get("SAGEHOUND_WATCH_STRICT"):
+                    raise
+
+
+def _weights(model: Model) -> str:
+    """`default` where a model comes trained, by what its batch normalisations have seen, else `none`."""
+    for module in model.module.modules():
+        seen = getattr(module, "num_batches_tracked", None) if isinstance(module, BATCH_NORMS) else None
+        if isinstance(seen, torch.Tensor) and int(seen) > 50:
+            return "default"
+    return "none"
+
+
+def _compiles(model: Model) -> bool:
+    return model.compiled or any(
+        getattr(module, "_compiled_call_impl", None) is not None for module in model.module.modules()
+    )

@@ -1,0 +1,444 @@
+"""The course of one watched training: takes what happens from the hooks, and lets the checks look at it.
+
+Nothing here may fail the script or hold on to its memory: every check runs guarded, a check that breaks is left out,
+and tensors are let go at the end of their step.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .findings import Findings
+from .source import NOWHERE, Site, site
+from .state import Clock, Loader, Loss, Model, Optimizer, first_tensor, row_bytes
+
+CLOSE_STEPS, EVERY = 24, 10
+"""The first steps are all looked at, then every tenth."""
+HEAVY = frozenset({0, 1, 2, 3, 5, 8, 11, 14, 17, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500})
+"""Steps at which numbers of all parameters are compared; later every 500th."""
+MOST_SHARE = 0.012
+"""Of the training's time; beyond it only what costs nothing is looked at."""
+MOST_EVALUATED = 40
+"""Batches of an evaluation that are looked at closely."""
+
+
+class Check:
+    """One look at a training. A check has those of the methods that it needs; the session calls no others."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def found(
+        self,
+        rule: str,
+        cause: str,
+        details: str,
+        remedy: str,
+        at: Site = NOWHERE,
+        values: Sequence[tuple[int, float, float | None]] = (),
+        tensors: Sequence[str] = (),
+    ) -> None:
+        """Report a broken invariant; only the first time counts."""
+        self.session.findings.found(rule, self.session.step, cause, details, remedy, at, values, tensors)
+
+    def looked(self, rule: str) -> None:
+        """Say that an invariant was looked at and held."""
+        self.session.findings.looked(rule)
+
+
+class Session:
+    """One training in this process.
+
+    `step` counts the steps of the training (of the optimizer that stepped first in it); `watching` says whether this one is looked at closely,
+    `heavy` whether numbers of all parameters are compared. `grad` is whether the last forward computed gradients: the
+    checks themselves run without.
+    """
+
+    def __init__(self, findings: Findings, recorder: Any = None) -> None:
+        self.findings, self.recorder = findings, recorder
+        self.clock = Clock()
+        self.models: dict[int, Model] = {}
+        self.optimizers: list[Optimizer] = []
+        self.loaders: list[Loader] = []
+        self.main: Optimizer | None = None
+        self.step = self.seq = 0
+        self.loss: Loss | None = None
+        self.loader: Loader | None = None
+        self.inputs: Tensor | None = None
+        self.model: Model | None = None
+        self.sites: dict[str, Site] = {}
+        self.backward_seq = self.zero_seq = self.forward_seq = -1
+        self.scaling = False
+        self.evaluated = 0
+        self.waited = 0.0
+        self.watching = self.heavy = True
+        self.owner = os.getpid()
+        self._by_optimizer: weakref.WeakKeyDictionary[Any, Optimizer] = weakref.WeakKeyDictionary()
+        self._by_loader: weakref.WeakKeyDictionary[Any, Loader] = weakref.WeakKeyDictionary()
+        self._thread = threading.get_ident()
+        self._checks: dict[str, list[Callable[..., None]]] = {}
+        self._make_checks: Callable[[Session], Sequence[Check]] = lambda session: ()
+        self._unused = False
+        self.called: set[str] = set()
+        self.call: tuple[nn.Module, Any, Any] | None = None
+        self.quiet = False
+        self.grad = True
+        self.seq_of_inputs = -1
+        self._rows: tuple[int, list[bytes] | None] = (-1, None)
+
+    def add(self, make_checks: Callable[[Session], Sequence[Check]]) -> None:
+        """Take checks into service; each training of the script gets new ones."""
+        self._make_checks = make_checks
+        self._checks.clear()
+        for check in make_checks(self):
+            for event in EVENTS:
+                method = getattr(check, event, None)
+                if method is not None:
+                    self._checks.setdefault(event, []).append(method)
+
+    @property
+    def here(self) -> bool:
+        """Whether this is the thread and the process that train."""
+        return threading.get_ident() == self._thread and os.getpid() == self.owner and not self.quiet
+
+    # What the hooks say
+
+    def before_forward(self, module: nn.Module, args: Any, kwargs: Any) -> Model | None:
+        """The script calls a module; returns what is known of it if it is a model."""
+        model = self.models.get(id(module))
+        if model is None or model.module is not module:
+            if not _is_model(module):
+                return None
+            model = self.models[id(module)] = Model(module)
+        began = time.perf_counter()
+        self.seq += 1
+        self.model = model
+        self.inputs = first_tensor((args, kwargs))
+        self.call = (module, args, kwargs)
+        self.grad = torch.is_grad_enabled()
+        self.seq_of_inputs = self.seq
+        self.at("forward")
+        if self.recorder is not None:
+            self._guard(self.recorder.before_forward, model, self.grad)
+        self._tell("before_forward", model, self.inputs)
+        self.clock.ours += time.perf_counter() - began
+        return model
+
+    def after_forward(self, model: Model, outputs: Any) -> None:
+        """The model has answered."""
+        began = time.perf_counter()
+        model.forwards += 1
+        self._unused = True
+        if self.recorder is not None:
+            self._guard(self.recorder.after_forward, model, self.inputs, outputs)
+        self._tell("after_forward", model, self.inputs, outputs)
+        self.clock.ours += time.perf_counter() - began
+
+    def computed(
+        self, kind: str, inputs: Any, targets: Any, value: Any, smoothing: float = 0.0, summed: bool = False
+    ) -> None:
+        """A loss was computed."""
+        if not isinstance(inputs, Tensor) or not isinstance(targets, Tensor) or not isinstance(value, Tensor):
+            return
+        began = time.perf_counter()
+        trains = value.requires_grad
+        self.seq += 1
+        if trains:
+            self.forward_seq = self.seq
+        else:
+            self.evaluated += 1
+        self.loss = Loss(kind, inputs, targets, value, self.at("loss"), trains, smoothing, summed)
+        if self.recorder is not None:
+            self._guard(self.recorder.computed, self.model, self.inputs, self.loss)
+        self._tell("computed", self.loss)
+        self.clock.ours += time.perf_counter() - began
+
+    def before_backward(self, root: Tensor) -> None:
+        """The script calls backward."""
+        began = time.perf_counter()
+        self.seq += 1
+        self.at("backward")
+        if not self.grad:  # the model was called inside something compiled, so these are an evaluation's
+            self.inputs = self.call = None
+        if self.recorder is not None:
+            self._guard(self.recorder.before_backward)
+        self._tell("before_backward", root)
+        self.backward_seq = self.seq
+        if self.model is not None:
+            self.model.trained += 1
+        if self.loader is not None:
+            self.loader.trained += 1
+        self.evaluated, self._unused = 0, False
+        self.clock.ours += time.perf_counter() - began
+
+    def after_backward(self) -> None:
+        """Gradients are there."""
+        began = time.perf_counter()
+        if self.recorder is not None:
+            self._guard(self.recorder.after_backward)
+        self._tell("after_backward")
+        self.clock.ours += time.perf_counter() - began
+
+    def cleared(self) -> None:
+        """Gradients were cleared, by an optimizer or a module."""
+        self.seq += 1
+        self.zero_seq = self.seq
+        self.at("zero_grad")
+
+    def made_optimizer(self, optimizer: Any) -> None:
+        """An optimizer was made."""
+        self._thread = threading.get_ident()
+        later = self.main is not None and self.main.steps > 0
+        known = Optimizer(weakref.ref(optimizer), made=site(), later=later)
+        self._by_optimizer[optimizer] = known
+        self.optimizers = [item for item in self.optimizers if item.optimizer() is not None or item.steps]
+        self.optimizers.append(known)
+        if later and self.main is not None and not any(id(item) in self.main.ids for item in known.parameters()):
+            self._restart(known)
+        self._tell("made_optimizer", known)
+
+    def before_step(self, optimizer: Any) -> None:
+        """An optimizer is about to step."""
+        if not self.here:
+            return
+        began = time.perf_counter()
+        known = self.optimizer(optimizer)
+        if self.main is None or (known is not self.main and (known.later or self.main.optimizer() is None)):
+            self._lead(known)
+        if known.steps < 3:
+            known.stepped_at = site()
+            known.ids = frozenset(id(item) for item in known.parameters())
+        if self.recorder is not None:
+            self._guard(self.recorder.before_step)
+        self._tell("before_step", known)
+        self.clock.ours += time.perf_counter() - began
+
+    def after_step(self, optimizer: Any) -> None:
+        """An optimizer has stepped."""
+        if not self.here:
+            return
+        began = time.perf_counter()
+        known = self.optimizer(optimizer)
+        self._tell("after_step", known)
+        known.steps += 1
+        self.seq += 1
+        known.step_seq = self.seq
+        if known is self.main:
+            if self.recorder is not None:
+                self._guard(self.recorder.after_step, known)
+            self._tell("stepped")
+            self.step += 1
+            self.waited = 0.0
+            free = self.clock.share < MOST_SHARE or self.step < CLOSE_STEPS
+            self.watching = self.step < CLOSE_STEPS or (free and self.step % EVERY == 0)
+            self.heavy = free and (self.step in HEAVY or self.step % 500 == 0)
+            self.inputs = self.loss = self.call = None
+        self.clock.ours += time.perf_counter() - began
+
+    def made_loader(self, loader: Any) -> None:
+        """A DataLoader was made."""
+        known = Loader(weakref.ref(loader), made=site())
+        self._by_loader[loader] = known
+        self.loaders.append(known)
+
+    def began_pass(self, loader: Any) -> Loader:
+        """The script begins to go through a DataLoader."""
+        known = self._by_loader.get(loader)
+        if known is None:
+            known = self._by_loader[loader] = Loader(weakref.ref(loader))
+            self.loaders.append(known)
+        self._settle()
+        known.passes += 1
+        known.in_pass = 0
+        try:
+            known.length = len(loader)
+        except Exception:
+            known.length = None
+        self._tell("began_pass", known)
+        return known
+
+    def loading(self) -> None:
+        """The script asks for a batch."""
+        if self.recorder is not None and self.here:
+            self._guard(self.recorder.before_batch, self.loader)
+
+    def loaded(self, loader: Loader, seconds: float) -> None:
+        """A batch has come."""
+        if not self.here:
+            return
+        self._settle()
+        self.loader = loader
+        loader.batches += 1
+        loader.in_pass += 1
+        self.waited += seconds
+        if self.recorder is not None:
+            self._guard(self.recorder.after_batch, loader)
+        self._tell("loaded", loader, seconds)
+
+    def scheduled(self, scheduler: Any) -> None:
+        """A scheduler of the learning rate has stepped."""
+        self.at("scheduler")
+        self._tell("scheduled", scheduler)
+
+    def clipped(self, parameters: Any) -> None:
+        """Gradients were clipped."""
+        self.seq += 1
+        self.at("clip")
+        self._tell("clipped", parameters)
+
+    def scaled(self, event: str, skipped: bool = False) -> None:
+        """A gradient scaler did something: scale, unscale or step, which it may have skipped."""
+        self.seq += 1
+        self._tell("scaled", event, skipped)
+
+    def dropped_out(self, p: float, training: bool) -> None:
+        """Dropout was asked for through torch.nn.functional."""
+        self._tell("dropped_out", p, training)
+
+    def close(self) -> None:
+        """The script ends."""
+        if os.getpid() != self.owner:
+            return
+        self._tell("ended")
+        if self.recorder is not None:
+            self._guard(self.recorder.close)
+        self.findings.close(self.step)
+
+    # What the checks ask
+
+    def optimizer(self, optimizer: Any) -> Optimizer:
+        """Return what is known of an optimizer."""
+        known = self._by_optimizer.get(optimizer)
+        if known is None:
+            known = self._by_optimizer[optimizer] = Optimizer(weakref.ref(optimizer))
+            self.optimizers.append(known)
+        return known
+
+    def held(self) -> set[int]:
+        """Return the ids of the parameters that any optimizer holds."""
+        return {id(item) for known in self.optimizers for item in known.parameters()}
+
+    def trained_models(self) -> list[Model]:
+        """Return the models that an optimizer trains."""
+        held = self.held()
+        return [
+            model
+            for model in self.models.values()
+            if model.trained and any(id(item) in held for item in model.module.parameters())
+        ]
+
+    def watching_evaluation(self) -> bool:
+        """Return whether this batch of an evaluation is looked at: the first ones of each, while that costs little."""
+        return self.evaluated < MOST_EVALUATED and (self.clock.share < MOST_SHARE or self.step < 4 * CLOSE_STEPS)
+
+    def is_compiled(self, model: Model) -> bool:
+        """Return whether torch compiles any of a model: hooks inside would make it do so again."""
+        return model.compiled or any(
+            getattr(module, "_compiled_call_impl", None) is not None or type(module).__name__ == "OptimizedModule"
+            for module in model.module.modules()
+        )
+
+    def rows(self) -> list[bytes] | None:
+        """Return what tells the inputs of this batch apart: some numbers of each of the first 64, as bytes.
+
+        On a device only in early steps, because it has to be waited for.
+        """
+        if self._rows[0] == self.seq_of_inputs:
+            return self._rows[1]
+        rows = None
+        inputs = self.inputs
+        if inputs is not None and inputs.ndim >= 2 and (inputs.device.type == "cpu" or self.step < CLOSE_STEPS):
+            rows = row_bytes(inputs)
+        self._rows = (self.seq_of_inputs, rows)
+        return rows
+
+    def class_names(self) -> list[str]:
+        """Return the classes that the dataset being trained on names."""
+        from .checks.data import classes_of
+
+        return [] if self.loader is None else classes_of(self.loader.dataset)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Take no notice of what happens inside."""
+        self.quiet, before = True, self.quiet
+        try:
+            yield
+        finally:
+            self.quiet = before
+
+    def at(self, what: str) -> Site:
+        """Return where the script does this; looked up while steps are looked at closely, remembered afterwards."""
+        if self.watching or what not in self.sites:
+            self.sites[what] = site()
+        return self.sites[what]
+
+    def _lead(self, known: Optimizer) -> None:
+        """Another optimizer is the one that steps: of the same training, or of the script's next one."""
+        self.main = known
+        known.later = False
+
+    def _restart(self, known: Optimizer) -> None:
+        """The script begins with its next training, of other parameters."""
+        self.step, self.watching, self.heavy = 0, True, True
+        self.optimizers = [item for item in self.optimizers if item is known or not item.steps]
+        self.add(self._make_checks)
+
+    def _settle(self) -> None:
+        """Count the last batch as evaluated if it went through the model and no backward followed."""
+        if self._unused and self.loader is not None:
+            self.loader.evaluated += 1
+        self._unused = False
+
+    def _tell(self, event: str, *values: Any) -> None:
+        for method in tuple(self._checks.get(event, ())):
+            try:
+                with torch.no_grad():
+                    method(*values)
+            except Exception as error:
+                self._checks[event].remove(method)
+                self.findings.broken(getattr(method, "__self__", method), event, error)
+
+    def _guard(self, method: Callable[..., None], *values: Any) -> None:
+        try:
+            with torch.no_grad():
+                method(*values)
+        except Exception as error:
+            self.findings.broken(self.recorder, method.__name__, error)
+            self.recorder = None
+
+
+EVENTS = (
+    "before_forward",
+    "after_forward",
+    "computed",
+    "before_backward",
+    "after_backward",
+    "made_optimizer",
+    "before_step",
+    "after_step",
+    "stepped",
+    "began_pass",
+    "loaded",
+    "scheduled",
+    "clipped",
+    "scaled",
+    "dropped_out",
+    "ended",
+)
+
+
+def _is_model(module: nn.Module) -> bool:
+    """Whether a module is worth watching: it has parameters, and is no loss of torch's."""
+    if isinstance(module, nn.modules.loss._Loss):
+        return False
+    return next(module.parameters(), None) is not None

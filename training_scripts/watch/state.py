@@ -1,0 +1,229 @@
+"""What is known of a training that is being watched: its models, optimizers, loaders, and where it is."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .source import NOWHERE, Site
+
+NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+DROPOUTS = (nn.modules.dropout._DropoutNd,)
+BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
+PER_TENSOR = 64
+"""Elements of a parameter that are looked at, evenly spread."""
+
+
+class Model:
+    """A module that the script calls itself, with parameters: not a part of another, and no loss.
+
+    `trained` counts the forwards whose outputs went into a backward. The module is not held.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = weakref.ref(module)
+        self.forwards = self.trained = 0
+        self.compiled = type(module).__name__ in ("OptimizedModule", "RecursiveScriptModule")
+        self.name = type(self.inner).__name__
+        self._sensitive = [
+            (name, weakref.ref(item))
+            for name, item in module.named_modules()
+            if isinstance(item, (*BATCH_NORMS, *DROPOUTS))
+        ]
+
+    @property
+    def module(self) -> nn.Module:
+        """The module, an empty one once it is gone."""
+        return self._module() or nn.Module()
+
+    @property
+    def inner(self) -> nn.Module:
+        """The model without the wrappers of torch.compile and of data parallel training."""
+        module = self.module
+        for _ in range(3):
+            for attribute in ("_orig_mod", "module"):
+                inside = getattr(module, attribute, None)
+                if type(module).__module__.startswith("torch.") and isinstance(inside, nn.Module):
+                    module = inside
+        return module
+
+    @property
+    def sensitive(self) -> list[tuple[str, nn.Module]]:
+        """The dropouts and batch normalisations inside, which train and eval mode tell apart."""
+        return [(name, item) for name, ref in self._sensitive if (item := ref()) is not None]
+
+
+@dataclass(eq=False)
+class Optimizer:
+    """An optimizer, how often it has stepped, where it was made and where it steps.
+
+    `later`: it was made after another one had stepped. `ids` are those of its parameters, which outlive it.
+    """
+
+    optimizer: weakref.ref[Any]
+    steps: int = 0
+    made: Site = NOWHERE
+    stepped_at: Site = NOWHERE
+    step_seq: int = -1
+    later: bool = False
+    ids: frozenset[int] = frozenset()
+    rates: list[float] = field(default_factory=list)
+
+    @property
+    def groups(self) -> Sequence[dict[str, Any]]:
+        """Its parameter groups; none once it is gone."""
+        optimizer = self.optimizer()
+        return () if optimizer is None else optimizer.param_groups
+
+    def parameters(self) -> Iterator[Tensor]:
+        """The parameters that it holds."""
+        for group in self.groups:
+            yield from group["params"]
+
+    def sample(self) -> list[Tensor]:
+        """A few of them, first, middle and last, that are trained."""
+        held = [item for item in self.parameters() if item.requires_grad]
+        return [held[at] for at in sorted({0, len(held) // 2, len(held) - 1})] if held else []
+
+
+@dataclass(eq=False)
+class Loader:
+    """A DataLoader: what its batches were used for. `length` is in batches, None where that is not known."""
+
+    loader: weakref.ref[Any]
+    made: Site = NOWHERE
+    length: int | None = None
+    passes: int = 0
+    batches: int = 0
+    in_pass: int = 0
+    trained: int = 0
+    evaluated: int = 0
+
+    @property
+    def dataset(self) -> Any:
+        """Its dataset; None once it is gone."""
+        loader = self.loader()
+        return None if loader is None else loader.dataset
+
+    @property
+    def sampler(self) -> str:
+        """The class of its sampler; "" for an iterable dataset, which orders its items itself."""
+        loader = self.loader()
+        if loader is None or type(loader.dataset).__mro__[1:2] and _is_iterable(loader.dataset):
+            return ""
+        inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None) or getattr(loader, "sampler", None)
+        return type(inner).__name__
+
+    @property
+    def trains(self) -> bool:
+        """Whether its batches are trained on."""
+        return self.trained > 0
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether its batches are only looked at."""
+        return self.evaluated > 0 and self.trained == 0
+
+
+@dataclass(slots=True)
+class Loss:
+    """A loss that was computed: `kind` is the function's name. Held until the step is over."""
+
+    kind: str
+    inputs: Tensor
+    targets: Tensor
+    value: Tensor
+    site: Site
+    trains: bool
+    label_smoothing: float = 0.0
+    summed: bool = False
+
+    @property
+    def mean(self) -> Tensor:
+        """The loss per item, detached, on its device."""
+        value = self.value.detach().float()
+        return value / max(1, len(self.targets)) if self.summed and self.targets.ndim else value.mean()
+
+    @property
+    def classifies(self) -> bool:
+        """Whether logits or log-probabilities (N, classes, …) are held against class numbers (N, …)."""
+        return (
+            self.kind in ("cross_entropy", "nll_loss")
+            and self.inputs.ndim >= 2
+            and self.targets.ndim == self.inputs.ndim - 1
+            and not self.targets.is_floating_point()
+        )
+
+
+class Clock:
+    """Time of the training, and how much of it was ours."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.ours = 0.0
+
+    @property
+    def share(self) -> float:
+        """Our part of the time since the first event."""
+        return self.ours / max(1e-9, time.perf_counter() - self.began)
+
+
+def first_tensor(values: Any, depth: int = 0) -> Tensor | None:
+    """Return the first tensor of at least two dimensions in arguments, floating ones first."""
+    found = list(_tensors(values, depth))
+    floating = [item for item in found if item.is_floating_point() and item.ndim >= 2]
+    others = [item for item in found if item.ndim >= 1]
+    return (floating or others or [None])[0]
+
+
+def row_bytes(inputs: Tensor, most: int = 64, numbers: int = 48) -> list[bytes]:
+    """Return some evenly spread numbers of each of the first rows of a batch, as bytes."""
+    rows = inputs.detach()[:most].reshape(min(most, len(inputs)), -1)
+    rows = rows[:, :: max(1, -(-rows.shape[1] // numbers))]
+    # Adding nothing makes -0 and 0 the same.
+    rows = ((rows.float() if rows.dtype == torch.bfloat16 else rows) + 0).contiguous().cpu()
+    size = rows.shape[1] * rows.element_size()
+    data = ctypes.string_at(rows.data_ptr(), rows.numel() * rows.element_size()) if rows.numel() else b""
+    return [data[at * size : (at + 1) * size] for at in range(len(rows))]
+
+
+def is_plain(row: bytes) -> bool:
+    """Return whether all numbers of a row are the same, so that it tells one input from another by little."""
+    return row[:8] * (len(row) // 8) == row[: len(row) // 8 * 8]
+
+
+def snapshot(parameters: Sequence[Tensor]) -> Tensor:
+    """Return up to 64 numbers of each parameter, side by side, as float32 on the first one's device."""
+    parts = []
+    for item in parameters:
+        flat = item.detach().reshape(-1)
+        parts.append(flat[:: max(1, -(-flat.numel() // PER_TENSOR))].float())
+    device = parts[0].device if parts else None
+    return torch.cat([part.to(device) for part in parts]) if parts else torch.empty(0)
+
+
+def sizes(parameters: Sequence[Tensor]) -> list[int]:
+    """Return how many numbers of each parameter a snapshot has."""
+    return [-(-item.numel() // max(1, -(-item.numel() // PER_TENSOR))) for item in parameters]
+
+
+def _tensors(values: Any, depth: int) -> Iterator[Tensor]:
+    if isinstance(values, Tensor):
+        yield values
+    elif depth < 3 and isinstance(values, dict):
+        for item in values.values():
+            yield from _tensors(item, depth + 1)
+    elif depth < 3 and isinstance(values, list | tuple):
+        for item in values:
+            yield from _tensors(item, depth + 1)
+
+
+def _is_iterable(dataset: Any) -> bool:
+    return isinstance(dataset, torch.utils.data.IterableDataset)
