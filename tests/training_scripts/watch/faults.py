@@ -457,6 +457,6 @@ FAULTS: dict[str, Fault] = {
         MIXED,
         "OverflowSkipped",
         ("skips every step",),
-        {"init_scale=1024.0": "init_scale=1.9 * 2.0**127, backoff_factor=0.999"},
+        {"loss = criterion(outputs, labels)": "loss = criterion(outputs, labels) + ((outputs - outputs) ** 2).sum().sqrt()"},
     ),
 }
