@@ -241,6 +241,10 @@ class Workbench:
         spec = self.engine.spec(trial)
         if isinstance(spec, TuningSpec):
             raise SpecError(f"{trial} is a tuning job.", fix="Choose one of its trials.", field="name")
+        if spec.command:
+            raise SpecError(
+                f"{trial} is a script of your own.", fix=f"Run it again: sagehound watch -- {' '.join(spec.command)}"
+            )
         return dataclasses.replace(spec, name=name)
 
     def find_job(self, name: str) -> Job:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from core.cli.cloud_options import add_cloud_commands
 from core.cli.console import Console
 from core.cli.launch_options import add_launch_options
+from core.cli.watch import add_watch_command
 from core.errors import Cancelled, UsageError, UserFacingError
 from core.paths import AppPaths, keep_private
 from training_scripts.version import VERSION
@@ -38,6 +39,7 @@ COMMANDS = {
     "classify": "core.cli.predict:classify",
     "evaluate": "core.cli.predict:evaluate",
     "rules": "core.cli.debug:rules",
+    "watch": "core.cli.watch:watch",
     "report": "core.cli.debug:report",
     "upload": "core.cli.cloud:upload",
     "preflight": "core.cli.cloud:preflight",
@@ -96,6 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_job_commands(command)
     _add_predict_commands(command)
     _add_debug_commands(command)
+    add_watch_command(commands)
     add_cloud_commands(command, _add_split_options)
     return parser
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from core.jobs.status import JobStatus, RuleStatus
 
-JobKind = Literal["training", "tuning"]
+JobKind = Literal["training", "tuning", "watched"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class TrainingJob:
     `artifact` is where model.tar.gz lies (a path or an s3:// address), None until it exists.
     `progress` is 0…1, or None when unknown. `note` is the user's own; `code_version` says which code ran, as
     `training_scripts.version.code_version` has it, "" when that is not known. `notices` are sentences on what happened
-    that is no failure but should be known: a process that stood still, a metric that could not be read.
+    that is no failure but should be known: a process that stood still, a metric that could not be read. `watched`: it
+    is a script of the user's own, which `sagehound watch` ran; nothing else can start it again.
     """
 
     name: str
@@ -44,11 +45,12 @@ class TrainingJob:
     note: str = ""
     code_version: str = ""
     notices: tuple[str, ...] = ()
+    watched: bool = False
 
     @property
     def kind(self) -> JobKind:
-        """Always "training"."""
-        return "training"
+        """Return "training", or "watched" for a script of the user's own."""
+        return "watched" if self.watched else "training"
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,8 @@ class TrainingSpec:
 
     `channels` maps a channel's name (train, valid, test) to where its data lies: a path or an s3:// address, as
     `Engine.stage` returned it. `hyperparameters` are the arguments of training_scripts/train.py, as strings.
-    `dataset_bytes` is the size of the pictures together, 0 where it is not known.
+    `dataset_bytes` is the size of the pictures together, 0 where it is not known. `command` is that of a script of the
+    user's own that `sagehound watch` ran; every other job runs train.py.
     """
 
     name: str
@@ -109,6 +110,7 @@ class TrainingSpec:
     )
     debugger: DebuggerConfig = field(default_factory=DebuggerConfig)
     cloud: CloudResources | None = None
+    command: tuple[str, ...] = ()
 
     @property
     def training(self) -> TrainingSpec:

@@ -55,6 +55,7 @@ def new_record(spec: Spec, engine: str = "local") -> Job:
         dataset_version=spec.dataset_version,
         engine=engine,
         code_version=code_version(),
+        watched=bool(spec.command),
     )
 
 
@@ -126,6 +127,7 @@ def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float], places: Plac
         note,
         code_version,
         tuple(notices.splitlines()),
+        row["kind"] == "watched",
     )
 
 

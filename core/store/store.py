@@ -396,7 +396,7 @@ class Store:
         return rows[0][0]
 
     def _records(self, rows: Sequence[sqlite3.Row]) -> list[Job]:
-        training = [row["name"] for row in rows if row["kind"] == "training"]
+        training = [row["name"] for row in rows if row["kind"] != "tuning"]
         metrics: dict[str, dict[str, float]] = {name: {} for name in training}
         for job, metric, value in self._of_jobs(_LATEST_METRICS, training):
             metrics[job][metric] = from_column(value)
@@ -408,7 +408,7 @@ class Store:
             trials[found["tuning_job"]].best = (found["name"], found["objective"])
         return [
             training_job_of(row, metrics[row["name"]], self.places)
-            if row["kind"] == "training"
+            if row["kind"] != "tuning"
             else tuning_job_of(row, trials[row["name"]])
             for row in rows
         ]

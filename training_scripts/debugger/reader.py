@@ -319,7 +319,7 @@ class Trial:
             self.reads += 1
             return self._cache[key]
         try:
-            value = next(decode(self._read(location))).value
+            value: Array = next(decode(self._read(location))).value
         except (OSError, DamagedRecord, StopIteration) as error:
             self.damaged.setdefault(location.event_file, _why(error))
             self.failed_reads += 1

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training_scripts.outside import parse_json, read_json
+from ..outside import parse_json, read_json
 
 VARIABLE = "SAGEHOUND_DEBUGGER"
 INFO_FILE = "sagehound.json"

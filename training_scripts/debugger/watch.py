@@ -42,11 +42,16 @@ TELL_S = 1.0
 """How often the evidence of a rule whose status stays the same is written again."""
 
 
-class Watched:
-    """One job that is being watched. `output` is its SM_OUTPUT_DIR."""
+def print_line(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
 
-    def __init__(self, output: Path, job: str, settings: Settings) -> None:
-        self.output, self.job, self._settings = output, job, settings
+
+class Watched:
+    """One job that is being watched. `output` is its SM_OUTPUT_DIR; `say` is told of outcomes, a line each."""
+
+    def __init__(self, output: Path, job: str, settings: Settings, say: Callable[[str], None] = print_line) -> None:
+        self.output, self.job, self._settings, self._say = output, job, settings, say
         self.ended = False
         self.done = False
         self._evaluation: Evaluation | None = None
@@ -102,7 +107,7 @@ class Watched:
             os.replace(aside, target)
             if self._told.get(run.name) != run.status:
                 self._told[run.name] = run.status
-                print(RULE_LINE + outcome, flush=True)
+                self._say(RULE_LINE + outcome)
 
     def _stop(self, runs: list[RuleRun]) -> None:
         """Ask the job to save its model and end. `<job>/stop` is the local engine's way, SIGTERM a container's."""

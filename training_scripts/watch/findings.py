@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,14 @@ class Findings:
     """The findings of one process.
 
     With an `output` folder (a job's) each becomes `<output>/rules/<Rule>.json` and a line of the job's log, from which
-    `sagehound watch` takes it; without one, or with `say`, it is a line on stderr.
+    `sagehound watch` takes it; without one, or with `say`, it is a line on stderr. A finding of a rule in `stop_on`
+    ends this process, as a request to end from outside would.
     """
 
-    def __init__(self, job: str = "", output: Path | None = None, say: bool = True) -> None:
-        self.job, self.output = job, output
+    def __init__(
+        self, job: str = "", output: Path | None = None, say: bool = True, stop_on: Collection[str] = ()
+    ) -> None:
+        self.job, self.output, self._stop_on = job, output, frozenset(stop_on)
         self.all: list[Finding] = []
         self._say = say
         self._counts: dict[str, int] = {}
@@ -100,6 +104,8 @@ class Findings:
         if self._say:
             print(finding.line(), file=sys.stderr, flush=True)
         self._write(finding.outcome(self.job))
+        if rule in self._stop_on:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def looked(self, rule: str) -> None:
         """Say that an invariant was looked at and held."""

@@ -124,7 +124,7 @@ def _loss(session: Session, kind: str, original: Callable[..., Any], ours: int, 
 
 
 def _backward(session: Session, patches: Patches) -> None:
-    original = torch.Tensor.backward
+    original: Any = torch.Tensor.backward
 
     @functools.wraps(original)
     def backward(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -139,19 +139,27 @@ def _backward(session: Session, patches: Patches) -> None:
 
 
 def _optimizers(session: Session, patches: Patches) -> None:
-    def before_step(optimizer: Any, args: Any, kwargs: Any) -> None:
-        if not torch.compiler.is_compiling():
+    hooks: Any = optimizers
+
+    def before_step(optimizer: Any, args: Any, kwargs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return None
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        if closure is None:
             session.before_step(optimizer)
+            return None
+        then = _then(closure, lambda: session.before_step(optimizer))
+        return (args[0], then, *args[2:]), {key: value for key, value in kwargs.items() if key != "closure"}
 
     def after_step(optimizer: Any, args: Any, kwargs: Any) -> None:
         if not torch.compiler.is_compiling():
             session.after_step(optimizer)
 
-    before = optimizers.register_optimizer_step_pre_hook(before_step)
-    after = optimizers.register_optimizer_step_post_hook(after_step)
+    before = hooks.register_optimizer_step_pre_hook(before_step)
+    after = hooks.register_optimizer_step_post_hook(after_step)
     patches.remember(before.remove)
     patches.remember(after.remove)
-    made = torch.optim.Optimizer.__init__
+    made: Any = torch.optim.Optimizer.__init__
 
     @functools.wraps(made)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -161,6 +169,21 @@ def _optimizers(session: Session, patches: Patches) -> None:
     patches.set(torch.optim.Optimizer, "__init__", init)
     for owner in (torch.optim.Optimizer, nn.Module):
         patches.set(owner, "zero_grad", _telling(owner.zero_grad, session, session.cleared))
+
+
+def _then(closure: Callable[[], Any], tell: Callable[[], None]) -> Callable[[], Any]:
+    """A closure that computes the gradients, and the first time tells that they are there."""
+    told = [False]
+
+    @functools.wraps(closure)
+    def wrapper() -> Any:
+        value = closure()
+        if not told[0]:
+            told[0] = True
+            tell()
+        return value
+
+    return wrapper
 
 
 def _schedulers(session: Session, patches: Patches) -> None:
@@ -204,7 +227,7 @@ def _loaders(session: Session, patches: Patches) -> None:
     def begin(self: Any) -> Any:
         iterator = iterate(self)
         if session.here:
-            iterator._sagehound = session.began_pass(self)
+            iterator._sagehound = session.began_pass(self)  # type: ignore[attr-defined]
         return iterator
 
     @functools.wraps(advance)
@@ -268,7 +291,7 @@ def _clipping(session: Session, patches: Patches) -> None:
         patches.set(nn.utils.clip_grad, name, wrapper)
 
 
-def _telling(original: Callable[..., Any], session: Session, tell: Callable[[], None]) -> Callable[..., Any]:
+def _telling(original: Any, session: Session, tell: Callable[[], None]) -> Callable[..., Any]:
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not torch.compiler.is_compiling() and session.here:

@@ -58,9 +58,9 @@ class Check:
 class Session:
     """One training in this process.
 
-    `step` counts the steps of the training (of the optimizer that stepped first in it); `watching` says whether this one is looked at closely,
-    `heavy` whether numbers of all parameters are compared. `grad` is whether the last forward computed gradients: the
-    checks themselves run without.
+    `step` counts the steps of the training, of the optimizer that stepped first in it. `watching` says whether this one
+    is looked at closely, `heavy` whether numbers of all parameters are compared. `grad` is whether the last forward
+    computed gradients: the checks themselves run without.
     """
 
     def __init__(self, findings: Findings, recorder: Any = None) -> None:

@@ -62,7 +62,7 @@ def _hook(settings: dict[str, Any]) -> None:
         from .session import Session
 
         output = Path(settings["output"])
-        findings = Findings(settings.get("job", ""), output, say=False)
+        findings = Findings(settings.get("job", ""), output, say=False, stop_on=settings.get("stop_on", ()))
         if _rank() != 0:
             findings.mute()
         session = Session(findings, Recorder(output, settings) if _rank() == 0 else None)

@@ -116,7 +116,7 @@ class Loader:
     def sampler(self) -> str:
         """The class of its sampler; "" for an iterable dataset, which orders its items itself."""
         loader = self.loader()
-        if loader is None or type(loader.dataset).__mro__[1:2] and _is_iterable(loader.dataset):
+        if loader is None or (type(loader.dataset).__mro__[1:2] and _is_iterable(loader.dataset)):
             return ""
         inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None) or getattr(loader, "sampler", None)
         return type(inner).__name__
@@ -180,7 +180,7 @@ def first_tensor(values: Any, depth: int = 0) -> Tensor | None:
     found = list(_tensors(values, depth))
     floating = [item for item in found if item.is_floating_point() and item.ndim >= 2]
     others = [item for item in found if item.ndim >= 1]
-    return (floating or others or [None])[0]
+    return next(iter(floating or others), None)
 
 
 def row_bytes(inputs: Tensor, most: int = 64, numbers: int = 48) -> list[bytes]:

@@ -1,17 +1,17 @@
 """Silent faults, seeded into the scripts of public style, and the invariant that each one breaks.
 
-A fault is a change of a script's text, as somebody would make it by mistake. `words` must stand in the cause that leads.
+A fault is a change of a script's text, as somebody would make it by mistake.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. `rule` is what must find it; `symptoms` may stand under it."""
+    """One fault. `rule` is what must find it; `words` must stand in the cause."""
 
     script: str
     rule: str
@@ -457,6 +457,8 @@ FAULTS: dict[str, Fault] = {
         MIXED,
         "OverflowSkipped",
         ("skips every step",),
-        {"loss = criterion(outputs, labels)": "loss = criterion(outputs, labels) + ((outputs - outputs) ** 2).sum().sqrt()"},
+        {
+            "loss = criterion(outputs, labels)": "loss = criterion(outputs, labels) + ((outputs - outputs) ** 2).sum().sqrt()"
+        },
     ),
 }

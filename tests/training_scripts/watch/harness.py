@@ -48,21 +48,38 @@ class Watched:
         return {finding.rule for finding in self.invariants} | self.rules
 
 
-class _Strict(Findings):
-    """Findings that keep what broke inside the watching, which a script never sees."""
+class _Enough(BaseException):
+    """Ends a script that has shown what was asked for."""
 
-    def __init__(self, *values: Any, **named: Any) -> None:
-        super().__init__(*values, **named)
+
+class _Strict(Findings):
+    """Findings that keep what broke inside the watching, which a script never sees; `until` ends the script."""
+
+    def __init__(self, job: str, output: Path | None, until: str) -> None:
+        super().__init__(job, output, say=False)
         self.failures: list[str] = []
+        self._until = until
+
+    def found(self, rule: str, *values: Any, **named: Any) -> None:
+        super().found(rule, *values, **named)
+        if rule == self._until:
+            raise _Enough
 
     def broken(self, check: object, event: str, error: Exception) -> None:
         self.failures.append(f"{type(check).__name__}.{event}: {type(error).__name__}: {error}")
 
 
 def run(
-    script: str, arguments: Sequence[str] = (), changes: Mapping[str, str] | None = None, record: bool = False
+    script: str,
+    arguments: Sequence[str] = (),
+    changes: Mapping[str, str] | None = None,
+    record: bool = False,
+    until: str = "",
 ) -> Watched:
-    """Run a script of the folder with some of its text replaced; `record`: save tensors and evaluate the rules too."""
+    """Run a script of the folder with some of its text replaced.
+
+    `record`: save tensors and evaluate the rules too. `until`: end it as soon as this invariant is found broken.
+    """
     path = SCRIPTS / script
     text = path.read_text(encoding="utf-8")
     for old, new in (changes or {}).items():
@@ -72,7 +89,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "job" / "output"
         output.mkdir(parents=True)
-        findings = _Strict("job", output if record else None, say=False)
+        findings = _Strict("job", output if record else None, until)
         session = Session(findings, Recorder(output, {}) if record else None)
         session.add(all_checks)
         said = io.StringIO()
@@ -81,7 +98,7 @@ def run(
         argv, sys.argv = sys.argv, [str(path), *arguments]
         patches = install(session)
         try:
-            with contextlib.redirect_stdout(said), warnings.catch_warnings():
+            with contextlib.redirect_stdout(said), warnings.catch_warnings(), contextlib.suppress(_Enough):
                 warnings.simplefilter("ignore")
                 exec(compile(text, str(path), "exec"), {"__name__": "__main__", "__file__": str(path)})
         finally:

@@ -1,4 +1,4 @@
-"""The checks, by what they look at: the loop, the optimizer, the model, the loss, the data, the machine, the numbers."""
+"""The checks, by what they look at: loop, optimizer, model, loss, data, machine, numbers."""
 
 from __future__ import annotations
 

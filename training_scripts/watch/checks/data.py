@@ -94,7 +94,7 @@ class Scaling(Check):
         self._raw = 0
         self._first_input: Tensor | None = None
         self._backbone: tuple[str, float] | None = None
-        self._pretrained = False
+        self._met_layer = self._met_norm = False
         self._train: list[tuple[float, float, int]] = []
         self._valid: list[tuple[float, float, int]] = []
 
@@ -125,6 +125,7 @@ class Scaling(Check):
 
     def _listen(self, model: Model) -> None:
         self.session.called.clear()
+        self._met_layer = self._met_norm = False
         for name, module in model.inner.named_modules():
             if next(module.children(), None) is None:
                 self._handles.append(module.register_forward_pre_hook(self._heard(name, module)))
@@ -146,7 +147,6 @@ class Scaling(Check):
             except Exception as error:
                 self.session.findings.broken(self, "listening", error)
 
-        self._met_layer = self._met_norm = False
         return hook
 
     def _compare_with_statistics(self, name: str, module: nn.Module, value: Tensor) -> None:
@@ -186,7 +186,7 @@ class Scaling(Check):
             "NormalisationDiffers",
             "The inputs are not normalised the way the pretrained backbone was trained with.",
             f"What reaches {name} varies {ratio:.3g} times as much as in its training: inputs are much {how}.",
-            "Use the preprocessing that belongs to the weights: its mean and standard deviation, on values from 0 to 1.",
+            "Use the preprocessing that belongs to the weights: their mean and standard deviation.",
             loader_site(self.session.loader, self.session.sites.get("forward", NOWHERE)),
             [(self.session.step, ratio, None)],
         )

@@ -43,7 +43,7 @@ class LossInputs(Check):
             self.found(
                 "LossShapesDiffer",
                 f"The loss compares every output with every target: outputs are {ours}, targets {theirs}.",
-                f"{loss.kind} stretches the two shapes to {tuple(torch.broadcast_shapes(ours, theirs))}.",
+                f"{loss.kind} stretches the two shapes until they fit, which is hardly what was meant.",
                 "Give both the same shape, for instance with outputs.squeeze(1) or targets.unsqueeze(1).",
                 loss.site,
             )

@@ -61,7 +61,7 @@ class GradientOrder(Check):
                     "Call zero_grad() before backward, or after the step.",
                     session.sites.get("zero_grad", known.stepped_at),
                 )
-        elif (empty and (newer_forward or not self._backwards)) or (not empty and newer_forward and known.steps):
+        elif (newer_forward and (empty or known.steps)) or (empty and not self._backwards):
             if self._again("before", known) >= TIMES:
                 never = not self._backwards
                 self.found(
@@ -105,7 +105,7 @@ class GradientOrder(Check):
             for other in self.session.optimizers
             if other is not known and other.steps and frozenset(id(item) for item in other.parameters()) & held
         ]
-        again = self._makers.get(held, 0) + bool(stepped or held in self._makers and self.session.step)
+        again = self._makers.get(held, 0) + bool(stepped or (held in self._makers and self.session.step))
         self._makers[held] = again
         if again >= TIMES and self.session.step < 4 * again:
             self.found(
@@ -181,7 +181,7 @@ class Scheduling(Check):
             where = "in two places" if earlier != at else "twice"
             self.found(
                 "SchedulerOutOfStep",
-                f"The scheduler steps {where} for each step of the optimizer: the learning rate runs ahead of its plan.",
+                f"The scheduler steps {where} for each step of the optimizer: the learning rate runs ahead.",
                 f"{type(scheduler).__name__}.step() came again although the optimizer had not stepped since.",
                 "Call scheduler.step() once: after each optimizer.step(), or once after each epoch.",
                 at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -55,7 +56,7 @@ class Starvation(Check):
             self.found(
                 "LoaderStarves",
                 f"{100 * share:.0f} % of each step is spent waiting for the next batch.",
-                f"Over {self._steps} steps a batch took {1000 * each:.3g} ms to come; the loader has {workers} workers.",
+                f"Over {self._steps} steps a batch took {1000 * each:.3g} ms; the loader has {workers} workers.",
                 f"Give the DataLoader more workers (num_workers={max(2, 2 * workers)}), or prepare the data once.",
                 loader.made if loader is not None else NOWHERE,
                 [(self.session.step, share, STARVED)],
@@ -91,7 +92,8 @@ class Memory(Check):
         node = value.grad_fn
         if node is not None:
             mark = _Mark()
-            node.metadata["sagehound"] = mark
+            held: Any = node.metadata
+            held["sagehound"] = mark
             self._marks.append((self.session.step, what, weakref.ref(mark)))
 
     def stepped(self) -> None:
@@ -122,7 +124,7 @@ class Memory(Check):
     def _grows(self) -> None:
         half = self._sizes[len(self._sizes) // 2 :]
         first, last = half[0][1], half[-1][1]
-        rising = sum(b >= a for (_, a), (_, b) in zip(half, half[1:], strict=False)) > 0.8 * (len(half) - 1)
+        rising = sum(b >= a for (_, a), (_, b) in itertools.pairwise(half)) > 0.8 * (len(half) - 1)
         if rising and last - first > max(_MEGABYTES, _GROWTH * first):
             self.found(
                 "MemoryGrows",
@@ -183,7 +185,7 @@ class Replicas(Check):
 
 
 def _is_distributed() -> bool:
-    distributed = sys.modules.get("torch.distributed")
+    distributed: Any = sys.modules.get("torch.distributed")
     return bool(distributed is not None and distributed.is_available() and distributed.is_initialized())
 
 
@@ -195,7 +197,7 @@ def _rank() -> int:
 
 def _megabytes() -> float:
     """The memory of this process, and of the device it uses most."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return torch.cuda.memory_allocated() / 1e6
     try:
         with open("/proc/self/statm", encoding="ascii") as file:

@@ -151,7 +151,7 @@ class Overflow(Check):
                 "OverflowSkipped",
                 "Mixed precision skips every step: gradients overflow, whatever the scale is.",
                 f"The last {self._run} of {self._steps} steps of the scaler were skipped.",
-                "Look for NaN in the forward, use bfloat16, or lower the learning rate; call scaler.update() each step.",
+                "Look for NaN in the loss and its gradients, or use bfloat16; call scaler.update() in each step.",
                 self.session.sites.get("step", self.session.sites.get("backward", NOWHERE)),
                 [(self._steps, float(self._run), float(SKIPS))],
             )
@@ -195,7 +195,7 @@ class Guessing(Check):
         self.found(
             "NoBetterThanGuessing",
             "The network does no better than guessing: labels that do not belong to the inputs look like this.",
-            f"After {self.session.step} steps the loss is {mean:.4g}; guessing by the shares of the classes has {guess:.4g}.",
+            f"After {self.session.step} steps the loss is {mean:.4g}; guessing by the classes' shares has {guess:.4g}.",
             "Look at a few inputs with their labels; if they fit, raise the learning rate.",
             loss.site,
             [(self.session.step, mean, guess)],

@@ -95,7 +95,7 @@ class Holding(Check):
         self.found(
             "WeightDecayOnNormalisation",
             f"A weight decay of {decay:g} pulls the scales of normalisation layers to zero.",
-            f"{sum(id(item) in normalising for item in strong[0]['params'])} parameters of normalisation layers have it.",
+            f"{sum(id(item) in normalising for item in strong[0]['params'])} parameters of such layers have it.",
             "Put biases and normalisation layers into a group of their own with weight_decay=0.",
             known.made,
             [(self.session.step, float(decay), most)],
@@ -154,7 +154,7 @@ class Motion(Check):
         rows = [
             torch.stack([(now - then).norm(), then.norm(), (now - first).abs().max()])
             for now, then, first in zip(
-                after.split(lengths), self._before.split(lengths), self._first.split(lengths), strict=True
+                *(torch.split(numbers, lengths) for numbers in (after, self._before, self._first)), strict=True
             )
         ]
         numbers = torch.stack(rows).cpu().tolist()
@@ -270,7 +270,7 @@ class Motion(Check):
         if len(large) >= 2 and self.session.step >= 3 and self._not_better():
             self.found(
                 "UpdateOutOfProportion",
-                f"The learning rate {known.rates[0]:g} is too high: single steps are as large as the weights themselves.",
+                f"The learning rate {known.rates[0]:g} is too high: single steps are as large as the weights.",
                 f"A step changed the median weight by {100 * max(large):.3g} % of its size.",
                 f"Lower the learning rate, to {known.rates[0] * 0.01 / max(large):.1g} or so.",
                 known.made,

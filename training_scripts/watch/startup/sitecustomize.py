@@ -31,7 +31,8 @@ def _begin() -> None:
     root = os.path.dirname(os.path.dirname(_HERE))
     name = "_sagehound_scripts"
     spec = spec_from_file_location(name, os.path.join(root, "__init__.py"), submodule_search_locations=[root])
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     package = module_from_spec(spec)
     sys.modules[name] = package
     spec.loader.exec_module(package)

@@ -1,4 +1,4 @@
-"""A loop without loaders or schedulers: batches are taken by a permutation, the parameters are moved by hand-picked SGD."""
+"""A loop without loaders or schedulers: batches are taken by a permutation, the optimizer is plain SGD."""
 
 import argparse
 

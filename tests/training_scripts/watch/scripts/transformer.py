@@ -60,7 +60,7 @@ def main():
                 scheduler.step()
                 optimizer.zero_grad()
                 with torch.no_grad():
-                    for slow, fast in zip(average.parameters(), model.parameters()):
+                    for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
                         slow.lerp_(fast, 0.1)
         model.eval()
         average.eval()

@@ -1,0 +1,111 @@
+"""`sagehound watch -- COMMAND`: a training script as it is, with findings on stderr as they come."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from core.cli.console import Console
+from core.errors import UsageError, UserFacingError
+from core.paths import AppPaths
+
+
+def add_watch_command(commands: Any) -> None:
+    """Declare the command; what follows `--` is the script's own."""
+    text = "run a PyTorch training script as it is, and say what goes wrong in it"
+    parser = commands.add_parser("watch", help=text, description=text)
+    parser.set_defaults(json=False)
+    parser.add_argument(
+        "--stop-on",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="end the script when this rule finds an issue; may be given more than once",
+    )
+    parser.add_argument("--json", dest="json_file", metavar="FILE", help="write the findings to FILE at the end")
+    parser.add_argument("script", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="python train.py …")
+
+
+def watch(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Run a script and watch it; the exit status is the script's."""
+    from core.engines.local.watched import WatchedScript
+
+    command = options.script[1:] if options.script[:1] == ["--"] else options.script
+    if not command:
+        raise UsageError("There is no command to watch.", fix="Write sagehound watch -- python train.py …")
+    _check_rules(options.stop_on)
+    script = WatchedScript(command, paths, options.stop_on, _say)
+    status = script.run()
+    if script.stopped:
+        print(f"sagehound: the script was ended. {script.stopped}", file=sys.stderr)
+    if options.json_file:
+        _write(Path(options.json_file).expanduser(), script, status)
+    return status
+
+
+def finding_line(outcome: Any) -> str:
+    """Return a finding in one line: step, place, rule, cause, what to do."""
+    from training_scripts.watch.catalogue import INVARIANTS
+
+    where = f" {outcome.file}:{outcome.line}:" if outcome.file else ""
+    step = "" if outcome.first_step is None else f" step {outcome.first_step}:"
+    if str(outcome.status) != "IssuesFound":
+        return f"sagehound: {outcome.rule}: {outcome.details}"
+    # Of what was seen at the first step and at the last the line has the first.
+    seen = outcome.details.removeprefix(f"Step {outcome.first_step}: ").split(" Step ")[0]
+    what = outcome.meaning if outcome.rule in INVARIANTS else seen
+    then = f"(follows from {outcome.follows_from})" if outcome.follows_from else outcome.advice
+    return f"sagehound:{step}{where} {outcome.rule}: {what} {then}".rstrip()
+
+
+def _say(outcome: Any) -> None:
+    print(finding_line(outcome), file=sys.stderr, flush=True)
+
+
+def _check_rules(names: list[str]) -> None:
+    from training_scripts.debugger.rules import RULES
+    from training_scripts.watch.catalogue import INVARIANTS
+
+    for name in names:
+        if name not in RULES and name not in INVARIANTS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, [*INVARIANTS, *RULES], 1)
+            fix = f"Perhaps you mean {near[0]}." if near else "docs/RULES.md lists them."
+            raise UsageError(f"There is no rule {name}.", fix=fix)
+
+
+def _write(file: Path, script: Any, status: int) -> None:
+    """Write what was found as JSON."""
+    from core.jobs.status import RuleStatus
+
+    rules = [
+        {
+            "name": outcome.rule,
+            "status": str(outcome.status),
+            "step": outcome.first_step,
+            "cause": outcome.meaning or outcome.details,
+            "details": outcome.details,
+            "file": outcome.file,
+            "line": outcome.line,
+            "remedy": outcome.advice,
+            "follows_from": outcome.follows_from,
+        }
+        for outcome in script.outcomes
+        if outcome.status in (RuleStatus.ISSUES_FOUND, RuleStatus.ERROR)
+    ]
+    text = json.dumps({"job": script.name, "exit_status": status, "rules": rules}, indent=1)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        with contextlib.suppress(BrokenPipeError):
+            print(
+                "sagehound: "
+                + str(UserFacingError(f"The findings could not be written to {file}.", f"{error.strerror}.")),
+                file=sys.stderr,
+            )

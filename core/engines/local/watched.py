@@ -1,0 +1,291 @@
+"""A script of the user's own, run as it is and watched: a job of its own kind.
+
+Its output, its exit status and its speed stay its own.
+
+The script is started first and everything else afterwards. What is known of it comes through files, as from our own
+jobs: the hooks inside it (training_scripts/watch) write tensors, steps, findings and the means of epochs into the job's
+folder. This process evaluates the rules on them, at a lower priority, and keeps the job's record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.errors import SagehoundError, UserFacingError
+from core.jobs.contract import JobFolder
+from core.jobs.names import unique_name
+from core.paths import ROOT, AppPaths
+
+_STARTUP = ROOT / "training_scripts" / "watch" / "startup"
+_VARIABLE = "SAGEHOUND_WATCH"
+_POLL_S = 0.25
+_GRACE_S = 30.0
+_logger = logging.getLogger(__name__)
+
+
+class WatchedScript:
+    """One run of a script. `command` is what a shell would start; `stop_on` names rules whose finding ends it.
+
+    Args:
+        command: the program and its arguments.
+        paths: where jobs are kept.
+        stop_on: rules that end the script when they find an issue.
+        on_finding: told of each rule's outcome that changes its status, in the thread that runs the script.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        paths: AppPaths,
+        stop_on: Collection[str] = (),
+        on_finding: Callable[[Any], None] = lambda outcome: None,
+    ) -> None:
+        self.command, self._paths, self._stop_on, self._on_finding = (
+            list(command),
+            paths,
+            frozenset(stop_on),
+            on_finding,
+        )
+        self.name = unique_name(f"watch-{_script_name(self.command)}")
+        self.folder = JobFolder(paths.jobs / self.name)
+        self._outcomes: dict[str, Any] = {}
+        self._stopping = ""
+        self._asked = False
+        self._kill_at = 0.0
+
+    @property
+    def outcomes(self) -> list[Any]:
+        """The latest outcome of each rule, causes before what follows from them."""
+        from core.debugger.outcomes import in_order
+
+        return in_order(list(self._outcomes.values()))
+
+    @property
+    def stopped(self) -> str:
+        """Why the script was ended, "" where it came to its own end."""
+        return self._stopping
+
+    def run(self) -> int:
+        """Run the script to its end; returns its exit status, 128 and the signal's number if a signal ended it.
+
+        Raises:
+            UserFacingError: it could not be started.
+        """
+        self._paths.create()
+        self.folder.create()
+        with _signals() as forwarded:
+            process = self._start()
+            forwarded.process = process
+            try:
+                self._follow(process)
+            except Exception as error:  # the script is worth more than the watching
+                _logger.exception("%s is not watched any longer", self.name)
+                print(f"sagehound: the script runs on unwatched: {error}", file=sys.stderr)
+            code = process.wait()
+        return 128 - code if code < 0 else code
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = dict(os.environ)
+        before = environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = f"{_STARTUP}{os.pathsep}{before}" if before else str(_STARTUP)
+        environment[_VARIABLE] = json.dumps(
+            {"output": str(self.folder.output), "job": self.name, "stop_on": sorted(self._stop_on)}
+        )
+        try:
+            return subprocess.Popen(self.command, env=environment)
+        except OSError as error:
+            raise UserFacingError(
+                f"{self.command[0]} could not be started.",
+                f"{error.strerror or error}.",
+                "Write the command after `--` as you would in a shell.",
+            ) from error
+
+    def _follow(self, process: subprocess.Popen[bytes]) -> None:
+        """Keep the job's record, and look at what the script leaves, until it ends."""
+        with contextlib.suppress(OSError, AttributeError):
+            os.nice(10)  # after the script was started: it keeps its own
+        from core.engines.local.logtail import LogTail
+        from core.engines.local.recovery import write_record
+        from core.jobs.contract import Scraper, describe_exit
+        from core.jobs.status import JobStatus
+        from core.store import Store
+
+        store = Store(self._paths.database)
+        try:
+            record = _Record(store, self.name, self.command)
+            record.add()
+            tail, scraper = LogTail(self.folder.log), Scraper(record.spec.metrics)
+            rules = _TensorRules(self.folder, self.name, self._stop_on)
+            while process.poll() is None:
+                self._look(record, tail.new_lines(), scraper, rules)
+                self._obey(process)
+                _wait(process, _POLL_S)
+            rules.finish()
+            self._look(record, tail.new_lines(ended=True), scraper, rules)
+            code = process.returncode
+            if self._stopping:
+                record.update(JobStatus.STOPPED, "Stopped", self._stopping)
+            elif code:
+                record.update(JobStatus.FAILED, "Failed", describe_exit(code))
+            else:
+                record.update(JobStatus.COMPLETED, "Completed", "")
+            write_record(store, self.folder, self.name)
+        finally:
+            store.close()
+
+    def _look(self, record: _Record, lines: Sequence[str], scraper: Any, rules: _TensorRules) -> None:
+        """Take what the log says, and what the rules on tensors found."""
+        from core.engines.local.runs import part_rule
+        from core.jobs.records import MetricEvent
+
+        events: list[Any] = []
+        for line in lines:
+            rest, outcomes = part_rule(line)
+            for outcome in outcomes:
+                events += self._take(outcome)
+            scraped = scraper.scrape(rest)
+            events += [
+                MetricEvent(self.name, metric, value, time.time(), scraped.epoch, scraped.step)
+                for metric, value in scraped.values.items()
+            ]
+        for outcome in rules.poll():
+            events += self._take(outcome)
+        record.events(events)
+
+    def _take(self, outcome: Any) -> list[Any]:
+        from core.jobs.status import RuleStatus
+
+        before = self._outcomes.get(outcome.rule)
+        self._outcomes[outcome.rule] = outcome
+        if before is None or before.status is not outcome.status:
+            current = next((item for item in self.outcomes if item.rule == outcome.rule), outcome)
+            if outcome.status is RuleStatus.ISSUES_FOUND or (before and before.status is RuleStatus.ISSUES_FOUND):
+                self._on_finding(current)
+            if outcome.status is RuleStatus.ISSUES_FOUND and outcome.rule in self._stop_on and not self._stopping:
+                # A broken invariant ends the script from inside, at the step in which it was found.
+                self._stopping = f"The rule {outcome.rule} found an issue: {outcome.details}"
+        return [outcome]
+
+    def _obey(self, process: subprocess.Popen[bytes]) -> None:
+        """End the script where it was asked for, by a rule or by a person."""
+        if not self._stopping and self.folder.stop_request.exists():
+            with contextlib.suppress(OSError):
+                self._stopping = self.folder.stop_request.read_text(encoding="utf-8").strip()
+            self._stopping = self._stopping or "It was asked to stop."
+        if self._stopping and not self._asked:
+            self._asked, self._kill_at = True, time.monotonic() + _GRACE_S
+            process.terminate()
+        elif self._kill_at and time.monotonic() > self._kill_at:
+            self._kill_at = 0.0
+            process.kill()
+
+
+class _Record:
+    """The job's record in the store. A full disk or a lost database costs the record, never the script."""
+
+    def __init__(self, store: Any, name: str, command: Sequence[str]) -> None:
+        from core.jobs.contract import default_metrics
+        from core.jobs.specs import TrainingSpec
+
+        self._store, self._name = store, name
+        told = {"command": " ".join(command), "folder": os.getcwd()}
+        self.spec = TrainingSpec(name, {}, told, default_metrics(), command=tuple(command))
+        self._epochs: dict[str, float] = {}
+
+    def add(self) -> None:
+        """Record the job as running, with this process to answer for it."""
+        from core.engines.local.processes import this_process
+        from core.jobs.status import JobStatus
+        from core.store.rows import new_record
+
+        self._store.add_job(new_record(self.spec), self.spec, this_process())
+        self._change(status=JobStatus.IN_PROGRESS, secondary_status="Training", started=time.time())
+
+    def events(self, events: Sequence[Any]) -> None:
+        """Record what happened."""
+        objective = [event.value for event in events if getattr(event, "name", "") == self.spec.objective.metric]
+        if events:
+            self._change(events, **({"objective": objective[-1]} if objective else {}))
+
+    def update(self, status: Any, secondary: str, reason: str) -> None:
+        """Record how it ended."""
+        self._change(status=status, secondary_status=secondary, failure_reason=reason, ended=time.time())
+
+    def _change(self, events: Sequence[Any] = (), **changes: Any) -> None:
+        try:
+            self._store.update_job(self._name, events, **changes)
+        except SagehoundError as error:
+            _logger.warning("%s: %s", self._name, error)
+
+
+class _TensorRules:
+    """The rules on tensors, evaluated on what the script saves, as for our own jobs."""
+
+    def __init__(self, folder: JobFolder, name: str, stop_on: Collection[str]) -> None:
+        from training_scripts.debugger.settings import Settings
+        from training_scripts.debugger.watch import Watched
+
+        self._lines: list[str] = []
+        self._watched = Watched(folder.output, name, Settings(), say=self._lines.append)
+
+    def poll(self) -> list[Any]:
+        """Evaluate what is new; returns the outcomes whose status changed."""
+        from core.engines.local.runs import part_rule
+
+        if not self._watched.done:
+            self._watched.poll()
+        lines, self._lines[:] = list(self._lines), []
+        return [outcome for line in lines for outcome in part_rule(line)[1]]
+
+    def finish(self) -> None:
+        """No more will come."""
+        self._watched.ended = True
+
+
+class _Forwarded:
+    process: subprocess.Popen[bytes] | None = None
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[_Forwarded]:
+    """Leave Ctrl-C to the script, which hears it too, and hand on a request to end."""
+    forwarded = _Forwarded()
+
+    def hand_on(number: int, frame: object) -> None:
+        if forwarded.process is not None and forwarded.process.poll() is None:
+            forwarded.process.send_signal(number)
+
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before: Mapping[int, Any] = {number: signal.signal(number, hand_on) for number in numbers}
+    interrupted = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        yield forwarded
+    finally:
+        signal.signal(signal.SIGINT, interrupted)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+
+
+def _script_name(command: Sequence[str]) -> str:
+    """What to call a run: the script's name, else the program's."""
+    for at, word in enumerate(command):
+        if word.endswith(".py"):
+            return Path(word).stem
+        if word == "-m" and at + 1 < len(command):
+            return command[at + 1].rsplit(".", 1)[-1]
+    return Path(command[0]).stem

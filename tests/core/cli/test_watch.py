@@ -1,0 +1,154 @@
+"""`sagehound watch`: scripts that know nothing of us, in processes of their own, as from a shell."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from core.engines.local.engine import LocalEngine
+from core.jobs.status import JobStatus, RuleStatus
+from core.paths import ROOT, AppPaths
+from core.store import Store
+from tests.training_scripts.watch.faults import FAULTS
+from tests.training_scripts.watch.harness import SCRIPTS
+
+DIGITS = (SCRIPTS / "digits_cnn.py").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+def run(command, cwd, **variables):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=280, check=False)
+
+
+def watch(home, cwd, *command, options=(), **variables):
+    program = [sys.executable, str(ROOT / "__main__.py"), "watch", *options, "--", *command]
+    return run(program, cwd, SAGEHOUND_HOME=str(home), **variables)
+
+
+def script_of(folder, text, name="train.py"):
+    (folder / name).write_text(text, encoding="utf-8")
+    return name
+
+
+def jobs_of(home):
+    paths = AppPaths(home)
+    store = Store(paths.database)
+    engine = LocalEngine(paths, store)
+    try:
+        return [(job, engine.job_folder(job.name)) for job in engine.jobs()], engine.events().events
+    finally:
+        engine.close()
+        store.close()
+
+
+def test_a_healthy_script_stays_as_it_is_and_becomes_a_job(tmp_path, home):
+    name = script_of(tmp_path, DIGITS + "\nraise SystemExit(5)\n")
+    plain = run([sys.executable, name, "--epochs", "2"], tmp_path)
+    watched = watch(home, tmp_path, sys.executable, name, "--epochs", "2")
+    assert (watched.stdout, watched.stderr, watched.returncode) == (plain.stdout, "", 5)
+    ((job, folder),), events = jobs_of(home)
+    assert (job.kind, job.status, job.objective) == ("watched", JobStatus.FAILED, pytest.approx(1, abs=1.5))
+    assert job.hyperparameters["command"].endswith("train.py --epochs 2")
+    assert {"Average loss", "train:loss", "valid:loss"} <= set(job.metrics)
+    assert [event.epoch for event in events if getattr(event, "name", "") == "train:loss"] == [1, 2]
+    statuses = {event.rule: event.status for event in events if hasattr(event, "rule")}
+    assert statuses["GradientsNotCleared"] is RuleStatus.NO_ISSUES_FOUND
+    assert statuses["NotANumber"] is RuleStatus.NO_ISSUES_FOUND
+    assert list((folder / "output" / "profiler" / "framework").rglob("*pythontimeline.json"))
+
+
+def test_findings_are_lines_on_stderr_and_json_with_cause_place_and_remedy(tmp_path, home):
+    fault = FAULTS["zero_grad forgotten"]
+    text = DIGITS
+    for old, new in fault.changes.items():
+        text = text.replace(old, new)
+    name = script_of(tmp_path, text)
+    done = watch(home, tmp_path, sys.executable, name, options=["--json", "found.json"])
+    assert done.returncode == 0
+    place = tmp_path / "train.py"
+    line = 1 + text.splitlines().index("        loss.backward()")
+    assert done.stderr.splitlines()[0] == (
+        f"sagehound: step 3: {place}:{line}: GradientsNotCleared: Gradients are never cleared: each backward adds to "
+        "those of the steps before. Call optimizer.zero_grad() in every step, before backward."
+    )
+    document = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    first = document["rules"][0]
+    assert first | {"details": ""} == {
+        "name": "GradientsNotCleared",
+        "status": "IssuesFound",
+        "step": 3,
+        "cause": "Gradients are never cleared: each backward adds to those of the steps before.",
+        "details": "",
+        "file": str(place),
+        "line": line,
+        "remedy": "Call optimizer.zero_grad() in every step, before backward.",
+        "follows_from": "",
+    }
+    assert all(rule["follows_from"] and not rule["remedy"] for rule in document["rules"][1:])
+    assert document["job"] == jobs_of(home)[0][0][0].name
+
+
+def test_stop_on_ends_the_script_at_the_step(tmp_path, home):
+    text = DIGITS.replace("        optimizer.zero_grad()\n", "").replace("default=3)", "default=3000)")
+    name = script_of(tmp_path, text)
+    done = watch(home, tmp_path, sys.executable, name, options=["--stop-on", "GradientsNotCleared"])
+    assert done.returncode == 143
+    assert done.stdout == ""
+    assert "the script was ended. The rule GradientsNotCleared found an issue" in done.stderr
+    assert jobs_of(home)[0][0][0].status is JobStatus.STOPPED
+
+
+def test_a_script_that_fails_says_what_it_always_said(tmp_path, home):
+    text = DIGITS.replace("nn.Linear(16 * 36, 32)", "nn.Linear(16 * 35, 32)")
+    name = script_of(tmp_path, text)
+    plain = run([sys.executable, name], tmp_path)
+    watched = watch(home, tmp_path, sys.executable, name)
+    assert "cannot be multiplied" in plain.stderr
+    assert (watched.stderr, watched.returncode) == (plain.stderr, 1)
+
+
+def test_the_part_inside_needs_torch_alone(tmp_path, home):
+    """numpy and protobuf cannot be imported there, and a sitecustomize of the user's own still runs."""
+    blocked = tmp_path / "blocked"
+    for name in ("numpy", "google", "psutil"):
+        (blocked / name).mkdir(parents=True)
+        (blocked / name / "__init__.py").write_text("raise ImportError('not here')\n", encoding="utf-8")
+    (blocked / "sitecustomize.py").write_text("import os; os.environ['MINE'] = 'yes'\n", encoding="utf-8")
+    text = DIGITS.replace("        optimizer.zero_grad()\n", "") + "\nimport os, sys\nprint(os.environ['MINE'])\n"
+    text += "assert 'training_scripts' not in sys.modules and 'core' not in sys.modules\n"
+    name = script_of(tmp_path, text)
+    shell = f'PYTHONPATH="$PYTHONPATH:{blocked}" exec "{sys.executable}" -W ignore {name} --epochs 1'
+    done = watch(home, tmp_path, "sh", "-c", shell, options=["--json", "found.json"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "yes"
+    names = [rule["name"] for rule in json.loads((tmp_path / "found.json").read_text("utf-8"))["rules"]]
+    assert names[0] == "GradientsNotCleared"
+    ((_, folder),), _ = jobs_of(home)
+    assert list((folder / "output" / "tensors" / "events").rglob("*.tfevents"))
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_processes_of_a_distributed_training_are_compared(tmp_path, home, wrapped):
+    text = (SCRIPTS / "distributed.py").read_text(encoding="utf-8")
+    if not wrapped:
+        text = text.replace("    model = DistributedDataParallel(model)\n", "")
+    name = script_of(tmp_path, text)
+    done = watch(home, tmp_path, sys.executable, name, "--epochs", "1", options=["--json", "found.json"])
+    assert done.returncode == 0, done.stderr
+    names = [rule["name"] for rule in json.loads((tmp_path / "found.json").read_text("utf-8"))["rules"]]
+    assert names == ([] if wrapped else ["ReplicasDiverge"])
+
+
+def test_wrong_use_is_said(tmp_path, home):
+    done = watch(home, tmp_path, "python", "train.py", options=["--stop-on", "GradientNotCleared"])
+    assert done.returncode == 2
+    assert "Perhaps you mean GradientsNotCleared." in done.stderr
+    assert watch(home, tmp_path).returncode == 2
+    assert watch(home, tmp_path, "no-such-program").returncode == 1

@@ -1,0 +1,55 @@
+"""Every seeded fault is found, early and with its line; scripts as they are set off nothing."""
+
+import pytest
+
+from tests.training_scripts.watch.faults import FAULTS
+from tests.training_scripts.watch.harness import SCRIPTS, run
+from training_scripts.watch.catalogue import INVARIANTS
+
+ALONE = {"distributed.py"}
+"""Scripts that need processes of their own: tests/core/cli/test_watch.py runs them."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_with_its_cause_and_line(name):
+    fault = FAULTS[name]
+    watched = run(fault.script, fault.arguments, fault.changes, until=fault.rule)
+    assert not watched.broken
+    found = {finding.rule: finding for finding in watched.invariants}
+    assert fault.rule in found
+    finding = found[fault.rule]
+    assert finding.step <= fault.within
+    assert all(word in finding.cause for word in fault.words)
+    assert finding.remedy
+    text = (SCRIPTS / fault.script).read_text(encoding="utf-8")
+    for old, new in fault.changes.items():
+        text = text.replace(old, new)
+    assert finding.at.file.endswith(fault.script)
+    assert fault.line in text.splitlines()[finding.at.line - 1]
+    # Nothing but symptoms came before it.
+    assert all(INVARIANTS[other].symptom for other in found if other != fault.rule)
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in SCRIPTS.glob("*.py") if path.name not in ALONE))
+def test_a_script_as_it_is_sets_off_nothing(script):
+    watched = run(script, ["--seed", "3"], record=True)
+    assert (watched.broken, watched.names) == ([], set())
+    assert watched.steps >= 30
+
+
+def test_there_are_ten_scripts_and_forty_faults_and_each_invariant_has_one():
+    assert len(list(SCRIPTS.glob("*.py"))) >= 10
+    assert len(FAULTS) >= 40
+    elsewhere = {"ReplicasDiverge", "NoBetterThanGuessing"}
+    assert {fault.rule for fault in FAULTS.values()} == set(INVARIANTS) - elsewhere
+
+
+def test_labels_that_do_not_belong_to_the_inputs_are_told_late():
+    changes = {
+        "labels = torch.arange(count) * 4 // count": "labels = torch.arange(count) % 4",
+        "0.7 * centres[labels]": "0.7 * centres[0]",
+    }
+    watched = run("by_hand.py", ["--steps", "400"], changes, until="NoBetterThanGuessing")
+    (finding,) = watched.invariants
+    assert finding.rule == "NoBetterThanGuessing"
+    assert 150 <= finding.step <= 300

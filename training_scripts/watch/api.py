@@ -1,0 +1,147 @@
+"""`sagehound.watch(model, loss_fn, optimizer)`: two lines for a loop or a notebook."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from .checks import all_checks
+from .findings import Finding, Findings
+from .patches import Patches, install
+from .recorder import Recorder
+from .session import Session
+
+_current: Watched | None = None
+
+
+class Watched:
+    """A training that is being watched, until `close` or the end of a `with`. `findings` has what was found so far."""
+
+    def __init__(self, session: Session, patches: Patches, folder: Path) -> None:
+        self._session, self._patches = session, patches
+        self.folder = folder
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The invariants that broke, in the order they were found."""
+        return list(self._session.findings.all)
+
+    @property
+    def step(self) -> int:
+        """How many steps were watched."""
+        return self._session.step
+
+    def close(self) -> None:
+        """Stop watching and put torch back as it was."""
+        global _current
+        self._patches.close()
+        self._session.close()
+        atexit.unregister(self.close)
+        if _current is self:
+            _current = None
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def watch(
+    model: nn.Module | None = None,
+    loss_fn: Any = None,
+    optimizer: Any = None,
+    *,
+    stop_on: Collection[str] = (),
+    folder: str | os.PathLike[str] | None = None,
+    name: str = "",
+) -> Watched:
+    """Watch the training that follows; findings are printed on stderr as they come.
+
+    Args:
+        model: the model that is trained; without one every module that the code calls is looked at.
+        loss_fn: the loss, where it is none of torch.nn.functional's; called with outputs and targets.
+        optimizer: the optimizer, if it was made before.
+        stop_on: names of invariants whose finding ends the process.
+        folder: where tensors, steps and findings are saved. Where all of Sagehound is installed they become a job that
+            the window shows; else they go to a temporary folder.
+        name: what to call the job.
+    """
+    global _current
+    if _current is not None:
+        _current.close()
+    place, follower = _place(folder, name)
+    output = place / "output"
+    output.mkdir(parents=True, exist_ok=True)
+    findings = Findings(place.name, output, say=True, stop_on=stop_on)
+    session = Session(findings, Recorder(output, {}))
+    session.add(all_checks)
+    patches = install(session, whole_models=model is None)
+    if model is not None:
+        _hook_model(session, model, patches)
+    if isinstance(loss_fn, nn.Module) and not isinstance(loss_fn, nn.modules.loss._Loss):
+        handle = loss_fn.register_forward_hook(lambda it, args, value: _computed(session, it, args, value))
+        patches.remember(handle.remove)
+    if optimizer is not None:
+        session.optimizer(optimizer)
+    _current = Watched(session, patches, place)
+    atexit.register(_current.close)
+    if follower:
+        _follow(follower, place)
+    return _current
+
+
+def _hook_model(session: Session, model: nn.Module, patches: Patches) -> None:
+    """Hear of every call of this model."""
+    known: list[Any] = []
+
+    def before(module: nn.Module, args: Any, kwargs: Any) -> None:
+        if session.here and not known:
+            known.append(session.before_forward(module, args, kwargs))
+
+    def after(module: nn.Module, args: Any, outputs: Any) -> None:
+        if known and (met := known.pop()) is not None:
+            session.after_forward(met, outputs)
+
+    for handle in (
+        model.register_forward_pre_hook(before, with_kwargs=True),
+        model.register_forward_hook(after),
+    ):
+        patches.remember(handle.remove)
+
+
+def _computed(session: Session, loss_fn: nn.Module, args: Any, value: Any) -> None:
+    if len(args) >= 2 and session.here:
+        session.computed(type(loss_fn).__name__, args[0], args[1], value)
+
+
+def _place(folder: str | os.PathLike[str] | None, name: str) -> tuple[Path, Path | None]:
+    """Where the job lies, and the program that shows it; None where only this part of Sagehound is installed."""
+    program = Path(__file__).resolve().parents[2] / "__main__.py"
+    whole = program.is_file() and (program.parent / "core").is_dir()
+    if folder is not None or not whole:
+        return Path(folder) if folder is not None else Path(tempfile.mkdtemp(prefix="sagehound-watch-")), None
+    command = [sys.executable, str(program), "watch", "--new", name or "notebook"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        return Path(tempfile.mkdtemp(prefix="sagehound-watch-")), None
+    return Path(json.loads(made.stdout)["folder"]), program
+
+
+def _follow(program: Path, place: Path) -> None:
+    """Keep the job's record in a process of its own, which ends with this one or with `close`."""
+    command = [sys.executable, str(program), "watch", "--attach", str(os.getpid()), "--folder", str(place)]
+    nothing = subprocess.DEVNULL
+    try:
+        subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
+    except OSError as error:
+        print(f"sagehound: the window will not show this training: {error}", file=sys.stderr)
