@@ -70,7 +70,7 @@ class Engine(ABC):
 
     @property
     def notice(self) -> str:
-        """A sentence for the user while the engine cannot do its work (a login has ended, say), else empty."""
+        """Return a sentence for the user while the engine cannot do its work (a login has ended, say), else empty."""
         return ""
 
     @property
@@ -138,18 +138,21 @@ class Engine(ABC):
 
     @abstractmethod
     def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
-        """The trials of a tuning job, in the order they were started."""
+        """Return the trials of a tuning job, in the order they were started."""
 
     @abstractmethod
     def spec(self, name: str) -> Spec:
-        """The spec a job was started with; a trial's own, ready to be trained again under another name."""
+        """Return the spec a job was started with; a trial's own, ready to be trained again under another name."""
 
     @abstractmethod
     def events(self, since: int = 0, job: str | None = None) -> EventBatch:
-        """What happened after the cursor `since`, of all jobs or of one (with its trials). At most 20,000 events."""
+        """Return what happened after the cursor `since`, of all jobs or of one (with its trials).
+
+        At most 20,000 events.
+        """
 
     def latest_cursor(self) -> int:
-        """The cursor after everything recorded so far: `events` from there on tells only what is new."""
+        """Return the cursor after everything recorded so far: `events` from there on tells only what is new."""
         batch = self.events()
         while batch.events:
             batch = self.events(batch.cursor)
@@ -161,22 +164,22 @@ class Engine(ABC):
 
     @abstractmethod
     def fetch_artifact(self, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Path:
-        """The folder that model.tar.gz of a finished training job unpacks to, on this machine.
+        """Return the folder that model.tar.gz of a finished training job unpacks to, on this machine.
 
         Raises:
             ModelError: the job has no model.
         """
 
     def job_folder(self, name: str) -> Path | None:
-        """Where this job's output (tensors, profiler files) can be read on this machine; None if nowhere yet."""
+        """Return where this job's output (tensors, profiler files) can be read on this machine; None if nowhere yet."""
         return None
 
     def log_url(self, name: str) -> str:
-        """The page on which the whole log of a job can be read in a browser; "" where there is none."""
+        """Return the page on which the whole log of a job can be read in a browser; "" where there is none."""
         return ""
 
     def endpoints(self) -> Sequence[Endpoint]:
-        """The endpoints there are; none on an engine that cannot deploy."""
+        """Return the endpoints there are; none on an engine that cannot deploy."""
         return ()
 
     def refresh(self, timeout_s: float = 30.0) -> None:  # noqa: B027 - most engines know at once

@@ -30,7 +30,7 @@ class AppPaths:
 
     @property
     def database(self) -> Path:
-        """The SQLite file of all that must survive a restart."""
+        """Return the SQLite file of all that must survive a restart."""
         return self.home / "sagehound.sqlite3"
 
     @property
@@ -55,7 +55,7 @@ class AppPaths:
 
     @property
     def scans(self) -> Path:
-        """The scan cache (see core/dataset/cache.py)."""
+        """Return the scan cache (see core/dataset/cache.py)."""
         return self.datasets / "scans.sqlite3"
 
     @property
@@ -70,12 +70,12 @@ class AppPaths:
 
     @property
     def logs(self) -> Path:
-        """The application's own logs."""
+        """Return the application's own logs."""
         return self.home / "logs"
 
     @property
     def settings(self) -> Path:
-        """The settings file (JSON)."""
+        """Return the settings file (JSON)."""
         return self.home / "settings.json"
 
     def create(self) -> AppPaths:

@@ -92,13 +92,13 @@ class Settings:
 
     @property
     def fractions(self) -> tuple[float, float, float]:
-        """The default split: train, valid and test; they add up to 1."""
+        """Return the default split: train, valid and test; they add up to 1."""
         valid, test = self.valid_percent / 100, self.test_percent / 100
         return (1 - valid - test, valid, test)
 
 
 def declared(name: str) -> Declared:
-    """How the setting `name` is shown and bounded."""
+    """Return how the setting `name` is shown and bounded."""
     item = next(item for item in fields(Settings) if item.name == name)
     return cast(Declared, item.metadata["declared"])
 
@@ -116,7 +116,7 @@ class SettingsFile:
 
     @property
     def current(self) -> Settings:
-        """The settings as they are now."""
+        """Return the settings as they are now."""
         return self._settings
 
     def change(self, **changes: Any) -> Settings:

@@ -60,7 +60,7 @@ def missing_packages(needed: Mapping[str, str], found: Callable[[str], bool] = l
 
 
 def apt_line(packages: Iterable[str]) -> str:
-    """The command that installs packages on Debian or Ubuntu."""
+    """Return the command that installs packages on Debian or Ubuntu."""
     return f"sudo apt-get install -y {' '.join(packages)}"
 
 

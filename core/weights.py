@@ -41,7 +41,7 @@ except JobError as error:
 
 
 def locate(backbone: str, paths: AppPaths) -> Path | None:
-    """The published weights of a backbone on this machine; None if they must be fetched first."""
+    """Return the published weights of a backbone on this machine; None if they must be fetched first."""
     spec = _spec(backbone)
     return next((file for file in (paths.weights / spec.weights_file, *places(spec)) if file.is_file()), None)
 
@@ -54,7 +54,7 @@ def ensure(
     *,
     url: str | None = None,
 ) -> Path:
-    """The file with the published weights of a backbone; fetched, checked and kept if it is not there yet.
+    """Return the file with the published weights of a backbone; fetched, checked and kept if it is not there yet.
 
     A fetch that broke off goes on where it was, also after a restart. `url` replaces the publisher's address.
 
@@ -208,7 +208,7 @@ def _is_published(file: Path, spec: Backbone) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """An error of the network in a few words."""
+    """Return an error of the network in a few words."""
     if isinstance(error, urllib.error.HTTPError):
         return f"The server answered {error.code} {error.reason}"
     if isinstance(error, urllib.error.URLError):

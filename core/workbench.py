@@ -163,7 +163,7 @@ class Workbench:
         return file
 
     def manifest(self, version: str) -> Manifest | None:
-        """The manifest of a dataset version that was remembered, or None."""
+        """Return the manifest of a dataset version that was remembered, or None."""
         from core.dataset.manifest import Manifest
 
         file = self.paths.datasets / f"{version}.json"
@@ -193,7 +193,7 @@ class Workbench:
     # Jobs
 
     def forecast(self, spec: Spec, manifest: Manifest | None) -> Forecast:
-        """What a job will do: combinations, time, warnings."""
+        """Return what a job will do: combinations, time, warnings."""
         from core.tuning.forecast import forecast
 
         return forecast(spec, manifest, self.store)
@@ -237,7 +237,7 @@ class Workbench:
         return spec.name
 
     def training_spec_of(self, trial: str, name: str) -> TrainingSpec:
-        """The spec of a job or trial, to be trained again as the job `name`."""
+        """Return the spec of a job or trial, to be trained again as the job `name`."""
         spec = self.engine.spec(trial)
         if isinstance(spec, TuningSpec):
             raise SpecError(f"{trial} is a tuning job.", fix="Choose one of its trials.", field="name")
@@ -248,7 +248,7 @@ class Workbench:
         return dataclasses.replace(spec, name=name)
 
     def find_job(self, name: str) -> Job:
-        """A job by name; "best" is the best trial of the latest tuning job, "latest" the latest job.
+        """Return a job by name; "best" is the best trial of the latest tuning job, "latest" the latest job.
 
         Raises:
             JobNotFound: there is none.
@@ -266,7 +266,7 @@ class Workbench:
         return self.engine.job(name)
 
     def footprint(self, name: str, cancel: CancelToken | None = None) -> Footprint:
-        """What deleting a job takes away: its trials and the room that its files take.
+        """Return what deleting a job takes away: its trials and the room that its files take.
 
         Raises:
             JobNotFound: there is none of that name.
@@ -278,7 +278,7 @@ class Workbench:
     # Models
 
     def models(self) -> list[ModelChoice]:
-        """The models that can be loaded, newest job first."""
+        """Return the models that can be loaded, newest job first."""
         from core.predict.models import available_models
 
         return available_models(self.engine)
@@ -296,7 +296,7 @@ class Workbench:
         return dataset_of(self.engine, job)
 
     def predictor(self) -> Predictor:
-        """The predictor, one process for the whole installation; started on its first use."""
+        """Return the predictor, one process for the whole installation; started on its first use."""
         from core.predict.predictor import Predictor
 
         if self._predictor is None:
@@ -326,7 +326,7 @@ class Workbench:
         report: Report = ignore_progress,
         cancel: CancelToken | None = None,
     ) -> Evaluation:
-        """How well a job's model does on a split: what the job itself found, else computed now.
+        """Return how well a job's model does on a split: what the job itself found, else computed now.
 
         Raises:
             ModelError: the job has no model, or its dataset has no such split.
@@ -432,7 +432,7 @@ class Workbench:
         return export_comparison(*runs, destination, report=report, cancel=cancel)
 
     def _run(self, job_or_place: str) -> Run:
-        """A training job (of a tuning job: its best trial) or a place, with what is known of it."""
+        """Return a training job (of a tuning job: its best trial) or a place, with what is known of it."""
         from core.debugger.outcomes import job_outcomes
         from core.report import Run
 
@@ -465,7 +465,7 @@ class Workbench:
 
 
 def _backbones(spec: Spec) -> Sequence[str]:
-    """The backbones a job may use: the fixed one, or those a categorical range draws from."""
+    """Return the backbones a job may use: the fixed one, or those a categorical range draws from."""
     from core.tuning.ranges import CategoricalRange
 
     for item in spec.ranges:

@@ -55,7 +55,7 @@ class JobsFeed(QObject):
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The jobs as last heard of, newest first."""
+        """Return the jobs as last heard of, newest first."""
         return self._jobs or ()
 
     @property
@@ -65,7 +65,7 @@ class JobsFeed(QObject):
 
     @property
     def running(self) -> tuple[Job, ...]:
-        """Those that are not final."""
+        """Return those that are not final."""
         return tuple(job for job in self.jobs if not job.status.is_final)
 
     def start(self) -> None:

@@ -35,7 +35,7 @@ class Parser(ArgumentParser):
 
 
 def get_args_parser() -> ArgumentParser:
-    """The hyperparameters with their defaults; `learning_rate` None means the default of the mode."""
+    """Return the hyperparameters with their defaults; `learning_rate` None means the default of the mode."""
     # No -h and no abbreviations: a hyperparameter of one letter arrives as `-h`, and `--l` must not mean learning_rate.
     parser = Parser(prog="train.py", add_help=False, allow_abbrev=False, description=__doc__)
     parser.add_argument("--help", action="help", help="show this and exit")
@@ -125,7 +125,7 @@ def text(value: str) -> str:
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """A reader of whole numbers of at least `least`; 32.0 and 1e2 are whole."""
+    """Return a reader of whole numbers of at least `least`; 32.0 and 1e2 are whole."""
 
     def read(value: str) -> int:
         try:
@@ -142,7 +142,7 @@ def whole(least: int) -> Callable[[str], int]:
 
 
 def number(low: float, high: float = math.inf, *, above: bool = False) -> Callable[[str], float]:
-    """A reader of finite numbers from `low` (or only `above` it) to `high`."""
+    """Return a reader of finite numbers from `low` (or only `above` it) to `high`."""
 
     def read(value: str) -> float:
         try:
@@ -160,7 +160,7 @@ def number(low: float, high: float = math.inf, *, above: bool = False) -> Callab
 
 
 def flag(value: str) -> bool:
-    """A reader of booleans as jobs and trials spell them: true, True, 1, yes and their opposites."""
+    """Return a reader of booleans as jobs and trials spell them: true, True, 1, yes and their opposites."""
     if value.lower() in ("true", "1", "yes", "on"):
         return True
     if value.lower() in ("false", "0", "no", "off", ""):

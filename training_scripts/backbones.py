@@ -46,7 +46,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Preprocessing:
-        """The inverse of `to_json`; models of earlier versions have neither framing nor levels.
+        """Return the inverse of `to_json`; models of earlier versions have neither framing nor levels.
 
         Raises:
             ValueError: the framing is none that is known.

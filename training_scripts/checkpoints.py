@@ -49,7 +49,7 @@ class Checkpoints:
         self._saved = time.monotonic()
 
     def load(self) -> Progress | None:
-        """The progress of an earlier run of this job; None if there is none, or it is of another job."""
+        """Return the progress of an earlier run of this job; None if there is none, or it is of another job."""
         if self._folder is None or not (self._folder / FILE).is_file():
             return None
         try:

@@ -46,7 +46,7 @@ class Samples:
         return len(self.paths)
 
     def file(self, index: int) -> Path:
-        """Where the picture lies."""
+        """Return where the picture lies."""
         return self.root / self.paths[index]
 
     def without(self, left_out: Iterable[int]) -> Samples:
@@ -64,7 +64,7 @@ class Samples:
 
 
 def load_channel(folder: Path) -> Samples:
-    """The samples of a channel folder: its manifest.json, or else one folder of pictures per class.
+    """Return the samples of a channel folder: its manifest.json, or else one folder of pictures per class.
 
     Raises:
         JobError: the folder or the manifest cannot be used.
@@ -76,7 +76,7 @@ def load_channel(folder: Path) -> Samples:
 
 
 def load_channels(channels: dict[str, Path]) -> dict[str, Samples]:
-    """The samples of train, valid and test, as far as there are any, all with the classes of train.
+    """Return the samples of train, valid and test, as far as there are any, all with the classes of train.
 
     Raises:
         JobError: train has no pictures or a single class, or another channel has a class that train lacks.
@@ -152,7 +152,7 @@ def _pictures_below(folder: Path, root: Path) -> Iterator[str]:
 
 
 def cores() -> int:
-    """How many cores this process may use: SM_NUM_CPUS where set and smaller, else what the system grants."""
+    """Return how many cores this process may use: SM_NUM_CPUS where set and smaller, else what the system grants."""
     granted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         return max(1, min(granted, int(os.environ.get("SM_NUM_CPUS", granted))))
@@ -177,7 +177,7 @@ def in_threads(work: Callable[[T], R], items: Iterable[T], threads: int, ahead: 
 
 
 def batches(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    """The positions in `order`, cut into batches.
+    """Return the positions in `order`, cut into batches.
 
     A last batch of one would break batch norm, so it joins the one before it.
     """

@@ -36,7 +36,7 @@ class World:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> World:
-        """What torchrun set; one process alone where it set nothing."""
+        """Return what torchrun set; one process alone where it set nothing."""
         rank, size, local_rank, local_size = (
             int(environ.get(name, default))
             for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0), ("LOCAL_WORLD_SIZE", 1))
@@ -71,13 +71,13 @@ class World:
         return nn.parallel.DistributedDataParallel(model, device_ids=ids, broadcast_buffers=False)
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum of every process's `values`, in each of them."""
+        """Return the sum of every process's `values`, in each of them."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
     def gather(self, item: Any) -> list[Any]:
-        """Every process's `item`, by rank."""
+        """Return every process's `item`, by rank."""
         if self.size == 1:
             return [item]
         items: list[Any] = [None] * self.size
@@ -85,7 +85,7 @@ class World:
         return items
 
     def from_first(self, item: Any) -> Any:
-        """The first process's `item`, in each of them."""
+        """Return the first process's `item`, in each of them."""
         if self.size == 1:
             return item
         items = [item]
@@ -94,7 +94,7 @@ class World:
 
 
 def torchrun(script: str, arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> list[str] | None:
-    """The command that starts one process per GPU of each machine of a SageMaker job.
+    """Return the command that starts one process per GPU of each machine of a SageMaker job.
 
     None where there is nothing to distribute, or torchrun runs already. AWS's containers start a plain
     `python train.py` on every machine, in jobs and in trials alike.

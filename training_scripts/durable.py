@@ -82,7 +82,7 @@ def seal(folder: Path, names: Iterable[str]) -> None:
 
 
 def sealed(folder: Path) -> dict[str, str]:
-    """The names and SHA-256 that `seal` kept; none where there is no seal that can be read."""
+    """Return the names and SHA-256 that `seal` kept; none where there is no seal that can be read."""
     try:
         data = json.loads((folder / SEAL_FILE).read_text(encoding="utf-8"))
         return {str(name): str(digest) for name, digest in data["sha256"].items()}
@@ -100,7 +100,7 @@ def is_whole(folder: Path, names: Iterable[str] = ()) -> bool:
 
 
 def sha256_of(file: Path) -> str:
-    """The file's SHA-256 in hexadecimal."""
+    """Return the file's SHA-256 in hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

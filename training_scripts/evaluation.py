@@ -33,12 +33,12 @@ class Outcome:
 
     @property
     def count(self) -> int:
-        """How many pictures were judged."""
+        """Return how many pictures were judged."""
         return len(self.labels)
 
     @property
     def accuracy(self) -> float:
-        """The share of pictures that got their own class, 0…1."""
+        """Return the share of pictures that got their own class, 0…1."""
         return float((self.labels == self.predicted).mean()) if self.count else 0.0
 
 

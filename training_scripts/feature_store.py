@@ -56,7 +56,7 @@ class FeatureStore:
         self._checks = records["crc32"].copy()
 
     def row(self, sha256: str) -> int | None:
-        """The row of the picture with this hash (hexadecimal); None when it is not there yet."""
+        """Return the row of the picture with this hash (hexadecimal); None when it is not there yet."""
         return self._rows.get(_digest(sha256)) if sha256 else None
 
     def checks(self, rows: NDArray[np.int64]) -> NDArray[np.uint32]:

@@ -71,7 +71,7 @@ class Row:
 
 
 def get_args_parser() -> ArgumentParser:
-    """The arguments of features.py; those of train.py that do not matter here are ignored."""
+    """Return the arguments of features.py; those of train.py that do not matter here are ignored."""
     parser = arguments.Parser(prog="features.py", add_help=False, allow_abbrev=False, description=__doc__)
     parser.add_argument("--help", action="help", help="show this and exit")
     arguments.choice(parser, "backbone", tuple(BACKBONES), DEFAULT_BACKBONE, "the frozen network")
@@ -171,7 +171,7 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
 
 
 def store_key(backbone: str, preprocessing: Preprocessing, weights: Weights, name: str) -> str:
-    """The name of a store's folder: all that the numbers depend on."""
+    """Return the name of a store's folder: all that the numbers depend on."""
     identity = {
         "backbone": backbone,
         "weights": weights.identity,

@@ -103,7 +103,7 @@ def predict_fn(data: bytes | Sequence[bytes], model: LoadedModel) -> Probabiliti
 
 
 def output_fn(prediction: Probabilities, accept: str = "application/json") -> tuple[str, str]:
-    """The answer and its content type: all classes with their probabilities, the most probable first.
+    """Return the answer and its content type: all classes with their probabilities, the most probable first.
 
     One picture: {"predictions": [{"label": …, "probability": …}, …]}; several: a list of these. Or text/csv.
     """

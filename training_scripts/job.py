@@ -145,7 +145,7 @@ def _silence() -> None:
 
 
 def no_room(error: BaseException) -> str:
-    """The sentence about an error of a full disk (`durable.is_no_room`)."""
+    """Return the sentence about an error of a full disk (`durable.is_no_room`)."""
     while not isinstance(error, OSError) and (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""

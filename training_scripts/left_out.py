@@ -43,7 +43,7 @@ def write_left_out(folder: Path, splits: Mapping[str, Sequence[LeftOut]]) -> Non
 
 
 def read_left_out(folder: Path) -> dict[str, tuple[LeftOut, ...]]:
-    """What `write_left_out` wrote; nothing where there is no such file, or a damaged one."""
+    """Return what `write_left_out` wrote; nothing where there is no such file, or a damaged one."""
     try:
         data = json.loads((folder / LEFT_OUT_FILE).read_text(encoding="utf-8"))
         return {split: tuple(LeftOut(**picture) for picture in pictures) for split, pictures in data.items()}

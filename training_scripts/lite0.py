@@ -109,7 +109,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def rename(state: dict[str, Any]) -> dict[str, Any]:
-    """The state_dict of the bundled weights under this network's names, without its classifier."""
+    """Return the state_dict of the bundled weights under this network's names, without its classifier."""
     renamed = {}
     for key, value in state.items():
         if key.startswith(("_fc.", "classifier.")):

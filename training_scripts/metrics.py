@@ -59,7 +59,7 @@ def epoch_line(
     learning_rate: float,
     seconds: float,
 ) -> str:
-    """The line of one epoch; `train` and `valid` are (loss, accuracy).
+    """Return the line of one epoch; `train` and `valid` are (loss, accuracy).
 
     "Average loss" is the valid loss, or the train loss where there are no valid pictures.
     """
@@ -75,10 +75,10 @@ def epoch_line(
 
 
 def step_line(step: int, epoch: int, loss: float) -> str:
-    """The line of one training step; steps count from 1 through the whole job."""
+    """Return the line of one training step; steps count from 1 through the whole job."""
     return f"step={step} epoch={epoch} batch_loss={loss:.6f}"
 
 
 def test_line(loss: float, accuracy: float, count: int) -> str:
-    """The last line: the saved model on the test pictures."""
+    """Return the last line: the saved model on the test pictures."""
     return f"test_loss={loss:.6f} test_accuracy={accuracy:.6f} test_count={count}"

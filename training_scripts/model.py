@@ -28,7 +28,7 @@ class Classifier(nn.Module):
 
 
 def build(backbone: str, head: str, num_classes: int, weights: Weights | None = None) -> Classifier:
-    """A classifier on the CPU; with `weights` None the backbone's are random and wait for `load_state_dict`."""
+    """Return a classifier on the CPU; with `weights` None the backbone's are random and wait for `load_state_dict`."""
     return Classifier(build_backbone(backbone, weights), build_head(head, BACKBONES[backbone].dim, num_classes))
 
 
@@ -47,7 +47,7 @@ def build_head(name: str, dim: int, num_classes: int) -> nn.Module:
 
 
 def build_backbone(name: str, weights: Weights | None = None) -> nn.Module:
-    """A backbone: (N, 3, H, W) normalised pictures -> (N, dim) features.
+    """Return a backbone: (N, 3, H, W) normalised pictures -> (N, dim) features.
 
     Raises:
         JobError: the weights file cannot be read or is of another network.

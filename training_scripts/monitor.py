@@ -29,7 +29,7 @@ class Monitor:
 
     @classmethod
     def start(cls, model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir: Path) -> Monitor:
-        """The monitor of one job; `output_dir` is SM_OUTPUT_DIR. Never raises."""
+        """Return the monitor of one job; `output_dir` is SM_OUTPUT_DIR. Never raises."""
         try:
             return cls(_observers(model, loss_fn, args, output_dir))
         except Exception as error:
@@ -80,7 +80,7 @@ class Monitor:
 
 
 def _observers(model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir: Path) -> Sequence[Observer]:
-    """The observers that this job's environment asks for; every process is profiled, the first one debugged."""
+    """Return the observers that this job's environment asks for; every process is profiled, the first one debugged."""
     from training_scripts.debugger.settings import Settings
 
     settings = Settings.from_environment()

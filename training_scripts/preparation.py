@@ -58,7 +58,7 @@ def prepare(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
 
 
 def _over_features(args: Namespace, channel: FeaturesChannel) -> Setup:
-    """A head over frozen features, on the CPU: the steps are too small to be worth a GPU, or a second thread."""
+    """Return a head over frozen features, on the CPU: the steps are too small to be worth a GPU, or a second thread."""
     if channel.backbone != args.backbone:
         raise JobError(f"The frozen features are of {channel.backbone}, the job asks for {args.backbone}.")
     if channel.preprocessing.framing != args.preprocessing:
@@ -91,7 +91,7 @@ def over_features(args: Namespace) -> bool:
 
 
 def _over_pictures(args: Namespace, folders: JobFolders, world: World) -> Setup:
-    """The whole network; the backbone frozen (head mode) or trained in part or whole (fine_tune)."""
+    """Return the whole network; the backbone frozen (head mode) or trained in part or whole (fine_tune)."""
     splits = data.load_channels(dict(folders.channels))
     classes = splits["train"].classes
     preprocessing = replace(
@@ -131,6 +131,6 @@ def _over_pictures(args: Namespace, folders: JobFolders, world: World) -> Setup:
 
 
 def _head(args: Namespace, classes: int) -> nn.Module:
-    """The head, whose first weights follow from the seed alone, with and without a backbone before it."""
+    """Return the head, whose first weights follow from the seed alone, with and without a backbone before it."""
     torch.manual_seed(args.seed)
     return build_head(args.head, BACKBONES[args.backbone].dim, classes)

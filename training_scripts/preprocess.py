@@ -84,7 +84,7 @@ def _opened(source: Path | str | bytes, preprocessing: Preprocessing) -> Image.I
 
 
 def _padded(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """A square with the whole picture in its middle, reduced where it is large; the rest has the mean colour."""
+    """Return a square with the whole picture in its middle, reduced where it is large; the rest has the mean colour."""
     longer, limit = max(image.size), 2 * preprocessing.resize
     if longer > limit:
         smaller = [max(1, round(side * limit / longer)) for side in image.size]
@@ -102,7 +102,7 @@ def _cut(image: Image.Image, box: Box, preprocessing: Preprocessing) -> NDArray[
 
 
 def _random_box(size: tuple[int, int], smallest: float, random: np.random.Generator, framing: Framing) -> Box:
-    """A part of `smallest`…1 of the area with an aspect ratio of 3:4…4:3, as in the Inception papers.
+    """Return a part of `smallest`…1 of the area with an aspect ratio of 3:4…4:3, as in the Inception papers.
 
     Where the whole picture is squashed its parts are too: their ratio is to the picture's.
     """

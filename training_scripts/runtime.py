@@ -47,7 +47,10 @@ def choose(wanted: str = "") -> str:
 
 
 def for_features(wanted: str, bfloat16: bool) -> tuple[str, ...]:
-    """The runtimes to try in order; `bfloat16` tells whether the network bears it. One asked for is not replaced."""
+    """Return the runtimes to try in order; `bfloat16` tells whether the network bears it.
+
+    One asked for is not replaced.
+    """
     if wanted != "auto":
         return (wanted,)
     asked = os.environ.get(VARIABLE, "auto")

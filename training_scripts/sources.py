@@ -47,7 +47,7 @@ class Source(ABC):
     @property
     @abstractmethod
     def left_out(self) -> Sequence[LeftOut]:
-        """The pictures of the split that could not be read, as far as this process has met them."""
+        """Return the pictures of the split that could not be read, as far as this process has met them."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -58,7 +58,7 @@ class Source(ABC):
 
     @abstractmethod
     def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
-        """Everything once, in order, unchanged."""
+        """Return everything once, in order, unchanged."""
 
 
 class FeatureSource(Source):

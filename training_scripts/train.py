@@ -72,7 +72,7 @@ class Run:
 
     @property
     def model(self) -> Classifier:
-        """The model in training; `network` is the same, with gradients averaged over all processes."""
+        """Return the model in training; `network` is the same, with gradients averaged over all processes."""
         return self.setup.model
 
     def say(self, line: str) -> None:
@@ -233,7 +233,7 @@ def _train_step(run: Run, batch: Batch, count: int) -> Tensor:
 
 
 def evaluate(run: Run, source: Source) -> Outcome | None:
-    """What the model says of everything in `source`; None when nothing in it can be read, or on a stop."""
+    """Return what the model says of everything in `source`; None when nothing in it can be read, or on a stop."""
     parts: list[tuple[NDArray[Any], ...]] = []
     total, monitor, progress, world = 0.0, run.monitor, run.progress, run.setup.world
     run.model.eval()
@@ -258,7 +258,7 @@ def evaluate(run: Run, source: Source) -> Outcome | None:
 
 
 def _joined(world: World, total: float, parts: list[tuple[NDArray[Any], ...]]) -> Outcome | None:
-    """The outcome of all processes: the sum of their losses, and their pictures in the order of the source."""
+    """Return the outcome of all processes: the sum of their losses, and their pictures in the order of the source."""
     gathered = world.gather((total, parts))
     columns = list(zip(*(part for _, theirs in gathered for part in theirs), strict=True))
     if not columns:
@@ -301,13 +301,13 @@ def tell_left_out(run: Run, folder: Path) -> None:
 
 
 def _left_out(run: Run, source: Source) -> list[LeftOut]:
-    """The pictures of a split that one process or another could not read, by path."""
+    """Return the pictures of a split that one process or another could not read, by path."""
     found = {picture.path: picture for part in run.setup.world.gather(list(source.left_out)) for picture in part}
     return [found[path] for path in sorted(found)]
 
 
 def trained_state(model: Classifier) -> dict[str, Tensor]:
-    """A copy of all that training may have changed: the head alone over features, else the whole network."""
+    """Return a copy of all that training may have changed: the head alone over features, else the whole network."""
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 

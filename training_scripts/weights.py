@@ -36,12 +36,12 @@ class Weights:
 
     @property
     def identity(self) -> str:
-        """What tells these weights from all others."""
+        """Return what tells these weights from all others."""
         return self.sha256 or f"untrained-seed-{self.seed}"
 
 
 def find(backbone: str, choice: str, seed: int = 0, channels: Mapping[str, Path] | None = None) -> Weights:
-    """The weights that the hyperparameter `weights` asks for: default, none or a path.
+    """Return the weights that the hyperparameter `weights` asks for: default, none or a path.
 
     Raises:
         JobError: they are not there, or their checksum is wrong; says the ways out.
@@ -73,7 +73,7 @@ def find(backbone: str, choice: str, seed: int = 0, channels: Mapping[str, Path]
 
 
 def places(spec: Backbone, channel: Path | None = None) -> Iterator[Path]:
-    """The files where the published weights of a backbone may be, in the order they are looked for."""
+    """Yield the files where the published weights of a backbone may be, in the order they are looked for."""
     if channel is not None:
         yield channel / spec.weights_file
     for folder in _folders():

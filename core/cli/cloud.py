@@ -32,7 +32,7 @@ _CONNECTION = ("profile", "region", "bucket", "role", "prefix", "image", "kms_ke
 
 
 def connection_of(options: argparse.Namespace, workbench: Workbench) -> Connection:
-    """The connection that the options ask for, over the one used last."""
+    """Return the connection that the options ask for, over the one used last."""
     given = {name: getattr(options, name, None) for name in _CONNECTION}
     return Connection.recall(workbench.settings).changed(**given)
 
@@ -51,7 +51,7 @@ def connected(options: argparse.Namespace, workbench: Workbench) -> Iterator[Con
 
 
 def with_resources(spec: Spec, options: argparse.Namespace) -> Spec:
-    """A spec with what it runs on."""
+    """Return a spec with what it runs on."""
     cloud = CloudResources(**given(options, CloudResources), managed=managed_from(options))
     runtime = CLOUD_RUNTIME_S if options.max_runtime_s is None else options.max_runtime_s
     return spec.with_training(cloud=cloud, max_runtime_s=runtime)

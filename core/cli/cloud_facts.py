@@ -24,7 +24,7 @@ def cloud_facts(workbench: Workbench, job: Job) -> dict[str, Any]:
 
 
 def cloud_lines(workbench: Workbench, job: Job) -> list[str]:
-    """The same in sentences."""
+    """Return the same in sentences."""
     engine = workbench.cloud if job.engine == "sagemaker" else None
     if engine is None:
         return []
@@ -33,13 +33,13 @@ def cloud_lines(workbench: Workbench, job: Job) -> list[str]:
 
 
 def meter_text(engine: SageMakerEngine, name: str) -> str:
-    """What a running job has cost so far, in a sentence."""
+    """Return what a running job has cost so far, in a sentence."""
     usd = engine.spent(name)
     return "What it has cost so far is not known." if usd is None else f"It has cost about ${usd:.2f} so far."
 
 
 def bill_text(engine: SageMakerEngine, name: str) -> str:
-    """What a finished job was billed, in a sentence."""
+    """Return what a finished job was billed, in a sentence."""
     bill = engine.bill(name)
     cost = "" if bill.usd is None else f", about ${bill.usd:.2f}"
     saved = f"; spot saved {bill.saved:.0%}" if bill.saved else ""

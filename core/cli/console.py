@@ -30,7 +30,7 @@ class Console:
 
     @property
     def side(self) -> TextIO:
-        """Where everything goes that is not the result."""
+        """Return where everything goes that is not the result."""
         return self._err
 
     def result(self, data: Any, text: str | Callable[[], str]) -> None:

@@ -39,7 +39,7 @@ def open_dataset(workbench: Workbench, options: argparse.Namespace, console: Con
 
 
 def open_for_job(workbench: Workbench, options: argparse.Namespace, console: Console) -> Manifest:
-    """The dataset that a job is to learn from; what the scan found wrong and the split decided is said first.
+    """Return the dataset that a job is to learn from; what the scan found wrong and the split decided is said first.
 
     Raises:
         DatasetError: the scan found errors, and --despite-errors is not given.
@@ -104,7 +104,7 @@ def _as_text(found: Scan, manifest: Manifest, counts: Any) -> str:
 
 
 def _problem_lines(found: Scan, least: Severity) -> list[str]:
-    """The problems of at least this severity for people, each with the first of its files."""
+    """Return the problems of at least this severity for people, each with the first of its files."""
     lines: list[str] = []
     for problem in found.problems:
         if problem.severity.rank > least.rank:

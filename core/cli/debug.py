@@ -50,7 +50,7 @@ def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
 
 
 def outcome_json(outcome: RuleOutcome) -> dict[str, Any]:
-    """A rule's outcome as plain JSON: `name`, `status` and what else it knows."""
+    """Return a rule's outcome as plain JSON: `name`, `status` and what else it knows."""
     return {
         "name": outcome.rule,
         "status": str(outcome.status),
@@ -88,12 +88,12 @@ def _as_text(outcomes: list[RuleOutcome]) -> str:
 
 
 def _name(outcome: RuleOutcome) -> str:
-    """A rule's name; one whose finding follows from another's stands under it."""
+    """Return a rule's name; one whose finding follows from another's stands under it."""
     return f"  {outcome.rule}" if outcome.follows_from else outcome.rule
 
 
 def _status(outcome: RuleOutcome) -> str:
-    """A rule's status, and whether it found nothing or saw nothing."""
+    """Return a rule's status, and whether it found nothing or saw nothing."""
     nothing = outcome.status is RuleStatus.NO_ISSUES_FOUND and not outcome.evaluated
     return f"{outcome.status}, saw nothing" if nothing else str(outcome.status)
 
@@ -105,7 +105,7 @@ def _where(outcome: RuleOutcome) -> str:
 
 
 def _unreadable(outcomes: list[RuleOutcome]) -> dict[str, list[str]]:
-    """The damaged files of each job, once."""
+    """Return the damaged files of each job, once."""
     files: dict[str, dict[str, None]] = {}
     for outcome in outcomes:
         if outcome.unreadable:

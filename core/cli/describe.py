@@ -60,7 +60,7 @@ def job_json(
 
 
 def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] = _no_url) -> str:
-    """A job for people."""
+    """Return a job for people."""
     lines = [
         f"{job.name}  {job.status}"
         + (f" ({job.secondary_status})" if job.secondary_status not in ("", str(job.status)) else "")
@@ -107,7 +107,7 @@ def finite_or_none(value: float | None) -> float | None:
 
 
 def objective_of(job: Job) -> float | None:
-    """The value a job is judged by, so far."""
+    """Return the value a job is judged by, so far."""
     return job.objective if isinstance(job, TrainingJob) else job.best_objective
 
 
@@ -122,5 +122,5 @@ def _elapsed(job: Job) -> float | None:
 
 
 def created_at(job: Job) -> str:
-    """When a job was created, in local time."""
+    """Return when a job was created, in local time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job.created))

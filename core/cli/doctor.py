@@ -80,7 +80,7 @@ def check_python() -> Check:
 
 
 def check_home(paths: AppPaths) -> Check:
-    """The application's folder can be written, has room, and its database opens."""
+    """Return the application's folder can be written, has room, and its database opens."""
     try:
         paths.create()
         with tempfile.NamedTemporaryFile(dir=paths.home):
@@ -104,7 +104,7 @@ def check_home(paths: AppPaths) -> Check:
 
 
 def check_own_files() -> Check:
-    """The training scripts and the sample dataset are part of this installation."""
+    """Return the training scripts and the sample dataset are part of this installation."""
     from core.dataset import sample_path
 
     missing = [name for name in ("train.py", "features.py", "inference.py") if not _script(name).is_file()]
@@ -128,7 +128,7 @@ def check_qt() -> Check:
 
 
 def check_display() -> Check:
-    """A window can be opened."""
+    """Return a window can be opened."""
     x11 = bool(os.environ.get("DISPLAY"))
     if sys.platform != "linux" or x11 or os.environ.get("WAYLAND_DISPLAY"):
         packages = missing_packages(X11 if x11 else WAYLAND) if sys.platform == "linux" else []
@@ -153,7 +153,7 @@ def check_torch() -> Check:
 
 
 def check_weights() -> Check:
-    """The bundled weights are there and load."""
+    """Return the bundled weights are there and load."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
         "from training_scripts.model import build_backbone; from training_scripts.weights import find; "
@@ -171,7 +171,7 @@ def check_weights() -> Check:
 
 
 def check_runtime() -> Check:
-    """The fast runtime for frozen features and predictions."""
+    """Return the fast runtime for frozen features and predictions."""
     error = _try_python("import openvino; openvino.Core()")
     if error:
         return Check(
@@ -210,7 +210,7 @@ def _version(distribution: str) -> str:
 
 
 def _try_python(code: str, environment: dict[str, str] | None = None) -> str:
-    """The last line of the error that `code` ends with in a process of its own; empty when it runs."""
+    """Return the last line of the error that `code` ends with in a process of its own; empty when it runs."""
     try:
         done = subprocess.run(
             code_command(code),

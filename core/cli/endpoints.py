@@ -165,7 +165,7 @@ def _guarded(connection: Connection, paths: AppPaths) -> tuple[Endpoints, Guardi
 
 
 def _hosting(options: argparse.Namespace, usual: Hosting) -> Hosting:
-    """What was asked for; what was not is `usual`."""
+    """Return what was asked for; what was not is `usual`."""
     lifetime = usual.lifetime_s
     if options.lifetime is not None:
         lifetime = options.lifetime * 3600 or None
@@ -201,7 +201,7 @@ def _say_hosting_cost(engine: SageMakerEngine, hosting: Hosting, console: Consol
 
 
 def _some_picture(workbench: Workbench, job: str) -> Path:
-    """A picture to rehearse with: one of the job's dataset if that is here, else one of the sample's."""
+    """Return a picture to rehearse with: one of the job's dataset if that is here, else one of the sample's."""
     manifest = workbench.manifest(workbench.store.job(job).dataset_version)
     if manifest is not None:
         for entry in (*manifest.of("test"), *manifest.of("valid"), *manifest.of("train")):

@@ -49,7 +49,7 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
 
 
 def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespace, console: Console) -> int:
-    """The same on SageMaker: what it costs is said first, and afterwards what AWS made of it."""
+    """Return the same on SageMaker: what it costs is said first, and afterwards what AWS made of it."""
     from core.cli import cloud
     from core.engines.sagemaker.jobs.definition import check
 

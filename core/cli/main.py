@@ -76,7 +76,7 @@ def no_folder(options: argparse.Namespace, _paths: AppPaths, _console: Console) 
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+    """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="sagehound",
         description="A workbench for image classification. Without a command, or with a folder, it opens the window.",

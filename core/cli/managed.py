@@ -16,7 +16,7 @@ from core.store import Store
 
 
 def managed_from(options: argparse.Namespace) -> ManagedDebugger | None:
-    """What the options ask for; None: nothing.
+    """Return what the options ask for; None: nothing.
 
     Raises:
         UsageError: an option needs another one.

@@ -102,7 +102,7 @@ def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
 
 
 def answer_json(answer: Answer, model: str) -> dict[str, Any]:
-    """A prediction as plain JSON: `label`, `probability`; or `error` where the picture could not be read."""
+    """Return a prediction as plain JSON: `label`, `probability`; or `error` where the picture could not be read."""
     path = str(answer.source) if isinstance(answer.source, Path) else None
     if not isinstance(answer, Prediction):
         return {"path": path, "model": model, "error": str(answer.error)}
@@ -125,7 +125,7 @@ def _answer_text(answer: Answer) -> str:
 
 
 def evaluation_json(found: Evaluation) -> dict[str, Any]:
-    """An evaluation as plain JSON, `accuracy` among it."""
+    """Return an evaluation as plain JSON, `accuracy` among it."""
     return {
         "model": found.job,
         "split": found.split,
@@ -143,7 +143,7 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
 
 
 def evaluation_text(found: Evaluation) -> str:
-    """An evaluation for people."""
+    """Return an evaluation for people."""
     rows = [(item.label, item.precision, item.recall, item.support) for item in found.per_class]
     loss = "" if found.loss is None else f", loss {found.loss:.4f}"
     lines = [f"{found.job} on {found.split}: accuracy {found.accuracy:.1%} of {found.count} pictures{loss}"]

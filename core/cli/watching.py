@@ -49,7 +49,7 @@ def add_debugger_options(parser: argparse.ArgumentParser) -> None:
 
 
 def debugger_config(options: argparse.Namespace, hyperparameters: Mapping[str, str]) -> DebuggerConfig:
-    """The rules and savings that the options ask for; a usual rule keeps those parameters that are not given.
+    """Return the rules and savings that the options ask for; a usual rule keeps those parameters that are not given.
 
     Raises:
         UsageError: an option cannot be read; what makes no sense is refused when the job is started.

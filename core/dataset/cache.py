@@ -38,7 +38,7 @@ class ScanCache:
         self._file = file
 
     def load(self, root: Path) -> dict[Key, Probe]:
-        """All that is known of the files under `root`."""
+        """Return all that is known of the files under `root`."""
         if self._file is None or not self._file.exists():
             return {}
         try:
@@ -72,7 +72,7 @@ class ScanCache:
             self._discard(error)
 
     def undecodable(self) -> dict[str, str]:
-        """Why pictures that were marked could not be decoded, by their content's SHA-256."""
+        """Return why pictures that were marked could not be decoded, by their content's SHA-256."""
         if self._file is None or not self._file.exists():
             return {}
         try:

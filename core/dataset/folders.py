@@ -30,7 +30,7 @@ class Folder:
 
     @property
     def filled(self) -> list[Folder]:
-        """The folders in it that hold pictures, at whatever depth."""
+        """Return the folders in it that hold pictures, at whatever depth."""
         return [folder for folder in self.folders if folder.total]
 
     def walk(self) -> Iterator[Folder]:

@@ -33,7 +33,7 @@ _FIXES = {
 def find_problems(
     tree: Tree, pictures: Sequence[Picture], bad: Iterable[tuple[Candidate, Probe]]
 ) -> tuple[Problem, ...]:
-    """All problems of a scanned folder; a pure function of what was found."""
+    """Return all problems of a scanned folder; a pure function of what was found."""
     return gravest_first(
         [
             *_bad_files(bad),
@@ -88,7 +88,7 @@ def _missing(label: str, folders: tuple[str, ...], counts: Counter[tuple[str | N
 
 
 def _clashes(tree: Tree, labels: list[str]) -> Iterator[Problem]:
-    """Names that are one folder on Windows and macOS: equal but for case or for how an accent is encoded."""
+    """Yield names that are one folder on Windows and macOS: equal but for case or for how an accent is encoded."""
     same: dict[str, list[str]] = defaultdict(list)
     for label in labels:
         same[unicodedata.normalize("NFC", label).casefold()].append(label)

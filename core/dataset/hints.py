@@ -18,7 +18,7 @@ _MANY_NAMES = 3
 
 
 def label_files(folders: Iterable[Folder]) -> list[str]:
-    """The files in these folders that may say which class a picture is of."""
+    """Return the files in these folders that may say which class a picture is of."""
     return [
         f"{folder.path}/{name}" if folder.path else name
         for folder in folders
@@ -33,7 +33,7 @@ def _may_hold_labels(name: str) -> bool:
 
 
 def labels_elsewhere(tables: Sequence[str]) -> str:
-    """A sentence on files that may hold the labels, as `label_files` found them; "" without any."""
+    """Return a sentence on files that may hold the labels, as `label_files` found them; "" without any."""
     if not tables:
         return ""
     return f"The labels may be in {listed(tables)}, but labels are read from folder names only."
@@ -50,7 +50,7 @@ def words_in_names(names: Sequence[str]) -> str:
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
-    """Names in a sentence, the first few of many."""
+    """Return names in a sentence, the first few of many."""
     shown, more = list(names[:most]), len(names) - most
     last = f"{more:,} more" if more > 0 else shown.pop() if len(shown) > 1 else ""
     return ", ".join(shown) + (f" and {last}" if last else "")

@@ -79,7 +79,7 @@ def read_layout(top: Folder, base: Path, class_folders: ClassFolders = "auto") -
 
 
 def named_splits(names: Collection[str]) -> dict[str, str]:
-    """Which of these folders, side by side, stand for splits, and for which.
+    """Return which of these folders, side by side, stand for splits, and for which.
 
     Besides the usual names, names of one kind count where they tell train from another split: seg_train and seg_test,
     train_images and test_images, train2017 and val2017; but not steam_train and crash_test.
@@ -98,7 +98,7 @@ def named_splits(names: Collection[str]) -> dict[str, str]:
 
 
 def _unwrapped(base: Path, folder: Folder) -> tuple[Path, Folder]:
-    """Where the dataset is, and its folder: archives like to unpack into a folder of their own name."""
+    """Return where the dataset is, and its folder: archives like to unpack into a folder of their own name."""
     while len(folder.folders) == 1 and not folder.pictures:
         (inner,) = folder.folders
         if split_of(inner.name) or not inner.folders:
@@ -112,7 +112,7 @@ def _unwrapped(base: Path, folder: Folder) -> tuple[Path, Folder]:
 
 
 def _split_folders(root: Folder, where: Path) -> dict[str, list[Folder]]:
-    """The folders of each split; none where the top folders are classes.
+    """Return the folders of each split; none where the top folders are classes.
 
     Raises:
         DatasetError: there are splits, but they hold no class folders.
@@ -136,7 +136,7 @@ def _split_folders(root: Folder, where: Path) -> dict[str, list[Folder]]:
 
 
 def _single(folder: Folder, split: str) -> Folder:
-    """The folder of a split itself: seg_train/seg_train and train/train are one."""
+    """Return the folder of a split itself: seg_train/seg_train and train/train are one."""
     while len(folder.folders) == 1 and not folder.pictures:
         (inner,) = folder.folders
         if inner.name != folder.name and split_of(inner.name) != split:
@@ -287,7 +287,7 @@ def _join_spellings(reading: Reading) -> None:
 
 
 def _folded(name: str) -> str:
-    """A name as Windows and macOS see it: without case, accents encoded in one way."""
+    """Return a name as Windows and macOS see it: without case, accents encoded in one way."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

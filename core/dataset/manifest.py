@@ -64,18 +64,18 @@ class Manifest:
         class_folders: ClassFolders = "auto",
         levels: Levels | None = None,
     ) -> Manifest:
-        """A manifest of `pictures`, sorted by path, with its version computed."""
+        """Return a manifest of `pictures`, sorted by path, with its version computed."""
         classes, ordered = tuple(classes), tuple(sorted(pictures, key=lambda entry: entry.path))
         version = content_version(classes, ordered)
         return cls(root, classes, ordered, version, seed, fractions, tuple(notices), class_folders, levels)
 
     def of(self, split: str) -> tuple[Entry, ...]:
-        """The pictures of one split, by path."""
+        """Return the pictures of one split, by path."""
         return tuple(entry for entry in self.pictures if entry.split == split)
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that hold pictures, in the order train, valid, test."""
+        """Return the splits that hold pictures, in the order train, valid, test."""
         present = {entry.split for entry in self.pictures}
         return tuple(split for split in SPLITS if split in present)
 
@@ -87,7 +87,7 @@ class Manifest:
         return counts
 
     def path_of(self, entry: Entry) -> Path:
-        """Where a picture lies on this machine."""
+        """Return where a picture lies on this machine."""
         return self.root / entry.path
 
     def measure(self) -> int:

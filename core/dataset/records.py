@@ -21,7 +21,7 @@ WHICH_CLASSES = ("which-classes", "nested")
 
 
 def class_folders_of(kept: object) -> ClassFolders:
-    """A choice of class folders that was kept; "auto" where it cannot be read."""
+    """Return a choice of class folders that was kept; "auto" where it cannot be read."""
     return next((choice for choice in get_args(ClassFolders) if choice == kept), "auto")
 
 
@@ -36,7 +36,7 @@ _SPLIT_NAMES = {
 
 
 def split_of(folder_name: str) -> str | None:
-    """Which split a folder's name stands for ("Validation" is "valid"), None if it stands for none."""
+    """Return which split a folder's name stands for ("Validation" is "valid"), None if it stands for none."""
     return _SPLIT_NAMES.get(folder_name.strip().lower())
 
 
@@ -112,7 +112,7 @@ class Scan:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """The problems that make what is learned from this folder doubtful."""
+        """Return the problems that make what is learned from this folder doubtful."""
         return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
@@ -126,7 +126,7 @@ class Scan:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that hold pictures, in the order train, valid, test; empty where the folder has none."""
+        """Return the splits that hold pictures, in the order train, valid, test; empty where the folder has none."""
         present = {picture.split for picture in self.pictures}
         return tuple(split for split in SPLITS if split in present)
 
@@ -141,7 +141,7 @@ class Scan:
         return by_area[0], by_area[-1]
 
     def severities(self) -> Mapping[Severity, int]:
-        """How many problems there are of each severity."""
+        """Return how many problems there are of each severity."""
         return {severity: sum(p.severity is severity for p in self.problems) for severity in Severity}
 
 

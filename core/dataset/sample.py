@@ -9,7 +9,7 @@ from core.errors import DatasetError
 
 
 def sample_path() -> Path:
-    """The folder of the sample dataset, ready to be scanned; do not write into it.
+    """Return the folder of the sample dataset, ready to be scanned; do not write into it.
 
     Raises:
         DatasetError: this installation lacks it.

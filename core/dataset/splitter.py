@@ -89,7 +89,7 @@ def check_fractions(fractions: Sequence[float]) -> None:
 
 
 def _divide(pictures: Iterable[Picture], fractions: Sequence[float], seed: int) -> _ByPath:
-    """The split of every picture, by path. Copies are one unit."""
+    """Return the split of every picture, by path. Copies are one unit."""
     units: dict[str, list[Picture]] = defaultdict(list)
     for picture in sorted(pictures, key=lambda picture: picture.path):
         units[picture.sha256].append(picture)
@@ -110,7 +110,7 @@ def _divide(pictures: Iterable[Picture], fractions: Sequence[float], seed: int) 
 
 
 def _shares(totals: Mapping[str, int], fractions: Sequence[float], seed: int) -> dict[str, list[int]]:
-    """The pictures of each class by `fractions`, each less than one picture off, train never left empty.
+    """Return the pictures of each class by `fractions`, each less than one picture off, train never left empty.
 
     What rounding takes from a split is given back to it by the next of the classes that are too small to have a
     picture in every split, so that many small classes together have the shares that were asked for.
@@ -156,7 +156,7 @@ def _rank(seed: int, label: str, sha256: str) -> bytes:
 
 
 def _without_contradictions(pictures: Sequence[Picture], notices: list[str]) -> Sequence[Picture]:
-    """The pictures without those that are in two classes, for nothing says which of the two is right."""
+    """Return the pictures without those that are in two classes, for nothing says which of the two is right."""
     labels: dict[str, set[str]] = defaultdict(set)
     for picture in pictures:
         labels[picture.sha256].add(picture.label)
@@ -167,7 +167,7 @@ def _without_contradictions(pictures: Sequence[Picture], notices: list[str]) -> 
 
 
 def _without_leaks(pictures: Sequence[Picture], notices: list[str]) -> list[Picture]:
-    """The pictures of given splits without copies in a split that yields to another."""
+    """Return the pictures of given splits without copies in a split that yields to another."""
     best: dict[str, int] = {}
     for picture in pictures:
         best[picture.sha256] = max(best.get(picture.sha256, 0), SPLITS.index(picture.split or "train"))

@@ -11,7 +11,7 @@ _QUALITY = 85
 
 
 def thumbnail(path: Path, sha256: str, cache_dir: Path, edge: int = 128) -> Path:
-    """A JPEG of the picture at `path`, at most `edge` pixels a side, upright, transparency on white.
+    """Return a JPEG of the picture at `path`, at most `edge` pixels a side, upright, transparency on white.
 
     Made at the first call for this content and size; from then on the file in `cache_dir` is returned and `path` is
     not looked at. Safe from several threads and processes at once.

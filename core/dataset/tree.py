@@ -67,7 +67,7 @@ def read_tree(folder: Path, cancel: CancelToken | None = None, class_folders: Cl
 
 
 def _tree(top: Path, reading: Reading, walk: _Walk, class_folders: ClassFolders) -> Tree:
-    """The files of a layout with their classes, and what is odd about those that count, each kind told once."""
+    """Return the files of a layout with their classes, and what is odd about those that count, each kind told once."""
     tree = Tree(reading.root, reading.layout, class_folders=class_folders, hint=reading.hint)
     nested: list[str] = []
     for place in reading.places:
@@ -166,7 +166,7 @@ class _Walk:
         self._note("unsupported-format" if foreign else "non-image", path)
 
     def _entries(self, full: str, relative: str) -> Iterator[os.DirEntry[str]]:
-        """What lies in a folder and has a usable name; nothing if it cannot be listed."""
+        """Yield what lies in a folder and has a usable name; nothing if it cannot be listed."""
         try:
             with os.scandir(full) as entries:
                 for entry in entries:
@@ -202,7 +202,7 @@ def _checked(folder: Path) -> Path:
 
 
 def _identity(folder: Path) -> _Identity:
-    """What makes a folder the same folder, by whatever link it was reached; None if the system does not tell."""
+    """Return what makes a folder the same folder, by whatever link it was reached; None if the system does not tell."""
     try:
         status = folder.stat()
     except OSError:

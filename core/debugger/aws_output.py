@@ -52,7 +52,7 @@ def aws_outcomes(source: str | Path, job: str) -> list[RuleOutcome]:
 
 
 def with_verdicts(told: RuleOutcome, written: RuleOutcome) -> RuleOutcome:
-    """A rule's outcome by SageMaker's API, with the numbers that its rule job wrote beside it."""
+    """Return a rule's outcome by SageMaker's API, with the numbers that its rule job wrote beside it."""
     details = told.details if written.status is RuleStatus.ERROR else f"{told.details} {written.details}"
     return replace(
         told,
@@ -64,7 +64,7 @@ def with_verdicts(told: RuleOutcome, written: RuleOutcome) -> RuleOutcome:
 
 
 def _files(source: str | Path) -> Iterator[tuple[PurePosixPath, float, Callable[[], bytes]]]:
-    """The verdicts there may be: the path from rule-output on, when it was written, and what reads it."""
+    """Yield the verdicts there may be: the path from rule-output on, when it was written, and what reads it."""
     root = str(source).replace("\\", "/").rstrip("/")
     for name, changed, read in _in_s3(root) if root.startswith("s3://") else _in_folder(root):
         parts = f"{root}/{name}".split("/")
@@ -90,14 +90,14 @@ def _in_s3(root: str) -> Iterator[_File]:
 
 
 def _rule_name(path: PurePosixPath) -> str:
-    """The file's name in a profiler's reports; else the configuration's, which is the folder's."""
+    """Return the file's name in a profiler's reports; else the configuration's, which is the folder's."""
     if path.parent.name == REPORTS or len(path.parts) < 2:
         return path.stem
     return rule_name(path.parts[0])
 
 
 def rule_name(configuration: str) -> str:
-    """The rule that a configuration is of, without what was appended to make its name a new one."""
+    """Return the rule that a configuration is of, without what was appended to make its name a new one."""
     return _MADE_UP.sub("", configuration)
 
 
@@ -129,7 +129,7 @@ def _outcome(rule: str, job: str, changed: float, read: Callable[[], bytes]) -> 
 
 
 def words_of(rule: str) -> tuple[str, str]:
-    """What a rule is about and what to do, in our words; generic ones for a rule that we do not have."""
+    """Return what a rule is about and what to do, in our words; generic ones for a rule that we do not have."""
     if rule.startswith("ProfilerReport"):
         return "AWS's report says that the machine's time could be used better.", "Open AWS's report."
     for known in PROFILER_RULES:
@@ -154,7 +154,7 @@ def _sentence(triggered: int, violations: int, datapoints: int, details: Any) ->
 
 
 def _numbers(details: Any, above: str = "") -> Iterator[str]:
-    """The single numbers of AWS's details, with the keys above them: "algo-1 gpu0 p95 31"."""
+    """Yield the single numbers of AWS's details, with the keys above them: "algo-1 gpu0 p95 31"."""
     if isinstance(details, Mapping):
         for key, value in details.items():
             yield from _numbers(value, f"{above} {key}".strip())

@@ -50,7 +50,7 @@ def by_cause(outcomes: Iterable[RuleOutcome]) -> list[RuleOutcome]:
 
 
 def with_consequences(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
-    """The same outcomes, each finding right behind the one that it follows from."""
+    """Return the same outcomes, each finding right behind the one that it follows from."""
     under: dict[tuple[str, str], list[RuleOutcome]] = {}
     for outcome in outcomes:
         if outcome.follows_from:
@@ -63,7 +63,7 @@ def with_consequences(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
 
 
 def rank(outcome: RuleOutcome) -> int:
-    """The place of a rule in the order of causes: facts first, rules that have no place last."""
+    """Return the place of a rule in the order of causes: facts first, rules that have no place last."""
     if _is_fact(outcome):
         return list(INVARIANTS).index(_name(outcome)) - len(INVARIANTS)
     return _RANK.get(_name(outcome), len(ORDER))

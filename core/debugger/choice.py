@@ -25,7 +25,7 @@ class Memory(Protocol):
 
 
 def project_config(memory: Memory, project: str) -> DebuggerConfig:
-    """The choice for a project (the path of its dataset), else the one made last, else the defaults."""
+    """Return the choice for a project (the path of its dataset), else the one made last, else the defaults."""
     kept = _kept(memory)
     names = [name for name in (project, *reversed(kept)) if name in kept]
     for name in names:

@@ -29,18 +29,18 @@ __all__ = [
 
 
 def rule_names() -> tuple[str, ...]:
-    """All rules there are, AWS's first."""
+    """Return all rules there are, AWS's first."""
     return tuple(RULES)
 
 
 def rule_summary(name: str) -> str:
-    """What a rule looks for: the first sentence of its docstring."""
+    """Return what a rule looks for: the first sentence of its docstring."""
     first = " ".join((RULES[name].__doc__ or "").split("\n\n")[0].split())
     return first.removesuffix(" Ours.").replace("`", "")
 
 
 def rules_for(config: DebuggerConfig, hyperparameters: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Name -> parameters of the rules that a job with this config and these hyperparameters runs."""
+    """Return name -> parameters of the rules that a job with this config and these hyperparameters runs."""
     return chosen_rules(config.default_rules, config.rules, hyperparameters) if config.enabled else {}
 
 
@@ -71,12 +71,12 @@ def check(config: DebuggerConfig) -> None:
 
 
 def job_settings(config: DebuggerConfig, watch: bool = False) -> Settings:
-    """What hook and watcher of a job are told; `watch`: the job starts its own watcher."""
+    """Return what hook and watcher of a job are told; `watch`: the job starts its own watcher."""
     return Settings(**{item.name: getattr(config, item.name) for item in dataclasses.fields(config)}, watch=watch)
 
 
 def job_variables(config: DebuggerConfig, watch: bool = False) -> dict[str, str]:
-    """The environment variables of a job with this config.
+    """Return the environment variables of a job with this config.
 
     `watch`: the job evaluates its rules itself, as it must in a container; the local engine's supervisor has one
     watcher for all its trials instead.

@@ -18,7 +18,7 @@ from training_scripts.debugger.settings import read_info
 
 
 def open_trial(source: str | Path) -> Trial:
-    """The saved trial in a folder or at an s3:// address, or the nearest one below it.
+    """Return the saved trial in a folder or at an s3:// address, or the nearest one below it.
 
     Raises:
         UserFacingError: there is none, or S3 cannot be read.
@@ -36,7 +36,7 @@ def evaluate(
     report: Report = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> list[RuleOutcome]:
-    """The outcome of each rule on what is saved now; the default set for this training unless `rules` are given.
+    """Return the outcome of each rule on what is saved now; the default set for this training unless `rules` are given.
 
     `source` may be anything at or above what a job saved, at any depth; of several jobs each is evaluated. A trial that
     is not finished, or that will never be, is evaluated up to its last saved step. Unless `rules` are given, what AWS's
@@ -80,7 +80,7 @@ def _evaluate(
 
 
 def _hyperparameters(trial: Trial) -> Mapping[str, str]:
-    """Those of a trial of ours; of others we only know that pictures went through a network."""
+    """Return those of a trial of ours; of others we only know that pictures went through a network."""
     return read_info(Path(trial.path)).get("hyperparameters", {}) if not trial.path.startswith("s3://") else {}
 
 

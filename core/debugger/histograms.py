@@ -35,7 +35,7 @@ class Histograms:
 
 
 def tensor_groups(trial: Trial) -> dict[str, list[str]]:
-    """The tensors worth a look, by kind: weights, gradients, biases, activations, logits."""
+    """Return the tensors worth a look, by kind: weights, gradients, biases, activations, logits."""
     groups = {title: trial.tensor_names(collection=name) for title, name in _GROUPS}
     taken = {name for names in groups.values() for name in names}
     hidden = ("epoch/", "hyperparameters/", REDUCTIONS_PREFIX)
@@ -48,7 +48,7 @@ def tensor_groups(trial: Trial) -> dict[str, list[str]]:
 def histograms(
     trial: Trial, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None
 ) -> Histograms:
-    """The histograms of one tensor over at most 200 of its saved steps.
+    """Return the histograms of one tensor over at most 200 of its saved steps.
 
     Raises:
         Cancelled: through `cancel`.

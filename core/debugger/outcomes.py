@@ -24,7 +24,7 @@ ORDER = (
 
 
 def job_outcomes(engine: Engine, name: str) -> list[RuleOutcome]:
-    """The latest outcome of each rule of a training job, those that need attention first."""
+    """Return the latest outcome of each rule of a training job, those that need attention first."""
     latest = {outcome.rule: outcome for outcome in _told(engine, name) if outcome.job == name}
     folder = engine.job_folder(name)
     for outcome in read_outcomes(folder):
@@ -38,7 +38,7 @@ def job_outcomes(engine: Engine, name: str) -> list[RuleOutcome]:
 
 
 def issue_counts(engine: Engine, tuning_job: str) -> dict[str, int]:
-    """How many rules found an issue, by trial."""
+    """Return how many rules found an issue, by trial."""
     latest = {(outcome.job, outcome.rule): outcome.status for outcome in _told(engine, tuning_job)}
     counts: dict[str, int] = {}
     for (job, _), status in latest.items():
@@ -47,7 +47,7 @@ def issue_counts(engine: Engine, tuning_job: str) -> dict[str, int]:
 
 
 def read_outcomes(folder: Path | None) -> list[RuleOutcome]:
-    """The outcomes that lie in a job's folder; files that cannot be read are left out."""
+    """Return the outcomes that lie in a job's folder; files that cannot be read are left out."""
     found = []
     for place in ("output/rules", "rules"):
         for file in sorted((folder / place).glob("*.json")) if folder is not None else ():
@@ -69,7 +69,7 @@ def in_order(outcomes: list[RuleOutcome]) -> list[RuleOutcome]:
 
 
 def trial_names(engine: Engine, name: str) -> list[str]:
-    """The training jobs behind a job: its trials, the best one first, or itself."""
+    """Return the training jobs behind a job: its trials, the best one first, or itself."""
     job = engine.job(name)
     if not isinstance(job, TuningJob):
         return [name]

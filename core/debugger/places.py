@@ -30,7 +30,7 @@ class SavedJob:
 
 
 def saved_jobs(source: str | Path) -> list[SavedJob]:
-    """The jobs below a folder, at any depth, or below an s3:// address; the nearest first.
+    """Return the jobs below a folder, at any depth, or below an s3:// address; the nearest first.
 
     Raises:
         UserFacingError: S3 cannot be read.
@@ -50,7 +50,7 @@ def saved_jobs(source: str | Path) -> list[SavedJob]:
 
 
 def trial_storages(source: str | Path) -> Sequence[Storage]:
-    """The trials below a folder or an s3:// address, the nearest first.
+    """Return the trials below a folder or an s3:// address, the nearest first.
 
     Raises:
         UserFacingError: S3 cannot be read.
@@ -98,7 +98,7 @@ def _holds_a_trial(storage: Storage) -> bool:
 
 
 def _job_of(place: str) -> str:
-    """The folder of the job that a trial's or verdict's folder belongs to."""
+    """Return the folder of the job that a trial's or verdict's folder belongs to."""
     parts = place.split("/")
     if FOLDER in parts[1:]:
         parts = parts[: parts.index(FOLDER, 1)]
@@ -108,7 +108,7 @@ def _job_of(place: str) -> str:
 
 
 def _names(source: str, jobs: Sequence[str]) -> Iterable[str]:
-    """The jobs' own names; where two have the same, the way to them from what was pointed at."""
+    """Return the jobs' own names; where two have the same, the way to them from what was pointed at."""
     short = [job.rsplit("/", 1)[-1] or job for job in jobs]
     if len(set(short)) == len(short):
         return short

@@ -54,7 +54,7 @@ class S3Storage:
         return self._asked(get)
 
     def files(self, ending: str) -> dict[str, float]:
-        """All files below the root whose names end like this, and when each was written (Unix seconds)."""
+        """Return all files below the root whose names end like this, and when each was written (Unix seconds)."""
         return {name: changed for name, changed in self._list("").items() if name.endswith(ending)}
 
     def _listed(self, part: str) -> list[str]:

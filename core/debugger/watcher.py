@@ -60,7 +60,7 @@ class RuleWatcher:
 
     @property
     def unfinished(self) -> tuple[str, ...]:
-        """The jobs whose rules have not been evaluated to the end."""
+        """Return the jobs whose rules have not been evaluated to the end."""
         return tuple(self._jobs.values())
 
     def watch(self, job: str, output: Path) -> None:

@@ -33,7 +33,7 @@ class RoutingEngine(Engine):
 
     @property
     def notice(self) -> str:
-        """What the engines have to say."""
+        """Return what the engines have to say."""
         return " ".join(engine.notice for engine in self._engines.values() if engine.notice)
 
     @property
@@ -73,7 +73,7 @@ class RoutingEngine(Engine):
             engine.refresh(timeout_s)
 
     def jobs(self) -> Sequence[Job]:
-        """The jobs of all engines, newest first."""
+        """Return the jobs of all engines, newest first."""
         found = [job for engine in self._engines.values() for job in engine.jobs()]
         return sorted(found, key=lambda job: job.created, reverse=True)
 
@@ -113,7 +113,7 @@ class RoutingEngine(Engine):
         return self._of(name).log_url(name)
 
     def endpoints(self) -> Sequence[Endpoint]:
-        """Those of all engines."""
+        """Return those of all engines."""
         return [endpoint for engine in self._engines.values() for endpoint in engine.endpoints()]
 
     def close(self) -> None:

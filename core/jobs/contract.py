@@ -58,32 +58,32 @@ class JobFolder:
 
     @property
     def configuration(self) -> Path:
-        """Where hyperparameters.json and its likes lie."""
+        """Return where hyperparameters.json and its likes lie."""
         return self.root / "input" / "config"
 
     @property
     def data(self) -> Path:
-        """The channels that have no folder of their own elsewhere."""
+        """Return the channels that have no folder of their own elsewhere."""
         return self.root / "input" / "data"
 
     @property
     def model(self) -> Path:
-        """What becomes model.tar.gz."""
+        """Return what becomes model.tar.gz."""
         return self.root / "model"
 
     @property
     def output(self) -> Path:
-        """Everything else a job leaves behind."""
+        """Return everything else a job leaves behind."""
         return self.root / "output"
 
     @property
     def output_data(self) -> Path:
-        """The evaluation and other results."""
+        """Return the evaluation and other results."""
         return self.output / "data"
 
     @property
     def failure(self) -> Path:
-        """The file with the reason of a failure."""
+        """Return the file with the reason of a failure."""
         return self.output / "failure"
 
     @property
@@ -93,7 +93,7 @@ class JobFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """What a restarted job goes on from."""
+        """Return what a restarted job goes on from."""
         return self.root / "checkpoints"
 
     @property
@@ -103,12 +103,12 @@ class JobFolder:
 
     @property
     def artifact(self) -> Path:
-        """The model artifact."""
+        """Return the model artifact."""
         return self.root / "model.tar.gz"
 
     @property
     def stop_request(self) -> Path:
-        """A file that asks for this job to be stopped; its text, if any, is the reason."""
+        """Return a file that asks for this job to be stopped; its text, if any, is the reason."""
         return self.root / "stop"
 
     def create(self) -> JobFolder:
@@ -123,7 +123,7 @@ class JobFolder:
 
 
 def hyperparameter_arguments(hyperparameters: Mapping[str, str]) -> list[str]:
-    """The arguments of the script: `--name value …`, sorted by name as the containers do it."""
+    """Return the arguments of the script: `--name value …`, sorted by name as the containers do it."""
     return [part for name in sorted(hyperparameters) for part in (f"--{name}", hyperparameters[name])]
 
 
@@ -147,7 +147,7 @@ def environment(
     cores: int,
     gpus: int = 0,
 ) -> dict[str, str]:
-    """The variables a training script sees, besides those of the machine.
+    """Return the variables a training script sees, besides those of the machine.
 
     `channels` maps a channel's name to its folder. Cores bound the threads of the numeric libraries, so that trials
     side by side do not fight for them.
@@ -170,14 +170,14 @@ def environment(
 
 
 def inherited_environment(machine: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The machine's variables that a job may see: no secrets, and none of another job's SM_*."""
+    """Return the machine's variables that a job may see: no secrets, and none of another job's SM_*."""
     return {
         key: value for key, value in child_environment(machine).items() if not key.startswith(("SM_", "TRAINING_JOB_"))
     }
 
 
 def failure_reason(folder: JobFolder, exit_code: int | None = None, since: int = 0) -> str:
-    """Why a job failed, in at most 1,024 characters; `since` is where in its log its last run begins.
+    """Return why a job failed, in at most 1,024 characters; `since` is where in its log its last run begins.
 
     That is what the script wrote to output/failure, else the exception that ended it, else its last words, else how
     its process ended.
@@ -211,7 +211,7 @@ def outside_cause(folder: JobFolder, exit_code: int | None, since: int = 0) -> s
 
 
 def describe_exit(exit_code: int | None) -> str:
-    """How a process ended, in one sentence."""
+    """Return how a process ended, in one sentence."""
     if exit_code is None:
         return "The training script's process is gone, nobody knows how."
     if exit_code >= 0:
@@ -258,7 +258,7 @@ def sample_output() -> tuple[str, ...]:
 
 
 def default_metrics() -> tuple[MetricDefinition, ...]:
-    """The metrics that training_scripts/train.py prints."""
+    """Return the metrics that training_scripts/train.py prints."""
     from training_scripts.metrics import METRIC_DEFINITIONS
 
     return tuple(MetricDefinition(name, expression) for name, expression in METRIC_DEFINITIONS.items())

@@ -12,7 +12,7 @@ TUNING_NAME_LENGTH = 32
 
 
 def unique_name(hint: str) -> str:
-    """A job's name made of `hint` (a dataset's folder, say), the local day and time, and a random end.
+    """Return a job's name made of `hint` (a dataset's folder, say), the local day and time, and a random end.
 
     At most 32 characters, so that it can name a tuning job; two launches in one second do not collide.
     """

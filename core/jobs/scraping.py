@@ -71,7 +71,7 @@ class Scraper:
         self.given_up: set[str] = set()
 
     def scrape(self, line: str) -> Scraped:
-        """The metrics and the position of one log line."""
+        """Return the metrics and the position of one log line."""
         line = line[:MAX_LINE]
         values: dict[str, float] = {}
         for name, pattern in list(self._patterns.items()):
@@ -99,7 +99,7 @@ def too_slow(metric: str) -> str:
 
 
 def scrape(line: str, definitions: Sequence[MetricDefinition]) -> Scraped:
-    """The metrics and the position of one log line; for many lines keep a `Scraper`."""
+    """Return the metrics and the position of one log line; for many lines keep a `Scraper`."""
     return Scraper(definitions).scrape(line)
 
 
@@ -125,7 +125,7 @@ test_regex.__test__ = False  # type: ignore[attr-defined]  # pytest would take i
 
 
 def _search(pattern: regex.Pattern[str], line: str) -> _Found | None:
-    """The value, its text and span. A nan or inf counts where the expression would have taken a number.
+    """Return the value, its text and span. A nan or inf counts where the expression would have taken a number.
 
     `Average loss: ([0-9\\.]+)` cannot match "Average loss: nan", yet a diverged loss must not look like a missing one:
     such words are searched as digits of the same length.
@@ -138,7 +138,7 @@ def _search(pattern: regex.Pattern[str], line: str) -> _Found | None:
 
 
 def _first_group(pattern: regex.Pattern[str], searched: str, line: str) -> _Found | None:
-    """What the first group finds in `searched`, read from `line`."""
+    """Return what the first group finds in `searched`, read from `line`."""
     match = _within_limit(pattern, searched)
     if match is None or match.span(1) == (-1, -1):
         return None
@@ -173,6 +173,6 @@ def _within_limit(pattern: regex.Pattern[str], searched: str) -> regex.Match[str
 
 
 def notice_in(line: str) -> str | None:
-    """The sentence in a log line that belongs to what must be known of the job; None where it holds none."""
+    """Return the sentence in a log line that belongs to what must be known of the job; None where it holds none."""
     found = _LEFT_OUT.search(line)
     return found.group() if found else None

@@ -64,7 +64,7 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """Return the process's number."""
         return self._process.pid
 
     def watchdog(self, silence_s: float) -> Watchdog:
@@ -87,7 +87,7 @@ class ChildProcess:
         self._outbox.put((header, payload))
 
     def receive(self, timeout: float) -> tuple[Header, bytes] | None:
-        """The next frame, or None when none came within `timeout` seconds.
+        """Return the next frame, or None when none came within `timeout` seconds.
 
         Raises:
             ChildEnded: the process is gone.

@@ -69,17 +69,17 @@ class Evaluation:
 
     @property
     def unreadable(self) -> int:
-        """How many pictures were left out."""
+        """Return how many pictures were left out."""
         return len(self.left_out)
 
     @property
     def wrong(self) -> tuple[Judged, ...]:
-        """The pictures the model got wrong, the surest mistakes first."""
+        """Return the pictures the model got wrong, the surest mistakes first."""
         mistakes = (picture for picture in self.pictures if not picture.right)
         return tuple(sorted(mistakes, key=lambda picture: -picture.probability))
 
     def confused(self, label: str, predicted: str) -> tuple[Judged, ...]:
-        """The pictures of class `label` that were taken for `predicted`: one cell of the confusion matrix."""
+        """Return the pictures of class `label` that were taken for `predicted`: one cell of the confusion matrix."""
         return tuple(p for p in self.pictures if p.label == label and p.predicted == predicted)
 
 
@@ -94,7 +94,7 @@ def evaluate(
     report: Report = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Evaluation:
-    """The evaluation that the job kept; where there is none, the predictor classifies the manifest's split.
+    """Return the evaluation that the job kept; where there is none, the predictor classifies the manifest's split.
 
     Raises:
         ModelError: the job kept none and there is nothing to compute one from.
@@ -114,7 +114,7 @@ def evaluate(
 
 
 def read_evaluation(folder: Path, split: str, job: str = "") -> Evaluation | None:
-    """What train.py wrote to its output folder about `split`; None if that is missing or damaged."""
+    """Return what train.py wrote to its output folder about `split`; None if that is missing or damaged."""
     try:
         data = read_json(folder / "evaluation.json")
         found = data.get(split)

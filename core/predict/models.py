@@ -35,7 +35,7 @@ class ModelChoice:
 
 
 def available_models(engine: Engine, limit: int = 200) -> list[ModelChoice]:
-    """The models that can be loaded, newest job first; a tuning job gives its best trial, then its others."""
+    """Return the models that can be loaded, newest job first; a tuning job gives its best trial, then its others."""
     choices: list[ModelChoice] = []
     for choice in _choices(engine):
         choices.append(choice)

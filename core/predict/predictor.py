@@ -71,12 +71,12 @@ class Predictor:
 
     @property
     def model(self) -> LoadedModel | None:
-        """The model that is loaded; None before the first `load` and after one that failed."""
+        """Return the model that is loaded; None before the first `load` and after one that failed."""
         return self._model
 
     @property
     def pid(self) -> int | None:
-        """The process's number while it runs."""
+        """Return the process's number while it runs."""
         child = self._child
         return child.pid if child is not None and child.alive else None
 
@@ -220,7 +220,7 @@ class Predictor:
         report: Report = ignore_progress,
         on_cancel: Callable[[], None] | None = None,
     ) -> tuple[Header, bytes]:
-        """The answer to the oldest open request; messages of progress on the way go to `report`.
+        """Return the answer to the oldest open request; messages of progress on the way go to `report`.
 
         A cancel calls `on_cancel` once; the answer is awaited all the same, so that no other is mistaken for it.
         """
@@ -302,7 +302,7 @@ class Predictor:
         )
 
     def _ready(self, cancel: CancelToken) -> LoadedModel:
-        """The loaded model, loaded again first when the process was replaced."""
+        """Return the loaded model, loaded again first when the process was replaced."""
         if self._closed:
             raise Cancelled
         model = self._model

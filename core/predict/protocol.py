@@ -38,7 +38,7 @@ def write_frame(stream: IO[bytes], header: Header, payload: bytes = b"") -> None
 
 
 def read_frame(stream: IO[bytes]) -> tuple[Header, bytes] | None:
-    """The next frame, or None at the end of the stream (also when it ends in the middle of a frame).
+    """Return the next frame, or None at the end of the stream (also when it ends in the middle of a frame).
 
     Raises:
         ProtocolError: the bytes are no frame.

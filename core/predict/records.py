@@ -46,12 +46,12 @@ class Prediction:
 
     @property
     def label(self) -> str:
-        """The most probable class."""
+        """Return the most probable class."""
         return self.classes[0][0]
 
     @property
     def probability(self) -> float:
-        """The probability of `label`, 0…1."""
+        """Return the probability of `label`, 0…1."""
         return self.classes[0][1]
 
 
@@ -90,7 +90,7 @@ class Rendered:
 
 
 def percent(probability: float) -> str:
-    """A probability for people: 93.4 %, < 0.1 %, > 99.9 %; only what is certain is 0.0 % or 100.0 %."""
+    """Return a probability for people: 93.4 %, < 0.1 %, > 99.9 %; only what is certain is 0.0 % or 100.0 %."""
     value = 100 * probability
     if 0 < value < 0.1:
         return "< 0.1 %"

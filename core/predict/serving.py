@@ -146,7 +146,7 @@ def _torch(folder: Path, card: Card, say: Say, why: str, network: Any = None) ->
 
 
 def _network(folder: Path, card: Card, say: Say) -> Any:
-    """The network as an endpoint would load it."""
+    """Return the network as an endpoint would load it."""
     say("Loading PyTorch")
     try:
         from training_scripts import inference

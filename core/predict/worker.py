@@ -162,7 +162,7 @@ def _sources(request: Header, payload: bytes) -> list[Source]:
 
 
 def _said_of(request: Header, error: PictureUnreadable, number: int = 0) -> Header:
-    """The one sentence of `error`, about the picture by its name."""
+    """Return the one sentence of `error`, about the picture by its name."""
     path = request["pictures"][number].get("path")
     name, sentence = Path(path).name if path else "The picture", str(error)
     for subject in ("The picture ", "The file ", "This "):

@@ -292,7 +292,7 @@ def _distances(one: Floats, others: Floats) -> Floats:
 
 
 def _per_scan(times: Floats) -> int:
-    """How many samples lie between two scans."""
+    """Return how many samples lie between two scans."""
     interval = float(np.median(np.diff(times))) if len(times) > 1 else SCAN_S
     return max(1, round(SCAN_S / max(interval, 1e-3)))
 
@@ -300,6 +300,6 @@ def _per_scan(times: Floats) -> int:
 def _windows(
     values: npt.NDArray[np.floating], window: int, patience: int, times: Floats
 ) -> list[npt.NDArray[np.floating]]:
-    """The last `window` values at every scan after `patience` values."""
+    """Return the last `window` values at every scan after `patience` values."""
     ends = range(max(window, patience) + 1, len(values) + 1, _per_scan(times))
     return [values[end - window : end] for end in ends]

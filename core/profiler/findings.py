@@ -65,7 +65,7 @@ def where(outcome: RuleOutcome) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration for people: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    """Return a duration for people: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
     if value < 0.0995:
         return f"{1000 * value:.3g} ms"
     if value < 99.5:
@@ -276,7 +276,7 @@ def _edge_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
 
 
 def _said_by_aws(analysis: ProfilerAnalysis) -> Iterator[Finding]:
-    """What AWS's own ProfilerReport found and these rules, for want of data or by other defaults, did not."""
+    """Yield what AWS's own ProfilerReport found and these rules, for want of data or by other defaults, did not."""
     by_name = {rule.name.lower(): rule for rule in analysis.rules}
     fired = {name: _count(content) for name, content in analysis.aws_rules.items()}
     for name in sorted(fired, key=lambda name: -fired[name]):

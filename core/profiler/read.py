@@ -74,7 +74,7 @@ def profile_roots(top: Path) -> list[Path]:
 
 
 def find_report(source: Path) -> Path | None:
-    """The profiler-report.html that AWS's ProfilerReport left under `source`, which may be that file itself."""
+    """Return the profiler-report.html that AWS's ProfilerReport left under `source`, which may be that file itself."""
     if source.is_file():
         return source if source.suffix.lower() in (".html", ".htm") else None
     for folder in folders_below(source, _INSIDES):

@@ -20,7 +20,7 @@ _KINDS = ("pythontimeline", "model_timeline", "horovod_timeline", "smdataparalle
 
 
 def framework_files(roots: Iterable[Path]) -> list[Path]:
-    """The traces under `<root>/framework/`: closed ones, and what a killed job left unfinished."""
+    """Return the traces under `<root>/framework/`: closed ones, and what a killed job left unfinished."""
     found: set[Path] = set()
     for root in roots:
         found.update((root / "framework" / "pevents").rglob("*.json"))
@@ -31,7 +31,7 @@ def framework_files(roots: Iterable[Path]) -> list[Path]:
 def read_framework(
     files: list[Path], report: Report = ignore_progress, cancel: CancelToken | None = None
 ) -> tuple[Events, list[str]]:
-    """The events of every worker, and a sentence for each thing that could not be read."""
+    """Return the events of every worker, and a sentence for each thing that could not be read."""
     table = _Table()
     unreadable: list[str] = []
     cut: list[str] = []
@@ -59,7 +59,7 @@ def read_framework(
 
 
 def read_aws_rules(folder: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
-    """What AWS's ProfilerReport wrote into `profiler-reports/<Rule>.json`, and a sentence for what is broken."""
+    """Return what AWS's ProfilerReport wrote into `profiler-reports/<Rule>.json`, and a sentence for what is broken."""
     rules: dict[str, Mapping[str, Any]] = {}
     problems = []
     for path in sorted(folder.rglob("profiler-reports/*.json")):
@@ -208,7 +208,7 @@ class _Table:
         self._pids.append(values[3])
 
     def events(self) -> Events:
-        """Everything taken, in order of start."""
+        """Return everything taken, in order of start."""
         start = np.array(self._starts, dtype=np.float64)
         order = np.argsort(start, kind="stable")
         end = start[order] + np.array(self._lasted, dtype=np.float64)[order]

@@ -129,7 +129,7 @@ class _Trace:
     memory: dict[tuple[int, int], list[tuple[float, float]]] = field(default_factory=dict)
 
     def activity(self, later: float) -> Activity:
-        """What it says beyond steps and phases, for a file that begins `later` than the first."""
+        """Return what it says beyond steps and phases, for a file that begins `later` than the first."""
         gpu = [event for events in self.on_device.values() for event in events]
         tables = self.operators, tuple(_kernels(gpu)), tuple(_copies(gpu))
         return Activity(
@@ -139,7 +139,7 @@ class _Trace:
         )
 
     def intervals(self, kind: str) -> Intervals:
-        """The spans of one kind."""
+        """Return the spans of one kind."""
         spans = self.spans.get(kind, ())
         return np.array([span[0] for span in spans]), np.array([span[1] for span in spans])
 
@@ -174,7 +174,7 @@ def _shifted(device: DeviceUse, later: float) -> dict[str, Any]:
 
 
 def _side(events: Sequence[_OnDevice], *, communicates: bool) -> Intervals:
-    """When a device computed and copied, or spoke with the others."""
+    """Return when a device computed and copied, or spoke with the others."""
     chosen = [
         (start, end)
         for start, end, _, name, _ in events
@@ -217,7 +217,7 @@ _Timed = tuple[float, float, Mapping[str, Any]]
 
 
 def _first(entries: Sequence[Any]) -> float:
-    """The earliest time of an event, in microseconds."""
+    """Return the earliest time of an event, in microseconds."""
     times = (entry.get("ts") for entry in entries if isinstance(entry, Mapping) and entry.get("ph") in ("X", "i"))
     return min((float(when) for when in times if isinstance(when, int | float) and np.isfinite(when)), default=0.0)
 
@@ -263,7 +263,7 @@ def _take(trace: _Trace, timed: Sequence[_Timed]) -> None:
 
 
 def _spans(host: Sequence[_Timed]) -> dict[str, list[tuple[float, float, int]]]:
-    """What the training thread did, one after the other."""
+    """Return what the training thread did, one after the other."""
     steps = sorted(
         (start, end, int(match[1]))
         for start, end, event in host
@@ -294,7 +294,7 @@ def _spans(host: Sequence[_Timed]) -> dict[str, list[tuple[float, float, int]]]:
 
 
 def _training_thread(host: Sequence[_Timed]) -> tuple[Any, Any]:
-    """The thread of the steps; without steps the one whose operators take longest."""
+    """Return the thread of the steps; without steps the one whose operators take longest."""
     spent: dict[tuple[Any, Any], float] = defaultdict(float)
     for start, end, event in host:
         thread = (event.get("pid"), event.get("tid"))
@@ -389,7 +389,7 @@ def _events(traces: Sequence[_Trace]) -> Events:
 
 
 def _external_id(args: Any) -> Any:
-    """What links a kernel to the operator that launched it; older traces write it small."""
+    """Return what links a kernel to the operator that launched it; older traces write it small."""
     if not isinstance(args, Mapping):
         return None
     found = args.get("External id", args.get("external id"))

@@ -44,7 +44,7 @@ class _Part:
 
 
 def system_files(roots: Iterable[Path]) -> list[Path]:
-    """The metric files under `<root>/system/`, oldest first."""
+    """Return the metric files under `<root>/system/`, oldest first."""
     found = {path for root in roots for path in (root / "system").rglob("*.json") if _FILE.search(path.name)}
     return sorted(found, key=lambda path: path.name)
 
@@ -52,7 +52,7 @@ def system_files(roots: Iterable[Path]) -> list[Path]:
 def read_system(
     files: list[Path], report: Report = ignore_progress, cancel: CancelToken | None = None
 ) -> tuple[tuple[NodeSamples, ...], list[str]]:
-    """The samples of every node, and a sentence for each thing that could not be read."""
+    """Return the samples of every node, and a sentence for each thing that could not be read."""
     parts: dict[str, list[_Part]] = {}
     unreadable: list[str] = []
     damaged: list[tuple[str, int]] = []
@@ -98,7 +98,7 @@ def _read_file(data: bytes) -> _Part:
 
 
 def _read_samples(data: bytes, lines: int) -> _Part | None:
-    """A file of equal samples; None if it is not one."""
+    """Return a file of equal samples; None if it is not one."""
     parts: list[tuple[bytes, bytes]] = []
     line = _LINE.match(data)
     stamp = line[4] if line else b""
@@ -118,7 +118,7 @@ def _read_samples(data: bytes, lines: int) -> _Part | None:
 
 @lru_cache(maxsize=64)
 def _sample(parts: tuple[tuple[bytes, bytes], ...]) -> re.Pattern[bytes]:
-    """The expression of one sample: the number of its first line, its time, the numbers of its other lines."""
+    """Return the expression of one sample: the number of its first line, its time, the numbers of its other lines."""
     return re.compile(
         b"".join(
             re.escape(head) + _NUMBER + re.escape(tail) + (_SAME_STAMP if index else _STAMP) + rb"\}\n"
@@ -128,7 +128,7 @@ def _sample(parts: tuple[tuple[bytes, bytes], ...]) -> re.Pattern[bytes]:
 
 
 def _read_lines(data: bytes, lines: int) -> _Part | None:
-    """A file of lines with their keys in the usual order; None if it is not one."""
+    """Return a file of lines with their keys in the usual order; None if it is not one."""
     rows = _LINE.findall(data)
     if len(rows) != lines or not rows:
         return None

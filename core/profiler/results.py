@@ -169,7 +169,7 @@ class Distribution:
 
     @property
     def box(self) -> tuple[float, float, float, float, float]:
-        """The five quantiles of a box plot."""
+        """Return the five quantiles of a box plot."""
         return self.p5, self.p25, self.p50, self.p75, self.p95
 
 
@@ -235,7 +235,7 @@ class ProfilerAnalysis:
         return self.gpus > 0
 
     def band(self, resource: str) -> tuple[Band, ...]:
-        """The bands of one resource, one per node that has it."""
+        """Return the bands of one resource, one per node that has it."""
         return tuple(band for band in self.bands if band.resource == resource)
 
 

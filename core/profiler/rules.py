@@ -57,7 +57,7 @@ def evaluate_rules(evidence: Evidence, parameters: Mapping[str, str | float] | N
 
 
 def with_aws(results: Sequence[RuleResult], aws: Mapping[str, Mapping[str, object]]) -> tuple[RuleResult, ...]:
-    """The results, each with what AWS's ProfilerReport wrote about the same rule."""
+    """Return the results, each with what AWS's ProfilerReport wrote about the same rule."""
     by_name = {name.lower(): content for name, content in aws.items()}
     return tuple(
         replace(

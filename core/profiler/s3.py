@@ -60,7 +60,7 @@ def download_report(address: str, folder: Path, client: Any | None = None) -> Pa
 
 
 def find_reports(address: str, client: Any | None = None) -> list[str]:
-    """The addresses of AWS's reports under an s3:// prefix, the newest first.
+    """Return the addresses of AWS's reports under an s3:// prefix, the newest first.
 
     Raises:
         UserFacingError: S3 cannot be reached or refuses.

@@ -97,7 +97,7 @@ def step_statistics(events: Events, stddev: float) -> tuple[StepStatistics, ...]
 
 
 def phase_track(events: Events, times: JobTimes, buckets: int = _BUCKETS) -> PhaseTrack | None:
-    """How the phases of the first worker follow each other; None without a step trace."""
+    """Return how the phases of the first worker follow each other; None without a step trace."""
     if times.loop_start is None or times.loop_end is None or not len(events.start):
         return None
     first = events.worker == events.worker[0]

@@ -55,12 +55,12 @@ class NodeSamples:
 
     @property
     def cores(self) -> int:
-        """How many CPU cores were sampled."""
+        """Return how many CPU cores were sampled."""
         return int(self.columns("cpu", "CPUUtilization").shape[1])
 
     @property
     def gpus(self) -> int:
-        """How many GPUs were sampled."""
+        """Return how many GPUs were sampled."""
         return int(self.columns("gpu", "GPUUtilization").shape[1])
 
 
@@ -96,7 +96,7 @@ class Events:
         return result
 
     def modes(self) -> tuple[str, ...]:
-        """The modes that have steps: TRAIN, EVAL, …"""
+        """Return the modes that have steps: TRAIN, EVAL, …"""
         used = {self.rows[index] for index in np.unique(self.row)} if len(self.row) else set()
         return tuple(sorted((mode_of(row) for row in used if phase_of(row) == "step"), key=_mode_order))
 

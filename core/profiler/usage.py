@@ -106,7 +106,7 @@ def _gpu_use(node: str, name: str, busy: Floats, filled: Floats) -> GpuUse:
 
 
 def _growth(filled: Floats) -> tuple[float, bool]:
-    """How far the memory rose from the second quarter to the last, and whether it kept rising in between.
+    """Return how far the memory rose from the second quarter to the last, and whether it kept rising in between.
 
     The first quarter is left out: every job fills its memory once.
     """

@@ -28,7 +28,7 @@ def time_scale(duration: float) -> tuple[float, str]:
 
 
 def bands(analysis: ProfilerAnalysis, resource: str) -> tuple[Chart, ...]:
-    """How much of one resource each node used over time; nothing where no node has it."""
+    """Return how much of one resource each node used over time; nothing where no node has it."""
     found = analysis.band(resource)
     if not found or max(len(band.times) for band in found) < 2:
         return ()
@@ -67,7 +67,7 @@ def of_job(analysis: ProfilerAnalysis, resource: str) -> tuple[Chart, ...]:
 
 
 def phase_area(analysis: ProfilerAnalysis) -> tuple[Chart, ...]:
-    """The phases of the training over time."""
+    """Return the phases of the training over time."""
     track = analysis.track
     if track is None or not track.shares:
         return ()
@@ -83,7 +83,7 @@ def phase_area(analysis: ProfilerAnalysis) -> tuple[Chart, ...]:
 
 
 def share_bar(analysis: ProfilerAnalysis) -> tuple[Chart, ...]:
-    """The shares of the training loop as one bar."""
+    """Return the shares of the training loop as one bar."""
     total = sum(analysis.shares.values())
     if not total:
         return ()
@@ -106,7 +106,7 @@ def job_bar(times: JobTimes) -> tuple[Chart, ...]:
 
 
 def step_charts(mode: StepStatistics) -> tuple[Chart, ...]:
-    """The durations of one mode's steps, one after the other and as a histogram."""
+    """Return the durations of one mode's steps, one after the other and as a histogram."""
     colour = 1 if mode.mode == "TRAIN" else 4
     x, y = mode.curve
     scale = 1000.0 if mode.p99 < 1 else 1.0

@@ -125,7 +125,7 @@ def _results(first: ReadRun, second: ReadRun) -> Iterator[tuple[str, str, str]]:
 
 
 def _settings(first: ReadRun, second: ReadRun) -> Iterator[tuple[str, str, str]]:
-    """The hyperparameters that differ, and the data and machine where they do."""
+    """Yield the hyperparameters that differ, and the data and machine where they do."""
     a, b = first.story.hyperparameters, second.story.hyperparameters
     for name in sorted({*a, *b}):
         if a.get(name) != b.get(name):

@@ -142,7 +142,7 @@ class BoxPlot:
 
     @property
     def end(self) -> float:
-        """Where the scale ends."""
+        """Return where the scale ends."""
         return self.top or max((box[-1] for box in self.boxes), default=0.0) * 1.05 or 1.0
 
 
@@ -188,7 +188,7 @@ def nice_ticks(low: float, high: float, count: int = 5, *, whole: bool = False) 
 
 
 def quantity(value: float, unit: str) -> str:
-    """A value with its unit for people: 12%, 3.4 MB/s, 250/s, 12.5 ms; the unit "1" is a plain count."""
+    """Return a value with its unit for people: 12%, 3.4 MB/s, 250/s, 12.5 ms; the unit "1" is a plain count."""
     if not np.isfinite(value):
         return "—"
     if unit == "%":

@@ -161,7 +161,7 @@ def _figures(block: Figures, ruler: Ruler) -> Iterator[Piece]:
 
 
 def _findings(findings: Sequence[Finding], ruler: Ruler, titles: Mapping[str, str]) -> Iterator[Piece]:
-    """The root cause over the whole page, the others side by side."""
+    """Yield the root cause over the whole page, the others side by side."""
     causes = [finding for finding in findings if finding.severity == "cause"]
     others = [finding for finding in findings if finding.severity != "cause"]
     for row in [*([cause] for cause in causes), others] if others else [[cause] for cause in causes]:

@@ -155,7 +155,7 @@ class Ruler:
         return len(self.wrap(text, size, weight, width)) * size * LEADING
 
     def _word(self, word: str, weight: str) -> float:
-        """The width of a word at size 1, without hinting, so that it holds for every size."""
+        """Return the width of a word at size 1, without hinting, so that it holds for every size."""
         key = (word, weight)
         if key not in self._widths:
             from matplotlib.ft2font import LoadFlags

@@ -70,7 +70,7 @@ def _row(rule: RuleResult, with_aws: bool) -> tuple[str, ...]:
 
 
 def _outcomes(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
-    """The Debugger rules: those with something to say as a table, the others in one sentence."""
+    """Return the Debugger rules: those with something to say as a table, the others in one sentence."""
     if not outcomes:
         return ()
     quiet = sorted(outcome.rule for outcome in outcomes if outcome.status == RuleStatus.NO_ISSUES_FOUND)

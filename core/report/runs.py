@@ -42,7 +42,7 @@ class ReadRun:
 
     @property
     def name(self) -> str:
-        """The job's name, else the last part of where it was read from."""
+        """Return the job's name, else the last part of where it was read from."""
         if self.job is not None:
             return self.job.name
         return self.profile.source.rstrip("/\\").replace("\\", "/").rpartition("/")[2]

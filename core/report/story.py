@@ -43,12 +43,12 @@ class Curve:
 
     @property
     def last(self) -> float:
-        """Its value in the last epoch."""
+        """Return its value in the last epoch."""
         return float(self.y[-1])
 
     @property
     def broken_from(self) -> int | None:
-        """The first epoch whose value is not a number, None where all are."""
+        """Return the first epoch whose value is not a number, None where all are."""
         bad = np.flatnonzero(~np.isfinite(self.y))
         return int(self.x[bad[0]]) if len(bad) else None
 
@@ -64,12 +64,12 @@ class Result:
 
     @property
     def accuracy(self) -> float:
-        """The share that was right, 0…1."""
+        """Return the share that was right, 0…1."""
         return self.right / self.count
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the accuracy."""
+        """Return the 95 % interval of the accuracy."""
         return wilson(self.right, self.count)
 
 
@@ -85,12 +85,12 @@ class Story:
     pictures: Mapping[str, int] = field(default_factory=dict)
 
     def curve(self, name: str) -> Curve | None:
-        """The curve of a metric, None where the log has none."""
+        """Return the curve of a metric, None where the log has none."""
         return next((curve for curve in self.curves if curve.name == name), None)
 
     @property
     def result(self) -> Result | None:
-        """The result on test, else on valid."""
+        """Return the result on test, else on valid."""
         return self.results[-1] if self.results else None
 
 
@@ -150,7 +150,7 @@ def _result(evaluation: Evaluation) -> Result:
 
 
 def _dataset(paths: JobFolder) -> tuple[tuple[str, ...], Mapping[str, int]]:
-    """The classes, and how many pictures each split has, from the channels of a job."""
+    """Return the classes, and how many pictures each split has, from the channels of a job."""
     for file in sorted(paths.data.glob("features/**/features.json")):
         content = _json(file)
         splits = content.get("splits", {})
@@ -178,6 +178,6 @@ def _json(file: Path) -> dict[str, Any]:
 
 
 def _last_part(root: Path) -> str:
-    """The name of a folder, which another system may have written."""
+    """Return the name of a folder, which another system may have written."""
     text = str(root)
     return (PureWindowsPath(text) if "\\" in text else PurePosixPath(text)).name

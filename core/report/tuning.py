@@ -121,7 +121,7 @@ def _run(trial: TrainingJob, folder: Path | None, outcomes: Sequence[RuleOutcome
 
 
 def _with_dataset(story: Story, of_job: Story) -> Story:
-    """A trial's story with the dataset that only the tuning job's own folder knows."""
+    """Return a trial's story with the dataset that only the tuning job's own folder knows."""
     if sum(of_job.pictures.values()) <= sum(story.pictures.values()):
         return story
     return replace(story, pictures=of_job.pictures, classes=of_job.classes or story.classes)
@@ -187,7 +187,7 @@ def _objective_chart(job: TuningJob, trials: Sequence[_Trial]) -> Iterator[Chart
 
 
 def _hyperparameter_charts(job: TuningJob, trials: Sequence[_Trial]) -> Iterator[Chart]:
-    """The objective over each hyperparameter that was searched and is a number."""
+    """Yield the objective over each hyperparameter that was searched and is a number."""
     names = sorted({name for trial in trials for name in trial.job.hyperparameters})
     charts = 0
     for name in names:
@@ -238,7 +238,7 @@ def _row(trial: _Trial, best: bool) -> tuple[str, ...]:
 
 
 def _time(trials: Sequence[_Trial]) -> Iterator[Chart]:
-    """Where the time of all trials together went."""
+    """Yield where the time of all trials together went."""
     spent: dict[str, float] = {}
     for trial in trials:
         for phase, value in trial.run.analysis.shares.items() if trial.run is not None else ():

@@ -96,7 +96,7 @@ class Database:
             ) from error
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """All rows of a SELECT."""
+        """Return all rows of a SELECT."""
         with self._lock, self._faults():
             rows: list[sqlite3.Row] = self._open.execute(sql, parameters).fetchall()
             return rows
@@ -167,7 +167,7 @@ class Database:
 
     @property
     def _suspect(self) -> Path:
-        """A mark that the next start is to check the whole file, whatever its size."""
+        """Return a mark that the next start is to check the whole file, whatever its size."""
         return self.path.with_name(f"{self.path.name}.suspect")
 
     def _no_room(self) -> NoRoom:

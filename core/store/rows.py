@@ -29,7 +29,7 @@ EVENT = "cursor, kind, job, tuning_job, time, name, value, epoch, step, body"
 
 
 def new_record(spec: Spec, engine: str = "local") -> Job:
-    """The record of a job that begins now."""
+    """Return the record of a job that begins now."""
     status, created = JobStatus.IN_PROGRESS, time.time()
     if isinstance(spec, TuningSpec):
         training = spec.training
@@ -74,7 +74,7 @@ class TrialSummary:
 
 
 def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
-    """A tuning job from its row (`RECORD`) and its trials."""
+    """Return a tuning job from its row (`RECORD`) and its trials."""
     name, status, created, secondary_status, started, ended, failure_reason = row[:7]
     dataset_version, progress, engine, note, code_version, notices = row[8:14]
     if trials.counts:
@@ -104,7 +104,7 @@ def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
 
 
 def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float], places: Places) -> TrainingJob:
-    """A training job from its row (`RECORD`) and the last values of its metrics."""
+    """Return a training job from its row (`RECORD`) and the last values of its metrics."""
     name, status, created, secondary_status, started, ended, failure_reason = row[:7]
     dataset_version, progress, engine, note, code_version, notices = row[8:14]
     hyperparameters, objective, tuning_job, artifact = row[14:18]
@@ -165,7 +165,7 @@ def add_events(connection: sqlite3.Connection, events: Iterable[MetricEvent | Ru
 
 
 def event_of(row: sqlite3.Row) -> Event:
-    """An event from its row (`EVENT`)."""
+    """Return an event from its row (`EVENT`)."""
     _, kind, job, tuning_job, moment, name, value, epoch, step, body = row
     if kind == "metric":
         return MetricEvent(job, name, from_column(value), moment, epoch, step)
@@ -175,12 +175,12 @@ def event_of(row: sqlite3.Row) -> Event:
 
 
 def outcome_of(body: str) -> RuleOutcome:
-    """A rule outcome from its column."""
+    """Return a rule outcome from its column."""
     return outcome_from_json(json.loads(body))
 
 
 def outcome_from_json(data: Mapping[str, Any]) -> RuleOutcome:
-    """A rule outcome from its JSON, as the store and the jobs' log lines have it; unknown keys are ignored.
+    """Return a rule outcome from its JSON, as the store and the jobs' log lines have it; unknown keys are ignored.
 
     Raises:
         KeyError, TypeError, ValueError: it is not one.
@@ -201,5 +201,5 @@ def to_column(value: Any) -> Any:
 
 
 def from_column(value: float | None) -> float:
-    """The inverse of `to_column` for a number."""
+    """Return the inverse of `to_column` for a number."""
     return math.nan if value is None else value

@@ -203,7 +203,7 @@ class Store:
         )
 
     def trials(self, tuning_job: str) -> list[TrainingJob]:
-        """The trials of a tuning job, in the order they were started."""
+        """Return the trials of a tuning job, in the order they were started."""
         rows = self._db.read(f"SELECT {RECORD} FROM jobs WHERE tuning_job = ? ORDER BY created, rowid", (tuning_job,))
         return [record for record in self._records(rows) if isinstance(record, TrainingJob)]
 
@@ -227,13 +227,13 @@ class Store:
         return [(row["name"], self.places.found(row["artifact"])) for row in self._db.read(sql, (engine, *_FINAL))]
 
     def unfinished(self, engine: str) -> list[str]:
-        """The names of the jobs and trials of an engine that are in no final state."""
+        """Return the names of the jobs and trials of an engine that are in no final state."""
         marks = ", ".join("?" * len(_FINAL))
         sql = f"SELECT name FROM jobs WHERE engine = ? AND tuning_job IS NULL AND status NOT IN ({marks})"
         return [row["name"] for row in self._db.read(sql, (engine, *_FINAL))]
 
     def spec(self, name: str) -> Spec:
-        """The spec a job or trial runs by.
+        """Return the spec a job or trial runs by.
 
         Raises:
             JobNotFound: there is none of that name.
@@ -241,7 +241,7 @@ class Store:
         return self.places.found_spec(spec_from_json(json.loads(self._column(name, "spec"))))
 
     def engine_of(self, name: str) -> str:
-        """The name of the engine that runs a job or trial.
+        """Return the name of the engine that runs a job or trial.
 
         Raises:
             JobNotFound: there is none of that name.
@@ -311,7 +311,7 @@ class Store:
     # Events, metrics and rules
 
     def events(self, since: int = 0, job: str | None = None, limit: int = MAX_EVENTS) -> EventBatch:
-        """What was recorded after the cursor `since`, of all jobs or of one with its trials."""
+        """Return what was recorded after the cursor `since`, of all jobs or of one with its trials."""
         if job is None:
             rows = self._db.read(f"SELECT {EVENT} FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?", (since, limit))
         else:
@@ -323,11 +323,11 @@ class Store:
         return EventBatch(tuple(map(event_of, rows)), rows[-1]["cursor"] if rows else since)
 
     def latest_cursor(self) -> int:
-        """The cursor of the last event there is; 0 when there is none."""
+        """Return the cursor of the last event there is; 0 when there is none."""
         return int(self._db.read("SELECT coalesce(max(cursor), 0) AS latest FROM events")[0]["latest"])
 
     def metrics(self, job: str, name: str | None = None) -> list[MetricEvent]:
-        """All values of a training job's metrics, or of one of them, in the order they came."""
+        """Return all values of a training job's metrics, or of one of them, in the order they came."""
         rows = self._db.read(
             f"SELECT {EVENT} FROM events WHERE job = ?1 AND kind = 'metric' AND (?2 IS NULL OR name = ?2)"
             " ORDER BY cursor",
@@ -336,12 +336,12 @@ class Store:
         return [event for event in map(event_of, rows) if isinstance(event, MetricEvent)]
 
     def outcomes(self, job: str) -> list[RuleOutcome]:
-        """The latest outcome of each rule of a training job, by name."""
+        """Return the latest outcome of each rule of a training job, by name."""
         rows = self._db.read("SELECT body FROM rules WHERE job = ? ORDER BY rule", (job,))
         return [outcome_of(row["body"]) for row in rows]
 
     def issues(self) -> list[tuple[str, str]]:
-        """The (training job, rule) pairs whose latest outcome is that an issue was found."""
+        """Return the (training job, rule) pairs whose latest outcome is that an issue was found."""
         sql = "SELECT job, rule FROM rules WHERE json_extract(body, '$.status') = 'IssuesFound'"
         return [(row["job"], row["rule"]) for row in self._db.read(sql)]
 
@@ -367,7 +367,7 @@ class Store:
             )
 
     def recent_datasets(self, limit: int = 20) -> list[Dataset]:
-        """The datasets used last, latest first."""
+        """Return the datasets used last, latest first."""
         rows = self._db.read("SELECT * FROM datasets ORDER BY used DESC LIMIT ?", (limit,))
         return [Dataset(row["path"], row["version"], row["manifest"], row["used"]) for row in rows]
 
@@ -386,7 +386,7 @@ class Store:
             )
 
     def speeds(self) -> Mapping[str, float]:
-        """The measured durations in seconds, by what was measured (see core/tuning/forecast.py)."""
+        """Return the measured durations in seconds, by what was measured (see core/tuning/forecast.py)."""
         return {row["what"]: row["seconds"] for row in self._db.read("SELECT what, seconds FROM speeds")}
 
     def _column(self, name: str, column: str) -> Any:
@@ -414,7 +414,7 @@ class Store:
         ]
 
     def _of_jobs(self, sql: str, names: Sequence[str]) -> list[sqlite3.Row]:
-        """What a query says of the jobs named; as one JSON parameter, for SQLite bounds their number."""
+        """Return what a query says of the jobs named; as one JSON parameter, for SQLite bounds their number."""
         return self._db.read(sql, (json.dumps(names),)) if names else []
 
 

@@ -35,7 +35,7 @@ class Caution:
 
 
 def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[Caution, ...]:
-    """Everything worth saying about a spec; `counts` is None while no dataset is chosen."""
+    """Return everything worth saying about a spec; `counts` is None while no dataset is chosen."""
     found: list[Caution] = []
     if isinstance(spec, TuningSpec):
         found += _of_search(spec)
@@ -161,7 +161,7 @@ def _of_data(spec: Spec, counts: Counts) -> Iterator[Caution]:
 
 
 def largest_batch(spec: Spec) -> int:
-    """The largest batch size a job may use; train.py's default where nobody says."""
+    """Return the largest batch size a job may use; train.py's default where nobody says."""
     for item in spec.ranges:
         if item.name == "batch_size":
             return int(highest(item))
@@ -172,7 +172,7 @@ def largest_batch(spec: Spec) -> int:
 
 
 def highest(item: Range) -> float:
-    """The largest number a range holds; 0 where it holds none."""
+    """Return the largest number a range holds; 0 where it holds none."""
     match item:
         case IntegerRange() | ContinuousRange():
             return item.high

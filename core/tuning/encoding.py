@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def distribution(item: Range) -> BaseDistribution:
-    """The distribution that Optuna draws from.
+    """Return the distribution that Optuna draws from.
 
     ReverseLogarithmic searches the logarithm of 1 - x: it resolves 0.9, 0.99, 0.999.
     """
@@ -30,7 +30,7 @@ def distribution(item: Range) -> BaseDistribution:
 
 
 def encode(item: Range, text: str) -> Any:
-    """A hyperparameter as a value of its range's distribution; None if it lies outside."""
+    """Return a hyperparameter as a value of its range's distribution; None if it lies outside."""
     if isinstance(item, CategoricalRange):
         return text if text in item.values else None
     try:
@@ -59,7 +59,7 @@ def decode(item: Range, value: Any) -> str:
 
 
 def grid_point(ranges: Sequence[Range], index: int) -> dict[str, str]:
-    """The hyperparameters at place `index` of the grid over categorical and integer ranges."""
+    """Return the hyperparameters at place `index` of the grid over categorical and integer ranges."""
     point: dict[str, str] = {}
     for item in ranges:
         if isinstance(item, CategoricalRange):

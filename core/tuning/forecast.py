@@ -66,7 +66,7 @@ class Forecast:
 
 
 def forecast(spec: Spec, manifest: Manifest | None, store: Store) -> Forecast:
-    """What a job will do on this machine with a dataset; without one, only what can be said without."""
+    """Return what a job will do on this machine with a dataset; without one, only what can be said without."""
     from core.engines.local.runtime import available_cores
 
     counts = manifest.counts() if manifest is not None else None
@@ -96,7 +96,7 @@ def forecast_from(spec: Spec, counts: Counts | None, version: str, speeds: Mappi
 def trial_speeds(
     hyperparameters: Mapping[str, str], epoch_seconds: Sequence[float], wall_s: float, pictures: int, cores: int
 ) -> dict[str, float]:
-    """What a finished trial teaches about this machine, by the names above."""
+    """Return what a finished trial teaches about this machine, by the names above."""
     if not epoch_seconds or not pictures:
         return {}
     values = {**DEFAULTS, **hyperparameters}
@@ -124,7 +124,7 @@ class _Clock:
 
 
 def known_features(choice: Mapping[str, str], version: str) -> str:
-    """The name under which it is recorded that the features of a dataset version are computed."""
+    """Return the name under which it is recorded that the features of a dataset version are computed."""
     own = {name: choice.get(name, DEFAULTS[name]) for name in ("preprocessing", "weights")}
     other = "".join(f"/{value}" for name, value in own.items() if value != DEFAULTS[name])
     return f"features/{choice['backbone']}{other}/{version}"
@@ -140,7 +140,7 @@ def _features_seconds(spec: Spec, pictures: int, version: str, clock: _Clock) ->
 
 
 def _trial_seconds(spec: Spec, pictures: int, cores: int, clock: _Clock) -> float:
-    """The mean over the choices of backbone, mode and depth that the ranges leave open."""
+    """Return the mean over the choices of backbone, mode and depth that the ranges leave open."""
     epochs = _mean_epochs(spec)
     durations = []
     for choice in choices(spec):

@@ -90,7 +90,7 @@ PRESETS = (QUICK_LOOK, THOROUGH, NOTEBOOK)
 
 
 def preset_by_slug(slug: str) -> Preset:
-    """The preset of that name.
+    """Return the preset of that name.
 
     Raises:
         SpecError: there is none.

@@ -131,7 +131,7 @@ Range = ContinuousRange | IntegerRange | CategoricalRange
 
 
 def combinations(ranges: Sequence[Range]) -> int | None:
-    """How many points a grid over `ranges` has; None when one of them is continuous.
+    """Return how many points a grid over `ranges` has; None when one of them is continuous.
 
     The local engine grids integers too; SageMaker's Grid strategy takes categorical ranges only.
     """
@@ -187,7 +187,7 @@ def _values(text: str) -> tuple[str, ...]:
 
 
 def format_range(item: Range) -> str:
-    """The text that `parse_range` reads back as `item`."""
+    """Return the text that `parse_range` reads back as `item`."""
     match item:
         case CategoricalRange():
             plain = ",".join(item.values)
@@ -200,7 +200,7 @@ def format_range(item: Range) -> str:
 
 
 def range_to_json(item: Range) -> dict[str, Any]:
-    """A range as plain JSON, read back by `range_from_json`."""
+    """Return a range as plain JSON, read back by `range_from_json`."""
     match item:
         case CategoricalRange():
             return {"type": "Categorical", "name": item.name, "values": list(item.values)}
@@ -210,7 +210,7 @@ def range_to_json(item: Range) -> dict[str, Any]:
 
 
 def range_from_json(data: Mapping[str, Any]) -> Range:
-    """The inverse of `range_to_json`."""
+    """Return the inverse of `range_to_json`."""
     match data["type"]:
         case "Categorical":
             return CategoricalRange(data["name"], tuple(data["values"]))

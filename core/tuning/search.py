@@ -67,7 +67,7 @@ class Search(ABC):
 
 
 def open_search(spec: TuningSpec, done: Sequence[Observation] = (), warm: Sequence[Observation] = ()) -> Search:
-    """The search that a spec asks for, knowing the trials it has `done` already and those of its `warm` starts.
+    """Return the search that a spec asks for, knowing the trials it has `done` already and those of its `warm` starts.
 
     Raises:
         SpecError: the strategy cannot search these ranges.
@@ -265,7 +265,7 @@ def longest_training(spec: TuningSpec) -> int | None:
 
 
 def _sampler(spec: TuningSpec, done: int) -> optuna.samplers.BaseSampler:
-    """The sampler of a strategy; a resumed search draws by another seed, or it would repeat its first trials.
+    """Return the sampler of a strategy; a resumed search draws by another seed, or it would repeat its first trials.
 
     Bayesian is a Gaussian process where a trial takes minutes: over 20 trials its best is far better than TPE's (mean
     regret 0.001 against 0.02 on a smooth function of four hyperparameters), but each choice costs it up to a second.

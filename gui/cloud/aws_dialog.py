@@ -219,7 +219,7 @@ class AwsDialog(QDialog):
 
 
 def aws_profiles() -> list[str]:
-    """The names of the profiles in the AWS configuration of this user; no secret is read into anything kept."""
+    """Return the names of the profiles in the AWS configuration of this user; no secret is read into anything kept."""
     names: set[str] = set()
     for variable, default in (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")):
         file = Path(os.environ.get(variable) or Path.home() / ".aws" / default).expanduser()

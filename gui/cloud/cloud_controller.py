@@ -163,7 +163,7 @@ class CloudController(QObject):
         self.open_dialog()
 
     def open_dialog(self) -> AwsDialog:
-        """The same; returns the dialog."""
+        """Return the same; returns the dialog."""
         from gui.cloud.aws_dialog import show_aws_dialog
 
         return show_aws_dialog(self._parent, self.session, self._bridge)

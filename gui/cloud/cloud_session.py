@@ -58,12 +58,12 @@ class CloudSession(QObject):
 
     @property
     def connection(self) -> Connection:
-        """The connection in use, else the one that worked last."""
+        """Return the connection in use, else the one that worked last."""
         return self._workbench.connection
 
     @property
     def eligibility(self) -> Eligibility:
-        """What AWS said of its Debugger, by account."""
+        """Return what AWS said of its Debugger, by account."""
         return Eligibility(self._workbench.paths)
 
     def start(self, on_error: _OnError) -> None:

@@ -113,7 +113,7 @@ class ConnectForm(QWidget):
 
     @property
     def connection(self) -> Connection:
-        """What is chosen, complete or not."""
+        """Return what is chosen, complete or not."""
         chosen = replace(
             self._before,
             profile=self.profile.currentText().strip(),
@@ -129,7 +129,7 @@ class ConnectForm(QWidget):
 
     @property
     def missing(self) -> str:
-        """What has to be chosen yet, as a sentence; "" when it is complete."""
+        """Return what has to be chosen yet, as a sentence; "" when it is complete."""
         if self.account is None:
             return "Connect first: then bucket and role can be chosen."
         connection = self.connection

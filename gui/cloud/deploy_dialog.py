@@ -119,7 +119,7 @@ class DeployDialog(QDialog):
 
     @property
     def hosting(self) -> Hosting:
-        """How the model is to be served."""
+        """Return how the model is to be served."""
         return self.form.hosting
 
     def _find_model(self) -> None:

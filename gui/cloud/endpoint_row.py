@@ -86,12 +86,12 @@ class EndpointRow(Card):
 
     @property
     def facts(self) -> str:
-        """What is said about age and money."""
+        """Return what is said about age and money."""
         return self._facts.text()
 
     @property
     def log_text(self) -> str:
-        """The log that is shown, "" for none."""
+        """Return the log that is shown, "" for none."""
         return "" if self._log.isHidden() else self._log.toPlainText()
 
     def show_log(self, lines: Sequence[str]) -> None:

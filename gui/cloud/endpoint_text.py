@@ -13,33 +13,33 @@ SERVERLESS = "serverless"
 
 
 def age(endpoint: Endpoint, now: float) -> str:
-    """How long it is there."""
+    """Return how long it is there."""
     return formatting.duration(max(0.0, now - endpoint.created))
 
 
 def hourly(endpoint: Endpoint) -> str:
-    """What an hour costs; a serverless one costs nothing while nobody asks."""
+    """Return what an hour costs; a serverless one costs nothing while nobody asks."""
     if endpoint.instance_type == SERVERLESS:
         return "only while it answers"
     return "price not known" if endpoint.hourly_usd is None else f"{dollars(endpoint.hourly_usd)} an hour"
 
 
 def place(endpoint: Endpoint) -> str:
-    """What it runs on, and in which container."""
+    """Return what it runs on, and in which container."""
     where = "Serverless" if endpoint.instance_type == SERVERLESS else f"On {endpoint.instance_type}"
     known = endpoint.container in list(Container)
     return f"{where}, {Container(endpoint.container).label}" if known else where
 
 
 def so_far(endpoint: Endpoint, now: float) -> str:
-    """What it has cost since it was made, by its hourly price."""
+    """Return what it has cost since it was made, by its hourly price."""
     if endpoint.hourly_usd is None:
         return formatting.NONE
     return dollars(endpoint.hourly_usd * max(0.0, now - endpoint.created) / 3600)
 
 
 def end(endpoint: Endpoint, now: float) -> str:
-    """When it is deleted by itself."""
+    """Return when it is deleted by itself."""
     if endpoint.doomed:
         return "deleted as soon as AWS lets it, while this computer runs"
     if endpoint.expires is None:
@@ -49,20 +49,20 @@ def end(endpoint: Endpoint, now: float) -> str:
 
 
 def bill(endpoints: Sequence[Endpoint]) -> str:
-    """What several cost together an hour; "" where that is nothing."""
+    """Return what several cost together an hour; "" where that is nothing."""
     known = [item.hourly_usd for item in endpoints if item.hourly_usd is not None]
     return f"{dollars(sum(known))} an hour" if known else ""
 
 
 def costly(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
-    """Those of ours that cost money whether somebody asks or not."""
+    """Return those of ours that cost money whether somebody asks or not."""
     return tuple(
         item for item in endpoints if item.ours and item.instance_type != SERVERLESS and item.status != "Deleting"
     )
 
 
 def daily_sentence(endpoint: Endpoint) -> str:
-    """What an endpoint costs a day when it is left alone."""
+    """Return what an endpoint costs a day when it is left alone."""
     if endpoint.hourly_usd is None:
         return f"{endpoint.name} runs on {endpoint.instance_type}; its price is not known."
     return f"{endpoint.name} costs {dollars(24 * endpoint.hourly_usd)} a day on {endpoint.instance_type}."

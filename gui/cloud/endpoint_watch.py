@@ -44,7 +44,7 @@ class EndpointWatch(QObject):
 
     @property
     def ours(self) -> tuple[Endpoint, ...]:
-        """Those that Sagehound made and that are not being deleted."""
+        """Return those that Sagehound made and that are not being deleted."""
         return tuple(item for item in self.endpoints if item.ours and item.status != "Deleting")
 
     def look(self) -> None:
@@ -113,7 +113,7 @@ class EndpointWatch(QObject):
         self._bridge.run(work, lambda _nothing: self.look())
 
     def read_log(self, name: str, on_done: Callable[[tuple[str, ...]], None], on_error: Callable[..., None]) -> Handle:
-        """The last lines of an endpoint's log."""
+        """Return the last lines of an endpoint's log."""
 
         def work(report: Report, cancel: CancelToken) -> tuple[str, ...]:
             cloud = self._workbench.cloud

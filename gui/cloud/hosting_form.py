@@ -119,12 +119,12 @@ class HostingForm(Card):
 
     @property
     def endpoint(self) -> str:
-        """The endpoint's name."""
+        """Return the endpoint's name."""
         return str(self.target.currentData()) or self.name.text().strip()
 
     @property
     def hosting(self) -> Hosting:
-        """How the model is to be served.
+        """Return how the model is to be served.
 
         Raises:
             EngineError: AWS has no such endpoint.
@@ -137,7 +137,7 @@ class HostingForm(Card):
 
     @property
     def _machine(self) -> Hosting:
-        """What is chosen but for the network and the key, which are typed."""
+        """Return what is chosen but for the network and the key, which are typed."""
         lifetime = self.lifetime.currentData()
         if lifetime == _AS_IT_IS:
             lifetime = self._now.lifetime_s if self._now is not None else None

@@ -80,11 +80,11 @@ class ClassModel(QAbstractListModel):
         return max((sum(counts.values()) for counts in self._counts.values()), default=0)
 
     def label(self, row: int) -> str | None:
-        """The class in a row; None for the row of all classes."""
+        """Return the class in a row; None for the row of all classes."""
         return self._labels[row - 1] if row > 0 else None
 
     def row_of(self, label: str | None) -> int:
-        """Where a class is; 0 for all, and for one that is gone."""
+        """Return where a class is; 0 for all, and for one that is gone."""
         return self._labels.index(label) + 1 if label in self._labels else 0
 
     def rowCount(self, parent: AnyIndex = _NOWHERE) -> int:
@@ -92,7 +92,7 @@ class ClassModel(QAbstractListModel):
         return 0 if parent.isValid() or not self._labels else len(self._labels) + 1
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The name, the counts, and both in words."""
+        """Return the name, the counts, and both in words."""
         if not index.isValid():
             return None
         label = self.label(index.row())
@@ -122,7 +122,7 @@ class _BarDelegate(QStyledItemDelegate):
     segment_clicked = Signal(QPersistentModelIndex, str)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
-        """Every row is equally high."""
+        """Return every row is equally high."""
         return QSize(120, scaled(ROW_HEIGHT))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
@@ -184,7 +184,7 @@ def _bar_rect(row: QRect) -> QRectF:
 
 
 def _segments(bar: QRectF, index: AnyIndex) -> list[tuple[str, QRectF]]:
-    """The parts of a row's bar; the longest bar is that of the largest class."""
+    """Return the parts of a row's bar; the longest bar is that of the largest class."""
     model = index.model()
     assert isinstance(model, ClassModel)
     counts: Counts = index.data(COUNTS_ROLE)
@@ -256,7 +256,7 @@ class ClassList(QWidget):
 
     @property
     def split(self) -> str | None:
-        """The split that is chosen."""
+        """Return the split that is chosen."""
         return next((split for split, chip in self.chips.items() if chip.isChecked()), None)
 
     def set_counts(self, counts: Mapping[str, Counts]) -> None:

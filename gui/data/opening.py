@@ -25,7 +25,7 @@ class Found:
         self._queue.put(pictures)
 
     def take(self) -> list[Picture]:
-        """Those found since the last time; `counts` has them from now on, per label and split."""
+        """Return those found since the last time; `counts` has them from now on, per label and split."""
         found: list[Picture] = []
         while True:
             try:

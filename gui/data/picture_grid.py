@@ -63,12 +63,12 @@ class PictureGrid(QAbstractItemView):
 
     @property
     def columns(self) -> int:
-        """How many pictures stand side by side."""
+        """Return how many pictures stand side by side."""
         return max(1, (self.viewport().width() + GAP) // (SMALLEST + GAP))
 
     @property
     def cell(self) -> int:
-        """The edge of a picture's square, so that a line fills the width."""
+        """Return the edge of a picture's square, so that a line fills the width."""
         return max(SMALLEST, (self.viewport().width() - (self.columns - 1) * GAP) // self.columns)
 
     def show_class(self, label: str) -> None:
@@ -80,13 +80,13 @@ class PictureGrid(QAbstractItemView):
     # What Qt asks of a view
 
     def visualRect(self, index: AnyIndex) -> QRect:
-        """Where a picture is in the viewport."""
+        """Return where a picture is in the viewport."""
         if not index.isValid():
             return QRect()
         return self._cell(index.row()).translated(0, -self.verticalOffset())
 
     def indexAt(self, point: QPoint) -> QModelIndex:
-        """The picture under a point of the viewport."""
+        """Return the picture under a point of the viewport."""
         x, y = point.x(), point.y() + self.verticalOffset()
         at = bisect_right(self._tops, y) - 1
         if at < 0 or x < 0:
@@ -114,7 +114,7 @@ class PictureGrid(QAbstractItemView):
             bar.setValue(cell.bottom() + GAP - self.viewport().height())
 
     def moveCursor(self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier) -> QModelIndex:
-        """The picture that a key leads to."""
+        """Return the picture that a key leads to."""
         count = self._pictures.rowCount()
         if not count:
             return QModelIndex()
@@ -156,7 +156,7 @@ class PictureGrid(QAbstractItemView):
             self.selectionModel().select(index, command)
 
     def visualRegionForSelection(self, selection: object) -> QRegion:
-        """Where the selected pictures are."""
+        """Return where the selected pictures are."""
         region = QRegion()
         for index in self.selectionModel().selectedIndexes():
             region += self.visualRect(index)
@@ -205,7 +205,7 @@ class PictureGrid(QAbstractItemView):
         self.viewport().update()
 
     def _cell(self, row: int) -> QRect:
-        """Where a picture is in the whole grid."""
+        """Return where a picture is in the whole grid."""
         placed = self._placed[self._section_at(row)]
         line, column = divmod(row - placed.section.first, self.columns)
         edge = self.cell
@@ -215,7 +215,7 @@ class PictureGrid(QAbstractItemView):
         return bisect_right([placed.section.first for placed in self._placed], row) - 1
 
     def _row_beyond(self, row: int, lines: int) -> int:
-        """The row that lies `lines` lines below (above, if negative), across classes."""
+        """Return the row that lies `lines` lines below (above, if negative), across classes."""
         at = self._section_at(row)
         line, column = divmod(row - self._placed[at].section.first, self.columns)
         line += lines
@@ -263,7 +263,7 @@ class PictureGrid(QAbstractItemView):
         return current.row() if current.isValid() and (self.hasFocus() or self.selectionModel().hasSelection()) else -1
 
     def _tile(self, picture: Picture, edge: int, colours: Tokens) -> QPixmap:
-        """A finished square: one `drawPixmap` per picture while scrolling, instead of a dozen calls."""
+        """Return a finished square: one `drawPixmap` per picture while scrolling, instead of a dozen calls."""
         split, pixmap = self._pictures.split_of(picture), self._thumbnails.pixmap(picture)
         ratio = self.devicePixelRatioF()
         state = "broken" if self._thumbnails.broken(picture) else "waiting" if pixmap is None else picture.sha256

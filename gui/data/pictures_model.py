@@ -87,7 +87,7 @@ class PicturesModel(QAbstractListModel):
 
     @property
     def sections(self) -> list[Section]:
-        """The classes that are shown, sorted, with their rows."""
+        """Return the classes that are shown, sorted, with their rows."""
         return [
             Section(label, start, len(self._shown[label]))
             for label, start in zip(self._labels, self._starts, strict=False)
@@ -95,22 +95,22 @@ class PicturesModel(QAbstractListModel):
 
     @property
     def total(self) -> int:
-        """How many pictures there are, shown or not."""
+        """Return how many pictures there are, shown or not."""
         return sum(map(len, self._all.values()))
 
     def picture(self, row: int) -> Picture:
-        """The picture in a row."""
+        """Return the picture in a row."""
         at = bisect_right(self._starts, row) - 1
         return self._shown[self._labels[at]][row - self._starts[at]]
 
     def split_of(self, picture: Picture) -> str:
-        """The split of a picture; empty while it has none."""
+        """Return the split of a picture; empty while it has none."""
         return self._splits.get(picture.path) or picture.split or ""
 
     # What Qt asks
 
     def rowCount(self, parent: AnyIndex = _NOWHERE) -> int:
-        """The pictures that are shown."""
+        """Return the pictures that are shown."""
         return 0 if parent.isValid() else self._starts[-1]
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -140,7 +140,7 @@ class PicturesModel(QAbstractListModel):
         return between.join(parts)
 
     def _passing(self, pictures: list[Picture]) -> list[Picture]:
-        """Those of one class that the filter lets through, in a list of their own."""
+        """Return those of one class that the filter lets through, in a list of their own."""
         if not pictures or (self._label is not None and pictures[0].label != self._label):
             return []
         if self._split is None:

@@ -65,7 +65,7 @@ class ProblemsCard(Card):
 
     @property
     def rows(self) -> list[ProblemRow]:
-        """The rows that are shown."""
+        """Return the rows that are shown."""
         return [widget for widget in self._shown if isinstance(widget, ProblemRow)]
 
     def _clear(self) -> None:

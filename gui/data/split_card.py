@@ -60,7 +60,7 @@ class SplitCard(Card):
 
     @property
     def fractions(self) -> tuple[float, float, float]:
-        """The shares of train, valid and test."""
+        """Return the shares of train, valid and test."""
         valid, test = self.valid.value() / 100, self.test.value() / 100
         return (1 - valid - test, valid, test)
 

@@ -56,7 +56,7 @@ class Thumbnails(QObject):
         self._broken.clear()
 
     def pixmap(self, picture: Picture) -> QPixmap | None:
-        """The thumbnail, or None while it is being made (or cannot be: `broken`)."""
+        """Return the thumbnail, or None while it is being made (or cannot be: `broken`)."""
         found = QPixmap()
         if QPixmapCache.find(self._key(picture.sha256), found):
             return found

@@ -56,12 +56,12 @@ class DebugSource(QWidget):
 
     @property
     def job(self) -> str:
-        """The job that is chosen, or the address of an earlier one; "" for none."""
+        """Return the job that is chosen, or the address of an earlier one; "" for none."""
         return str(self.jobs.currentData() or "")
 
     @property
     def trial(self) -> str:
-        """The training job that is chosen, "" for none."""
+        """Return the training job that is chosen, "" for none."""
         return str(self.trials.currentData() or "")
 
     def set_jobs(self, jobs: Sequence[Job], earlier: Sequence[str]) -> None:
@@ -149,12 +149,12 @@ class AddressDialog(QDialog):
 
     @property
     def address(self) -> str:
-        """What was entered, as an address; empty if it is none."""
+        """Return what was entered, as an address; empty if it is none."""
         text = self.field.text().strip()
         return text if text.startswith("s3://") else ""
 
 
 def _short(source: str) -> str:
-    """The last parts of a path or address."""
+    """Return the last parts of a path or address."""
     parts = [part for part in source.replace("\\", "/").split("/") if part]
     return "/".join(parts[-2:])

@@ -47,13 +47,13 @@ class DebugView:
 
 
 def load_trials(engine: Engine, name: str) -> JobTrials:
-    """The trials of a job, the best one first, then those with issues."""
+    """Return the trials of a job, the best one first, then those with issues."""
     names, issues = trial_names(engine, name), issue_counts(engine, name)
     return JobTrials(tuple(sorted(names, key=lambda trial: (trial != names[0], -issues.get(trial, 0)))), issues)
 
 
 def load_job(engine: Engine, name: str, with_tensors: bool) -> DebugView:
-    """A training job of the engine. `with_tensors`: also which tensors it saved, which takes longer."""
+    """Return a training job of the engine. `with_tensors`: also which tensors it saved, which takes longer."""
     folder = engine.job_folder(name)
     record = engine.job(name)
     job = None if isinstance(record, TuningJob) else record
@@ -66,7 +66,7 @@ def load_job(engine: Engine, name: str, with_tensors: bool) -> DebugView:
 
 
 def load_earlier(source: str, report: Report, cancel: CancelToken) -> DebugView:
-    """An earlier job somewhere else: its tensors are evaluated now, with the default rules.
+    """Return an earlier job somewhere else: its tensors are evaluated now, with the default rules.
 
     One without tensors may still have a profile, which is shown on its own.
     """
@@ -97,7 +97,7 @@ def report_file(view: DebugView, folder: Path) -> Path:
 
 
 def read_histograms(source: str, tensor: str, report: Report, cancel: CancelToken) -> Histograms:
-    """The histograms of one tensor of a job."""
+    """Return the histograms of one tensor of a job."""
     return histograms(open_trial(source), tensor, report, cancel)
 
 

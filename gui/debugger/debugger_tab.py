@@ -144,7 +144,7 @@ class DebuggerTab(QWidget):
 
     @property
     def view(self) -> DebugView:
-        """The training job that is shown."""
+        """Return the training job that is shown."""
         return self._view
 
     def show_job(self, name: str) -> None:

@@ -31,7 +31,7 @@ class QuantityAxis(pg.AxisItem):  # type: ignore[misc]
         self.setStyle(tickFont=font("caption"), tickLength=0, tickTextOffset=6, maxTickLevel=0)
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        """The ticks as people write them."""
+        """Return the ticks as people write them."""
         return [quantity(value, self._unit) for value in values]
 
 
@@ -50,7 +50,7 @@ class TimeAxis(pg.AxisItem):  # type: ignore[misc]
         return [(next((step for step in (*steps, *longer) if step >= wanted), 86400.0), 0.0)]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        """The ticks as people write them."""
+        """Return the ticks as people write them."""
         return [_tick(value, spacing) for value in values]
 
 
@@ -80,7 +80,7 @@ class PhaseItem(pg.GraphicsObject):  # type: ignore[misc]
         self.update()
 
     def phase_at(self, time: float) -> str:
-        """The word for what went on at `time` seconds since the origin; empty where it is not known."""
+        """Return the word for what went on at `time` seconds since the origin; empty where it is not known."""
         start, end, phases = self._spans
         index = int(np.searchsorted(start, time, side="right")) - 1
         for at in range(index, max(-1, index - 3), -1):
@@ -89,7 +89,7 @@ class PhaseItem(pg.GraphicsObject):  # type: ignore[misc]
         return ""
 
     def boundingRect(self) -> QRectF:
-        """The whole track, one unit high."""
+        """Return the whole track, one unit high."""
         return self._rect
 
     def paint(self, painter: QPainter, *_: object) -> None:

@@ -80,12 +80,12 @@ class ProfilerTimeline(QWidget):
 
     @property
     def lanes(self) -> tuple[str, ...]:
-        """The names of the plots that are shown, top to bottom."""
+        """Return the names of the plots that are shown, top to bottom."""
         return tuple(lane.name for lane, _ in self._plots)
 
     @property
     def view(self) -> tuple[float, float]:
-        """The seconds in sight."""
+        """Return the seconds in sight."""
         if not self._plots:
             return (0.0, 0.0)
         (low, high), _ = self._plots[-1][1].viewRange()
@@ -98,7 +98,7 @@ class ProfilerTimeline(QWidget):
         self._plots[-1][1].setXRange(middle - half, middle + half, padding=0)
 
     def read_at(self, time: float) -> str:
-        """What the machine did at `time` seconds since the start, in one line."""
+        """Return what the machine did at `time` seconds since the start, in one line."""
         parts = [quantity(time, "s") if time < 1 else f"{time:.1f} s"]
         phase = self._phases.phase_at(time)
         if phase:
@@ -288,7 +288,7 @@ class ProfilerTimeline(QWidget):
 
 
 def _value_at(band: Band, when: float) -> float | None:
-    """The sample that covers `when` (Unix seconds); None outside of the samples."""
+    """Return the sample that covers `when` (Unix seconds); None outside of the samples."""
     at = int(np.searchsorted(band.times, when))
     if at == len(band.times) or (at == 0 and len(band.times) > 1):
         return None

@@ -82,7 +82,7 @@ class RuleDetail(QStackedWidget):
 
     @property
     def outcome(self) -> RuleOutcome | None:
-        """What is shown."""
+        """Return what is shown."""
         return self._outcome
 
     def show_outcome(self, outcome: RuleOutcome | None) -> None:
@@ -153,7 +153,7 @@ def see_through(scroll: QScrollArea, inside: QWidget) -> None:
 
 
 def _advice_row(icon_name: str, title: str) -> tuple[QLabel, QWidget]:
-    """An icon, a caption and the sentence that will stand under it."""
+    """Return an icon, a caption and the sentence that will stand under it."""
     text = label("", "body", wrap=True)
     caption = label(title, "caption")
     caption.setProperty("role", "muted")
@@ -181,7 +181,7 @@ def _when(outcome: RuleOutcome) -> str:
 
 
 def _facts(outcome: RuleOutcome) -> str:
-    """The numbers, the tensors, the parameters and the action, a line each."""
+    """Return the numbers, the tensors, the parameters and the action, a line each."""
     lines = []
     if outcome.values:
         _, value, threshold = outcome.values[-1]
@@ -208,7 +208,7 @@ def _facts(outcome: RuleOutcome) -> str:
 
 
 def _lifted(values: Values, limits: Values) -> tuple[Values, Values]:
-    """Both with their zeros at a tenth of the smallest number above."""
+    """Return both with their zeros at a tenth of the smallest number above."""
     both = np.concatenate([values, limits])
     foot = both[both > 0].min() / 10
     return np.where(values > 0, values, foot), np.where(limits == 0, foot, limits)

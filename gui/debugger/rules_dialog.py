@@ -160,7 +160,7 @@ class RulesDialog(QDialog):
             item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
 
     def config(self) -> DebuggerConfig:
-        """The choice as it stands.
+        """Return the choice as it stands.
 
         The default set stays in charge as long as none of its rules is unchecked: it knows the hyperparameters of each
         trial, and only what differs from it is written down.
@@ -209,7 +209,7 @@ class RulesDialog(QDialog):
         self._form_box.addWidget(self._form())
 
     def _form(self) -> QWidget:
-        """A field for each parameter; empty means the default that it shows."""
+        """Return a field for each parameter; empty means the default that it shows."""
         holder = QWidget()
         form = QFormLayout(holder)
         form.setContentsMargins(0, GRID, 0, 0)
@@ -254,7 +254,7 @@ class RulesDialog(QDialog):
 
 
 def _whole(text: str, field: str) -> int | None:
-    """A whole number, None for an empty text."""
+    """Return a whole number, None for an empty text."""
     if not text.strip():
         return None
     try:

@@ -44,7 +44,7 @@ class RulesModel(QAbstractListModel):
         return 0 if parent.isValid() else len(self._rows)
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """A heading or a rule's name; a sentence for screen readers; the outcome itself (None for a heading)."""
+        """Return a heading or a rule's name; a sentence for screen readers; the outcome itself (None for a heading)."""
         if not index.isValid() or index.row() >= len(self._rows):
             return None
         row = self._rows[index.row()]
@@ -81,16 +81,16 @@ class RulesModel(QAbstractListModel):
             self.dataChanged.emit(self.index(changed[0]), self.index(changed[-1]))
 
     def row_of(self, rule: str) -> int:
-        """The row of a rule, -1 if it is not there."""
+        """Return the row of a rule, -1 if it is not there."""
         return next((at for at, row in enumerate(self._rows) if isinstance(row, RuleOutcome) and row.rule == rule), -1)
 
     def first_rule(self) -> int:
-        """The row of the first rule, -1 if there is none."""
+        """Return the row of the first rule, -1 if there is none."""
         return next((at for at, row in enumerate(self._rows) if isinstance(row, RuleOutcome)), -1)
 
 
 def heading_of(outcome: RuleOutcome) -> str:
-    """The heading that a rule stands under."""
+    """Return the heading that a rule stands under."""
     if outcome.status is RuleStatus.NO_ISSUES_FOUND and not outcome.evaluated:
         return SAW_NOTHING
     return HEADINGS[outcome.status]

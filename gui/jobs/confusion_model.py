@@ -35,20 +35,20 @@ class ConfusionModel(QAbstractTableModel):
         self.endResetModel()
 
     def count(self, index: _Index) -> int:
-        """How many pictures a cell counts."""
+        """Return how many pictures a cell counts."""
         assert self._evaluation is not None
         return self._evaluation.confusion[index.row()][index.column()]
 
     def rowCount(self, parent: _Index = _ROOT) -> int:
-        """The number of classes."""
+        """Return the number of classes."""
         return 0 if parent.isValid() or self._evaluation is None else len(self._evaluation.classes)
 
     def columnCount(self, parent: _Index = _ROOT) -> int:
-        """The number of classes, and one column for recall."""
+        """Return the number of classes, and one column for recall."""
         return 0 if parent.isValid() or self._evaluation is None else len(self._evaluation.classes) + 1
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The classes' names."""
+        """Return the classes' names."""
         if self._evaluation is None or role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return None
         classes = self._evaluation.classes
@@ -60,7 +60,7 @@ class ConfusionModel(QAbstractTableModel):
         return classes[section]
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The count, how much of its row that is, and a sentence."""
+        """Return the count, how much of its row that is, and a sentence."""
         if self._evaluation is None or not index.isValid():
             return None
         if role == Qt.ItemDataRole.TextAlignmentRole:

@@ -68,12 +68,12 @@ class CurveLegend(QWidget):
 
     @property
     def shown(self) -> tuple[int, ...]:
-        """The trials that have a place."""
+        """Return the trials that have a place."""
         return tuple(chip.trial for chip in self._chips)
 
     @property
     def hidden(self) -> int:
-        """How many have none."""
+        """Return how many have none."""
         return self._hidden
 
     def sizeHint(self) -> QSize:

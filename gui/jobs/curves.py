@@ -68,11 +68,11 @@ class Curves:
         return changed
 
     def metrics(self) -> Sequence[str]:
-        """The names of the metrics seen, in order of their first value."""
+        """Return the names of the metrics seen, in order of their first value."""
         return tuple(self._series)
 
     def series(self, metric: str) -> dict[str, Series]:
-        """The series of one metric by trial, in order of their first value."""
+        """Return the series of one metric by trial, in order of their first value."""
         return self._series.get(metric, {})
 
     def is_by_epoch(self, metric: str) -> bool:

@@ -45,5 +45,5 @@ class FiguresRow(QWidget):
         self._values[at].setAccessibleName(f"{self._captions[at].text()}: {value}")
 
     def figure(self, at: int) -> str:
-        """What is shown."""
+        """Return what is shown."""
         return self._values[at].text()

@@ -211,7 +211,7 @@ class JobDetail(QWidget):
 
     @property
     def selected(self) -> str:
-        """The selected trial, "" for none."""
+        """Return the selected trial, "" for none."""
         return self._selected
 
     def select(self, name: str) -> None:

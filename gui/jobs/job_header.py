@@ -112,7 +112,7 @@ class JobHeader(QWidget):
 
 
 def facts_of(job: Job) -> str:
-    """When a job was made, of which data, by which code."""
+    """Return when a job was made, of which data, by which code."""
     facts = [formatting.moment(job.created)]
     facts += [f"dataset {job.dataset_version[:8]}"] if job.dataset_version else []
     facts += [f"code {job.code_version}"] if job.code_version else []

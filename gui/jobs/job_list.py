@@ -146,7 +146,7 @@ class JobList(QWidget):
         box.addWidget(self.view, 1)
 
     def current(self) -> str:
-        """The selected job's name, "" for none."""
+        """Return the selected job's name, "" for none."""
         index = self.view.currentIndex()
         return str(index.data()) if index.isValid() else ""
 

@@ -109,26 +109,26 @@ class JobWatch(QObject):
 
     @property
     def trials(self) -> Sequence[TrainingJob]:
-        """The trials of a tuning job, in the order they were started; a training job is its own only one."""
+        """Return the trials of a tuning job, in the order they were started; a training job is its own only one."""
         return tuple(self._trials.values())
 
     def trial(self, name: str) -> TrainingJob | None:
-        """A trial by name."""
+        """Return a trial by name."""
         return self._trials.get(name)
 
     @property
     def best(self) -> str:
-        """The name of the best trial so far, "" when there is none; a training job is its own best."""
+        """Return the name of the best trial so far, "" when there is none; a training job is its own best."""
         if isinstance(self.job, TuningJob):
             return self.job.best_trial or ""
         return self.job.name if self.job is not None else ""
 
     def outcomes(self) -> dict[tuple[str, str], RuleStatus]:
-        """What each rule says now, by (job or trial, rule)."""
+        """Return what each rule says now, by (job or trial, rule)."""
         return {(job, rule): status for job, rules in self._outcomes.items() for rule, status in rules.items()}
 
     def issues(self, name: str) -> int:
-        """How many rules find an issue in a job or trial."""
+        """Return how many rules find an issue in a job or trial."""
         return sum(status is RuleStatus.ISSUES_FOUND for status in self._outcomes.get(name, {}).values())
 
     # Following -------------------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def load(engine: Engine, name: str, cancel: CancelToken) -> _Loaded:
 
 
 def read_history(engine: Engine, name: str, cancel: CancelToken) -> _History:
-    """All values and rule outcomes of a job and its trials so far."""
+    """Return all values and rule outcomes of a job and its trials so far."""
     history, cursor = _History(Curves(engine.spec(name).training.step_metrics)), 0
     while True:
         cancel.raise_if_cancelled()

@@ -32,11 +32,11 @@ class JobsModel(QAbstractListModel):
         self._issues: dict[str, int] = {}
 
     def rowCount(self, parent: _Index = _ROOT) -> int:
-        """The number of jobs."""
+        """Return the number of jobs."""
         return 0 if parent.isValid() else len(self._jobs)
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The name, a sentence for screen readers and tooltips, or the record itself."""
+        """Return the name, a sentence for screen readers and tooltips, or the record itself."""
         if not index.isValid() or index.row() >= len(self._jobs):
             return None
         job = self._jobs[index.row()]
@@ -61,11 +61,11 @@ class JobsModel(QAbstractListModel):
         return ", ".join(parts) + (f"\n{job.note}" if job.note else "")
 
     def jobs(self) -> Sequence[Job]:
-        """The records shown."""
+        """Return the records shown."""
         return tuple(self._jobs)
 
     def row_of(self, name: str) -> int:
-        """The row of a job, -1 if it is not there."""
+        """Return the row of a job, -1 if it is not there."""
         return next((row for row, job in enumerate(self._jobs) if job.name == name), -1)
 
     def set_issues(self, name: str, count: int) -> None:
@@ -137,5 +137,5 @@ class JobsFilter(QSortFilterProxyModel):
 
 
 def objective_of(job: Job) -> float | None:
-    """The objective a job is judged by: its best trial's, or its own."""
+    """Return the objective a job is judged by: its best trial's, or its own."""
     return job.best_objective if isinstance(job, TuningJob) else job.objective

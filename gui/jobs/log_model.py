@@ -39,7 +39,7 @@ class LogLevels:
         self._in_traceback = False
 
     def of(self, line: str) -> LogLevel:
-        """The level of the next line."""
+        """Return the level of the next line."""
         if self._in_traceback:
             self._in_traceback = line.startswith((" ", "\t")) or not line
             return LogLevel.ERROR
@@ -112,19 +112,19 @@ class LogModel(QAbstractListModel):
 
     @property
     def total(self) -> int:
-        """The number of lines, shown or not, that there ever were."""
+        """Return the number of lines, shown or not, that there ever were."""
         return self._dropped + len(self._lines)
 
     def text(self) -> str:
-        """The lines shown, for the clipboard."""
+        """Return the lines shown, for the clipboard."""
         return "\n".join(self._lines[at] for at in self._shown)
 
     def rowCount(self, parent: _Index = _ROOT) -> int:
-        """The number of lines shown."""
+        """Return the number of lines shown."""
         return 0 if parent.isValid() else len(self._shown)
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """A line, its level, or its number (from 1)."""
+        """Return a line, its level, or its number (from 1)."""
         if not index.isValid() or index.row() >= len(self._shown):
             return None
         at = self._shown[index.row()]

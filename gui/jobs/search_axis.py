@@ -19,7 +19,7 @@ class Axis:
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], scale: bool | None = None) -> Axis:
-        """The axis for the values of all trials; "" is a missing value, NaN in `unit`.
+        """Return the axis for the values of all trials; "" is a missing value, NaN in `unit`.
 
         `scale`: whether it is logarithmic, as the range was that they were drawn from; None: where they span 100-fold.
         """
@@ -41,7 +41,7 @@ class Axis:
         return cls(name, unit, low, high, is_log, ())
 
     def ends(self) -> list[tuple[float, str]]:
-        """What stands at the two ends; every word, where there are few of them."""
+        """Return what stands at the two ends; every word, where there are few of them."""
         if self._names:
             return self.ticks() if len(self._names) <= 8 else [(0.0, self._names[0]), (1.0, self._names[-1])]
         if not len(self.unit) or not np.isfinite(self.unit).any():

@@ -94,7 +94,7 @@ class _SearchPlot(TrialView):
         return self._trials[at].name
 
     def _objectives(self) -> Array:
-        """The objective of every trial; NaN where there is none yet."""
+        """Return the objective of every trial; NaN where there is none yet."""
         values = [math.nan if trial.objective is None else trial.objective for trial in self._trials]
         return np.array(values, dtype=np.float64)
 

@@ -26,7 +26,7 @@ class Bundle:
 
 
 def smooth(y: Array, window: int) -> Array:
-    """A centred moving average over `window` (odd) points, over fewer at the ends; NaN stays where it was."""
+    """Return a centred moving average over `window` (odd) points, over fewer at the ends; NaN stays where it was."""
     if window <= 1 or len(y) < 3:
         return y
     finite = np.isfinite(y)
@@ -62,7 +62,7 @@ class Bundler:
         self._known.clear()
 
     def points(self, metric: str, trial: str, series: Series, window: int) -> tuple[Array, Array]:
-        """The points of one trial, smoothed and thinned out."""
+        """Return the points of one trial, smoothed and thinned out."""
         key, mark = (metric, trial), (len(series.x), series.y[-1] if series.y else 0.0, window)
         known = self._known.get(key)
         if known is not None and known[:3] == mark:
@@ -73,7 +73,7 @@ class Bundler:
         return x, y
 
     def bundle(self, curves: Curves, metric: str, trials: Sequence[tuple[int, str]], window: int = 1) -> Bundle:
-        """The curves of some trials, given as (index, name)."""
+        """Return the curves of some trials, given as (index, name)."""
         all_series = curves.series(metric)
         xs, ys, owners, lengths = [], [], [], []
         for index, name in trials:

@@ -150,7 +150,7 @@ class TrialPlot(TrialView):
             self.metric_box.setCurrentIndex(0 if self.metric_box.count() else -1)
 
     def metrics(self) -> tuple[str, ...]:
-        """The metric shown; two when train is shown dashed beside valid."""
+        """Return the metric shown; two when train is shown dashed beside valid."""
         data = self.metric_box.currentData()
         return tuple(data) if data else ()
 
@@ -215,7 +215,7 @@ class TrialPlot(TrialView):
         )
 
     def _bundle_of(self, metrics: Sequence[str], which: int, trials: Sequence[tuple[int, str]]) -> Bundle:
-        """The curves of the first or second metric shown as they are drawn; empty when there is no second."""
+        """Return the curves of the first or second metric shown as they are drawn; empty when there is no second."""
         metric = metrics[which] if which < len(metrics) else ""
         bundle = self._bundler.bundle(self._curves, metric, trials, int(self.smoothing.currentData() or 1))
         return Bundle(bundle.x, self._scaled(bundle.y), bundle.owner)

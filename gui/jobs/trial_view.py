@@ -59,7 +59,7 @@ class TrialView(QWidget):
             self._draw_top()
 
     def trial_at(self, scene_position: QPointF) -> str:
-        """The trial drawn nearest to a point of the scene, "" for none within reach."""
+        """Return the trial drawn nearest to a point of the scene, "" for none within reach."""
         box = self.plot.getPlotItem().getViewBox()
         if not box.sceneBoundingRect().contains(scene_position):
             return ""
@@ -70,7 +70,7 @@ class TrialView(QWidget):
         return self._name_of(found[0]) if found is not None and found[1] <= self.reach else ""
 
     def _name_of(self, at: int) -> str:
-        """The name of a trial by its place in `_bundle`."""
+        """Return the name of a trial by its place in `_bundle`."""
         raise NotImplementedError
 
     def _draw_top(self) -> None:

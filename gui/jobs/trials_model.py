@@ -109,21 +109,21 @@ class TrialsModel(QAbstractTableModel):
                 self._tell_changed([self._position[trial]])
 
     def trial(self, name: str) -> TrainingJob | None:
-        """A trial by its name."""
+        """Return a trial by its name."""
         at = self._position.get(name)
         return None if at is None else self._trials[at]
 
     def trials(self) -> Sequence[TrainingJob]:
-        """All trials, in the order they were started."""
+        """Return all trials, in the order they were started."""
         return tuple(self._trials)
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The hyperparameters that have a column."""
+        """Return the hyperparameters that have a column."""
         return self._parameters
 
     def row_of(self, name: str) -> int:
-        """The row in which a trial is shown, -1 if it is not."""
+        """Return the row in which a trial is shown, -1 if it is not."""
         at = self._position.get(name)
         try:
             return -1 if at is None else self._order.index(at)
@@ -131,7 +131,7 @@ class TrialsModel(QAbstractTableModel):
             return -1
 
     def name_at(self, row: int) -> str | None:
-        """The name of the trial in a row."""
+        """Return the name of the trial in a row."""
         return self._trials[self._order[row]].name if 0 <= row < len(self._order) else None
 
     # Order -----------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ class TrialsModel(QAbstractTableModel):
     # What views ask --------------------------------------------------------------------------------------------
 
     def rowCount(self, parent: _Index = _ROOT) -> int:
-        """The number of trials shown."""
+        """Return the number of trials shown."""
         return 0 if parent.isValid() else len(self._order)
 
     def columnCount(self, parent: _Index = _ROOT) -> int:
@@ -191,7 +191,7 @@ class TrialsModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self.columns)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The columns' titles."""
+        """Return the columns' titles."""
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < self.columnCount():
             return None
         if role == Qt.ItemDataRole.TextAlignmentRole:

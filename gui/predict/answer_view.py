@@ -59,7 +59,7 @@ class AnswerView(QWidget):
 
     @property
     def name(self) -> str:
-        """The name of the picture shown."""
+        """Return the name of the picture shown."""
         return self._name.text()
 
     def set_answer(self, picture: NamedPicture, answer: Prediction, model: LoadedModel | None) -> None:

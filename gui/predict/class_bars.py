@@ -37,12 +37,12 @@ class ClassBars(QWidget):
 
     @property
     def classes(self) -> tuple[tuple[str, float], ...]:
-        """What is shown."""
+        """Return what is shown."""
         return self._classes
 
     @property
     def current(self) -> str:
-        """The chosen class, "" when nothing is shown."""
+        """Return the chosen class, "" when nothing is shown."""
         return self._classes[self._current][0] if self._classes else ""
 
     def set_classes(self, classes: Sequence[tuple[str, float]]) -> None:

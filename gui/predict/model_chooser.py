@@ -44,19 +44,19 @@ class ModelChooser(QComboBox):
 
     @property
     def job(self) -> str:
-        """What is chosen: a job's name, or "best"."""
+        """Return what is chosen: a job's name, or "best"."""
         return str(self.currentData() or BEST)
 
     @property
     def resolved(self) -> str:
-        """The job that answers now; "" when there is no model at all."""
+        """Return the job that answers now; "" when there is no model at all."""
         if self.job != BEST:
             return self.job
         return self._best.job if self._best is not None else ""
 
     @property
     def wanted(self) -> str:
-        """The job or endpoint that answers now; "best" while it is not known which job that is."""
+        """Return the job or endpoint that answers now; "best" while it is not known which job that is."""
         return self.resolved or self.job
 
     def set_models(self, best: ModelChoice | None, models: Sequence[ModelChoice], elsewhere: str = "") -> None:

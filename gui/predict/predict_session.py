@@ -63,7 +63,7 @@ class PredictSession(QObject):
 
     @property
     def model(self) -> LoadedModel | None:
-        """The model that answered last or was loaded last."""
+        """Return the model that answered last or was loaded last."""
         return self._model
 
     @property

@@ -97,31 +97,31 @@ class PredictionModel(QAbstractTableModel):
         self.layoutChanged.emit()
 
     def rows(self) -> list[tuple[NamedPicture, Answer | None]]:
-        """All pictures in the order they were found, and what is known of them."""
+        """Return all pictures in the order they were found, and what is known of them."""
         return [(row.picture, row.answer) for row in self._pictures]
 
     def row_of(self, number: int) -> int:
-        """Where a picture is shown; -1 while it is filtered out."""
+        """Return where a picture is shown; -1 while it is filtered out."""
         return self._order.index(number) if number in self._order else -1
 
     def picture(self, row: int) -> NamedPicture:
-        """The picture in a row."""
+        """Return the picture in a row."""
         return self._pictures[self._order[row]].picture
 
     def answer(self, row: int) -> Answer | None:
-        """The answer in a row, None while there is none."""
+        """Return the answer in a row, None while there is none."""
         return self._pictures[self._order[row]].answer
 
     def rowCount(self, parent: AnyIndex = _NOWHERE) -> int:
-        """How many pictures are shown."""
+        """Return how many pictures are shown."""
         return 0 if parent.isValid() else len(self._order)
 
     def columnCount(self, parent: AnyIndex = _NOWHERE) -> int:
-        """How many columns there are."""
+        """Return how many columns there are."""
         return 0 if parent.isValid() else len(Column)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The columns' names."""
+        """Return the columns' names."""
         if orientation is Qt.Orientation.Horizontal and 0 <= section < len(HEADERS):
             if role == Qt.ItemDataRole.DisplayRole:
                 return HEADERS[section]
@@ -130,7 +130,7 @@ class PredictionModel(QAbstractTableModel):
         return None
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """What a cell shows."""
+        """Return what a cell shows."""
         if not index.isValid():
             return None
         row, column = self._pictures[self._order[index.row()]], Column(index.column())
@@ -190,7 +190,7 @@ def _text(row: _Row, column: Column) -> str:
 
 
 def _sort_key(row: _Row, column: Column) -> str | float | None:
-    """What a row sorts by; None puts it last."""
+    """Return what a row sorts by; None puts it last."""
     answer = row.answer
     if column is Column.PICTURE:
         return row.picture.name.casefold()

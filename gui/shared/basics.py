@@ -46,7 +46,7 @@ def button(
     shortcut: str = "",
     tip: str = "",
 ) -> QPushButton:
-    """A push button; its shortcut shows in the tooltip."""
+    """Return a push button; its shortcut shows in the tooltip."""
     made = QPushButton(text)
     made.setProperty("kind", kind)
     made.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -61,7 +61,7 @@ def button(
 
 
 def icon_button(icon_name: str, name: str, *, shortcut: str = "", checkable: bool = False) -> QToolButton:
-    """A button that is only an icon; `name` is its tooltip and its accessible name."""
+    """Return a button that is only an icon; `name` is its tooltip and its accessible name."""
     made = QToolButton()
     made.setProperty("kind", "ghost")
     made.setIcon(icon(icon_name, "muted"))
@@ -75,7 +75,7 @@ def icon_button(icon_name: str, name: str, *, shortcut: str = "", checkable: boo
 
 
 def rule() -> QFrame:
-    """A horizontal line, one pixel high."""
+    """Return a horizontal line, one pixel high."""
     made = QFrame()
     made.setObjectName("rule")
     return made
@@ -94,7 +94,7 @@ def column(*widgets: QWidget | None, spacing: int = GRID) -> QVBoxLayout:
 
 
 def padded(spin: _S) -> _S:
-    """A spin box with room before its text, as other fields have; style sheets cannot say this."""
+    """Return a spin box with room before its text, as other fields have; style sheets cannot say this."""
     spin.lineEdit().setTextMargins(6, 0, 0, 0)
     return spin
 
@@ -135,7 +135,7 @@ class ElidedLabel(QLabel):
         self._update_tooltip()
 
     def minimumSizeHint(self) -> QSize:
-        """A few letters wide: anything may shrink."""
+        """Return a few letters wide: anything may shrink."""
         return QSize(self.fontMetrics().averageCharWidth() * 6, super().minimumSizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:

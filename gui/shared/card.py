@@ -81,7 +81,7 @@ class PageHeader(QFrame):
 
 
 def page_layout(page: QWidget) -> QVBoxLayout:
-    """The layout of a tab's page: 16 px margins, 12 px between its rows."""
+    """Return the layout of a tab's page: 16 px margins, 12 px between its rows."""
     page.setObjectName("page")
     made = QVBoxLayout(page)
     made.setContentsMargins(MARGIN, MARGIN - 4, MARGIN, MARGIN)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def dollars(amount: float | None) -> str:
-    """An amount as "$1.25", "$0.0031" or "—"."""
+    """Return an amount as "$1.25", "$0.0031" or "—"."""
     if amount is None:
         return formatting.NONE
     return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.4f}"
@@ -33,7 +33,7 @@ def cost_rows(forecast: CloudForecast) -> list[tuple[str, str]]:
 
 
 def source_text(forecast: CloudForecast) -> str:
-    """Where the price is from, and what the figures leave out."""
+    """Return where the price is from, and what the figures leave out."""
     price = forecast.cost.price
     if price.usd_per_hour is None:
         return f"The price is not known: {price.source}."
@@ -42,7 +42,7 @@ def source_text(forecast: CloudForecast) -> str:
 
 
 def time_text(forecast: CloudForecast | None) -> str:
-    """How long it takes from the launch to the end."""
+    """Return how long it takes from the launch to the end."""
     way = None if forecast is None else forecast.once or forecast.each
     if way is None:
         return "…"
@@ -50,7 +50,7 @@ def time_text(forecast: CloudForecast | None) -> str:
 
 
 def cost_text(forecast: CloudForecast | None) -> str:
-    """The cost in one line."""
+    """Return the cost in one line."""
     if forecast is None:
         return "Asking for the price…"
     cost = forecast.cost

@@ -167,7 +167,7 @@ class InlineError(QFrame):
 
     @property
     def text(self) -> str:
-        """All that is said."""
+        """Return all that is said."""
         return " ".join(part.text() for part in (self._what, self._why, self._fix) if part.text())
 
     def show_error(self, error: UserFacingError) -> None:
@@ -211,7 +211,7 @@ class Banner(QFrame):
 
 
 def format_bytes(count: float) -> str:
-    """A size for people: "0 B", "1.4 MB"; powers of 1,000."""
+    """Return a size for people: "0 B", "1.4 MB"; powers of 1,000."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

@@ -126,5 +126,5 @@ class Field(QWidget):
 
     @property
     def problem(self) -> str:
-        """What is said to be wrong, "" for nothing."""
+        """Return what is said to be wrong, "" for nothing."""
         return self._problem.text()

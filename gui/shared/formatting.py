@@ -11,7 +11,7 @@ NONE = "—"
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A value with `digits` significant figures; very small and large ones in powers of ten."""
+    """Return a value with `digits` significant figures; very small and large ones in powers of ten."""
     if value is None:
         return NONE
     if not math.isfinite(value):
@@ -25,7 +25,7 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def parameter(text: str) -> str:
-    """A hyperparameter's string, shortened where it is a long float."""
+    """Return a hyperparameter's string, shortened where it is a long float."""
     if len(text) <= 8:
         return text
     try:

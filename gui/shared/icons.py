@@ -15,7 +15,7 @@ DEFAULT_ROLE = "text"
 
 
 def icon(name: str, role: str = DEFAULT_ROLE) -> QIcon:
-    """The icon resources/icons/`name`.svg in the colour of a token (`text`, `muted`, `accent`, `on_accent`, …).
+    """Return the icon resources/icons/`name`.svg in the colour of a token (`text`, `muted`, `accent`, `on_accent`, …).
 
     It follows the theme by itself.
     """
@@ -26,7 +26,7 @@ def icon(name: str, role: str = DEFAULT_ROLE) -> QIcon:
 
 @lru_cache(maxsize=1)
 def icon_names() -> frozenset[str]:
-    """The names of all icons there are."""
+    """Return the names of all icons there are."""
     return frozenset(path.stem for path in resource("icons").glob("*.svg"))
 
 
@@ -36,7 +36,7 @@ def paint_icon(painter: QPainter, rect: QRectF, name: str, colour: QColor) -> No
 
 
 def app_icon() -> QIcon:
-    """The application's own icon: the hound on a sage tile, the same in both schemes."""
+    """Return the application's own icon: the hound on a sage tile, the same in both schemes."""
     made = QIcon()
     for edge in (16, 24, 32, 48, 64, 128, 256):
         pixmap = QPixmap(edge, edge)

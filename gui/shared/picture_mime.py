@@ -19,7 +19,7 @@ def has_pictures(mime: QMimeData) -> bool:
 
 
 def picture_items(mime: QMimeData | None) -> list[Item]:
-    """The files and folders in it, else the image itself, else the addresses, else the text.
+    """Return the files and folders in it, else the image itself, else the addresses, else the text.
 
     A picture dragged out of a browser brings its data and its address: the data are taken. An empty clipboard is None.
     """

@@ -38,7 +38,7 @@ _LOOKS: dict[str, StatusLook] = {
 
 
 def status_look(status: str) -> StatusLook:
-    """The look of a JobStatus, a RuleStatus or a severity ("error", "warning", "info")."""
+    """Return the look of a JobStatus, a RuleStatus or a severity ("error", "warning", "info")."""
     return _LOOKS.get(str(status)) or StatusLook("info", str(status), "stopped")
 
 
@@ -65,7 +65,7 @@ class StatusPill(QWidget):
 
     @property
     def text(self) -> str:
-        """The word that is shown."""
+        """Return the word that is shown."""
         return self._text
 
     def sizeHint(self) -> QSize:

@@ -14,7 +14,7 @@ from gui.shared.theme import font, tokens
 
 
 def pen(colour: str | QColor, width: float = 1.0, alpha: float = 1.0, dashed: bool = False) -> QPen:
-    """A pen of `width` device-independent pixels that does not scale with the data.
+    """Return a pen of `width` device-independent pixels that does not scale with the data.
 
     A width of 1 stays one pixel of the device: such lines are drawn many times faster.
     """
@@ -111,7 +111,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
 
 def curve(**options: Any) -> pg.PlotCurveItem:
-    """A curve item that breaks at NaN and does not catch the mouse."""
+    """Return a curve item that breaks at NaN and does not catch the mouse."""
     item = pg.PlotCurveItem(connect="finite", antialias=options.pop("antialias", False), **options)
     item.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
     return item

@@ -96,7 +96,7 @@ class PreflightList(QWidget):
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """What is shown."""
+        """Return what is shown."""
         return tuple(shown.check for shown in self.rows)
 
     def run(self, checks: Checks) -> None:

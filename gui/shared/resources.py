@@ -11,11 +11,11 @@ _FOLDER = ROOT / "resources"
 
 
 def resource(*parts: str) -> Path:
-    """The path of a file or folder in resources, in a checkout and in an installed wheel alike."""
+    """Return the path of a file or folder in resources, in a checkout and in an installed wheel alike."""
     return _FOLDER.joinpath(*parts)
 
 
 @cache
 def read_text(*parts: str) -> str:
-    """The text of a resource, read once."""
+    """Return the text of a resource, read once."""
     return resource(*parts).read_text(encoding="utf-8")

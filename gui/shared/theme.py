@@ -125,19 +125,19 @@ _SPLITS = {"train": 0, "valid": 1, "test": 2}
 
 
 def tokens() -> Tokens:
-    """The colours in use now."""
+    """Return the colours in use now."""
     window = QGuiApplication.palette().color(QPalette.ColorRole.Window)
     return DARK if window.lightness() < 128 else LIGHT
 
 
 def series_colour(index: int) -> QColor:
-    """The colour of the curve number `index`; they repeat after eight."""
+    """Return the colour of the curve number `index`; they repeat after eight."""
     series = _SERIES[tokens().scheme]
     return QColor(series[index % len(series)])
 
 
 def split_colour(split: str) -> QColor:
-    """The colour of a part of a dataset, wherever it is drawn; grey for what is in none."""
+    """Return the colour of a part of a dataset, wherever it is drawn; grey for what is in none."""
     return series_colour(_SPLITS.get(split, 7))
 
 
@@ -216,7 +216,7 @@ class Theme(QObject):
 
     @property
     def choice(self) -> Choice:
-        """What was chosen: a scheme, or to follow the system."""
+        """Return what was chosen: a scheme, or to follow the system."""
         return self._choice
 
     def choose(self, choice: Choice) -> None:
@@ -250,7 +250,7 @@ class Theme(QObject):
 
 
 def style_sheet(colours: Tokens) -> str:
-    """The QSS files in the order of their numbers, filled with `colours`."""
+    """Return the QSS files in the order of their numbers, filled with `colours`."""
     QDir.setSearchPaths(colours.scheme, [str(resource("themes", colours.scheme))])
     files = sorted(path.name for path in resource("themes").glob("*.qss"))
     return "\n".join(Template(read_text("themes", name)).substitute(asdict(colours)) for name in files)

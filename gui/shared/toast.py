@@ -28,7 +28,7 @@ class Toasts(QObject):
 
     @property
     def messages(self) -> list[str]:
-        """What is shown now, the oldest first."""
+        """Return what is shown now, the oldest first."""
         return [toast.message for toast in self._shown]
 
     def show(

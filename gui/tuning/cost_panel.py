@@ -73,7 +73,7 @@ class CostPanel(QWidget):
         on_answer: Callable[[bool], None],
         on_error: Callable[[UserFacingError], None],
     ) -> Handle:
-        """Name the price of exactly this `spec`; `on_answer` hears whether to start."""
+        """Return name the price of exactly this `spec`; `on_answer` hears whether to start."""
 
         def done(forecast: CloudForecast | None) -> None:
             if forecast is None:
@@ -112,7 +112,7 @@ class CostPanel(QWidget):
             self._asking = None
 
     def rows(self) -> dict[str, str]:
-        """What is shown."""
+        """Return what is shown."""
         return {title.text(): text.text() for title, text in self._rows if not title.isHidden()}
 
     def _work(self, spec: Spec, manifest: Manifest | None) -> Callable[[Report, CancelToken], CloudForecast | None]:

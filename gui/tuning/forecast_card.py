@@ -124,11 +124,11 @@ class ForecastCard(Card):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The warnings shown."""
+        """Return the warnings shown."""
         return tuple(banner.accessibleName() for banner in self._warnings if banner.accessibleName())
 
     def lines(self) -> dict[str, str]:
-        """The lines shown, by what they are about."""
+        """Return the lines shown, by what they are about."""
         return {title.text(): text.text() for _, title, text in self._shown if not title.isHidden()}
 
     def set_ready(self, text: str, why_not: str, has_dataset: bool) -> None:

@@ -53,7 +53,7 @@ def forecast_lines(
 
 
 def warning_texts(forecast: Forecast) -> list[str]:
-    """A forecast's warnings, each as what is the matter and what to do."""
+    """Return a forecast's warnings, each as what is the matter and what to do."""
     return [caution.text for caution in forecast.warnings]
 
 

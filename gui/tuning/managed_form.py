@@ -60,17 +60,17 @@ class ManagedForm(QWidget):
 
     @property
     def value(self) -> ManagedDebugger | None:
-        """What a job is to have; None: nothing of AWS's Debugger, or it cannot be had."""
+        """Return what a job is to have; None: nothing of AWS's Debugger, or it cannot be had."""
         return None if self.why else self.chosen
 
     @property
     def chosen(self) -> ManagedDebugger | None:
-        """What the user wants where it can be had."""
+        """Return what the user wants where it can be had."""
         return self._managed if self._wanted else None
 
     @property
     def why(self) -> str:
-        """Why it is off, as a sentence; "" where it can be on."""
+        """Return why it is off, as a sentence; "" where it can be on."""
         return _NOT_FOR_TRIALS if self._tuning else self._refusal
 
     def show_managed(self, managed: ManagedDebugger | None) -> None:

@@ -110,7 +110,7 @@ class MetricCheck(QWidget):
 
 
 def _near(text: str, most: int) -> str:
-    """The first `most` characters of a text, or the last ones where `most` is negative."""
+    """Return the first `most` characters of a text, or the last ones where `most` is negative."""
     if len(text) <= abs(most):
         return text
     return f"{text[:most]}…" if most > 0 else f"…{text[most:]}"

@@ -37,7 +37,7 @@ class RangeDraft:
 
     @classmethod
     def of(cls, item: Range) -> RangeDraft:
-        """The row that shows a range."""
+        """Return the row that shows a range."""
         match item:
             case CategoricalRange():
                 return cls(item.name, Kind.CATEGORICAL, values=", ".join(item.values))
@@ -48,11 +48,11 @@ class RangeDraft:
 
     @classmethod
     def fixed(cls, name: str, value: str) -> RangeDraft:
-        """The row that shows a fixed value."""
+        """Return the row that shows a fixed value."""
         return cls(name, Kind.FIXED, values=value)
 
     def build(self) -> Range | str:
-        """The range, or the fixed value's text.
+        """Return the range, or the fixed value's text.
 
         Raises:
             SpecError: a field is missing or does not fit; `field` is "name", "low", "high", "scaling" or "values".
@@ -67,7 +67,7 @@ class RangeDraft:
 
     @property
     def problem(self) -> SpecError | None:
-        """Why `build` would raise, None if it would not."""
+        """Return why `build` would raise, None if it would not."""
         try:
             self.build()
         except SpecError as error:
@@ -89,7 +89,7 @@ class RangeDraft:
         return ContinuousRange(name, self._float("low"), self._float("high"), self.scaling)
 
     def _field_of(self, error: SpecError) -> str:
-        """Which field a range's own complaint is about; a range names only the hyperparameter."""
+        """Return which field a range's own complaint is about; a range names only the hyperparameter."""
         if "cannot be the name" in error.what:
             return "name"
         if "cannot be Logarithmic" in error.what or "cannot be ReverseLogarithmic" in error.what:
@@ -163,7 +163,7 @@ def _is_number(text: str) -> bool:
 
 
 def _short(value: float) -> str:
-    """A float as people write it: 0.05, 1e-4, 32."""
+    """Return a float as people write it: 0.05, 1e-4, 32."""
     text = f"{value:.12g}"
     if "e" in text:
         mantissa, exponent = text.split("e")

@@ -117,7 +117,7 @@ class RangeRow(QWidget):
         self.edited.emit()
 
     def draft(self) -> RangeDraft:
-        """What the fields hold now."""
+        """Return what the fields hold now."""
         return RangeDraft(
             self.name.currentText().strip(),
             Kind(self.kind.currentData()),

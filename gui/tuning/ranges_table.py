@@ -108,11 +108,11 @@ class RangesTable(QWidget):
     # Content ---------------------------------------------------------------------------------------------------
 
     def drafts(self) -> tuple[RangeDraft, ...]:
-        """What the rows hold now."""
+        """Return what the rows hold now."""
         return tuple(row.draft() for row in self._rows)
 
     def rows(self) -> Sequence[RangeRow]:
-        """The rows, from above."""
+        """Return the rows, from above."""
         return tuple(self._rows)
 
     def set_drafts(self, drafts: Sequence[RangeDraft], text: str = "") -> None:

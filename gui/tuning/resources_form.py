@@ -96,12 +96,12 @@ class ResourcesForm(Card):
 
     @property
     def max_runtime_s(self) -> int:
-        """The longest run of one training job in seconds."""
+        """Return the longest run of one training job in seconds."""
         return round(self.hours.value() * 3600)
 
     @property
     def resources(self) -> CloudResources:
-        """What is set."""
+        """Return what is set."""
         return dataclasses.replace(
             self._extras,
             instance_type=self.instance.currentText().strip(),
@@ -114,7 +114,7 @@ class ResourcesForm(Card):
         )
 
     def apply(self, spec: Spec) -> Spec:
-        """A spec that runs on what is set here.
+        """Return a spec that runs on what is set here.
 
         Raises:
             SpecError: SageMaker cannot do what it asks for; `field` is the one at fault.

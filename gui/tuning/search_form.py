@@ -84,7 +84,7 @@ class ModelForm(Card):
             )
 
     def read(self, draft: TuningDraft) -> TuningDraft:
-        """The draft with what is chosen here."""
+        """Return the draft with what is chosen here."""
         return dataclasses.replace(
             draft,
             backbone=self.backbone.currentData(),
@@ -212,7 +212,7 @@ class SearchForm(Card):
         self.blockSignals(blocked)
 
     def read(self, draft: TuningDraft) -> TuningDraft:
-        """The draft with what is set here."""
+        """Return the draft with what is set here."""
         held = {name: value_of(control) for name, control in self.controls.items()}
         held["strategy"] = Strategy(held["strategy"])
         metric, maximize = self.metric_box.currentText().strip(), bool(self.goal.currentData())

@@ -76,7 +76,7 @@ class TuningDraft:
 
     @property
     def searched(self) -> tuple[RangeDraft, ...]:
-        """The rows that are ranges."""
+        """Return the rows that are ranges."""
         return tuple(row for row in self.rows if row.kind is not Kind.FIXED)
 
     @property
@@ -98,7 +98,7 @@ _OF_SEARCH = tuple(
 
 
 def draft_from_json(data: Mapping[str, Any]) -> TuningDraft:
-    """The inverse of `to_json`; what an older version wrote and this one does not know is dropped."""
+    """Return the inverse of `to_json`; what an older version wrote and this one does not know is dropped."""
     known = {field.name for field in dataclasses.fields(TuningDraft)}
     values = {key: value for key, value in data.items() if key in known}
     if "strategy" in values:
@@ -111,7 +111,7 @@ def draft_from_json(data: Mapping[str, Any]) -> TuningDraft:
 
 
 def draft_from_preset(preset: Preset) -> TuningDraft:
-    """The form as a preset fills it."""
+    """Return the form as a preset fills it."""
     searched = {item.name for item in preset.ranges}
     fixed = {name: value for name, value in preset.hyperparameters.items() if name not in searched}
     rows = [RangeDraft.of(item) for item in preset.ranges]
@@ -135,7 +135,7 @@ def draft_from_preset(preset: Preset) -> TuningDraft:
 
 
 def draft_from_spec(spec: Spec) -> TuningDraft:
-    """The form as a job was asked for, to be changed and asked for again."""
+    """Return the form as a job was asked for, to be changed and asked for again."""
     training = spec.training
     fixed = dict(training.hyperparameters)
     rows = [RangeDraft.of(item) for item in spec.ranges]
@@ -166,7 +166,7 @@ def draft_from_spec(spec: Spec) -> TuningDraft:
 def build_spec(
     draft: TuningDraft, dataset_version: str = "", dataset_path: str = "", debugger: DebuggerConfig | None = None
 ) -> Spec:
-    """The spec that the form asks for; `channels` are filled in by `Workbench.launch`.
+    """Return the spec that the form asks for; `channels` are filled in by `Workbench.launch`.
 
     Raises:
         SpecError: something is missing or does not fit; `field` is the form's field or the hyperparameter's name.
@@ -222,13 +222,13 @@ def _read_target(text: str) -> float | None:
 
 
 def warm_starts(jobs: Iterable[Job], on_cloud: bool) -> list[str]:
-    """The tuning jobs that a search can learn from: on SageMaker those of SageMaker, here all."""
+    """Return the tuning jobs that a search can learn from: on SageMaker those of SageMaker, here all."""
     tuned = (job for job in jobs if isinstance(job, TuningJob) and job.best_trial)
     return [job.name for job in tuned if job.engine == "sagemaker" or not on_cloud]
 
 
 def metrics_of(draft: TuningDraft) -> tuple[MetricDefinition, ...]:
-    """All metrics that are scraped; the objective's with the form's own regex.
+    """Return all metrics that are scraped; the objective's with the form's own regex.
 
     Raises:
         SpecError: the regex is wrong; `field` is "regex".
@@ -270,12 +270,12 @@ def _read_rows(draft: TuningDraft) -> tuple[list[Range], dict[str, str]]:
 
 @lru_cache(maxsize=1)
 def script_hyperparameters() -> tuple[str, ...]:
-    """The hyperparameters that training_scripts/train.py knows, those with a suggested range first."""
+    """Return the hyperparameters that training_scripts/train.py knows, those with a suggested range first."""
     return tuple(sorted(defaults(), key=lambda name: (name not in _SUGGESTIONS, name)))
 
 
 def suggestion(name: str) -> RangeDraft | None:
-    """A sensible row for a hyperparameter: a range, or the script's default as a fixed value."""
+    """Return a sensible row for a hyperparameter: a range, or the script's default as a fixed value."""
     if name in _SUGGESTIONS:
         return _SUGGESTIONS[name]
     default = defaults().get(name)
@@ -283,7 +283,7 @@ def suggestion(name: str) -> RangeDraft | None:
 
 
 def check_row(row: RangeDraft) -> SpecError | None:
-    """What is wrong with one row, by itself and for the training script; `field` is the row's field."""
+    """Return what is wrong with one row, by itself and for the training script; `field` is the row's field."""
     try:
         built = row.build()
     except SpecError as error:

@@ -200,7 +200,7 @@ class TuningTab(QWidget):
     # What the form holds ---------------------------------------------------------------------------------------
 
     def draft(self) -> TuningDraft:
-        """The form as a value."""
+        """Return the form as a value."""
         draft = TuningDraft(
             rows=self.ranges.drafts(),
             name=self.card.name.text(),
@@ -284,7 +284,7 @@ class TuningTab(QWidget):
         self.refresh()
 
     def problem(self) -> SpecError | None:
-        """The first thing that is wrong with the form, marked where it is."""
+        """Return the first thing that is wrong with the form, marked where it is."""
         draft = self.draft()
         first = self.ranges.check() or self.card.metric_check.check()
         error = self.search_form.check()

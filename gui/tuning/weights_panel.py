@@ -61,13 +61,13 @@ class WeightsPanel(QWidget):
 
     @property
     def value(self) -> str:
-        """The hyperparameter `weights`: "default", "none", or a file's path."""
+        """Return the hyperparameter `weights`: "default", "none", or a file's path."""
         chosen = self.choice.currentData()
         return self._file if chosen == OWN and self._file else DEFAULT if chosen == OWN else str(chosen)
 
     @property
     def missing_megabytes(self) -> float:
-        """How much must be fetched before training can start; 0 when nothing must."""
+        """Return how much must be fetched before training can start; 0 when nothing must."""
         missing = self.value == DEFAULT and self._found is False
         return BACKBONES[self._backbone].megabytes if missing else 0.0
 

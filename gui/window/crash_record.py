@@ -21,7 +21,7 @@ class CrashRecord:
 
     @property
     def notice(self) -> str:
-        """A sentence on an earlier crash that was not said yet; else empty."""
+        """Return a sentence on an earlier crash that was not said yet; else empty."""
         if self._former is None:
             return ""
         return f"Sagehound crashed the last time. Running jobs were not touched; the details are in {self._former}."

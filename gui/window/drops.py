@@ -28,7 +28,7 @@ class DropKind(Enum):
 
 
 def single_folder(mime: QMimeData) -> Path | None:
-    """The folder that was dropped, if it was exactly one."""
+    """Return the folder that was dropped, if it was exactly one."""
     urls = mime.urls()
     if len(urls) != 1 or not urls[0].isLocalFile():
         return None
@@ -74,7 +74,7 @@ class DropVeil(QWidget):
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """Return what it says."""
         return self._text
 
     def cover(self, text: str, icon_name: str) -> None:

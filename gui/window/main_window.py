@@ -80,7 +80,7 @@ class MainWindow(QMainWindow):
 
     @property
     def shown(self) -> str:
-        """The key of the tab that is shown."""
+        """Return the key of the tab that is shown."""
         return self._keys[self.rail.currentIndex()]
 
     def start(self) -> None:

@@ -86,7 +86,7 @@ class Pages:
 
     @cached_property
     def data(self) -> DataTab:
-        """The Data page."""
+        """Return the Data page."""
         from gui.data.data_tab import DataTab
 
         page = self._add_page("data", DataTab(self.workbench, self._bridge, self.feed))
@@ -99,7 +99,7 @@ class Pages:
 
     @cached_property
     def tuning(self) -> TuningTab:
-        """The Tuning page."""
+        """Return the Tuning page."""
         from gui.tuning.tuning_tab import TuningTab
 
         page = self._add_page("tuning", TuningTab(self.workbench, self._bridge, self.feed))
@@ -112,7 +112,7 @@ class Pages:
 
     @cached_property
     def jobs(self) -> JobsTab:
-        """The Jobs page."""
+        """Return the Jobs page."""
         from gui.jobs.jobs_tab import JobsTab
 
         page = self._add_page("jobs", JobsTab(self.workbench, self._bridge, self.feed))
@@ -125,14 +125,14 @@ class Pages:
 
     @cached_property
     def debugger(self) -> DebuggerTab:
-        """The Debugger page."""
+        """Return the Debugger page."""
         from gui.debugger.debugger_tab import DebuggerTab
 
         return self._add_page("debugger", DebuggerTab(self.workbench, self._bridge, self.feed))
 
     @cached_property
     def predict(self) -> PredictTab:
-        """The Predict page."""
+        """Return the Predict page."""
         from gui.predict.predict_tab import PredictTab
 
         page = self._add_page("predict", PredictTab(self.workbench, self._bridge, self.feed))

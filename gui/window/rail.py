@@ -50,7 +50,7 @@ class RailTabs(QTabBar):
         return at in self._marked
 
     def tabSizeHint(self, index: int) -> QSize:
-        """All are alike."""
+        """Return all are alike."""
         return QSize(WIDTH, scaled(_HEIGHT))
 
     def minimumTabSizeHint(self, index: int) -> QSize:

@@ -118,7 +118,7 @@ class SettingsDialog(QDialog):
 
 
 def _editor(how: Declared, value: Any, changed: Callable[[Any], None]) -> QWidget:
-    """The control that fits a setting's kind."""
+    """Return the control that fits a setting's kind."""
     if how.choices:
         box = QComboBox()
         for choice, words in how.choices:

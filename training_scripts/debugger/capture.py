@@ -34,7 +34,7 @@ class Look:
 
 
 def look(name: str, tensor: Tensor) -> Look:
-    """A flat, evenly spread sample of a parameter or gradient; the whole of a small one."""
+    """Return a flat, evenly spread sample of a parameter or gradient; the whole of a small one."""
     tensor = tensor.detach()
     shape = tuple(tensor.shape)
     if tensor.numel() <= MAX_ELEMENTS:
@@ -73,7 +73,7 @@ def look_at_inputs(name: str, tensor: Tensor) -> Look:
 
 
 def look_at_activation(name: str, tensor: Tensor) -> Look:
-    """A sample of (N, C, …) or (N, C) that keeps every channel: some pictures, some places."""
+    """Return a sample of (N, C, …) or (N, C) that keeps every channel: some pictures, some places."""
     tensor = tensor.detach()
     shape = tuple(tensor.shape)
     if tensor.numel() > MAX_ELEMENTS and tensor.ndim >= 2:
@@ -89,7 +89,7 @@ def look_at_activation(name: str, tensor: Tensor) -> Look:
 
 
 def activity(name: str, outputs: Tensor) -> Look:
-    """The share of outputs of each channel that are not zero: (C,).
+    """Return the share of outputs of each channel that are not zero: (C,).
 
     Over up to 32 pictures and a few places in each: some 256 outputs of a channel are enough to tell an activity of
     1 %, and all of them would cost more than the rest of the step's saving.

@@ -20,7 +20,7 @@ _FOREIGN: dict[str, dict[str, str]] = {
 
 
 def default_rules(hyperparameters: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Name -> parameters of the rules for a training with these hyperparameters of train.py.
+    """Return name -> parameters of the rules for a training with these hyperparameters of train.py.
 
     Without any, they are for a trial that another script wrote: through AWS Debugger it has losses of batches only.
     """

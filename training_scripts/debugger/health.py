@@ -67,7 +67,7 @@ class HealthRule(Rule):
         self.taken_back = details
 
     def training_step(self, step: int) -> int:
-        """The training step reached at a global step."""
+        """Return the training step reached at a global step."""
         trial = self.base_trial
         if hasattr(trial, "training_step"):
             return int(trial.training_step(step))
@@ -84,7 +84,7 @@ class HealthRule(Rule):
         return self.mode(step) in ("TRAIN", "GLOBAL")
 
     def names(self, step: int, *, collection: str | None = None, regex: str | None = None) -> list[str]:
-        """The tensors saved at a step, of a collection or matching a regex."""
+        """Return the tensors saved at a step, of a collection or matching a regex."""
         if collection is not None:
             if collection not in self.base_trial.collections():
                 return []
@@ -101,11 +101,11 @@ class HealthRule(Rule):
         return list(names)
 
     def value(self, name: str, step: int) -> Array:
-        """A tensor's value, or the sample saved of it."""
+        """Return a tensor's value, or the sample saved of it."""
         return np.asarray(self.base_trial.tensor(name).value(step))
 
     def scalar(self, name: str, step: int) -> float:
-        """The value of a scalar; the mean where there are several."""
+        """Return the value of a scalar; the mean where there are several."""
         return float(np.mean(self.value(name, step)))
 
     def reduced(self, name: str, step: int, reduction: str, abs: bool = False) -> float:
@@ -122,23 +122,23 @@ class HealthRule(Rule):
         return step in tensor.steps()
 
     def losses(self, step: int) -> list[str]:
-        """The losses saved at a step."""
+        """Return the losses saved at a step."""
         return self.names(step, collection="losses")
 
     def batch_loss(self, step: int) -> float | None:
-        """The mean of the losses saved at a step, None if there are none."""
+        """Return the mean of the losses saved at a step, None if there are none."""
         names = self.losses(step)
         return float(np.mean([self.scalar(name, step) for name in names])) if names else None
 
     def class_count(self, step: int) -> int | None:
-        """The number of classes, from the logits saved at a step."""
+        """Return the number of classes, from the logits saved at a step."""
         for name in self.names(step, collection="predictions"):
             return int(self.value(name, step).shape[-1])
         return None
 
 
 def parse_steps(value: int | None, name: str, least: int = 1) -> int:
-    """A whole number that a rule needs; raises ValueError when it is missing or too small."""
+    """Return a whole number that a rule needs; raises ValueError when it is missing or too small."""
     if value is None or value < least:
         raise ValueError(f"{name} must be at least {least}")
     return value

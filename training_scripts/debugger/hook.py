@@ -227,7 +227,7 @@ class TensorHook(Observer):
         self._handles = []
 
     def _guarded(self, record: Callable[[str, Tensor], None], name: str) -> Callable[..., None]:
-        """A module's hook that cannot fail the forward pass it sits in; `end_step` raises what went wrong."""
+        """Return a module's hook that cannot fail the forward pass it sits in; `end_step` raises what went wrong."""
 
         def hooked(module: nn.Module, inputs: Any, *outputs: Any) -> None:
             try:
@@ -307,7 +307,7 @@ class TensorHook(Observer):
 
 
 def _activations(model: nn.Module) -> dict[str, list[str]]:
-    """The collections of activations, by regular expression: a module that is called twice has two of each."""
+    """Return the collections of activations, by regular expression: a module that is called twice has two of each."""
     modules: dict[str, list[str]] = {}
     for name, module in model.named_modules():
         if isinstance(module, RELUS):
@@ -325,7 +325,7 @@ def _activations(model: nn.Module) -> dict[str, list[str]]:
 
 
 def _shadowed_biases(model: nn.Module) -> list[str]:
-    """The biases that a batch or instance normalisation right behind takes out again: they have no gradient.
+    """Return the biases that a batch or instance normalisation right behind takes out again: they have no gradient.
 
     Right behind is by the order in which modules were registered, over what changes nothing about it (dropout).
     """

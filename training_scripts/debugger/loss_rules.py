@@ -113,7 +113,7 @@ class LossNotDecreasing(HealthRule):
         return not loss <= limit
 
     def _course(self, step: int, bad: Mapping[str, float]) -> str:
-        """What the loss did instead, in words; sets the advice that fits it."""
+        """Return what the loss did instead, in words; sets the advice that fits it."""
         name, loss = next(iter(bad.items()))
         before = self._before[name]
         if not math.isfinite(loss):
@@ -137,7 +137,7 @@ class LossNotDecreasing(HealthRule):
         return f", from {self._rate:g} to {self._rate * factor:g}" if self._rate else ""
 
     def _moved(self, step: int) -> float:
-        """How far the saved weights have moved since the first step, in units of their own size."""
+        """Return how far the saved weights have moved since the first step, in units of their own size."""
         trial = self.base_trial
         moved = [0.0]
         for name in trial.tensor_names(collection="weights") if "weights" in trial.collections() else ():

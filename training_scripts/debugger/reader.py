@@ -34,10 +34,10 @@ class Storage(Protocol):
     root: str
 
     def index_files(self) -> Sequence[str]:
-        """Names of the files under `index/`, in any order; those told before may be missing."""
+        """Return names of the files under `index/`, in any order; those told before may be missing."""
 
     def collection_files(self) -> Sequence[str]:
-        """Names of all files under `collections/`, in any order."""
+        """Return names of all files under `collections/`, in any order."""
 
     def ended(self) -> bool:
         """Whether the end marker is there."""
@@ -110,11 +110,11 @@ class Tensor:
         self.reductions: dict[int, dict[tuple[str, bool], _Location]] = {}
 
     def steps(self, mode: Any = ModeKeys.GLOBAL, show_incomplete_steps: bool = False) -> list[int]:
-        """The steps it was saved at: global ones, or those of a mode."""
+        """Return the steps it was saved at: global ones, or those of a mode."""
         return [self.trial.step_in_mode(step, mode) for step in self._global_steps(mode)]
 
     def value(self, step_num: int, mode: Any = ModeKeys.GLOBAL, worker: str | None = None) -> Array:
-        """Its value, or the sample that was saved of it.
+        """Return its value, or the sample that was saved of it.
 
         Raises:
             TensorUnavailableForStep: it was not saved then, or its file is damaged.
@@ -125,7 +125,7 @@ class Tensor:
         return self.trial.fetch(self, locations[worker or min(locations)], step_num, mode)
 
     def shape(self, step_num: int, mode: Any = ModeKeys.GLOBAL, worker: str | None = None) -> tuple[int, ...]:
-        """The shape of the whole tensor, also when a sample was saved."""
+        """Return the shape of the whole tensor, also when a sample was saved."""
         locations = self.locations.get(self.trial.to_global(step_num, mode), {})
         for location in locations.values():
             if location.shape is not None:
@@ -186,7 +186,7 @@ class Trial:
 
     @classmethod
     def open(cls, folder: str | Path, name: str = "") -> Trial:
-        """The trial in a folder, which need not exist yet."""
+        """Return the trial in a folder, which need not exist yet."""
         return cls(FolderStorage(Path(folder)), name)
 
     def refresh(self) -> list[int]:
@@ -227,7 +227,7 @@ class Trial:
         regex: str | Sequence[str] | None = None,
         collection: str | None = None,
     ) -> list[str]:
-        """Names of the tensors saved (at a step, in a mode) that match a regex or belong to a collection."""
+        """Return names of the tensors saved (at a step, in a mode) that match a regex or belong to a collection."""
         names: Iterable[str]
         if step is not None:
             saved = self._steps.get(self.to_global(step, mode))
@@ -245,28 +245,28 @@ class Trial:
         return sorted(names)
 
     def collections(self) -> dict[str, frozenset[str]]:
-        """The collections of the trial and the tensors each lists by name."""
+        """Return the collections of the trial and the tensors each lists by name."""
         return {name: listed for name, (listed, _) in self._collections.items()}
 
     def steps(self, mode: Any = ModeKeys.GLOBAL, show_incomplete_steps: bool = False) -> list[int]:
-        """The saved steps: global ones, or those of a mode."""
+        """Return the saved steps: global ones, or those of a mode."""
         return self._ordered if mode.name == "GLOBAL" else sorted(self._by_mode.get(mode.name, {}))
 
     def modes(self) -> list[Any]:
-        """The modes there are steps of."""
+        """Return the modes there are steps of."""
         return [getattr(ModeKeys, name) for name in self._by_mode]
 
     def mode_modestep(self, global_step: int) -> tuple[Any, int] | tuple[None, None]:
-        """The mode of a global step and its number in that mode."""
+        """Return the mode of a global step and its number in that mode."""
         saved = self._steps.get(global_step)
         return (None, None) if saved is None else (getattr(ModeKeys, saved.mode), saved.mode_step)
 
     def mode(self, global_step: int) -> Any:
-        """The mode of a global step, None if it was not saved."""
+        """Return the mode of a global step, None if it was not saved."""
         return self.mode_modestep(global_step)[0]
 
     def global_step(self, mode: Any, mode_step: int) -> int | None:
-        """The global step of a step of a mode, None if it was not saved."""
+        """Return the global step of a step of a mode, None if it was not saved."""
         return mode_step if mode.name == "GLOBAL" else self._by_mode.get(mode.name, {}).get(mode_step)
 
     def wait_for_steps(self, required_steps: Iterable[int], mode: Any = ModeKeys.GLOBAL) -> None:
@@ -276,7 +276,7 @@ class Trial:
                 raise StepUnavailable(step, mode)
 
     def to_global(self, step: int, mode: Any) -> int:
-        """The global step of a step of a mode; -1 if it was not saved."""
+        """Return the global step of a step of a mode; -1 if it was not saved."""
         found = self.global_step(mode, step)
         return -1 if found is None else found
 
@@ -285,11 +285,11 @@ class Trial:
         return bool(self._steps[global_step].mode == mode.name)
 
     def step_in_mode(self, global_step: int, mode: Any) -> int:
-        """The number that a global step has in a mode."""
+        """Return the number that a global step has in a mode."""
         return global_step if mode.name == "GLOBAL" else self._steps[global_step].mode_step
 
     def training_step(self, global_step: int) -> int:
-        """The training step reached at a global step, which is what people count in; itself without modes."""
+        """Return the training step reached at a global step, which is what people count in; itself without modes."""
         for at in range(bisect_right(self._ordered, global_step) - 1, -1, -1):
             saved = self._steps[self._ordered[at]]
             if saved.train_step is not None:
@@ -312,7 +312,7 @@ class Trial:
         return saved.wall_time
 
     def fetch(self, tensor: Tensor, location: _Location, step: int, mode: Any) -> Array:
-        """The array at a place in an event file; the last 64 MiB read stay in memory."""
+        """Return the array at a place in an event file; the last 64 MiB read stay in memory."""
         key = (location.event_file, location.start)
         if key in self._cache:
             self._cache.move_to_end(key)
@@ -380,7 +380,7 @@ class Trial:
 
 
 def _why(error: Exception) -> str:
-    """Why a file cannot be read, in few words."""
+    """Return why a file cannot be read, in few words."""
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
     if isinstance(error, StopIteration):

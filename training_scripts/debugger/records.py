@@ -80,7 +80,7 @@ def _scalar_record(wall_time: float, body: bytes) -> bytes:
 
 
 def _content(value: Any) -> bytes:
-    """The numbers in C order; a tensor's without numpy, which need not be there."""
+    """Return the numbers in C order; a tensor's without numpy, which need not be there."""
     if hasattr(value, "tobytes"):
         return bytes(value.tobytes())
     value = value.contiguous()

@@ -83,7 +83,7 @@ class Parameter:
 
 
 def rule_class(name: str) -> type[HealthRule]:
-    """The rule of that name.
+    """Return the rule of that name.
 
     Raises:
         ValueError: there is none.
@@ -95,7 +95,7 @@ def rule_class(name: str) -> type[HealthRule]:
 
 
 def parameters_of(name: str) -> tuple[Parameter, ...]:
-    """The parameters of a rule, in their order; `other_trials` is a list of folders, separated by commas."""
+    """Return the parameters of a rule, in their order; `other_trials` is a list of folders, separated by commas."""
     found = []
     for item in list(inspect.signature(rule_class(name).__init__).parameters.values())[2:]:
         kind, _, rest = str(item.annotation).partition(" | ")
@@ -108,7 +108,7 @@ def parameters_of(name: str) -> tuple[Parameter, ...]:
 
 
 def parse_parameters(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
-    """A rule's parameters as values.
+    """Return a rule's parameters as values.
 
     Raises:
         ValueError: one is unknown or cannot be read; the message names it.
@@ -123,7 +123,7 @@ def parse_parameters(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def make_rule(name: str, trial: Any, texts: Mapping[str, str]) -> HealthRule:
-    """A rule at work on a trial.
+    """Return a rule at work on a trial.
 
     Raises:
         ValueError: the parameters do not fit; the message names the one at fault.

@@ -83,7 +83,7 @@ class RuleRun:
             self.status, self.details = ERROR, f"Nothing of what it looks at could be read: {files[0]}{more}."
 
     def outcome(self, job: str) -> dict[str, Any]:
-        """The fields of core.jobs.records.RuleOutcome."""
+        """Return the fields of core.jobs.records.RuleOutcome."""
         rule = self._rule
         details = self.details or (self._found(rule) if rule and self.status == ISSUES else "")
         if rule is not None and not rule.evaluated and not details and self.status == NO_ISSUES:
@@ -120,11 +120,11 @@ class RuleRun:
         return bool(self._unread or collections or not self._trial.steps())
 
     def _reads(self) -> tuple[int, int]:
-        """How many tensors were read so far, and how many could not be; a trial of smdebug's does not say."""
+        """Return how many tensors were read so far, and how many could not be; a trial of smdebug's does not say."""
         return getattr(self._trial, "reads", 0), getattr(self._trial, "failed_reads", 0)
 
     def _damaged(self) -> list[str]:
-        """The files that could not be read, each with the reason."""
+        """Return the files that could not be read, each with the reason."""
         return [f"{name} ({reason})" for name, reason in getattr(self._trial, "damaged", {}).items()]
 
     def _fire(self, step: int) -> bool:
@@ -138,7 +138,7 @@ class RuleRun:
         return first
 
     def _found(self, rule: HealthRule) -> str:
-        """What was found, at the first step and at the last where that is not the same."""
+        """Return what was found, at the first step and at the last where that is not the same."""
         if rule.details == self.first_details or self.first_step == self.last_step:
             return rule.details
         return f"Step {self.first_step:,}: {self.first_details} Step {self.last_step:,}: {rule.details}"
@@ -187,7 +187,7 @@ class Evaluation:
             run.finish(stopped)
 
     def changed(self) -> list[RuleRun]:
-        """The rules whose outcome changed since the last call."""
+        """Return the rules whose outcome changed since the last call."""
         changed = [run for run in self.runs if run.changed]
         for run in changed:
             run.changed = False
@@ -195,7 +195,7 @@ class Evaluation:
 
 
 def rule_meaning(name: str) -> str:
-    """What a finding of this rule means, in one sentence; empty for an unknown rule."""
+    """Return what a finding of this rule means, in one sentence; empty for an unknown rule."""
     try:
         return rule_class(name).meaning
     except ValueError:

@@ -55,7 +55,7 @@ class Schedule:
         return (self._fixed or AUTOMATIC_INTERVAL) << self._doublings
 
     def due(self, step: int) -> frozenset[str]:
-        """The collections to be saved at a training step; a step that saves anything saves its loss."""
+        """Return the collections to be saved at a training step; a step that saves anything saves its loss."""
         if not self.has_room():
             return frozenset()
         chosen = {name for name in COLLECTIONS if self._intervals.get(name) and step % self._intervals[name] == 0}
@@ -66,7 +66,7 @@ class Schedule:
         return frozenset(chosen | {"losses"}) if chosen else frozenset()
 
     def due_at_once(self) -> frozenset[str]:
-        """What a step saves at which the loss is no number; a few times, for it will stay so."""
+        """Return what a step saves at which the loss is no number; a few times, for it will stay so."""
         self._alarms -= 1
         return frozenset({"losses"}) if self._alarms >= 0 and self.has_room() else frozenset()
 

@@ -57,7 +57,7 @@ class Settings:
         return cls(**known)
 
     def to_json(self) -> str:
-        """The variable's value: what differs from the defaults, for SageMaker takes 512 characters at most."""
+        """Return the variable's value: what differs from the defaults, for SageMaker takes 512 characters at most."""
         told: dict[str, Any] = {"enabled": self.enabled}
         told |= {key: value for key, value in asdict(self).items() if value != getattr(Settings(), key)}
         return json.dumps(told, separators=(",", ":"))

@@ -26,7 +26,7 @@ class DamagedRecord(ValueError):
 
 
 def decode(data: bytes) -> Iterator[TensorRecord]:
-    """The tensors in the bytes of one or more whole records; events of other kinds are skipped.
+    """Yield the tensors in the bytes of one or more whole records; events of other kinds are skipped.
 
     Raises:
         DamagedRecord: a record is cut short or is none.

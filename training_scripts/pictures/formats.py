@@ -38,7 +38,7 @@ def _unnamed(_data: bytes) -> str:
 
 
 def _bitmap(file: BinaryIO) -> ImageFile:
-    """A BMP file, or the bare bitmap that Windows programs copy."""
+    """Return a BMP file, or the bare bitmap that Windows programs copy."""
     start = file.read(2)
     file.seek(0)
     return BmpImageFile(file) if start == b"BM" else DibImageFile(file)
@@ -182,7 +182,7 @@ _FOREIGN_BY_SUFFIX = {suffix: format_ for format_ in FOREIGN for suffix in forma
 
 
 def recognise(head: bytes) -> PictureFormat | ForeignFormat | None:
-    """The format of a file that begins with `head` (`HEAD_BYTES` are enough); None if it is no picture."""
+    """Return the format of a file that begins with `head` (`HEAD_BYTES` are enough); None if it is no picture."""
     for format_ in FORMATS:
         if format_.magic.match(head):
             return format_
@@ -190,5 +190,5 @@ def recognise(head: bytes) -> PictureFormat | ForeignFormat | None:
 
 
 def foreign_by_suffix(suffix: str) -> ForeignFormat | None:
-    """The format that is not read but has this file name ending (lower case)."""
+    """Return the format that is not read but has this file name ending (lower case)."""
     return _FOREIGN_BY_SUFFIX.get(suffix)

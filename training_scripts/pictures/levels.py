@@ -29,7 +29,7 @@ _OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L
 
 
 def of_picture(values: NDArray[np.generic]) -> Levels:
-    """The lowest and the highest value of one picture, few outliers aside."""
+    """Return the lowest and the highest value of one picture, few outliers aside."""
     some = values.reshape(-1)[:: max(1, values.size // _LOOKED_AT)]
     finite = some[np.isfinite(some)]
     if not finite.size:

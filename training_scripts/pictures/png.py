@@ -54,7 +54,7 @@ def cleaned(data: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The kind of each chunk, and where its body begins and ends, up to IEND.
+    """Yield the kind of each chunk, and where its body begins and ends, up to IEND.
 
     Raises:
         struct.error: the file ends before.

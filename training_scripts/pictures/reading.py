@@ -79,7 +79,7 @@ budget = PixelBudget()
 
 
 def open_file(path: Path | str) -> tuple[int, int]:
-    """A file descriptor of a regular file, and its size; a pipe, a socket or a device is refused at once.
+    """Return a file descriptor of a regular file, and its size; a pipe, a socket or a device is refused at once.
 
     Raises:
         PictureUnreadable: it is something else, or cannot be opened.
@@ -104,7 +104,7 @@ def open_file(path: Path | str) -> tuple[int, int]:
 
 
 def read_file(path: Path | str, limit: int = MAX_BYTES) -> bytes:
-    """The whole content of a regular file.
+    """Return the whole content of a regular file.
 
     Raises:
         PictureUnreadable: see `open_file`; or it is larger than `limit` bytes.
@@ -129,7 +129,7 @@ def read_file(path: Path | str, limit: int = MAX_BYTES) -> bytes:
 
 
 def read_head(path: Path | str) -> bytes:
-    """The first bytes of a file, which tell its format; none where it cannot be read."""
+    """Return the first bytes of a file, which tell its format; none where it cannot be read."""
     try:
         file, _ = open_file(path)
     except PictureUnreadable:
@@ -150,7 +150,7 @@ def is_picture(path: Path | str) -> bool:
 
 
 def inspect(data: bytes) -> tuple[PictureFormat, Structure]:
-    """The format of an encoded picture, and what its structure says.
+    """Return the format of an encoded picture, and what its structure says.
 
     Raises:
         PictureUnreadable: it is no picture of a format that is read, or its structure rules out that it can be used.
@@ -197,7 +197,7 @@ def open_picture(source: Source, *, edge: int | None = None, scale: Levels | Non
 
 
 def levels_in(data: bytes) -> Levels | None:
-    """The range of values of a picture with more than 8 bits a channel; None of any other.
+    """Return the range of values of a picture with more than 8 bits a channel; None of any other.
 
     Raises:
         PictureUnreadable: as `open_picture`.
@@ -238,7 +238,7 @@ def _content(source: Source) -> bytes:
 
 
 def _decoder(format_: PictureFormat, data: bytes) -> ImageFile:
-    """The picture, not yet decoded; to be closed: some of Pillow's objects live until garbage is collected."""
+    """Return the picture, not yet decoded; to be closed: some of Pillow's objects live until garbage is collected."""
     try:
         return format_.decoder(TimedBytes(format_.cleaned(data)))
     except PictureUnreadable:
@@ -250,7 +250,7 @@ def _decoder(format_: PictureFormat, data: bytes) -> ImageFile:
 
 
 def _rgb(image: ImageFile, format_: PictureFormat, data: bytes, scale: Levels | None, needed: int) -> Image.Image:
-    """The decoded pixels of `image` as plain RGB."""
+    """Return the decoded pixels of `image` as plain RGB."""
     if format_.deep:
         with closing(_decoder(format_, data)) as again:
             values = levels.read_deep(image, again)
@@ -305,7 +305,7 @@ def _upright(loaded: ImageFile, image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """How the EXIF data say that the picture lies; data that cannot be read turn nothing."""
+    """Return how the EXIF data say that the picture lies; data that cannot be read turn nothing."""
     try:
         found = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:

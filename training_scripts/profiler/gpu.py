@@ -33,7 +33,7 @@ class GpuProbe:
 
     @property
     def count(self) -> int:
-        """How many GPUs there are."""
+        """Return how many GPUs there are."""
         return len(self._handles)
 
     def read(self) -> list[tuple[float, float]]:

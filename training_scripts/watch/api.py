@@ -32,12 +32,12 @@ class Watched:
 
     @property
     def findings(self) -> list[Finding]:
-        """The invariants that broke, in the order they were found."""
+        """Return the invariants that broke, in the order they were found."""
         return list(self._session.findings.all)
 
     @property
     def step(self) -> int:
-        """How many steps were watched."""
+        """Return how many steps were watched."""
         return self._session.step
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ def _computed(session: Session, loss_fn: nn.Module, args: Any, value: Any) -> No
 
 
 def _place(folder: str | os.PathLike[str] | None, name: str) -> tuple[Path, Path | None]:
-    """Where the job lies, and the program that shows it; None where only this part of Sagehound is installed."""
+    """Return where the job lies, and the program that shows it; None where only this part of Sagehound is installed."""
     program = Path(__file__).resolve().parents[2] / "__main__.py"
     whole = program.is_file() and (program.parent / "core").is_dir()
     if folder is not None or not whole:

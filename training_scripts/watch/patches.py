@@ -172,7 +172,7 @@ def _optimizers(session: Session, patches: Patches) -> None:
 
 
 def _then(closure: Callable[[], Any], tell: Callable[[], None]) -> Callable[[], Any]:
-    """A closure that computes the gradients, and the first time tells that they are there."""
+    """Return a closure that computes the gradients, and the first time tells that they are there."""
     told = [False]
 
     @functools.wraps(closure)

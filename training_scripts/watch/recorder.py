@@ -54,12 +54,12 @@ class _Mean:
 
     @property
     def loss(self) -> float:
-        """The mean loss."""
+        """Return the mean loss."""
         return float(self.total) / self.count if self.total is not None else float("nan")
 
     @property
     def accuracy(self) -> float | None:
-        """The share of right answers; None where nothing was classified."""
+        """Return the share of right answers; None where nothing was classified."""
         return float(self.right) / self.judged if self.right is not None else None
 
 

@@ -113,7 +113,7 @@ class Session:
     # What the hooks say
 
     def before_forward(self, module: nn.Module, args: Any, kwargs: Any) -> Model | None:
-        """The script calls a module; returns what is known of it if it is a model."""
+        """Return the script calls a module; returns what is known of it if it is a model."""
         model = self.models.get(id(module))
         if model is None or model.module is not module:
             if not _is_model(module):
@@ -251,7 +251,7 @@ class Session:
         self.loaders.append(known)
 
     def began_pass(self, loader: Any) -> Loader:
-        """The script begins to go through a DataLoader."""
+        """Return the script begins to go through a DataLoader."""
         known = self._by_loader.get(loader)
         if known is None:
             known = self._by_loader[loader] = Loader(weakref.ref(loader))

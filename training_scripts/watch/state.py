@@ -40,12 +40,12 @@ class Model:
 
     @property
     def module(self) -> nn.Module:
-        """The module, an empty one once it is gone."""
+        """Return the module, an empty one once it is gone."""
         return self._module() or nn.Module()
 
     @property
     def inner(self) -> nn.Module:
-        """The model without the wrappers of torch.compile and of data parallel training."""
+        """Return the model without the wrappers of torch.compile and of data parallel training."""
         module = self.module
         for _ in range(3):
             for attribute in ("_orig_mod", "module"):
@@ -56,7 +56,7 @@ class Model:
 
     @property
     def sensitive(self) -> list[tuple[str, nn.Module]]:
-        """The dropouts and batch normalisations inside, which train and eval mode tell apart."""
+        """Return the dropouts and batch normalisations inside, which train and eval mode tell apart."""
         return [(name, item) for name, ref in self._sensitive if (item := ref()) is not None]
 
 
@@ -78,17 +78,17 @@ class Optimizer:
 
     @property
     def groups(self) -> Sequence[dict[str, Any]]:
-        """Its parameter groups; none once it is gone."""
+        """Return its parameter groups; none once it is gone."""
         optimizer = self.optimizer()
         return () if optimizer is None else optimizer.param_groups
 
     def parameters(self) -> Iterator[Tensor]:
-        """The parameters that it holds."""
+        """Yield the parameters that it holds."""
         for group in self.groups:
             yield from group["params"]
 
     def sample(self) -> list[Tensor]:
-        """A few of them, first, middle and last, that are trained."""
+        """Return a few of them, first, middle and last, that are trained."""
         held = [item for item in self.parameters() if item.requires_grad]
         return [held[at] for at in sorted({0, len(held) // 2, len(held) - 1})] if held else []
 
@@ -108,13 +108,13 @@ class Loader:
 
     @property
     def dataset(self) -> Any:
-        """Its dataset; None once it is gone."""
+        """Return its dataset; None once it is gone."""
         loader = self.loader()
         return None if loader is None else loader.dataset
 
     @property
     def sampler(self) -> str:
-        """The class of its sampler; "" for an iterable dataset, which orders its items itself."""
+        """Return the class of its sampler; "" for an iterable dataset, which orders its items itself."""
         loader = self.loader()
         if loader is None or (type(loader.dataset).__mro__[1:2] and _is_iterable(loader.dataset)):
             return ""
@@ -147,7 +147,7 @@ class Loss:
 
     @property
     def mean(self) -> Tensor:
-        """The loss per item, detached, on its device."""
+        """Return the loss per item, detached, on its device."""
         value = self.value.detach().float()
         return value / max(1, len(self.targets)) if self.summed and self.targets.ndim else value.mean()
 

@@ -64,12 +64,12 @@ class JobContext:
 
     @property
     def name(self) -> str:
-        """The job's name."""
+        """Return the job's name."""
         return self.spec.name
 
     @property
     def training(self) -> TrainingSpec:
-        """What every trial has in common; a training job's own spec."""
+        """Return what every trial has in common; a training job's own spec."""
         return self.spec.training
 
     def raise_if_stopped(self) -> None:

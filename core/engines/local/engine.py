@@ -199,21 +199,21 @@ class LocalEngine(Engine):
         return self._as_it_is(self._store.job(name))
 
     def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
-        """The trials of a tuning job."""
+        """Return the trials of a tuning job."""
         self._reap_orphans()
         return [self._as_it_is(trial) for trial in self._store.trials(tuning_job)]
 
     def spec(self, name: str) -> Spec:
-        """The spec a job was started with."""
+        """Return the spec a job was started with."""
         return self._store.spec(name)
 
     def events(self, since: int = 0, job: str | None = None) -> EventBatch:
-        """What happened after a cursor."""
+        """Return what happened after a cursor."""
         self._reap_orphans()
         return self._store.events(since, job)
 
     def latest_cursor(self) -> int:
-        """The store knows it without reading the events."""
+        """Return the store knows it without reading the events."""
         return self._store.latest_cursor()
 
     def read_log(self, name: str, offset: int = 0) -> LogChunk:
@@ -250,7 +250,7 @@ class LocalEngine(Engine):
                 ) from error
 
     def job_folder(self, name: str) -> Path | None:
-        """The job's own folder."""
+        """Return the job's own folder."""
         root = self._folder(name).root
         return root if root.is_dir() else None
 

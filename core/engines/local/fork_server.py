@@ -57,7 +57,7 @@ class ForkServer:
 
     @property
     def identity(self) -> ProcessIdentity:
-        """The server's process; it starts again, as another, when a script is to be started and it is gone."""
+        """Return the server's process; it starts again, as another, when a script is to be started and it is gone."""
         pid: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)
         return NO_PROCESS if pid is None else identity_of(pid)
 

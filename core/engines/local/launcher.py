@@ -32,7 +32,7 @@ class ScriptProcess(Protocol):
     """Why its exit status says nothing of the script, behind "it"; "" where it does."""
 
     def poll(self) -> int | None:
-        """The exit status, negative for a signal; None while it runs."""
+        """Return the exit status, negative for a signal; None while it runs."""
 
     def terminate(self) -> None:
         """Ask it to save its model and end."""
@@ -41,7 +41,7 @@ class ScriptProcess(Protocol):
         """End it and its helpers at once."""
 
     def waitable(self) -> int | None:
-        """A descriptor that becomes ready when it ends, where there is one."""
+        """Return a descriptor that becomes ready when it ends, where there is one."""
 
 
 class Launcher:

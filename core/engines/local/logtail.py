@@ -48,11 +48,11 @@ class LogTail:
 
     @property
     def offset(self) -> int:
-        """How much of the log has been read, in bytes."""
+        """Return how much of the log has been read, in bytes."""
         return self._offset
 
     def new_lines(self, ended: bool = False) -> tuple[str, ...]:
-        """The lines since the last call; with `ended` the unfinished last one too."""
+        """Return the lines since the last call; with `ended` the unfinished last one too."""
         chunk = read_lines(self._log, self._offset, ended)
         self._offset = chunk.next_offset
         return chunk.lines

@@ -136,7 +136,7 @@ class Pool:
         return endings
 
     def new_values(self) -> list[tuple[Run, int, float]]:
-        """The (run, epoch, objective) that came since the last call."""
+        """Return the (run, epoch, objective) that came since the last call."""
         values, self._reported = self._reported, []
         return values
 

@@ -60,7 +60,7 @@ def check_channels(channels: Mapping[str, str]) -> None:
 
 
 def count_pictures(channel: Path) -> int:
-    """How many pictures a channel's manifest names; 0 where it has none."""
+    """Return how many pictures a channel's manifest names; 0 where it has none."""
     try:
         return len(read_json(channel / "manifest.json")["pictures"])
     except UNUSABLE:
@@ -87,18 +87,18 @@ def prepare_features(job: JobContext) -> dict[str, str]:
 
 
 def features_channel(folders: Mapping[str, str], hyperparameters: Mapping[str, str]) -> dict[str, str]:
-    """The features channel of a trial with these hyperparameters, among the `folders` of `prepare_features`."""
+    """Return the features channel of a trial with these hyperparameters, among the `folders` of `prepare_features`."""
     place = folders.get(features_key({**DEFAULTS, **hyperparameters}))
     return {"features": place} if place and over_features(hyperparameters) else {}
 
 
 def features_key(hyperparameters: Mapping[str, str]) -> str:
-    """What tells one set of frozen features from another of the same pictures."""
+    """Return what tells one set of frozen features from another of the same pictures."""
     return " ".join(hyperparameters.get(name, DEFAULTS[name]) for name in FEATURE_HYPERPARAMETERS)
 
 
 def _wanted(spec: Spec) -> Sequence[dict[str, str]]:
-    """The distinct choices of what the features depend on that may be trained as a head."""
+    """Return the distinct choices of what the features depend on that may be trained as a head."""
     return list({features_key(choice): choice for choice in choices(spec) if over_features(choice)}.values())
 
 

@@ -111,7 +111,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The job's name."""
+        """Return the job's name."""
         return self.spec.name
 
     def follow(self, ended: bool = False) -> list[tuple[int, float]]:
@@ -150,7 +150,7 @@ class Run:
 
     @property
     def objective(self) -> float | None:
-        """The objective of the model that is kept; None if it is no finite number or never came."""
+        """Return the objective of the model that is kept; None if it is no finite number or never came."""
         return kept_value(self.curve, self._losses)
 
     def stop(self, secondary_status: str = "Stopped", reason: str = "") -> None:
@@ -182,7 +182,7 @@ class Run:
 
     @property
     def broke_off(self) -> str:
-        """Why its process ended without the script having done so, behind "it"; "" where the script ended."""
+        """Return why its process ended without the script having done so, behind "it"; "" where the script ended."""
         return "" if self._stopping else self._finding or self.process.lost
 
     @property
@@ -280,7 +280,7 @@ def part_rule(line: str) -> tuple[str, list[RuleOutcome]]:
 
 
 def parse_rule(line: str) -> list[RuleOutcome]:
-    """The rule outcome that a log line holds; none if it is any other line, or torn."""
+    """Return the rule outcome that a log line holds; none if it is any other line, or torn."""
     return part_rule(line)[1]
 
 

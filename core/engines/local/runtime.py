@@ -29,7 +29,7 @@ Launching = Literal["forkserver", "subprocess"]
 
 
 def _launching() -> Launching:
-    """A fork server saves each trial the seconds that `import torch` takes; it is for POSIX only."""
+    """Return a fork server saves each trial the seconds that `import torch` takes; it is for POSIX only."""
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "subprocess"
 
 
@@ -61,14 +61,14 @@ class Runtime:
 
     @classmethod
     def load(cls, file: Path) -> Runtime:
-        """The inverse of `save`."""
+        """Return the inverse of `save`."""
         data = json.loads(file.read_text(encoding="utf-8"))
         for key in ("script", "features"):
             data[key] = ROOT / data[key] if data[key] else None
         return cls(**{**data, "preload": tuple(data["preload"])})
 
     def cores_for(self, parallel: int) -> int:
-        """How many cores each of `parallel` trials gets."""
+        """Return how many cores each of `parallel` trials gets."""
         return max(1, (self.cores or available_cores()) // max(1, parallel))
 
 
@@ -78,14 +78,14 @@ def _as_seen_from_root(script: Path) -> str:
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def count_gpus() -> int:
-    """How many NVIDIA GPUs there are, asked of their driver; importing torch to know would take seconds."""
+    """Return how many NVIDIA GPUs there are, asked of their driver; importing torch to know would take seconds."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return 0

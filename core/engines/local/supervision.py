@@ -140,7 +140,7 @@ def _mark_interrupted(store: Store, paths: AppPaths, name: str) -> None:
 
 
 def _why(log: Path, job: Job) -> str:
-    """Why the supervisor is gone, as far as the last lines of its own run tell."""
+    """Return why the supervisor is gone, as far as the last lines of its own run tell."""
     resume = "Resume it to go on with the trials it still has." if job.kind == "tuning" else "Train it again."
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()

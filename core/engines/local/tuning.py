@@ -155,7 +155,7 @@ class _Tuning:
         return dataclasses.replace(training, name=name, hyperparameters={**training.hyperparameters, **searched})
 
     def _features_for(self, spec: TrainingSpec) -> dict[str, str]:
-        """The channel of frozen features that this trial's backbone needs."""
+        """Return the channel of frozen features that this trial's backbone needs."""
         return features_channel(self._features, spec.hyperparameters)
 
     def _account(self, ending: Ending) -> None:
@@ -183,7 +183,7 @@ class _Tuning:
         return JobStatus.COMPLETED, "Completed", ""
 
     def _earlier_trials(self) -> list[Observation]:
-        """The trials of this job that an earlier supervisor finished; interrupted ones are run anew."""
+        """Return the trials of this job that an earlier supervisor finished; interrupted ones are run anew."""
         found = []
         for number, trial in enumerate(self._store.trials(self._spec.name)):
             if trial.secondary_status == INTERRUPTED or not trial.status.is_final:

@@ -65,14 +65,14 @@ class WatchedScript:
 
     @property
     def outcomes(self) -> list[Any]:
-        """The latest outcome of each rule, causes before what follows from them."""
+        """Return the latest outcome of each rule, causes before what follows from them."""
         from core.debugger.outcomes import in_order
 
         return in_order(list(self._outcomes.values()))
 
     @property
     def stopped(self) -> str:
-        """Why the script was ended, "" where it came to its own end."""
+        """Return why the script was ended, "" where it came to its own end."""
         return self._stopping
 
     def run(self) -> int:
@@ -282,7 +282,7 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def _script_name(command: Sequence[str]) -> str:
-    """What to call a run: the script's name, else the program's."""
+    """Return what to call a run: the script's name, else the program's."""
     for at, word in enumerate(command):
         if word.endswith(".py"):
             return Path(word).stem

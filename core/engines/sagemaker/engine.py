@@ -99,12 +99,12 @@ class SageMakerEngine(Engine):
 
     @property
     def notice(self) -> str:
-        """A sentence for the user while AWS cannot be asked, else empty."""
+        """Return a sentence for the user while AWS cannot be asked, else empty."""
         return self._poller.notice
 
     @property
     def calls(self) -> int:
-        """How many calls the watching of jobs has made."""
+        """Return how many calls the watching of jobs has made."""
         return self._poller.calls
 
     @property
@@ -199,7 +199,7 @@ class SageMakerEngine(Engine):
             _logger.warning("no process in the background could be started: %s", error)
 
     def forecast(self, spec: Spec, manifest: Manifest | None) -> CloudForecast:
-        """What a job will take and cost, before it is started."""
+        """Return what a job will take and cost, before it is started."""
         dated = spec if manifest is None else spec.with_training(dataset_version=manifest.version)
         price = self.prices.price(cloud_of(spec).instance_type)
         key = self._launcher.features_key(dated)
@@ -221,11 +221,11 @@ class SageMakerEngine(Engine):
         return bill_of([*map(self.notes, trials), features], self.prices)
 
     def differences(self, name: str) -> Sequence[str]:
-        """What AWS recorded otherwise than it was asked for a job, a sentence each."""
+        """Return what AWS recorded otherwise than it was asked for a job, a sentence each."""
         return tuple(self.notes(name).differences)
 
     def notes(self, name: str) -> CloudJobState:
-        """What this machine knows of a job on SageMaker besides its record."""
+        """Return what this machine knows of a job on SageMaker besides its record."""
         return CloudJobState.load(self._folder(name).root)
 
     def stop(self, name: str) -> None:
@@ -285,16 +285,16 @@ class SageMakerEngine(Engine):
         return self._store.job(name)
 
     def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
-        """The trials of a tuning job."""
+        """Return the trials of a tuning job."""
         self._poller.ensure()
         return self._store.trials(tuning_job)
 
     def spec(self, name: str) -> Spec:
-        """The spec a job was started with."""
+        """Return the spec a job was started with."""
         return self._store.spec(name)
 
     def events(self, since: int = 0, job: str | None = None) -> EventBatch:
-        """What happened after a cursor."""
+        """Return what happened after a cursor."""
         self._poller.ensure()
         return self._store.events(since, job)
 
@@ -310,7 +310,7 @@ class SageMakerEngine(Engine):
         return fetch_model(self.aws, name, job.artifact, self._folder(name), report, cancel)
 
     def job_folder(self, name: str) -> Path | None:
-        """The job's folder on this machine, with the output that it has put into S3 so far."""
+        """Return the job's folder on this machine, with the output that it has put into S3 so far."""
         folder = self._folder(name)
         if not folder.root.is_dir():
             return None
@@ -356,7 +356,7 @@ class SageMakerEngine(Engine):
         cancel: CancelToken | None = None,
         trusted: bool = False,
     ) -> Rehearsal:
-        """The same, and put the model behind the endpoint `name`, which goes on answering meanwhile.
+        """Return the same, and put the model behind the endpoint `name`, which goes on answering meanwhile.
 
         Raises: as `Deployer.update`.
         """
@@ -376,7 +376,7 @@ class SageMakerEngine(Engine):
         self._poller.wake()
 
     def account_jobs(self) -> Sequence[Found]:
-        """The latest jobs of the account, newest first, known here or not."""
+        """Return the latest jobs of the account, newest first, known here or not."""
         return list_jobs(self.aws, self._store)
 
     def undeploy(
@@ -407,15 +407,15 @@ class SageMakerEngine(Engine):
         return spent(self._store, self._paths, self.prices, name)
 
     def endpoints(self) -> Sequence[Endpoint]:
-        """All endpoints of the region, ours first."""
+        """Return all endpoints of the region, ours first."""
         return self.guardian.marked(self.hosted.all())
 
     def endpoint_log(self, name: str) -> tuple[str, ...]:
-        """The last lines of an endpoint's log."""
+        """Return the last lines of an endpoint's log."""
         return endpoint_log(self.aws, name)
 
     def log_url(self, name: str) -> str:
-        """The page of a job's log in the AWS console."""
+        """Return the page of a job's log in the AWS console."""
         folder = self._folder(name).root
         notes = CloudJobState.load(folder)
         job = notes.features_job if notes.features_job and not notes.launched else name

@@ -422,7 +422,7 @@ def _at(names: Sequence[str], at: int) -> str:
 
 
 def _shared_by_index(training: Sequence[Loader], loader: Loader | None) -> float:
-    """The share of a loader's items that are among those of training, by their numbers in the same dataset."""
+    """Return the share of a loader's items that are among those of training, by their numbers in the same dataset."""
     if loader is None or loader.dataset is None:
         return 0.0
     root, items = _items(loader.dataset)
@@ -438,7 +438,7 @@ def _shared_by_index(training: Sequence[Loader], loader: Loader | None) -> float
 
 
 def _items(dataset: Any) -> tuple[Any, set[int] | None]:
-    """The dataset behind subsets, and the numbers that are taken of it; None for all."""
+    """Return the dataset behind subsets, and the numbers that are taken of it; None for all."""
     items: list[int] | None = None
     while isinstance(dataset, torch.utils.data.Subset):
         here = [int(at) for at in dataset.indices]

@@ -196,7 +196,7 @@ def _rank() -> int:
 
 
 def _megabytes() -> float:
-    """The memory of this process, and of the device it uses most."""
+    """Return the memory of this process, and of the device it uses most."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return torch.cuda.memory_allocated() / 1e6
     try:

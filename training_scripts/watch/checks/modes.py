@@ -88,7 +88,7 @@ class Modes(Check):
             )
 
     def _flipped(self, model: Model) -> list[str]:
-        """The layers that were in train mode in the first training step and are not now, after an evaluation."""
+        """Return the layers that were in train mode in the first training step and are not now, after an evaluation."""
         first = self._first.get(id(model))
         if first is None or not self._after_evaluation.get(id(model)):
             return []

@@ -97,7 +97,7 @@ class NotFinite(Check):
         )
 
     def _layer(self, model: Model) -> str:
-        """The first layer whose outputs are not finite, found by another forward of the same inputs."""
+        """Return the first layer whose outputs are not finite, found by another forward of the same inputs."""
         session = self.session
         if session.call is None or session.is_compiled(model):
             return ""

@@ -32,7 +32,7 @@ class Aws:
 
     @property
     def session(self) -> Any:
-        """The boto3 session.
+        """Return the boto3 session.
 
         Raises:
             EngineError: there is no such profile, or no region is known.
@@ -55,11 +55,11 @@ class Aws:
 
     @property
     def region(self) -> str:
-        """The region in use."""
+        """Return the region in use."""
         return str(self.session.region_name)
 
     def client(self, service: str, region: str = "") -> Any:
-        """A boto3 client that retries what is throttled or broken, with backoff."""
+        """Return a boto3 client that retries what is throttled or broken, with backoff."""
         key = f"{service} {region}"
         with self._lock:
             if key not in self._clients:
@@ -70,7 +70,7 @@ class Aws:
 
     @property
     def sagemaker(self) -> Any:
-        """The SageMaker client of the SDK.
+        """Return the SageMaker client of the SDK.
 
         Requests go through it as they are written: the SDK's own serialiser drops values that are false, a
         RandomSeed of 0 among them (`sagemaker.core.utils.utils._serialize_shape`).
@@ -102,7 +102,7 @@ class Aws:
 
     @property
     def account(self) -> str:
-        """The number of the account.
+        """Return the number of the account.
 
         Raises:
             EngineError: AWS does not know these credentials.

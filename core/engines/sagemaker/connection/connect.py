@@ -43,7 +43,7 @@ class Role:
 
 
 def profiles() -> list[str]:
-    """The names of the profiles configured on this computer."""
+    """Return the names of the profiles configured on this computer."""
     import boto3
 
     with translated("The AWS configuration cannot be read."):
@@ -62,7 +62,7 @@ def identity(aws: Aws) -> Identity:
 
 
 def buckets(aws: Aws) -> list[Bucket]:
-    """The buckets of the account that lie in the region in use."""
+    """Return the buckets of the account that lie in the region in use."""
     client = aws.client("s3")
     with translated("The buckets could not be listed.", aws.profile):
         names = [item["Name"] for item in client.list_buckets().get("Buckets", ())]
@@ -71,7 +71,7 @@ def buckets(aws: Aws) -> list[Bucket]:
 
 
 def bucket_region(aws: Aws, name: str) -> str:
-    """The region a bucket lies in; "" where that may not be asked.
+    """Return the region a bucket lies in; "" where that may not be asked.
 
     Raises:
         EngineError: there is no such bucket.
@@ -97,7 +97,7 @@ def bucket_region(aws: Aws, name: str) -> str:
 
 
 def suggested_bucket(account: str, region: str) -> str:
-    """The name of the bucket that Sagehound would create."""
+    """Return the name of the bucket that Sagehound would create."""
     return f"sagehound-{region}-{account}"
 
 
@@ -122,7 +122,7 @@ def create_bucket(aws: Aws, name: str) -> Bucket:
 
 
 def execution_roles(aws: Aws) -> list[Role]:
-    """The roles that SageMaker may take on, by name."""
+    """Return the roles that SageMaker may take on, by name."""
     with translated("The roles could not be listed.", aws.profile):
         pages = aws.client("iam").get_paginator("list_roles").paginate()
         found = [_role(item) for page in pages for item in page["Roles"]]
@@ -136,7 +136,7 @@ def role(aws: Aws, name_or_arn: str) -> Role:
 
 
 def role_arn(aws: Aws, name_or_arn: str) -> str:
-    """The ARN of a role that was given by its ARN or its name."""
+    """Return the ARN of a role that was given by its ARN or its name."""
     return name_or_arn if name_or_arn.startswith("arn:") else role(aws, name_or_arn).arn
 
 
@@ -153,7 +153,7 @@ def trusts_sagemaker(policy: Mapping[str, Any] | str) -> bool:
 
 
 def user_policy(account: str, bucket: str, role_arn: str, kms_key: str = "") -> str:
-    """The least-privilege policy of who uses Sagehound, as JSON to copy; `kms_key`: with the use of that key."""
+    """Return the least-privilege policy of who uses Sagehound, as JSON to copy; `kms_key`: with the use of that key."""
     sagemaker = [f"sagemaker:{action}" for action in _SAGEMAKER_ACTIONS]
     other = [*_READS, "s3:ListAllMyBuckets", "sts:GetCallerIdentity", "pricing:GetProducts"]
     return _policy(
@@ -171,7 +171,7 @@ def user_policy(account: str, bucket: str, role_arn: str, kms_key: str = "") -> 
 
 
 def role_policy(account: str, bucket: str, kms_key: str = "", vpc: bool = False) -> str:
-    """The least-privilege policy of the execution role, as JSON to copy; `vpc`: for jobs in a VPC."""
+    """Return the least-privilege policy of the execution role, as JSON to copy; `vpc`: for jobs in a VPC."""
     logs = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
     images = ["ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability"]
     return _policy(
@@ -185,7 +185,7 @@ def role_policy(account: str, bucket: str, kms_key: str = "", vpc: bool = False)
 
 
 def trust_policy(account: str) -> str:
-    """The trust policy of the execution role, as JSON to copy."""
+    """Return the trust policy of the execution role, as JSON to copy."""
     return _policy(
         {
             "Effect": "Allow",

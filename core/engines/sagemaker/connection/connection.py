@@ -31,7 +31,7 @@ class Connection:
 
     @classmethod
     def recall(cls, settings: SettingsFile) -> Connection:
-        """The connection used last."""
+        """Return the connection used last."""
         data = settings.recall(KEY, {})
         known = {key: str(value) for key, value in data.items() if key in cls.__dataclass_fields__}
         return cls(**known) if isinstance(data, dict) else cls()
@@ -42,7 +42,7 @@ class Connection:
 
     @property
     def place(self) -> Place:
-        """Where jobs of this connection run and lie."""
+        """Return where jobs of this connection run and lie."""
         return Place(self.bucket, self.role, self.prefix, self.image, self.kms_key)
 
     def changed(self, **given: Any) -> Connection:

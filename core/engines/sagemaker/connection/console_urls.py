@@ -19,5 +19,5 @@ def log_url(region: str, group: str, stream: str = "", prefix: str = "") -> str:
 
 
 def _encode(text: str) -> str:
-    """The console takes names apart twice, and writes the second escape with $ for %."""
+    """Return the console takes names apart twice, and writes the second escape with $ for %."""
     return quote(quote(text, safe=""), safe="").replace("%", "$")

@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def sentence(self) -> str:
-        """The answer in words."""
+        """Return the answer in words."""
         day = time.strftime("%Y-%m-%d", time.localtime(self.when))
         if self.taken:
             return f"AWS took a job with its managed Debugger in this account on {day}."
@@ -55,7 +55,7 @@ class Eligibility:
         self._file = paths.home / FILE
 
     def of(self, account: str) -> Answer | None:
-        """What AWS said to this account the last time; None: it was never asked, or that was forgotten."""
+        """Return what AWS said to this account the last time; None: it was never asked, or that was forgotten."""
         known = read_json(self._file).get(account)
         try:
             return Answer(bool(known["taken"]), float(known["when"]), str(known["said"])) if known else None

@@ -310,7 +310,7 @@ TABLE: tuple[Failure, ...] = (
 
 
 def explain(code: str, message: str, what: str = "AWS refused.", profile: str = "") -> EngineError:
-    """An error of AWS in words; unknown ones are shown as they came."""
+    """Return an error of AWS in words; unknown ones are shown as they came."""
     login = f"aws sso login --profile {profile}" if profile else "aws sso login"
     row, groups = find(code, message)
     if row is None:
@@ -323,7 +323,7 @@ def explain(code: str, message: str, what: str = "AWS refused.", profile: str = 
 
 
 def explain_reason(reason: str) -> str:
-    """A job's failure reason: what AWS says, and what that means where it is known."""
+    """Return a job's failure reason: what AWS says, and what that means where it is known."""
     reason = reason.strip()
     row, groups = find("", reason)
     if row is None or not reason:
@@ -338,7 +338,10 @@ def explain_stop(secondary_status: str) -> str:
 
 
 def find(code: str, message: str) -> tuple[Failure | None, tuple[str, ...]]:
-    """The first row that fits, and what its pattern's groups caught. A row that names codes needs one of them."""
+    """Return the first row that fits, and what its pattern's groups caught.
+
+    A row that names codes needs one of them.
+    """
     for row in TABLE:
         if row.codes and code not in row.codes:
             continue
@@ -349,7 +352,7 @@ def find(code: str, message: str) -> tuple[Failure | None, tuple[str, ...]]:
 
 
 def code_of(error: BaseException) -> str:
-    """The error code of a botocore error: AWS's own, else the exception's name."""
+    """Return the error code of a botocore error: AWS's own, else the exception's name."""
     response: Any = getattr(error, "response", None)
     if isinstance(response, dict):
         return str(response.get("Error", {}).get("Code", ""))
@@ -393,7 +396,7 @@ def translated(what: str, profile: str = "") -> Iterator[None]:
 
 
 def traceback_of(lines: Sequence[str]) -> tuple[str, ...]:
-    """The last Python traceback of a log, its exception included; empty if there is none."""
+    """Return the last Python traceback of a log, its exception included; empty if there is none."""
     starts = [place for place, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
     if not starts:
         return ()

@@ -37,7 +37,7 @@ def join(*parts: str) -> str:
 
 
 def channel_keys(manifest: Manifest, split: str) -> dict[str, Entry]:
-    """The pictures of a channel by their key inside it, `<class>/<file>`; subfolders of a class stay.
+    """Return the pictures of a channel by their key inside it, `<class>/<file>`; subfolders of a class stay.
 
     Names are kept exactly. Where two pictures would get one key, the later has its content's hash before the ending.
     """
@@ -52,7 +52,7 @@ def channel_keys(manifest: Manifest, split: str) -> dict[str, Entry]:
 
 
 def channel_manifest(manifest: Manifest, keys: Mapping[str, Entry]) -> bytes:
-    """The manifest.json of a channel in S3: what a job reads its pictures, classes and version from."""
+    """Return the manifest.json of a channel in S3: what a job reads its pictures, classes and version from."""
     data = {
         "format": 1,
         "root": ".",

@@ -33,15 +33,15 @@ class Place:
 
     @property
     def encryption(self) -> dict[str, Any]:
-        """The arguments of PutObject and CopyObject."""
+        """Return the arguments of PutObject and CopyObject."""
         return encryption(self.kms_key)
 
     def uri(self, *parts: str) -> str:
-        """The s3:// address of something below the prefix."""
+        """Return the s3:// address of something below the prefix."""
         return f"s3://{self.bucket}/{join(self.prefix, *parts)}"
 
     def key(self, *parts: str) -> str:
-        """Its key in the bucket."""
+        """Return its key in the bucket."""
         return join(self.prefix, *parts)
 
 
@@ -101,7 +101,7 @@ class CloudJobState:
 
     @classmethod
     def load(cls, folder: Path) -> CloudJobState:
-        """The notes of a job; empty ones if there are none."""
+        """Return the notes of a job; empty ones if there are none."""
         data = read_json(folder / FILE)
         return cls(**{key: value for key, value in data.items() if key in cls.__dataclass_fields__})
 
@@ -120,7 +120,7 @@ def write_json(file: Path, data: Any, flushed: bool = True) -> None:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file; empty if there is none."""
+    """Return a JSON object from a file; empty if there is none."""
     try:
         data = parse_json(file.read_bytes())
     except (OSError, ValueError):

@@ -237,7 +237,7 @@ def _image(aws: Aws, place: Place, cloud: CloudResources) -> Check:
 
 
 def _denied(aws: Aws, arn: str, actions: list[str], resource: str) -> list[str]:
-    """Which of the actions IAM's simulator denies to a user or role."""
+    """Return which of the actions IAM's simulator denies to a user or role."""
     context = [
         {
             "ContextKeyName": "iam:PassedToService",
@@ -252,13 +252,13 @@ def _denied(aws: Aws, arn: str, actions: list[str], resource: str) -> list[str]:
 
 
 def _principal(arn: str) -> str:
-    """The role behind an assumed role's session, which the simulator wants; others as they are."""
+    """Return the role behind an assumed role's session, which the simulator wants; others as they are."""
     found = re.fullmatch(r"arn:(aws[\w-]*):sts::(\d+):assumed-role/([^/]+)/.+", arn)
     return f"arn:{found[1]}:iam::{found[2]}:role/{found[3]}" if found else arn
 
 
 def _safely(name: str, check: Callable[[], Check]) -> Check:
-    """A check's outcome; one that AWS does not let us do is unknown, not failed."""
+    """Return a check's outcome; one that AWS does not let us do is unknown, not failed."""
     try:
         return check()
     except UserFacingError as error:

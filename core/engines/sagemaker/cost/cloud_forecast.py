@@ -44,7 +44,7 @@ class CloudForecast:
 
     @property
     def text(self) -> str:
-        """What it takes and costs, in sentences."""
+        """Return what it takes and costs, in sentences."""
         lines = [self.cost.text]
         if self.once is not None and self.each is not None:
             lines.append(f"Features once: {_way(self.once)}. Pictures in every trial: {_way(self.each)}.")
@@ -54,7 +54,7 @@ class CloudForecast:
 def cloud_forecast(
     spec: Spec, manifest: Manifest | None, store: Store, price: Price, shares_features: bool, known: bool = False
 ) -> CloudForecast:
-    """The forecast of a spec at a price; `known`: the features lie in S3 already."""
+    """Return the forecast of a spec at a price; `known`: the features lie in S3 already."""
     here = forecast(spec, manifest, store)
     if here.seconds is None:
         return CloudForecast(cost_of(spec, price, features=shares_features and not known), None, None)

@@ -49,7 +49,7 @@ class Cost:
 
     @property
     def all_jobs(self) -> int:
-        """How many training jobs may run."""
+        """Return how many training jobs may run."""
         return self.jobs + self.features
 
     @property
@@ -82,7 +82,7 @@ class PriceList:
         self._lock = threading.Lock()
 
     def price(self, instance_type: str, use: Use = "Training") -> Price:
-        """What an instance costs; never raises."""
+        """Return what an instance costs; never raises."""
         with self._lock:
             key = (instance_type, use)
             if key not in self._known:
@@ -114,7 +114,7 @@ class PriceList:
 
 
 def snapshot_price(instance_type: str, use: Use, region: str) -> Price:
-    """What the dated snapshot says; it knows one region, and which of its figures are estimates, and says so."""
+    """Return what the dated snapshot says; it knows one region, and which of its figures are estimates, and says so."""
     data = snapshot()
     table = data["training_usd_per_hour" if use == "Training" else "hosting_usd_per_hour"]
     if instance_type not in table:
@@ -152,7 +152,7 @@ class Bill:
 
 
 def bill_of(jobs: Sequence[CloudJobState], prices: PriceList) -> Bill:
-    """The bill of training jobs that have ended."""
+    """Return the bill of training jobs that have ended."""
     billable = sum(notes.billable_seconds * notes.instance_count for notes in jobs)
     ran = sum(notes.training_seconds * notes.instance_count for notes in jobs)
     usd: float | None = 0.0
@@ -166,7 +166,7 @@ def bill_of(jobs: Sequence[CloudJobState], prices: PriceList) -> Bill:
 
 
 def _used_for(item: str) -> str:
-    """What a product is used for, from a usage type such as EUW1-Train:ml.g5.xlarge."""
+    """Return what a product is used for, from a usage type such as EUW1-Train:ml.g5.xlarge."""
     try:
         usage = json.loads(item)["product"]["attributes"]["usagetype"]
     except (ValueError, KeyError, TypeError):
@@ -175,7 +175,7 @@ def _used_for(item: str) -> str:
 
 
 def _per_hour(item: str) -> float | None:
-    """The dollars per hour in one product of the price list."""
+    """Return the dollars per hour in one product of the price list."""
     try:
         terms = json.loads(item)["terms"]["OnDemand"]
         units = [unit for term in terms.values() for unit in term["priceDimensions"].values()]

@@ -21,12 +21,12 @@ class Container(StrEnum):
 
     @property
     def label(self) -> str:
-        """Its name for people."""
+        """Return its name for people."""
         return "Ray Serve" if self is Container.RAY_SERVE else "PyTorch 2.6"
 
     @property
     def explanation(self) -> str:
-        """What speaks for it and against it."""
+        """Return what speaks for it and against it."""
         if self is Container.RAY_SERVE:
             return (
                 "Ray Serve is the container that AWS supports and patches. It takes longer to start: at least 15 "
@@ -44,13 +44,13 @@ def proposed(instance_type: str) -> Container:
 
 
 def serving_image(container: Container, region: str, instance_type: str) -> str:
-    """The address of the container's image, for a CPU or a GPU as the instance type has it; "" is serverless."""
+    """Return the address of the container's image, for a CPU or a GPU as the instance type has it; "" is serverless."""
     framework, version = RAY_SERVE_IMAGE if container is Container.RAY_SERVE else SERVING
     return image_of(framework, version, region, instance_type or _CPU_TYPE, "inference")
 
 
 def variables_of(container: Container, region: str, image: str) -> dict[str, str]:
-    """The environment in which the container finds its way in model.tar.gz."""
+    """Return the environment in which the container finds its way in model.tar.gz."""
     if container is Container.RAY_SERVE:
         return {"SAGEHOUND_GPUS": str(int(_has_gpu(image)))}  # read by training_scripts/deployment.py
     return {
@@ -62,7 +62,7 @@ def variables_of(container: Container, region: str, image: str) -> dict[str, str
 
 
 def host_of(container: Container, image: str) -> dict[str, str]:
-    """What a variant has to say of the machine for this image."""
+    """Return what a variant has to say of the machine for this image."""
     return {"InferenceAmiVersion": _GPU_HOST} if container is Container.RAY_SERVE and _has_gpu(image) else {}
 
 

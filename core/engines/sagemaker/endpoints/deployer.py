@@ -135,7 +135,7 @@ class Deployer:
         return any(CloudJobState.load(self._paths.jobs / name).adopted for name in (job, parent) if name)
 
     def _archive(self, job: str, report: Report, cancel: CancelToken) -> Archive:
-        """A job's archive, on this machine."""
+        """Return a job's archive, on this machine."""
         record = self._store.job(job)
         if not isinstance(record, TrainingJob) or record.artifact is None:
             raise ModelError(f"{job} has no model.", "It has not finished, or it failed.", "Train it again.")

@@ -11,7 +11,7 @@ _STREAMS = 5
 
 
 def endpoint_log(aws: Aws, name: str, lines: int = 200) -> tuple[str, ...]:
-    """The last lines of an endpoint's log, the oldest first; empty when it has written nothing yet.
+    """Return the last lines of an endpoint's log, the oldest first; empty when it has written nothing yet.
 
     Raises:
         EngineError: AWS refused.
@@ -38,5 +38,5 @@ def endpoint_log(aws: Aws, name: str, lines: int = 200) -> tuple[str, ...]:
 
 
 def endpoint_log_url(region: str, name: str) -> str:
-    """The page of an endpoint's log in the AWS console."""
+    """Return the page of an endpoint's log in the AWS console."""
     return log_url(region, f"{GROUP}{name}")

@@ -165,7 +165,7 @@ class Endpoints:
         return f"The update to {update.job} failed, and so did going back. {found.failure_reason}".strip()
 
     def hosting_of(self, name: str) -> Hosting:
-        """How an endpoint is served now, its remaining lifetime included.
+        """Return how an endpoint is served now, its remaining lifetime included.
 
         Raises:
             EngineError: there is none, or it is not ours.
@@ -190,7 +190,7 @@ class Endpoints:
         )
 
     def all(self) -> list[Endpoint]:
-        """All endpoints of the region, ours first, then the newest first; others are marked as not ours."""
+        """Return all endpoints of the region, ours first, then the newest first; others are marked as not ours."""
         client, found = self.aws.sagemaker, []
         more: dict[str, str] = {}
         with translated("The endpoints could not be listed.", self.aws.profile):

@@ -58,19 +58,19 @@ class Hosting:
 
     @property
     def runs_in(self) -> Container:
-        """The container."""
+        """Return the container."""
         return self.container or proposed(self.instance_type)
 
     @property
     def network(self) -> dict[str, Any]:
-        """The members of CreateModel that name the VPC."""
+        """Return the members of CreateModel that name the VPC."""
         if not self.subnets:
             return {}
         return {"VpcConfig": {"Subnets": list(self.subnets), "SecurityGroupIds": list(self.security_groups)}}
 
     @property
     def encryption(self) -> dict[str, Any]:
-        """The members of CreateEndpointConfig that name the key."""
+        """Return the members of CreateEndpointConfig that name the key."""
         return {"KmsKeyId": self.kms_key} if self.kms_key else {}
 
     def variant(self, model: str) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class EndpointClient:
 
 
 def _shrink(content: bytes, source: Source) -> bytes:
-    """The picture, upright, with sides of at most 1024 pixels, as JPEG: no backbone looks at more."""
+    """Return the picture, upright, with sides of at most 1024 pixels, as JPEG: no backbone looks at more."""
     from training_scripts.pictures import PictureUnreadable, levels_in, open_picture
 
     name = source if isinstance(source, Path) else "The picture"

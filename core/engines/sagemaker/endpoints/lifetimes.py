@@ -84,11 +84,11 @@ class Guardian:
         self._change(name, lambda _: Watched())
 
     def watched(self, name: str) -> Watched:
-        """What is to be done about an endpoint."""
+        """Return what is to be done about an endpoint."""
         return _read(read_json(self._file).get(self._key(name)))
 
     def marked(self, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
-        """The endpoints with what this machine knows of them."""
+        """Return the endpoints with what this machine knows of them."""
         known = read_json(self._file)
         found = []
         for endpoint in endpoints:
@@ -201,7 +201,7 @@ class Guardian:
 
 
 def _read(entry: Any) -> Watched:
-    """An entry of the file; earlier versions wrote the end of life alone."""
+    """Return an entry of the file; earlier versions wrote the end of life alone."""
     if isinstance(entry, int | float):
         return Watched(float(entry))
     if not isinstance(entry, dict):
@@ -211,6 +211,6 @@ def _read(entry: Any) -> Watched:
 
 
 def daily_usd(hosted: Endpoints) -> dict[str, float]:
-    """What our running endpoints cost a day, by name; serverless ones cost nothing while nobody asks."""
+    """Return what our running endpoints cost a day, by name; serverless ones cost nothing while nobody asks."""
     running = [endpoint for endpoint in hosted.all() if endpoint.ours and endpoint.hourly_usd is not None]
     return {endpoint.name: 24 * (endpoint.hourly_usd or 0.0) for endpoint in running}

@@ -89,7 +89,7 @@ class Rehearsal:
 
     @property
     def label(self) -> str:
-        """The most probable class."""
+        """Return the most probable class."""
         return self.classes[0][0]
 
 

@@ -35,12 +35,12 @@ class Prepared:
 
     @property
     def name(self) -> str:
-        """The name of the job."""
+        """Return the name of the job."""
         return str(self.request[f"{self._kind}Name"])
 
     @property
     def mark(self) -> str:
-        """What tells this job from another of the same name; "" where nothing does."""
+        """Return what tells this job from another of the same name; "" where nothing does."""
         return _tags(self.request.get("Tags", ())).get(MARK, "")
 
     def create(self, client: Any) -> None:

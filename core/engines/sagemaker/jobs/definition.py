@@ -164,7 +164,7 @@ def volume_for(dataset_bytes: int) -> int:
 
 
 def training_request(spec: TrainingSpec, context: RequestContext) -> dict[str, Any]:
-    """The CreateTrainingJob request of a single job."""
+    """Return the CreateTrainingJob request of a single job."""
     return {
         "TrainingJobName": spec.name,
         "HyperParameters": {**spec.hyperparameters, **_own_hyperparameters(context)},
@@ -175,7 +175,7 @@ def training_request(spec: TrainingSpec, context: RequestContext) -> dict[str, A
 
 
 def tuning_request(spec: TuningSpec, context: RequestContext) -> dict[str, Any]:
-    """The CreateHyperParameterTuningJob request."""
+    """Return the CreateHyperParameterTuningJob request."""
     request = {
         "HyperParameterTuningJobName": spec.name,
         "HyperParameterTuningJobConfig": _tuning_config(spec),
@@ -193,7 +193,7 @@ def tuning_request(spec: TuningSpec, context: RequestContext) -> dict[str, Any]:
 
 
 def tags(spec: TrainingSpec, mark: str = "") -> list[dict[str, str]]:
-    """What marks a resource as ours."""
+    """Return what marks a resource as ours."""
     own = {TAG: "job", f"{TAG}:dataset": spec.dataset_version, MARK: mark}
     asked = {**(spec.cloud or CloudResources()).tags, **{key: value for key, value in own.items() if value}}
     return [{"Key": key, "Value": value} for key, value in asked.items()]
@@ -205,7 +205,7 @@ def own_hyperparameter(name: str) -> bool:
 
 
 def _definition(spec: TrainingSpec, context: RequestContext, synced: str) -> dict[str, Any]:
-    """What CreateTrainingJob and a tuning job's training definition say in the same words.
+    """Return what CreateTrainingJob and a tuning job's training definition say in the same words.
 
     `synced` is the job's variable SYNCED. Trials share one checkpoint folder, and each fetches what others left there:
     they have one only where they need it, on machines that may be taken away.

@@ -12,12 +12,12 @@ SERVING = ("pytorch", "2.6")
 
 
 def training_image(region: str, instance_type: str) -> str:
-    """The address of AWS's PyTorch training image, for a CPU or a GPU as the instance type has it."""
+    """Return the address of AWS's PyTorch training image, for a CPU or a GPU as the instance type has it."""
     return image_of(*TRAINING, region, instance_type, "training")
 
 
 def rules_image(region: str) -> str:
-    """The address of AWS's image of its Debugger rules; the account it lies in differs from region to region."""
+    """Return the address of AWS's image of its Debugger rules; the account it lies in differs from region to region."""
     from sagemaker.core import image_uris
 
     try:
@@ -31,7 +31,7 @@ def rules_image(region: str) -> str:
 
 
 def image_of(framework: str, version: str, region: str, instance_type: str, scope: str) -> str:
-    """The address of one of AWS's images.
+    """Return the address of one of AWS's images.
 
     Raises:
         EngineError: there is none for that instance type or region.

@@ -112,7 +112,7 @@ class Launcher:
         return self if place == self._place else Launcher(self._aws, place, self._paths, self._source)
 
     def features_key(self, spec: Spec) -> str:
-        """What names the frozen features that all trials of a spec can share; "" where they cannot share any."""
+        """Return what names the frozen features that all trials of a spec can share; "" where they cannot share any."""
         training = spec.training
         if self._source is not None and not self._source.features:
             return ""
@@ -135,7 +135,7 @@ class Launcher:
         return f"{training.dataset_version or 'unknown'}-{asked['backbone']}-{digest}"
 
     def features_at(self, key: str) -> str:
-        """Where the features of a key lie in S3, whole; "" where they are yet to be computed."""
+        """Return where the features of a key lie in S3, whole; "" where they are yet to be computed."""
         from botocore.exceptions import ClientError
 
         with translated("The bucket could not be read.", self._aws.profile):
@@ -166,7 +166,7 @@ class Launcher:
         return uri
 
     def checkpoints(self, name: str) -> str:
-        """The s3:// prefix that a job's checkpoint folder is synced with."""
+        """Return the s3:// prefix that a job's checkpoint folder is synced with."""
         return f"{self._place.uri('checkpoints', name)}/"
 
     def _context(
@@ -190,7 +190,7 @@ class Launcher:
         )
 
     def _aliases(self, key: str, instance_type: str) -> dict[str, str]:
-        """The ARN behind a key's alias: a disk takes none."""
+        """Return the ARN behind a key's alias: a disk takes none."""
         if "alias/" not in key or has_own_disk(instance_type):
             return {}
         with translated(f"The key {key} could not be looked up.", self._aws.profile):

@@ -77,13 +77,13 @@ _TENSORS: Mapping[str, Mapping[str, str]] = {
 
 
 def managed_of(spec: Spec) -> ManagedDebugger | None:
-    """What of AWS's Debugger a spec asks for."""
+    """Return what of AWS's Debugger a spec asks for."""
     cloud = spec.training.cloud
     return None if cloud is None else cloud.managed
 
 
 def without_managed(spec: Spec) -> Spec:
-    """The same spec without AWS's Debugger."""
+    """Return the same spec without AWS's Debugger."""
     cloud = spec.training.cloud
     return spec if cloud is None else spec.with_training(cloud=dataclasses.replace(cloud, managed=None))
 
@@ -108,7 +108,7 @@ def check_managed(spec: Spec) -> None:
 
 
 def members(spec: TrainingSpec, region: str, output: str) -> dict[str, Any]:
-    """What CreateTrainingJob is asked for besides the rest; empty where AWS's Debugger is not wanted.
+    """Return what CreateTrainingJob is asked for besides the rest; empty where AWS's Debugger is not wanted.
 
     `output` is the s3:// address that the job writes below.
     """
@@ -137,7 +137,7 @@ def members(spec: TrainingSpec, region: str, output: str) -> dict[str, Any]:
 
 
 def managed_in(description: Mapping[str, Any]) -> ManagedDebugger | None:
-    """What of AWS's Debugger a job's description shows, as far as it can be asked for again; None: nothing."""
+    """Return what of AWS's Debugger a job's description shows, as far as it can be asked for again; None: nothing."""
     rules = {}
     for item in description.get("DebugRuleConfigurations") or ():
         parameters = dict(item.get("RuleParameters") or {})

@@ -71,7 +71,7 @@ def training_source() -> Source:
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """A tar.gz of `files`, sorted, without names or times of anybody."""
+    """Return a tar.gz of `files`, sorted, without names or times of anybody."""
     buffer = io.BytesIO()
     with (
         gzip.GzipFile("", "wb", fileobj=buffer, mtime=0) as packed,

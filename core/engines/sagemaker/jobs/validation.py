@@ -14,7 +14,7 @@ from core.tuning.ranges import combinations
 
 
 def cloud_of(spec: Spec) -> CloudResources:
-    """What a spec's training jobs run on."""
+    """Return what a spec's training jobs run on."""
     return spec.training.cloud or CloudResources()
 
 
@@ -44,7 +44,7 @@ def check_cap(spec: Spec, prices: PriceList) -> None:
 
 
 def record_of(spec: Spec) -> Job:
-    """The record of a job on SageMaker. A grid is as long as it is; AWS takes no other number."""
+    """Return the record of a job on SageMaker. A grid is as long as it is; AWS takes no other number."""
     record = new_record(spec, "sagemaker")
     if isinstance(spec, TuningSpec) and not isinstance(record, TrainingJob):
         count = combinations(spec.ranges) if spec.strategy is Strategy.GRID else None

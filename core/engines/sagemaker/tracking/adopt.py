@@ -50,7 +50,7 @@ class Found:
 
 
 def list_jobs(aws: Aws, store: Store, limit: int = _LISTED) -> list[Found]:
-    """The latest tuning jobs and single training jobs of the region, newest first."""
+    """Return the latest tuning jobs and single training jobs of the region, newest first."""
     known = {job.name for job in store.jobs("sagemaker")}
     latest = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": min(100, limit)}
     client = aws.sagemaker
@@ -145,7 +145,7 @@ def training_spec(name: str, description: Description, version: str = "") -> Tra
 
 
 def tuning_spec(name: str, description: Description, version: str = "") -> TuningSpec:
-    """The spec that DescribeHyperParameterTuningJob's answer amounts to."""
+    """Return the spec that DescribeHyperParameterTuningJob's answer amounts to."""
     config = description["HyperParameterTuningJobConfig"]
     definition = description.get("TrainingJobDefinition") or (description.get("TrainingJobDefinitions") or [{}])[0]
     training = training_spec(name, definition, version)
@@ -220,5 +220,5 @@ def _ranges(data: Description) -> tuple[Range, ...]:
 
 
 def _plain(value: str) -> str:
-    """The SDK's launchers put JSON strings into hyperparameters."""
+    """Return the SDK's launchers put JSON strings into hyperparameters."""
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value

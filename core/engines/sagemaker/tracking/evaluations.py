@@ -128,7 +128,7 @@ def _said(told: Description | None, description: Description) -> tuple[RuleStatu
 
 
 def _overdue(outcome: RuleOutcome, description: Description) -> RuleOutcome:
-    """A rule that AWS says is evaluated a day after the job's end will hardly have a result."""
+    """Return a rule that AWS says is evaluated a day after the job's end will hardly have a result."""
     ended = description.get("TrainingEndTime")
     if outcome.status not in OPEN or ended is None or time.time() - ended.timestamp() < _FOLLOWED_S:
         return outcome
@@ -137,7 +137,7 @@ def _overdue(outcome: RuleOutcome, description: Description) -> RuleOutcome:
 
 
 def _output(description: Description) -> str:
-    """The s3:// prefix that AWS's Debugger writes a folder for each job under; "" where none is named."""
+    """Return the s3:// prefix that AWS's Debugger writes a folder for each job under; "" where none is named."""
     for member in ("ProfilerConfig", "DebugHookConfig"):
         if place := str((description.get(member) or {}).get("S3OutputPath", "")):
             return place.rstrip("/")

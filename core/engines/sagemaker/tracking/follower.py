@@ -69,7 +69,7 @@ class Follower:
         return True
 
     def reason(self, description: Mapping[str, Any]) -> str:
-        """Why the job failed: the user's own error first, then what AWS says and means."""
+        """Return why the job failed: the user's own error first, then what AWS says and means."""
         raw = str(description.get("FailureReason", "")).strip()
         found = _ALGORITHM.match(raw)
         if found is None:

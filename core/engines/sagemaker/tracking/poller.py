@@ -123,7 +123,7 @@ class Poller:
         return [name for name in self._watched() if self._is_here(name)]
 
     def _watched(self) -> list[str]:
-        """The jobs that are not finished, and those that AWS's rules are not done with."""
+        """Return the jobs that are not finished, and those that AWS's rules are not done with."""
         unfinished = self._store.unfinished("sagemaker")
         now = time.monotonic()
         # This is asked several times a second; rules of a job begin before it ends.

@@ -314,7 +314,7 @@ class Tracker:
         return self._known(method, HyperParameterTuningJobName=name)
 
     def _known(self, method: Any, **arguments: str) -> Description | None:
-        """A description; None where AWS has no such job."""
+        """Return a description; None where AWS has no such job."""
         try:
             answer: Description = self._ask(method, **arguments)
             return answer
@@ -325,7 +325,7 @@ class Tracker:
             raise
 
     def _artifact(self, description: Description) -> str:
-        """Where model.tar.gz lies, if it does."""
+        """Return where model.tar.gz lies, if it does."""
         uri = str(description.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""))
         if not uri:
             return ""

@@ -110,7 +110,7 @@ class FastS3:
         self._ask("PUT", target, "PutObject", headers, stream, type=S3RequestType.PUT_OBJECT, **options)
 
     def keys(self, prefix: str) -> set[str]:
-        """The keys below a prefix.
+        """Return the keys below a prefix.
 
         Raises:
             ClientError: S3 refused.
@@ -155,7 +155,7 @@ class FastS3:
             raise _translated(error, operation, self._host) from error
 
     def _signature(self) -> Any:
-        """How requests are signed now; botocore renews credentials that are about to run out."""
+        """Return how requests are signed now; botocore renews credentials that are about to run out."""
         from awscrt.auth import AwsCredentialsProvider
         from awscrt.s3 import create_default_s3_signing_config
 
@@ -172,7 +172,7 @@ def _text(value: Any) -> str:
 
 
 def _region_of(client: Any, bucket: str) -> str:
-    """Where the bucket is, if S3 says it; else where the client is, and the first request says what is wrong."""
+    """Return where the bucket is, if S3 says it; else where the client is, and the first request says what is wrong."""
     from botocore.exceptions import ClientError
 
     try:
