@@ -61,7 +61,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     from gui.shared.dialogs import error_dialog
     from gui.shared.theme import Theme
     from gui.window.crash_record import CrashRecord
-    from gui.window.exception_hook import ExceptionFunnel, start_log, stop_log
+    from gui.window.exception_hook import ExceptionHook, start_log, stop_log
     from gui.window.garbage import Garbage
     from gui.window.main_window import MainWindow
     from gui.window.unix_signals import QuitSignals
@@ -77,7 +77,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     theme.choose(workbench.settings.current.theme)  # type: ignore[arg-type]
     theme.set_text_percent(workbench.settings.current.text_percent)
     handler, crashes = start_log(workbench.paths.logs), CrashRecord(workbench.paths.logs, os.getpid())
-    funnel, bridge = ExceptionFunnel(), Bridge()
+    funnel, bridge = ExceptionHook(), Bridge()
     funnel.install()
     window = MainWindow(workbench, bridge, theme)
     funnel.defect.connect(window.show_defect)

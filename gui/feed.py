@@ -47,7 +47,7 @@ class JobsFeed(QObject):
         self._cursor: int | None = None
         self._jobs: tuple[Job, ...] | None = None
         self._asking: Handle | None = None
-        self._poke_again = self._ask_jobs = False
+        self._refresh_again = self._ask_jobs = False
         self._in_trouble = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -86,11 +86,11 @@ class JobsFeed(QObject):
         self._jobs = None
         self._ask()
 
-    def poke(self) -> None:
+    def refresh(self) -> None:
         """Ask at once, for the jobs too: something was just started, stopped or deleted."""
         self._ask_jobs = True
         if self._asking is not None:
-            self._poke_again = True
+            self._refresh_again = True
         else:
             self._ask()
 
@@ -127,8 +127,8 @@ class JobsFeed(QObject):
         self._next(RETRY_MS)
 
     def _next(self, delay: int) -> None:
-        if self._poke_again:
-            self._poke_again, delay = False, 0
+        if self._refresh_again:
+            self._refresh_again, delay = False, 0
         self._timer.start(delay)
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from core.cli.console import Console, table
 from core.cli.data import open_dataset
 from core.cli.describe import job_json
-from core.cli.follow import wait_for
 from core.cli.managed import managed_from
 from core.cli.spec_options import given
+from core.cli.wait import wait_for
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connection import Connection
 from core.engines.sagemaker.connection.eligibility import Eligibility

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from core.cli.debugger_options import debugger_words
 from core.cli.launch_options import HEADS, MODES, has_default_metrics, has_defaults
 from core.cli.managed import managed_words
 from core.cli.spec_options import join_pair, option_words, words
-from core.cli.watching import debugger_words
 from core.jobs.specs import CloudResources, MetricDefinition, Spec, TuningSpec
 from core.tuning.presets import DEFAULT_METRICS
 from core.tuning.ranges import format_range

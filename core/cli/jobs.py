@@ -9,7 +9,7 @@ import time
 from core.cli.cloud_facts import cloud_facts, cloud_lines
 from core.cli.console import Console, table
 from core.cli.describe import created_at, job_json, job_text, objective_of
-from core.cli.follow import wait_for
+from core.cli.wait import wait_for
 from core.errors import EngineError, UsageError
 from core.jobs.records import TuningJob
 from core.paths import AppPaths

@@ -9,9 +9,9 @@ from core.cli.cloud_facts import bill_text
 from core.cli.console import Console
 from core.cli.data import open_for_job
 from core.cli.describe import job_json
-from core.cli.follow import wait_for
 from core.cli.launch_options import training_spec, tuning_spec
 from core.cli.managed import launched, managed_from, say_open_rules
+from core.cli.wait import wait_for
 from core.jobs.hyperparameters import check_hyperparameters
 from core.jobs.specs import Spec
 from core.jobs.waiting import waits_for_features

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.cloud_options import add_connection_options, add_managed_options, add_resource_options
+from core.cli.debugger_options import add_debugger_options, debugger_config
 from core.cli.spec_options import add_options, given, split_pair
-from core.cli.watching import add_debugger_options, debugger_config
 from core.errors import UsageError
 from core.jobs.names import unique_name
 from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec

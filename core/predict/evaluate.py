@@ -32,7 +32,7 @@ class ClassScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class EvaluatedPicture:
     """One picture of the split: what it is, what the model said, and how sure it was (0…1)."""
 
     path: str
@@ -63,7 +63,7 @@ class Evaluation:
     loss: float | None
     confusion: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassScore, ...]
-    pictures: tuple[Judged, ...] = ()
+    pictures: tuple[EvaluatedPicture, ...] = ()
     root: Path | None = None
     left_out: tuple[tuple[str, str], ...] = ()
 
@@ -73,12 +73,12 @@ class Evaluation:
         return len(self.left_out)
 
     @property
-    def wrong(self) -> tuple[Judged, ...]:
+    def wrong(self) -> tuple[EvaluatedPicture, ...]:
         """Return the pictures the model got wrong, the surest mistakes first."""
         mistakes = (picture for picture in self.pictures if not picture.right)
         return tuple(sorted(mistakes, key=lambda picture: -picture.probability))
 
-    def confused(self, label: str, predicted: str) -> tuple[Judged, ...]:
+    def confused(self, label: str, predicted: str) -> tuple[EvaluatedPicture, ...]:
         """Return the pictures of class `label` that were taken for `predicted`: one cell of the confusion matrix."""
         return tuple(p for p in self.pictures if p.label == label and p.predicted == predicted)
 
@@ -148,13 +148,13 @@ def compute_evaluation(
         missing = ", ".join(sorted(set(manifest.classes) - set(model.classes)))
         raise ModelError(f"The model does not know these classes of the dataset: {missing}.", fix="Choose its dataset.")
     answers = predictor.classify([manifest.path_of(entry) for entry in entries], None, report, cancel)
-    judged: list[Judged] = []
+    judged: list[EvaluatedPicture] = []
     left_out: list[tuple[str, str]] = []
     loss = 0.0
     for entry, answer in zip(entries, answers, strict=True):
         if isinstance(answer, Prediction):
             label = manifest.classes[entry.label]
-            judged.append(Judged(entry.path, label, answer.label, answer.probability))
+            judged.append(EvaluatedPicture(entry.path, label, answer.label, answer.probability))
             loss -= math.log(max(dict(answer.classes)[label], _SMALLEST))
         else:
             left_out.append((entry.path, answer.error.what))
@@ -164,7 +164,7 @@ def compute_evaluation(
 
 
 def summarise(
-    judged: Sequence[Judged],
+    judged: Sequence[EvaluatedPicture],
     classes: Sequence[str],
     split: str,
     job: str,
@@ -204,7 +204,7 @@ def _scores(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> tuple
 
 
 def _from_json(
-    classes: Sequence[str], data: Mapping[str, Any], split: str, job: str, pictures: tuple[Judged, ...]
+    classes: Sequence[str], data: Mapping[str, Any], split: str, job: str, pictures: tuple[EvaluatedPicture, ...]
 ) -> Evaluation:
     confusion = tuple(tuple(int(cell) for cell in row) for row in data["confusion"])
     if len(confusion) != len(classes) or any(len(row) != len(classes) for row in confusion):
@@ -226,11 +226,11 @@ def _from_json(
     )
 
 
-def _read_pictures(path: Path) -> tuple[Judged, ...]:
+def _read_pictures(path: Path) -> tuple[EvaluatedPicture, ...]:
     if not path.is_file():
         return ()
     with path.open(encoding="utf-8", newline="") as file:
         return tuple(
-            Judged(row["path"], row["label"], row["predicted"], float(row["probability"]))
+            EvaluatedPicture(row["path"], row["label"], row["predicted"], float(row["probability"]))
             for row in csv.DictReader(file)
         )

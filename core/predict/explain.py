@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 
 from core.errors import Cancelled, ModelError
-from core.predict.pictures_in import Decoded
+from core.predict.decoding import Decoded
 from training_scripts.preprocess import field_of_view
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from core.predict.serving import Served
+    from core.predict.serving import InferenceModel
 
 STEPS = 10
 """The square that the network sees is covered at STEPS x STEPS places."""
@@ -36,7 +36,7 @@ _RAMP = np.array(
 
 
 def explain(
-    served: Served, decoded: Decoded, label: str | None, cancelled: Callable[[], bool] = lambda: False
+    served: InferenceModel, decoded: Decoded, label: str | None, cancelled: Callable[[], bool] = lambda: False
 ) -> tuple[str, float, bytes]:
     """(label, its probability uncovered, overlay of the whole picture as PNG) for `label`, by default the best class.
 
@@ -53,7 +53,7 @@ def explain(
 
 
 def occlusion(
-    served: Served,
+    served: InferenceModel,
     pixels: NDArray[np.uint8],
     index: int,
     uncovered: float,

@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ModelInfo:
     """What model.json says of a model."""
 
     name: str
@@ -45,10 +45,10 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class InferenceModel:
     """A loaded model; `forward` takes (N, size, size, 3) uint8 and gives (N, classes) float32 logits."""
 
-    card: Card
+    card: ModelInfo
     forward: runtime.Forward
     runtime: str
     why_runtime: str = ""
@@ -61,7 +61,7 @@ class Served:
         return result
 
 
-def open_model(folder: Path, name: str, cache: Path, say: Say) -> Served:
+def open_model(folder: Path, name: str, cache: Path, say: Say) -> InferenceModel:
     """Load the model in `folder` and answer once, so that the first picture finds everything warm.
 
     `name` is what the model is called in errors; "" takes that of its training job.
@@ -85,14 +85,14 @@ def open_model(folder: Path, name: str, cache: Path, say: Say) -> Served:
     return served
 
 
-def _read_card(folder: Path, name: str) -> Card:
+def _read_card(folder: Path, name: str) -> ModelInfo:
     if not (folder / WEIGHTS_FILE).is_file():
         raise ModelError(
             f"{name or folder.name} has no model.", f"There is no {WEIGHTS_FILE} in {folder}.", "Choose another job."
         )
     try:
         data = read_card(folder)
-        return Card(
+        return ModelInfo(
             name or str(data.get("training_job") or folder.name),
             str(data["backbone"]),
             tuple(str(label) for label in data["classes"]),
@@ -102,7 +102,7 @@ def _read_card(folder: Path, name: str) -> Card:
         raise _broken(name or folder.name, error) from error
 
 
-def _open(folder: Path, card: Card, cache: Path, say: Say) -> Served:
+def _open(folder: Path, card: ModelInfo, cache: Path, say: Say) -> InferenceModel:
     if runtime.choose() != "openvino" or importlib.util.find_spec("openvino") is None:
         return _torch(folder, card, say, "")
     kept = cache / _key(folder, card)
@@ -112,7 +112,7 @@ def _open(folder: Path, card: Card, cache: Path, say: Say) -> Served:
     file = kept / _CONVERTED[0]
     if is_whole(kept, _CONVERTED):
         try:
-            served = Served(card, runtime.openvino_forward(file), "OpenVINO")
+            served = InferenceModel(card, runtime.openvino_forward(file), "OpenVINO")
             os.utime(kept)
             return served
         except Exception:  # of another version of OpenVINO: it is converted again
@@ -120,7 +120,7 @@ def _open(folder: Path, card: Card, cache: Path, say: Say) -> Served:
     return _convert(folder, card, kept, say)
 
 
-def _convert(folder: Path, card: Card, kept: Path, say: Say) -> Served:
+def _convert(folder: Path, card: ModelInfo, kept: Path, say: Say) -> InferenceModel:
     network = _network(folder, card, say)
     say("Making the model fast (once)")
     model = runtime.convert(network, card.preprocessing)
@@ -137,15 +137,15 @@ def _convert(folder: Path, card: Card, kept: Path, say: Say) -> Served:
         print(f"The converted model could not be kept: {error}", flush=True)
     if model is None:
         return _torch(folder, card, say, "", network)
-    return Served(card, runtime.openvino_forward(model), "OpenVINO")
+    return InferenceModel(card, runtime.openvino_forward(model), "OpenVINO")
 
 
-def _torch(folder: Path, card: Card, say: Say, why: str, network: Any = None) -> Served:
+def _torch(folder: Path, card: ModelInfo, say: Say, why: str, network: Any = None) -> InferenceModel:
     network = _network(folder, card, say) if network is None else network
-    return Served(card, runtime.torch_forward(network, card.preprocessing), "PyTorch", why)
+    return InferenceModel(card, runtime.torch_forward(network, card.preprocessing), "PyTorch", why)
 
 
-def _network(folder: Path, card: Card, say: Say) -> Any:
+def _network(folder: Path, card: ModelInfo, say: Say) -> Any:
     """Return the network as an endpoint would load it."""
     say("Loading PyTorch")
     try:
@@ -156,7 +156,7 @@ def _network(folder: Path, card: Card, say: Say) -> Any:
         raise _broken(card.name, error) from error
 
 
-def _key(folder: Path, card: Card) -> str:
+def _key(folder: Path, card: ModelInfo) -> str:
     known = sealed(folder).get(WEIGHTS_FILE)  # compared with the file when the model was fetched
     weights = (known or sha256_of(folder / WEIGHTS_FILE))[:20]
     return f"{card.backbone}-{weights}-{runtime.version('openvino')}"

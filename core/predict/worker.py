@@ -25,14 +25,14 @@ from typing import BinaryIO
 import numpy as np
 
 from core.errors import Cancelled, ModelError, UserFacingError
-from core.predict import pictures_in
+from core.predict import decoding
 from core.predict.explain import explain
 from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
 from core.predict.records import Source
-from core.predict.serving import Served, open_model
+from core.predict.serving import InferenceModel, open_model
 from training_scripts.pictures import PictureUnreadable
 
-Decoding = Future[pictures_in.Decoded]
+Decoding = Future[decoding.Decoded]
 
 
 class Worker:
@@ -45,7 +45,7 @@ class Worker:
 
     def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
         self._requests, self._answers = requests, answers
-        self._model: Served | None = None
+        self._model: InferenceModel | None = None
         self._cancelled = threading.Event()
         self._pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="decode")
         self._todo: queue.SimpleQueue[tuple[Header, bytes, list[Decoding]]] = queue.SimpleQueue()
@@ -85,7 +85,7 @@ class Worker:
             return []
         thumbnail = request.get("thumbnail", 0)
         return [
-            self._pool.submit(pictures_in.decode, source, model.card.preprocessing, thumbnail)
+            self._pool.submit(decoding.decode, source, model.card.preprocessing, thumbnail)
             for source in _sources(request, payload)
         ]
 
@@ -94,7 +94,7 @@ class Worker:
             case "load":
                 return self._load(request), b""
             case "render":
-                rendered = pictures_in.render(_sources(request, payload)[0], request["edge"])
+                rendered = decoding.render(_sources(request, payload)[0], request["edge"])
                 return {"width": rendered.width, "height": rendered.height}, rendered.pixels
             case "classify":
                 return self._classify(request, decodings)
@@ -124,10 +124,10 @@ class Worker:
     def _classify(self, request: Header, decodings: list[Decoding]) -> tuple[Header, bytes]:
         served = self._served()
         answers: list[Header] = []
-        read: list[pictures_in.Decoded] = []
-        for number, decoding in enumerate(decodings):
+        read: list[decoding.Decoded] = []
+        for number, waiting in enumerate(decodings):
             try:
-                read.append(decoding.result())
+                read.append(waiting.result())
                 answers.append({})
             except PictureUnreadable as error:
                 answers.append({"error": _said_of(request, error, number)})
@@ -143,7 +143,7 @@ class Worker:
                 answer["thumbnail"] = len(decoded.thumbnail)
         return {"answers": answers}, b"".join(decoded.thumbnail for decoded in read)
 
-    def _served(self) -> Served:
+    def _served(self) -> InferenceModel:
         if self._model is None:
             raise ModelError("No model is loaded.", fix="Choose a finished job first.")
         return self._model

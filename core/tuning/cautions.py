@@ -21,7 +21,7 @@ Counts = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Caution:
+class SpecWarning:
     """A warning: `field` is the spec's field or the hyperparameter it is about, the others are one sentence each."""
 
     field: str
@@ -34,9 +34,9 @@ class Caution:
         return f"{self.message} {self.fix}".strip()
 
 
-def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[Caution, ...]:
+def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[SpecWarning, ...]:
     """Return everything worth saying about a spec; `counts` is None while no dataset is chosen."""
-    found: list[Caution] = []
+    found: list[SpecWarning] = []
     if isinstance(spec, TuningSpec):
         found += _of_search(spec)
         if spec.training.cloud is None:  # on SageMaker every trial has machines of its own
@@ -49,9 +49,9 @@ def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[Caution, ..
     return tuple(found)
 
 
-def _of_search(spec: TuningSpec) -> Iterator[Caution]:
+def _of_search(spec: TuningSpec) -> Iterator[SpecWarning]:
     if spec.training.objective.metric.startswith("test:"):
-        yield Caution(
+        yield SpecWarning(
             "objective",
             f"The search is judged by {spec.training.objective.metric}: its best trial fits the test pictures partly "
             "by luck, and none are left for an honest test.",
@@ -59,101 +59,101 @@ def _of_search(spec: TuningSpec) -> Iterator[Caution]:
         )
     total = combinations(spec.ranges)
     if spec.strategy is Strategy.GRID and total is not None and spec.max_jobs > total:
-        yield Caution("max_jobs", f"The grid has only {total} combinations.", f"{total} trials will run.")
+        yield SpecWarning("max_jobs", f"The grid has only {total} combinations.", f"{total} trials will run.")
     if spec.strategy is Strategy.GRID and total is not None and spec.max_jobs < total:
-        yield Caution(
+        yield SpecWarning(
             "max_jobs",
             f"{spec.max_jobs} trials cover a part of the grid of {total:,} combinations.",
             "Allow more trials, or make the grid coarser.",
         )
     if spec.strategy is Strategy.BAYESIAN and spec.max_jobs < TRIALS_PER_RANGE * len(spec.ranges):
-        yield Caution(
+        yield SpecWarning(
             "max_jobs",
             f"{spec.max_jobs} trials are few for {len(spec.ranges)} ranges.",
             f"Allow {TRIALS_PER_RANGE * len(spec.ranges)} or more, or search fewer hyperparameters.",
         )
     if spec.early_stopping and spec.max_jobs <= MIN_CURVES:
-        yield Caution(
+        yield SpecWarning(
             "early_stopping",
             f"Early stopping compares with {MIN_CURVES} earlier trials, so it cannot act here.",
             f"Allow more than {MIN_CURVES} trials, or turn it off.",
         )
     if spec.strategy is Strategy.BAYESIAN and 1 < spec.max_jobs <= spec.max_parallel_jobs:
-        yield Caution(
+        yield SpecWarning(
             "max_parallel_jobs",
             "All trials start at once, so a Bayesian search has nothing to learn from: it is a random one.",
             "Lower the parallel jobs, or allow more trials.",
         )
     if spec.until_converged and spec.max_jobs <= MIN_TRIALS and spec.training.cloud is None:
-        yield Caution(
+        yield SpecWarning(
             "until_converged",
             f"Whether a search has converged shows after {MIN_TRIALS} trials, so it cannot end this one.",
             f"Allow more than {MIN_TRIALS} trials, or leave it out.",
         )
     epochs = longest_training(spec)
     if spec.strategy is Strategy.HYPERBAND and epochs is not None and epochs < 3:
-        yield Caution(
+        yield SpecWarning(
             "num_epochs",
             f"Hyperband has nothing to cut short in {epochs} epochs.",
             "Allow 9, or take Bayesian.",
         )
 
 
-def _of_cores(spec: TuningSpec, cores: int) -> Iterator[Caution]:
+def _of_cores(spec: TuningSpec, cores: int) -> Iterator[SpecWarning]:
     parallel = spec.max_parallel_jobs
     if parallel > cores:
-        yield Caution(
+        yield SpecWarning(
             "max_parallel_jobs",
             f"{parallel} trials at once share {cores} {'core' if cores == 1 else 'cores'}, which makes none faster.",
             f"Take {cores}.",
         )
 
 
-def _of_machines(spec: Spec) -> Iterator[Caution]:
+def _of_machines(spec: Spec) -> Iterator[SpecWarning]:
     cloud = spec.training.cloud
     if cloud is not None and _GPU.match(cloud.instance_type) and all(map(over_features, choices(spec))):
-        yield Caution(
+        yield SpecWarning(
             "instance_type",
             f"A head over frozen features makes no use of the GPU of {cloud.instance_type}.",
             "Take a small CPU type, for instance ml.m5.xlarge.",
         )
 
 
-def _of_scale(item: Range) -> Iterator[Caution]:
+def _of_scale(item: Range) -> Iterator[SpecWarning]:
     if isinstance(item, CategoricalRange) or item.name not in _SCALES_BY_FACTORS:
         return
     if item.low <= 0 < item.high and item.scaling in (Scaling.AUTO, Scaling.LINEAR):
-        yield Caution(
+        yield SpecWarning(
             item.name,
             f"{item.name} starts at 0, where a logarithmic scale cannot: small values are hardly ever tried.",
             f"Start at {item.high / 1000:g} and take the Logarithmic scale.",
         )
     elif item.low > 0 and not item.is_log and item.high / item.low >= 100 and item.scaling is Scaling.LINEAR:
-        yield Caution(
+        yield SpecWarning(
             item.name,
             f"On a linear scale nine of ten trials take {item.name} above {item.high / 10:g}.",
             "Take the Logarithmic scale.",
         )
 
 
-def _of_data(spec: Spec, counts: Counts) -> Iterator[Caution]:
+def _of_data(spec: Spec, counts: Counts) -> Iterator[SpecWarning]:
     train = {label: splits.get("train", 0) for label, splits in counts.items()}
     largest, smallest = largest_batch(spec), min(train.values(), default=0)
     if largest > sum(train.values()):
-        yield Caution(
+        yield SpecWarning(
             "batch_size",
             f"A batch of {largest} is larger than the {sum(train.values())} train pictures: an epoch is one step.",
             "Take a smaller batch.",
         )
     elif largest > smallest > 0:
         label = min(train, key=lambda name: train[name])
-        yield Caution(
+        yield SpecWarning(
             "batch_size",
             f"A batch of {largest} is larger than the class {label}, which has {smallest} train pictures.",
             "Take a smaller batch, or add pictures of it.",
         )
     if not any(splits.get("valid", 0) for splits in counts.values()) and _judged_by_valid(spec.training):
-        yield Caution(
+        yield SpecWarning(
             "objective",
             "There are no valid pictures, so trials are judged by how well they learn the train pictures by heart.",
             "Set some aside in Data.",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from core.jobs.specs import Spec
-from core.tuning.cautions import Caution, Counts, cautions
+from core.tuning.cautions import Counts, SpecWarning, cautions
 from core.tuning.modes import DEFAULTS, choices, over_features
 from core.tuning.ranges import CategoricalRange, combinations
 
@@ -62,7 +62,7 @@ class Forecast:
     seconds: float | None
     features_seconds: float
     basis: Literal["measured", "estimated"]
-    warnings: tuple[Caution, ...]
+    warnings: tuple[SpecWarning, ...]
 
 
 def forecast(spec: Spec, manifest: Manifest | None, store: Store) -> Forecast:

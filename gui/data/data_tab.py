@@ -27,7 +27,7 @@ from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.data.class_list import ClassList
 from gui.data.first_run import FirstRun
-from gui.data.opening import Found, Scanned, Split, split
+from gui.data.opening import ScanBuffer, ScanSummary, SplitSummary, split
 from gui.data.picture_grid import PictureGrid
 from gui.data.pictures_model import PicturesModel
 from gui.data.problems_card import ProblemsCard
@@ -68,10 +68,10 @@ class DataTab(QWidget):
         self._scanning: Handle | None = None
         self._splitting: Handle | None = None
         self._restoring = ""
-        self._kept: tuple[Path, Scanned, Split] | None = None
-        self._scanned: Scanned | None = None
+        self._kept: tuple[Path, ScanSummary, SplitSummary] | None = None
+        self._scanned: ScanSummary | None = None
         self._then: SignalInstance = self.dataset_ready
-        self._found = Found()
+        self._found = ScanBuffer()
         self.pictures = PicturesModel()
         self.pictures.sections_changed.connect(self._update_grid_title)
         self.thumbnails = Thumbnails(bridge, workbench.paths.thumbnails, 320 if self.devicePixelRatioF() > 1.3 else 160)
@@ -108,7 +108,7 @@ class DataTab(QWidget):
         self._restoring = ""
         self._folder, self._scan, self.manifest = folder, None, None
         self._class_folders = class_folders
-        self._found = Found()
+        self._found = ScanBuffer()
         self._error.clear()
         self._sample.hide()
         self.thumbnails.set_root(folder)
@@ -122,8 +122,8 @@ class DataTab(QWidget):
         self._progress.start("Listing the folder")
         found = self._found
 
-        def work(report: Report, cancel: CancelToken) -> Scanned:
-            return Scanned.of(self._workbench.scan(folder, report, cancel, found.put, class_folders))
+        def work(report: Report, cancel: CancelToken) -> ScanSummary:
+            return ScanSummary.of(self._workbench.scan(folder, report, cancel, found.put, class_folders))
 
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
 
@@ -284,13 +284,13 @@ class DataTab(QWidget):
             self.pictures.add(found)
             self.classes.set_counts(self._found.counts)
 
-    def _on_scanned(self, answer: Scanned) -> None:
+    def _on_scanned(self, answer: ScanSummary) -> None:
         self._scanning = None
         self._progress.finish()
         self._show_scan(answer)
         self._split_again()
 
-    def _show_scan(self, answer: Scanned) -> None:
+    def _show_scan(self, answer: ScanSummary) -> None:
         scan = answer.scan
         self._scan, self._scanned = scan, answer
         self.thumbnails.set_root(scan.root)
@@ -321,7 +321,7 @@ class DataTab(QWidget):
             lambda report, cancel: split(self._workbench, scan, fractions, seed), self._on_split, self._on_split_failed
         )
 
-    def _on_split(self, answer: Split) -> None:
+    def _on_split(self, answer: SplitSummary) -> None:
         self.manifest = answer.manifest
         self._splitting = None
         if self._folder is not None and self._scanned is not None:

@@ -13,7 +13,7 @@ from core.workbench import Workbench
 from gui.data.pictures_model import grouped
 
 
-class Found:
+class ScanBuffer:
     """The pictures that a scan has found: put in by its thread, taken out by the window's; counted when taken."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
+class ScanSummary:
     """A scan, and what the widgets need of it."""
 
     scan: Scan
@@ -46,13 +46,13 @@ class Scanned:
     counts: Mapping[str, Mapping[str, int]]
 
     @classmethod
-    def of(cls, scan: Scan) -> Scanned:
+    def of(cls, scan: Scan) -> ScanSummary:
         """Make it ready."""
         return cls(scan, grouped(scan.pictures), scan.counts())
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class SplitSummary:
     """A manifest, and what the widgets need of it."""
 
     manifest: Manifest
@@ -60,7 +60,7 @@ class Split:
     counts: Mapping[str, Mapping[str, int]]
 
 
-def split(workbench: Workbench, scan: Scan, fractions: tuple[float, float, float], seed: int) -> Split:
-    """Split a scan's pictures."""
+def split(workbench: Workbench, scan: Scan, fractions: tuple[float, float, float], seed: int) -> SplitSummary:
+    """SplitSummary a scan's pictures."""
     manifest = workbench.split(scan, fractions, seed)
-    return Split(manifest, {entry.path: entry.split for entry in manifest.pictures}, manifest.counts())
+    return SplitSummary(manifest, {entry.path: entry.split for entry in manifest.pictures}, manifest.counts())

@@ -79,7 +79,7 @@ class JobWatch(QObject):
         self._workbench, self._bridge = workbench, bridge
         self._loading: Handle | None = None
         self._describing: Handle | None = None
-        self._forget()
+        self._reset()
         self._tell = self._timer(TELL_MS, self._on_tell)
         self._describe = self._timer(DESCRIBE_MS, self._on_describe)
         self._read = self._timer(HISTORY_AFTER_MS, self._on_read)
@@ -92,7 +92,7 @@ class JobWatch(QObject):
         timer.timeout.connect(slot)
         return timer
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self.name = ""
         self.job: Job | None = None
         self.spec: Spec | None = None
@@ -138,7 +138,7 @@ class JobWatch(QObject):
         if name == self.name:
             return
         self._cancel()
-        self._forget()
+        self._reset()
         self.name = name
         if name:
             self._load()
@@ -147,7 +147,7 @@ class JobWatch(QObject):
         """Describe the job and read its history again, as after a resume."""
         name = self.name
         self._cancel()
-        self._forget()
+        self._reset()
         self.name = name
         if name:
             self._load()
@@ -196,22 +196,22 @@ class JobWatch(QObject):
             self.curves_changed.emit()
         for name in self._outcomes:
             self.issues_changed.emit(name, self.issues(name))
-        self._go_on()
+        self._resume_live()
         self.history_loaded.emit()
 
-    def _go_on(self) -> None:
+    def _resume_live(self) -> None:
         """Take over what came meanwhile; from now on everything at once."""
         self._has_history = True
         self._waiting.extend(self._early)
         self._early = []
-        self._take_some()
+        self._process_batch()
 
     def _on_failed(self, error: UserFacingError) -> None:
         self._loading = self._describing = None
         if self.job is None:
-            self._forget()  # nothing is followed; choosing the job again tries again
+            self._reset()  # nothing is followed; choosing the job again tries again
         elif not self._has_history:
-            self._go_on()
+            self._resume_live()
         self.failed.emit(error)
 
     def _on_events(self, events: tuple[Event, ...]) -> None:
@@ -221,14 +221,14 @@ class JobWatch(QObject):
             self._early += [event for event in events if self._concerns(event)]
         else:
             self._waiting.extend(events)
-            self._take_some()
+            self._process_batch()
 
-    def _take_some(self) -> None:
+    def _process_batch(self) -> None:
         """Take over a part of what waits; the rest after the event loop had its turn."""
         part = [self._waiting.popleft() for _ in range(min(EVENTS_AT_ONCE, len(self._waiting)))]
         self._take([event for event in part if self._concerns(event)])
         if self._waiting:
-            QTimer.singleShot(0, self, self._take_some)
+            QTimer.singleShot(0, self, self._process_batch)
 
     def _concerns(self, event: Event) -> bool:
         if event.job == self.name or event.job in self._trials:

@@ -136,7 +136,7 @@ class JobsTab(QWidget):
         """Choose a job by name, now or as soon as it is heard of."""
         self._wanted = "" if self.list.choose(name) else name
         if self._wanted:
-            self._feed.poke()
+            self._feed.refresh()
 
     def _on_chosen(self, name: str) -> None:
         if name and self.detail is None:
@@ -189,7 +189,7 @@ class JobsTab(QWidget):
             action(name)
 
         def done(_: None) -> None:
-            self._feed.poke()
+            self._feed.refresh()
             if then is not None:
                 then()
 
@@ -241,7 +241,7 @@ class JobsTab(QWidget):
         def done(_: None) -> None:
             self._issues.pop(name, None)
             self.model.set_issues(name, 0)
-            self._feed.poke()
+            self._feed.refresh()
             self._toasts.show(f"{name} is deleted.", "info")
 
         def failed(error: UserFacingError) -> None:

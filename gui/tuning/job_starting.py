@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
 
 
-class Launching(QObject):
+class JobStarter(QObject):
     """Starts one job at a time; `card` shows how far it is and `cost` names the price.
 
     `note` becomes the note of the job that is started: what the user calls it, where a job cannot be called so.

@@ -27,7 +27,7 @@ from gui.shared.card import Card, PageHeader, page_layout
 from gui.tuning.cost_panel import CostPanel
 from gui.tuning.forecast_card import START_KEY, ForecastCard
 from gui.tuning.forecast_text import Facts, forecast_lines, warning_texts
-from gui.tuning.job_starting import Launching
+from gui.tuning.job_starting import JobStarter
 from gui.tuning.ranges_table import RangesTable
 from gui.tuning.resources_form import ResourcesForm
 from gui.tuning.search_form import ModelForm, SearchForm
@@ -109,7 +109,7 @@ class TuningTab(QWidget):
         self.cost = CostPanel(self._workbench, self._bridge)
         self.card = ForecastCard()
         self.card.add_section(self.cost)
-        self.launching = Launching(self._workbench, self._bridge, self.card, self.cost)
+        self.launching = JobStarter(self._workbench, self._bridge, self.card, self.cost)
         self._forecast_timer = self._timer(_FORECAST_MS, self._ask_forecast)
         self._save_timer = self._timer(_SAVE_MS, self._save)
 

@@ -13,7 +13,7 @@ from gui.feed import JobsFeed
 from gui.shared.dialogs import CloseDialog
 
 
-class Closing(QObject):
+class CloseConfirmation(QObject):
     """Decides whether the window may close now, asking and stopping jobs first where that is needed."""
 
     def __init__(self, window: QMainWindow, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:

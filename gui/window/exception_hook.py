@@ -17,7 +17,7 @@ log = logging.getLogger("sagehound")
 _LOG_BYTES = 2_000_000
 
 
-class ExceptionFunnel(QObject):
+class ExceptionHook(QObject):
     """Takes `sys.excepthook` and `threading.excepthook`; the same defect is shown only once.
 
     Signals:
@@ -36,14 +36,14 @@ class ExceptionFunnel(QObject):
     def install(self) -> None:
         """From now on defects come here."""
         self._before = (sys.excepthook, threading.excepthook)
-        sys.excepthook = self.take
-        threading.excepthook = self._take_of_thread
+        sys.excepthook = self.handle
+        threading.excepthook = self._handle_of_thread
 
     def remove(self) -> None:
         """Give the hooks back."""
         sys.excepthook, threading.excepthook = self._before
 
-    def take(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def handle(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """Log an exception and tell the window; from any thread."""
         if issubclass(kind, KeyboardInterrupt):
             self._before[0](kind, error, trace)
@@ -52,9 +52,9 @@ class ExceptionFunnel(QObject):
         log.error("defect\n%s", text)
         self._caught.emit(f"{kind.__name__}: {error}", text)
 
-    def _take_of_thread(self, arguments: threading.ExceptHookArgs) -> None:
+    def _handle_of_thread(self, arguments: threading.ExceptHookArgs) -> None:
         if arguments.exc_value is not None:
-            self.take(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
+            self.handle(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
 
     def _on_caught(self, summary: str, text: str) -> None:
         # A defect in a paint event comes back with every frame; one dialog is enough.

@@ -27,7 +27,7 @@ class Garbage(QObject):
         self._modules = 0
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
-        self._timer.timeout.connect(self.look)
+        self._timer.timeout.connect(self.collect_due)
 
     def start(self) -> None:
         """From now on Python collects nothing by itself."""
@@ -40,7 +40,7 @@ class Garbage(QObject):
         gc.unfreeze()
         gc.enable()
 
-    def look(self) -> None:
+    def collect_due(self) -> None:
         """Collect what is due."""
         if len(sys.modules) != self._modules:
             self._modules = len(sys.modules)

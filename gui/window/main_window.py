@@ -28,7 +28,7 @@ from gui.shared.basics import icon_button
 from gui.shared.dialogs import defect_dialog, error_dialog, shortcuts_dialog
 from gui.shared.theme import Choice, Theme
 from gui.shared.toast import Toasts
-from gui.window.close_confirmation import Closing
+from gui.window.close_confirmation import CloseConfirmation
 from gui.window.drops import WindowDrops
 from gui.window.help_dialogs import about_dialog, help_dialog
 from gui.window.menu import WindowMenu
@@ -52,7 +52,7 @@ class MainWindow(QMainWindow):
         self._said_notice = ""
         self._build()
         self._make_actions()
-        self.closing = Closing(self, workbench, bridge, self.feed)
+        self.closing = CloseConfirmation(self, workbench, bridge, self.feed)
         self.cloud = CloudController(self, workbench, bridge, self.toasts)
         self._connect_cloud()
         self.pages = Pages(self._stack, workbench, bridge, self.feed, self.cloud, self.show_page, self.status.say)

@@ -176,7 +176,7 @@ class Pages:
         self.tuning.start()
 
     def _on_job_started(self, name: str) -> None:
-        self.feed.poke()
+        self.feed.refresh()
         self.show_job(name)
 
     def _on_use_model(self, job: str) -> None:

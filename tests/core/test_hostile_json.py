@@ -15,7 +15,7 @@ from core.dataset.manifest import Manifest
 from core.debugger.evaluate import open_trial
 from core.debugger.outcomes import read_outcomes
 from core.engines.local.preparation import check_channels, count_pictures
-from core.engines.local.runs import part_rule
+from core.engines.local.runs import split_rule_line
 from core.engines.sagemaker.connection.place import CloudJobState
 from core.errors import UserFacingError
 from core.predict.evaluate import read_evaluation
@@ -78,7 +78,7 @@ READERS: dict[str, Reader] = {
     "features": lambda folder, text: read_channel(written(folder, "features.json", text).parent),
     "model.json": lambda folder, text: read_card(written(folder, "model.json", text).parent),
     "outcomes": lambda folder, text: read_outcomes(written(folder, "rules/a.json", text).parent.parent),
-    "log line": lambda folder, text: part_rule(f"sagehound-rule {text}"),
+    "log line": lambda folder, text: split_rule_line(f"sagehound-rule {text}"),
     "evaluation": lambda folder, text: read_evaluation(written(folder, "evaluation.json", text).parent, "test"),
     "cloud notes": lambda folder, text: CloudJobState.load(written(folder, "cloud.json", text).parent),
     "AWS's rules": lambda folder, text: read_aws_rules(written(folder, "profiler-reports/A.json", text).parent.parent),

@@ -80,7 +80,7 @@ def test_poke_asks_at_once(feed, engine, qtbot, monkeypatch):
     with qtbot.waitSignal(feed.jobs_changed, raising=False, timeout=200):
         feed.start()
     engine.put(metric(1))
-    feed.poke()
+    feed.refresh()
     qtbot.waitUntil(lambda: len(feed.heard) == 1)
 
 
@@ -92,7 +92,7 @@ def test_a_poke_asks_for_the_jobs_though_no_event_tells_of_them(feed, engine, qt
     with engine.lock:
         engine.records = []  # as after a delete
     with qtbot.waitSignal(feed.jobs_changed):
-        feed.poke()
+        feed.refresh()
     assert feed.jobs == ()
 
 
@@ -101,8 +101,8 @@ def test_a_poke_during_a_poll_is_not_lost(feed, engine, qtbot, monkeypatch):
     feed.start()
     qtbot.waitUntil(lambda: feed._asking is None)
     with engine.lock:
-        feed.poke()
-        feed.poke()
+        feed.refresh()
+        feed.refresh()
     before = engine.polls
     qtbot.waitUntil(lambda: engine.polls >= before + 1)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from core.engines.local.processes import identity_of, kill_tree
-from core.engines.local.runtime import Launching
+from core.engines.local.runtime import StartMethod
 from core.python import script_command
 from training_scripts.processes import ProcessIdentity
 from training_scripts.watchdog import SILENCE_S
@@ -55,7 +55,7 @@ class Launcher:
     """
 
     def __init__(
-        self, launching: Launching, preload: Sequence[str] = (), threads: int = 1, silence_s: float = SILENCE_S
+        self, launching: StartMethod, preload: Sequence[str] = (), threads: int = 1, silence_s: float = SILENCE_S
     ) -> None:
         self._server: ForkServer | None = None
         if launching == "forkserver":

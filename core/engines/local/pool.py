@@ -17,7 +17,7 @@ from core.engines.local.context import JobContext, Stopped
 from core.engines.local.launcher import ScriptProcess, wait_for_any
 from core.engines.local.logtail import log_size
 from core.engines.local.preparation import count_pictures
-from core.engines.local.runs import Ending, Run, parse_rule
+from core.engines.local.runs import Run, RunOutcome, parse_rule
 from core.jobs.contract import JobFolder
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus, RuleStatus
@@ -39,7 +39,7 @@ class Pool:
         self._cores = job.runtime.cores_for(parallel)
         self._running: list[Run] = []
         self._channels: dict[Run, dict[str, str]] = {}
-        self._finishing: list[Future[Ending]] = []
+        self._finishing: list[Future[RunOutcome]] = []
         self._reported: list[tuple[Run, int, float]] = []
         self._packer = ThreadPoolExecutor(1, "package")
         self._pictures = count_pictures(Path(job.training.channels.get("train", "")))
@@ -107,7 +107,7 @@ class Pool:
             self._job.store.add_notice(name, f"The process of {run.name} {said}")
         run.go_on_with(self._launch(run.spec, run.folder, self._channels[run], run.is_trial))
 
-    def wait(self) -> list[Ending]:
+    def wait(self) -> list[RunOutcome]:
         """Follow the runs for a moment; returns those whose end is recorded by now."""
         self._job.heartbeat.beat()
         if self._running:
@@ -140,7 +140,7 @@ class Pool:
         values, self._reported = self._reported, []
         return values
 
-    def _learn_speed(self, ending: Ending) -> None:
+    def _learn_speed(self, ending: RunOutcome) -> None:
         """Remember how long things take on this machine, for the next forecast."""
         if ending.status is not JobStatus.COMPLETED:
             return

@@ -40,7 +40,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RunOutcome:
     """How a run ended.
 
     `curve` holds the objective by epoch, NaN where it was no finite number. `outside` says what outside of the script
@@ -120,7 +120,7 @@ class Run:
         reported: list[tuple[int, float]] = []
         now, progress = time.time(), self._progress
         for line in self._tail.new_lines(ended):
-            line, outcomes = part_rule(line)
+            line, outcomes = split_rule_line(line)
             events += outcomes
             if sentence := notice_in(line):
                 self._store.add_notice(self.name, sentence)
@@ -196,7 +196,7 @@ class Run:
         self._again = True
         self._follow_process(process, self._tail.offset)
 
-    def finish(self) -> Ending:
+    def finish(self) -> RunOutcome:
         """Read the last lines, package the model and record the final status. Call once the process has ended."""
         exit_code = self.process.poll()
         self.follow(ended=True)
@@ -214,9 +214,9 @@ class Run:
             self._store.update_job(
                 self.name, status=JobStatus.FAILED, secondary_status="Failed", failure_reason=reason, ended=time.time()
             )
-            return Ending(self.name, JobStatus.FAILED, None, reason)
+            return RunOutcome(self.name, JobStatus.FAILED, None, reason)
 
-    def _interrupted(self, outside: str) -> Ending:
+    def _interrupted(self, outside: str) -> RunOutcome:
         self._store.update_job(
             self.name,
             status=JobStatus.STOPPED,
@@ -224,9 +224,9 @@ class Run:
             failure_reason=outside,
             ended=time.time(),
         )
-        return Ending(self.name, JobStatus.STOPPED, None, outside, outside=outside)
+        return RunOutcome(self.name, JobStatus.STOPPED, None, outside, outside=outside)
 
-    def _conclude(self, exit_code: int | None) -> Ending:
+    def _conclude(self, exit_code: int | None) -> RunOutcome:
         failed = exit_code != 0 and not self._stopping and not self.broke_off
         outside = outside_cause(self.folder, exit_code, self._log_begins) if failed else ""
         if outside and self.is_trial:
@@ -246,7 +246,7 @@ class Run:
             write_record(self._store, self.folder, self.name)
         wall = time.monotonic() - self._started
         curve, seconds = tuple(self.curve), tuple(self._epoch_seconds)
-        return Ending(self.name, status, self.objective, reason, curve, seconds, wall, self.spec.hyperparameters)
+        return RunOutcome(self.name, status, self.objective, reason, curve, seconds, wall, self.spec.hyperparameters)
 
     def _judge(self, exit_code: int | None, outside: str) -> tuple[JobStatus, str, str]:
         if self._stopping:
@@ -265,7 +265,7 @@ class Run:
         return JobStatus.COMPLETED, "Completed", ""
 
 
-def part_rule(line: str) -> tuple[str, list[RuleOutcome]]:
+def split_rule_line(line: str) -> tuple[str, list[RuleOutcome]]:
     """What stands before a rule outcome in a log line, and the outcome; the whole line and none where it holds none.
 
     It may stand behind something else: another process of the job may have written a line whose end came late.
@@ -281,7 +281,7 @@ def part_rule(line: str) -> tuple[str, list[RuleOutcome]]:
 
 def parse_rule(line: str) -> list[RuleOutcome]:
     """Return the rule outcome that a log line holds; none if it is any other line, or torn."""
-    return part_rule(line)[1]
+    return split_rule_line(line)[1]
 
 
 def package_model(folder: JobFolder) -> Path | None:

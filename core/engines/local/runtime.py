@@ -25,10 +25,10 @@ PRELOAD = ("training_scripts.train", "training_scripts.debugger.hook", "training
 RUNTIME_FILE = "runtime.json"
 """Where, in a job's folder, its supervisor finds its options."""
 
-Launching = Literal["forkserver", "subprocess"]
+StartMethod = Literal["forkserver", "subprocess"]
 
 
-def _launching() -> Launching:
+def _launching() -> StartMethod:
     """Return a fork server saves each trial the seconds that `import torch` takes; it is for POSIX only."""
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "subprocess"
 
@@ -45,7 +45,7 @@ class Runtime:
 
     script: Path = SCRIPTS / "train.py"
     features: Path | None = SCRIPTS / "features.py"
-    launching: Launching = dataclasses.field(default_factory=_launching)
+    launching: StartMethod = dataclasses.field(default_factory=_launching)
     preload: tuple[str, ...] = PRELOAD
     grace_s: float = 30.0
     cores: int = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from core.engines.local.context import CannotGoOn, JobContext, Stopped
 from core.engines.local.pool import Pool
 from core.engines.local.preparation import features_channel
-from core.engines.local.runs import Ending
+from core.engines.local.runs import RunOutcome
 from core.errors import JobNotFound
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
@@ -158,7 +158,7 @@ class _Tuning:
         """Return the channel of frozen features that this trial's backbone needs."""
         return features_channel(self._features, spec.hyperparameters)
 
-    def _account(self, ending: Ending) -> None:
+    def _account(self, ending: RunOutcome) -> None:
         if ending.outside:
             raise CannotGoOn(ending.outside)
         self._tally.add(ending.status, ending.objective, ending.reason, self._maximize)

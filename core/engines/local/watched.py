@@ -145,12 +145,12 @@ class WatchedScript:
 
     def _look(self, record: _Record, lines: Sequence[str], scraper: Any, rules: _TensorRules) -> None:
         """Take what the log says, and what the rules on tensors found."""
-        from core.engines.local.runs import part_rule
+        from core.engines.local.runs import split_rule_line
         from core.jobs.records import MetricEvent
 
         events: list[Any] = []
         for line in lines:
-            rest, outcomes = part_rule(line)
+            rest, outcomes = split_rule_line(line)
             for outcome in outcomes:
                 events += self._take(outcome)
             scraped = scraper.scrape(rest)
@@ -240,12 +240,12 @@ class _TensorRules:
 
     def poll(self) -> list[Any]:
         """Evaluate what is new; returns the outcomes whose status changed."""
-        from core.engines.local.runs import part_rule
+        from core.engines.local.runs import split_rule_line
 
         if not self._watched.done:
             self._watched.poll()
         lines, self._lines[:] = list(self._lines), []
-        return [outcome for line in lines for outcome in part_rule(line)[1]]
+        return [outcome for line in lines for outcome in split_rule_line(line)[1]]
 
     def finish(self) -> None:
         """No more will come."""

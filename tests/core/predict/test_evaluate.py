@@ -8,7 +8,7 @@ import pytest
 
 from core.dataset.manifest import Entry, Manifest
 from core.errors import Cancelled, ModelError
-from core.predict.evaluate import Judged, evaluate, read_evaluation, summarise
+from core.predict.evaluate import EvaluatedPicture, evaluate, read_evaluation, summarise
 from core.progress import CancelToken
 
 
@@ -86,11 +86,11 @@ def test_what_cannot_be_evaluated_says_so(trained_job, predictor, manifest, tmp_
 
 def test_counts_of_a_model_that_errs():
     judged = [
-        Judged("1", "a", "a", 0.9),
-        Judged("2", "a", "b", 0.6),
-        Judged("3", "b", "b", 0.7),
-        Judged("4", "b", "a", 0.8),
-        Judged("5", "b", "b", 0.5),
+        EvaluatedPicture("1", "a", "a", 0.9),
+        EvaluatedPicture("2", "a", "b", 0.6),
+        EvaluatedPicture("3", "b", "b", 0.7),
+        EvaluatedPicture("4", "b", "a", 0.8),
+        EvaluatedPicture("5", "b", "b", 0.5),
     ]
     found = summarise(judged, ("a", "b", "c"), "valid", "job", None)
     assert found.accuracy == 3 / 5

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from core.errors import Cancelled, ModelError, PictureError
+from core.predict.decoding import decode
 from core.predict.explain import STEPS, explain, occlusion, overlay
-from core.predict.pictures_in import decode
-from core.predict.serving import Card, Served
+from core.predict.serving import InferenceModel, ModelInfo
 from core.progress import CancelToken
 from training_scripts.backbones import Preprocessing
 
@@ -19,14 +19,14 @@ SPOT = (slice(20, 60), slice(150, 190))
 
 
 @pytest.fixture
-def watcher() -> Served:
+def watcher() -> InferenceModel:
     """A model that is sure of "bright" as far as one spot of its 224 pixels is bright."""
 
     def forward(pictures):
         bright = pictures[:, SPOT[0], SPOT[1]].mean(axis=(1, 2, 3)) / 255
         return np.stack([6 * bright - 3, np.zeros(len(pictures))], axis=1).astype(np.float32)
 
-    return Served(Card("watcher", "none", ("bright", "dark"), Preprocessing()), forward, "test")
+    return InferenceModel(ModelInfo("watcher", "none", ("bright", "dark"), Preprocessing()), forward, "test")
 
 
 def _decoded(width: int, height: int):

@@ -317,13 +317,13 @@ def test_the_picture_that_kills_the_process_is_named_and_the_others_are_answered
     # The decoder's crash is injected: the real process, with a decoder that dies of one file.
     fault = """
         import os
-        from core.predict import pictures_in
-        honest = pictures_in.decode
+        from core.predict import decoding
+        honest = decoding.decode
         def decode(source, *rest):
             if getattr(source, "name", "").startswith("deadly"):
                 os.abort()
             return honest(source, *rest)
-        pictures_in.decode = decode
+        decoding.decode = decode
     """
     deadly = tmp_path / "deadly.jpg"
     shutil.copy(trained_job.picture("red"), deadly)

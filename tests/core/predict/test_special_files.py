@@ -13,8 +13,8 @@ from core.dataset.thumbnails import thumbnail
 from core.engines.sagemaker.endpoints.invoke import EndpointClient, _shrink
 from core.engines.sagemaker.upload.upload import _compare
 from core.errors import DatasetError, PictureError
+from core.predict.decoding import decode, render
 from core.predict.intake import gather
-from core.predict.pictures_in import decode, render
 from tests.training_scripts.pictures.drawn import encoded, noisy, png
 from training_scripts.backbones import Preprocessing
 from training_scripts.pictures import PictureUnreadable, open_picture

@@ -127,7 +127,7 @@ def test_the_main_job_on_aws(paths, bridge, theme, qtbot, drop, dataset, bucket,
     assert "endpoint on ml.m5.large" in predict.answer._model.text()
     assert cloud.serving.endpoints["colours-live"]
 
-    # Closing names the endpoint and its daily cost; it is deleted, and nothing is left.
+    # CloseConfirmation names the endpoint and its daily cost; it is deleted, and nothing is left.
     assert not window.close()
     leaving = window.findChildren(Decision)[-1]
     assert leaving.windowTitle() == "colours-live goes on costing money"

@@ -20,7 +20,7 @@ from gui.feed import JobsFeed
 from gui.shared.dialogs import Decision
 from gui.tuning.cost_panel import CostPanel
 from gui.tuning.forecast_card import ForecastCard
-from gui.tuning.job_starting import Launching
+from gui.tuning.job_starting import JobStarter
 from gui.tuning.managed_form import ManagedDialog
 from gui.tuning.resources_form import ResourcesForm
 from tests.cloud.rule_jobs import CLOSED, wants_managed
@@ -83,7 +83,7 @@ def launching(qtbot, workbench, bridge, form):
     card, cost = ForecastCard(), CostPanel(workbench, bridge)
     card.setParent(window)
     cost.setParent(window)
-    made = Launching(workbench, bridge, card, cost)
+    made = JobStarter(workbench, bridge, card, cost)
     made.refusal_known.connect(form.managed.show_refusal)
     form.managed.reset_asked.connect(lambda: made.look_at_refusal(forget=True))
     yield made

@@ -150,7 +150,7 @@ def test_a_running_job_is_followed(tab, engine, qtbot):
     tab.feed.start()
     qtbot.waitUntil(lambda: rules_of(tab) == {"Overfit": RUNNING}, timeout=60_000)
     engine.tell([outcome("Overfit", FOUND, time=2.0, first_step=7, details="It overfits.")])
-    tab.feed.poke()
+    tab.feed.refresh()
     qtbot.waitUntil(lambda: rules_of(tab) == {"Overfit": FOUND}, timeout=60_000)
     assert tab.detail._when.text().startswith("step 7")
 
@@ -249,7 +249,7 @@ def test_the_newest_job_is_shown_until_one_is_chosen(tab, engine, qtbot):
     tab.source.choose_job(tab.source.jobs.itemText(1))
     chosen = tab.source.job
     engine.put(TrainingJob("job-3", JobStatus.IN_PROGRESS, 3.0))
-    tab.feed.poke()
+    tab.feed.refresh()
     qtbot.waitUntil(lambda: tab.source.jobs.count() == 3, timeout=60_000)
     assert tab.source.job == chosen != newest
 
@@ -414,12 +414,12 @@ def test_nothing_is_said_to_be_missing_before_it_was_looked_for(tab, engine, qtb
     monkeypatch.setattr(debugger_tab, "load_job", lambda *arguments: (read.wait(60), real(*arguments))[1])
     running = TrainingJob("watched", JobStatus.IN_PROGRESS, 5.0)
     engine.put(running)
-    tab.feed.poke()
+    tab.feed.refresh()
     qtbot.waitUntil(lambda: debugger_tab.READING in sentences(tab))
     read.set()
     qtbot.waitUntil(lambda: "No rule has said anything of this job yet." in sentences(tab))
     qtbot.waitUntil(lambda: "No tensors are saved yet. They come with the first steps." in sentences(tab))
     engine.put(dataclasses.replace(running, status=JobStatus.COMPLETED))
-    tab.feed.poke()
+    tab.feed.refresh()
     qtbot.waitUntil(lambda: "No tensors were saved for this job." in sentences(tab))
     assert "No rule ran on this job." in sentences(tab)

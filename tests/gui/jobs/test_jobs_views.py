@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.jobs.records import MetricEvent, TrainingJob
 from core.jobs.status import JobStatus
-from core.predict.evaluate import Judged, summarise
+from core.predict.evaluate import EvaluatedPicture, summarise
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs
 
 
@@ -107,8 +107,8 @@ def test_the_log_follows_searches_and_filters(tab, engine, feed, qtbot):
 
 
 def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, qtbot, monkeypatch):
-    judged = [Judged(f"test/cat/{n}.jpg", "cat", "cat" if n else "dog", 0.9) for n in range(4)]
-    judged += [Judged(f"test/dog/{n}.jpg", "dog", "dog", 0.8) for n in range(2)]
+    judged = [EvaluatedPicture(f"test/cat/{n}.jpg", "cat", "cat" if n else "dog", 0.9) for n in range(4)]
+    judged += [EvaluatedPicture(f"test/dog/{n}.jpg", "dog", "dog", 0.8) for n in range(2)]
     monkeypatch.setattr(
         tab._workbench,
         "evaluation",

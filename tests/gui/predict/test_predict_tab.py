@@ -313,7 +313,7 @@ def test_a_job_that_finishes_is_offered_and_can_be_chosen(qtbot, tab, feed, fini
     _wait_for_answer(qtbot, tab, "red 0.jpg", "red")
     feed.start()
     finish_job("newer")
-    feed.poke()
+    feed.refresh()
     # The best of two single jobs is the latest one, and the tab follows it.
     qtbot.waitUntil(lambda: tab.session.model.name == "newer", timeout=WAIT)
     assert tab.chooser.resolved == "newer"

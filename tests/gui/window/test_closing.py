@@ -1,4 +1,4 @@
-"""Closing the window: what it remembers, and what becomes of running jobs."""
+"""CloseConfirmation the window: what it remembers, and what becomes of running jobs."""
 
 from __future__ import annotations
 

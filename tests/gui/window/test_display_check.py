@@ -9,7 +9,7 @@ import pytest
 from core.errors import UserFacingError
 from core.paths import ROOT
 from gui.window import display_check
-from gui.window.exception_hook import ExceptionFunnel, start_log, stop_log
+from gui.window.exception_hook import ExceptionHook, start_log, stop_log
 
 
 def run_window(code, **environment):
@@ -102,7 +102,7 @@ sys.exit(gui.app.run([]))
 
 @pytest.fixture
 def funnel(qapp, monkeypatch):
-    made = ExceptionFunnel()
+    made = ExceptionHook()
     # pytest watches the hooks too: what these tests raise on purpose must not reach it.
     monkeypatch.setattr(sys, "excepthook", lambda *arguments: None)
     monkeypatch.setattr(threading, "excepthook", lambda arguments: None)

@@ -45,7 +45,7 @@ def test_another_thread_ends_nothing(garbage):
     thread.join()
     assert not gc.isenabled()
     assert ended_by == []
-    garbage.look()
+    garbage.collect_due()
     assert ended_by == ["MainThread"]
 
 
@@ -53,7 +53,7 @@ def test_what_was_loaded_is_not_looked_through_again(garbage, monkeypatch):
     before = gc.get_freeze_count()
     monkeypatch.setitem(sys.modules, "loaded_just_now", types.ModuleType("loaded_just_now"))
     kept = [Node() for _ in range(100)]
-    garbage.look()
+    garbage.collect_due()
     assert gc.get_freeze_count() >= before + len(kept)
     assert not any(found is kept[0] for found in gc.get_objects())
 
@@ -66,7 +66,7 @@ def test_the_old_are_looked_through_in_their_turn(garbage):
     del old
     for _ in range(2_000):
         Node()
-        garbage.look()
+        garbage.collect_due()
         kept = [Node() for _ in range(2_500)]
         kept.clear()
         if ended:

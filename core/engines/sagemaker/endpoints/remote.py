@@ -69,7 +69,7 @@ def _size(source: Source) -> tuple[int, int]:
 def _thumbnail(source: Source, edge: int) -> bytes:
     from PIL import Image
 
-    from core.predict.pictures_in import render
+    from core.predict.decoding import render
 
     try:
         shown = render(source, edge)

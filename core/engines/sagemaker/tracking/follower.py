@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
-from core.engines.local.runs import part_rule
+from core.engines.local.runs import split_rule_line
 from core.engines.sagemaker.connection.failures import explain_reason, traceback_of
 from core.engines.sagemaker.tracking.logs import LogTail
 from core.jobs.contract import Scraper
@@ -51,7 +51,7 @@ class Follower:
         changes: JobChanges = {}
         for moment, line in lines:
             self._last.append(line)
-            line, outcomes = part_rule(line)
+            line, outcomes = split_rule_line(line)
             events += outcomes
             if sentence := notice_in(line):
                 self._store.add_notice(self._job, sentence)

@@ -12,7 +12,7 @@ _BETTER = 1.05
 _WORSE = 0.80
 
 
-class Gate:
+class AdaptiveConcurrency:
     """Lets at most `limit` threads through, between `low` and `high`, and moves the limit by what it gains.
 
     The rate is compared with that before the last move. The limit doubles as long as that brings more; the doubling

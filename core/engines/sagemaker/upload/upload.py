@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.layout import CHANNEL_FILE, channel_keys, channel_manifest, join
 from core.engines.sagemaker.connection.place import encryption
-from core.engines.sagemaker.upload.adaptive_concurrency import Gate
+from core.engines.sagemaker.upload.adaptive_concurrency import AdaptiveConcurrency
 from core.engines.sagemaker.upload.fast_s3 import MULTIPART_BYTES, FastS3
 from core.errors import Cancelled, DatasetError
 from core.progress import CancelToken, Progress, Report, ignore_progress
@@ -122,7 +122,7 @@ class _Upload:
         self._kms_key, self._encryption = kms_key, encryption(kms_key)
         self._base = join(self._prefix, manifest.version)
         self._lock = threading.Lock()
-        self._gate = Gate()
+        self._gate = AdaptiveConcurrency()
         self._index: dict[str, str] = {}  # by key: the SHA-256, and the KMS key behind a blank if there is one
         self._there: set[str] = set()
         self._sent = self._copied = self._kept = self._bytes = self._work = 0

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from core.engines.local.engine import LocalEngine
-from core.engines.local.runtime import Launching, Runtime
+from core.engines.local.runtime import Runtime, StartMethod
 from core.engines.local.supervision import SUPERVISOR_LOG, SupervisorWatch
 from core.jobs.contract import JobFolder
 from core.jobs.records import RuleOutcome
@@ -189,7 +189,7 @@ def test_a_failure_of_an_earlier_run_is_not_cited(bench, features):
 
 
 @pytest.mark.parametrize("launching", ["forkserver", "subprocess"])
-def test_a_trial_that_stands_still_is_started_again(bench, runtime, launching: Launching):
+def test_a_trial_that_stands_still_is_started_again(bench, runtime, launching: StartMethod):
     runtime.script.write_text(textwrap.dedent(HANGING), encoding="utf-8")
     mini = bench(launching=launching)
     mini.engine.start(mini.tuning("tune-1", max_jobs=1))

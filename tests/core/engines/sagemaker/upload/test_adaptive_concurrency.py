@@ -6,7 +6,7 @@ import heapq
 
 import pytest
 
-from core.engines.sagemaker.upload.adaptive_concurrency import Gate
+from core.engines.sagemaker.upload.adaptive_concurrency import AdaptiveConcurrency
 
 
 class Clock:
@@ -34,7 +34,7 @@ def run(gate, clock, delay, per_second, seconds):
 def test_far_away_as_many_run_as_are_allowed(delay):
     """And they stay: that the limit cannot grow any more is no sign that the last doubling brought nothing."""
     clock = Clock()
-    gate = Gate(high=64, clock=clock)
+    gate = AdaptiveConcurrency(high=64, clock=clock)
     run(gate, clock, delay, 100_000, 30 * delay)
     assert gate.limit == 64
     run(gate, clock, delay, 100_000, 60 * delay)
@@ -44,20 +44,20 @@ def test_far_away_as_many_run_as_are_allowed(delay):
 def test_what_is_found_keeps_a_line_busy_and_not_much_more():
     """200 requests in a second, each 0.1 s on the way: 20 at once are enough."""
     clock = Clock()
-    gate = Gate(clock=clock)
+    gate = AdaptiveConcurrency(clock=clock)
     run(gate, clock, 0.1, 200, 10.0)
     assert 16 <= gate.limit <= 64
 
 
 def test_a_slow_line_is_not_flooded():
     clock = Clock()
-    gate = Gate(clock=clock)
+    gate = AdaptiveConcurrency(clock=clock)
     run(gate, clock, 0.01, 5, 60.0)
     assert gate.limit <= 16
 
 
 def test_the_gate_gives_way_when_it_is_asked_to():
-    gate = Gate(low=2, start=8)
+    gate = AdaptiveConcurrency(low=2, start=8)
     assert all(gate.enter() for _ in range(8))
     assert not gate.enter(patience=0.01)
     gate.leave(throttled=True)
