@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.models import resnet18
 from torchvision.transforms.v2 import Compose, Resize, CenterCrop, PILToTensor, ToDtype
-pictures = ImageFolder(sys.argv[1], Compose([Resize(64), CenterCrop(64), PILToTensor(), ToDtype(torch.float32, scale=True)]))
+steps = [Resize(64), CenterCrop(64), PILToTensor(), ToDtype(torch.float32, scale=True)]
+pictures = ImageFolder(sys.argv[1], Compose(steps))
 network = resnet18(num_classes=len(pictures.classes))
 optimizer, loss_fn = torch.optim.SGD(network.parameters(), lr=0.01), torch.nn.CrossEntropyLoss()
 with profile(activities=[ProfilerActivity.CPU], schedule=schedule(wait=0, warmup=1, active=6, repeat=1),

@@ -114,9 +114,12 @@ footer{color:var(--muted);font-size:12px;padding-top:8px;padding-bottom:40px}
 header,main,footer{padding-left:0;padding-right:0}header{padding-top:0}
 section{border:0;border-top:1px solid var(--line);border-radius:0;padding:12px 0;margin:0}h2{break-after:avoid}
 h1{font-size:17pt}h2{font-size:13pt}table{font-size:8pt}th,.legend,figcaption{font-size:7.5pt}.tick{font-size:12.5px}
-.findings{grid-template-columns:repeat(auto-fit,minmax(55mm,1fr));gap:8px}.finding{break-inside:avoid;padding:8px;gap:4px}
-p.verdict{font-size:11pt;margin-bottom:10px}dl.known{gap:1px 12px;margin-bottom:10px}.charts{gap:10px 20px;margin-bottom:12px}
+.findings{grid-template-columns:repeat(auto-fit,minmax(55mm,1fr));gap:8px}
+.finding{break-inside:avoid;padding:8px;gap:4px}
+p.verdict{font-size:11pt;margin-bottom:10px}dl.known{gap:1px 12px;margin-bottom:10px}
+.charts{gap:10px 20px;margin-bottom:12px}
 .finding h3{font-size:10pt}
-.figures{grid-template-columns:repeat(6,1fr);break-inside:avoid;break-after:avoid}.figures dd{font-size:11pt}tr{break-inside:avoid}@page{margin:14mm}}
+.figures{grid-template-columns:repeat(6,1fr);break-inside:avoid;break-after:avoid}
+.figures dd{font-size:11pt}tr{break-inside:avoid}@page{margin:14mm}}
 """
 )
