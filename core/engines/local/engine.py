@@ -18,7 +18,7 @@ from core.engine import Capabilities, Engine
 from core.engines.local.logtail import read_lines
 from core.engines.local.models import interrupt, interrupt_damaged_models, interrupt_lost_models
 from core.engines.local.processes import reap, this_process
-from core.engines.local.recovery import recover, write_record
+from core.engines.local.recovery import RECORD_FILE, recover, write_record
 from core.engines.local.runtime import RUNTIME_FILE, Runtime
 from core.engines.local.supervision import SupervisorWatch, reap_orphans, start_supervisor
 from core.errors import EngineError, ModelError, NoRoom
@@ -96,6 +96,7 @@ class LocalEngine(Engine):
             start_supervisor(self._store, self._paths, spec.name)
         except BaseException as error:
             self._store.delete_job(spec.name)
+            (self._folder(spec.name).root / RECORD_FILE).unlink(missing_ok=True)  # it never was a job
             if not isinstance(error, OSError):
                 raise
             raise EngineError(

@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 from core.engines.local.logtail import LogTail
 from core.engines.local.processes import kill_tree
+from core.engines.local.supervision import is_supervisor
 from core.errors import SagehoundError
 from core.jobs.contract import JobFolder, Scraper
 from core.jobs.records import Job, MetricEvent, TrainingJob
@@ -147,7 +148,7 @@ def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
 
 
 def _restore(store: Store, found: _Found) -> None:
-    if found.process is not None:
+    if found.process is not None and found.process.is_alive and is_supervisor(found.process):
         kill_tree(found.process)  # it works for a database that is gone
     store.add_job(found.record, found.spec)
     for notice in found.notices:

@@ -70,13 +70,13 @@ class SupervisorWatch:
             log = self._paths.jobs / key[0] / SUPERVISOR_LOG
             if key not in self._watchdogs:
                 self._watchdogs[key] = Watchdog(key[1], self._silence_s, log)
-            elif (finding := self._watchdogs[key].finding) and _is_supervisor(key[1]):
+            elif (finding := self._watchdogs[key].finding) and is_supervisor(key[1]):
                 with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
                     file.write(f"{_STOOD_STILL}{finding}\n")
                 end_at_once(key[1])
 
 
-def _is_supervisor(process: ProcessIdentity) -> bool:
+def is_supervisor(process: ProcessIdentity) -> bool:
     """Whether it is one: for a moment, the process that starts or clears up after a job answers for it."""
     with contextlib.suppress(psutil.Error):
         return any(_SUPERVISOR in word for word in psutil.Process(process.pid).cmdline())

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from core.engines.local.engine import LocalEngine
-from core.engines.local.recovery import RECORD_FILE, recover
+from core.engines.local.processes import this_process
+from core.engines.local.recovery import RECORD_FILE, recover, write_record
+from core.errors import EngineError
+from core.jobs.contract import JobFolder
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
@@ -130,9 +133,6 @@ def test_a_job_in_the_cloud_is_asked_about_again(mini, paths, store, tmp_path):
     folder = paths.jobs / spec.name
     folder.mkdir()
     store.add_job(new_record(spec, "sagemaker"), spec)
-    from core.engines.local.recovery import write_record
-    from core.jobs.contract import JobFolder
-
     store.update_job(spec.name, status=JobStatus.COMPLETED, secondary_status="Completed", ended=2.0)
     write_record(store, JobFolder(folder), spec.name)
     other = Store(tmp_path / "empty.sqlite3")
@@ -161,6 +161,31 @@ def test_what_works_for_a_lost_database_is_ended(mini, tmp_path, runtime):
         assert not supervisor.is_alive
     finally:
         again.close()
+
+
+def test_who_only_started_a_job_is_not_ended_with_it(mini, store, paths, tmp_path):
+    """Until its supervisor has begun, a record names the command or the window that started it: this process."""
+    spec = mini.training("single-1")
+    store.add_job(new_record(spec), spec, this_process())
+    write_record(store, JobFolder(paths.jobs / spec.name).create(), spec.name)
+    other = Store(tmp_path / "home" / "empty.sqlite3")
+    assert recover(other, paths.jobs) == 1
+    assert other.job(spec.name).secondary_status == "Interrupted"
+    other.close()
+    store.update_job(spec.name, status=JobStatus.STOPPED, secondary_status="Stopped", ended=1.0)
+
+
+def test_a_job_that_could_not_be_started_is_not_recovered(mini, store, paths, runtime, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.engines.local.engine.start_supervisor", refuse)
+        with pytest.raises(EngineError):
+            mini.engine.start(mini.training("never"))
+    assert store.is_empty
+    LocalEngine(paths, store, runtime)
+    assert store.is_empty
 
 
 def test_paths_of_an_older_home_are_found(tmp_path: Path):
