@@ -119,7 +119,8 @@ def test_what_ends_a_search_and_what_encrypts_it_reach_aws(account, sagehound, p
     assert (shown["differences"], shown["cost"]["final"]) == ([], False)
     arguments = ("train", pictures, "--engine", "sagemaker", "--instance-count", 2)
     assert "trains on one instance" in sagehound(*arguments, status=1)[1]
-    assert "--max-wait is for spot" in sagehound(*arguments, "--max-wait", 5, status=2)[1]
+    assert "wait is for spot machines alone" in sagehound(*arguments, "--max-wait", 5, status=1)[1]
+    assert "A VPC needs both" in sagehound(*arguments, "--subnet", "subnet-1", status=1)[1]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
