@@ -434,7 +434,7 @@ FAULTS: dict[str, Fault] = {
         "LoaderStarves",
         ("waiting",),
         {
-            "        return self.tokens[at], self.labels[at]": "        import time\n\n        time.sleep(0.004)\n        return self.tokens[at], self.labels[at]"
+            "        return self.tokens[at], self.labels[at]": "        import time\n\n        time.sleep(0.02)\n        return self.tokens[at], self.labels[at]"
         },
         line="DataLoader(train_set",
     ),
