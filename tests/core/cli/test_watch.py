@@ -1,5 +1,6 @@
 """`sagehound watch`: scripts that know nothing of us, in processes of their own, as from a shell."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -118,7 +119,7 @@ def test_a_script_that_fails_says_what_it_always_said(tmp_path, home):
 def _theirs(text):
     """A traceback's frames in the script, and its last line; those inside torch differ by what listens there."""
     lines = text.splitlines()
-    return [pair for pair in zip(lines, lines[1:], strict=False) if "train.py" in pair[0]], lines[-1]
+    return [pair for pair in itertools.pairwise(lines) if "train.py" in pair[0]], lines[-1]
 
 
 def test_the_part_inside_needs_torch_alone(tmp_path, home):
