@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         tune,
     )
 
+    from .training_scripts.watch import watch
+
     __version__: str
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "show",
     "train",
     "tune",
+    "watch",
 ]
 
 
@@ -55,6 +58,10 @@ def __getattr__(name: str) -> Any:
         from .training_scripts.version import VERSION
 
         return VERSION
+    if name == "watch":
+        from .training_scripts.watch import watch
+
+        return watch
     if name in __all__:
         from .core import api
 

@@ -9,11 +9,15 @@ from core.debugger.outcomes import in_order
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from training_scripts.debugger.rules import RULES, rule_class
+from training_scripts.watch.catalogue import INVARIANTS
 
 
 def found(rule, job="job", **values):
-    ours = rule_class(rule.removesuffix(" (AWS)"))
-    values = {"meaning": ours.meaning, "advice": ours.advice} | values
+    if rule in INVARIANTS:
+        values = {"meaning": INVARIANTS[rule].about, "advice": "Mend it."} | values
+    else:
+        ours = rule_class(rule.removesuffix(" (AWS)"))
+        values = {"meaning": ours.meaning, "advice": ours.advice} | values
     return RuleOutcome(job, rule, RuleStatus.ISSUES_FOUND, 1.0, evaluated=1, **values)
 
 
@@ -65,4 +69,21 @@ def test_jobs_are_told_apart_and_awss_verdicts_are_known():
 
 
 def test_every_rule_of_the_order_is_one():
-    assert {rule for group in ORDER for rule in group} <= set(RULES)
+    symptoms = {name for name, invariant in INVARIANTS.items() if invariant.symptom}
+    assert {rule for group in ORDER for rule in group} <= set(RULES) | symptoms
+    assert symptoms <= {rule for group in ORDER for rule in group}
+
+
+def test_a_fact_about_the_script_leads_what_it_breaks():
+    outcomes = [found("Overfit"), found("NaNSource"), found("GradientsNotCleared"), found("LoaderStarves")]
+    assert told(*outcomes) == [
+        ("GradientsNotCleared", "", True),
+        ("NaNSource", "GradientsNotCleared", False),
+        ("Overfit", "GradientsNotCleared", False),
+        ("LoaderStarves", "", True),
+    ]
+    assert told(found("Overfit"), found("DeadRelu"), found("AugmentedValidation")) == [
+        ("AugmentedValidation", "", True),
+        ("Overfit", "AugmentedValidation", False),
+        ("DeadRelu", "", True),
+    ]
