@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         train,
         tune,
     )
-
     from .training_scripts.watch import watch
 
     __version__: str
