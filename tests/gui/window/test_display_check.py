@@ -96,7 +96,7 @@ sys.exit(gui.app.run([]))
 """
     done = run_window(code, SAGEHOUND_HOME=str(tmp_path / "file"), QT_QPA_PLATFORM="offscreen")
     assert done.returncode == 1
-    assert "Sagehound cannot keep its files." in done.stderr
+    assert "Sagehound cannot keep its files in " in done.stderr
     assert "Traceback" not in done.stderr
 
 

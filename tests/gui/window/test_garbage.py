@@ -26,7 +26,7 @@ def garbage(qapp):
     made = Garbage()
     made.start()
     made._timer.stop()
-    made.look()  # what the tests before have loaded
+    made.collect_due()  # what the tests before have loaded
     yield made
     made.stop()
     gc.disable()  # as the tests of the window have it
