@@ -127,7 +127,7 @@ def test_the_part_inside_needs_torch_alone(tmp_path, home):
     blocked = tmp_path / "blocked"
     for name in ("numpy", "google", "psutil"):
         (blocked / name).mkdir(parents=True)
-        (blocked / name / "__init__.py").write_text("raise ImportError('not here')\n", encoding="utf-8")
+        (blocked / name / "__init__.py").write_text("raise ModuleNotFoundError('not here')\n", encoding="utf-8")
     (blocked / "sitecustomize.py").write_text("import os; os.environ['MINE'] = 'yes'\n", encoding="utf-8")
     text = DIGITS.replace("        optimizer.zero_grad()\n", "") + "\nimport os, sys\nprint(os.environ['MINE'])\n"
     text += "assert 'training_scripts' not in sys.modules and 'core' not in sys.modules\n"

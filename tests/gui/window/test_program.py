@@ -97,6 +97,7 @@ def test_a_damaged_database_is_set_aside_and_said(tmp_path):
 import sys, gui.app
 from gui.window.main_window import MainWindow
 def begun(self):
+    self._say_notice()
     print(len(self.toasts.messages))
     print(*self.toasts.messages, sep="\\n")
     self.close()
