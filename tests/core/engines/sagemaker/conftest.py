@@ -37,7 +37,7 @@ def words_engine(cloud, aws, place, paths, store, tmp_path, monkeypatch):
     spec = TrainingSpec("one", {}, {}, (MetricDefinition("Average loss", "loss: ([0-9.]+)"),))
     for name, code in (("one", SAYS.format(word="one")), ("two", SAYS.format(word="two")), ("bad", BROKEN)):
         file = tmp_path / f"{name}.tar.gz"
-        with tarfile.open(file, "w:gz") as tar:
+        with tarfile.open(file, "w:gz", compresslevel=0) as tar:
             member = tarfile.TarInfo("code/inference.py")
             member.size = len(code)
             tar.addfile(member, io.BytesIO(code.encode()))
