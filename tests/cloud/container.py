@@ -86,10 +86,14 @@ class Containers:
         worst = 0
         with ThreadPoolExecutor(len(self._all), "cloud-instance") as pool:
             runs = [pool.submit(one.run, request, channels, on_line) for one in self._all]
-            for done in as_completed(runs):
-                if (code := done.result()) and not worst:
-                    worst = code
-                    self.kill()
+            try:
+                for done in as_completed(runs):
+                    if (code := done.result()) and not worst:
+                        worst = code
+                        self.kill()
+            except BaseException:  # one that could not start: the others would wait for it
+                self.kill()
+                raise
         for folder in self.folders[1:]:  # SageMaker puts what all of them saved into one archive
             shutil.copytree(folder.model, self.folder.model, dirs_exist_ok=True)
         return worst
@@ -121,7 +125,7 @@ class Container:
         hyperparameters = {key: _unquote(value) for key, value in request.get("HyperParameters", {}).items()}
         code = self.folder.root / "code"
         code.mkdir()
-        unpack(self._archive(hyperparameters["sagemaker_submit_directory"], request), code)
+        unpack(self._archive(hyperparameters["sagemaker_submit_directory"], request, channels), code)
         script = code / hyperparameters["sagemaker_program"]
         own = {key: value for key, value in hyperparameters.items() if not key.startswith(_OWN_PREFIXES)}
         write_configuration(self.folder, hyperparameters, channels)
@@ -151,10 +155,11 @@ class Container:
                 on_line(self._host.name, line.rstrip("\n"))
         return self._process.wait()
 
-    def _archive(self, place: str, request: Mapping[str, Any]) -> bytes:
+    def _archive(self, place: str, request: Mapping[str, Any], channels: Mapping[str, str]) -> bytes:
         """Return the archive of the scripts; the toolkit reads it inside the container, isolated or not."""
         if not place.startswith("s3://"):
-            return (self.folder.root / place.removeprefix("/opt/ml/")).read_bytes()
+            channel, _, file = place.removeprefix("/opt/ml/input/data/").partition("/")
+            return Path(channels[channel], file).read_bytes()
         if request.get("EnableNetworkIsolation"):
             raise ConnectionError(f"Could not connect to the endpoint URL: {place}")
         return self._storage.read(place)
