@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.engines.sagemaker.engine import SageMakerEngine
     from core.engines.sagemaker.upload.upload import UploadResult
     from core.jobs.footprint import Footprint
+    from core.labels.session import Labelling
     from core.predict.evaluate import Evaluation
     from core.predict.models import ModelChoice
     from core.predict.predictor import Predictor
@@ -150,10 +151,17 @@ class Workbench:
         return scan(folder, cache=cache, report=report, cancel=cancel, on_found=on_found, class_folders=class_folders)
 
     def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
-        """Split a scanned folder into train, valid and test; nobody's files are touched."""
+        """Split a scanned folder into train, valid and test as its labels are now; nobody's files are touched."""
         from core.dataset import split
 
-        return split(scan, fractions, seed)
+        state = self.labelling(scan).state
+        return split(state.apply(scan), fractions, seed, state.splits)
+
+    def labelling(self, scan: Scan) -> Labelling:
+        """Return what reads and changes the labels of a scanned folder: `label`, `exclude`, `undo` and the rest."""
+        from core.labels.session import Labelling
+
+        return Labelling(self.store, scan)
 
     def remember(self, manifest: Manifest) -> Path:
         """Keep a dataset version's manifest; returns its file."""

@@ -7,6 +7,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 
 from core.dataset.manifest import Entry, Manifest
 from core.dataset.records import SPLITS, Picture, Scan
@@ -19,14 +20,20 @@ Fractions = tuple[float, float, float]
 _ByPath = dict[str, str]
 
 
-def split(scan: Scan, fractions: Fractions = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
+def split(
+    scan: Scan,
+    fractions: Fractions = DEFAULT_FRACTIONS,
+    seed: int = 0,
+    moves: Mapping[str, str] = MappingProxyType({}),
+) -> Manifest:
     """Split a scan into a manifest.
 
     Without split folders every class is divided by `fractions` (train, valid, test). With them the folders are kept;
-    a valid or test that is missing is carved out of train. The choice depends on the seed and on the pictures'
-    content alone, not on names or order. Identical pictures never end up in two splits: where split folders hold
-    copies, test keeps them before valid, and valid before train. Pictures that are in two classes are in no split.
-    `Manifest.notices` says what was decided.
+    a valid or test that is missing is carved out of train, where pictures that are in no split folder belong. The
+    choice depends on the seed and on the pictures' content alone, not on names or order. `moves` has the last word: by
+    SHA-256, the split of pictures that someone moved; the others stay where they are without it. Identical pictures
+    never end up in two splits: where split folders hold copies, test keeps them before valid, and valid before train.
+    Pictures that are in two classes are in no split. `Manifest.notices` says what was decided.
 
     Raises:
         SpecError: the fractions are no shares of a whole with something for train.
@@ -39,8 +46,9 @@ def split(scan: Scan, fractions: Fractions = DEFAULT_FRACTIONS, seed: int = 0) -
         chosen = _divide(pictures, fractions, seed)
     else:
         kept = _without_leaks(pictures, notices)
-        chosen = {picture.path: picture.split for picture in kept if picture.split}
+        chosen = {picture.path: picture.split or "train" for picture in kept}
         chosen |= _carve(kept, scan.splits, fractions, seed, notices)
+    chosen |= {picture.path: moves[picture.sha256] for picture in pictures if picture.sha256 in moves}
     if "train" not in chosen.values():
         what = f"There is nothing to train on in {scan.root}."
         if not pictures:
@@ -194,7 +202,7 @@ def _carve(
         return {}
     whole = sum(share.values())
     chosen = _divide(
-        (picture for picture in pictures if picture.split == "train"),
+        (picture for picture in pictures if picture.split in ("train", None)),
         [share.get(name, 0.0) / whole for name in SPLITS],
         seed,
     )

@@ -60,6 +60,15 @@ MIGRATIONS: tuple[str, ...] = (
     # Places inside the home are relative to it, so that a home that was moved or restored finds its models.
     "UPDATE jobs SET artifact = 'jobs/' || name || '/model.tar.gz'"
     " WHERE replace(artifact, '\\', '/') LIKE '%/jobs/' || name || '/model.tar.gz' AND artifact NOT LIKE '%://%'",
+    # Append-only. An action is kept once, however often it is written: (action, position) is its identity.
+    """
+    CREATE TABLE label_events (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT NOT NULL, action TEXT NOT NULL,
+        position INTEGER NOT NULL, kind TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
+        sha256 TEXT NOT NULL, path TEXT NOT NULL, source TEXT NOT NULL, time REAL NOT NULL, UNIQUE (action, position)
+    );
+    CREATE INDEX label_events_of_dataset ON label_events (dataset, number);
+    """,
 )
 """One script per schema version; a released one is never edited, a change is a new script at the end."""
 

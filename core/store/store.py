@@ -20,7 +20,9 @@ from core.errors import JobNotFound, SpecError
 from core.jobs.records import EventBatch, Job, MetricEvent, RuleOutcome, TrainingJob
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
+from core.labels.events import LabelEvent
 from core.store.database import Database
+from core.store.label_events import append_events, read_events
 from core.store.places import Places
 from core.store.rows import (
     EVENT,
@@ -375,6 +377,14 @@ class Store:
         """Drop a dataset from the recent ones; its files stay."""
         with self._db.write() as connection:
             connection.execute("DELETE FROM datasets WHERE path = ?", (path,))
+
+    def label_events(self, dataset: str, since: int = 0) -> list[LabelEvent]:
+        """Return the label events of a dataset (its folder) after a number, oldest first."""
+        return read_events(self._db, dataset, since)
+
+    def add_label_events(self, dataset: str, events: Sequence[LabelEvent]) -> None:
+        """Append one action's events, all or none; see `core.store.label_events`."""
+        append_events(self._db, dataset, events)
 
     def record_speed(self, what: str, seconds: float) -> None:
         """Blend a measured duration into the running average of `what`, newer ones weighing more."""

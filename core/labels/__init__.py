@@ -1,0 +1,5 @@
+"""Labels as events: what a person, a suggestion or a file said of pictures, kept apart from them and undone at will.
+
+`events` is one row of the history, `state` folds a history over a scan, `session` is what changes labels,
+`suggest` says what to label next, `disk` writes labels into class folders.
+"""
