@@ -41,7 +41,7 @@ Counts = Mapping[str, int]
 LABEL_ROLE = Qt.ItemDataRole.UserRole
 COUNTS_ROLE = Qt.ItemDataRole.UserRole + 1
 _NOWHERE = QModelIndex()
-ALL = "All classes"
+ALL, NO_CLASS = "All classes", "Unlabelled"
 ROW_HEIGHT = 44
 
 
@@ -60,7 +60,7 @@ class ClassModel(QAbstractListModel):
         for of_class in counts.values():
             for split, count in of_class.items():
                 total[split] = total.get(split, 0) + count
-        labels = sorted(counts)
+        labels = sorted(counts, key=lambda label: (label.casefold(), label))
         if labels != self._labels:
             self.beginResetModel()
             self._counts, self._labels, self._total = dict(counts), labels, total
@@ -79,8 +79,17 @@ class ClassModel(QAbstractListModel):
         """Pictures of the largest class."""
         return max((sum(counts.values()) for counts in self._counts.values()), default=0)
 
+    def name(self, row: int) -> str:
+        """Return what a row is called."""
+        label = self.label(row)
+        return ALL if label is None else label or NO_CLASS
+
+    def counts(self, label: str) -> Counts:
+        """Return the pictures of a class, by split."""
+        return self._counts.get(label, {})
+
     def label(self, row: int) -> str | None:
-        """Return the class in a row; None for the row of all classes."""
+        """Return the class in a row; None for the row of all classes, "" for that of the pictures without a class."""
         return self._labels[row - 1] if row > 0 else None
 
     def row_of(self, label: str | None) -> int:
@@ -99,9 +108,9 @@ class ClassModel(QAbstractListModel):
         counts = self._total if label is None else self._counts[label]
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return label or ALL
+                return self.name(index.row())
             case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
-                return f"{label or ALL}: {counts_in_words(counts)}"
+                return f"{self.name(index.row())}: {counts_in_words(counts)}"
             case _ if role == LABEL_ROLE:
                 return label
             case _ if role == COUNTS_ROLE:
@@ -266,10 +275,15 @@ class ClassList(QWidget):
         row = self.model.row_of(chosen)
         if self.view.currentIndex().row() != row:
             self.view.setCurrentIndex(self.model.index(row))
+        self._count_chips()
+
+    def _count_chips(self) -> None:
+        """Say how many pictures of the chosen class each split has."""
+        counts = self.model.total if self._label is None else self.model.counts(self._label)
         for split, chip in self.chips.items():
-            count = self.model.total.get(split, 0)
+            count = counts.get(split, 0)
             chip.setText(f"{split.capitalize()} {count:,}" if count else split.capitalize())
-            chip.setEnabled(bool(count))
+            chip.setEnabled(bool(count) or chip.isChecked())
 
     def reset(self) -> None:
         """Choose everything, and have all of it shown: the classes of another dataset have other names."""
@@ -284,6 +298,7 @@ class ClassList(QWidget):
         label = self.model.label(current.row()) if current.isValid() else None
         if label != self._label:
             self._label = label
+            self._count_chips()
             self.filtered.emit(self._label, self.split)
 
     def _on_chip(self, split: str, on: bool) -> None:

@@ -28,14 +28,12 @@ from gui.bridge import Bridge, Handle
 from gui.data.class_list import ClassList
 from gui.data.first_run import FirstRun
 from gui.data.opening import ScanBuffer, ScanSummary, SplitSummary, split
-from gui.data.picture_grid import PictureGrid
-from gui.data.pictures_model import PicturesModel
+from gui.data.pictures_card import PicturesCard
 from gui.data.problems_card import ProblemsCard
 from gui.data.s3_panel import S3Panel
 from gui.data.split_card import SplitCard
-from gui.data.thumbnails import Thumbnails
 from gui.feed import JobsFeed
-from gui.shared.basics import button, label
+from gui.shared.basics import button
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import Banner, InlineError, ProgressRow
 
@@ -72,9 +70,8 @@ class DataTab(QWidget):
         self._scanned: ScanSummary | None = None
         self._then: SignalInstance = self.dataset_ready
         self._found = ScanBuffer()
-        self.pictures = PicturesModel()
-        self.pictures.sections_changed.connect(self._update_grid_title)
-        self.thumbnails = Thumbnails(bridge, workbench.paths.thumbnails, 320 if self.devicePixelRatioF() > 1.3 else 160)
+        self.card = PicturesCard(workbench, bridge)
+        self.pictures = self.card.model
         self._build()
 
     # What the window calls
@@ -111,8 +108,7 @@ class DataTab(QWidget):
         self._found = ScanBuffer()
         self._error.clear()
         self._sample.hide()
-        self.thumbnails.set_root(folder)
-        self.pictures.clear()
+        self.card.set_root(folder)
         self.classes.reset()
         self.problems.set_waiting()
         self.split.set_waiting(scanning=True)
@@ -189,7 +185,8 @@ class DataTab(QWidget):
 
     def _build_page(self) -> QWidget:
         self.classes = ClassList()
-        self.classes.filtered.connect(self.pictures.set_filter)
+        self.classes.filtered.connect(lambda label, split: self.pictures.ask(label=label, split=split))
+        self.pictures.sections_changed.connect(lambda: self.classes.set_counts(self.pictures.label_counts))
         classes_card = Card("Classes")
         classes_card.add(self.classes, 1)
         self.split = SplitCard(self._workbench.settings.current)
@@ -221,12 +218,6 @@ class DataTab(QWidget):
         side_box = QVBoxLayout(side)
         side_box.setContentsMargins(0, 0, 0, 0)
         side_box.addWidget(left)
-        self.grid = PictureGrid(self.pictures, self.thumbnails)
-        self._grid_count = label("", "figures")
-        self._grid_count.setProperty("role", "muted")
-        self.pictures_card = Card("Pictures")
-        self.pictures_card.add_action(self._grid_count)
-        self.pictures_card.add(self.grid, 1)
         page = QWidget()
         page.setObjectName("page")
         page.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -234,7 +225,7 @@ class DataTab(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(12)
         box.addWidget(side)
-        box.addWidget(self.pictures_card, 1)
+        box.addWidget(self.card, 1)
         return page
 
     # Scanning
@@ -259,7 +250,7 @@ class DataTab(QWidget):
         self._stop_work()
         self._folder, self._scan, self.manifest, self._kept = None, None, None, None
         self.pictures.clear()
-        self.thumbnails.stop()
+        self.card.stop()
         self._sample.hide()
         self._header.set_context("")
         self._stack.setCurrentWidget(self.first_run)
@@ -282,7 +273,6 @@ class DataTab(QWidget):
         found = self._found.take()
         if found:
             self.pictures.add(found)
-            self.classes.set_counts(self._found.counts)
 
     def _on_scanned(self, answer: ScanSummary) -> None:
         self._scanning = None
@@ -293,9 +283,8 @@ class DataTab(QWidget):
     def _show_scan(self, answer: ScanSummary) -> None:
         scan = answer.scan
         self._scan, self._scanned = scan, answer
-        self.thumbnails.set_root(scan.root)
-        self.pictures.set_grouped(answer.pictures)
-        self.classes.set_counts(answer.counts)
+        self.card.set_root(scan.root)
+        self.pictures.set_gallery(answer.gallery)
         self.problems.set_problems(scan.problems)
         self.split.set_scan(scan)
 
@@ -327,8 +316,7 @@ class DataTab(QWidget):
         if self._folder is not None and self._scanned is not None:
             self._kept = (self._folder, self._scanned, answer)
         self.pictures.set_splits(answer.splits)
-        self.classes.set_counts(answer.counts)
-        self.split.set_result(self.classes.model.total, answer.manifest.notices)
+        self.split.set_result(answer.counts, answer.manifest.notices)
         where = "Sample dataset" if self._is_sample() else self._folder
         self._header.set_context(f"{where} · version {self.manifest.version[:8]}")
         self._sample.setVisible(self._is_sample())
@@ -390,7 +378,3 @@ class DataTab(QWidget):
         self.use.setEnabled(self.manifest is not None)
         self.quick_look.setEnabled(self.manifest is not None)
         self.s3.set_manifest(self.manifest)
-
-    def _update_grid_title(self) -> None:
-        shown, total = self.pictures.rowCount(), self.pictures.total
-        self._grid_count.setText(f"{shown:,}" if shown == total else f"{shown:,} of {total:,}")

@@ -1,129 +1,185 @@
-"""A grid of thumbnails with a header per class; it paints only what is in sight, so its size does not matter."""
+"""A grid of thumbnails under headers; it paints only what is in sight, so its size does not matter."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass
-
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import (
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QRectF,
+    Qt,
+    QTimer,
+    Signal,
+)
 from PySide6.QtGui import (
     QColor,
+    QContextMenuEvent,
     QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
     QPainter,
-    QPainterPath,
     QPaintEvent,
     QPen,
-    QPixmap,
     QRegion,
     QResizeEvent,
+    QWheelEvent,
 )
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QToolTip
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QFrame, QToolTip
 
-from core.dataset.records import Picture
-from gui.data.pictures_model import PicturesModel, Section
+from gui.data.chosen_drag import drag_chosen
+from gui.data.grid_layout import GAP, HEADER, GridLayout, Placed
+from gui.data.grid_painter import GridPainter
+from gui.data.pictures_model import PicturesModel
 from gui.data.thumbnails import Thumbnails
-from gui.shared.icons import paint_icon
-from gui.shared.theme import Tokens, font, split_colour, tokens
+from gui.shared.theme import tokens
 
 AnyIndex = QModelIndex | QPersistentModelIndex
-SMALLEST = 104
-GAP = 8
-HEADER = 34
-MOST_TILES = 600
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    section: Section
-    top: int
-    rows: int
+SIZES = (72, 104, 144, 208)
+"""The smallest edge of a square, in pixels; Ctrl+wheel, Ctrl++ and Ctrl+- go through them."""
+SCROLL_MS = 16
+_MOVES = (
+    Qt.Key.Key_Left,
+    Qt.Key.Key_Right,
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+)
 
 
 class PictureGrid(QAbstractItemView):
-    """The pictures of a `PicturesModel`; arrow keys, Home, End and Page keys move among them."""
+    """The pictures of a `PicturesModel`, which keeps what is chosen.
+
+    Arrow keys, Home, End and Page keys move; with Shift they choose up to there, with Ctrl they choose nothing. A drag
+    that begins on a chosen picture takes the chosen ones along; any other chooses what it encloses.
+
+    Signals:
+        looked_at(int): another row is the current one; -1 for none.
+        view_asked(): show the current picture large, or no longer.
+        key_typed(str): a letter or digit for the chosen pictures.
+        command(str): "leave_out", "unlabel", "label" or "escape", by its key.
+        section_accepted(int, int): accept what is suggested for `count` rows from `first` on.
+        menu_asked(QPoint): show the menu of the chosen pictures at a point of the screen.
+        resized(): it has another size.
+    """
+
+    looked_at = Signal(int)
+    view_asked = Signal()
+    key_typed = Signal(str)
+    command = Signal(str)
+    section_accepted = Signal(int, int)
+    menu_asked = Signal(QPoint)
+    resized = Signal()
 
     def __init__(self, model: PicturesModel, thumbnails: Thumbnails) -> None:
         super().__init__()
         self.setObjectName("grid")
         self.setAccessibleName("Pictures")
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setMouseTracking(True)
         self._pictures, self._thumbnails = model, thumbnails
-        self._placed: list[_Placed] = []
-        self._tops: list[int] = []
-        self._height = 0
-        self._tiles: dict[tuple[str, str, int, float, str], QPixmap] = {}
+        self._painter = GridPainter(self, model, thumbnails)
+        self._smallest = SIZES[1]
+        self._layout = GridLayout((), 1, self._smallest)
+        self._anchor = 0
+        self._current = (-1, -1)
+        self._press: QPoint | None = None
+        self._pressed_row = -1
+        self._band: QRect | None = None
+        self._before_band: set[int] = set()
+        self._scrolling = QTimer(self)
+        self._scrolling.setInterval(SCROLL_MS)
+        self._scrolling.timeout.connect(self._on_scroll_tick)
         self.setModel(model)
-        model.sections_changed.connect(self._lay_out)
+        model.modelAboutToBeReset.connect(self._keep_current)
+        model.sections_changed.connect(self._on_arranged)
+        model.chosen_changed.connect(self.viewport().update)
         thumbnails.ready.connect(self.viewport().update)
         self._lay_out()
 
     @property
     def columns(self) -> int:
         """Return how many pictures stand side by side."""
-        return max(1, (self.viewport().width() + GAP) // (SMALLEST + GAP))
+        return self._layout.columns
 
     @property
     def cell(self) -> int:
-        """Return the edge of a picture's square, so that a line fills the width."""
-        return max(SMALLEST, (self.viewport().width() - (self.columns - 1) * GAP) // self.columns)
+        """Return the edge of a picture's square; a line of them fills the width."""
+        return self._layout.edge
+
+    @property
+    def current_row(self) -> int:
+        """Return the row that keys act on; -1 for none."""
+        return self.currentIndex().row()
 
     def show_class(self, label: str) -> None:
         """Scroll to the header of a class."""
-        for placed in self._placed:
-            if placed.section.label == label:
+        for placed in self._layout.placed:
+            if placed.section.title == label:
                 self.verticalScrollBar().setValue(placed.top)
+
+    def go_to(self, row: int) -> None:
+        """Make a row the current and the only chosen one, and bring it into sight."""
+        if 0 <= row < self._pictures.rowCount():
+            self._set_current(row)
+            self._pictures.choose([row])
+            self._anchor = row
+
+    def zoom(self, steps: int) -> None:
+        """Make the squares larger or smaller, the picture in the middle of the view staying there."""
+        at = SIZES.index(self._smallest) + steps
+        if not 0 <= at < len(SIZES):
+            return
+        middle = self._layout.row_at(0, self.verticalOffset() + self.viewport().height() // 2)
+        self._smallest = SIZES[at]
+        self._lay_out()
+        if middle >= 0:
+            centre = self._layout.square(middle).center().y()
+            self.verticalScrollBar().setValue(centre - self.viewport().height() // 2)
 
     # What Qt asks of a view
 
     def visualRect(self, index: AnyIndex) -> QRect:
         """Return where a picture is in the viewport."""
-        if not index.isValid():
+        if not index.isValid() or not self._layout.placed:
             return QRect()
-        return self._cell(index.row()).translated(0, -self.verticalOffset())
+        return self._layout.square(index.row()).translated(0, -self.verticalOffset())
 
     def indexAt(self, point: QPoint) -> QModelIndex:
         """Return the picture under a point of the viewport."""
-        x, y = point.x(), point.y() + self.verticalOffset()
-        at = bisect_right(self._tops, y) - 1
-        if at < 0 or x < 0:
-            return QModelIndex()
-        placed = self._placed[at]
-        edge = self.cell
-        line, below = divmod(y - placed.top - HEADER, edge + GAP)
-        column, beside = divmod(x, edge + GAP)
-        number = line * self.columns + column
-        if line < 0 or below >= edge or beside >= edge or column >= self.columns or number >= placed.section.count:
-            return QModelIndex()
-        return self._pictures.index(placed.section.first + number)
+        row = self._layout.row_at(point.x(), point.y() + self.verticalOffset())
+        return self._pictures.index(row) if row >= 0 else QModelIndex()
 
     def scrollTo(
         self, index: AnyIndex, hint: QAbstractItemView.ScrollHint = QAbstractItemView.ScrollHint.EnsureVisible
     ) -> None:
-        """Bring a picture into sight, with the header of its class if it is in the first line."""
-        if not index.isValid():
+        """Bring a picture into sight, with room for the header above it."""
+        if not index.isValid() or not self._layout.placed:
             return
-        cell, bar = self._cell(index.row()), self.verticalScrollBar()
-        top = cell.top() - HEADER
+        square, bar = self._layout.square(index.row()), self.verticalScrollBar()
+        top = square.top() - HEADER
         if top < bar.value():
             bar.setValue(top)
-        elif cell.bottom() + GAP > bar.value() + self.viewport().height():
-            bar.setValue(cell.bottom() + GAP - self.viewport().height())
+        elif square.bottom() + GAP > bar.value() + self.viewport().height():
+            bar.setValue(square.bottom() + GAP - self.viewport().height())
 
     def moveCursor(self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier) -> QModelIndex:
         """Return the picture that a key leads to."""
         count = self._pictures.rowCount()
         if not count:
             return QModelIndex()
-        current = self.currentIndex()
-        if not current.isValid():
+        row = self.current_row
+        if row < 0:
             return self._pictures.index(0)
-        row = current.row()
         move = QAbstractItemView.CursorAction
-        lines = max(1, self.viewport().height() // (self.cell + GAP) - 1)
+        page = max(1, self.viewport().height() // self._layout.line - 1)
         target = {
             move.MoveLeft: row - 1,
             move.MovePrevious: row - 1,
@@ -133,8 +189,8 @@ class PictureGrid(QAbstractItemView):
             move.MoveEnd: count - 1,
         }.get(action)
         if target is None:
-            step = {move.MoveUp: -1, move.MoveDown: 1, move.MovePageUp: -lines, move.MovePageDown: lines}[action]
-            target = self._row_beyond(row, step)
+            step = {move.MoveUp: -1, move.MoveDown: 1, move.MovePageUp: -page, move.MovePageDown: page}[action]
+            target = self._layout.beyond(row, step)
         return self._pictures.index(min(max(target, 0), count - 1))
 
     def horizontalOffset(self) -> int:
@@ -150,22 +206,17 @@ class PictureGrid(QAbstractItemView):
         return False
 
     def setSelection(self, rect: QRect, command: QItemSelectionModel.SelectionFlag) -> None:
-        """Select the picture at the middle of `rect`."""
-        index = self.indexAt(rect.center())
-        if index.isValid():
-            self.selectionModel().select(index, command)
+        """Leave it to the model, which knows what is chosen."""
 
     def visualRegionForSelection(self, selection: object) -> QRegion:
-        """Return where the selected pictures are."""
-        region = QRegion()
-        for index in self.selectionModel().selectedIndexes():
-            region += self.visualRect(index)
-        return region
+        """Return nothing: see `setSelection`."""
+        return QRegion()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Lay out for another width."""
         super().resizeEvent(event)
         self._lay_out()
+        self.resized.emit()
 
     def viewportEvent(self, event: object) -> bool:
         """Show the details of the picture under the pointer."""
@@ -176,152 +227,230 @@ class PictureGrid(QAbstractItemView):
             return True
         return super().viewportEvent(event)  # type: ignore[arg-type]
 
+    # Keys
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Move, choose, or say what was typed."""
+        key, modifiers = event.key(), event.modifiers()
+        control = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
+        if key in _MOVES:
+            self._move(event)
+        elif control and key == Qt.Key.Key_A:
+            self._pictures.choose(range(self._pictures.rowCount()))
+        elif control and key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            self.zoom(-1 if key == Qt.Key.Key_Minus else 1)
+        elif control and key == Qt.Key.Key_Space and self.current_row >= 0:
+            self._pictures.toggle(self.current_row)
+        elif key == Qt.Key.Key_Space:
+            self.view_asked.emit()
+        elif command := _COMMANDS.get(Qt.Key(key)):
+            self.command.emit(command)
+        elif event.text().isalnum() and not control and not modifiers & Qt.KeyboardModifier.AltModifier:
+            self.key_typed.emit(event.text())
+        else:
+            event.ignore()
+
+    def _move(self, event: QKeyEvent) -> None:
+        super().keyPressEvent(event)
+        row = self.current_row
+        if row < 0:
+            return
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._pictures.choose(_between(self._anchor, row))
+        elif not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self._pictures.choose([row])
+            self._anchor = row
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scroll; with Ctrl make the squares larger or smaller."""
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier and event.angleDelta().y():
+            self.zoom(1 if event.angleDelta().y() > 0 else -1)
+        else:
+            super().wheelEvent(event)
+
+    # The pointer
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Choose a picture, a section or, with the drag that follows, what it encloses."""
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        if event.button() is not Qt.MouseButton.LeftButton:
+            return
+        at = self._in_grid(event.position().toPoint())
+        self._press, self._pressed_row = at, self._layout.row_at(at.x(), at.y())
+        control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+        row = self._pressed_row
+        if row >= 0 and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._pictures.choose(_between(self._anchor, row), add=control)
+        elif row >= 0 and control:
+            self._pictures.toggle(row)
+            self._anchor = row
+        elif row >= 0 and not self._pictures.is_chosen(row):
+            self._pictures.choose([row])
+            self._pressed_row, self._anchor = -1, row
+        elif row < 0 and (header := self._header_under(event.position().toPoint())):
+            self._on_header(header, at.x(), add=control)
+            self._press = None
+        elif row < 0 and not control:
+            self._pictures.choose([])
+        if row >= 0:
+            self._set_current(row)
+        self._before_band = set(self._pictures.chosen) if control else set()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Take the chosen pictures along, or enclose more."""
+        super().mouseMoveEvent(event)
+        point = event.position().toPoint()
+        if self._press is None or not event.buttons() & Qt.MouseButton.LeftButton:
+            header = self._header_under(point)
+            on_action = header is not None and point.x() >= self._painter.action_rect(header).left()
+            self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if on_action else Qt.CursorShape.ArrowCursor)
+            return
+        here = self._in_grid(point)
+        if self._band is None and (here - self._press).manhattanLength() < QApplication.startDragDistance():
+            return
+        if self._pressed_row >= 0 or (self._band is None and point.x() < 0):
+            self._drag()
+            return
+        self._band = QRect(self._press, here).normalized()
+        self._choose_enclosed()
+        if not 0 <= point.y() < self.viewport().height():
+            self._scrolling.start()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """End a drag; a click on one of several chosen pictures chooses it alone."""
+        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+        if self._press is not None and self._band is None and self._pressed_row >= 0 and plain:
+            self._pictures.choose([self._pressed_row])
+            self._anchor = self._pressed_row
+        self._end_drag()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Show a picture large."""
+        if self.indexAt(event.position().toPoint()).isValid():
+            self.view_asked.emit()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Ask for the menu of the chosen pictures, or of the one under the pointer."""
+        index = self.indexAt(event.pos()) if event.reason() is QContextMenuEvent.Reason.Mouse else self.currentIndex()
+        if index.isValid() and not self._pictures.is_chosen(index.row()):
+            self.go_to(index.row())
+        if self._pictures.chosen:
+            keyboard = event.reason() is not QContextMenuEvent.Reason.Mouse
+            spot = self.visualRect(index).center() if keyboard else event.pos()
+            self.menu_asked.emit(self.viewport().mapToGlobal(spot))
+
+    def _drag(self) -> None:
+        self._end_drag()
+        count = len(self._pictures.chosen)
+        row = self.current_row
+        first = self._thumbnails.pixmap(self._pictures.picture(row)) if row >= 0 else None
+        if count:
+            drag_chosen(self, count, first)
+
+    def _end_drag(self) -> None:
+        self._press, self._band, self._pressed_row = None, None, -1
+        self._scrolling.stop()
+        self.viewport().update()
+
+    def _choose_enclosed(self) -> None:
+        assert self._band is not None
+        numbers = {self._pictures.number(row) for row in self._layout.rows_in(self._band)}
+        self._pictures.choose_numbers(self._before_band | numbers)
+        self.viewport().update()
+
+    def _on_scroll_tick(self) -> None:
+        """Scroll on while the pointer is above or below, and enclose what comes."""
+        point = self.viewport().mapFromGlobal(self.cursor().pos())
+        beyond = min(0, point.y()) or max(0, point.y() - self.viewport().height())
+        if self._press is None or not beyond:
+            self._scrolling.stop()
+            return
+        bar = self.verticalScrollBar()
+        bar.setValue(bar.value() + max(-40, min(40, beyond)))
+        self._band = QRect(self._press, self._in_grid(point)).normalized()
+        self._choose_enclosed()
+
+    def _on_header(self, placed: Placed, x: int, *, add: bool) -> None:
+        section = placed.section
+        if self._painter.accepts and x >= self._painter.action_rect(placed).left():
+            self.section_accepted.emit(section.first, section.count)
+        else:
+            self._pictures.choose(range(section.first, section.first + section.count), add=add)
+
+    # Painting
+
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint the headers and pictures that are in sight."""
+        """Paint what is in sight."""
         painter = QPainter(self.viewport())
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colours, offset = tokens(), self.verticalOffset()
-        first = max(0, bisect_right(self._tops, offset + event.rect().top()) - 1)
-        for placed in self._placed[first:]:
-            if placed.top - offset > event.rect().bottom():
-                break
-            self._paint_section(painter, placed, offset, event.rect(), colours)
+        current = self.current_row if self.hasFocus() else -1
+        self._painter.paint(painter, self._layout, self.verticalOffset(), event.rect(), current)
+        if self._band is not None:
+            tint = tokens().accent
+            painter.setPen(QPen(QColor(tint), 1))
+            ground = QColor(tint)
+            ground.setAlpha(40)
+            painter.setBrush(ground)
+            band = QRectF(self._band.translated(0, -self.verticalOffset()))
+            painter.drawRect(band.adjusted(0.5, 0.5, -0.5, -0.5))
 
     # How it does it
 
+    def _in_grid(self, point: QPoint) -> QPoint:
+        return point + QPoint(0, self.verticalOffset())
+
+    def _header_under(self, point: QPoint) -> Placed | None:
+        """Return the section whose header is at a point of the viewport: the one that stays at the top, or another."""
+        offset = self.verticalOffset()
+        top = self._layout.section_at(offset)
+        if top is not None and point.y() < HEADER and top.top < offset:
+            return top
+        return self._layout.header_at(point.y() + offset)
+
+    def _set_current(self, row: int) -> None:
+        index = self._pictures.index(row)
+        self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+        self.scrollTo(index)
+
+    def currentChanged(self, current: AnyIndex, previous: AnyIndex) -> None:
+        """Say which picture is the current one."""
+        super().currentChanged(current, previous)
+        self.viewport().update()
+        self.looked_at.emit(current.row())
+
+    def _keep_current(self) -> None:
+        row = self.current_row
+        if row >= 0:
+            self._current = (row, self._pictures.number(row))
+
+    def _on_arranged(self) -> None:
+        """Lay out; the current picture stays it where it is still shown, else what is in its place now becomes it."""
+        self._lay_out()
+        (row, number), count = self._current, self._pictures.rowCount()
+        if row < 0 or not count:
+            return
+        found = -1 if self._pictures.keeps_place else self._pictures.row_of(number)
+        self._anchor = min(row, count - 1) if found < 0 else found
+        self._current = (-1, -1)
+        index = self._pictures.index(self._anchor)
+        self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+
     def _lay_out(self) -> None:
-        columns, line, top = self.columns, self.cell + GAP, 0
-        self._placed = []
-        for section in self._pictures.sections:
-            rows = -(-section.count // columns)
-            self._placed.append(_Placed(section, top, rows))
-            top += HEADER + rows * line + GAP
-        self._tops = [placed.top for placed in self._placed]
-        self._height = top
+        self._layout = GridLayout(self._pictures.sections, self.viewport().width(), self._smallest)
         bar = self.verticalScrollBar()
-        bar.setRange(0, max(0, top - self.viewport().height()))
+        bar.setRange(0, max(0, self._layout.height - self.viewport().height()))
         bar.setPageStep(self.viewport().height())
-        bar.setSingleStep(line // 3)
+        bar.setSingleStep(self._layout.line // 3)
         self.viewport().update()
 
-    def _cell(self, row: int) -> QRect:
-        """Return where a picture is in the whole grid."""
-        placed = self._placed[self._section_at(row)]
-        line, column = divmod(row - placed.section.first, self.columns)
-        edge = self.cell
-        return QRect(column * (edge + GAP), placed.top + HEADER + line * (edge + GAP), edge, edge)
 
-    def _section_at(self, row: int) -> int:
-        return bisect_right([placed.section.first for placed in self._placed], row) - 1
-
-    def _row_beyond(self, row: int, lines: int) -> int:
-        """Return the row that lies `lines` lines below (above, if negative), across classes."""
-        at = self._section_at(row)
-        line, column = divmod(row - self._placed[at].section.first, self.columns)
-        line += lines
-        while line < 0 and at > 0:
-            at -= 1
-            line += self._placed[at].rows
-        while line >= self._placed[at].rows and at < len(self._placed) - 1:
-            line -= self._placed[at].rows
-            at += 1
-        if line < 0 or line >= self._placed[at].rows:
-            return row
-        section = self._placed[at].section
-        return section.first + min(line * self.columns + column, section.count - 1)
-
-    def _paint_section(self, painter: QPainter, placed: _Placed, offset: int, dirty: QRect, colours: Tokens) -> None:
-        section, top = placed.section, placed.top - offset
-        header = QRect(0, top, self.viewport().width(), HEADER)
-        if header.intersects(dirty):
-            painter.setFont(font("strong"))
-            painter.setPen(QColor(colours.text))
-            count = f"{section.count:,}"
-            room = header.width() - painter.fontMetrics().horizontalAdvance(count) - 24
-            name = painter.fontMetrics().elidedText(section.label, Qt.TextElideMode.ElideMiddle, room)
-            painter.drawText(header, Qt.AlignmentFlag.AlignVCenter, name)
-            after = header.adjusted(painter.fontMetrics().horizontalAdvance(name) + 8, 0, 0, 0)
-            painter.setFont(font("figures"))
-            painter.setPen(QColor(colours.muted))
-            painter.drawText(after, Qt.AlignmentFlag.AlignVCenter, count)
-        edge = self.cell
-        first = max(0, (dirty.top() - top - HEADER) // (edge + GAP))
-        last = min(placed.rows - 1, (dirty.bottom() - top - HEADER) // (edge + GAP))
-        columns, selected = self.columns, self._selected_row()
-        for number in range(first * columns, min((last + 1) * columns, section.count)):
-            line, column = divmod(number, columns)
-            at = QPoint(column * (edge + GAP), top + HEADER + line * (edge + GAP))
-            row = section.first + number
-            picture = self._pictures.picture(row)
-            painter.drawPixmap(at, self._tile(picture, edge, colours))
-            if row == selected:
-                self._paint_frame(painter, QRect(at, QSize(edge, edge)), colours)
-
-    def _selected_row(self) -> int:
-        """The row that is framed: the selected or, while the grid has the focus, the current one; -1 for none."""
-        current = self.currentIndex()
-        return current.row() if current.isValid() and (self.hasFocus() or self.selectionModel().hasSelection()) else -1
-
-    def _tile(self, picture: Picture, edge: int, colours: Tokens) -> QPixmap:
-        """Return a finished square: one `drawPixmap` per picture while scrolling, instead of a dozen calls."""
-        split, pixmap = self._pictures.split_of(picture), self._thumbnails.pixmap(picture)
-        ratio = self.devicePixelRatioF()
-        state = "broken" if self._thumbnails.broken(picture) else "waiting" if pixmap is None else picture.sha256
-        key = (state, split, edge, ratio, colours.scheme)
-        tile = self._tiles.get(key)
-        if tile is None:
-            tile = _make_tile(pixmap, split, edge, ratio, colours, broken=state == "broken")
-            if len(self._tiles) >= MOST_TILES:
-                self._tiles.clear()
-            self._tiles[key] = tile
-        return tile
-
-    def _paint_frame(self, painter: QPainter, cell: QRect, colours: Tokens) -> None:
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        selected = self.selectionModel().hasSelection()
-        style = Qt.PenStyle.SolidLine if selected else Qt.PenStyle.DashLine
-        painter.setPen(QPen(QColor(colours.accent), 3 if selected else 2, style))
-        painter.drawRoundedRect(QRectF(cell).adjusted(1.5, 1.5, -1.5, -1.5), 6, 6)
+_COMMANDS = {
+    Qt.Key.Key_Delete: "leave_out",
+    Qt.Key.Key_Backspace: "unlabel",
+    Qt.Key.Key_Return: "label",
+    Qt.Key.Key_Enter: "label",
+    Qt.Key.Key_Escape: "escape",
+}
 
 
-def _make_tile(
-    pixmap: QPixmap | None, split: str, edge: int, ratio: float, colours: Tokens, *, broken: bool
-) -> QPixmap:
-    """A picture cut to a rounded square, with the letter of its split; an empty square while there is no picture."""
-    tile = QPixmap(round(edge * ratio), round(edge * ratio))
-    tile.setDevicePixelRatio(ratio)
-    tile.fill(Qt.GlobalColor.transparent)
-    cell = QRectF(0, 0, edge, edge)
-    painter = QPainter(tile)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-    shape = QPainterPath()
-    shape.addRoundedRect(cell, 6, 6)
-    painter.fillPath(shape, QColor(colours.raised))
-    if broken:
-        paint_icon(painter, QRectF(edge / 2 - 12, edge / 2 - 12, 24, 24), "warning", QColor(colours.warning))
-    elif pixmap is not None:
-        painter.setClipPath(shape)
-        size = pixmap.size().scaled(QSize(edge, edge), Qt.AspectRatioMode.KeepAspectRatioByExpanding)
-        target = QRect(QPoint(0, 0), size)
-        target.moveCenter(cell.center().toPoint())
-        painter.drawPixmap(target, pixmap)
-        painter.setClipping(False)
-    painter.setPen(QPen(QColor(colours.line), 1))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawRoundedRect(cell.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
-    if split and split != "train":
-        # The word beside the colour, for those who do not see the colour.
-        painter.setFont(font("caption"))
-        width = painter.fontMetrics().horizontalAdvance(split) + 22
-        badge = QRectF(edge - width - 4, edge - 22, width, 18)
-        painter.setPen(QPen(QColor(colours.line), 1))
-        painter.setBrush(QColor(colours.card))
-        painter.drawRoundedRect(badge, 5, 5)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(split_colour(split))
-        painter.drawRoundedRect(QRectF(badge.left() + 5, badge.top() + 5, 8, 8), 2, 2)
-        painter.setPen(QColor(colours.text))
-        painter.drawText(badge.adjusted(15, 0, 0, 0), Qt.AlignmentFlag.AlignCenter, split)
-    painter.end()
-    return tile
+def _between(first: int, last: int) -> range:
+    return range(min(first, last), max(first, last) + 1)

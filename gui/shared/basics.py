@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from gui.shared.icons import icon
 from gui.shared.theme import GRID, ICON_SIZE, FontRole, font
 
-ButtonKind = Literal["secondary", "primary", "danger", "ghost", "link"]
+ButtonKind = Literal["secondary", "primary", "danger", "ghost", "link", "chip"]
 LabelRole = Literal["body", "strong", "muted", "title", "card", "caption", "figures", "large", "error", "warning"]
 
 _L = TypeVar("_L", QHBoxLayout, QVBoxLayout)

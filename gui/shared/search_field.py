@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QToolButton, QWidget
 
 from gui.shared.icons import icon
 
@@ -19,6 +19,8 @@ class SearchField(QLineEdit):
         self.setAccessibleName(name)
         self.setClearButtonEnabled(True)
         self.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        for part in self.findChildren(QToolButton):
+            part.setAccessibleName("Empty the field" if part.defaultAction() is None else name)
 
     def event(self, event: QEvent) -> bool:
         """While something is typed, Escape is ours and no shortcut of the page."""

@@ -85,7 +85,7 @@ def test_what_is_chosen_stays_chosen_when_counts_change(classes, qtbot):
     classes.set_counts({**COUNTS, "aster": {"train": 1}})
     assert classes.view.currentIndex().data() == "rose"
     assert classes.heard == [("rose", None)]
-    assert classes.chips["train"].text() == "Train 22"
+    assert classes.chips["train"].text() == "Train 14", "of the chosen class"
     classes.set_counts({"aster": {"": 4}})
     assert classes.heard[-1] == (None, None)
     assert not classes.chips["train"].isEnabled()

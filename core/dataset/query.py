@@ -1,0 +1,76 @@
+"""What can be asked of a dataset's pictures: which to show, by what they are, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """Something a picture can be, which filters by it: a word for programs, one for people, and what it means."""
+
+    key: str
+    title: str
+    help: str
+
+
+TRAITS = (
+    Trait("unlabelled", "Unlabelled", "Pictures without a class"),
+    Trait("suspect", "Suspects", "Pictures that look like another class than their own"),
+    Trait("duplicate", "Duplicates", "Pictures that show the same as another one"),
+    Trait("odd", "Odd", "Pictures that look like none of the others"),
+    Trait("quality", "Quality", "Blurred, dark, blank, tiny or very long pictures"),
+    Trait("group", "Groups", "Pictures taken together, which one split should hold together"),
+    Trait("left_out", "Left out", "Pictures that no training sees; they show only here"),
+)
+UNLABELLED, LEFT_OUT = "unlabelled", "left_out"
+FOUND_BY_CHECK = ("suspect", "duplicate", "odd", "quality")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A way to sort the pictures, in sections."""
+
+    key: str
+    title: str
+    help: str
+
+
+ORDERS = (
+    Order("class", "Class", "A section for each class, its look-alikes side by side"),
+    Order("similarity", "Similarity", "Pictures that look alike side by side, whatever their class"),
+    Order("suggestion", "Suggestion", "By the class that the labels so far suggest, the surest first"),
+    Order("time", "Time", "By the day on which the file was last changed, the latest first"),
+    Order("name", "Name", "By path"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Certain pictures and why these; `ranked` keeps them in the order given."""
+
+    title: str
+    paths: tuple[str, ...]
+    ranked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to show; None and empty let everything through. A `label` of "" stands for no class."""
+
+    label: str | None = None
+    split: str | None = None
+    traits: frozenset[str] = frozenset()
+    text: str = ""
+    pick: Pick | None = None
+    order: str = "class"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A run of rows under one header: `first` to `first + count - 1`. `label` is the class that it stands for."""
+
+    title: str
+    first: int
+    count: int
+    label: str | None = None
