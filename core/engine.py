@@ -33,8 +33,8 @@ class Capabilities:
 class Endpoint:
     """A deployed model. `hourly_usd` and `expires` (Unix seconds) are None where they do not apply.
 
-    `container` is what answers there, "" where that is not known; `log_url` the page of its log. `doomed`: it is
-    deleted as soon as the cloud lets it. `notice` says what became of its last update, where that failed.
+    `container` is what answers there, "" where that is not known; `log_url` the page of its log. `deletion_pending`:
+    it is deleted as soon as the cloud lets it. `notice` says what became of its last update, where that failed.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Endpoint:
     failure_reason: str = ""
     container: str = ""
     log_url: str = ""
-    doomed: bool = False
+    deletion_pending: bool = False
     notice: str = ""
 
 

@@ -44,15 +44,15 @@ class World:
         return cls(rank, size, local_rank, local_size)
 
     @property
-    def first(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this process is the one that prints and writes."""
         return self.rank == 0
 
-    def join(self, leaving: ExitStack) -> None:
-        """Meet the other processes; `leaving` lets go of them."""
+    def join(self, stack: ExitStack) -> None:
+        """Meet the other processes; leaving `stack` leaves them."""
         if self.size > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
-            leaving.callback(dist.destroy_process_group)
+            stack.callback(dist.destroy_process_group)
 
     def device(self) -> torch.device:
         """This process's GPU, or the CPU."""

@@ -41,8 +41,8 @@ class Setup:
     world: World = field(default_factory=World)
 
 
-def prepare(args: Namespace, folders: JobFolders, stop: StopRequest, world: World, leaving: ExitStack) -> Setup:
-    """Read the data and build the model; what must be cleaned up afterwards is put on `leaving`.
+def prepare(args: Namespace, folders: JobFolders, stop: StopRequest, world: World, stack: ExitStack) -> Setup:
+    """Read the data and build the model; what must be cleaned up afterwards is put on `stack`.
 
     Raises:
         JobError: data, weights and hyperparameters do not allow this training.
@@ -50,10 +50,10 @@ def prepare(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
     if over_features(args):
         channel = folders.channels.get("features")
         if channel is None:
-            channel = Path(leaving.enter_context(tempfile.TemporaryDirectory(prefix="sagehound-features-")))
+            channel = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sagehound-features-")))
             features.make_channel(args, folders, channel, stop)
         return _over_features(args, read_channel(channel))
-    world.join(leaving)
+    world.join(stack)
     return _over_pictures(args, folders, world)
 
 

@@ -75,9 +75,9 @@ class Run:
         """Return the model in training; `network` is the same, with gradients averaged over all processes."""
         return self.setup.model
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Print a line once, not in every process."""
-        if self.setup.world.first:
+        if self.setup.world.is_main_process:
             print(line, flush=True)
 
     def agree(self, count: int = 0) -> int:
@@ -121,23 +121,23 @@ def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
     """
     for folder in (folders.model, folders.output_data):
         folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as leaving:
-        setup = prepare(args, folders, stop, world, leaving)
+    with ExitStack() as stack:
+        setup = prepare(args, folders, stop, world, stack)
         run = _begin(args, setup, folders, stop)
-        leaving.callback(run.monitor.close)
+        stack.callback(run.monitor.close)
         checkpoints = Checkpoints(folders.checkpoints, args, setup.classes)
-        _restore(run, world.from_first(checkpoints.load() if world.first else None))
-        best = BestSoFar(folders.model if folders.synced and world.first else None, args, setup)
+        _restore(run, world.from_first(checkpoints.load() if world.is_main_process else None))
+        best = BestSoFar(folders.model if folders.synced and world.is_main_process else None, args, setup)
         fit(run, checkpoints, best)
         if run.progress.best:
             run.model.load_state_dict(run.progress.best)
-        if world.first:
+        if world.is_main_process:
             save_model(folders.model, args, setup, run.progress)
             write_text(folders.output_data / "args.json", json.dumps(vars(args), indent=1), flushed=False)
         if not run.stopped or over_features(args):
             final_evaluation(run, folders.output_data)
         tell_left_out(run, folders.output_data)
-        if world.first and not run.stopped:  # a job that was reclaimed goes on from it
+        if world.is_main_process and not run.stopped:  # a job that was reclaimed goes on from it
             checkpoints.clear()
 
 
@@ -148,7 +148,7 @@ def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
         started = time.perf_counter()
         train = train_one_epoch(run, sources["train"], epoch)
         if run.stopped:
-            run.say(f"Asked to stop in epoch {epoch}; the model so far is saved.")
+            run.log(f"Asked to stop in epoch {epoch}; the model so far is saved.")
             return
         outcome = evaluate(run, sources["valid"]) if "valid" in sources else None
         run.agree()
@@ -156,18 +156,18 @@ def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
             return
         valid = None if outcome is None else (outcome.loss, outcome.accuracy)
         seconds = time.perf_counter() - started
-        run.say(epoch_line(epoch, args.num_epochs, train, valid, args.learning_rate, seconds))
+        run.log(epoch_line(epoch, args.num_epochs, train, valid, args.learning_rate, seconds))
         _note_epoch(run, epoch, (valid or train)[0])
         metrics = {"train_loss": train[0], "train_accuracy": train[1]}
         if valid is not None:
             metrics |= {"valid_loss": valid[0], "valid_accuracy": valid[1]}
         run.monitor.end_epoch(epoch, metrics)
         best.keep(progress)
-        if run.setup.world.first and checkpoints.due():
+        if run.setup.world.is_main_process and checkpoints.due():
             progress.model, progress.optimizer = trained_state(run.model), run.optimizer.state_dict()
             checkpoints.save(progress)
         if args.patience and progress.since_best >= args.patience:
-            run.say(f"No better epoch since epoch {progress.best_epoch}: ended by patience.")
+            run.log(f"No better epoch since epoch {progress.best_epoch}: ended by patience.")
             return
         if run.stopped:
             return
@@ -200,7 +200,7 @@ def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]
         sums += step_sums
         if args.log_interval and progress.step % args.log_interval == 0:
             loss = run.setup.world.sum(step_sums)[0].item() / count
-            run.say(step_line(progress.step, epoch, loss))
+            run.log(step_line(progress.step, epoch, loss))
     loss_sum, right, seen = run.setup.world.sum(sums).tolist()
     if not seen and not run.stopped:
         raise JobError("None of the train pictures can be read.")
@@ -278,20 +278,20 @@ def final_evaluation(run: Run, folder: Path) -> None:
         if source is None or outcome is None:
             continue
         left_out = _left_out(run, source)
-        if not run.setup.world.first:
+        if not run.setup.world.is_main_process:
             continue
         splits[split] = report(outcome, run.setup.classes, source.root, left_out)
         write_predictions(folder / f"predictions_{split}.csv", outcome, run.setup.classes, source.paths)
         if split == "test":
-            run.say(test_line(outcome.loss, outcome.accuracy, outcome.count))
-    if run.setup.world.first:
+            run.log(test_line(outcome.loss, outcome.accuracy, outcome.count))
+    if run.setup.world.is_main_process:
         write_evaluation(folder, splits, run.setup.classes)
 
 
 def tell_left_out(run: Run, folder: Path) -> None:
     """Write which pictures could not be read and were not used, and say how many remain of each split."""
     left_out = {split: _left_out(run, source) for split, source in run.setup.sources.items()}
-    if not run.setup.world.first:
+    if not run.setup.world.is_main_process:
         return
     write_left_out(folder, left_out)
     for split, pictures in left_out.items():

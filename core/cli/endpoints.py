@@ -21,7 +21,7 @@ from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
 from core.engines.sagemaker.endpoints.endpoints import MOVING, EndpointBusy, Endpoints
 from core.engines.sagemaker.endpoints.hosting import SERVERLESS, Hosting
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
-from core.engines.sagemaker.endpoints.lifetimes import PATIENCE_S, Guardian
+from core.engines.sagemaker.endpoints.lifetimes import PATIENCE_S, EndpointLifetimes
 from core.errors import EngineError, PictureError, UsageError, UserFacingError
 from core.jobs.records import TuningJob
 from core.paths import ROOT, AppPaths
@@ -70,8 +70,8 @@ def endpoints(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     """List the endpoints of the region, with age, price and cost so far; or show one of them with its log."""
     workbench = Workbench(paths)
     try:
-        hosted, guardian = _guarded(connection_of(options, workbench), paths)
-        gone = guardian.sweep(time.time())
+        hosted, lifetimes = _hosted_and_lifetimes(connection_of(options, workbench), paths)
+        gone = lifetimes.run_due(time.time())
         if options.delete_expired:
             gone += hosted.delete_expired()  # also what another computer deployed
         for name in gone:
@@ -80,11 +80,11 @@ def endpoints(options: argparse.Namespace, paths: AppPaths, console: Console) ->
             found = hosted.get(options.name)
             if found is None:
                 raise EngineError(f"There is no endpoint called {options.name}.", fix="List them without a name.")
-            (found,) = guardian.marked([found])
+            (found,) = lifetimes.marked([found])
             log = endpoint_log(hosted.aws, options.name)
             console.result(_endpoint_json(found, log), lambda: _endpoint_text(found, log))
             return 0
-        listed = guardian.marked(hosted.all())
+        listed = lifetimes.marked(hosted.all())
     finally:
         workbench.close()
     text = "\n".join(map(_endpoint_text, listed)) or "There is no endpoint in this region."
@@ -96,20 +96,20 @@ def undeploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
     """Delete an endpoint with its configuration and model, as soon as AWS lets it; or keep it after all."""
     workbench, name = Workbench(paths), options.name
     try:
-        _, guardian = _guarded(connection_of(options, workbench), paths)
+        _, lifetimes = _hosted_and_lifetimes(connection_of(options, workbench), paths)
         if options.keep:
-            if not guardian.spare(name):
+            if not lifetimes.cancel_deletion(name):
                 raise EngineError(
                     f"{name} was not to be deleted.", fix="List the endpoints with `sagehound endpoints`."
                 )
-            console.result({"name": name, "deleted": False, "doomed": False}, f"{name} is kept.")
+            console.result({"name": name, "deleted": False, "deletion_pending": False}, f"{name} is kept.")
             return 0
         try:
-            guardian.delete(name, options.force, console.progress, wait_s=0.0 if options.detach else PATIENCE_S)
+            lifetimes.delete(name, options.force, console.progress, wait_s=0.0 if options.detach else PATIENCE_S)
         except EndpointBusy as busy:
             if not options.detach:
                 raise
-            console.result({"name": name, "deleted": False, "doomed": True}, f"{busy.what} {_LATER}")
+            console.result({"name": name, "deleted": False, "deletion_pending": True}, f"{busy.what} {_LATER}")
             return 0
         except KeyboardInterrupt:
             console.note(f"{name} is not deleted yet. {_LATER}")
@@ -158,10 +158,10 @@ def _size(source: Source) -> tuple[int, int]:
         return 0, 0  # the endpoint could read it all the same
 
 
-def _guarded(connection: Connection, paths: AppPaths) -> tuple[Endpoints, Guardian]:
+def _hosted_and_lifetimes(connection: Connection, paths: AppPaths) -> tuple[Endpoints, EndpointLifetimes]:
     aws = Aws(connection.profile, connection.region)
     hosted = Endpoints(aws, PriceList(aws))
-    return hosted, Guardian(paths, aws, hosted)
+    return hosted, EndpointLifetimes(paths, aws, hosted)
 
 
 def _hosting(options: argparse.Namespace, usual: Hosting) -> Hosting:
@@ -214,8 +214,8 @@ def _wait_for_endpoint(engine: SageMakerEngine, name: str, console: Console) -> 
     while True:
         found = _look(engine, name)
         if found.status not in MOVING:
-            engine.guardian.sweep(time.time())  # the end of an update
-            if engine.guardian.watched(name).update is None:
+            engine.lifetimes.run_due(time.time())  # the end of an update
+            if engine.lifetimes.watched(name).update is None:
                 return _look(engine, name)
         console.progress(Progress(0, None, f"{name}: {found.status}; this takes some minutes"))
         time.sleep(_ENDPOINT_POLL_S)
@@ -225,7 +225,7 @@ def _look(engine: SageMakerEngine, name: str) -> Endpoint:
     found = engine.hosted.get(name)
     if found is None:
         raise EngineError(f"{name} was deleted meanwhile.")
-    return engine.guardian.marked([found])[0]
+    return engine.lifetimes.marked([found])[0]
 
 
 def _endpoint_json(endpoint: Endpoint, log: Sequence[str] | None = None) -> dict[str, Any]:
@@ -247,10 +247,10 @@ def _endpoint_text(endpoint: Endpoint, log: Sequence[str] = ()) -> str:
         left = endpoint.expires - time.time()
         life = f", {duration(left)} left" if left > 0 else ", its life is over"
     whose = "" if endpoint.ours else ", not made by Sagehound"
-    doomed = ", deleted as soon as AWS lets it" if endpoint.doomed else ""
+    deletion_pending = ", deleted as soon as AWS lets it" if endpoint.deletion_pending else ""
     serves = f", serves {endpoint.model_job}" if endpoint.model_job else ""
     age = duration(data["age_seconds"])
-    lines = [f"{endpoint.name}  {endpoint.status}  {age} old{serves}, {price}{life}{doomed}{whose}"]
+    lines = [f"{endpoint.name}  {endpoint.status}  {age} old{serves}, {price}{life}{deletion_pending}{whose}"]
     said = dict.fromkeys((endpoint.notice, endpoint.failure_reason))
     lines += [f"  {text}" for text in said if text]
     if log or any(said):

@@ -72,8 +72,8 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
 
 def say_cautions(workbench: Workbench, spec: Spec, manifest: Manifest, console: Console) -> None:
     """Say what is worth knowing before a job starts, as the window's Tuning tab does."""
-    for caution in workbench.forecast(spec, manifest).warnings:
-        console.note(f"WARNING  {caution.text}")
+    for warning in workbench.forecast(spec, manifest).warnings:
+        console.note(f"WARNING  {warning.text}")
 
 
 def start_and_wait(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from core.jobs.specs import Spec
-from core.tuning.cautions import Counts, SpecWarning, cautions
+from core.tuning.spec_warnings import Counts, SpecWarning, spec_warnings
 from core.tuning.modes import DEFAULTS, choices, over_features
 from core.tuning.ranges import CategoricalRange, combinations
 
@@ -77,7 +77,7 @@ def forecast(spec: Spec, manifest: Manifest | None, store: Store) -> Forecast:
 def forecast_from(spec: Spec, counts: Counts | None, version: str, speeds: Mapping[str, float], cores: int) -> Forecast:
     """`forecast`, from plain values."""
     total = combinations(spec.ranges) if spec.ranges else None
-    warnings = cautions(spec, counts, cores)
+    warnings = spec_warnings(spec, counts, cores)
     if counts is None:
         return Forecast(spec.trials, total, None, 0.0, "estimated", warnings)
     clock = _Clock(speeds)

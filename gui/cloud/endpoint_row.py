@@ -39,7 +39,7 @@ class EndpointRow(Card):
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
         self.endpoint = endpoint
-        name, waits = endpoint.name, endpoint.doomed
+        name, waits = endpoint.name, endpoint.deletion_pending
         self.use = button("Use for predictions", icon_name="predict")
         self.use.setEnabled(endpoint.status == "InService")
         self.use.clicked.connect(lambda: self.use_asked.emit(name))

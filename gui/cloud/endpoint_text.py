@@ -40,7 +40,7 @@ def so_far(endpoint: Endpoint, now: float) -> str:
 
 def end(endpoint: Endpoint, now: float) -> str:
     """Return when it is deleted by itself."""
-    if endpoint.doomed:
+    if endpoint.deletion_pending:
         return "deleted as soon as AWS lets it, while this computer runs"
     if endpoint.expires is None:
         return "stays until you delete it" if endpoint.ours else ""

@@ -57,7 +57,7 @@ class EndpointWatch(QObject):
             cloud = self._workbench.cloud
             if cloud is None:
                 return None
-            gone = cloud.guardian.sweep(time.time())  # what waited for AWS, and updates that are over
+            gone = cloud.lifetimes.run_due(time.time())  # what waited for AWS, and updates that are over
             return gone + cloud.hosted.delete_expired(), tuple(cloud.endpoints())
 
         self._asking = self._bridge.run(work, self._on_answer, self._on_error)
@@ -108,7 +108,7 @@ class EndpointWatch(QObject):
         def work(report: Report, cancel: CancelToken) -> None:
             cloud = self._workbench.cloud
             if cloud is not None:
-                cloud.guardian.spare(name)
+                cloud.lifetimes.cancel_deletion(name)
 
         self._bridge.run(work, lambda _nothing: self.look())
 

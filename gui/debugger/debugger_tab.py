@@ -31,7 +31,7 @@ from gui.shared.toast import Toasts
 
 if TYPE_CHECKING:
     from gui.debugger.rule_detail import RuleDetail
-    from gui.debugger.tensors_and_profile_pane import DebugLower
+    from gui.debugger.tensors_and_profile_pane import TensorsAndProfilePane
 
 LOOKING = "Looking for your jobs…"
 NO_JOB = (
@@ -61,7 +61,7 @@ class DebuggerTab(QWidget):
         self.rules = RulesModel(self)
         self.list = RuleList(self.rules)
         self.detail: RuleDetail | None = None
-        self.below: DebugLower | None = None
+        self.below: TensorsAndProfilePane | None = None
         self._toasts = Toasts(self, 16)
         self._live = QTimer(self)
         self._live.setInterval(LIVE_MS)
@@ -112,9 +112,9 @@ class DebuggerTab(QWidget):
     def _build_views(self) -> None:
         """Make what imports pyqtgraph, when a job is first shown."""
         from gui.debugger.rule_detail import RuleDetail
-        from gui.debugger.tensors_and_profile_pane import DebugLower
+        from gui.debugger.tensors_and_profile_pane import TensorsAndProfilePane
 
-        self.detail, self.below = RuleDetail(), DebugLower(self._bridge)
+        self.detail, self.below = RuleDetail(), TensorsAndProfilePane(self._bridge)
         self.list.chosen.connect(self.detail.show_outcome)
         self.below.profile_changed.connect(self._on_profile)
         self.upper.addWidget(self.detail)

@@ -23,7 +23,7 @@ from gui.shared.theme import GRID
 _TENSORS, _PROFILE = range(2)
 
 
-class DebugLower(Card):
+class TensorsAndProfilePane(Card):
     """Two views of the job that is shown.
 
     Signals:

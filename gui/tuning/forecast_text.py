@@ -54,7 +54,7 @@ def forecast_lines(
 
 def warning_texts(forecast: Forecast) -> list[str]:
     """Return a forecast's warnings, each as what is the matter and what to do."""
-    return [caution.text for caution in forecast.warnings]
+    return [warning.text for warning in forecast.warnings]
 
 
 def _dataset(manifest: Manifest | None) -> str:

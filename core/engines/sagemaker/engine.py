@@ -25,7 +25,7 @@ from core.engines.sagemaker.endpoints.deployer import Deployer
 from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
 from core.engines.sagemaker.endpoints.endpoints import Endpoints
 from core.engines.sagemaker.endpoints.hosting import Hosting
-from core.engines.sagemaker.endpoints.lifetimes import Guardian
+from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes
 from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, compare
 from core.engines.sagemaker.jobs.definition import check
@@ -92,10 +92,10 @@ class SageMakerEngine(Engine):
         self._launcher = Launcher(aws, place, paths, source)
         self.eligibility = Eligibility(paths)
         """What AWS said when a job asked for its managed Debugger, by account."""
-        self.guardian = Guardian(paths, aws, self.hosted)
-        self._deployer = Deployer(paths, store, place, self.hosted, self.guardian)
+        self.lifetimes = EndpointLifetimes(paths, aws, self.hosted)
+        self._deployer = Deployer(paths, store, place, self.hosted, self.lifetimes)
         self._in_background = in_background
-        self._poller = Poller(aws, paths, store, self._launcher, self.guardian, self.prices, timing, self._attend)
+        self._poller = Poller(aws, paths, store, self._launcher, self.lifetimes, self.prices, timing, self._attend)
 
     @property
     def notice(self) -> str:
@@ -183,7 +183,7 @@ class SageMakerEngine(Engine):
 
     def has_duties(self) -> bool:
         """Whether something is to be done in this region and account even if nobody looks."""
-        return self.guardian.is_needed(self.aws.region) or any(
+        return self.lifetimes.is_needed(self.aws.region) or any(
             state.cap_usd is not None or (state.features_job and not state.launched)
             for state in map(self.notes, self._poller.unfinished())
         )
@@ -389,10 +389,10 @@ class SageMakerEngine(Engine):
     ) -> None:
         """Delete an endpoint, its configuration and its model; one that Sagehound did not make with `others_too` only.
 
-        Raises: as `Guardian.delete`; what AWS does not let go yet is deleted later.
+        Raises: as `EndpointLifetimes.delete`; what AWS does not let go yet is deleted later.
         """
         try:
-            self.guardian.delete(name, others_too, report, cancel, wait_s)
+            self.lifetimes.delete(name, others_too, report, cancel, wait_s)
         finally:
             self._attend()
             self._poller.wake()
@@ -408,7 +408,7 @@ class SageMakerEngine(Engine):
 
     def endpoints(self) -> Sequence[Endpoint]:
         """Return all endpoints of the region, ours first."""
-        return self.guardian.marked(self.hosted.all())
+        return self.lifetimes.marked(self.hosted.all())
 
     def endpoint_log(self, name: str) -> tuple[str, ...]:
         """Return the last lines of an endpoint's log."""

@@ -132,13 +132,13 @@ def test_the_cautions_of_the_window_are_said(
     assert run(["tune", str(root), "--objective", "test:accuracy", "--range", "batch_size=integer:8:64"]) == 0
     ((spec, manifest),) = started
     workbench = Workbench(AppPaths.default())
-    cautions = workbench.forecast(spec, manifest).warnings
+    warnings = workbench.forecast(spec, manifest).warnings
     workbench.close()
-    assert {caution.field for caution in cautions} == {"objective", "batch_size"}
+    assert {warning.field for warning in warnings} == {"objective", "batch_size"}
     said = capsys.readouterr().err
-    for caution in cautions:
-        assert f"WARNING  {caution.text}" in said
-    assert cautions[0].text.startswith("The search is judged by test:accuracy")
+    for warning in warnings:
+        assert f"WARNING  {warning.text}" in said
+    assert warnings[0].text.startswith("The search is judged by test:accuracy")
 
 
 def test_rules_that_the_window_kept_are_not_taken(make_dataset: MakeDataset, started: list[Any]) -> None:

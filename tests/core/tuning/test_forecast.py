@@ -1,4 +1,4 @@
-"""Forecasts and cautions, from plain values."""
+"""Forecasts and warnings, from plain values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def tuning(*ranges, hyperparameters: dict[str, str] | None = None, **changes) ->
 
 
 def fields(spec, counts=COUNTS, cores: int = 2) -> list[str]:
-    return [caution.field for caution in forecast_from(spec, counts, "v1", SPEEDS, cores).warnings]
+    return [warning.field for warning in forecast_from(spec, counts, "v1", SPEEDS, cores).warnings]
 
 
 def test_a_head_search_is_features_and_then_trials():
@@ -91,7 +91,7 @@ def test_a_grid_runs_no_more_trials_than_it_has_combinations():
         tuning(CategoricalRange("optimizer", ("adam", "sgd")), strategy=Strategy.GRID), COUNTS, "v1", SPEEDS, 2
     )
     assert (found.combinations, found.trials) == (2, 2)
-    assert "max_jobs" in [caution.field for caution in found.warnings]
+    assert "max_jobs" in [warning.field for warning in found.warnings]
 
 
 def test_a_single_training_job_has_a_forecast_too():
@@ -142,9 +142,9 @@ def test_a_sensible_search_is_not_nagged_about():
 )
 def test_what_is_probably_not_meant_is_said(spec, field):
     assert field in fields(spec)
-    for caution in forecast_from(spec, COUNTS, "v1", SPEEDS, 2).warnings:
-        assert caution.message.endswith(".")
-        assert caution.fix.endswith(".")
+    for warning in forecast_from(spec, COUNTS, "v1", SPEEDS, 2).warnings:
+        assert warning.message.endswith(".")
+        assert warning.fix.endswith(".")
 
 
 @pytest.mark.parametrize("metric", ["test:accuracy", "test:loss"])

@@ -13,7 +13,7 @@ from core.engines.sagemaker.connection.place import CloudJobState, Place
 from core.engines.sagemaker.endpoints.containers import Container
 from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints
 from core.engines.sagemaker.endpoints.hosting import Hosting
-from core.engines.sagemaker.endpoints.lifetimes import Guardian, Watched
+from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes, Watched
 from core.engines.sagemaker.endpoints.model_archive import Archive, fit_for, upload_archive, with_our_code
 from core.engines.sagemaker.endpoints.rehearsal import Rehearsal, rehearse
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown
@@ -31,9 +31,11 @@ _Start = Callable[[str, str], None]
 class Deployer:
     """Deploys jobs of the store, wherever they were trained."""
 
-    def __init__(self, paths: AppPaths, store: Store, place: Place, hosted: Endpoints, guardian: Guardian) -> None:
+    def __init__(
+        self, paths: AppPaths, store: Store, place: Place, hosted: Endpoints, lifetimes: EndpointLifetimes
+    ) -> None:
         self._paths, self._store, self._place = paths, store, place
-        self._hosted, self._guardian, self._aws = hosted, guardian, hosted.aws
+        self._hosted, self._lifetimes, self._aws = hosted, lifetimes, hosted.aws
 
     def create(
         self,
@@ -58,7 +60,7 @@ class Deployer:
 
         def start(uri: str, role: str) -> None:
             if hosting.lifetime_s is not None:
-                self._guardian.remember(name, time.time() + hosting.lifetime_s)
+                self._lifetimes.remember(name, time.time() + hosting.lifetime_s)
             with self._kept(name, Watched()):
                 self._hosted.create(name, job, uri, role, hosting)
 
@@ -82,14 +84,14 @@ class Deployer:
             EngineError: AWS refused; nothing has changed.
             Cancelled: through `cancel`; nothing has changed.
         """
-        if self._guardian.watched(name).update is not None:
-            self._guardian.sweep(time.time())  # the last one may be over
-        if self._guardian.watched(name).update is not None:
+        if self._lifetimes.watched(name).update is not None:
+            self._lifetimes.run_due(time.time())  # the last one may be over
+        if self._lifetimes.watched(name).update is not None:
             raise EndpointBusy(f"The endpoint {name} is still being updated.", "", "Try again when it is in service.")
 
         def start(uri: str, role: str) -> None:
-            with self._kept(name, self._guardian.watched(name)):
-                self._hosted.update(name, job, uri, role, hosting, self._guardian.follow)
+            with self._kept(name, self._lifetimes.watched(name)):
+                self._hosted.update(name, job, uri, role, hosting, self._lifetimes.follow)
 
         return self._prepare(job, hosting.runs_in, picture, start, report, cancel, trusted)
 
@@ -101,7 +103,7 @@ class Deployer:
         except OutcomeUnknown:
             raise
         except Exception:
-            self._guardian.restore(name, before)
+            self._lifetimes.restore(name, before)
             raise
 
     def _prepare(

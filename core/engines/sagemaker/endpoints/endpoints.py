@@ -2,7 +2,7 @@
 
 What Sagehound makes is tagged, with the job it serves and the moment its life ends. Serverless is proposed first: it
 costs nothing while nobody asks, and a closed laptop deletes nothing. While an endpoint is created or updated, AWS
-lets nobody change or delete it: `EndpointBusy`; the guardian comes back to it.
+lets nobody change or delete it: `EndpointBusy`; `EndpointLifetimes` comes back to it.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Watched:
     """
 
     expires: float | None = None
-    doomed: bool = False
+    deletion_pending: bool = False
     others_too: bool = False
     update: Update | None = None
     notice: str = ""
@@ -50,10 +50,10 @@ class Watched:
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to be done, ever."""
-        return self.expires is None and not self.doomed and self.update is None
+        return self.expires is None and not self.deletion_pending and self.update is None
 
 
-class Guardian:
+class EndpointLifetimes:
     """The endpoints that this machine has something to do about. Thread-safe, and safe beside other processes."""
 
     def __init__(self, paths: AppPaths, aws: Aws, hosted: Endpoints) -> None:
@@ -66,14 +66,14 @@ class Guardian:
         self._change(name, lambda watched: dataclasses.replace(watched, expires=expires))
 
     def follow(self, update: Update) -> None:
-        """Watch an update; the endpoint's life is from now on as long as it says."""
+        """Watch an update; the endpoint lives as long as it says."""
         self._change(update.endpoint, lambda _: Watched(update.expires, update=update))
 
-    def spare(self, name: str) -> bool:
+    def cancel_deletion(self, name: str) -> bool:
         """Do not delete an endpoint after all; False where that was not to be."""
-        doomed = self.watched(name).doomed
-        self._change(name, lambda watched: dataclasses.replace(watched, doomed=False, others_too=False))
-        return doomed
+        deletion_pending = self.watched(name).deletion_pending
+        self._change(name, lambda watched: dataclasses.replace(watched, deletion_pending=False, others_too=False))
+        return deletion_pending
 
     def restore(self, name: str, before: Watched) -> None:
         """Watch an endpoint as it was watched before."""
@@ -93,8 +93,8 @@ class Guardian:
         found = []
         for endpoint in endpoints:
             watched = _read(known.get(self._key(endpoint.name)))
-            doomed = watched.doomed and endpoint.status != "Deleting"
-            found.append(dataclasses.replace(endpoint, doomed=doomed, notice=watched.notice))
+            deletion_pending = watched.deletion_pending and endpoint.status != "Deleting"
+            found.append(dataclasses.replace(endpoint, deletion_pending=deletion_pending, notice=watched.notice))
         return found
 
     def is_needed(self, region: str = "") -> bool:
@@ -114,7 +114,7 @@ class Guardian:
 
         Raises:
             EndpointBusy: AWS does not let it yet, after `wait_s` seconds; it is deleted later.
-            Cancelled: through `cancel`; it is deleted later, but for `spare`.
+            Cancelled: through `cancel`; it is deleted later, but for `cancel_deletion`.
             EngineError: there is none, it is not ours, or AWS refused.
         """
         deadline = time.monotonic() + wait_s
@@ -123,7 +123,9 @@ class Guardian:
                 self._delete(name, others_too)
                 return
             except EndpointBusy as busy:
-                self._change(name, lambda watched: dataclasses.replace(watched, doomed=True, others_too=others_too))
+                self._change(
+                    name, lambda watched: dataclasses.replace(watched, deletion_pending=True, others_too=others_too)
+                )
                 if time.monotonic() >= deadline:
                     raise
                 report(Progress(0, None, f"{busy.what} It is deleted right after that"))
@@ -132,10 +134,10 @@ class Guardian:
                 time.sleep(pause)
             elif cancel.wait(pause):
                 raise Cancelled
-            if not self.watched(name).doomed:
-                raise Cancelled  # spared meanwhile
+            if not self.watched(name).deletion_pending:
+                raise Cancelled  # it is kept after all
 
-    def sweep(self, now: float | None = None) -> list[str]:
+    def run_due(self, now: float | None = None) -> list[str]:
         """Do what is due; returns the names of the endpoints deleted. At most twice a minute it does something.
 
         Raises:
@@ -170,13 +172,15 @@ class Guardian:
             if said:
                 _logger.warning("%s: %s", name, said)
             self._change(name, lambda known: dataclasses.replace(known, update=None, notice=said))
-        if not watched.doomed and (watched.expires is None or watched.expires > moment):
+        if not watched.deletion_pending and (watched.expires is None or watched.expires > moment):
             return False
         if self._hosted.get(name) is None:
             self.forget(name)
             return False
         self._delete(name, watched.others_too)
-        _logger.info("the endpoint %s is deleted: %s", name, "as asked" if watched.doomed else "its life is over")
+        _logger.info(
+            "the endpoint %s is deleted: %s", name, "as asked" if watched.deletion_pending else "its life is over"
+        )
         return True
 
     def _delete(self, name: str, others_too: bool) -> None:
@@ -201,13 +205,15 @@ class Guardian:
 
 
 def _read(entry: Any) -> Watched:
-    """Return an entry of the file; earlier versions wrote the end of life alone."""
+    """Return an entry of the file; earlier versions wrote the end of life alone, or `doomed`."""
     if isinstance(entry, int | float):
         return Watched(float(entry))
     if not isinstance(entry, dict):
         return Watched()
+    known = {key: value for key, value in entry.items() if key in Watched.__dataclass_fields__}
+    known.setdefault("deletion_pending", entry.get("doomed", False))
     update = entry.get("update")
-    return Watched(**{**entry, "update": Update(**update) if update else None})
+    return Watched(**{**known, "update": Update(**update) if update else None})
 
 
 def daily_usd(hosted: Endpoints) -> dict[str, float]:

@@ -29,7 +29,7 @@ from core.engines.sagemaker.connection.failures import (
 )
 from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.cost.pricing import PriceList
-from core.engines.sagemaker.endpoints.lifetimes import Guardian
+from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes
 from core.engines.sagemaker.jobs.launcher import Launcher
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.tracking import Tracker
@@ -61,12 +61,12 @@ class Poller:
         paths: AppPaths,
         store: Store,
         launcher: Launcher,
-        guardian: Guardian,
+        lifetimes: EndpointLifetimes,
         prices: PriceList,
         timing: Timing,
         attend: Callable[[], None] = lambda: None,
     ) -> None:
-        self._aws, self._paths, self._store, self._guardian = aws, paths, store, guardian
+        self._aws, self._paths, self._store, self._lifetimes = aws, paths, store, lifetimes
         self._timing, self._attend = timing, attend
         self._tracker = Tracker(aws, paths, store, launcher, prices, self.ask, timing)
         self._lock = threading.Lock()
@@ -84,7 +84,7 @@ class Poller:
         with self._lock:
             if self._stop.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
-            if not (self._watched() or self._guardian.is_needed()):
+            if not (self._watched() or self._lifetimes.is_needed()):
                 return
             self._thread = threading.Thread(target=self._run, name="sagehound-sagemaker-poller", daemon=True)
             self._thread.start()
@@ -214,10 +214,10 @@ class Poller:
             self._heartbeat.beat()
 
     def _watch_endpoints(self) -> str | None:
-        """Let the guardian do what is due; the sentence about a login that has ended, if that is why it could not."""
+        """Let the lifetimes do what is due; the sentence about a login that has ended, if that is why it could not."""
         try:
-            if self._guardian.is_needed():
-                self._guardian.sweep()
+            if self._lifetimes.is_needed():
+                self._lifetimes.run_due()
         except LoginNeeded as error:
             return str(error)
         except UserFacingError as error:  # jobs are followed all the same

@@ -16,7 +16,7 @@ from core.engines.sagemaker.endpoints.containers import Container
 from core.engines.sagemaker.endpoints.endpoints import EndpointBusy
 from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
-from core.engines.sagemaker.endpoints.lifetimes import Guardian
+from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes, Watched
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown
 from core.errors import Cancelled, EngineError, ModelError
 from core.progress import CancelToken
@@ -36,9 +36,9 @@ def settled(engine, until):
 
     def wait(name):
         found = until(lambda: engine.hosted.get(name), lambda found: found.status not in ("Creating", "Updating"))
-        engine.guardian.sweep(time.time())
-        assert engine.guardian.watched(name).update is None
-        (found,) = engine.guardian.marked([engine.hosted.get(name)])
+        engine.lifetimes.run_due(time.time())
+        assert engine.lifetimes.watched(name).update is None
+        (found,) = engine.lifetimes.marked([engine.hosted.get(name)])
         return found
 
     return wait
@@ -87,7 +87,7 @@ def test_an_update_goes_over_keeps_its_life_and_tidies_up(engine, settled, tmp_p
     found = settled("live")
     assert (found.model_job, found.notice, said(engine)) == ("two", "", "two")
     assert found.expires == pytest.approx(before.expires, abs=30)
-    assert engine.guardian.watched("live").expires == pytest.approx(before.expires, abs=30)
+    assert engine.lifetimes.watched("live").expires == pytest.approx(before.expires, abs=30)
     assert len(cloud.serving.models) == len(cloud.serving.configs) == 1, "the old ones are gone"
     with pytest.raises(EngineError, match="into a serverless one"):
         engine.update_endpoint("one", "live", Hosting(container=Container.PYTORCH), tmp_path)
@@ -128,11 +128,11 @@ def test_what_is_being_created_is_deleted_as_soon_as_aws_lets_it(engine, until, 
     with pytest.raises(Cancelled):
         engine.undeploy("live", report=report, cancel=cancel, wait_s=60)
     assert heard == ["The endpoint live is still being created. It is deleted right after that"]
-    assert [(found.name, found.doomed) for found in engine.endpoints()] == [("live", True)]
-    later = Guardian(paths, aws, engine.hosted)  # of another process, after this one has ended
-    assert later.sweep(time.time()) == [], "AWS does not let it yet"
+    assert [(found.name, found.deletion_pending) for found in engine.endpoints()] == [("live", True)]
+    later = EndpointLifetimes(paths, aws, engine.hosted)  # of another process, after this one has ended
+    assert later.run_due(time.time()) == [], "AWS does not let it yet"
     cloud.serving.released.set()
-    until(lambda: (later.sweep(time.time()), engine.endpoints())[1], lambda found: found == [])
+    until(lambda: (later.run_due(time.time()), engine.endpoints())[1], lambda found: found == [])
     assert (engine.endpoints(), later.is_needed(), cloud.serving.models) == ([], False, {})
 
 
@@ -141,8 +141,8 @@ def test_a_deletion_can_wait_and_can_be_taken_back(engine, settled, tmp_path, cl
     engine.deploy("one", "live", HOSTING, tmp_path)
     with pytest.raises(EndpointBusy):
         engine.undeploy("live")
-    assert engine.guardian.spare("live")
-    assert not engine.guardian.spare("live"), "it was not to be deleted any more"
+    assert engine.lifetimes.cancel_deletion("live")
+    assert not engine.lifetimes.cancel_deletion("live"), "it was not to be deleted any more"
     engine.undeploy("live", report=lambda _: cloud.serving.released.set(), wait_s=60)
     assert engine.endpoints() == []
 
@@ -155,7 +155,7 @@ def test_an_update_that_is_deleted_on_the_way_leaves_nothing(engine, settled, un
     with pytest.raises(EndpointBusy, match="being updated"):
         engine.undeploy("live")
     cloud.serving.released.set()
-    until(lambda: (engine.guardian.sweep(time.time()), engine.endpoints())[1], lambda found: found == [])
+    until(lambda: (engine.lifetimes.run_due(time.time()), engine.endpoints())[1], lambda found: found == [])
     assert (engine.endpoints(), cloud.serving.models, cloud.serving.configs) == ([], {}, {})
 
 
@@ -165,9 +165,9 @@ def test_one_endpoint_that_cannot_be_deleted_keeps_no_other_and_no_job_waiting(e
         settled(name)
     cloud.faults.add("DeleteEndpoint", access_denied("sagemaker:DeleteEndpoint"))
     with pytest.raises(EngineError, match="lacks the permission"):
-        engine.guardian.sweep(time.time() + 8000)
+        engine.lifetimes.run_due(time.time() + 8000)
     assert len(engine.endpoints()) == 1
-    assert engine.guardian.is_needed()
+    assert engine.lifetimes.is_needed()
 
 
 def test_network_and_key_reach_aws_and_are_kept_by_an_update(engine, settled, tmp_path, cloud):
@@ -199,7 +199,7 @@ def test_an_endpoint_whose_answer_is_lost_is_kept_with_its_life(engine, settled,
     engine.deploy("one", "live", HOSTING, tmp_path)
     assert len(cloud.asked("CreateEndpoint")) == 2
     assert settled("live").status == "InService"
-    assert engine.guardian.watched("live").expires is not None
+    assert engine.lifetimes.watched("live").expires is not None
     assert not [operation for operation, _ in cloud.requests if operation.startswith("Delete")]
 
 
@@ -208,7 +208,7 @@ def test_an_endpoint_that_aws_says_nothing_of_is_watched_and_nothing_of_it_delet
         cloud.faults.add(operation, LOST_ANSWER, times=50)
     with pytest.raises(OutcomeUnknown, match="Whether AWS has the endpoint live now is not known"):
         engine.deploy("one", "live", HOSTING, tmp_path)
-    assert engine.guardian.watched("live").expires is not None
+    assert engine.lifetimes.watched("live").expires is not None
     cloud.faults.clear()
     assert settled("live").status == "InService"
 
@@ -217,7 +217,7 @@ def test_a_refused_endpoint_is_not_watched(engine, tmp_path, cloud):
     cloud.faults.add("CreateEndpoint", quota_zero("ml.m5.large for endpoint usage"))
     with pytest.raises(EngineError):
         engine.deploy("one", "live", HOSTING, tmp_path)
-    assert engine.guardian.watched("live").is_idle
+    assert engine.lifetimes.watched("live").is_idle
 
 
 def test_an_update_whose_answer_is_lost_is_followed(engine, settled, tmp_path, cloud):
@@ -229,5 +229,8 @@ def test_an_update_whose_answer_is_lost_is_followed(engine, settled, tmp_path, c
 
 
 def test_what_an_earlier_version_remembered_is_still_watched(paths, aws, engine):
-    (paths.home / lifetimes.FILE).write_text(json.dumps({"us-east-1 old": 1.0}), encoding="utf-8")
-    assert Guardian(paths, aws, engine.hosted).watched("old").expires == 1.0
+    kept = {"us-east-1 old": 1.0, "us-east-1 busy": {"expires": None, "doomed": True, "others_too": True}}
+    (paths.home / lifetimes.FILE).write_text(json.dumps(kept), encoding="utf-8")
+    watching = EndpointLifetimes(paths, aws, engine.hosted)
+    assert watching.watched("old").expires == 1.0
+    assert watching.watched("busy") == Watched(deletion_pending=True, others_too=True)

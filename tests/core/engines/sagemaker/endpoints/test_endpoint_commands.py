@@ -55,9 +55,9 @@ def test_deploy_update_look_and_delete(sagehound, cloud):
     cloud.serving.released.clear()
     sagehound("deploy", "one", "--update", "live", "--detach")
     waiting, _ = sagehound("undeploy", "live", "--detach")
-    assert waiting == {"name": "live", "deleted": False, "doomed": True}
+    assert waiting == {"name": "live", "deleted": False, "deletion_pending": True}
     assert "deleted as soon as AWS lets it" in sagehound("endpoints", text=True)[0]
-    assert sagehound("undeploy", "live", "--keep")[0]["doomed"] is False
+    assert sagehound("undeploy", "live", "--keep")[0]["deletion_pending"] is False
     sagehound("undeploy", "live", "--keep", status=1)
     sagehound("undeploy", "live", "--detach")
     cloud.serving.released.set()

@@ -86,7 +86,7 @@ def test_an_endpoint_from_rehearsal_to_deletion(engine, trained_job, cloud):
     assert (cloud.serving.models, cloud.serving.configs) == ({}, {})
     with pytest.raises(EngineError, match="no endpoint called"):
         engine.undeploy("colours-live")
-    assert not engine.guardian.is_needed()
+    assert not engine.lifetimes.is_needed()
 
 
 def test_a_serverless_endpoint_is_woken(engine, trained_job, cloud):

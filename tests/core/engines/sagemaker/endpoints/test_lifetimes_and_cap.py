@@ -9,7 +9,7 @@ import pytest
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.cost.pricing import Price
 from core.engines.sagemaker.endpoints.endpoints import Endpoints
-from core.engines.sagemaker.endpoints.lifetimes import Guardian, daily_usd
+from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes, daily_usd
 from core.errors import EngineError, SpecError
 from core.jobs.specs import CloudResources
 from core.jobs.status import JobStatus
@@ -44,46 +44,46 @@ def names(hosted):
 
 
 def test_an_endpoint_goes_at_the_end_of_its_life_and_not_before(hosted, paths, aws):
-    guardian = Guardian(paths, aws, hosted)
-    assert not guardian.is_needed()
-    guardian.remember("short", time.time() + 60)
-    guardian.remember("long", time.time() + 3600)
-    assert guardian.is_needed()
-    assert guardian.sweep(time.time()) == []
-    assert Guardian(paths, aws, hosted).sweep(time.time() + 61) == ["short"]  # a later process
+    lifetimes = EndpointLifetimes(paths, aws, hosted)
+    assert not lifetimes.is_needed()
+    lifetimes.remember("short", time.time() + 60)
+    lifetimes.remember("long", time.time() + 3600)
+    assert lifetimes.is_needed()
+    assert lifetimes.run_due(time.time()) == []
+    assert EndpointLifetimes(paths, aws, hosted).run_due(time.time() + 61) == ["short"]  # a later process
     assert names(hosted) == {"long"}
-    guardian.forget("long")
-    assert not guardian.is_needed()
+    lifetimes.forget("long")
+    assert not lifetimes.is_needed()
 
 
 def test_one_that_is_gone_already_is_forgotten(hosted, paths, aws):
-    guardian = Guardian(paths, aws, hosted)
-    guardian.remember("never-was", 0.0)
-    assert guardian.sweep(1.0) == []
-    assert not guardian.is_needed()
+    lifetimes = EndpointLifetimes(paths, aws, hosted)
+    lifetimes.remember("never-was", 0.0)
+    assert lifetimes.run_due(1.0) == []
+    assert not lifetimes.is_needed()
 
 
 def test_one_that_cannot_be_deleted_now_is_tried_again(hosted, paths, aws, cloud):
-    guardian = Guardian(paths, aws, hosted)
-    guardian.remember("short", 1.0)
+    lifetimes = EndpointLifetimes(paths, aws, hosted)
+    lifetimes.remember("short", 1.0)
     cloud.faults.add("DeleteEndpoint", access_denied("sagemaker:DeleteEndpoint"))
     with pytest.raises(EngineError, match="lacks the permission"):
-        guardian.sweep(2.0)
-    assert guardian.is_needed()
-    assert guardian.sweep(3.0) == ["short"]
+        lifetimes.run_due(2.0)
+    assert lifetimes.is_needed()
+    assert lifetimes.run_due(3.0) == ["short"]
 
 
 def test_endpoints_of_another_region_wait_for_their_turn(hosted, paths, aws):
     far = Aws(region="eu-west-1")
-    Guardian(paths, far, Endpoints(far, sagemaker_prices())).remember("short", 1.0)
-    guardian = Guardian(paths, aws, hosted)
-    assert guardian.sweep(2.0) == []
+    EndpointLifetimes(paths, far, Endpoints(far, sagemaker_prices())).remember("short", 1.0)
+    lifetimes = EndpointLifetimes(paths, aws, hosted)
+    assert lifetimes.run_due(2.0) == []
     assert names(hosted) == {"short", "long"}
 
 
 def test_the_engine_deletes_it_by_itself(hosted, sagemaker_mini):
     engine = sagemaker_mini.engine
-    engine.guardian.remember("short", time.time() - 1)
+    engine.lifetimes.remember("short", time.time() - 1)
     engine.jobs()  # any use of the engine starts the watching
     deadline = time.monotonic() + 20
     while "short" in names(hosted):

@@ -61,14 +61,14 @@ def test_what_costs_money_is_left_to_a_process_in_the_background(what, engine, s
         assert engine.started
         sagemaker_mini.finished("one")
     else:
-        engine.guardian.remember("birds", time.time() + 60)
+        engine.lifetimes.remember("birds", time.time() + 60)
         engine.jobs()
         deadline = time.monotonic() + 20
         while not engine.started:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert engine.has_duties()
-        engine.guardian.forget("birds")
+        engine.lifetimes.forget("birds")
     assert not engine.has_duties()
 
 

@@ -34,7 +34,7 @@ class SpecWarning:
         return f"{self.message} {self.fix}".strip()
 
 
-def cautions(spec: Spec, counts: Counts | None, cores: int) -> tuple[SpecWarning, ...]:
+def spec_warnings(spec: Spec, counts: Counts | None, cores: int) -> tuple[SpecWarning, ...]:
     """Return everything worth saying about a spec; `counts` is None while no dataset is chosen."""
     found: list[SpecWarning] = []
     if isinstance(spec, TuningSpec):
