@@ -42,7 +42,7 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
         if options.engine == "sagemaker":
             return _launch_in_cloud(workbench, spec, options, console)
         manifest = open_for_job(workbench, options, console)
-        say_cautions(workbench, spec, manifest, console)
+        say_warnings(workbench, spec, manifest, console)
         return start_and_wait(workbench, spec, manifest, console, detach=options.detach)
     finally:
         workbench.close()
@@ -57,7 +57,7 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
     check(spec)
     engine = cloud.use_sagemaker(workbench, options)
     manifest = open_for_job(workbench, options, console)
-    say_cautions(workbench, spec, manifest, console)
+    say_warnings(workbench, spec, manifest, console)
     cloud.show_cost(engine, workbench, spec, manifest, options, console)
     status = launched(
         lambda spec: start_and_wait(workbench, spec, manifest, console, detach=options.detach), spec, options, console
@@ -70,7 +70,7 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
     return status
 
 
-def say_cautions(workbench: Workbench, spec: Spec, manifest: Manifest, console: Console) -> None:
+def say_warnings(workbench: Workbench, spec: Spec, manifest: Manifest, console: Console) -> None:
     """Say what is worth knowing before a job starts, as the window's Tuning tab does."""
     for warning in workbench.forecast(spec, manifest).warnings:
         console.note(f"WARNING  {warning.text}")

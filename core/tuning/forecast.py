@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from core.jobs.specs import Spec
-from core.tuning.spec_warnings import Counts, SpecWarning, spec_warnings
 from core.tuning.modes import DEFAULTS, choices, over_features
 from core.tuning.ranges import CategoricalRange, combinations
+from core.tuning.spec_warnings import Counts, SpecWarning, spec_warnings
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest

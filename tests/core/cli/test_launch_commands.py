@@ -125,7 +125,7 @@ def test_a_mistyped_hyperparameter_starts_nothing(
     assert "The training script has no hyperparameter learning_rat: did you mean learning_rate?" in said
 
 
-def test_the_cautions_of_the_window_are_said(
+def test_the_warnings_of_the_window_are_said(
     make_dataset: MakeDataset, started: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = make_dataset(cat=20, dog=20)
