@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import Spec, Strategy
-from core.progress import CancelToken, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, ignore_progress
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
@@ -80,7 +80,7 @@ class Engine(ABC):
 
     @abstractmethod
     def stage(
-        self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
+        self, manifest: Manifest, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
         """Put a dataset version where jobs can read it; returns a spec's `channels`. Idempotent.
 
@@ -163,7 +163,9 @@ class Engine(ABC):
         """Whole log lines of a training job from a byte offset on; at most 1 MiB a call. Empty when nothing is new."""
 
     @abstractmethod
-    def fetch_artifact(self, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Path:
+    def fetch_artifact(
+        self, name: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> Path:
         """Return the folder that model.tar.gz of a finished training job unpacks to, on this machine.
 
         Raises:

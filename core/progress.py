@@ -1,6 +1,6 @@
 """How work tells how far it is, and how it is asked to stop.
 
-Work in core is a pure function that takes a `Report` and a `CancelToken`. It calls `report` as it goes (from
+Work in core is a pure function that takes a `OnProgress` and a `CancelToken`. It calls `on_progress` as it goes (from
 whatever thread it runs in) and `cancel.raise_if_cancelled()` between its steps. After a cancel no result is delivered.
 """
 
@@ -23,11 +23,11 @@ class Progress:
     unit: str = "items"
 
 
-Report = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 
 
 def ignore_progress(progress: Progress) -> None:
-    """The `Report` of callers that do not watch."""
+    """The `OnProgress` of callers that do not watch."""
 
 
 class CancelToken:

@@ -13,7 +13,7 @@ from typing import IO, cast
 
 from core.errors import SpecError, WeightsUnavailable
 from core.paths import ROOT, AppPaths
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.python import child_environment, code_command
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
 from training_scripts.durable import replacing, sha256_of
@@ -49,7 +49,7 @@ def locate(backbone: str, paths: AppPaths) -> Path | None:
 def ensure(
     backbone: str,
     paths: AppPaths,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
     *,
     url: str | None = None,
@@ -80,7 +80,7 @@ def ensure(
     partial = target.with_name(target.name + ".part")
     paths.weights.mkdir(parents=True, exist_ok=True)
     try:
-        _fetch(url or spec.url, partial, spec, report, cancel or CancelToken())
+        _fetch(url or spec.url, partial, spec, on_progress, cancel or CancelToken())
         _check(partial, spec)
         with replacing(target) as whole:
             os.replace(partial, whole)
@@ -136,7 +136,7 @@ def _spec(backbone: str) -> Backbone:
     return BACKBONES[backbone]
 
 
-def _fetch(url: str, partial: Path, spec: Backbone, report: Report, cancel: CancelToken) -> None:
+def _fetch(url: str, partial: Path, spec: Backbone, on_progress: OnProgress, cancel: CancelToken) -> None:
     """Fetch `url` to `partial`, going on where an earlier attempt ended.
 
     Raises:
@@ -146,7 +146,7 @@ def _fetch(url: str, partial: Path, spec: Backbone, report: Report, cancel: Canc
         cancel.raise_if_cancelled()
         before = partial.stat().st_size if partial.exists() else 0
         try:
-            if _fetch_rest(url, partial, spec, report, cancel):
+            if _fetch_rest(url, partial, spec, on_progress, cancel):
                 return
             problem: Exception = ConnectionError("the connection ended too early")
         except urllib.error.HTTPError as error:
@@ -164,7 +164,7 @@ def _fetch(url: str, partial: Path, spec: Backbone, report: Report, cancel: Canc
         cancel.wait(0.2 * 2**attempt)
 
 
-def _fetch_rest(url: str, partial: Path, spec: Backbone, report: Report, cancel: CancelToken) -> bool:
+def _fetch_rest(url: str, partial: Path, spec: Backbone, on_progress: OnProgress, cancel: CancelToken) -> bool:
     """One attempt; whether the file is whole then."""
     start = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "Sagehound"})
@@ -176,18 +176,24 @@ def _fetch_rest(url: str, partial: Path, spec: Backbone, report: Report, cancel:
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
         with partial.open("ab" if start else "wb") as file:
-            done = _copy(response, file, start, total, f"Fetching the weights of {spec.title}", report, cancel)
+            done = _copy(response, file, start, total, f"Fetching the weights of {spec.title}", on_progress, cancel)
     return total is None or done == total
 
 
 def _copy(
-    source: IO[bytes], file: IO[bytes], done: int, total: int | None, message: str, report: Report, cancel: CancelToken
+    source: IO[bytes],
+    file: IO[bytes],
+    done: int,
+    total: int | None,
+    message: str,
+    on_progress: OnProgress,
+    cancel: CancelToken,
 ) -> int:
-    report(Progress(done, total, message, "bytes"))
+    on_progress(Progress(done, total, message, "bytes"))
     while chunk := source.read(_CHUNK):
         file.write(chunk)
         done += len(chunk)
-        report(Progress(done, total, message, "bytes"))
+        on_progress(Progress(done, total, message, "bytes"))
         cancel.raise_if_cancelled()
     return done
 

@@ -1,6 +1,6 @@
 """The use cases of Sagehound. The window and the command line call this, and nothing deeper.
 
-Every method may block on disk or network, so none is for the UI thread; each takes a `Report` and a `CancelToken`
+Every method may block on disk or network, so none is for the UI thread; each takes a `OnProgress` and a `CancelToken`
 where it can take longer than a moment.
 """
 
@@ -17,7 +17,7 @@ from core.errors import Cancelled, EngineError, JobNotFound, ModelError, SpecErr
 from core.jobs.records import Job, RuleOutcome, TrainingJob
 from core.jobs.specs import Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.settings import SettingsFile
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Workbench:
     def scan(
         self,
         folder: Path,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
         on_found: Callable[[Sequence[Picture]], None] | None = None,
         class_folders: ClassFolders = "auto",
@@ -148,7 +148,9 @@ class Workbench:
         from core.dataset import scan
 
         cache = self.paths.scans
-        return scan(folder, cache=cache, report=report, cancel=cancel, on_found=on_found, class_folders=class_folders)
+        return scan(
+            folder, cache=cache, on_progress=on_progress, cancel=cancel, on_found=on_found, class_folders=class_folders
+        )
 
     def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
         """Split a scanned folder into train, valid and test as its labels are now; nobody's files are touched."""
@@ -180,7 +182,7 @@ class Workbench:
     def upload(
         self,
         manifest: Manifest,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
         paused: Callable[[], bool] = lambda: False,
     ) -> UploadResult:
@@ -196,7 +198,7 @@ class Workbench:
         if cloud is None:
             raise EngineError("There is no connection to AWS.", fix="Connect first.")
         self.remember(manifest)
-        return stage(manifest, cloud.aws, cloud.place, report, cancel, paused)
+        return stage(manifest, cloud.aws, cloud.place, on_progress, cancel, paused)
 
     # Jobs
 
@@ -207,7 +209,11 @@ class Workbench:
         return forecast(spec, manifest, self.store)
 
     def launch(
-        self, spec: Spec, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
+        self,
+        spec: Spec,
+        manifest: Manifest,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
     ) -> str:
         """Check everything that can be checked, make weights and data ready, and start the job; returns its name.
 
@@ -226,10 +232,10 @@ class Workbench:
         check_metrics(spec.training)
         for backbone in _backbones(spec):
             if spec.training.hyperparameters.get("weights", "default") == "default":
-                ensure(backbone, self.paths, report, cancel)
+                ensure(backbone, self.paths, on_progress, cancel)
         self.remember(manifest)
-        report(Progress(0, None, "Making the data ready"))
-        channels = self.engine.stage(manifest, report, cancel)
+        on_progress(Progress(0, None, "Making the data ready"))
+        channels = self.engine.stage(manifest, on_progress, cancel)
         size = manifest.measure() if self.engine.capabilities.costs_money else 0
         if cancel is not None and cancel.cancelled:
             raise Cancelled
@@ -312,7 +318,7 @@ class Workbench:
         return self._predictor
 
     def model_folder(
-        self, job: str, report: Report = ignore_progress, cancel: CancelToken | None = None
+        self, job: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> tuple[str, Path]:
         """The training job behind `job` ("best" included; a tuning job means its best trial) and its model's folder.
 
@@ -325,13 +331,13 @@ class Workbench:
                 raise ModelError(f"{job} has no model yet.", "None of its trials has finished.", "Wait for one.")
             found = self.find_job(found.best_trial)
             assert isinstance(found, TrainingJob)
-        return found.name, self.engine.fetch_artifact(found.name, report, cancel)
+        return found.name, self.engine.fetch_artifact(found.name, on_progress, cancel)
 
     def evaluation(
         self,
         job: str,
         split: str = "test",
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
     ) -> Evaluation:
         """Return how well a job's model does on a split: what the job itself found, else computed now.
@@ -342,7 +348,7 @@ class Workbench:
         from core.dataset.left_out import mark_left_out
         from core.predict.evaluate import evaluate
 
-        name, folder = self.model_folder(job, report, cancel)
+        name, folder = self.model_folder(job, on_progress, cancel)
         record = self.engine.job(name)
         assert isinstance(record, TrainingJob)
         if (job_folder := self.engine.job_folder(name)) is not None:
@@ -355,14 +361,14 @@ class Workbench:
             manifest=self.manifest(record.dataset_version),
             predictor=self.predictor(),
             name=name,
-            report=report,
+            on_progress=on_progress,
             cancel=cancel,
         )
 
     # Debugger
 
     def rule_outcomes(
-        self, job_or_place: str, report: Report = ignore_progress, cancel: CancelToken | None = None
+        self, job_or_place: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> list[RuleOutcome]:
         """What the rules say of a job (of a tuning job: of each trial), or of tensors saved at a path or s3:// address.
 
@@ -373,7 +379,7 @@ class Workbench:
         from core.debugger.outcomes import in_order, job_outcomes, trial_names
 
         if self._is_place(job_or_place):
-            return in_order(evaluate(job_or_place, report=report, cancel=cancel))
+            return in_order(evaluate(job_or_place, on_progress=on_progress, cancel=cancel))
         self.engine.refresh()
         names = trial_names(self.engine, self.find_job(job_or_place).name)
         return [outcome for name in names for outcome in job_outcomes(self.engine, name)]
@@ -394,7 +400,7 @@ class Workbench:
         self,
         job_or_place: str,
         destination: Path,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
     ) -> Path:
         """Write the report of a job, or of the profile at a path or s3:// address, in the format its name asks for.
@@ -406,7 +412,7 @@ class Workbench:
         from core.report import export, export_tuning
 
         if self._is_place(job_or_place) or isinstance(job := self.find_job(job_or_place), TrainingJob):
-            return export(self._run(job_or_place), destination, report=report, cancel=cancel)
+            return export(self._run(job_or_place), destination, on_progress=on_progress, cancel=cancel)
         engine, names = self.engine, trial_names(self.engine, job.name)
         outcomes = [outcome for name in names for outcome in job_outcomes(engine, name)]
         trials = engine.trials(job.name)
@@ -417,7 +423,7 @@ class Workbench:
             destination,
             outcomes=outcomes,
             manifest=self.manifest(job.dataset_version),
-            report=report,
+            on_progress=on_progress,
             cancel=cancel,
         )
 
@@ -426,7 +432,7 @@ class Workbench:
         first: str,
         second: str,
         destination: Path,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
     ) -> Path:
         """Write one report that compares two jobs, or the profiles at paths or s3:// addresses.
@@ -437,7 +443,7 @@ class Workbench:
         from core.report import export_comparison
 
         runs = self._run(first), self._run(second)
-        return export_comparison(*runs, destination, report=report, cancel=cancel)
+        return export_comparison(*runs, destination, on_progress=on_progress, cancel=cancel)
 
     def _run(self, job_or_place: str) -> Run:
         """Return a training job (of a tuning job: its best trial) or a place, with what is known of it."""

@@ -2,7 +2,7 @@
 
     handle = bridge.run(work, on_done, on_error, on_progress)
 
-`work(report, cancel)` runs in a thread of a small pool; the callbacks run in the UI thread. Nothing else in gui
+`work(on_progress, cancel)` runs in a thread of a small pool; the callbacks run in the UI thread. Nothing else in gui
 starts a thread.
 
 No closure crosses threads through Qt: a worker knows a number, puts values under it into a queue and wakes the UI
@@ -25,10 +25,10 @@ import shiboken6
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from core.errors import Cancelled, UserFacingError
-from core.progress import CancelToken, Progress, Report
+from core.progress import CancelToken, OnProgress, Progress
 
 T = TypeVar("T")
-Work = Callable[[Report, CancelToken], T]
+Work = Callable[[OnProgress, CancelToken], T]
 
 PROGRESS_INTERVAL_MS = 50
 """A progress callback is called at most this often; the last progress is always delivered."""
@@ -146,7 +146,7 @@ class Bridge(QObject):
         on_error: Callable[[UserFacingError], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Handle:
-        """Run `work(report, cancel)` in a thread; the callbacks are called in the UI thread."""
+        """Run `work(on_progress, cancel)` in a thread; the callbacks are called in the UI thread."""
         token = CancelToken()
         handle = Handle(token)
         if self._closed:

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from core.engine import Engine
 from core.errors import UserFacingError
 from core.jobs.records import Event, Job, StatusEvent
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
 
 BUSY_MS = 250
@@ -100,7 +100,7 @@ class JobsFeed(QObject):
         cursor, with_jobs = self._cursor, bool(self.running) or self._ask_jobs
         self._ask_jobs = False
 
-        def work(report: Report, cancel: CancelToken) -> _Poll:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> _Poll:
             return _poll(self._engine(), cursor, with_jobs)
 
         self._asking = self._bridge.run(work, self._on_answer, self._on_error)

@@ -15,7 +15,7 @@ from core.dataset.probe import Probe, probe
 from core.dataset.records import ClassFolders, Picture, Scan
 from core.dataset.tree import Candidate, Tree, read_tree
 from core.errors import DatasetError
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 _CHUNK = 64
 """Files per task: enough that handing them out costs nothing, few enough that progress and cancel come often."""
@@ -30,7 +30,7 @@ def scan(
     folder: Path,
     *,
     cache: Path | None = None,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
     on_found: OnFound | None = None,
     class_folders: ClassFolders = "auto",
@@ -48,11 +48,11 @@ def scan(
         Cancelled: through `cancel`; what was read so far is kept in the cache.
     """
     cancel = cancel or CancelToken()
-    report(Progress(0, None, "Listing the folder", "pictures"))
+    on_progress(Progress(0, None, "Listing the folder", "pictures"))
     tree = read_tree(folder, cancel, class_folders)
     cancel.raise_if_cancelled()
     store = ScanCache(cache)
-    work = _Work(tree, cancel, report, on_found, store.undecodable())
+    work = _Work(tree, cancel, on_progress, on_found, store.undecodable())
     known = store.load(tree.root)
     started = time.time_ns()
     try:
@@ -74,12 +74,12 @@ class _Work:
         self,
         tree: Tree,
         cancel: CancelToken,
-        report: Report,
+        on_progress: OnProgress,
         on_found: OnFound | None,
         undecodable: Mapping[str, str],
     ) -> None:
         self.files, self.undecodable = tree.files, undecodable
-        self.cancel, self.report, self.on_found = cancel, report, on_found
+        self.cancel, self.report, self.on_found = cancel, on_progress, on_found
         self.probes: dict[Key, Probe] = {}
         self.pictures: list[Picture] = []
         self.bad: list[tuple[Candidate, Probe]] = []

@@ -10,7 +10,7 @@ from core.debugger.defaults import default_rules
 from core.debugger.places import saved_jobs, trial_storages
 from core.errors import Cancelled, UserFacingError
 from core.jobs.records import RuleOutcome
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.store.rows import outcome_from_json
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.runner import Evaluation
@@ -33,7 +33,7 @@ def evaluate(
     rules: Mapping[str, Mapping[str, str]] | None = None,
     *,
     job: str = "",
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> list[RuleOutcome]:
     """Return the outcome of each rule on what is saved now; the default set for this training unless `rules` are given.
@@ -51,7 +51,7 @@ def evaluate(
     for saved in saved_jobs(source):
         name = job or saved.name
         for storage in saved.trials:
-            found += _evaluate(Trial(storage), rules, name, report, cancel)
+            found += _evaluate(Trial(storage), rules, name, on_progress, cancel)
             trials += 1
         for place in saved.verdicts if rules is None else ():
             found += aws_outcomes(place, name)
@@ -64,7 +64,7 @@ def _evaluate(
     trial: Trial,
     rules: Mapping[str, Mapping[str, str]] | None,
     job: str,
-    report: Report,
+    on_progress: OnProgress,
     cancel: CancelToken | None,
 ) -> list[RuleOutcome]:
     chosen = rules if rules is not None else default_rules(_hyperparameters(trial))
@@ -73,7 +73,7 @@ def _evaluate(
     for done, step in enumerate(steps):
         if cancel is not None and cancel.cancelled:
             raise Cancelled
-        report(Progress(done, len(steps), "Evaluating rules", "steps"))
+        on_progress(Progress(done, len(steps), "Evaluating rules", "steps"))
         evaluation.evaluate(step)
     evaluation.finish()
     return [outcome_from_json(run.outcome(evaluation.job)) for run in evaluation.runs]

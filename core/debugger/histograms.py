@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.debugger.base import TensorUnavailableForStep
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.writer import REDUCTIONS_PREFIX
@@ -46,7 +46,7 @@ def tensor_groups(trial: Trial) -> dict[str, list[str]]:
 
 
 def histograms(
-    trial: Trial, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None
+    trial: Trial, name: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
 ) -> Histograms:
     """Return the histograms of one tensor over at most 200 of its saved steps.
 
@@ -60,7 +60,7 @@ def histograms(
     for done, step in enumerate(chosen):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        report(Progress(done, len(chosen), f"Reading {name}", "steps"))
+        on_progress(Progress(done, len(chosen), f"Reading {name}", "steps"))
         try:
             values.append(np.asarray(trial.tensor(name).value(step), np.float64).ravel())
         except TensorUnavailableForStep:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.engine import Endpoint, Engine
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import Spec
-from core.progress import CancelToken, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, ignore_progress
 from core.store import Store
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ class RoutingEngine(Engine):
         return self.chosen.own_script
 
     def stage(
-        self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
+        self, manifest: Manifest, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
         """By the chosen engine."""
-        return self.chosen.stage(manifest, report, cancel)
+        return self.chosen.stage(manifest, on_progress, cancel)
 
     def start(self, spec: Spec) -> None:
         """On the chosen engine."""
@@ -100,9 +100,11 @@ class RoutingEngine(Engine):
         """By the job's engine."""
         return self._of(name).read_log(name, offset)
 
-    def fetch_artifact(self, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Path:
+    def fetch_artifact(
+        self, name: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> Path:
         """By the job's engine."""
-        return self._of(name).fetch_artifact(name, report, cancel)
+        return self._of(name).fetch_artifact(name, on_progress, cancel)
 
     def job_folder(self, name: str) -> Path | None:
         """By the job's engine."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelError
 from core.predict.records import Prediction
-from core.progress import CancelToken, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, ignore_progress
 from training_scripts.outside import UNUSABLE, read_json
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def evaluate(
     manifest: Manifest | None = None,
     predictor: Predictor | None = None,
     name: str = "",
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Evaluation:
     """Return the evaluation that the job kept; where there is none, the predictor classifies the manifest's split.
@@ -110,7 +110,7 @@ def evaluate(
             "The job kept none, and the dataset it was trained on is not known here.",
             "Open the dataset again, then train again.",
         )
-    return compute_evaluation(predictor, model_folder, manifest, split, name, report, cancel)
+    return compute_evaluation(predictor, model_folder, manifest, split, name, on_progress, cancel)
 
 
 def read_evaluation(folder: Path, split: str, job: str = "") -> Evaluation | None:
@@ -131,7 +131,7 @@ def compute_evaluation(
     manifest: Manifest,
     split: str,
     job: str = "",
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Evaluation:
     """Classify every picture of `split` and count.
@@ -143,11 +143,11 @@ def compute_evaluation(
     entries = manifest.of(split)
     if not entries:
         raise ModelError(f"The dataset has no {split} pictures.", fix="Choose another split.")
-    model = predictor.load(model_folder, job, report, cancel)
+    model = predictor.load(model_folder, job, on_progress, cancel)
     if set(manifest.classes) - set(model.classes):
         missing = ", ".join(sorted(set(manifest.classes) - set(model.classes)))
         raise ModelError(f"The model does not know these classes of the dataset: {missing}.", fix="Choose its dataset.")
-    answers = predictor.classify([manifest.path_of(entry) for entry in entries], None, report, cancel)
+    answers = predictor.classify([manifest.path_of(entry) for entry in entries], None, on_progress, cancel)
     judged: list[EvaluatedPicture] = []
     left_out: list[tuple[str, str]] = []
     loss = 0.0

@@ -13,7 +13,7 @@ from urllib.request import url2pathname
 
 from core.errors import PictureError
 from core.predict.records import Source
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.pictures import is_picture
 
 Item = Path | bytes | str
@@ -51,7 +51,9 @@ class Intake:
         return PictureError(first.what, f"{len(self.refused) - 1:,} more items gave no picture either.", first.fix)
 
 
-def gather(items: Sequence[Item], report: Report = ignore_progress, cancel: CancelToken | None = None) -> Intake:
+def gather(
+    items: Sequence[Item], on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+) -> Intake:
     """Find the pictures in `items`: folders recursively, files and bytes as they are.
 
     One bad item never hides the others: it becomes one of `refused`.
@@ -59,7 +61,7 @@ def gather(items: Sequence[Item], report: Report = ignore_progress, cancel: Canc
     Raises:
         Cancelled: through `cancel`.
     """
-    finder = _Finder(report, cancel or CancelToken())
+    finder = _Finder(on_progress, cancel or CancelToken())
     refused: list[PictureError] = []
     for item in items:
         try:
@@ -70,11 +72,11 @@ def gather(items: Sequence[Item], report: Report = ignore_progress, cancel: Canc
 
 
 class _Finder:
-    def __init__(self, report: Report, cancel: CancelToken) -> None:
+    def __init__(self, on_progress: OnProgress, cancel: CancelToken) -> None:
         self.pictures: list[NamedPicture] = []
         self.ignored = 0
         self._pasted = 0
-        self._report, self._cancel = report, cancel
+        self._report, self._cancel = on_progress, cancel
 
     def add(self, item: Item) -> None:
         if isinstance(item, bytes):

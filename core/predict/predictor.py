@@ -16,7 +16,7 @@ from core.predict.child_process import ChildEnded, ChildProcess
 from core.predict.exchange import answer_of, killer, packed
 from core.predict.protocol import Header
 from core.predict.records import Answer, Explanation, LoadedModel, Rendered, Source, Unreadable
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.watchdog import Watchdog
 
 BATCH = 16
@@ -84,7 +84,7 @@ class Predictor:
         self,
         folder: Path,
         name: str = "",
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
     ) -> LoadedModel:
         """Load the model in `folder` (an unpacked model.tar.gz); does nothing when it is the one loaded.
@@ -102,13 +102,13 @@ class Predictor:
                 and self.pid is not None
             ):
                 return model
-            return self._replace(folder, name, report, cancel)
+            return self._replace(folder, name, on_progress, cancel)
 
     def classify(
         self,
         sources: Sequence[Source],
         top_k: int | None = 5,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
         on_answer: OnAnswer | None = None,
         *,
@@ -127,14 +127,14 @@ class Predictor:
         cancel = cancel or CancelToken()
         asked = {"op": "classify", "top_k": top_k, "thumbnail": thumbnail}
         with self._my_turn(cancel):
-            self._take_up(model, report, cancel)
+            self._take_up(model, on_progress, cancel)
             answers: list[Answer] = []
 
             def take(answer: Answer) -> None:
                 answers.append(answer)
                 if on_answer is not None:
                     on_answer(len(answers) - 1, answer)
-                report(Progress(len(answers), len(sources), "Classifying", "pictures"))
+                on_progress(Progress(len(answers), len(sources), "Classifying", "pictures"))
 
             while len(answers) < len(sources):
                 try:
@@ -217,10 +217,10 @@ class Predictor:
         child: ChildProcess,
         timeout: float,
         cancel: CancelToken,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         on_cancel: Callable[[], None] | None = None,
     ) -> tuple[Header, bytes]:
-        """Return the answer to the oldest open request; messages of progress on the way go to `report`.
+        """Return the answer to the oldest open request; messages of progress on the way go to `on_progress`.
 
         A cancel calls `on_cancel` once; the answer is awaited all the same, so that no other is mistaken for it.
         """
@@ -240,7 +240,7 @@ class Predictor:
             if frame is not None and "progress" not in frame[0]:
                 return frame
             if frame is not None:
-                report(Progress(0, None, frame[0]["progress"]))
+                on_progress(Progress(0, None, frame[0]["progress"]))
             elif time.monotonic() > deadline:
                 self._drop_child()
                 raise ChildEnded(f"it did not answer for {timeout:.0f} seconds")
@@ -258,29 +258,29 @@ class Predictor:
 
     # Loading -----------------------------------------------------------------------------------------------------
 
-    def _take_up(self, model: LoadedModel | None, report: Report, cancel: CancelToken) -> None:
+    def _take_up(self, model: LoadedModel | None, on_progress: OnProgress, cancel: CancelToken) -> None:
         """Load `model` if it is not the one that is loaded."""
         loaded = self._model
         if model is not None and (loaded is None or (model.folder, model.name) != (loaded.folder, loaded.name)):
-            self._replace(model.folder, model.name, report, cancel)
+            self._replace(model.folder, model.name, on_progress, cancel)
 
-    def _replace(self, folder: Path, name: str, report: Report, cancel: CancelToken) -> LoadedModel:
+    def _replace(self, folder: Path, name: str, on_progress: OnProgress, cancel: CancelToken) -> LoadedModel:
         self._model = None
-        self._model = self._load(folder, name, report, cancel)
+        self._model = self._load(folder, name, on_progress, cancel)
         return self._model
 
-    def _load(self, folder: Path, name: str, report: Report, cancel: CancelToken) -> LoadedModel:
+    def _load(self, folder: Path, name: str, on_progress: OnProgress, cancel: CancelToken) -> LoadedModel:
         began = time.perf_counter()
-        report(Progress(0, None, "Loading model"))
+        on_progress(Progress(0, None, "Loading model"))
         request = {"op": "load", "folder": str(folder), "name": name, "cache": str(self._cache)}
 
         def ask() -> tuple[ChildProcess, Header]:
             child = self._running()
             child.send(request)
-            return child, self._receive(child, self._patience.load_s, cancel, report, self._drop_child)[0]
+            return child, self._receive(child, self._patience.load_s, cancel, on_progress, self._drop_child)[0]
 
         try:
-            child, reply = self._twice(ask, cancel, report)
+            child, reply = self._twice(ask, cancel, on_progress)
         except ChildEnded as ended:
             cancel.raise_if_cancelled()  # loading cannot be interrupted: a cancel ends the process
             raise ModelError(
@@ -314,7 +314,7 @@ class Predictor:
 
     # Asking ------------------------------------------------------------------------------------------------------
 
-    def _twice(self, ask: Callable[[], R], cancel: CancelToken, report: Report = ignore_progress) -> R:
+    def _twice(self, ask: Callable[[], R], cancel: CancelToken, on_progress: OnProgress = ignore_progress) -> R:
         """Ask; once more, another process, where the first stands still.
 
         Raises:
@@ -326,7 +326,7 @@ class Predictor:
             self._drop_child()
             if not ended.stood_still or cancel.cancelled:
                 raise
-        report(Progress(0, None, "The prediction process stood still and is started again"))
+        on_progress(Progress(0, None, "The prediction process stood still and is started again"))
         try:
             return ask()
         except ChildEnded:

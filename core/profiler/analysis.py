@@ -15,7 +15,7 @@ from core.profiler.read import read_profile
 from core.profiler.results import JobTimes, ProfilerAnalysis
 from core.profiler.rules import evaluate_rules, with_aws
 from core.profiler.traces import NodeSamples, Profile
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 _LISTED_PAIRS = 10
 
@@ -26,7 +26,7 @@ def analyse(
     job: TrainingJob | None = None,
     outcomes: Sequence[RuleOutcome] = (),
     parameters: Mapping[str, str | float] | None = None,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> ProfilerAnalysis:
     """Read and analyse the profile at `source`: a job's folder, AWS's profiler output, or an s3:// prefix.
@@ -39,8 +39,8 @@ def analyse(
         UsageError: a parameter that does not exist.
         Cancelled: through `cancel`.
     """
-    profile = read_profile(source, report, cancel)
-    report(Progress(0, None, "Analysing the profile", "items"))
+    profile = read_profile(source, on_progress, cancel)
+    on_progress(Progress(0, None, "Analysing the profile", "items"))
     return analyse_profile(profile, job=job, outcomes=outcomes, parameters=parameters)
 
 

@@ -14,24 +14,26 @@ from core.profiler.read_framework import framework_files, read_aws_rules, read_f
 from core.profiler.read_kineto import kineto_files, read_kineto
 from core.profiler.read_system import read_system, system_files
 from core.profiler.traces import Profile
-from core.progress import CancelToken, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, ignore_progress
 
 _INSIDES = ("incremental", "pevents", "events", "index")
 """Folders of a profile or of saved tensors: they hold many folders and no profile."""
 _LISTED = 5
 
 
-def read_profile(source: Path | str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Profile:
+def read_profile(
+    source: Path | str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+) -> Profile:
     """Read a job's folder, a profiler folder, a copy of AWS's output, or an s3:// prefix of any of them.
 
     Raises:
         UserFacingError: nothing of a profiler is there, or S3 does not give it.
         Cancelled: through `cancel`.
     """
-    with local_copy(source, report, cancel) as path:
+    with local_copy(source, on_progress, cancel) as path:
         if path.is_file():
             if path.name.lower().endswith((".json", ".json.gz")):
-                return _read_traces(str(source), [path], report, cancel)
+                return _read_traces(str(source), [path], on_progress, cancel)
             raise UserFacingError(
                 f"{path.name} is not a profiler report.",
                 fix="Choose a profiler-report.html, a trace of torch.profiler, or the folder of a job.",
@@ -40,14 +42,14 @@ def read_profile(source: Path | str, report: Report = ignore_progress, cancel: C
             raise UserFacingError(
                 f"There is no folder {path}.", fix="Choose the folder of a job, or its profiler-output."
             )
-        profile = _read_folder(str(source), path, report, cancel)
+        profile = _read_folder(str(source), path, on_progress, cancel)
     # What lay in a copy is gone with it.
     return profile if path.exists() else replace(profile, aws_report=None)
 
 
 @contextmanager
 def local_copy(
-    source: Path | str, report: Report = ignore_progress, cancel: CancelToken | None = None
+    source: Path | str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
 ) -> Iterator[Path]:
     """`source` itself, or for an s3:// prefix a copy that lasts as long as the context."""
     if not str(source).startswith("s3://"):
@@ -59,12 +61,12 @@ def local_copy(
         if str(source).lower().endswith(".html"):
             yield download_report(str(source), Path(folder))
             return
-        download(str(source), Path(folder), report, cancel)
+        download(str(source), Path(folder), on_progress, cancel)
         yield Path(folder)
 
 
-def _read_traces(source: str, files: Sequence[Path], report: Report, cancel: CancelToken | None) -> Profile:
-    events, activity, problems = read_kineto(files, report, cancel)
+def _read_traces(source: str, files: Sequence[Path], on_progress: OnProgress, cancel: CancelToken | None) -> Profile:
+    events, activity, problems = read_kineto(files, on_progress, cancel)
     return Profile(source, (), events, problems=tuple(problems), activity=activity)
 
 
@@ -84,18 +86,18 @@ def find_report(source: Path) -> Path | None:
     return None
 
 
-def _read_folder(source: str, folder: Path, report: Report, cancel: CancelToken | None) -> Profile:
+def _read_folder(source: str, folder: Path, on_progress: OnProgress, cancel: CancelToken | None) -> Profile:
     roots = profile_roots(folder)
     if not roots and (traces := kineto_files(folder)):
-        return _read_traces(source, traces, report, cancel)
+        return _read_traces(source, traces, on_progress, cancel)
     if len(roots) > 1:
         named = [str(root.relative_to(folder)) for root in roots[:_LISTED]]
         more = f" and {len(roots) - _LISTED} more" if len(roots) > _LISTED else ""
         raise UserFacingError(
             f"There are {len(roots)} profiles in {source}.", f"They lie in {', '.join(named)}{more}.", "Choose one."
         )
-    nodes, system_problems = read_system(system_files(roots), report, cancel)
-    events, framework_problems = read_framework(framework_files(roots), report, cancel)
+    nodes, system_problems = read_system(system_files(roots), on_progress, cancel)
+    events, framework_problems = read_framework(framework_files(roots), on_progress, cancel)
     aws_rules, aws_problems = read_aws_rules(folder)
     aws_report = find_report(folder)
     profile = Profile(source, nodes, events, aws_rules, aws_report)

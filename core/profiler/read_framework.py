@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.profiler.traces import Events
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.outside import UNUSABLE, parse_json, read_json
 
 _FILE = re.compile(r"(?:\d+_)?([^_]+)_")
@@ -29,7 +29,7 @@ def framework_files(roots: Iterable[Path]) -> list[Path]:
 
 
 def read_framework(
-    files: list[Path], report: Report = ignore_progress, cancel: CancelToken | None = None
+    files: list[Path], on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
 ) -> tuple[Events, list[str]]:
     """Return the events of every worker, and a sentence for each thing that could not be read."""
     table = _Table()
@@ -39,7 +39,7 @@ def read_framework(
         if cancel is not None:
             cancel.raise_if_cancelled()
         if number % 20 == 0:
-            report(Progress(number, len(files), "Reading the step trace", "files"))
+            on_progress(Progress(number, len(files), "Reading the step trace", "files"))
         try:
             _, entries, whole = entries_of(path.read_text(encoding="utf-8", errors="replace"))
         except OSError as error:

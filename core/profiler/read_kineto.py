@@ -34,7 +34,7 @@ from core.profiler.activity import (
 )
 from core.profiler.read_framework import entries_of
 from core.profiler.traces import TRACE_SUFFIXES, Events
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 _MOST_BYTES = 2_000_000_000
 _STEP = re.compile(r"ProfilerStep#(\d+)")
@@ -76,7 +76,7 @@ def kineto_files(top: Path) -> list[Path]:
 
 
 def read_kineto(
-    files: Sequence[Path], report: Report = ignore_progress, cancel: CancelToken | None = None
+    files: Sequence[Path], on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
 ) -> tuple[Events, Activity, list[str]]:
     """Return the events of every worker, the rest of what was traced, and a sentence for each problem.
 
@@ -89,7 +89,7 @@ def read_kineto(
     for number, path in enumerate(files):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        report(Progress(number, len(files), "Reading torch.profiler's traces", "files"))
+        on_progress(Progress(number, len(files), "Reading torch.profiler's traces", "files"))
         try:
             text = _text(path)
         except (OSError, EOFError, zlib.error) as error:

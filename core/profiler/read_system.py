@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from core.profiler.traces import Floats, Metric, NodeSamples, Values
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.outside import UNUSABLE, parse_json
 
 _FILE = re.compile(r"(\d{10})\.(algo-\d+)\.json$")
@@ -50,7 +50,7 @@ def system_files(roots: Iterable[Path]) -> list[Path]:
 
 
 def read_system(
-    files: list[Path], report: Report = ignore_progress, cancel: CancelToken | None = None
+    files: list[Path], on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
 ) -> tuple[tuple[NodeSamples, ...], list[str]]:
     """Return the samples of every node, and a sentence for each thing that could not be read."""
     parts: dict[str, list[_Part]] = {}
@@ -60,7 +60,7 @@ def read_system(
         if cancel is not None:
             cancel.raise_if_cancelled()
         if number % 50 == 0:
-            report(Progress(number, len(files), "Reading system metrics", "files"))
+            on_progress(Progress(number, len(files), "Reading system metrics", "files"))
         match = _FILE.search(path.name)
         assert match is not None
         try:

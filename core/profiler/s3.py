@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import UserFacingError
 from core.profiler.traces import TRACE_SUFFIXES
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 _THREADS = 16
 _REPORT = "/profiler-report.html"
@@ -20,7 +20,7 @@ _WANTED = ("/system/", "/framework/", "/profiler-reports/")
 def download(
     address: str,
     folder: Path,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
     client: Any | None = None,
 ) -> int:
@@ -43,7 +43,7 @@ def download(
                 "No key there contains /system/, /framework/ or profiler-report, or ends in .pt.trace.json.",
                 "Give the job's own prefix, s3://bucket/…/<job name>.",
             )
-        return _fetch(s3, bucket, prefix, keys, folder, report, cancel)
+        return _fetch(s3, bucket, prefix, keys, folder, on_progress, cancel)
 
 
 def download_report(address: str, folder: Path, client: Any | None = None) -> Path:
@@ -115,7 +115,13 @@ def _is_wanted(key: str) -> bool:
 
 
 def _fetch(
-    s3: Any, bucket: str, prefix: str, keys: list[str], folder: Path, report: Report, cancel: CancelToken | None
+    s3: Any,
+    bucket: str,
+    prefix: str,
+    keys: list[str],
+    folder: Path,
+    on_progress: OnProgress,
+    cancel: CancelToken | None,
 ) -> int:
     root = folder.resolve()
 
@@ -131,7 +137,7 @@ def _fetch(
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="sagehound-s3") as pool:
         try:
             for done, _ in enumerate(pool.map(fetch_one, keys), 1):
-                report(Progress(done, len(keys), "Fetching profiler files from S3", "files"))
+                on_progress(Progress(done, len(keys), "Fetching profiler files from S3", "files"))
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

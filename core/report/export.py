@@ -11,7 +11,7 @@ from core.errors import UsageError, UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.paths import give_away
 from core.profiler.read import find_report, local_copy
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.report.compare import comparison_document
 from core.report.formats import Contents, format_of
 from core.report.runs import ReadRun, Run, read_run
@@ -25,7 +25,7 @@ def export(
     destination: Path,
     *,
     parameters: Mapping[str, str | float] | None = None,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Path:
     """Write the report of a run to `destination`, in the format that its name asks for; returns it.
@@ -38,13 +38,13 @@ def export(
         Cancelled: through `cancel`; the destination is as it was.
     """
     format_of(destination)
-    with local_copy(run.source, report, cancel) as path:
-        read = read_run(run, path, parameters, report, cancel)
+    with local_copy(run.source, on_progress, cancel) as path:
+        read = read_run(run, path, parameters, on_progress, cancel)
         if isinstance(read, Path):
             return _copy(read, destination)
     if cancel is not None:
         cancel.raise_if_cancelled()
-    return write(Contents(job_document(read), (read,)), destination, report)
+    return write(Contents(job_document(read), (read,)), destination, on_progress)
 
 
 def export_comparison(
@@ -52,21 +52,21 @@ def export_comparison(
     second: Run,
     destination: Path,
     *,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Path:
     """Write one report that compares two runs. See `export`."""
     format_of(destination)
     read: list[ReadRun] = []
     for run in (first, second):
-        with local_copy(run.source, report, cancel) as path:
-            found = read_run(run, path, None, report, cancel)
+        with local_copy(run.source, on_progress, cancel) as path:
+            found = read_run(run, path, None, on_progress, cancel)
         if isinstance(found, Path):
             raise UserFacingError(
                 f"{run.source} cannot be compared.", "Only AWS's own report is there, not the profile it was made from."
             )
         read.append(found)
-    return write(Contents(comparison_document(*read), tuple(read)), destination, report)
+    return write(Contents(comparison_document(*read), tuple(read)), destination, on_progress)
 
 
 def export_aws_report(source: Path | str, destination: Path) -> Path:
@@ -104,22 +104,24 @@ def export_tuning(
     *,
     outcomes: Sequence[RuleOutcome] = (),
     manifest: Manifest | None = None,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Path:
     """Write the report over a tuning job's trials; `folder_of` is an engine's `job_folder`. See `export`."""
     format_of(destination)
-    return write(tuning_contents(job, trials, folder_of, outcomes, manifest, report, cancel), destination, report)
+    return write(
+        tuning_contents(job, trials, folder_of, outcomes, manifest, on_progress, cancel), destination, on_progress
+    )
 
 
-def write(contents: Contents, destination: Path, report: Report = ignore_progress) -> Path:
+def write(contents: Contents, destination: Path, on_progress: OnProgress = ignore_progress) -> Path:
     """Write in the format that the name asks for; the destination is whole or untouched.
 
     Raises:
         UserFacingError: the file cannot be written.
     """
     form = format_of(destination)
-    report(Progress(0, None, "Writing the report", "items"))
+    on_progress(Progress(0, None, "Writing the report", "items"))
     try:
         with replacing(destination) as partial:
             form.write(contents, partial)

@@ -13,7 +13,7 @@ from core.profiler.analysis import analyse_profile
 from core.profiler.read import find_report, profile_roots, read_profile
 from core.profiler.results import ProfilerAnalysis
 from core.profiler.traces import Profile
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.report.story import Story, read_story
 
 
@@ -52,7 +52,7 @@ def read_run(
     run: Run,
     path: Path,
     parameters: Mapping[str, str | float] | None = None,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> ReadRun | Path:
     """Read and judge a run whose files lie at `path`; return AWS's own report where nothing else is there.
@@ -64,11 +64,11 @@ def read_run(
     """
     if path.suffix.lower() in (".html", ".htm") and path.is_file():
         return path
-    profile = replace(read_profile(path, report, cancel), source=str(run.source))
+    profile = replace(read_profile(path, on_progress, cancel), source=str(run.source))
     if profile.is_empty and (existing := find_report(path)) is not None:
         return existing
     folder = job_root(path)
-    report(Progress(0, None, "Analysing the profile", "items"))
+    on_progress(Progress(0, None, "Analysing the profile", "items"))
     outcomes = tuple(in_order(list(run.outcomes) or read_outcomes(folder)))
     analysis = analyse_profile(profile, job=run.job, outcomes=outcomes, parameters=parameters)
     return ReadRun(profile, analysis, read_story(folder, run.job, run.manifest), run.job, outcomes)

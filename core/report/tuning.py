@@ -16,7 +16,7 @@ from core.jobs.status import RuleStatus
 from core.profiler.findings import PHASE_WORDS, issues, seconds
 from core.profiler.results import Verdict as RuleVerdict
 from core.profiler.traces import PHASES, Floats
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.report.charts import PHASE_COLOURS
 from core.report.document import (
     Block,
@@ -59,7 +59,7 @@ def tuning_contents(
     folder_of: Callable[[str], Path | None],
     outcomes: Sequence[RuleOutcome] = (),
     manifest: Manifest | None = None,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Contents:
     """Return the report over `trials`; `folder_of` says where a trial's files lie, None if nowhere here.
@@ -70,7 +70,7 @@ def tuning_contents(
         UserFacingError: no trial has a profile.
         Cancelled: through `cancel`.
     """
-    read = list(_read(trials, folder_of, outcomes, report, cancel))
+    read = list(_read(trials, folder_of, outcomes, on_progress, cancel))
     runs = {trial.job.name: trial.run for trial in read if trial.run is not None}
     if not runs:
         raise UserFacingError(
@@ -99,13 +99,13 @@ def _read(
     trials: Sequence[TrainingJob],
     folder_of: Callable[[str], Path | None],
     outcomes: Sequence[RuleOutcome],
-    report: Report,
+    on_progress: OnProgress,
     cancel: CancelToken | None,
 ) -> Iterator[_Trial]:
     for number, trial in enumerate(trials, 1):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        report(Progress(number - 1, len(trials), "Reading the trials' profiles", "trials"))
+        on_progress(Progress(number - 1, len(trials), "Reading the trials' profiles", "trials"))
         own = tuple(outcome for outcome in outcomes if outcome.job == trial.name)
         yield _Trial(number, trial, _run(trial, folder_of(trial.name), own), own)
 

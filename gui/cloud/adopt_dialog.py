@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QLineEdit, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from core.errors import EngineError, UserFacingError
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared import formatting
@@ -88,7 +88,7 @@ class AdoptDialog(QDialog):
         return cloud
 
     def _ask(self) -> None:
-        def work(report: Report, cancel: CancelToken) -> Sequence[Found]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Sequence[Found]:
             return self._cloud().account_jobs()
 
         self.progress.start("Listing the jobs of the account")
@@ -112,7 +112,7 @@ class AdoptDialog(QDialog):
         if not name:
             return
 
-        def work(report: Report, cancel: CancelToken) -> None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             self._cloud().adopt(name)
 
         def done(_nothing: None) -> None:

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 from core.engines.sagemaker.connection.account import Account, look_around
 from core.engines.sagemaker.connection.connection import Connection
 from core.errors import UserFacingError
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
 from gui.cloud.cloud_session import CloudSession
 from gui.cloud.connect_form import ConnectForm
@@ -122,11 +122,11 @@ class AwsDialog(QDialog):
         """Ask AWS whose credentials these are, and what there is to choose from."""
         connection = self.form.connection
 
-        def work(report: Report, cancel: CancelToken) -> Account:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Account:
             from core.engines.sagemaker.connection.aws import Aws
 
             with closing(Aws(connection.profile, connection.region)) as aws:
-                return look_around(aws, report, cancel)
+                return look_around(aws, on_progress, cancel)
 
         self._begin("Asking AWS who you are")
         self._looking = self._bridge.run(work, self._on_account, self._on_failed, self.progress.update_progress)
@@ -134,13 +134,13 @@ class AwsDialog(QDialog):
     def _on_create(self, name: str) -> None:
         connection = self.form.connection
 
-        def work(report: Report, cancel: CancelToken) -> Account:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Account:
             from core.engines.sagemaker.connection.aws import Aws
             from core.engines.sagemaker.connection.connect import create_bucket
 
             with closing(Aws(connection.profile, connection.region)) as aws:
                 create_bucket(aws, name)
-                return look_around(aws, report, cancel)
+                return look_around(aws, on_progress, cancel)
 
         def done(account: Account) -> None:
             self._on_account(account)

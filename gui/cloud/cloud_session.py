@@ -10,7 +10,7 @@ from core.engines.sagemaker.connection.connect import Identity
 from core.engines.sagemaker.connection.connection import Connection
 from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.errors import UserFacingError
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge
 
@@ -71,7 +71,7 @@ class CloudSession(QObject):
         if self._workbench.settings.current.engine == "sagemaker":
             self._switch(self.connection, on_error)
         else:
-            self._bridge.run(lambda report, cancel: self._workbench.engine.name, self._on_engine)
+            self._bridge.run(lambda on_progress, cancel: self._workbench.engine.name, self._on_engine)
 
     def use(self, connection: Connection, on_error: _OnError) -> None:
         """Start jobs on SageMaker from now on; `on_error` hears why that cannot be."""
@@ -80,7 +80,7 @@ class CloudSession(QObject):
     def use_local(self, on_error: _OnError) -> None:
         """Start jobs on this computer from now on; those on SageMaker are followed as before."""
 
-        def work(report: Report, cancel: CancelToken) -> str:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> str:
             self._workbench.use_local()
             return self._workbench.engine.name
 
@@ -94,7 +94,7 @@ class CloudSession(QObject):
     def _switch(self, connection: Connection, on_error: _OnError) -> None:
         workbench = self._workbench
 
-        def work(report: Report, cancel: CancelToken) -> str:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> str:
             workbench.use_sagemaker(connection)
             return workbench.engine.name
 
@@ -119,7 +119,7 @@ class CloudSession(QObject):
     def _ask_identity(self, again: bool = False) -> None:
         """Ask AWS whose account it is, and again later while it does not say; `again`: with credentials read anew."""
 
-        def work(report: Report, cancel: CancelToken) -> Identity | None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Identity | None:
             from core.engines.sagemaker.connection.connect import identity
 
             cloud = self._workbench.cloud

@@ -17,7 +17,7 @@ from core.errors import EngineError, UserFacingError
 from core.jobs.names import unique_name
 from core.jobs.records import TrainingJob
 from core.predict.records import percent
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.cloud.hosting_form import HostingForm
@@ -126,7 +126,7 @@ class DeployDialog(QDialog):
         """The training job behind the choice, and the first test picture of its dataset that is here."""
         workbench, job = self._workbench, self._job
 
-        def work(report: Report, cancel: CancelToken) -> _Model:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> _Model:
             found = workbench.find_job(job)
             if not isinstance(found, TrainingJob):
                 if found.best_trial is None:
@@ -197,12 +197,12 @@ class DeployDialog(QDialog):
         workbench, job = self._workbench, self._job
         name, picture, updates = self.form.endpoint, Path(self.picture.text().strip()), self.form.updates
 
-        def work(report: Report, cancel: CancelToken) -> Rehearsal:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Rehearsal:
             cloud = workbench.cloud
             if cloud is None:
                 raise EngineError("There is no connection to AWS.", fix="Connect first.")
             bring = cloud.update_endpoint if updates else cloud.deploy
-            return bring(job, name, hosting, picture, report, cancel, trusted)
+            return bring(job, name, hosting, picture, on_progress, cancel, trusted)
 
         self.error.clear()
         self.progress.start("Fetching the archive")

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.engine import Endpoint
 from core.errors import UserFacingError
-from core.progress import CancelToken, Progress, Report
+from core.progress import CancelToken, OnProgress, Progress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 
@@ -53,7 +53,7 @@ class EndpointWatch(QObject):
         if self._asking is not None:
             self._asking.cancel()
 
-        def work(report: Report, cancel: CancelToken) -> tuple[list[str], tuple[Endpoint, ...]] | None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[list[str], tuple[Endpoint, ...]] | None:
             cloud = self._workbench.cloud
             if cloud is None:
                 return None
@@ -83,14 +83,16 @@ class EndpointWatch(QObject):
         from core.engines.sagemaker.endpoints.endpoints import EndpointBusy
         from core.engines.sagemaker.endpoints.lifetimes import PATIENCE_S
 
-        def work(report: Report, cancel: CancelToken) -> None:
+        wait_s = 0.0 if on_progress is None else PATIENCE_S
+
+        def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             cloud = self._workbench.cloud
             for name in names if cloud is not None else ():
                 try:
-                    cloud.undeploy(name, False, report, cancel, PATIENCE_S if on_progress else 0.0)  # type: ignore[union-attr]
+                    cloud.undeploy(name, False, on_progress, cancel, wait_s)  # type: ignore[union-attr]
                 except EndpointBusy:
-                    if on_progress is not None:
-                        raise  # whoever waits wants to know
+                    if wait_s:
+                        raise  # the caller waits for the deletion, and shows why it does not happen
 
         def done(_nothing: None) -> None:
             self.look()
@@ -105,7 +107,7 @@ class EndpointWatch(QObject):
     def keep(self, name: str) -> None:
         """Do not delete an endpoint after all whose deletion waits for AWS."""
 
-        def work(report: Report, cancel: CancelToken) -> None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             cloud = self._workbench.cloud
             if cloud is not None:
                 cloud.lifetimes.cancel_deletion(name)
@@ -115,7 +117,7 @@ class EndpointWatch(QObject):
     def read_log(self, name: str, on_done: Callable[[tuple[str, ...]], None], on_error: Callable[..., None]) -> Handle:
         """Return the last lines of an endpoint's log."""
 
-        def work(report: Report, cancel: CancelToken) -> tuple[str, ...]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[str, ...]:
             cloud = self._workbench.cloud
             return cloud.endpoint_log(name) if cloud is not None else ()
 

@@ -13,7 +13,7 @@ from core.engines.sagemaker.cost.pricing import Price, snapshot
 from core.engines.sagemaker.endpoints.containers import Container, proposed
 from core.engines.sagemaker.endpoints.hosting import DEFAULT_LIFETIME_S, SERVERLESS_MEMORY_MB, Hosting
 from core.errors import EngineError, UserFacingError
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, row
@@ -164,7 +164,7 @@ class HostingForm(Card):
         self.target_field.setVisible(self.target.count() > 1)
 
     def _find_endpoints(self) -> None:
-        def work(report: Report, cancel: CancelToken) -> Sequence[Endpoint]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Sequence[Endpoint]:
             cloud = self._workbench.cloud
             return cloud.endpoints() if cloud is not None else ()
 
@@ -192,7 +192,7 @@ class HostingForm(Card):
     def _ask_hosting(self, name: str) -> None:
         """How an endpoint is served now, which is kept but for what is chosen otherwise."""
 
-        def work(report: Report, cancel: CancelToken) -> Hosting:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Hosting:
             cloud = self._workbench.cloud
             if cloud is None:
                 raise EngineError("There is no connection to AWS.", fix="Connect first.")
@@ -232,7 +232,7 @@ class HostingForm(Card):
         if not instance:
             return
 
-        def work(report: Report, cancel: CancelToken) -> Price | None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Price | None:
             cloud = workbench.cloud
             return cloud.prices.price(instance, "Hosting") if cloud is not None else None
 

@@ -21,7 +21,7 @@ from core.dataset.manifest import Manifest
 from core.dataset.records import ClassFolders, Scan, class_folders_of
 from core.dataset.sample import sample_path
 from core.errors import UserFacingError
-from core.progress import CancelToken, Progress, Report
+from core.progress import CancelToken, OnProgress, Progress
 from core.store import Dataset
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
@@ -88,7 +88,7 @@ class DataTab(QWidget):
             return
         folder, version = Path(str(last.get("path"))), str(last.get("version"))
 
-        def work(report: Report, cancel: CancelToken) -> tuple[Path, str] | None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[Path, str] | None:
             # The disk is asked in a thread: a folder on a network that is gone answers late.
             return (folder, version) if folder.is_dir() else None
 
@@ -118,8 +118,8 @@ class DataTab(QWidget):
         self._progress.start("Listing the folder")
         found = self._found
 
-        def work(report: Report, cancel: CancelToken) -> ScanSummary:
-            return ScanSummary.of(self._workbench.scan(folder, report, cancel, found.put, class_folders))
+        def work(on_progress: OnProgress, cancel: CancelToken) -> ScanSummary:
+            return ScanSummary.of(self._workbench.scan(folder, on_progress, cancel, found.put, class_folders))
 
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
 
@@ -307,7 +307,9 @@ class DataTab(QWidget):
         self._update_use()
         fractions, seed = self.split.fractions, self.split.seed.value()
         self._splitting = self._bridge.run(
-            lambda report, cancel: split(self._workbench, scan, fractions, seed), self._on_split, self._on_split_failed
+            lambda on_progress, cancel: split(self._workbench, scan, fractions, seed),
+            self._on_split,
+            self._on_split_failed,
         )
 
     def _on_split(self, answer: SplitSummary) -> None:
@@ -347,7 +349,7 @@ class DataTab(QWidget):
             return
         self._then = then
 
-        def work(report: Report, cancel: CancelToken) -> Manifest:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Manifest:
             self._workbench.remember(manifest)
             return manifest
 
@@ -360,7 +362,7 @@ class DataTab(QWidget):
         self._then.emit(manifest)
 
     def _ask_recent(self) -> None:
-        def work(report: Report, cancel: CancelToken) -> list[Dataset]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> list[Dataset]:
             recent = self._workbench.store.recent_datasets(MOST_RECENT)
             return [dataset for dataset in recent if Path(dataset.path).is_dir()]
 

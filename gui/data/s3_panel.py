@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from core.errors import UserFacingError
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared import formatting
@@ -71,8 +71,8 @@ class S3Panel(Card):
             return
         paused.clear()
 
-        def work(report: Report, cancel: CancelToken) -> UploadResult:
-            return workbench.upload(manifest, report, cancel, paused.is_set)
+        def work(on_progress: OnProgress, cancel: CancelToken) -> UploadResult:
+            return workbench.upload(manifest, on_progress, cancel, paused.is_set)
 
         self.error.clear()
         self.said.hide()

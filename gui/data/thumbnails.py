@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage, QPixmap, QPixmapCache
 
 from core.dataset.records import Picture
 from core.dataset.thumbnails import thumbnail
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
 
 BATCH = 12
@@ -83,7 +83,7 @@ class Thumbnails(QObject):
             root = self._root
 
             def work(
-                report: Report, cancel: CancelToken, batch: list[Picture] = batch, root: Path = root
+                on_progress: OnProgress, cancel: CancelToken, batch: list[Picture] = batch, root: Path = root
             ) -> list[tuple[str, QImage | None]]:
                 return _load(batch, root, self._cache_dir, self._edge, cancel)
 

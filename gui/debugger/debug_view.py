@@ -13,7 +13,7 @@ from core.debugger.outcomes import in_order, issue_counts, job_outcomes, trial_n
 from core.engine import Engine
 from core.errors import UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +65,16 @@ def load_job(engine: Engine, name: str, with_tensors: bool) -> DebugView:
     return DebugView(name, source, outcomes, groups, job, hyperparameters, report)
 
 
-def load_earlier(source: str, report: Report, cancel: CancelToken) -> DebugView:
+def load_earlier(source: str, on_progress: OnProgress, cancel: CancelToken) -> DebugView:
     """Return an earlier job somewhere else: its tensors are evaluated now, with the default rules.
 
     One without tensors may still have a profile, which is shown on its own.
     """
     name = source.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
     try:
-        outcomes = evaluate(source, report=report, cancel=cancel)
+        outcomes = evaluate(source, on_progress=on_progress, cancel=cancel)
     except UserFacingError:
-        if not _has_profile(source, report, cancel):
+        if not _has_profile(source, on_progress, cancel):
             raise
         return DebugView(name, source, (), {}, aws_report=_aws_report(source))
     jobs = sorted({outcome.job for outcome in outcomes})
@@ -96,9 +96,9 @@ def report_file(view: DebugView, folder: Path) -> Path:
     return export_aws_report(view.aws_report, folder / f"{view.name}-aws-report.html")
 
 
-def read_histograms(source: str, tensor: str, report: Report, cancel: CancelToken) -> Histograms:
+def read_histograms(source: str, tensor: str, on_progress: OnProgress, cancel: CancelToken) -> Histograms:
     """Return the histograms of one tensor of a job."""
-    return histograms(open_trial(source), tensor, report, cancel)
+    return histograms(open_trial(source), tensor, on_progress, cancel)
 
 
 def _aws_report(source: str) -> str:
@@ -122,13 +122,13 @@ def _groups(source: str) -> Mapping[str, Sequence[str]]:
         return {}
 
 
-def _has_profile(source: str, report: Report, cancel: CancelToken) -> bool:
+def _has_profile(source: str, on_progress: OnProgress, cancel: CancelToken) -> bool:
     from core.profiler import analyse, find_report
 
     if not source.startswith("s3://") and find_report(Path(source)) is not None:
         return True
     try:
-        analyse(source, report=report, cancel=cancel)
+        analyse(source, on_progress=on_progress, cancel=cancel)
     except UserFacingError:
         return False
     return True

@@ -14,7 +14,7 @@ from core.errors import UserFacingError
 from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.specs import DebuggerConfig
 from core.jobs.status import RuleStatus
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.debugger.debug_source import DebugSource
@@ -182,7 +182,7 @@ class DebuggerTab(QWidget):
             return
         engine = self._workbench.engine
 
-        def work(report: Report, cancel: CancelToken) -> JobTrials:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> JobTrials:
             return load_trials(engine, name)
 
         def done(trials: JobTrials) -> None:
@@ -201,15 +201,15 @@ class DebuggerTab(QWidget):
     def _load(self, name: str, with_tensors: bool) -> None:
         engine = self._workbench.engine
 
-        def work(report: Report, cancel: CancelToken) -> DebugView:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> DebugView:
             return load_job(engine, name, with_tensors)
 
         self._stop_loading()
         self._loading = self._bridge.run(work, self._on_loaded, self._on_error)
 
     def _load_earlier(self, source: str) -> None:
-        def work(report: Report, cancel: CancelToken) -> DebugView:
-            return load_earlier(source, report, cancel)
+        def work(on_progress: OnProgress, cancel: CancelToken) -> DebugView:
+            return load_earlier(source, on_progress, cancel)
 
         self.progress.start("Reading saved tensors")
         self._loading = self._bridge.run(work, self._on_loaded, self._on_error, self.progress.update_progress)
@@ -267,7 +267,7 @@ class DebuggerTab(QWidget):
         """Renew the issue counts beside the trials."""
         engine, name = self._workbench.engine, self.source.job
 
-        def work(report: Report, cancel: CancelToken) -> JobTrials:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> JobTrials:
             return load_trials(engine, name)
 
         def done(trials: JobTrials) -> None:
@@ -294,7 +294,7 @@ class DebuggerTab(QWidget):
         """Choose the rules that new jobs run."""
         engine, name, memory = self._workbench.engine, self._view.name, self._workbench.settings
 
-        def work(report: Report, cancel: CancelToken) -> tuple[str, DebuggerConfig]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[str, DebuggerConfig]:
             project = ""
             if name and name not in self._earlier:
                 spec = engine.spec(name)
@@ -327,11 +327,13 @@ class DebuggerTab(QWidget):
         """Write the report of the job that is shown, in the format that the file's name asks for."""
         view, workbench = self._view, self._workbench
 
-        def work(report: Report, cancel: CancelToken) -> Path:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Path:
             from core.report import Run, export
 
             manifest = workbench.manifest(view.job.dataset_version) if view.job is not None else None
-            return export(Run(view.source, view.job, view.outcomes, manifest), path, report=report, cancel=cancel)
+            return export(
+                Run(view.source, view.job, view.outcomes, manifest), path, on_progress=on_progress, cancel=cancel
+            )
 
         def done(written: Path) -> None:
             self.progress.finish()
@@ -345,7 +347,7 @@ class DebuggerTab(QWidget):
         """Open the report of AWS's own profiler in the browser."""
         view, folder = self._view, self._workbench.paths.home / "reports"
 
-        def work(report: Report, cancel: CancelToken) -> Path:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Path:
             return report_file(view, folder)
 
         def done(file: Path) -> None:

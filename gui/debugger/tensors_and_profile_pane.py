@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QStackedWidget, 
 
 from core.errors import UserFacingError
 from core.profiler.results import ProfilerAnalysis
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
 from gui.debugger.debug_view import DebugView, read_histograms
 from gui.debugger.profiler_timeline import ProfilerTimeline
@@ -110,8 +110,8 @@ class TensorsAndProfilePane(Card):
             self._reading.cancel()
         source = self._view.source
 
-        def work(report: Report, cancel: CancelToken) -> object:
-            return read_histograms(source, tensor, report, cancel)
+        def work(on_progress: OnProgress, cancel: CancelToken) -> object:
+            return read_histograms(source, tensor, on_progress, cancel)
 
         self._reading = self._bridge.run(work, self._on_read, self._on_not_read)
 
@@ -142,10 +142,10 @@ class TensorsAndProfilePane(Card):
         if not source:
             return
 
-        def work(report: Report, cancel: CancelToken) -> ProfilerAnalysis:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> ProfilerAnalysis:
             from core.profiler import analyse
 
-            return analyse(source, job=job, outcomes=outcomes, report=report, cancel=cancel)
+            return analyse(source, job=job, outcomes=outcomes, on_progress=on_progress, cancel=cancel)
 
         if self._analysing is not None:
             self._analysing.cancel()

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
 from core.jobs.records import Job
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared import formatting
@@ -76,7 +76,7 @@ class CloudJobPanel(QWidget):
         if job.status.is_final:
             self._timer.stop()
 
-        def work(report: Report, cancel: CancelToken) -> _Account | None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> _Account | None:
             cloud = workbench.cloud
             if cloud is None:
                 return None

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from core.errors import UserFacingError
 from core.predict.evaluate import Evaluation
 from core.predict.records import percent
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.jobs.confusion_delegate import ConfusionDelegate
@@ -137,8 +137,8 @@ class EvaluationView(QWidget):
         self._shown = job, split = self._wanted()
         workbench = self._workbench
 
-        def work(report: Report, cancel: CancelToken) -> Evaluation:
-            return workbench.evaluation(job, split, report, cancel)
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Evaluation:
+            return workbench.evaluation(job, split, on_progress, cancel)
 
         self.message.hide()
         self.progress.start(f"Evaluating on {split}")

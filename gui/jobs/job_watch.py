@@ -14,7 +14,7 @@ from core.errors import UserFacingError
 from core.jobs.records import Event, Job, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import Spec
 from core.jobs.status import RuleStatus
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.feed import JobsFeed
@@ -163,7 +163,7 @@ class JobWatch(QObject):
     def _load(self) -> None:
         engine, name = self._workbench.engine, self.name
 
-        def work(report: Report, cancel: CancelToken) -> _Loaded:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> _Loaded:
             return load(engine, name, cancel)
 
         self._loading = self._bridge.run(work, self._on_loaded, self._on_failed)
@@ -183,7 +183,7 @@ class JobWatch(QObject):
     def _on_read(self) -> None:
         engine, name = self._workbench.engine, self.name
 
-        def work(report: Report, cancel: CancelToken) -> _History:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> _History:
             return read_history(engine, name, cancel)
 
         self._loading = self._bridge.run(work, self._on_history, self._on_failed)
@@ -267,7 +267,7 @@ class JobWatch(QObject):
         wanted, self._dirty = tuple(self._dirty - {name}), set()
         known = dict(self._trials)
 
-        def work(report: Report, cancel: CancelToken) -> _Described:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> _Described:
             return describe(engine, name, wanted, known)
 
         self._describing = self._bridge.run(work, self._on_described, self._on_failed)

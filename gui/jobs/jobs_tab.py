@@ -16,7 +16,7 @@ from core.errors import UserFacingError
 from core.jobs.footprint import Footprint
 from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.status import RuleStatus
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.feed import JobsFeed
@@ -185,7 +185,7 @@ class JobsTab(QWidget):
     # What the user does ----------------------------------------------------------------------------------------
 
     def _act(self, action: Callable[[str], None], name: str, then: Callable[[], None] | None = None) -> None:
-        def work(report: Report, cancel: CancelToken) -> None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             action(name)
 
         def done(_: None) -> None:
@@ -215,7 +215,7 @@ class JobsTab(QWidget):
             return
         dialog, workbench = DeleteDialog(self.window(), job), self._workbench
 
-        def count(report: Report, cancel: CancelToken) -> Footprint:
+        def count(on_progress: OnProgress, cancel: CancelToken) -> Footprint:
             return workbench.footprint(name, cancel)
 
         counting = self._bridge.run(count, dialog.show_footprint, lambda error: dialog.room.setText(str(error)))
@@ -235,7 +235,7 @@ class JobsTab(QWidget):
             self._show_message(CHOOSE)
         self.show_jobs(self._feed.jobs)
 
-        def work(report: Report, cancel: CancelToken) -> None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             engine.delete(name)
 
         def done(_: None) -> None:
@@ -256,7 +256,7 @@ class JobsTab(QWidget):
         """Put the command that asks for the same job or trial on the clipboard."""
         engine, workbench = self._workbench.engine, self._workbench
 
-        def work(report: Report, cancel: CancelToken) -> str:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> str:
             spec = engine.spec(name)
             return command_line(spec, workbench.manifest(spec.training.dataset_version))
 
@@ -285,7 +285,7 @@ class JobsTab(QWidget):
         assert self.detail is not None
         text = self.detail.trials.to_csv()
 
-        def work(report: Report, cancel: CancelToken) -> None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             try:
                 path.write_text(text, encoding="utf-8", newline="")
             except OSError as error:
@@ -301,7 +301,7 @@ class JobsTab(QWidget):
         """What rules found before the window was there, in all jobs."""
         store = self._workbench.store
 
-        def work(report: Report, cancel: CancelToken) -> list[tuple[str, str]]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> list[tuple[str, str]]:
             return store.issues()
 
         self._bridge.run(work, self._on_issues, self._feed.trouble.emit)

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from core.errors import UserFacingError
 from core.jobs.records import LogChunk
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
 from gui.jobs.log_model import LogLevel, LogLevels, LogModel, LogRole
 from gui.shared.basics import ElidedLabel, button, icon_button, label
@@ -189,7 +189,7 @@ class LogDrawer(QFrame):
             return
         read_log, levels, name, offset = self._read_log, self._levels, self._name, self._offset
 
-        def work(report: Report, cancel: CancelToken) -> tuple[LogChunk, list[LogLevel]]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[LogChunk, list[LogLevel]]:
             chunk = read_log(name, offset)
             return chunk, [levels.of(line) for line in chunk.lines]
 

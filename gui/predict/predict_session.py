@@ -12,7 +12,7 @@ from core.engine import Endpoint
 from core.errors import EngineError, UserFacingError
 from core.predict.intake import Intake, Item, gather
 from core.predict.records import Answer, Explanation, LoadedModel, Rendered, Source
-from core.progress import CancelToken, Progress, Report
+from core.progress import CancelToken, OnProgress, Progress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.predict.model_chooser import ENDPOINT
@@ -82,7 +82,7 @@ class PredictSession(QObject):
             self._loading.cancel()
         self.state_changed.emit("Loading model…")
         self._loading = self._bridge.run(
-            lambda report, cancel: self._load(job, report, cancel),
+            lambda on_progress, cancel: self._load(job, on_progress, cancel),
             self._set_model,
             self._on_load_error,
             lambda progress: self.state_changed.emit(f"{progress.message}…"),
@@ -90,7 +90,7 @@ class PredictSession(QObject):
 
     def gather(self, items: Sequence[Item], on_done: Callable[[Intake], None], on_error: OnError) -> None:
         """Find the pictures in what was dropped."""
-        self._start(lambda report, cancel: gather(items, report, cancel), on_done, on_error)
+        self._start(lambda on_progress, cancel: gather(items, on_progress, cancel), on_done, on_error)
 
     def classify(
         self,
@@ -105,14 +105,14 @@ class PredictSession(QObject):
         came: deque[tuple[int, Answer]] = deque()
         said: list[str] = []
 
-        def work(report: Report, cancel: CancelToken) -> tuple[LoadedModel, list[Answer]]:
-            model = self._load(job, report, cancel)
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[LoadedModel, list[Answer]]:
+            model = self._load(job, on_progress, cancel)
             keep = None if on_answers is None else (lambda number, answer: came.append((number, answer)))
             if not job.startswith(ENDPOINT):
                 return model, self._predictor.classify(
-                    sources, TOP_K, report, cancel, keep, model=model, thumbnail=thumbnail
+                    sources, TOP_K, on_progress, cancel, keep, model=model, thumbnail=thumbnail
                 )
-            answers, notice = self._ask_endpoint(job, sources, thumbnail, report, cancel, keep)
+            answers, notice = self._ask_endpoint(job, sources, thumbnail, on_progress, cancel, keep)
             said.append(notice)
             return model, answers
 
@@ -138,14 +138,14 @@ class PredictSession(QObject):
 
     def render(self, source: Source, on_done: Callable[[Rendered], None], on_error: OnError) -> None:
         """Decode a picture to be shown large."""
-        self._start(lambda report, cancel: self._predictor.render(source, SHOWN_EDGE, cancel), on_done, on_error)
+        self._start(lambda on_progress, cancel: self._predictor.render(source, SHOWN_EDGE, cancel), on_done, on_error)
 
     def explain(self, source: Source, label: str, on_done: Callable[[Explanation], None], on_error: OnError) -> None:
         """Ask where the model looked for `label`; replaces the question before."""
         self.stop_explaining()
         model = self._model
         self._explaining = self._bridge.run(
-            lambda report, cancel: self._predictor.explain(source, label, cancel, model=model), on_done, on_error
+            lambda on_progress, cancel: self._predictor.explain(source, label, cancel, model=model), on_done, on_error
         )
 
     def stop_explaining(self) -> None:
@@ -163,7 +163,7 @@ class PredictSession(QObject):
 
     def _start(
         self,
-        work: Callable[[Report, CancelToken], object],
+        work: Callable[[OnProgress, CancelToken], object],
         on_done: Callable[..., None],
         on_error: OnError,
         on_progress: Callable[[Progress], None] | None = None,
@@ -176,7 +176,7 @@ class PredictSession(QObject):
         job: str,
         sources: Sequence[Source],
         thumbnail: int,
-        report: Report,
+        on_progress: OnProgress,
         cancel: CancelToken,
         keep: Callable[[int, Answer], None] | None,
     ) -> tuple[list[Answer], str]:
@@ -186,7 +186,7 @@ class PredictSession(QObject):
         assert cloud is not None  # it was there to list the endpoint
         serverless = endpoint.instance_type == "serverless"
         return ask_endpoint(
-            cloud.aws, endpoint.name, serverless, sources, TOP_K, thumbnail, report, cancel, on_answer=keep
+            cloud.aws, endpoint.name, serverless, sources, TOP_K, thumbnail, on_progress, cancel, on_answer=keep
         )
 
     def _endpoint(self, job: str) -> Endpoint:
@@ -196,12 +196,12 @@ class PredictSession(QObject):
             raise EngineError(f"The endpoint {name} is not there any more.", "It was deleted.", "Choose another model.")
         return endpoint
 
-    def _load(self, job: str, report: Report, cancel: CancelToken) -> LoadedModel:
+    def _load(self, job: str, on_progress: OnProgress, cancel: CancelToken) -> LoadedModel:
         if job.startswith(ENDPOINT):
             endpoint = self._endpoint(job)
             return LoadedModel(job, Path(), (), endpoint.model_job, f"endpoint on {endpoint.instance_type}", 0.0)
-        name, folder = self._workbench.model_folder(job, report, cancel)
-        return self._predictor.load(folder, name, report, cancel)
+        name, folder = self._workbench.model_folder(job, on_progress, cancel)
+        return self._predictor.load(folder, name, on_progress, cancel)
 
     def _set_model(self, model: LoadedModel) -> None:
         self._model = model

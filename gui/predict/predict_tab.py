@@ -24,7 +24,7 @@ from core.predict.export import write_csv
 from core.predict.intake import Intake, Item, NamedPicture
 from core.predict.models import ModelChoice
 from core.predict.records import Answer, LoadedModel, Prediction, Unreadable
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.feed import JobsFeed
@@ -186,7 +186,7 @@ class PredictTab(QWidget):
 
     # Models ------------------------------------------------------------------------------------------------------
 
-    def _ask_models(self, report: Report, cancel: CancelToken) -> Models:
+    def _ask_models(self, on_progress: OnProgress, cancel: CancelToken) -> Models:
         workbench, dataset = self._workbench, self._dataset
         best, elsewhere = workbench.best_model(dataset), ""
         if best is not None and dataset is not None and best.dataset_version != dataset.version:
@@ -234,7 +234,7 @@ class PredictTab(QWidget):
             said = f"This model learned from {there}: it names the classes of that, not those of {here}, which is open."
             self.foreign.set_text(said if foreign else "")
 
-        self._bridge.run(lambda report, cancel: self._workbench.dataset_of(name), show, self._show_error)
+        self._bridge.run(lambda on_progress, cancel: self._workbench.dataset_of(name), show, self._show_error)
 
     def _on_jobs_changed(self, _jobs: object) -> None:
         if self.isVisible() and not self._refresh.isActive():
@@ -353,7 +353,7 @@ class PredictTab(QWidget):
         """Write the table to `path`."""
         rows = self.table.model.rows()
         self._bridge.run(
-            lambda report, cancel: write_csv(rows, path),
+            lambda on_progress, cancel: write_csv(rows, path),
             lambda count: self.notified.emit(f"{count:,} predictions written to {path.name}."),
             self._show_error,
         )

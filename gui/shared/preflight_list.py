@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QScrollArea, QVBoxLayout, QW
 
 from core.engines.sagemaker.connection.preflight import Check, Verdict
 from core.errors import UserFacingError
-from core.progress import CancelToken, Progress, Report
+from core.progress import CancelToken, OnProgress, Progress
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, icon_button, label, row
 from gui.shared.feedback import IconLabel, InlineError, ProgressRow
@@ -104,11 +104,11 @@ class PreflightList(QWidget):
         self.clear()
         came = self._came = deque()
 
-        def work(report: Report, cancel: CancelToken) -> None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             for done, check in enumerate(checks(), 1):
                 cancel.raise_if_cancelled()
                 came.append(check)
-                report(Progress(done, None, f"Checked: {check.name}", "checks"))
+                on_progress(Progress(done, None, f"Checked: {check.name}", "checks"))
 
         self.progress.start("Checking the account")
         self._running = self._bridge.run(work, self._on_done, self._on_failed, self._on_progress)

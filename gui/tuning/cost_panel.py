@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from core.engines.sagemaker.connection.preflight import Check, preflight
 from core.errors import UserFacingError, WeightsUnavailable
 from core.jobs.specs import CloudResources, Spec
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared import formatting
@@ -115,10 +115,10 @@ class CostPanel(QWidget):
         """Return what is shown."""
         return {title.text(): text.text() for title, text in self._rows if not title.isHidden()}
 
-    def _work(self, spec: Spec, manifest: Manifest | None) -> Callable[[Report, CancelToken], CloudForecast | None]:
+    def _work(self, spec: Spec, manifest: Manifest | None) -> Callable[[OnProgress, CancelToken], CloudForecast | None]:
         workbench = self._workbench
 
-        def work(report: Report, cancel: CancelToken) -> CloudForecast | None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> CloudForecast | None:
             cloud = workbench.cloud
             try:
                 return cloud.forecast(spec, manifest) if cloud is not None else None

@@ -11,7 +11,7 @@ from core.engines.sagemaker.connection.eligibility import ManagedRefused
 from core.engines.sagemaker.jobs.managed import without_managed
 from core.errors import UserFacingError
 from core.jobs.specs import Spec
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.dialogs import Decision, Option
@@ -54,8 +54,8 @@ class JobStarter(QObject):
         """Start a job here."""
         workbench, note = self._workbench, self.note
 
-        def work(report: Report, cancel: CancelToken) -> str:
-            name = workbench.launch(spec, manifest, report, cancel)
+        def work(on_progress: OnProgress, cancel: CancelToken) -> str:
+            name = workbench.launch(spec, manifest, on_progress, cancel)
             if note:
                 with suppress(UserFacingError):  # the job runs, whatever it is called
                     workbench.engine.set_note(name, note)
@@ -96,7 +96,7 @@ class JobStarter(QObject):
         """Find out what AWS said of its Debugger in the account in use; `forget`: let the next job ask again."""
         workbench = self._workbench
 
-        def work(report: Report, cancel: CancelToken) -> str:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> str:
             cloud = workbench.cloud
             if cloud is None:
                 return ""

@@ -16,7 +16,7 @@ from core.jobs.contract import default_metrics
 from core.jobs.names import slug
 from core.jobs.records import Job
 from core.jobs.specs import Spec
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.tuning.presets import PRESETS, QUICK_LOOK, Preset
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
@@ -231,7 +231,7 @@ class TuningTab(QWidget):
         """Fill the form with what a job or trial was asked for."""
         engine = self._workbench.engine
 
-        def work(report: Report, cancel: CancelToken) -> Spec:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Spec:
             return engine.spec(name)
 
         def done(spec: Spec) -> None:
@@ -337,7 +337,7 @@ class TuningTab(QWidget):
         except SpecError:
             return
 
-        def work(report: Report, cancel: CancelToken) -> Forecast:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Forecast:
             return workbench.forecast(spec, manifest)
 
         def done(forecast: Forecast) -> None:

@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label
@@ -94,7 +94,7 @@ class WeightsPanel(QWidget):
 
         backbone, paths = self._backbone, self._workbench.paths
 
-        def work(report: Report, cancel: CancelToken) -> tuple[str, bool]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[str, bool]:
             return backbone, locate(backbone, paths) is not None
 
         self._bridge.run(work, self._on_looked, self.error.show_error)
@@ -148,7 +148,7 @@ class WeightsPanel(QWidget):
 
         backbone, paths = self._backbone, self._workbench.paths
 
-        def work(report: Report, cancel: CancelToken) -> Path:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Path:
             return import_file(backbone, path, paths)
 
         self.progress.start(f"Checking {path.name}")
@@ -168,8 +168,8 @@ class WeightsPanel(QWidget):
 
         backbone, paths = self._backbone, self._workbench.paths
 
-        def work(report: Report, cancel: CancelToken) -> Path:
-            return ensure(backbone, paths, report, cancel)
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Path:
+            return ensure(backbone, paths, on_progress, cancel)
 
         self.error.clear()
         self.progress.start(f"Fetching the weights of {BACKBONES[backbone].title}")

@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMainWindow
 
 from core.jobs.records import Job
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.feed import JobsFeed
@@ -52,7 +52,7 @@ class CloseConfirmation(QObject):
     def _stop(self, running: tuple[Job, ...]) -> None:
         self._window.statusBar().showMessage("Stopping the jobs…")
 
-        def work(report: Report, cancel: CancelToken) -> None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             for job in running:
                 self._workbench.engine.stop(job.name)
 

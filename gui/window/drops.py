@@ -178,7 +178,7 @@ class WindowDrops(QObject):
 
     def take_folder(self, folder: Path) -> None:
         """Open a dataset, classify a folder of pictures, or ask which of both is meant."""
-        self._bridge.run(lambda report, cancel: (folder, kind_of_folder(folder)), self._on_known)
+        self._bridge.run(lambda on_progress, cancel: (folder, kind_of_folder(folder)), self._on_known)
 
     def _on_known(self, known: tuple[Path, DropKind]) -> None:
         folder, kind = known

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QToolBut
 from core.errors import UserFacingError
 from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.status import JobStatus, RuleStatus
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from core.settings import Settings
 from core.workbench import Workbench
 from gui.bridge import Bridge
@@ -104,7 +104,7 @@ class MainWindow(QMainWindow):
         """Import what the other pages need in a thread: most of the time that their first showing would take."""
         modules = [spec.module for spec in PAGES]
 
-        def work(report: Report, cancel: CancelToken) -> None:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             # The detail of a job brings the plots; its page imports it when there is a job to show.
             for module in (*modules, "gui.jobs.job_detail"):
                 cancel.raise_if_cancelled()
@@ -124,7 +124,7 @@ class MainWindow(QMainWindow):
     def _preload(self) -> None:
         """Load the best model, if there is one, so that the first picture is answered at once."""
 
-        def work(report: Report, cancel: CancelToken) -> bool:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> bool:
             return self.workbench.best_model() is not None
 
         self._bridge.run(work, self._on_preload)

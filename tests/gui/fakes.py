@@ -68,7 +68,7 @@ class FakeEngine(Engine):
         if what in self.refuse:
             raise self.refuse[what]
 
-    def stage(self, manifest, report=ignore_progress, cancel=None) -> Mapping[str, str]:
+    def stage(self, manifest, on_progress=ignore_progress, cancel=None) -> Mapping[str, str]:
         return {"train": "memory"}
 
     def start(self, spec: Spec) -> None:
@@ -126,7 +126,7 @@ class FakeEngine(Engine):
         lines = self.logs.get(name, [])[offset : offset + 10_000]
         return LogChunk(tuple(lines), offset + len(lines))
 
-    def fetch_artifact(self, name: str, report=ignore_progress, cancel=None) -> Path:
+    def fetch_artifact(self, name: str, on_progress=ignore_progress, cancel=None) -> Path:
         raise ModelError(f"{name} has no model.")
 
 

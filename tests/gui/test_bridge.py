@@ -13,7 +13,7 @@ from gui.bridge import PROGRESS_INTERVAL_MS, Bridge
 def test_work_runs_elsewhere_and_is_delivered_here(bridge, qtbot):
     seen = {}
 
-    def work(report, cancel):
+    def work(on_progress, cancel):
         seen["work"] = threading.current_thread()
         return 42
 
@@ -29,17 +29,17 @@ def test_work_runs_elsewhere_and_is_delivered_here(bridge, qtbot):
 def test_nothing_is_delivered_after_cancel(bridge, qtbot):
     started, calls = threading.Event(), []
 
-    def work(report, cancel):
+    def work(on_progress, cancel):
         started.set()
         cancel.wait(10)
-        report(Progress(1, 1, "late"))
+        on_progress(Progress(1, 1, "late"))
         return "too late"
 
     handle = bridge.run(work, calls.append, calls.append, calls.append)
     assert started.wait(60)
     handle.cancel()
     after = []
-    bridge.run(lambda report, cancel: time.sleep(0.05), after.append)
+    bridge.run(lambda on_progress, cancel: time.sleep(0.05), after.append)
     qtbot.waitUntil(lambda: bool(after))
     qtbot.wait(2 * PROGRESS_INTERVAL_MS)
     assert calls == []
@@ -51,7 +51,7 @@ def test_a_result_that_is_already_on_its_way_is_dropped_by_cancel(bridge, qtbot)
     calls = []
     ran = threading.Event()
 
-    def work(report, cancel):
+    def work(on_progress, cancel):
         ran.set()
         return 1
 
@@ -66,7 +66,7 @@ def test_a_result_that_is_already_on_its_way_is_dropped_by_cancel(bridge, qtbot)
 def test_cancelled_work_that_says_so_is_silent(bridge, qtbot):
     errors = []
 
-    def work(report, cancel):
+    def work(on_progress, cancel):
         cancel.cancel()
         cancel.raise_if_cancelled()
 
@@ -77,7 +77,7 @@ def test_cancelled_work_that_says_so_is_silent(bridge, qtbot):
 
 
 def test_errors_for_people_go_to_on_error_or_to_the_funnel(bridge, qtbot):
-    def work(report, cancel):
+    def work(on_progress, cancel):
         raise UserFacingError("No.")
 
     own, funnel = [], []
@@ -93,7 +93,7 @@ def test_errors_for_people_go_to_on_error_or_to_the_funnel(bridge, qtbot):
 def test_a_defect_reaches_the_excepthook_and_frees_the_control(bridge, qtbot):
     own = []
 
-    def work(report, cancel):
+    def work(on_progress, cancel):
         raise ZeroDivisionError("by nought")
 
     with qtbot.captureExceptions() as caught:
@@ -107,9 +107,9 @@ def test_a_defect_reaches_the_excepthook_and_frees_the_control(bridge, qtbot):
 def test_progress_is_thinned_but_its_last_word_arrives_first(bridge, qtbot):
     heard, done = [], []
 
-    def work(report, cancel):
+    def work(on_progress, cancel):
         for number in range(5000):
-            report(Progress(number, 5000, "counting"))
+            on_progress(Progress(number, 5000, "counting"))
         return "end"
 
     bridge.run(work, lambda value: done.append((value, len(heard))), on_progress=heard.append)
@@ -130,11 +130,11 @@ def test_a_deleted_receiver_hears_nothing(bridge, qtbot):
 
     receiver = Receiver()
     gate, after = threading.Event(), []
-    bridge.run(lambda report, cancel: gate.wait(5), receiver.take)
+    bridge.run(lambda on_progress, cancel: gate.wait(5), receiver.take)
     receiver.deleteLater()
     qtbot.wait(20)
     gate.set()
-    bridge.run(lambda report, cancel: time.sleep(0.05), after.append)
+    bridge.run(lambda on_progress, cancel: time.sleep(0.05), after.append)
     qtbot.waitUntil(lambda: bool(after))
     assert receiver.heard == []
 
@@ -143,16 +143,16 @@ def test_close_cancels_joins_and_takes_no_more(qapp, qtbot):
     bridge, calls = Bridge(threads=1), []
     started = threading.Event()
 
-    def work(report, cancel):
+    def work(on_progress, cancel):
         started.set()
         assert cancel.wait(10)
 
     bridge.run(work, calls.append)
-    waiting = bridge.run(lambda report, cancel: calls.append("ran"), calls.append)
+    waiting = bridge.run(lambda on_progress, cancel: calls.append("ran"), calls.append)
     assert started.wait(60)
     assert bridge.close(60)
     assert waiting.cancelled
-    assert not bridge.run(lambda report, cancel: calls.append("after"), calls.append).active
+    assert not bridge.run(lambda on_progress, cancel: calls.append("after"), calls.append).active
     qtbot.wait(50)
     assert calls == []
 
@@ -160,7 +160,7 @@ def test_close_cancels_joins_and_takes_no_more(qapp, qtbot):
 def test_close_says_when_work_does_not_end(qapp):
     bridge, gate, started = Bridge(threads=1), threading.Event(), threading.Event()
 
-    def work(report, cancel):
+    def work(on_progress, cancel):
         started.set()
         gate.wait(10)
 
@@ -177,7 +177,7 @@ def test_close_says_when_work_does_not_end(qapp):
 def test_many_results_all_arrive(qapp, qtbot, threads):
     bridge, results = Bridge(threads), []
     for number in range(300):
-        bridge.run(lambda report, cancel, number=number: number, results.append)
+        bridge.run(lambda on_progress, cancel, number=number: number, results.append)
     qtbot.waitUntil(lambda: len(results) == 300)
     assert sorted(results) == list(range(300))
     assert bridge.close(60)
@@ -200,7 +200,7 @@ def test_what_work_holds_is_dropped_in_the_ui_thread(bridge, qtbot, ending):
     def start() -> None:
         held = _Witness(ended)
 
-        def work(report, cancel):
+        def work(on_progress, cancel):
             if ending == "error":
                 raise UserFacingError("It failed.", f"{held is None}", "Try again.")
             return held if ending == "result" else None

@@ -28,7 +28,7 @@ from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus
 from core.locks import lock_of
 from core.paths import AppPaths
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.store import INTERRUPTED, Store
 from core.store.rows import new_record
 from core.tuning.search import check_strategy
@@ -72,13 +72,13 @@ class LocalEngine(Engine):
         return None if script == Runtime().script else script.read_text(encoding="utf-8")
 
     def stage(
-        self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
+        self, manifest: Manifest, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
         """Write the channels' manifests; the pictures stay where they are."""
         if cancel is not None:
             cancel.raise_if_cancelled()
         channels = manifest.channels(self._paths.datasets / manifest.version)
-        report(Progress(1, 1, "The data is ready"))
+        on_progress(Progress(1, 1, "The data is ready"))
         return channels
 
     def start(self, spec: Spec) -> None:
@@ -221,7 +221,9 @@ class LocalEngine(Engine):
         """Whole log lines; of a tuning job, what was said while its features were computed."""
         return read_lines(self._folder(name).log, offset, ended=self._store.job(name).status.is_final)
 
-    def fetch_artifact(self, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Path:
+    def fetch_artifact(
+        self, name: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> Path:
         """Unpack model.tar.gz beside itself, once; again if it is not as it was."""
         job = self._store.job(name)
         if not isinstance(job, TrainingJob) or job.artifact is None or not Path(job.artifact).is_file():
@@ -235,7 +237,7 @@ class LocalEngine(Engine):
         with lock_of(target, 120, f"The model of {name} cannot be unpacked"):
             if is_whole(target):
                 return target
-            report(Progress(0, None, f"Unpacking the model of {name}"))
+            on_progress(Progress(0, None, f"Unpacking the model of {name}"))
             if cancel is not None:
                 cancel.raise_if_cancelled()
             try:

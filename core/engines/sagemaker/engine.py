@@ -45,7 +45,7 @@ from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
-from core.progress import CancelToken, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, ignore_progress
 from core.store import Store
 from core.tuning.search import check_strategy
 
@@ -114,12 +114,12 @@ class SageMakerEngine(Engine):
         return None if source is None else source.files[source.program].decode("utf-8")
 
     def stage(
-        self, manifest: Manifest, report: Report = ignore_progress, cancel: CancelToken | None = None
+        self, manifest: Manifest, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
         """Upload what is not in the bucket yet."""
         from core.engines.sagemaker.upload.staging import stage
 
-        return stage(manifest, self.aws, self.place, report, cancel).channels
+        return stage(manifest, self.aws, self.place, on_progress, cancel).channels
 
     def start(self, spec: Spec) -> None:
         """Create the job; or the job that computes its frozen features, where these are to be had once for all."""
@@ -302,12 +302,14 @@ class SageMakerEngine(Engine):
         """Whole log lines; of a tuning job, what was said while its features were computed."""
         return read_lines(self._folder(name).log, offset, ended=self._store.job(name).status.is_final)
 
-    def fetch_artifact(self, name: str, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Path:
+    def fetch_artifact(
+        self, name: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> Path:
         """Download and unpack model.tar.gz, once."""
         job = self._store.job(name)
         if not isinstance(job, TrainingJob) or job.artifact is None:
             raise ModelError(f"{name} has no model.", "It has not finished, or it failed.", "Train it again.")
-        return fetch_model(self.aws, name, job.artifact, self._folder(name), report, cancel)
+        return fetch_model(self.aws, name, job.artifact, self._folder(name), on_progress, cancel)
 
     def job_folder(self, name: str) -> Path | None:
         """Return the job's folder on this machine, with the output that it has put into S3 so far."""
@@ -333,7 +335,7 @@ class SageMakerEngine(Engine):
         name: str,
         hosting: Hosting,
         picture: Path,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
         trusted: bool = False,
     ) -> Rehearsal:
@@ -341,7 +343,7 @@ class SageMakerEngine(Engine):
 
         Raises: as `Deployer.create`.
         """
-        rehearsal = self._deployer.create(job, name, hosting, picture, report, cancel, trusted)
+        rehearsal = self._deployer.create(job, name, hosting, picture, on_progress, cancel, trusted)
         self._attend()
         self._poller.wake()
         return rehearsal
@@ -352,7 +354,7 @@ class SageMakerEngine(Engine):
         name: str,
         hosting: Hosting,
         picture: Path,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
         trusted: bool = False,
     ) -> Rehearsal:
@@ -360,7 +362,7 @@ class SageMakerEngine(Engine):
 
         Raises: as `Deployer.update`.
         """
-        rehearsal = self._deployer.update(job, name, hosting, picture, report, cancel, trusted)
+        rehearsal = self._deployer.update(job, name, hosting, picture, on_progress, cancel, trusted)
         self._attend()
         self._poller.wake()
         return rehearsal
@@ -383,7 +385,7 @@ class SageMakerEngine(Engine):
         self,
         name: str,
         others_too: bool = False,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
         wait_s: float = 0.0,
     ) -> None:
@@ -392,7 +394,7 @@ class SageMakerEngine(Engine):
         Raises: as `EndpointLifetimes.delete`; what AWS does not let go yet is deleted later.
         """
         try:
-            self.lifetimes.delete(name, others_too, report, cancel, wait_s)
+            self.lifetimes.delete(name, others_too, on_progress, cancel, wait_s)
         finally:
             self._attend()
             self._poller.wake()

@@ -294,7 +294,7 @@ def test_progress_and_pictures_come_as_they_are_found(make_dataset: MakeDataset)
     def take(pictures: Sequence[Picture]) -> None:
         found.extend(pictures)
 
-    result = scan(make_dataset({"cat": 100, "dog": 100}), report=seen.append, on_found=take)
+    result = scan(make_dataset({"cat": 100, "dog": 100}), on_progress=seen.append, on_found=take)
     assert sorted(found, key=lambda p: p.path) == list(result.pictures)
     assert [p.done for p in seen] == sorted(p.done for p in seen)
     assert (seen[-1].done, seen[-1].total) == (200, 200)

@@ -99,7 +99,7 @@ def test_a_launched_job_runs_the_rules_of_its_spec_and_no_others(tmp_path, flowe
     from tests.gui.fakes import FakeEngine
 
     engine, started = FakeEngine(), []
-    engine.stage = lambda manifest, report, cancel: {"train": "x"}
+    engine.stage = lambda manifest, on_progress, cancel: {"train": "x"}
     engine.start = started.append
     workbench = Workbench(AppPaths(tmp_path / "home"), engine)
     try:

@@ -129,7 +129,7 @@ def test_progress_and_cancel(job):
             token.cancel()
 
     with pytest.raises(Cancelled):
-        evaluate(job, report=report, cancel=token)
+        evaluate(job, on_progress=report, cancel=token)
     assert [progress.done for progress in seen] == [0, 1, 2, 3]
 
 

@@ -47,7 +47,7 @@ def test_computing_it_gives_what_the_job_found(trained_job, predictor, manifest,
         manifest=manifest,
         predictor=predictor,
         name="colours",
-        report=told.append,
+        on_progress=told.append,
     )
     assert computed.accuracy == kept.accuracy
     assert computed.confusion == kept.confusion

@@ -149,7 +149,7 @@ def test_many_pictures_come_in_order_with_progress(predictor, trained_job):
     told = []
     answers = predictor.classify(
         [trained_job.picture(label) for label in labels],
-        report=told.append,
+        on_progress=told.append,
         on_answer=lambda number, answer: seen.append((number, answer.label)),
     )
     assert [answer.label for answer in answers] == labels
@@ -221,7 +221,7 @@ def test_a_cancelled_load_leaves_no_model_and_the_next_one_loads(trained_job, tm
     cancel = CancelToken()
     try:
         with pytest.raises(Cancelled):
-            made.load(trained_job.model, report=lambda progress: cancel.cancel(), cancel=cancel)
+            made.load(trained_job.model, on_progress=lambda progress: cancel.cancel(), cancel=cancel)
         assert made.model is None
         assert made.pid is None
     finally:

@@ -253,10 +253,10 @@ def test_a_dataset_is_uploaded_once(s3, qtbot, aws, connection):
 def test_an_upload_can_be_paused_and_cancelled(s3, qtbot, workbench, monkeypatch):
     seen = []
 
-    def upload(self, manifest, report, cancel, paused):
+    def upload(self, manifest, on_progress, cancel, paused):
         while not cancel.wait(0.02):
             seen.append(paused())
-            report(Progress(len(seen), 1000, "Uploading, 1.0 of 9.0 MB, 0.5 MB/s, 16 s left", "files"))
+            on_progress(Progress(len(seen), 1000, "Uploading, 1.0 of 9.0 MB, 0.5 MB/s, 16 s left", "files"))
 
     monkeypatch.setattr(type(workbench), "upload", upload)
     press(qtbot, s3.upload)
@@ -272,7 +272,7 @@ def test_an_upload_can_be_paused_and_cancelled(s3, qtbot, workbench, monkeypatch
 
 
 def test_an_upload_that_fails_says_why(s3, qtbot, workbench, monkeypatch):
-    def upload(self, manifest, report, cancel, paused):
+    def upload(self, manifest, on_progress, cancel, paused):
         raise EngineError("S3 refused.", "The right is missing.")
 
     monkeypatch.setattr(type(workbench), "upload", upload)

@@ -138,10 +138,10 @@ def test_pictures_show_while_the_scan_goes_on_and_cancel_ends_it(tab, qtbot, wor
 
     ended = []
 
-    def slow(folder, report, cancel, on_found, class_folders):
+    def slow(folder, on_progress, cancel, on_found, class_folders):
         scan = real_scan(folder)
         on_found(scan.pictures[:12])
-        report(Progress(12, 30, "Checking pictures", "pictures"))
+        on_progress(Progress(12, 30, "Checking pictures", "pictures"))
         cancel.wait(20)
         ended.append(cancel.cancelled)
         cancel.raise_if_cancelled()
@@ -302,7 +302,7 @@ def test_a_folder_that_cannot_be_opened_leaves_the_dataset_open(tab, qtbot, tmp_
 def test_a_scan_that_is_cancelled_leaves_the_dataset_open(tab, qtbot, workbench, tmp_path, dataset_folder, monkeypatch):
     open_and_wait(tab, qtbot, dataset_folder)
     before = tab.manifest
-    monkeypatch.setattr(workbench, "scan", lambda folder, report, cancel, found: cancel.wait(60))
+    monkeypatch.setattr(workbench, "scan", lambda folder, on_progress, cancel, found: cancel.wait(60))
     for folder in (tmp_path, dataset_folder):
         tab.open_folder(folder)
         assert tab.manifest is None

@@ -112,7 +112,7 @@ def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, 
     monkeypatch.setattr(
         tab._workbench,
         "evaluation",
-        lambda job, split, report, cancel: summarise(judged, ("cat", "dog"), split, job, 0.2),
+        lambda job, split, on_progress, cancel: summarise(judged, ("cat", "dog"), split, job, 0.2),
     )
     add_search(engine, "pets", trials=2)
     detail = start_jobs(tab, feed, qtbot)

@@ -105,7 +105,7 @@ def test_a_number_that_is_too_large_is_refused_and_never_cut(tab, qtbot):
 
 
 def test_an_error_of_the_engine_about_a_row_is_shown_at_the_row(tab, bench, qtbot, monkeypatch):
-    def launch(spec, manifest, report, cancel):
+    def launch(spec, manifest, on_progress, cancel):
         raise SpecError("The range of batch_size is too wide for this engine.", field="batch_size")
 
     monkeypatch.setattr(bench, "launch", launch)
@@ -115,8 +115,8 @@ def test_an_error_of_the_engine_about_a_row_is_shown_at_the_row(tab, bench, qtbo
 
 
 def test_a_launch_shows_progress_and_can_be_cancelled(tab, bench, qtbot, monkeypatch):
-    def launch(spec, manifest, report, cancel):
-        report(Progress(1, 4, "Making the data ready"))
+    def launch(spec, manifest, on_progress, cancel):
+        on_progress(Progress(1, 4, "Making the data ready"))
         cancel.wait(20)
         cancel.raise_if_cancelled()
         return spec.name
@@ -140,7 +140,7 @@ def test_missing_weights_are_said_and_the_ways_out_offered(tab, qtbot, monkeypat
     assert tab.weights.fetch.text() == "Fetch 45 MB now"
     assert tab.card.lines()["Fetches"].startswith("45 MB")
 
-    def no_network(backbone, paths, report, cancel):
+    def no_network(backbone, paths, on_progress, cancel):
         raise WeightsUnavailable("The weights could not be fetched.", "No network.", "Choose another backbone.")
 
     monkeypatch.setattr("core.weights.ensure", no_network)
@@ -159,8 +159,8 @@ def test_weights_are_fetched_with_progress(tab, qtbot, monkeypatch, tmp_path):
     found = []
     monkeypatch.setattr("core.weights.locate", lambda backbone, paths: tmp_path if found else None)
 
-    def ensure(backbone, paths, report, cancel):
-        report(Progress(10, 100, "Fetching the weights", "bytes"))
+    def ensure(backbone, paths, on_progress, cancel):
+        on_progress(Progress(10, 100, "Fetching the weights", "bytes"))
         found.append(backbone)
         return tmp_path
 

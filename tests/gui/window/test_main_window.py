@@ -250,7 +250,7 @@ def test_an_engine_in_trouble_is_said_once_without_a_dialog(busy, qtbot, scripte
 def test_errors_nobody_takes_and_defects_get_a_dialog(window, qtbot, bridge):
     from gui.shared.dialogs import Decision
 
-    def fail(report, cancel):
+    def fail(on_progress, cancel):
         raise UserFacingError("The disk is full.", "", "Make room.")
 
     bridge.run(fail)

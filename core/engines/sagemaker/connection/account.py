@@ -17,7 +17,7 @@ from core.engines.sagemaker.connection.connect import (
     suggested_bucket,
 )
 from core.errors import UserFacingError
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 T = TypeVar("T", Bucket, Role)
 
@@ -37,7 +37,7 @@ class Account:
     notes: tuple[str, ...] = ()
 
 
-def look_around(aws: Aws, report: Report = ignore_progress, cancel: CancelToken | None = None) -> Account:
+def look_around(aws: Aws, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None) -> Account:
     """Ask who the credentials belong to, and list the buckets and execution roles.
 
     Raises:
@@ -49,14 +49,14 @@ def look_around(aws: Aws, report: Report = ignore_progress, cancel: CancelToken 
     def listed(message: str, ask: Callable[[Aws], list[T]]) -> tuple[T, ...]:
         if cancel is not None:
             cancel.raise_if_cancelled()
-        report(Progress(0, None, message))
+        on_progress(Progress(0, None, message))
         try:
             return tuple(ask(aws))
         except UserFacingError as error:
             notes.append(f"{error.what} {error.why}".strip())
             return ()
 
-    report(Progress(0, None, "Asking AWS who you are"))
+    on_progress(Progress(0, None, "Asking AWS who you are"))
     who = identity(aws)
     found = listed("Listing the buckets", buckets)
     roles = listed("Listing the roles", execution_roles)

@@ -22,7 +22,7 @@ from core.errors import ModelError
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
 from core.paths import AppPaths
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.store import Store
 
 _Start = Callable[[str, str], None]
@@ -43,7 +43,7 @@ class Deployer:
         name: str,
         hosting: Hosting,
         picture: Path,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
         trusted: bool = False,
     ) -> Rehearsal:
@@ -64,7 +64,7 @@ class Deployer:
             with self._kept(name, Watched()):
                 self._hosted.create(name, job, uri, role, hosting)
 
-        return self._prepare(job, hosting.runs_in, picture, start, report, cancel, trusted)
+        return self._prepare(job, hosting.runs_in, picture, start, on_progress, cancel, trusted)
 
     def update(
         self,
@@ -72,7 +72,7 @@ class Deployer:
         name: str,
         hosting: Hosting,
         picture: Path,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
         trusted: bool = False,
     ) -> Rehearsal:
@@ -93,7 +93,7 @@ class Deployer:
             with self._kept(name, self._lifetimes.watched(name)):
                 self._hosted.update(name, job, uri, role, hosting, self._lifetimes.follow)
 
-        return self._prepare(job, hosting.runs_in, picture, start, report, cancel, trusted)
+        return self._prepare(job, hosting.runs_in, picture, start, on_progress, cancel, trusted)
 
     @contextmanager
     def _kept(self, name: str, before: Watched) -> Iterator[None]:
@@ -112,21 +112,21 @@ class Deployer:
         container: Container,
         picture: Path,
         start: _Start,
-        report: Report,
+        on_progress: OnProgress,
         cancel: CancelToken | None,
         trusted: bool,
     ) -> Rehearsal:
         cancel = cancel or CancelToken()
-        archive = self._archive(job, report, cancel)
+        archive = self._archive(job, on_progress, cancel)
         with tempfile.TemporaryDirectory(prefix="sagehound-deploy-") as place:
             if not trusted and self._is_of_others(job):
                 archive = with_our_code(archive, Path(place) / "checked")
             archive = fit_for(container, archive, Path(place))
-            report(Progress(0, None, "Rehearsing the archive on this computer"))
+            on_progress(Progress(0, None, "Rehearsing the archive on this computer"))
             rehearsal = rehearse(archive.file, picture, container)
             cancel.raise_if_cancelled()
-            uri = archive.uri or upload_archive(self._aws, self._place, archive, report, cancel)
-        report(Progress(0, None, "Asking AWS for the endpoint"))
+            uri = archive.uri or upload_archive(self._aws, self._place, archive, on_progress, cancel)
+        on_progress(Progress(0, None, "Asking AWS for the endpoint"))
         start(uri, role_arn(self._aws, self._place.role))
         return rehearsal
 
@@ -136,14 +136,14 @@ class Deployer:
         parent = record.tuning_job if isinstance(record, TrainingJob) else None
         return any(CloudJobState.load(self._paths.jobs / name).adopted for name in (job, parent) if name)
 
-    def _archive(self, job: str, report: Report, cancel: CancelToken) -> Archive:
+    def _archive(self, job: str, on_progress: OnProgress, cancel: CancelToken) -> Archive:
         """Return a job's archive, on this machine."""
         record = self._store.job(job)
         if not isinstance(record, TrainingJob) or record.artifact is None:
             raise ModelError(f"{job} has no model.", "It has not finished, or it failed.", "Train it again.")
         folder = JobFolder(self._paths.jobs / job)
         if record.artifact.startswith("s3://"):
-            fetch_model(self._aws, job, record.artifact, folder, report, cancel)
+            fetch_model(self._aws, job, record.artifact, folder, on_progress, cancel)
             return Archive(job, folder.artifact, record.artifact)
         file = Path(record.artifact)
         if not file.is_file():

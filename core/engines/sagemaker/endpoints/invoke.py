@@ -14,7 +14,7 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.errors import EngineError, PictureError, UserFacingError
 from core.predict.records import Source
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.outside import UNUSABLE, parse_json
 
 SERVERLESS_BYTES = 4_000_000
@@ -79,7 +79,7 @@ class EndpointClient:
         self,
         sources: Sequence[Source],
         top_k: int = 3,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
     ) -> Iterator[EndpointAnswer | UserFacingError]:
         """Ask about many pictures, a few at once; answers, or what went wrong, in the order of the pictures.
@@ -98,7 +98,7 @@ class EndpointClient:
 
         with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="sagehound-invoke") as pool:
             for done, answer in enumerate(pool.map(ask, sources), 1):
-                report(Progress(done, len(sources), f"Asking {self._name}", "pictures"))
+                on_progress(Progress(done, len(sources), f"Asking {self._name}", "pictures"))
                 yield answer
 
     def _body(self, source: Source) -> tuple[bytes, str]:

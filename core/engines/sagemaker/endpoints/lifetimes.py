@@ -24,7 +24,7 @@ from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints
 from core.engines.sagemaker.endpoints.hosting import Update
 from core.errors import Cancelled, UserFacingError
 from core.paths import AppPaths
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 FILE = "endpoints.json"
 PATIENCE_S = 1800.0
@@ -106,7 +106,7 @@ class EndpointLifetimes:
         self,
         name: str,
         others_too: bool = False,
-        report: Report = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
         wait_s: float = PATIENCE_S,
     ) -> None:
@@ -128,7 +128,7 @@ class EndpointLifetimes:
                 )
                 if time.monotonic() >= deadline:
                     raise
-                report(Progress(0, None, f"{busy.what} It is deleted right after that"))
+                on_progress(Progress(0, None, f"{busy.what} It is deleted right after that"))
             pause = min(_RETRY_S, max(0.0, deadline - time.monotonic()))
             if cancel is None:
                 time.sleep(pause)

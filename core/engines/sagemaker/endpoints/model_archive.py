@@ -12,7 +12,7 @@ from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.place import Place
 from core.engines.sagemaker.endpoints.containers import Container
 from core.errors import ModelError
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 _SHA256 = "sha256"
 
@@ -95,7 +95,11 @@ def fit_for(container: Container, archive: Archive, place: Path) -> Archive:
 
 
 def upload_archive(
-    aws: Aws, place: Place, archive: Archive, report: Report = ignore_progress, cancel: CancelToken | None = None
+    aws: Aws,
+    place: Place,
+    archive: Archive,
+    on_progress: OnProgress = ignore_progress,
+    cancel: CancelToken | None = None,
 ) -> str:
     """Put a model.tar.gz into the bucket, under its own hash, checked by S3; returns its address. Once for all.
 
@@ -120,7 +124,7 @@ def upload_archive(
     def count(sent: int) -> None:
         nonlocal done
         done += sent
-        report(Progress(done, size, message, "bytes"))
+        on_progress(Progress(done, size, message, "bytes"))
         if cancel is not None:
             cancel.raise_if_cancelled()
 

@@ -9,7 +9,7 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.endpoints.invoke import EndpointAnswer, EndpointClient
 from core.errors import PictureError
 from core.predict.records import Answer, Prediction, Source, Unreadable
-from core.progress import CancelToken, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, ignore_progress
 
 
 def ask_endpoint(
@@ -19,7 +19,7 @@ def ask_endpoint(
     sources: Sequence[Source],
     top_k: int = 5,
     thumbnail: int = 0,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
     on_answer: Callable[[int, Answer], None] | None = None,
 ) -> tuple[list[Answer], str]:
@@ -36,7 +36,7 @@ def ask_endpoint(
     client = EndpointClient(aws, name, serverless)
     answers: list[Answer] = []
     notices: list[str] = []
-    for source, said in zip(sources, client.classify_all(sources, top_k, report, cancel), strict=True):
+    for source, said in zip(sources, client.classify_all(sources, top_k, on_progress, cancel), strict=True):
         if isinstance(said, EndpointAnswer):
             answers.append(_prediction(name, said, thumbnail))
             notices += [said.notice] if said.notice else []

@@ -15,7 +15,7 @@ from core.engines.sagemaker.connection.place import CloudJobState
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
 from core.locks import lock_of
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 SYNC_EVERY_S = 10.0
 _STAMP = ".synced"
@@ -27,7 +27,7 @@ def fetch_model(
     name: str,
     uri: str,
     folder: JobFolder,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Path:
     """Download model.tar.gz and unpack it, once; returns the folder.
@@ -44,8 +44,8 @@ def fetch_model(
     with lock_of(target, 600, f"The model of {name} cannot be fetched"):
         if target.is_dir():
             return target
-        download(aws, uri, folder.artifact, f"Downloading the model of {name}", report, cancel)
-        report(Progress(0, None, f"Unpacking the model of {name}"))
+        download(aws, uri, folder.artifact, f"Downloading the model of {name}", on_progress, cancel)
+        on_progress(Progress(0, None, f"Unpacking the model of {name}"))
         try:
             return unpack(folder.artifact, target)
         except (OSError, JobError) as error:
@@ -57,7 +57,7 @@ def download(
     uri: str,
     file: Path,
     message: str,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> None:
     """Download one object, whole or not at all.
@@ -74,7 +74,7 @@ def download(
     def count(size: int) -> None:
         nonlocal done
         done += size
-        report(Progress(done, total, message, "bytes"))
+        on_progress(Progress(done, total, message, "bytes"))
         if cancel is not None:
             cancel.raise_if_cancelled()
 

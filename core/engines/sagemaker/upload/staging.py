@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.engines.sagemaker.connection.failures import LOGIN_CODES, LoginNeeded, explain
 from core.engines.sagemaker.upload.upload import UploadResult, upload
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
@@ -21,12 +21,12 @@ def stage(
     manifest: Manifest,
     aws: Aws,
     place: Place,
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
     paused: Callable[[], bool] = lambda: False,
 ) -> UploadResult:
     """Upload a dataset version to where the engine keeps datasets; see `send`."""
-    return send(manifest, aws, place.bucket, place.key("datasets"), place.kms_key, report, cancel, paused)
+    return send(manifest, aws, place.bucket, place.key("datasets"), place.kms_key, on_progress, cancel, paused)
 
 
 def send(
@@ -35,7 +35,7 @@ def send(
     bucket: str,
     prefix: str,
     kms_key: str = "",
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
     paused: Callable[[], bool] = lambda: False,
 ) -> UploadResult:
@@ -50,7 +50,7 @@ def send(
     def heard(progress: Progress) -> None:
         nonlocal begun
         begun = begun or progress.total is not None
-        report(progress)
+        on_progress(progress)
 
     while True:
         try:
@@ -62,7 +62,7 @@ def send(
             if not begun:
                 raise
         waiting = explain(LOGIN_CODES[0], "", "The upload waits, and what was sent stays.", aws.profile)
-        report(Progress(0, None, str(waiting)))
+        on_progress(Progress(0, None, str(waiting)))
         cancel.wait(LOGIN_PAUSE_S)
         cancel.raise_if_cancelled()
         aws.renew()

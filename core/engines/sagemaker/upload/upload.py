@@ -29,7 +29,7 @@ from core.engines.sagemaker.connection.place import encryption
 from core.engines.sagemaker.upload.adaptive_concurrency import AdaptiveConcurrency
 from core.engines.sagemaker.upload.fast_s3 import MULTIPART_BYTES, FastS3
 from core.errors import Cancelled, DatasetError
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.pictures.reading import PictureUnreadable, open_file
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def upload(
     client: Any,
     bucket: str,
     prefix: str = "",
-    report: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
     *,
     paused: Callable[[], bool] = lambda: False,
@@ -101,7 +101,7 @@ def upload(
         DatasetError: a picture is gone or not what it was at the scan.
         EngineError: S3 refused, or could not be reached for longer than the retries last.
     """
-    running = _Upload(manifest, client, bucket, prefix, report, cancel or CancelToken(), paused, kms_key)
+    running = _Upload(manifest, client, bucket, prefix, on_progress, cancel or CancelToken(), paused, kms_key)
     return running.run(session, threads)
 
 
@@ -112,13 +112,13 @@ class _Upload:
         client: Any,
         bucket: str,
         prefix: str,
-        report: Report,
+        on_progress: OnProgress,
         cancel: CancelToken,
         paused: Callable[[], bool],
         kms_key: str,
     ) -> None:
         self._manifest, self._client, self._bucket, self._prefix = manifest, client, bucket, join(prefix)
-        self._report, self._cancel, self._paused = report, cancel, paused
+        self._report, self._cancel, self._paused = on_progress, cancel, paused
         self._kms_key, self._encryption = kms_key, encryption(kms_key)
         self._base = join(self._prefix, manifest.version)
         self._lock = threading.Lock()

@@ -126,7 +126,7 @@ def test_what_is_being_created_is_deleted_as_soon_as_aws_lets_it(engine, until, 
         cancel.cancel()
 
     with pytest.raises(Cancelled):
-        engine.undeploy("live", report=report, cancel=cancel, wait_s=60)
+        engine.undeploy("live", on_progress=report, cancel=cancel, wait_s=60)
     assert heard == ["The endpoint live is still being created. It is deleted right after that"]
     assert [(found.name, found.deletion_pending) for found in engine.endpoints()] == [("live", True)]
     later = EndpointLifetimes(paths, aws, engine.hosted)  # of another process, after this one has ended
@@ -143,7 +143,7 @@ def test_a_deletion_can_wait_and_can_be_taken_back(engine, settled, tmp_path, cl
         engine.undeploy("live")
     assert engine.lifetimes.cancel_deletion("live")
     assert not engine.lifetimes.cancel_deletion("live"), "it was not to be deleted any more"
-    engine.undeploy("live", report=lambda _: cloud.serving.released.set(), wait_s=60)
+    engine.undeploy("live", on_progress=lambda _: cloud.serving.released.set(), wait_s=60)
     assert engine.endpoints() == []
 
 

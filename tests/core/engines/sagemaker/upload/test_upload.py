@@ -183,7 +183,7 @@ def test_a_login_that_ends_on_the_way_is_waited_for(manifest, aws, bucket, cloud
         return cancel.cancelled
 
     monkeypatch.setattr(CancelToken, "wait", wait)
-    result = staging.send(manifest, aws, bucket, "p", report=lambda progress: said.append(progress.message))
+    result = staging.send(manifest, aws, bucket, "p", on_progress=lambda progress: said.append(progress.message))
     assert result.sent + result.kept == 18
     assert result.kept >= 1
     assert any("aws sso login" in message and "The upload waits" in message for message in said)
