@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import Timeout
-
 from core.engine import Capabilities, Endpoint, Engine
 from core.engines.local.logtail import read_lines
 from core.engines.sagemaker.connection.aws import Aws
@@ -178,7 +176,7 @@ class SageMakerEngine(Engine):
         """Keep what is known of a job that AWS has; that the disk is full is no reason to call it failed."""
         try:
             CloudJobState.change(self._folder(name).root, **changes)
-        except (OSError, Timeout) as error:
+        except (OSError, EngineError) as error:
             _logger.warning("what is known of %s could not be kept: %s", name, error)
 
     def has_duties(self) -> bool:

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from filelock import FileLock, Timeout
-
 from core.engines.sagemaker.connection.failures import code_of, message_of
 from core.engines.sagemaker.connection.place import read_json, write_json
 from core.errors import EngineError
+from core.locks import lock_of
 from core.paths import AppPaths
 
 FILE = "aws-debugger.json"
@@ -88,12 +87,12 @@ class Eligibility:
                 raise
             self._write(account, Answer(False, time.time(), message_of(error)))
             raise _refused(job, f"AWS refused its managed Debugger: {message_of(error).rstrip('.')}.") from error
-        with suppress(OSError, Timeout):  # the job runs: that this is not remembered must not look like a failure
+        with suppress(OSError, EngineError):  # the job runs: that this is not remembered must not look like a failure
             self._write(account, Answer(True, time.time()))
 
     def _write(self, account: str, answer: Answer | None) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{self._file}.lock", timeout=30):
+        with lock_of(self._file, 30, "What AWS said of its Debugger cannot be noted"):
             known = read_json(self._file)
             known.pop(account, None)
             if answer is not None:

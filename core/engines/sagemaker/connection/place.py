@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from core.engines.sagemaker.connection.layout import join
+from core.locks import lock_of
 from training_scripts.durable import write_text
 from training_scripts.outside import parse_json
 
@@ -94,7 +93,7 @@ class CloudJobState:
     def change(cls, folder: Path, **changes: Any) -> CloudJobState:
         """Change some of a job's notes, whoever else changes others; returns all of them."""
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{FILE}.lock", timeout=30):
+        with lock_of(folder / f".{FILE}", 30, f"What AWS said of the job {folder.name} cannot be noted"):
             state = replace(cls.load(folder), **changes)
             state.save(folder)
         return state

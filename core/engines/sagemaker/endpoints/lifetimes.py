@@ -15,14 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from filelock import FileLock
-
 from core.engine import Endpoint
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.place import read_json, write_json
 from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints
 from core.engines.sagemaker.endpoints.hosting import Update
 from core.errors import Cancelled, UserFacingError
+from core.locks import lock_of
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
@@ -191,7 +190,7 @@ class EndpointLifetimes:
         self.forget(name)
 
     def _change(self, name: str, change: Callable[[Watched], Watched]) -> None:
-        with self._lock, FileLock(f"{self._file}.lock", timeout=30):
+        with self._lock, lock_of(self._file, 30, f"How long the endpoint {name} may live cannot be noted"):
             known = read_json(self._file)
             watched = change(_read(known.get(self._key(name))))
             if watched.is_idle and not watched.notice:
