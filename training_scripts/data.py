@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from training_scripts.job import JobError
+from training_scripts.job import Interruption, JobError
 from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.pictures import Levels, PictureUnreadable, is_picture, levels_in, read_file
 from training_scripts.pictures.levels import common
@@ -48,6 +48,15 @@ class Samples:
     def file(self, index: int) -> Path:
         """Return where the picture lies."""
         return self.root / self.paths[index]
+
+    def check_folder(self) -> None:
+        """Look whether the dataset is there at all, when one of its pictures cannot be read.
+
+        Raises:
+            Interruption: its folder was deleted, renamed or unplugged.
+        """
+        if not self.root.is_dir():
+            raise Interruption(f"The dataset folder {self.root} is not there any more; put it back and resume the job.")
 
     def without(self, left_out: Iterable[int]) -> Samples:
         """These samples but for some positions."""
@@ -126,10 +135,10 @@ def _from_manifest(file: Path) -> Samples:
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
         raise JobError(f"The manifest {file} has labels that are no classes.")
     root = root if root.is_absolute() else file.parent / root
-    if not root.is_dir():
-        raise JobError(f"The dataset folder {root} is not there any more.")
     version = str(data.get("dataset_version", ""))
-    return Samples(root, classes, paths, labels, hashes, version, scale, "levels" in data)
+    samples = Samples(root, classes, paths, labels, hashes, version, scale, "levels" in data)
+    samples.check_folder()
+    return samples
 
 
 def _from_class_folders(folder: Path) -> Samples:

@@ -39,7 +39,7 @@ from training_scripts.data import Samples
 from training_scripts.durable import is_whole, seal, write_text
 from training_scripts.feature_store import LAYOUT, MATRIX_FILE, FeatureStore, relative, write_channel
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure
-from training_scripts.left_out import LeftOut, count_left_out, warn_left_out, write_left_out
+from training_scripts.left_out import LeftOut, count_changed, count_left_out, warn_left_out, write_left_out
 from training_scripts.metrics import write_whole_lines
 from training_scripts.pictures import PictureUnreadable, read_file
 from training_scripts.preprocess import pixels
@@ -383,9 +383,13 @@ def _resolved(split: str, samples: Samples, computed: dict[str, Row]) -> tuple[S
         for index, value in enumerate(samples.hashes)
         if value in computed and computed[value].reason
     }
+    if failed:
+        samples.check_folder()
     for picture in failed.values():
         warn_left_out(split, picture)
     hashes = tuple(computed[value].sha256 if value in computed else value for value in samples.hashes)
+    changed = {index for index, now in enumerate(hashes) if now != samples.hashes[index]} - failed.keys()
+    count_changed(split, len(changed), len(samples))
     return replace(samples, hashes=hashes).without(failed), list(failed.values())
 
 

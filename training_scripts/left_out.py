@@ -1,4 +1,4 @@
-"""Pictures that turned out to be unreadable: said in the log, counted once, and kept with the results."""
+"""Pictures that turned out to be unreadable or replaced: said in the log, counted once, kept with the results."""
 
 from __future__ import annotations
 
@@ -34,6 +34,13 @@ def count_left_out(split: str, pictures: Sequence[LeftOut], remaining: int) -> N
         print(
             f"Left out of {split}: {len(pictures)} of {total} pictures cannot be read, {remaining} remain.", flush=True
         )
+
+
+def count_changed(split: str, changed: int, total: int) -> None:
+    """Say once how many pictures of a split were replaced since the scan; a notice of the job as well."""
+    if changed:
+        sentence = f"{changed} of {total} pictures are not those of the scan; they are used as they are."
+        print(f"Changed in {split}: {sentence}", flush=True)
 
 
 def write_left_out(folder: Path, splits: Mapping[str, Sequence[LeftOut]]) -> None:

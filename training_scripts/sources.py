@@ -49,6 +49,11 @@ class Source(ABC):
     def left_out(self) -> Sequence[LeftOut]:
         """Return the pictures of the split that could not be read, as far as this process has met them."""
 
+    @property
+    def changed(self) -> Sequence[str]:
+        """Return the paths of the pictures that are not those of the scan, as far as this process has read them."""
+        return ()
+
     def __len__(self) -> int:
         return len(self.paths)
 
@@ -112,7 +117,16 @@ class PictureSource(Source):
         self._augmentation: Augmentation = augmentation
         self._seed, self._share = seed, share
         self._unreadable: dict[int, LeftOut] = {}
+        self._check_folder = samples.check_folder
+        self._hashes = dict(enumerate(samples.hashes))  # of the scan; each is compared once
+        self._changed: set[str] = set()
         self._lock = threading.Lock()
+
+    @property
+    def changed(self) -> Sequence[str]:
+        """See `Source`."""
+        with self._lock:
+            return sorted(self._changed)
 
     @property
     def left_out(self) -> Sequence[LeftOut]:
@@ -145,17 +159,25 @@ class PictureSource(Source):
         content = b""
         try:
             content = read_file(Path(self.root) / self.paths[position])
+            self._compare(position, content)
             if epoch is None or self._augmentation == "none":
                 return pixels(content, self._preprocessing)
             random = np.random.default_rng([self._seed, epoch, position])
             return augmented(content, self._preprocessing, self._augmentation, random)
         except PictureUnreadable as error:
+            self._check_folder()
             sha256 = hashlib.sha256(content).hexdigest() if content and error.lasting else ""
             picture = LeftOut(self.paths[position], str(error), sha256)
             with self._lock:
                 self._unreadable[position] = picture
             warn_left_out(self._split, picture)
             return None
+
+    def _compare(self, position: int, content: bytes) -> None:
+        scanned = self._hashes.pop(position, "")
+        if scanned and hashlib.sha256(content).hexdigest() != scanned:
+            with self._lock:
+                self._changed.add(self.paths[position])
 
     def _batch(self, pictures: Sequence[NDArray[np.uint8] | None], positions: NDArray[np.int64]) -> Batch:
         size = self._preprocessing.size

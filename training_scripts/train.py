@@ -37,7 +37,7 @@ from training_scripts.durable import write_text
 from training_scripts.evaluation import Outcome, report, write_evaluation, write_predictions
 from training_scripts.features import Stopped
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure
-from training_scripts.left_out import LeftOut, count_left_out, write_left_out
+from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
 from training_scripts.model import Classifier, set_training_mode
 from training_scripts.monitor import Monitor
@@ -289,8 +289,12 @@ def final_evaluation(run: Run, folder: Path) -> None:
 
 
 def tell_left_out(run: Run, folder: Path) -> None:
-    """Write which pictures could not be read and were not used, and say how many remain of each split."""
+    """Write which pictures could not be read and were not used; say how many remain of each split and were replaced."""
     left_out = {split: _left_out(run, source) for split, source in run.setup.sources.items()}
+    changed = {
+        split: {path for part in run.setup.world.gather(list(source.changed)) for path in part}
+        for split, source in run.setup.sources.items()
+    }
     if not run.setup.world.is_main_process:
         return
     write_left_out(folder, left_out)
@@ -298,6 +302,7 @@ def tell_left_out(run: Run, folder: Path) -> None:
         source = run.setup.sources[split]
         in_features = over_features(run.args)  # whose positions are those of the pictures that were read
         count_left_out(split, pictures, len(source) - (0 if in_features else len(pictures)))
+        count_changed(split, len(changed[split]), len(source))
 
 
 def _left_out(run: Run, source: Source) -> list[LeftOut]:

@@ -26,7 +26,10 @@ SEARCH_LIMIT_S = 0.25
 
 _OURS = frozenset(METRIC_DEFINITIONS.values())
 
-_LEFT_OUT = re.compile(r"Left out of \w+: \d+ of \d+ pictures cannot be read, \d+ remain\.")
+_NOTICE = re.compile(
+    r"Left out of \w+: \d+ of \d+ pictures cannot be read, \d+ remain\."
+    r"|Changed in \w+: \d+ of \d+ pictures are not those of the scan; they are used as they are\."
+)
 """What training_scripts/left_out.py says of a split at its end."""
 
 _Found = tuple[float | None, str, tuple[int, int]]
@@ -174,5 +177,5 @@ def _within_limit(pattern: regex.Pattern[str], searched: str) -> regex.Match[str
 
 def notice_in(line: str) -> str | None:
     """Return the sentence in a log line that belongs to what must be known of the job; None where it holds none."""
-    found = _LEFT_OUT.search(line)
+    found = _NOTICE.search(line)
     return found.group() if found else None

@@ -18,6 +18,7 @@ import pytest
 import torch
 from filelock import FileLock
 
+from core.jobs.scraping import notice_in
 from training_scripts import features, runtime
 from training_scripts.backbones import BACKBONES
 from training_scripts.data import load_channels
@@ -128,7 +129,9 @@ def test_unreadable_and_changed_pictures(
     train = read_channel(tmp_path / "channel").sets["train"]
     assert len(train.labels) == len(files) - 1 + 1
     assert f"disks/{files[1].name}" not in train.paths
-    told = capsys.readouterr().err
+    out, told = capsys.readouterr()
+    changed = f"Changed in train: 1 of {len(files) + 1} pictures are not those of the scan; they are used as they are."
+    assert [notice_in(line) for line in out.splitlines() if line.startswith("Changed")] == [changed]
     assert f"Left out of train: disks/{files[1].name}: The picture is" in told
     assert "Left out of train: noise/gone.jpg" in told
     backbone = build_backbone("efficientnet_lite0", find("efficientnet_lite0", "default")).eval()

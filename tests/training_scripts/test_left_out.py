@@ -15,10 +15,12 @@ from PIL import Image
 
 from core.jobs.scraping import notice_in
 from tests.training_scripts.pictures.drawn import png
-from training_scripts import features, inference, train
+from training_scripts import features, inference, sources, train
 from training_scripts.data import levels_of, load_channel
 from training_scripts.feature_store import read_channel
+from training_scripts.job import EXIT_INTERRUPTED
 from training_scripts.left_out import read_left_out
+from training_scripts.weights import sha256_of
 
 Run = Callable[..., int]
 NewJob = Callable[..., Any]
@@ -135,3 +137,44 @@ def test_a_job_does_not_take_features_of_another_framing(new_job: NewJob, in_job
     job = new_job(features=tmp_path / "channel")
     assert in_job(train.main, job, num_epochs=1) == 1
     assert job.failure.startswith("The frozen features are of pictures after squash, the job asks for crop.")
+
+
+@pytest.mark.parametrize("settings", [{}, {"features": "off"}], ids=["over features", "over pictures"])
+def test_a_replaced_picture_is_used_as_it_is_and_a_deleted_dataset_interrupts(
+    settings: dict[str, str],
+    learnable: Path,
+    new_job: NewJob,
+    in_job: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(learnable, data)
+    names = sorted(file.relative_to(data / "train").as_posix() for file in (data / "train").rglob("*.jpg"))
+    pictures = [
+        {"path": name, "label": int("noise" in name), "sha256": sha256_of(data / "train" / name)} for name in names
+    ]
+    manifest = {"format": 1, "root": str(data / "train"), "classes": ["disks", "noise"], "pictures": pictures}
+    channel = tmp_path / "channel"
+    channel.mkdir()
+    (channel / "manifest.json").write_text(json.dumps(manifest))
+    Image.new("RGB", (64, 64), "red").save(data / "train" / names[0])
+    job = new_job(train=channel, valid=None, test=None)
+    assert in_job(train.main, job, num_epochs=1, batch_size=8, **settings) == 0
+    notices = [sentence for line in capsys.readouterr().out.splitlines() if (sentence := notice_in(line))]
+    changed = f"Changed in train: 1 of {len(names)} pictures are not those of the scan; they are used as they are."
+    assert notices == [changed]
+
+    read = sources.read_file if settings else features.read_file
+
+    def gone(file: Path) -> bytes:
+        if file.name == Path(names[-1]).name:
+            shutil.rmtree(data, ignore_errors=True)
+        return read(file)
+
+    monkeypatch.setattr(sources if settings else features, "read_file", gone)
+    job = new_job(train=channel, valid=None, test=None)
+    settings = settings or {"weights": "none"}  # no features are known of these weights
+    assert in_job(train.main, job, num_epochs=1, batch_size=8, **settings) == EXIT_INTERRUPTED
+    assert f"The dataset folder {data / 'train'} is not there any more" in job.failure
