@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from core.dataset.records import Picture
 from core.dataset.thumbnails import thumbnail
-from core.progress import CancelToken, Report
+from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
 from gui.data.thumbnails import Thumbnails
 from gui.shared.icons import paint_icon
@@ -121,7 +121,7 @@ class LargeView(QWidget):
             return
         root, cache_dir = self._root, self._cache_dir
 
-        def work(report: Report, cancel: CancelToken) -> tuple[str, QImage]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[str, QImage]:
             try:
                 return sha256, QImage(str(thumbnail(root / picture.path, sha256, cache_dir, EDGE)))
             except (OSError, ValueError):
