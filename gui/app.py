@@ -79,7 +79,19 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     handler, crashes = start_log(workbench.paths.logs), CrashRecord(workbench.paths.logs, os.getpid())
     funnel, bridge = ExceptionHook(), Bridge()
     funnel.install()
-    window = MainWindow(workbench, bridge, theme)
+    try:
+        window = MainWindow(workbench, bridge, theme)
+    except Exception as error:
+        funnel.handle(type(error), error, error.__traceback__)
+        problem = UserFacingError(
+            "The window cannot be opened.",
+            f"{type(error).__name__}: {error}.",
+            f"{workbench.paths.logs / 'window.log'} has the details; please report them.",
+        )
+        print(f"sagehound: {problem}", file=sys.stderr)
+        error_dialog(None, problem).exec()
+        bridge.close(CLOSE_SECONDS)
+        return 1
     funnel.defect.connect(window.show_defect)
     window.show()
     QTimer.singleShot(0, window, window.start)

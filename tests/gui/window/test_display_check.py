@@ -100,6 +100,22 @@ sys.exit(gui.app.run([]))
     assert "Traceback" not in done.stderr
 
 
+def test_a_window_that_cannot_be_opened_says_so_and_where_the_details_are(tmp_path):
+    code = """
+import sys, gui.app, gui.shared.dialogs
+from gui.window.main_window import MainWindow
+def breaks(self, *arguments):
+    raise KeyError("a defect")
+MainWindow.__init__ = breaks
+gui.shared.dialogs.Decision.exec = lambda self: None
+sys.exit(gui.app.run([]))
+"""
+    done = run_window(code, SAGEHOUND_HOME=str(tmp_path), QT_QPA_PLATFORM="offscreen")
+    assert done.returncode == 1
+    assert done.stderr.startswith("sagehound: The window cannot be opened. KeyError: 'a defect'.")
+    assert "Traceback" in (tmp_path / "logs" / "window.log").read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def funnel(qapp, monkeypatch):
     made = ExceptionHook()
