@@ -45,6 +45,7 @@ from training_scripts.preparation import Setup, over_features, prepare
 from training_scripts.runtime import has_bfloat16
 from training_scripts.saving import BestSoFar, save_model
 from training_scripts.sources import Batch, Source
+from training_scripts.stopping import StopTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,8 +143,9 @@ def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
 
 
 def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
-    """Train epoch by epoch until the last one, `patience` or a stop; the best epoch's weights are in `run.progress`."""
+    """Train until the last epoch, `patience`, the search's limits or a stop; the best weights are in `run.progress`."""
     args, progress, sources = run.args, run.progress, run.setup.sources
+    stops = StopTable.from_environment()
     for epoch in range(progress.epoch + 1, args.num_epochs + 1):
         started = time.perf_counter()
         train = train_one_epoch(run, sources["train"], epoch)
@@ -156,7 +158,8 @@ def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
             return
         valid = None if outcome is None else (outcome.loss, outcome.accuracy)
         seconds = time.perf_counter() - started
-        run.log(epoch_line(epoch, args.num_epochs, train, valid, args.learning_rate, seconds))
+        line = epoch_line(epoch, args.num_epochs, train, valid, args.learning_rate, seconds)
+        run.log(line)
         _note_epoch(run, epoch, (valid or train)[0])
         metrics = {"train_loss": train[0], "train_accuracy": train[1]}
         if valid is not None:
@@ -166,6 +169,9 @@ def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
         if run.setup.world.is_main_process and checkpoints.due():
             progress.model, progress.optimizer = trained_state(run.model), run.optimizer.state_dict()
             checkpoints.save(progress)
+        if stops.is_beyond(epoch, line):
+            run.log(f"Stopped early after epoch {epoch}: the objective is behind that of the other trials.")
+            return
         if args.patience and progress.since_best >= args.patience:
             run.log(f"No better epoch since epoch {progress.best_epoch}: ended by patience.")
             return

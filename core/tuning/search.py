@@ -1,8 +1,9 @@
 """The search for hyperparameters: what to try next, by SageMaker's four strategies.
 
-A search is asked for hyperparameters, told what came of them, and shown the objective after every epoch so that it can
-give a trial up. Bayesian is Optuna's Gaussian process or TPE; see `_sampler`. With the same seed and one trial at a
-time, two searches that see the same results ask for the same trials.
+A search is asked for hyperparameters and told what came of them. Bayesian is Optuna's Gaussian process or TPE; see
+`_sampler`. What it asks for follows from the spec, the trial's number and the results of the trials that this number
+may know of (`Search.needed`), whatever the order in which results came, how many trials ran at once, and whether the
+search was broken off and resumed in between.
 """
 
 from __future__ import annotations
@@ -10,28 +11,25 @@ from __future__ import annotations
 import logging
 import math
 import random
-import statistics
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.errors import SpecError
 from core.jobs.specs import Strategy, TuningSpec
 from core.tuning.encoding import decode, distribution, encode, grid_point
 from core.tuning.modes import choices, over_features
 from core.tuning.ranges import CategoricalRange, combinations
+from core.tuning.stopping import Curve, Halving, MedianRule, StopRule
+from training_scripts.stopping import Limits
 
 if TYPE_CHECKING:
     import optuna
 
-MIN_CURVES = 5
-"""Early stopping compares with at least this many earlier trials; the median of fewer says little."""
-
-Curve = Sequence[tuple[int, float]]
-"""The objective by epoch, in the order it came."""
+LEAST_LAG = 3
+"""A trial need not know of this many before it, nor of a third of all: so many more may run beside it."""
 
 _RESOURCE_NAMES = ("num_epochs", "epochs", "n_epochs", "numepochs")
 _logger = logging.getLogger(__name__)
@@ -50,31 +48,107 @@ class Observation:
     number: int | None = None
 
 
-class Search(ABC):
-    """One search. Not thread-safe. No method raises for what a strategy cannot do: it falls back and logs."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The next trial: its number, its searched hyperparameters, and where it is to be stopped."""
 
-    @abstractmethod
-    def ask(self) -> tuple[int, dict[str, str]] | None:
-        """The number and the searched hyperparameters of the next trial; None when there is nothing left to try."""
-
-    @abstractmethod
-    def tell(self, number: int, objective: float | None, curve: Curve = ()) -> None:
-        """Say how the trial `number` ended, and its whole curve; None: without a usable objective."""
-
-    @abstractmethod
-    def report(self, number: int, epoch: int, value: float) -> bool:
-        """Say how the trial `number` does after an epoch; returns whether it should be stopped."""
+    number: int
+    hyperparameters: dict[str, str]
+    limits: Limits
 
 
-def open_search(spec: TuningSpec, done: Sequence[Observation] = (), warm: Sequence[Observation] = ()) -> Search:
-    """Return the search that a spec asks for, knowing the trials it has `done` already and those of its `warm` starts.
+class _Strategy(Protocol):
+    """What to try. It is shown trials in the order of their numbers, first what they try, later what came of it."""
+
+    def propose(self, number: int) -> dict[str, str] | None:
+        """Return what the trial `number` is to try; None where nothing is left."""
+
+    def begin(self, number: int, hyperparameters: Mapping[str, str]) -> None:
+        """Note what a trial tries whose result is not known yet."""
+
+    def learn(self, number: int, objective: float | None) -> None:
+        """Note what came of a trial that began; None: no usable objective."""
+
+
+class Search:
+    """One search. Not thread-safe. No method raises for what a strategy cannot do: it falls back and logs.
+
+    Args:
+        spec: what is searched, and how.
+        done: trials that an earlier run of the same search has finished.
+        warm: trials of other searches to learn from.
 
     Raises:
         SpecError: the strategy cannot search these ranges.
     """
-    check_strategy(spec)
-    inner: Search = _Grid(spec, done) if spec.strategy is Strategy.GRID else _Optuna(spec, done, warm)
-    return _EarlyStopping(inner, spec, done) if spec.early_stopping else inner
+
+    def __init__(self, spec: TuningSpec, done: Sequence[Observation] = (), warm: Sequence[Observation] = ()) -> None:
+        check_strategy(spec)
+        self._spec = spec
+        self._strategy: _Strategy = _Grid(spec) if spec.strategy is Strategy.GRID else _Optuna(spec, warm)
+        self._rule = _stop_rule(spec)
+        self._results = {item.number: item for item in done if item.number is not None}
+        self._asked: dict[int, dict[str, str]] = {n: dict(item.hyperparameters) for n, item in self._results.items()}
+        self._begun = self._learnt = self._next = 0
+        self._skip_done()
+
+    def needed(self, number: int) -> int:
+        """Return how many of the first trials must be over before this one is asked for."""
+        learns = self._spec.strategy is Strategy.BAYESIAN
+        if not learns and self._rule is None:
+            return 0
+        sliding = max(0, number - max(LEAST_LAG, number // 3))
+        startup = startup_trials(self._spec)
+        if learns and number >= startup:
+            return max(sliding, startup)
+        return 0 if self._rule is None else sliding
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all results are there that the next trial must know."""
+        return all(number in self._results for number in range(self._learnt, self.needed(self._next)))
+
+    def ask(self) -> Asked | None:
+        """Return the next trial, once the search `is_ready` for it; None when there is nothing left to try."""
+        number = self._next
+        self._show(number)
+        hyperparameters = self._strategy.propose(number)
+        if hyperparameters is None:
+            return None
+        self._asked[number] = hyperparameters
+        self._next += 1
+        self._skip_done()
+        return Asked(number, hyperparameters, {} if self._rule is None else self._rule.limits(number))
+
+    def tell(self, number: int, objective: float | None, curve: Curve = ()) -> None:
+        """Say how the trial `number` ended, and its whole curve; None: without a usable objective."""
+        usable = objective if objective is not None and math.isfinite(objective) else None
+        self._results[number] = Observation(self._asked[number], usable, tuple(curve), number)
+
+    def _show(self, number: int) -> None:
+        """Let the strategy know of every trial before this one, and of the results that are needed."""
+        for known in range(self._learnt, self.needed(number)):
+            result = self._results[known]
+            self._begin_up_to(known + 1)
+            self._strategy.learn(known, result.objective)
+            if self._rule is not None:
+                self._rule.learn(known, result.curve)
+            self._learnt = known + 1
+        self._begin_up_to(number)
+
+    def _begin_up_to(self, number: int) -> None:
+        for known in range(self._begun, number):
+            self._strategy.begin(known, self._asked[known])
+        self._begun = max(self._begun, number)
+
+    def _skip_done(self) -> None:
+        while self._next in self._results:
+            self._next += 1
+
+
+def startup_trials(spec: TuningSpec) -> int:
+    """Return how many trials Bayesian draws at random before it learns."""
+    return max(3, min(10, spec.max_jobs // 3))
 
 
 def check_strategy(spec: TuningSpec) -> None:
@@ -96,142 +170,89 @@ def check_strategy(spec: TuningSpec) -> None:
         )
 
 
-def worse_than_median(value: float, epoch: int, earlier: Sequence[Curve], maximize: bool) -> bool:
-    """SageMaker's rule of early stopping.
-
-    Whether an objective `value` after `epoch` is worse than the median, over the earlier trials that got that far, of
-    the average of their objective up to the same epoch. NaN is worse than everything. (Developer guide, "Stop training
-    jobs early".)
-    """
-    averages = []
-    for curve in earlier:
-        values = [v for e, v in curve if e <= epoch and math.isfinite(v)]
-        if values and curve[-1][0] >= epoch:
-            averages.append(statistics.fmean(values))
-    if len(averages) < MIN_CURVES:
-        return False
-    if math.isnan(value):
-        return True
-    median = statistics.median(averages)
-    return value < median if maximize else value > median
+def _stop_rule(spec: TuningSpec) -> StopRule | None:
+    if spec.strategy is Strategy.HYPERBAND:
+        return Halving(spec.seed, spec.training.objective.maximize, longest_training(spec))
+    return MedianRule() if spec.early_stopping else None
 
 
-class _EarlyStopping(Search):
-    """Another search, with trials stopped early."""
-
-    def __init__(self, inner: Search, spec: TuningSpec, done: Sequence[Observation]) -> None:
-        self._inner, self._maximize = inner, spec.training.objective.maximize
-        self._earlier = [list(item.curve) for item in done if item.curve]
-        self._running: dict[int, list[tuple[int, float]]] = {}
-
-    def ask(self) -> tuple[int, dict[str, str]] | None:
-        return self._inner.ask()
-
-    def tell(self, number: int, objective: float | None, curve: Curve = ()) -> None:
-        # A trial of a fraction of a second ends before all of its epochs were reported.
-        if whole := list(curve) or self._running.get(number, []):
-            self._earlier.append(whole)
-        self._running.pop(number, None)
-        self._inner.tell(number, objective, curve)
-
-    def report(self, number: int, epoch: int, value: float) -> bool:
-        self._running.setdefault(number, []).append((epoch, value))
-        stop = self._inner.report(number, epoch, value)
-        return stop or worse_than_median(value, epoch, self._earlier, self._maximize)
-
-
-class _Grid(Search):
+class _Grid:
     """Every combination once, in an order shuffled by the seed so that a part of the grid covers all of it."""
 
-    def __init__(self, spec: TuningSpec, done: Sequence[Observation]) -> None:
+    def __init__(self, spec: TuningSpec) -> None:
         self._ranges, total = spec.ranges, combinations(spec.ranges) or 0
         # Drawn, not shuffled: a grid may have more points than fit in memory.
         draw, places = random.Random(spec.seed), dict[int, None]()
         while len(places) < min(total, spec.max_jobs):
             places[draw.randrange(total)] = None
         self._order = list(places)
-        self._done = {tuple(sorted(item.hyperparameters.items())) for item in done}
-        self._next = max((item.number + 1 for item in done if item.number is not None), default=0)
 
-    def ask(self) -> tuple[int, dict[str, str]] | None:
-        while self._order:
-            point = grid_point(self._ranges, self._order.pop(0))
-            if tuple(sorted(point.items())) not in self._done:
-                self._next += 1
-                return self._next - 1, point
-        return None
+    def propose(self, number: int) -> dict[str, str] | None:
+        return grid_point(self._ranges, self._order[number]) if number < len(self._order) else None
 
-    def tell(self, number: int, objective: float | None, curve: Curve = ()) -> None:
-        """Nothing to learn."""
+    def begin(self, number: int, hyperparameters: Mapping[str, str]) -> None:
+        pass
 
-    def report(self, number: int, epoch: int, value: float) -> bool:
-        return False
+    def learn(self, number: int, objective: float | None) -> None:
+        pass
 
 
-class _Optuna(Search):
-    """Optuna's samplers and its Hyperband pruner, on a study in memory that is rebuilt from what was done."""
+class _Optuna:
+    """Optuna's samplers, on a study in memory. Each trial has a sampler of its own, whose seed is its number's."""
 
-    def __init__(self, spec: TuningSpec, done: Sequence[Observation], warm: Sequence[Observation]) -> None:
+    def __init__(self, spec: TuningSpec, warm: Sequence[Observation]) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         self._spec, self._optuna = spec, optuna
         self._distributions = {item.name: distribution(item) for item in spec.ranges}
-        self._trials: dict[int, optuna.Trial] = {}
-        self._first = max((item.number + 1 for item in done if item.number is not None), default=0)
+        self._running: dict[int, optuna.Trial] = {}
         with _quiet():
             self._study = optuna.create_study(
-                study_name=spec.name,  # Hyperband deals out its brackets by it
-                direction="maximize" if spec.training.objective.maximize else "minimize",
-                sampler=_sampler(spec, len(done)),
-                pruner=self._pruner(),
+                direction="maximize" if spec.training.objective.maximize else "minimize", sampler=_sampler(spec, 0)
             )
-            for item in (*warm, *done):
-                self._learn(item)
+            for item in warm:
+                self._add(item)
 
-    def ask(self) -> tuple[int, dict[str, str]] | None:
+    def propose(self, number: int) -> dict[str, str]:
         with _quiet():
+            self._study.sampler = _sampler(self._spec, number)
             try:
                 trial = self._study.ask(self._distributions)
             except Exception:  # whatever a sampler stumbles over, the search goes on
-                _logger.exception("the sampler failed; the next trials are drawn at random")
-                self._study.sampler = self._optuna.samplers.RandomSampler(seed=self._spec.seed + len(self._trials))
+                _logger.exception("the sampler failed; trial %d is drawn at random", number)
+                self._study.sampler = self._optuna.samplers.RandomSampler(seed=_seed(self._spec, number))
                 trial = self._study.ask(self._distributions)
-        number = self._first + len(self._trials)
-        self._trials[number] = trial
-        return number, {item.name: decode(item, trial.params[item.name]) for item in self._spec.ranges}
+        self._running[number] = trial
+        return {item.name: decode(item, trial.params[item.name]) for item in self._spec.ranges}
 
-    def tell(self, number: int, objective: float | None, curve: Curve = ()) -> None:
+    def begin(self, number: int, hyperparameters: Mapping[str, str]) -> None:
+        values = self._values(hyperparameters)
+        if number not in self._running and values is not None:  # drawn before the search was broken off
+            with _quiet():
+                self._study.enqueue_trial(values)
+                self._running[number] = self._study.ask(self._distributions)
+
+    def learn(self, number: int, objective: float | None) -> None:
+        trial = self._running.pop(number, None)
+        if trial is None:
+            return
         state = self._optuna.trial.TrialState
-        usable = objective is not None and math.isfinite(objective)
-        for epoch, value in curve:  # Hyperband compares with what came only with the end, too
-            self.report(number, epoch, value)
         with _quiet():
             try:
-                self._study.tell(self._trials[number], objective if usable else None, None if usable else state.FAIL)
+                self._study.tell(trial, objective, state.FAIL if objective is None else None)
             except Exception:
                 _logger.exception("the search could not learn from trial %d", number)
 
-    def report(self, number: int, epoch: int, value: float) -> bool:
-        if self._spec.strategy is not Strategy.HYPERBAND:
-            return False
-        trial = self._trials[number]
-        with _quiet():
-            try:
-                trial.report(value, epoch)
-                return bool(trial.should_prune())
-            except Exception:
-                _logger.exception("Hyperband could not judge trial %d", number)
-                return False
+    def _values(self, hyperparameters: Mapping[str, str]) -> dict[str, Any] | None:
+        """Return hyperparameters as the study has them; None where one lies outside the ranges."""
+        values = {item.name: encode(item, hyperparameters.get(item.name, "")) for item in self._spec.ranges}
+        return None if None in values.values() else values
 
-    def _learn(self, item: Observation) -> None:
-        """Add a finished trial to the study, where its values lie within the ranges."""
-        values: dict[str, Any] = {}
-        for searched in self._spec.ranges:
-            value = encode(searched, item.hyperparameters.get(searched.name, ""))
-            if value is None:
-                return
-            values[searched.name] = value
+    def _add(self, item: Observation) -> None:
+        values = self._values(item.hyperparameters)
+        if values is None:
+            return
         state = self._optuna.trial.TrialState
         usable = item.objective is not None and math.isfinite(item.objective)
         self._study.add_trial(
@@ -240,16 +261,8 @@ class _Optuna(Search):
                 distributions=self._distributions,
                 value=item.objective if usable else None,
                 state=state.COMPLETE if usable else state.FAIL,
-                intermediate_values={epoch: value for epoch, value in item.curve},
             )
         )
-
-    def _pruner(self) -> optuna.pruners.BasePruner:
-        if self._spec.strategy is not Strategy.HYPERBAND:
-            return self._optuna.pruners.NopPruner()
-        epochs = longest_training(self._spec)
-        # "auto": Optuna takes the epochs of the first trial that completes.
-        return self._optuna.pruners.HyperbandPruner(1, epochs if epochs is not None else "auto")
 
 
 def longest_training(spec: TuningSpec) -> int | None:
@@ -264,8 +277,12 @@ def longest_training(spec: TuningSpec) -> int | None:
     return None
 
 
-def _sampler(spec: TuningSpec, done: int) -> optuna.samplers.BaseSampler:
-    """Return the sampler of a strategy; a resumed search draws by another seed, or it would repeat its first trials.
+def _seed(spec: TuningSpec, number: int) -> int:
+    return (spec.seed * 1_000_003 + 7919 * number) % 2**32
+
+
+def _sampler(spec: TuningSpec, number: int) -> optuna.samplers.BaseSampler:
+    """Return what a strategy draws the trial `number` with.
 
     Bayesian is a Gaussian process where a trial takes minutes: over 20 trials its best is far better than TPE's (mean
     regret 0.001 against 0.02 on a smooth function of four hyperparameters), but each choice costs it up to a second.
@@ -273,10 +290,10 @@ def _sampler(spec: TuningSpec, done: int) -> optuna.samplers.BaseSampler:
     """
     from optuna.samplers import GPSampler, RandomSampler, TPESampler
 
-    seed = spec.seed + 7919 * done
+    seed = _seed(spec, number)
     if spec.strategy in (Strategy.RANDOM, Strategy.HYPERBAND):
         return RandomSampler(seed=seed)
-    startup = max(3, min(10, spec.max_jobs // 3))
+    startup = startup_trials(spec)
     if any(not over_features(choice) for choice in choices(spec)):
         import torch
 

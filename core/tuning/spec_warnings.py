@@ -10,7 +10,8 @@ from core.jobs.specs import Spec, Strategy, TrainingSpec, TuningSpec
 from core.tuning.convergence import MIN_TRIALS
 from core.tuning.modes import choices, over_features
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
-from core.tuning.search import MIN_CURVES, longest_training
+from core.tuning.search import LEAST_LAG, longest_training
+from core.tuning.stopping import MIN_CURVES
 
 TRIALS_PER_RANGE = 3
 _GPU = re.compile(r"ml\.[gp]\d")
@@ -72,11 +73,12 @@ def _of_search(spec: TuningSpec) -> Iterator[SpecWarning]:
             f"{spec.max_jobs} trials are few for {len(spec.ranges)} ranges.",
             f"Allow {TRIALS_PER_RANGE * len(spec.ranges)} or more, or search fewer hyperparameters.",
         )
-    if spec.early_stopping and spec.max_jobs <= MIN_CURVES:
+    if spec.early_stopping and spec.max_jobs <= (known := MIN_CURVES + LEAST_LAG):
         yield SpecWarning(
             "early_stopping",
-            f"Early stopping compares with {MIN_CURVES} earlier trials, so it cannot act here.",
-            f"Allow more than {MIN_CURVES} trials, or turn it off.",
+            f"Early stopping compares with {MIN_CURVES} earlier trials, the last {LEAST_LAG} before one not among them: "
+            "it cannot act here.",
+            f"Allow more than {known} trials, or turn it off.",
         )
     if spec.strategy is Strategy.BAYESIAN and 1 < spec.max_jobs <= spec.max_parallel_jobs:
         yield SpecWarning(

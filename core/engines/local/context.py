@@ -94,16 +94,19 @@ class JobContext:
         cores: int,
         extra: Mapping[str, str] | None = None,
         fresh: bool = False,
+        variables: Mapping[str, str] | None = None,
     ) -> ScriptProcess:
         """Start a script under the container contract, in `folder`, its output appended to the folder's log.
 
         What an earlier run of it left as its failure goes.
 
-        `extra` are arguments of the local engine's own, which no container would give; `fresh`: see `Launcher.start`.
+        `extra` are arguments of the local engine's own, which no container would give, and `variables` more of the
+        script's variables; `fresh`: see `Launcher.start`.
         """
         folder.create().failure.unlink(missing_ok=True)
         write_configuration(folder, hyperparameters, channels)
         variables = {
+            **(variables or {}),
             **inherited_environment(),
             **environment(name, folder, script, hyperparameters, channels, cores, self.gpus),
             **job_variables(self.training.debugger),

@@ -23,6 +23,7 @@ from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus, RuleStatus
 from core.store import INTERRUPTED
 from core.tuning.forecast import trial_speeds
+from training_scripts.stopping import Limits, StopTable
 
 _TICK_S = 0.1
 
@@ -38,9 +39,8 @@ class Pool:
         self._job, self._parallel = job, parallel
         self._cores = job.runtime.cores_for(parallel)
         self._running: list[Run] = []
-        self._channels: dict[Run, dict[str, str]] = {}
+        self._launched: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
         self._finishing: list[Future[RunOutcome]] = []
-        self._reported: list[tuple[Run, int, float]] = []
         self._packer = ThreadPoolExecutor(1, "package")
         self._pictures = count_pictures(Path(job.training.channels.get("train", "")))
         self._watcher = RuleWatcher(
@@ -80,22 +80,29 @@ class Pool:
         """Whether nothing runs and every ending was handed out."""
         return not self._running and not self._finishing
 
-    def start(self, spec: TrainingSpec, extra_channels: dict[str, str], is_trial: bool = False) -> Run:
-        """Start the training script for `spec` in a folder of its own."""
+    def start(
+        self, spec: TrainingSpec, extra_channels: dict[str, str], is_trial: bool = False, limits: Limits | None = None
+    ) -> Run:
+        """Start the training script for `spec` in a folder of its own; `limits`: where a trial is to be stopped."""
         job, folder = self._job, JobFolder(self._job.paths.jobs / spec.name)
         channels = {**spec.channels, **extra_channels}
         log_begins = log_size(folder.log)
-        process = self._launch(spec, folder, channels, is_trial)
-        run = Run(spec, folder, process, job.store, job.runtime, is_trial, log_begins)
-        self._channels[run] = channels
+        expression = next((item.regex for item in spec.metrics if item.name == spec.objective.metric), "")
+        table = StopTable(limits or {}, expression, spec.objective.maximize)
+        self._launched[spec.name] = channels, table.to_environment()
+        process = self._launch(spec, folder, is_trial)
+        run = Run(spec, folder, process, job.store, job.runtime, is_trial, log_begins, limits or {})
         job.store.update_job(spec.name, started=time.time(), secondary_status="Training")
         self._watcher.watch(spec.name, folder.output)
         self._running.append(run)
         return run
 
-    def _launch(self, spec: TrainingSpec, folder: JobFolder, channels: dict[str, str], is_trial: bool) -> ScriptProcess:
+    def _launch(self, spec: TrainingSpec, folder: JobFolder, is_trial: bool) -> ScriptProcess:
         job = self._job
-        process = job.launch(job.runtime.script, spec.name, folder, spec.hyperparameters, channels, self._cores)
+        channels, variables = self._launched[spec.name]
+        process = job.launch(
+            job.runtime.script, spec.name, folder, spec.hyperparameters, channels, self._cores, variables=variables
+        )
         if is_trial:
             job.store.set_process(spec.name, process.identity)
         return process
@@ -105,7 +112,7 @@ class Pool:
         said = f"{run.broke_off}; it was started again."
         for name in dict.fromkeys((run.name, self._job.name)):
             self._job.store.add_notice(name, f"The process of {run.name} {said}")
-        run.go_on_with(self._launch(run.spec, run.folder, self._channels[run], run.is_trial))
+        run.go_on_with(self._launch(run.spec, run.folder, run.is_trial))
 
     def wait(self) -> list[RunOutcome]:
         """Follow the runs for a moment; returns those whose end is recorded by now."""
@@ -120,11 +127,11 @@ class Pool:
                     self._start_again(run)
                     continue
                 self._running.remove(run)
-                del self._channels[run]
+                del self._launched[run.name]
                 self._watcher.ended(run.folder.output)
                 self._finishing.append(self._packer.submit(run.finish))
                 continue
-            self._reported += [(run, epoch, value) for epoch, value in run.follow()]
+            run.follow()
             run.watch_limits()
         self._record_rules(self._watcher.new_lines())
         done = [future for future in self._finishing if future.done()]
@@ -134,11 +141,6 @@ class Pool:
             self._learn_speed(ending)
             mark_left_out(JobFolder(self._job.paths.jobs / ending.name).output_data, self._job.paths.scans)
         return endings
-
-    def new_values(self) -> list[tuple[Run, int, float]]:
-        """Return the (run, epoch, objective) that came since the last call."""
-        values, self._reported = self._reported, []
-        return values
 
     def _learn_speed(self, ending: RunOutcome) -> None:
         """Remember how long things take on this machine, for the next forecast."""

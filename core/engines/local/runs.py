@@ -30,6 +30,7 @@ from training_scripts.debugger.settings import RULE_LINE
 from training_scripts.durable import flush, is_no_room
 from training_scripts.job import no_room
 from training_scripts.outside import UNUSABLE
+from training_scripts.stopping import Limits, is_beyond
 from training_scripts.watchdog import Watchdog
 
 _SECONDS = re.compile(r"(?<![\w.])seconds=(\d+(?:\.\d+)?)")
@@ -77,7 +78,8 @@ def kept_value(curve: Sequence[tuple[int, float]], losses: Mapping[int, float]) 
 class Run:
     """A training script at work for the job `spec.name`, and what is known of it so far.
 
-    `log_begins` is where in the job's log the script's own output begins.
+    `log_begins` is where in the job's log the script's own output begins; `limits` say after which epoch it is to be
+    stopped, and what it does beyond that does not count.
     """
 
     def __init__(
@@ -89,9 +91,11 @@ class Run:
         runtime: Runtime,
         is_trial: bool = False,
         log_begins: int = 0,
+        limits: Limits | None = None,
     ) -> None:
         self.spec, self.folder = spec, folder
         self.curve: list[tuple[int, float]] = []
+        self._limits, self._beyond = limits or {}, False
         self._losses: dict[int, float] = {}
         self._store, self._runtime, self.is_trial = store, runtime, is_trial
         self._tail = LogTail(folder.log)
@@ -114,10 +118,10 @@ class Run:
         """Return the job's name."""
         return self.spec.name
 
-    def follow(self, ended: bool = False) -> list[tuple[int, float]]:
-        """Record what the log says since the last call; returns the new (epoch, objective) pairs."""
+    def follow(self, ended: bool = False) -> None:
+        """Record what the log says since the last call; a trial that is beyond its limits is stopped."""
         events: list[MetricEvent | RuleOutcome] = []
-        reported: list[tuple[int, float]] = []
+        reported = False
         now, progress = time.time(), self._progress
         for line in self._tail.new_lines(ended):
             line, outcomes = split_rule_line(line)
@@ -127,6 +131,8 @@ class Run:
             scraped = self._scraper.scrape(line)
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
+                if self._beyond:
+                    continue
                 if metric == _KEPT_BY and scraped.epoch:
                     self._losses[scraped.epoch] = value
                 if metric == self.spec.objective.metric:
@@ -134,7 +140,9 @@ class Run:
                     if self._again:  # it may have begun anew from an earlier epoch
                         self.curve = [item for item in self.curve if item[0] < epoch]
                     self.curve.append((epoch, value))
-                    reported.append(self.curve[-1])
+                    reported = True
+            if scraped.epoch and not self._beyond and self._is_beyond(scraped.epoch):
+                self._beyond = True
             if scraped.epoch and scraped.epochs and scraped.values:
                 progress = min(1.0, scraped.epoch / scraped.epochs)
                 if seconds := _SECONDS.search(line):
@@ -146,7 +154,14 @@ class Run:
             if reported:
                 changes["objective"] = self.objective
             self._store.update_job(self.name, events, **changes)
-        return reported
+        if self._beyond:
+            self.stop("EarlyStopped")
+
+    def _is_beyond(self, epoch: int) -> bool:
+        """Whether the objective after an epoch, the last of the curve, says that the trial is to be stopped."""
+        if not self.curve or self.curve[-1][0] != epoch:
+            return False
+        return is_beyond(self._limits, epoch, self.curve[-1][1], self.spec.objective.maximize)
 
     @property
     def objective(self) -> float | None:

@@ -1,4 +1,7 @@
-"""A tuning job: trials asked of the search, run side by side, their results told back."""
+"""A tuning job: trials asked of the search, run side by side, their results told back.
+
+Trials, losses and best are those of the seed, whatever the load and the number at once: see `core.tuning.search`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from core.jobs.status import JobStatus
 from core.store import INTERRUPTED
 from core.store.rows import new_record
 from core.tuning.convergence import Convergence
-from core.tuning.search import Observation, Search, open_search
+from core.tuning.search import Asked, Observation, Search
 
 FAILURES_FROM_START = 5
 """So many failed trials with no good one among them end the tuning job, as on SageMaker."""
@@ -79,7 +82,7 @@ class _Tuning:
         self._deadline = None if spec.max_search_s is None else time.monotonic() + spec.max_search_s
         self._cut = False
         done = self._earlier_trials()
-        self._search: Search = open_search(spec, done, self._warm_start())
+        self._search = Search(spec, done, self._warm_start())
         for item in done:
             self._learn(item.hyperparameters, item.objective)
         self._exhausted = False
@@ -87,14 +90,11 @@ class _Tuning:
     def run(self) -> Verdict:
         while True:
             self._check_stop()
-            while self._wants_more() and self._pool.has_room:
+            while self._wants_more() and self._pool.has_room and self._search.is_ready:
                 self._start_next()
             if self._pool.is_idle:
                 return self._verdict()
             endings = self._pool.wait()
-            for run, epoch, value in self._pool.new_values():
-                if self._search.report(self._numbers[run.name], epoch, value):
-                    run.stop("EarlyStopped")
             for ending in endings:
                 self._account(ending)
             if self._target_met():
@@ -138,21 +138,20 @@ class _Tuning:
         if asked is None:
             self._exhausted = True
             return
-        number, searched = asked
-        spec = self._trial_spec(searched)
+        spec = self._trial_spec(asked)
         record = new_record(spec)
         assert isinstance(record, TrainingJob)
         JobFolder(self._folder.root.parent / spec.name).create()
         self._store.add_job(dataclasses.replace(record, tuning_job=self._spec.name), spec)
-        self._numbers[spec.name] = number
+        self._numbers[spec.name] = asked.number
         self._tally.started += 1
-        self._pool.start(spec, self._features_for(spec), is_trial=True)
+        self._pool.start(spec, self._features_for(spec), is_trial=True, limits=asked.limits)
 
-    def _trial_spec(self, searched: Mapping[str, str]) -> TrainingSpec:
-        place = len(self._store.trials(self._spec.name)) + 1
-        name = f"{self._spec.name}-{place:03d}-{secrets.token_hex(4)}"
+    def _trial_spec(self, asked: Asked) -> TrainingSpec:
+        name = f"{self._spec.name}-{asked.number + 1:03d}-{secrets.token_hex(4)}"
         training = self._spec.training
-        return dataclasses.replace(training, name=name, hyperparameters={**training.hyperparameters, **searched})
+        hyperparameters = {**training.hyperparameters, **asked.hyperparameters}
+        return dataclasses.replace(training, name=name, hyperparameters=hyperparameters)
 
     def _features_for(self, spec: TrainingSpec) -> dict[str, str]:
         """Return the channel of frozen features that this trial's backbone needs."""
@@ -183,14 +182,14 @@ class _Tuning:
         return JobStatus.COMPLETED, "Completed", ""
 
     def _earlier_trials(self) -> list[Observation]:
-        """Return the trials of this job that an earlier supervisor finished; interrupted ones are run anew."""
+        """Return the trials of this job that an earlier supervisor finished; interrupted ones are run again."""
         found = []
-        for number, trial in enumerate(self._store.trials(self._spec.name)):
+        for trial in self._store.trials(self._spec.name):
             if trial.secondary_status == INTERRUPTED or not trial.status.is_final:
                 continue
             self._tally.started += 1
             self._tally.add(trial.status, trial.objective, trial.failure_reason, self._maximize)
-            found.append(self._observation(trial, number))
+            found.append(self._observation(trial, _number_of(trial.name)))
         return found
 
     def _warm_start(self) -> list[Observation]:
@@ -211,3 +210,8 @@ class _Tuning:
         searched = {item.name: trial.hyperparameters.get(item.name, "") for item in self._spec.ranges}
         objective = None if trial.status is JobStatus.FAILED else trial.objective
         return Observation(searched, objective, curve, number)
+
+
+def _number_of(trial: str) -> int:
+    """Return a trial's place in its search, which its name tells: `<tuning job>-<place from 1>-<8 hex>`."""
+    return int(trial.rsplit("-", 2)[1]) - 1
