@@ -76,8 +76,7 @@ def _of_search(spec: TuningSpec) -> Iterator[SpecWarning]:
     if spec.early_stopping and spec.max_jobs <= (known := MIN_CURVES + LEAST_LAG):
         yield SpecWarning(
             "early_stopping",
-            f"Early stopping compares with {MIN_CURVES} earlier trials, the last {LEAST_LAG} before one not among them: "
-            "it cannot act here.",
+            f"Early stopping compares with {MIN_CURVES} trials, and not with the last {LEAST_LAG}: it cannot act here.",
             f"Allow more than {known} trials, or turn it off.",
         )
     if spec.strategy is Strategy.BAYESIAN and 1 < spec.max_jobs <= spec.max_parallel_jobs:

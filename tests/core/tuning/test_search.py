@@ -33,7 +33,8 @@ def spec(*ranges, strategy=Strategy.BAYESIAN, maximize=False, hyperparameters=No
 
 def loss(point: dict[str, str]) -> float:
     """Best at learning_rate 3e-3, linear head."""
-    return abs(math.log10(float(point.get("learning_rate", "3e-3")) / 3e-3)) + (0.0 if point.get("head") != "deep" else 0.5)
+    rate = float(point.get("learning_rate", "3e-3"))
+    return abs(math.log10(rate / 3e-3)) + (0.0 if point.get("head") != "deep" else 0.5)
 
 
 def run(search, trials: int) -> list[dict[str, str]]:
