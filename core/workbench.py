@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from core.engines.sagemaker.upload.upload import UploadResult
     from core.jobs.footprint import Footprint
     from core.labels.session import Labelling
+    from core.models import Model, ModelAddress
+    from core.models.choices import ModelChoice
     from core.predict.evaluate import Evaluation
-    from core.predict.models import ModelChoice
     from core.predict.predictor import Predictor
     from core.report import Run
     from core.tuning.forecast import Forecast
@@ -293,19 +294,19 @@ class Workbench:
 
     def models(self) -> list[ModelChoice]:
         """Return the models that can be loaded, newest job first."""
-        from core.predict.models import available_models
+        from core.models.choices import available_models
 
         return available_models(self.engine)
 
     def best_model(self, dataset: Manifest | None = None) -> ModelChoice | None:
-        """Return the best model on a dataset; without one, or without a model on it, see `core.predict.models`."""
-        from core.predict.models import best_model
+        """Return the best model on a dataset; without one, or without a model on it, see `core.models.choices`."""
+        from core.models.choices import best_model
 
         return best_model(self.engine, dataset)
 
     def dataset_of(self, job: str) -> str:
         """Return the folder that a job or trial learned from; "" where that is not known."""
-        from core.predict.models import dataset_of
+        from core.models.choices import dataset_of
 
         return dataset_of(self.engine, job)
 
@@ -316,6 +317,54 @@ class Workbench:
         if self._predictor is None:
             self._predictor = Predictor(self.paths.home / "converted", log=self.paths.logs / "predictor.log")
         return self._predictor
+
+    def find_model(self, text: str) -> ModelAddress:
+        """Return which model is meant by a word on the command line: a job's, else a file's, else an endpoint's.
+
+        Raises:
+            JobNotFound: there is none of these.
+        """
+        from core.models import ModelAddress
+
+        try:
+            return ModelAddress.job(self.find_job(text).name)
+        except JobNotFound:
+            if (path := Path(text).expanduser()).exists():
+                return ModelAddress.file(path)
+            cloud = self.cloud
+            if cloud is None or cloud.hosted.get(text) is None:
+                raise
+            return ModelAddress.endpoint(text)
+
+    def open_model(
+        self, address: ModelAddress, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> Model:
+        """Return a model, ready to be asked.
+
+        Raises:
+            ModelError: there is no usable model.
+            EngineError: the endpoint is gone or not in service.
+            Cancelled: through `cancel`.
+        """
+        from core.models import ModelAddress, ModelKind
+        from core.models.local import LocalModel
+        from core.models.remote import EndpointModel
+
+        if address.kind is ModelKind.ENDPOINT:
+            cloud = self.cloud
+            endpoint = None if cloud is None else cloud.hosted.get(address.name)
+            if cloud is None or endpoint is None:
+                raise EngineError(
+                    f"The endpoint {address.name} is not there any more.", "It was deleted.", "Choose another model."
+                )
+            return EndpointModel(cloud.aws, endpoint)
+        if address.kind is ModelKind.FILE:
+            from core.models.files import unpacked
+
+            folder = unpacked(Path(address.name), self.paths.home / "unpacked")
+            return LocalModel(self.predictor(), folder, address, Path(address.name).name, on_progress, cancel)
+        name, folder = self.model_folder(address.name, on_progress, cancel)
+        return LocalModel(self.predictor(), folder, ModelAddress.job(name), name, on_progress, cancel)
 
     def model_folder(
         self, job: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None

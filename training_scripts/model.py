@@ -111,6 +111,19 @@ def normalise(pictures: Tensor, preprocessing: Preprocessing) -> Tensor:
     return torch.addcmul(shift.view(3, 1, 1), planes, scale.view(3, 1, 1))
 
 
+class WithPreprocessing(nn.Module):
+    """A network that takes pictures as they are decoded: (N, H, W, 3) uint8 -> what the network gives."""
+
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.network, self.preprocessing = network, preprocessing
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Normalise, then ask the network."""
+        result: Tensor = self.network(normalise(pictures, self.preprocessing))
+        return result
+
+
 def freeze(model: Classifier, backbone: str, unfreeze: str | None, pretrained: bool) -> tuple[str, ...]:
     """Let the head and, of the backbone, `last_block`, `all` or nothing (None) be trained.
 

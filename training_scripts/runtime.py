@@ -111,24 +111,15 @@ def convert(network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = F
     """`network` as an OpenVINO model of uint8 pictures; None where it cannot be converted or disagrees with torch."""
     import torch
 
-    from training_scripts.model import normalise
-
-    class Whole(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            result: torch.Tensor = self.network(normalise(pictures, preprocessing))
-            return result
+    from training_scripts.model import WithPreprocessing
 
     size = preprocessing.size
     probe = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
-    whole = Whole().eval()
+    whole = WithPreprocessing(network, preprocessing).eval()
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # the conversion traces with torch.jit, which torch calls deprecated
-            openvino = _openvino()
+            openvino = import_openvino()
             # Traced as OpenVINO would, but without torch's slow check of the trace: the answers are compared below.
             traced = torch.jit.trace(whole, torch.from_numpy(probe[:1]), check_trace=False)  # type: ignore[no-untyped-call]
             model = openvino.convert_model(traced)
@@ -141,8 +132,8 @@ def convert(network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = F
         return None
 
 
-def _openvino() -> Any:
-    """The module, without its telemetry: conversions would be reported to a server, by forked processes that linger."""
+def import_openvino() -> Any:
+    """Return the module, without its telemetry: conversions would be reported to a server, by forked processes that linger."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
@@ -167,7 +158,7 @@ def openvino_forward(model: Any, streams: int = 1, cache: Path | None = None, bf
 
 
 def _open_forward(model: Any, streams: int, cache: Path | None, bfloat16: bool) -> Forward:
-    openvino = _openvino()
+    openvino = import_openvino()
     core = openvino.Core()
     settings = {"INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32", "NUM_STREAMS": str(streams)}
     if streams > 1:
@@ -190,7 +181,7 @@ def _open_forward(model: Any, streams: int, cache: Path | None, bfloat16: bool) 
 
 def save(model: Any, file: Path) -> None:
     """Save an OpenVINO model (`file` ends in .xml; the weights go beside it), whole or not at all."""
-    openvino = _openvino()
+    openvino = import_openvino()
     with replacing(file, flushed=False) as partial, replacing(file.with_suffix(".bin"), flushed=False) as weights:
         openvino.save_model(model, partial, compress_to_fp16=False)
         os.replace(partial.with_suffix(".bin"), weights)

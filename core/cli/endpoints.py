@@ -19,13 +19,11 @@ from core.engines.sagemaker.cost.pricing import PriceList, snapshot
 from core.engines.sagemaker.endpoints.containers import Container
 from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
 from core.engines.sagemaker.endpoints.endpoints import MOVING, EndpointBusy, Endpoints
-from core.engines.sagemaker.endpoints.hosting import SERVERLESS, Hosting
-from core.engines.sagemaker.endpoints.invoke import EndpointClient
+from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.lifetimes import PATIENCE_S, EndpointLifetimes
-from core.errors import EngineError, PictureError, UsageError, UserFacingError
+from core.errors import EngineError, UsageError
 from core.jobs.records import TuningJob
 from core.paths import ROOT, AppPaths
-from core.predict.records import Answer, Prediction, Source, Unreadable
 from core.progress import CancelToken, Progress
 from core.workbench import Workbench
 
@@ -118,44 +116,6 @@ def undeploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
         workbench.close()
     console.result({"name": name, "deleted": True}, f"{name} is deleted.")
     return 0
-
-
-def classify(
-    workbench: Workbench, name: str, pictures: Sequence[Source], top: int, console: Console
-) -> list[Answer] | None:
-    """Ask the endpoint `name` about pictures; None where there is no such endpoint, or no account is known."""
-    connection = Connection.recall(workbench.settings)
-    if not connection.bucket:
-        return None
-    aws = Aws(connection.profile, connection.region)
-    endpoint = Endpoints(aws, PriceList(aws)).get(name)
-    if endpoint is None:
-        return None
-    if endpoint.status != "InService":
-        raise EngineError(f"{name} is not in service.", f"Its status is {endpoint.status}.", endpoint.failure_reason)
-    client = EndpointClient(aws, name, endpoint.instance_type == SERVERLESS)
-    answers: list[Answer] = []
-    for source, found in zip(
-        pictures, client.classify_all(pictures, top, console.progress, CancelToken()), strict=True
-    ):
-        if isinstance(found, UserFacingError):
-            answers.append(Unreadable(source, PictureError(found.what, found.why, found.fix)))
-            continue
-        if found.woke:
-            console.note(f"{name} was asleep: {found.milliseconds / 1000:.1f} s of this were its waking up.")
-        if found.notice:
-            console.note(found.notice)
-        answers.append(Prediction(source, found.classes, found.milliseconds, name, *_size(source)))
-    return answers
-
-
-def _size(source: Source) -> tuple[int, int]:
-    from training_scripts.pictures import PictureUnreadable, size_of
-
-    try:
-        return size_of(source)
-    except PictureUnreadable:
-        return 0, 0  # the endpoint could read it all the same
 
 
 def _hosted_and_lifetimes(connection: Connection, paths: AppPaths) -> tuple[Endpoints, EndpointLifetimes]:

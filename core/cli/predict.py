@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.console import Console, table
-from core.errors import JobNotFound, PictureError, UsageError
+from core.errors import PictureError, UsageError
 from core.paths import AppPaths
 from core.predict.evaluate import Evaluation
 from core.predict.intake import gather
@@ -58,34 +58,14 @@ class Classified:
 
 
 def classify_pictures(workbench: Workbench, images: list[str], model: str, top: int, console: Console) -> Classified:
-    """Ask the model of the job `model`, or the endpoint of that name, about pictures and folders of them."""
-    try:
-        name, folder = workbench.model_folder(model, console.progress, CancelToken())
-    except JobNotFound:
-        answers_there = _at_endpoint(workbench, images, model, top, console)
-        if answers_there is None:
-            raise
-        return answers_there
-    intake = gather([Path(image).expanduser() for image in images], console.progress, CancelToken())
+    """Ask a model (a job's, a file's or an endpoint's) about pictures and folders of them."""
+    cancel = CancelToken()
+    address = workbench.find_model(model)
+    intake = gather([Path(image).expanduser() for image in images], console.progress, cancel)
+    opened = workbench.open_model(address, console.progress, cancel)
     sources = [picture.source for picture in intake.pictures]
-    answers: list[Answer] = []
-    if sources:
-        predictor = workbench.predictor()
-        predictor.load(folder, name, console.progress)
-        answers = predictor.classify(sources, top, console.progress, CancelToken())
-    return Classified(name, answers, intake.refused)
-
-
-def _at_endpoint(workbench: Workbench, images: list[str], name: str, top: int, console: Console) -> Classified | None:
-    from core.engines.sagemaker.connection.connection import Connection
-
-    if not Connection.recall(workbench.settings).bucket:
-        return None  # nobody has used an AWS account here
-    from core.cli.endpoints import classify as classify_there
-
-    intake = gather([Path(image).expanduser() for image in images], console.progress, CancelToken())
-    answers = classify_there(workbench, name, [picture.source for picture in intake.pictures], top, console)
-    return None if answers is None else Classified(name, answers, intake.refused)
+    answers = opened.classify(sources, top, console.progress, cancel, on_notice=console.note) if sources else []
+    return Classified(opened.name, answers, intake.refused)
 
 
 def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:

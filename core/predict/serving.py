@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import ModelError
+from core.models.info import ModelInfo, broken, read_info
 from training_scripts import runtime
-from training_scripts.artifact import WEIGHTS_FILE, read_card
-from training_scripts.backbones import Preprocessing
+from training_scripts.artifact import WEIGHTS_FILE
 from training_scripts.durable import is_whole, seal, sealed, sha256_of, write_text
-from training_scripts.job import JobError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,16 +31,6 @@ KEPT = 12
 _REFUSED = "not-used.txt"
 _CONVERTED = ("model.xml", "model.bin")
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """What model.json says of a model."""
-
-    name: str
-    backbone: str
-    classes: tuple[str, ...]
-    preprocessing: Preprocessing
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +64,7 @@ def open_model(folder: Path, name: str, cache: Path, say: Say) -> InferenceModel
     try:
         answer = served.probabilities(np.zeros((1, size, size, 3), np.uint8))
     except Exception as error:
-        raise _broken(card.name, error) from error
+        raise broken(card.name, error) from error
     if answer.shape != (1, len(card.classes)) or not np.isfinite(answer).all():
         raise ModelError(
             f"The model {card.name} gives no usable answers.",
@@ -90,16 +79,7 @@ def _read_card(folder: Path, name: str) -> ModelInfo:
         raise ModelError(
             f"{name or folder.name} has no model.", f"There is no {WEIGHTS_FILE} in {folder}.", "Choose another job."
         )
-    try:
-        data = read_card(folder)
-        return ModelInfo(
-            name or str(data.get("training_job") or folder.name),
-            str(data["backbone"]),
-            tuple(str(label) for label in data["classes"]),
-            Preprocessing.from_json(data["preprocessing"]),
-        )
-    except (JobError, KeyError, TypeError, ValueError) as error:
-        raise _broken(name or folder.name, error) from error
+    return read_info(folder, name)
 
 
 def _open(folder: Path, card: ModelInfo, cache: Path, say: Say) -> InferenceModel:
@@ -153,7 +133,7 @@ def _network(folder: Path, card: ModelInfo, say: Say) -> Any:
 
         return inference.model_fn(str(folder)).network
     except Exception as error:
-        raise _broken(card.name, error) from error
+        raise broken(card.name, error) from error
 
 
 def _key(folder: Path, card: ModelInfo) -> str:
@@ -166,8 +146,3 @@ def _prune(cache: Path) -> None:
     folders = sorted((path for path in cache.iterdir() if path.is_dir()), key=lambda path: -path.stat().st_mtime)
     for folder in folders[KEPT:]:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _broken(name: str, error: Exception) -> ModelError:
-    detail = " ".join(str(error).split())[:200] or type(error).__name__
-    return ModelError(f"The model of {name} cannot be loaded.", f"{detail.rstrip('.')}.", "Choose another job.")

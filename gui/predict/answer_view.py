@@ -6,8 +6,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QToolButton, QVBoxLayout, QWidget
 
+from core.models import Model
 from core.predict.intake import NamedPicture
-from core.predict.records import Explanation, LoadedModel, Prediction, Rendered, percent
+from core.predict.records import Explanation, Prediction, Rendered, percent
 from gui.predict.class_bars import ClassBars
 from gui.predict.picture_view import PictureView
 from gui.shared.basics import ElidedLabel, button, icon_button, label
@@ -62,15 +63,14 @@ class AnswerView(QWidget):
         """Return the name of the picture shown."""
         return self._name.text()
 
-    def set_answer(self, picture: NamedPicture, answer: Prediction, model: LoadedModel | None) -> None:
+    def set_answer(self, picture: NamedPicture, answer: Prediction, model: Model | None) -> None:
         """Show the answer; the picture itself comes with `set_picture`."""
         self.picture.set_picture(QImage())
         self._name.setText(picture.name)
         self._headline.setText(answer.label)
         self._sureness.setText(f"{percent(answer.probability)} sure")
         self.bars.set_classes(answer.classes)
-        runtime = f"  ·  {model.backbone}  ·  {model.runtime}" if model is not None else ""
-        self._model.setText(f"{answer.model}{runtime}")
+        self._model.setText(f"{answer.model}  ·  {model.caption}" if model is not None else answer.model)
         self._figures.setText(f"{answer.milliseconds:.1f} ms  ·  {answer.width:,} × {answer.height:,} pixels")
         self.setAccessibleDescription(f"{picture.name} is {answer.label}, {percent(answer.probability)} sure")
         self._set_why(False)

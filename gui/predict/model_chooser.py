@@ -8,24 +8,21 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
 
-from core.predict.models import ModelChoice
+from core.models import BEST, ModelAddress
+from core.models.choices import ModelChoice
 from gui.shared.formatting import number
 from gui.shared.icons import icon
 from gui.shared.theme import GRID
-
-BEST = "best"
-ENDPOINT = "endpoint:"
-"""Stands before an endpoint's name where a job's name is meant otherwise."""
 
 
 class ModelChooser(QComboBox):
     """A list of models; its first entry follows the best one, whichever that is.
 
     Signals:
-        model_chosen(str): the user wants this job's model, or "best", or the endpoint after `ENDPOINT`.
+        model_chosen(ModelAddress): the user wants this model.
     """
 
-    model_chosen = Signal(str)
+    model_chosen = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,28 +40,29 @@ class ModelChooser(QComboBox):
         self.activated.connect(self._on_activated)
 
     @property
-    def job(self) -> str:
-        """Return what is chosen: a job's name, or "best"."""
-        return str(self.currentData() or BEST)
+    def chosen(self) -> ModelAddress:
+        """Return what is chosen: a model, or the best one whichever that is."""
+        address = self.currentData()
+        return address if isinstance(address, ModelAddress) else BEST
 
     @property
-    def resolved(self) -> str:
-        """Return the job that answers now; "" when there is no model at all."""
-        if self.job != BEST:
-            return self.job
-        return self._best.job if self._best is not None else ""
+    def resolved(self) -> ModelAddress | None:
+        """Return the model that answers now; None when there is no model at all."""
+        if self.chosen != BEST:
+            return self.chosen
+        return ModelAddress.job(self._best.job) if self._best is not None else None
 
     @property
-    def wanted(self) -> str:
-        """Return the job or endpoint that answers now; "best" while it is not known which job that is."""
-        return self.resolved or self.job
+    def wanted(self) -> ModelAddress:
+        """Return the model that answers now; the best one while it is not known which job's that is."""
+        return self.resolved or self.chosen
 
     def set_models(self, best: ModelChoice | None, models: Sequence[ModelChoice], elsewhere: str = "") -> None:
         """Offer other models; the choice stays when it is still among them, else it is the best.
 
         `elsewhere` names the folder that the best one learned from, where it is not the dataset in use.
         """
-        chosen = self.job
+        chosen = self.chosen
         self._best, self._models, self._elsewhere = best, models, elsewhere
         with QSignalBlocker(self):
             self.clear()
@@ -72,12 +70,13 @@ class ModelChooser(QComboBox):
                 self.addItem(f"Best on {elsewhere}: {best.job}" if elsewhere else f"Best: {best.job}", BEST)
                 self._describe(0, best)
             for choice in models:
-                self.addItem(_title(choice), choice.job)
+                self.addItem(_title(choice), ModelAddress.job(choice.job))
                 self._describe(self.count() - 1, choice)
             for name in self._endpoints:
-                self.addItem(icon("cloud"), f"Endpoint {name}", f"{ENDPOINT}{name}")
-            self.setCurrentIndex(max(0, self.findData(chosen)))
-        self.setToolTip(f"The model that answers: {self.resolved}" if self.resolved else "The model that answers")
+                self.addItem(icon("cloud"), f"Endpoint {name}", ModelAddress.endpoint(name))
+            self.setCurrentIndex(max(0, self._index_of(chosen)))
+        words = "The model that answers"
+        self.setToolTip(f"{words}: {self.resolved.name}" if self.resolved is not None else words)
         self.setEnabled(self.count() > 0)
 
     def set_endpoints(self, names: Sequence[str]) -> None:
@@ -86,9 +85,9 @@ class ModelChooser(QComboBox):
             self._endpoints = tuple(names)
             self.set_models(self._best, self._models, self._elsewhere)
 
-    def choose(self, job: str) -> bool:
-        """Choose a job's model, or "best"; returns whether it is offered."""
-        index = self.findData(job)
+    def choose(self, address: ModelAddress) -> bool:
+        """Choose a model, or `BEST`; returns whether it is offered."""
+        index = self._index_of(address)
         if index >= 0:
             self.setCurrentIndex(index)
         return index >= 0
@@ -106,7 +105,10 @@ class ModelChooser(QComboBox):
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
     def _on_activated(self, _index: int) -> None:
-        self.model_chosen.emit(self.job)
+        self.model_chosen.emit(self.chosen)
+
+    def _index_of(self, address: ModelAddress) -> int:
+        return next((index for index in range(self.count()) if self.itemData(index) == address), -1)
 
     def _describe(self, index: int, choice: ModelChoice) -> None:
         parts = [choice.job, choice.backbone]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from core.engine import Endpoint
-from core.errors import EngineError, UserFacingError
+from core.errors import UserFacingError
+from core.models import Model, ModelAddress
 from core.predict.intake import Intake, Item, gather
-from core.predict.records import Answer, Explanation, LoadedModel, Rendered, Source
+from core.predict.records import Answer, Explanation, Rendered, Source
 from core.progress import CancelToken, OnProgress, Progress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
-from gui.predict.model_chooser import ENDPOINT
 
 TOP_K = 5
 SHOWN_EDGE = 2048
@@ -30,7 +28,7 @@ class PredictSession(QObject):
 
     Signals:
         state_changed(str): what the model is doing, in words; "" when there is nothing to say.
-        model_loaded(LoadedModel): this model answers from now on.
+        model_loaded(Model): this model answers from now on.
         load_failed(UserFacingError): the chosen model cannot be had.
         progressed(Progress): how far the pictures under way are.
         notified(str): what is to be said about an answer; a picture was sent smaller than it is, say.
@@ -46,23 +44,13 @@ class PredictSession(QObject):
         super().__init__()
         self._workbench, self._bridge = workbench, bridge
         self._predictor = workbench.predictor()
-        self._model: LoadedModel | None = None
+        self._model: Model | None = None
         self._loading: Handle | None = None
         self._working: Handle | None = None
         self._explaining: Handle | None = None
-        self._endpoints: dict[str, Endpoint] = {}
-
-    def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
-        """The endpoints that can be asked."""
-        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
 
     @property
-    def remote(self) -> bool:
-        """Whether an endpoint answers: it cannot say where it looked."""
-        return self._model is not None and self._model.name.startswith(ENDPOINT)
-
-    @property
-    def model(self) -> LoadedModel | None:
+    def model(self) -> Model | None:
         """Return the model that answered last or was loaded last."""
         return self._model
 
@@ -76,13 +64,13 @@ class PredictSession(QObject):
         """Whether a model is being loaded ahead of pictures."""
         return self._loading is not None and self._loading.active
 
-    def load(self, job: str) -> None:
-        """Load a job's model ("best" for the best one) ahead of the first picture."""
+    def load(self, address: ModelAddress) -> None:
+        """Load a model ahead of the first picture."""
         if self._loading is not None:
             self._loading.cancel()
         self.state_changed.emit("Loading model…")
         self._loading = self._bridge.run(
-            lambda on_progress, cancel: self._load(job, on_progress, cancel),
+            lambda on_progress, cancel: self._workbench.open_model(address, on_progress, cancel),
             self._set_model,
             self._on_load_error,
             lambda progress: self.state_changed.emit(f"{progress.message}…"),
@@ -94,27 +82,21 @@ class PredictSession(QObject):
 
     def classify(
         self,
-        job: str,
+        address: ModelAddress,
         sources: Sequence[Source],
         thumbnail: int,
         on_done: Callable[[list[Answer]], None],
         on_error: OnError,
         on_answers: OnAnswers | None = None,
     ) -> None:
-        """Ask a job's model; `on_answers` gets answers by number as they come, `on_done` all of them in the end."""
+        """Ask a model; `on_answers` gets answers by number as they come, `on_done` all of them in the end."""
         came: deque[tuple[int, Answer]] = deque()
         said: list[str] = []
 
-        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[LoadedModel, list[Answer]]:
-            model = self._load(job, on_progress, cancel)
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[Model, list[Answer]]:
+            model = self._workbench.open_model(address, on_progress, cancel)
             keep = None if on_answers is None else (lambda number, answer: came.append((number, answer)))
-            if not job.startswith(ENDPOINT):
-                return model, self._predictor.classify(
-                    sources, TOP_K, on_progress, cancel, keep, model=model, thumbnail=thumbnail
-                )
-            answers, notice = self._ask_endpoint(job, sources, thumbnail, on_progress, cancel, keep)
-            said.append(notice)
-            return model, answers
+            return model, model.classify(sources, TOP_K, on_progress, cancel, keep, said.append, thumbnail=thumbnail)
 
         def drain(progress: Progress | None = None) -> None:
             batch = dict(came.popleft() for _ in range(len(came)))
@@ -123,11 +105,11 @@ class PredictSession(QObject):
             if progress is not None:
                 self.progressed.emit(progress)
 
-        def done(result: tuple[LoadedModel, list[Answer]]) -> None:
+        def done(result: tuple[Model, list[Answer]]) -> None:
             drain()
             self._set_model(result[0])
             on_done(result[1])
-            for notice in filter(None, said):
+            for notice in said:
                 self.notified.emit(notice)
 
         def failed(error: UserFacingError) -> None:
@@ -144,8 +126,9 @@ class PredictSession(QObject):
         """Ask where the model looked for `label`; replaces the question before."""
         self.stop_explaining()
         model = self._model
+        assert model is not None  # it has answered
         self._explaining = self._bridge.run(
-            lambda on_progress, cancel: self._predictor.explain(source, label, cancel, model=model), on_done, on_error
+            lambda on_progress, cancel: model.explain(source, label, cancel), on_done, on_error
         )
 
     def stop_explaining(self) -> None:
@@ -171,39 +154,7 @@ class PredictSession(QObject):
         self.cancel()
         self._working = self._bridge.run(work, on_done, on_error, on_progress or self.progressed.emit)
 
-    def _ask_endpoint(
-        self,
-        job: str,
-        sources: Sequence[Source],
-        thumbnail: int,
-        on_progress: OnProgress,
-        cancel: CancelToken,
-        keep: Callable[[int, Answer], None] | None,
-    ) -> tuple[list[Answer], str]:
-        from core.engines.sagemaker.endpoints.remote import ask_endpoint
-
-        cloud, endpoint = self._workbench.cloud, self._endpoint(job)
-        assert cloud is not None  # it was there to list the endpoint
-        serverless = endpoint.instance_type == "serverless"
-        return ask_endpoint(
-            cloud.aws, endpoint.name, serverless, sources, TOP_K, thumbnail, on_progress, cancel, on_answer=keep
-        )
-
-    def _endpoint(self, job: str) -> Endpoint:
-        name = job.removeprefix(ENDPOINT)
-        endpoint = self._endpoints.get(name)
-        if endpoint is None or self._workbench.cloud is None:
-            raise EngineError(f"The endpoint {name} is not there any more.", "It was deleted.", "Choose another model.")
-        return endpoint
-
-    def _load(self, job: str, on_progress: OnProgress, cancel: CancelToken) -> LoadedModel:
-        if job.startswith(ENDPOINT):
-            endpoint = self._endpoint(job)
-            return LoadedModel(job, Path(), (), endpoint.model_job, f"endpoint on {endpoint.instance_type}", 0.0)
-        name, folder = self._workbench.model_folder(job, on_progress, cancel)
-        return self._predictor.load(folder, name, on_progress, cancel)
-
-    def _set_model(self, model: LoadedModel) -> None:
+    def _set_model(self, model: Model) -> None:
         self._model = model
         self.model_loaded.emit(model)
 

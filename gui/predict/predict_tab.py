@@ -20,16 +20,17 @@ from PySide6.QtWidgets import QFileDialog, QStackedWidget, QWidget
 from core.dataset.manifest import Manifest
 from core.engine import Endpoint
 from core.errors import ModelError, PictureError, UserFacingError
+from core.models import Model, ModelAddress, ModelKind
+from core.models.choices import ModelChoice
 from core.predict.export import write_csv
 from core.predict.intake import Intake, Item, NamedPicture
-from core.predict.models import ModelChoice
-from core.predict.records import Answer, LoadedModel, Prediction, Unreadable
+from core.predict.records import Answer, Prediction, Unreadable
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.feed import JobsFeed
 from gui.predict.answer_view import AnswerView
-from gui.predict.model_chooser import ENDPOINT, ModelChooser
+from gui.predict.model_chooser import ModelChooser
 from gui.predict.picture_drop import HoverVeil, PictureDropArea
 from gui.predict.predict_session import PredictSession
 from gui.predict.prediction_table import THUMBNAIL_PIXELS, PredictionTable
@@ -102,7 +103,7 @@ class PredictTab(QWidget):
 
         def chosen(models: Models) -> None:
             self._set_models(models)
-            if self.chooser.choose(job):
+            if self.chooser.choose(ModelAddress.job(job)):
                 self._on_model_chosen()
             else:
                 self._show_error(
@@ -119,14 +120,12 @@ class PredictTab(QWidget):
 
     def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
         """Offer the endpoints that answer."""
-        ready = [endpoint for endpoint in endpoints if endpoint.status == "InService"]
-        self.session.set_endpoints(ready)
-        self.chooser.set_endpoints([endpoint.name for endpoint in ready])
+        self.chooser.set_endpoints([endpoint.name for endpoint in endpoints if endpoint.status == "InService"])
         self._show_page()
 
     def use_endpoint(self, name: str) -> None:
         """Choose an endpoint of those set."""
-        if self.chooser.choose(f"{ENDPOINT}{name}"):
+        if self.chooser.choose(ModelAddress.endpoint(name)):
             self._on_model_chosen()
 
     def paste(self) -> None:
@@ -147,7 +146,7 @@ class PredictTab(QWidget):
     # Building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.chooser.model_chosen.connect(lambda _job: self._on_model_chosen())
+        self.chooser.model_chosen.connect(lambda _address: self._on_model_chosen())
         self.open_button = button("Open pictures…", icon_name="picture", kind="primary", shortcut="Ctrl+Shift+O")
         self.open_button.clicked.connect(self.open_pictures)
         self.header = PageHeader("Predict", "", self.open_button)
@@ -200,15 +199,15 @@ class PredictTab(QWidget):
 
     def _show_page(self) -> None:
         if self.pages.currentWidget() in (self.drop, self.nothing):
-            self.pages.setCurrentWidget(self.drop if self.chooser.resolved else self.nothing)
+            self.pages.setCurrentWidget(self.nothing if self.chooser.resolved is None else self.drop)
 
     def _on_models(self, models: Models) -> None:
         self._set_models(models)
         wanted, model = self.chooser.resolved, self.session.model
-        if not wanted or self.session.loading:
+        if wanted is None or self.session.loading:
             return
         # While a search runs its best trial changes often, and loading would take its time from the search.
-        if model is None or (model.name != wanted and not self._feed.running):
+        if model is None or (model.address != wanted and not self._feed.running):
             self.session.load(self.chooser.wanted)
 
     def _on_model_chosen(self) -> None:
@@ -218,12 +217,11 @@ class PredictTab(QWidget):
         if self._taken:
             self._classify(self._taken)
 
-    def _on_loaded(self, model: LoadedModel) -> None:
-        classes = [f"{len(model.classes)} classes"] if model.classes else []
-        self.header.set_context("  ·  ".join(filter(None, [*classes, model.backbone, model.runtime])))
+    def _on_loaded(self, model: Model) -> None:
+        self.header.set_context(model.caption)
         self.header.setToolTip(model.why_runtime)
         name, dataset = model.name, self._dataset
-        if dataset is None or name.startswith(ENDPOINT):
+        if dataset is None or model.address.kind is not ModelKind.JOB:
             self.foreign.set_text("")
             return
 
@@ -302,7 +300,7 @@ class PredictTab(QWidget):
         self._shown = picture
         self.answer.set_answer(picture, answer, self.session.model)
         self.answer.back_button.setVisible(self._from_table)
-        self.answer.why_button.setVisible(not self.session.remote)
+        self.answer.why_button.setVisible(self.session.model is not None and self.session.model.explains)
         self.pages.setCurrentWidget(self.answer)
         self.session.render(picture.source, self.answer.set_picture, self._show_error)
 

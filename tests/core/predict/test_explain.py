@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from core.errors import Cancelled, ModelError, PictureError
+from core.models.info import ModelInfo
 from core.predict.decoding import decode
 from core.predict.explain import STEPS, explain, occlusion, overlay
-from core.predict.serving import InferenceModel, ModelInfo
+from core.predict.serving import InferenceModel
 from core.progress import CancelToken
 from training_scripts.backbones import Preprocessing
 

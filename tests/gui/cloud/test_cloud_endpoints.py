@@ -19,12 +19,12 @@ from core.errors import EngineError
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
+from core.models import ModelAddress
 from gui.cloud import endpoint_text
 from gui.cloud.cloud_controller import CloudController
 from gui.cloud.deploy_dialog import DeployDialog
 from gui.cloud.endpoint_list import EndpointsDialog
 from gui.cloud.endpoint_watch import EndpointWatch
-from gui.predict.model_chooser import ENDPOINT
 from gui.predict.predict_tab import PredictTab
 from gui.shared.dialogs import Decision
 from gui.shared.preflight_list import PreflightDialog
@@ -327,7 +327,7 @@ def test_a_picture_dropped_on_predict_goes_to_the_endpoint(deployable, bridge, q
     qtbot.waitUntil(lambda: tab.chooser.count() > 0, timeout=20_000)
     tab.set_endpoints(deployable.cloud.endpoints())
     tab.use_endpoint("colours-live")
-    assert tab.chooser.job == f"{ENDPOINT}colours-live"
+    assert tab.chooser.chosen == ModelAddress.endpoint("colours-live")
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(trained_job.picture("green")))])
     assert drop(tab, mime)
@@ -340,4 +340,4 @@ def test_a_picture_dropped_on_predict_goes_to_the_endpoint(deployable, bridge, q
     qtbot.waitUntil(lambda: tab.pages.currentWidget() is tab.table and not tab.session.busy, timeout=60_000)
     assert [tab.table.model.answer(at).label for at in range(3)] == list(trained_job.classes)
     tab.set_endpoints([])
-    assert tab.chooser.job != f"{ENDPOINT}colours-live"
+    assert tab.chooser.chosen != ModelAddress.endpoint("colours-live")

@@ -9,11 +9,11 @@ import pytest
 from PySide6.QtCore import QMimeData, QUrl
 
 from core.jobs.status import JobStatus
+from core.models import ModelAddress
 from core.tuning.ranges import Scaling
 from core.workbench import Workbench
 from gui.cloud.deploy_dialog import DeployDialog
 from gui.cloud.endpoint_list import EndpointsDialog
-from gui.predict.model_chooser import ENDPOINT
 from gui.shared.dialogs import Decision
 from gui.tuning.range_draft import Kind, RangeDraft
 from gui.window.main_window import MainWindow
@@ -119,7 +119,7 @@ def test_the_main_job_on_aws(paths, bridge, theme, qtbot, drop, dataset, bucket,
     press(qtbot, endpoints.rows[0].use)
     assert window.shown == "predict"
     predict = window.page("predict")
-    assert predict.chooser.job == f"{ENDPOINT}colours-live"
+    assert predict.chooser.chosen == ModelAddress.endpoint("colours-live")
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(next((dataset / "test" / "green").iterdir())))])
     assert drop(predict, mime)

@@ -19,6 +19,7 @@ from core.dataset.manifest import Entry, Manifest
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
+from core.models import BEST, ModelAddress
 from core.predict.predictor import Predictor
 from gui.feed import JobsFeed
 from gui.predict.predict_tab import PredictTab
@@ -149,7 +150,7 @@ def test_the_model_is_loaded_once_with_a_word_about_it(qtbot, workbench, bridge,
     _shown(qtbot, tab)
     qtbot.waitUntil(lambda: tab.session.model is not None, timeout=WAIT)
     assert states[0] == "Loading model…"
-    assert (tab.chooser.job, tab.chooser.resolved) == ("best", "colours")
+    assert (tab.chooser.chosen, tab.chooser.resolved) == (BEST, ModelAddress.job("colours"))
     pid = workbench.predictor().pid
     tab.hide()
     tab.show()
@@ -316,10 +317,10 @@ def test_a_job_that_finishes_is_offered_and_can_be_chosen(qtbot, tab, feed, fini
     feed.refresh()
     # The best of two single jobs is the latest one, and the tab follows it.
     qtbot.waitUntil(lambda: tab.session.model.name == "newer", timeout=WAIT)
-    assert tab.chooser.resolved == "newer"
+    assert tab.chooser.resolved == ModelAddress.job("newer")
     tab.use_model("colours")
     qtbot.waitUntil(lambda: tab.session.model.name == "colours", timeout=WAIT)
-    assert tab.chooser.job == "colours"
+    assert tab.chooser.chosen == ModelAddress.job("colours")
     tab.use_model("gone")
     qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
     assert tab.error.text.startswith("gone has no model.")
@@ -354,6 +355,6 @@ def test_a_table_is_asked_again_when_another_model_is_chosen(qtbot, tab, finish_
 
     for name in ("newer", "colours"):
         tab.use_model(name)
-        qtbot.waitUntil(lambda name=name: tab.chooser.job == name, timeout=WAIT)
+        qtbot.waitUntil(lambda name=name: tab.chooser.chosen.name == name, timeout=WAIT)
         qtbot.waitUntil(answered, timeout=WAIT)
     assert models == {"newer", "colours"}

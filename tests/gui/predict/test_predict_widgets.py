@@ -11,9 +11,10 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QAbstractItemModelTester
 
 from core.errors import PictureError
+from core.models import BEST, ModelAddress
+from core.models.choices import ModelChoice
 from core.predict.intake import NamedPicture
-from core.predict.models import ModelChoice
-from core.predict.records import Explanation, LoadedModel, Prediction, Rendered, Unreadable
+from core.predict.records import Explanation, Prediction, Rendered, Unreadable
 from gui.predict.answer_view import AnswerView
 from gui.predict.class_bars import ROW, ClassBars
 from gui.predict.model_chooser import ModelChooser
@@ -268,8 +269,7 @@ def test_the_answer_shows_the_classes_the_model_and_the_time(qtbot):
     qtbot.addWidget(view)
     view.resize(900, 600)
     view.show()
-    model = LoadedModel("job-1", Path("x"), ("cat", "other"), "resnet18", "OpenVINO", 0.1)
-    view.set_answer(_picture("a.jpg"), _answer("a.jpg", "cat", 0.9, 12.34), model)
+    view.set_answer(_picture("a.jpg"), _answer("a.jpg", "cat", 0.9, 12.34), None)
     view.set_picture(Rendered(2, 1, bytes([255, 0, 0, 0, 0, 255])))
     assert view.bars.classes[0] == ("cat", 0.9)
     assert view.accessibleDescription() == "a.jpg is cat, 90.0 % sure"
@@ -290,22 +290,22 @@ def test_the_answer_shows_the_classes_the_model_and_the_time(qtbot):
 def test_the_chooser_follows_the_best_until_a_job_is_chosen(qtbot):
     chooser = ModelChooser()
     qtbot.addWidget(chooser)
-    assert (chooser.job, chooser.resolved, chooser.isEnabled()) == ("best", "", False)
+    assert (chooser.chosen, chooser.resolved, chooser.isEnabled()) == (BEST, None, False)
     first = ModelChoice("t-001", "t", 1, "t", True, 0.25, "Average loss", "resnet18")
     second = ModelChoice("t-002", "t", 2, "t", False, 0.5)
     chooser.set_models(first, [first, second])
-    assert (chooser.job, chooser.resolved) == ("best", "t-001")
+    assert (chooser.chosen, chooser.resolved) == (BEST, ModelAddress.job("t-001"))
     assert "Average loss 0.25" in chooser.itemData(0, Qt.ItemDataRole.ToolTipRole)
     chooser.set_models(second, [second, first])
-    assert (chooser.job, chooser.resolved) == ("best", "t-002")
-    assert chooser.choose("t-001")
+    assert (chooser.chosen, chooser.resolved) == (BEST, ModelAddress.job("t-002"))
+    assert chooser.choose(ModelAddress.job("t-001"))
     chooser.set_models(second, [second, first])
-    assert (chooser.job, chooser.resolved) == ("t-001", "t-001")
+    assert (chooser.chosen, chooser.resolved) == (ModelAddress.job("t-001"), ModelAddress.job("t-001"))
     chooser.set_models(second, [second])
-    assert (chooser.job, chooser.resolved) == ("best", "t-002")
-    assert not chooser.choose("gone")
+    assert (chooser.chosen, chooser.resolved) == (BEST, ModelAddress.job("t-002"))
+    assert not chooser.choose(ModelAddress.job("gone"))
     assert chooser.itemText(0) == "Best: t-002"
     chooser.set_models(second, [second], "birds")
     assert chooser.itemText(0) == "Best on birds: t-002"
     chooser.set_endpoints(["live"])
-    assert (chooser.itemText(0), chooser.wanted) == ("Best on birds: t-002", "t-002")
+    assert (chooser.itemText(0), chooser.wanted) == ("Best on birds: t-002", ModelAddress.job("t-002"))

@@ -23,8 +23,8 @@ from core.dataset.records import Problem, Severity
 from core.errors import UserFacingError
 from core.jobs.records import RuleOutcome
 from core.jobs.status import JobStatus, RuleStatus
+from core.models.choices import ModelChoice
 from core.predict.intake import NamedPicture
-from core.predict.models import ModelChoice
 from core.predict.records import Prediction
 from core.workbench import Workbench
 from gui.shared.dialogs import CloseDialog, error_dialog

@@ -47,7 +47,7 @@ class EndpointClient:
         self._client, self._name, self._profile = aws.client("sagemaker-runtime"), name, aws.profile
         self._limit, self._sleep = SERVERLESS_BYTES if serverless else INSTANCE_BYTES, sleep
 
-    def classify(self, source: Source, top_k: int = 3) -> EndpointAnswer:
+    def classify(self, source: Source, top_k: int | None = 3) -> EndpointAnswer:
         """Ask about one picture.
 
         Raises:
@@ -78,7 +78,7 @@ class EndpointClient:
     def classify_all(
         self,
         sources: Sequence[Source],
-        top_k: int = 3,
+        top_k: int | None = 3,
         on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
     ) -> Iterator[EndpointAnswer | UserFacingError]:

@@ -17,7 +17,7 @@ def ask_endpoint(
     name: str,
     serverless: bool,
     sources: Sequence[Source],
-    top_k: int = 5,
+    top_k: int | None = 5,
     thumbnail: int = 0,
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,

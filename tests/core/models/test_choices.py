@@ -11,7 +11,7 @@ from core.jobs.contract import default_metrics
 from core.jobs.records import Job, TrainingJob, TuningJob
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
-from core.predict.models import available_models, best_model
+from core.models.choices import available_models, best_model
 
 
 class Jobs:

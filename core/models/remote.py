@@ -1,0 +1,53 @@
+"""A model at an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from core.engine import Endpoint
+from core.errors import EngineError
+from core.models.model import Model, ModelAddress, OnAnswer, OnNotice, ignore_notice
+from core.predict.records import Answer, Source
+from core.progress import CancelToken, OnProgress, ignore_progress
+
+if TYPE_CHECKING:
+    from core.engines.sagemaker.connection.aws import Aws
+
+
+class EndpointModel(Model):
+    """What answers at an endpoint.
+
+    Raises:
+        EngineError: the endpoint is not in service.
+    """
+
+    def __init__(self, aws: Aws, endpoint: Endpoint) -> None:
+        if endpoint.status != "InService":
+            status = f"Its status is {endpoint.status}."
+            raise EngineError(f"{endpoint.name} is not in service.", status, endpoint.failure_reason)
+        whose = f"{endpoint.model_job}  ·  " if endpoint.model_job else ""
+        address = ModelAddress.endpoint(endpoint.name)
+        super().__init__(endpoint.name, address, None, f"{whose}endpoint on {endpoint.instance_type}")
+        self._aws, self._serverless = aws, endpoint.instance_type == "serverless"
+
+    def classify(
+        self,
+        pictures: Sequence[Source],
+        top_k: int | None = 5,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+        on_answer: OnAnswer | None = None,
+        on_notice: OnNotice = ignore_notice,
+        *,
+        thumbnail: int = 0,
+    ) -> list[Answer]:
+        """Send the pictures there, a few at once."""
+        from core.engines.sagemaker.endpoints.remote import ask_endpoint
+
+        answers, notice = ask_endpoint(
+            self._aws, self.name, self._serverless, pictures, top_k, thumbnail, on_progress, cancel, on_answer
+        )
+        if notice:
+            on_notice(notice)
+        return answers
