@@ -110,8 +110,13 @@ def keep_private() -> None:
         _user_umask = os.umask(0o077)
 
 
-def give_away(file: Path) -> None:
-    """Give a file that the user asked for, outside the home, the rights that the user's own programs would give it."""
-    if _user_umask is not None and sys.platform != "win32":
+def give_away(path: Path) -> None:
+    """Give what the user asked for, outside the home, the rights that the user's own programs would give it.
+
+    A folder is given away with all that it holds.
+    """
+    if _user_umask is None or sys.platform == "win32":
+        return
+    for part in (path, *path.rglob("*")) if path.is_dir() else (path,):
         with suppress(OSError):
-            file.chmod(0o666 & ~_user_umask)
+            part.chmod((0o777 if part.is_dir() else 0o666) & ~_user_umask)

@@ -1,0 +1,224 @@
+"""Export a model: written, compared with what Sagehound itself answers, and only then put where it was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import ModelError, UserFacingError
+from core.models.export.card import Agreement, ModelFacts, model_card
+from core.models.export.formats import TOLERANCE, ExportFormat
+from core.models.export.script import script
+from core.models.local import LocalModel
+from core.paths import give_away
+from core.predict.records import Prediction
+from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.python import child_environment, script_command
+from training_scripts.artifact import CARD_FILE
+from training_scripts.durable import flush, is_no_room, write_text
+from training_scripts.pictures import PictureUnreadable, levels_in, read_file
+
+COMPARED = 100
+"""How many pictures the answers are compared on, at most."""
+EXPORTED = "exported"
+"""The field of model.json that says which format the folder's model has."""
+_WRITERS = Path(__file__).resolve().parent / "writers.py"
+_POLL_S = 0.1
+_LONGEST_S = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written: a file or a folder, and how its answers compare."""
+
+    path: Path
+    format: str
+    agreement: Agreement
+
+
+def export(
+    model: LocalModel,
+    format_: ExportFormat,
+    output: Path,
+    pictures: Sequence[Path],
+    facts: ModelFacts,
+    on_progress: Report = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> Exported:
+    """Write a model in a format: its file alone where `output` ends as such files do, else a folder.
+
+    The folder holds the model, classify.py, which asks it with the format's own library alone, model.json and README.md,
+    the model card. A folder must be new or empty; a file is replaced. Answers are compared on up to `COMPARED` of
+    `pictures` by running classify.py.
+
+    Raises:
+        ModelError: a package is missing, the model cannot be written so, or the answers differ; nothing is written.
+        UserFacingError: `output` cannot be written.
+        Cancelled: through `cancel`; nothing is written.
+    """
+    cancel = cancel or CancelToken()
+    format_.check_installed()
+    output = output.expanduser().absolute()
+    alone = output.suffix == format_.suffix
+    if not alone:
+        _check_free(output, format_)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as place:
+            folder = Path(place) / "model"
+            folder.mkdir()
+            agreement = _write_folder(model, format_, folder, pictures, facts, on_progress, cancel)
+            cancel.raise_if_cancelled()
+            _put(folder, format_, output, alone)
+    except OSError as error:
+        why = "The disk is full" if is_no_room(error) else error.strerror or str(error)
+        raise UserFacingError(f"{output} could not be written.", f"{why}.", "Choose another place.") from error
+    return Exported(output, format_.name, agreement)
+
+
+def _check_free(output: Path, format_: ExportFormat) -> None:
+    if output.is_dir() and not any(output.iterdir()):
+        return
+    if output.exists():
+        raise UserFacingError(
+            f"{output} is there already.",
+            "A model is written to a new folder, or to a file that ends in " + format_.suffix + ".",
+            "Choose another name.",
+        )
+
+
+def _write_folder(
+    model: LocalModel,
+    format_: ExportFormat,
+    folder: Path,
+    pictures: Sequence[Path],
+    facts: ModelFacts,
+    on_progress: Report,
+    cancel: CancelToken,
+) -> Agreement:
+    info = model.info
+    assert info is not None  # a folder's model is known
+    card = {**info.card, "name": info.name, EXPORTED: {"format": format_.name, "file": format_.file}}
+    text = json.dumps(card, ensure_ascii=False, indent=1)
+    metadata = {
+        CARD_FILE: text,
+        "classes": json.dumps(list(info.classes), ensure_ascii=False),
+        "description": f"Image classifier of {len(info.classes)} classes, trained with Sagehound.",
+    }
+    on_progress(Progress(0, None, f"Writing {format_.title}"))
+    asked = {"model": str(model.folder), "format": format_.name, "file": str(folder / format_.file)}
+    said = _run([*script_command(_WRITERS), json.dumps({**asked, "metadata": metadata})], cancel)
+    if error := _error_in(said):
+        raise ModelError(f"The model cannot be written as {format_.title}.", f"{error}.", "Choose another format.")
+    write_text(folder / CARD_FILE, text)
+    write_text(folder / "classify.py", script(format_, info.preprocessing))
+    on_progress(Progress(0, None, "Comparing its answers"))
+    agreement = compare(model, format_, folder, pictures, cancel)
+    if agreement.largest is not None and not agreement.largest <= TOLERANCE:
+        raise ModelError(
+            f"The model was not written as {format_.title}.",
+            f"Its answers would differ from Sagehound's own by up to {agreement.largest:.2g}.",
+            "Choose another format.",
+        )
+    write_text(folder / "README.md", model_card(info, facts, format_, agreement))
+    return agreement
+
+
+def compare(
+    model: LocalModel, format_: ExportFormat, folder: Path, pictures: Sequence[Path], cancel: CancelToken
+) -> Agreement:
+    """Return how the answers of an exported folder's classify.py compare with the model's own."""
+    if format_.runs_on and sys.platform not in format_.runs_on:
+        return Agreement(0, None, f"{format_.title} answers on {', '.join(format_.runs_on)} only.")
+    usable = [picture for picture in pictures if _is_plain(picture)][:COMPARED]
+    answers = model.classify(usable, None, cancel=cancel)
+    expected = {str(answer.source): dict(answer.classes) for answer in answers if isinstance(answer, Prediction)}
+    if not expected:
+        return Agreement(0, None, "There was no picture to compare on.")
+    said = _run(script_command(folder / "classify.py", *expected), cancel)
+    found: dict[str, Mapping[str, float]] = {}
+    for line in said.stdout.splitlines():
+        answer = json.loads(line)
+        found[answer["picture"]] = answer["classes"]
+    if said.returncode or found.keys() != expected.keys():
+        last = (said.stderr.strip().splitlines() or [f"it ended with status {said.returncode}"])[-1]
+        if said.returncode and "No module named" in last:
+            return Agreement(0, None, f"{' and '.join(format_.runs_with)} is not installed here.")
+        raise ModelError(f"The model written as {format_.title} does not answer.", f"{last[:300]}.")
+    differences = [
+        abs(found[picture].get(label, 0.0) - probability)
+        for picture, classes in expected.items()
+        for label, probability in classes.items()
+    ]
+    return Agreement(len(expected), max(differences))
+
+
+def _is_plain(picture: Path) -> bool:
+    """Whether a picture has 8 bits a channel: of others classify.py reads the grey ones only."""
+    try:
+        return levels_in(read_file(picture)) is None
+    except PictureUnreadable:
+        return False
+
+
+def _put(folder: Path, format_: ExportFormat, output: Path, alone: bool) -> None:
+    """Move what was written to its place, on the disk before it has its name."""
+    for cache in folder.rglob("__pycache__"):
+        shutil.rmtree(cache, ignore_errors=True)
+    flush(path for path in folder.rglob("*") if path.is_file())
+    if not alone:
+        if output.is_dir():
+            output.rmdir()  # it is empty
+        os.replace(folder, output)
+        give_away(output)
+        return
+    for name in reversed(format_.files):  # the file that was asked for last, since it stands for the whole
+        target = output.with_suffix(Path(name).suffix)
+        if target.is_dir():  # Core ML's packages are folders
+            shutil.rmtree(target)
+        os.replace(folder / name, target)
+        give_away(target)
+
+
+def _run(command: Sequence[str], cancel: CancelToken) -> subprocess.CompletedProcess[str]:
+    """Run a process to its end; a cancel ends it."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
+        environment = {**child_environment(), "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"}
+        process = subprocess.Popen(list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment)
+        try:
+            waited = 0.0
+            while True:
+                try:
+                    process.wait(_POLL_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    waited += _POLL_S
+                    cancel.raise_if_cancelled()
+                    if waited > _LONGEST_S:
+                        raise ModelError("Exporting took longer than half an hour and was ended.") from None
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        for stream in (out, err):
+            stream.seek(0)
+        return subprocess.CompletedProcess(list(command), process.returncode, out.read(), err.read())
+
+
+def _error_in(said: subprocess.CompletedProcess[str]) -> str:
+    """Return why a writer failed, "" where it did not."""
+    lines = said.stdout.strip().splitlines()
+    try:
+        error = str(json.loads(lines[-1]).get("error", "")) if lines else ""
+    except (ValueError, AttributeError):
+        error = ""
+    if said.returncode == 0:
+        return error
+    return error or (said.stderr.strip().splitlines() or [f"the process ended with status {said.returncode}"])[-1][:300]

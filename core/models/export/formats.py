@@ -1,0 +1,141 @@
+"""The formats a model is exported to; each entry carries all that is known of it.
+
+To add one: an `ExportFormat` in `FORMATS`, and a function in `writers.py` of the same name that writes its file.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+
+from core.errors import ModelError
+
+PICTURES, PROBABILITIES = "pictures", "probabilities"
+"""The graph's input, (N, size, size, 3) uint8 RGB, and its output, (N, classes) float32, each row summing to 1."""
+TOLERANCE = 1e-4
+"""How far a probability may be from the one that `sagehound classify` gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFormat:
+    """A format of models.
+
+    Attributes:
+        name: as on the command line.
+        title: as in the window.
+        file: the name of the model's file in an exported folder; its ending tells the format.
+        beside: a second file that belongs to it, "" where there is none.
+        writes_with: Python modules that writing needs beside Sagehound's own, as (module, package on the index).
+        runs_with: the packages on the index that classify.py needs beside numpy and pillow.
+        imports, load, call: classify.py's lines that import the library and load the file at `HERE`, and the
+            expression that gives the probabilities of `batch`.
+        good_for: what the format is good for, for people.
+        runs_on: the systems that the format's own library answers on, as in `sys.platform`; empty for all.
+    """
+
+    name: str
+    title: str
+    file: str
+    runs_with: tuple[str, ...]
+    imports: str
+    load: str
+    call: str
+    good_for: str
+    beside: str = ""
+    writes_with: tuple[tuple[str, str], ...] = ()
+    runs_on: tuple[str, ...] = ()
+
+    @property
+    def suffix(self) -> str:
+        """Return the ending of the model's file."""
+        return self.file[self.file.index(".") :]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the names of the files that are the model."""
+        return (self.file, self.beside) if self.beside else (self.file,)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the packages that are not installed and that writing needs."""
+        return tuple(package for module, package in self.writes_with if importlib.util.find_spec(module) is None)
+
+    def check_installed(self) -> None:
+        """Raise `ModelError` naming the packages that writing needs and that are not installed."""
+        if lacking := self.missing:
+            raise ModelError(
+                f"{self.title} cannot be written here.",
+                f"It needs {' and '.join(lacking)}, which {'is' if len(lacking) == 1 else 'are'} not installed.",
+                f"Install with: pip install {' '.join(lacking)}",
+            )
+
+
+_ALL = (
+    ExportFormat(
+        "onnx",
+        "ONNX",
+        "model.onnx",
+        runs_with=("onnxruntime",),
+        imports="import onnxruntime",
+        load='session = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])',
+        call=f'session.run(["{PROBABILITIES}"], {{"{PICTURES}": batch}})[0]',
+        good_for="Runs nearly everywhere: onnxruntime, browsers, C#, Java, C++, mobile.",
+        writes_with=(("onnx", "onnx"), ("onnxscript", "onnxscript")),
+    ),
+    ExportFormat(
+        "openvino",
+        "OpenVINO",
+        "model.xml",
+        runs_with=("openvino",),
+        imports="import openvino",
+        load='network = openvino.Core().compile_model(HERE / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})',
+        call="network(batch)[0]",
+        good_for="The fastest on Intel and AMD processors.",
+        beside="model.bin",
+    ),
+    ExportFormat(
+        "torchscript",
+        "TorchScript",
+        "model.torchscript",
+        runs_with=("torch",),
+        imports="import torch",
+        load='network = torch.jit.load(HERE / "model.torchscript")',
+        call="network(torch.from_numpy(batch)).numpy()",
+        good_for="For libtorch and for containers that load TorchScript only.",
+    ),
+    ExportFormat(
+        "torch",
+        "PyTorch program",
+        "model.pt2",
+        runs_with=("torch",),
+        imports="import torch",
+        load='network = torch.export.load(HERE / "model.pt2").module()',
+        call="network(torch.from_numpy(batch)).detach().numpy()",
+        good_for="PyTorch's own present format (torch.export); no code of Sagehound's is needed.",
+    ),
+    ExportFormat(
+        "litert",
+        "LiteRT (TensorFlow Lite)",
+        "model.tflite",
+        runs_with=("ai-edge-litert",),
+        imports="from ai_edge_litert.interpreter import Interpreter",
+        load='network = Interpreter(str(HERE / "model.tflite")).get_signature_runner()',
+        call="next(iter(network(**{name: batch for name in network.get_input_details()}).values()))",
+        good_for="For Android and small devices.",
+        writes_with=(("litert_torch", "litert-torch"),),
+    ),
+    ExportFormat(
+        "coreml",
+        "Core ML",
+        "model.mlpackage",
+        runs_with=("coremltools",),
+        imports="import coremltools",
+        load='network = coremltools.models.MLModel(str(HERE / "model.mlpackage"))',
+        call=f'network.predict({{"{PICTURES}": batch.astype(np.float32)}})["{PROBABILITIES}"]',
+        good_for="For iPhone, iPad and Mac.",
+        writes_with=(("coremltools", "coremltools"),),
+        runs_on=("darwin",),
+    ),
+)
+FORMATS: dict[str, ExportFormat] = {format_.name: format_ for format_ in _ALL}
+"""Every export format by its name; the first is offered first."""

@@ -1,0 +1,105 @@
+"""classify.py of an exported folder: what asks the model without Sagehound."""
+
+from __future__ import annotations
+
+from core.models.export.formats import ExportFormat
+from training_scripts.backbones import Preprocessing
+from training_scripts.pictures.reading import DRAFT_MARGIN
+
+_SCRIPT = '''"""Classify pictures with {file}. It needs: pip install {packages}
+
+python classify.py PICTURE ... prints one line of JSON for each.
+"""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+{imports}
+from PIL import Image, ImageCms, ImageOps
+
+HERE = Path(__file__).resolve().parent
+CLASSES = json.loads((HERE / "model.json").read_text("utf-8"))["classes"]
+{load}
+
+
+def read(path):
+    """Return a picture as the model sees it: (1, {size}, {size}, 3) uint8, upright RGB, transparency on white."""
+    image = Image.open(path)
+    image.draft(image.mode, ({needed}, {needed}))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
+    image = ImageOps.exif_transpose(image)
+{levels}    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("RGB", "L", "CMYK"):
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" not in ImageCms.getProfileDescription(source).lower():
+            srgb, flags = ImageCms.createProfile("sRGB"), ImageCms.Flags.BLACKPOINTCOMPENSATION
+            image = ImageCms.profileToProfile(image, source, srgb, ImageCms.Intent.RELATIVE_COLORIMETRIC, "RGB", flags=flags)
+    if image.has_transparency_data:
+        shown = image.convert("RGBA")
+        image = Image.new("RGB", image.size, "white")
+        image.paste(shown, mask=shown)
+    image = image.convert("RGB")
+{framing}
+    return np.asarray(image)[None]
+
+
+def classify(path):
+    """Return the classes with their probabilities, the most probable first."""
+    batch = read(path)
+    scores = {call}[0]
+    return sorted(zip(CLASSES, map(float, scores)), key=lambda pair: -pair[1])
+
+
+if __name__ == "__main__":
+    for path in sys.argv[1:]:
+        ranked = classify(path)
+        label, probability = ranked[0]
+        print(json.dumps({{"picture": path, "label": label, "probability": probability, "classes": dict(ranked)}}))
+'''
+
+_LEVELS = """\
+    if image.mode.startswith("I") or image.mode == "F":  # more than 8 bits: between the values of black and white
+        low, high = {levels}
+        values = np.nan_to_num((np.asarray(image, np.float32) - low) * (255 / (high - low)))
+        image = Image.fromarray((np.clip(values, 0, 255) + 0.5).astype(np.uint8))
+"""
+_FRAMINGS = {
+    "crop": """\
+    side = min(image.size) * {size} / {resize}
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    image = image.resize(({size}, {size}), {filter}, box=(left, top, left + side, top + side))""",
+    "squash": "    image = image.resize(({size}, {size}), {filter})",
+    "pad": """\
+    if max(image.size) > 2 * {resize}:
+        shrink = 2 * {resize} / max(image.size)
+        image = image.resize([max(1, round(side * shrink)) for side in image.size], {filter})
+    square = Image.new("RGB", (max(image.size), max(image.size)), {mean})
+    square.paste(image, ((square.width - image.width) // 2, (square.height - image.height) // 2))
+    image = square.resize(({size}, {size}), {filter})""",
+}
+
+
+def script(format_: ExportFormat, preprocessing: Preprocessing) -> str:
+    """Return the text of classify.py for a model of this format and preprocessing."""
+    framing = _FRAMINGS[preprocessing.framing].format(
+        size=preprocessing.size,
+        resize=preprocessing.resize,
+        filter=f"Image.Resampling.{preprocessing.interpolation.upper()}",
+        mean=tuple(round(255 * value) for value in preprocessing.mean),
+    )
+    return _SCRIPT.format(
+        file=format_.file,
+        packages=" ".join([*format_.runs_with, "numpy", "pillow"]),
+        imports="\n".join(sorted((format_.imports, "import numpy as np"), key=_import_order)),
+        load=format_.load,
+        call=format_.call,
+        size=preprocessing.size,
+        needed=int(preprocessing.resize * DRAFT_MARGIN),
+        levels="" if preprocessing.levels is None else _LEVELS.format(levels=preprocessing.levels),
+        framing=framing,
+    )
+
+
+def _import_order(line: str) -> tuple[bool, str]:
+    return line.startswith("from "), line.split()[1]

@@ -1,0 +1,138 @@
+"""Write a model in an export format. Runs in a process of its own, since it imports torch and the format's library.
+
+The process gets one JSON argument: {"model": folder, "format": name, "file": path, "metadata": {...}}.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":  # as a script: the folder above core goes first on the path, this folder off it
+    sys.path[0] = str(Path(__file__).resolve().parents[3])
+
+import torch
+
+from core.models.export.formats import PICTURES, PROBABILITIES
+from training_scripts import inference
+from training_scripts.model import WithPreprocessing
+
+METADATA = "sagehound.json"
+"""The name under which what is known of the model is kept inside its file."""
+Metadata = Mapping[str, str]
+
+
+class Probabilities(torch.nn.Module):
+    """A model from decoded pictures to probabilities: (N, size, size, 3) uint8 -> (N, classes) float32."""
+
+    def __init__(self, model: inference.LoadedModel) -> None:
+        super().__init__()
+        self.network = WithPreprocessing(model.network, model.preprocessing)
+        self.temperature = float(model.card.get("temperature") or 1.0)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities of the classes, each row summing to 1."""
+        return torch.softmax(self.network(pictures).float() / self.temperature, dim=1)
+
+
+def onnx(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:
+    """Write ONNX, opset 18, with any number of pictures at once."""
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.onnx.export(
+        network,
+        (example,),
+        input_names=[PICTURES],
+        output_names=[PROBABILITIES],
+        dynamic_shapes=({0: batch},),
+        opset_version=18,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    program.model.metadata_props.update(metadata)
+    program.save(str(file), external_data=False)
+
+
+def openvino(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:
+    """Write OpenVINO's XML and, beside it, its weights in float32."""
+    from training_scripts.runtime import import_openvino
+
+    library = import_openvino()
+    model = library.convert_model(torch.jit.trace(network, example[:1], check_trace=False))  # type: ignore[no-untyped-call]
+    model.reshape([-1, *example.shape[1:]])
+    model.inputs[0].get_tensor().set_names({PICTURES})
+    model.outputs[0].get_tensor().set_names({PROBABILITIES})
+    for key, value in metadata.items():
+        model.set_rt_info(value, ["sagehound", key])
+    library.save_model(model, file, compress_to_fp16=False)
+
+
+def torchscript(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:
+    """Write TorchScript by tracing."""
+    traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
+    torch.jit.save(traced, str(file), _extra_files={key: value.encode() for key, value in metadata.items()})  # type: ignore[no-untyped-call]
+
+
+def torch_program(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:
+    """Write a program of torch.export."""
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.export.export(network, (example,), dynamic_shapes=({0: batch},))
+    torch.export.save(program, file, extra_files=dict(metadata))
+
+
+def litert(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:
+    """Write LiteRT for one picture at a time; what is known of the model goes beside it, in model.json."""
+    import litert_torch
+
+    litert_torch.convert(network, (example[:1],)).export(str(file))
+
+
+def coreml(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:
+    """Write Core ML; its pictures are float32 of 0 to 255, since it takes no bytes."""
+    import coremltools
+
+    traced = torch.jit.trace(network, example[:1].float(), check_trace=False)  # type: ignore[no-untyped-call]
+    shape = (coremltools.RangeDim(1, 64, 1), *example.shape[1:])
+    model = coremltools.convert(
+        traced,
+        inputs=[coremltools.TensorType(PICTURES, shape=shape)],
+        outputs=[coremltools.TensorType(PROBABILITIES)],
+        compute_precision=coremltools.precision.FLOAT32,
+    )
+    model.user_defined_metadata.update(metadata)
+    model.save(str(file))
+
+
+WRITERS: dict[str, Callable[[torch.nn.Module, torch.Tensor, Path, Metadata], None]] = {
+    "onnx": onnx,
+    "openvino": openvino,
+    "torchscript": torchscript,
+    "torch": torch_program,
+    "litert": litert,
+    "coreml": coreml,
+}
+
+
+def main() -> int:
+    """Write what is asked for; the last line on standard output is `{"error": …}` or `{}`."""
+    asked: dict[str, Any] = json.loads(sys.argv[1])
+    warnings.simplefilter("ignore")  # exporters warn about themselves
+    try:
+        model = inference.model_fn(asked["model"])
+        network, size = Probabilities(model).eval().cpu(), model.preprocessing.size
+        example = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8)
+        with torch.inference_mode():
+            WRITERS[asked["format"]](network, example, Path(asked["file"]), asked["metadata"])
+    except Exception as error:
+        print(json.dumps({"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}))
+        return 1
+    print("{}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
