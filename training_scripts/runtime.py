@@ -133,7 +133,7 @@ def convert(network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = F
 
 
 def import_openvino() -> Any:
-    """Return the module without its telemetry, which reports conversions to a server by forked processes that linger."""
+    """Return the module without its telemetry, whose forked processes report conversions to a server, and linger."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 

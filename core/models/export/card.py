@@ -112,12 +112,11 @@ def _use(info: ModelInfo, format_: ExportFormat) -> str:
 
 
 def _framing(preprocessing: Preprocessing) -> str:
-    size, resize = preprocessing.size, preprocessing.resize
+    square, how = f"{preprocessing.size} x {preprocessing.size}", preprocessing.interpolation
     return {
-        "crop": f"The shorter side is scaled to {resize} pixels ({preprocessing.interpolation}) and the middle {size} x "
-        f"{size} cut out.",
-        "squash": f"The whole picture is scaled to {size} x {size}, whatever its shape ({preprocessing.interpolation}).",
-        "pad": f"The whole picture is scaled to fit {size} x {size}, and the rest filled with the mean colour.",
+        "crop": f"The shorter side is scaled to {preprocessing.resize} pixels ({how}) and the middle {square} cut out.",
+        "squash": f"The whole picture is scaled to {square}, whatever its shape ({how}).",
+        "pad": f"The whole picture is scaled to fit {square} ({how}), and the rest filled with the mean colour.",
     }[preprocessing.framing]
 
 
@@ -180,9 +179,7 @@ def _limits(info: ModelInfo) -> str:
         "- An interval says how far the figure of so few pictures may be from that of many of the same kind.",
     ]
     if info.preprocessing.levels is not None:
-        lines.append(
-            "- Colour pictures with more than 8 bits a channel are read by Sagehound only, not by classify.py."
-        )
+        lines.append("- Colour pictures with more than 8 bits a channel are read by Sagehound, not by classify.py.")
     return "\n".join(lines)
 
 

@@ -19,7 +19,7 @@ from core.models.export.script import script
 from core.models.local import LocalModel
 from core.paths import give_away
 from core.predict.records import Prediction
-from core.progress import CancelToken, Progress, Report, ignore_progress
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.python import child_environment, script_command
 from training_scripts.artifact import CARD_FILE
 from training_scripts.durable import flush, is_no_room, write_text
@@ -49,14 +49,14 @@ def export(
     output: Path,
     pictures: Sequence[Path],
     facts: ModelFacts,
-    on_progress: Report = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Exported:
     """Write a model in a format: its file alone where `output` ends as such files do, else a folder.
 
-    The folder holds the model, classify.py, which asks it with the format's own library alone, model.json and README.md,
-    the model card. A folder must be new or empty; a file is replaced. Answers are compared on up to `COMPARED` of
-    `pictures` by running classify.py.
+    The folder holds the model, classify.py, which asks it with the format's own library alone, model.json and
+    README.md, the model card. A folder must be new or empty; a file is replaced. Answers are compared on up to
+    `COMPARED` of `pictures` by running classify.py.
 
     Raises:
         ModelError: a package is missing, the model cannot be written so, or the answers differ; nothing is written.
@@ -100,7 +100,7 @@ def _write_folder(
     folder: Path,
     pictures: Sequence[Path],
     facts: ModelFacts,
-    on_progress: Report,
+    on_progress: OnProgress,
     cancel: CancelToken,
 ) -> Agreement:
     info = model.info

@@ -33,8 +33,9 @@ def read(path):
     if profile and image.mode in ("RGB", "L", "CMYK"):
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" not in ImageCms.getProfileDescription(source).lower():
-            srgb, flags = ImageCms.createProfile("sRGB"), ImageCms.Flags.BLACKPOINTCOMPENSATION
-            image = ImageCms.profileToProfile(image, source, srgb, ImageCms.Intent.RELATIVE_COLORIMETRIC, "RGB", flags=flags)
+            intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+            srgb = ImageCms.createProfile("sRGB")
+            image = ImageCms.profileToProfile(image, source, srgb, intent, "RGB", flags=flags)
     if image.has_transparency_data:
         shown = image.convert("RGBA")
         image = Image.new("RGB", image.size, "white")

@@ -74,7 +74,8 @@ def openvino(network: torch.nn.Module, example: torch.Tensor, file: Path, metada
 def torchscript(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:
     """Write TorchScript by tracing."""
     traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
-    torch.jit.save(traced, str(file), _extra_files={key: value.encode() for key, value in metadata.items()})  # type: ignore[no-untyped-call]
+    extra = {key: value.encode() for key, value in metadata.items()}
+    torch.jit.save(traced, str(file), _extra_files=extra)
 
 
 def torch_program(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:
