@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.dataset.query import FOUND_BY_CHECK, LEFT_OUT, TRAITS, UNLABELLED, Pick, Query, Section, Trait
 from core.dataset.records import SPLITS, Picture
+from core.labels.state import LabelState
 
 Numbers = NDArray[np.int64]
 _Bools = NDArray[np.bool_]
@@ -102,6 +103,17 @@ class Gallery:
             found += [number for number, picture in enumerate(self.pictures) if picture.path.startswith(starts)]
         return np.array(found, np.int64)
 
+    @property
+    def classes(self) -> list[str]:
+        """Return the classes that pictures have, sorted."""
+        used = np.bincount(self._label, minlength=len(self._names)) > 0
+        return sorted((name for code, name in enumerate(self._names) if name and used[code]), key=str.casefold)
+
+    @property
+    def unlabelled(self) -> int:
+        """Return how many pictures have no class and are not left out."""
+        return int(np.count_nonzero((self._label == 0) & ((self._traits & _BIT[LEFT_OUT]) == 0)))
+
     def label_of(self, number: int) -> str:
         """Return the class of a picture; "" while it has none."""
         return self._names[int(self._label[number])]
@@ -136,12 +148,32 @@ class Gallery:
         get = splits.get
         self._split = np.array([_split_code(get(p.path) or p.split) for p in self.pictures], np.int8)
 
+    def set_state(self, state: LabelState, paths: Iterable[str]) -> bool:
+        """Show pictures as their labels say; returns whether any was shown otherwise."""
+        changed = False
+        for path in paths:
+            if (number := self._numbers.get(path)) is None:
+                continue
+            picture = self.pictures[number]
+            code, left_out = self._code(state.label_of(picture)), state.is_excluded(picture)
+            if code != self._label[number] or left_out != self.has(number, LEFT_OUT):
+                self._label[number] = code
+                self.mark(LEFT_OUT, (path,), left_out)
+                changed = True
+        return changed
+
+    def mark(self, key: str, paths: Iterable[str], on: bool) -> None:
+        """Give pictures a trait, or take it away; others keep theirs."""
+        numbers = [number for path in paths if (number := self._numbers.get(path)) is not None]
+        if on:
+            self._traits[numbers] |= _BIT[key]
+        else:
+            self._traits[numbers] &= ~_BIT[key]
+
     def set_trait(self, key: str, paths: Iterable[str]) -> None:
         """Say which pictures have a trait; all others have it no longer."""
-        bit = _BIT[key]
-        self._traits &= ~bit
-        numbers = [number for path in paths if (number := self._numbers.get(path)) is not None]
-        self._traits[numbers] |= bit
+        self._traits &= ~_BIT[key]
+        self.mark(key, paths, True)
 
     def set_suggestions(self, suggestions: Mapping[str, tuple[str, float]]) -> None:
         """Keep the probable class of pictures, by path, in place of all before."""

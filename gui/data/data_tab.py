@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal, SignalInstance
+from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -39,6 +39,8 @@ from gui.shared.feedback import Banner, InlineError, ProgressRow
 
 LAST_KEY = "data.last"
 MOST_RECENT = 6
+SETTLE_MS = 400
+"""A split follows this long after the last of several labels."""
 
 
 class DataTab(QWidget):
@@ -72,6 +74,10 @@ class DataTab(QWidget):
         self._found = ScanBuffer()
         self.card = PicturesCard(workbench, bridge)
         self.pictures = self.card.model
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._split_again)
         self._build()
 
     # What the window calls
@@ -119,7 +125,8 @@ class DataTab(QWidget):
         found = self._found
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> ScanSummary:
-            return ScanSummary.of(self._workbench.scan(folder, on_progress, cancel, found.put, class_folders))
+            scan = self._workbench.scan(folder, on_progress, cancel, found.put, class_folders)
+            return ScanSummary.of(self._workbench, scan)
 
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
 
@@ -186,7 +193,12 @@ class DataTab(QWidget):
     def _build_page(self) -> QWidget:
         self.classes = ClassList()
         self.classes.filtered.connect(lambda label, split: self.pictures.ask(label=label, split=split))
-        self.pictures.sections_changed.connect(lambda: self.classes.set_counts(self.pictures.label_counts))
+        self.classes.pictures_dropped.connect(self.card.label_chosen)
+        self.classes.renamed.connect(self.card.labels.rename_class)
+        self.classes.made.connect(self.card.labels.add_class)
+        self.pictures.sections_changed.connect(self._show_classes)
+        self.card.labels_changed.connect(self._on_labels_changed)
+        self.card.labels.failed.connect(self._error.show_error)
         classes_card = Card("Classes")
         classes_card.add(self.classes, 1)
         self.split = SplitCard(self._workbench.settings.current)
@@ -249,7 +261,6 @@ class DataTab(QWidget):
         """Close what is open and show the ways to begin."""
         self._stop_work()
         self._folder, self._scan, self.manifest, self._kept = None, None, None, None
-        self.pictures.clear()
         self.card.stop()
         self._sample.hide()
         self._header.set_context("")
@@ -262,6 +273,7 @@ class DataTab(QWidget):
             if handle is not None:
                 handle.cancel()
         self._scanning = self._splitting = None
+        self._settle.stop()
         self._progress.finish()
 
     def _on_progress(self, progress: Progress) -> None:
@@ -283,8 +295,7 @@ class DataTab(QWidget):
     def _show_scan(self, answer: ScanSummary) -> None:
         scan = answer.scan
         self._scan, self._scanned = scan, answer
-        self.card.set_root(scan.root)
-        self.pictures.set_gallery(answer.gallery)
+        self.card.open_gallery(scan.root, answer.gallery, answer.labelling)
         self.problems.set_problems(scan.problems)
         self.split.set_scan(scan)
 
@@ -294,6 +305,18 @@ class DataTab(QWidget):
         else:
             self.cancel()
         self._error.show_error(error)
+
+    # Labelling
+
+    def _show_classes(self) -> None:
+        counts = {name: dict[str, int]() for name in self.card.classes()} | dict(self.pictures.label_counts)
+        self.classes.set_counts(counts, self.card.keys.key_of)
+
+    def _on_labels_changed(self) -> None:
+        self._show_classes()
+        self.manifest = None
+        self._update_use()
+        self._settle.start()
 
     # Splitting
 

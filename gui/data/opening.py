@@ -14,6 +14,7 @@ from core.workbench import Workbench
 
 if TYPE_CHECKING:
     from core.dataset.gallery import Gallery
+    from core.labels.session import Labelling
 
 
 class ScanBuffer:
@@ -42,15 +43,17 @@ class ScanSummary:
 
     scan: Scan
     gallery: Gallery
+    labelling: Labelling
 
     @classmethod
-    def of(cls, scan: Scan) -> ScanSummary:
-        """Make it ready."""
+    def of(cls, workbench: Workbench, scan: Scan) -> ScanSummary:
+        """Make it ready, as its labels are."""
         from core.dataset.gallery import Gallery
 
-        gallery = Gallery()
+        gallery, labelling = Gallery(), workbench.labelling(scan)
         gallery.add(scan.pictures)
-        return cls(scan, gallery)
+        gallery.set_state(labelling.state, [picture.path for picture in scan.pictures])
+        return cls(scan, gallery, labelling)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class PictureGrid(QAbstractItemView):
     Signals:
         looked_at(int): another row is the current one; -1 for none.
         view_asked(): show the current picture large, or no longer.
-        key_typed(str): a letter or digit for the chosen pictures.
+        key_typed(str): a letter or digit for the chosen pictures; in upper case with Shift.
         command(str): "leave_out", "unlabel", "label" or "escape", by its key.
         section_accepted(int, int): accept what is suggested for `count` rows from `first` on.
         menu_asked(QPoint): show the menu of the chosen pictures at a point of the screen.
@@ -246,7 +246,8 @@ class PictureGrid(QAbstractItemView):
         elif command := _COMMANDS.get(Qt.Key(key)):
             self.command.emit(command)
         elif event.text().isalnum() and not control and not modifiers & Qt.KeyboardModifier.AltModifier:
-            self.key_typed.emit(event.text())
+            shift = modifiers & Qt.KeyboardModifier.ShiftModifier
+            self.key_typed.emit(event.text().upper() if shift else event.text().lower())
         else:
             event.ignore()
 

@@ -1,63 +1,249 @@
-"""The pictures of the open dataset: filters, the grid, and the large view over it."""
+"""The pictures of the open dataset: filters, the grid, the large view over it, and what labels them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.dataset.query import Pick
+from PySide6.QtCore import QPoint, Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence, QShortcut
+
+from core.dataset.query import LEFT_OUT, Pick
 from core.workbench import Workbench
 from gui.bridge import Bridge
+from gui.data.class_keys import ACCEPT, ClassKeys
 from gui.data.filter_bar import FilterBar
+from gui.data.label_bar import LabelBar
+from gui.data.label_controller import SUGGESTION, LabelController
 from gui.data.large_view import LargeView
 from gui.data.picture_grid import PictureGrid
+from gui.data.picture_menu import MenuActions, picture_menu
 from gui.data.pictures_model import PicturesModel
 from gui.data.thumbnails import Thumbnails
 from gui.shared.announce import announce
 from gui.shared.basics import label
 from gui.shared.card import Card
 
+if TYPE_CHECKING:
+    from core.dataset.gallery import Gallery
+    from core.labels.session import Change, Labelling
+
 
 class PicturesCard(Card):
-    """Shows a `PicturesModel`, which it owns."""
+    """Shows a `PicturesModel`, which it owns, and lets its pictures be labelled.
+
+    Signals:
+        labels_changed(): a change of labels is kept.
+        why_asked(int): why a check says something about the picture of a number.
+        similar_asked(int, bool): show (or choose) the pictures that look like the one of a number.
+    """
+
+    labels_changed = Signal()
+    similar_asked = Signal(int, bool)
+    why_asked = Signal(int)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__("Pictures")
         self.model = PicturesModel()
         edge = 320 if self.devicePixelRatioF() > 1.3 else 160
         self.thumbnails = Thumbnails(bridge, workbench.paths.thumbnails, edge)
+        self.labels = LabelController(self.model, bridge)
+        self.keys = ClassKeys()
+        self._root = Path()
+        self._said = ""
+        self._build(workbench, bridge)
+
+    def _build(self, workbench: Workbench, bridge: Bridge) -> None:
         self.filters = FilterBar(self.model)
         self.grid = PictureGrid(self.model, self.thumbnails)
         self.filters.search.results = self.grid
         self.large = LargeView(self.grid, bridge, workbench.paths.thumbnails, self.thumbnails)
+        self.bar = LabelBar()
         self.count = label("", "figures")
         self.count.setProperty("role", "muted")
         self.add_action(self.count)
         self.add(self.filters)
         self.add(self.grid, 1)
-        self.grid.resized.connect(lambda: self.large.setGeometry(self.grid.rect()))
-        self.grid.view_asked.connect(self._toggle_large)
-        self.grid.looked_at.connect(self._on_looked_at)
-        self.grid.command.connect(self._on_command)
+        self.add(self.bar)
+        grid, bar = self.grid, self.bar
+        grid.resized.connect(lambda: self.large.setGeometry(grid.rect()))
+        grid.view_asked.connect(self._toggle_large)
+        grid.looked_at.connect(self._on_looked_at)
+        grid.command.connect(self._on_command)
+        grid.key_typed.connect(self._on_key)
+        grid.section_accepted.connect(lambda first, count: self._accept(range(first, first + count)))
+        grid.menu_asked.connect(self._show_menu)
+        bar.field.named.connect(self.label_chosen)
+        bar.field.left.connect(grid.setFocus)
+        bar.accept_asked.connect(self.accept_chosen)
+        bar.leave_out_asked.connect(self.leave_out_chosen)
+        bar.put_back_asked.connect(self.put_back_chosen)
+        for asked, keys, do in (
+            (bar.undo_asked, "Ctrl+Z", self.labels.undo),
+            (bar.redo_asked, "Ctrl+Shift+Z", self.labels.redo),
+        ):
+            asked.connect(do)
+            shortcut = QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(do)
         self.model.sections_changed.connect(self._on_arranged)
         self.model.chosen_changed.connect(self._on_chosen)
+        self.labels.changed.connect(self._on_labels_changed)
+
+    # What the tab calls
 
     def set_root(self, root: Path) -> None:
-        """Show the pictures of another folder."""
-        self.thumbnails.set_root(root)
-        self.large.set_root(root)
+        """Show the pictures of another folder, as a scan finds them; none can be labelled yet."""
+        self._set_folder(root)
+        self.labels.open(None)
+        self.keys.reset()
         self.model.clear()
         self.filters.clear_all()
+        self._say("")
+
+    def open_gallery(self, root: Path, gallery: Gallery, labelling: Labelling) -> None:
+        """Show what a scan found, to be labelled."""
+        self._set_folder(root)
+        self.labels.open(labelling)
+        self.model.set_gallery(gallery)
+        self._show_history()
+
+    def _set_folder(self, root: Path) -> None:
+        if root != self._root:
+            self._root = root
+            self.thumbnails.set_root(root)
+            self.large.set_root(root)
 
     def stop(self) -> None:
-        """Read no more pictures."""
+        """Read no more pictures, and forget those that are shown."""
+        self._root = Path()
+        self.labels.open(None)
+        self.model.clear()
         self.thumbnails.stop()
         self.large.stop()
 
     def show_pick(self, pick: Pick) -> None:
-        """Show certain pictures, whatever their class and split."""
+        """Show certain pictures."""
         self.filters.clear_all()
         self.model.ask(label=None, split=None, pick=pick)
         self.grid.setFocus()
+
+    def classes(self) -> list[str]:
+        """Return the classes that pictures can be put into."""
+        made = self.labels.labelling.state.added if self.labels.labelling is not None else frozenset[str]()
+        return sorted(made | set(self.model.gallery.classes), key=str.casefold)
+
+    # What is done with the chosen pictures
+
+    def label_chosen(self, name: str | None) -> None:
+        """Put the chosen pictures into a class, and go to the next one; None takes their label away."""
+        self._act(lambda paths: self.labels.label(paths, name))
+
+    def accept_chosen(self) -> None:
+        """Give the chosen pictures the class that is suggested for each."""
+        rows = sorted(self.model.row_of(number) for number in self.model.chosen)
+        self._accept([row for row in rows if row >= 0])
+
+    def leave_out_chosen(self) -> None:
+        """Leave the chosen pictures out of what is trained."""
+        self._act(self.labels.leave_out)
+
+    def put_back_chosen(self) -> None:
+        """Put the chosen pictures back."""
+        self._act(self.labels.put_back)
+
+    def _accept(self, rows: Sequence[int]) -> None:
+        wanted = {
+            self.model.picture(row).path: suggestion.label
+            for row in rows
+            if (suggestion := self.model.suggestion(row)) is not None
+        }
+        if wanted:
+            self.model.choose(rows)
+            self._act(lambda _paths: self.labels.label_each(wanted, SUGGESTION))
+
+    def _act(self, action: Callable[[list[str]], None]) -> None:
+        """Do something with the chosen pictures; the next one that it was not done with is chosen then."""
+        chosen = set(self.model.chosen)
+        rows = [row for number in chosen if (row := self.model.row_of(number)) >= 0]
+        if not chosen or self.labels.labelling is None:
+            return
+        action([picture.path for picture in self.model.chosen_pictures()])
+        row = min(rows, default=0)
+        while row < self.model.rowCount() and self.model.number(row) in chosen:
+            row += 1
+        if row < self.model.rowCount():
+            self.grid.go_to(row)
+        else:
+            self.model.choose([])
+
+    def _on_key(self, key: str) -> None:
+        if key.lower() == ACCEPT:
+            section = self.model.section_of(self.grid.current_row) if self.grid.current_row >= 0 else None
+            if key.isupper() and section is not None:
+                self._accept(range(section.first, section.first + section.count))
+            else:
+                self.accept_chosen()
+        elif (name := self.keys.class_of(key)) is not None:
+            self.label_chosen(name)
+
+    def _on_command(self, command: str) -> None:
+        match command:
+            case "escape" if self.large.isVisible():
+                self.large.close_view()
+            case "escape":
+                self.model.choose([])
+            case "leave_out" if self._left_out():
+                self.put_back_chosen()
+            case "leave_out":
+                self.leave_out_chosen()
+            case "unlabel":
+                self.label_chosen(None)
+            case "label" if self.model.chosen:
+                self.bar.field.setFocus()
+
+    def _show_menu(self, at: QPoint) -> None:
+        number = self.model.number(self.grid.current_row) if self.grid.current_row >= 0 else min(self.model.chosen)
+        gallery = self.model.gallery
+        path = gallery.pictures[number].path
+        suggestion = gallery.suggestion(number)
+        actions = MenuActions(
+            label=self.label_chosen,
+            name=self.bar.field.setFocus,
+            accept=self.accept_chosen,
+            leave_out=self.leave_out_chosen,
+            put_back=self.put_back_chosen,
+            move=lambda split: self._act(lambda paths: self.labels.move(paths, split)),
+            similar=lambda: self.similar_asked.emit(number, False),
+            choose_similar=lambda: self.similar_asked.emit(number, True),
+            why=lambda: self.why_asked.emit(number),
+            show_file=partial(_show_file, self._root / path),
+            copy_path=lambda: QGuiApplication.clipboard().setText(str(self._root / path)),
+        )
+        menu = picture_menu(
+            self,
+            actions,
+            [(name, self.keys.key_of(name)) for name in self.classes()],
+            left_out=self._left_out(),
+            suggested=suggestion.label if suggestion else "",
+            similar=self.can_compare,
+            why=gallery.is_marked(number),
+        )
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(at)
+
+    @property
+    def can_compare(self) -> bool:
+        """Whether look-alikes are known."""
+        return self.model.gallery.knows_similarity
+
+    def _left_out(self) -> bool:
+        """Whether all chosen pictures are left out."""
+        gallery = self.model.gallery
+        return bool(self.model.chosen) and all(gallery.has(number, LEFT_OUT) for number in self.model.chosen)
+
+    # The large view
 
     def _toggle_large(self) -> None:
         if self.large.isVisible():
@@ -78,20 +264,51 @@ class PicturesCard(Card):
             else:
                 self.large.close_view()
 
-    def _on_command(self, command: str) -> None:
-        if command == "escape":
-            if self.large.isVisible():
-                self.large.close_view()
-            else:
-                self.model.choose([])
+    # What is said
+
+    def _on_labels_changed(self, change: Change) -> None:
+        self._say(change.summary)
+        self._show_history()
+        if self.large.isVisible():
+            self._on_looked_at(self.grid.current_row)
+        self.labels_changed.emit()
+
+    def _show_history(self) -> None:
+        labelling = self.labels.labelling
+        self.bar.set_history(*(labelling.can_undo, labelling.can_redo) if labelling is not None else ("", ""))
+
+    def _say(self, sentence: str) -> None:
+        self._said = sentence
+        if sentence:
+            announce(self.grid, sentence)
+        self._on_chosen()
 
     def _on_arranged(self) -> None:
         shown, total = self.model.rowCount(), self.model.total
         self.count.setText(f"{shown:,}" if shown == total else f"{shown:,} of {total:,}")
+        classes = self.classes()
+        self.keys.set_classes(classes)
+        self.bar.field.set_classes(classes)
         if self.large.isVisible():
             self._on_looked_at(self.grid.current_row)
+        self._show_chosen()
 
     def _on_chosen(self) -> None:
         count = len(self.model.chosen)
-        if count != 1:  # one is read out as the grid's current picture
+        if count > 1:  # one alone is read out as the grid's current picture
             announce(self.grid, f"{count:,} pictures chosen")
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        gallery, chosen = self.model.gallery, self.model.chosen
+        without = gallery.unlabelled
+        otherwise = self._said
+        if not otherwise and len(gallery):
+            done = len(gallery) - without
+            otherwise = f"{done:,} of {len(gallery):,} labelled" if without else "Choose pictures to label them"
+        suggested = any(gallery.suggestion(number) is not None for number in chosen)
+        self.bar.show_chosen(len(chosen), otherwise, left_out=self._left_out(), suggested=suggested)
+
+
+def _show_file(path: Path) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))

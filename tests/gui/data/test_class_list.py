@@ -1,7 +1,9 @@
 import pytest
 from PySide6.QtCore import QPoint, Qt
 
-from gui.data.class_list import ALL, ROW_HEIGHT, ClassList, ClassModel, counts_in_words
+from gui.data.class_delegate import ROW_HEIGHT
+from gui.data.class_list import ClassList
+from gui.data.class_model import ALL, ClassModel, counts_in_words
 from gui.shared.theme import split_colour
 
 COUNTS = {

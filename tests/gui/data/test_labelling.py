@@ -1,0 +1,237 @@
+"""Labels by real keys, drags and fields in the Data tab, kept beside the pictures and undone."""
+
+import pytest
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
+
+from core.errors import StoreError
+from gui.data.chosen_drag import CHOSEN_MIME
+from gui.data.data_tab import DataTab
+from gui.feed import JobsFeed
+
+CONTROL, SHIFT, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier(0)
+
+
+@pytest.fixture
+def tab(qtbot, workbench, bridge, dataset_folder):
+    """The Data tab with three classes of ten pictures: daisy (1), rose (2), tulip (3)."""
+    next(dataset_folder.rglob("broken.png")).unlink()
+    made = DataTab(workbench, bridge, JobsFeed(lambda: workbench.engine, bridge))
+    qtbot.addWidget(made)
+    made.resize(1180, 900)
+    made.show()
+    made.open_folder(dataset_folder)
+    qtbot.waitUntil(lambda: made.manifest is not None)
+    return made
+
+
+def kept(tab):
+    """The classes of all pictures as they are on the disk, by file name."""
+    labelling = tab._workbench.labelling(tab._scan)
+    return {p.path.rpartition("/")[2]: labelling.state.label_of(p) for p in tab._scan.pictures}
+
+
+def click(tab, qtbot, name, modifier=NONE):
+    gallery = tab.pictures.gallery
+    number = next(at for at, picture in enumerate(gallery.pictures) if picture.path.endswith(name))
+    index = tab.pictures.index(tab.pictures.row_of(number))
+    tab.card.grid.scrollTo(index)
+    spot = tab.card.grid.visualRect(index).center()
+    qtbot.mouseClick(tab.card.grid.viewport(), Qt.MouseButton.LeftButton, modifier, spot)
+
+
+def chosen(tab):
+    return [p.path.rpartition("/")[2] for p in tab.pictures.chosen_pictures()]
+
+
+def do(tab, qtbot, action):
+    """Do something that changes labels, and wait until it is kept and split."""
+    with qtbot.waitSignal(tab.card.labels_changed):
+        action()
+    qtbot.waitUntil(lambda: tab.manifest is not None)
+
+
+def test_keys_label_one_after_the_other_and_undo_takes_each_back(tab, qtbot):
+    grid = tab.card.grid
+    click(tab, qtbot, "daisy-00.png")
+    heard = []
+    tab.card.labels_changed.connect(lambda: heard.append(1))
+    qtbot.keyClick(grid, "2")
+    assert chosen(tab) == ["daisy-01.png"], "the next one is chosen at once"
+    qtbot.keyClick(grid, "3")
+    qtbot.waitUntil(lambda: len(heard) == 2)
+    assert (kept(tab)["daisy-00.png"], kept(tab)["daisy-01.png"]) == ("rose", "tulip")
+    assert tab.card.bar.undo.toolTip() == "Undo: Labelled 1 picture tulip (Ctrl+Z)"
+    qtbot.waitUntil(lambda: tab.manifest is not None)
+    assert sum(tab.manifest.counts()["rose"].values()) == 11
+    do(tab, qtbot, lambda: qtbot.keyClick(grid, Qt.Key.Key_Z, CONTROL))
+    assert (kept(tab)["daisy-00.png"], kept(tab)["daisy-01.png"]) == ("rose", "daisy")
+    do(tab, qtbot, lambda: qtbot.keyClick(grid, Qt.Key.Key_Z, CONTROL))
+    assert kept(tab)["daisy-00.png"] == "daisy"
+    do(tab, qtbot, lambda: qtbot.keyClick(grid, Qt.Key.Key_Z, CONTROL | SHIFT))
+    assert kept(tab)["daisy-00.png"] == "rose"
+    assert sum(tab.classes.model.counts("rose").values()) == 11
+
+
+def test_a_new_class_is_typed_and_the_chosen_are_in_it(tab, qtbot):
+    click(tab, qtbot, "rose-02.png")
+    click(tab, qtbot, "rose-04.png", SHIFT)
+    qtbot.keyClick(tab.card.grid, Qt.Key.Key_Return)
+    assert tab.card.bar.field.hasFocus()
+    qtbot.keyClicks(tab.card.bar.field, "peony")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.bar.field, Qt.Key.Key_Return))
+    assert tab.card.grid.hasFocus()
+    assert sorted(name for name, label in kept(tab).items() if label == "peony") == [
+        "rose-02.png",
+        "rose-03.png",
+        "rose-04.png",
+    ]
+    assert tab.card.keys.key_of("peony") == "4", "the others keep their keys"
+    qtbot.waitUntil(lambda: not tab.card.bar.field.text())
+    click(tab, qtbot, "tulip-00.png")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, "4"))
+    assert kept(tab)["tulip-00.png"] == "peony"
+
+
+def test_what_is_left_out_goes_and_is_put_back(tab, qtbot):
+    click(tab, qtbot, "rose-02.png")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, Qt.Key.Key_Delete))
+    assert tab.pictures.rowCount() == 29
+    assert len(tab.manifest.pictures) == 29
+    assert tab.card.filters.chips["left_out"].text() == "Left out 1"
+    qtbot.mouseClick(tab.card.filters.chips["left_out"], Qt.MouseButton.LeftButton)
+    assert tab.pictures.rowCount() == 1
+    click(tab, qtbot, "rose-02.png")
+    do(tab, qtbot, lambda: qtbot.mouseClick(tab.card.bar.put_back, Qt.MouseButton.LeftButton))
+    qtbot.mouseClick(tab.card.filters.clear, Qt.MouseButton.LeftButton)
+    assert tab.pictures.rowCount() == 30
+    assert len(tab.manifest.pictures) == 30
+
+
+def test_a_label_is_taken_away_and_the_unlabelled_are_a_filter_and_a_row(tab, qtbot):
+    click(tab, qtbot, "rose-02.png")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, Qt.Key.Key_Backspace))
+    assert kept(tab)["rose-02.png"] == ""
+    assert len(tab.manifest.pictures) == 29
+    assert tab.card.filters.chips["unlabelled"].text() == "Unlabelled 1"
+    assert tab.classes.model.index(1).data() == "Unlabelled"
+    tab.classes.view.setCurrentIndex(tab.classes.model.index(1))
+    assert tab.pictures.rowCount() == 1
+
+
+def drop_chosen(tab, name):
+    view = tab.classes.view
+    spot = view.visualRect(tab.classes.model.index(tab.classes.model.row_of(name))).center()
+    mime = QMimeData()
+    mime.setData(CHOSEN_MIME, b"1")
+    arguments = (Qt.DropAction.MoveAction, mime, Qt.MouseButton.LeftButton, NONE)
+    QApplication.sendEvent(view.viewport(), QDragEnterEvent(spot, *arguments))
+    QApplication.sendEvent(view.viewport(), QDragMoveEvent(spot, *arguments))
+    event = QDropEvent(QPointF(spot), *arguments)
+    QApplication.sendEvent(view.viewport(), event)
+    return event.isAccepted()
+
+
+def test_chosen_pictures_are_dropped_on_a_class(tab, qtbot):
+    click(tab, qtbot, "daisy-05.png")
+    click(tab, qtbot, "daisy-07.png", CONTROL)
+    do(tab, qtbot, lambda: drop_chosen(tab, "tulip"))
+    assert {name for name, label in kept(tab).items() if label == "tulip" and "daisy" in name} == {
+        "daisy-05.png",
+        "daisy-07.png",
+    }
+    assert tab.classes.view.currentIndex().row() == 0, "a drop is no choice of that class"
+    assert not drop_chosen(tab, None), "all classes are no class"
+
+
+def test_a_class_is_renamed_and_merged_and_made(tab, qtbot):
+    view = tab.classes.view
+    view.setFocus()
+    view.setCurrentIndex(tab.classes.model.index(tab.classes.model.row_of("rose")))
+    qtbot.keyClick(view, Qt.Key.Key_F2)
+    editor = view.findChild(QLineEdit)
+    editor.selectAll()
+    qtbot.keyClicks(editor, "Rosa")
+    do(tab, qtbot, lambda: qtbot.keyClick(editor, Qt.Key.Key_Return))
+    assert tab.manifest.classes == ("Rosa", "daisy", "tulip")
+    tab.classes._show_menu(view.visualRect(tab.classes.model.index(tab.classes.model.row_of("tulip"))).center())
+    menu = next(m for m in tab.classes.findChildren(QMenu) if m.accessibleName() == "Class tulip")
+    merge = next(action for m in menu.findChildren(QMenu) for action in m.actions() if action.text() == "daisy")
+    do(tab, qtbot, merge.trigger)
+    menu.close()
+    assert tab.manifest.classes == ("Rosa", "daisy")
+    do(tab, qtbot, lambda: qtbot.mouseClick(tab.card.bar.undo, Qt.MouseButton.LeftButton))
+    assert tab.manifest.classes == ("Rosa", "daisy", "tulip")
+    qtbot.keyClicks(tab.classes.new, "aster")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.classes.new, Qt.Key.Key_Return))
+    assert tab.classes.model.row_of("aster") > 0
+    assert tab.card.keys.key_of("aster")
+
+
+def test_the_menu_moves_copies_and_labels(tab, qtbot):
+    click(tab, qtbot, "rose-02.png")
+
+    def entry(text):
+        tab.card._show_menu(QPoint(5, 5))
+        menu = tab.card.findChildren(QMenu)[0]
+        found = next(
+            a for m in (menu, *menu.findChildren(QMenu)) for a in m.actions() if a.text().split("\t")[0] == text
+        )
+        found.trigger()
+        menu.close()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+    do(tab, qtbot, lambda: entry("valid"))
+    splits = {e.path: e.split for e in tab.manifest.pictures}
+    assert splits["rose/rose-02.png"] == "valid"
+    click(tab, qtbot, "rose-02.png")
+    entry("Copy path")
+    assert QApplication.clipboard().text().endswith("rose-02.png")
+    do(tab, qtbot, lambda: entry("tulip"))
+    assert kept(tab)["rose-02.png"] == "tulip"
+
+
+def test_suggestions_are_accepted_one_by_one_and_by_section(tab, qtbot):
+    gallery = tab.pictures.gallery
+    gallery.set_suggestions({f"rose/rose-{n:02}.png": ("tulip", 0.9 - n / 100) for n in range(4)})
+    tab.card.filters.order.setCurrentIndex(tab.card.filters.order.findData("suggestion"))
+    assert tab.pictures.sections[0].title == "tulip"
+    click(tab, qtbot, "rose-01.png")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, "y"))
+    assert kept(tab)["rose-01.png"] == "tulip"
+    assert kept(tab)["rose-00.png"] == "rose"
+    click(tab, qtbot, "rose-00.png")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, Qt.Key.Key_Y, SHIFT))
+    assert [kept(tab)[f"rose-{n:02}.png"] for n in range(5)] == ["tulip"] * 4 + ["rose"]
+    assert tab._workbench.labelling(tab._scan).events()[-1].source == "suggestion"
+
+
+def test_what_cannot_be_kept_is_said_and_shown_as_it_was(tab, qtbot, monkeypatch):
+    def full(*arguments):
+        raise StoreError("The labels could not be kept.", "The disk is full.", "Make room.")
+
+    monkeypatch.setattr(tab._workbench.store, "add_label_events", full)
+    click(tab, qtbot, "rose-02.png")
+    qtbot.keyClick(tab.card.grid, "1")
+    qtbot.waitUntil(tab._error.isVisible)
+    assert "disk is full" in tab._error.text
+    number = tab.pictures.gallery.number("rose/rose-02.png")
+    assert tab.pictures.gallery.label_of(number) == "rose"
+
+
+def test_the_large_view_follows_the_arrows_and_labels_by_key(tab, qtbot):
+    click(tab, qtbot, "daisy-08.png")
+    qtbot.keyClick(tab.card.grid, Qt.Key.Key_Space)
+    large = tab.card.large
+    assert large.isVisible()
+    assert large.accessibleDescription().startswith("daisy/daisy-08.png")
+    qtbot.keyClick(tab.card.grid, Qt.Key.Key_Right)
+    assert large.accessibleDescription().startswith("daisy/daisy-09.png")
+    qtbot.waitUntil(lambda: tab.pictures.picture(9).sha256 in large._kept)
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, "2"))
+    assert kept(tab)["daisy-09.png"] == "rose"
+    assert large.isVisible()
+    assert "daisy-09.png" not in large.accessibleDescription()
+    qtbot.keyClick(tab.card.grid, Qt.Key.Key_Escape)
+    assert not large.isVisible()
