@@ -19,6 +19,10 @@ Anything else that escapes is a defect and goes to the excepthook.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 
 class SagehoundError(Exception):
     """The root of all errors that Sagehound raises on purpose."""
@@ -49,8 +53,20 @@ class UsageError(UserFacingError):
     """The command line was used wrongly."""
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A way to read a dataset all the same: what it does in words, and the `ReadOptions` that ask for it."""
+
+    title: str
+    options: Any
+
+
 class DatasetError(UserFacingError):
-    """A folder cannot serve as a dataset."""
+    """A folder cannot serve as a dataset; `offers` are the ways to read it all the same."""
+
+    def __init__(self, what: str, why: str = "", fix: str = "", *, offers: Sequence[Offer] = ()) -> None:
+        super().__init__(what, why, fix)
+        self.offers = tuple(offers)
 
 
 class SpecError(UserFacingError):

@@ -59,6 +59,11 @@ class AppPaths:
         return self.datasets / "scans.sqlite3"
 
     @property
+    def imports(self) -> Path:
+        """What was unpacked from archives, one folder for each."""
+        return self.home / "imports"
+
+    @property
     def weights(self) -> Path:
         """Pretrained weights that were fetched."""
         return self.home / "weights"

@@ -22,10 +22,11 @@ from core.settings import SettingsFile
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
-    from core.dataset.records import ClassFolders, Picture, Scan
+    from core.dataset.records import Picture, ReadOptions, Scan
     from core.engines.sagemaker.connection.connection import Connection
     from core.engines.sagemaker.engine import SageMakerEngine
     from core.engines.sagemaker.upload.upload import UploadResult
+    from core.formats.writing import WrittenDataset
     from core.jobs.footprint import Footprint
     from core.labels.session import Labelling
     from core.models import Model, ModelAddress
@@ -143,15 +144,54 @@ class Workbench:
         on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
         on_found: Callable[[Sequence[Picture]], None] | None = None,
-        class_folders: ClassFolders = "auto",
+        options: ReadOptions | None = None,
     ) -> Scan:
-        """Read a folder of labelled pictures; see `core.dataset.scan`."""
-        from core.dataset import scan
+        """Read a dataset: a folder, a file of labels, or an archive; see `core.dataset.scan`.
 
+        Raises:
+            DatasetError: it cannot be read; `offers` are the ways to read it all the same.
+            Cancelled: through `cancel`.
+        """
+        from core.dataset import scan
+        from core.formats.opening import open_source
+
+        found = open_source(folder, options, self.paths.imports, on_progress, cancel)
         cache = self.paths.scans
         return scan(
-            folder, cache=cache, on_progress=on_progress, cancel=cancel, on_found=on_found, class_folders=class_folders
+            found.folder, cache=cache, on_progress=on_progress, cancel=cancel, on_found=on_found, options=found.options
         )
+
+    def convert(
+        self,
+        source: Path,
+        format_name: str,
+        target: Path,
+        options: ReadOptions | None = None,
+        fractions: tuple[float, float, float] | None = None,
+        seed: int = 0,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> WrittenDataset:
+        """Write a dataset as another format; with `fractions`, or where the format needs it, with a split of ours.
+
+        Raises:
+            DatasetError: it cannot be read, or the format cannot hold it.
+            Cancelled: through `cancel`; nothing stays.
+        """
+        from core.formats.opening import open_source
+        from core.formats.registry import format_named, read_listing
+        from core.formats.walk import Walk
+        from core.formats.writing import write_dataset
+
+        format_ = format_named(format_name)
+        found = open_source(source, options, self.paths.imports, on_progress, cancel)
+        listing = read_listing(Walk(found.folder, cancel or CancelToken()), found.options)
+        splits = None
+        if fractions is not None or (format_.writer and format_.writer.splits and listing.layout != "splits"):
+            scan = self.scan(found.folder, on_progress, cancel, options=found.options)
+            manifest = self.split(scan, fractions or DEFAULT_FRACTIONS, seed)
+            splits = {entry.path: entry.split for entry in manifest.pictures}
+        return write_dataset(listing, format_, target, splits, on_progress, cancel)
 
     def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
         """Split a scanned folder into train, valid and test as its labels are now; nobody's files are touched."""

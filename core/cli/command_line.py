@@ -97,4 +97,4 @@ def _split(manifest: Manifest | None) -> list[str]:
     if any(abs(share - usual) > 1e-9 for share, usual in zip(manifest.fractions, _USUAL_SPLIT, strict=True)):
         found += ["--split", ",".join(map(repr, manifest.fractions))]
     found += ["--split-seed", str(manifest.seed)] if manifest.seed else []
-    return found + (["--class-folders", manifest.class_folders] if manifest.class_folders != "auto" else [])
+    return found + words(manifest.options)

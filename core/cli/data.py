@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from core.cli.console import Console, table
+from core.cli.spec_options import given
 from core.dataset.manifest import Manifest
-from core.dataset.records import Scan, Severity
+from core.dataset.records import ReadOptions, Scan, Severity
 from core.errors import DatasetError, UsageError
 from core.paths import AppPaths
 from core.progress import CancelToken
@@ -31,10 +33,9 @@ def scan(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
 
 def open_dataset(workbench: Workbench, options: argparse.Namespace, console: Console) -> tuple[Scan, Manifest]:
     """Scan and split the folder that a command names; `sample` is the one that ships."""
-    from core.dataset import sample_path
-
-    folder = sample_path() if options.dataset == "sample" else Path(options.dataset).expanduser()
-    found = workbench.scan(folder, console.progress, CancelToken(), class_folders=options.class_folders)
+    found = workbench.scan(
+        _source(options), console.progress, CancelToken(), options=ReadOptions(**given(options, ReadOptions))
+    )
     return found, workbench.split(found, _fractions(options.split), options.split_seed)
 
 
@@ -57,6 +58,36 @@ def open_for_job(workbench: Workbench, options: argparse.Namespace, console: Con
     return manifest
 
 
+def convert(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Write a dataset as another format."""
+    workbench = Workbench(paths)
+    try:
+        written = workbench.convert(
+            _source(options),
+            options.to,
+            Path(options.output).expanduser(),
+            ReadOptions(**given(options, ReadOptions)),
+            None if options.split is None else _fractions(options.split),
+            options.split_seed,
+            console.progress,
+            CancelToken(),
+        )
+    finally:
+        workbench.close()
+    if written.unlabelled:
+        console.note(f"{written.unlabelled:,} pictures without a label are left out.")
+    text = f"{written.path}: {written.pictures:,} pictures of {written.classes:,} classes as {written.format}"
+    console.result(dataclasses.asdict(written), text)
+    return 0
+
+
+def _source(options: argparse.Namespace) -> Path:
+    """Return what a command names; `sample` is the dataset that ships."""
+    from core.dataset import sample_path
+
+    return sample_path() if options.dataset == "sample" else Path(options.dataset).expanduser()
+
+
 def _fractions(text: str) -> tuple[float, float, float]:
     try:
         train, valid, test = (float(part) for part in text.split(","))
@@ -69,6 +100,8 @@ def _as_json(found: Scan, manifest: Manifest) -> dict[str, Any]:
     return {
         "path": str(found.root),
         "layout": str(found.layout),
+        "format": found.format,
+        "seen": list(found.seen),
         "version": manifest.version,
         "classes": list(manifest.classes),
         "counts": {label: dict(splits) for label, splits in manifest.counts().items()},
@@ -95,6 +128,7 @@ def _as_text(found: Scan, manifest: Manifest, counts: Any) -> str:
     lines = [
         f"{found.root}: {len(manifest.pictures)} pictures in {len(manifest.classes)} classes, "
         f"version {manifest.version}",
+        *found.seen,
         "",
         table(("class", "train", "valid", "test"), rows),
     ]

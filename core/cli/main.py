@@ -8,18 +8,24 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
 from core.cli.cloud_options import add_cloud_commands
 from core.cli.console import Console
 from core.cli.launch_options import add_launch_options
+from core.cli.spec_options import add_options, words
 from core.cli.watch import add_watch_command
-from core.errors import Cancelled, UsageError, UserFacingError
+from core.errors import Cancelled, DatasetError, UsageError, UserFacingError
+from core.formats.records import ReadOptions
 from core.paths import AppPaths, keep_private
 from training_scripts.version import VERSION
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+_DATASET = "a folder of pictures in class folders or with a file of labels, such a file, or an archive of them"
+_WRITTEN = "folders, ultralytics, huggingface, coco, label-studio, fiftyone, jsonl, csv"
 
 # name of the command -> the module and function that run it; imported only when asked for
 COMMANDS = {
@@ -27,6 +33,7 @@ COMMANDS = {
     "doctor": "core.cli.doctor:doctor",
     "demo": "core.cli.demo:demo",
     "scan": "core.cli.data:scan",
+    "convert": "core.cli.data:convert",
     "tune": "core.cli.launch:tune",
     "train": "core.cli.launch:train",
     "resume": "core.cli.jobs:resume",
@@ -60,6 +67,8 @@ def run(arguments: Sequence[str]) -> int:
         status = getattr(importlib.import_module(module), function)(options, AppPaths.default(), console)
     except UsageError as error:
         return _fail(console, str(error), EXIT_USAGE)
+    except DatasetError as error:
+        return _fail(console, " ".join([str(error), *_ways(error)]), EXIT_FAILED)
     except UserFacingError as error:
         return _fail(console, str(error), EXIT_FAILED)
     except (Cancelled, KeyboardInterrupt):
@@ -105,8 +114,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_data_commands(command) -> None:  # type: ignore[no-untyped-def]
     scan = command("scan", "list a dataset's classes, counts and problems")
-    scan.add_argument("dataset", help="a folder with train/ valid/ test/, or with one folder per class")
+    scan.add_argument("dataset", help=_DATASET)
     _add_split_options(scan)
+    convert = command("convert", "write a dataset as another format; its files are copied, and stay as they are")
+    convert.add_argument("dataset", help=_DATASET)
+    convert.add_argument("--to", required=True, metavar="FORMAT", help=f"one of {_WRITTEN}")
+    convert.add_argument("-o", "--output", required=True, metavar="OUT", help="a folder that is not there yet")
+    add_options(convert, ReadOptions)
+    convert.add_argument(
+        "--split",
+        metavar="TRAIN,VALID,TEST",
+        help="divide the pictures by these shares (default: the splits that the dataset has, if any)",
+    )
+    convert.add_argument("--split-seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
 
 
 def _add_split_options(parser: argparse.ArgumentParser) -> None:
@@ -117,20 +137,14 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
         help="shares for folders that have no splits of their own (default %(default)s)",
     )
     parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
-    parser.add_argument(
-        "--class-folders",
-        choices=["auto", "outer", "inner"],
-        default="auto",
-        help="which folders are the classes where class folders hold folders of their own (default: the outer ones, "
-        "with a word where that is in doubt)",
-    )
+    add_options(parser, ReadOptions)
 
 
 def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
     tune = command("tune", "search hyperparameters: many trials, the best one kept")
     train = command("train", "run one training job with fixed hyperparameters")
     for parser in (tune, train):
-        parser.add_argument("dataset", help="a folder of labelled pictures, or `sample`")
+        parser.add_argument("dataset", help=f"{_DATASET}; `sample` is the one that ships")
         _add_split_options(parser)
         add_launch_options(parser, tuning=parser is tune)
 
@@ -179,6 +193,11 @@ def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
         metavar="FILE",
         help="by its name: .html, .pdf, .json, .trace.json[.gz] for Perfetto, events.out.tfevents.… for TensorBoard",
     )
+
+
+def _ways(error: DatasetError) -> list[str]:
+    """Return the options that solve a refusal, each with what it does."""
+    return [f"[{shlex.join(words(offer.options))}] {offer.title}." for offer in error.offers]
 
 
 def _fail(console: Console, message: str, status: int) -> int:

@@ -7,10 +7,10 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from core.dataset.hints import listed
 from core.dataset.probe import Probe
 from core.dataset.records import SPLITS, Picture, Problem, Severity, gravest_first
 from core.dataset.tree import Candidate, Tree
+from core.formats.hints import listed
 from training_scripts.pictures.formats import FORMATS, SUFFIXES
 
 FEW = 20

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.dataset.records import SPLITS, ClassFolders, class_folders_of
+from core.dataset.records import SPLITS, ReadOptions
 from core.errors import DatasetError
+from core.jobs.declared import from_plain, to_plain
 from training_scripts.durable import write_text
 from training_scripts.outside import UNUSABLE, read_json
 
@@ -38,7 +39,7 @@ class Manifest:
 
     `version` is 16 hex digits over every picture's split, class and content, so the same pictures split the same way
     have the same version wherever they lie. `fractions` are (train, valid, test). `notices` are sentences about what
-    `split` decided for the user. `class_folders` is how classes were chosen when the folder was scanned. `levels` are
+    `split` decided for the user. `options` are how the folder was read when it was scanned. `levels` are
     the values of black and white for its pictures with more than 8 bits a channel, None where it has none.
     """
 
@@ -49,7 +50,7 @@ class Manifest:
     seed: int
     fractions: tuple[float, float, float]
     notices: tuple[str, ...] = ()
-    class_folders: ClassFolders = "auto"
+    options: ReadOptions = ReadOptions()  # noqa: RUF009 - frozen
     levels: Levels | None = None
 
     @classmethod
@@ -61,13 +62,13 @@ class Manifest:
         seed: int = 0,
         fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
         notices: Iterable[str] = (),
-        class_folders: ClassFolders = "auto",
+        options: ReadOptions | None = None,
         levels: Levels | None = None,
     ) -> Manifest:
         """Return a manifest of `pictures`, sorted by path, with its version computed."""
         classes, ordered = tuple(classes), tuple(sorted(pictures, key=lambda entry: entry.path))
         version = content_version(classes, ordered)
-        return cls(root, classes, ordered, version, seed, fractions, tuple(notices), class_folders, levels)
+        return cls(root, classes, ordered, version, seed, fractions, tuple(notices), options or ReadOptions(), levels)
 
     def of(self, split: str) -> tuple[Entry, ...]:
         """Return the pictures of one split, by path."""
@@ -108,7 +109,7 @@ class Manifest:
             "seed": self.seed,
             "fractions": list(self.fractions),
             "notices": list(self.notices),
-            "class_folders": self.class_folders,
+            "read": to_plain(self.options),
             "levels": levels_to_json(self.levels),
             "pictures": [[e.path, e.label, e.split, e.sha256] for e in self.pictures],
         }
@@ -160,6 +161,17 @@ def content_version(classes: tuple[str, ...], pictures: Iterable[Entry]) -> str:
     return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()[:16]
 
 
+def read_options(data: Mapping[str, Any]) -> ReadOptions:
+    """Return how a dataset is read from where it was kept: under "read", and in earlier versions "class_folders".
+
+    Raises:
+        ValueError: a choice is none.
+    """
+    kept = data.get("read") or {"class_folders": data.get("class_folders", "auto")}
+    options: ReadOptions = from_plain(ReadOptions, kept)
+    return options
+
+
 def levels_to_json(levels: Levels | None) -> list[float] | None:
     """Levels as channels and manifests carry them."""
     return None if levels is None else list(levels)
@@ -176,7 +188,7 @@ def _from_json(data: Mapping[str, Any]) -> Manifest:
         int(data["seed"]),
         (train, valid, test),
         (str(notice) for notice in data["notices"]),
-        class_folders_of(data.get("class_folders")),
+        read_options(data),
         None if (levels := data.get("levels")) is None else (float(levels[0]), float(levels[1])),
     )
     if manifest.version != data["version"]:

@@ -7,54 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Literal, get_args
 
-Layout = Literal["splits", "classes"]
+from core.formats.records import SPLITS, ClassFolders, Layout, Problem, ReadOptions, Severity, split_of
 
-ClassFolders = Literal["auto", "outer", "inner"]
-"""Which folders are the classes where class folders hold folders of their own; with "auto" doubt is a problem."""
-
-WHICH_CLASSES = ("which-classes", "nested")
-"""The kinds of problems that say there is such a choice."""
-
-
-def class_folders_of(kept: object) -> ClassFolders:
-    """Return a choice of class folders that was kept; "auto" where it cannot be read."""
-    return next((choice for choice in get_args(ClassFolders) if choice == kept), "auto")
-
-
-SPLITS = ("train", "valid", "test")
-"""The splits of a dataset, which are also the names of its channels."""
-
-_SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "validate", "dev"), "valid"),
-    **dict.fromkeys(("test", "testing", "tst", "holdout", "hold-out", "eval", "evaluation"), "test"),
-}
-
-
-def split_of(folder_name: str) -> str | None:
-    """Return which split a folder's name stands for ("Validation" is "valid"), None if it stands for none."""
-    return _SPLIT_NAMES.get(folder_name.strip().lower())
-
-
-class Severity(StrEnum):
-    """How much a problem matters.
-
-    ERROR: pictures are lost to training, or its result cannot be trusted. WARNING: the result may be worse than it
-    could be. INFO: good to know.
-    """
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """0 for the gravest."""
-        return tuple(Severity).index(self)
+__all__ = [
+    "SPLITS",
+    "ClassFolders",
+    "Layout",
+    "Picture",
+    "Problem",
+    "ReadOptions",
+    "Scan",
+    "Severity",
+    "gravest_first",
+    "split_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +30,8 @@ class Picture:
     """A picture that can be read. `size` in bytes, `width` and `height` in pixels as stored, `sha256` in hex.
 
     `split` is None where the folder has no splits; `format` is a name of `training_scripts.pictures.formats`. `levels`
-    are the lowest and highest value of a picture with more than 8 bits a channel.
+    are the lowest and highest value of a picture with more than 8 bits a channel. Pictures of one `group` are never
+    divided between splits.
     """
 
     path: str
@@ -75,21 +44,7 @@ class Picture:
     sha256: str
     mtime_ns: int
     levels: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something about a dataset that its owner should know.
-
-    `kind` is a stable short word for programs, `message` and `fix` are one sentence each; `paths` names the files or
-    folders at fault.
-    """
-
-    kind: str
-    severity: Severity
-    message: str
-    paths: tuple[str, ...] = ()
-    fix: str = ""
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +52,8 @@ class Scan:
     """What a folder holds. Immutable; `pictures` are sorted by path, `problems` gravest first.
 
     `classes` are the labels that have at least one readable picture, sorted. `unreadable` are the paths of the
-    pictures left out. `cached` says how many pictures were known from an earlier scan.
+    pictures left out. `cached` says how many pictures were known from an earlier scan. `format` is the name of the
+    format that the dataset was read as, `options` how, and `seen` what its reader saw, in sentences.
     """
 
     root: Path
@@ -108,7 +64,9 @@ class Scan:
     problems: tuple[Problem, ...]
     ignored: int = 0
     cached: int = 0
-    class_folders: ClassFolders = "auto"
+    options: ReadOptions = ReadOptions()  # noqa: RUF009 - frozen
+    format: str = "folders"
+    seen: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:

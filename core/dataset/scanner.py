@@ -12,7 +12,7 @@ from pathlib import Path
 from core.dataset.cache import Key, ScanCache
 from core.dataset.health import find_problems
 from core.dataset.probe import Probe, probe
-from core.dataset.records import ClassFolders, Picture, Scan
+from core.dataset.records import Picture, ReadOptions, Scan
 from core.dataset.tree import Candidate, Tree, read_tree
 from core.errors import DatasetError
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
@@ -33,15 +33,15 @@ def scan(
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
     on_found: OnFound | None = None,
-    class_folders: ClassFolders = "auto",
+    options: ReadOptions | None = None,
 ) -> Scan:
     """Scan a dataset folder; a file that cannot be read becomes a problem and never stops the scan.
 
     Args:
-        folder: holds class folders, or train, valid and test with class folders in each.
+        folder: holds class folders, or pictures and labels in any form that core.formats reads.
         cache: a file that keeps what was found, so that unchanged pictures are not read again.
         on_found: called from this thread with readable pictures as they are found, in no order.
-        class_folders: which folders are classes where class folders hold folders of their own.
+        options: how to read it where its content leaves a choice.
 
     Raises:
         DatasetError: there is nothing to train on, or the layout is not understood.
@@ -49,7 +49,7 @@ def scan(
     """
     cancel = cancel or CancelToken()
     on_progress(Progress(0, None, "Listing the folder", "pictures"))
-    tree = read_tree(folder, cancel, class_folders)
+    tree = read_tree(folder, cancel, options)
     cancel.raise_if_cancelled()
     store = ScanCache(cache)
     work = _Work(tree, cancel, on_progress, on_found, store.undecodable())
@@ -141,12 +141,18 @@ def _result(tree: Tree, work: _Work, cached: int) -> Scan:
         problems=find_problems(tree, pictures, work.bad),
         ignored=len(tree.ignored),
         cached=cached,
-        class_folders=tree.class_folders,
+        options=tree.options,
+        format=tree.format,
+        seen=tree.seen,
     )
 
 
 def _nothing_to_train_on(tree: Tree, pictures: int, classes: tuple[str, ...]) -> DatasetError:
     what = f"There is nothing to train on in {tree.root}."
+    if classes and tree.format != "folders":
+        return DatasetError(
+            what, f"All {pictures:,} pictures have one label, {classes[0]}.", "It takes two classes at least."
+        )
     if classes:
         return DatasetError(
             what,
@@ -176,4 +182,5 @@ def _picture(file: Candidate, found: Probe) -> Picture:
         found.sha256,
         file.mtime_ns,
         found.levels,
+        file.group,
     )

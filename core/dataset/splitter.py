@@ -68,7 +68,7 @@ def split(
     levels = common(deep) if deep else None
     if levels is not None:
         notices.append(_scale_words(len(deep), levels))
-    return Manifest.build(scan.root, scan.classes, entries, seed, fractions, notices, scan.class_folders, levels)
+    return Manifest.build(scan.root, scan.classes, entries, seed, fractions, notices, scan.options, levels)
 
 
 def _scale_words(count: int, levels: Levels) -> str:
@@ -97,12 +97,9 @@ def check_fractions(fractions: Sequence[float]) -> None:
 
 
 def _divide(pictures: Iterable[Picture], fractions: Sequence[float], seed: int) -> _ByPath:
-    """Return the split of every picture, by path. Copies are one unit."""
-    units: dict[str, list[Picture]] = defaultdict(list)
-    for picture in sorted(pictures, key=lambda picture: picture.path):
-        units[picture.sha256].append(picture)
+    """Return the split of every picture, by path. Copies are one unit, and so are the pictures of a group."""
     strata: dict[str, list[list[Picture]]] = defaultdict(list)
-    for unit in units.values():
+    for unit in _units(sorted(pictures, key=lambda picture: picture.path)):
         strata[unit[0].label].append(unit)
     chosen: _ByPath = {}
     shares = _shares({label: sum(map(len, units)) for label, units in strata.items()}, fractions, seed)
@@ -115,6 +112,25 @@ def _divide(pictures: Iterable[Picture], fractions: Sequence[float], seed: int) 
             room[name] -= len(unit)
             chosen.update((picture.path, name) for picture in unit)
     return chosen
+
+
+def _units(pictures: Sequence[Picture]) -> Iterable[list[Picture]]:
+    """Return the pictures that must stay together: those of one content, and those of one group."""
+    chief: dict[str, str] = {}
+
+    def chief_of(key: str) -> str:
+        while chief.setdefault(key, key) != key:
+            chief[key] = chief[chief[key]]
+            key = chief[key]
+        return key
+
+    for picture in pictures:
+        if picture.group is not None:
+            chief[chief_of(f"group {picture.group}")] = chief_of(picture.sha256)
+    units: dict[str, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        units[chief_of(picture.sha256)].append(picture)
+    return units.values()
 
 
 def _shares(totals: Mapping[str, int], fractions: Sequence[float], seed: int) -> dict[str, list[int]]:

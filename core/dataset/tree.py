@@ -1,32 +1,23 @@
-"""Walk a dataset folder: which files are pictures, of which class and split, and what is odd about its folders."""
+"""The files of a dataset with their classes, as its reader found them, and what is odd about those that count."""
 
 from __future__ import annotations
 
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.dataset.folders import Folder, Found
-from core.dataset.layout import Reading, read_layout
-from core.dataset.records import ClassFolders, Layout, Problem, Severity
-from core.errors import DatasetError
+from core.formats.layout import which_folders
+from core.formats.records import Layout, Listing, Problem, ReadOptions, Severity
+from core.formats.registry import read_listing
+from core.formats.walk import Walk
 from core.progress import CancelToken
-from training_scripts.pictures.formats import SUFFIXES, ForeignFormat, foreign_by_suffix, recognise
-from training_scripts.pictures.reading import read_head
-
-_JUNK = frozenset(("thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information"))
-_NEVER = frozenset((".txt", ".csv", ".tsv", ".json", ".xml", ".html", ".md", ".py", ".yaml", ".yml", ".mat", ".npy"))
-"""Endings of files that often lie beside pictures by the thousand; they are not opened to see what they are."""
-
-_Identity = tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file that says by its name that it is a picture. `full` is its path on this machine."""
+    """A file that says by its name that it is a picture, and has one class. `full` is its path on this machine."""
 
     path: str
     full: str
@@ -34,11 +25,12 @@ class Candidate:
     split: str | None
     size: int
     mtime_ns: int
+    group: str | None = None
 
 
 @dataclass(slots=True)
 class Tree:
-    """What the walk found. `labels` has every class folder, also the empty ones, as (split, label) -> its path.
+    """What a reader found. `labels` has where each class is said, also of empty ones: (split, label) -> path.
 
     `hint` is a sentence on where labels may be written that no folder shows; "" where there is none.
     """
@@ -49,51 +41,90 @@ class Tree:
     labels: dict[tuple[str | None, str], str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-    class_folders: ClassFolders = "auto"
+    options: ReadOptions = ReadOptions()  # noqa: RUF009 - frozen
+    format: str = "folders"
+    seen: tuple[str, ...] = ()
     hint: str = ""
 
 
-def read_tree(folder: Path, cancel: CancelToken | None = None, class_folders: ClassFolders = "auto") -> Tree:
-    """Walk `folder`; files are listed, and only those without a known ending are opened to see what they are.
+def read_tree(folder: Path, cancel: CancelToken | None = None, options: ReadOptions | None = None) -> Tree:
+    """Read `folder` as what its content says that it is, or as `options` ask.
 
     Raises:
-        DatasetError: it is no folder, cannot be listed, has no class folders, or a layout that is not understood.
+        DatasetError: it is no folder, cannot be listed, or cannot be read as a dataset.
         Cancelled: through `cancel`.
     """
-    top = _checked(folder)
-    walk = _Walk(top, cancel or CancelToken())
-    reading = read_layout(walk.run(), top, class_folders)
-    return _tree(top, reading, walk, class_folders)
+    walk = Walk(folder, cancel or CancelToken())
+    return _tree(read_listing(walk, options or ReadOptions()), walk)
 
 
-def _tree(top: Path, reading: Reading, walk: _Walk, class_folders: ClassFolders) -> Tree:
-    """Return the files of a layout with their classes, and what is odd about those that count, each kind told once."""
-    tree = Tree(reading.root, reading.layout, class_folders=class_folders, hint=reading.hint)
-    nested: list[str] = []
-    for place in reading.places:
-        tree.labels.setdefault((place.split, place.label), place.folder.path)
-        for folder in place.folder.walk() if place.deep else (place.folder,):
-            for found in folder.pictures:
-                path = f"{folder.path}/{found.name}"
-                tree.files.append(Candidate(path, found.full, place.label, place.split, found.size, found.mtime_ns))
-                if folder is not place.folder:
-                    nested.append(path)
-    wrapping = reading.root.relative_to(top).as_posix()
+def _tree(listing: Listing, walk: Walk) -> Tree:
+    """Return the files of a listing that have one class, and what is odd, each kind of it told once."""
+    tree = Tree(
+        listing.root,
+        listing.layout,
+        labels=listing.classes,
+        options=listing.options,
+        format=listing.format,
+        seen=tuple(listing.seen),
+        hint=listing.hint,
+    )
+    found = {file.full: file for folder in walk.top.walk() for file in folder.pictures}
+    root, gone = f"{listing.root}{os.sep}", []
+    for example in listing.examples:
+        if len(example.labels) != 1:
+            continue
+        full = root + example.path
+        file = found.get(full)
+        size, mtime_ns = (file.size, file.mtime_ns) if file else _stat(full)
+        if mtime_ns < 0:
+            gone.append(example.path)
+            continue
+        (label,) = example.labels
+        tree.files.append(Candidate(example.path, full, label, example.split, size, mtime_ns, example.group))
+    listing.missing += gone
+    _say_odd(tree, listing, walk)
+    return tree
+
+
+def _stat(full: str) -> tuple[int, int]:
+    """Return the size and the time of a file outside the folder that was walked; a negative time where it is gone."""
+    try:
+        status = os.stat(full)
+    except OSError:
+        return 0, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def _say_odd(tree: Tree, listing: Listing, walk: Walk) -> None:
+    inside = listing.root.is_relative_to(walk.root)
+    wrapping = listing.root.relative_to(walk.root).as_posix() if inside else "."
     prefix = "" if wrapping == "." else f"{wrapping}/"
-    beside = tuple(f"{prefix}{folder.path}/" for folder in reading.beside)
+    beside = tuple(f"{prefix}{path}/" for path in listing.beside)
     told = {
         kind: [path[len(prefix) :] for path in paths if path.startswith(prefix) and not path.startswith(beside)]
         for kind, paths in walk.odd.items()
     }
     foreign = Counter(walk.foreign[prefix + path] for path in told.get("unsupported-format", ()))
-    told["no-class"] = [
-        f"{folder.path}/{found.name}".lstrip("/") for folder in reading.loose for found in folder.pictures
-    ]
-    if not any(problem.kind == "which-classes" for problem in reading.problems):
-        told["nested"] = nested
+    told["no-class"] = listing.loose
+    told["missing-picture"] = listing.missing
+    told["several-labels"] = [example.path for example in listing.examples if len(example.labels) > 1]
+    told["unlabelled"] = [example.path for example in listing.examples if not example.labels]
+    if not listing.folders:
+        named = {example.path for example in listing.examples}
+        told["unlabelled"] += [path for path in _pictures_of(walk, listing.root) if path not in named]
+    if not any(problem.kind == "which-classes" for problem in listing.problems):
+        told["nested"] = listing.nested
     tree.ignored = sorted(set(told.get("non-image", ())))
-    tree.problems = [*reading.problems, *_odd_problems(told, foreign)]
-    return tree
+    tree.problems = [*listing.problems, *_odd_problems(told, foreign)]
+
+
+def _pictures_of(walk: Walk, root: Path) -> Iterator[str]:
+    start = f"{root}{os.sep}"
+    for folder in walk.top.walk():
+        for file in folder.pictures:
+            if file.full.startswith(start):
+                yield file.full[len(start) :].replace(os.sep, "/")
 
 
 def _odd_problems(odd: dict[str, list[str]], foreign: Counter[str]) -> Iterator[Problem]:
@@ -106,137 +137,7 @@ def _odd_problems(odd: dict[str, list[str]], foreign: Counter[str]) -> Iterator[
         if kind == "unsupported-format":
             named = ", ".join(f"{count:,} {name}" for name, count in foreign.most_common())
             message = f"{message.removesuffix('.')} ({named})."
-        yield Problem(kind, severity, message, tuple(unique), fix)
-
-
-class _Walk:
-    """One walk of all folders; collects oddities by kind."""
-
-    def __init__(self, root: Path, cancel: CancelToken) -> None:
-        self.root = root
-        self.cancel = cancel
-        self.odd: dict[str, list[str]] = {}
-        self.foreign: dict[str, str] = {}
-        """By path, the formats of pictures that are not read."""
-
-    def run(self) -> Folder:
-        """Walk; returns the top folder with all that is in it."""
-        top = Folder("", self.root.name)
-        order: list[Folder] = []
-        pending: list[tuple[Folder, str, tuple[_Identity, ...]]] = [(top, str(self.root), (_identity(self.root),))]
-        while pending:
-            folder, full, ancestors = pending.pop()
-            order.append(folder)
-            self.cancel.raise_if_cancelled()
-            for entry in self._entries(full, folder.path):
-                path = f"{folder.path}/{entry.name}" if folder.path else entry.name
-                if not _is_dir(entry):
-                    self._take(entry, path, folder)
-                    continue
-                identity = _identity(Path(entry.path))
-                if identity is not None and identity in ancestors:
-                    self._note("symlink-loop", path)
-                    continue
-                inner = Folder(path, entry.name)
-                folder.folders.append(inner)
-                pending.append((inner, entry.path, (*ancestors, identity)))
-            folder.folders.sort(key=lambda inner: inner.name)
-        for folder in reversed(order):  # what is inside was walked after what holds it
-            folder.total = len(folder.pictures) + sum(inner.total for inner in folder.folders)
-        return top
-
-    def _take(self, entry: os.DirEntry[str], path: str, folder: Folder) -> None:
-        """Add a file if it is a picture by its name, or else by its content; otherwise note what it is."""
-        suffix = os.path.splitext(entry.name)[1].lower()
-        foreign = None
-        if suffix not in _NEVER:
-            try:
-                status = entry.stat()
-            except OSError:
-                self._note("no-access", path)
-                return
-            if stat.S_ISREG(status.st_mode):
-                foreign = None if suffix in SUFFIXES else _foreign(entry.path, suffix)
-                if foreign is None:
-                    folder.pictures.append(Found(entry.name, entry.path, status.st_size, status.st_mtime_ns))
-                    return
-        folder.others.append(entry.name)
-        if foreign:
-            self.foreign[path] = foreign
-        self._note("unsupported-format" if foreign else "non-image", path)
-
-    def _entries(self, full: str, relative: str) -> Iterator[os.DirEntry[str]]:
-        """Yield what lies in a folder and has a usable name; nothing if it cannot be listed."""
-        try:
-            with os.scandir(full) as entries:
-                for entry in entries:
-                    name = entry.name
-                    if name.startswith(".") or name.lower() in _JUNK:
-                        continue
-                    path = f"{relative}/{name}" if relative else name
-                    if not (name.isascii() or _encodable(name)):
-                        self._note("bad-name", path)
-                    elif entry.is_symlink() and not os.path.exists(entry.path):
-                        self._note("broken-link", path)
-                    else:
-                        yield entry
-        except OSError:
-            self._note("no-access", relative or ".")
-
-    def _note(self, kind: str, path: str) -> None:
-        self.odd.setdefault(kind, []).append(path)
-
-
-def _checked(folder: Path) -> Path:
-    folder = folder.expanduser()
-    try:
-        with os.scandir(folder):
-            return Path(os.path.abspath(folder))
-    except FileNotFoundError:
-        why, fix = "It does not exist.", "Choose a folder that is there."
-    except NotADirectoryError:
-        why, fix = "It is a file.", "Choose the folder that holds the class folders."
-    except OSError as error:
-        why, fix = f"The system says: {error.strerror or error}.", "Check that you may read it."
-    raise DatasetError(f"The folder {folder} cannot be read.", why, fix)
-
-
-def _identity(folder: Path) -> _Identity:
-    """Return what makes a folder the same folder, by whatever link it was reached; None if the system does not tell."""
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if status.st_ino else None
-
-
-def _is_dir(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _encodable(name: str) -> bool:
-    """Whether a name is text; names in another encoding come as lone surrogates, which no database or JSON takes."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _foreign(full: str, suffix: str) -> str | None:
-    """What a file without the ending of a format that is read is by its content: None for a picture that is read.
-
-    The name of its format for a picture that is not read, "" for anything else.
-    """
-    named, found = foreign_by_suffix(suffix), recognise(read_head(full))
-    if isinstance(found, ForeignFormat):
-        return found.name
-    if named is not None and (found is None or found.name == "TIFF"):  # as cameras' raw files are on the outside
-        return named.name
-    return "" if found is None else None
+        yield Problem(kind, severity, message, tuple(unique), fix, which_folders() if kind == "nested" else ())
 
 
 _ODDITIES: dict[str, tuple[Severity, str, str, str]] = {
@@ -263,6 +164,24 @@ _ODDITIES: dict[str, tuple[Severity, str, str, str]] = {
         "1 picture lies in no class folder and is left out.",
         "{:,} pictures lie in no class folder and are left out.",
         "Move them into the folder of their class.",
+    ),
+    "missing-picture": (
+        Severity.WARNING,
+        "1 picture that has a label is not there.",
+        "{:,} pictures that have a label are not there.",
+        "Bring them back, or take them out of the file of labels.",
+    ),
+    "several-labels": (
+        Severity.WARNING,
+        "1 picture has more than one label and is left out: one class for each picture is learned.",
+        "{:,} pictures have more than one label and are left out: one class for each picture is learned.",
+        "Give each picture one class; `sagehound convert` keeps them all.",
+    ),
+    "unlabelled": (
+        Severity.INFO,
+        "1 picture has no label and is left out.",
+        "{:,} pictures have no label and are left out.",
+        "",
     ),
     "symlink-loop": (
         Severity.WARNING,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import (
@@ -17,10 +19,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.dataset.manifest import Manifest
-from core.dataset.records import ClassFolders, Scan, class_folders_of
+from core.dataset.manifest import Manifest, read_options
+from core.dataset.records import ReadOptions, Scan
 from core.dataset.sample import sample_path
 from core.errors import UserFacingError
+from core.jobs.declared import to_plain
 from core.progress import CancelToken, OnProgress, Progress
 from core.store import Dataset
 from core.workbench import Workbench
@@ -36,6 +39,7 @@ from gui.feed import JobsFeed
 from gui.shared.basics import button
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import Banner, InlineError, ProgressRow
+from training_scripts.outside import UNUSABLE
 
 LAST_KEY = "data.last"
 MOST_RECENT = 6
@@ -62,12 +66,13 @@ class DataTab(QWidget):
         super().__init__()
         self._workbench, self._bridge = workbench, bridge
         self._folder: Path | None = None
-        self._class_folders: ClassFolders = "auto"
+        self._options = ReadOptions()
         self._scan: Scan | None = None
         self.manifest: Manifest | None = None
         self._scanning: Handle | None = None
         self._splitting: Handle | None = None
         self._restoring = ""
+        self._refused: Path | None = None
         self._kept: tuple[Path, ScanSummary, SplitSummary] | None = None
         self._scanned: ScanSummary | None = None
         self._then: SignalInstance = self.dataset_ready
@@ -98,19 +103,19 @@ class DataTab(QWidget):
             # The disk is asked in a thread: a folder on a network that is gone answers late.
             return (folder, version) if folder.is_dir() else None
 
-        self._bridge.run(work, partial(self._on_last, class_folders_of(last.get("class_folders"))))
+        self._bridge.run(work, partial(self._on_last, _kept_options(last)))
 
-    def _on_last(self, class_folders: ClassFolders, found: tuple[Path, str] | None) -> None:
+    def _on_last(self, options: ReadOptions, found: tuple[Path, str] | None) -> None:
         if found is not None and self._folder is None:
-            self.open_folder(found[0], class_folders)
+            self.open_folder(found[0], options)
             self._restoring = found[1]
 
-    def open_folder(self, folder: Path, class_folders: ClassFolders = "auto") -> None:
-        """Scan a folder; the dataset that was open comes back when nothing can be read there."""
+    def open_folder(self, folder: Path, options: ReadOptions | None = None) -> None:
+        """Scan a folder, an archive or a file of labels; what was open comes back when nothing can be read there."""
         self._stop_work()
         self._restoring = ""
         self._folder, self._scan, self.manifest = folder, None, None
-        self._class_folders = class_folders
+        self._options = options = options or ReadOptions()
         self._found = ScanBuffer()
         self._error.clear()
         self._sample.hide()
@@ -125,7 +130,7 @@ class DataTab(QWidget):
         found = self._found
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> ScanSummary:
-            scan = self._workbench.scan(folder, on_progress, cancel, found.put, class_folders)
+            scan = self._workbench.scan(folder, on_progress, cancel, found.put, options)
             return ScanSummary.of(self._workbench, scan)
 
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
@@ -155,12 +160,13 @@ class DataTab(QWidget):
         self._close.clicked.connect(self.close_dataset)
         self._rescan = button("Scan again", icon_name="refresh", kind="ghost", shortcut="F5")
         self._rescan.setShortcut("F5")
-        self._rescan.clicked.connect(lambda: self._scan_again(self._class_folders))
+        self._rescan.clicked.connect(lambda: self._scan_again(self._options))
         self._open = button("Open folder…", icon_name="folder-open", tip="Open a folder", shortcut="Ctrl+O")
         self._open.clicked.connect(self.choose_folder)
         for action in (self._close, self._rescan, self._open):
             self._header.add_action(action)
         self._error = InlineError()
+        self._error.offer_chosen.connect(self._take_offer)
         self._progress = ProgressRow()
         self._progress.cancelled.connect(self.cancel)
         self._sample = Banner(
@@ -204,7 +210,7 @@ class DataTab(QWidget):
         self.split = SplitCard(self._workbench.settings.current)
         self.split.changed.connect(self._split_again)
         self.problems = ProblemsCard()
-        self.problems.class_folders_chosen.connect(self._scan_again)
+        self.problems.offer_chosen.connect(self._scan_again)
         self.s3 = S3Panel(self._workbench, self._bridge)
         lower = QWidget()
         lower.setObjectName("page")
@@ -242,9 +248,14 @@ class DataTab(QWidget):
 
     # Scanning
 
-    def _scan_again(self, class_folders: ClassFolders) -> None:
+    def _scan_again(self, options: ReadOptions) -> None:
         if self._folder is not None:
-            self.open_folder(self._folder, class_folders)
+            self.open_folder(self._folder, options)
+
+    def _take_offer(self, options: ReadOptions) -> None:
+        """Read what was refused in the way that was chosen."""
+        if self._refused is not None:
+            self.open_folder(self._refused, options)
 
     def cancel(self) -> None:
         """Stop scanning, and go back to what was open before, or to the start."""
@@ -300,6 +311,7 @@ class DataTab(QWidget):
         self.split.set_scan(scan)
 
     def _on_scan_failed(self, error: UserFacingError) -> None:
+        self._refused = self._folder
         if self._kept is not None and self._kept[0] == self._folder:
             self.close_dataset()  # it was there, and is not any more
         else:
@@ -380,7 +392,8 @@ class DataTab(QWidget):
 
     def _on_kept(self, manifest: Manifest) -> None:
         self._workbench.settings.remember(
-            LAST_KEY, {"path": str(manifest.root), "version": manifest.version, "class_folders": manifest.class_folders}
+            LAST_KEY,
+            {"path": str(manifest.root), "version": manifest.version, "read": to_plain(manifest.options)},
         )
         self._then.emit(manifest)
 
@@ -403,3 +416,11 @@ class DataTab(QWidget):
         self.use.setEnabled(self.manifest is not None)
         self.quick_look.setEnabled(self.manifest is not None)
         self.s3.set_manifest(self.manifest)
+
+
+def _kept_options(last: Mapping[str, Any]) -> ReadOptions:
+    """Return how the dataset of the last time was read; what cannot be read any more is left to the content."""
+    try:
+        return read_options(last)
+    except UNUSABLE:
+        return ReadOptions()

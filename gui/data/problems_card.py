@@ -8,7 +8,7 @@ from functools import partial
 from PySide6.QtCore import QStringListModel, Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHBoxLayout, QListView, QVBoxLayout, QWidget
 
-from core.dataset.records import WHICH_CLASSES, Problem, Severity
+from core.dataset.records import Problem, Severity
 from gui.shared.basics import button, label
 from gui.shared.card import Card
 from gui.shared.feedback import IconLabel
@@ -20,10 +20,10 @@ class ProblemsCard(Card):
     """All problems, the gravest first; a dataset without any says so.
 
     Signals:
-        class_folders_chosen(str): the user chose the "inner" or the "outer" folders as the classes.
+        offer_chosen(ReadOptions): the user chose a way to read the dataset that solves a problem.
     """
 
-    class_folders_chosen = Signal(str)
+    offer_chosen = Signal(object)
 
     def __init__(self) -> None:
         super().__init__("Problems")
@@ -59,7 +59,7 @@ class ProblemsCard(Card):
                 self._shown.append(pill)
         for problem in problems:
             row = ProblemRow(problem)
-            row.class_folders_chosen.connect(self.class_folders_chosen)
+            row.offer_chosen.connect(self.offer_chosen)
             self._rows.addWidget(row)
             self._shown.append(row)
 
@@ -79,10 +79,10 @@ class ProblemRow(QWidget):
     """One problem: what, what to do, and the files it is about.
 
     Signals:
-        class_folders_chosen(str): the user chose the "inner" or the "outer" folders as the classes.
+        offer_chosen(ReadOptions): the user chose a way to read the dataset that solves the problem.
     """
 
-    class_folders_chosen = Signal(str)
+    offer_chosen = Signal(object)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -94,11 +94,11 @@ class ProblemRow(QWidget):
         texts.addWidget(label(problem.message, "body", wrap=True))
         if problem.fix:
             texts.addWidget(label(problem.fix, "muted", wrap=True))
-        if problem.kind in WHICH_CLASSES:
+        if problem.offers:
             choices = QHBoxLayout()
-            for which in ("outer", "inner"):
-                choice = button(f"Take the {which} folders", kind="link")
-                choice.clicked.connect(partial(self.class_folders_chosen.emit, which))
+            for offer in problem.offers:
+                choice = button(offer.title, kind="link")
+                choice.clicked.connect(partial(self.offer_chosen.emit, offer.options))
                 choices.addWidget(choice)
             choices.addStretch(1)
             texts.addLayout(choices)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from core.errors import UserFacingError
+from core.errors import DatasetError, Offer, UserFacingError
 from core.progress import Progress
 from gui.shared.basics import ElidedLabel, button, icon_button, label
 from gui.shared.icons import paint_icon
@@ -138,9 +141,11 @@ class InlineError(QFrame):
 
     Signals:
         dismissed(): the user closed it.
+        offer_chosen(object): the user chose one of the error's offers; it has the offer's options.
     """
 
     dismissed = Signal()
+    offer_chosen = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,6 +159,10 @@ class InlineError(QFrame):
         for text in (self._what, self._why, self._fix):
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             texts.addWidget(text)
+        self._offers = QVBoxLayout()
+        self._offers.setSpacing(2)
+        texts.addLayout(self._offers)
+        self.offer_buttons: list[QPushButton] = []
         close = icon_button("x", "Dismiss")
         close.clicked.connect(self.clear)
         close.clicked.connect(self.dismissed)
@@ -175,8 +184,18 @@ class InlineError(QFrame):
         for text, part in ((self._what, error.what), (self._why, error.why), (self._fix, error.fix)):
             text.setText(part)
             text.setVisible(bool(part))
+        self._show_offers(error.offers if isinstance(error, DatasetError) else ())
         self.setAccessibleName(f"Error: {error}")
         self.show()
+
+    def _show_offers(self, offers: Sequence[Offer]) -> None:
+        for old in self.offer_buttons:
+            old.hide()
+            old.deleteLater()
+        self.offer_buttons = [button(offer.title, kind="link") for offer in offers]
+        for made, offer in zip(self.offer_buttons, offers, strict=True):
+            made.clicked.connect(partial(self.offer_chosen.emit, offer.options))
+            self._offers.addWidget(made, 0, Qt.AlignmentFlag.AlignLeft)
 
     def clear(self) -> None:
         """Hide it."""

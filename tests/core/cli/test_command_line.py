@@ -20,6 +20,7 @@ from core.cli.spec_options import join_pair, split_pair
 from core.dataset.manifest import Entry, Manifest
 from core.debugger.defaults import ACTIONS, COLLECTIONS, default_rules, rule_names
 from core.engines.sagemaker.jobs.managed import AWS_RULES
+from core.formats.records import ClassFolders, ReadOptions
 from core.jobs.contract import default_metrics
 from core.jobs.resources import CLOUD_RUNTIME_S
 from core.jobs.specs import (
@@ -204,7 +205,9 @@ def test_the_split_of_the_dataset_is_asked_for_too() -> None:
     entries = [Entry("cat/1.jpg", 0, "train", "00")]
     usual = Manifest.build(Path("/data/pets"), ("cat",), entries, fractions=(1 - 0.15 - 0.15, 0.15, 0.15))
     assert command_line(spec, usual) == command_line(spec)
-    other = Manifest.build(Path("/data/pets"), ("cat",), entries, 3, (0.6, 0.3, 0.1), class_folders="inner")
+    other = Manifest.build(
+        Path("/data/pets"), ("cat",), entries, 3, (0.6, 0.3, 0.1), options=ReadOptions(class_folders=ClassFolders.INNER)
+    )
     options = build_parser().parse_args(shlex.split(command_line(spec, other))[1:])
     assert options.dataset == "/data/pets"
     assert (options.split, options.split_seed, options.class_folders) == ("0.6,0.3,0.1", 3, "inner")

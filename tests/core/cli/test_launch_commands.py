@@ -95,7 +95,7 @@ def test_the_inner_folders_as_classes(make_dataset: MakeDataset, started: list[A
     assert run(["train", str(root), "--class-folders", "inner"]) == 0
     ((_, manifest),) = started
     assert manifest.classes == ("bars", "disc", "grid")
-    assert manifest.class_folders == "inner"
+    assert manifest.options.class_folders == "inner"
 
 
 def test_splits_without_class_folders_are_never_trained_on(

@@ -7,6 +7,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QAbstractButton, QFileDialog, QLabel
 
 from core.errors import DatasetError
+from core.formats.records import ReadOptions
+from core.jobs.declared import to_plain
 from core.progress import Progress
 from gui.data.data_tab import LAST_KEY, DataTab
 from gui.feed import JobsFeed
@@ -49,7 +51,7 @@ def test_a_folder_becomes_a_dataset_version(tab, qtbot, workbench, dataset_folde
     assert workbench.settings.recall(LAST_KEY) == {
         "path": str(dataset_folder),
         "version": manifest.version,
-        "class_folders": "auto",
+        "read": to_plain(ReadOptions()),
     }
 
 
@@ -74,7 +76,7 @@ def test_the_inner_folders_become_the_classes(tab, qtbot, workbench, dataset_fol
     assert tab.manifest.classes == ("daisy", "rose", "tulip")
     with qtbot.waitSignal(tab.dataset_ready):
         qtbot.mouseClick(tab.use, Qt.MouseButton.LeftButton)
-    assert workbench.settings.recall(LAST_KEY)["class_folders"] == "inner"
+    assert workbench.settings.recall(LAST_KEY)["read"]["class_folders"] == "inner"
 
 
 def test_problems_name_their_files_on_demand(tab, qtbot, dataset_folder):
@@ -138,7 +140,7 @@ def test_pictures_show_while_the_scan_goes_on_and_cancel_ends_it(tab, qtbot, wor
 
     ended = []
 
-    def slow(folder, on_progress, cancel, on_found, class_folders):
+    def slow(folder, on_progress, cancel, on_found, options):
         scan = real_scan(folder)
         on_found(scan.pictures[:12])
         on_progress(Progress(12, 30, "Checking pictures", "pictures"))

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.dataset import Scan, Severity, scan, split
-from core.dataset.layout import named_splits
 from core.errors import DatasetError
+from core.formats.layout import named_splits
+from core.formats.records import ClassFolders, ReadOptions
 
 MakeDataset = Callable[..., Path]
 
@@ -106,15 +107,15 @@ def test_inner_folders_can_be_chosen_as_classes(make_dataset: MakeDataset) -> No
         "The classes are round and sharp; the folders inside them (bars, cross, disc and grid) are not told apart."
     ]
     assert not result.errors
-    inner = scan(root, class_folders="inner")
+    inner = scan(root, options=ReadOptions(class_folders=ClassFolders.INNER))
     assert inner.counts() == {label: {"": 20} for label in ("bars", "cross", "disc", "grid")}
-    assert split(inner).class_folders == inner.class_folders == "inner"
+    assert split(inner).options == inner.options == ReadOptions(class_folders=ClassFolders.INNER)
     assert [problem.severity for problem in inner.problems] == [Severity.INFO]
 
 
 def test_inner_folders_inside_splits(make_dataset: MakeDataset) -> None:
     root = make_dataset(folders("train/a/", "train/b/", "test/a/", "test/b/", count=10))
-    result = scan(root, class_folders="inner")
+    result = scan(root, options=ReadOptions(class_folders=ClassFolders.INNER))
     assert given_splits(result) == {label: {"train": 20, "test": 20} for label in CLASSES}
 
 
@@ -125,8 +126,10 @@ def test_the_same_folders_in_every_class_must_be_chosen_from(make_dataset: MakeD
     assert error.message == (
         "Each of fold1 and fold2 holds the same folders (bars, disc and grid): either may be the classes."
     )
-    assert scan(root, class_folders="outer").errors == ()
-    assert scan(root, class_folders="inner").counts() == {label: {"": 20} for label in CLASSES}
+    assert scan(root, options=ReadOptions(class_folders=ClassFolders.OUTER)).errors == ()
+    assert scan(root, options=ReadOptions(class_folders=ClassFolders.INNER)).counts() == {
+        label: {"": 20} for label in CLASSES
+    }
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "train/metadata.csv", "annotations.json", "train_labels.txt"])

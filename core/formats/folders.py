@@ -38,3 +38,11 @@ class Folder:
         yield self
         for folder in self.folders:
             yield from folder.walk()
+
+    def as_top(self) -> Folder:
+        """Return a copy of it as the top of a tree: paths in it are relative to it."""
+        return self._below(len(self.path) + 1)
+
+    def _below(self, cut: int) -> Folder:
+        inner = [folder._below(cut) for folder in self.folders]
+        return Folder(self.path[cut:], self.name, self.pictures, inner, self.others, self.total)

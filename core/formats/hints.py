@@ -7,9 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from core.dataset.folders import Folder
+from core.formats.folders import Folder
 
-_TABLES = (".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".parquet", ".arrow", ".mat", ".xml")
+LABEL_SUFFIXES = frozenset((".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".parquet", ".arrow", ".mat", ".xml"))
 _LISTS = re.compile(r"label|annot|class|train|test|list", re.IGNORECASE)
 _NUMBERED = re.compile(r"(.*?\w)[ ._-]*\(?\d+\)?")
 
@@ -29,7 +29,7 @@ def label_files(folders: Iterable[Folder]) -> list[str]:
 
 def _may_hold_labels(name: str) -> bool:
     stem, suffix = os.path.splitext(name.lower())
-    return suffix in _TABLES or (suffix == ".txt" and _LISTS.search(stem) is not None)
+    return suffix in LABEL_SUFFIXES or (suffix == ".txt" and _LISTS.search(stem) is not None)
 
 
 def labels_elsewhere(tables: Sequence[str]) -> str:

@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.dataset.folders import Folder
-from core.dataset.hints import label_files, labels_elsewhere, listed, words_in_names
-from core.dataset.records import SPLITS, ClassFolders, Layout, Problem, Severity, split_of
-from core.errors import DatasetError
+from core.errors import DatasetError, Offer
+from core.formats.folders import Folder
+from core.formats.hints import label_files, labels_elsewhere, listed, words_in_names
+from core.formats.records import SPLITS, ClassFolders, Layout, Problem, ReadOptions, Severity, split_of
 
 _SEPARATORS = re.compile(r"[\W_]+")
 
@@ -47,7 +47,7 @@ class Reading:
     hint: str = ""
 
 
-def read_layout(top: Folder, base: Path, class_folders: ClassFolders = "auto") -> Reading:
+def read_layout(top: Folder, base: Path, class_folders: ClassFolders = ClassFolders.AUTO) -> Reading:
     """Understand the folders of a dataset.
 
     Args:
@@ -104,11 +104,7 @@ def _unwrapped(base: Path, folder: Folder) -> tuple[Path, Folder]:
         if split_of(inner.name) or not inner.folders:
             break
         folder = inner
-    if wrapping := folder.path:
-        start = len(wrapping) + 1
-        for inner in folder.walk():
-            inner.path = inner.path[start:]
-    return base / wrapping, folder
+    return base / folder.path, folder.as_top() if folder.path else folder
 
 
 def _split_folders(root: Folder, where: Path) -> dict[str, list[Folder]]:
@@ -211,7 +207,7 @@ def _named_like_splits(root: Folder) -> Iterator[Problem]:
 def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
     """Where class folders hold folders of their own, take the ones chosen, or say that there is a choice."""
     nested = [place for place in reading.places if place.folder.filled]
-    if choice == "inner":
+    if choice is ClassFolders.INNER:
         reading.places = [
             Place(folder, place.split, folder.name if folder.pictures else place.label, deep=False)
             for place in reading.places
@@ -220,12 +216,12 @@ def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
         ]
     if not nested:
         return
-    if choice != "inner":
+    if choice is not ClassFolders.INNER:
         reading.problems += _splits_inside(nested)
     paths = tuple(place.folder.path for place in nested)
-    if choice != "auto":
+    if choice is not ClassFolders.AUTO:
         message = f"The {choice} folders are the classes, as chosen."
-        reading.problems.append(Problem("which-classes", Severity.INFO, message, paths))
+        reading.problems.append(Problem("which-classes", Severity.INFO, message, paths, offers=which_folders()))
     elif not any(place.folder.pictures for place in reading.places):
         reading.problems += _inner_classes(nested, paths)
 
@@ -252,10 +248,18 @@ def _inner_classes(nested: Sequence[Place], paths: tuple[str, ...]) -> Iterator[
     fix = "Choose the inner folders as classes (--class-folders inner), or the outer ones (--class-folders outer)."
     if len(shared) > 1 and len(nested) > 1:
         message = f"Each of {listed(outer)} holds the same folders ({listed(shared)}): either may be the classes."
-        yield Problem("which-classes", Severity.ERROR, message, paths, fix)
+        yield Problem("which-classes", Severity.ERROR, message, paths, fix, which_folders())
     else:
         message = f"The classes are {listed(outer)}; the folders inside them ({listed(names)}) are not told apart."
-        yield Problem("which-classes", Severity.WARNING, message, paths, fix)
+        yield Problem("which-classes", Severity.WARNING, message, paths, fix, which_folders())
+
+
+def which_folders() -> tuple[Offer, ...]:
+    """Return the ways to choose between the folders that hold folders, and those inside them."""
+    return tuple(
+        Offer(f"Take the {choice} folders", ReadOptions(class_folders=choice))
+        for choice in (ClassFolders.OUTER, ClassFolders.INNER)
+    )
 
 
 def _join_spellings(reading: Reading) -> None:

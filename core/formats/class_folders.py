@@ -1,0 +1,58 @@
+"""Class folders: the class is the name of the folder, with or without folders for splits around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from core.formats.formats import DatasetFormat, Reader, Writer, Written
+from core.formats.layout import read_layout
+from core.formats.records import Example, Listing
+from core.formats.source import Source
+
+
+def _sees(source: Source) -> Sequence[str]:
+    return [folder.path for folder in source.top.filled]
+
+
+def read(source: Source, _files: Sequence[str] = ()) -> Listing:
+    """Read folders as classes.
+
+    Raises:
+        DatasetError: the layout is not understood, or there are no class folders.
+    """
+    reading = read_layout(source.top, source.root, source.options.class_folders)
+    listing = Listing(reading.root, layout=reading.layout, problems=reading.problems, hint=reading.hint, folders=True)
+    for place in reading.places:
+        listing.classes.setdefault((place.split, place.label), place.folder.path)
+        labels = frozenset((place.label,))
+        for folder in place.folder.walk() if place.deep else (place.folder,):
+            paths = [f"{folder.path}/{found.name}" for found in folder.pictures]
+            listing.examples += [Example(path, labels, place.split) for path in paths]
+            listing.nested += paths if folder is not place.folder else []
+    listing.loose = [f"{folder.path}/{found.name}".lstrip("/") for folder in reading.loose for found in folder.pictures]
+    listing.beside = [folder.path for folder in reading.beside]
+    splits = sorted({place.split for place in reading.places if place.split})
+    where = f" in {', '.join(splits)}" if splits else ""
+    listing.seen.append(f"Class folders{where}: {len({place.label for place in reading.places}):,} classes.")
+    return listing
+
+
+def place_in_class_folders(example: Example, name: str) -> str:
+    """Return split/class/name, or class/name without a split."""
+    (label,) = example.labels
+    parts = [example.split] if example.split else []
+    return "/".join([*parts, label, name])
+
+
+def _nothing(_pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
+    yield from ()
+
+
+FORMAT = DatasetFormat(
+    "folders",
+    "Class folders",
+    "One folder per class, by itself, inside `train`, `valid` and `test` by any usual name, or with them inside.",
+    "torchvision ImageFolder, Keras, fastai, Ultralytics, Teachable Machine's and Lobe's drag and drop",
+    Reader(_sees, read),
+    Writer(place_in_class_folders, _nothing, one_label=True, folders=True),
+)

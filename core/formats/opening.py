@@ -1,0 +1,51 @@
+"""What a user names as a dataset, a folder, a file of labels or an archive, as the folder that it lies in."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import DatasetError
+from core.formats.records import ReadOptions
+from core.progress import CancelToken, OnProgress, ignore_progress
+
+LABEL_FILES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".txt", ".lst", ".parquet")
+"""Endings of files that stand for the dataset in whose folder they lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSource:
+    """The folder of a dataset, and how it is to be read."""
+
+    folder: Path
+    options: ReadOptions
+
+
+def open_source(
+    path: Path,
+    options: ReadOptions | None,
+    imports: Path,
+    on_progress: OnProgress = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> OpenedSource:
+    """Return the folder of what was named: an archive is unpacked into `imports`, a file of labels is the one to read.
+
+    Raises:
+        DatasetError: it is neither, or cannot be unpacked.
+        Cancelled: through `cancel`.
+    """
+    options, path = options or ReadOptions(), path.expanduser()
+    if not path.is_file():
+        return OpenedSource(path, options)
+    if path.suffix.lower() in LABEL_FILES:
+        return OpenedSource(path.parent, dataclasses.replace(options, labels=options.labels or path.name))
+    from core.formats.archives import is_archive, unpack
+
+    if is_archive(path):
+        return OpenedSource(unpack(path, imports, on_progress, cancel), options)
+    raise DatasetError(
+        f"{path} cannot be read as a dataset.",
+        "It is a file, but neither an archive (zip, tar) nor a file of labels (CSV, JSON, XML, a list of paths).",
+        "Choose the folder that holds the pictures, or such a file.",
+    )

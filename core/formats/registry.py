@@ -1,0 +1,191 @@
+"""The registry of dataset formats, and how a folder finds its reader: by what its files say.
+
+A file of a format that nothing else looks like is read where it has labels for most of the pictures. Class folders go
+before tables and lists that lie beside them. Without class folders the first format that recognises a file reads it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from core.errors import DatasetError, Offer
+from core.formats import (
+    camera_traps,
+    class_folders,
+    coco,
+    cvat,
+    fiftyone,
+    huggingface,
+    jsonl,
+    label_studio,
+    lobe,
+    names,
+    path_list,
+    table,
+    teachable_machine,
+    ultralytics,
+)
+from core.formats.formats import DatasetFormat, Reader
+from core.formats.hints import listed
+from core.formats.records import Listing, Problem, ReadOptions, Severity
+from core.formats.source import Source
+from core.formats.walk import Walk
+
+FORMATS: tuple[DatasetFormat, ...] = (
+    class_folders.FORMAT,
+    ultralytics.FORMAT,
+    huggingface.FORMAT,
+    coco.FORMAT,
+    cvat.FORMAT,
+    label_studio.FORMAT,
+    fiftyone.FORMAT,
+    teachable_machine.FORMAT,
+    lobe.FORMAT,
+    camera_traps.MEGADETECTOR,
+    camera_traps.TIMELAPSE,
+    jsonl.FORMAT,
+    table.FORMAT,
+    path_list.FORMAT,
+    names.FORMAT,
+)
+"""Every format; those whose files say most of themselves come first."""
+
+WRITTEN = tuple(found.name for found in FORMATS if found.writer is not None)
+"""The names of the formats that are written."""
+
+_FOLDERS = class_folders.FORMAT
+_Seen = tuple[DatasetFormat, Reader, Sequence[str]]
+
+
+def format_named(name: str) -> DatasetFormat:
+    """Return the format of a name.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    for found in FORMATS:
+        if found.name == name:
+            return found
+    known = ", ".join(found.name for found in FORMATS)
+    raise DatasetError(f"There is no format {name!r}.", fix=f"Choose one of {known}.")
+
+
+def read_listing(walk: Walk, options: ReadOptions) -> Listing:
+    """Read a walked folder as what its content says that it is, or as the options ask.
+
+    Raises:
+        DatasetError: it cannot be read; the error names what was seen, and offers the ways to read it all the same.
+    """
+    source = Source(walk, options)
+    listing = _chosen(source) if _is_chosen(options) else _recognised(source)
+    if os.fspath(listing.root) != os.fspath(walk.root) and options.labels and not os.path.isabs(options.labels):
+        options = dataclasses.replace(options, labels=os.fspath(walk.root / options.labels))
+    listing.options = options
+    return listing
+
+
+def _is_chosen(options: ReadOptions) -> bool:
+    return bool(options.format or options.labels or options.columns or options.name_pattern)
+
+
+def _chosen(source: Source) -> Listing:
+    """Read what the options choose: a format, a file of labels, columns, or a pattern."""
+    options = source.options
+    if options.labels and not (source.root / options.labels).is_file():
+        raise DatasetError(f"There is no file {options.labels} in {source.root}.", fix="Name one that is there.")
+    if options.format:
+        wanted = [format_named(options.format)]
+    elif options.name_pattern:
+        wanted = [names.FORMAT]
+    else:
+        wanted = [found for found in FORMATS if found is not _FOLDERS and found.reader is not None]
+    for found in wanted:
+        reader = found.reader or _FOLDERS.reader
+        assert reader is not None
+        if files := reader.sees(source):
+            return _read((found, reader, files), source)
+    if len(wanted) == 1:
+        what = f"Nothing in {source.root} is {wanted[0].title}."
+        raise DatasetError(what, f"It looks like this: {wanted[0].looks}", "Leave --format out, or choose another.")
+    if options.labels or options.columns:  # a table whose pictures are elsewhere says so better than "not recognised"
+        files = [options.labels] if options.labels else source.files(".csv", ".tsv")
+        assert table.FORMAT.reader is not None
+        return _read((table.FORMAT, table.FORMAT.reader, files), source)
+    raise AssertionError("nothing was chosen")
+
+
+def _recognised(source: Source) -> Listing:
+    seen: list[_Seen] = [
+        (found, found.reader, files)
+        for found in FORMATS
+        if found is not _FOLDERS and found.reader is not None and (files := found.reader.sees(source))
+    ]
+    for at, one in enumerate(seen):
+        if one[1].certain and (speaks := _speaks_for(one, source)):
+            return _with_others(speaks, seen[at + 1 :])
+    try:
+        assert _FOLDERS.reader is not None
+        listing = _read((_FOLDERS, _FOLDERS.reader, ()), source)
+    except DatasetError as error:
+        if seen:
+            return _with_others(_read(seen[0], source), seen[1:])
+        raise _with_offers(error, source) from None
+    filled = {label for example in listing.examples for label in example.labels}
+    if len(filled) > 1:
+        return _with_others(listing, seen)
+    if seen:
+        return _with_others(_read(seen[0], source), seen[1:])
+    if filled and (offers := names.propose(example.path for example in listing.examples)):
+        raise DatasetError(
+            f"There is nothing to train on in {listing.root}.",
+            f"All {len(listing.examples):,} pictures lie in one class folder, {next(iter(filled))}. "
+            "Their names look like classes.",
+            "Take the class from the file names, or put the pictures of each class into a folder named after it.",
+            offers=offers,
+        )
+    return listing
+
+
+def _speaks_for(seen: _Seen, source: Source) -> Listing | None:
+    """Return what a format says, where it can be read and has labels for half of the folder's pictures at least."""
+    try:
+        listing = _read(seen, source)
+    except DatasetError:
+        return None
+    labelled = sum(bool(example.labels) for example in listing.examples)
+    return listing if labelled and 2 * labelled >= source.top.total else None
+
+
+def _read(seen: _Seen, source: Source) -> Listing:
+    found, reader, files = seen
+    listing = reader.read(source, files)
+    listing.format = found.name
+    if not listing.examples and listing.missing:
+        raise DatasetError(
+            f"{listed(list(files))} ({found.title}) names {len(listing.missing):,} pictures, none of which is in "
+            f"{source.root}.",
+            f"The first is {listing.missing[0]}.",
+            "Put the pictures there, or open the folder that holds both.",
+        )
+    return listing
+
+
+def _with_others(listing: Listing, others: Sequence[_Seen]) -> Listing:
+    """Say what else was seen in the folder that could have been read."""
+    for found, _, files in others:
+        message = f"{listed(list(files))} {'says' if len(files) == 1 else 'say'} labels too ({found.title})."
+        offer = Offer(f"Read {found.title} instead", ReadOptions(format=found.name))
+        listing.problems.append(
+            Problem(
+                "other-labels", Severity.INFO, message, tuple(files), f"To read it: --format {found.name}.", (offer,)
+            )
+        )
+    return listing
+
+
+def _with_offers(error: DatasetError, source: Source) -> DatasetError:
+    """Return a refusal of class folders with the patterns that fit the file names."""
+    offers = names.propose(source.index.paths)
+    return DatasetError(error.what, error.why, error.fix, offers=offers) if offers else error
