@@ -98,8 +98,8 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     folders = [Path(argument) for argument in (argv[1:] if argv[:1] == ["gui"] else argv)]
     if folders:
         QTimer.singleShot(0, window, lambda: window.pages.data.open_folder(folders[0]))
-    for problem in filter(None, (workbench.settings.problem, crashes.notice)):
-        window.toasts.show(problem, "warning")
+    for notice in filter(None, (workbench.settings.problem, crashes.notice)):
+        window.toasts.show(notice, "warning")
     signals, garbage = QuitSignals(window.quit_quietly), Garbage()
     garbage.start()
     status = app.exec()
