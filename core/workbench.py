@@ -435,24 +435,49 @@ class Workbench:
             ModelError: the job has no model, or its dataset has no such split.
         """
         from core.dataset.left_out import mark_left_out
-        from core.predict.evaluate import evaluate
+        from core.models import ModelAddress
+        from core.predict.evaluate import compute_evaluation, read_evaluation
 
-        name, folder = self.model_folder(job, on_progress, cancel)
+        name, _ = self.model_folder(job, on_progress, cancel)
         record = self.engine.job(name)
         assert isinstance(record, TrainingJob)
         if (job_folder := self.engine.job_folder(name)) is not None:
-            # Of a job on SageMaker, whose results are here from now on.
-            mark_left_out(job_folder / "output" / "data", self.paths.scans)
-        return evaluate(
-            folder,
-            split,
-            job_folder=job_folder,
-            manifest=self.manifest(record.dataset_version),
-            predictor=self.predictor(),
-            name=name,
-            on_progress=on_progress,
-            cancel=cancel,
-        )
+            results = job_folder / "output" / "data"
+            mark_left_out(results, self.paths.scans)  # of a job on SageMaker, whose results are here by now
+            if (kept := read_evaluation(results, split, name)) is not None:
+                return kept
+        manifest = self.manifest(record.dataset_version)
+        if manifest is None:
+            raise ModelError(
+                f"{name} has no evaluation on {split}.",
+                "The job kept none, and the dataset it was trained on is not known here.",
+                "Open the dataset again, then train again.",
+            )
+        model = self.open_model(ModelAddress.job(name), on_progress, cancel)
+        labelled = [(entry.path, manifest.classes[entry.label]) for entry in manifest.of(split)]
+        return compute_evaluation(model, manifest.root, labelled, split, on_progress, cancel)
+
+    def evaluation_of_folder(
+        self,
+        address: ModelAddress,
+        folder: Path,
+        split: str | None = None,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Evaluation:
+        """Return how well a model does on a labelled folder of pictures: all of it, or one of the folder's own splits.
+
+        Raises:
+            DatasetError: the folder holds no labelled pictures.
+            ModelError: the model knows other classes.
+        """
+        from core.predict.evaluate import compute_evaluation
+
+        scan = self.scan(folder, on_progress, cancel)
+        pictures = self.labelling(scan).state.apply(scan).pictures
+        labelled = [(p.path, p.label) for p in pictures if p.label and split in (None, p.split)]
+        model = self.open_model(address, on_progress, cancel)
+        return compute_evaluation(model, scan.root, labelled, split or scan.root.name, on_progress, cancel)
 
     # Debugger
 

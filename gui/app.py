@@ -83,13 +83,13 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
         window = MainWindow(workbench, bridge, theme)
     except Exception as error:
         funnel.handle(type(error), error, error.__traceback__)
-        problem = UserFacingError(
+        failure = UserFacingError(
             "The window cannot be opened.",
             f"{type(error).__name__}: {error}.",
             f"{workbench.paths.logs / 'window.log'} has the details; please report them.",
         )
-        print(f"sagehound: {problem}", file=sys.stderr)
-        error_dialog(None, problem).exec()
+        print(f"sagehound: {failure}", file=sys.stderr)
+        error_dialog(None, failure).exec()
         bridge.close(CLOSE_SECONDS)
         return 1
     funnel.defect.connect(window.show_defect)

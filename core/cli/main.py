@@ -174,9 +174,11 @@ def _add_predict_commands(command) -> None:  # type: ignore[no-untyped-def]
     classify.add_argument("images", nargs="+", metavar="IMAGE", help="picture files, or folders of them")
     classify.add_argument("--model", default="best", metavar="JOB", help="a job's name or `best` (default)")
     classify.add_argument("--top", type=int, default=3, metavar="K", help="how many classes to show (default 3)")
-    evaluate = command("evaluate", "tell how good a job's model is on a split")
-    evaluate.add_argument("job", help="a job's name or `best`")
-    evaluate.add_argument("--split", choices=["train", "valid", "test"], default="test", help="default: test")
+    evaluate = command("evaluate", "tell how good a model is on a split of its dataset, or on a labelled folder")
+    evaluate.add_argument("model", metavar="MODEL", help="a job's name, `best`, an endpoint or a model's file")
+    evaluate.add_argument("folder", metavar="FOLDER", nargs="?", help="other pictures, one folder per class")
+    split = "default: test of its own dataset, all of a folder"
+    evaluate.add_argument("--split", choices=["train", "valid", "test"], help=split)
 
 
 def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]

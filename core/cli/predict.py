@@ -12,7 +12,8 @@ from core.errors import PictureError, UsageError
 from core.paths import AppPaths
 from core.predict.evaluate import Evaluation
 from core.predict.intake import gather
-from core.predict.records import Answer, Prediction
+from core.predict.records import Answer, Prediction, percent
+from core.predict.scores import TOP
 from core.progress import CancelToken
 from core.workbench import Workbench
 
@@ -69,12 +70,21 @@ def classify_pictures(workbench: Workbench, images: list[str], model: str, top: 
 
 
 def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """Print accuracy, loss and the classes' precision and recall."""
+    """Print how many pictures were right and how sure that is, and the classes' precision and recall."""
     workbench = Workbench(paths)
     try:
         workbench.engine.refresh()
-        say_best(workbench, options.job, console)
-        found = workbench.evaluation(options.job, options.split, console.progress, CancelToken())
+        say_best(workbench, options.model, console)
+        if options.folder is None:
+            found = workbench.evaluation(options.model, options.split or "test", console.progress, CancelToken())
+        else:
+            found = workbench.evaluation_of_folder(
+                workbench.find_model(options.model),
+                Path(options.folder).expanduser(),
+                options.split,
+                console.progress,
+                CancelToken(),
+            )
     finally:
         workbench.close()
     console.result(evaluation_json(found), lambda: evaluation_text(found))
@@ -106,11 +116,19 @@ def _answer_text(answer: Answer) -> str:
 
 def evaluation_json(found: Evaluation) -> dict[str, Any]:
     """Return an evaluation as plain JSON, `accuracy` among it."""
+    scores = found.scores
     return {
         "model": found.job,
         "split": found.split,
         "accuracy": found.accuracy,
+        "interval": list(scores.interval),
+        "baseline": scores.baseline,
+        "balanced_accuracy": scores.balanced_accuracy,
+        "macro_f1": scores.macro_f1,
+        "top_5": scores.top,
         "loss": found.loss,
+        "brier": scores.brier,
+        "ece": scores.ece,
         "count": found.count,
         "left_out": [{"path": path, "reason": reason} for path, reason in found.left_out],
         "classes": list(found.classes),
@@ -125,12 +143,28 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
 def evaluation_text(found: Evaluation) -> str:
     """Return an evaluation for people."""
     rows = [(item.label, item.precision, item.recall, item.support) for item in found.per_class]
-    loss = "" if found.loss is None else f", loss {found.loss:.4f}"
-    lines = [f"{found.job} on {found.split}: accuracy {found.accuracy:.1%} of {found.count} pictures{loss}"]
+    lines = [f"{found.job}: {found.sentence}", _figures(found)]
     if found.unreadable:
         total = found.count + found.unreadable
         lines.append(f"{found.unreadable} of {total} pictures cannot be read and are left out, {found.count} remain:")
         lines += [f"    {path}: {reason}" for path, reason in found.left_out[:_SHOWN_FILES]]
         if found.unreadable > _SHOWN_FILES:
             lines.append(f"    … and {found.unreadable - _SHOWN_FILES} more")
+    for label, predicted, count in found.confusions[:_SHOWN_FILES]:
+        lines.append(f"    {label} taken for {predicted}: {count}")
     return "\n".join([*lines, "", table(("class", "precision", "recall", "pictures"), rows)])
+
+
+def _figures(found: Evaluation) -> str:
+    """Return the other figures in one line; those that are not known are left out."""
+    scores = found.scores
+    figures = {
+        "balanced accuracy": percent(scores.balanced_accuracy),
+        "macro F1": f"{scores.macro_f1:.3f}",
+        f"right within the first {TOP}": None if scores.top is None else percent(scores.top),
+        "always the largest class": percent(scores.baseline),
+        "loss": None if found.loss is None else f"{found.loss:.4f}",
+        "Brier": None if scores.brier is None else f"{scores.brier:.3f}",
+        "calibration error": None if scores.ece is None else f"{scores.ece:.3f}",
+    }
+    return ", ".join(f"{name} {value}" for name, value in figures.items() if value is not None)

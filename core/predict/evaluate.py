@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelError
-from core.predict.records import Prediction
+from core.predict.records import Prediction, percent
+from core.predict.scores import TOP, ReliabilityBin, Scores, calibration_error, of_confusion, reliability
 from core.progress import CancelToken, OnProgress, ignore_progress
 from training_scripts.outside import UNUSABLE, read_json
 
 if TYPE_CHECKING:
-    from core.dataset.manifest import Manifest
-    from core.predict.predictor import Predictor
+    from core.models import Model
 
 _SMALLEST = 1e-12  # a probability of 0 would make the loss infinite
 
@@ -33,12 +33,30 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedPicture:
-    """One picture of the split: what it is, what the model said, and how sure it was (0…1)."""
+    """One picture of the split: what it is, what the model said, and how sure it was (0…1).
+
+    `label_probability` is that of the class it is, `rank` that class's place among the answers (1 is the first), and
+    `brier` the squared distance of all probabilities from the truth (0…2); None in evaluations of earlier versions.
+    """
 
     path: str
     label: str
     predicted: str
     probability: float
+    label_probability: float | None = None
+    rank: int | None = None
+    brier: float | None = None
+
+    @classmethod
+    def of_answer(cls, path: str, label: str, answer: Prediction) -> EvaluatedPicture:
+        """Judge an answer."""
+        classes = dict(answer.classes)
+        if label not in classes:  # an endpoint of others may name the first few only
+            return cls(path, label, answer.label, answer.probability)
+        own = classes[label]
+        rank = 1 + sum(probability > own for probability in classes.values())
+        brier = sum((probability - (name == label)) ** 2 for name, probability in classes.items())
+        return cls(path, label, answer.label, answer.probability, own, rank, brier)
 
     @property
     def right(self) -> bool:
@@ -68,6 +86,59 @@ class Evaluation:
     left_out: tuple[tuple[str, str], ...] = ()
 
     @property
+    def right(self) -> int:
+        """Return how many pictures were recognised."""
+        return sum(row[place] for place, row in enumerate(self.confusion))
+
+    @property
+    def scores(self) -> Scores:
+        """Return the figures beside accuracy and loss."""
+        found = of_confusion(self.confusion)
+        if not self.pictures:
+            return found
+        briers = [picture.brier for picture in self.pictures if picture.brier is not None]
+        ranks = [picture.rank for picture in self.pictures if picture.rank is not None]
+        whole = len(self.pictures)
+        return replace(
+            found,
+            ece=calibration_error(self.reliability),
+            brier=sum(briers) / whole if len(briers) == whole else None,
+            top=sum(rank <= TOP for rank in ranks) / whole
+            if len(ranks) == whole and len(self.classes) > 2 * TOP
+            else None,
+        )
+
+    @property
+    def reliability(self) -> tuple[ReliabilityBin, ...]:
+        """Return how right the answers were by how sure they were."""
+        return reliability([p.probability for p in self.pictures], [p.right for p in self.pictures])
+
+    @property
+    def weakest(self) -> ClassScore | None:
+        """Return the class that is recognised least often; None where all are recognised always."""
+        missed = [score for score in self.per_class if score.recall is not None and score.recall < 1]
+        return min(missed, key=lambda score: (score.recall or 0.0, -score.support), default=None)
+
+    @property
+    def confusions(self) -> tuple[tuple[str, str, int], ...]:
+        """Return which class was taken for which, and how often; the most frequent first."""
+        pairs = [
+            (self.classes[i], self.classes[j], count)
+            for i, row in enumerate(self.confusion)
+            for j, count in enumerate(row)
+            if i != j and count
+        ]
+        return tuple(sorted(pairs, key=lambda pair: -pair[2]))
+
+    @property
+    def sentence(self) -> str:
+        """Return the result for people: how many were right, how sure that is, and where it is weakest."""
+        low, high = (round(100 * bound) for bound in self.scores.interval)
+        right = f"Gets {self.right:,} of {self.count:,} right on {self.split}"
+        weak = "" if self.weakest is None else f"; weakest: {self.weakest.label}"
+        return f"{right} ({percent(self.accuracy)}, {low} to {high} %){weak}"
+
+    @property
     def unreadable(self) -> int:
         """Return how many pictures were left out."""
         return len(self.left_out)
@@ -83,36 +154,6 @@ class Evaluation:
         return tuple(p for p in self.pictures if p.label == label and p.predicted == predicted)
 
 
-def evaluate(
-    model_folder: Path,
-    split: str = "test",
-    *,
-    job_folder: Path | None = None,
-    manifest: Manifest | None = None,
-    predictor: Predictor | None = None,
-    name: str = "",
-    on_progress: OnProgress = ignore_progress,
-    cancel: CancelToken | None = None,
-) -> Evaluation:
-    """Return the evaluation that the job kept; where there is none, the predictor classifies the manifest's split.
-
-    Raises:
-        ModelError: the job kept none and there is nothing to compute one from.
-        Cancelled: through `cancel`.
-    """
-    if job_folder is not None:
-        kept = read_evaluation(job_folder / "output" / "data", split, name)
-        if kept is not None:
-            return kept
-    if manifest is None or predictor is None:
-        raise ModelError(
-            f"{name or model_folder.name} has no evaluation on {split}.",
-            "The job kept none, and the dataset it was trained on is not known here.",
-            "Open the dataset again, then train again.",
-        )
-    return compute_evaluation(predictor, model_folder, manifest, split, name, on_progress, cancel)
-
-
 def read_evaluation(folder: Path, split: str, job: str = "") -> Evaluation | None:
     """Return what train.py wrote to its output folder about `split`; None if that is missing or damaged."""
     try:
@@ -126,41 +167,49 @@ def read_evaluation(folder: Path, split: str, job: str = "") -> Evaluation | Non
 
 
 def compute_evaluation(
-    predictor: Predictor,
-    model_folder: Path,
-    manifest: Manifest,
+    model: Model,
+    root: Path,
+    labelled: Sequence[tuple[str, str]],
     split: str,
-    job: str = "",
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Evaluation:
-    """Classify every picture of `split` and count.
+    """Classify pictures and count. `labelled` are their paths below `root`, each with its class; `split` names them.
 
     Raises:
-        ModelError: the split is empty, none of it can be read, or the model knows other classes.
+        ModelError: there are no such pictures, none of them can be read, or the model knows other classes.
+        EngineError: an endpoint does not answer.
         Cancelled: through `cancel`.
     """
-    entries = manifest.of(split)
-    if not entries:
-        raise ModelError(f"The dataset has no {split} pictures.", fix="Choose another split.")
-    model = predictor.load(model_folder, job, on_progress, cancel)
-    if set(manifest.classes) - set(model.classes):
-        missing = ", ".join(sorted(set(manifest.classes) - set(model.classes)))
-        raise ModelError(f"The model does not know these classes of the dataset: {missing}.", fix="Choose its dataset.")
-    answers = predictor.classify([manifest.path_of(entry) for entry in entries], None, on_progress, cancel)
+    if not labelled:
+        raise ModelError(f"There are no {split} pictures to evaluate on.", fix="Choose another split.")
+    labels = {label for _, label in labelled}
+    if missing := labels - set(model.classes) if model.classes else set():
+        known = _some(model.classes)
+        raise ModelError(
+            f"The model does not know these classes of the pictures: {_some(sorted(missing))}.",
+            f"It knows {known}.",
+            "Choose pictures whose folders have the names of its classes.",
+        )
+    answers = model.classify([root / path for path, _ in labelled], None, on_progress, cancel)
     judged: list[EvaluatedPicture] = []
     left_out: list[tuple[str, str]] = []
-    loss = 0.0
-    for entry, answer in zip(entries, answers, strict=True):
+    for (path, label), answer in zip(labelled, answers, strict=True):
         if isinstance(answer, Prediction):
-            label = manifest.classes[entry.label]
-            judged.append(EvaluatedPicture(entry.path, label, answer.label, answer.probability))
-            loss -= math.log(max(dict(answer.classes)[label], _SMALLEST))
+            judged.append(EvaluatedPicture.of_answer(path, label, answer))
         else:
-            left_out.append((entry.path, answer.error.what))
+            left_out.append((path, answer.error.what))
     if not judged:
-        raise ModelError(f"None of the {split} pictures can be read.", f"They should lie in {manifest.root}.")
-    return summarise(judged, model.classes, split, job, loss / len(judged), left_out, manifest.root)
+        raise ModelError(f"None of the {split} pictures can be read.", f"They should lie in {root}.")
+    owns = [picture.label_probability for picture in judged]
+    loss = None if None in owns else -sum(math.log(max(own or 0.0, _SMALLEST)) for own in owns) / len(owns)
+    classes = model.classes or tuple(sorted(labels | {picture.predicted for picture in judged}))
+    return summarise(judged, classes, split, model.name, loss, left_out, root)
+
+
+def _some(names: Sequence[str], shown: int = 5) -> str:
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + rest
 
 
 def summarise(
@@ -231,6 +280,18 @@ def _read_pictures(path: Path) -> tuple[EvaluatedPicture, ...]:
         return ()
     with path.open(encoding="utf-8", newline="") as file:
         return tuple(
-            EvaluatedPicture(row["path"], row["label"], row["predicted"], float(row["probability"]))
+            EvaluatedPicture(
+                row["path"],
+                row["label"],
+                row["predicted"],
+                float(row["probability"]),
+                _number(row.get("label_probability")),
+                int(row["label_rank"]) if row.get("label_rank") else None,
+                _number(row.get("brier")),
+            )
             for row in csv.DictReader(file)
         )
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None

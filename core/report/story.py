@@ -19,7 +19,7 @@ from core.dataset.records import SPLITS
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
 from core.predict.evaluate import Evaluation, read_evaluation
-from core.predict.interval import wilson
+from core.predict.scores import wilson
 from core.profiler.traces import Floats
 from training_scripts.metrics import METRIC_DEFINITIONS
 from training_scripts.outside import read_json

@@ -109,6 +109,11 @@ def test_show_jobs_and_logs_tell_of_it(command_line: CommandLine, tuned: Any) ->
 def test_evaluate_and_classify_agree_with_each_other(command_line: CommandLine, tuned: Any, dataset: Path) -> None:
     evaluation = command_line.json("evaluate", "best")
     assert evaluation["count"] == 12
+    there = command_line.json("evaluate", "best", str(dataset / "test"))
+    assert (there["confusion"], there["interval"]) == (evaluation["confusion"], evaluation["interval"])
+    assert there["loss"] == pytest.approx(evaluation["loss"], abs=1e-3)
+    assert 0 <= there["brier"] <= 2
+    assert 0 <= there["ece"] <= 1
     right = 0
     pictures = sorted((dataset / "test").rglob("*.*"))
     answers = command_line.json("classify", *map(str, pictures), "--top", "3")

@@ -10,7 +10,7 @@ from typing import Any
 from core.models.export.formats import TOLERANCE, ExportFormat
 from core.models.info import ModelInfo
 from core.predict.evaluate import Evaluation
-from core.predict.interval import wilson
+from core.predict.scores import wilson
 from training_scripts.backbones import BACKBONES, Preprocessing
 
 _SPLITS = {"test": "test", "valid": "valid (also used to choose the model)", "train": "train"}

@@ -8,7 +8,9 @@ import pytest
 
 from core.dataset.manifest import Entry, Manifest
 from core.errors import Cancelled, ModelError
-from core.predict.evaluate import EvaluatedPicture, evaluate, read_evaluation, summarise
+from core.models import ModelAddress
+from core.models.local import LocalModel
+from core.predict.evaluate import EvaluatedPicture, compute_evaluation, read_evaluation, summarise
 from core.progress import CancelToken
 
 
@@ -23,8 +25,14 @@ def manifest(trained_job) -> Manifest:
     return Manifest.build(trained_job.dataset, trained_job.classes, entries)
 
 
+def computed(trained_job, predictor, manifest, split="test", **listening):
+    model = LocalModel(predictor, trained_job.model, ModelAddress.job("colours"), "colours")
+    labelled = [(entry.path, manifest.classes[entry.label]) for entry in manifest.of(split)]
+    return compute_evaluation(model, manifest.root, labelled, split, **listening)
+
+
 def test_what_the_job_found_is_read(trained_job):
-    found = evaluate(trained_job.model, "test", job_folder=trained_job.folder, name="colours")
+    found = read_evaluation(trained_job.folder / "output" / "data", "test", "colours")
     assert (found.job, found.split, found.classes, found.count) == ("colours", "test", trained_job.classes, 9)
     assert found.accuracy == 1
     assert found.loss is not None
@@ -37,22 +45,14 @@ def test_what_the_job_found_is_read(trained_job):
     assert found.wrong == ()
 
 
-def test_computing_it_gives_what_the_job_found(trained_job, predictor, manifest, tmp_path):
-    kept = evaluate(trained_job.model, "test", job_folder=trained_job.folder, name="colours")
+def test_computing_it_gives_what_the_job_found(trained_job, predictor, manifest):
+    kept = read_evaluation(trained_job.folder / "output" / "data", "test", "colours")
     told = []
-    computed = evaluate(
-        trained_job.model,
-        "test",
-        job_folder=tmp_path,
-        manifest=manifest,
-        predictor=predictor,
-        name="colours",
-        on_progress=told.append,
-    )
-    assert computed.accuracy == kept.accuracy
-    assert computed.confusion == kept.confusion
-    assert computed.loss == pytest.approx(kept.loss, abs=1e-3)
-    assert {p.path.split("/")[-1]: p.predicted for p in computed.pictures} == {
+    found = computed(trained_job, predictor, manifest, on_progress=told.append)
+    assert found.accuracy == kept.accuracy
+    assert found.confusion == kept.confusion
+    assert found.loss == pytest.approx(kept.loss, abs=1e-3)
+    assert {p.path.split("/")[-1]: p.predicted for p in found.pictures} == {
         p.path.split("/")[-1]: p.predicted for p in kept.pictures
     }
     assert told[-1].done == 9
@@ -62,26 +62,24 @@ def test_pictures_that_cannot_be_read_are_counted_and_left_out(trained_job, pred
     root = shutil.copytree(trained_job.dataset, tmp_path / "dataset")
     next(iter((root / "test" / "red").iterdir())).write_bytes(b"broken")
     moved = Manifest.build(root, manifest.classes, manifest.pictures)
-    found = evaluate(trained_job.model, "test", manifest=moved, predictor=predictor, name="colours")
+    found = computed(trained_job, predictor, moved)
     assert (found.count, found.unreadable) == (8, 1)
     assert found.per_class[2].support == 2
     shutil.rmtree(root / "test")
     with pytest.raises(ModelError, match="None of the test pictures"):
-        evaluate(trained_job.model, "test", manifest=moved, predictor=predictor, name="colours")
+        computed(trained_job, predictor, moved)
 
 
-def test_what_cannot_be_evaluated_says_so(trained_job, predictor, manifest, tmp_path):
-    with pytest.raises(ModelError, match="no evaluation on test"):
-        evaluate(trained_job.model, "test", job_folder=tmp_path, name="colours")
+def test_what_cannot_be_evaluated_says_so(trained_job, predictor, manifest):
     with pytest.raises(ModelError, match="no holdout pictures"):
-        evaluate(trained_job.model, "holdout", manifest=manifest, predictor=predictor)
+        computed(trained_job, predictor, manifest, "holdout")
     foreign = Manifest.build(trained_job.dataset, ("cyan", "green", "red"), manifest.pictures)
-    with pytest.raises(ModelError, match="does not know these classes of the dataset: cyan"):
-        evaluate(trained_job.model, "test", manifest=foreign, predictor=predictor, name="colours")
+    with pytest.raises(ModelError, match="does not know these classes of the pictures: cyan"):
+        computed(trained_job, predictor, foreign)
     cancel = CancelToken()
     cancel.cancel()
     with pytest.raises(Cancelled):
-        evaluate(trained_job.model, "test", manifest=manifest, predictor=predictor, name="colours", cancel=cancel)
+        computed(trained_job, predictor, manifest, cancel=cancel)
 
 
 def test_counts_of_a_model_that_errs():
