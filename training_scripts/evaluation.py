@@ -22,7 +22,7 @@ class Outcome:
     """What a model said of N pictures.
 
     `loss` is the mean cross-entropy in nats. `positions` (N,) are those of the source, `labels`, `predicted` (N,) are
-    classes, `probabilities` (N,) those of the predicted class.
+    classes, `probabilities` (N,) those of the predicted class, `logits` (N, classes) where they were asked for.
     """
 
     loss: float
@@ -30,6 +30,7 @@ class Outcome:
     labels: NDArray[np.int64]
     predicted: NDArray[np.int64]
     probabilities: NDArray[np.float32]
+    logits: NDArray[np.float32] | None = None
 
     @property
     def count(self) -> int:
@@ -48,8 +49,13 @@ def confusion(outcome: Outcome, classes: int) -> NDArray[np.int64]:
     return counts.reshape(classes, classes)
 
 
-def report(outcome: Outcome, classes: Sequence[str], root: str, left_out: Sequence[LeftOut] = ()) -> dict[str, Any]:
-    """One split of evaluation.json; precision or recall is null where there is nothing to divide by."""
+def report(
+    outcome: Outcome, classes: Sequence[str], root: str, left_out: Sequence[LeftOut] = (), note: str = ""
+) -> dict[str, Any]:
+    """One split of evaluation.json; precision or recall is null where there is nothing to divide by.
+
+    `note` says what must be known of these numbers, where they are not simply the saved model's.
+    """
     counts = confusion(outcome, len(classes))
     right, actual, claimed = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
     per_class = [
@@ -65,6 +71,7 @@ def report(outcome: Outcome, classes: Sequence[str], root: str, left_out: Sequen
         "accuracy": outcome.accuracy,
         "loss": outcome.loss if np.isfinite(outcome.loss) else None,
         "count": outcome.count,
+        "note": note,
         "left_out": [{"path": picture.path, "reason": picture.reason} for picture in left_out],
         "root": root,
         "confusion": counts.tolist(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,10 +67,23 @@ def model_fn(model_dir: str) -> LoadedModel:
     state = torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
     with torch.device("meta"):  # the weights come from the file alone
         network = build(card["backbone"], card["head"], len(card["classes"]))
+    network.temperature = temperature_of(card)
     network.load_state_dict(state, assign=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.eval().requires_grad_(False).to(device)
     return LoadedModel(network, tuple(card["classes"]), Preprocessing.from_json(card["preprocessing"]), device, card)
+
+
+def temperature_of(card: dict[str, Any]) -> float:
+    """Return what a model's logits are divided by, as model.json says; models of earlier versions have none.
+
+    Raises:
+        ValueError: it is no positive number.
+    """
+    temperature = float(card.get("temperature", 1.0))
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"the temperature {temperature} is no positive number")
+    return temperature
 
 
 def input_fn(body: bytes | bytearray, content_type: str) -> bytes:

@@ -31,6 +31,10 @@ METRICS = (
     Metric("valid:loss", rf"valid_loss={_NUMBER}"),
     Metric("valid:accuracy", rf"valid_accuracy={_NUMBER}", maximize=True),
     Metric("train:batch_loss", rf"batch_loss={_NUMBER}", per_step=True),
+    Metric("cv:loss", rf"cv_loss={_NUMBER}"),
+    Metric("cv:loss_error", rf"cv_loss_error={_NUMBER}"),
+    Metric("cv:accuracy", rf"cv_accuracy={_NUMBER}", maximize=True),
+    Metric("cv:accuracy_error", rf"cv_accuracy_error={_NUMBER}"),
     Metric("test:loss", rf"test_loss={_NUMBER}"),
     Metric("test:accuracy", rf"test_accuracy={_NUMBER}", maximize=True),
 )
@@ -56,10 +60,10 @@ def epoch_line(
     epochs: int,
     train: tuple[float, float],
     valid: tuple[float, float] | None,
-    learning_rate: float,
+    learning_rate: float | None,
     seconds: float,
 ) -> str:
-    """Return the line of one epoch; `train` and `valid` are (loss, accuracy).
+    """Return the line of one epoch; `train` and `valid` are (loss, accuracy), `learning_rate` None where there is none.
 
     "Average loss" is the valid loss, or the train loss where there are no valid pictures.
     """
@@ -70,13 +74,23 @@ def epoch_line(
     ]
     if valid is not None:
         parts.append(f"valid_loss={valid[0]:.6f} valid_accuracy={valid[1]:.6f}")
-    parts.append(f"learning_rate={learning_rate:.8f} seconds={seconds:.2f}")
+    if learning_rate is not None:
+        parts.append(f"learning_rate={learning_rate:.8f}")
+    parts.append(f"seconds={seconds:.2f}")
     return " ".join(parts)
 
 
 def step_line(step: int, epoch: int, loss: float) -> str:
     """Return the line of one training step; steps count from 1 through the whole job."""
     return f"step={step} epoch={epoch} batch_loss={loss:.6f}"
+
+
+def cv_line(folds: int, loss: tuple[float, float], accuracy: tuple[float, float]) -> str:
+    """Return the line of a cross-validation; `loss` and `accuracy` are each a mean and its standard error."""
+    return (
+        f"epoch=1/1 folds={folds} cv_loss={loss[0]:.6f} cv_loss_error={loss[1]:.6f} "
+        f"cv_accuracy={accuracy[0]:.6f} cv_accuracy_error={accuracy[1]:.6f}"
+    )
 
 
 def test_line(loss: float, accuracy: float, count: int) -> str:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from training_scripts.backbones import BACKBONES, HEADS, Preprocessing
+from training_scripts.backbones import BACKBONES, Preprocessing
+from training_scripts.heads import HEADS
 from training_scripts.job import JobError
 from training_scripts.weights import Weights, read_state
 
 
 class Classifier(nn.Module):
-    """`head(backbone(pictures))`; in head mode over frozen features the backbone is `nn.Identity`."""
+    """`head(backbone(pictures)) / temperature`; in head mode over frozen features the backbone is `nn.Identity`.
 
-    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+    The temperature is 1 while the model learns; what it is afterwards stands in model.json, not in the state_dict.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, temperature: float = 1.0) -> None:
         super().__init__()
-        self.backbone, self.head = backbone, head
+        self.backbone, self.head, self.temperature = backbone, head, temperature
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) normalised pictures, or (N, dim) features -> (N, classes) logits."""
         logits: Tensor = self.head(self.backbone(x))
-        return logits
+        return logits if self.temperature == 1.0 else logits / self.temperature
 
 
 def build(backbone: str, head: str, num_classes: int, weights: Weights | None = None) -> Classifier:
@@ -33,17 +35,14 @@ def build(backbone: str, head: str, num_classes: int, weights: Weights | None = 
 
 
 def build_head(name: str, dim: int, num_classes: int) -> nn.Module:
-    """Return a head over `dim` features; `linear_dropout_batchnorm` is Linear -> Dropout(0.5) -> BatchNorm1d.
+    """Return a head over `dim` features.
 
     Raises:
         JobError: there is no such head.
     """
     if name not in HEADS:
         raise JobError(f"There is no head {name}: choose one of {', '.join(HEADS)}.")
-    linear = nn.Linear(dim, num_classes)
-    if name == "linear":
-        return linear
-    return nn.Sequential(linear, nn.Dropout(0.5), nn.BatchNorm1d(num_classes))
+    return HEADS[name].make(dim, num_classes)
 
 
 def build_backbone(name: str, weights: Weights | None = None) -> nn.Module:
@@ -55,49 +54,17 @@ def build_backbone(name: str, weights: Weights | None = None) -> nn.Module:
     if weights is not None and weights.file is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(weights.seed)
-            return _architecture(name)
+            return BACKBONES[name].network()
     if weights is None or weights.file is None:
-        return _architecture(name)
+        return BACKBONES[name].network()
     with torch.device("meta"):  # no time for random numbers that the file replaces
-        network = _architecture(name)
+        network = BACKBONES[name].network()
     try:
         network.load_state_dict(read_state(name, weights.file), assign=True)
     except RuntimeError as error:
         lines = str(error).strip().splitlines()
         raise JobError(f"The weights file {weights.file} is not of {name}: {lines[-1].strip()[:200]}") from error
     return network
-
-
-def _architecture(name: str) -> nn.Module:
-    if name == "efficientnet_lite0":
-        from training_scripts.lite0 import EfficientNetLite0
-
-        return EfficientNetLite0()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torchvision warns about parts of itself that are not used here
-        from torchvision import models
-    network: Any = models.get_model(name, weights=None)
-    if name.startswith("resnet"):
-        network.fc = nn.Identity()
-    elif name == "convnext_tiny":
-        pooled = nn.Sequential(network.classifier[0], nn.Flatten(1))
-        network = _Pooled(network.features, network.avgpool, pooled)
-    else:
-        network.classifier = nn.Identity()
-    assert isinstance(network, nn.Module)
-    return network
-
-
-class _Pooled(nn.Module):
-    """ConvNeXt's order: pool, then normalise."""
-
-    def __init__(self, features: nn.Module, avgpool: nn.Module, norm: nn.Module) -> None:
-        super().__init__()
-        self.features, self.avgpool, self.norm = features, avgpool, norm
-
-    def forward(self, x: Tensor) -> Tensor:
-        pooled: Tensor = self.norm(self.avgpool(self.features(x)))
-        return pooled
 
 
 def normalise(pictures: Tensor, preprocessing: Preprocessing) -> Tensor:

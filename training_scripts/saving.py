@@ -81,6 +81,8 @@ def _card(args: Namespace, setup: Setup, progress: Progress) -> dict[str, Any]:
         "mode": args.mode,
         "classes": list(setup.classes),
         "preprocessing": setup.preprocessing.to_json(),
+        "temperature": setup.model.temperature,
+        "refit": bool(args.refit and "valid" in setup.sources),
         "kept": f"the epoch with the lowest {judged_by} loss" if best else "the last weights: no epoch had a loss",
         "best_epoch": progress.best_epoch or None,
         "best_loss": progress.best_loss if best else None,

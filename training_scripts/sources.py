@@ -80,6 +80,17 @@ class FeatureSource(Source):
         """See `Source`; the features job met them."""
         return self._left_out
 
+    @property
+    def everything(self) -> Batch:
+        """Return all of it at once."""
+        return self._batch(np.arange(len(self)))
+
+    @property
+    def contents(self) -> NDArray[np.int64]:
+        """Return a number for each picture, (N,), the same for pictures of the same content, in all splits."""
+        rows: NDArray[np.int64] = self._rows.numpy()
+        return rows
+
     def training_batches(self, order: NDArray[np.int64], batch_size: int, epoch: int) -> Iterator[Batch]:
         """See `Source`."""
         return map(self._batch, batches(order, batch_size))

@@ -20,76 +20,35 @@ import os
 import time
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import torch
 import torch._dynamo  # every optimizer imports it at first use; here a process that preloads this module does it once
 from torch import nn
 
-from training_scripts.arguments import get_args_parser, parse_args
-from training_scripts.backbones import BACKBONES
+from training_scripts import fitting
+from training_scripts.arguments import DIRECT, get_args_parser, parse_args
 from training_scripts.checkpoints import Checkpoints, Progress
+from training_scripts.direct import BEFORE_REFIT, calibrate, fit_at_once, refit
 from training_scripts.distributed import World, first_host, torchrun
 from training_scripts.durable import write_text
-from training_scripts.evaluation import Outcome, report, write_evaluation, write_predictions
+from training_scripts.evaluation import report, write_evaluation, write_predictions
 from training_scripts.features import Stopped
+from training_scripts.heads import HEADS
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
-from training_scripts.model import Classifier, set_training_mode
+from training_scripts.model import set_training_mode
 from training_scripts.monitor import Monitor
 from training_scripts.preparation import Setup, over_features, prepare
-from training_scripts.runtime import has_bfloat16
+from training_scripts.running import Run, evaluate, note_epoch, train_step, trained_state
 from training_scripts.saving import BestSoFar, save_model
-from training_scripts.sources import Batch, Source
+from training_scripts.sources import Source
 from training_scripts.stopping import StopTable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
 __all__ = ["METRIC_DEFINITIONS", "evaluate", "get_args_parser", "main", "train_one_epoch"]
-
-
-@dataclass(slots=True)
-class Run:
-    """What a running training works with. `setup.sources` maps train, valid and test to their data."""
-
-    args: Namespace
-    setup: Setup
-    loss_fn: nn.CrossEntropyLoss
-    optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    monitor: Monitor
-    stop: StopRequest
-    network: nn.Module
-    progress: Progress = field(default_factory=Progress)
-    stopped: bool = False
-
-    @property
-    def model(self) -> Classifier:
-        """Return the model in training; `network` is the same, with gradients averaged over all processes."""
-        return self.setup.model
-
-    def log(self, line: str) -> None:
-        """Print a line once, not in every process."""
-        if self.setup.world.is_main_process:
-            print(line, flush=True)
-
-    def agree(self, count: int = 0) -> int:
-        """Let all processes know whether one was asked to stop (`stopped`); returns the sum of their counts."""
-        if self.setup.world.size == 1:
-            self.stopped = self.stop.requested
-            return count
-        values = torch.tensor([count, int(self.stop.requested)], device=self.setup.device)
-        total, stops = self.setup.world.sum(values).tolist()
-        self.stopped = self.stopped or stops > 0
-        return int(total)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -129,14 +88,24 @@ def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
         checkpoints = Checkpoints(folders.checkpoints, args, setup.classes)
         _restore(run, world.from_first(checkpoints.load() if world.is_main_process else None))
         best = BestSoFar(folders.model if folders.synced and world.is_main_process else None, args, setup)
-        fit(run, checkpoints, best)
-        if run.progress.best:
-            run.model.load_state_dict(run.progress.best)
+        if args.optimizer == DIRECT:
+            fit_at_once(run)
+        else:
+            fit(run, checkpoints, best)
+            if run.progress.best:
+                run.model.load_state_dict(run.progress.best)
+            calibrate(run)
+        judged = {}
+        if refitted := args.refit and "valid" in setup.sources:
+            judged = final_evaluation(run, folders.output_data, ("valid",), BEFORE_REFIT)
+            refit(run)
         if world.is_main_process:
             save_model(folders.model, args, setup, run.progress)
             write_text(folders.output_data / "args.json", json.dumps(vars(args), indent=1), flushed=False)
         if not run.stopped or over_features(args):
-            final_evaluation(run, folders.output_data)
+            judged |= final_evaluation(run, folders.output_data, ("test",) if refitted else ("valid", "test"))
+            if world.is_main_process:
+                write_evaluation(folders.output_data, judged, setup.classes)
         tell_left_out(run, folders.output_data)
         if world.is_main_process and not run.stopped:  # a job that was reclaimed goes on from it
             checkpoints.clear()
@@ -160,7 +129,7 @@ def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
         seconds = time.perf_counter() - started
         line = epoch_line(epoch, args.num_epochs, train, valid, args.learning_rate, seconds)
         run.log(line)
-        _note_epoch(run, epoch, (valid or train)[0])
+        note_epoch(run, epoch, (valid or train)[0])
         metrics = {"train_loss": train[0], "train_accuracy": train[1]}
         if valid is not None:
             metrics |= {"valid_loss": valid[0], "valid_accuracy": valid[1]}
@@ -197,10 +166,10 @@ def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]
         if batch is None:
             break
         count = run.agree(len(batch.labels))
-        if run.stopped or count == 0 or (count == 1 and args.head == "linear_dropout_batchnorm"):
-            continue  # batch norm cannot learn from one picture, which is all that could be read of this batch
+        if run.stopped or count == 0 or count < HEADS[args.head].least_batch:
+            continue  # too few of this batch could be read
         monitor.begin_step(progress.step)
-        step_sums = _train_step(run, batch, count)
+        step_sums = train_step(run, batch, count)
         monitor.end_step(progress.step)
         progress.step += 1
         sums += step_sums
@@ -213,72 +182,10 @@ def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]
     return loss_sum / max(seen, 1), right / max(seen, 1)
 
 
-def _train_step(run: Run, batch: Batch, count: int) -> Tensor:
-    """One step of the optimizer over `count` pictures, of which `batch` has this process's share.
-
-    Returns the sum of their losses, how many were right, how many there were: (3,) float64.
-    """
-    monitor, labels, mine = run.monitor, batch.labels, len(batch.labels)
-    inputs = batch.inputs if mine else batch.inputs.new_zeros((1, *batch.inputs.shape[1:]))
-    run.optimizer.zero_grad(set_to_none=True)
-    with monitor.phase("forward"), _autocast(run):
-        logits = run.network(inputs).float()
-        loss: Tensor = run.loss_fn(logits, labels) if mine else logits.sum() * 0
-    share = mine * run.setup.world.size / count  # gradients are averaged over processes, the loss over pictures
-    with monitor.phase("backward"):
-        run.scaler.scale(loss * share if share != 1 else loss).backward()  # type: ignore[no-untyped-call]
-    if mine:
-        monitor.batch(inputs, logits, labels, loss)
-    with monitor.phase("optimizer"):
-        run.scaler.step(run.optimizer)
-        run.scaler.update()
-    sums = torch.zeros(3, dtype=torch.float64, device=loss.device)
-    if mine:
-        sums[0], sums[1], sums[2] = loss.detach() * mine, (logits.argmax(dim=1) == labels).sum(), mine
-    return sums
-
-
-def evaluate(run: Run, source: Source) -> Outcome | None:
-    """Return what the model says of everything in `source`; None when nothing in it can be read, or on a stop."""
-    parts: list[tuple[NDArray[Any], ...]] = []
-    total, monitor, progress, world = 0.0, run.monitor, run.progress, run.setup.world
-    run.model.eval()
-    monitor.set_mode("EVAL")
-    with torch.no_grad(), monitor.phase("evaluation"), _unsmoothed(run.loss_fn):
-        for batch in source.evaluation_batches(run.args.batch_size):
-            if run.stop.requested and world.size == 1 and not over_features(run.args):
-                return None
-            if not len(batch.labels):
-                continue
-            monitor.begin_step(progress.eval_step)
-            with _autocast(run):
-                logits = run.model(batch.inputs).float()
-            loss = run.loss_fn(logits, batch.labels)
-            monitor.batch(batch.inputs, logits, batch.labels, loss)
-            monitor.end_step(progress.eval_step)
-            progress.eval_step += 1
-            total += loss.item() * len(batch.labels)
-            probability, predicted = logits.softmax(dim=1).max(dim=1)
-            parts.append((batch.positions, *(x.cpu().numpy() for x in (batch.labels, predicted, probability))))
-    return _joined(world, total, parts)
-
-
-def _joined(world: World, total: float, parts: list[tuple[NDArray[Any], ...]]) -> Outcome | None:
-    """Return the outcome of all processes: the sum of their losses, and their pictures in the order of the source."""
-    gathered = world.gather((total, parts))
-    columns = list(zip(*(part for _, theirs in gathered for part in theirs), strict=True))
-    if not columns:
-        return None
-    positions, labels, predicted, probabilities = (np.concatenate(column) for column in columns)
-    order = np.argsort(positions, kind="stable")
-    loss = sum(their_total for their_total, _ in gathered) / len(labels)
-    return Outcome(loss, positions[order], labels[order], predicted[order], probabilities[order])
-
-
-def final_evaluation(run: Run, folder: Path) -> None:
-    """Judge the saved model on valid and test: evaluation.json, predictions_<split>.csv and the test line."""
+def final_evaluation(run: Run, folder: Path, wanted: Sequence[str], note: str = "") -> dict[str, dict[str, Any]]:
+    """Judge the model on some splits: predictions_<split>.csv, the test line, and what evaluation.json says of each."""
     splits = {}
-    for split in ("valid", "test"):
+    for split in wanted:
         source = run.setup.sources.get(split)
         outcome = evaluate(run, source) if source is not None else None
         if source is None or outcome is None:
@@ -286,12 +193,11 @@ def final_evaluation(run: Run, folder: Path) -> None:
         left_out = _left_out(run, source)
         if not run.setup.world.is_main_process:
             continue
-        splits[split] = report(outcome, run.setup.classes, source.root, left_out)
+        splits[split] = report(outcome, run.setup.classes, source.root, left_out, note)
         write_predictions(folder / f"predictions_{split}.csv", outcome, run.setup.classes, source.paths)
         if split == "test":
             run.log(test_line(outcome.loss, outcome.accuracy, outcome.count))
-    if run.setup.world.is_main_process:
-        write_evaluation(folder, splits, run.setup.classes)
+    return splits
 
 
 def tell_left_out(run: Run, folder: Path) -> None:
@@ -317,13 +223,10 @@ def _left_out(run: Run, source: Source) -> list[LeftOut]:
     return [found[path] for path in sorted(found)]
 
 
-def trained_state(model: Classifier) -> dict[str, Tensor]:
-    """Return a copy of all that training may have changed: the head alone over features, else the whole network."""
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
 def _begin(args: Namespace, setup: Setup, folders: JobFolders, stop: StopRequest) -> Run:
-    loss_fn = nn.CrossEntropyLoss(label_smoothing=args.label_smoothing)
+    weights = fitting.class_weights(setup.sources["train"].labels, len(setup.classes), args.class_weights)
+    weights = None if weights is None else weights.to(setup.device)
+    loss_fn = nn.CrossEntropyLoss(weights, label_smoothing=args.label_smoothing)
     half = setup.device.type == "cuda" and args.amp
     scaler = torch.amp.GradScaler(setup.device.type, enabled=half and not torch.cuda.is_bf16_supported(False))
     optimizer = _optimizer(args, [parameter for parameter in setup.model.parameters() if parameter.requires_grad])
@@ -345,37 +248,6 @@ def _restore(run: Run, progress: Progress | None) -> None:
         run.model.load_state_dict(progress.model)
         run.optimizer.load_state_dict(progress.optimizer)
         run.progress = progress
-
-
-def _note_epoch(run: Run, epoch: int, loss: float) -> None:
-    """Remember the weights if this is the best epoch so far; a loss that is no number never is."""
-    progress = run.progress
-    progress.epoch = epoch
-    progress.since_best += 1
-    if loss < progress.best_loss:
-        progress.best_loss, progress.best_epoch, progress.since_best = loss, epoch, 0
-        progress.best = trained_state(run.model)
-
-
-@contextmanager
-def _unsmoothed(loss_fn: nn.CrossEntropyLoss) -> Iterator[None]:
-    """Evaluation counts the plain cross-entropy, whatever training optimises."""
-    smoothing, loss_fn.label_smoothing = loss_fn.label_smoothing, 0.0
-    try:
-        yield
-    finally:
-        loss_fn.label_smoothing = smoothing
-
-
-def _autocast(run: Run) -> torch.autocast:
-    """Mixed precision: bfloat16 where the device has it, else, on a GPU, float16 with a scaled loss.
-
-    On a CPU only where the network bears it, and in fine_tune: a head's few sums gain nothing by it.
-    """
-    device = run.setup.device.type
-    kind = torch.float16 if run.scaler.is_enabled() else torch.bfloat16
-    on_cpu = run.args.mode == "fine_tune" and BACKBONES[run.args.backbone].bfloat16 and has_bfloat16()
-    return torch.autocast(device, kind, enabled=run.args.amp and (device == "cuda" or (device == "cpu" and on_cpu)))
 
 
 if __name__ == "__main__":

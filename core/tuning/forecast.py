@@ -21,6 +21,7 @@ from core.jobs.specs import Spec
 from core.tuning.modes import DEFAULTS, choices, over_features
 from core.tuning.ranges import CategoricalRange, combinations
 from core.tuning.spec_warnings import Counts, SpecWarning, spec_warnings
+from training_scripts.backbones import BACKBONES
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
@@ -32,12 +33,7 @@ START_UP_S = 4.0
 _DEFAULT_EPOCHS = 10.0
 
 FIRST_ESTIMATES: Mapping[str, float] = {
-    "features/efficientnet_lite0": 0.005,
-    "features/resnet18": 0.008,
-    "features/resnet50": 0.02,
-    "features/mobilenet_v3_large": 0.005,
-    "features/efficientnet_b0": 0.007,
-    "features/convnext_tiny": 0.025,
+    **{f"features/{backbone.name}": backbone.seconds for backbone in BACKBONES.values()},
     "head/epoch": 2e-5,
     "head/trial": 0.8,
     "fine_tune/trial": 3.0,

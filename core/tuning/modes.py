@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from core.jobs.specs import Spec
 from core.tuning.ranges import CategoricalRange
+from training_scripts.backbones import DEFAULT_BACKBONE
 
 DEFAULTS: Mapping[str, str] = {
-    "backbone": "efficientnet_lite0",
+    "backbone": DEFAULT_BACKBONE,
     "weights": "default",
     "preprocessing": "crop",
     "mode": "head",

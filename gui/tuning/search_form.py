@@ -15,11 +15,11 @@ from core.jobs.specs import MetricDefinition, Strategy, TuningSpec
 from gui.shared.card import Card
 from gui.shared.field import Field, declared_box, declared_field, first_excess, limited, show_value, value_of
 from gui.tuning.tuning_draft import MODES, TuningDraft
-from training_scripts.backbones import BACKBONES, FRAMINGS, HEADS
+from training_scripts.backbones import BACKBONES, FRAMINGS
+from training_scripts.heads import HEADS
 
 _FRAMING_WORDS = {"crop": "Crop the middle", "squash": "Squash the whole", "pad": "Pad the whole"}
 _MODE_WORDS = {"head": "Head only (fast)", "fine_tune": "Fine-tune the network"}
-_HEAD_WORDS = {"linear": "Linear", "linear_dropout_batchnorm": "Linear, dropout, batch norm"}
 _STRATEGY_HINTS = {
     Strategy.BAYESIAN: "Learns from finished trials where to look next.",
     Strategy.RANDOM: "Draws every trial independently of the others.",
@@ -44,8 +44,9 @@ class ModelForm(Card):
             self.backbone.addItem(backbone.title, name)
         for name in FRAMINGS:
             self.framing.addItem(_FRAMING_WORDS[name], name)
-        for name in HEADS:
-            self.head.addItem(_HEAD_WORDS.get(name, name), name)
+        for head in HEADS.values():
+            self.head.addItem(head.title, head.name)
+            self.head.setItemData(self.head.count() - 1, head.help, Qt.ItemDataRole.ToolTipRole)
         for name in MODES:
             self.mode.addItem(_MODE_WORDS[name], name)
         self.fields = {

@@ -20,7 +20,8 @@ from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, S
 from core.tuning.presets import Preset
 from core.tuning.ranges import CategoricalRange, ContinuousRange, Range, Scaling
 from gui.tuning.range_draft import Kind, RangeDraft
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, HEADS
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS
+from training_scripts.heads import DEFAULT_HEAD, HEADS
 
 MODES = ("head", "fine_tune")
 FORM_FIELDS = ("backbone", "preprocessing", "head", "mode", "weights", "seed")
@@ -55,7 +56,7 @@ class TuningDraft:
 
     backbone: str = DEFAULT_BACKBONE
     weights: str = "default"
-    head: str = HEADS[0]
+    head: str = DEFAULT_HEAD
     mode: str = "head"
     preprocessing: str = FRAMINGS[0]
     strategy: Strategy = Strategy.BAYESIAN
@@ -120,7 +121,7 @@ def draft_from_preset(preset: Preset) -> TuningDraft:
     return TuningDraft(
         backbone=fixed.get("backbone", DEFAULT_BACKBONE),
         weights=fixed.get("weights", "default"),
-        head=fixed.get("head", HEADS[0]),
+        head=fixed.get("head", DEFAULT_HEAD),
         mode=fixed.get("mode", "head"),
         preprocessing=fixed.get("preprocessing", FRAMINGS[0]),
         strategy=preset.strategy,
@@ -144,7 +145,7 @@ def draft_from_spec(spec: Spec) -> TuningDraft:
     draft = TuningDraft(
         backbone=fixed.get("backbone", DEFAULT_BACKBONE),
         weights=fixed.get("weights", "default"),
-        head=fixed.get("head", HEADS[0]),
+        head=fixed.get("head", DEFAULT_HEAD),
         mode=fixed.get("mode", "head"),
         preprocessing=fixed.get("preprocessing", FRAMINGS[0]),
         seed=int(float(fixed.get("seed", "0"))),

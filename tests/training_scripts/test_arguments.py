@@ -76,6 +76,11 @@ def test_one_letter_names_and_abbreviations_mean_nothing_else() -> None:
         (["--amp", "perhaps"], "amp is 'perhaps', but must be true or false."),
         (["--batch_size"], "expected one argument"),
         (["--batch_size", "1", "--head", "linear_dropout_batchnorm"], "at least 2 pictures"),
+        (["--folds", "5"], "folds is for the optimizer lbfgs"),
+        (["--refit", "true", "--optimizer", "sgd"], "refit is for the optimizer lbfgs"),
+        (["--optimizer", "lbfgs", "--folds", "1"], "at least 2 parts"),
+        (["--optimizer", "lbfgs", "--head", "mlp"], "cannot fit the head mlp: choose linear"),
+        (["--optimizer", "lbfgs", "--mode", "fine_tune"], "over frozen features"),
         (["--augmentation", "light"], "fine_tune"),
     ],
 )

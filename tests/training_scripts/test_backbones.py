@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from training_scripts import lite0
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, HEADS, Preprocessing
+from training_scripts import lite
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, Preprocessing
+from training_scripts.heads import HEADS, Head
 from training_scripts.job import JobError
 from training_scripts.model import Classifier, build, build_backbone, build_head, freeze, normalise, set_training_mode
 from training_scripts.weights import Weights, find
 
-TORCHVISION = [name for name in BACKBONES if name != "efficientnet_lite0"]
+TORCHVISION = [name for name, backbone in BACKBONES.items() if not backbone.bundled]
+LITE = [name for name, backbone in BACKBONES.items() if backbone.bundled]
 WEIGHTS = {"resnet50": "V2", "mobilenet_v3_large": "V2"}
 
 
@@ -74,14 +76,15 @@ def test_frozen_backbone() -> None:
     ]
 
 
-def test_lite0_is_timms() -> None:
+@pytest.mark.parametrize("name", LITE)
+def test_lite_is_timms(name: str) -> None:
     timm = pytest.importorskip("timm")
-    weights = find("efficientnet_lite0", "default")
+    weights = find(name, "default")
     assert weights.file is not None
-    ours = build_backbone("efficientnet_lite0", weights).eval()
+    ours = build_backbone(name, weights).eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
+        theirs = timm.create_model(f"tf_{name}", num_classes=0).eval()
     state = torch.load(weights.file, weights_only=True)
     values = [value for key, value in state.items() if not key.startswith("_fc")]
     theirs.load_state_dict(dict(zip(theirs.state_dict(), values, strict=True)))
@@ -92,22 +95,32 @@ def test_lite0_is_timms() -> None:
         torch.testing.assert_close(ours(odd), theirs(odd))
 
 
-def test_lite0_renames_every_key() -> None:
-    weights = find("efficientnet_lite0", "default")
+@pytest.mark.parametrize("name", LITE)
+def test_lite_renames_every_key(name: str) -> None:
+    weights = find(name, "default")
     assert weights.file is not None
-    renamed = lite0.rename(torch.load(weights.file, weights_only=True))
-    assert set(renamed) == set(lite0.EfficientNetLite0().state_dict())
+    renamed = lite.rename(torch.load(weights.file, weights_only=True))
+    assert set(renamed) == set(BACKBONES[name].network().state_dict())
 
 
 def test_heads() -> None:
-    linear, full = (build_head(name, 8, 3) for name in HEADS)
+    linear, full = build_head("linear", 8, 3), build_head("linear_dropout_batchnorm", 8, 3)
     assert isinstance(linear, nn.Linear)
     assert isinstance(full, nn.Sequential)
     assert [type(part) for part in full] == [nn.Linear, nn.Dropout, nn.BatchNorm1d]
     assert full[1].p == 0.5
     assert Classifier(nn.Identity(), full)(torch.zeros(4, 8)).shape == (4, 3)
-    with pytest.raises(JobError, match="There is no head mlp: choose one of linear, linear_dropout_batchnorm"):
-        build_head("mlp", 8, 3)
+    with pytest.raises(JobError, match="There is no head attention: choose one of linear, linear_dropout_batchnorm"):
+        build_head("attention", 8, 3)
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_heads_take_the_least_batch_that_they_name(head: Head) -> None:
+    made = head.make(8, 3).train()
+    assert made(torch.zeros(head.least_batch, 8)).shape == (head.least_batch, 3)
+    if head.least_batch > 1:
+        with pytest.raises(ValueError, match="more than 1"):
+            made(torch.zeros(head.least_batch - 1, 8))
 
 
 def test_untrained_weights_follow_from_the_seed() -> None:

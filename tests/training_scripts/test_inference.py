@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -64,6 +65,21 @@ def test_answers_are_those_of_the_evaluation(trained: Path) -> None:
         values = [item["probability"] for item in predictions]
         assert values == sorted(values, reverse=True)
         assert sum(values) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_temperature_of_the_card_is_what_answers_are_divided_by(trained: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained / "model", tmp_path / "model")
+    card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    body = next(iter(judged(trained))).read_bytes()
+    logs = {}
+    for temperature in (1.0, 4.0):
+        (folder / "model.json").write_text(json.dumps({**card, "temperature": temperature}), encoding="utf-8")
+        values = inference.predict_fn(body, inference.model_fn(str(folder))).values[0]
+        logs[temperature] = np.log(values) - np.log(values).mean()
+    np.testing.assert_allclose(logs[1.0], 4 * logs[4.0], atol=1e-4)
+    (folder / "model.json").write_text(json.dumps({**card, "temperature": 0}), encoding="utf-8")
+    with pytest.raises(ValueError, match="is no positive number"):
+        inference.model_fn(str(folder))
 
 
 def test_several_pictures_and_csv(trained: Path) -> None:

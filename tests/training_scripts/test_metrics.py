@@ -53,6 +53,12 @@ def test_without_valid_the_train_loss_is_the_average() -> None:
 
 
 def test_other_lines_hold_their_own_metrics_only() -> None:
+    assert read(metrics.cv_line(5, (0.25, 0.03), (0.9, 0.02))) == {
+        "cv:loss": 0.25,
+        "cv:loss_error": 0.03,
+        "cv:accuracy": 0.9,
+        "cv:accuracy_error": 0.02,
+    }
     assert read(metrics.step_line(120, 3, 0.123456)) == {"train:batch_loss": 0.123456}
     assert read(metrics.test_line(0.5, 0.9, 40)) == {"test:loss": 0.5, "test:accuracy": 0.9}
 

@@ -94,12 +94,52 @@ def test_a_job_from_end_to_end(
             rows = list(csv.DictReader(file))
         assert np.mean([row["label"] == row["predicted"] for row in rows]) == pytest.approx(found["accuracy"])
         assert all((Path(found["root"]) / row["path"]).is_file() for row in rows)
-    assert evaluation["valid"]["loss"] == pytest.approx(card["best_loss"], abs=1e-6)
+    assert card["temperature"] != 1.0
+    assert evaluation["valid"]["loss"] < card["best_loss"], "the temperature was set by the valid pictures"
     assert metric(said, "test:accuracy") == [pytest.approx(evaluation["test"]["accuracy"], abs=1e-6)]
     assert evaluation["test"]["accuracy"] > 0.8
     assert json.loads((job.data / "args.json").read_text())["batch_size"] == 8
     assert not (job.root / "output" / "failure").exists()
     assert not list(job.root.rglob(".*"))
+
+
+def test_a_head_is_fitted_at_once_and_judged_by_what_it_has_not_learned(
+    channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said, evaluations, cards = [], [], []
+    for fixed in ({"seed": 1}, {"seed": 2, "refit": "true"}):
+        job = new_job(features=channel)
+        asked = {"optimizer": "lbfgs", "weight_decay": 1e-2, "folds": 4, **fixed}
+        assert in_job(train.main, job, **asked) == 0
+        said.append(capsys.readouterr().out)
+        evaluations.append(json.loads((job.data / "evaluation.json").read_text(encoding="utf-8")))
+        cards.append(json.loads((job.model / "model.json").read_text(encoding="utf-8")))
+    once, again = (metric(text, "valid:loss") for text in said)
+    assert once == again, "nothing is drawn, so no seed changes anything"
+    assert len(metric(said[0], "Average loss")) == 1
+    assert metric(said[0], "cv:accuracy")[0] > 0.8
+    assert 0 < metric(said[0], "cv:loss_error")[0] < metric(said[0], "cv:loss")[0]
+    plain, refitted = evaluations
+    assert plain["test"]["accuracy"] > 0.8
+    assert not plain["valid"]["note"]
+    assert refitted["valid"]["loss"] == plain["valid"]["loss"], "judged before the refit"
+    assert "has learned the valid pictures too" in refitted["valid"]["note"]
+    assert refitted["test"]["loss"] != plain["test"]["loss"]
+    assert not refitted["test"]["note"]
+    assert [card["refit"] for card in cards] == [False, True]
+    assert cards[0]["temperature"] == cards[1]["temperature"] != 1.0
+
+
+def test_class_weights_change_what_is_learned_and_not_what_is_judged(
+    channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The classes here are as many each: weighted or not, the numbers are the same."""
+    found = []
+    for power in (0, 1):
+        assert in_job(train.main, new_job(features=channel), num_epochs=2, batch_size=24, class_weights=power) == 0
+        found.append(losses(capsys.readouterr().out))
+    for name, values in found[0].items():
+        assert found[1][name] == pytest.approx(values, abs=1e-4)
 
 
 @pytest.mark.parametrize("synced", ["trials", ""])
@@ -210,6 +250,7 @@ def test_optimizers_learn(
 ) -> None:
     job = new_job(features=channel)
     settings = {"optimizer": optimizer, "weight_decay": 0.01, "label_smoothing": 0.1, "learning_rate": 0.01}
+    settings["calibrate"] = False
     assert in_job(train.main, job, num_epochs=4, **settings) == 0
     found = losses(capsys.readouterr().out)
     assert found["valid:loss"][-1] < found["valid:loss"][0]

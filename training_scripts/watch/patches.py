@@ -7,6 +7,7 @@ were not there.
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -235,9 +236,9 @@ def _loaders(session: Session, patches: Patches) -> None:
         if known is None or not session.here:
             return advance(self)
         session.loading()
-        began = session.now()
+        began = time.perf_counter()
         batch = advance(self)
-        session.loaded(known, session.now() - began)
+        session.loaded(known, time.perf_counter() - began)
         return batch
 
     patches.set(data.DataLoader, "__init__", init)

@@ -31,12 +31,11 @@ class Probabilities(torch.nn.Module):
 
     def __init__(self, model: inference.LoadedModel) -> None:
         super().__init__()
-        self.network = WithPreprocessing(model.network, model.preprocessing)
-        self.temperature = float(model.card.get("temperature") or 1.0)
+        self.network = WithPreprocessing(model.network, model.preprocessing)  # its logits have the temperature already
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return the probabilities of the classes, each row summing to 1."""
-        return torch.softmax(self.network(pictures).float() / self.temperature, dim=1)
+        return torch.softmax(self.network(pictures).float(), dim=1)
 
 
 def onnx(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:

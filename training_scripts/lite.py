@@ -1,12 +1,14 @@
-"""EfficientNet-Lite0 without its classifier, in plain torch.
+"""EfficientNet-Lite without its classifier, in plain torch.
 
-The network of github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite: EfficientNet-B0 without squeeze
-and excitation, with ReLU6. It is written here, and not taken from a library, because a training job and a prediction
-start seconds sooner without one. Tests hold its features against timm's `tf_efficientnet_lite0`.
+The networks of github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite: EfficientNet without squeeze
+and excitation, with ReLU6, whose stem, head, first and last stage keep their size in the wider and deeper ones. They
+are written here, and not taken from a library, because a training job and a prediction start seconds sooner without
+one. Tests hold their features against timm's.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -51,6 +53,12 @@ class SameConv2d(nn.Conv2d):
         return super().forward(F.pad(x, padding))
 
 
+def _rounded(channels: float) -> int:
+    """Return the nearest multiple of 8, at least 8, that is not more than 10 % below."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
+
+
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
     if stride == 1:
         return nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, groups=groups, bias=False)
@@ -82,17 +90,19 @@ class InvertedResidual(nn.Module):
         return x + y if self.shortcut else y
 
 
-class EfficientNetLite0(nn.Module):
-    """(N, 3, H, W) -> (N, 1280): pooled features."""
+class EfficientNetLite(nn.Module):
+    """(N, 3, H, W) -> (N, 1280): pooled features. `width` and `depth` are factors of Lite0's channels and blocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0, depth: float = 1.0) -> None:
         super().__init__()
         self.conv_stem = _conv(3, 32, 3, 2)
         self.bn_stem = _norm(32)
         blocks: list[nn.Module] = []
         channels = 32
-        for expansion, kernel, stride, outputs, repeats in _STAGES:
-            for repeat in range(repeats):
+        for stage, (expansion, kernel, stride, base, repeats) in enumerate(_STAGES):
+            outputs = _rounded(base * width)
+            fixed = stage in (0, len(_STAGES) - 1)
+            for repeat in range(repeats if fixed else math.ceil(repeats * depth)):
                 blocks.append(InvertedResidual(channels, outputs, expansion, kernel, stride if repeat == 0 else 1))
                 channels = outputs
         self.blocks = nn.Sequential(*blocks)

@@ -1,0 +1,109 @@
+"""Heads that are fitted at once, and the temperature that every model gets in the end.
+
+The fit itself is fitting.py's, which knows neither jobs nor files; here it becomes a training job's one epoch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from training_scripts import fitting
+from training_scripts.evaluation import Outcome
+from training_scripts.metrics import cv_line, epoch_line, step_line
+from training_scripts.model import set_training_mode
+from training_scripts.preparation import over_features
+from training_scripts.running import Run, evaluate, note_epoch, train_step
+from training_scripts.sources import Batch, FeatureSource
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BEFORE_REFIT = "of the same settings fitted on train alone: the saved model has learned the valid pictures too"
+"""What evaluation.json notes beside the numbers of valid when there was a refit."""
+
+
+def fit_at_once(run: Run) -> None:
+    """Put the head at the lowest point of its loss; one epoch, whatever `num_epochs` says. Sets the temperature too.
+
+    With `folds` it is also fitted and judged part by part over train and valid, which says more than valid alone.
+    """
+    args, classes, started = run.args, len(run.setup.classes), time.perf_counter()
+    settings = fitting.Settings(args.weight_decay, args.class_weights, args.label_smoothing)
+    train, _ = _known(run, ("train",))
+
+    def on_iteration(iteration: int, loss: float) -> None:
+        if args.log_interval and iteration % args.log_interval == 0:
+            run.log(step_line(iteration, 1, loss))
+
+    head = fitting.fit(train.inputs, train.labels, classes, settings, on_iteration)
+    _take(run, head)
+    learned = _watch_step(run, train)
+    outcome = evaluate(run, run.setup.sources["valid"], with_logits=True) if "valid" in run.setup.sources else None
+    valid = None if outcome is None else (outcome.loss, outcome.accuracy)
+    run.log(epoch_line(1, 1, learned, valid, None, time.perf_counter() - started))
+    note_epoch(run, 1, (valid or learned)[0])
+    run.monitor.end_epoch(1, {"train_loss": learned[0], "train_accuracy": learned[1]})
+    unseen = None
+    if args.folds:
+        every, groups = _known(run, ("train", "valid"))
+        unseen = fitting.cross_validate(every.inputs, every.labels, groups, classes, settings, args.folds)
+        run.log(cv_line(unseen.folds, (unseen.loss, unseen.loss_error), (unseen.accuracy, unseen.accuracy_error)))
+    if args.calibrate and unseen is not None:
+        run.model.temperature = fitting.temperature(unseen.logits, every.labels)
+    elif args.calibrate and outcome is not None:
+        _set_temperature(run, outcome)
+
+
+def refit(run: Run) -> None:
+    """Fit the head again on train and valid together: more to learn from, and nothing left of valid to judge it by."""
+    args = run.args
+    every, _ = _known(run, ("train", "valid"))
+    settings = fitting.Settings(args.weight_decay, args.class_weights, args.label_smoothing)
+    _take(run, fitting.fit(every.inputs, every.labels, len(run.setup.classes), settings))
+    run.log("The saved model has learned the valid pictures too: they say nothing more about it, test does.")
+
+
+def calibrate(run: Run) -> None:
+    """Set the temperature that makes the model as sure of the valid pictures as it is often right."""
+    source = run.setup.sources.get("valid")
+    if not run.args.calibrate or source is None or (run.stopped and not over_features(run.args)):
+        return
+    outcome = evaluate(run, source, with_logits=True)
+    if outcome is not None:
+        _set_temperature(run, outcome)
+
+
+def _set_temperature(run: Run, outcome: Outcome) -> None:
+    assert outcome.logits is not None
+    if np.isfinite(outcome.logits).all():
+        run.model.temperature = fitting.temperature(torch.from_numpy(outcome.logits), torch.from_numpy(outcome.labels))
+
+
+def _known(run: Run, splits: Sequence[str]) -> tuple[Batch, NDArray[np.int64]]:
+    """Return all features of some splits, as far as they are there, and which pictures have the same content, (N,)."""
+    sources = [run.setup.sources[split] for split in splits if split in run.setup.sources]
+    found = [source for source in sources if isinstance(source, FeatureSource)]
+    batches = [source.everything for source in found]
+    inputs, labels = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("inputs", "labels"))
+    return Batch(inputs, labels, np.arange(len(labels))), np.concatenate([source.contents for source in found])
+
+
+def _take(run: Run, head: fitting.Linear) -> None:
+    run.model.head.load_state_dict({"weight": head.weight, "bias": head.bias})
+
+
+def _watch_step(run: Run, batch: Batch) -> tuple[float, float]:
+    """Show the fitted head to the monitor as one step over everything; returns its loss and accuracy."""
+    run.monitor.set_mode("TRAIN")
+    set_training_mode(run.model, run.setup.trained_modules)
+    run.monitor.begin_step(run.progress.step)
+    sums = train_step(run, batch, len(batch.labels), learn=False)
+    run.monitor.end_step(run.progress.step)
+    run.progress.step += 1
+    loss, right, seen = sums.tolist()
+    return loss / seen, right / seen
