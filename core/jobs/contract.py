@@ -247,12 +247,13 @@ def check_metrics(spec: TrainingSpec, sample_lines: Sequence[str] | None = None)
 
 
 def sample_output() -> tuple[str, ...]:
-    """Lines as training_scripts/train.py prints them: an epoch, a batch, the test at the end."""
-    from training_scripts.metrics import epoch_line, step_line, test_line
+    """Lines as training_scripts/train.py prints them: an epoch, a batch, a cross-validation, the test at the end."""
+    from training_scripts.metrics import cv_line, epoch_line, step_line, test_line
 
     return (
         epoch_line(3, 10, (0.2345, 0.91), (0.1234, 0.9312), 0.003, 0.41),
         step_line(120, 3, 0.123456),
+        cv_line(5, (0.1345, 0.021), (0.9284, 0.015)),
         test_line(0.1456, 0.925, 60),
     )
 
