@@ -12,8 +12,7 @@ from core.errors import PictureError, UsageError
 from core.paths import AppPaths
 from core.predict.evaluate import Evaluation
 from core.predict.intake import gather
-from core.predict.records import Answer, Prediction, percent
-from core.predict.scores import TOP
+from core.predict.records import Answer, Prediction
 from core.progress import CancelToken
 from core.workbench import Workbench
 
@@ -143,7 +142,7 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
 def evaluation_text(found: Evaluation) -> str:
     """Return an evaluation for people."""
     rows = [(item.label, item.precision, item.recall, item.support) for item in found.per_class]
-    lines = [f"{found.job}: {found.sentence}", _figures(found)]
+    lines = [f"{found.job}: {found.sentence}", found.figures]
     if found.unreadable:
         total = found.count + found.unreadable
         lines.append(f"{found.unreadable} of {total} pictures cannot be read and are left out, {found.count} remain:")
@@ -153,18 +152,3 @@ def evaluation_text(found: Evaluation) -> str:
     for label, predicted, count in found.confusions[:_SHOWN_FILES]:
         lines.append(f"    {label} taken for {predicted}: {count}")
     return "\n".join([*lines, "", table(("class", "precision", "recall", "pictures"), rows)])
-
-
-def _figures(found: Evaluation) -> str:
-    """Return the other figures in one line; those that are not known are left out."""
-    scores = found.scores
-    figures = {
-        "balanced accuracy": percent(scores.balanced_accuracy),
-        "macro F1": f"{scores.macro_f1:.3f}",
-        f"right within the first {TOP}": None if scores.top is None else percent(scores.top),
-        "always the largest class": percent(scores.baseline),
-        "loss": None if found.loss is None else f"{found.loss:.4f}",
-        "Brier": None if scores.brier is None else f"{scores.brier:.3f}",
-        "calibration error": None if scores.ece is None else f"{scores.ece:.3f}",
-    }
-    return ", ".join(f"{name} {value}" for name, value in figures.items() if value is not None)

@@ -139,6 +139,22 @@ class Evaluation:
         return f"{right} ({percent(self.accuracy)}, {low} to {high} %){weak}"
 
     @property
+    def figures(self) -> str:
+        """Return the other figures in one line; those that are not known are left out."""
+        scores = self.scores
+        found = {
+            "Balanced accuracy": percent(scores.balanced_accuracy),
+            "macro F1": f"{scores.macro_f1:.3f}",
+            f"right within the first {TOP}": None if scores.top is None else percent(scores.top),
+            "always the largest class": percent(scores.baseline),
+            "loss": None if self.loss is None else f"{self.loss:.4f}",
+            "Brier": None if scores.brier is None else f"{scores.brier:.3f}",
+            "calibration error": None if scores.ece is None else f"{scores.ece:.3f}",
+            "left out as unreadable": f"{self.unreadable:,}" if self.unreadable else None,
+        }
+        return ", ".join(f"{name} {value}" for name, value in found.items() if value is not None)
+
+    @property
     def unreadable(self) -> int:
         """Return how many pictures were left out."""
         return len(self.left_out)

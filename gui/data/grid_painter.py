@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QAbstractItemView
 from gui.data.grid_layout import HEADER, GridLayout, Placed
 from gui.data.grid_tiles import TileLook, Tiles
 from gui.data.pictures_model import PicturesModel
-from gui.data.thumbnails import Thumbnails
 from gui.shared.icons import paint_icon
 from gui.shared.theme import Tokens, font, tokens
+from gui.shared.thumbnails import Thumbnails
 
 
 class GridPainter:

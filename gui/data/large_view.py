@@ -14,9 +14,9 @@ from core.dataset.records import Picture
 from core.dataset.thumbnails import thumbnail
 from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
-from gui.data.thumbnails import Thumbnails
 from gui.shared.icons import paint_icon
 from gui.shared.theme import font, scaled, tokens
+from gui.shared.thumbnails import Thumbnails
 
 EDGE = 1600
 KEPT = 6

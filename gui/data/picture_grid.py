@@ -32,8 +32,8 @@ from gui.data.chosen_drag import drag_chosen
 from gui.data.grid_layout import GAP, HEADER, GridLayout, Placed
 from gui.data.grid_painter import GridPainter
 from gui.data.pictures_model import PicturesModel
-from gui.data.thumbnails import Thumbnails
 from gui.shared.theme import tokens
+from gui.shared.thumbnails import Thumbnails
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 SIZES = (72, 104, 144, 208)

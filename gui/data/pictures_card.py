@@ -21,10 +21,10 @@ from gui.data.large_view import LargeView
 from gui.data.picture_grid import PictureGrid
 from gui.data.picture_menu import MenuActions, picture_menu
 from gui.data.pictures_model import PicturesModel
-from gui.data.thumbnails import Thumbnails
 from gui.shared.announce import announce
 from gui.shared.basics import label
 from gui.shared.card import Card
+from gui.shared.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from core.dataset.gallery import Gallery

@@ -8,8 +8,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QHeaderView,
-    QListWidget,
-    QListWidgetItem,
     QSplitter,
     QTableView,
     QVBoxLayout,
@@ -18,13 +16,12 @@ from PySide6.QtWidgets import (
 
 from core.errors import UserFacingError
 from core.predict.evaluate import Evaluation
-from core.predict.records import percent
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.jobs.confusion_delegate import ConfusionDelegate
 from gui.jobs.confusion_model import ConfusionModel
-from gui.shared import formatting
+from gui.jobs.evaluated_pictures import EvaluatedPictures
 from gui.shared.basics import button, label
 from gui.shared.feedback import ProgressRow
 
@@ -56,6 +53,7 @@ class EvaluationView(QWidget):
         box.addLayout(self._top)
         box.addWidget(self.progress)
         box.addWidget(self.message)
+        box.addWidget(self.figures)
         box.addWidget(self._split, 1)
         self._show_message("No model to evaluate yet.")
 
@@ -76,6 +74,7 @@ class EvaluationView(QWidget):
         self.progress = ProgressRow()
         self.progress.cancelled.connect(self._on_cancel)
         self.message = label("", "muted", wrap=True)
+        self.figures = label("", "caption", wrap=True)
 
     def _make_body(self) -> None:
         self.table = QTableView()
@@ -91,22 +90,14 @@ class EvaluationView(QWidget):
         for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
             header.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.selectionModel().currentChanged.connect(self._on_cell)
-        self.pictures = QListWidget()
-        self.pictures.setAccessibleName("Pictures of the chosen cell")
-        self.pictures.itemActivated.connect(lambda item: self.pictures_asked.emit([item.text()]))
-        self._cell = label("", "caption", wrap=True)
-        self._right = QWidget()
-        self._right.hide()
-        column = QVBoxLayout(self._right)
-        column.setContentsMargins(8, 0, 0, 0)
-        column.addWidget(self._cell)
-        column.addWidget(self.pictures, 1)
+        self.pictures = EvaluatedPictures(self._bridge, self._workbench.paths.thumbnails)
+        self.pictures.activated.connect(self.pictures_asked)
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setChildrenCollapsible(False)
         self._split.addWidget(self.table)
-        self._split.addWidget(self._right)
+        self._split.addWidget(self.pictures)
         self._split.setStretchFactor(0, 1)
-        self._split.setSizes([420, 170])
+        self._split.setSizes([400, 240])
 
     # What is shown ---------------------------------------------------------------------------------------------
 
@@ -162,6 +153,7 @@ class EvaluationView(QWidget):
 
     def _show_message(self, text: str) -> None:
         self.summary.setText("")
+        self.figures.hide()
         self.message.setText(text)
         self.message.show()
         self._split.hide()
@@ -172,28 +164,15 @@ class EvaluationView(QWidget):
         self.message.hide()
         self._split.show()
         self._evaluation = evaluation
-        loss = f", loss {formatting.number(evaluation.loss)}" if evaluation.loss is not None else ""
-        count = formatting.counted(evaluation.count, "picture")
-        left_out = f", {evaluation.unreadable:,} left out as unreadable" if evaluation.unreadable else ""
-        self.summary.setText(f"Accuracy {percent(evaluation.accuracy)} on {count}{left_out}{loss}")
-        self.summary.setToolTip("Choose a cell of the table to see its pictures.")
+        self.summary.setText(evaluation.sentence)
+        self.figures.setText(evaluation.figures)
+        self.figures.show()
         self._model.set_evaluation(evaluation)
-        self.pictures.clear()
-        self._right.hide()
+        self.pictures.show_evaluation(evaluation)
 
     def _on_cell(self, current: QModelIndex) -> None:
         if self._evaluation is None or not current.isValid():
             return
         classes = self._evaluation.classes
-        if current.row() >= len(classes) or current.column() >= len(classes):
-            return
-        label_, predicted = classes[current.row()], classes[current.column()]
-        pictures = self._evaluation.confused(label_, predicted)
-        self._right.show()
-        what = "recognised" if label_ == predicted else f"taken for {predicted}"
-        self._cell.setText(f"{formatting.counted(self._model.count(current), 'picture')} of {label_}, {what}")
-        self.pictures.clear()
-        for picture in sorted(pictures, key=lambda item: -item.probability):
-            item = QListWidgetItem(picture.path)
-            item.setToolTip(f"{picture.path}: {predicted} with {percent(picture.probability)}")
-            self.pictures.addItem(item)
+        if current.row() < len(classes) and current.column() < len(classes):
+            self.pictures.show_cell(classes[current.row()], classes[current.column()])

@@ -118,12 +118,23 @@ def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, 
     detail = start_jobs(tab, feed, qtbot)
     detail.views.tabs.setCurrentIndex(4)
     view = detail.views.evaluation
-    qtbot.waitUntil(lambda: view.summary.text().startswith("Accuracy 83.3 % on 6 pictures"))
-    rect = view.table.visualRect(view.table.model().index(0, 1))
+    qtbot.waitUntil(lambda: view.summary.text() == "Gets 5 of 6 right on test (83.3 %, 44 to 97 %); weakest: cat")
+    pictures = view.pictures
+    assert [pictures.list.item(row).text() for row in range(pictures.list.count())] == ["cat → dog\n90.0 %"]
+    assert [pictures.choice.itemText(row) for row in range(3)] == [
+        "All mistakes (1)",
+        "cat: 1 of 4 missed",
+        "cat taken for dog (1)",
+    ]
+    rect = view.table.visualRect(view.table.model().index(0, 0))
     qtbot.mouseClick(view.table.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
-    assert [view.pictures.item(row).text() for row in range(view.pictures.count())] == ["test/cat/0.jpg"]
+    assert pictures.choice.currentText() == "cat, recognised"
+    assert pictures.list.count() == 3
+    pictures.choice.setCurrentIndex(0)
+    pictures.list.setFocus()
+    pictures.list.setCurrentRow(0)
     with qtbot.waitSignal(tab.pictures_asked) as asked:
-        view.pictures.itemActivated.emit(view.pictures.item(0))
+        qtbot.keyClick(pictures.list, Qt.Key.Key_Return)
     assert asked.args[0][0].replace("\\", "/").endswith("data/pets/test/cat/0.jpg")
 
 

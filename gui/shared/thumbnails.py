@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage, QPixmap, QPixmapCache
 
-from core.dataset.records import Picture
 from core.dataset.thumbnails import thumbnail
 from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
@@ -17,6 +17,20 @@ from gui.bridge import Bridge, Handle
 BATCH = 12
 AT_ONCE = 2
 MOST_WAITING = 400
+
+
+class Pictured(Protocol):
+    """A picture's path below the dataset's folder, and a key that changes with its content: its SHA-256."""
+
+    @property
+    def path(self) -> str:
+        """Return where the file is, from the root."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Return the key of its content."""
+        ...
 
 
 class Thumbnails(QObject):
@@ -31,8 +45,8 @@ class Thumbnails(QObject):
     def __init__(self, bridge: Bridge, cache_dir: Path, edge: int = 128) -> None:
         super().__init__()
         self._bridge, self._cache_dir, self._edge = bridge, cache_dir, edge
-        self._root = Path()
-        self._waiting: OrderedDict[str, Picture] = OrderedDict()
+        self.root = Path()
+        self._waiting: OrderedDict[str, Pictured] = OrderedDict()
         self._asked: set[str] = set()
         self._broken: set[str] = set()
         self._handles: list[Handle] = []
@@ -44,7 +58,7 @@ class Thumbnails(QObject):
     def set_root(self, root: Path) -> None:
         """Take pictures from another dataset's folder; nothing of the one before is made any more."""
         self.stop()
-        self._root = root
+        self.root = root
 
     def stop(self) -> None:
         """Make no more."""
@@ -55,7 +69,7 @@ class Thumbnails(QObject):
         self._asked.clear()
         self._broken.clear()
 
-    def pixmap(self, picture: Picture) -> QPixmap | None:
+    def pixmap(self, picture: Pictured) -> QPixmap | None:
         """Return the thumbnail, or None while it is being made (or cannot be: `broken`)."""
         found = QPixmap()
         if QPixmapCache.find(self._key(picture.sha256), found):
@@ -68,7 +82,7 @@ class Thumbnails(QObject):
             self._start.start()
         return None
 
-    def broken(self, picture: Picture) -> bool:
+    def broken(self, picture: Pictured) -> bool:
         """Whether no thumbnail can be made of it."""
         return picture.sha256 in self._broken
 
@@ -80,10 +94,10 @@ class Thumbnails(QObject):
         while self._waiting and len(self._handles) < AT_ONCE:
             batch = [self._waiting.popitem(last=True)[1] for _ in range(min(BATCH, len(self._waiting)))]
             self._asked.update(picture.sha256 for picture in batch)
-            root = self._root
+            root = self.root
 
             def work(
-                on_progress: OnProgress, cancel: CancelToken, batch: list[Picture] = batch, root: Path = root
+                on_progress: OnProgress, cancel: CancelToken, batch: list[Pictured] = batch, root: Path = root
             ) -> list[tuple[str, QImage | None]]:
                 return _load(batch, root, self._cache_dir, self._edge, cancel)
 
@@ -102,7 +116,7 @@ class Thumbnails(QObject):
 
 
 def _load(
-    pictures: Sequence[Picture], root: Path, cache_dir: Path, edge: int, cancel: CancelToken
+    pictures: Sequence[Pictured], root: Path, cache_dir: Path, edge: int, cancel: CancelToken
 ) -> list[tuple[str, QImage | None]]:
     """Thumbnails as images; None for a picture that cannot be read any more."""
     images: list[tuple[str, QImage | None]] = []
