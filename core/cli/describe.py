@@ -9,6 +9,7 @@ from typing import Any
 from core.cli.console import duration, table
 from core.jobs.records import Job, TrainingJob
 from core.jobs.status import JobStatus
+from core.predict.records import percent
 
 
 def _no_url(_job: str) -> str:
@@ -43,7 +44,6 @@ def job_json(
             "tuning_job": job.tuning_job,
             "artifact": job.artifact,
         }
-    best = next((trial for trial in trials or () if trial.name == job.best_trial), None)
     data |= {
         "strategy": job.strategy,
         "objective_metric": job.objective_metric,
@@ -52,7 +52,7 @@ def job_json(
         "counts": {str(status): count for status, count in job.counts.items()},
         "best_trial": job.best_trial,
         "best_objective": finite_or_none(job.best_objective),
-        "metrics": finite(best.metrics) if best else {},
+        "metrics": finite(job.best_metrics),
     }
     if trials is not None:
         data["trials"] = [job_json(trial, None, log_url) for trial in trials]
@@ -75,6 +75,8 @@ def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] 
         lines.append(f"code {job.code_version}")
     if job.note:
         lines.append(f"note: {job.note}")
+    if job.accuracy is not None:
+        lines.append(f"{percent(job.accuracy.share)} right on {job.accuracy.split}")
     if isinstance(job, TrainingJob):
         lines += ["", table(("metric", "value"), sorted(job.metrics.items()))]
         lines += ["", table(("hyperparameter", "value"), sorted(job.hyperparameters.items()))]

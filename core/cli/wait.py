@@ -9,6 +9,7 @@ from core.cli.console import Console
 from core.cli.describe import job_json, job_text
 from core.jobs.records import Job, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
+from core.predict.records import percent
 from core.progress import Progress
 from core.workbench import Workbench
 
@@ -62,9 +63,10 @@ def _watch(workbench: Workbench, name: str, console: Console, deadline: float | 
 
 
 def _trial_line(job: TuningJob, trial: TrainingJob) -> str:
+    right = "" if trial.accuracy is None else f"{percent(trial.accuracy.share)} right on {trial.accuracy.split}, "
     value = "-" if trial.objective is None else f"{trial.objective:.6f}"
     reason = f"  {trial.failure_reason}" if trial.failure_reason else ""
-    return f"{trial.name}  {trial.status}  {job.objective_metric} {value}{reason}"
+    return f"{trial.name}  {trial.status}  {right}{job.objective_metric} {value}{reason}"
 
 
 def _progress(job: Job) -> Progress:

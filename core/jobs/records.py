@@ -16,6 +16,23 @@ JobKind = Literal["training", "tuning", "watched"]
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """The share of a split's pictures that a model has right, 0…1."""
+
+    split: str
+    share: float
+
+    @classmethod
+    def among(cls, metrics: Mapping[str, float]) -> Accuracy | None:
+        """Return the accuracy on test, else on valid, as far as it was measured."""
+        for split in ("test", "valid"):
+            share = metrics.get(f"{split}:accuracy")
+            if share is not None and 0 <= share <= 1:
+                return cls(split, share)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingJob:
     """A training job, or a trial when `tuning_job` is set.
 
@@ -52,10 +69,18 @@ class TrainingJob:
         """Return "training", or "watched" for a script of the user's own."""
         return "watched" if self.watched else "training"
 
+    @property
+    def accuracy(self) -> Accuracy | None:
+        """Return how much of test it has right, else of valid."""
+        return Accuracy.among(self.metrics)
+
 
 @dataclass(frozen=True, slots=True)
 class TuningJob:
-    """A tuning job; `counts` says how many trials have which status, `best_trial` is a training job's name."""
+    """A tuning job; `counts` says how many trials have which status, `best_trial` is a training job's name.
+
+    `best_metrics` holds the last value of each metric of that trial.
+    """
 
     name: str
     status: JobStatus
@@ -77,11 +102,17 @@ class TuningJob:
     note: str = ""
     code_version: str = ""
     notices: tuple[str, ...] = ()
+    best_metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def kind(self) -> JobKind:
         """Always "tuning"."""
         return "tuning"
+
+    @property
+    def accuracy(self) -> Accuracy | None:
+        """Return how much of test its best trial has right, else of valid."""
+        return Accuracy.among(self.best_metrics)
 
 
 Job = TrainingJob | TuningJob

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.engine import Engine
 from core.errors import UserFacingError
-from core.jobs.records import Job, TrainingJob, TuningJob
+from core.jobs.records import Accuracy, Job, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class ModelChoice:
     objective_metric: str = ""
     backbone: str = ""
     dataset_version: str = ""
+    accuracy: Accuracy | None = None
 
 
 def available_models(engine: Engine, limit: int = 200) -> list[ModelChoice]:
@@ -131,6 +132,7 @@ def _trial_choice(job: TuningJob, trial: TrainingJob) -> ModelChoice:
         job.objective_metric,
         trial.hyperparameters.get("backbone", ""),
         job.dataset_version,
+        trial.accuracy,
     )
 
 
@@ -142,4 +144,5 @@ def _single_choice(job: TrainingJob) -> ModelChoice:
         objective=job.objective,
         backbone=job.hyperparameters.get("backbone", ""),
         dataset_version=job.dataset_version,
+        accuracy=job.accuracy,
     )

@@ -66,6 +66,7 @@ class TrialSummary:
     counts: dict[JobStatus, int] = field(default_factory=dict)
     done: float = 0.0
     best: tuple[str, float] | None = None
+    best_metrics: Mapping[str, float] = field(default_factory=dict)
 
     def add(self, row: sqlite3.Row) -> None:
         """Count the trials of one status."""
@@ -100,6 +101,7 @@ def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
         note=note,
         code_version=code_version,
         notices=tuple(notices.splitlines()),
+        best_metrics=trials.best_metrics,
     )
 
 

@@ -406,16 +406,19 @@ class Store:
         return rows[0][0]
 
     def _records(self, rows: Sequence[sqlite3.Row]) -> list[Job]:
-        training = [row["name"] for row in rows if row["kind"] != "tuning"]
-        metrics: dict[str, dict[str, float]] = {name: {} for name in training}
-        for job, metric, value in self._of_jobs(_LATEST_METRICS, training):
-            metrics[job][metric] = from_column(value)
         tuning = [row["name"] for row in rows if row["kind"] == "tuning"]
         trials: dict[str, TrialSummary] = {name: TrialSummary() for name in tuning}
         for found in self._of_jobs(_TRIAL_COUNTS, tuning):
             trials[found["tuning_job"]].add(found)
         for found in self._of_jobs(_BEST_TRIALS, tuning):
             trials[found["tuning_job"]].best = (found["name"], found["objective"])
+        training = [row["name"] for row in rows if row["kind"] != "tuning"]
+        best = [summary.best[0] for summary in trials.values() if summary.best]
+        metrics: dict[str, dict[str, float]] = {name: {} for name in (*training, *best)}
+        for job, metric, value in self._of_jobs(_LATEST_METRICS, list(metrics)):
+            metrics[job][metric] = from_column(value)
+        for summary in trials.values():
+            summary.best_metrics = metrics[summary.best[0]] if summary.best else {}
         return [
             training_job_of(row, metrics[row["name"]], self.places)
             if row["kind"] != "tuning"

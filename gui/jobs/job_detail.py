@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QSplitter, QVBox
 
 from core.jobs.records import Job, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
+from core.predict.records import percent
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.jobs.best_card import BestCard
@@ -80,9 +81,9 @@ class JobDetail(QWidget):
         self.split.setChildrenCollapsible(False)
         for widget in (upper, self._table_card, self.log):
             self.split.addWidget(widget)
-        self.split.setStretchFactor(0, 1)
+        self.split.setStretchFactor(0, 3)  # the plot has at least half the height of a 1280 x 800 window
         self.split.setStretchFactor(1, 1)
-        self.split.setSizes([330, 230, 40])
+        self.split.setSizes([420, 180, 40])
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID)
@@ -136,7 +137,7 @@ class JobDetail(QWidget):
         if job is None:
             return
         self.header.show_job(job, capabilities.resumes)
-        self.figures.set_figure(0, formatting.number(objective_of(job)), self._objective_caption())
+        self.figures.set_figure(0, *self._result(job))
         if isinstance(job, TuningJob):
             done = trials_done(job)
             self.figures.set_figure(1, f"{done:,} / {job.max_jobs:,}", "Trials done")
@@ -153,10 +154,13 @@ class JobDetail(QWidget):
         elif self.isVisible():
             self._tick.start()
 
-    def _objective_caption(self) -> str:
+    def _result(self, job: Job) -> tuple[str, str]:
+        """Return the first figure and its caption: the share that is right leads, the objective comes second."""
         metric, maximize, _ = objective_and_parameters(self._watch)
-        best = "Best " if isinstance(self._watch.job, TuningJob) else ""
-        return f"{best}{metric} ({'higher' if maximize else 'lower'} is better)"
+        best, value = "Best " if isinstance(job, TuningJob) else "", formatting.number(objective_of(job))
+        if job.accuracy is None:
+            return value, f"{best}{metric} ({'higher' if maximize else 'lower'} is better)"
+        return percent(job.accuracy.share), f"Right on {job.accuracy.split} ({best.lower()}{metric} {value})"
 
     def _show_times(self) -> None:
         job = self._watch.job

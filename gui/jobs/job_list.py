@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from core.jobs.records import Job, TuningJob
 from core.jobs.status import JobStatus
-from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel, objective_of
+from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel, leading_figure
 from gui.shared import formatting
 from gui.shared.icons import paint_icon
 from gui.shared.job_progress import progress_of, progress_text, trials_done
@@ -65,8 +65,7 @@ class JobDelegate(QStyledItemDelegate):
         room = QRect(left, rect.top() + 8, right - issues - left, 20)
         name = painter.fontMetrics().elidedText(job.name, Qt.TextElideMode.ElideMiddle, room.width())
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, name)
-        best = objective_of(job)
-        value = formatting.number(best) if best is not None else ""
+        value = leading_figure(job)
         painter.setFont(font("figures"))
         width = painter.fontMetrics().horizontalAdvance(value)
         painter.drawText(QRect(right - width, rect.top() + 27, width, 18), Qt.AlignmentFlag.AlignVCenter, value)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 
 from core.jobs.records import Job, TuningJob
 from core.jobs.status import JobStatus
+from core.predict.records import percent
 from gui.shared import formatting
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -53,6 +54,8 @@ class JobsModel(QAbstractListModel):
     def _sentence(self, job: Job) -> str:
         parts = [job.name, f"{job.kind} job", str(job.status), f"created {formatting.moment(job.created)}"]
         best = objective_of(job)
+        if job.accuracy is not None:
+            parts.append(f"{percent(job.accuracy.share)} right on {job.accuracy.split}")
         if best is not None:
             parts.append(f"best objective {formatting.number(best)}")
         if self._issues.get(job.name):
@@ -134,6 +137,14 @@ class JobsFilter(QSortFilterProxyModel):
         """Whether a row is shown."""
         job: Job = self.sourceModel().index(source_row, 0, source_parent).data(JobRole.JOB)
         return self._text in job.name.casefold() and (not self._statuses or job.status in self._statuses)
+
+
+def leading_figure(job: Job) -> str:
+    """Return what a job is worth at a glance: the share it has right, else its objective; "" before either."""
+    if job.accuracy is not None:
+        return percent(job.accuracy.share)
+    best = objective_of(job)
+    return "" if best is None else formatting.number(best)
 
 
 def objective_of(job: Job) -> float | None:

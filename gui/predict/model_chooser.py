@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePai
 
 from core.models import BEST, ModelAddress
 from core.models.choices import ModelChoice
+from core.predict.records import percent
 from gui.shared.formatting import number
 from gui.shared.icons import icon
 from gui.shared.theme import GRID
@@ -114,12 +115,18 @@ class ModelChooser(QComboBox):
         parts = [choice.job, choice.backbone]
         if choice.tuning_job:
             parts.append(f"trial of {choice.tuning_job}")
+        if choice.accuracy is not None:
+            parts.append(f"{percent(choice.accuracy.share)} right on {choice.accuracy.split}")
         if choice.objective is not None:
             parts.append(f"{choice.objective_metric or 'objective'} {number(choice.objective)}")
         self.setItemData(index, "\n".join(part for part in parts if part), Qt.ItemDataRole.ToolTipRole)
 
 
 def _title(choice: ModelChoice) -> str:
-    figure = f"  ·  {number(choice.objective)}" if choice.objective is not None else ""
+    figure = ""
+    if choice.accuracy is not None:
+        figure = f"  ·  {percent(choice.accuracy.share)}"
+    elif choice.objective is not None:
+        figure = f"  ·  {number(choice.objective)}"
     star = "★ " if choice.best else ""
     return f"{star}{choice.job}{figure}"

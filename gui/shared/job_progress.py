@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.jobs.records import Job, TuningJob
+from core.predict.records import percent
 from gui.shared import formatting
 
 _BEFORE_TRAINING = {"PreparingFeatures": "Features", "Starting": "Starting", "Downloading": "Downloading"}
@@ -35,6 +36,8 @@ def progress_text(job: Job) -> str:
         return f"{what} {100 * job.progress:.0f} %" if job.progress else what
     if isinstance(job, TuningJob):
         best = f", best {formatting.number(job.best_objective)}" if job.best_objective is not None else ""
+        if job.accuracy is not None:
+            best = f", best {percent(job.accuracy.share)} right on {job.accuracy.split}"
         return f"{trials_done(job):,} of {formatting.counted(job.max_jobs, 'trial')}{best}"
     done = progress_of(job)
     return "Starting" if done is None else f"{100 * done:.0f} %"

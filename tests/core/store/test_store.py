@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import JobNotFound, SpecError, StoreError
-from core.jobs.records import MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
+from core.jobs.records import Accuracy, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import MetricDefinition, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
 from core.store import Store
@@ -82,10 +82,13 @@ def test_a_tuning_job_sums_up_its_trials(store):
     ):
         add(store, training(f"tune-{number}"), "tune")
         store.update_job(f"tune-{number}", status=status, objective=objective)
+    store.record([MetricEvent("tune-1", "valid:accuracy", 0.8, 1.0), MetricEvent("tune-1", "test:accuracy", 0.9, 2.0)])
     job = store.job("tune")
     assert isinstance(job, TuningJob)
+    assert job.accuracy == Accuracy("test", 0.9)
     assert job.counts == {JobStatus.COMPLETED: 2, JobStatus.FAILED: 1, JobStatus.STOPPED: 1}
     assert (job.best_trial, job.best_objective) == ("tune-1", 0.2)
+    assert job.best_metrics == store.job("tune-1").metrics
     assert job.progress == 1.0
     store.update_job("tune-3", reopen=True, artifact="model.tar.gz")
     assert store.job("tune").best_trial == "tune-3"

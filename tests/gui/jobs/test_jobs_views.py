@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QPointF, Qt
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from core.jobs.records import MetricEvent, TrainingJob
 from core.jobs.status import JobStatus
 from core.predict.evaluate import EvaluatedPicture, summarise
+from gui.jobs.jobs_model import leading_figure
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs
 
 
@@ -303,3 +305,14 @@ def test_a_plot_at_rest_draws_nothing(tab, engine, feed, qtbot):
         QApplication.processEvents()
     assert not curves._timer.isActive()
     assert not drawn
+
+
+def test_accuracy_leads_and_the_loss_comes_second(tab, engine, feed, qtbot):
+    job = add_search(engine, "pets", trials=3, best_metrics={"test:accuracy": 0.973, "valid:accuracy": 0.9})
+    assert leading_figure(job) == "97.3 %"
+    detail = start_jobs(tab, feed, qtbot)
+    assert detail.figures.figure(0) == "97.3 %"
+    assert detail.figures._captions[0].text() == "Right on test (best Average loss 0.3333)"
+    measured = replace(job, best_metrics={})
+    assert leading_figure(measured) == "0.3333"
+    assert "97.3 % right on test" in tab.model.data(tab.model.index(0), Qt.ItemDataRole.AccessibleTextRole)
