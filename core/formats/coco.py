@@ -59,8 +59,8 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
     return found.listing(files, f"{', '.join(files)}: COCO with {count:,} annotations.")
 
 
-def _place(_example: Example, name: str) -> str:
-    return f"images/{name}"
+def _place(example: Example, name: str) -> str:
+    return f"images/{example.split}/{name}" if example.split else f"images/{name}"
 
 
 def _describe(pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
@@ -89,7 +89,7 @@ def _describe(pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
         ]
         categories = [{"id": at, "name": label, "supercategory": ""} for label, at in number.items()]
         content = {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": categories}
-        yield f"annotations/{split or 'instances'}.json", json.dumps(content, ensure_ascii=False)
+        yield f"annotations/instances_{split or 'all'}.json", json.dumps(content, ensure_ascii=False)
 
 
 FORMAT = DatasetFormat(

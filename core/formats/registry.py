@@ -1,7 +1,8 @@
 """The registry of dataset formats, and how a folder finds its reader: by what its files say.
 
 A file of a format that nothing else looks like is read where it has labels for most of the pictures. Class folders go
-before tables and lists that lie beside them. Without class folders the first format that recognises a file reads it.
+before tables and lists that lie beside them; where these say other labels, that is an error until one is chosen. Without
+class folders the first format that recognises a file reads it.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ WRITTEN = tuple(found.name for found in FORMATS if found.writer is not None)
 """The names of the formats that are written."""
 
 _FOLDERS = class_folders.FORMAT
+_TOLERATED = 0.05
+"""Two sets of labels of the same pictures may differ in so many of them."""
+
 _Seen = tuple[DatasetFormat, Reader, Sequence[str]]
 
 
@@ -124,19 +128,19 @@ def _recognised(source: Source) -> Listing:
     ]
     for at, one in enumerate(seen):
         if one[1].certain and (speaks := _speaks_for(one, source)):
-            return _with_others(speaks, seen[at + 1 :])
+            return _with_others(speaks, seen[at + 1 :], source)
     try:
         assert _FOLDERS.reader is not None
         listing = _read((_FOLDERS, _FOLDERS.reader, ()), source)
     except DatasetError as error:
         if seen:
-            return _with_others(_read(seen[0], source), seen[1:])
+            return _with_others(_read(seen[0], source), seen[1:], source)
         raise _with_offers(error, source) from None
     filled = {label for example in listing.examples for label in example.labels}
     if len(filled) > 1:
-        return _with_others(listing, seen)
+        return _with_others(listing, seen, source)
     if seen:
-        return _with_others(_read(seen[0], source), seen[1:])
+        return _with_others(_read(seen[0], source), seen[1:], source)
     if filled and (offers := names.propose(example.path for example in listing.examples)):
         raise DatasetError(
             f"There is nothing to train on in {listing.root}.",
@@ -172,17 +176,38 @@ def _read(seen: _Seen, source: Source) -> Listing:
     return listing
 
 
-def _with_others(listing: Listing, others: Sequence[_Seen]) -> Listing:
-    """Say what else was seen in the folder that could have been read."""
-    for found, _, files in others:
-        message = f"{listed(list(files))} {'says' if len(files) == 1 else 'say'} labels too ({found.title})."
-        offer = Offer(f"Read {found.title} instead", ReadOptions(format=found.name))
-        listing.problems.append(
-            Problem(
-                "other-labels", Severity.INFO, message, tuple(files), f"To read it: --format {found.name}.", (offer,)
-            )
-        )
+def _with_others(listing: Listing, others: Sequence[_Seen], source: Source) -> Listing:
+    """Say what else in the folder says labels; where that is something else than what is read, it is an error."""
+    said = {example.path: example.labels for example in listing.examples if example.labels}
+    for one in others:
+        found, _, files = one
+        try:
+            other = _read(one, source)
+        except DatasetError:
+            continue
+        inside = os.path.relpath(listing.root, other.root)
+        prefix = "" if inside == "." else f"{inside}/"
+        theirs = {example.path.removeprefix(prefix): example.labels for example in other.examples if example.labels}
+        shared = said.keys() & theirs.keys()
+        different = [path for path in shared if _folded(said[path]) != _folded(theirs[path])]
+        doubtful = 2 * len(shared) >= len(said) and len(different) > _TOLERATED * len(shared)
+        paths = ", ".join(files)
+        read = format_named(listing.format).title
+        message = f"{paths} ({found.title}) {'says' if len(files) == 1 else 'say'} labels too; what is read is {read}."
+        fix = f"To read it: --format {found.name}."
+        if doubtful:
+            message = f"{read} and {paths} ({found.title}) say different labels of {len(different):,} pictures."
+            fix = f"Choose one: --format {listing.format} or --format {found.name}."
+        offers = [Offer(f"Read {found.title}", ReadOptions(format=found.name))]
+        if doubtful:
+            offers.insert(0, Offer(f"Keep {read}", ReadOptions(format=listing.format)))
+        severity = Severity.ERROR if doubtful else Severity.INFO
+        listing.problems.append(Problem("other-labels", severity, message, tuple(files), fix, tuple(offers)))
     return listing
+
+
+def _folded(labels: frozenset[str]) -> frozenset[str]:
+    return frozenset(label.casefold().strip() for label in labels)
 
 
 def _with_offers(error: DatasetError, source: Source) -> DatasetError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -104,14 +105,20 @@ class PictureIndex:
     def __init__(self, top: Folder) -> None:
         self.paths: dict[str, Found] = {}
         self._by_name: dict[str, list[str]] = defaultdict(list)
-        self._by_stem: dict[str, list[str]] = defaultdict(list)
         for folder in top.walk():
+            prefix = f"{folder.path}/" if folder.path else ""
             for file in folder.pictures:
-                path = f"{folder.path}/{file.name}" if folder.path else file.name
+                path = prefix + file.name
                 self.paths[path] = file
-                name = file.name.lower()
-                self._by_name[name].append(path)
-                self._by_stem[os.path.splitext(name)[0]].append(path)
+                self._by_name[file.name.lower()].append(path)
+
+    @cached_property
+    def _by_stem(self) -> Mapping[str, list[str]]:
+        """The pictures by their names without an ending; made when a name is first looked for like this."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name, paths in self._by_name.items():
+            found[os.path.splitext(name)[0]] += paths
+        return found
 
     def find(self, name: str, near: str = "") -> str | None:
         """Return the picture that is meant by a path, an address or a bare name, with or without its ending.

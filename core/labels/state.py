@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.dataset.records import Picture, Scan
+from core.formats.records import Listing
 from core.labels.events import IMPORTS, Kind, LabelEvent
 
 Labels = frozenset[str]
@@ -83,6 +84,18 @@ class LabelState:
         layout = "splits" if self.imported_splits else scan.layout
         classes = tuple(sorted({picture.label for picture in kept}))
         return replace(scan, pictures=tuple(kept), classes=classes, layout=layout)
+
+    def apply_to(self, listing: Listing, scan: Scan) -> None:
+        """Let a listing say what the labels say, of the pictures that the scan could read; all others stay in it."""
+        by_path = {picture.path: picture for picture in scan.pictures}
+        kept = []
+        for example in listing.examples:
+            if (picture := by_path.get(example.path)) is None:
+                kept.append(example)
+            elif not self.is_excluded(picture):
+                labels, split = self.labels_of(picture), example.split and self.split_of(picture)
+                kept.append(replace(example, labels=labels, split=split))
+        listing.examples = kept
 
     def version(self, scan: Scan) -> str:
         """Return 16 hex digits over every picture's content, classes, split and whether it is left out."""

@@ -13,6 +13,7 @@ import pytest
 
 from core.dataset import scan, split
 from core.errors import DatasetError
+from core.formats.records import Severity
 from core.formats.registry import FORMATS
 from tests.core.formats.drawn import CATS, DOGS, SAID, flat, labels, listing, pictures, said, splits, text
 
@@ -145,8 +146,18 @@ def test_a_table_is_not_read_where_class_folders_are(tmp_path: Path) -> None:
     found = listing(text(tmp_path, "labels.csv", table([["image", "label"], *([name, "same"] for name in SAID)])))
     assert found.format == "folders"
     other = next(problem for problem in found.problems if problem.kind == "other-labels")
-    assert other.offers[0].options.format == "csv"
+    assert other.severity is Severity.ERROR
+    assert [offer.options.format for offer in other.offers] == ["folders", "csv"]
+    assert not [problem for problem in listing(tmp_path, format="folders").problems if problem.kind == "other-labels"]
     assert set(labels(listing(tmp_path, format="csv")).values()) == {"same"}
+
+
+def test_a_table_that_says_what_the_folders_say_is_no_problem(tmp_path: Path) -> None:
+    pictures(tmp_path, *(f"{label}/{name}" for name, label in SAID.items()))
+    found = listing(
+        text(tmp_path, "labels.csv", table([["image", "label"], *([name, SAID[name].upper()] for name in SAID)]))
+    )
+    assert [problem.severity for problem in found.problems] == [Severity.INFO]
 
 
 # File names

@@ -131,6 +131,6 @@ def test_a_picture_that_is_gone_is_named(tmp_path: Path) -> None:
 
 def test_coco_has_the_sizes_of_the_pictures(tmp_path: Path) -> None:
     write_dataset(drawn(tmp_path / "in"), format_named("coco"), tmp_path / "out")
-    data = json.loads((tmp_path / "out/annotations/instances.json").read_text(encoding="utf-8"))
+    data = json.loads((tmp_path / "out/annotations/instances_all.json").read_text(encoding="utf-8"))
     assert {(image["width"], image["height"]) for image in data["images"]} == {(24, 16)}
     assert [category["name"] for category in data["categories"]] == sorted(CLASSES)
