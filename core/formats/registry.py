@@ -1,8 +1,8 @@
 """The registry of dataset formats, and how a folder finds its reader: by what its files say.
 
 A file of a format that nothing else looks like is read where it has labels for most of the pictures. Class folders go
-before tables and lists that lie beside them; where these say other labels, that is an error until one is chosen. Without
-class folders the first format that recognises a file reads it.
+before tables and lists that lie beside them; where these say other labels, that is an error until one is chosen.
+Without class folders the first format that recognises a file reads it.
 """
 
 from __future__ import annotations
