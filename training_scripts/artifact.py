@@ -4,6 +4,14 @@ model.pth   state_dict, read with weights_only=True
 model.json  backbone, head, classes, preprocessing, versions, training job
 code/       inference.py and what it imports, for an endpoint; AWS's PyTorch container starts there
 config.yaml, deployment.py  where AWS's Ray Serve container starts
+
+A trial of a search leaves its head alone, and a note of the backbone that all its trials share:
+
+head.pth    state_dict of what was trained
+model.json  as above
+shared.json where the backbone's state_dict is, as seen from the folder, and its SHA-256
+
+assemble.py makes the whole of it when something wants it.
 """
 
 from __future__ import annotations
@@ -19,12 +27,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from training_scripts.durable import SEAL_FILE, is_no_room, replacing, seal, write_text
+from training_scripts.durable import SEAL_FILE, is_no_room, is_whole, replacing, seal, write_text
 from training_scripts.job import JobError
 from training_scripts.outside import UNUSABLE, read_json
 
 WEIGHTS_FILE = "model.pth"
 CARD_FILE = "model.json"
+HEAD_FILE, SHARED_FILE = "head.pth", "shared.json"
 SERVING_REQUIREMENTS = "numpy\npillow\n"
 """What inference needs besides torch (and torchvision, for its backbones), which AWS's containers have."""
 SERVE_CONFIG_FILE, DEPLOYMENT = "config.yaml", "deployment"
@@ -97,6 +106,26 @@ def read_card(model_dir: Path) -> dict[str, Any]:
         return card
     except UNUSABLE as error:
         raise JobError(f"The model in {model_dir} cannot be used: {type(error).__name__} {error}.") from error
+
+
+def shared_backbone(model_dir: Path) -> tuple[Path, str]:
+    """Return the backbone's file that the head in a model folder belongs to, and its SHA-256.
+
+    Raises:
+        JobError: the note of it cannot be read.
+    """
+    try:
+        data = read_json(model_dir / SHARED_FILE)
+        return model_dir / data["backbone"], str(data["sha256"])
+    except UNUSABLE as error:
+        raise JobError(f"The model in {model_dir} cannot be used: {type(error).__name__} {error}.") from error
+
+
+def is_head_alone(model_dir: Path) -> bool:
+    """Whether a model folder holds a head, whole by its seal, and its backbone is there."""
+    if not (model_dir / SHARED_FILE).is_file() or not is_whole(model_dir, (HEAD_FILE, CARD_FILE, SHARED_FILE)):
+        return False
+    return shared_backbone(model_dir)[0].is_file()
 
 
 def package(model_dir: Path, tar_path: Path, flushed: bool = True) -> Path:

@@ -18,6 +18,9 @@ SYNCED = "SAGEHOUND_SYNCED"
 """Set in a job on SageMaker, where the checkpoint folder, if there is one, is copied to S3 while it runs: "job" if it
 is this job's alone, "trials" if all trials of a tuning job share it, and each fetches all that lies there."""
 
+SHARED_BACKBONE = "SAGEHOUND_SHARED_BACKBONE"
+"""Set in a trial that may leave its head alone: `<SHA-256> <file>` of the state_dict of its frozen backbone."""
+
 MONITORED = "monitored"
 """The folder in SM_OUTPUT_DATA_DIR that a trial on SageMaker is watched in."""
 
@@ -35,6 +38,24 @@ class JobError(Exception):
 
 class Interruption(JobError):
     """Something outside the job keeps it from going on: once that is mended, the same job can be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedBackbone:
+    """The file with the state_dict of the backbone that all trials of a search have, and its SHA-256."""
+
+    file: Path
+    sha256: str
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variable that tells a trial of it."""
+        return {SHARED_BACKBONE: f"{self.sha256} {self.file}"}
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> SharedBackbone | None:
+        """Read the variable; None where a job is to leave a whole model."""
+        sha256, _, file = environ.get(SHARED_BACKBONE, "").partition(" ")
+        return cls(Path(file), sha256) if file else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from argparse import Namespace
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,7 +42,18 @@ class Setup:
     world: World = field(default_factory=World)
 
 
-def prepare(args: Namespace, folders: JobFolders, stop: StopRequest, world: World, stack: ExitStack) -> Setup:
+ReadFeatures = Callable[[Path], FeaturesChannel]
+"""Reads a features channel; a process that does many trials keeps what it has read."""
+
+
+def prepare(
+    args: Namespace,
+    folders: JobFolders,
+    stop: StopRequest,
+    world: World,
+    stack: ExitStack,
+    read_features: ReadFeatures = read_channel,
+) -> Setup:
     """Read the data and build the model; what must be cleaned up afterwards is put on `stack`.
 
     Raises:
@@ -52,7 +64,7 @@ def prepare(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
         if channel is None:
             channel = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sagehound-features-")))
             features.make_channel(args, folders, channel, stop)
-        return _over_features(args, read_channel(channel))
+        return _over_features(args, read_features(channel))
     world.join(stack)
     return _over_pictures(args, folders, world)
 

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training_scripts.artifact import CARD_FILE, WEIGHTS_FILE, write_code
+from training_scripts.artifact import CARD_FILE, HEAD_FILE, SHARED_FILE, WEIGHTS_FILE, write_code
 from training_scripts.checkpoints import Progress
-from training_scripts.durable import write_text
+from training_scripts.durable import seal, write_text
+from training_scripts.job import SharedBackbone
 from training_scripts.preparation import Setup
 from training_scripts.version import code_version
 from training_scripts.weights import write_state
@@ -56,19 +57,37 @@ def save_model(
     """
     write_state(folder / WEIGHTS_FILE, complete_state(setup, state))
     write_code(folder)
-    write_text(
-        folder / CARD_FILE, json.dumps(_card(args, setup, progress), indent=1, ensure_ascii=False), flushed=False
-    )
+    _write_card(folder, args, setup, progress)
+
+
+def save_head(folder: Path, args: Namespace, setup: Setup, progress: Progress, shared: SharedBackbone) -> None:
+    """Write the head alone into SM_MODEL_DIR, and which backbone it shares; assemble.py makes a model of them."""
+    write_state(folder / HEAD_FILE, _on_cpu(setup.model.state_dict()))
+    place = {"backbone": Path(os.path.relpath(shared.file, folder)).as_posix(), "sha256": shared.sha256}
+    write_text(folder / SHARED_FILE, json.dumps(place), flushed=False)
+    _write_card(folder, args, setup, progress)
+    seal(folder, (HEAD_FILE, SHARED_FILE, CARD_FILE))
 
 
 def complete_state(setup: Setup, trained: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """The state_dict of backbone and head, also where only the head was in this process; contiguous, on the CPU."""
-    found = setup.model.state_dict() if trained is None else trained
-    state = {name: value.detach().cpu().contiguous() for name, value in found.items()}
-    if setup.backbone_state is not None:
-        frozen = torch.load(setup.backbone_state, map_location="cpu", weights_only=True, mmap=True)
-        state = {f"backbone.{name}": value for name, value in frozen.items()} | state
-    return state
+    state = _on_cpu(setup.model.state_dict() if trained is None else trained)
+    return state if setup.backbone_state is None else with_backbone(state, setup.backbone_state)
+
+
+def with_backbone(head: Mapping[str, Tensor], backbone: Path) -> dict[str, Tensor]:
+    """Return the state_dict of the whole network, of a head's and the file with its backbone's."""
+    frozen = torch.load(backbone, map_location="cpu", weights_only=True, mmap=True)
+    return {f"backbone.{name}": value for name, value in frozen.items()} | dict(head)
+
+
+def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+
+
+def _write_card(folder: Path, args: Namespace, setup: Setup, progress: Progress) -> None:
+    text = json.dumps(_card(args, setup, progress), indent=1, ensure_ascii=False)
+    write_text(folder / CARD_FILE, text, flushed=False)
 
 
 def _card(args: Namespace, setup: Setup, progress: Progress) -> dict[str, Any]:

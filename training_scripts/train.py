@@ -35,23 +35,24 @@ from training_scripts.direct import BEFORE_REFIT, calibrate, fit_at_once, refit
 from training_scripts.distributed import World, first_host, torchrun
 from training_scripts.durable import write_text
 from training_scripts.evaluation import report, write_evaluation, write_predictions
+from training_scripts.feature_store import read_channel
 from training_scripts.features import Stopped
 from training_scripts.heads import HEADS
-from training_scripts.job import JobError, JobFolders, StopRequest, report_failure
+from training_scripts.job import JobError, JobFolders, SharedBackbone, StopRequest, report_failure
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
 from training_scripts.model import set_training_mode
 from training_scripts.monitor import Monitor
-from training_scripts.preparation import Setup, over_features, prepare
+from training_scripts.preparation import ReadFeatures, Setup, over_features, prepare
 from training_scripts.running import Run, evaluate, note_epoch, train_step, trained_state
-from training_scripts.saving import BestSoFar, save_model
+from training_scripts.saving import BestSoFar, save_head, save_model
 from training_scripts.sources import Source
 from training_scripts.stopping import StopTable
 
 __all__ = ["METRIC_DEFINITIONS", "evaluate", "get_args_parser", "main", "train_one_epoch"]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, read_features: ReadFeatures = read_channel) -> int:
     """Run the job; 0, or 1 after the failure file was written."""
     folders = JobFolders.from_environment()
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if command is not None and not first_host():
             print("A head over frozen features is trained by the first machine alone.", flush=True)
             return 0
-        run_job(args, folders, StopRequest().listen(), World.from_environment())
+        run_job(args, folders, StopRequest().listen(), World.from_environment(), read_features)
     except SystemExit:  # --help
         raise
     except Stopped:
@@ -73,7 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: World) -> None:
+def run_job(
+    args: Namespace, folders: JobFolders, stop: StopRequest, world: World, read_features: ReadFeatures = read_channel
+) -> None:
     """Prepare, train, save, evaluate.
 
     Raises:
@@ -82,7 +85,7 @@ def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
     for folder in (folders.model, folders.output_data):
         folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        setup = prepare(args, folders, stop, world, stack)
+        setup = prepare(args, folders, stop, world, stack, read_features)
         run = _begin(args, setup, folders, stop)
         stack.callback(run.monitor.close)
         checkpoints = Checkpoints(folders.checkpoints, args, setup.classes)
@@ -100,7 +103,11 @@ def run_job(args: Namespace, folders: JobFolders, stop: StopRequest, world: Worl
             judged = final_evaluation(run, folders.output_data, ("valid",), BEFORE_REFIT)
             refit(run)
         if world.is_main_process:
-            save_model(folders.model, args, setup, run.progress)
+            shared = None if setup.backbone_state is None else SharedBackbone.from_environment()
+            if shared is None:
+                save_model(folders.model, args, setup, run.progress)
+            else:
+                save_head(folders.model, args, setup, run.progress, shared)
             write_text(folders.output_data / "args.json", json.dumps(vars(args), indent=1), flushed=False)
         if not run.stopped or over_features(args):
             judged |= final_evaluation(run, folders.output_data, ("test",) if refitted else ("valid", "test"))

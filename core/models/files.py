@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import ModelError
+from core.jobs.contract import JobFolder
+from core.jobs.heads import left_head_alone, whole_model, write_archive
 from training_scripts.artifact import CARD_FILE, unpack
 from training_scripts.durable import is_no_room, is_whole, sha256_of
 from training_scripts.job import JobError
@@ -16,7 +18,13 @@ def unpacked(path: Path, kept: Path) -> Path:
     Raises:
         ModelError: it is neither a model's folder nor an archive of one.
     """
+    job = JobFolder(path.parent)
+    if not path.exists() and path == job.artifact:
+        write_archive(job)
     if path.is_dir():
+        if path == job.model and left_head_alone(job):
+            write_archive(job)
+            return whole_model(job)
         if (path / CARD_FILE).is_file():
             return path
         raise ModelError(

@@ -95,13 +95,15 @@ class JobContext:
         extra: Mapping[str, str] | None = None,
         fresh: bool = False,
         variables: Mapping[str, str] | None = None,
+        in_worker: bool = False,
     ) -> ScriptProcess:
         """Start a script under the container contract, in `folder`, its output appended to the folder's log.
 
         What an earlier run of it left as its failure goes.
 
         `extra` are arguments of the local engine's own, which no container would give, and `variables` more of the
-        script's variables; `fresh`: see `Launcher.start`.
+        script's variables; `fresh`: see `Launcher.start`; `in_worker`: it is our train.py over frozen features, and may
+        run in a process that did other trials.
         """
         folder.create().failure.unlink(missing_ok=True)
         write_configuration(folder, hyperparameters, channels)
@@ -113,4 +115,6 @@ class JobContext:
             "SAGEHOUND_WEIGHTS_DIR": str(self.paths.weights),
         }
         arguments = hyperparameter_arguments({**hyperparameters, **(extra or {})})
+        if in_worker:
+            return self.launcher.start_trial(script, arguments, variables, folder.root, folder.log)
         return self.launcher.start(script, arguments, variables, folder.root, folder.log, fresh)

@@ -23,6 +23,7 @@ from core.engines.local.runtime import RUNTIME_FILE, Runtime
 from core.engines.local.supervision import SupervisorWatch, reap_orphans, start_supervisor
 from core.errors import EngineError, ModelError, NoRoom
 from core.jobs.contract import JobFolder
+from core.jobs.heads import left_head_alone, whole_model
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus
@@ -224,16 +225,19 @@ class LocalEngine(Engine):
     def fetch_artifact(
         self, name: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> Path:
-        """Unpack model.tar.gz beside itself, once; again if it is not as it was."""
+        """Unpack model.tar.gz, or make the model of its head and backbone, once; again if it is not as it was."""
         job = self._store.job(name)
-        if not isinstance(job, TrainingJob) or job.artifact is None or not Path(job.artifact).is_file():
+        folder = self._folder(name)
+        kept = isinstance(job, TrainingJob) and job.artifact is not None
+        if not kept or not (folder.artifact.is_file() or left_head_alone(folder)):
             raise ModelError(
                 f"{name} has no model.", "It has not finished, or its files were removed.", "Train it again."
             )
+        assert isinstance(job, TrainingJob)
         from training_scripts.artifact import unpack
         from training_scripts.job import JobError
 
-        target = self._folder(name).root / "artifact"
+        target = folder.root / "artifact"
         with lock_of(target, 120, f"The model of {name} cannot be unpacked"):
             if is_whole(target):
                 return target
@@ -241,7 +245,7 @@ class LocalEngine(Engine):
             if cancel is not None:
                 cancel.raise_if_cancelled()
             try:
-                return unpack(Path(job.artifact), target)
+                return unpack(folder.artifact, target) if folder.artifact.is_file() else whole_model(folder)
             except JobError as error:
                 with contextlib.suppress(NoRoom):
                     interrupt(self._store, {name: str(error)})

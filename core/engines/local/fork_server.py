@@ -14,8 +14,9 @@ import multiprocessing.connection
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from core.engines.local.child import run_script
 from core.engines.local.processes import identity_of, kill_tree
 from core.paths import ROOT
 from training_scripts.processes import NO_PROCESS, ProcessIdentity
+from training_scripts.trial_worker import TrialWorker, serve
 from training_scripts.watchdog import Watchdog, end_at_once
 
 if TYPE_CHECKING:
@@ -69,9 +71,18 @@ class ForkServer:
         Raises:
             OSError, EOFError: the server is gone, or stood still and was ended. The next call starts another.
         """
-        process = self._context.Process(
-            target=run_script, args=(str(script), list(arguments), dict(variables), str(cwd), str(log))
-        )
+        return self._fork(run_script, str(script), list(arguments), dict(variables), str(cwd), str(log))
+
+    def start_worker(self) -> TrialWorker:
+        """Fork a process off that does one trial after another.
+
+        Raises:
+            OSError, EOFError: as above.
+        """
+        return TrialWorker(partial(self._fork, serve))
+
+    def _fork(self, work: Callable[..., None], *arguments: object) -> ForkedScript:
+        process = self._context.Process(target=work, args=arguments)
         before = self.identity
         try:
             with self._watched():

@@ -9,6 +9,10 @@ import logging
 import time
 from pathlib import Path
 
+from core.jobs.contract import JobFolder
+from core.jobs.heads import check as check_head
+from core.jobs.heads import left_head_alone
+from core.jobs.heads import looks_whole as head_looks_whole
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, Store
 from training_scripts.artifact import check, looks_whole
@@ -18,18 +22,23 @@ _logger = logging.getLogger(__name__)
 
 
 def interrupt_lost_models(store: Store, engine: str) -> None:
-    """Look for the archives of all models that ended jobs recorded: there, and whole by their ends."""
+    """Look for all models that ended jobs recorded: there, and whole as far as that is seen without reading them."""
     lost = {name: why for name, artifact in store.models(engine) if (why := _why_lost(Path(artifact)))}
     interrupt(store, lost)
 
 
 def interrupt_damaged_models(store: Store, tuning_job: str) -> None:
-    """Read the archives of a tuning job's trials to their ends."""
-    damaged = {}
+    """Read the models of a tuning job's trials to their ends."""
+    damaged, backbones = {}, dict[Path, str]()
     for trial in store.trials(tuning_job):
         if trial.artifact is not None and trial.status.is_final:
             try:
-                check(Path(trial.artifact))
+                archive = Path(trial.artifact)
+                folder = JobFolder(archive.parent)
+                if left_head_alone(folder):
+                    check_head(folder, backbones)
+                else:
+                    check(archive)
             except JobError as error:
                 damaged[trial.name] = str(error)
     interrupt(store, damaged)
@@ -67,7 +76,10 @@ def interrupt(store: Store, lost: dict[str, str]) -> None:
 
 
 def _why_lost(archive: Path) -> str:
+    folder = JobFolder(archive.parent)
     try:
+        if left_head_alone(folder) and head_looks_whole(folder):
+            return ""
         return "" if looks_whole(archive) else f"Its model is not whole on the disk ({archive})."
     except FileNotFoundError:
         return f"Its model is not on the disk any more ({archive})."

@@ -16,13 +16,15 @@ from core.debugger.watcher import RuleWatcher
 from core.engines.local.context import JobContext, Stopped
 from core.engines.local.launcher import ScriptProcess, wait_for_any
 from core.engines.local.logtail import log_size
-from core.engines.local.preparation import count_pictures
+from core.engines.local.preparation import count_pictures, keep_backbone
 from core.engines.local.runs import Run, RunOutcome, parse_rule
+from core.engines.local.runtime import TRAINING
 from core.jobs.contract import JobFolder
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus, RuleStatus
 from core.store import INTERRUPTED
 from core.tuning.forecast import trial_speeds
+from training_scripts.job import SHARED_BACKBONE, SharedBackbone
 from training_scripts.stopping import Limits, StopTable
 
 _TICK_S = 0.1
@@ -40,6 +42,7 @@ class Pool:
         self._cores = job.runtime.cores_for(parallel)
         self._running: list[Run] = []
         self._launched: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+        self._backbones: dict[str, SharedBackbone] = {}
         self._finishing: list[Future[RunOutcome]] = []
         self._packer = ThreadPoolExecutor(1, "package")
         self._pictures = count_pictures(Path(job.training.channels.get("train", "")))
@@ -65,6 +68,7 @@ class Pool:
         finally:
             for run in self._running:  # the store failed: at least nothing is left running unwatched
                 run.process.kill()
+            self._job.launcher.close()
             self._packer.shutdown()
             last_words = self._watcher.close()
         self._record_rules(last_words)
@@ -89,7 +93,10 @@ class Pool:
         log_begins = log_size(folder.log)
         expression = next((item.regex for item in spec.metrics if item.name == spec.objective.metric), "")
         table = StopTable(limits or {}, expression, spec.objective.maximize)
-        self._launched[spec.name] = channels, table.to_environment()
+        variables = table.to_environment()
+        if is_trial and (features := channels.get("features")) and job.runtime.script == TRAINING:
+            variables |= self._backbone_of(features).to_environment()
+        self._launched[spec.name] = channels, variables
         process = self._launch(spec, folder, is_trial)
         run = Run(spec, folder, process, job.store, job.runtime, is_trial, log_begins, limits or {})
         job.store.update_job(spec.name, started=time.time(), secondary_status="Training")
@@ -101,11 +108,24 @@ class Pool:
         job = self._job
         channels, variables = self._launched[spec.name]
         process = job.launch(
-            job.runtime.script, spec.name, folder, spec.hyperparameters, channels, self._cores, variables=variables
+            job.runtime.script,
+            spec.name,
+            folder,
+            spec.hyperparameters,
+            channels,
+            self._cores,
+            variables=variables,
+            in_worker=SHARED_BACKBONE in variables,
         )
         if is_trial:
             job.store.set_process(spec.name, process.identity)
         return process
+
+    def _backbone_of(self, features: str) -> SharedBackbone:
+        """Return the backbone that the trials over one channel of features share."""
+        if features not in self._backbones:
+            self._backbones[features] = keep_backbone(self._job.folder, Path(features))
+        return self._backbones[features]
 
     def _start_again(self, run: Run) -> None:
         """Start the script once more whose process stood still or was lost."""

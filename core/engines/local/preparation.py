@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,11 +14,13 @@ from core.engines.local.context import CannotGoOn, JobContext
 from core.engines.local.launcher import ScriptProcess, wait_for_any
 from core.engines.local.logtail import LogTail, log_size
 from core.errors import DatasetError, EngineError
-from core.jobs.contract import failure_reason, outside_cause
+from core.jobs.contract import JobFolder, failure_reason, outside_cause
 from core.jobs.scraping import notice_in
 from core.jobs.specs import Spec
 from core.tuning.forecast import known_features
 from core.tuning.modes import DEFAULTS, choices, over_features
+from training_scripts.durable import replacing, sha256_of
+from training_scripts.job import SharedBackbone
 from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.watchdog import Watchdog
 
@@ -95,6 +99,20 @@ def features_channel(folders: Mapping[str, str], hyperparameters: Mapping[str, s
 def features_key(hyperparameters: Mapping[str, str]) -> str:
     """Return what tells one set of frozen features from another of the same pictures."""
     return " ".join(hyperparameters.get(name, DEFAULTS[name]) for name in FEATURE_HYPERPARAMETERS)
+
+
+def keep_backbone(folder: JobFolder, channel: Path) -> SharedBackbone:
+    """Keep the backbone of a features channel in a search's folder, for the heads of its trials; on the disk, too."""
+    file = channel / read_json(channel / "features.json")["backbone_state"]
+    sha256 = sha256_of(file)
+    kept = folder.root / "backbones" / f"{sha256}.pth"
+    if not kept.is_file() or sha256_of(kept) != sha256:
+        with replacing(kept) as partial:
+            try:
+                os.link(file, partial)  # the same file by two names: the features may go, this stays
+            except OSError:
+                shutil.copyfile(file, partial)
+    return SharedBackbone(kept, sha256)
 
 
 def _wanted(spec: Spec) -> Sequence[dict[str, str]]:

@@ -14,6 +14,7 @@ from core.engines.local.processes import kill_tree
 from core.engines.local.supervision import is_supervisor
 from core.errors import SagehoundError
 from core.jobs.contract import JobFolder, Scraper
+from core.jobs.heads import left_head_alone
 from core.jobs.records import Job, MetricEvent, TrainingJob
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
@@ -140,7 +141,7 @@ def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
         metrics = _metrics(folder, spec.name, Scraper(spec.training.metrics, notices.append))
         if data.get("objective") is not None:
             changes["objective"] = float(data["objective"])
-        if folder.artifact.is_file():
+        if folder.artifact.is_file() or left_head_alone(folder):
             changes["artifact"] = str(folder.artifact)
     changes |= {"status": status, "ended": ended}
     process = ProcessIdentity(int(data["process"][0]), str(data["process"][1])) if data.get("process") else None

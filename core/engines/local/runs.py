@@ -20,6 +20,7 @@ from core.engines.local.recovery import RECORD_FILE, write_record
 from core.engines.local.runtime import Runtime
 from core.errors import NoRoom
 from core.jobs.contract import JobFolder, Scraper, failure_reason, outside_cause
+from core.jobs.heads import left_head_alone
 from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.scraping import notice_in, too_slow
 from core.jobs.specs import TrainingSpec
@@ -256,7 +257,8 @@ class Run:
         write_record(self._store, self.folder, self.name, flushed=False, **changes)
         results = [path for path in self.folder.output_data.rglob("*") if path.is_file()]
         record = self.folder.root / RECORD_FILE
-        flush([*results, self.folder.artifact, self.folder.log, record, self.folder.output, self.folder.root])
+        model = [*self.folder.model.iterdir(), self.folder.artifact]
+        flush([*results, *model, self.folder.log, record, self.folder.output, self.folder.root])
         if not self._store.update_job(self.name, **changes):  # another process has ended it meanwhile
             write_record(self._store, self.folder, self.name)
         wall = time.monotonic() - self._started
@@ -303,8 +305,10 @@ def package_model(folder: JobFolder) -> Path | None:
     """Make model.tar.gz of what the script saved; None if it saved nothing.
 
     The tar replaces the folder, as in a container: a search keeps many models and each would lie there twice. It is
-    not flushed yet.
+    not flushed yet. Of a head alone it is made when something wants it (core/jobs/heads.py).
     """
+    if left_head_alone(folder):
+        return folder.artifact
     if not any(folder.model.iterdir() if folder.model.is_dir() else ()):
         return None
     from training_scripts.artifact import package

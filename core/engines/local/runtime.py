@@ -19,6 +19,9 @@ from training_scripts.watchdog import SILENCE_S
 
 SCRIPTS = ROOT / "training_scripts"
 
+TRAINING = SCRIPTS / "train.py"
+"""Our own training script."""
+
 PRELOAD = ("training_scripts.train", "training_scripts.debugger.hook", "training_scripts.profiler.observer")
 """What every trial imports anyway, torch and NumPy among it."""
 
@@ -43,7 +46,7 @@ class Runtime:
     ended and started once more; `wordless_s` how long the features script may compute without a word.
     """
 
-    script: Path = SCRIPTS / "train.py"
+    script: Path = TRAINING
     features: Path | None = SCRIPTS / "features.py"
     launching: StartMethod = dataclasses.field(default_factory=_launching)
     preload: tuple[str, ...] = PRELOAD

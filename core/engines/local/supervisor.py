@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from core.engines.local.context import CannotGoOn, Interrupted, JobContext, Stopped
-from core.engines.local.launcher import Launcher
+from core.engines.local.launcher import Launcher, wait_for_any
 from core.engines.local.pool import Pool
 from core.engines.local.preparation import check_channels, features_channel, prepare_features
 from core.engines.local.recovery import write_record
@@ -22,7 +22,9 @@ from core.engines.local.runtime import RUNTIME_FILE, Runtime, count_gpus
 from core.engines.local.supervision import SUPERVISOR_LOG, take_over
 from core.engines.local.tuning import run_tuning
 from core.errors import NoRoom, UserFacingError
-from core.jobs.contract import JobFolder
+from core.jobs.contract import JobFolder, inherited_environment
+from core.jobs.heads import ASSEMBLE, left_head_alone, write_archive
+from core.jobs.records import TuningJob
 from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
@@ -32,6 +34,7 @@ from training_scripts.job import no_room
 from training_scripts.processes import ProcessIdentity
 from training_scripts.watchdog import Heartbeat
 
+_TICK_S = 0.05
 _logger = logging.getLogger(__name__)
 
 
@@ -123,8 +126,29 @@ class Supervisor:
             features = prepare_features(job)
             self._store.update_job(self._job, secondary_status="Training")
             if isinstance(spec, TuningSpec):
-                return run_tuning(spec, features, pool, job)
+                verdict = run_tuning(spec, features, pool, job)
+                self._pack_best(job)
+                return verdict
             return self._train(spec, features, pool)
+
+    def _pack_best(self, job: JobContext) -> None:
+        """Write the archive of the best trial, which is asked for most; of the others it is made when it is."""
+        best = self._store.job(self._job)
+        if not isinstance(best, TuningJob) or best.best_trial is None:
+            return
+        folder = JobFolder(self._paths.jobs / best.best_trial)
+        if folder.artifact.is_file() or not left_head_alone(folder):
+            return
+        log = self._folder.root / SUPERVISOR_LOG
+        arguments = [str(folder.model), str(folder.root / "artifact")]
+        process = job.launcher.start(ASSEMBLE, arguments, inherited_environment(), folder.root, log)
+        while process.poll() is None:
+            wait_for_any([process], _TICK_S)
+            job.heartbeat.beat()
+        try:
+            write_archive(folder)
+        except UserFacingError as error:
+            _logger.warning("%s", error)
 
     def _train(self, spec: TrainingSpec, features: dict[str, str], pool: Pool) -> tuple[JobStatus, str, str]:
         pool.start(spec, features_channel(features, spec.hyperparameters))

@@ -20,6 +20,7 @@ from core.engines.sagemaker.jobs.creation import OutcomeUnknown
 from core.engines.sagemaker.tracking.artifacts import fetch_model
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
+from core.jobs.heads import write_archive
 from core.jobs.records import TrainingJob
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
@@ -145,7 +146,7 @@ class Deployer:
         if record.artifact.startswith("s3://"):
             fetch_model(self._aws, job, record.artifact, folder, on_progress, cancel)
             return Archive(job, folder.artifact, record.artifact)
-        file = Path(record.artifact)
+        file = write_archive(JobFolder(Path(record.artifact).parent))
         if not file.is_file():
             raise ModelError(f"{job} has no model.", f"{file} is not there any more.", "Train it again.")
         return Archive(job, file)
