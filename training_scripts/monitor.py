@@ -10,8 +10,8 @@ import os
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ class Monitor:
 
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
         self._observers = list(observers)
+        self._listeners: dict[str, list[tuple[Observer, Callable[..., None]]]] = {}
 
     @classmethod
     def start(cls, model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir: Path) -> Monitor:
@@ -44,14 +45,9 @@ class Monitor:
         """See `Observer.begin_step`."""
         self._tell("begin_step", step)
 
-    @contextmanager
-    def phase(self, name: Phase) -> Iterator[None]:
+    def phase(self, name: Phase) -> AbstractContextManager[None]:
         """Mark what happens inside as one phase of the step."""
-        self._tell("begin_phase", name)
-        try:
-            yield
-        finally:
-            self._tell("end_phase", name)
+        return _Phase(self, name) if self._listening("begin_phase") else nullcontext()
 
     def batch(self, inputs: Tensor, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """See `Observer.batch`."""
@@ -70,13 +66,36 @@ class Monitor:
         self._tell("close")
 
     def _tell(self, method: str, *values: Any) -> None:
-        for observer in tuple(self._observers):
+        for observer, listen in self._listening(method):
             try:
-                getattr(observer, method)(*values)
+                listen(*values)
             except Exception as error:
                 self._observers.remove(observer)
+                self._listeners.clear()
                 name = type(observer).__name__
                 print(f"{name} failed and is left out: {error}", file=sys.stderr, flush=True)
+
+    def _listening(self, method: str) -> list[tuple[Observer, Callable[..., None]]]:
+        """Return the observers that have something to do with a call, and what they do; a step makes ten calls."""
+        if method not in self._listeners:
+            nothing = getattr(Observer, method)
+            self._listeners[method] = [
+                (observer, getattr(observer, method))
+                for observer in self._observers
+                if getattr(type(observer), method, None) is not nothing
+            ]
+        return self._listeners[method]
+
+
+class _Phase(AbstractContextManager[None]):
+    def __init__(self, monitor: Monitor, name: Phase) -> None:
+        self._monitor, self._name = monitor, name
+
+    def __enter__(self) -> None:
+        self._monitor._tell("begin_phase", self._name)
+
+    def __exit__(self, *raised: object) -> None:
+        self._monitor._tell("end_phase", self._name)
 
 
 def _observers(model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir: Path) -> Sequence[Observer]:

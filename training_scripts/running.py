@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -84,10 +84,12 @@ def train_step(run: Run, batch: Batch, count: int, learn: bool = True) -> Tensor
         with monitor.phase("optimizer"):
             run.scaler.step(run.optimizer)
             run.scaler.update()
-    sums = torch.zeros(3, dtype=torch.float64, device=loss.device)
-    if mine:
-        sums[0], sums[1], sums[2] = loss.detach() * mine, (logits.argmax(dim=1) == labels).sum(), mine
-    return sums
+    if not mine:
+        return torch.zeros(3, dtype=torch.float64, device=loss.device)
+    loss_sum, right = loss.detach() * mine, (logits.argmax(dim=1) == labels).sum()
+    if loss.device.type == "cpu":  # nothing to wait for, and one tensor is made sooner than three are put together
+        return torch.tensor([loss_sum.item(), right.item(), mine], dtype=torch.float64)
+    return torch.stack((loss_sum.double(), right.double(), torch.full_like(loss_sum, mine, dtype=torch.float64)))
 
 
 def evaluate(run: Run, source: Source, with_logits: bool = False) -> Outcome | None:
@@ -153,12 +155,14 @@ def _plain(loss_fn: nn.CrossEntropyLoss) -> Iterator[None]:
         loss_fn.label_smoothing, loss_fn.weight = kept
 
 
-def _autocast(run: Run) -> torch.autocast:
+def _autocast(run: Run) -> AbstractContextManager[Any]:
     """Mixed precision: bfloat16 where the device has it, else, on a GPU, float16 with a scaled loss.
 
     On a CPU only where the network bears it, and in fine_tune: a head's few sums gain nothing by it.
     """
     device = run.setup.device.type
+    if not run.args.amp or (device == "cpu" and run.args.mode == "head"):
+        return nullcontext()
     kind = torch.float16 if run.scaler.is_enabled() else torch.bfloat16
-    on_cpu = run.args.mode == "fine_tune" and BACKBONES[run.args.backbone].bfloat16 and has_bfloat16()
-    return torch.autocast(device, kind, enabled=run.args.amp and (device == "cuda" or (device == "cpu" and on_cpu)))
+    on_cpu = BACKBONES[run.args.backbone].bfloat16 and has_bfloat16()
+    return torch.autocast(device, kind, enabled=device == "cuda" or (device == "cpu" and on_cpu))
