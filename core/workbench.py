@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.engines.sagemaker.connection.connection import Connection
     from core.engines.sagemaker.engine import SageMakerEngine
     from core.engines.sagemaker.upload.upload import UploadResult
+    from core.features.dataset_features import PictureFeatures
     from core.formats.writing import WrittenDataset
     from core.jobs.footprint import Footprint
     from core.labels.session import Labelling
@@ -209,6 +210,19 @@ class Workbench:
         from core.labels.session import Labelling
 
         return Labelling(self.store, scan)
+
+    def features(
+        self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> PictureFeatures:
+        """Return the frozen features of a scan's pictures; what no job has computed before is computed now.
+
+        Raises:
+            EngineError: they could not be computed.
+            Cancelled: through `cancel`; what was computed so far is kept.
+        """
+        from core.features.dataset_features import dataset_features
+
+        return dataset_features(scan, self.paths, on_progress, cancel)
 
     def remember(self, manifest: Manifest) -> Path:
         """Keep a dataset version's manifest; returns its file."""

@@ -195,6 +195,26 @@ class Gallery:
         position[np.asarray(order, np.int64)] = np.arange(len(self))
         self._position, self._cohort = position, np.asarray(cohorts, np.int64)
 
+    def colour_codes(self, by: str) -> NDArray[np.int32]:
+        """Return a small number for each picture's "class", "split", "suggestion" or "suspect"; 0 for none."""
+        match by:
+            case "split":
+                return np.asarray(self._split, np.int32)
+            case "suspect":
+                return np.asarray((self._traits & _BIT["suspect"]) != 0, np.int32)
+            case "suggestion":
+                return self._by_size(np.where(self._suggested > 0, self._suggested, self._label))
+        return self._by_size(self._label)
+
+    def _by_size(self, codes: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the place of each class among all, the largest is 1, so that large ones have colours of their own."""
+        counts = np.bincount(codes, minlength=len(self._names))
+        counts[0] = counts.max(initial=0) + 1
+        place = np.empty(len(counts), np.int32)
+        place[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+        found: NDArray[np.int32] = place[codes]
+        return found
+
     @property
     def knows_similarity(self) -> bool:
         """Whether look-alikes are known."""

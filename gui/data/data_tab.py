@@ -204,7 +204,7 @@ class DataTab(QWidget):
         self.classes.made.connect(self.card.labels.add_class)
         self.pictures.sections_changed.connect(self._show_classes)
         self.card.labels_changed.connect(self._on_labels_changed)
-        self.card.labels.failed.connect(self._error.show_error)
+        self.card.failed.connect(self._error.show_error)
         classes_card = Card("Classes")
         classes_card.add(self.classes, 1)
         self.split = SplitCard(self._workbench.settings.current)
@@ -306,7 +306,7 @@ class DataTab(QWidget):
     def _show_scan(self, answer: ScanSummary) -> None:
         scan = answer.scan
         self._scan, self._scanned = scan, answer
-        self.card.open_gallery(scan.root, answer.gallery, answer.labelling)
+        self.card.open_gallery(answer.gallery, answer.labelling)
         self.problems.set_problems(scan.problems)
         self.split.set_scan(scan)
 

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtWidgets import QStackedWidget
 
 from core.dataset.query import LEFT_OUT, Pick
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.data.class_keys import ACCEPT, ClassKeys
+from gui.data.comparison import Compared, Comparison
 from gui.data.filter_bar import FilterBar
 from gui.data.label_bar import LabelBar
 from gui.data.label_controller import SUGGESTION, LabelController
 from gui.data.large_view import LargeView
+from gui.data.map_pane import MapPane
 from gui.data.picture_grid import PictureGrid
 from gui.data.picture_menu import MenuActions, picture_menu
 from gui.data.pictures_model import PicturesModel
 from gui.shared.announce import announce
 from gui.shared.basics import label
 from gui.shared.card import Card
+from gui.shared.feedback import ProgressRow
 from gui.shared.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from core.dataset.gallery import Gallery
     from core.labels.session import Change, Labelling
+
+MOST_SIMILAR = 500
 
 
 class PicturesCard(Card):
@@ -37,12 +44,12 @@ class PicturesCard(Card):
     Signals:
         labels_changed(): a change of labels is kept.
         why_asked(int): why a check says something about the picture of a number.
-        similar_asked(int, bool): show (or choose) the pictures that look like the one of a number.
+        failed(UserFacingError): something did not work, and why.
     """
 
     labels_changed = Signal()
-    similar_asked = Signal(int, bool)
     why_asked = Signal(int)
+    failed = Signal(object)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__("Pictures")
@@ -50,6 +57,7 @@ class PicturesCard(Card):
         edge = 320 if self.devicePixelRatioF() > 1.3 else 160
         self.thumbnails = Thumbnails(bridge, workbench.paths.thumbnails, edge)
         self.labels = LabelController(self.model, bridge)
+        self.comparison = Comparison(workbench, bridge)
         self.keys = ClassKeys()
         self._root = Path()
         self._said = ""
@@ -61,11 +69,18 @@ class PicturesCard(Card):
         self.filters.search.results = self.grid
         self.large = LargeView(self.grid, bridge, workbench.paths.thumbnails, self.thumbnails)
         self.bar = LabelBar()
+        self.map = MapPane(self.model, self.thumbnails)
+        self.progress = ProgressRow()
+        self.progress.cancelled.connect(self.comparison.cancel)
+        self._views = QStackedWidget()
+        self._views.addWidget(self.grid)
+        self._views.addWidget(self.map)
         self.count = label("", "figures")
         self.count.setProperty("role", "muted")
         self.add_action(self.count)
         self.add(self.filters)
-        self.add(self.grid, 1)
+        self.add(self.progress)
+        self.add(self._views, 1)
         self.add(self.bar)
         grid, bar = self.grid, self.bar
         grid.resized.connect(lambda: self.large.setGeometry(grid.rect()))
@@ -90,24 +105,44 @@ class PicturesCard(Card):
         self.model.sections_changed.connect(self._on_arranged)
         self.model.chosen_changed.connect(self._on_chosen)
         self.labels.changed.connect(self._on_labels_changed)
+        self.labels.failed.connect(self.failed)
+        self.filters.map_toggled.connect(self._on_map_toggled)
+        self.map.view.picture_asked.connect(self._show_in_grid)
+        comparison = self.comparison
+        self.model.sections_changed.connect(self._compare_if_needed)
+        comparison.started.connect(lambda: self.progress.start("Comparing the pictures"))
+        comparison.progressed.connect(self.progress.update_progress)
+        comparison.ended.connect(self.progress.finish)
+        comparison.failed.connect(self.failed)
+        comparison.known.connect(self._on_compared)
+        comparison.mapped.connect(self.map.view.set_places)
 
     # What the tab calls
 
     def set_root(self, root: Path) -> None:
         """Show the pictures of another folder, as a scan finds them; none can be labelled yet."""
         self._set_folder(root)
-        self.labels.open(None)
+        self._close()
         self.keys.reset()
         self.model.clear()
         self.filters.clear_all()
         self._say("")
 
-    def open_gallery(self, root: Path, gallery: Gallery, labelling: Labelling) -> None:
-        """Show what a scan found, to be labelled."""
-        self._set_folder(root)
+    def open_gallery(self, gallery: Gallery, labelling: Labelling) -> None:
+        """Show what a scan found, to be labelled; pictures without a class are compared, to help with it."""
+        self._set_folder(labelling.scan.root)
+        self._close()
         self.labels.open(labelling)
+        self.comparison.open(labelling.scan, gallery)
+        if gallery.unlabelled and self.model.query.order == "class":
+            self.model.query = replace(self.model.query, order="similarity")
         self.model.set_gallery(gallery)
         self._show_history()
+
+    def _close(self) -> None:
+        self.labels.open(None)
+        self.comparison.open(None, None)
+        self.map.view.set_places(None)
 
     def _set_folder(self, root: Path) -> None:
         if root != self._root:
@@ -118,7 +153,7 @@ class PicturesCard(Card):
     def stop(self) -> None:
         """Read no more pictures, and forget those that are shown."""
         self._root = Path()
-        self.labels.open(None)
+        self._close()
         self.model.clear()
         self.thumbnails.stop()
         self.large.stop()
@@ -215,8 +250,8 @@ class PicturesCard(Card):
             leave_out=self.leave_out_chosen,
             put_back=self.put_back_chosen,
             move=lambda split: self._act(lambda paths: self.labels.move(paths, split)),
-            similar=lambda: self.similar_asked.emit(number, False),
-            choose_similar=lambda: self.similar_asked.emit(number, True),
+            similar=partial(self._show_similar, number, choose=False),
+            choose_similar=partial(self._show_similar, number, choose=True),
             why=lambda: self.why_asked.emit(number),
             show_file=partial(_show_file, self._root / path),
             copy_path=lambda: QGuiApplication.clipboard().setText(str(self._root / path)),
@@ -227,21 +262,57 @@ class PicturesCard(Card):
             [(name, self.keys.key_of(name)) for name in self.classes()],
             left_out=self._left_out(),
             suggested=suggestion.label if suggestion else "",
-            similar=self.can_compare,
+            similar=self.comparison.compared is not None,
             why=gallery.is_marked(number),
         )
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
 
-    @property
-    def can_compare(self) -> bool:
-        """Whether look-alikes are known."""
-        return self.model.gallery.knows_similarity
-
     def _left_out(self) -> bool:
         """Whether all chosen pictures are left out."""
         gallery = self.model.gallery
         return bool(self.model.chosen) and all(gallery.has(number, LEFT_OUT) for number in self.model.chosen)
+
+    # Look-alikes
+
+    def _compare_if_needed(self) -> None:
+        if self.model.query.order in ("similarity", "suggestion") or self.filters.map.isChecked():
+            self.comparison.ensure()
+
+    def _on_compared(self, compared: Compared) -> None:
+        compared.gallery.set_similarity(compared.alike.order, compared.alike.cohort)
+        if compared.gallery is self.model.gallery:
+            self.model.arrange()
+            self.map.view.set_places(compared.places)
+            if self.filters.map.isChecked():
+                self.comparison.ensure_map()
+
+    def _on_map_toggled(self, on: bool) -> None:
+        self.large.close_view()
+        self._views.setCurrentWidget(self.map if on else self.grid)
+        (self.map.view if on else self.grid).setFocus()
+        if on and self.comparison.ensure():
+            self.comparison.ensure_map()
+
+    def _show_in_grid(self, row: int) -> None:
+        self.filters.map.setChecked(False)
+        self.grid.go_to(row)
+
+    def _show_similar(self, number: int, *, choose: bool) -> None:
+        """Show all pictures, the likest to one first, and with `choose` choose those that are of its kind."""
+        gallery = self.model.gallery
+
+        def found(numbers: list[int], alike: int) -> None:
+            if gallery is not self.model.gallery:
+                return
+            paths = tuple(gallery.pictures[at].path for at in numbers[:MOST_SIMILAR])
+            name = paths[0].rpartition("/")[2]
+            self.show_pick(Pick(f"Like {name}", paths, ranked=True))
+            self.grid.go_to(0)
+            if choose:
+                self.model.choose_numbers(numbers[:alike])
+
+        self.comparison.similar_to(number, found)
 
     # The large view
 

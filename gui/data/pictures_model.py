@@ -15,7 +15,7 @@ from core.dataset.records import Picture
 from gui.shared.feedback import format_bytes
 
 if TYPE_CHECKING:
-    from core.dataset.gallery import Arrangement, Gallery, Suggestion
+    from core.dataset.gallery import Arrangement, Gallery, Numbers, Suggestion
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 PICTURE_ROLE = Qt.ItemDataRole.UserRole
@@ -132,6 +132,12 @@ class PicturesModel(QAbstractListModel):
     def number(self, row: int) -> int:
         """Return the number of the picture in a row."""
         return self._rows[row]
+
+    def numbers(self) -> Numbers:
+        """Return the numbers of all pictures that are shown, in their order."""
+        import numpy as np
+
+        return self._arranged.rows if self._arranged is not None else np.zeros(0, np.int64)
 
     def row_of(self, number: int) -> int:
         """Return the row of a picture; -1 while it is not shown."""
