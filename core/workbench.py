@@ -147,6 +147,8 @@ class Workbench:
         cancel: CancelToken | None = None,
         on_found: Callable[[Sequence[Picture]], None] | None = None,
         options: ReadOptions | None = None,
+        *,
+        unlabelled: bool = False,
     ) -> Scan:
         """Read a dataset: a folder, a file of labels, or an archive; see `core.dataset.scan`.
 
@@ -160,7 +162,13 @@ class Workbench:
         found = open_source(folder, options, self.paths.imports, on_progress, cancel)
         cache = self.paths.scans
         return scan(
-            found.folder, cache=cache, on_progress=on_progress, cancel=cancel, on_found=on_found, options=found.options
+            found.folder,
+            cache=cache,
+            on_progress=on_progress,
+            cancel=cancel,
+            on_found=on_found,
+            options=found.options,
+            unlabelled=unlabelled,
         )
 
     def convert(

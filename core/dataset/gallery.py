@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dataset.query import FOUND_BY_CHECK, LEFT_OUT, TRAITS, UNLABELLED, Pick, Query, Section, Trait
+from core.dataset.query import FOUND_BY_CHECK, LEFT_OUT, TRAITS, UNLABELLED, Pick, Query, Section, Trait, in_order
 from core.dataset.records import SPLITS, Picture
 from core.labels.state import LabelState
 
@@ -107,7 +107,7 @@ class Gallery:
     def classes(self) -> list[str]:
         """Return the classes that pictures have, sorted."""
         used = np.bincount(self._label, minlength=len(self._names)) > 0
-        return sorted((name for code, name in enumerate(self._names) if name and used[code]), key=str.casefold)
+        return sorted((name for code, name in enumerate(self._names) if name and used[code]), key=in_order)
 
     @property
     def unlabelled(self) -> int:
@@ -305,7 +305,7 @@ class Gallery:
     def _name_ranks(self, last: str | None = None) -> Numbers:
         """Return the place of every class, by code, among all sorted by name; one of them may come last."""
         order = sorted(
-            range(len(self._names)), key=lambda code: (self._names[code] == last, self._names[code].casefold())
+            range(len(self._names)), key=lambda code: (self._names[code] == last, self._in_order(names[code]))
         )
         ranks = np.empty(len(order), np.int64)
         ranks[order] = np.arange(len(order))

@@ -34,12 +34,13 @@ def find_problems(
     tree: Tree, pictures: Sequence[Picture], bad: Iterable[tuple[Candidate, Probe]]
 ) -> tuple[Problem, ...]:
     """Return all problems of a scanned folder; a pure function of what was found."""
+    labelled = [picture for picture in pictures if picture.label]
     return gravest_first(
         [
             *_bad_files(bad),
             *tree.problems,
-            *_classes(tree, pictures),
-            *_sizes(tree, pictures),
+            *_classes(tree, labelled),
+            *_sizes(tree, labelled),
             *_duplicates(pictures),
             *_wrong_suffixes(pictures),
             *_wide(pictures),
@@ -131,7 +132,7 @@ def _duplicates(pictures: Sequence[Picture]) -> Iterator[Problem]:
         paths = [picture.path for picture in same]
         if len({picture.split for picture in same}) > 1:
             leaks += paths
-        if len({picture.label for picture in same}) > 1:
+        if len({picture.label for picture in same if picture.label}) > 1:
             contradictions += paths
         if len({(picture.split, picture.label) for picture in same}) < len(same):
             copies += paths

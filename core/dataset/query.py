@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -74,3 +75,9 @@ class Section:
     first: int
     count: int
     label: str | None = None
+
+
+def in_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Return the key by which people sort names: "class 9" before "class 10", whatever the case."""
+    parts = [part for part in re.split(r"(\d+)", name.casefold()) if part]
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], name

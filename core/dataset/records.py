@@ -74,10 +74,10 @@ class Scan:
         return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """Pictures per label and split, `counts()["cat"]["train"]`; all under "" where there are no splits."""
+        """Pictures per label and split, `counts()["cat"]["train"]`; "" for no label, and where there are no splits."""
         counts: dict[str, dict[str, int]] = {label: {} for label in self.classes}
         for picture in self.pictures:
-            of_label = counts[picture.label]
+            of_label = counts.setdefault(picture.label, {})
             split = picture.split or ""
             of_label[split] = of_label.get(split, 0) + 1
         return counts

@@ -34,6 +34,7 @@ def scan(
     cancel: CancelToken | None = None,
     on_found: OnFound | None = None,
     options: ReadOptions | None = None,
+    unlabelled: bool = False,
 ) -> Scan:
     """Scan a dataset folder; a file that cannot be read becomes a problem and never stops the scan.
 
@@ -42,14 +43,15 @@ def scan(
         cache: a file that keeps what was found, so that unchanged pictures are not read again.
         on_found: called from this thread with readable pictures as they are found, in no order.
         options: how to read it where its content leaves a choice.
+        unlabelled: take pictures without a class along, with the label "": a folder is opened to be labelled.
 
     Raises:
-        DatasetError: there is nothing to train on, or the layout is not understood.
+        DatasetError: there is nothing to train on (or to label), or the layout is not understood.
         Cancelled: through `cancel`; what was read so far is kept in the cache.
     """
     cancel = cancel or CancelToken()
     on_progress(Progress(0, None, "Listing the folder", "pictures"))
-    tree = read_tree(folder, cancel, options)
+    tree = read_tree(folder, cancel, options, unlabelled=unlabelled)
     cancel.raise_if_cancelled()
     store = ScanCache(cache)
     work = _Work(tree, cancel, on_progress, on_found, store.undecodable())
@@ -64,7 +66,7 @@ def scan(
         here = {file.path for file in tree.files}
         store.update(tree.root, new, {key[0] for key in known} - here)
     cancel.raise_if_cancelled()
-    return _result(tree, work, cached)
+    return _result(tree, work, cached, unlabelled=unlabelled)
 
 
 class _Work:
@@ -127,10 +129,10 @@ class _Work:
             self.on_found(good)
 
 
-def _result(tree: Tree, work: _Work, cached: int) -> Scan:
+def _result(tree: Tree, work: _Work, cached: int, *, unlabelled: bool) -> Scan:
     pictures = tuple(sorted(work.pictures, key=lambda picture: picture.path))
-    classes = tuple(sorted({picture.label for picture in pictures}))
-    if len(classes) < 2:
+    classes = tuple(sorted({picture.label for picture in pictures if picture.label}))
+    if len(classes) < 2 and not (unlabelled and pictures):
         raise _nothing_to_train_on(tree, len(pictures), classes)
     return Scan(
         root=tree.root,

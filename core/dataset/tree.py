@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.errors import DatasetError, Offer
 from core.formats.layout import which_folders
-from core.formats.records import Layout, Listing, Problem, ReadOptions, Severity
+from core.formats.records import Example, Layout, Listing, Problem, ReadOptions, Severity
 from core.formats.registry import read_listing
+from core.formats.unlabelled import FOLDERS as UNLABELLED_FOLDERS
+from core.formats.unlabelled import NAME as UNLABELLED
 from core.formats.walk import Walk
 from core.progress import CancelToken
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file that says by its name that it is a picture, and has one class. `full` is its path on this machine."""
+    """A file that says by its name that it is a picture, and has one class or, with the label "", none yet.
+
+    `full` is its path on this machine.
+    """
 
     path: str
     full: str
@@ -47,19 +53,50 @@ class Tree:
     hint: str = ""
 
 
-def read_tree(folder: Path, cancel: CancelToken | None = None, options: ReadOptions | None = None) -> Tree:
+def read_tree(
+    folder: Path, cancel: CancelToken | None = None, options: ReadOptions | None = None, *, unlabelled: bool = False
+) -> Tree:
     """Read `folder` as what its content says that it is, or as `options` ask.
+
+    With `unlabelled` pictures without a class are read too, and a folder that says no classes at all can be opened.
 
     Raises:
         DatasetError: it is no folder, cannot be listed, or cannot be read as a dataset.
         Cancelled: through `cancel`.
     """
-    walk = Walk(folder, cancel or CancelToken())
-    return _tree(read_listing(walk, options or ReadOptions()), walk)
+    walk, options = Walk(folder, cancel or CancelToken()), options or ReadOptions()
+    try:
+        listing = read_listing(walk, options)
+    except DatasetError as error:
+        without = replace(options, format=UNLABELLED)
+        if not unlabelled or not walk.top.total or options != ReadOptions():
+            raise
+        if error.offers:
+            offers = (*error.offers, Offer("Open without labels", without))
+            raise DatasetError(error.what, error.why, error.fix, offers=offers) from None
+        listing = read_listing(walk, without)
+    if unlabelled:
+        _take_unlabelled(listing)
+    return _tree(listing, walk, unlabelled=unlabelled)
 
 
-def _tree(listing: Listing, walk: Walk) -> Tree:
-    """Return the files of a listing that have one class, and what is odd, each kind of it told once."""
+def _take_unlabelled(listing: Listing) -> None:
+    """Make what is in no class folder, or in one called so, pictures without a label."""
+    folders = {label for _, label in listing.classes if label.casefold() in UNLABELLED_FOLDERS}
+    listing.classes = {key: path for key, path in listing.classes.items() if key[1] not in folders}
+    listing.examples = [
+        replace(example, labels=example.labels - folders) if example.labels & folders else example
+        for example in listing.examples
+    ]
+    listing.examples += [Example(path, frozenset()) for path in listing.loose]
+    listing.loose = []
+
+
+def _tree(listing: Listing, walk: Walk, *, unlabelled: bool) -> Tree:
+    """Return the files of a listing that have one class, and what is odd, each kind of it told once.
+
+    With `unlabelled` those without one too.
+    """
     tree = Tree(
         listing.root,
         listing.layout,
@@ -72,7 +109,7 @@ def _tree(listing: Listing, walk: Walk) -> Tree:
     found = {file.full: file for folder in walk.top.walk() for file in folder.pictures}
     root, gone = f"{listing.root}{os.sep}", []
     for example in listing.examples:
-        if len(example.labels) != 1:
+        if len(example.labels) > 1 or not (example.labels or unlabelled):
             continue
         full = root + example.path
         file = found.get(full)
@@ -80,10 +117,10 @@ def _tree(listing: Listing, walk: Walk) -> Tree:
         if mtime_ns < 0:
             gone.append(example.path)
             continue
-        (label,) = example.labels
+        label = next(iter(example.labels), "")
         tree.files.append(Candidate(example.path, full, label, example.split, size, mtime_ns, example.group))
     listing.missing += gone
-    _say_odd(tree, listing, walk)
+    _say_odd(tree, listing, walk, unlabelled=unlabelled)
     return tree
 
 
@@ -96,7 +133,7 @@ def _stat(full: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _say_odd(tree: Tree, listing: Listing, walk: Walk) -> None:
+def _say_odd(tree: Tree, listing: Listing, walk: Walk, *, unlabelled: bool) -> None:
     inside = listing.root.is_relative_to(walk.root)
     wrapping = listing.root.relative_to(walk.root).as_posix() if inside else "."
     prefix = "" if wrapping == "." else f"{wrapping}/"
@@ -109,8 +146,9 @@ def _say_odd(tree: Tree, listing: Listing, walk: Walk) -> None:
     told["no-class"] = listing.loose
     told["missing-picture"] = listing.missing
     told["several-labels"] = [example.path for example in listing.examples if len(example.labels) > 1]
-    told["unlabelled"] = [example.path for example in listing.examples if not example.labels]
-    if not listing.folders:
+    if not unlabelled:
+        told["unlabelled"] = [example.path for example in listing.examples if not example.labels]
+    if not unlabelled and not listing.folders:
         named = {example.path for example in listing.examples}
         told["unlabelled"] += [path for path in _pictures_of(walk, listing.root) if path not in named]
     if not any(problem.kind == "which-classes" for problem in listing.problems):

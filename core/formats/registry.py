@@ -27,6 +27,7 @@ from core.formats import (
     table,
     teachable_machine,
     ultralytics,
+    unlabelled,
 )
 from core.formats.formats import DatasetFormat, Reader
 from core.formats.hints import listed
@@ -50,6 +51,7 @@ FORMATS: tuple[DatasetFormat, ...] = (
     table.FORMAT,
     path_list.FORMAT,
     names.FORMAT,
+    unlabelled.FORMAT,
 )
 """Every format; those whose files say most of themselves come first."""
 

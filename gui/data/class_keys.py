@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from string import ascii_lowercase
 
+from core.dataset.query import in_order
+
 ACCEPT = "y"
 """Accepts what is suggested, so no class has it."""
 KEYS = "123456789" + ascii_lowercase.replace(ACCEPT, "")
@@ -25,7 +27,7 @@ class ClassKeys:
         for gone in self._of.keys() - set(classes):
             del self._of[gone]
         free = (key for key in KEYS if key not in self._of.values())
-        for name in sorted(set(classes) - self._of.keys(), key=str.casefold):
+        for name in sorted(set(classes) - self._of.keys(), key=in_order):
             key = next(free, None)
             if key is None:
                 return

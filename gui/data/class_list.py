@@ -69,9 +69,9 @@ class ClassList(QWidget):
         # Not exclusive by Qt: pressing the chip that is on turns it off, and then all splits show.
         self._group.setExclusive(False)
         legend = QHBoxLayout()
-        legend.setSpacing(2)
+        legend.setSpacing(4)
         for split in SPLITS:
-            chip = button(split.capitalize(), kind="ghost", tip=f"Show only pictures of {split}")
+            chip = button(split.capitalize(), kind="chip", tip=f"Show only pictures of {split}")
             chip.setCheckable(True)
             chip.toggled.connect(lambda on, split=split: self._on_chip(split, on))
             self.chips[split] = chip

@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QPersistentModelIndex, Qt, Signal
 
+from core.dataset.query import in_order
 from core.dataset.records import SPLITS
 from gui.data.chosen_drag import CHOSEN_MIME
 
@@ -46,7 +47,7 @@ class ClassModel(QAbstractListModel):
         for of_class in counts.values():
             for split, count in of_class.items():
                 total[split] = total.get(split, 0) + count
-        labels = sorted(counts, key=lambda label: (label.casefold(), label))
+        labels = sorted(counts, key=in_order)
         if labels != self._labels:
             self.beginResetModel()
             self._counts, self._labels, self._total = dict(counts), labels, total

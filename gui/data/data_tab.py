@@ -119,6 +119,7 @@ class DataTab(QWidget):
         self._found = ScanBuffer()
         self._error.clear()
         self._sample.hide()
+        self._guide.hide()
         self.card.set_root(folder)
         self.classes.reset()
         self.problems.set_waiting()
@@ -130,7 +131,7 @@ class DataTab(QWidget):
         found = self._found
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> ScanSummary:
-            scan = self._workbench.scan(folder, on_progress, cancel, found.put, options)
+            scan = self._workbench.scan(folder, on_progress, cancel, found.put, options, unlabelled=True)
             return ScanSummary.of(self._workbench, scan)
 
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
@@ -180,6 +181,8 @@ class DataTab(QWidget):
         self.quick_look.clicked.connect(lambda: self._keep(self.quick_look_asked))
         self._sample.add_action(self.quick_look)
         self._sample.hide()
+        self._guide = Banner("", tone="running", icon_name="lightbulb")
+        self._guide.hide()
         self.first_run = FirstRun()
         self.first_run.sample_asked.connect(self.open_sample)
         self.first_run.open_asked.connect(self.choose_folder)
@@ -191,7 +194,7 @@ class DataTab(QWidget):
         self._stack.addWidget(self.first_run)
         self._stack.addWidget(self._page)
         layout = page_layout(self)
-        for part in (self._header, self._error, self._progress, self._sample):
+        for part in (self._header, self._error, self._progress, self._sample, self._guide):
             layout.addWidget(part)
         layout.addWidget(self._stack, 1)
         self._update_use()
@@ -227,7 +230,7 @@ class DataTab(QWidget):
         left = QSplitter(Qt.Orientation.Vertical)
         left.addWidget(classes_card)
         left.addWidget(scroll)
-        left.setSizes([360, 300])
+        left.setSizes([440, 260])
         left.setHandleWidth(12)
         left.setChildrenCollapsible(False)
         # A splitter sets its own largest width, so the fixed one is around it.
@@ -274,6 +277,7 @@ class DataTab(QWidget):
         self._folder, self._scan, self.manifest, self._kept = None, None, None, None
         self.card.stop()
         self._sample.hide()
+        self._guide.hide()
         self._header.set_context("")
         self._stack.setCurrentWidget(self.first_run)
         self._update_use()
@@ -340,6 +344,11 @@ class DataTab(QWidget):
             self._splitting.cancel()
         self.manifest = None
         self._update_use()
+        self._guide.set_text(self._what_is_missing())
+        if len(self.pictures.gallery.classes) < 2:
+            self.pictures.set_splits({})
+            self.split.set_waiting(scanning=False)
+            return
         fractions, seed = self.split.fractions, self.split.seed.value()
         self._splitting = self._bridge.run(
             lambda on_progress, cancel: split(self._workbench, scan, fractions, seed),
@@ -361,6 +370,18 @@ class DataTab(QWidget):
         if self._restoring and self._restoring == self.manifest.version:
             self.dataset_restored.emit(self.manifest)
         self._restoring = ""
+
+    def _what_is_missing(self) -> str:
+        """Return what a dataset without enough labels still needs; "" where it can be learned from."""
+        gallery = self.pictures.gallery
+        if len(gallery.classes) >= 2 or not len(gallery):
+            return ""
+        if not gallery.classes:
+            return (
+                f"None of these {len(gallery):,} pictures has a label yet. Choose some that show the same thing, press "
+                "Return and name it; then the next."
+            )
+        return f"So far there is one class, {gallery.classes[0]}. Label pictures of a second one to learn from them."
 
     def _on_split_failed(self, error: UserFacingError) -> None:
         self._splitting = None

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, 
 
 from core.dataset.query import ORDERS, TRAITS
 from gui.data.pictures_model import PicturesModel
-from gui.shared.basics import button, icon_button
+from gui.shared.basics import button
 from gui.shared.flow import FlowLayout
 from gui.shared.search_field import SearchField
 
@@ -42,7 +42,7 @@ class FilterBar(QWidget):
         self.pick = button("", icon_name="x", kind="chip", tip="Show all pictures again")
         self.pick.clicked.connect(lambda: model.ask(pick=None))
         self.pick.hide()
-        self.clear = icon_button("x", "Take all filters away")
+        self.clear = button("Clear", kind="link", tip="Take these filters away")
         self.clear.clicked.connect(self.clear_all)
         self.chips: dict[str, QPushButton] = {}
         top = QHBoxLayout()

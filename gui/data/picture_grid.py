@@ -90,6 +90,7 @@ class PictureGrid(QAbstractItemView):
         self._layout = GridLayout((), 1, self._smallest)
         self._anchor = 0
         self._current = (-1, -1)
+        self._asked = model.query
         self._press: QPoint | None = None
         self._pressed_row = -1
         self._band: QRect | None = None
@@ -425,7 +426,10 @@ class PictureGrid(QAbstractItemView):
 
     def _on_arranged(self) -> None:
         """Lay out; the current picture stays it where it is still shown, else what is in its place now becomes it."""
+        is_asked, self._asked = self._asked != self._pictures.query, self._pictures.query
         self._lay_out()
+        if is_asked:
+            self.verticalScrollBar().setValue(0)
         (row, number), count = self._current, self._pictures.rowCount()
         if row < 0 or not count:
             return
@@ -434,6 +438,8 @@ class PictureGrid(QAbstractItemView):
         self._current = (-1, -1)
         index = self._pictures.index(self._anchor)
         self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+        if is_asked and found >= 0:
+            self.scrollTo(index)
 
     def _lay_out(self) -> None:
         self._layout = GridLayout(self._pictures.sections, self.viewport().width(), self._smallest)

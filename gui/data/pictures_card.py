@@ -12,7 +12,7 @@ from PySide6.QtCore import QPoint, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QStackedWidget
 
-from core.dataset.query import LEFT_OUT, Pick
+from core.dataset.query import LEFT_OUT, Pick, in_order
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.data.class_keys import ACCEPT, ClassKeys
@@ -167,7 +167,7 @@ class PicturesCard(Card):
     def classes(self) -> list[str]:
         """Return the classes that pictures can be put into."""
         made = self.labels.labelling.state.added if self.labels.labelling is not None else frozenset[str]()
-        return sorted(made | set(self.model.gallery.classes), key=str.casefold)
+        return sorted(made | set(self.model.gallery.classes), key=in_order)
 
     # What is done with the chosen pictures
 

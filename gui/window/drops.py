@@ -182,17 +182,23 @@ class WindowDrops(QObject):
 
     def _on_known(self, known: tuple[Path, DropKind]) -> None:
         folder, kind = known
-        if kind is DropKind.PICTURES and self._shown() != "data":
+        shown = self._shown()
+        if kind is DropKind.PICTURES and shown == "predict":
             self._classify([folder])
-        elif kind is DropKind.DATASET and self._shown() == "predict":
+        elif shown == "predict" or (kind is DropKind.PICTURES and shown != "data"):
+            is_dataset = kind is DropKind.DATASET
             self.question = Decision(
                 self._window,
                 f"What should become of {folder.name}?",
-                ["It has folders of pictures inside, as datasets have."],
+                [
+                    "It has folders of pictures inside, as datasets have."
+                    if is_dataset
+                    else "It has pictures, but no folders that say what they show."
+                ],
                 [
                     Option("cancel", "Cancel"),
                     Option("classify", "Classify its pictures"),
-                    Option("open", "Open as dataset", "primary"),
+                    Option("open", "Open as dataset" if is_dataset else "Label its pictures", "primary"),
                 ],
                 "folder-open",
             ).ask(lambda answer: self._on_answer(folder, answer))
