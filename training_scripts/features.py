@@ -22,7 +22,7 @@ import math
 import os
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -55,6 +55,8 @@ REPORT_SECONDS = 0.5
 FLUSH_SECONDS = 2.0
 BACKBONE_STATE = "backbone.pth"
 REFUSED = "refused.txt"
+PICTURES = "pictures"
+"""The channel of pictures that need no labels, in place of train, valid and test."""
 
 
 class Stopped(Exception):
@@ -124,10 +126,11 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
         Stopped: SIGTERM came.
     """
     splits, left_out = {}, {}
-    for split, samples in data.load_channels(dict(folders.channels)).items():
+    for split, samples in _loaded(folders.channels).items():
         splits[split], left_out[split] = _hashed(split, samples)
+    first = next(iter(splits))
     preprocessing = replace(
-        BACKBONES[args.backbone].preprocessing, framing=args.preprocessing, levels=data.levels_of(splits["train"])
+        BACKBONES[args.backbone].preprocessing, framing=args.preprocessing, levels=data.levels_of(splits[first])
     )
     weights = find(args.backbone, args.weights, args.seed, folders.channels)
     stores = Path(getattr(args, "store", None) or os.environ.get("SAGEHOUND_FEATURES_DIR") or output / "stores")
@@ -160,14 +163,25 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
             kept[split], unreadable = _resolved(split, samples, computed)
             left_out[split] += unreadable
             count_left_out(split, left_out[split], len(kept[split]))
-        if len(set(kept["train"].labels.tolist())) < 2:
+        if first == "train" and len(set(kept[first].labels.tolist())) < 2:
             raise JobError("There is nothing to tell apart: the readable train pictures are all of one class.")
-        about = _about(args.backbone, preprocessing, weights, name, kept["train"], folder, output)
+        about = _about(args.backbone, preprocessing, weights, name, kept[first], folder, output)
         write_left_out(output, left_out)
         write_channel(output, store, kept, about)
         return
     title = BACKBONES[args.backbone].title
     raise JobError(f"{wanted} does not compute {title} as torch does: leave the runtime at auto.")
+
+
+def _loaded(channels: Mapping[str, Path]) -> dict[str, Samples]:
+    """Return the samples of each split, train first; or those of the channel PICTURES, whose labels do not matter.
+
+    Raises:
+        JobError: there are none, or too few to tell anything apart.
+    """
+    if PICTURES in channels:
+        return {PICTURES: data.load_channel(channels[PICTURES])}
+    return data.load_channels(dict(channels))
 
 
 def store_key(backbone: str, preprocessing: Preprocessing, weights: Weights, name: str) -> str:

@@ -305,7 +305,7 @@ class Gallery:
     def _name_ranks(self, last: str | None = None) -> Numbers:
         """Return the place of every class, by code, among all sorted by name; one of them may come last."""
         order = sorted(
-            range(len(self._names)), key=lambda code: (self._names[code] == last, self._in_order(names[code]))
+            range(len(self._names)), key=lambda code: (self._names[code] == last, in_order(self._names[code]))
         )
         ranks = np.empty(len(order), np.int64)
         ranks[order] = np.arange(len(order))

@@ -1,14 +1,17 @@
 """Labels by real keys, drags and fields in the Data tab, kept beside the pictures and undone."""
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 
 from core.errors import StoreError
+from core.features.dataset_features import PictureFeatures
 from gui.data.chosen_drag import CHOSEN_MIME
 from gui.data.data_tab import DataTab
 from gui.feed import JobsFeed
+from tests.gui.conftest import write_picture
 
 CONTROL, SHIFT, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier(0)
 
@@ -235,3 +238,53 @@ def test_the_large_view_follows_the_arrows_and_labels_by_key(tab, qtbot):
     assert "daisy-09.png" not in large.accessibleDescription()
     qtbot.keyClick(tab.card.grid, Qt.Key.Key_Escape)
     assert not large.isVisible()
+
+
+@pytest.fixture
+def loose(qtbot, workbench, bridge, tmp_path):
+    """The Data tab with twelve pictures of two colours that nothing says the class of."""
+    for number in range(12):
+        write_picture(tmp_path / "loose" / f"{'xyzuvw'[number % 6]}{number}.png", (250 * (number % 2), 9 * number, 40))
+    made = DataTab(workbench, bridge, JobsFeed(lambda: workbench.engine, bridge))
+    qtbot.addWidget(made)
+    made.resize(1180, 900)
+    made.show()
+    return made
+
+
+def compared(scan):
+    """Features that are the pictures' colours."""
+    rows = np.array([[int(p.path.split("/")[-1][1:-4]) % 2, 1, int(p.path[1:-4]) / 12] for p in scan.pictures], float)
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return PictureFeatures(scan.pictures, rows, "colours")
+
+
+def test_an_unlabelled_folder_is_labelled_by_look_alikes_until_it_can_be_used(loose, qtbot, workbench, monkeypatch):
+    monkeypatch.setattr(workbench, "features", lambda scan, on_progress, cancel: compared(scan))
+    tab = loose
+    tab.open_folder(tab._workbench.paths.home.parent / "loose")
+    qtbot.waitUntil(lambda: tab.card.comparison.compared is not None)
+    assert "None of these 12 pictures has a label yet" in tab._guide.accessibleName()
+    assert tab.pictures.query.order == "similarity"
+    assert not tab.use.isEnabled()
+    grid, field = tab.card.grid, tab.card.bar.field
+    grid.go_to(0)
+    tab.card._show_similar(tab.pictures.number(0), choose=True)
+    qtbot.waitUntil(lambda: len(tab.pictures.chosen) == 6)
+    assert len({name[1:-4] and int(name[1:-4]) % 2 for name in chosen(tab)}) == 1
+    qtbot.keyClick(grid, Qt.Key.Key_Return)
+    qtbot.keyClicks(field, "red")
+    with qtbot.waitSignal(tab.card.labels_changed):
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+    qtbot.mouseClick(tab.card.filters.clear, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.card.filters.chips["unlabelled"], Qt.MouseButton.LeftButton)
+    assert tab.pictures.rowCount() == 6
+    qtbot.keyClick(grid, Qt.Key.Key_A, CONTROL)
+    qtbot.keyClick(grid, Qt.Key.Key_Return)
+    qtbot.keyClicks(field, "blue")
+    do(tab, qtbot, lambda: qtbot.keyClick(field, Qt.Key.Key_Return))
+    assert tab.manifest.classes == ("blue", "red")
+    assert tab.use.isEnabled()
+    assert not tab._guide.isVisible()
+    with qtbot.waitSignal(tab.dataset_ready):
+        qtbot.mouseClick(tab.use, Qt.MouseButton.LeftButton)

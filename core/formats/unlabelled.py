@@ -1,0 +1,36 @@
+"""Pictures without labels, in folders of any kind: what is labelled in the window or with `sagehound label`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.formats.formats import DatasetFormat, Reader
+from core.formats.records import Example, Listing
+from core.formats.source import Source
+
+NAME = "unlabelled"
+FOLDERS = frozenset(("unlabelled", "unlabeled", "unsorted"))
+"""Names of folders, in lower case, whose pictures have no class where others beside them have one."""
+
+
+def _sees(source: Source) -> Sequence[str]:
+    """Never seen unasked: whatever says labels goes before it."""
+    return ["."] if source.options.format == NAME else []
+
+
+def _read(source: Source, _files: Sequence[str]) -> Listing:
+    listing = Listing(source.root)
+    for folder in source.top.walk():
+        prefix = f"{folder.path}/" if folder.path else ""
+        listing.examples += [Example(prefix + file.name, frozenset()) for file in folder.pictures]
+    listing.seen.append(f"{len(listing.examples):,} pictures without labels.")
+    return listing
+
+
+FORMAT = DatasetFormat(
+    NAME,
+    "Pictures without labels",
+    "Pictures in one folder or in many, whose names say nothing of what they show.",
+    "cameras and phones",
+    Reader(_sees, _read),
+)
