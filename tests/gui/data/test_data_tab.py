@@ -140,7 +140,7 @@ def test_pictures_show_while_the_scan_goes_on_and_cancel_ends_it(tab, qtbot, wor
 
     ended = []
 
-    def slow(folder, on_progress, cancel, on_found, options):
+    def slow(folder, on_progress, cancel, on_found, options, *, unlabelled):
         scan = real_scan(folder)
         on_found(scan.pictures[:12])
         on_progress(Progress(12, 30, "Checking pictures", "pictures"))
