@@ -6,8 +6,8 @@ from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from gui.data.map_view import MapView
 from gui.data.pictures_model import PicturesModel
-from gui.data.thumbnails import Thumbnails
 from gui.shared.basics import button, label, row
+from gui.shared.thumbnails import Thumbnails
 
 COLOURS = (("Class", "class"), ("Suggested class", "suggestion"), ("Split", "split"), ("Suspects", "suspect"))
 

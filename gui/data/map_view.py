@@ -20,8 +20,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from gui.data.pictures_model import PicturesModel
-from gui.data.thumbnails import Thumbnails
 from gui.shared.theme import series_colour, split_colour, tokens
+from gui.shared.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     import numpy as np
