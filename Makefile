@@ -11,7 +11,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 # need a compiler.
 SMDEBUG := .smdebug
 
-.PHONY: run demo test bench rivals peers screenshots clean stress reliability examples
+.PHONY: run demo test bench rivals peers screenshots clean stress reliability examples frameworks
 
 run: $(VENV)/.installed
 	@$(BIN)/sagehound
@@ -61,6 +61,22 @@ $(PEERS)/.installed: $(VENV)/.installed-dev
 	  $$($(PEERS)/bin/python -c "import site; print(site.getsitepackages()[0])")/shared.pth
 	@for name in datasets pycocotools label-studio-sdk fiftyone datumaro pandas '--no-deps ultralytics'; do \
 	  $(PEERS)/bin/pip --quiet --disable-pip-version-check install $$name || echo "$$name is left out."; done
+	@touch $@
+
+# The watching of trainings by Lightning and by Hugging Face's Trainer, in the real packages, healthy and with a fault. Their
+# environment sees .venv's libraries.
+FRAMEWORKS := .frameworks
+frameworks: $(FRAMEWORKS)/.installed
+	for script in lightning_fit transformers_trainer; do for fault in "" fault; do \
+	  SAGEHOUND_HOME=$(FRAMEWORKS)/home $(FRAMEWORKS)/bin/python tests/training_scripts/watch/frameworks/$$script.py $$fault || exit 1; \
+	done; done
+
+$(FRAMEWORKS)/.installed: $(VENV)/.installed-dev
+	$(BIN)/python -m venv $(FRAMEWORKS)
+	$(BIN)/python -c "import site, sys; print(*site.getsitepackages(), sep='\n')" > $$($(FRAMEWORKS)/bin/python -c "import site; print(site.getsitepackages()[0])")/venv.pth
+	ln -sfn "$(CURDIR)" $(FRAMEWORKS)/sagehound
+	echo "$(CURDIR)/$(FRAMEWORKS)" > $$($(FRAMEWORKS)/bin/python -c "import site; print(site.getsitepackages()[0])")/sagehound.pth
+	$(FRAMEWORKS)/bin/pip --quiet --disable-pip-version-check install lightning transformers accelerate
 	@touch $@
 
 # docs/examples: reports of real jobs on the sample dataset.

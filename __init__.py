@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         train,
         tune,
     )
-    from .training_scripts.watch import watch
+    from .training_scripts.watch import lightning_callback, transformers_callback, watch
 
     __version__: str
 
@@ -43,12 +43,14 @@ __all__ = [
     "convert",
     "evaluate",
     "jobs",
+    "lightning_callback",
     "open_workbench",
     "report",
     "rules",
     "scan",
     "show",
     "train",
+    "transformers_callback",
     "tune",
     "watch",
 ]
@@ -59,10 +61,10 @@ def __getattr__(name: str) -> Any:
         from .training_scripts.version import VERSION
 
         return VERSION
-    if name == "watch":
-        from .training_scripts.watch import watch
+    if name in ("lightning_callback", "transformers_callback", "watch"):
+        from .training_scripts import watch
 
-        return watch
+        return getattr(watch, name)
     if name in __all__:
         from .core import api
 

@@ -27,18 +27,25 @@ def add_watch_command(commands: Any) -> None:
         help="end the script when this rule finds an issue; may be given more than once",
     )
     parser.add_argument("--json", dest="json_file", metavar="FILE", help="write the findings to FILE at the end")
+    parser.add_argument("--attach", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--name", default="", help="what to call the job; the script's name if it is not given")
     parser.add_argument("script", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="python train.py …")
 
 
 def watch(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Run a script and watch it; the exit status is the script's."""
-    from core.engines.local.watched import WatchedScript
+    from core.engines.local.watched import AttachedTraining, WatchedScript
 
+    if options.attach is not None:
+        training = AttachedTraining(options.attach, options.name, paths)
+        print(json.dumps({"job": training.name, "folder": str(training.create())}), flush=True)
+        training.run()
+        return 0
     command = options.script[1:] if options.script[:1] == ["--"] else options.script
     if not command:
         raise UsageError("There is no command to watch.", fix="Write sagehound watch -- python train.py …")
     _check_rules(options.stop_on)
-    script = WatchedScript(command, paths, options.stop_on, _say)
+    script = WatchedScript(command, paths, options.stop_on, _say, options.name)
     status = script.run()
     if script.stopped:
         print(f"sagehound: the script was ended. {script.stopped}", file=sys.stderr)

@@ -337,6 +337,11 @@ class Store:
         )
         return [event for event in map(event_of, rows) if isinstance(event, MetricEvent)]
 
+    def remove_metrics(self, job: str, epoch: int) -> None:
+        """Remove the values of a training job's metrics from an epoch on: they are about to come again."""
+        with self._db.write() as connection:
+            connection.execute("DELETE FROM events WHERE job = ? AND kind = 'metric' AND epoch >= ?", (job, epoch))
+
     def outcomes(self, job: str) -> list[RuleOutcome]:
         """Return the latest outcome of each rule of a training job, by name."""
         rows = self._db.read("SELECT body FROM rules WHERE job = ? ORDER BY rule", (job,))

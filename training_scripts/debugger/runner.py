@@ -151,6 +151,11 @@ class RuleRun:
             self.first_step = self.last_step = None
             rule.tensors.clear()
 
+    def give_up(self, error: Exception) -> None:
+        """End with this error, unless the rule has come to its end or found an issue."""
+        if self.status == IN_PROGRESS:
+            self._fail(error)
+
     def _fail(self, error: Exception) -> None:
         self.status, self.changed = ERROR, True
         self.details = f"The rule could not be evaluated: {error}."
@@ -185,6 +190,11 @@ class Evaluation:
         """No more steps will come."""
         for run in self.runs:
             run.finish(stopped)
+
+    def give_up(self, error: Exception) -> None:
+        """End every rule that has found nothing so far with this error."""
+        for run in self.runs:
+            run.give_up(error)
 
     def changed(self) -> list[RuleRun]:
         """Return the rules whose outcome changed since the last call."""

@@ -66,6 +66,17 @@ class Watched:
         except Exception as error:
             print(f"Rules of {self.job} are no longer evaluated: {error}", file=sys.stderr, flush=True)
             self.done = True
+            with contextlib.suppress(OSError):
+                self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        """Say of each rule that has not come to its end, in the job, that it is not evaluated any longer, and why."""
+        evaluation = self._evaluation
+        if evaluation is None:
+            rules = chosen_rules(self._settings.default_rules, self._settings.rules, {})
+            evaluation = Evaluation(Trial.open(self.output / "tensors"), rules, self._settings.actions, self.job)
+        evaluation.give_up(error)
+        self._tell(evaluation)
 
     def _poll(self) -> None:
         ended = self.ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ from .recorder import Recorder
 from .session import Session
 
 _current: Watched | None = None
+_followers: list[subprocess.Popen[bytes]] = []
 
 
 class Watched:
@@ -45,6 +47,8 @@ class Watched:
         global _current
         self._patches.close()
         self._session.close()
+        with contextlib.suppress(OSError):
+            (self.folder / "output" / "watch-closed").touch()
         atexit.unregister(self.close)
         if _current is self:
             _current = None
@@ -79,7 +83,7 @@ def watch(
     global _current
     if _current is not None:
         _current.close()
-    place, follower = _place(folder, name)
+    place = _place(folder, name)
     output = place / "output"
     output.mkdir(parents=True, exist_ok=True)
     findings = Findings(place.name, output, say=True, stop_on=stop_on)
@@ -95,8 +99,6 @@ def watch(
         session.optimizer(optimizer)
     _current = Watched(session, patches, place)
     atexit.register(_current.close)
-    if follower:
-        _follow(follower, place)
     return _current
 
 
@@ -124,24 +126,29 @@ def _computed(session: Session, loss_fn: nn.Module, args: Any, value: Any) -> No
         session.computed(type(loss_fn).__name__, args[0], args[1], value)
 
 
-def _place(folder: str | os.PathLike[str] | None, name: str) -> tuple[Path, Path | None]:
-    """Return where the job lies, and the program that shows it; None where only this part of Sagehound is installed."""
+def _place(folder: str | os.PathLike[str] | None, name: str) -> Path:
+    """Return where the job lies. Where all of Sagehound is installed it becomes one that the window shows.
+
+    Its record is kept by a process of its own, which ends with this one or with `close`.
+    """
+    if folder is not None:
+        return Path(folder)
     program = Path(__file__).resolve().parents[2] / "__main__.py"
-    whole = program.is_file() and (program.parent / "core").is_dir()
-    if folder is not None or not whole:
-        return Path(folder) if folder is not None else Path(tempfile.mkdtemp(prefix="sagehound-watch-")), None
-    command = [sys.executable, str(program), "watch", "--new", name or "notebook"]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode:
-        return Path(tempfile.mkdtemp(prefix="sagehound-watch-")), None
-    return Path(json.loads(made.stdout)["folder"]), program
-
-
-def _follow(program: Path, place: Path) -> None:
-    """Keep the job's record in a process of its own, which ends with this one or with `close`."""
-    command = [sys.executable, str(program), "watch", "--attach", str(os.getpid()), "--folder", str(place)]
-    nothing = subprocess.DEVNULL
-    try:
-        subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
-    except OSError as error:
-        print(f"sagehound: the window will not show this training: {error}", file=sys.stderr)
+    if program.is_file() and (program.parent / "core").is_dir():
+        command = [sys.executable, str(program), "watch", "--attach", str(os.getpid()), "--name", name]
+        try:
+            # stderr is dropped: what goes wrong there must not appear in a notebook's cell much later.
+            follower = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            _followers.append(follower)
+            assert follower.stdout is not None
+            with follower.stdout as told:
+                return Path(json.loads(told.readline())["folder"])
+        except (OSError, ValueError) as error:
+            print(f"sagehound: the window will not show this training: {error}", file=sys.stderr)
+    return Path(tempfile.mkdtemp(prefix="sagehound-watch-"))

@@ -13,9 +13,9 @@ class _Watching:
 
     watched: Watched | None = None
 
-    def begin(self) -> None:
-        """Watch from now on."""
-        self.watched = watch(name=type(self).__name__)
+    def begin(self, model: Any) -> None:
+        """Watch the training of a model from now on."""
+        self.watched = watch(name=type(model).__name__)
 
     def end(self) -> None:
         """Stop watching."""
@@ -36,7 +36,7 @@ def lightning_callback() -> Any:
 
     class SagehoundLightning(base, _Watching):  # type: ignore[misc, valid-type]
         def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-            self.begin()
+            self.begin(pl_module)
 
         def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
             self.end()
@@ -57,7 +57,7 @@ def transformers_callback() -> Any:
 
     class SagehoundTransformers(base, _Watching):  # type: ignore[misc, valid-type]
         def on_train_begin(self, args: Any, state: Any, control: Any, **values: Any) -> None:
-            self.begin()
+            self.begin(values.get("model"))
 
         def on_train_end(self, args: Any, state: Any, control: Any, **values: Any) -> None:
             self.end()

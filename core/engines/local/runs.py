@@ -95,11 +95,14 @@ class Run:
         limits: Limits | None = None,
     ) -> None:
         self.spec, self.folder = spec, folder
-        self.curve: list[tuple[int, float]] = []
         self._limits, self._beyond = limits or {}, False
-        self._losses: dict[int, float] = {}
         self._store, self._runtime, self.is_trial = store, runtime, is_trial
-        self._tail = LogTail(folder.log)
+        # A trial that is resumed has metrics and a log already; those of the epochs that come again are replaced.
+        self._tail = LogTail(folder.log, log_begins)
+        before = [event for event in store.metrics(spec.name) if event.epoch] if log_begins else []
+        self.curve = [(event.epoch or 0, event.value) for event in before if event.name == spec.objective.metric]
+        self._losses = {event.epoch or 0: event.value for event in before if event.name == _KEPT_BY}
+        self._replaces = bool(log_begins)
         self._again = False
         self._follow_process(process, log_begins)
         self._scraper = Scraper(spec.metrics, partial(store.add_notice, spec.name))
@@ -130,6 +133,10 @@ class Run:
             if sentence := notice_in(line):
                 self._store.add_notice(self.name, sentence)
             scraped = self._scraper.scrape(line)
+            if self._replaces and scraped.epoch and scraped.values:
+                self._replaces = False
+                self._store.remove_metrics(self.name, scraped.epoch)
+                self.curve = [item for item in self.curve if item[0] < scraped.epoch]
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
                 if self._beyond:
@@ -138,8 +145,6 @@ class Run:
                     self._losses[scraped.epoch] = value
                 if metric == self.spec.objective.metric:
                     epoch = scraped.epoch or len(self.curve) + 1
-                    if self._again:  # it may have begun anew from an earlier epoch
-                        self.curve = [item for item in self.curve if item[0] < epoch]
                     self.curve.append((epoch, value))
                     reported = True
             if scraped.epoch and not self._beyond and self._is_beyond(scraped.epoch):
@@ -209,7 +214,7 @@ class Run:
     def go_on_with(self, process: ScriptProcess) -> None:
         """Follow another process of the same script, which goes on from its checkpoint if it left one."""
         self.follow(ended=True)
-        self._again = True
+        self._again = self._replaces = True
         self._follow_process(process, self._tail.offset)
 
     def finish(self) -> RunOutcome:

@@ -1,6 +1,7 @@
-"""A script of the user's own, run as it is and watched: a job of its own kind.
+"""A training of the user's own that is watched: a job of its own kind.
 
-Its output, its exit status and its speed stay its own.
+`WatchedScript` runs a script as it is: its output, its exit status and its speed stay its own. `AttachedTraining` is
+what `sagehound.watch(...)` starts from within a loop or a notebook.
 
 The script is started first and everything else afterwards. What is known of it comes through files, as from our own
 jobs: the hooks inside it (training_scripts/watch) write tensors, steps, findings and the means of epochs into the job's
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -19,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from core.errors import SagehoundError, UserFacingError
 from core.jobs.contract import JobFolder
@@ -28,19 +30,39 @@ from core.paths import ROOT, AppPaths
 
 _STARTUP = ROOT / "training_scripts" / "watch" / "startup"
 _VARIABLE = "SAGEHOUND_WATCH"
+CLOSED = "watch-closed"
+"""The file that `close` leaves in the output folder of a training that was attached to."""
 _POLL_S = 0.25
 _GRACE_S = 30.0
 _logger = logging.getLogger(__name__)
 
 
-class WatchedScript:
-    """One run of a script. `command` is what a shell would start; `stop_on` names rules whose finding ends it.
+class Trained(Protocol):
+    """The process that trains, as far as it has to be known: what `subprocess.Popen` has of it."""
+
+    returncode: int
+
+    def poll(self) -> int | None:
+        """Return its exit status once it has ended."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; raises subprocess.TimeoutExpired."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+class WatchedJob:
+    """The record of one watched training, and the rules on what it saves.
 
     Args:
-        command: the program and its arguments.
+        command: the program that trains and its arguments.
         paths: where jobs are kept.
-        stop_on: rules that end the script when they find an issue.
-        on_finding: told of each rule's outcome that changes its status, in the thread that runs the script.
+        stop_on: rules that end the training when they find an issue.
+        on_finding: called with each rule's outcome that changes its status, in the thread that follows the training.
     """
 
     def __init__(
@@ -49,6 +71,7 @@ class WatchedScript:
         paths: AppPaths,
         stop_on: Collection[str] = (),
         on_finding: Callable[[Any], None] = lambda outcome: None,
+        name: str = "",
     ) -> None:
         self.command, self._paths, self._stop_on, self._on_finding = (
             list(command),
@@ -56,7 +79,7 @@ class WatchedScript:
             frozenset(stop_on),
             on_finding,
         )
-        self.name = unique_name(f"watch-{_script_name(self.command)}")
+        self.name = unique_name(f"watch-{name or _script_name(self.command)}")
         self.folder = JobFolder(paths.jobs / self.name)
         self._outcomes: dict[str, Any] = {}
         self._stopping = ""
@@ -75,42 +98,7 @@ class WatchedScript:
         """Return why the script was ended, "" where it came to its own end."""
         return self._stopping
 
-    def run(self) -> int:
-        """Run the script to its end; returns its exit status, 128 and the signal's number if a signal ended it.
-
-        Raises:
-            UserFacingError: it could not be started.
-        """
-        self._paths.create()
-        self.folder.create()
-        with _signals() as forwarded:
-            process = self._start()
-            forwarded.process = process
-            try:
-                self._follow(process)
-            except Exception as error:  # the script is worth more than the watching
-                _logger.exception("%s is not watched any longer", self.name)
-                print(f"sagehound: the script runs on unwatched: {error}", file=sys.stderr)
-            code = process.wait()
-        return 128 - code if code < 0 else code
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        environment = dict(os.environ)
-        before = environment.get("PYTHONPATH", "")
-        environment["PYTHONPATH"] = f"{_STARTUP}{os.pathsep}{before}" if before else str(_STARTUP)
-        environment[_VARIABLE] = json.dumps(
-            {"output": str(self.folder.output), "job": self.name, "stop_on": sorted(self._stop_on)}
-        )
-        try:
-            return subprocess.Popen(self.command, env=environment)
-        except OSError as error:
-            raise UserFacingError(
-                f"{self.command[0]} could not be started.",
-                f"{error.strerror or error}.",
-                "Write the command after `--` as you would in a shell.",
-            ) from error
-
-    def _follow(self, process: subprocess.Popen[bytes]) -> None:
+    def _follow(self, process: Trained) -> None:
         """Keep the job's record, and look at what the script leaves, until it ends."""
         with contextlib.suppress(OSError, AttributeError):
             os.nice(10)  # after the script was started: it keeps its own
@@ -176,7 +164,7 @@ class WatchedScript:
                 self._stopping = f"The rule {outcome.rule} found an issue: {outcome.details}"
         return [outcome]
 
-    def _obey(self, process: subprocess.Popen[bytes]) -> None:
+    def _obey(self, process: Trained) -> None:
         """End the script where it was asked for, by a rule or by a person."""
         if not self._stopping and self.folder.stop_request.exists():
             with contextlib.suppress(OSError):
@@ -188,6 +176,104 @@ class WatchedScript:
         elif self._kill_at and time.monotonic() > self._kill_at:
             self._kill_at = 0.0
             process.kill()
+
+
+class WatchedScript(WatchedJob):
+    """One run of a script. `command` is what a shell would start; `stop_on` names rules whose finding ends it."""
+
+    def run(self) -> int:
+        """Run the script to its end; returns its exit status, 128 and the signal's number if a signal ended it.
+
+        Raises:
+            UserFacingError: it could not be started.
+        """
+        self._paths.create()
+        self.folder.create()
+        with _signals() as forwarded:
+            process = self._start()
+            forwarded.process = process
+            try:
+                self._follow(process)
+            except Exception as error:  # the script is worth more than the watching
+                _logger.exception("%s is not watched any longer", self.name)
+                print(f"sagehound: the script runs on unwatched: {error}", file=sys.stderr)
+            code = process.wait()
+        return 128 - code if code < 0 else code
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = dict(os.environ)
+        before = environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = f"{_STARTUP}{os.pathsep}{before}" if before else str(_STARTUP)
+        environment[_VARIABLE] = json.dumps(
+            {"output": str(self.folder.output), "job": self.name, "stop_on": sorted(self._stop_on)}
+        )
+        try:
+            return subprocess.Popen(self.command, env=environment)
+        except OSError as error:
+            raise UserFacingError(
+                f"{self.command[0]} could not be started.",
+                f"{error.strerror or error}.",
+                "Write the command after `--` as you would in a shell.",
+            ) from error
+
+
+class AttachedTraining(WatchedJob):
+    """A training within a process that was there before: a loop or a notebook that called `sagehound.watch`.
+
+    It ends with `close` there, or with the process.
+    """
+
+    def __init__(self, pid: int, name: str, paths: AppPaths) -> None:
+        import psutil
+
+        self._pid = pid
+        command: list[str] = []
+        with contextlib.suppress(psutil.Error):
+            command = psutil.Process(pid).cmdline()
+        super().__init__(command or [f"process {pid}"], paths, name=name)
+
+    def create(self) -> Path:
+        """Make the job's folder; returns it."""
+        self._paths.create()
+        self.folder.create()
+        return self.folder.root
+
+    def run(self) -> None:
+        """Keep the record until the training ends."""
+        self._follow(_Attached(self._pid, self.folder.output / CLOSED))
+
+
+class _Attached:
+    """A process that is no child of this one. Asked to end it hears Ctrl-C, which a notebook survives."""
+
+    returncode = 0
+
+    def __init__(self, pid: int, closed: Path) -> None:
+        from core.engines.local.processes import identity_of
+
+        self._process, self._closed = identity_of(pid), closed
+
+    def poll(self) -> int | None:
+        if self._closed.exists():
+            return 0
+        if self._process.is_alive:
+            return None
+        self.returncode = 1
+        return 1
+
+    def wait(self, timeout: float | None = None) -> int:
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() >= end:
+                raise subprocess.TimeoutExpired("", timeout or 0)
+            time.sleep(min(_POLL_S, max(0.0, end - time.monotonic())))
+        return code
+
+    def terminate(self) -> None:
+        if self._process.is_alive:
+            os.kill(self._process.pid, signal.SIGINT)
+
+    kill = terminate
 
 
 class _Record:
@@ -276,7 +362,7 @@ def _signals() -> Iterator[_Forwarded]:
             signal.signal(number, handler)
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+def _wait(process: Trained, seconds: float) -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
 

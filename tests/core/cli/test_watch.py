@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -152,6 +153,34 @@ def test_processes_of_a_distributed_training_are_compared(tmp_path, home, wrappe
     assert done.returncode == 0, done.stderr
     names = [rule["name"] for rule in json.loads((tmp_path / "found.json").read_text("utf-8"))["rules"]]
     assert names == ([] if wrapped else ["ReplicasDiverge"])
+
+
+NOTEBOOK = """
+import sagehound, torch
+model, loss_fn = torch.nn.Linear(8, 3), torch.nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(model.parameters(), 0.01)
+watched = sagehound.watch(model, loss_fn, optimizer, name="cell")
+for _ in range(30):
+    loss_fn(model(torch.randn(16, 8)), torch.randint(0, 3, (16,))).backward()
+    optimizer.step()
+watched.close()
+print(watched.folder.name, watched.step, [finding.rule for finding in watched.findings])
+"""
+
+
+def test_two_lines_in_a_notebook_make_a_job(tmp_path, home):
+    (tmp_path / "sagehound").symlink_to(ROOT)
+    done = run([sys.executable, script_of(tmp_path, NOTEBOOK)], tmp_path, SAGEHOUND_HOME=str(home))
+    job, step, found = done.stdout.strip().split(" ", 2)
+    assert (step, found) == ("30", "['GradientsNotCleared']"), done.stderr
+    assert f"{tmp_path / 'train.py'}:7: GradientsNotCleared" in done.stderr
+    for _ in range(600):
+        ((record, _),), events = jobs_of(home)
+        if record.status.is_final:
+            break
+        time.sleep(0.1)
+    assert (record.name, record.kind, record.status) == (job, "watched", JobStatus.COMPLETED)
+    assert "GradientsNotCleared" in {event.rule for event in events if hasattr(event, "rule")}
 
 
 def test_wrong_use_is_said(tmp_path, home):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tests.training_scripts.debugger.faults import head_training
+from training_scripts.debugger.runner import Evaluation
 from training_scripts.debugger.settings import INFO_FILE, VARIABLE, Settings
-from training_scripts.debugger.watch import POLL_S, Watcher
+from training_scripts.debugger.watch import POLL_S, Watched, Watcher
 from training_scripts.debugger.writer import Saved, TrialWriter
 
 WATCH = Path(__file__).resolve().parents[3] / "training_scripts" / "debugger" / "watch.py"
@@ -135,6 +136,20 @@ def test_a_killed_job_gets_its_last_word(tmp_path):
     line = json.loads(process.stdout.readline().removeprefix("sagehound-rule "))
     assert line["status"] == "NoIssuesFound"
     process.communicate(timeout=60)
+
+
+def test_rules_that_cannot_be_evaluated_any_longer_say_so_in_the_job(tmp_path, monkeypatch):
+    head_training(epochs=1).run(tmp_path / "tensors")
+    said = []
+    watched = Watched(tmp_path, "job", Settings(), say=said.append)
+    monkeypatch.setattr(Evaluation, "advance", lambda self: 1 / 0)
+    watched.poll()
+    assert watched.done
+    outcomes = [json.loads(line.removeprefix("sagehound-rule ")) for line in said]
+    assert {outcome["status"] for outcome in outcomes} == {"Error"}
+    assert "division by zero" in outcomes[0]["details"]
+    written = json.loads((tmp_path / "rules" / "LearningRateTooHigh.json").read_text(encoding="utf-8"))
+    assert written["status"] == "Error"
 
 
 def test_a_job_that_saved_nothing_is_no_trouble(tmp_path):

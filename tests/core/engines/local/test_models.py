@@ -51,6 +51,8 @@ def test_lost_models_are_noticed_and_trained_again(damage, mini, paths, store, r
     assert len(trials) == 3
     for trial in trials:
         assert (mini.engine.fetch_artifact(trial.name) / "model.json").is_file()
+        epochs = [event.epoch for event in store.metrics(trial.name, "Average loss")]
+        assert epochs == sorted(set(epochs)), "what was trained again takes the place of what was before"
 
 
 def test_a_bit_in_the_middle_is_found_when_a_model_is_asked_for_and_by_resume(mini):
