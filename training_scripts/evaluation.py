@@ -80,14 +80,30 @@ def report(
 
 
 def write_predictions(file: Path, outcome: Outcome, classes: Sequence[str], paths: Sequence[str]) -> None:
-    """Write one line per picture: path, label, predicted, probability of the predicted class."""
+    """Write one line per picture: path, label, predicted, and the probability of the predicted class.
+
+    Where the logits are known also the probability of its own class, the place of that among the answers (1 is the
+    first), and the squared distance of all probabilities from the truth (Brier 1950, 0…2).
+    """
+    columns = {
+        "path": [paths[position] for position in outcome.positions],
+        "label": [classes[label] for label in outcome.labels],
+        "predicted": [classes[label] for label in outcome.predicted],
+        "probability": [f"{value:.6f}" for value in outcome.probabilities],
+    }
+    if outcome.logits is not None:
+        logits, rows = outcome.logits.astype(np.float64), np.arange(outcome.count)
+        probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        own = probabilities[rows, outcome.labels]
+        brier = (probabilities**2).sum(axis=1) - 2 * own + 1
+        columns["label_probability"] = [f"{value:.6f}" for value in own]
+        columns["label_rank"] = [str(value) for value in 1 + (probabilities > own[:, None]).sum(axis=1)]
+        columns["brier"] = [f"{value:.6f}" for value in brier]
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("path", "label", "predicted", "probability"))
-    for position, label, predicted, probability in zip(
-        outcome.positions, outcome.labels, outcome.predicted, outcome.probabilities, strict=True
-    ):
-        table.writerow((paths[position], classes[label], classes[predicted], f"{probability:.6f}"))
+    table.writerow(columns)
+    table.writerows(zip(*columns.values(), strict=True))
     write_text(file, text.getvalue(), flushed=False)
 
 

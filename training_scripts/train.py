@@ -194,7 +194,7 @@ def final_evaluation(run: Run, folder: Path, wanted: Sequence[str], note: str = 
     splits = {}
     for split in wanted:
         source = run.setup.sources.get(split)
-        outcome = evaluate(run, source) if source is not None else None
+        outcome = evaluate(run, source, with_logits=True) if source is not None else None
         if source is None or outcome is None:
             continue
         left_out = _left_out(run, source)

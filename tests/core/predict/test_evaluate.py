@@ -50,6 +50,9 @@ def test_computing_it_gives_what_the_job_found(trained_job, predictor, manifest)
     told = []
     found = computed(trained_job, predictor, manifest, on_progress=told.append)
     assert found.accuracy == kept.accuracy
+    for name in ("brier", "ece", "macro_f1", "balanced_accuracy"):
+        assert getattr(found.scores, name) == pytest.approx(getattr(kept.scores, name), abs=1e-3)
+    assert [picture.rank for picture in kept.pictures] == [1] * 9
     assert found.confusion == kept.confusion
     assert found.loss == pytest.approx(kept.loss, abs=1e-3)
     assert {p.path.split("/")[-1]: p.predicted for p in found.pictures} == {
