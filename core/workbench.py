@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,10 @@ from core.settings import SettingsFile
 from training_scripts.backbones import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
+    from core.cloud.account import Connection
+    from core.cloud.interface import Cloud, CloudProvider, UploadResult
     from core.dataset.manifest import Manifest
     from core.dataset.records import Picture, ReadOptions, Scan
-    from core.engines.sagemaker.connection.connection import Connection
-    from core.engines.sagemaker.engine import SageMakerEngine
-    from core.engines.sagemaker.upload.upload import UploadResult
     from core.features.dataset_features import PictureFeatures
     from core.formats.writing import WrittenDataset
     from core.jobs.footprint import Footprint
@@ -77,17 +77,23 @@ class Workbench:
             self._engine.close()
         self.store.close()
 
-    def use_sagemaker(self, connection: Connection) -> SageMakerEngine:
-        """Start jobs on SageMaker from now on; those of this machine are looked after as before.
+    @cached_property
+    def provider(self) -> CloudProvider:
+        """Return the cloud that jobs can be started on."""
+        from core.engines.clouds import cloud_provider
+
+        return cloud_provider()
+
+    def use_cloud(self, connection: Connection) -> Cloud:
+        """Start jobs on the cloud; those of this machine are looked after as before.
 
         Raises:
             EngineError: bucket or role are not chosen.
         """
         from core.engines.local.engine import LocalEngine
         from core.engines.routing import RoutingEngine
-        from core.engines.sagemaker.connection.connection import open_engine
 
-        cloud = open_engine(connection, self.paths, self.store)
+        cloud = self.provider.open(connection, self.paths, self.store)
         self._connection = connection
         with self._engine_lock:
             before, local = self._engine, LocalEngine(self.paths, self.store)
@@ -99,7 +105,7 @@ class Workbench:
     @property
     def connection(self) -> Connection:
         """Return the connection in use, else the one that worked last."""
-        from core.engines.sagemaker.connection.connection import Connection
+        from core.cloud.account import Connection
 
         return self._connection or Connection.recall(self.settings)
 
@@ -109,34 +115,34 @@ class Workbench:
             self._connection.remember(self.settings)
 
     def use_local(self) -> None:
-        """Start jobs on this machine from now on; those on SageMaker are followed where a connection is known."""
+        """Start jobs on this machine; those on a cloud are followed where a connection is known."""
         with self._engine_lock:
             before, self._engine = self._engine, self._default_engine()
         if before is not None:
             before.close()
 
     @property
-    def cloud(self) -> SageMakerEngine | None:
-        """The SageMaker engine, whether new jobs start on it or old ones are followed; None without a connection."""
+    def cloud(self) -> Cloud | None:
+        """Return the cloud's engine, where new jobs start or old ones are followed; None without a connection."""
+        from core.cloud.interface import Cloud
         from core.engines.routing import RoutingEngine
-        from core.engines.sagemaker.engine import SageMakerEngine
 
         engine: Engine | None = self.engine
         if isinstance(engine, RoutingEngine):
-            engine = engine.engine(SageMakerEngine.name)
-        return engine if isinstance(engine, SageMakerEngine) else None
+            engine = engine.engine(self.provider.name)
+        return engine if isinstance(engine, Cloud) else None
 
     def _default_engine(self) -> Engine:
-        """Jobs start on this machine; those that run on SageMaker are followed where a connection is known."""
+        """Jobs start on this machine; those that run on a cloud are followed where a connection is known."""
+        from core.cloud.account import Connection
         from core.engines.local.engine import LocalEngine
-        from core.engines.sagemaker.connection.connection import Connection, open_engine
 
         local, connection = LocalEngine(self.paths, self.store), Connection.recall(self.settings)
-        if not (connection.bucket and connection.role):
+        if not connection.is_complete:
             return local
         from core.engines.routing import RoutingEngine
 
-        return RoutingEngine(local, [open_engine(connection, self.paths, self.store)], self.store)
+        return RoutingEngine(local, [self.provider.open(connection, self.paths, self.store)], self.store)
 
     # Data
 
@@ -259,13 +265,11 @@ class Workbench:
             EngineError: there is no connection to AWS, or S3 refused.
             Cancelled: through `cancel`; what was sent stays, and is not sent again.
         """
-        from core.engines.sagemaker.upload.staging import stage
-
         cloud = self.cloud
         if cloud is None:
             raise EngineError("There is no connection to AWS.", fix="Connect first.")
         self.remember(manifest)
-        return stage(manifest, cloud.aws, cloud.place, on_progress, cancel, paused)
+        return cloud.upload(manifest, on_progress, cancel, paused)
 
     # Jobs
 
@@ -398,7 +402,7 @@ class Workbench:
             if (path := Path(text).expanduser()).exists():
                 return ModelAddress.file(path)
             cloud = self.cloud
-            if cloud is None or cloud.hosted.get(text) is None:
+            if cloud is None or cloud.serving.endpoint(text) is None:
                 raise
             return ModelAddress.endpoint(text)
 
@@ -418,12 +422,12 @@ class Workbench:
 
         if address.kind is ModelKind.ENDPOINT:
             cloud = self.cloud
-            endpoint = None if cloud is None else cloud.hosted.get(address.name)
+            endpoint = None if cloud is None else cloud.serving.endpoint(address.name)
             if cloud is None or endpoint is None:
                 raise EngineError(
                     f"The endpoint {address.name} is not there any more.", "It was deleted.", "Choose another model."
                 )
-            return EndpointModel(cloud.aws, endpoint)
+            return EndpointModel(cloud.serving, endpoint)
         if address.kind is ModelKind.FILE:
             from core.models.files import unpacked
 
@@ -469,7 +473,7 @@ class Workbench:
         assert isinstance(record, TrainingJob)
         if (job_folder := self.engine.job_folder(name)) is not None:
             results = job_folder / "output" / "data"
-            mark_left_out(results, self.paths.scans)  # of a job on SageMaker, whose results are here by now
+            mark_left_out(results, self.paths.scans)  # of a job on a cloud, whose results are here by now
             if (kept := read_evaluation(results, split, name)) is not None:
                 return kept
         manifest = self.manifest(record.dataset_version)

@@ -15,9 +15,7 @@ from core.cli.describe import job_json
 from core.cli.managed import managed_from
 from core.cli.spec_options import given
 from core.cli.wait import wait_for
-from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.connection import Connection
-from core.engines.sagemaker.connection.eligibility import Eligibility
+from core.cloud.account import Check, Connection, Verdict
 from core.errors import EngineError
 from core.jobs.resources import CLOUD_RUNTIME_S
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec
@@ -25,8 +23,8 @@ from core.paths import AppPaths
 from core.workbench import Workbench
 
 if TYPE_CHECKING:
+    from core.cloud.interface import Cloud, CloudProvider
     from core.dataset.manifest import Manifest
-    from core.engines.sagemaker.engine import SageMakerEngine
 
 _CONNECTION = ("profile", "region", "bucket", "role", "prefix", "image", "kms_key")
 
@@ -37,9 +35,9 @@ def connection_of(options: argparse.Namespace, workbench: Workbench) -> Connecti
     return Connection.recall(workbench.settings).changed(**given)
 
 
-def use_sagemaker(workbench: Workbench, options: argparse.Namespace) -> SageMakerEngine:
-    """Start jobs on SageMaker."""
-    return workbench.use_sagemaker(connection_of(options, workbench))
+def use_cloud(workbench: Workbench, options: argparse.Namespace) -> Cloud:
+    """Start jobs on the cloud."""
+    return workbench.use_cloud(connection_of(options, workbench))
 
 
 @contextmanager
@@ -58,7 +56,7 @@ def with_resources(spec: Spec, options: argparse.Namespace) -> Spec:
 
 
 def show_cost(
-    engine: SageMakerEngine, workbench: Workbench, spec: Spec, manifest: Manifest, options: Any, console: Console
+    engine: Cloud, workbench: Workbench, spec: Spec, manifest: Manifest, options: Any, console: Console
 ) -> None:
     """Say what a job will cost, before it is started.
 
@@ -75,16 +73,11 @@ def show_cost(
 
 def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Upload a dataset version to S3."""
-    from core.engines.sagemaker.connection.layout import join, split_uri
-    from core.engines.sagemaker.upload.staging import send
-
-    bucket, prefix = split_uri(options.destination)
     workbench = Workbench(paths)
     try:
         _, manifest = open_dataset(workbench, options, console)
         with connected(options, workbench) as connection:
-            aws = Aws(connection.profile, connection.region)
-            result = send(manifest, aws, bucket, join(prefix), connection.kms_key, console.progress)
+            result = workbench.provider.send(manifest, connection, options.destination, console.progress)
     except KeyboardInterrupt:
         console.note("What was sent stays: the same command goes on from there.")
         raise
@@ -98,25 +91,24 @@ def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
 
 def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Check what can be checked before anything is billed; 1 when something fails."""
-    from core.engines.sagemaker.connection import connect
-
     workbench = Workbench(paths)
     try:
-        connection = connection_of(options, workbench)
-        aws = Aws(connection.profile, connection.region)
+        connection, provider = connection_of(options, workbench), workbench.provider
         if options.buckets:
-            found = connect.buckets(aws)
-            text = "\n".join(item.name for item in found) or f"There is no bucket in {aws.region} that you may see."
+            found = provider.buckets(connection)
+            text = "\n".join(item.name for item in found) or "There is no bucket in this region that you may see."
             console.result([dataclasses.asdict(item) for item in found], text)
             status = 0
-        elif options.roles or options.policies:
-            status = _show_roles(aws, connection, options, console)
+        elif options.policies:
+            status = _show_policies(provider, connection, options, console)
+        elif options.roles:
+            status = _show_roles(provider, connection, console)
         else:
             if options.create_bucket:
-                made = connect.create_bucket(aws, options.create_bucket)
+                made = provider.create_bucket(connection, options.create_bucket)
                 console.note(f"{made.name} is there, private and encrypted.")
                 connection = connection.changed(bucket=options.create_bucket)
-            status = _check_all(aws, connection, options, workbench, console)
+            status = _check_all(connection, options, workbench, console)
         if status == 0:  # the connection has worked
             connection.remember(workbench.settings)
         return status
@@ -124,20 +116,15 @@ def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) ->
         workbench.close()
 
 
-def _check_all(
-    aws: Aws, connection: Connection, options: argparse.Namespace, workbench: Workbench, console: Console
-) -> int:
-    from core.engines.sagemaker.connection.preflight import Check, Verdict
-    from core.engines.sagemaker.connection.preflight import preflight as check_all
-
-    eligibility = Eligibility(workbench.paths)
+def _check_all(connection: Connection, options: argparse.Namespace, workbench: Workbench, console: Console) -> int:
+    provider, paths = workbench.provider, workbench.paths
     if options.reset_aws_debugger:
-        eligibility.forget(aws.account)
+        provider.forget_managed_answer(connection, paths)
         console.note("What AWS said of its Debugger is forgotten: the next job that wants it asks again.")
     managed = ManagedDebugger() if options.aws_debugger else None
     cloud = CloudResources(options.instance_type, options.instance_count, spot=options.spot, managed=managed)
     checks: list[Check] = []
-    for check in check_all(aws, connection.place, cloud, options.parallel, options.endpoint_type or "", eligibility):
+    for check in provider.preflight(connection, paths, cloud, options.parallel, options.endpoint_type or ""):
         checks.append(check)
         if not console.as_json:
             console.result(None, f"{check.verdict:<8} {check.name}: {check.text} {check.fix}".rstrip())
@@ -146,23 +133,18 @@ def _check_all(
     return int(any(check.verdict is Verdict.FAIL for check in checks))
 
 
-def _show_roles(aws: Any, connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    from core.engines.sagemaker.connection import connect
+def _show_roles(provider: CloudProvider, connection: Connection, console: Console) -> int:
+    roles = provider.roles(connection)
+    text = "\n".join(f"{role.name}  {role.arn}" for role in roles) or "No role trusts sagemaker.amazonaws.com."
+    console.result([dataclasses.asdict(role) for role in roles], text)
+    return 0
 
-    if not options.policies:
-        roles = connect.execution_roles(aws)
-        text = "\n".join(f"{role.name}  {role.arn}" for role in roles) or "No role trusts sagemaker.amazonaws.com."
-        console.result([dataclasses.asdict(role) for role in roles], text)
-        return 0
-    account = aws.account
-    bucket = connection.bucket or connect.suggested_bucket(account, aws.region)
-    arn = connection.role if connection.role.startswith("arn:") else ""
-    arn = arn or (f"arn:aws:iam::{account}:role/{connection.role}" if connection.role else "")
-    found = {
-        "user": connect.user_policy(account, bucket, arn, connection.kms_key),
-        "role": connect.role_policy(account, bucket, connection.kms_key, options.vpc),
-        "trust": connect.trust_policy(account),
-    }
+
+def _show_policies(
+    provider: CloudProvider, connection: Connection, options: argparse.Namespace, console: Console
+) -> int:
+    made = provider.policies(connection)
+    found = {"user": made.user, "role": made.role_in_vpc if options.vpc else made.role, "trust": made.trust}
     titles = {"user": "Policy of your user", "role": "Policy of the execution role", "trust": "Its trust policy"}
     text = "\n\n".join(f"{titles[key]}:\n{value}" for key, value in found.items())
     console.result({key: json.loads(value) for key, value in found.items()}, text)
@@ -173,7 +155,7 @@ def adopt(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     """Take a job of the account into this installation; without a name, list what there is."""
     workbench = Workbench(paths)
     try:
-        engine = use_sagemaker(workbench, options)
+        engine = use_cloud(workbench, options)
         if not options.job:
             found = engine.account_jobs()
             rows = [(item.name, item.kind, item.status, "yes" if item.known else "no") for item in found]
@@ -185,7 +167,7 @@ def adopt(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         workbench.remember_connection()
         if not options.detach:
             return wait_for(workbench, options.job, console)
-        console.result(job_json(engine.job(options.job)), f"{options.job} is followed from now on.")
+        console.result(job_json(engine.job(options.job)), f"{options.job} is followed.")
         return 0
     finally:
         workbench.close()

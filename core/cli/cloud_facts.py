@@ -8,7 +8,7 @@ from core.jobs.records import Job
 from core.workbench import Workbench
 
 if TYPE_CHECKING:
-    from core.engines.sagemaker.engine import SageMakerEngine
+    from core.cloud.interface import Cloud
 
 
 def cloud_facts(workbench: Workbench, job: Job) -> dict[str, Any]:
@@ -32,13 +32,13 @@ def cloud_lines(workbench: Workbench, job: Job) -> list[str]:
     return [money, *engine.differences(job.name)]
 
 
-def meter_text(engine: SageMakerEngine, name: str) -> str:
+def meter_text(engine: Cloud, name: str) -> str:
     """Return what a running job has cost so far, in a sentence."""
     usd = engine.spent(name)
     return "What it has cost so far is not known." if usd is None else f"It has cost about ${usd:.2f} so far."
 
 
-def bill_text(engine: SageMakerEngine, name: str) -> str:
+def bill_text(engine: Cloud, name: str) -> str:
     """Return what a finished job was billed, in a sentence."""
     bill = engine.bill(name)
     cost = "" if bill.usd is None else f", about ${bill.usd:.2f}"

@@ -9,26 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.cloud import connection_of, use_sagemaker
+from core.cli.cloud import connection_of, use_cloud
 from core.cli.console import Console, duration
+from core.cloud.hosting import PATIENCE_S, Container, EndpointBusy, Hosting
+from core.cloud.money import snapshot
 from core.engine import Endpoint
-from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.connection import Connection
-from core.engines.sagemaker.connection.failures import traceback_of
-from core.engines.sagemaker.cost.pricing import PriceList, snapshot
-from core.engines.sagemaker.endpoints.containers import Container
-from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
-from core.engines.sagemaker.endpoints.endpoints import MOVING, EndpointBusy, Endpoints
-from core.engines.sagemaker.endpoints.hosting import Hosting
-from core.engines.sagemaker.endpoints.lifetimes import PATIENCE_S, EndpointLifetimes
 from core.errors import EngineError, UsageError
 from core.jobs.records import TuningJob
+from core.jobs.tracebacks import traceback_of
 from core.paths import ROOT, AppPaths
 from core.progress import CancelToken, Progress
 from core.workbench import Workbench
 
 if TYPE_CHECKING:
-    from core.engines.sagemaker.engine import SageMakerEngine
+    from core.cloud.interface import Cloud
 
 _ENDPOINT_POLL_S = 1.0
 _LOG_LINES = 20
@@ -41,13 +35,13 @@ def deploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         raise UsageError("--update says which endpoint it is; --name is for a new one.")
     workbench = Workbench(paths)
     try:
-        engine = use_sagemaker(workbench, options)
+        engine = use_cloud(workbench, options)
         job = workbench.find_job(options.job)
         name = job.best_trial if isinstance(job, TuningJob) else job.name
         if name is None:
             raise EngineError(f"{options.job} has no model yet.", "None of its trials has finished.", "Wait for one.")
         endpoint = options.update or options.name or name
-        hosting = _hosting(options, engine.hosted.hosting_of(endpoint) if options.update else Hosting())
+        hosting = _hosting(options, engine.serving.hosting(endpoint) if options.update else Hosting())
         _say_hosting_cost(engine, hosting, console)
         console.note(hosting.runs_in.explanation)
         picture = Path(options.picture) if options.picture else _some_picture(workbench, name)
@@ -57,7 +51,7 @@ def deploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         console.note(f"Rehearsed with {picture.name}: {rehearsal.label} ({rehearsal.classes[0][1]:.1%}), as here.")
         found = _look(engine, endpoint) if options.detach else _wait_for_endpoint(engine, endpoint, console)
         failed = found.status == "Failed" or bool(found.notice)
-        log = engine.endpoint_log(endpoint) if failed else ()
+        log = engine.serving.log(endpoint) if failed else ()
     finally:
         workbench.close()
     console.result(_endpoint_json(found, log), lambda: _endpoint_text(found, log))
@@ -68,21 +62,17 @@ def endpoints(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     """List the endpoints of the region, with age, price and cost so far; or show one of them with its log."""
     workbench = Workbench(paths)
     try:
-        hosted, lifetimes = _hosted_and_lifetimes(connection_of(options, workbench), paths)
-        gone = lifetimes.run_due(time.time())
-        if options.delete_expired:
-            gone += hosted.delete_expired()  # also what another computer deployed
-        for name in gone:
-            console.note(f"{name} is deleted: its life was over, or it was to be deleted before.")
-        if options.name:
-            found = hosted.get(options.name)
-            if found is None:
-                raise EngineError(f"There is no endpoint called {options.name}.", fix="List them without a name.")
-            (found,) = lifetimes.marked([found])
-            log = endpoint_log(hosted.aws, options.name)
-            console.result(_endpoint_json(found, log), lambda: _endpoint_text(found, log))
-            return 0
-        listed = lifetimes.marked(hosted.all())
+        with workbench.provider.serving(connection_of(options, workbench), paths) as serving:
+            for name in serving.run_due(expired_too=options.delete_expired):
+                console.note(f"{name} is deleted: its life was over, or it was to be deleted before.")
+            if options.name:
+                found = serving.endpoint(options.name)
+                if found is None:
+                    raise EngineError(f"There is no endpoint called {options.name}.", fix="List them without a name.")
+                log = serving.log(options.name)
+                console.result(_endpoint_json(found, log), lambda: _endpoint_text(found, log))
+                return 0
+            listed = serving.endpoints()
     finally:
         workbench.close()
     text = "\n".join(map(_endpoint_text, listed)) or "There is no endpoint in this region."
@@ -94,34 +84,29 @@ def undeploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
     """Delete an endpoint with its configuration and model, as soon as AWS lets it; or keep it after all."""
     workbench, name = Workbench(paths), options.name
     try:
-        _, lifetimes = _hosted_and_lifetimes(connection_of(options, workbench), paths)
-        if options.keep:
-            if not lifetimes.cancel_deletion(name):
-                raise EngineError(
-                    f"{name} was not to be deleted.", fix="List the endpoints with `sagehound endpoints`."
-                )
-            console.result({"name": name, "deleted": False, "deletion_pending": False}, f"{name} is kept.")
-            return 0
-        try:
-            lifetimes.delete(name, options.force, console.progress, wait_s=0.0 if options.detach else PATIENCE_S)
-        except EndpointBusy as busy:
-            if not options.detach:
+        with workbench.provider.serving(connection_of(options, workbench), paths) as serving:
+            if options.keep:
+                if not serving.keep(name):
+                    raise EngineError(
+                        f"{name} was not to be deleted.", fix="List the endpoints with `sagehound endpoints`."
+                    )
+                console.result({"name": name, "deleted": False, "deletion_pending": False}, f"{name} is kept.")
+                return 0
+            try:
+                wait_s = 0.0 if options.detach else PATIENCE_S
+                serving.delete(name, options.force, console.progress, wait_s=wait_s)
+            except EndpointBusy as busy:
+                if not options.detach:
+                    raise
+                console.result({"name": name, "deleted": False, "deletion_pending": True}, f"{busy.what} {_LATER}")
+                return 0
+            except KeyboardInterrupt:
+                console.note(f"{name} is not deleted yet. {_LATER}")
                 raise
-            console.result({"name": name, "deleted": False, "deletion_pending": True}, f"{busy.what} {_LATER}")
-            return 0
-        except KeyboardInterrupt:
-            console.note(f"{name} is not deleted yet. {_LATER}")
-            raise
     finally:
         workbench.close()
     console.result({"name": name, "deleted": True}, f"{name} is deleted.")
     return 0
-
-
-def _hosted_and_lifetimes(connection: Connection, paths: AppPaths) -> tuple[Endpoints, EndpointLifetimes]:
-    aws = Aws(connection.profile, connection.region)
-    hosted = Endpoints(aws, PriceList(aws))
-    return hosted, EndpointLifetimes(paths, aws, hosted)
 
 
 def _hosting(options: argparse.Namespace, usual: Hosting) -> Hosting:
@@ -142,14 +127,14 @@ def _hosting(options: argparse.Namespace, usual: Hosting) -> Hosting:
     )
 
 
-def _say_hosting_cost(engine: SageMakerEngine, hosting: Hosting, console: Console) -> None:
+def _say_hosting_cost(engine: Cloud, hosting: Hosting, console: Console) -> None:
     """What an endpoint costs, before it is created."""
     if not hosting.instance_type:
         per_gb = float(snapshot()["serverless_usd_per_gb_second"])
         rate = per_gb * hosting.memory_mb / 1024
         console.note(f"Serverless: about ${rate:.5f} for each second of answering, nothing while nobody asks.")
         return
-    price = engine.prices.price(hosting.instance_type, "Hosting")
+    price = engine.price(hosting.instance_type, "Hosting")
     if price.usd_per_hour is None:
         console.note(f"What this costs is not known: {price.source}.")
         return
@@ -170,22 +155,18 @@ def _some_picture(workbench: Workbench, job: str) -> Path:
     return next(iter(sorted((ROOT / "resources" / "sample" / "clipart" / "test").rglob("*.jpg"))))
 
 
-def _wait_for_endpoint(engine: SageMakerEngine, name: str, console: Console) -> Endpoint:
-    while True:
-        found = _look(engine, name)
-        if found.status not in MOVING:
-            engine.lifetimes.run_due(time.time())  # the end of an update
-            if engine.lifetimes.watched(name).update is None:
-                return _look(engine, name)
-        console.progress(Progress(0, None, f"{name}: {found.status}; this takes some minutes"))
+def _wait_for_endpoint(engine: Cloud, name: str, console: Console) -> Endpoint:
+    while not engine.serving.is_settled(name):
+        console.progress(Progress(0, None, f"{name}: {_look(engine, name).status}; this takes some minutes"))
         time.sleep(_ENDPOINT_POLL_S)
+    return _look(engine, name)
 
 
-def _look(engine: SageMakerEngine, name: str) -> Endpoint:
-    found = engine.hosted.get(name)
+def _look(engine: Cloud, name: str) -> Endpoint:
+    found = engine.serving.endpoint(name)
     if found is None:
         raise EngineError(f"{name} was deleted meanwhile.")
-    return engine.lifetimes.marked([found])[0]
+    return found
 
 
 def _endpoint_json(endpoint: Endpoint, log: Sequence[str] | None = None) -> dict[str, Any]:

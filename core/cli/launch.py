@@ -51,11 +51,10 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
 def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespace, console: Console) -> int:
     """Return the same on SageMaker: what it costs is said first, and afterwards what AWS made of it."""
     from core.cli import cloud
-    from core.engines.sagemaker.jobs.definition import check
 
     spec = cloud.with_resources(spec, options)
-    check(spec)
-    engine = cloud.use_sagemaker(workbench, options)
+    workbench.provider.check(spec)
+    engine = cloud.use_cloud(workbench, options)
     manifest = open_for_job(workbench, options, console)
     say_warnings(workbench, spec, manifest, console)
     cloud.show_cost(engine, workbench, spec, manifest, options, console)
@@ -66,7 +65,7 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
         console.note(sentence)
     if not options.detach:
         console.note(bill_text(engine, spec.name))
-        say_open_rules(workbench.store, spec, console)
+        say_open_rules(engine, spec, console)
     return status
 
 

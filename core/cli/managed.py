@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 from core.cli.console import Console
 from core.cli.spec_options import given, option_words, words
-from core.engines.sagemaker.connection.eligibility import ManagedRefused
-from core.engines.sagemaker.jobs.managed import format_rule, parse_rules, without_managed
-from core.engines.sagemaker.tracking.evaluations import evaluating
+from core.cloud.interface import Cloud
+from core.cloud.managed import ManagedRefused
 from core.errors import UsageError
+from core.jobs.managed_rules import format_rule, parse_rules, without_managed
 from core.jobs.specs import ManagedDebugger, Spec, TrainingSpec
-from core.store import Store
 
 
 def managed_from(options: argparse.Namespace) -> ManagedDebugger | None:
@@ -63,7 +62,7 @@ def launched(start: Callable[[Spec], int], spec: Spec, options: argparse.Namespa
         return start(without_managed(spec))
 
 
-def say_open_rules(store: Store, spec: Spec, console: Console) -> None:
-    """AWS's rules may go on after the job: say where they are to be read."""
-    if isinstance(spec, TrainingSpec) and evaluating(store, spec.name):
+def say_open_rules(cloud: Cloud, spec: Spec, console: Console) -> None:
+    """Say where AWS's rules are to be read, which may be evaluated after the job."""
+    if isinstance(spec, TrainingSpec) and cloud.evaluates_rules(spec.name):
         console.note(f"AWS still evaluates its rules: `sagehound rules {spec.name}` tells what they found.")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.jobs.declared import check_fields, declare
+
+# Families with disks of their own, after AWS's table of instance types: NVMe in GPU machines, and those with a "d".
+_OWN_DISK = re.compile(r"ml\.(g4dn|g5|g6e?|gr6|p3dn|p4de?|p5(e|en)?|p6-\w+|trn\w+|[cmr]\d[a-z]*d[a-z]*)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +141,8 @@ class CloudResources:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+
+def has_own_disk(instance_type: str) -> bool:
+    """Whether an instance type's disk comes with the machine: it is encrypted already, and takes no key."""
+    return _OWN_DISK.match(instance_type) is not None

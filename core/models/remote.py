@@ -12,7 +12,7 @@ from core.predict.records import Answer, Source
 from core.progress import CancelToken, OnProgress, ignore_progress
 
 if TYPE_CHECKING:
-    from core.engines.sagemaker.connection.aws import Aws
+    from core.cloud.interface import Serving
 
 
 class EndpointModel(Model):
@@ -22,14 +22,14 @@ class EndpointModel(Model):
         EngineError: the endpoint is not in service.
     """
 
-    def __init__(self, aws: Aws, endpoint: Endpoint) -> None:
+    def __init__(self, serving: Serving, endpoint: Endpoint) -> None:
         if endpoint.status != "InService":
             status = f"Its status is {endpoint.status}."
             raise EngineError(f"{endpoint.name} is not in service.", status, endpoint.failure_reason)
         whose = f"{endpoint.model_job}  ·  " if endpoint.model_job else ""
         address = ModelAddress.endpoint(endpoint.name)
         super().__init__(endpoint.name, address, None, f"{whose}endpoint on {endpoint.instance_type}")
-        self._aws, self._serverless = aws, endpoint.instance_type == "serverless"
+        self._serving, self._endpoint = serving, endpoint
 
     def classify(
         self,
@@ -43,11 +43,7 @@ class EndpointModel(Model):
         thumbnail: int = 0,
     ) -> list[Answer]:
         """Send the pictures there, a few at once."""
-        from core.engines.sagemaker.endpoints.remote import ask_endpoint
-
-        answers, notice = ask_endpoint(
-            self._aws, self.name, self._serverless, pictures, top_k, thumbnail, on_progress, cancel, on_answer
-        )
+        answers, notice = self._serving.ask(self._endpoint, pictures, top_k, thumbnail, on_progress, cancel, on_answer)
         if notice:
             on_notice(notice)
         return answers

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QLineEdit, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
+from core.cloud.account import AccountJob
 from core.errors import EngineError, UserFacingError
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
@@ -19,8 +20,7 @@ from gui.shared.field import Field
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.engines.sagemaker.engine import SageMakerEngine
-    from core.engines.sagemaker.tracking.adopt import Found
+    from core.cloud.interface import Cloud
 
 _KINDS = {"tuning": "Tuning job", "training": "Training job"}
 
@@ -81,20 +81,20 @@ class AdoptDialog(QDialog):
             self._working = None
         self.progress.finish()
 
-    def _cloud(self) -> SageMakerEngine:
+    def _cloud(self) -> Cloud:
         cloud = self._workbench.cloud
         if cloud is None:
             raise EngineError("There is no connection to AWS.", fix="Connect to AWS first.")
         return cloud
 
     def _ask(self) -> None:
-        def work(on_progress: OnProgress, cancel: CancelToken) -> Sequence[Found]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Sequence[AccountJob]:
             return self._cloud().account_jobs()
 
         self.progress.start("Listing the jobs of the account")
         self._working = self._bridge.run(work, self._on_listed, self._on_failed)
 
-    def _on_listed(self, found: Sequence[Found]) -> None:
+    def _on_listed(self, found: Sequence[AccountJob]) -> None:
         self.cancel()
         for job in found:
             status = f"{job.status}, known here" if job.known else job.status

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import configparser
 import os
-from collections.abc import Iterator
-from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
-from core.engines.sagemaker.connection.account import Account, look_around
-from core.engines.sagemaker.connection.connection import Connection
+from core.cloud.account import Account, Connection
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
@@ -27,7 +25,7 @@ from gui.shared.preflight_list import PreflightList
 from gui.shared.theme import GRID
 
 if TYPE_CHECKING:
-    from core.engines.sagemaker.connection.preflight import Check
+    pass
 
 _WHAT_IT_DOES = (
     ("check-circle", "Your credentials stay where they are. Sagehound uses the AWS default chain or a named profile."),
@@ -123,10 +121,7 @@ class AwsDialog(QDialog):
         connection = self.form.connection
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Account:
-            from core.engines.sagemaker.connection.aws import Aws
-
-            with closing(Aws(connection.profile, connection.region)) as aws:
-                return look_around(aws, on_progress, cancel)
+            return self._session.provider.account(connection, on_progress, cancel)
 
         self._begin("Asking AWS who you are")
         self._looking = self._bridge.run(work, self._on_account, self._on_failed, self.progress.update_progress)
@@ -135,12 +130,8 @@ class AwsDialog(QDialog):
         connection = self.form.connection
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Account:
-            from core.engines.sagemaker.connection.aws import Aws
-            from core.engines.sagemaker.connection.connect import create_bucket
-
-            with closing(Aws(connection.profile, connection.region)) as aws:
-                create_bucket(aws, name)
-                return look_around(aws, on_progress, cancel)
+            self._session.provider.create_bucket(connection, name)
+            return self._session.provider.account(connection, on_progress, cancel)
 
         def done(account: Account) -> None:
             self._on_account(account)
@@ -167,16 +158,7 @@ class AwsDialog(QDialog):
         self.checks.cancel()
 
     def _on_check(self) -> None:
-        connection, eligibility = self.form.connection, self._session.eligibility
-
-        def checks() -> Iterator[Check]:
-            from core.engines.sagemaker.connection.aws import Aws
-            from core.engines.sagemaker.connection.preflight import preflight
-
-            with closing(Aws(connection.profile, connection.region)) as aws:
-                yield from preflight(aws, connection.place, eligibility=eligibility)
-
-        self.checks.run(checks)
+        self.checks.run(partial(self._session.preflight, self.form.connection))
 
     def _on_account(self, account: Account) -> None:
         self._looking = None
@@ -199,10 +181,8 @@ class AwsDialog(QDialog):
         account = self.form.account
         if account is None:
             return
-        role = self.form.connection.role
-        arn = role if role.startswith("arn:") or not role else f"arn:aws:iam::{account.identity.account}:role/{role}"
-        bucket = self.form.connection.bucket or account.suggested
-        dialog = PoliciesDialog(self, account.identity.account, bucket, arn, self.form.connection.kms_key)
+        connection = self.form.connection.changed(region=account.identity.region)
+        dialog = PoliciesDialog(self, self._session.provider.policies(connection, account.identity.account))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 

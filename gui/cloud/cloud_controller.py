@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from core.cloud.account import Identity
 from core.engine import Endpoint
-from core.engines.sagemaker.connection.connect import Identity
 from core.errors import UserFacingError
 from core.progress import Progress
 from gui.cloud import endpoint_text

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core.engines.sagemaker.connection.connect import Identity
-from core.engines.sagemaker.connection.connection import Connection
-from core.engines.sagemaker.connection.eligibility import Eligibility
+from core.cloud.account import Check, Connection, Identity
+from core.cloud.interface import CloudProvider
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
@@ -62,9 +61,13 @@ class CloudSession(QObject):
         return self._workbench.connection
 
     @property
-    def eligibility(self) -> Eligibility:
-        """Return what AWS said of its Debugger, by account."""
-        return Eligibility(self._workbench.paths)
+    def provider(self) -> CloudProvider:
+        """Return the cloud, as far as it can be asked without a complete connection."""
+        return self._workbench.provider
+
+    def preflight(self, connection: Connection) -> Iterator[Check]:
+        """Check what can be checked of a connection before it is used; blocks."""
+        return self.provider.preflight(connection, self._workbench.paths)
 
     def start(self, on_error: _OnError) -> None:
         """Start jobs where they were started the last time."""
@@ -95,7 +98,7 @@ class CloudSession(QObject):
         workbench = self._workbench
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> str:
-            workbench.use_sagemaker(connection)
+            workbench.use_cloud(connection)
             return workbench.engine.name
 
         def done(name: str) -> None:
@@ -120,12 +123,8 @@ class CloudSession(QObject):
         """Ask AWS whose account it is, and again later while it does not say; `again`: with credentials read anew."""
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Identity | None:
-            from core.engines.sagemaker.connection.connect import identity
-
             cloud = self._workbench.cloud
-            if cloud is not None and again:
-                cloud.aws.renew()
-            return identity(cloud.aws) if cloud is not None else None
+            return cloud.identity(again) if cloud is not None else None
 
         self._bridge.run(work, self._set_identity, self._on_unknown)
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
-from core.engines.sagemaker.connection.account import Account
-from core.engines.sagemaker.connection.connection import Connection
+from core.cloud.account import Account, Connection
 from gui.shared.basics import ElidedLabel, button, label
 from gui.shared.feedback import IconLabel
 from gui.shared.field import Field

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWidget
 
-from core.engines.sagemaker.connection.preflight import preflight
-from core.engines.sagemaker.endpoints.hosting import Hosting
-from core.engines.sagemaker.endpoints.model_archive import StrangersCode
+from core.cloud.hosting import Hosting, StrangersCode
 from core.errors import EngineError, UserFacingError
 from core.jobs.names import unique_name
 from core.jobs.records import TrainingJob
@@ -30,7 +28,7 @@ from gui.shared.feedback import Banner, InlineError, ProgressRow
 from gui.shared.preflight_list import PreflightDialog
 
 if TYPE_CHECKING:
-    from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
+    from core.cloud.hosting import Rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +173,7 @@ class DeployDialog(QDialog):
             self.error.show_error(EngineError("There is no connection to AWS.", fix="Connect first."))
             return
         what = f"For an endpoint on {instance}." if instance else "For a serverless endpoint, which has no such quota."
-        checks = partial(preflight, cloud.aws, cloud.place, endpoint_type=instance, jobs=False)
+        checks = partial(cloud.preflight, endpoint_type=instance, jobs=False)
         dialog = PreflightDialog(self, self._bridge, what, checks)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()

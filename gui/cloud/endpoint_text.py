@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.cloud.hosting import Container
 from core.engine import Endpoint
-from core.engines.sagemaker.endpoints.containers import Container
 from gui.shared import formatting
 from gui.shared.cost_text import dollars
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -57,8 +56,7 @@ class EndpointWatch(QObject):
             cloud = self._workbench.cloud
             if cloud is None:
                 return None
-            gone = cloud.lifetimes.run_due(time.time())  # what waited for AWS, and updates that are over
-            return gone + cloud.hosted.delete_expired(), tuple(cloud.endpoints())
+            return cloud.serving.run_due(), tuple(cloud.endpoints())
 
         self._asking = self._bridge.run(work, self._on_answer, self._on_error)
 
@@ -80,8 +78,7 @@ class EndpointWatch(QObject):
 
         One that AWS does not let go yet is deleted later; with `on_progress` that is waited for, and told.
         """
-        from core.engines.sagemaker.endpoints.endpoints import EndpointBusy
-        from core.engines.sagemaker.endpoints.lifetimes import PATIENCE_S
+        from core.cloud.hosting import PATIENCE_S, EndpointBusy
 
         wait_s = 0.0 if on_progress is None else PATIENCE_S
 
@@ -89,7 +86,7 @@ class EndpointWatch(QObject):
             cloud = self._workbench.cloud
             for name in names if cloud is not None else ():
                 try:
-                    cloud.undeploy(name, False, on_progress, cancel, wait_s)  # type: ignore[union-attr]
+                    cloud.serving.delete(name, False, on_progress, cancel, wait_s)  # type: ignore[union-attr]
                 except EndpointBusy:
                     if wait_s:
                         raise  # the caller waits for the deletion, and shows why it does not happen
@@ -110,7 +107,7 @@ class EndpointWatch(QObject):
         def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             cloud = self._workbench.cloud
             if cloud is not None:
-                cloud.lifetimes.cancel_deletion(name)
+                cloud.serving.keep(name)
 
         self._bridge.run(work, lambda _nothing: self.look())
 
@@ -119,7 +116,7 @@ class EndpointWatch(QObject):
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[str, ...]:
             cloud = self._workbench.cloud
-            return cloud.endpoint_log(name) if cloud is not None else ()
+            return cloud.serving.log(name) if cloud is not None else ()
 
         return self._bridge.run(work, on_done, on_error)
 

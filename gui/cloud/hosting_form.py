@@ -8,10 +8,9 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
+from core.cloud.hosting import DEFAULT_LIFETIME_S, SERVERLESS_MEMORY_MB, Container, Hosting, proposed
+from core.cloud.money import Price, snapshot
 from core.engine import Endpoint
-from core.engines.sagemaker.cost.pricing import Price, snapshot
-from core.engines.sagemaker.endpoints.containers import Container, proposed
-from core.engines.sagemaker.endpoints.hosting import DEFAULT_LIFETIME_S, SERVERLESS_MEMORY_MB, Hosting
 from core.errors import EngineError, UserFacingError
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
@@ -196,7 +195,7 @@ class HostingForm(Card):
             cloud = self._workbench.cloud
             if cloud is None:
                 raise EngineError("There is no connection to AWS.", fix="Connect first.")
-            return cloud.hosted.hosting_of(name)
+            return cloud.serving.hosting(name)
 
         self._asking = self._bridge.run(work, self._on_hosting, self._on_failed)
 
@@ -234,7 +233,7 @@ class HostingForm(Card):
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Price | None:
             cloud = workbench.cloud
-            return cloud.prices.price(instance, "Hosting") if cloud is not None else None
+            return cloud.price(instance, "Hosting") if cloud is not None else None
 
         self._pricing = self._bridge.run(work, self._on_price, self._on_failed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QDialog, QPlainTextEdit, QTabBar, QVBoxLayout, QWidget
 
-from core.engines.sagemaker.connection.connect import role_policy, trust_policy, user_policy
+from core.cloud.account import Policies
 from gui.shared.basics import button, label, row
 from gui.shared.theme import font
 
@@ -17,24 +17,14 @@ _WHAT = (
 
 
 class PoliciesDialog(QDialog):
-    """Three policies of an account, a bucket and a role.
+    """Three policies of an account, a bucket and a role."""
 
-    Args:
-        role_arn: the execution role's ARN; "" for one that is still to be made.
-        kms_key: the key that the connection encrypts with; "" for none.
-    """
-
-    def __init__(self, parent: QWidget | None, account: str, bucket: str, role_arn: str, kms_key: str = "") -> None:
+    def __init__(self, parent: QWidget | None, policies: Policies) -> None:
         super().__init__(parent)
         self.setWindowTitle("Policies")
         self.setModal(True)
         self.resize(640, 520)
-        role = [role_policy(account, bucket, kms_key, vpc) for vpc in (False, True)]
-        self._user, self._role, self._trust = (
-            user_policy(account, bucket, role_arn, kms_key),
-            role,
-            trust_policy(account),
-        )
+        self._policies = policies
         self.vpc = QCheckBox("Jobs run in my VPC")
         self.choice = QTabBar()
         self.vpc.toggled.connect(lambda: self._show(self.choice.currentIndex()))
@@ -65,4 +55,6 @@ class PoliciesDialog(QDialog):
     def _show(self, at: int) -> None:
         self._what.setText(_WHAT[at][1])
         self.vpc.setVisible(at == 1)
-        self.text.setPlainText((self._user, self._role[self.vpc.isChecked()], self._trust)[at])
+        made = self._policies
+        role = made.role_in_vpc if self.vpc.isChecked() else made.role
+        self.text.setPlainText((made.user, role, made.trust)[at])

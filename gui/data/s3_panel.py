@@ -15,8 +15,8 @@ from gui.shared.card import Card
 from gui.shared.feedback import InlineError, ProgressRow
 
 if TYPE_CHECKING:
+    from core.cloud.interface import UploadResult
     from core.dataset.manifest import Manifest
-    from core.engines.sagemaker.upload.upload import UploadResult
 
 _BEFORE = "A job uploads what is missing before it starts. Upload now, and it starts at once."
 
@@ -51,7 +51,7 @@ class S3Panel(Card):
         self.cancel()
         self.setVisible(cloud is not None)
         if cloud is not None:
-            self._where.setText(cloud.place.uri("datasets"))
+            self._where.setText(cloud.address("datasets"))
         self.said.setText(_BEFORE)
 
     def set_manifest(self, manifest: Manifest | None) -> None:

@@ -8,7 +8,7 @@ from core.jobs.specs import CloudResources, Spec, TuningSpec
 from gui.shared import formatting
 
 if TYPE_CHECKING:
-    from core.engines.sagemaker.cost.cloud_forecast import CloudForecast, Way
+    from core.cloud.money import CloudForecast, Way
 
 
 def dollars(amount: float | None) -> str:

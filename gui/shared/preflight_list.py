@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
-from core.engines.sagemaker.connection.preflight import Check, Verdict
+from core.cloud.account import Check, Verdict
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress, Progress
 from gui.bridge import Bridge, Handle

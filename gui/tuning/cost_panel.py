@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from core.engines.sagemaker.connection.preflight import Check, preflight
 from core.errors import UserFacingError, WeightsUnavailable
 from core.jobs.specs import CloudResources, Spec
 from core.progress import CancelToken, OnProgress
@@ -21,10 +21,10 @@ from gui.shared.preflight_list import PreflightDialog
 from gui.tuning.tuning_draft import TuningDraft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from core.cloud.money import CloudForecast
     from core.dataset.manifest import Manifest
-    from core.engines.sagemaker.cost.cloud_forecast import CloudForecast
 
 
 class CostPanel(QWidget):
@@ -97,11 +97,8 @@ class CostPanel(QWidget):
             return
         at_once = min(draft.max_parallel_jobs, draft.max_jobs) if draft.is_tuning else 1
 
-        def checks() -> Iterator[Check]:
-            return preflight(cloud.aws, cloud.place, resources, at_once, eligibility=cloud.eligibility)
-
         what = f"For {formatting.counted(at_once, 'job')} at once on {resources.instance_type}."
-        dialog = PreflightDialog(self.window(), self._bridge, what, checks)
+        dialog = PreflightDialog(self.window(), self._bridge, what, partial(cloud.preflight, resources, at_once))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 

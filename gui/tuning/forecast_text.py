@@ -14,8 +14,8 @@ from gui.tuning.tuning_draft import TuningDraft
 from training_scripts.backbones import BACKBONES
 
 if TYPE_CHECKING:
+    from core.cloud.money import CloudForecast
     from core.dataset.manifest import Manifest
-    from core.engines.sagemaker.cost.cloud_forecast import CloudForecast
     from core.tuning.forecast import Forecast
 
 Line = tuple[str, str, str]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from core.engines.sagemaker.connection.eligibility import ManagedRefused
-from core.engines.sagemaker.jobs.managed import without_managed
+from core.cloud.managed import ManagedRefused
 from core.errors import UserFacingError
+from core.jobs.managed_rules import without_managed
 from core.jobs.specs import Spec
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
@@ -101,8 +101,8 @@ class JobStarter(QObject):
             if cloud is None:
                 return ""
             if forget:
-                cloud.eligibility.forget(cloud.aws.account)
-            answer = cloud.eligibility.of(cloud.aws.account)
+                cloud.forget_managed_answer()
+            answer = cloud.managed_answer()
             return "" if answer is None or answer.taken else answer.sentence
 
         # While AWS cannot be asked whose account it is, nothing is known to be refused.

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.engines.sagemaker.jobs.managed import AWS_RULES, INTERVALS_MS, OWN_RULES_DO, parse_rules
 from core.errors import SpecError
+from core.jobs.managed_rules import AWS_RULES, INTERVALS_MS, OWN_RULES_DO, parse_rules
 from core.jobs.specs import ManagedDebugger
 from gui.shared.basics import button, label, row
 from gui.shared.feedback import InlineError

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 
-from core.engines.sagemaker.cost.pricing import snapshot
+from core.cloud.money import snapshot
 from core.errors import SpecError
 from core.jobs.resources import CLOUD_RUNTIME_S
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TrainingSpec, TuningSpec
@@ -25,6 +26,9 @@ _STATE = "tuning_resources"
 class ResourcesForm(Card):
     """The instance of each training job. What is set is remembered.
 
+    Args:
+        check: raises `SpecError` where the cloud cannot do what a spec asks for.
+
     Signals:
         changed(): something was chosen or typed.
         check_asked(): check the account for what is chosen.
@@ -33,8 +37,9 @@ class ResourcesForm(Card):
     changed = Signal()
     check_asked = Signal()
 
-    def __init__(self, settings: SettingsFile) -> None:
+    def __init__(self, settings: SettingsFile, check: Callable[[Spec], None]) -> None:
         super().__init__("Instances")
+        self._check = check
         self._settings = settings
         self._extras = CloudResources()
         self.instance = QComboBox()
@@ -119,8 +124,6 @@ class ResourcesForm(Card):
         Raises:
             SpecError: SageMaker cannot do what it asks for; `field` is the one at fault.
         """
-        from core.engines.sagemaker.jobs.definition import check
-
         if (excess := first_excess(self.fields)) is not None:
             raise excess
         resources = self.resources
@@ -133,7 +136,7 @@ class ResourcesForm(Card):
         if isinstance(spec, TuningSpec):
             resources = dataclasses.replace(resources, managed=None)  # AWS has none for trials
         made = spec.with_training(cloud=resources, max_runtime_s=self.max_runtime_s)
-        check(made)
+        self._check(made)
         return made
 
     def show_resources(self, resources: CloudResources, max_runtime_s: int) -> None:

@@ -105,7 +105,7 @@ class TuningTab(QWidget):
         self.model_form.add(self.weights)
         self.search_form = SearchForm(capabilities, [metric for metric in default_metrics() if not metric.per_step])
         self.ranges = RangesTable(script_hyperparameters(), suggestion, check_row)
-        self.resources = ResourcesForm(self._workbench.settings)
+        self.resources = ResourcesForm(self._workbench.settings, self._workbench.provider.check)
         self.cost = CostPanel(self._workbench, self._bridge)
         self.card = ForecastCard()
         self.card.add_section(self.cost)

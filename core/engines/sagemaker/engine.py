@@ -6,41 +6,46 @@ import dataclasses
 import logging
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.engine import Capabilities, Endpoint, Engine
+from core.cloud.account import AccountJob, Check, Identity
+from core.cloud.hosting import Hosting, Rehearsal
+from core.cloud.interface import Cloud, UploadResult
+from core.cloud.managed import Answer
+from core.cloud.money import Bill, CloudForecast, Price, Use
+from core.engine import Capabilities, Endpoint
 from core.engines.local.logtail import read_lines
 from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.connect import identity
 from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.place import CloudJobState, Place
-from core.engines.sagemaker.cost.cloud_forecast import CloudForecast, cloud_forecast
-from core.engines.sagemaker.cost.pricing import Bill, PriceList, bill_of
+from core.engines.sagemaker.connection.preflight import preflight
+from core.engines.sagemaker.cost.cloud_forecast import cloud_forecast
+from core.engines.sagemaker.cost.pricing import PriceList, bill_of
 from core.engines.sagemaker.cost.running_cost import spent
 from core.engines.sagemaker.endpoints.deployer import Deployer
-from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
 from core.engines.sagemaker.endpoints.endpoints import Endpoints
-from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes
-from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
+from core.engines.sagemaker.endpoints.serving import SageMakerServing
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, compare
 from core.engines.sagemaker.jobs.definition import check
 from core.engines.sagemaker.jobs.launcher import Launcher
-from core.engines.sagemaker.jobs.managed import managed_of
 from core.engines.sagemaker.jobs.source import Source
 from core.engines.sagemaker.jobs.validation import check_cap, check_parents, cloud_of, record_of
 from core.engines.sagemaker.timing import Timing
-from core.engines.sagemaker.tracking.adopt import Found, adopt, list_jobs
+from core.engines.sagemaker.tracking.adopt import adopt, list_jobs
 from core.engines.sagemaker.tracking.artifacts import fetch_model, fetch_rule_output, sync_output
 from core.engines.sagemaker.tracking.evaluations import evaluating
 from core.engines.sagemaker.tracking.logs import job_log_url
 from core.engines.sagemaker.tracking.poller import Poller
 from core.errors import EngineError, ModelError, UserFacingError
 from core.jobs.contract import JobFolder
+from core.jobs.managed_rules import managed_of
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
-from core.jobs.specs import Spec, TuningSpec
+from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, ignore_progress
@@ -53,7 +58,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 
-class SageMakerEngine(Engine):
+class SageMakerEngine(Cloud):
     """Training and tuning jobs on Amazon SageMaker.
 
     Nothing is sent, and neither boto3 nor the SDK is imported, before something is asked for. One thread watches what
@@ -92,6 +97,7 @@ class SageMakerEngine(Engine):
         """What AWS said when a job asked for its managed Debugger, by account."""
         self.lifetimes = EndpointLifetimes(paths, aws, self.hosted)
         self._deployer = Deployer(paths, store, place, self.hosted, self.lifetimes)
+        self.serving = SageMakerServing(aws, self.hosted, self.lifetimes, self._on_endpoint_change)
         self._in_background = in_background
         self._poller = Poller(aws, paths, store, self._launcher, self.lifetimes, self.prices, timing, self._attend)
 
@@ -115,9 +121,51 @@ class SageMakerEngine(Engine):
         self, manifest: Manifest, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
         """Upload what is not in the bucket yet."""
+        return self.upload(manifest, on_progress, cancel).channels
+
+    def upload(
+        self,
+        manifest: Manifest,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+        paused: Callable[[], bool] = lambda: False,
+    ) -> UploadResult:
+        """Upload to the bucket; a login that ends meanwhile is waited for."""
         from core.engines.sagemaker.upload.staging import stage
 
-        return stage(manifest, self.aws, self.place, on_progress, cancel).channels
+        return stage(manifest, self.aws, self.place, on_progress, cancel, paused)
+
+    def address(self, *parts: str) -> str:
+        """Return an s3:// address below the prefix."""
+        return self.place.uri(*parts)
+
+    def identity(self, again: bool = False) -> Identity:
+        """Ask STS."""
+        if again:
+            self.aws.renew()
+        return identity(self.aws)
+
+    def preflight(
+        self, resources: CloudResources | None = None, parallel: int = 1, endpoint_type: str = "", jobs: bool = True
+    ) -> Iterator[Check]:
+        """Check identity, region, role, bucket, permissions, quotas and image."""
+        return preflight(self.aws, self.place, resources, parallel, endpoint_type, self.eligibility, jobs)
+
+    def managed_answer(self) -> Answer | None:
+        """Return what AWS said to this account."""
+        return self.eligibility.of(self.aws.account)
+
+    def forget_managed_answer(self) -> None:
+        """Let the next job ask again."""
+        self.eligibility.forget(self.aws.account)
+
+    def evaluates_rules(self, name: str) -> bool:
+        """Whether AWS still evaluates some rule of a job."""
+        return evaluating(self._store, name)
+
+    def price(self, instance_type: str, use: Use = "Training") -> Price:
+        """Return the price in AWS's list, else in the dated snapshot."""
+        return self.prices.price(instance_type, use)
 
     def start(self, spec: Spec) -> None:
         """Create the job; or the job that computes its frozen features, where these are to be had once for all."""
@@ -185,6 +233,10 @@ class SageMakerEngine(Engine):
             state.cap_usd is not None or (state.features_job and not state.launched)
             for state in map(self.notes, self._poller.unfinished())
         )
+
+    def _on_endpoint_change(self) -> None:
+        self._attend()
+        self._poller.wake()
 
     def _attend(self) -> None:
         """Let a process in the background do what is to be done, should this one end before."""
@@ -342,8 +394,7 @@ class SageMakerEngine(Engine):
         Raises: as `Deployer.create`.
         """
         rehearsal = self._deployer.create(job, name, hosting, picture, on_progress, cancel, trusted)
-        self._attend()
-        self._poller.wake()
+        self._on_endpoint_change()
         return rehearsal
 
     def update_endpoint(
@@ -361,8 +412,7 @@ class SageMakerEngine(Engine):
         Raises: as `Deployer.update`.
         """
         rehearsal = self._deployer.update(job, name, hosting, picture, on_progress, cancel, trusted)
-        self._attend()
-        self._poller.wake()
+        self._on_endpoint_change()
         return rehearsal
 
     def adopt(self, name: str) -> None:
@@ -375,27 +425,9 @@ class SageMakerEngine(Engine):
         adopt(self.aws, self._store, self._paths, name)
         self._poller.wake()
 
-    def account_jobs(self) -> Sequence[Found]:
+    def account_jobs(self) -> Sequence[AccountJob]:
         """Return the latest jobs of the account, newest first, known here or not."""
         return list_jobs(self.aws, self._store)
-
-    def undeploy(
-        self,
-        name: str,
-        others_too: bool = False,
-        on_progress: OnProgress = ignore_progress,
-        cancel: CancelToken | None = None,
-        wait_s: float = 0.0,
-    ) -> None:
-        """Delete an endpoint, its configuration and its model; one that Sagehound did not make with `others_too` only.
-
-        Raises: as `EndpointLifetimes.delete`; what AWS does not let go yet is deleted later.
-        """
-        try:
-            self.lifetimes.delete(name, others_too, on_progress, cancel, wait_s)
-        finally:
-            self._attend()
-            self._poller.wake()
 
     def set_cap(self, name: str, usd: float | None) -> None:
         """Stop a job once its training has cost `usd`, as far as its running time tells; None: never."""
@@ -408,11 +440,7 @@ class SageMakerEngine(Engine):
 
     def endpoints(self) -> Sequence[Endpoint]:
         """Return all endpoints of the region, ours first."""
-        return self.lifetimes.marked(self.hosted.all())
-
-    def endpoint_log(self, name: str) -> tuple[str, ...]:
-        """Return the last lines of an endpoint's log."""
-        return endpoint_log(self.aws, name)
+        return self.serving.endpoints()
 
     def log_url(self, name: str) -> str:
         """Return the page of a job's log in the AWS console."""

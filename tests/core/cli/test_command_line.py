@@ -19,9 +19,9 @@ from core.cli.main import build_parser
 from core.cli.spec_options import join_pair, split_pair
 from core.dataset.manifest import Entry, Manifest
 from core.debugger.defaults import ACTIONS, COLLECTIONS, default_rules, rule_names
-from core.engines.sagemaker.jobs.managed import AWS_RULES
 from core.formats.records import ClassFolders, ReadOptions
 from core.jobs.contract import default_metrics
+from core.jobs.managed_rules import AWS_RULES
 from core.jobs.resources import CLOUD_RUNTIME_S
 from core.jobs.specs import (
     CloudResources,

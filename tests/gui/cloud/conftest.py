@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from core.cloud.account import Connection
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import create_bucket, trust_policy
-from core.engines.sagemaker.connection.connection import Connection
 from gui.cloud.cloud_session import CloudSession
 
 ACCOUNT = "123456789012"

@@ -8,9 +8,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
-from core.engines.sagemaker.connection.account import Account
-from core.engines.sagemaker.connection.connect import Bucket, Identity, Role, trust_policy
-from core.engines.sagemaker.connection.connection import Connection
+from core.cloud.account import Account, Bucket, Connection, Identity, Role
+from core.engines.clouds import cloud_provider
+from core.engines.sagemaker.connection.connect import trust_policy
 from core.workbench import Workbench
 from gui.cloud.aws_dialog import AwsDialog
 from gui.cloud.cloud_session import CloudSession
@@ -138,7 +138,7 @@ def test_what_may_not_be_listed_can_be_typed(qtbot):
 
 
 def test_the_policies_are_filled_in_and_copied(qtbot):
-    dialog = PoliciesDialog(None, "1", "mine", ARN)
+    dialog = PoliciesDialog(None, cloud_provider().policies(Connection("", "us-east-1", "mine", ARN), "1"))
     qtbot.addWidget(dialog)
     texts = []
     for at in range(dialog.choice.count()):
@@ -205,7 +205,7 @@ def test_after_a_new_login_it_goes_on_by_itself(session, connection, qtbot, monk
             raise explain("ExpiredToken", "The token is expired.", "AWS could not be asked who you are.")
         return whole(aws)
 
-    monkeypatch.setattr(connect, "identity", identity)
+    monkeypatch.setattr("core.engines.sagemaker.engine.identity", identity)
     monkeypatch.setattr("gui.cloud.cloud_session.RETRY_MS", 50)
     notices = []
     session.notice_changed.connect(notices.append)

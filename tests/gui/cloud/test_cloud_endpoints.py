@@ -10,11 +10,9 @@ from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
+from core.cloud.hosting import Container, Hosting, Rehearsal
 from core.engine import Endpoint
 from core.engines.sagemaker.endpoints import deployer
-from core.engines.sagemaker.endpoints.containers import Container
-from core.engines.sagemaker.endpoints.hosting import Hosting
-from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
 from core.errors import EngineError
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec

@@ -10,10 +10,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
+from core.cloud.account import Check, Verdict
+from core.cloud.money import Bill, CloudForecast, Cost, Price, Way
 from core.dataset import scan, split
-from core.engines.sagemaker.connection.preflight import Check, Verdict
-from core.engines.sagemaker.cost.cloud_forecast import CloudForecast, Way
-from core.engines.sagemaker.cost.pricing import Bill, Cost, Price
+from core.engines.clouds import cloud_provider
 from core.errors import EngineError, SpecError
 from core.jobs.records import TrainingJob
 from core.jobs.specs import CloudResources, MetricDefinition, Strategy, TrainingSpec, TuningSpec
@@ -32,6 +32,7 @@ from tests.gui.fakes import press
 
 PRICE = Price(0.23, "AWS's price list", exact=True)
 METRIC = (MetricDefinition("Average loss", "loss: ([0-9.]+)"),)
+CHECK = cloud_provider().check
 TRAINING = TrainingSpec("pets", {}, {}, METRIC, cloud=CloudResources("ml.c5.xlarge"), max_runtime_s=3600)
 TUNING = TuningSpec(TRAINING, (IntegerRange("batch_size", 8, 64),), max_jobs=4)
 
@@ -43,7 +44,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def form(qtbot, file):
-    made = ResourcesForm(file)
+    made = ResourcesForm(file, CHECK)
     qtbot.addWidget(made)
     made.show()
     return made
@@ -74,11 +75,11 @@ def test_resources_reach_the_spec_and_are_remembered(form, file, qtbot):
     )
     assert made.training.max_runtime_s == 9000
     form.save()
-    again = ResourcesForm(SettingsFile(file._path))
+    again = ResourcesForm(SettingsFile(file._path), CHECK)
     qtbot.addWidget(again)
     assert (again.resources, again.max_runtime_s) == (form.resources, 9000)
     file.remember("tuning_resources", {"volume_gb": "much"})
-    spoilt = ResourcesForm(file)
+    spoilt = ResourcesForm(file, CHECK)
     qtbot.addWidget(spoilt)
     assert spoilt.resources == CloudResources()
 

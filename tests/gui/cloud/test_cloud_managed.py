@@ -8,6 +8,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QWidget
 
 from core.dataset import scan, split
+from core.engines.clouds import cloud_provider
 from core.engines.sagemaker import engine as engine_module
 from core.engines.sagemaker.jobs.source import Source
 from core.errors import SpecError
@@ -32,7 +33,7 @@ SCRIPT = b"print('epoch=1/1 Average loss: 0.500000 seconds=0.01')"
 
 @pytest.fixture
 def form(qtbot, tmp_path):
-    made = ResourcesForm(SettingsFile(tmp_path / "form.json"))
+    made = ResourcesForm(SettingsFile(tmp_path / "form.json"), cloud_provider().check)
     qtbot.addWidget(made)
     made.show()
     return made
@@ -63,7 +64,7 @@ def test_it_is_chosen_remembered_and_off_where_it_cannot_be(form, qtbot, tmp_pat
     tuning = TuningSpec(training(), (IntegerRange("batch_size", 8, 64),))
     assert form.apply(tuning).training.cloud.managed is None
     form.save()
-    again = ResourcesForm(SettingsFile(tmp_path / "form.json"))
+    again = ResourcesForm(SettingsFile(tmp_path / "form.json"), cloud_provider().check)
     qtbot.addWidget(again)
     assert again.managed.value == dialog.managed
     again.managed.show_refusal("AWS refused it.")

@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
+from core.cloud.account import Account, Bucket, Role
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.connect import (
-    Bucket,
-    Identity,
-    Role,
-    buckets,
-    execution_roles,
-    identity,
-    suggested_bucket,
-)
+from core.engines.sagemaker.connection.connect import buckets, execution_roles, identity, suggested_bucket
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 T = TypeVar("T", Bucket, Role)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account as these credentials see it.
-
-    `buckets` lie in the region in use and `roles` trust SageMaker. `suggested` is the bucket that Sagehound would
-    create. `notes` says, a sentence each, what could not be listed; names can be typed nevertheless.
-    """
-
-    identity: Identity
-    buckets: tuple[Bucket, ...]
-    roles: tuple[Role, ...]
-    suggested: str
-    notes: tuple[str, ...] = ()
 
 
 def look_around(aws: Aws, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None) -> Account:

@@ -5,41 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from core.cloud.account import Bucket, Identity, Role
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, explain, translated
 
 SERVICE = "sagemaker.amazonaws.com"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who AWS takes this user for."""
-
-    account: str
-    arn: str
-    region: str
-    profile: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """An S3 bucket and the region it lies in."""
-
-    name: str
-    region: str
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """An IAM role; `trusted` says whether SageMaker may take it on."""
-
-    name: str
-    arn: str
-    trusted: bool
 
 
 def profiles() -> list[str]:

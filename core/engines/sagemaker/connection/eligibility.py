@@ -9,8 +9,8 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
+from core.cloud.managed import Answer, ManagedRefused
 from core.engines.sagemaker.connection.failures import code_of, message_of
 from core.engines.sagemaker.connection.place import read_json, write_json
 from core.errors import EngineError
@@ -24,27 +24,6 @@ _NAMED = re.compile(r"debug|profiler|rule ?configuration|new customers", re.IGNO
 _MALFORMED = re.compile(r"validation errors? detected|failed to satisfy constraint", re.IGNORECASE)
 # Names that people gave, which may well have "debug" in them.
 _NAMES = re.compile(r"\S*(?:arn:|s3://|\.dkr\.ecr\.)\S*")
-
-
-class ManagedRefused(EngineError):
-    """AWS does not give this account its managed Debugger; the same job can be started without."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What AWS said when a job asked for its Debugger: taken or not, when (Unix seconds), in which words."""
-
-    taken: bool
-    when: float
-    said: str = ""
-
-    @property
-    def sentence(self) -> str:
-        """Return the answer in words."""
-        day = time.strftime("%Y-%m-%d", time.localtime(self.when))
-        if self.taken:
-            return f"AWS took a job with its managed Debugger in this account on {day}."
-        return f"AWS refused its managed Debugger to this account on {day}: {self.said.rstrip('.')}."
 
 
 class Eligibility:

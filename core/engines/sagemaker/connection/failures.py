@@ -395,19 +395,6 @@ def translated(what: str, profile: str = "") -> Iterator[None]:
         raise explain(code_of(error), message_of(error), what, profile) from error
 
 
-def traceback_of(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the last Python traceback of a log, its exception included; empty if there is none."""
-    starts = [place for place, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    if not starts:
-        return ()
-    found = [lines[starts[-1]]]
-    for line in lines[starts[-1] + 1 :]:
-        found.append(line)
-        if line and not line[0].isspace():
-            return tuple(found)
-    return tuple(found)
-
-
 def _fill(text: str, groups: Sequence[str]) -> str:
     for number, group in enumerate(groups, 1):
         text = text.replace(f"{{{number}}}", group)

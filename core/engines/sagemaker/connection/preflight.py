@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from core.cloud.account import Check, Verdict
+from core.cloud.managed import Answer
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import bucket_region, identity, role, suggested_bucket
-from core.engines.sagemaker.connection.eligibility import Answer, Eligibility
+from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.engines.sagemaker.connection.failures import code_of, explain, message_of
 from core.engines.sagemaker.connection.place import Place
 from core.engines.sagemaker.jobs.images import training_image
@@ -23,25 +24,6 @@ _NEEDED = ("sagemaker:CreateTrainingJob", "sagemaker:CreateHyperParameterTuningJ
 _PROBE = ".sagehound-probe"
 PROCESSING_QUOTA = "Number of instances across all processing jobs"
 """Each of AWS's rules runs on a machine of its own."""
-
-
-class Verdict(StrEnum):
-    """How a check ended. UNKNOWN: it could not be done, which need not mean that something is wrong."""
-
-    PASS = "pass"
-    WARN = "warn"
-    FAIL = "fail"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check: what was looked at, how it is, and what to do where it is not well."""
-
-    name: str
-    verdict: Verdict
-    text: str
-    fix: str = ""
 
 
 def preflight(

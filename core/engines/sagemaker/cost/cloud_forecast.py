@@ -7,10 +7,10 @@ which way is cheaper, not what the bill will be.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.engines.sagemaker.cost.pricing import Cost, Price, cost_of
+from core.cloud.money import CloudForecast, Price, Way
+from core.engines.sagemaker.cost.pricing import cost_of
 from core.jobs.specs import CloudResources, Spec
 from core.tuning.forecast import START_UP_S, forecast
 
@@ -23,32 +23,6 @@ READY_S = 150.0
 
 BILLED_START_S = 60.0
 """The part of it that is billed: data and image are loaded on the paid machine. An estimate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to do a job: from start to end in seconds, machine time in seconds, and dollars (None: unknown)."""
-
-    seconds: float
-    machine_seconds: float
-    usd: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class CloudForecast:
-    """`once`: features computed once (None where trials cannot share them); `each`: pictures in every trial."""
-
-    cost: Cost
-    once: Way | None
-    each: Way | None
-
-    @property
-    def text(self) -> str:
-        """Return what it takes and costs, in sentences."""
-        lines = [self.cost.text]
-        if self.once is not None and self.each is not None:
-            lines.append(f"Features once: {_way(self.once)}. Pictures in every trial: {_way(self.each)}.")
-        return " ".join(lines)
 
 
 def cloud_forecast(
@@ -73,8 +47,3 @@ def cloud_forecast(
     once = way(0.0 if known else max(features, 1.0), trial) if shares_features else None
     chosen = once or each
     return CloudForecast(cost_of(spec, price, chosen.machine_seconds, shares_features and not known), once, each)
-
-
-def _way(way: Way) -> str:
-    minutes = f"{way.seconds / 60:.0f} min"
-    return minutes if way.usd is None else f"{minutes}, ${way.usd:.2f}"

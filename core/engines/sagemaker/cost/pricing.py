@@ -8,69 +8,16 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Any, Literal
 
+from core.cloud.money import Bill, Cost, Price, Use, snapshot
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.place import CloudJobState
 from core.errors import UserFacingError
 from core.jobs.specs import CloudResources, Spec, Strategy, TuningSpec
 from core.tuning.ranges import combinations
 
-Use = Literal["Training", "Hosting"]
 PRICING_REGION = "us-east-1"
 _USAGE: Mapping[Use, str] = {"Training": "Train", "Hosting": "Host"}
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """Dollars per hour of one instance; None where nobody knows. `source` is a phrase that says where it is from."""
-
-    usd_per_hour: float | None
-    source: str
-    exact: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a job will cost, in dollars: `likely` and `worst` (every job to its longest run time).
-
-    `jobs` counts trials; `features`: one more computes the frozen features before them.
-    """
-
-    price: Price
-    likely: float | None
-    worst: float | None
-    jobs: int
-    spot: bool
-    features: bool = False
-
-    @property
-    def all_jobs(self) -> int:
-        """Return how many training jobs may run."""
-        return self.jobs + self.features
-
-    @property
-    def text(self) -> str:
-        """One or two sentences for people."""
-        if self.price.usd_per_hour is None or self.worst is None:
-            return f"What this costs is not known: {self.price.source}."
-        parts = [f"{_usd(self.price.usd_per_hour)} per instance and hour ({self.price.source})"]
-        if self.likely is not None:
-            parts.append(f"likely {_usd(self.likely)}")
-        parts.append(f"at most {_usd(self.worst)} for {self.all_jobs} job{'s' if self.all_jobs > 1 else ''}")
-        spot = " Spot instances usually cost far less; the figures are those of on-demand." if self.spot else ""
-        return f"{', '.join(parts)}.{spot}"
-
-
-@cache
-def snapshot() -> Mapping[str, Any]:
-    """resources/prices.json."""
-    text = resources.files("resources").joinpath("prices.json").read_text(encoding="utf-8")
-    data: dict[str, Any] = json.loads(text)
-    return data
 
 
 class PriceList:
@@ -142,15 +89,6 @@ def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None, featu
     return Cost(price, likely, worst, jobs, cloud.spot, features)
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """What finished jobs were billed: seconds, dollars (None: unknown) and the share that spot saved (0…1)."""
-
-    billable_seconds: int
-    usd: float | None
-    saved: float
-
-
 def bill_of(jobs: Sequence[CloudJobState], prices: PriceList) -> Bill:
     """Return the bill of training jobs that have ended."""
     billable = sum(notes.billable_seconds * notes.instance_count for notes in jobs)
@@ -183,7 +121,3 @@ def _per_hour(item: str) -> float | None:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return max(found, default=None)
-
-
-def _usd(amount: float) -> str:
-    return f"${amount:.2f}" if amount >= 0.1 else f"${amount:.4f}"

@@ -1,9 +1,8 @@
-"""The two containers of AWS that serve a model, and which one is proposed. Both call the functions of inference.py."""
+"""The images, variables and hosts of the two containers of AWS that serve a model."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from core.cloud.hosting import Container
 from core.engines.sagemaker.jobs.images import SERVING, image_of
 
 RAY_SERVE_IMAGE = ("ray-serve", "1")
@@ -11,36 +10,6 @@ RAY_SERVE_IMAGE = ("ray-serve", "1")
 
 _CPU_TYPE = "ml.m5.large"  # stands for serverless, which has no GPU
 _GPU_HOST = "al2-ami-sagemaker-inference-gpu-3-1"  # the usual host's driver is too old for the container
-
-
-class Container(StrEnum):
-    """What answers at an endpoint."""
-
-    RAY_SERVE = "ray-serve"
-    PYTORCH = "pytorch"
-
-    @property
-    def label(self) -> str:
-        """Return its name for people."""
-        return "Ray Serve" if self is Container.RAY_SERVE else "PyTorch 2.6"
-
-    @property
-    def explanation(self) -> str:
-        """Return what speaks for it and against it."""
-        if self is Container.RAY_SERVE:
-            return (
-                "Ray Serve is the container that AWS supports and patches. It takes longer to start: at least 15 "
-                "seconds before the model is loaded, which a serverless endpoint does again after each sleep."
-            )
-        return (
-            "The PyTorch 2.6 inference container starts sooner, which a serverless endpoint needs after each sleep. It "
-            "is AWS's last of its kind, and has had no security patches since 2026-06-30."
-        )
-
-
-def proposed(instance_type: str) -> Container:
-    """Ray Serve on an instance; on serverless ("") the one that wakes up sooner."""
-    return Container.RAY_SERVE if instance_type else Container.PYTORCH
 
 
 def serving_image(container: Container, region: str, instance_type: str) -> str:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.cloud.hosting import Container, EndpointBusy, Hosting, Rehearsal
 from core.engines.sagemaker.connection.connect import role_arn
 from core.engines.sagemaker.connection.place import CloudJobState, Place
-from core.engines.sagemaker.endpoints.containers import Container
-from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints
-from core.engines.sagemaker.endpoints.hosting import Hosting
+from core.engines.sagemaker.endpoints.endpoints import Endpoints
 from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes, Watched
 from core.engines.sagemaker.endpoints.model_archive import Archive, fit_for, upload_archive, with_our_code
-from core.engines.sagemaker.endpoints.rehearsal import Rehearsal, rehearse
+from core.engines.sagemaker.endpoints.rehearsal import rehearse
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown
 from core.engines.sagemaker.tracking.artifacts import fetch_model
 from core.errors import ModelError

@@ -14,18 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from core.cloud.hosting import SERVERLESS, SERVERLESS_MEMORY_MB, Container, EndpointBusy, Hosting
 from core.engine import Endpoint
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, explain_reason, is_unanswered, translated
 from core.engines.sagemaker.cost.pricing import PriceList
-from core.engines.sagemaker.endpoints.containers import (
-    Container,
-    host_of,
-    serving_image,
-    variables_of,
-)
+from core.engines.sagemaker.endpoints.containers import host_of, serving_image, variables_of
 from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log_url
-from core.engines.sagemaker.endpoints.hosting import SERVERLESS, SERVERLESS_MEMORY_MB, Hosting, Update
+from core.engines.sagemaker.endpoints.hosting_request import Update, encryption_of, network_of, variant_of
 from core.engines.sagemaker.jobs.creation import MARK, unknown_outcome
 from core.engines.sagemaker.jobs.definition import TAG
 from core.errors import EngineError
@@ -39,10 +35,6 @@ _PAGE = 100
 _logger = logging.getLogger(__name__)
 
 Tags = Sequence[Mapping[str, str]]
-
-
-class EndpointBusy(EngineError):
-    """The endpoint is being created or updated; AWS lets it be changed or deleted only after that."""
 
 
 class Endpoints:
@@ -300,12 +292,12 @@ class Endpoints:
         client = self.aws.sagemaker
         container = self._container(model_uri, hosting)
         client.create_model(
-            ModelName=part, ExecutionRoleArn=role_arn, PrimaryContainer=container, Tags=tags, **hosting.network
+            ModelName=part, ExecutionRoleArn=role_arn, PrimaryContainer=container, Tags=tags, **network_of(hosting)
         )
         made.append("model")
-        variant = hosting.variant(part) | host_of(hosting.runs_in, container["Image"])
+        variant = variant_of(hosting, part) | host_of(hosting.runs_in, container["Image"])
         client.create_endpoint_config(
-            EndpointConfigName=part, ProductionVariants=[variant], Tags=tags, **hosting.encryption
+            EndpointConfigName=part, ProductionVariants=[variant], Tags=tags, **encryption_of(hosting)
         )
         made.append("configuration")
 

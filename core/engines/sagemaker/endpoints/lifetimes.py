@@ -15,20 +15,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.cloud.hosting import PATIENCE_S, EndpointBusy
 from core.engine import Endpoint
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.place import read_json, write_json
-from core.engines.sagemaker.endpoints.endpoints import EndpointBusy, Endpoints
-from core.engines.sagemaker.endpoints.hosting import Update
+from core.engines.sagemaker.endpoints.endpoints import Endpoints
+from core.engines.sagemaker.endpoints.hosting_request import Update
 from core.errors import Cancelled, UserFacingError
 from core.locks import lock_of
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 FILE = "endpoints.json"
-PATIENCE_S = 1800.0
-"""How long a deletion waits for AWS; what is not deleted by then is watched on."""
-
 _EVERY_S, _RETRY_S = 30.0, 5.0
 _logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.cloud.hosting import Container, StrangersCode
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.place import Place
-from core.engines.sagemaker.endpoints.containers import Container
 from core.errors import ModelError
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
@@ -24,10 +24,6 @@ class Archive:
     job: str
     file: Path
     uri: str = ""
-
-
-class StrangersCode(ModelError):
-    """A model's archive has code that is not Sagehound's, which would run on this computer and at the endpoint."""
 
 
 def with_our_code(archive: Archive, place: Path) -> Archive:

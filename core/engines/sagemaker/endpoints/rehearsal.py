@@ -7,11 +7,10 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.engines.sagemaker.endpoints.containers import Container
+from core.cloud.hosting import Container, Rehearsal
 from core.errors import ModelError
 from core.paths import ROOT
 from core.python import child_environment, code_command
@@ -77,20 +76,6 @@ with open(sys.argv[4], "rb") as file:
 times = {{"load": loaded - began, "seconds": time.perf_counter() - loaded}}
 print({_MARK!r} + json.dumps({{"answer": answer, **times}}))
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """What the archive answered, the most probable class first, and how long it took in seconds."""
-
-    classes: tuple[tuple[str, float], ...]
-    load_s: float
-    answer_s: float
-
-    @property
-    def label(self) -> str:
-        """Return the most probable class."""
-        return self.classes[0][0]
 
 
 def rehearse(archive: Path, picture: Path, container: Container = Container.PYTORCH) -> Rehearsal:

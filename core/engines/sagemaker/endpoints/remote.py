@@ -30,7 +30,7 @@ def ask_endpoint(
         on_answer: called with a picture's number and its answer as they come.
 
     Raises:
-        EngineError: the endpoint did not answer.
+        EngineError: the endpoint answered none of the pictures so far.
         Cancelled: through `cancel`.
     """
     client = EndpointClient(aws, name, serverless)
@@ -44,6 +44,8 @@ def ask_endpoint(
                 notices.append(f"{name} was asleep and was woken up; the next answer comes sooner.")
         elif isinstance(said, PictureError):
             answers.append(Unreadable(source, said))
+        elif any(isinstance(answer, Prediction) for answer in answers):  # it answers, but not about this one
+            answers.append(Unreadable(source, PictureError(said.what, said.why, said.fix)))
         else:
             raise said
         if on_answer is not None:

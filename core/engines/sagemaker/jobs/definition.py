@@ -8,15 +8,16 @@ channel: the toolkit would fetch an s3:// address from inside the container, whi
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.debugger.defaults import job_variables
 from core.engines.sagemaker.jobs.creation import MARK
-from core.engines.sagemaker.jobs.managed import check_managed, members
+from core.engines.sagemaker.jobs.managed_request import members
 from core.errors import SpecError
+from core.jobs.managed_rules import check_managed
+from core.jobs.resources import has_own_disk
 from core.jobs.specs import CloudResources, Spec, Strategy, TrainingSpec, TuningSpec
 from core.tuning.modes import choices, over_features
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, combinations
@@ -31,8 +32,6 @@ MIN_VOLUME_GB, MAX_VOLUME_GB = 30, 16_384
 SEARCH_SECONDS = (120, 15_768_000)
 """The shortest and the longest limit of a search's run time that the API takes."""
 
-# Families with disks of their own, after AWS's table of instance types: NVMe in GPU machines, and those with a "d".
-_OWN_DISK = re.compile(r"ml\.(g4dn|g5|g6e?|gr6|p3dn|p4de?|p5(e|en)?|p6-\w+|trn\w+|[cmr]\d[a-z]*d[a-z]*)\.")
 _OWN = ("sagemaker_", "_tuning_")
 
 CODE_CHANNEL, CODE_ARCHIVE = "code", "sourcedir.tar.gz"
@@ -151,11 +150,6 @@ def _check_grid(spec: TuningSpec) -> None:
             f"Allow {total:,} trials, make the grid coarser, or take another strategy.",
             field="max_jobs",
         )
-
-
-def has_own_disk(instance_type: str) -> bool:
-    """Whether an instance type's disk comes with the machine: it is encrypted already, and takes no key."""
-    return _OWN_DISK.match(instance_type) is not None
 
 
 def volume_for(dataset_bytes: int) -> int:

@@ -17,17 +17,12 @@ from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.layout import split_uri
 from core.engines.sagemaker.connection.place import Place
 from core.engines.sagemaker.jobs.creation import Prepared, create
-from core.engines.sagemaker.jobs.definition import (
-    CODE_ARCHIVE,
-    RequestContext,
-    has_own_disk,
-    training_request,
-    tuning_request,
-)
+from core.engines.sagemaker.jobs.definition import CODE_ARCHIVE, RequestContext, training_request, tuning_request
 from core.engines.sagemaker.jobs.images import training_image
-from core.engines.sagemaker.jobs.managed import managed_of, without_managed
 from core.engines.sagemaker.jobs.source import Source, training_source
 from core.errors import WeightsUnavailable
+from core.jobs.managed_rules import managed_of, without_managed
+from core.jobs.resources import has_own_disk
 from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.tuning.modes import DEFAULTS

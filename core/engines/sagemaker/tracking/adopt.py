@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from core.cloud.account import AccountJob
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.jobs.definition import TAG, own_hyperparameter
-from core.engines.sagemaker.jobs.managed import managed_in
+from core.engines.sagemaker.jobs.managed_request import managed_in
 from core.errors import JobNotFound, SpecError
 from core.jobs.contract import JobFolder
 from core.jobs.records import JobKind
@@ -38,18 +38,7 @@ _NO_METRIC = MetricDefinition("objective", r"(?!)(x)")
 Description = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A job of the account; `created` in Unix seconds, `known` says whether it is in the store."""
-
-    name: str
-    kind: JobKind
-    status: str
-    created: float
-    known: bool
-
-
-def list_jobs(aws: Aws, store: Store, limit: int = _LISTED) -> list[Found]:
+def list_jobs(aws: Aws, store: Store, limit: int = _LISTED) -> list[AccountJob]:
     """Return the latest tuning jobs and single training jobs of the region, newest first."""
     known = {job.name for job in store.jobs("sagemaker")}
     latest = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": min(100, limit)}
@@ -176,9 +165,9 @@ def tuning_spec(name: str, description: Description, version: str = "") -> Tunin
     )
 
 
-def _found(item: Description, kind: str, ours: JobKind, known: set[str]) -> Found:
+def _found(item: Description, kind: str, ours: JobKind, known: set[str]) -> AccountJob:
     name = str(item[f"{kind}Name"])
-    return Found(name, ours, str(item[f"{kind}Status"]), item["CreationTime"].timestamp(), name in known)
+    return AccountJob(name, ours, str(item[f"{kind}Status"]), item["CreationTime"].timestamp(), name in known)
 
 
 def _described(method: Any, **arguments: str) -> Description | None:

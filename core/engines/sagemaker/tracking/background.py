@@ -19,8 +19,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from core.cloud.account import Connection
 from core.engines.local.processes import start_detached
-from core.engines.sagemaker.connection.connection import Connection, open_engine
+from core.engines.sagemaker.provider import open_engine
 from core.errors import StoreError
 from core.paths import AppPaths
 from core.store import Store

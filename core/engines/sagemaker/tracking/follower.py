@@ -13,13 +13,14 @@ from functools import partial
 from typing import Any
 
 from core.engines.local.runs import split_rule_line
-from core.engines.sagemaker.connection.failures import explain_reason, traceback_of
+from core.engines.sagemaker.connection.failures import explain_reason
 from core.engines.sagemaker.tracking.logs import LogTail
 from core.jobs.contract import Scraper
 from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.scraping import notice_in
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
+from core.jobs.tracebacks import traceback_of
 from core.store import JobChanges, Store
 
 _FEATURES = re.compile(r"features (\d+)/(\d+)")

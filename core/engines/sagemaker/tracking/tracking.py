@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from core.cloud.managed import ManagedRefused
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.eligibility import ManagedRefused
 from core.engines.sagemaker.connection.failures import LoginNeeded, code_of, explain_reason, explain_stop, is_passing
 from core.engines.sagemaker.connection.layout import split_uri
 from core.engines.sagemaker.connection.place import CloudJobState, Place
@@ -21,13 +21,13 @@ from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.cost.running_cost import note_features, spent
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, Prepared, compare
 from core.engines.sagemaker.jobs.launcher import Launcher
-from core.engines.sagemaker.jobs.managed import without_managed
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.evaluations import Evaluations
 from core.engines.sagemaker.tracking.follower import Ended, Follower, seconds_of, status_of
 from core.engines.sagemaker.tracking.logs import Ask, LogTail
 from core.errors import UserFacingError
 from core.jobs.contract import JobFolder
+from core.jobs.managed_rules import without_managed
 from core.jobs.records import TrainingJob
 from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus

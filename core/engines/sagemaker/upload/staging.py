@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from core.cloud.interface import UploadResult
 from core.engines.sagemaker.connection.failures import LOGIN_CODES, LoginNeeded, explain
-from core.engines.sagemaker.upload.upload import UploadResult, upload
+from core.engines.sagemaker.upload.upload import upload
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 if TYPE_CHECKING:

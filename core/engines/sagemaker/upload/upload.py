@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cloud.interface import UploadResult
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.layout import CHANNEL_FILE, channel_keys, channel_manifest, join
 from core.engines.sagemaker.connection.place import encryption
@@ -45,20 +46,6 @@ _PASSING = (
     *("500", "502", "504", "InternalError", "RequestTimeout", "BadDigest", "ConnectionClosedError", "ReadTimeoutError"),
     *("ConnectTimeoutError", "EndpointConnectionError", "HTTPClientError", "IncompleteReadError"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class UploadResult:
-    """What an upload did; `channels` maps a channel's name to its s3:// address. Files count without manifests."""
-
-    uri: str
-    channels: Mapping[str, str]
-    files: int
-    sent: int
-    copied: int
-    kept: int
-    bytes_sent: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

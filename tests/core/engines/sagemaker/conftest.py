@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from core.cloud.hosting import Rehearsal
 from core.engines.sagemaker.endpoints import deployer, lifetimes
-from core.engines.sagemaker.endpoints.rehearsal import Rehearsal
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.timing import Timing
 from core.jobs.records import TrainingJob

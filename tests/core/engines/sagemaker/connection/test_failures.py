@@ -6,17 +6,11 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from core.engines.sagemaker.connection.console_urls import log_url
-from core.engines.sagemaker.connection.failures import (
-    TABLE,
-    LoginNeeded,
-    explain,
-    explain_reason,
-    traceback_of,
-    translated,
-)
+from core.engines.sagemaker.connection.failures import TABLE, LoginNeeded, explain, explain_reason, translated
 from core.engines.sagemaker.connection.place import write_json
 from core.engines.sagemaker.tracking.logs import job_log_url
 from core.errors import EngineError
+from core.jobs.tracebacks import traceback_of
 
 QUOTA = (
     "The account-level service limit 'ml.g4dn.xlarge for training job usage' is 0 Instances, with current utilization "

@@ -6,10 +6,11 @@ import dataclasses
 
 import pytest
 
+from core.cloud.account import Verdict
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import create_bucket, trust_policy
 from core.engines.sagemaker.connection.place import Place
-from core.engines.sagemaker.connection.preflight import Verdict, preflight
+from core.engines.sagemaker.connection.preflight import preflight
 from core.jobs.specs import CloudResources
 from tests.cloud.faults import access_denied
 

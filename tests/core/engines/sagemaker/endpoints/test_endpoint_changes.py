@@ -11,10 +11,8 @@ import time
 
 import pytest
 
+from core.cloud.hosting import Container, EndpointBusy, Hosting
 from core.engines.sagemaker.endpoints import lifetimes
-from core.engines.sagemaker.endpoints.containers import Container
-from core.engines.sagemaker.endpoints.endpoints import EndpointBusy
-from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
 from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes, Watched
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown
@@ -93,7 +91,7 @@ def test_an_update_goes_over_keeps_its_life_and_tidies_up(engine, settled, tmp_p
         engine.update_endpoint("one", "live", Hosting(container=Container.PYTORCH), tmp_path)
     with pytest.raises(EngineError, match="no endpoint called"):
         engine.update_endpoint("one", "elsewhere", HOSTING, tmp_path)
-    engine.undeploy("live")
+    engine.serving.delete("live")
     assert (cloud.serving.models, cloud.serving.configs) == ({}, {})
 
 
@@ -118,7 +116,7 @@ def test_what_is_being_created_is_deleted_as_soon_as_aws_lets_it(engine, until, 
     cloud.serving.released.clear()
     engine.deploy("one", "live", HOSTING, tmp_path)
     with pytest.raises(EndpointBusy, match="still being created"):
-        engine.undeploy("live")
+        engine.serving.delete("live")
     heard, cancel = [], CancelToken()
 
     def report(told):
@@ -126,7 +124,7 @@ def test_what_is_being_created_is_deleted_as_soon_as_aws_lets_it(engine, until, 
         cancel.cancel()
 
     with pytest.raises(Cancelled):
-        engine.undeploy("live", on_progress=report, cancel=cancel, wait_s=60)
+        engine.serving.delete("live", on_progress=report, cancel=cancel, wait_s=60)
     assert heard == ["The endpoint live is still being created. It is deleted right after that"]
     assert [(found.name, found.deletion_pending) for found in engine.endpoints()] == [("live", True)]
     later = EndpointLifetimes(paths, aws, engine.hosted)  # of another process, after this one has ended
@@ -140,10 +138,10 @@ def test_a_deletion_can_wait_and_can_be_taken_back(engine, settled, tmp_path, cl
     cloud.serving.released.clear()
     engine.deploy("one", "live", HOSTING, tmp_path)
     with pytest.raises(EndpointBusy):
-        engine.undeploy("live")
+        engine.serving.delete("live")
     assert engine.lifetimes.cancel_deletion("live")
     assert not engine.lifetimes.cancel_deletion("live"), "it was not to be deleted any more"
-    engine.undeploy("live", on_progress=lambda _: cloud.serving.released.set(), wait_s=60)
+    engine.serving.delete("live", on_progress=lambda _: cloud.serving.released.set(), wait_s=60)
     assert engine.endpoints() == []
 
 
@@ -153,7 +151,7 @@ def test_an_update_that_is_deleted_on_the_way_leaves_nothing(engine, settled, un
     cloud.serving.released.clear()
     engine.update_endpoint("two", "live", HOSTING, tmp_path)
     with pytest.raises(EndpointBusy, match="being updated"):
-        engine.undeploy("live")
+        engine.serving.delete("live")
     cloud.serving.released.set()
     until(lambda: (engine.lifetimes.run_due(time.time()), engine.endpoints())[1], lambda found: found == [])
     assert (engine.endpoints(), cloud.serving.models, cloud.serving.configs) == ([], {}, {})

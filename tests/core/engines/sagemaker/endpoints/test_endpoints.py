@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.cloud.hosting import Container, Hosting, StrangersCode
 from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.endpoints import endpoints as endpoints_module
 from core.engines.sagemaker.endpoints import invoke
-from core.engines.sagemaker.endpoints.containers import Container
-from core.engines.sagemaker.endpoints.hosting import Hosting
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
-from core.engines.sagemaker.endpoints.model_archive import StrangersCode
 from core.engines.sagemaker.endpoints.rehearsal import rehearse
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.timing import Timing
@@ -81,11 +79,11 @@ def test_an_endpoint_from_rehearsal_to_deletion(engine, trained_job, cloud):
     assert not answer.woke
     (made,) = cloud.asked("CreateModel")
     assert made["PrimaryContainer"]["Image"].endswith("/ray:serve-ml-sagemaker-cpu-v1"), "proposed on an instance"
-    engine.undeploy("colours-live")
+    engine.serving.delete("colours-live")
     assert engine.endpoints() == []
     assert (cloud.serving.models, cloud.serving.configs) == ({}, {})
     with pytest.raises(EngineError, match="no endpoint called"):
-        engine.undeploy("colours-live")
+        engine.serving.delete("colours-live")
     assert not engine.lifetimes.is_needed()
 
 
@@ -167,8 +165,8 @@ def test_a_container_that_does_not_start_is_explained_and_its_log_is_at_hand(eng
     found = until(engine, "broken", "Failed")
     assert "did not start" in found.failure_reason
     assert found.log_url.endswith("#logsV2:log-groups/log-group/$252Faws$252Fsagemaker$252FEndpoints$252Fbroken")
-    assert "RuntimeError: a wrong turn" in engine.endpoint_log("broken")
-    assert engine.endpoint_log("never-was") == ()
+    assert "RuntimeError: a wrong turn" in engine.serving.log("broken")
+    assert engine.serving.log("never-was") == ()
 
 
 def test_an_archive_that_cannot_be_served_is_not_deployed(trained_job, tmp_path, cloud):

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from core.cloud.money import Price
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.cost.pricing import Price
 from core.engines.sagemaker.endpoints.endpoints import Endpoints
 from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes, daily_usd
 from core.errors import EngineError, SpecError

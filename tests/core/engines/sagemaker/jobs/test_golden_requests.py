@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from core.engines.sagemaker.endpoints.hosting import Hosting
+from core.cloud.hosting import Hosting
 from core.jobs.specs import CloudResources
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 

@@ -8,15 +8,16 @@ import time
 
 import pytest
 
+from core.cloud.managed import ManagedRefused
 from core.debugger.outcomes import job_outcomes
-from core.engines.sagemaker.connection.eligibility import ManagedRefused, is_refusal
+from core.engines.sagemaker.connection.eligibility import is_refusal
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.definition import check
-from core.engines.sagemaker.jobs.managed import parse_rules
 from core.engines.sagemaker.jobs.source import Source
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.evaluations import outcomes_in
 from core.errors import JobNotFound, SpecError
+from core.jobs.managed_rules import parse_rules
 from core.jobs.specs import CloudResources, DebuggerConfig, ManagedDebugger, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus, RuleStatus
 from core.paths import AppPaths

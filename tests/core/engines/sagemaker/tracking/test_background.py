@@ -11,8 +11,9 @@ import time
 import pytest
 from filelock import FileLock
 
-from core.engines.sagemaker.connection.connection import Connection, open_engine
+from core.cloud.account import Connection
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.provider import open_engine
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.background import attend
 from core.engines.sagemaker.tracking.poller import LOCK

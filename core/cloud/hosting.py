@@ -4,16 +4,54 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
 
-from core.engines.sagemaker.endpoints.containers import Container, proposed
-from core.engines.sagemaker.jobs.definition import has_own_disk
-from core.errors import EngineError
+from core.errors import EngineError, ModelError
+from core.jobs.resources import has_own_disk
 
 SERVERLESS = "serverless"
 DEFAULT_LIFETIME_S = 2 * 3600
 SERVERLESS_MEMORY_MB = 4096
-_VARIANT, _CONCURRENCY = "AllTraffic", 5
+PATIENCE_S = 1800.0
+"""How long a deletion waits for the cloud; what is not deleted by then is watched on."""
+
+
+class EndpointBusy(EngineError):
+    """The endpoint is being created or updated; it can be changed or deleted only after that."""
+
+
+class StrangersCode(ModelError):
+    """A model's archive has code that is not Sagehound's, which would run on this computer and at the endpoint."""
+
+
+class Container(StrEnum):
+    """What answers at an endpoint."""
+
+    RAY_SERVE = "ray-serve"
+    PYTORCH = "pytorch"
+
+    @property
+    def label(self) -> str:
+        """Return its name for people."""
+        return "Ray Serve" if self is Container.RAY_SERVE else "PyTorch 2.6"
+
+    @property
+    def explanation(self) -> str:
+        """Return what speaks for it and against it."""
+        if self is Container.RAY_SERVE:
+            return (
+                "Ray Serve is the container that AWS supports and patches. It takes longer to start: at least 15 "
+                "seconds before the model is loaded, which a serverless endpoint does again after each sleep."
+            )
+        return (
+            "The PyTorch 2.6 inference container starts sooner, which a serverless endpoint needs after each sleep. It "
+            "is AWS's last of its kind, and has had no security patches since 2026-06-30."
+        )
+
+
+def proposed(instance_type: str) -> Container:
+    """Ray Serve on an instance; on serverless ("") the one that wakes up sooner."""
+    return Container.RAY_SERVE if instance_type else Container.PYTORCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,39 +99,20 @@ class Hosting:
         """Return the container."""
         return self.container or proposed(self.instance_type)
 
-    @property
-    def network(self) -> dict[str, Any]:
-        """Return the members of CreateModel that name the VPC."""
-        if not self.subnets:
-            return {}
-        return {"VpcConfig": {"Subnets": list(self.subnets), "SecurityGroupIds": list(self.security_groups)}}
-
-    @property
-    def encryption(self) -> dict[str, Any]:
-        """Return the members of CreateEndpointConfig that name the key."""
-        return {"KmsKeyId": self.kms_key} if self.kms_key else {}
-
-    def variant(self, model: str) -> dict[str, Any]:
-        """Return the production variant that serves a model so."""
-        variant: dict[str, Any] = {"VariantName": _VARIANT, "ModelName": model}
-        if not self.instance_type:
-            serverless = {"MemorySizeInMB": self.memory_mb, "MaxConcurrency": _CONCURRENCY}
-            return {**variant, "ServerlessConfig": serverless}
-        machine = {"InstanceType": self.instance_type, "InitialInstanceCount": 1, "InitialVariantWeight": 1.0}
-        return {**variant, **machine}
-
     def expires(self) -> float | None:
         """Return when the life of an endpoint that is created now ends, in Unix seconds; None: never."""
         return None if self.lifetime_s is None else time.time() + self.lifetime_s
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
-    """An endpoint on its way from the configuration `before` to `config`, which serves `job`."""
+class Rehearsal:
+    """What the archive answered, the most probable class first, and how long it took in seconds."""
 
-    endpoint: str
-    job: str
-    config: str
-    before: str
-    container: str = ""
-    expires: float | None = None
+    classes: tuple[tuple[str, float], ...]
+    load_s: float
+    answer_s: float
+
+    @property
+    def label(self) -> str:
+        """Return the most probable class."""
+        return self.classes[0][0]

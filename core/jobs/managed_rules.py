@@ -1,8 +1,4 @@
-"""AWS's managed Debugger and ProfilerReport: which rules it has, and what a training job's request says of them.
-
-AWS's rules read the tensors that the job's own hook saves, for it writes smdebug's format: AWS is told to copy the
-hook's folder to S3. Trials of a tuning job cannot have any of it: their definition has no such members.
-"""
+"""AWS's managed Debugger: which rules it has, with which parameters, and how they are written in one line."""
 
 from __future__ import annotations
 
@@ -10,27 +6,14 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from core.engines.sagemaker.jobs.images import rules_image
 from core.errors import SpecError
-from core.jobs.specs import ManagedDebugger, Spec, TrainingSpec, TuningSpec
+from core.jobs.specs import ManagedDebugger, Spec, TuningSpec
 from training_scripts.debugger.rules import check_parameters, parameters_of
 
 REPORT = "ProfilerReport"
 INTERVALS_MS = (100, 200, 500, 1000, 5000, 60_000)
 OWN_RULES_DO = "Sagehound's own rules watch them."
-_CHECKPOINTS = "/opt/ml/checkpoints"
-_COLLECTIONS = {
-    "losses": ("losses",),
-    "gradients": ("gradients",),
-    "weights": ("weights",),
-    "biases": ("biases",),
-    "activations": ("relu_input", "relu_output"),
-    "inputs": ("inputs",),
-    "predictions": ("predictions", "labels"),
-}
-"""Sagehound's collections, which have save intervals, and those that the hook lists tensors in."""
 _CHOICE = ("collection_names", "tensor_regex")
 _LAYERS = ("threshold_inactivity", "threshold_layer")
 AWS_RULES: Mapping[str, tuple[str, ...]] = {
@@ -64,7 +47,7 @@ AWS_RULES: Mapping[str, tuple[str, ...]] = {
     "WeightUpdateRatio": ("num_steps", "large_threshold", "small_threshold", "epsilon"),
 }
 """AWS's built-in rules for a picture classifier and the parameters they take: a rule of ours may take more."""
-_TENSORS: Mapping[str, Mapping[str, str]] = {
+TENSORS: Mapping[str, Mapping[str, str]] = {
     "AllZero": {"collection_names": "relu_output"},
     "CheckInputImages": {"regex": r"^(?!.*Loss).*_input_0$"},
     "ClassImbalance": {"labels_regex": "Loss_input_1$", "predictions_regex": "Loss_input_0$", "argmax": "true"},
@@ -73,7 +56,7 @@ _TENSORS: Mapping[str, Mapping[str, str]] = {
     "TensorVariance": {"collection_names": "weights"},
     "UnchangedTensor": {"collection_names": "weights"},
 }
-"""What a rule is told unless one chose otherwise: AWS's defaults name no tensors, or those of other frameworks."""
+"""What a rule is given unless one chose otherwise: AWS's defaults name no tensors, or those of other frameworks."""
 
 
 def managed_of(spec: Spec) -> ManagedDebugger | None:
@@ -105,48 +88,6 @@ def check_managed(spec: Spec) -> None:
         raise _error(f"AWS does not measure every {managed.interval_ms} ms.", f"It takes {known}.", "Choose one.")
     for rule, parameters in managed.rules.items():
         check_rule(rule, parameters)
-
-
-def members(spec: TrainingSpec, region: str, output: str) -> dict[str, Any]:
-    """Return what CreateTrainingJob is asked for besides the rest; empty where AWS's Debugger is not wanted.
-
-    `output` is the s3:// address that the job writes below.
-    """
-    managed = managed_of(spec)
-    if managed is None:
-        return {}
-    image, asked = rules_image(region), dict[str, Any]()
-    if managed.rules:
-        asked["DebugHookConfig"] = {
-            "S3OutputPath": output,
-            "LocalPath": f"{_CHECKPOINTS}/{spec.name}/output/tensors",
-            **_saving(spec),
-        }
-        asked["DebugRuleConfigurations"] = [
-            _configuration(rule, image, {**_TENSORS.get(rule, {}), **parameters})
-            for rule, parameters in managed.rules.items()
-        ]
-    if managed.report:
-        asked["ProfilerConfig"] = {
-            "S3OutputPath": output,
-            "ProfilingIntervalInMilliseconds": managed.interval_ms,
-            "DisableProfiler": False,
-        }
-        asked["ProfilerRuleConfigurations"] = [_configuration(REPORT, image, {})]
-    return asked
-
-
-def managed_in(description: Mapping[str, Any]) -> ManagedDebugger | None:
-    """Return what of AWS's Debugger a job's description shows, as far as it can be asked for again; None: nothing."""
-    rules = {}
-    for item in description.get("DebugRuleConfigurations") or ():
-        parameters = dict(item.get("RuleParameters") or {})
-        if (rule := parameters.pop("rule_to_invoke", "")) in AWS_RULES:
-            rules[rule] = parameters
-    asked = [item.get("RuleParameters") or {} for item in description.get("ProfilerRuleConfigurations") or ()]
-    report = any(parameters.get("rule_to_invoke") == REPORT for parameters in asked)
-    interval = int((description.get("ProfilerConfig") or {}).get("ProfilingIntervalInMilliseconds") or 500)
-    return ManagedDebugger(rules, report, interval) if rules or report else None
 
 
 def parse_rules(texts: list[str]) -> dict[str, dict[str, str]]:
@@ -200,31 +141,11 @@ def check_rule(rule: str, parameters: Mapping[str, str]) -> None:
     if any(len(value) > 256 for value in parameters.values()):
         raise _error(what, "A value has at most 256 characters.", "Shorten it.")
     ours = {item.name for item in parameters_of(rule)}
-    told = {**_TENSORS.get(rule, {}), **parameters}
+    told = {**TENSORS.get(rule, {}), **parameters}
     try:
         check_parameters(rule, {name: value for name, value in told.items() if name in ours})
     except ValueError as error:
         raise _error(what, f"{error}.", "Correct it.") from None
-
-
-def _saving(spec: TrainingSpec) -> dict[str, Any]:
-    """How the job's hook saves, told to AWS in its words; an interval that is chosen while the job runs is left out."""
-    debugger = spec.debugger
-    general = {} if debugger.save_interval is None else {"save_interval": str(debugger.save_interval)}
-    collections = []
-    for ours, theirs in _COLLECTIONS.items():
-        interval = debugger.save_intervals.get(ours)
-        parameters = {} if interval is None else {"CollectionParameters": {"save_interval": str(interval)}}
-        collections += [{"CollectionName": name, **parameters} for name in theirs]
-    return ({"HookParameters": general} if general else {}) | {"CollectionConfigurations": collections}
-
-
-def _configuration(rule: str, image: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "RuleConfigurationName": rule,
-        "RuleEvaluatorImage": image,
-        "RuleParameters": {"rule_to_invoke": rule, **parameters},
-    }
 
 
 def _error(what: str, why: str = "", fix: str = "") -> SpecError:

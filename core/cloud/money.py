@@ -1,0 +1,105 @@
+"""What jobs and endpoints on a cloud cost: prices, what a job will cost, what it was billed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+Use = Literal["Training", "Hosting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars per hour of one instance; None where nobody knows. `source` is a phrase that says where it is from."""
+
+    usd_per_hour: float | None
+    source: str
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a job will cost, in dollars: `likely` and `worst` (every job to its longest run time).
+
+    `jobs` counts trials; `features`: one more computes the frozen features before them.
+    """
+
+    price: Price
+    likely: float | None
+    worst: float | None
+    jobs: int
+    spot: bool
+    features: bool = False
+
+    @property
+    def all_jobs(self) -> int:
+        """Return how many training jobs may run."""
+        return self.jobs + self.features
+
+    @property
+    def text(self) -> str:
+        """One or two sentences for people."""
+        if self.price.usd_per_hour is None or self.worst is None:
+            return f"What this costs is not known: {self.price.source}."
+        parts = [f"{_usd(self.price.usd_per_hour)} per instance and hour ({self.price.source})"]
+        if self.likely is not None:
+            parts.append(f"likely {_usd(self.likely)}")
+        parts.append(f"at most {_usd(self.worst)} for {self.all_jobs} job{'s' if self.all_jobs > 1 else ''}")
+        spot = " Spot instances usually cost far less; the figures are those of on-demand." if self.spot else ""
+        return f"{', '.join(parts)}.{spot}"
+
+
+@cache
+def snapshot() -> Mapping[str, Any]:
+    """resources/prices.json."""
+    text = resources.files("resources").joinpath("prices.json").read_text(encoding="utf-8")
+    data: dict[str, Any] = json.loads(text)
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to do a job: from start to end in seconds, machine time in seconds, and dollars (None: unknown)."""
+
+    seconds: float
+    machine_seconds: float
+    usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CloudForecast:
+    """`once`: features computed once (None where trials cannot share them); `each`: pictures in every trial."""
+
+    cost: Cost
+    once: Way | None
+    each: Way | None
+
+    @property
+    def text(self) -> str:
+        """Return what it takes and costs, in sentences."""
+        lines = [self.cost.text]
+        if self.once is not None and self.each is not None:
+            lines.append(f"Features once: {_way(self.once)}. Pictures in every trial: {_way(self.each)}.")
+        return " ".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What finished jobs were billed: seconds, dollars (None: unknown) and the share that spot saved (0…1)."""
+
+    billable_seconds: int
+    usd: float | None
+    saved: float
+
+
+def _usd(amount: float) -> str:
+    return f"${amount:.2f}" if amount >= 0.1 else f"${amount:.4f}"
+
+
+def _way(way: Way) -> str:
+    minutes = f"{way.seconds / 60:.0f} min"
+    return minutes if way.usd is None else f"{minutes}, ${way.usd:.2f}"
