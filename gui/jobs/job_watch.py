@@ -1,4 +1,4 @@
-"""Follows one job: describes it, reads its history, and keeps both current from the feed; tells views now and then."""
+"""Follows one job: describes it, reads its history, and keeps both current from the feed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from gui.bridge import Bridge, Handle
 from gui.feed import JobsFeed
 from gui.jobs.curves import Curves
 
-TELL_MS = 100
-"""Views hear of changes at most this often."""
 DESCRIBE_MS = 400
 """Jobs that changed are described again at most this often."""
 EVENTS_AT_ONCE = 500
@@ -57,7 +55,7 @@ class JobWatch(QObject):
     """One job as it is now. Everything heavy happens in the bridge's threads; the rest is kept small.
 
     Signals:
-        loaded(): another job is shown from now on; `job`, `spec`, `trials` are its own.
+        loaded(): another job is shown; `job`, `spec`, `trials` are its own.
         history_loaded(): `curves` and `outcomes` are whole; for a long search somewhat after `loaded`.
         job_changed(): `job` was described again.
         trials_changed(tuple[TrainingJob, ...]): new and changed trials.
@@ -80,7 +78,6 @@ class JobWatch(QObject):
         self._loading: Handle | None = None
         self._describing: Handle | None = None
         self._reset()
-        self._tell = self._timer(TELL_MS, self._on_tell)
         self._describe = self._timer(DESCRIBE_MS, self._on_describe)
         self._read = self._timer(HISTORY_AFTER_MS, self._on_read)
         feed.events.connect(self._on_events)
@@ -157,7 +154,7 @@ class JobWatch(QObject):
             if handle is not None:
                 handle.cancel()
         self._loading = self._describing = None
-        for timer in (self._tell, self._describe, self._read):
+        for timer in (self._describe, self._read):
             timer.stop()
 
     def _load(self) -> None:
@@ -200,7 +197,7 @@ class JobWatch(QObject):
         self.history_loaded.emit()
 
     def _resume_live(self) -> None:
-        """Take over what came meanwhile; from now on everything at once."""
+        """Take over what came meanwhile; what comes later is taken as it comes."""
         self._has_history = True
         self._waiting.extend(self._early)
         self._early = []
@@ -224,11 +221,14 @@ class JobWatch(QObject):
             self._process_batch()
 
     def _process_batch(self) -> None:
-        """Take over a part of what waits; the rest after the event loop had its turn."""
+        """Take over a part of what waits; the rest after the event loop had its turn, then views hear of it."""
         part = [self._waiting.popleft() for _ in range(min(EVENTS_AT_ONCE, len(self._waiting)))]
         self._take([event for event in part if self._concerns(event)])
         if self._waiting:
             QTimer.singleShot(0, self, self._process_batch)
+        elif self._new_values:
+            self._new_values = False
+            self.curves_changed.emit()
 
     def _concerns(self, event: Event) -> bool:
         if event.job == self.name or event.job in self._trials:
@@ -247,8 +247,6 @@ class JobWatch(QObject):
         for name in self._take_outcomes([event for event in events if isinstance(event, RuleOutcome)]):
             self.issues_changed.emit(name, self.issues(name))
         self._dirty.update(event.job for event in events)
-        if self._new_values and not self._tell.isActive():
-            self._tell.start()
         if not self._describe.isActive() and self._describing is None:
             self._describe.start()
 
@@ -256,11 +254,6 @@ class JobWatch(QObject):
         for outcome in outcomes:
             self._outcomes.setdefault(outcome.job, {})[outcome.rule] = outcome.status
         return {outcome.job for outcome in outcomes}
-
-    def _on_tell(self) -> None:
-        if self._new_values:
-            self._new_values = False
-            self.curves_changed.emit()
 
     def _on_describe(self) -> None:
         engine, name = self._workbench.engine, self.name

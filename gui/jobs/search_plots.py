@@ -46,7 +46,6 @@ class _SearchPlot(TrialView):
         box.setSpacing(4)
         box.addLayout(self._tools)
         box.addWidget(self.plot, 1)
-        self._timer.setInterval(200)
 
     def set_job(self, metric: str, maximize: bool, parameters: Sequence[str], logs: Mapping[str, bool]) -> None:
         """Start over for another job; `logs` says which hyperparameters are searched on a logarithmic scale."""
@@ -68,9 +67,9 @@ class _SearchPlot(TrialView):
             self._draw_top()
 
     def schedule(self) -> None:
-        """Draw soon, if anyone can see it."""
-        if self.isVisible() and not self._timer.isActive():
-            self._timer.start()
+        """Draw if it can be seen; what comes while it is hidden is drawn when it is shown."""
+        if self.isVisible():
+            super().schedule()
 
     def showEvent(self, event: Any) -> None:
         """Draw what came while hidden."""
@@ -142,8 +141,7 @@ class HistoryPlot(_DotPlot):
         self._so_far = curve(stepMode="right")
         self.plot.addItem(self._so_far)
 
-    def redraw(self) -> None:
-        """Draw everything now."""
+    def _draw(self) -> None:
         y = self._objectives()
         x = np.arange(1, len(y) + 1, dtype=np.float64)
         known = np.isfinite(y)
@@ -178,8 +176,7 @@ class SlicePlot(_DotPlot):
         self.plot.enableAutoRange()
         self.redraw()
 
-    def redraw(self) -> None:
-        """Draw everything now."""
+    def _draw(self) -> None:
         name = self.parameter.currentText()
         axis = Axis.of(name, [trial.hyperparameters.get(name, "") for trial in self._trials], self._logs.get(name))
         bottom = self.plot.getPlotItem().getAxis("bottom")
@@ -204,8 +201,7 @@ class ParallelPlot(_SearchPlot):
         self._ends: list[pg.TextItem] = []
         self._lines: Array = np.empty((0, 0))
 
-    def redraw(self) -> None:
-        """Draw everything now."""
+    def _draw(self) -> None:
         objectives = self._objectives()
         axes = [
             Axis.of(name, [trial.hyperparameters.get(name, "") for trial in self._trials], self._logs.get(name))

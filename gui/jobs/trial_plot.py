@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +20,6 @@ from gui.shared.basics import button, label
 from gui.shared.plotting import curve, pen
 from gui.shared.theme import tokens
 
-REDRAW_MS = 200
 _NO_VALUES = "No values yet. They come with the first epoch."
 _WINDOWS = (("Raw", 1), ("Smooth", 5), ("Smoother", 15))
 _PAIRS = (
@@ -40,7 +38,6 @@ class TrialPlot(TrialView):
         self._index: dict[str, int] = {}
         self._bundler = Bundler()
         self._objective, self._chose_metric = "", False
-        self._cost_ms = 0.0
         self._make_plot()
         self._make_tools()
         layout = QVBoxLayout(self)
@@ -165,15 +162,7 @@ class TrialPlot(TrialView):
 
     # Drawing ---------------------------------------------------------------------------------------------------
 
-    def schedule(self) -> None:
-        """Draw soon: at most five times a second (the feed tells four times), and less often when it costs much."""
-        if not self._timer.isActive():
-            self._timer.start(max(REDRAW_MS, round(20 * self._cost_ms)))
-
-    def redraw(self) -> None:
-        """Draw everything now."""
-        self._timer.stop()
-        started = time.perf_counter()
+    def _draw(self) -> None:
         metrics = self.metrics()
         self._place.setCurrentIndex(0 if metrics else 1)
         for tool in (self.metric_box, self.smoothing, self.log_box, self.fit):
@@ -189,7 +178,6 @@ class TrialPlot(TrialView):
             self.plot.set_labels(
                 "Epoch" if by_epoch else "Step", metrics[0].partition(":")[2].replace("_", " ") or metrics[0]
             )
-        self._cost_ms = 1000 * (time.perf_counter() - started)
 
     def _draw_faint(self, metrics: Sequence[str], alpha: float) -> None:
         by_colour: list[list[tuple[int, str]]] = [[] for _ in range(CURVES)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -39,13 +40,24 @@ class TrialView(QWidget):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.redraw)
+        self._cost_s, self._drawn = 0.0, 0.0
 
     def schedule(self) -> None:
-        """Draw soon."""
-        raise NotImplementedError
+        """Draw when the event loop comes to it; later where drawing costs much, so that it takes 5 % of the time."""
+        if not self._timer.isActive():
+            pause = self._drawn + 20 * self._cost_s - time.perf_counter()
+            self._timer.start(max(0, round(1000 * pause)))
 
     def redraw(self) -> None:
         """Draw everything now."""
+        self._timer.stop()
+        started = time.perf_counter()
+        self._draw()
+        self._drawn = time.perf_counter()
+        self._cost_s = self._drawn - started
+
+    def _draw(self) -> None:
+        """Draw everything."""
         raise NotImplementedError
 
     def highlight(self, name: str) -> None:
