@@ -7,12 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import (
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDragMoveEvent,
-    QDropEvent,
     QGuiApplication,
-    QResizeEvent,
     QShowEvent,
 )
 from PySide6.QtWidgets import QFileDialog, QStackedWidget, QWidget
@@ -31,14 +26,14 @@ from gui.bridge import Bridge
 from gui.feed import JobsFeed
 from gui.predict.answer_view import AnswerView
 from gui.predict.model_chooser import ModelChooser
-from gui.predict.picture_drop import HoverVeil, PictureDropArea
+from gui.predict.picture_drop import PictureDropArea
 from gui.predict.predict_session import PredictSession
 from gui.predict.prediction_table import THUMBNAIL_PIXELS, PredictionTable
 from gui.predict.recent_strip import RecentStrip
 from gui.shared.basics import button
 from gui.shared.card import PageHeader, page_layout
 from gui.shared.feedback import Banner, EmptyState, InlineError, ProgressRow
-from gui.shared.picture_mime import has_pictures, picture_items
+from gui.shared.picture_mime import picture_items
 from training_scripts.pictures import SUFFIXES
 
 THUMBNAIL = 128
@@ -83,7 +78,6 @@ class PredictTab(QWidget):
         self._slow = self._timer(_PROGRESS_AFTER_MS, lambda: self.progress.start("Classifying"))
         self._refresh = self._timer(_REFRESH_MS, self.refresh_models)
         feed.jobs_changed.connect(self._on_jobs_changed)
-        self.setAcceptDrops(True)
 
     # What others call --------------------------------------------------------------------------------------------
 
@@ -174,7 +168,6 @@ class PredictTab(QWidget):
             box.addWidget(widget)
         box.addWidget(self.pages, 1)
         box.addWidget(self.recent)
-        self.veil = HoverVeil(self)
 
     def _timer(self, milliseconds: int, act: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
@@ -361,45 +354,12 @@ class PredictTab(QWidget):
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
-    # Drops and errors --------------------------------------------------------------------------------------------
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Show that the drop would be taken."""
-        if has_pictures(event.mimeData()):
-            event.acceptProposedAction()
-            self._set_hovered(True)
-
-    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        """Anywhere on the page will do."""
-        event.acceptProposedAction()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        """The drag went elsewhere."""
-        self._set_hovered(False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Classify what was dropped."""
-        self._set_hovered(False)
-        event.acceptProposedAction()
-        self.take(picture_items(event.mimeData()))
+    # Errors -----------------------------------------------------------------------------------------------------
 
     def showEvent(self, event: QShowEvent) -> None:
         """Find out about models, and load the chosen one."""
         super().showEvent(event)
         self.refresh_models()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the veil over the whole page."""
-        super().resizeEvent(event)
-        self.veil.setGeometry(self.rect())
-
-    def _set_hovered(self, hovered: bool) -> None:
-        on_area = self.pages.currentWidget() is self.drop
-        self.drop.set_hovered(hovered and on_area)
-        if hovered and not on_area:
-            self.veil.cover()
-        else:
-            self.veil.hide()
 
     def _has_model(self) -> bool:
         if self.pages.currentWidget() is not self.nothing:

@@ -11,9 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtGui import QGuiApplication, QImage
 
 from core.dataset.manifest import Entry, Manifest
 from core.jobs.records import TrainingJob
@@ -23,6 +22,7 @@ from core.models import BEST, ModelAddress
 from core.predict.predictor import Predictor
 from gui.feed import JobsFeed
 from gui.predict.predict_tab import PredictTab
+from gui.shared.picture_mime import picture_items
 from training_scripts.artifact import package
 
 WAIT = 90_000
@@ -84,21 +84,9 @@ def _urls(*paths: Path) -> QMimeData:
     return mime
 
 
-def _enter(widget: QWidget, mime: QMimeData) -> bool:
-    event = QDragEnterEvent(
-        QPoint(300, 300), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
-    QApplication.sendEvent(widget, event)
-    return event.isAccepted()
-
-
-def _drop(widget: QWidget, mime: QMimeData) -> None:
-    assert _enter(widget, mime)
-    event = QDropEvent(
-        QPointF(300, 300), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
-    QApplication.sendEvent(widget, event)
-    assert event.isAccepted()
+def _drop(tab: PredictTab, mime: QMimeData) -> None:
+    """Give the tab what the window does with a drop."""
+    tab.take(picture_items(mime))
 
 
 def _wait_for_answer(qtbot, tab: PredictTab, name: str, label: str) -> None:
@@ -162,27 +150,11 @@ def test_the_model_is_loaded_once_with_a_word_about_it(qtbot, workbench, bridge,
 
 def test_a_dropped_picture_is_answered(qtbot, tab, trained_job):
     mime = _urls(trained_job.picture("green"))
-    assert _enter(tab, mime)
-    assert tab.drop.hovered
-    QApplication.sendEvent(tab, QDragLeaveEvent())
-    assert not tab.drop.hovered
     _drop(tab, mime)
-    assert not tab.drop.hovered
     _wait_for_answer(qtbot, tab, "green 0.jpg", "green")
     assert len(tab.answer.bars.classes) == 3
     assert tab.recent.count() == 1
     assert not tab.error.isVisible()
-    assert _enter(tab, mime)
-    assert tab.veil.isVisible()
-    QApplication.sendEvent(tab, QDragLeaveEvent())
-    assert not tab.veil.isVisible()
-
-
-def test_something_else_is_not_taken(tab):
-    mime = QMimeData()
-    mime.setText("just words")
-    assert not _enter(tab, mime)
-    assert not tab.drop.hovered
 
 
 def test_a_picture_out_of_a_browser_and_out_of_the_clipboard(qtbot, tab, trained_job):

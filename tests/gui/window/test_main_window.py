@@ -164,9 +164,9 @@ def test_a_folder_of_pictures_goes_where_the_user_is(window, qtbot, drop, datase
 
 
 @pytest.mark.parametrize(("answer", "shown"), [("open", "data"), ("classify", "predict"), (None, "predict")])
-def test_a_dataset_on_the_predict_tab_is_asked_about(window, qtbot, dataset_folder, taken, answer, shown):
+def test_a_dataset_on_the_predict_tab_is_asked_about(window, qtbot, drop, dataset_folder, taken, answer, shown):
     window.show_page("predict")
-    window.drops.take_folder(dataset_folder)
+    assert drop(window.page("predict"), folder_mime(dataset_folder))
     qtbot.waitUntil(lambda: window.drops.question is not None, timeout=5000)
     question = window.drops.question
     if answer:
