@@ -124,7 +124,7 @@ class LossNotDecreasing(HealthRule):
             self.advice = f"Lower the learning rate tenfold{self._tenfold(0.1)}."
             much = f"{change:,.0f}" if change >= 10 else f"{change:.2g}"
             return f"The loss rose by {much} %, from {before:.4g} to {loss:.4g}."
-        if self._moved(step) < _HARDLY_MOVED:
+        if _moved(self, step) < _HARDLY_MOVED:
             self.advice = f"Raise the learning rate tenfold{self._tenfold(10)}: the weights hardly move."
         else:
             self.advice = (
@@ -135,17 +135,6 @@ class LossNotDecreasing(HealthRule):
 
     def _tenfold(self, factor: float) -> str:
         return f", from {self._rate:g} to {self._rate * factor:g}" if self._rate else ""
-
-    def _moved(self, step: int) -> float:
-        """Return how far the saved weights have moved since the first step, in units of their own size."""
-        trial = self.base_trial
-        moved = [0.0]
-        for name in trial.tensor_names(collection="weights") if "weights" in trial.collections() else ():
-            steps = [at for at in trial.tensor(name).steps() if at <= step]
-            if len(steps) > 1:
-                first, last = (self.value(name, at).astype(np.float64) for at in (steps[0], steps[-1]))
-                moved.append(float(np.abs(last - first).mean() / (np.abs(first).mean() + 1e-12)))
-        return max(moved)
 
 
 class Overfit(HealthRule):
@@ -275,12 +264,18 @@ class NotANumber(HealthRule):
 
 
 class LearningRateTooHigh(HealthRule):
-    """Fires when the training loss climbs or oscillates; says which learning rate to try instead. Ours.
+    """Fires when the training loss climbs or stays worse than guessing; says which learning rate to try instead. Ours.
 
     Climbs: the median of the last `patience` saved batch losses, or the mean of an epoch, exceeds `climb_factor` times
-    the first batch loss, which a guessing network has. Oscillates: of the last `window` saved batch losses at least
-    60 % turn direction, their mean is above three quarters of the first, and 80 % of them span more than half of it. A
-    healthy loss scatters as much only after it has come down.
+    the first batch loss by more than batches scatter: exp(3 s), where s is 1.05 times the median of what the logarithm
+    of the last `window` losses changes by from one to the next, and 0.5 while there are fewer. Where classes are
+    predicted the first loss counts for at least what guessing has, the logarithm of their number. Other losses may
+    scatter much more: they are judged from `window` of them on, by medians of all those and of the first `patience`.
+
+    Stays worse than guessing, where classes are predicted: the mean of the last `window` saved batch losses is above
+    1.2 times the logarithm of the number of classes by two standard errors, no lower in their second half than in the
+    first, and the weights have moved by a tenth of their size. That losses jump is no sign: batches of a healthy
+    training scatter as much, by what is in them.
     """
 
     meaning: str = "The steps are too long: the training jumps over good weights and gets worse."
@@ -292,6 +287,7 @@ class LearningRateTooHigh(HealthRule):
         self._recent: deque[float] = deque(maxlen=max(parse_steps(window, "window", 5), patience))
         self.window = window
         self._first: float | None = None
+        self._guess, self._seen = 0.0, 0
         self._rate: float | None = None
 
     def invoke_at_step(self, step: int) -> bool:
@@ -299,40 +295,51 @@ class LearningRateTooHigh(HealthRule):
         if self.has(HYPERPARAMETER_LEARNING_RATE, step):
             self._rate = self.scalar(HYPERPARAMETER_LEARNING_RATE, step)
         if self.has(TRAIN_LOSS, step):
-            return self._epoch_climbed(step, self.scalar(TRAIN_LOSS, step))
+            return self._climbed(step, self.scalar(TRAIN_LOSS, step), ", the mean of an epoch")
         loss = self.batch_loss(step) if self.trains(step) else None
         if loss is None or not math.isfinite(loss):
             return False
-        if self._first is None:
-            self._first = loss
         self._recent.append(loss)
-        self.note(step, loss, self.climb_factor * self._first)
-        last = float(np.median(list(self._recent)[-self.patience :]))
-        if len(self._recent) >= self.patience and last > self.climb_factor * self._first:
-            self._advise(last / self._first)
-            return self.found(f"The loss climbed from {self._first:.4g} to {last:.4g}.")
-        if self._oscillates():
-            self._advise(1.0)
-            return self.found(f"The loss jumps between {min(self._recent):.4g} and {max(self._recent):.4g}.")
-        return False
+        self._seen += 1
+        if self._seen == 1 or (self._seen == self.patience and not self._guess):
+            self._first = float(np.median(self._recent))
+        self._guess = math.log(self.class_count(step) or 1)
+        last = float(np.median(list(self._recent)[-(self.patience if self._guess else self.window) :]))
+        return self._climbed(step, last, "") or self._guesses(step)
 
-    def _epoch_climbed(self, step: int, mean: float) -> bool:
-        """Between two saved batches there may have been many that are not; the epoch's mean has them all."""
-        if self._first is None or not math.isfinite(mean) or mean <= self.climb_factor * self._first:
+    def _climbed(self, step: int, loss: float, what: str) -> bool:
+        limit = self._limit()
+        self.note(step, loss, limit)
+        if limit is None or self._first is None or len(self._recent) < self.patience or not limit < loss < math.inf:
             return False
-        self.note(step, mean, self.climb_factor * self._first)
-        self._advise(mean / self._first)
-        return self.found(f"The loss climbed from {self._first:.4g} to {mean:.4g}, the mean of an epoch.")
+        self._advise(loss / self._first)
+        return self.found(f"The loss climbed from {self._first:.4g} to {loss:.4g}{what}.")
 
-    def _oscillates(self) -> bool:
-        assert self._first is not None
-        if len(self._recent) < self.window:
+    def _limit(self) -> float | None:
+        """Return how high a loss may climb; without limit where too little is known, or losses go below 0."""
+        losses = list(self._recent)
+        if self._first is None or min(self._first, *losses) <= 0:
+            return None
+        if len(losses) >= self.window:
+            scatter = 1.05 * float(np.median(np.abs(np.diff(np.log(losses)))))
+        elif self._guess:
+            scatter = 0.5
+        else:
+            return None
+        return self.climb_factor * max(self._first, self._guess) * math.exp(3 * scatter)
+
+    def _guesses(self, step: int) -> bool:
+        """Whether the network is thrown about where it knows less than nothing."""
+        if len(self._recent) < self.window or not self._guess:
             return False
         losses = np.array(self._recent)[-self.window :]
-        moves = np.sign(np.diff(losses))
-        turns = float((moves[1:] * moves[:-1] < 0).mean())
-        low, high = np.percentile(losses, [10, 90])
-        return bool(turns >= 0.6 and losses.mean() > 0.75 * self._first and high - low > 0.5 * self._first)
+        before, after = losses[: self.window // 2].mean(), losses[self.window // 2 :].mean()
+        error = losses.std() / math.sqrt(self.window)
+        if losses.mean() - 2 * error <= 1.2 * self._guess or after < before or _moved(self, step) < 0.1:
+            return False
+        self._advise(1.0)
+        jumps = f"jumps between {losses.min():.4g} and {losses.max():.4g}"
+        return self.found(f"The loss {jumps}, worse than guessing, which has {self._guess:.4g}.")
 
     def _advise(self, climbed: float) -> None:
         if not self._rate:
@@ -340,6 +347,18 @@ class LearningRateTooHigh(HealthRule):
         # One significant digit: the suggestion is an order of magnitude, not a measurement.
         suggestion = min(self._rate / max(10.0, climbed), 0.01)
         self.advice = f"Try a learning rate of {suggestion:.1g} instead of {self._rate:g}."
+
+
+def _moved(rule: HealthRule, step: int) -> float:
+    """Return how far the saved weights have moved since the first step, in units of their own size."""
+    trial = rule.base_trial
+    moved = [0.0]
+    for name in trial.tensor_names(collection="weights") if "weights" in trial.collections() else ():
+        steps = [at for at in trial.tensor(name).steps() if at <= step]
+        if len(steps) > 1:
+            first, last = (rule.value(name, at).astype(np.float64) for at in (steps[0], steps[-1]))
+            moved.append(float(np.abs(last - first).mean() / (np.abs(first).mean() + 1e-12)))
+    return max(moved)
 
 
 def _has_epochs(trial: Any) -> bool:

@@ -10,6 +10,7 @@ from .settings import COLLECTIONS, Settings
 
 CERTAIN_STEPS, FIRST_STEPS = 2, 5
 AUTOMATIC_INTERVAL = 5
+SPREAD = 20
 FREE_SECONDS = 0.03
 FREE_EVALUATIONS, FREE_EPOCHS = 30, 100
 CERTAIN_EPOCHS = 8
@@ -26,6 +27,10 @@ class Schedule:
     and do not count: each of the latter is one small step that rules wait for. So is, where saving costs about a
     millisecond (`certain_epochs`), the first step after each eighth of the epochs: a job of a second shows all its
     course then, however busy the machine was.
+
+    Without a share of time (`Settings.time_share` is None) the number of a step alone decides: every 5th at first,
+    later at intervals of a 20th of the step's number, so that saving costs the less the longer the training is. What
+    rules find then does not depend on how fast the machine is.
 
     Each time a quarter of what is left of the byte budget is used up the interval doubles, so that the budget lasts
     for a long job too; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.
@@ -114,8 +119,9 @@ class Schedule:
         self._counting = not certain
         if not certain and (step < self._next or not self._affordable()):
             return False
-        self._next = step + 1 if step + 1 < FIRST_STEPS else max(step + self.interval, FIRST_STEPS)
+        interval = self.interval if self._share is not None else max(self.interval, step // SPREAD)
+        self._next = step + 1 if step + 1 < FIRST_STEPS else max(step + interval, FIRST_STEPS)
         return True
 
     def _affordable(self) -> bool:
-        return self._spent <= FREE_SECONDS + self._share * (time.perf_counter() - self._started)
+        return self._share is None or self._spent <= FREE_SECONDS + self._share * (time.perf_counter() - self._started)

@@ -28,8 +28,9 @@ class Settings:
     """The debugger of one job.
 
     `save_interval` is in training steps, None: chosen while the job runs so that saving costs under `time_share` of its
-    time; `save_intervals` overrides it per collection. `rules` maps names to parameters, in addition to the default set
-    if `default_rules`. `actions` maps a rule to none, notify or stop. `watch`: the job starts a watcher of its own.
+    time, or by the step's number alone if `time_share` is None; `save_intervals` overrides it per collection. `rules`
+    maps names to parameters, in addition to the default set if `default_rules`. `actions` maps a rule to none, notify
+    or stop. `watch`: the job starts a watcher of its own.
     """
 
     enabled: bool = True
@@ -41,7 +42,7 @@ class Settings:
     tensor_budget_mb: float = 64.0
     profiler: bool = True
     watch: bool = False
-    time_share: float = 0.02
+    time_share: float | None = 0.02
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -7,7 +7,6 @@ were not there.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -236,9 +235,9 @@ def _loaders(session: Session, patches: Patches) -> None:
         if known is None or not session.here:
             return advance(self)
         session.loading()
-        began = time.perf_counter()
+        began = session.now()
         batch = advance(self)
-        session.loaded(known, time.perf_counter() - began)
+        session.loaded(known, session.now() - began)
         return batch
 
     patches.set(data.DataLoader, "__init__", init)

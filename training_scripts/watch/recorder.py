@@ -154,6 +154,13 @@ class Recorder:
         if self._epoch_steps >= EPOCH_STEPS and not self._loads and not self._valid.count:
             self._end_epoch()
 
+    def begin_next(self) -> None:
+        """The script begins with another training: tensors stay those of the first, on which rules are evaluated."""
+        if self._hook is not None and self._hook in self._observers:
+            self._observers.remove(self._hook)
+            self._hook.close()
+            append_line(self._output.parent / "log.txt", "Another training begins; tensors are saved of the first.")
+
     def close(self) -> None:
         """The script ends."""
         if self._epoch_steps:
@@ -170,7 +177,7 @@ class Recorder:
         settings = Settings(
             tensor_budget_mb=float(self._settings.get("tensor_budget_mb", 64)),
             save_interval=self._settings.get("save_interval"),
-            time_share=0.005,
+            time_share=None,
         )
         named = type(_NAMES.get(loss.kind, "Loss"), (nn.Module,), {})()
         self._hook = TensorHook(

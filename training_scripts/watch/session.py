@@ -1,7 +1,10 @@
 """The course of one watched training: takes what happens from the hooks, and lets the checks look at it.
 
 Nothing here may fail the script or hold on to its memory: every check runs guarded, a check that breaks is left out,
-and tensors are let go at the end of their step.
+and tensors are dropped at the end of their step.
+
+What is looked at goes by the numbers of steps and batches alone, more seldom the longer a training takes, and never by
+the time: findings are the same on a fast machine and a busy one.
 """
 
 from __future__ import annotations
@@ -21,14 +24,12 @@ from .findings import Findings
 from .source import NOWHERE, Site, site
 from .state import Clock, Loader, Loss, Model, Optimizer, first_tensor, row_bytes
 
-CLOSE_STEPS, EVERY = 24, 10
-"""The first steps are all looked at, then every tenth."""
+CLOSE_STEPS, EVERY, SPREAD = 24, 10, 50
+"""The first steps are all looked at, then every tenth, later at intervals of a fiftieth of the step's number."""
 HEAVY = frozenset({0, 1, 2, 3, 5, 8, 11, 14, 17, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500})
 """Steps at which numbers of all parameters are compared; later every 500th."""
-MOST_SHARE = 0.012
-"""Of the training's time; beyond it only what costs nothing is looked at."""
-MOST_EVALUATED = 40
-"""Batches of an evaluation that are looked at closely."""
+MOST_EVALUATED, FIRST_EVALUATIONS, LATER_EVALUATED = 40, 3, 4
+"""Batches that are looked at closely of each of the first evaluations, and of later ones."""
 
 
 class Check:
@@ -63,8 +64,8 @@ class Session:
     computed gradients: the checks themselves run without.
     """
 
-    def __init__(self, findings: Findings, recorder: Any = None) -> None:
-        self.findings, self.recorder = findings, recorder
+    def __init__(self, findings: Findings, recorder: Any = None, now: Callable[[], float] = time.perf_counter) -> None:
+        self.findings, self.recorder, self.now = findings, recorder, now
         self.clock = Clock()
         self.models: dict[int, Model] = {}
         self.optimizers: list[Optimizer] = []
@@ -78,7 +79,8 @@ class Session:
         self.sites: dict[str, Site] = {}
         self.backward_seq = self.zero_seq = self.forward_seq = -1
         self.scaling = False
-        self.evaluated = 0
+        self.evaluated = self.evaluations = 0
+        self._next = 0
         self.waited = 0.0
         self.watching = self.heavy = True
         self.owner = os.getpid()
@@ -177,6 +179,7 @@ class Session:
             self.model.trained += 1
         if self.loader is not None:
             self.loader.trained += 1
+        self.evaluations += self.evaluated > 0
         self.evaluated, self._unused = 0, False
         self.clock.ours += time.perf_counter() - began
 
@@ -238,9 +241,7 @@ class Session:
             self._tell("stepped")
             self.step += 1
             self.waited = 0.0
-            free = self.clock.share < MOST_SHARE or self.step < CLOSE_STEPS
-            self.watching = self.step < CLOSE_STEPS or (free and self.step % EVERY == 0)
-            self.heavy = free and (self.step in HEAVY or self.step % 500 == 0)
+            self._choose()
             self.inputs = self.loss = self.call = None
         self.clock.ours += time.perf_counter() - began
 
@@ -337,8 +338,8 @@ class Session:
         ]
 
     def watching_evaluation(self) -> bool:
-        """Return whether this batch of an evaluation is looked at: the first ones of each, while that costs little."""
-        return self.evaluated < MOST_EVALUATED and (self.clock.share < MOST_SHARE or self.step < 4 * CLOSE_STEPS)
+        """Return whether this batch of an evaluation is looked at: the first ones, fewer in later evaluations."""
+        return self.evaluated < (MOST_EVALUATED if self.evaluations < FIRST_EVALUATIONS else LATER_EVALUATED)
 
     def is_compiled(self, model: Model) -> bool:
         """Return whether torch compiles any of a model: hooks inside would make it do so again."""
@@ -389,9 +390,20 @@ class Session:
 
     def _restart(self, known: Optimizer) -> None:
         """The script begins with its next training, of other parameters."""
-        self.step, self.watching, self.heavy = 0, True, True
+        self.step = self.evaluations = self._next = 0
+        self._choose()
+        if self.recorder is not None:
+            self._guard(self.recorder.begin_next)
         self.optimizers = [item for item in self.optimizers if item is known or not item.steps]
         self.add(self._make_checks)
+
+    def _choose(self) -> None:
+        """Decide whether the step that begins is looked at."""
+        step = self.step
+        self.watching = step < CLOSE_STEPS or step >= self._next
+        if self.watching:
+            self._next = -(-(step + 1) // EVERY) * EVERY if step < EVERY * SPREAD else step + step // SPREAD
+        self.heavy = step in HEAVY or step % 500 == 0
 
     def _settle(self) -> None:
         """Count the last batch as evaluated if it went through the model and no backward followed."""

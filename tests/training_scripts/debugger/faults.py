@@ -275,7 +275,7 @@ def _diverging() -> Training:
 def _oscillating() -> Training:
     model = nn.Sequential(nn.Linear(64, 4))
     data = {"train": features(512, noise=2), "valid": features(96, noise=2), "hyperparameters": dict(HEAD)}
-    return Training(model, optimizer=torch.optim.SGD(model.parameters(), 1.0), rate=1.0, **data)
+    return Training(model, optimizer=torch.optim.SGD(model.parameters(), 2.0), rate=2.0, **data)
 
 
 def _frozen_head() -> Training:
@@ -389,7 +389,7 @@ FAULTS = {
         frozenset({"LearningRateTooHigh", "DeadRelu", "AllZero", "VanishingGradient", "WeightUpdateRatio"}),
         frozenset({"ClassCollapse", "ClassImbalance", "PoorWeightInitialization", "LossNotDecreasing"}),
     ),
-    "learning rate 1, SGD, noisy": Case(_oscillating, frozenset({"LearningRateTooHigh"}), frozenset({"Overfit"})),
+    "learning rate 2, SGD, noisy": Case(_oscillating, frozenset({"LearningRateTooHigh"}), frozenset({"Overfit"})),
     "learning rate 1e-9": Case(
         lambda: head_training(1e-9),
         frozenset({"LossNotDecreasing", "UnchangedTensor"}),

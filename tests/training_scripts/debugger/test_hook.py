@@ -217,6 +217,18 @@ def test_without_an_interval_the_cost_stays_within_its_share():
     assert len(saved) > 80
 
 
+def test_without_a_share_the_step_number_alone_decides():
+    schedule = Schedule(Settings(time_share=None))
+    saved = []
+    for step in range(1000):
+        if schedule.due(step):
+            saved.append(step)
+            schedule._spent += 100.0  # a machine so slow that a share would allow nothing
+    assert saved[:8] == [0, 1, 2, 3, 4, 9, 14, 19]
+    assert saved[-1] - saved[-2] == saved[-2] // 20
+    assert len(saved) < 100
+
+
 @pytest.mark.parametrize(
     ("epochs", "expected"), [(26, [0, 1, 20, 40, 60, 80, 100, 120]), (3, [0, 1, 5, 10]), (0, [0, 1])]
 )

@@ -132,13 +132,13 @@ def test_loss_not_decreasing_says_the_direction(tmp_path, course, weights, says,
 
 
 def test_both_steps_are_told_where_their_numbers_differ(tmp_path):
-    trial = trial_of(tmp_path, losses({0: 1.0, 1: 5.0, 2: 5.0, 3: 5.0, 4: 9.0, 5: 9.0}))
-    run = RuleRun("LearningRateTooHigh", {}, trial)
+    trial = trial_of(tmp_path, losses({0: 1.0, 1: 1.0, 2: 5.0, 3: 5.0, 4: 5.0, 5: 9.0, 6: 9.0, 7: 9.0}))
+    run = RuleRun("LearningRateTooHigh", {"window": "5"}, trial)
     for step in trial.steps():
         run.evaluate(step)
     outcome = run.outcome("job")
-    assert (outcome["first_step"], outcome["last_step"]) == (2, 5)
-    assert outcome["details"] == "Step 2: The loss climbed from 1 to 5. Step 5: The loss climbed from 1 to 9."
+    assert (outcome["first_step"], outcome["last_step"]) == (4, 7)
+    assert outcome["details"] == "Step 4: The loss climbed from 1 to 5. Step 7: The loss climbed from 1 to 9."
 
 
 def test_vanishing_gradient_looks_at_every_gradient(tmp_path):
@@ -353,6 +353,8 @@ def test_a_clock_that_is_set_while_it_trains_is_no_stall(tmp_path, monkeypatch):
 
 def test_learning_rate_too_high_suggests_one(tmp_path):
     steps = losses({0: 1.4, 1: 30, 2: 40, 3: 50})
+    for _, _, tensors in steps:
+        tensors["CrossEntropyLoss_input_0"] = np.zeros((8, 4), np.float32)
     steps[0][2]["hyperparameters/learning_rate"] = np.float64(2.0)
     trial = trial_of(tmp_path, steps)
     run = RuleRun("LearningRateTooHigh", {}, trial)
@@ -362,7 +364,17 @@ def test_learning_rate_too_high_suggests_one(tmp_path):
     assert outcome["status"] == "IssuesFound"
     assert outcome["first_step"] == 2
     assert outcome["advice"] == "Try a learning rate of 0.01 instead of 2."
-    assert outcome["values"][-1] == [3, 50.0, pytest.approx(2.8)]
+    assert outcome["values"][-1] == [3, 40.0, pytest.approx(2 * 1.4 * np.exp(1.5))]
+
+
+def test_losses_that_scatter_do_not_climb(tmp_path):
+    """Single rows of a healthy regression: squares of normal numbers, the first of them small by chance."""
+    course = np.random.default_rng(3).standard_normal(300) ** 2
+    course[0] = 0.01
+    assert firing_steps(trial_of(tmp_path / "a", losses(dict(enumerate(course)))), "LearningRateTooHigh") == []
+    assert firing_steps(trial_of(tmp_path / "b", losses(dict(enumerate(-course)))), "LearningRateTooHigh") == []
+    climbs = dict(enumerate(0.01 * 1.5 ** np.arange(30.0)))
+    assert firing_steps(trial_of(tmp_path / "c", losses(climbs)), "LearningRateTooHigh")[0] < 20
 
 
 def test_a_rule_that_breaks_says_so_and_the_others_go_on(tmp_path, monkeypatch):

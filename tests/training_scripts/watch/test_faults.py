@@ -1,10 +1,17 @@
 """Every seeded fault is found, early and with its line; scripts as they are set off nothing."""
 
+import json
+
 import pytest
+import torch
 
 from tests.training_scripts.watch.faults import FAULTS
 from tests.training_scripts.watch.harness import SCRIPTS, run
 from training_scripts.watch.catalogue import INVARIANTS
+from training_scripts.watch.checks import all_checks
+from training_scripts.watch.findings import Findings
+from training_scripts.watch.patches import install
+from training_scripts.watch.session import Session
 
 ALONE = {"distributed.py"}
 """Scripts that need processes of their own: tests/core/cli/test_watch.py runs them."""
@@ -35,6 +42,28 @@ def test_a_script_as_it_is_sets_off_nothing(script):
     watched = run(script, ["--seed", "3"], record=True)
     assert (watched.broken, watched.names) == ([], set())
     assert watched.steps >= 30
+
+
+def test_replicas_that_stay_alike_are_no_finding(tmp_path, monkeypatch):
+    """What tests/core/cli/test_watch.py finds in processes that drift apart."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        torch.manual_seed(0)
+        findings = Findings("job", tmp_path / "output", say=False)
+        session = Session(findings)
+        session.add(all_checks)
+        patches = install(session)
+        model = torch.nn.Linear(4, 2)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for _ in range(6):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(torch.randn(8, 4)), torch.arange(8) % 2).backward()
+            optimizer.step()
+        patches.close()
+        session.close()
+    outcome = json.loads((tmp_path / "output" / "rules" / "ReplicasDiverge.json").read_text(encoding="utf-8"))
+    assert outcome["status"] == "NoIssuesFound"
 
 
 def test_there_are_ten_scripts_and_forty_faults_and_each_invariant_has_one():

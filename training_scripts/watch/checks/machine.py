@@ -36,7 +36,7 @@ class Starvation(Check):
 
     def stepped(self) -> None:
         """Add up what the last steps took, and what of it was waiting."""
-        now = time.perf_counter()
+        now = self.session.now()
         if self.session.step >= FROM and self._last and self.session.loader is not None:
             whole = now - self._last
             if self.session.waited <= whole:  # not an evaluation's loading
