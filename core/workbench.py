@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from core.labels.session import Labelling
     from core.models import Model, ModelAddress
     from core.models.choices import ModelChoice
+    from core.predict.compare import Comparison
     from core.predict.evaluate import Evaluation
     from core.predict.predictor import Predictor
     from core.report import Run
@@ -486,6 +487,32 @@ class Workbench:
         model = self.open_model(ModelAddress.job(name), on_progress, cancel)
         labelled = [(entry.path, manifest.classes[entry.label]) for entry in manifest.of(split)]
         return compute_evaluation(model, manifest.root, labelled, split, on_progress, cancel)
+
+    def compare(
+        self,
+        job: str,
+        other: str,
+        split: str = "test",
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Comparison:
+        """Return how two jobs' models differ on the same pictures, joined by content.
+
+        Raises:
+            ModelError: one of them has no model, or no evaluation can be made of it.
+        """
+        from core.predict.compare import compare
+
+        found, keys, settings = [], [], []
+        for text in (job, other):
+            evaluation = self.evaluation(text, split, on_progress, cancel)
+            record = self.engine.job(evaluation.job)
+            assert isinstance(record, TrainingJob)
+            manifest = self.manifest(record.dataset_version)
+            found.append(evaluation)
+            keys.append({} if manifest is None else {entry.path: entry.sha256 for entry in manifest.of(split)})
+            settings.append(record.hyperparameters)
+        return compare(*found, *keys, *settings)
 
     def evaluation_of_folder(
         self,

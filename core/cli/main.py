@@ -45,6 +45,7 @@ COMMANDS = {
     "delete": "core.cli.jobs:delete",
     "classify": "core.cli.predict:classify",
     "evaluate": "core.cli.predict:evaluate",
+    "compare": "core.cli.predict:compare",
     "rules": "core.cli.debug:rules",
     "watch": "core.cli.watch:watch",
     "report": "core.cli.debug:report",
@@ -179,6 +180,10 @@ def _add_predict_commands(command) -> None:  # type: ignore[no-untyped-def]
     evaluate.add_argument("folder", metavar="FOLDER", nargs="?", help="other pictures, one folder per class")
     split = "default: test of its own dataset, all of a folder"
     evaluate.add_argument("--split", choices=["train", "valid", "test"], help=split)
+    compare = command("compare", "tell which of two jobs' models is better, and whether that is more than luck")
+    compare.add_argument("model", metavar="JOB", help="a job's name or `best`")
+    compare.add_argument("other", metavar="OTHER", help="another job's name")
+    compare.add_argument("--split", choices=["train", "valid", "test"], default="test", help="default: test")
 
 
 def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]

@@ -10,6 +10,7 @@ from typing import Any
 from core.cli.console import Console, table
 from core.errors import PictureError, UsageError
 from core.paths import AppPaths
+from core.predict.compare import Comparison
 from core.predict.evaluate import Evaluation
 from core.predict.intake import gather
 from core.predict.records import Answer, Prediction
@@ -88,6 +89,44 @@ def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
         workbench.close()
     console.result(evaluation_json(found), lambda: evaluation_text(found))
     return 0
+
+
+def compare(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Print how two jobs' models differ: pictures, settings, and how likely so much is by luck."""
+    workbench = Workbench(paths)
+    try:
+        workbench.engine.refresh()
+        say_best(workbench, options.model, console)
+        found = workbench.compare(options.model, options.other, options.split, console.progress, CancelToken())
+    finally:
+        workbench.close()
+    data = {
+        "models": [found.first, found.second],
+        "split": found.split,
+        "count": found.count,
+        "both_right": found.both_right,
+        "both_wrong": found.both_wrong,
+        "only_first": found.only_first,
+        "only_second": found.only_second,
+        "p_value": found.p_value,
+        "settings": {name: list(values) for name, values in found.settings.items()},
+        "pictures": [
+            {"path": one.path, "label": one.label, "predicted": [one.first, one.second]} for one in found.disagreements
+        ],
+    }
+    console.result(data, lambda: _comparison_text(found))
+    return 0
+
+
+def _comparison_text(found: Comparison) -> str:
+    lines = [found.sentence]
+    if found.settings:
+        rows = [(name, *values) for name, values in found.settings.items()]
+        lines += ["", table(("setting", found.first, found.second), rows)]
+    if found.disagreements:
+        rows = [(one.path, one.label, one.first, one.second) for one in found.disagreements]
+        lines += ["", table(("picture", "is", found.first, found.second), rows)]
+    return "\n".join(lines)
 
 
 def answer_json(answer: Answer, model: str) -> dict[str, Any]:

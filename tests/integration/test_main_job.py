@@ -114,6 +114,9 @@ def test_evaluate_and_classify_agree_with_each_other(command_line: CommandLine, 
     assert there["loss"] == pytest.approx(evaluation["loss"], abs=1e-3)
     assert 0 <= there["brier"] <= 2
     assert 0 <= there["ece"] <= 1
+    trials = [trial["name"] for trial in tuned["trials"] if trial["artifact"]]
+    compared = command_line.json("compare", tuned["best_trial"], trials[0])
+    assert compared["count"] == 12
     right = 0
     pictures = sorted((dataset / "test").rglob("*.*"))
     answers = command_line.json("classify", *map(str, pictures), "--top", "3")
