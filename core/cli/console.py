@@ -110,6 +110,8 @@ def _cell(value: object) -> str:
 
 
 def _plain(progress: Progress) -> str:
+    if progress.unit == "%":
+        return f"{progress.message}: {progress.done} %"
     if progress.total:
         return f"{progress.message}: {progress.done}/{progress.total} {progress.unit}"
     return f"{progress.message}: {progress.done} {progress.unit}" if progress.done else progress.message

@@ -7,7 +7,7 @@ import time
 
 from core.cli.console import Console
 from core.cli.describe import job_json, job_text
-from core.jobs.records import Job, TrainingJob, TuningJob
+from core.jobs.records import Job, TrainingJob, TuningJob, before_training
 from core.jobs.status import JobStatus
 from core.predict.records import percent
 from core.progress import Progress
@@ -70,6 +70,8 @@ def _trial_line(job: TuningJob, trial: TrainingJob) -> str:
 
 
 def _progress(job: Job) -> Progress:
+    if what := before_training(job):
+        return Progress(round((job.progress or 0) * 100), 100, what, "%")
     if isinstance(job, TuningJob):
         done = sum(count for status, count in job.counts.items() if status.is_final)
         best = "" if job.best_objective is None else f", best {job.objective_metric} {job.best_objective:.4f}"

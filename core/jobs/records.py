@@ -117,6 +117,14 @@ class TuningJob:
 
 Job = TrainingJob | TuningJob
 
+_BEFORE_TRAINING = {"PreparingFeatures": "Features", "Starting": "Starting", "Downloading": "Downloading"}
+
+
+def before_training(job: Job) -> str:
+    """Return what a job does before its first trial or epoch; "" later."""
+    has_trials = isinstance(job, TuningJob) and bool(job.counts)
+    return "" if has_trials else _BEFORE_TRAINING.get(job.secondary_status, "")
+
 
 @dataclass(frozen=True, slots=True)
 class MetricEvent:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from core.jobs.records import Job, TuningJob
+from core.jobs.records import Job, TuningJob, before_training
 from core.predict.records import percent
 from gui.shared import formatting
-
-_BEFORE_TRAINING = {"PreparingFeatures": "Features", "Starting": "Starting", "Downloading": "Downloading"}
 
 
 def trials_done(job: TuningJob) -> int:
@@ -21,7 +19,7 @@ def progress_of(job: Job) -> float | None:
     """
     if job.status.is_final:
         return 1.0
-    if _before_training(job):
+    if before_training(job):
         return None
     if job.progress is not None:
         return min(1.0, max(0.0, job.progress)) or None
@@ -32,7 +30,7 @@ def progress_of(job: Job) -> float | None:
 
 def progress_text(job: Job) -> str:
     """Return what a running job is doing: "Features 53 %", "3 of 20 trials, best 0.21", "40 %"."""
-    if what := _before_training(job):
+    if what := before_training(job):
         return f"{what} {100 * job.progress:.0f} %" if job.progress else what
     if isinstance(job, TuningJob):
         best = f", best {formatting.number(job.best_objective)}" if job.best_objective is not None else ""
@@ -41,9 +39,3 @@ def progress_text(job: Job) -> str:
         return f"{trials_done(job):,} of {formatting.counted(job.max_jobs, 'trial')}{best}"
     done = progress_of(job)
     return "Starting" if done is None else f"{100 * done:.0f} %"
-
-
-def _before_training(job: Job) -> str:
-    """Return what a job does before its first trial or epoch; "" later."""
-    has_trials = isinstance(job, TuningJob) and bool(job.counts)
-    return "" if has_trials else _BEFORE_TRAINING.get(job.secondary_status, "")
