@@ -187,7 +187,9 @@ def _add_predict_commands(command) -> None:  # type: ignore[no-untyped-def]
 
 
 def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
-    rules = command("rules", "tell what the Debugger rules say of a job or of saved tensors")
+    rules = command(
+        "rules", "tell what the Debugger rules say of a job, of saved tensors, or of curves that others recorded"
+    )
     rules.add_argument("job", metavar="JOB|TENSOR-PATH", help="a job's name, a folder or an s3:// address")
     report = command("report", "write the report of a job: what came of it, why, and where the time went")
     report.add_argument("job", metavar="JOB|PROFILER-PATH", help="a job's name, a folder or an s3:// address")

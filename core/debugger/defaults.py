@@ -19,6 +19,7 @@ __all__ = [
     "OURS",
     "Parameter",
     "check",
+    "curve_rules",
     "default_rules",
     "job_variables",
     "parameters_of",
@@ -26,6 +27,16 @@ __all__ = [
     "rule_summary",
     "rules_for",
 ]
+
+
+CURVE_RULES = ("NotANumber", "LearningRateTooHigh", "LossNotDecreasing", "Overfit", "Overtraining")
+"""The rules that need nothing but the means of epochs."""
+
+
+def curve_rules() -> dict[str, dict[str, str]]:
+    """Return the rules for a training of which only curves are known, with their parameters."""
+    chosen = default_rules({"mode": "curves"})
+    return {name: chosen[name] for name in CURVE_RULES}
 
 
 def rule_names() -> tuple[str, ...]:

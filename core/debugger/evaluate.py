@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from core.debugger.aws_output import aws_outcomes
-from core.debugger.defaults import default_rules
+from core.debugger.curves import recorded_runs, write_trial
+from core.debugger.defaults import curve_rules, default_rules
 from core.debugger.places import saved_jobs, trial_storages
 from core.errors import Cancelled, UserFacingError
 from core.jobs.records import RuleOutcome
@@ -38,7 +40,8 @@ def evaluate(
 ) -> list[RuleOutcome]:
     """Return the outcome of each rule on what is saved now; the default set for this training unless `rules` are given.
 
-    `source` may be anything at or above what a job saved, at any depth; of several jobs each is evaluated. A trial that
+    `source` may be anything at or above what a job saved, at any depth; of several jobs each is evaluated. Where there
+    are neither tensors nor verdicts, curves that other tools recorded are (curves.py). A trial that
     is not finished, or that will never be, is evaluated up to its last saved step. Unless `rules` are given, what AWS's
     own rules wrote beside the tensors comes after ours, or alone where there are no tensors.
 
@@ -56,7 +59,28 @@ def evaluate(
         for place in saved.verdicts if rules is None else ():
             found += aws_outcomes(place, name)
     if not found and not trials:
+        found = _evaluate_curves(source, rules, job, on_progress, cancel)
+    if not found:
         raise _no_tensors(source)
+    return found
+
+
+def _evaluate_curves(
+    source: str | Path,
+    rules: Mapping[str, Mapping[str, str]] | None,
+    job: str,
+    on_progress: OnProgress,
+    cancel: CancelToken | None,
+) -> list[RuleOutcome]:
+    """Evaluate the rules that need a curve alone on what another tool recorded."""
+    if str(source).startswith("s3://"):
+        return []
+    found: list[RuleOutcome] = []
+    for run in recorded_runs(source):
+        with tempfile.TemporaryDirectory(prefix="sagehound-") as folder:
+            write_trial(run, Path(folder))
+            trial, chosen = Trial.open(Path(folder)), dict(rules or curve_rules())
+            found += _evaluate(trial, chosen, job or run.name, on_progress, cancel)
     return found
 
 
@@ -87,6 +111,7 @@ def _hyperparameters(trial: Trial) -> Mapping[str, str]:
 def _no_tensors(source: str | Path) -> UserFacingError:
     return UserFacingError(
         f"There are no saved tensors in {source}.",
-        "A trial has folders named index and events; neither they nor AWS's rule-output are there or below.",
-        "Choose the folder or prefix of a job that saved tensors, or that has AWS's rule-output.",
+        "A trial has folders named index and events; neither they nor AWS's rule-output are there or below, nor"
+        " curves of a loss (TensorBoard event files, MLflow runs, CSV).",
+        "Choose the folder or prefix of a job that saved tensors, that has AWS's rule-output, or a file with curves.",
     )

@@ -124,7 +124,10 @@ class LossNotDecreasing(HealthRule):
             self.advice = f"Lower the learning rate tenfold{self._tenfold(0.1)}."
             much = f"{change:,.0f}" if change >= 10 else f"{change:.2g}"
             return f"The loss rose by {much} %, from {before:.4g} to {loss:.4g}."
-        if _moved(self, step) < _HARDLY_MOVED:
+        moved = _moved(self, step)
+        if moved is None:
+            self.advice = "Check that the labels fit the inputs, and try learning rates ten times lower and higher."
+        elif moved < _HARDLY_MOVED:
             self.advice = f"Raise the learning rate tenfold{self._tenfold(10)}: the weights hardly move."
         else:
             self.advice = (
@@ -288,13 +291,15 @@ class LearningRateTooHigh(HealthRule):
         self.window = window
         self._first: float | None = None
         self._guess, self._seen = 0.0, 0
+        self._epochs_alone = False
         self._rate: float | None = None
 
     def invoke_at_step(self, step: int) -> bool:
         """See the class."""
         if self.has(HYPERPARAMETER_LEARNING_RATE, step):
             self._rate = self.scalar(HYPERPARAMETER_LEARNING_RATE, step)
-        if self.has(TRAIN_LOSS, step):
+        self._epochs_alone |= self._first is None and self.has(TRAIN_LOSS, step)
+        if self.has(TRAIN_LOSS, step) and not self._epochs_alone:
             return self._climbed(step, self.scalar(TRAIN_LOSS, step), ", the mean of an epoch")
         loss = self.batch_loss(step) if self.trains(step) else None
         if loss is None or not math.isfinite(loss):
@@ -335,7 +340,7 @@ class LearningRateTooHigh(HealthRule):
         losses = np.array(self._recent)[-self.window :]
         before, after = losses[: self.window // 2].mean(), losses[self.window // 2 :].mean()
         error = losses.std() / math.sqrt(self.window)
-        if losses.mean() - 2 * error <= 1.2 * self._guess or after < before or _moved(self, step) < 0.1:
+        if losses.mean() - 2 * error <= 1.2 * self._guess or after < before or (_moved(self, step) or 0.0) < 0.1:
             return False
         self._advise(1.0)
         jumps = f"jumps between {losses.min():.4g} and {losses.max():.4g}"
@@ -349,11 +354,14 @@ class LearningRateTooHigh(HealthRule):
         self.advice = f"Try a learning rate of {suggestion:.1g} instead of {self._rate:g}."
 
 
-def _moved(rule: HealthRule, step: int) -> float:
-    """Return how far the saved weights have moved since the first step, in units of their own size."""
+def _moved(rule: HealthRule, step: int) -> float | None:
+    """Return how far the saved weights have moved since the first step, in units of their size; None without any."""
     trial = rule.base_trial
+    names = trial.tensor_names(collection="weights") if "weights" in trial.collections() else ()
+    if not names:
+        return None
     moved = [0.0]
-    for name in trial.tensor_names(collection="weights") if "weights" in trial.collections() else ():
+    for name in names:
         steps = [at for at in trial.tensor(name).steps() if at <= step]
         if len(steps) > 1:
             first, last = (rule.value(name, at).astype(np.float64) for at in (steps[0], steps[-1]))

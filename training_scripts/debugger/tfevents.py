@@ -16,6 +16,8 @@ from .records import DTYPE_NUMBERS, MODES, TensorRecord, masked_crc
 
 Array = NDArray[Any]
 
+_UNREADABLE = (IndexError, ValueError, KeyError, TypeError, AttributeError, OverflowError, struct.error)
+
 _MODE_NAMES = {number: name for name, number in MODES.items()}
 _DTYPES = {number: np.dtype(name) for name, number in DTYPE_NUMBERS.items()}
 _TYPED_VALUES = {5: "float32", 6: "float64", 7: "int32", 10: "int64", 11: "bool"}
@@ -31,22 +33,67 @@ def decode(data: bytes) -> Iterator[TensorRecord]:
     Raises:
         DamagedRecord: a record is cut short or is none.
     """
+    for event in _events(data):
+        try:
+            yield from _tensors(event)
+        except _UNREADABLE as error:
+            # A changed byte can turn a field into one of another kind.
+            raise DamagedRecord(f"a record cannot be read: {error}") from None
+
+
+def decode_scalars(data: bytes) -> Iterator[tuple[str, int, float]]:
+    """Yield (tag, step, value) of the scalars that TensorBoard shows, from the bytes of an event file.
+
+    A file that is still written may end in the middle of a record, whose scalars come later.
+
+    Raises:
+        DamagedRecord: a record is none.
+    """
+    for event in _events(data, unfinished=True):
+        try:
+            yield from _scalars(event)
+        except _UNREADABLE as error:
+            raise DamagedRecord(f"a record cannot be read: {error}") from None
+
+
+def _events(data: bytes, unfinished: bool = False) -> Iterator[bytes]:
+    """Yield the messages of records."""
     position = 0
     while position < len(data):
         if position + 12 > len(data):
+            if unfinished:
+                return
             raise DamagedRecord("a record's header is cut short")
         (length,) = struct.unpack_from("<Q", data, position)
         if struct.unpack_from("<I", data, position + 8)[0] != masked_crc(data[position : position + 8]):
             raise DamagedRecord("a record's length does not fit its checksum")
         event = data[position + 12 : position + 12 + length]
         if len(event) != length:
+            if unfinished:
+                return
             raise DamagedRecord("a record is cut short")
         position += 12 + length + 4
-        try:
-            yield from _tensors(event)
-        except (IndexError, ValueError, KeyError, TypeError, AttributeError, OverflowError, struct.error) as error:
-            # A changed byte can turn a field into one of another kind.
-            raise DamagedRecord(f"a record cannot be read: {error}") from None
+        yield event
+
+
+def _scalars(event: bytes) -> Iterator[tuple[str, int, float]]:
+    step, items = 0, []
+    for number, value in _fields(event):
+        if number == 2:
+            step = value
+        elif number == 5:
+            items += [item for key, item in _fields(value) if key == 1]
+    for item in items:
+        tag, scalar = "", None
+        for number, content in _fields(item):
+            if number == 1:
+                tag = content.decode()
+            elif number == 2:
+                scalar = struct.unpack("<f", content)[0]
+            elif number == 8 and (array := _array(content)).size == 1 and array.dtype.kind in "fiu":
+                scalar = float(array.reshape(-1)[0])
+        if scalar is not None:
+            yield tag, step, scalar
 
 
 def _tensors(event: bytes) -> Iterator[TensorRecord]:

@@ -1,0 +1,177 @@
+"""Reads curves that other tools recorded, and makes of them a trial on which the rules that need a curve are evaluated.
+
+TensorBoard event files, MLflow run folders, CSV exports of W&B, and CSV files with a column for each curve (Keras,
+Lightning and Ultralytics write such). Which curve is which goes by its name: a loss, an accuracy or a learning rate, of
+training or of validation.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import UserFacingError
+from core.jobs.folders import folders_below
+
+Curve = list[tuple[int, float]]
+"""(step, value), by step."""
+
+MOST_EPOCHS = 50
+"""Steps that are looked at of a training that has no evaluations to tell its epochs by."""
+_EVENTS = "events.out.tfevents."
+_STEPS = ("step", "global_step", "_step", "trainer/global_step", "epoch", "iteration", "iter")
+_VALID = re.compile(r"(?<![a-z])(val|valid|validation|eval|evaluation|dev|test)(?![a-z])")
+_LOSS = re.compile(r"(?<![a-z])(loss|nll|cross_entropy|crossentropy)(?![a-z])")
+_ACCURACY = re.compile(r"(?<![a-z])(acc|accuracy|top1|accuracy_top1)(?![a-z])")
+_RATE = re.compile(r"(?<![a-z])(lr|learning_rate)(?![a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The curves of one run, by the names that they have there."""
+
+    name: str
+    curves: Mapping[str, Curve]
+
+
+def recorded_runs(source: str | Path) -> list[Recorded]:
+    """Return the runs whose curves are in a file, or at any depth below a folder; none where there are no curves.
+
+    Raises:
+        UserFacingError: a file cannot be read.
+    """
+    top = Path(source).expanduser()
+    runs: list[Recorded] = []
+    for folder in [top] if top.is_file() else folders_below(top):
+        try:
+            runs += _runs_in(folder)
+        except (OSError, ValueError, csv.Error) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise UserFacingError(f"The curves in {folder} cannot be read.", f"{why}.", "Export them again.") from error
+    return [run for run in runs if meanings(run)]
+
+
+def meanings(run: Recorded) -> dict[str, str]:
+    """Return which curve of a run is its train_loss, valid_loss, train_accuracy, valid_accuracy and learning_rate.
+
+    Of several with one meaning it is the one of the shortest name: `loss` before `box_loss`.
+    """
+    found: dict[str, str] = {}
+    for name in sorted(run.curves, key=lambda name: (len(name), name)):
+        words = name.lower().replace("-", "_")
+        part = words.replace("_", " ")
+        kind = "loss" if _LOSS.search(part) else "accuracy" if _ACCURACY.search(part) else ""
+        if kind:
+            found.setdefault(f"{'valid' if _VALID.search(part) else 'train'}_{kind}", name)
+        elif _RATE.search(part) or _RATE.search(words):
+            found.setdefault("learning_rate", name)
+    return found if any(key.endswith("_loss") for key in found) else {}
+
+
+def epochs_of(run: Recorded) -> list[tuple[int, dict[str, float]]]:
+    """Return what a run reached at the end of each epoch: (step, means since the epoch before, by meaning).
+
+    An epoch ends with an evaluation; where there are none, all steps are divided into 50 parts at most. A mean with
+    NaN in it is NaN.
+    """
+    curves = {meaning: run.curves[name] for meaning, name in meanings(run).items()}
+    evaluated = curves.get("valid_loss") or curves.get("valid_accuracy")
+    steps = [step for step, _ in evaluated or curves["train_loss"]]
+    ends = steps if evaluated else [steps[-1 - at] for at in range(0, len(steps), math.ceil(len(steps) / MOST_EPOCHS))]
+    ends = sorted(set(ends))
+    rows = []
+    for before, end in zip([-math.inf, *ends], ends, strict=False):
+        row = {}
+        for meaning, curve in curves.items():
+            values = [value for step, value in curve if before < step <= end]
+            if values:
+                row[meaning] = math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+        rows.append((end, row))
+    return rows
+
+
+def write_trial(run: Recorded, folder: Path) -> None:
+    """Write a run's epochs as a trial of ours."""
+    import numpy as np
+
+    from training_scripts.debugger.health import TRAIN_LOSS
+    from training_scripts.debugger.writer import Saved, TrialWriter
+
+    writer = TrialWriter(folder)
+    writer.write_collections({"sagehound": []}, {"metrics": ["^epoch/"], "losses": [f"^{TRAIN_LOSS}$"]}, 1)
+    for number, (step, row) in enumerate(epochs_of(run)):
+        saved = [Saved(f"epoch/{meaning}", np.float64(value)) for meaning, value in row.items()]
+        writer.write_step(number, "GLOBAL", number, saved, step)
+    writer.close()
+
+
+def _runs_in(place: Path) -> Iterator[Recorded]:
+    """Yield the runs of one file, or of one folder without those below it."""
+    files = [place] if place.is_file() else sorted(item for item in place.iterdir() if item.is_file())
+    if events := [file for file in files if file.name.startswith(_EVENTS)]:
+        yield _tensorboard(events)
+    if (place / "metrics").is_dir() and (place / "meta.yaml").is_file():
+        yield _mlflow(place)
+    for file in files:
+        if file.suffix.lower() in (".csv", ".tsv"):
+            yield from _table(file)
+
+
+def _tensorboard(files: Sequence[Path]) -> Recorded:
+    from training_scripts.debugger.tfevents import decode_scalars
+
+    curves: dict[str, dict[int, float]] = {}
+    for file in files:  # a run that was resumed has a file for each part
+        for tag, step, value in decode_scalars(file.read_bytes()):
+            curves.setdefault(tag, {})[step] = value
+    return Recorded(files[0].parent.name, {tag: sorted(curve.items()) for tag, curve in curves.items()})
+
+
+def _mlflow(folder: Path) -> Recorded:
+    """A line of MLflow's has time, value and step."""
+    curves: dict[str, dict[int, float]] = {}
+    for file in sorted((folder / "metrics").rglob("*")):
+        if file.is_file():
+            name = file.relative_to(folder / "metrics").as_posix()
+            for line in file.read_text(encoding="utf-8").splitlines():
+                _, value, step = line.split()
+                curves.setdefault(name, {})[int(step)] = float(value)
+    return Recorded(folder.name, {name: sorted(curve.items()) for name, curve in curves.items()})
+
+
+def _table(file: Path) -> list[Recorded]:
+    """A table has a column of steps, or a row for each; W&B's has a column for each run, `run - metric`."""
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    if not text.strip():
+        return []
+    rows = list(csv.reader(text.splitlines(), delimiter="\t" if file.suffix.lower() == ".tsv" else ","))
+    names = [name.strip() for name in rows[0]]
+    lower = [name.lower() for name in names]
+    at = next((lower.index(name) for name in _STEPS if name in lower), None)
+    runs: dict[str, dict[str, dict[int, float]]] = {}
+    for number, row in enumerate(rows[1:]):
+        cells = [_number(cell) for cell in row]
+        step = cells[at] if at is not None and at < len(cells) else float(number)
+        if step is None or not math.isfinite(step):
+            continue
+        for column, (name, value) in enumerate(zip(names, cells, strict=False)):
+            run, dash, metric = name.rpartition(" - ")
+            if value is None or column == at or metric.endswith(("__MIN", "__MAX")):
+                continue
+            runs.setdefault(run if dash else file.stem, {}).setdefault(metric, {})[int(step)] = value
+    return [
+        Recorded(name, {metric: sorted(curve.items()) for metric, curve in curves.items()})
+        for name, curves in runs.items()
+    ]
+
+
+def _number(cell: str) -> float | None:
+    """Return the number in a cell; None in an empty one or one with words."""
+    try:
+        return float(cell)
+    except ValueError:
+        return None

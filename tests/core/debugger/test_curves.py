@@ -1,0 +1,123 @@
+"""Curves that other tools recorded, in the formats that they write."""
+
+import json
+
+import pytest
+
+from core.debugger.curves import epochs_of, meanings, recorded_runs
+from core.debugger.defaults import CURVE_RULES
+from core.debugger.evaluate import evaluate
+from core.errors import UserFacingError
+from core.jobs.status import RuleStatus
+from training_scripts.debugger.records import encode_scalars, encode_version
+
+FALLING = [2.0 * 0.8**epoch for epoch in range(12)]
+RISING = [1.0 + 0.2 * epoch for epoch in range(12)]
+
+
+def tensorboard(folder, **curves):
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "events.out.tfevents.1700000000.host.1.0").open("wb") as file:
+        file.write(encode_version(0.0))
+        for step, values in enumerate(zip(*curves.values(), strict=True)):
+            tags = dict(zip((name.replace("__", "/") for name in curves), values, strict=True))
+            file.write(encode_scalars(tags, 10 * step, float(step)))
+    return folder
+
+
+def found(place):
+    outcomes = evaluate(place)
+    assert {outcome.rule for outcome in outcomes} == set(CURVE_RULES)
+    return {outcome.rule: outcome for outcome in outcomes if outcome.status is RuleStatus.ISSUES_FOUND}
+
+
+def test_tensorboards_scalars(tmp_path):
+    tensorboard(tmp_path / "runs" / "good", loss__train=FALLING, loss__val=FALLING)
+    assert found(tmp_path / "runs") == {}
+    outcome = found(tensorboard(tmp_path / "bad", train_loss=FALLING, val_loss=RISING))["Overfit"]
+    assert (outcome.job, outcome.first_step) == ("bad", 50)
+    assert "The validation loss is 2, the" in outcome.details
+
+
+def test_a_file_that_is_still_written_is_read_as_far_as_it_goes(tmp_path):
+    folder = tensorboard(tmp_path, loss=FALLING)
+    (file,) = folder.iterdir()
+    file.write_bytes(file.read_bytes()[:-7])
+    ((_, curve),) = recorded_runs(tmp_path)[0].curves.items()
+    assert [step for step, _ in curve] == list(range(0, 110, 10))
+
+
+def test_mlflows_folders(tmp_path):
+    run = tmp_path / "mlruns" / "0" / "abc"
+    (run / "metrics" / "val").mkdir(parents=True)
+    (run / "meta.yaml").write_text("run_name: x\n", encoding="utf-8")
+    for name, curve in (("train_loss", FALLING), ("val/loss", FALLING)):
+        lines = [f"17000000 {value} {step}\n" for step, value in enumerate(curve)]
+        (run / "metrics" / name).write_text("".join(lines), encoding="utf-8")
+    assert meanings(recorded_runs(tmp_path)[0]) == {"train_loss": "train_loss", "valid_loss": "val/loss"}
+    assert found(tmp_path / "mlruns") == {}
+
+
+def test_a_csv_of_wandb_has_a_run_in_each_column(tmp_path):
+    file = tmp_path / "export.csv"
+    header = '"Step","good - train/loss","good - train/loss__MIN","good - train/loss__MAX","bad - train/loss"\n'
+    rows = [
+        f'"{step}","{value}","{value}","{value}","{value if step < 5 else "NaN"}"\n'
+        for step, value in enumerate(FALLING)
+    ]
+    file.write_text(header + "".join(rows), encoding="utf-8")
+    outcomes = {(item.job, item.rule): item for item in evaluate(file) if item.status is RuleStatus.ISSUES_FOUND}
+    assert {job for job, _ in outcomes} == {"bad"}
+    assert outcomes["bad", "NotANumber"].first_step == 5
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("epoch,accuracy,loss,val_accuracy,val_loss", {"train_accuracy": "accuracy", "valid_accuracy": "val_accuracy"}),
+        ("epoch, train/loss, metrics/accuracy_top1, val/loss, lr/pg0", {"learning_rate": "lr/pg0"}),
+        ("step,epoch,train_loss_step,val_loss", {"train_loss": "train_loss_step", "valid_loss": "val_loss"}),
+        ("epoch,default,flossy", {}),
+    ],
+)
+def test_curves_are_known_by_their_names(tmp_path, header, expected):
+    file = tmp_path / "log.csv"
+    row = ",".join(["1", "2", "0.5", "0.25", "0.1"][: 1 + header.count(",")])
+    file.write_text(f"{header}\n{row}\n{row}\n", encoding="utf-8")
+    runs = recorded_runs(file)
+    assert bool(runs) == bool(expected)
+    if expected:
+        assert expected.items() <= meanings(runs[0]).items()
+
+
+def test_batches_between_two_evaluations_are_one_epoch(tmp_path):
+    """Lightning's file: a row has what was logged at that step, and empty cells."""
+    file = tmp_path / "metrics.csv"
+    rows = ["epoch,step,train_loss,val_loss"]
+    for step in range(1, 41):
+        rows.append(f"{step // 10},{step},{1 / step},")
+        if step % 10 == 0:
+            rows.append(f"{step // 10},{step},,{2 / step}")
+    file.write_text("\n".join(rows), encoding="utf-8")
+    epochs = epochs_of(recorded_runs(file)[0])
+    assert [step for step, _ in epochs] == [10, 20, 30, 40]
+    assert epochs[1][1]["train_loss"] == pytest.approx(sum(1 / step for step in range(11, 21)) / 10)
+    assert epochs[1][1]["valid_loss"] == pytest.approx(0.1)
+
+
+def test_a_loss_that_climbs_is_found_without_its_batches(tmp_path):
+    file = tmp_path / "log.csv"
+    losses = [2.3, 2.5, *(3 * 1.6**epoch for epoch in range(28))]
+    file.write_text(
+        "epoch,loss\n" + "\n".join(f"{epoch},{loss}" for epoch, loss in enumerate(losses)), encoding="utf-8"
+    )
+    assert "LearningRateTooHigh" in found(file)
+
+
+def test_what_has_no_curve_says_so(tmp_path):
+    (tmp_path / "labels.csv").write_text("file,label\na.jpg,cat\n", encoding="utf-8")
+    with pytest.raises(UserFacingError, match="no saved tensors"):
+        evaluate(tmp_path)
+    (tmp_path / "events.out.tfevents.1").write_bytes(json.dumps({"no": "record"}).encode())
+    with pytest.raises(UserFacingError, match="cannot be read"):
+        evaluate(tmp_path)
