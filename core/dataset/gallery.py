@@ -123,6 +123,18 @@ class Gallery:
         code = int(self._split[number])
         return SPLITS[code - 1] if code else ""
 
+    def label_codes(self) -> tuple[NDArray[np.int64], list[str]]:
+        """Return every picture's class as a position in the list of classes, -1 for none; and that list."""
+        return self._label.astype(np.int64) - 1, self._names[1:]
+
+    def having(self, trait: str) -> NDArray[np.bool_]:
+        """Return which pictures have a trait."""
+        return np.asarray(self._label == 0 if trait == UNLABELLED else (self._traits & _BIT[trait]) != 0)
+
+    def is_open(self, number: int) -> bool:
+        """Whether a picture waits for a label: it has none, and is not left out."""
+        return self.has(number, UNLABELLED) and not self.has(number, LEFT_OUT)
+
     def has(self, number: int, trait: str) -> bool:
         """Whether a picture has a trait."""
         if trait == UNLABELLED:

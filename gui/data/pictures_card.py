@@ -18,6 +18,8 @@ from gui.bridge import Bridge
 from gui.data.class_keys import ACCEPT, ClassKeys
 from gui.data.comparison import Compared, Comparison
 from gui.data.filter_bar import FilterBar
+from gui.data.guessing import Guessing
+from gui.data.help_row import HelpRow
 from gui.data.label_bar import LabelBar
 from gui.data.label_controller import SUGGESTION, LabelController
 from gui.data.large_view import LargeView
@@ -70,6 +72,8 @@ class PicturesCard(Card):
         self.large = LargeView(self.grid, bridge, workbench.paths.thumbnails, self.thumbnails)
         self.bar = LabelBar()
         self.map = MapPane(self.model, self.thumbnails)
+        self.help = HelpRow()
+        self.guessing = Guessing(bridge)
         self.progress = ProgressRow()
         self.progress.cancelled.connect(self.comparison.cancel)
         self._views = QStackedWidget()
@@ -79,6 +83,7 @@ class PicturesCard(Card):
         self.count.setProperty("role", "muted")
         self.add_action(self.count)
         self.add(self.filters)
+        self.add(self.help)
         self.add(self.progress)
         self.add(self._views, 1)
         self.add(self.bar)
@@ -108,6 +113,9 @@ class PicturesCard(Card):
         self.labels.failed.connect(self.failed)
         self.filters.map_toggled.connect(self._on_map_toggled)
         self.map.view.picture_asked.connect(self._show_in_grid)
+        self.help.next_asked.connect(self._show_next)
+        self.help.accept_asked.connect(lambda: self.labels.label_each(self.guessing.sure_ones(), SUGGESTION))
+        self.guessing.guessed.connect(self._on_guessed)
         comparison = self.comparison
         self.model.sections_changed.connect(self._compare_if_needed)
         comparison.started.connect(lambda: self.progress.start("Comparing the pictures"))
@@ -142,6 +150,8 @@ class PicturesCard(Card):
     def _close(self) -> None:
         self.labels.open(None)
         self.comparison.open(None, None)
+        self.guessing.open(None)
+        self.help.hide()
         self.map.view.set_places(None)
 
     def _set_folder(self, root: Path) -> None:
@@ -284,8 +294,32 @@ class PicturesCard(Card):
         if compared.gallery is self.model.gallery:
             self.model.arrange()
             self.map.view.set_places(compared.places)
+            self.guessing.open(compared)
+            self.guessing.refresh()
+            self._show_help()
             if self.filters.map.isChecked():
                 self.comparison.ensure_map()
+
+    def _on_guessed(self) -> None:
+        if self.model.query.order == "suggestion":
+            self.model.arrange(keep_place=True)
+        self.grid.viewport().update()
+        self.map.view.update()
+        self._show_help()
+        self._show_chosen()
+
+    def _show_help(self) -> None:
+        if self.comparison.compared is not None:
+            gallery = self.model.gallery
+            self.help.show_state(gallery.unlabelled, len(gallery.classes), self.guessing.sure)
+
+    def _show_next(self) -> None:
+        """Show what to label next, and choose the first."""
+        numbers = self.guessing.next_numbers()
+        self.show_pick(
+            Pick("Label these next", tuple(self.model.gallery.pictures[n].path for n in numbers), ranked=True)
+        )
+        self.grid.go_to(0)
 
     def _on_map_toggled(self, on: bool) -> None:
         self.large.close_view()
@@ -339,6 +373,8 @@ class PicturesCard(Card):
 
     def _on_labels_changed(self, change: Change) -> None:
         self._say(change.summary)
+        self.guessing.refresh()
+        self._show_help()
         self._show_history()
         if self.large.isVisible():
             self._on_looked_at(self.grid.current_row)

@@ -288,3 +288,22 @@ def test_an_unlabelled_folder_is_labelled_by_look_alikes_until_it_can_be_used(lo
     assert not tab._guide.isVisible()
     with qtbot.waitSignal(tab.dataset_ready):
         qtbot.mouseClick(tab.use, Qt.MouseButton.LeftButton)
+
+
+def test_labels_so_far_guess_the_rest_and_the_sure_ones_are_accepted_at_once(loose, qtbot, workbench, monkeypatch):
+    monkeypatch.setattr(workbench, "features", lambda scan, on_progress, cancel: compared(scan))
+    tab, card = loose, loose.card
+    tab.open_folder(workbench.paths.home.parent / "loose")
+    qtbot.waitUntil(lambda: card.comparison.compared is not None)
+    assert card.help.isVisible()
+    assert not card.help.accept.isVisible()
+    qtbot.mouseClick(card.help.next, Qt.MouseButton.LeftButton)
+    assert tab.pictures.sections[0].title == "Label these next"
+    assert len(chosen(tab)) == 1
+    card.labels.label_each({picture.path: ("even", "odd")[int(picture.path[1:-4]) % 2] for picture in
+                            (p for p in tab._scan.pictures if int(p.path[1:-4]) < 6)})  # fmt: skip
+    qtbot.waitUntil(lambda: card.guessing.sure == 6)
+    assert card.help.accept.text() == "Accept 6"
+    do(tab, qtbot, lambda: qtbot.mouseClick(card.help.accept, Qt.MouseButton.LeftButton))
+    assert all(label == ("even", "odd")[int(name[1:-4]) % 2] for name, label in kept(tab).items())
+    assert not card.help.isVisible()
