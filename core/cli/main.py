@@ -100,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
 
     window = command("gui", "open the window")
-    window.add_argument("folder", nargs="?", help="a folder of labelled pictures to open")
+    window.add_argument("folder", nargs="?", help=_DATASET)
     command("doctor", "check the environment and say how to mend what is wrong")
     command("demo", "tune on the sample dataset, evaluate the best trial on test, classify one picture")
     _add_data_commands(command)

@@ -22,6 +22,7 @@ from typing import IO
 
 from core.errors import DatasetError
 from core.formats.hints import LABEL_SUFFIXES
+from core.formats.opening import ARCHIVES
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.durable import flush
 from training_scripts.pictures.formats import FOREIGN, SUFFIXES
@@ -36,7 +37,6 @@ _RATIO, _SMALL = 200, 1 << 30
 _SPARE = 2 << 30
 """So much room is left on the disk."""
 
-_ARCHIVES = (".zip", ".tm", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _FOREIGN = frozenset(suffix for found in FOREIGN for suffix in found.suffixes)
 _TAKEN = SUFFIXES | _FOREIGN | LABEL_SUFFIXES | {".txt", ".sqlite", ""}
 _JUNK = ("__macosx", "thumbs.db")
@@ -70,7 +70,7 @@ def is_archive(path: Path) -> bool:
             head = file.read(512)
     except OSError:
         return False
-    packed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) and path.name.lower().endswith(_ARCHIVES)
+    packed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) and path.name.lower().endswith(ARCHIVES)
     return head.startswith((b"PK\3\4", b"PK\5\6")) or head[257:262] == b"ustar" or packed
 
 
@@ -124,7 +124,7 @@ def _key(archive: Path) -> str:
 
 
 def _stem(name: str) -> str:
-    suffix = next((suffix for suffix in sorted(_ARCHIVES, key=len, reverse=True) if name.lower().endswith(suffix)), "")
+    suffix = next((suffix for suffix in sorted(ARCHIVES, key=len, reverse=True) if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(suffix)] or "archive"
 
 
@@ -150,7 +150,7 @@ def _unpack(archive: Path, target: Path, work: _Unpacking, depth: int) -> None:
             if work.bounds.files < 0:
                 raise _TooMuch
             _write(path, opened, work)
-            if path.name.lower().endswith(_ARCHIVES):
+            if path.name.lower().endswith(ARCHIVES):
                 inner.append(path)
     for path in inner:
         if depth < DEEPEST and is_archive(path):
@@ -203,7 +203,7 @@ def _inside(target: Path, name: str, archive: str) -> Path | None:
     if not last or any(part.startswith(".") or part.lower() in _JUNK for part in parts):
         return None
     suffix = os.path.splitext(last)[1]
-    return target.joinpath(*parts) if suffix in _TAKEN or last.endswith(_ARCHIVES) or _like_none(suffix) else None
+    return target.joinpath(*parts) if suffix in _TAKEN or last.endswith(ARCHIVES) or _like_none(suffix) else None
 
 
 def _like_none(suffix: str) -> bool:

@@ -22,6 +22,7 @@ PROPOSED = (
 )
 """Patterns that are tried on file names, the more usual first."""
 
+_MARKS = " ._-()"
 _MATCHED, _EACH, _SHOWN = 0.95, 3, 4
 """A pattern is proposed where it fits so many of the names, with so many pictures of each class on average."""
 
@@ -69,9 +70,10 @@ def propose(paths: Iterable[str]) -> list[Offer]:
         total = sum(counts.values())
         if len(counts) < 2 or total < _MATCHED * len(stems) or total < _EACH * len(counts):
             continue
-        if all(label.isdigit() for label in counts) or frozenset(counts.items()) in given:
+        classes = frozenset((label.strip(_MARKS), count) for label, count in counts.items())
+        if all(label.strip(_MARKS).isdigit() for label in counts) or classes in given:
             continue
-        given.add(frozenset(counts.items()))
+        given.add(classes)
         shown = listed([f"{label} ({count:,})" for label, count in sorted(counts.items(), key=_most_first)], _SHOWN)
         offers.append(Offer(f"Take the class from the file names: {shown}", ReadOptions(name_pattern=pattern)))
     return offers[:2]

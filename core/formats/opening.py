@@ -10,8 +10,16 @@ from core.errors import DatasetError
 from core.formats.records import ReadOptions
 from core.progress import CancelToken, OnProgress, ignore_progress
 
+ARCHIVES = (".zip", ".tm", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""Endings of archives."""
+
 LABEL_FILES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".txt", ".lst", ".parquet")
 """Endings of files that stand for the dataset in whose folder they lie."""
+
+
+def may_be_dataset(path: Path) -> bool:
+    """Whether a file stands for a dataset by its ending."""
+    return path.name.lower().endswith((*ARCHIVES, *LABEL_FILES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,9 +120,15 @@ def _take(source: Source, table: Table, roles: Roles, split: str | None, found: 
 
 
 def _words(roles: Roles) -> str:
-    label = f"{len(roles.labels)} columns of classes" if roles.one_hot else f"the label is {listed(roles.labels)}"
-    rest = "".join(f", the {role} {name}" for role, name in (("split", roles.split), ("group", roles.group)) if name)
-    return f"the picture is {roles.image}, {label}{rest}"
+    label = f"{len(roles.labels)} columns are classes" if roles.one_hot else f"the label in {_quoted(roles.labels)}"
+    rest = "".join(
+        f", the {role} in {_quoted([name])}" for role, name in (("split", roles.split), ("group", roles.group)) if name
+    )
+    return f"the picture in {_quoted([roles.image])}, {label}{rest}"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return listed([f"“{name}”" for name in names])
 
 
 def _in_doubt(path: str, roles: Roles) -> DatasetError:
@@ -134,8 +140,8 @@ def _in_doubt(path: str, roles: Roles) -> DatasetError:
         for name in roles.doubtful[:_MOST_OFFERS]
     ]
     return DatasetError(
-        f"{path} names the pictures in its column {roles.image}, but which column is the label?",
-        f"It could be {listed(roles.doubtful, 8)}." if roles.doubtful else "It has no other column.",
+        f"{path} names the pictures in its column {_quoted([roles.image])}, but which column is the label?",
+        f"It could be {_quoted(roles.doubtful)}." if roles.doubtful else "It has no other column.",
         "Choose one.",
         offers=offers,
     )

@@ -23,6 +23,7 @@ from core.dataset.manifest import Manifest, read_options
 from core.dataset.records import ReadOptions, Scan
 from core.dataset.sample import sample_path
 from core.errors import UserFacingError
+from core.formats.opening import ARCHIVES, LABEL_FILES
 from core.jobs.declared import to_plain
 from core.progress import CancelToken, OnProgress, Progress
 from core.store import Dataset
@@ -30,6 +31,7 @@ from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.data.class_list import ClassList
 from gui.data.first_run import FirstRun
+from gui.data.import_card import ImportCard
 from gui.data.opening import ScanBuffer, ScanSummary, SplitSummary, split
 from gui.data.pictures_card import PicturesCard
 from gui.data.problems_card import ProblemsCard
@@ -123,6 +125,7 @@ class DataTab(QWidget):
         self.card.set_root(folder)
         self.classes.reset()
         self.problems.set_waiting()
+        self.reading.hide()
         self.split.set_waiting(scanning=True)
         self._update_use()
         self._header.set_context(str(folder))
@@ -147,6 +150,15 @@ class DataTab(QWidget):
         """Let the user choose a folder."""
         start = str(self._folder.parent if self._folder else Path.home())
         chosen = QFileDialog.getExistingDirectory(self, "Open a folder of labelled pictures", start)
+        if chosen:
+            self.open_folder(Path(chosen))
+
+    def choose_file(self) -> None:
+        """Let the user choose an archive or a file of labels."""
+        start = str(self._folder.parent if self._folder else Path.home())
+        patterns = " ".join(f"*{suffix}" for suffix in (*ARCHIVES, *LABEL_FILES))
+        kinds = f"Archives and files of labels ({patterns})"
+        chosen, _ = QFileDialog.getOpenFileName(self, "Open an archive or a file of labels", start, kinds)
         if chosen:
             self.open_folder(Path(chosen))
 
@@ -214,13 +226,15 @@ class DataTab(QWidget):
         self.split.changed.connect(self._split_again)
         self.problems = ProblemsCard()
         self.problems.offer_chosen.connect(self._scan_again)
+        self.reading = ImportCard()
+        self.reading.options_chosen.connect(self._scan_again)
         self.s3 = S3Panel(self._workbench, self._bridge)
         lower = QWidget()
         lower.setObjectName("page")
         lower_box = QVBoxLayout(lower)
         lower_box.setContentsMargins(0, 0, 0, 0)
         lower_box.setSpacing(12)
-        for part in (self.split, self.s3, self.problems):
+        for part in (self.reading, self.split, self.s3, self.problems):
             lower_box.addWidget(part)
         lower_box.addStretch(1)
         scroll = QScrollArea()
@@ -312,6 +326,7 @@ class DataTab(QWidget):
         self._scan, self._scanned = scan, answer
         self.card.open_gallery(answer.gallery, answer.labelling)
         self.problems.set_problems(scan.problems)
+        self.reading.set_scan(scan)
         self.split.set_scan(scan)
 
     def _on_scan_failed(self, error: UserFacingError) -> None:

@@ -107,7 +107,8 @@ class FirstRun(QScrollArea):
         self.open = ChoiceButton(
             "folder-open",
             "Open a folder",
-            "One folder per class, or train, valid and test with class folders inside. Files stay where they are.",
+            "Class folders, or pictures with labels in a CSV, COCO, Label Studio or another form, also zipped. "
+            "Files stay where they are.",
             f"{open_key}, or drop it here",
         )
         self.aws = ChoiceButton(

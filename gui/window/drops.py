@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent, QMimeData, QObject, QRectF, Qt
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
+from core.formats.opening import may_be_dataset
 from gui.bridge import Bridge
 from gui.shared.dialogs import Decision, Option
 from gui.shared.icons import paint_icon
@@ -27,13 +28,13 @@ class DropKind(Enum):
     PICTURES = "pictures"
 
 
-def single_folder(mime: QMimeData) -> Path | None:
-    """Return the folder that was dropped, if it was exactly one."""
+def single_dataset(mime: QMimeData) -> Path | None:
+    """Return the folder, archive or file of labels that was dropped, if it was exactly one."""
     urls = mime.urls()
     if len(urls) != 1 or not urls[0].isLocalFile():
         return None
     path = Path(urls[0].toLocalFile())
-    return path if path.is_dir() else None
+    return path if path.is_dir() or (may_be_dataset(path) and path.is_file()) else None
 
 
 def kind_of_folder(folder: Path) -> DropKind:
@@ -155,8 +156,8 @@ class WindowDrops(QObject):
     def _on_enter(self, event: QDragEnterEvent) -> bool:
         from gui.shared.picture_mime import has_pictures
 
-        if single_folder(event.mimeData()):
-            self.veil.cover("Drop the folder to open it", "folder-open")
+        if dropped := single_dataset(event.mimeData()):
+            self.veil.cover(f"Drop the {'folder' if dropped.is_dir() else 'file'} to open it", "folder-open")
         elif has_pictures(event.mimeData()):
             self.veil.cover("Drop to classify", "predict")
         else:
@@ -169,11 +170,13 @@ class WindowDrops(QObject):
 
         self.veil.hide()
         event.acceptProposedAction()
-        folder = single_folder(event.mimeData())
-        if folder is None:
+        dropped = single_dataset(event.mimeData())
+        if dropped is None:
             self._classify(picture_items(event.mimeData()))
+        elif dropped.is_dir():
+            self.take_folder(dropped)
         else:
-            self.take_folder(folder)
+            self._open_dataset(dropped)
         return True
 
     def take_folder(self, folder: Path) -> None:

@@ -203,6 +203,7 @@ class MainWindow(QMainWindow):
     def _make_actions(self) -> None:
         menu = WindowMenu(self)
         menu.add("Open folder…", "Ctrl+O", self._open_folder)
+        menu.add("Open archive or labels…", "Ctrl+Alt+O", self._open_file)
         menu.add("Open pictures…", "Ctrl+Shift+O", self._open_pictures)
         menu.add("Paste picture", "Ctrl+V", self._paste)
         menu.addSeparator()
@@ -233,6 +234,10 @@ class MainWindow(QMainWindow):
     def _open_folder(self) -> None:
         self.show_page("data")
         self.pages.data.choose_folder()
+
+    def _open_file(self) -> None:
+        self.show_page("data")
+        self.pages.data.choose_file()
 
     def _open_pictures(self) -> None:
         self.show_page("predict")

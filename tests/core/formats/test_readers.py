@@ -118,7 +118,7 @@ def test_rows_without_a_picture_are_named(tmp_path: Path) -> None:
 def test_a_doubtful_label_is_refused_with_offers_that_read_it(tmp_path: Path) -> None:
     rows = [[name, label, "xy"[at % 2]] for at, (name, label) in enumerate(SAID.items())]
     text(flat(tmp_path), "data.csv", table([["image", "art", "seite"], *rows]))
-    with pytest.raises(DatasetError, match=r"which column is the label\? It could be art and seite") as refused:
+    with pytest.raises(DatasetError, match=r"which column is the label\? It could be “art” and “seite”") as refused:
         listing(tmp_path)
     assert [offer.title for offer in refused.value.offers] == ["The label is art", "The label is seite"]
     chosen = refused.value.offers[0].options
@@ -425,7 +425,7 @@ def test_what_a_table_says_is_trained_on(tmp_path: Path) -> None:
     found = scan(text(tmp_path, "labels.csv", table(of_all("image", "label"))))
     manifest = split(found, (0.5, 0.25, 0.25))
     assert {entry.path: manifest.classes[entry.label] for entry in manifest.pictures} == said()
-    assert found.seen == ("labels.csv: a table of 8 rows, the picture is image, the label is label.",)
+    assert found.seen == ("labels.csv: a table of 8 rows, the picture in “image”, the label in “label”.",)
 
 
 def test_groups_are_never_divided(tmp_path: Path) -> None:
