@@ -70,7 +70,7 @@ def test_a_refusal_offers_the_ways_to_read_it(tab, qtbot, table):
     (table / "labels.csv").write_text("\n".join(["image,art,seite", *rows]), encoding="utf-8")
     tab.open_folder(table)
     qtbot.waitUntil(tab._error.isVisible, timeout=15000)
-    assert [made.text() for made in tab._error.offer_buttons] == ["The label is art", "The label is seite"]
+    assert [made.text() for made in tab._error.offer_buttons][:2] == ["The label is art", "The label is seite"]
     qtbot.mouseClick(tab._error.offer_buttons[0], Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: tab.manifest is not None, timeout=15000)
     assert tab.manifest.classes == ("daisy", "rose", "tulip")
