@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from core.labels.session import Labelling
     from core.models import Model, ModelAddress
     from core.models.choices import ModelChoice
+    from core.models.export import Exported
     from core.predict.compare import Comparison
     from core.predict.evaluate import Evaluation
     from core.predict.predictor import Predictor
@@ -436,6 +437,37 @@ class Workbench:
             return LocalModel(self.predictor(), folder, address, Path(address.name).name, on_progress, cancel)
         name, folder = self.model_folder(address.name, on_progress, cancel)
         return LocalModel(self.predictor(), folder, ModelAddress.job(name), name, on_progress, cancel)
+
+    def export_model(
+        self,
+        address: ModelAddress,
+        format_name: str,
+        output: Path,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Exported:
+        """Write a model in a format that others run, compared with its answers here; see `core.models.export`.
+
+        Raises:
+            ModelError: it cannot be written so, a package is missing, or its answers would differ.
+            UserFacingError: `output` cannot be written.
+            Cancelled: through `cancel`; nothing is written.
+        """
+        from core.models import ModelKind
+        from core.models.export import FORMATS, export
+        from core.models.export.exporting import COMPARED
+        from core.models.facts import facts_of, some_pictures
+        from core.models.local import LocalModel
+
+        format_ = FORMATS[format_name]
+        format_.check_installed()
+        model = self.open_model(address, on_progress, cancel)
+        if not isinstance(model, LocalModel) or model.info is None:
+            raise ModelError(f"{model.name} is an endpoint.", fix="Export the job whose model it serves.")
+        folder = self.engine.job_folder(model.name) if address.kind is ModelKind.JOB else None
+        manifest = self.manifest(str(model.info.card.get("dataset_version") or ""))
+        pictures, facts = some_pictures(manifest, COMPARED), facts_of(folder, manifest, model.name)
+        return export(model, format_, output, pictures, facts, on_progress, cancel)
 
     def model_folder(
         self, job: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None

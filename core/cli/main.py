@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from core.cli.cloud_options import add_cloud_commands
 from core.cli.console import Console
 from core.cli.launch_options import add_launch_options
+from core.cli.model_options import add_model_commands
 from core.cli.spec_options import add_options, words
 from core.cli.watch import add_watch_command
 from core.errors import Cancelled, DatasetError, UsageError, UserFacingError
@@ -46,6 +47,8 @@ COMMANDS = {
     "classify": "core.cli.predict:classify",
     "evaluate": "core.cli.predict:evaluate",
     "compare": "core.cli.predict:compare",
+    "export": "core.cli.models:export",
+    "sort": "core.cli.models:sort",
     "rules": "core.cli.debug:rules",
     "watch": "core.cli.watch:watch",
     "report": "core.cli.debug:report",
@@ -107,6 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_launch_commands(command)
     _add_job_commands(command)
     _add_predict_commands(command)
+    add_model_commands(command)
     _add_debug_commands(command)
     add_watch_command(commands)
     add_cloud_commands(command, _add_split_options)

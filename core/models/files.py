@@ -1,19 +1,22 @@
-"""Models that come as files: an archive (model.tar.gz), or the folder that one unpacks to."""
+"""Models that come as files: an archive (model.tar.gz), the folder that one unpacks to, or what was exported."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
 from core.jobs.heads import left_head_alone, whole_model, write_archive
+from core.models.export.formats import ExportFormat
+from core.models.export.reading import card_in, format_of
 from training_scripts.artifact import CARD_FILE, unpack
-from training_scripts.durable import is_no_room, is_whole, sha256_of
+from training_scripts.durable import is_no_room, is_whole, seal, sha256_of, write_text
 from training_scripts.job import JobError
 
 
 def unpacked(path: Path, kept: Path) -> Path:
-    """Return the folder of a model: `path` itself, or what it unpacks to below `kept`, once.
+    """Return the folder of a model: `path` itself, or what is made of it below `kept`, once.
 
     Raises:
         ModelError: it is neither a model's folder nor an archive of one.
@@ -30,10 +33,14 @@ def unpacked(path: Path, kept: Path) -> Path:
         raise ModelError(
             f"There is no model in {path}.", f"It holds no {CARD_FILE}.", "Name a model.tar.gz, or what one unpacks to."
         )
+    format_ = format_of(path)
     try:
         folder = kept / sha256_of(path)[:20]
         if not is_whole(folder):
-            unpack(path, folder)
+            if format_ is not None:
+                _take_in(path, format_, folder)
+            else:
+                unpack(path, folder)
     except JobError as error:
         raise ModelError(f"{path.name} is no model.", str(error), "Name a model.tar.gz of Sagehound.") from error
     except OSError as error:
@@ -42,3 +49,13 @@ def unpacked(path: Path, kept: Path) -> Path:
     if not (folder / CARD_FILE).is_file():
         raise ModelError(f"{path.name} holds no model.", f"There is no {CARD_FILE} in it.")
     return folder
+
+
+def _take_in(file: Path, format_: ExportFormat, folder: Path) -> None:
+    """Make the folder of an exported file: a copy of it, and what it says of itself."""
+    card = card_in(file, format_)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in format_.files:
+        shutil.copyfile(file.with_suffix(Path(name).suffix), folder / name)
+    write_text(folder / CARD_FILE, card)
+    seal(folder, [CARD_FILE, *format_.files])

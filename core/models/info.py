@@ -12,6 +12,9 @@ from training_scripts.artifact import read_card
 from training_scripts.backbones import Preprocessing
 from training_scripts.job import JobError
 
+EXPORTED = "exported"
+"""The field of model.json that says which format an exported folder's model has."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import ModelError
-from core.models.info import ModelInfo, broken, read_info
+from core.models.info import EXPORTED, ModelInfo, broken, read_info
 from training_scripts import runtime
 from training_scripts.artifact import WEIGHTS_FILE
 from training_scripts.durable import is_whole, seal, sealed, sha256_of, write_text
@@ -75,14 +76,27 @@ def open_model(folder: Path, name: str, cache: Path, say: Say) -> InferenceModel
 
 
 def _read_card(folder: Path, name: str) -> ModelInfo:
-    if not (folder / WEIGHTS_FILE).is_file():
-        raise ModelError(
-            f"{name or folder.name} has no model.", f"There is no {WEIGHTS_FILE} in {folder}.", "Choose another job."
-        )
-    return read_info(folder, name)
+    if (folder / WEIGHTS_FILE).is_file():
+        return read_info(folder, name)
+    with suppress(ModelError):
+        if EXPORTED in (info := read_info(folder, name)).card:
+            return info
+    raise ModelError(
+        f"{name or folder.name} has no model.", f"There is no {WEIGHTS_FILE} in {folder}.", "Choose another job."
+    )
 
 
 def _open(folder: Path, card: ModelInfo, cache: Path, say: Say) -> InferenceModel:
+    if EXPORTED in card.card:
+        from core.models.export.reading import exported_forward
+
+        try:
+            forward, computes = exported_forward(folder, str(card.card[EXPORTED]["format"]))
+        except ModelError:
+            raise
+        except Exception as error:
+            raise broken(card.name, error) from error
+        return InferenceModel(card, forward, computes)
     if runtime.choose() != "openvino" or importlib.util.find_spec("openvino") is None:
         return _torch(folder, card, say, "")
     kept = cache / _key(folder, card)

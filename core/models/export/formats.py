@@ -24,6 +24,7 @@ class ExportFormat:
         name: as on the command line.
         title: as in the window.
         file: the name of the model's file in an exported folder; its ending tells the format.
+        opened_by: what Sagehound itself asks such a model with; "" for one that it cannot ask.
         beside: a second file that belongs to it, "" where there is none.
         writes_with: Python modules that writing needs beside Sagehound's own, as (module, package on the index).
         runs_with: the packages on the index that classify.py needs beside numpy and pillow.
@@ -41,6 +42,7 @@ class ExportFormat:
     load: str
     call: str
     good_for: str
+    opened_by: str = ""
     beside: str = ""
     writes_with: tuple[tuple[str, str], ...] = ()
     runs_on: tuple[str, ...] = ()
@@ -80,6 +82,7 @@ _ALL = (
         load='session = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])',
         call=f'session.run(["{PROBABILITIES}"], {{"{PICTURES}": batch}})[0]',
         good_for="Runs nearly everywhere: onnxruntime, browsers, C#, Java, C++, mobile.",
+        opened_by="openvino",
         writes_with=(("onnx", "onnx"), ("onnxscript", "onnxscript")),
     ),
     ExportFormat(
@@ -91,6 +94,7 @@ _ALL = (
         load='network = openvino.Core().compile_model(HERE / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})',
         call="network(batch)[0]",
         good_for="The fastest on Intel and AMD processors.",
+        opened_by="openvino",
         beside="model.bin",
     ),
     ExportFormat(
@@ -102,6 +106,7 @@ _ALL = (
         load='network = torch.jit.load(HERE / "model.torchscript")',
         call="network(torch.from_numpy(batch)).numpy()",
         good_for="For libtorch and for containers that load TorchScript only.",
+        opened_by="torchscript",
     ),
     ExportFormat(
         "torch",
@@ -112,6 +117,7 @@ _ALL = (
         load='network = torch.export.load(HERE / "model.pt2").module()',
         call="network(torch.from_numpy(batch)).detach().numpy()",
         good_for="PyTorch's own present format (torch.export); no code of Sagehound's is needed.",
+        opened_by="torch",
     ),
     ExportFormat(
         "litert",
@@ -122,6 +128,7 @@ _ALL = (
         load='network = Interpreter(str(HERE / "model.tflite")).get_signature_runner()',
         call="next(iter(network(**{name: batch for name in network.get_input_details()}).values()))",
         good_for="For Android and small devices.",
+        opened_by="openvino",
         writes_with=(("litert_torch", "litert-torch"),),
     ),
     ExportFormat(

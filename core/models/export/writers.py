@@ -19,10 +19,9 @@ import torch
 
 from core.models.export.formats import PICTURES, PROBABILITIES
 from training_scripts import inference
+from training_scripts.artifact import CARD_FILE
 from training_scripts.model import WithPreprocessing
 
-METADATA = "sagehound.json"
-"""The name under which what is known of the model is kept inside its file."""
 Metadata = Mapping[str, str]
 
 
@@ -66,7 +65,7 @@ def openvino(network: torch.nn.Module, example: torch.Tensor, file: Path, metada
     model.inputs[0].get_tensor().set_names({PICTURES})
     model.outputs[0].get_tensor().set_names({PROBABILITIES})
     for key, value in metadata.items():
-        model.set_rt_info(value, ["sagehound", key])
+        model.set_rt_info(value, ["sagehound", "card" if key == CARD_FILE else key])
     library.save_model(model, file, compress_to_fp16=False)
 
 

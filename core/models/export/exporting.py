@@ -16,6 +16,7 @@ from core.errors import ModelError, UserFacingError
 from core.models.export.card import Agreement, ModelFacts, model_card
 from core.models.export.formats import TOLERANCE, ExportFormat
 from core.models.export.script import script
+from core.models.info import EXPORTED
 from core.models.local import LocalModel
 from core.paths import give_away
 from core.predict.records import Prediction
@@ -27,8 +28,6 @@ from training_scripts.pictures import PictureUnreadable, levels_in, read_file
 
 COMPARED = 100
 """How many pictures the answers are compared on, at most."""
-EXPORTED = "exported"
-"""The field of model.json that says which format the folder's model has."""
 _WRITERS = Path(__file__).resolve().parent / "writers.py"
 _POLL_S = 0.1
 _LONGEST_S = 1800.0
@@ -190,7 +189,9 @@ def _put(folder: Path, format_: ExportFormat, output: Path, alone: bool) -> None
 def _run(command: Sequence[str], cancel: CancelToken) -> subprocess.CompletedProcess[str]:
     """Run a process to its end; a cancel ends it."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
-        environment = {**child_environment(), "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"}
+        # One picture at a time gains little by threads, and they wait for one another on a busy machine.
+        plain = {"PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        environment = {**child_environment(), **plain}
         process = subprocess.Popen(list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment)
         try:
             waited = 0.0
