@@ -7,6 +7,7 @@ who only packs a model does not wait for it.
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -86,16 +87,34 @@ def temperature_of(card: dict[str, Any]) -> float:
     return temperature
 
 
-def input_fn(body: bytes | bytearray, content_type: str) -> bytes:
-    """Check the request's content type; the picture stays encoded until `predict_fn` knows how it is to be read.
+def input_fn(body: bytes | bytearray | str, content_type: str) -> bytes | list[bytes]:
+    """Return the picture of a request, or the pictures: they stay encoded until `predict_fn` knows how to read them.
+
+    One encoded picture as the body, or JSON: {"instances": [{"b64": picture in Base64}, …]}.
 
     Raises:
-        ValueError: the content type is none of a picture.
+        ValueError: the content type is none of a picture, or the JSON holds none.
     """
     kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return _from_json(body)
+    if isinstance(body, str):
+        raise ValueError("The body is text, not a picture.")
     if kind not in ("application/x-image", "application/octet-stream") and not kind.startswith("image/"):
-        raise ValueError(f"The content type {content_type} is not understood; send application/x-image or image/….")
+        raise ValueError(
+            f"The content type {content_type} is not understood; send application/x-image, image/… or JSON."
+        )
     return bytes(body)
+
+
+def _from_json(body: bytes | bytearray | str) -> list[bytes]:
+    try:
+        pictures = [base64.b64decode(item["b64"], validate=True) for item in json.loads(body)["instances"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pictures = []
+    if not pictures:
+        raise ValueError('The JSON holds no pictures; send {"instances": [{"b64": "a picture in Base64"}]}.')
+    return pictures
 
 
 def predict_fn(data: bytes | Sequence[bytes], model: LoadedModel) -> Probabilities:

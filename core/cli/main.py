@@ -48,6 +48,7 @@ COMMANDS = {
     "evaluate": "core.cli.predict:evaluate",
     "compare": "core.cli.predict:compare",
     "export": "core.cli.models:export",
+    "serve": "core.cli.models:serve",
     "sort": "core.cli.models:sort",
     "rules": "core.cli.debug:rules",
     "watch": "core.cli.watch:watch",

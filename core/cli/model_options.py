@@ -25,6 +25,13 @@ def add_model_commands(command) -> None:  # type: ignore[no-untyped-def]
         metavar="FILE|FOLDER",
         help=f"a new folder for all of it; or the model alone, by its ending: {endings}",
     )
+    serve = command("serve", "answer as a SageMaker endpoint does, on this machine, with a page for people")
+    serve.add_argument("model", nargs="?", default="best", help=_MODEL + " (default: best)")
+    serve.add_argument("--port", type=int, default=8080, metavar="PORT", help="default %(default)s; 0 for a free one")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="where to listen; 0.0.0.0 lets other machines ask (default: this one alone)"
+    )
+    serve.add_argument("--token", default="", help="what a request must have, as Authorization: Bearer TOKEN")
     sort = command("sort", "put the pictures of a folder where a model says, those it is unsure of apart")
     sort.add_argument("folder", nargs="?", help="a folder of pictures")
     sort.add_argument("--model", default="best", help=_MODEL + " (default: best)")

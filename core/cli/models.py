@@ -1,9 +1,12 @@
-"""`sagehound export` and `sagehound sort`: a trained model taken elsewhere, and put to work."""
+"""`sagehound export`, `serve` and `sort`: a trained model taken elsewhere, and put to work."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
+import signal
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from core.cli.console import Console
@@ -31,6 +34,32 @@ def export(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         "largest_difference": found.agreement.largest,
     }
     console.result(data, f"{found.path} is written. {found.agreement.sentence()}")
+    return 0
+
+
+def serve(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Serve a model until Ctrl-C or SIGTERM."""
+    from core.models.serve import ModelServer
+
+    if not 0 <= options.port <= 65535:
+        raise UsageError("--port needs a number from 0 to 65535.")
+    workbench = Workbench(paths)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    try:
+        workbench.engine.refresh()
+        say_best(workbench, options.model, console)
+        model = workbench.open_model(workbench.find_model(options.model), console.progress, CancelToken())
+        with ModelServer(model, options.host, options.port, options.token) as server:
+            if not server.is_private and not options.token:
+                console.note("Who can reach this machine can ask the model: --token asks for a password.")
+            text = f"{model.name} is served at {server.url} and at {server.url.partition('#')[0]}invocations."
+            console.result({"url": server.url, "port": server.port, "model": model.name}, f"{text} Ctrl-C ends it.")
+            with suppress(KeyboardInterrupt):
+                while not ended.wait(0.5):
+                    pass
+    finally:
+        workbench.close()
     return 0
 
 
