@@ -26,7 +26,7 @@ CLASSES = json.loads((HERE / "model.json").read_text("utf-8"))["classes"]
 
 def read(path):
     """Return a picture as the model sees it: (1, {size}, {size}, 3) uint8, upright RGB, transparency on white."""
-    image = Image.open(path)
+    image = Image.open(io.BytesIO(Path(path).read_bytes()))
     image.draft(image.mode, ({needed}, {needed}))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
     image = ImageOps.exif_transpose(image)
 {levels}    profile = image.info.get("icc_profile")
