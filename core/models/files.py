@@ -35,7 +35,8 @@ def unpacked(path: Path, kept: Path) -> Path:
         )
     format_ = format_of(path)
     try:
-        folder = kept / sha256_of(path)[:20]
+        files = [path.with_suffix(Path(name).suffix) for name in format_.files] if format_ is not None else [path]
+        folder = kept / "-".join(sha256_of(file)[:20] for file in files)
         if not is_whole(folder):
             if format_ is not None:
                 _take_in(path, format_, folder)

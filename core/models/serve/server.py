@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import numpy as np
 
@@ -24,9 +24,10 @@ from core.predict.records import Unreadable
 from training_scripts import inference
 
 PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/": ("serve/index.html", "text/html; charset=utf-8"),
+    "/page.js": ("serve/page.js", "text/javascript; charset=utf-8"),
+    "/page.css": ("serve/page.css", "text/css; charset=utf-8"),
+    "/icon.svg": ("icons/sagehound.svg", "image/svg+xml"),
 }
 _SAFE = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -81,7 +82,7 @@ class ModelServer:
         """Return the page's address; with the token, which the page takes out of it."""
         host = "127.0.0.1" if self._host in ("", "0.0.0.0", "::") else self._host
         name = f"[{host}]" if ":" in host else host
-        return f"http://{name}:{self.port}/" + (f"#{self._token}" if self._token else "")
+        return f"http://{name}:{self.port}/" + (f"#{quote(self._token)}" if self._token else "")
 
     @property
     def is_private(self) -> bool:
@@ -240,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(b"", "text/plain")
         elif url.path in PAGE:
             name, kind = PAGE[url.path]
-            self._send(importlib.resources.files("resources").joinpath("serve", name).read_bytes(), kind)
+            self._send(importlib.resources.files("resources").joinpath(*name.split("/")).read_bytes(), kind)
         elif url.path == "/model":
             self._need_token()
             model = self.server.owner.model

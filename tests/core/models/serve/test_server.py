@@ -140,7 +140,7 @@ def test_with_a_token_only_who_has_it_is_answered():
         assert ask(server, Authorization="Bearer open sesame")[0] == 200
         assert ask(server, X_Amzn_SageMaker_Custom_Attributes="token=open sesame")[0] == 200
         assert [ask(server, "GET", path)[0] for path in ("/ping", "/", "/model")] == [200, 200, 401]
-        assert server.url.endswith("/#open sesame")
+        assert server.url.endswith("/#open%20sesame")
 
 
 def test_what_waits_is_asked_together_and_too_much_is_refused(served):
