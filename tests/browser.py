@@ -1,7 +1,7 @@
 """Drive the page of `sagehound serve` in a real Chromium: `python -m tests.browser URL PICTURE [SCREENSHOT]`.
 
 It needs Playwright for Python and a Chromium; CHROMIUM names its program where it is not Playwright's own. The address
-is what `sagehound serve` printed. Prints what was seen, one line each, and fails at the first that is not as it should be.
+is what `sagehound serve` printed. Prints what was seen, one line each, and fails at the first that is wrong.
 """
 
 from __future__ import annotations
