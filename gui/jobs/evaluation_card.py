@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -26,6 +28,8 @@ from gui.shared.basics import button, label
 from gui.shared.feedback import ProgressRow
 
 _SPLITS = ("valid", "test")
+MANY, HEAT_CELL = 20, 6
+"""Classes from which on the table is a heat map without words, and the side of its cells in pixels."""
 
 
 class EvaluationView(QWidget):
@@ -83,8 +87,6 @@ class EvaluationView(QWidget):
         self.table.setAccessibleName("Confusion matrix: rows are the true classes, columns the predicted ones")
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        self.table.horizontalHeader().setDefaultSectionSize(62)
-        self.table.verticalHeader().setDefaultSectionSize(26)
         self.table.verticalHeader().setMaximumWidth(120)
         self.table.setShowGrid(False)
         for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
@@ -168,7 +170,21 @@ class EvaluationView(QWidget):
         self.figures.setText(evaluation.figures)
         self.figures.show()
         self._model.set_evaluation(evaluation)
+        self._fit_columns(evaluation.classes)
         self.pictures.show_evaluation(evaluation)
+
+    def _fit_columns(self, classes: Sequence[str]) -> None:
+        """Give every label the room it needs; of many classes the table is a heat map, which fits as a whole."""
+        across, down, many = self.table.horizontalHeader(), self.table.verticalHeader(), len(classes) > MANY
+        for header in (across, down):
+            header.setVisible(not many)
+            header.setMinimumSectionSize(HEAT_CELL)
+        self.table.setColumnHidden(len(classes), many)
+        down.setDefaultSectionSize(HEAT_CELL if many else 26)
+        metrics = across.fontMetrics()
+        for column, name in enumerate(classes):
+            room = HEAT_CELL if many else min(max(metrics.horizontalAdvance(name) + 24, 48), 140)
+            self.table.setColumnWidth(column, room)
 
     def _on_cell(self, current: QModelIndex) -> None:
         if self._evaluation is None or not current.isValid():

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from core.jobs.records import MetricEvent, TrainingJob
 from core.jobs.status import JobStatus
 from core.predict.evaluate import EvaluatedPicture, summarise
+from gui.jobs.evaluation_card import HEAT_CELL
 from gui.jobs.jobs_model import leading_figure
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs
 
@@ -315,3 +316,23 @@ def test_accuracy_leads_and_the_loss_comes_second(tab, engine, feed, qtbot):
     measured = replace(job, best_metrics={})
     assert leading_figure(measured) == "0.3333"
     assert "97.3 % right on test" in tab.model.data(tab.model.index(0), Qt.ItemDataRole.AccessibleTextRole)
+
+
+def test_of_many_classes_the_table_is_a_heat_map_that_fits(tab, engine, feed, qtbot, monkeypatch):
+    names = tuple(f"a class with a long name {number:03d}" for number in range(120))
+    judged = [EvaluatedPicture(f"{n}.jpg", names[n % 120], names[n % 120 if n % 7 else 0], 0.9) for n in range(600)]
+    monkeypatch.setattr(
+        tab._workbench, "evaluation", lambda job, split, on_progress, cancel: summarise(judged, names, split, job, 0.2)
+    )
+    add_search(engine, "pets", trials=2)
+    detail = start_jobs(tab, feed, qtbot)
+    detail.views.tabs.setCurrentIndex(4)
+    view = detail.views.evaluation
+    qtbot.waitUntil(lambda: bool(view.summary.text()))
+    assert view.table.columnViewportPosition(119) + view.table.columnWidth(119) == 120 * HEAT_CELL
+    assert not view.table.horizontalHeader().isVisible()
+    cell = view.table.visualRect(view.table.model().index(7, 0)).center()
+    qtbot.mouseClick(view.table.viewport(), Qt.MouseButton.LeftButton, pos=cell)
+    assert view.pictures.choice.currentText().startswith("a class with a long name 007 taken for a class with a long")
+    assert view.pictures.list.count() == 1
+    assert view.pictures.choice.itemText(1) == "a class with a long name 003: 1 of 5 missed"
