@@ -20,11 +20,16 @@ TOP = 5
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """The answers that were about equally sure: how sure on average (0…1), how many of them right (0…1), how many."""
+    """The answers that were about equally sure: how sure on average (0…1), how many of them right (0…1), how many.
+
+    `low` and `high` bound their sureness: above the one, up to the other.
+    """
 
     sureness: float
     accuracy: float
     count: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,8 @@ def reliability(sureness: Sequence[float], right: Sequence[bool], bins: int = BI
     found = []
     for number in np.unique(place):
         chosen = place == number
-        found.append(ReliabilityBin(float(sure[chosen].mean()), float(hits[chosen].mean()), int(chosen.sum())))
+        mean, share, count = float(sure[chosen].mean()), float(hits[chosen].mean()), int(chosen.sum())
+        found.append(ReliabilityBin(mean, share, count, float(number / bins), float((number + 1) / bins)))
     return tuple(found)
 
 

@@ -36,14 +36,21 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """One entry of the box: its words, and the true and the predicted class ("" for any) of the pictures it shows."""
+    """One entry of the box: its words, and the true and the predicted class ("" for any) of the pictures it shows.
+
+    With `between` it shows the answers that were so sure, right or wrong: above the one, up to the other.
+    """
 
     words: str
     label: str = ""
     predicted: str = ""
+    between: tuple[float, float] | None = None
 
     def has(self, picture: EvaluatedPicture) -> bool:
         """Whether the entry shows this picture."""
+        if self.between is not None:
+            low, high = self.between
+            return low < picture.probability <= high
         if self.predicted:
             return picture.label == self.label and picture.predicted == self.predicted
         return not picture.right and self.label in ("", picture.label)
@@ -97,13 +104,20 @@ class EvaluatedPictures(QWidget):
 
     def show_cell(self, label_: str, predicted: str) -> None:
         """List the pictures of one class that got a certain answer."""
+        words = f"{label_}, recognised" if label_ == predicted else f"{label_} taken for {predicted}"
+        self._choose(_Choice(words, label_, predicted))
+
+    def show_sureness(self, low: float, high: float) -> None:
+        """List the pictures whose answer was so sure (0…1): above `low`, up to `high`."""
+        self._choose(_Choice(f"{100 * low:.0f} to {100 * high:.0f} % sure", between=(low, high)))
+
+    def _choose(self, choice: _Choice) -> None:
         for number in range(self.choice.count()):
             found = self.choice.itemData(number)
-            if (found.label, found.predicted) == (label_, predicted):
+            if (found.label, found.predicted, found.between) == (choice.label, choice.predicted, choice.between):
                 self.choice.setCurrentIndex(number)
                 return
-        words = f"{label_}, recognised" if label_ == predicted else f"{label_} taken for {predicted}"
-        self.choice.addItem(words, _Choice(words, label_, predicted))
+        self.choice.addItem(choice.words, choice)
         self.choice.setCurrentIndex(self.choice.count() - 1)
 
     def _on_choice(self) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QSplitter,
+    QStackedWidget,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -24,6 +25,7 @@ from gui.bridge import Bridge, Handle
 from gui.jobs.confusion_delegate import ConfusionDelegate
 from gui.jobs.confusion_model import ConfusionModel
 from gui.jobs.evaluated_pictures import EvaluatedPictures
+from gui.jobs.reliability_plot import ReliabilityPlot
 from gui.shared.basics import button, label
 from gui.shared.feedback import ProgressRow
 
@@ -75,6 +77,10 @@ class EvaluationView(QWidget):
         self.summary = label("", "strong")
         self._top.addWidget(self.summary)
         self._top.addStretch(1)
+        self.sureness = button("Sureness", kind="ghost", tip="How often the answers are right by how sure they are")
+        self.sureness.setCheckable(True)
+        self.sureness.toggled.connect(lambda shown: self._views.setCurrentIndex(int(shown)))
+        self._top.addWidget(self.sureness)
         self.progress = ProgressRow()
         self.progress.cancelled.connect(self._on_cancel)
         self.message = label("", "muted", wrap=True)
@@ -96,7 +102,12 @@ class EvaluationView(QWidget):
         self.pictures.activated.connect(self.pictures_asked)
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setChildrenCollapsible(False)
-        self._split.addWidget(self.table)
+        self.reliability = ReliabilityPlot()
+        self.reliability.chosen.connect(self._on_bin)
+        self._views = QStackedWidget()
+        self._views.addWidget(self.table)
+        self._views.addWidget(self.reliability)
+        self._split.addWidget(self._views)
         self._split.addWidget(self.pictures)
         self._split.setStretchFactor(0, 1)
         self._split.setSizes([400, 240])
@@ -171,6 +182,7 @@ class EvaluationView(QWidget):
         self.figures.show()
         self._model.set_evaluation(evaluation)
         self._fit_columns(evaluation.classes)
+        self.reliability.show_bins(evaluation.reliability)
         self.pictures.show_evaluation(evaluation)
 
     def _fit_columns(self, classes: Sequence[str]) -> None:
@@ -185,6 +197,11 @@ class EvaluationView(QWidget):
         for column, name in enumerate(classes):
             room = HEAT_CELL if many else min(max(metrics.horizontalAdvance(name) + 24, 48), 140)
             self.table.setColumnWidth(column, room)
+
+    def _on_bin(self, place: int) -> None:
+        if self._evaluation is not None:
+            found = self._evaluation.reliability[place]
+            self.pictures.show_sureness(found.low, found.high)
 
     def _on_cell(self, current: QModelIndex) -> None:
         if self._evaluation is None or not current.isValid():

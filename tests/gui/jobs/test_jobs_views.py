@@ -133,6 +133,14 @@ def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, 
     qtbot.mouseClick(view.table.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
     assert pictures.choice.currentText() == "cat, recognised"
     assert pictures.list.count() == 3
+    press(qtbot, view.sureness)
+    plot = view.reliability
+    qtbot.waitUntil(plot.isVisible)
+    plot.grab()
+    scene = plot.getPlotItem().getViewBox().mapViewToScene(QPointF(80, 100))
+    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=plot.mapFromScene(scene))
+    assert pictures.choice.currentText() == "73 to 80 % sure"
+    assert [pictures.list.item(row).text() for row in range(2)] == ["dog → dog\n80.0 %"] * 2
     pictures.choice.setCurrentIndex(0)
     pictures.list.setFocus()
     pictures.list.setCurrentRow(0)
