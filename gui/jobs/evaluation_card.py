@@ -59,6 +59,7 @@ class EvaluationView(QWidget):
         box.addLayout(self._top)
         box.addWidget(self.progress)
         box.addWidget(self.message)
+        box.addWidget(self.summary)
         box.addWidget(self.figures)
         box.addWidget(self._split, 1)
         self._show_message("No model to evaluate yet.")
@@ -74,8 +75,7 @@ class EvaluationView(QWidget):
             self._buttons.addButton(choice, _SPLITS.index(split))
             self._top.addWidget(choice)
         self._buttons.idClicked.connect(lambda _: self._ask())
-        self.summary = label("", "strong")
-        self._top.addWidget(self.summary)
+        self.summary = label("", "strong", wrap=True)
         self._top.addStretch(1)
         self.sureness = button("Sureness", kind="ghost", tip="How often the answers are right by how sure they are")
         self.sureness.setCheckable(True)
@@ -166,6 +166,7 @@ class EvaluationView(QWidget):
 
     def _show_message(self, text: str) -> None:
         self.summary.setText("")
+        self.summary.hide()
         self.figures.hide()
         self.message.setText(text)
         self.message.show()
@@ -178,6 +179,7 @@ class EvaluationView(QWidget):
         self._split.show()
         self._evaluation = evaluation
         self.summary.setText(evaluation.sentence)
+        self.summary.show()
         self.figures.setText(evaluation.figures)
         self.figures.show()
         self._model.set_evaluation(evaluation)

@@ -14,7 +14,7 @@ from gui.jobs.job_watch import JobWatch
 from gui.jobs.search_plots import HistoryPlot, ParallelPlot, SlicePlot
 from gui.jobs.trial_plot import TrialPlot
 
-_TITLES = ("Curves", "Objective over trials", "Parallel coordinates", "Slices", "Evaluation")
+_TITLES = ("Curves", "History", "Parallel", "Slices", "Evaluation")
 
 
 class JobViews(QWidget):
