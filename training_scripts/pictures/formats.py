@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 # Imported here, not on demand, so that threads that open their first picture do not race to register the formats.
+from PIL import features
 from PIL.BmpImagePlugin import BmpImageFile, DibImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
@@ -68,15 +69,37 @@ class PictureFormat:
 
 @dataclass(frozen=True, slots=True)
 class ForeignFormat:
-    """A picture format that is not read, so that it can be named; `magic` is None where only the ending tells it."""
+    """A picture format that is not read, so that it can be named; `magic` is None where only the ending tells it.
+
+    `remedy` is a sentence on what it takes to read it, "" where nothing helps but to convert it.
+    """
 
     name: str
     suffixes: tuple[str, ...]
     magic: re.Pattern[bytes] | None = None
+    remedy: str = ""
 
 
 def _starts(*patterns: bytes) -> re.Pattern[bytes]:
     return re.compile(b"|".join(patterns), re.DOTALL)
+
+
+# By its brand, or by one of those that it says to be compatible with.
+_AVIF = ((".avif", ".avifs"), _starts(rb".{4}ftyp(?:avif|avis|mif1.{4}(?:.{4})*?avif)"))
+_HEIC = ((".heic", ".heif", ".hif"), _starts(rb".{4}ftyp(?:hei|hev|mif1|msf1)"))
+
+
+def _by_chance() -> Iterator[PictureFormat]:
+    """Yield AVIF where Pillow was built with its decoder, and HEIC where the package pi-heif is there."""
+    if features.check("avif"):
+        from PIL.AvifImagePlugin import AvifImageFile
+
+        yield PictureFormat("AVIF", *_AVIF, AvifImageFile, "Pictures of the web: the smallest files, slow to decode.")
+    try:
+        from pi_heif import HeifImageFile
+    except ImportError:
+        return
+    yield PictureFormat("HEIC", *_HEIC, HeifImageFile, "Photographs of phones; needs the package pi-heif.")
 
 
 FORMATS = (
@@ -141,12 +164,14 @@ FORMATS = (
         "Research data sets of the plainest kind: up to 16 bits a channel, nothing is lost.",
         deep=True,
     ),
+    *_by_chance(),
 )
 """Every format that is read, the most usual first."""
 
-FOREIGN = (
-    ForeignFormat("HEIC", (".heic", ".heif", ".hif"), _starts(rb".{4}ftyp(?:hei|hev|mif1|msf1)")),
-    ForeignFormat("AVIF", (".avif", ".avifs"), _starts(rb".{4}ftyp(?:avif|avis)")),
+_READ = frozenset(found.name for found in FORMATS)
+_NOT_READ = (
+    ForeignFormat("AVIF", *_AVIF, "Install a Pillow that has its decoder."),
+    ForeignFormat("HEIC", *_HEIC, "Install the package pi-heif to have it read."),
     ForeignFormat("JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf"), _starts(rb"\0\0\0\x0cjP  ", rb"\xff\x4f\xff\x51")),
     ForeignFormat("JPEG XL", (".jxl",), _starts(rb"\0\0\0\x0cJXL ", rb"\xff\x0a")),
     ForeignFormat("JPEG XR", (".jxr", ".wdp", ".hdp"), _starts(rb"II\xbc")),
@@ -171,6 +196,7 @@ FOREIGN = (
     ForeignFormat("PDF", (".pdf",), _starts(rb"%PDF-")),
     ForeignFormat("EPS", (".eps",), _starts(rb"%!PS")),
 )
+FOREIGN = tuple(found for found in _NOT_READ if found.name not in _READ)
 """Picture formats, to their owners, that are not read."""
 
 SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)

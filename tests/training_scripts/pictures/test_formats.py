@@ -35,6 +35,7 @@ FILES = {
     ".dib": encoded(PICTURE, "DIB"),
     ".tif": encoded(PICTURE, "TIFF"),
     ".ppm": encoded(PICTURE, "PPM"),
+    ".avif": encoded(PICTURE, "AVIF", quality=90),
     ".pgm": encoded(PICTURE.convert("L"), "PPM"),
     ".pbm": encoded(PICTURE.convert("1"), "PPM"),
 }
@@ -62,11 +63,23 @@ def test_the_registry_is_whole() -> None:
     assert {".jpg", ".mpo", ".apng", ".dib", ".ppm", ".pgm"} <= SUFFIXES
 
 
+def test_a_format_that_a_package_reads_is_named_with_it() -> None:
+    with pytest.raises(PictureUnreadable, match=r"HEIC, which is not read\. Install the package pi-heif"):
+        open_picture(b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(64))
+
+
+def test_avif_by_its_compatible_brands() -> None:
+    data = bytearray(FILES[".avif"])
+    data[8:12] = b"mif1"
+    found = recognise(bytes(data[:64]))
+    assert found is not None
+    assert found.name == "AVIF"
+
+
 @pytest.mark.parametrize(
     ("head", "name"),
     [
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
         (b'<?xml version="1.0"?>\n<svg xmlns=', "SVG"),
         (b"8BPS\0\1", "Photoshop"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
