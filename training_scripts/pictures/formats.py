@@ -71,13 +71,13 @@ class PictureFormat:
 class ForeignFormat:
     """A picture format that is not read, so that it can be named; `magic` is None where only the ending tells it.
 
-    `remedy` is a sentence on what it takes to read it, "" where nothing helps but to convert it.
+    `without` is what it takes to read it, "" where nothing helps but to convert it.
     """
 
     name: str
     suffixes: tuple[str, ...]
     magic: re.Pattern[bytes] | None = None
-    remedy: str = ""
+    without: str = ""
 
 
 def _starts(*patterns: bytes) -> re.Pattern[bytes]:
@@ -170,8 +170,8 @@ FORMATS = (
 
 _READ = frozenset(found.name for found in FORMATS)
 _NOT_READ = (
-    ForeignFormat("AVIF", *_AVIF, "Install a Pillow that has its decoder."),
-    ForeignFormat("HEIC", *_HEIC, "Install the package pi-heif to have it read."),
+    ForeignFormat("AVIF", *_AVIF, "a Pillow that has its decoder"),
+    ForeignFormat("HEIC", *_HEIC, "the package pi-heif"),
     ForeignFormat("JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf"), _starts(rb"\0\0\0\x0cjP  ", rb"\xff\x4f\xff\x51")),
     ForeignFormat("JPEG XL", (".jxl",), _starts(rb"\0\0\0\x0cJXL ", rb"\xff\x0a")),
     ForeignFormat("JPEG XR", (".jxr", ".wdp", ".hdp"), _starts(rb"II\xbc")),
