@@ -159,9 +159,8 @@ def inspect(data: bytes) -> tuple[PictureFormat, Structure]:
         raise PictureUnreadable("The file is empty.")
     found = recognise(data[:HEAD_BYTES])
     if isinstance(found, ForeignFormat):
-        raise PictureUnreadable(
-            f"The file is a picture of the format {found.name}, which is not read. {found.remedy}".rstrip()
-        )
+        lack = f" without {found.without}" if found.without else ""
+        raise PictureUnreadable(f"The file is a picture of the format {found.name}, which is not read{lack}.")
     if found is None:
         raise PictureUnreadable(f"The file is not a picture ({FORMAT_NAMES}).")
     return found, found.inspect(data)

@@ -109,7 +109,8 @@ def test_a_folder_of_a_format_that_is_not_read_does_not_hold_no_pictures(tmp_pat
 def test_a_misnamed_picture_of_another_format_is_named(root: Path) -> None:
     add(root, {"cat/phone.jpg": HEIC})
     (problem,) = errors(scan(root))
-    assert problem.message == "1 picture is left out (a picture of the format HEIC, which is not read)."
+    what = "a picture of the format HEIC, which is not read without the package pi-heif"
+    assert problem.message == f"1 picture is left out ({what})."
 
 
 def test_impossible_tables_of_a_later_scan_are_found_by_the_scan(root: Path) -> None:
