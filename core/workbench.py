@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from core.formats.writing import WrittenDataset
     from core.jobs.footprint import Footprint
     from core.labels.session import Labelling
+    from core.labels.suggest import Suggester
     from core.models import Model, ModelAddress
     from core.models.choices import ModelChoice
     from core.models.export import Exported
@@ -226,6 +227,20 @@ class Workbench:
         from core.labels.session import Labelling
 
         return Labelling(self.store, scan)
+
+    def suggester(
+        self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> Suggester:
+        """Return what suggests labels for a scanned folder; computes the frozen features that are not there yet.
+
+        Raises:
+            EngineError: they could not be computed.
+            Cancelled: through `cancel`; what was computed is kept.
+        """
+        from core.features.dataset_features import dataset_features
+        from core.labels.suggest import Suggester
+
+        return Suggester(dataset_features(scan, self.paths, on_progress, cancel), cancel)
 
     def features(
         self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None

@@ -34,7 +34,7 @@ def scan(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
 def open_dataset(workbench: Workbench, options: argparse.Namespace, console: Console) -> tuple[Scan, Manifest]:
     """Scan and split the folder that a command names; `sample` is the one that ships."""
     found = workbench.scan(
-        _source(options), console.progress, CancelToken(), options=ReadOptions(**given(options, ReadOptions))
+        source_of(options), console.progress, CancelToken(), options=ReadOptions(**given(options, ReadOptions))
     )
     return found, workbench.split(found, _fractions(options.split), options.split_seed)
 
@@ -63,7 +63,7 @@ def convert(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     workbench = Workbench(paths)
     try:
         written = workbench.convert(
-            _source(options),
+            source_of(options),
             options.to,
             Path(options.output).expanduser(),
             ReadOptions(**given(options, ReadOptions)),
@@ -81,7 +81,7 @@ def convert(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     return 0
 
 
-def _source(options: argparse.Namespace) -> Path:
+def source_of(options: argparse.Namespace) -> Path:
     """Return what a command names; `sample` is the dataset that ships."""
     from core.dataset import sample_path
 

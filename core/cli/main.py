@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from core.cli.cloud_options import add_cloud_commands
 from core.cli.console import Console
+from core.cli.labels import add_label_commands
 from core.cli.launch_options import add_launch_options
 from core.cli.model_options import add_model_commands
 from core.cli.spec_options import add_options, words
@@ -35,6 +36,9 @@ COMMANDS = {
     "demo": "core.cli.demo:demo",
     "scan": "core.cli.data:scan",
     "convert": "core.cli.data:convert",
+    "label": "core.cli.labels:label",
+    "labels": "core.cli.labels:labels",
+    "suggest": "core.cli.labels:suggest",
     "tune": "core.cli.launch:tune",
     "train": "core.cli.launch:train",
     "resume": "core.cli.jobs:resume",
@@ -108,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     command("doctor", "check the environment and say how to mend what is wrong")
     command("demo", "tune on the sample dataset, evaluate the best trial on test, classify one picture")
     _add_data_commands(command)
+    add_label_commands(command)
     _add_launch_commands(command)
     _add_job_commands(command)
     _add_predict_commands(command)

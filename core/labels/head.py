@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PENALTY = 0.003
+PENALTY = 0.01
 """Of the squared weights, beside the mean loss."""
 
 _ITERATIONS, _TOLERANCE = 60, 2e-4
@@ -54,7 +54,7 @@ def fit(
     """Return the head with the lowest loss.
 
     Args:
-        features: (N, dim), `scaled`.
+        features: (N, dim), the values of a `core.features.space.Space`.
         labels: (N,) positions of classes.
         classes: how many there are.
         start: an earlier head of as many classes, from which there are fewer steps to go.

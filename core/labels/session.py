@@ -74,6 +74,13 @@ class Labelling:
         """Return all classes, sorted."""
         return self.state.classes(self.scan)
 
+    def known_labels(self) -> tuple[dict[str, str], frozenset[str]]:
+        """Return the class of every picture that has one, by path, and the paths that are left out: for suggestions."""
+        state = self.state
+        left_out = frozenset(picture.path for picture in self.scan.pictures if state.is_excluded(picture))
+        found = {p.path: label for p in self.scan.pictures if p.path not in left_out and (label := state.label_of(p))}
+        return found, left_out
+
     def history(self) -> list[HistoryEntry]:
         """Return what was done, oldest first, also what was undone."""
         return history(self._store.label_events(self._dataset))

@@ -1,0 +1,111 @@
+"""Pictures in little: what near duplicates and faults of quality are told by, from one reading of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from core.progress import CancelToken, OnProgress, Progress
+from training_scripts.data import cores, in_threads
+from training_scripts.pictures import PictureUnreadable, open_picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_EDGE, _SIDE = 128, 20
+_CROPS = [(0.0, 0.0, 1.0, 1.0)] + [
+    (left * slack, top * slack, 1 - (1 - left) * slack, 1 - (1 - top) * slack)
+    for slack in (0.1,)
+    for left in (0.0, 0.5, 1.0)
+    for top in (0.0, 0.5, 1.0)
+]
+"""The whole picture, and nine parts that are a tenth smaller on a side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Little:
+    """A picture in little.
+
+    `parts` (crops, side * side * 2) are the changes of brightness from left to right and from top to bottom of the whole
+    picture and of parts of it, each of length 1. `sharpness` is the deviation of the Laplacian of brightness (0…255),
+    `dark` the value that 95 % of the pixels stay under, `deviation` that of brightness.
+    """
+
+    parts: NDArray[np.float16]
+    sharpness: float
+    dark: float
+    bright: float
+    deviation: float
+
+
+def littles(
+    files: Sequence[Path], on_progress: OnProgress, cancel: CancelToken | None = None
+) -> list[Little | None]:
+    """Return each picture in little; None where it cannot be read.
+
+    Raises:
+        Cancelled: through `cancel`.
+    """
+    cancel = cancel or CancelToken()
+    found: list[Little | None] = []
+    for little in in_threads(_little, files, cores(), 64):
+        cancel.raise_if_cancelled()
+        found.append(little)
+        if len(found) % 50 == 0:
+            on_progress(Progress(len(found), len(files), "Looking at the pictures", "pictures"))
+    return found
+
+
+def likeness(first: Little, second: Little) -> float:
+    """Return how alike two pictures are, -1…1: the best of all parts of one against the other, mirrored too."""
+    one, two = first.parts.astype(np.float32), second.parts.astype(np.float32)
+    turned = _mirrored(two)
+    return float(
+        max((one @ two[0]).max(), (two @ one[0]).max(), (one @ turned[0]).max(), (turned @ one[0]).max())
+    )
+
+
+def _little(file: Path) -> Little | None:
+    try:
+        grey = open_picture(file, edge=_EDGE).convert("L")
+    except PictureUnreadable:
+        return None
+    if max(grey.size) > 2 * _EDGE:
+        grey.thumbnail((_EDGE, _EDGE), Image.Resampling.BOX)
+    pixels = np.asarray(grey, np.float32)
+    sharpness = 0.0
+    if min(pixels.shape) > 2:
+        laplacian = 4 * pixels[1:-1, 1:-1] - pixels[:-2, 1:-1] - pixels[2:, 1:-1] - pixels[1:-1, :-2] - pixels[1:-1, 2:]
+        sharpness = float(laplacian.std())
+    parts = np.stack([_part(grey, box) for box in _CROPS]).astype(np.float16)
+    low, high = np.percentile(pixels, (5, 95))
+    return Little(parts, sharpness, float(high), float(low), float(pixels.std()))
+
+
+def _part(grey: Image.Image, box: tuple[float, float, float, float]) -> NDArray[np.float32]:
+    width, height = grey.size
+    left, top, right, bottom = box
+    pixels = np.asarray(
+        grey.resize(
+            (_SIDE + 1, _SIDE + 1),
+            Image.Resampling.BOX if min(grey.size) > _SIDE else Image.Resampling.BILINEAR,
+            (left * width, top * height, right * width, bottom * height),
+        ),
+        np.float32,
+    )
+    across, down = np.diff(pixels, axis=1)[:-1], np.diff(pixels, axis=0)[:, :-1]
+    found = np.concatenate([across.ravel(), down.ravel()])
+    length: NDArray[np.float32] = found / max(float(np.linalg.norm(found)), 1e-6)
+    return length
+
+
+def _mirrored(parts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the parts of the mirrored picture, in another order."""
+    both = parts.reshape(len(parts), 2, _SIDE, _SIDE)[:, :, :, ::-1].copy()
+    both[:, 0] *= -1
+    return both.reshape(len(parts), -1)

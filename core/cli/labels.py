@@ -1,0 +1,264 @@
+"""`sagehound label`, `labels` and `suggest`: labels beside the pictures, undone at will."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.cli.console import Console, table
+from core.cli.data import source_of
+from core.cli.spec_options import add_options, given
+from core.dataset.records import SPLITS, ReadOptions, Scan
+from core.errors import DatasetError, UsageError
+from core.formats.unlabelled import NAME as UNLABELLED
+from core.labels.session import Change, Labelling
+from core.paths import AppPaths, give_away
+from core.progress import CancelToken
+from core.workbench import Workbench
+from training_scripts.durable import write_text
+
+
+def add_label_commands(command: Any) -> None:
+    """Add the commands of this module to the parser."""
+    label = command("label", "label pictures, leave them out, move them between splits, or take that back")
+    _add_pictures(label)
+    label.add_argument("paths", nargs="*", metavar="PATH", help="pictures of it; a folder means those in it")
+    what = label.add_mutually_exclusive_group(required=True)
+    what.add_argument("--class", dest="name", metavar="NAME", help='put the pictures into this class; "" takes it away')
+    what.add_argument("--csv", metavar="FILE", help="label by a table with a picture and its class in each row")
+    what.add_argument("--leave-out", action="store_true", help="leave the pictures out of training")
+    what.add_argument("--put-back", action="store_true", help="put pictures back that were left out")
+    what.add_argument(
+        "--to-split", choices=[*SPLITS, "any"], help="move the pictures; any: where their share puts them"
+    )
+    what.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="rename a class, or merge it into another one")
+    what.add_argument("--undo", type=int, nargs="?", const=1, metavar="N", help="take back the last N actions (1)")
+    what.add_argument("--redo", type=int, nargs="?", const=1, metavar="N", help="do again what was undone (1)")
+    labels = command("labels", "list the labels of pictures, or write them to a file")
+    _add_pictures(labels)
+    labels.add_argument("--history", action="store_true", help="what was done and when, instead of how it stands")
+    labels.add_argument("-o", "--output", metavar="FILE", help="a .csv or .json file; the screen otherwise")
+    suggest = command("suggest", "say which pictures to label next, and what they probably are")
+    _add_pictures(suggest)
+    suggest.add_argument("--count", type=int, default=20, metavar="N", help="how many (default %(default)s)")
+
+
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="PICTURES", help="a folder of pictures, labelled or not")
+    add_options(parser, ReadOptions)
+
+
+def open_for_labels(workbench: Workbench, options: argparse.Namespace, console: Console) -> Labelling:
+    """Return the labels of the folder that a command names; it need not have any yet."""
+    read = ReadOptions(**given(options, ReadOptions))
+    folder = source_of(options)
+    try:
+        scan = workbench.scan(folder, console.progress, CancelToken(), options=read, unlabelled=True)
+    except DatasetError:
+        if read != ReadOptions() or not folder.is_dir():
+            raise
+        without = ReadOptions(format=UNLABELLED)  # what its labels are is for this command to say
+        scan = workbench.scan(folder, console.progress, CancelToken(), options=without, unlabelled=True)
+    return workbench.labelling(scan)
+
+
+def label(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Change labels; one command is one action, undone as a whole."""
+    workbench = Workbench(paths)
+    try:
+        labelling = open_for_labels(workbench, options, console)
+        changes = list(_change(labelling, options))
+    finally:
+        workbench.close()
+    touched = len({path for change in changes for path in change.paths})
+    state = labelling.state
+    done = {"changed": touched, "actions": [change.summary for change in changes]}
+    console.result(
+        done | {"version": state.version(labelling.scan)},
+        "\n".join(f"{change.summary}." for change in changes),
+    )
+    return 0
+
+
+def labels(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Print or write the labels of a dataset, or their history."""
+    workbench = Workbench(paths)
+    try:
+        labelling = open_for_labels(workbench, options, console)
+        rows = _history_rows(labelling) if options.history else _state_rows(labelling)
+    finally:
+        workbench.close()
+    data = {
+        "path": str(labelling.scan.root),
+        "version": labelling.state.version(labelling.scan),
+        "history" if options.history else "labels": rows,
+    }
+    if options.output:
+        _write(Path(options.output).expanduser(), rows, data)
+        console.result(data | {"file": options.output}, f"Wrote {len(rows):,} rows to {options.output}.")
+        return 0
+    console.result(data, lambda: _as_table(rows, labelling) if rows else "Nothing has been changed yet.")
+    return 0
+
+
+def suggest(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Print what to label next, best first."""
+    if options.count < 1:
+        raise UsageError(f"{options.count} pictures are none.", fix="Ask for one at least.")
+    workbench = Workbench(paths)
+    try:
+        labelling = open_for_labels(workbench, options, console)
+        suggester = workbench.suggester(labelling.scan, console.progress, CancelToken())
+        found = suggester.suggest(*labelling.known_labels(), options.count)
+    finally:
+        workbench.close()
+    data = {
+        "suggestions": [
+            {"picture": one.path, "label": one.label, "probability": round(one.probability, 4)} for one in found.next
+        ],
+        "labelled": found.labelled,
+        "pictures": found.total,
+        "expected_accuracy": found.expected_accuracy,
+        "sure": found.sure,
+    }
+    rows = [(one.path, one.label or "?", one.probability) for one in found.next]
+    said = f"{found.labelled:,} of {found.total:,} pictures have a label."
+    if found.expected_accuracy is not None and found.guesses:
+        said += f" About {found.expected_accuracy:.0%} of the guesses for the others are right."
+    console.result(data, lambda: f"{table(('label next', 'probably', 'probability'), rows)}\n\n{said}")
+    return 0
+
+
+def _change(labelling: Labelling, options: argparse.Namespace) -> list[Change]:
+    if options.rename:
+        return [labelling.rename_class(*options.rename)]
+    if options.undo is not None or options.redo is not None:
+        turn, count = (labelling.undo, options.undo) if options.redo is None else (labelling.redo, options.redo)
+        return [change for _ in range(count) if (change := turn()).summary != "Nothing to change"] or [turn()]
+    if options.csv:
+        return [labelling.label_each(*_table_of(Path(options.csv).expanduser(), labelling.scan))]
+    chosen = _chosen(labelling.scan, options.paths)
+    if options.leave_out:
+        return [labelling.exclude(chosen)]
+    if options.put_back:
+        return [labelling.restore(chosen)]
+    if options.to_split:
+        return [labelling.move_to_split(chosen, None if options.to_split == "any" else options.to_split)]
+    return [labelling.label(chosen, options.name or None)]
+
+
+def _chosen(scan: Scan, paths: Sequence[str]) -> list[str]:
+    """Return the pictures that are named: relative to the dataset or to where the command is given, or in a folder."""
+    if not paths:
+        raise UsageError("No picture is named.", fix="Name pictures of the dataset, or a folder in it.")
+    known = [picture.path for picture in scan.pictures]
+    chosen: dict[str, None] = {}
+    for text in paths:
+        inside = _inside(scan, text)
+        found = [path for path in known if path == inside or path.startswith(f"{inside}/") or inside == "."]
+        if not found:
+            raise DatasetError(f"{text} is no picture of {scan.root}, and no folder in it.", fix="Look at its name.")
+        chosen |= dict.fromkeys(found)
+    return list(chosen)
+
+
+def _inside(scan: Scan, text: str) -> str:
+    """Return a path as the scan writes it."""
+    for place in (scan.root / text, Path(text).expanduser().absolute()):
+        if place.exists() and place.is_relative_to(scan.root):
+            return place.relative_to(scan.root).as_posix()
+    return Path(text).as_posix()
+
+
+def _table_of(file: Path, scan: Scan) -> tuple[dict[str, str | None], str]:
+    """Return the class of each picture that a table names, and the table's name as their source.
+
+    Raises:
+        DatasetError: it cannot be read, or names a picture that is not there; then nothing is labelled.
+    """
+    try:
+        rows = [row for row in csv.reader(file.read_text(encoding="utf-8-sig").splitlines()) if any(row)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise DatasetError(f"{file} cannot be read.", f"{error}.", "Give a table of pictures and classes.") from error
+    if any(len(row) < 2 for row in rows):
+        raise DatasetError(f"{file} is no table of labels.", "A row has fewer than two columns.", "Write path,class.")
+    known, by_name = {picture.path for picture in scan.pictures}, Counter(Path(p.path).name for p in scan.pictures)
+    names = {Path(picture.path).name: picture.path for picture in scan.pictures}
+    found: dict[str, str | None] = {}
+    missing: list[str] = []
+    for number, (text, name, *_) in enumerate(rows):
+        path = _inside(scan, text.strip())
+        if path not in known and by_name[Path(path).name] == 1:
+            path = names[Path(path).name]
+        if path in known:
+            found[path] = name.strip() or None
+        elif number:
+            missing.append(text)
+    if missing or not found:
+        what, why = f"{file} is empty.", ""
+        if missing:
+            what = f"{len(missing):,} of the pictures in {file.name} are not in {scan.root}."
+            why = f"The first is {missing[0]}; nothing was labelled."
+        raise DatasetError(what, why, "Name pictures relative to the dataset.")
+    return found, file.name
+
+
+def _state_rows(labelling: Labelling) -> list[dict[str, Any]]:
+    state = labelling.state
+    return [
+        {
+            "path": picture.path,
+            "labels": sorted(state.labels_of(picture)),
+            "split": state.split_of(picture),
+            "left_out": state.is_excluded(picture),
+            "sha256": picture.sha256,
+        }
+        for picture in labelling.scan.pictures
+    ]
+
+
+def _history_rows(labelling: Labelling) -> list[dict[str, Any]]:
+    return [
+        {
+            "time": entry.time,
+            "action": entry.summary,
+            "source": entry.source,
+            "pictures": entry.pictures,
+            "undone": entry.undone,
+        }
+        for entry in labelling.history()
+    ]
+
+
+def _as_table(rows: Sequence[dict[str, Any]], labelling: Labelling) -> str:
+    shown = [[" + ".join(value) if isinstance(value, list) else value for value in row.values()] for row in rows]
+    names = [name for name in rows[0] if name != "sha256"]
+    counts = Counter(" + ".join(row["labels"]) or "unlabelled" for row in rows if "labels" in row)
+    said = ", ".join(f"{name}: {count:,}" for name, count in sorted(counts.items()))
+    return "\n\n".join(filter(None, (table(names, [row[: len(names)] for row in shown]), said)))
+
+
+def _write(file: Path, rows: Sequence[dict[str, Any]], data: dict[str, Any]) -> None:
+    if file.suffix.lower() == ".json":
+        text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+    elif file.suffix.lower() == ".csv":
+        lines = [",".join(rows[0]) if rows else "path,labels,split,left_out,sha256"]
+        lines += [",".join(_cell(value) for value in row.values()) for row in rows]
+        text = "\n".join(lines) + "\n"
+    else:
+        raise UsageError(f"{file.name} is neither .csv nor .json.", fix="Choose one of these endings.")
+    try:
+        write_text(file, text)
+    except OSError as error:
+        raise DatasetError(f"{file} cannot be written.", f"{error.strerror}.", "Choose another place.") from error
+    give_away(file)
+
+
+def _cell(value: object) -> str:
+    text = "|".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if set(text) & set(',"\n') else text
