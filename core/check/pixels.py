@@ -43,9 +43,7 @@ class Little:
     deviation: float
 
 
-def littles(
-    files: Sequence[Path], on_progress: OnProgress, cancel: CancelToken | None = None
-) -> list[Little | None]:
+def littles(files: Sequence[Path], on_progress: OnProgress, cancel: CancelToken | None = None) -> list[Little | None]:
     """Return each picture in little; None where it cannot be read.
 
     Raises:
@@ -65,9 +63,7 @@ def likeness(first: Little, second: Little) -> float:
     """Return how alike two pictures are, -1…1: the best of all parts of one against the other, mirrored too."""
     one, two = first.parts.astype(np.float32), second.parts.astype(np.float32)
     turned = _mirrored(two)
-    return float(
-        max((one @ two[0]).max(), (two @ one[0]).max(), (one @ turned[0]).max(), (turned @ one[0]).max())
-    )
+    return float(max((one @ two[0]).max(), (two @ one[0]).max(), (one @ turned[0]).max(), (turned @ one[0]).max()))
 
 
 def _little(file: Path) -> Little | None:
