@@ -1,1 +1,1 @@
-"""What may be wrong with a dataset's pictures and labels: findings with their evidence and a remedy that can be undone."""
+"""What may be wrong with pictures and labels: findings with their evidence, and remedies that can be undone."""

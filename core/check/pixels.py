@@ -31,15 +31,15 @@ _CROPS = [(0.0, 0.0, 1.0, 1.0)] + [
 class Little:
     """A picture in little.
 
-    `parts` (crops, side * side * 2) are the changes of brightness from left to right and from top to bottom of the whole
-    picture and of parts of it, each of length 1. `sharpness` is the deviation of the Laplacian of brightness (0…255),
-    `dark` the value that 95 % of the pixels stay under, `deviation` that of brightness.
+    `parts` (crops, side * side * 2) are the changes of brightness from left to right and from top to bottom, of the
+    whole picture and of parts of it, each of length 1. `sharpness` is the deviation of the Laplacian of brightness
+    (0…255), `high` and `low` what 95 % and 5 % of the pixels stay under, `deviation` that of brightness.
     """
 
     parts: NDArray[np.float16]
     sharpness: float
-    dark: float
-    bright: float
+    high: float
+    low: float
     deviation: float
 
 
@@ -96,8 +96,8 @@ def _part(grey: Image.Image, box: tuple[float, float, float, float]) -> NDArray[
     )
     across, down = np.diff(pixels, axis=1)[:-1], np.diff(pixels, axis=0)[:, :-1]
     found = np.concatenate([across.ravel(), down.ravel()])
-    length: NDArray[np.float32] = found / max(float(np.linalg.norm(found)), 1e-6)
-    return length
+    scaled: NDArray[np.float32] = (found / max(float(np.linalg.norm(found)), 1e-6)).astype(np.float32)
+    return scaled
 
 
 def _mirrored(parts: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,9 +1,9 @@
 """Labels that may be wrong: what heads say that did not learn them, and what the neighbours are.
 
 Each picture's class is guessed twice: by a head fitted on the other folds, and by its ten nearest neighbours. How many
-labels are wrong is a parameter of a mixture: a label is right with probability 1 - e and then follows the guess, or it is
-any other class. The likeliest e, with the sharpness of the guesses, says how many suspects there are; a second pass that
-does not learn from them says which.
+labels are wrong is a parameter of a mixture: a label is right with probability 1 - e and then follows the guess, or it
+is any other class. The likeliest e, with the sharpness of the guesses, says how many suspects there are; a second pass
+that does not learn from them says which.
 """
 
 from __future__ import annotations
