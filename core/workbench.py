@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -534,6 +534,13 @@ class Workbench:
         model = self.open_model(ModelAddress.job(name), on_progress, cancel)
         labelled = [(entry.path, manifest.classes[entry.label]) for entry in manifest.of(split)]
         return compute_evaluation(model, manifest.root, labelled, split, on_progress, cancel)
+
+    def importance(self, job: TuningJob) -> Mapping[str, float]:
+        """Return which searched hyperparameters make the difference; see `core.tuning.importance`."""
+        from core.tuning.importance import importance
+
+        spec = self.engine.spec(job.name)
+        return importance(spec, self.engine.trials(job.name)) if isinstance(spec, TuningSpec) else {}
 
     def compare(
         self,

@@ -13,6 +13,7 @@ from core.cli.wait import wait_for
 from core.errors import EngineError, UsageError
 from core.jobs.records import TuningJob
 from core.paths import AppPaths
+from core.predict.records import percent
 from core.workbench import Workbench
 
 _POLL_SECONDS = 0.5
@@ -43,6 +44,10 @@ def show(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         url = workbench.engine.log_url
         data = job_json(job, trials, url) | cloud_facts(workbench, job)
         more = cloud_lines(workbench, job)
+        if isinstance(job, TuningJob) and (shares := workbench.importance(job)):
+            data |= {"importance": dict(shares)}
+            words = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
+            more = [f"What makes the difference: {words}.", *more]
         console.result(data, lambda: "\n".join([job_text(job, trials, url), *more]))
     finally:
         workbench.close()

@@ -1,0 +1,44 @@
+"""Which of the searched hyperparameters make the difference: Optuna's PED-ANOVA (Watanabe et al., 2023)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+
+from core.jobs.records import TrainingJob
+from core.jobs.specs import TuningSpec
+from core.tuning.encoding import distribution, encode
+
+MIN_TRIALS = 10
+"""Of fewer trials the figures are mostly chance."""
+
+
+def importance(spec: TuningSpec, trials: Sequence[TrainingJob]) -> Mapping[str, float]:
+    """Return each range's share in what tells the good trials from the others, the largest first; they add up to 1.
+
+    Empty for a single range, where fewer than `MIN_TRIALS` trials have an objective, and where all are alike.
+    """
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+    from optuna.logging import WARNING, get_verbosity, set_verbosity
+    from optuna.study import create_study
+    from optuna.trial import create_trial
+
+    distributions = {item.name: distribution(item) for item in spec.ranges}
+    found = []
+    for trial in trials:
+        values = {item.name: encode(item, trial.hyperparameters.get(item.name, "")) for item in spec.ranges}
+        if trial.objective is not None and math.isfinite(trial.objective) and None not in values.values():
+            found.append(create_trial(params=values, distributions=distributions, value=trial.objective))
+    if len(distributions) < 2 or len(found) < MIN_TRIALS or len({trial.value for trial in found}) < 2:
+        return {}
+    before = get_verbosity()
+    set_verbosity(WARNING)
+    try:
+        study = create_study(direction="maximize" if spec.training.objective.maximize else "minimize")
+        study.add_trials(found)
+        with warnings.catch_warnings(action="ignore"):  # experimental, as Optuna says of it; chosen knowingly
+            shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    finally:
+        set_verbosity(before)
+    return {name: share for name, share in shares.items() if math.isfinite(share)}
