@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from core.engine import Engine
 from core.errors import Cancelled, EngineError, JobNotFound, ModelError, SpecError
-from core.jobs.records import Job, RuleOutcome, TrainingJob
+from core.jobs.records import Job, RuleOutcome, TrainingJob, TuningJob
 from core.jobs.specs import Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
@@ -557,7 +557,9 @@ class Workbench:
         """
         from core.predict.compare import compare
 
-        found, keys, settings = [], [], []
+        found: list[Evaluation] = []
+        keys: list[Mapping[str, str]] = []
+        settings: list[Mapping[str, str]] = []
         for text in (job, other):
             evaluation = self.evaluation(text, split, on_progress, cancel)
             record = self.engine.job(evaluation.job)
@@ -566,7 +568,7 @@ class Workbench:
             found.append(evaluation)
             keys.append({} if manifest is None else {entry.path: entry.sha256 for entry in manifest.of(split)})
             settings.append(record.hyperparameters)
-        return compare(*found, *keys, *settings)
+        return compare(found[0], found[1], keys[0], keys[1], settings[0], settings[1])
 
     def evaluation_of_folder(
         self,

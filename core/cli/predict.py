@@ -124,8 +124,8 @@ def _comparison_text(found: Comparison) -> str:
         rows = [(name, *values) for name, values in found.settings.items()]
         lines += ["", table(("setting", found.first, found.second), rows)]
     if found.disagreements:
-        rows = [(one.path, one.label, one.first, one.second) for one in found.disagreements]
-        lines += ["", table(("picture", "is", found.first, found.second), rows)]
+        pictures = [(one.path, one.label, one.first, one.second) for one in found.disagreements]
+        lines += ["", table(("picture", "is", found.first, found.second), pictures)]
     return "\n".join(lines)
 
 

@@ -10,12 +10,12 @@ from core.jobs.records import TrainingJob
 from core.jobs.specs import TuningSpec
 from core.tuning.encoding import distribution, encode
 
-MIN_TRIALS = 10
+MIN_TRIALS = 20
 """Of fewer trials the figures are mostly chance."""
 
 
 def importance(spec: TuningSpec, trials: Sequence[TrainingJob]) -> Mapping[str, float]:
-    """Return each range's share in what tells the good trials from the others, the largest first; they add up to 1.
+    """Return each range's share in what tells the better half of the trials from all, largest first; they add up to 1.
 
     Empty for a single range, where fewer than `MIN_TRIALS` trials have an objective, and where all are alike.
     """
@@ -38,7 +38,7 @@ def importance(spec: TuningSpec, trials: Sequence[TrainingJob]) -> Mapping[str, 
         study = create_study(direction="maximize" if spec.training.objective.maximize else "minimize")
         study.add_trials(found)
         with warnings.catch_warnings(action="ignore"):  # experimental, as Optuna says of it; chosen knowingly
-            shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+            shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=0.5))
     finally:
         set_verbosity(before)
     return {name: share for name, share in shares.items() if math.isfinite(share)}

@@ -49,7 +49,7 @@ def test_too_little_says_nothing() -> None:
     spec = TuningSpec(TRAINING, RANGES)
     assert importance(spec, trials(MIN_TRIALS - 1)) == {}
     assert importance(TuningSpec(TRAINING, RANGES[:1]), trials(40)) == {}
-    alike = [dataclasses.replace(trial, objective=0.5) for trial in trials(20)]
+    alike = [dataclasses.replace(trial, objective=0.5) for trial in trials(40)]
     assert importance(spec, alike) == {}
-    unfinished = [dataclasses.replace(trial, objective=None) for trial in trials(20)]
+    unfinished = [dataclasses.replace(trial, objective=None) for trial in trials(40)]
     assert importance(spec, unfinished) == {}
