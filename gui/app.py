@@ -97,7 +97,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     QTimer.singleShot(0, window, window.start)
     folders = [Path(argument) for argument in (argv[1:] if argv[:1] == ["gui"] else argv)]
     if folders:
-        QTimer.singleShot(0, window, lambda: window.pages.data.open_folder(folders[0]))
+        QTimer.singleShot(0, window, lambda: window.pages.open_dataset(folders[0]))
     for notice in filter(None, (workbench.settings.problem, crashes.notice)):
         window.toasts.show(notice, "warning")
     signals, garbage = QuitSignals(window.quit_quietly), Garbage()

@@ -100,6 +100,30 @@ sys.exit(gui.app.run([]))
     assert "Traceback" not in done.stderr
 
 
+def test_a_folder_on_the_command_line_is_opened_and_shown(tmp_path):
+    code = """
+import sys, gui.app
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from gui.data.data_tab import DataTab
+from gui.window.main_window import MainWindow
+restored = MainWindow._restore
+def restore(self):
+    restored(self)
+    self.show_page("jobs")  # where the window was left last time
+MainWindow._restore = restore
+def opened(self, folder, options=None):
+    window = self.window()
+    print(folder.name, window.pages.data.isVisible())
+    QTimer.singleShot(0, QApplication.instance().quit)
+DataTab.open_folder = opened
+sys.exit(gui.app.run(sys.argv[1:]))
+"""
+    code = code.replace("sys.argv[1:]", repr([str(tmp_path)]))
+    done = run_window(code, SAGEHOUND_HOME=str(tmp_path / "home"), QT_QPA_PLATFORM="offscreen")
+    assert done.stdout.split() == [tmp_path.name, "True"], done.stderr
+
+
 def test_a_window_that_cannot_be_opened_says_so_and_where_the_details_are(tmp_path):
     code = """
 import sys, gui.app, gui.shared.dialogs
