@@ -25,6 +25,7 @@ class BestCard(Card):
         predict_asked(str): use this trial's model for predictions.
         stop_asked(str): stop this trial.
         deploy_asked(str): serve this trial's model on an endpoint.
+        save_asked(str): write this trial's model in a format that others run.
         note_changed(str, str): the trial's name and the note that was typed.
     """
 
@@ -32,6 +33,7 @@ class BestCard(Card):
     predict_asked = Signal(str)
     stop_asked = Signal(str)
     deploy_asked = Signal(str)
+    save_asked = Signal(str)
     note_changed = Signal(str, str)
 
     def __init__(self) -> None:
@@ -70,6 +72,8 @@ class BestCard(Card):
         self.predict.clicked.connect(lambda: self._tell(self.predict_asked))
         self.deploy = button("Deploy…", icon_name="cloud", tip="Serve this model on an endpoint of your AWS account")
         self.deploy.clicked.connect(lambda: self._tell(self.deploy_asked))
+        self.save = button("Save model…", icon_name="save", tip="Write this model in a format that others run")
+        self.save.clicked.connect(lambda: self._tell(self.save_asked))
         self.stop.clicked.connect(lambda: self._tell(self.stop_asked))
         self.note = NoteField("trial")
         self.note.note_changed.connect(self.note_changed)
@@ -78,7 +82,7 @@ class BestCard(Card):
         self.body.setStretch(self.body.indexOf(area), 1)
         buttons = QVBoxLayout()
         buttons.setSpacing(6)
-        for action in (self.predict, self.train, self.deploy, self.stop):
+        for action in (self.predict, self.train, self.save, self.deploy, self.stop):
             buttons.addWidget(action)
         self.body.addLayout(buttons)
         self.show_trial(None, "Best trial")
@@ -100,7 +104,8 @@ class BestCard(Card):
         self.stop.setVisible(trial is not None and trial.tuning_job is not None and not trial.status.is_final)
         self.note.setVisible(trial is not None and trial.tuning_job is not None)
         self.note.show_note(trial.name if trial is not None else "", trial.note if trial is not None else "")
-        self.deploy.setVisible(trial is not None and trial.artifact is not None)
+        for leaves in (self.deploy, self.save):
+            leaves.setVisible(trial is not None and trial.artifact is not None)
         if trial is not None:
             self.pill.set_status(trial.status, "" if trial.status.is_final else trial.secondary_status)
             self.predict.setVisible(trial.artifact is not None or not trial.status.is_final)

@@ -53,6 +53,7 @@ class JobsTab(QWidget):
         tuning_asked(): there is no job yet, and the user wants to start one.
         pictures_asked(list[str]): look at these files.
         deploy_asked(str): serve this training job's model on an endpoint.
+        save_model_asked(str): write this training job's model in a format that others run.
     """
 
     use_model_asked = Signal(str)
@@ -60,6 +61,7 @@ class JobsTab(QWidget):
     tuning_asked = Signal()
     pictures_asked = Signal(list)
     deploy_asked = Signal(str)
+    save_model_asked = Signal(str)
 
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
         super().__init__()
@@ -175,6 +177,7 @@ class JobsTab(QWidget):
             trials.predict_asked.connect(self.use_model_asked)
             trials.stop_asked.connect(self._stop)
         detail.best.deploy_asked.connect(self.deploy_asked)
+        detail.best.save_asked.connect(self.save_model_asked)
         detail.table.command_asked.connect(self._copy_command)
         detail.table.export_asked.connect(self._on_export)
         detail.views.pictures_asked.connect(self._on_pictures)

@@ -48,10 +48,15 @@ class PredictTab(QWidget):
     Signals:
         tuning_asked(): there is no model yet, and the user wants to make one.
         notified(str): something was done that deserves a word.
+        save_asked(ModelAddress), serve_asked(ModelAddress): the chosen model is to be saved, or served here.
+        sort_asked(ModelAddress, Path): the pictures of this folder are to be sorted by the chosen model.
     """
 
     tuning_asked = Signal()
     notified = Signal(str)
+    save_asked = Signal(object)
+    serve_asked = Signal(object)
+    sort_asked = Signal(object, object)
 
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
         super().__init__()
@@ -60,6 +65,7 @@ class PredictTab(QWidget):
         self.foreign = Banner()
         self.foreign.hide()
         self._taken: Sequence[NamedPicture] = ()
+        self._folder: Path | None = None
         self._shown: NamedPicture | None = None
         self._from_table = False
         self.error = InlineError()
@@ -85,12 +91,12 @@ class PredictTab(QWidget):
         """Classify what was dropped, pasted or opened; what was under way before is cancelled."""
         self.cancel()
         self.error.clear()
-        self._taken = ()
+        self._taken, self._folder = (), None
         if not items:
             self._show_error(PictureError("There is no picture in that.", fix="Drop, paste or open a picture."))
             return
         self._slow.start()
-        self.session.gather(items, self._on_gathered, self._on_failed)
+        self.session.gather(items, lambda intake: self._on_gathered(intake, items), self._on_failed)
 
     def use_model(self, job: str) -> None:
         """Choose a job's model ("best" for the best one) and load it."""
@@ -145,6 +151,13 @@ class PredictTab(QWidget):
         self.open_button.clicked.connect(self.open_pictures)
         self.header = PageHeader("Predict", "", self.open_button)
         self.header.add_action(self.chooser)
+        self.save_button = button("Save model…", icon_name="save", tip="Write this model in a format that others run")
+        self.serve_button = button("Serve…", icon_name="play", tip="Let programs and browsers ask this model")
+        self.save_button.clicked.connect(lambda: self.save_asked.emit(self.chooser.wanted))
+        self.serve_button.clicked.connect(lambda: self.serve_asked.emit(self.chooser.wanted))
+        for leaves in (self.save_button, self.serve_button):
+            leaves.setEnabled(False)
+            self.header.add_action(leaves)
         self.progress.cancelled.connect(self.cancel)
         self.nothing = EmptyState(
             "predict",
@@ -160,6 +173,7 @@ class PredictTab(QWidget):
         self.answer.back_asked.connect(lambda: self.pages.setCurrentWidget(self.table))
         self.table.opened.connect(self._on_row_opened)
         self.table.export_asked.connect(self.export)
+        self.table.sort_asked.connect(self._on_sort_asked)
         self.recent.picture_chosen.connect(self._on_recent_chosen)
         for page in (self.drop, self.nothing, self.answer, self.table):
             self.pages.addWidget(page)
@@ -191,6 +205,9 @@ class PredictTab(QWidget):
         self._show_page()
 
     def _show_page(self) -> None:
+        answers = self.chooser.resolved
+        self.serve_button.setEnabled(answers is not None)
+        self.save_button.setEnabled(answers is not None and answers.kind is not ModelKind.ENDPOINT)
         if self.pages.currentWidget() in (self.drop, self.nothing):
             self.pages.setCurrentWidget(self.nothing if self.chooser.resolved is None else self.drop)
 
@@ -205,6 +222,7 @@ class PredictTab(QWidget):
 
     def _on_model_chosen(self) -> None:
         self.error.clear()
+        self._show_page()
         self.session.load(self.chooser.wanted)
         # What is on the page is the chosen model's answer, also where the one before could not give any.
         if self._taken:
@@ -233,12 +251,17 @@ class PredictTab(QWidget):
 
     # Classifying -------------------------------------------------------------------------------------------------
 
-    def _on_gathered(self, intake: Intake) -> None:
+    def _on_gathered(self, intake: Intake, items: Sequence[Item]) -> None:
         self._end_progress()
+        self._folder = _folder_among(items, intake)
         if intake.error is not None:
             self._show_error(intake.error)
         if intake.pictures:
             self._classify(intake.pictures)
+
+    def _on_sort_asked(self) -> None:
+        if self._folder is not None:
+            self.sort_asked.emit(self.chooser.wanted, self._folder)
 
     def _on_recent_chosen(self, picture: NamedPicture) -> None:
         self.error.clear()
@@ -265,6 +288,7 @@ class PredictTab(QWidget):
 
     def _classify_many(self, pictures: Sequence[NamedPicture]) -> None:
         self._shown = None
+        self.table.sort_button.setVisible(self._folder is not None)
         self.recent.clearSelection()  # none of them is what is shown
         self.table.start(pictures)
         self.pages.setCurrentWidget(self.table)
@@ -385,3 +409,12 @@ class PredictTab(QWidget):
 
     def _show_error(self, error: UserFacingError) -> None:
         self.error.show_error(error)
+
+
+def _folder_among(items: Sequence[Item], intake: Intake) -> Path | None:
+    """Return the folder that was dropped, where it was one alone."""
+    (folder, *more) = items
+    if more or not isinstance(folder, Path) or not intake.pictures:
+        return None
+    inside = all(isinstance(found.source, Path) and folder in found.source.parents for found in intake.pictures)
+    return folder if inside else None

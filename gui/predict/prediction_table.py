@@ -39,10 +39,12 @@ class PredictionTable(QWidget):
     Signals:
         opened(int): the picture in this row is to be seen large.
         export_asked(): the user wants the table as a CSV file.
+        sort_asked(): the user wants the pictures in a folder for each class.
     """
 
     opened = Signal(int)
     export_asked = Signal()
+    sort_asked = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,10 +55,13 @@ class PredictionTable(QWidget):
         self.summary = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
         self.export_button = button("Export CSV…", icon_name="save")
         self.export_button.clicked.connect(self.export_asked)
+        self.sort_button = button("Sort into folders…", icon_name="folder-open", tip="Copy or move them by their class")
+        self.sort_button.clicked.connect(self.sort_asked)
+        self.sort_button.hide()
         self.view = _make_view(self.model)
         self.filter.results = self.view
         self.view.activated.connect(self._on_activated)
-        top = row(self.filter, self.summary, self.export_button, spacing=GRID * 2)
+        top = row(self.filter, self.summary, self.sort_button, self.export_button, spacing=GRID * 2)
         top.setStretch(1, 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from PySide6.QtWidgets import QAbstractSpinBox, QStackedWidget, QWidget
 
 from core.dataset.manifest import Manifest
+from core.models import ModelAddress
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.cloud.cloud_controller import CloudController
 from gui.feed import JobsFeed
+from gui.models.actions import ModelActions
 from gui.shared.basics import padded
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ class Pages:
     ) -> None:
         self._stack, self.workbench, self._bridge, self.feed, self.cloud = stack, workbench, bridge, feed, cloud
         self.show_page, self._say = show_page, say
+        self.models = ModelActions(stack.window, workbench, bridge, say)
         self.made: dict[str, QWidget] = {}
         self._manifest: Manifest | None = None
         self._makers: dict[str, Callable[[], QWidget]] = {
@@ -120,6 +123,7 @@ class Pages:
         page.train_again_asked.connect(self._on_train_again)
         page.tuning_asked.connect(self._go_tuning)
         page.deploy_asked.connect(self.cloud.deploy)
+        page.save_model_asked.connect(lambda job: self.models.save(ModelAddress.job(job)))
         page.pictures_asked.connect(lambda paths: self.classify([Path(path) for path in paths]))
         return page
 
@@ -138,6 +142,9 @@ class Pages:
         page = self._add_page("predict", PredictTab(self.workbench, self._bridge, self.feed))
         page.tuning_asked.connect(self._go_tuning)
         page.notified.connect(self._say)
+        page.save_asked.connect(self.models.save)
+        page.serve_asked.connect(self.models.serve)
+        page.sort_asked.connect(self.models.sort)
         if self._manifest is not None:
             page.set_dataset(self._manifest)
         return page

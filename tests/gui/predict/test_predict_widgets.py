@@ -13,12 +13,13 @@ from PySide6.QtTest import QAbstractItemModelTester
 from core.errors import PictureError
 from core.models import BEST, ModelAddress
 from core.models.choices import ModelChoice
-from core.predict.intake import NamedPicture
+from core.predict.intake import Intake, NamedPicture
 from core.predict.records import Explanation, Prediction, Rendered, Unreadable
 from gui.predict.answer_view import AnswerView
 from gui.predict.class_bars import ROW, ClassBars
 from gui.predict.model_chooser import ModelChooser
 from gui.predict.picture_view import PictureView
+from gui.predict.predict_tab import _folder_among
 from gui.predict.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel
 from gui.predict.prediction_table import PredictionTable
 from gui.predict.recent_strip import MOST, RecentStrip
@@ -309,3 +310,13 @@ def test_the_chooser_follows_the_best_until_a_job_is_chosen(qtbot):
     assert chooser.itemText(0) == "Best on birds: t-002"
     chooser.set_endpoints(["live"])
     assert (chooser.itemText(0), chooser.wanted) == ("Best on birds: t-002", ModelAddress.job("t-002"))
+
+
+def test_only_a_folder_that_was_dropped_alone_is_offered_to_be_sorted():
+    folder = Path("/pictures")
+    inside = Intake((NamedPicture("a.jpg", folder / "a.jpg"), NamedPicture("b.jpg", folder / "deep" / "b.jpg")), ())
+    assert _folder_among([folder], inside) == folder
+    assert _folder_among([folder, folder], inside) is None
+    assert _folder_among([folder / "a.jpg"], Intake((NamedPicture("a.jpg", folder / "a.jpg"),), ())) is None
+    assert _folder_among([b"pasted"], Intake((NamedPicture("Pasted picture", b"pasted"),), ())) is None
+    assert _folder_among([folder], Intake((), ())) is None
