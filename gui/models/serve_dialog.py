@@ -37,7 +37,7 @@ class ServeDialog(QDialog):
         self.progress, self.error = ProgressRow(), InlineError()
         self.start = button("Serve", icon_name="play", kind="primary")
         self.stop = button("Stop", icon_name="stop")
-        self.open = button("Open in the browser")
+        self.browse = button("Open in the browser")
         self.copy = button("Copy", icon_name="copy", tip="Copy the address")
         close = button("Close", kind="ghost")
         box = QVBoxLayout(self)
@@ -54,13 +54,13 @@ class ServeDialog(QDialog):
         )
         box.addWidget(self.others)
         box.addWidget(Field("Address", self.address))
-        box.addLayout(row(self.open, self.copy, None))
+        box.addLayout(row(self.browse, self.copy, None))
         box.addWidget(self.progress)
         box.addWidget(self.error)
         box.addLayout(row(None, close, self.stop, self.start))
         self.start.clicked.connect(self._on_start)
         self.stop.clicked.connect(self._on_stop)
-        self.open.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(self.address.text())))
+        self.browse.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(self.address.text())))
         self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.address.text()))
         close.clicked.connect(self.reject)
         self.progress.cancelled.connect(self._on_stop)
@@ -114,7 +114,7 @@ class ServeDialog(QDialog):
         self.start.setEnabled(self._starting is None)
         self.stop.setVisible(served)
         self.others.setEnabled(not served and self._starting is None)
-        for widget in (self.open, self.copy):
+        for widget in (self.browse, self.copy):
             widget.setEnabled(served)
 
 

@@ -42,8 +42,8 @@ class SortDialog(QDialog):
         self.threshold.setValue(80)
         self.threshold.setSuffix(" %")
         self.threshold.setAccessibleName("Unsure below")
-        self.result = label("", "body", wrap=True)
-        self.result.hide()
+        self.outcome = label("", "body", wrap=True)
+        self.outcome.hide()
         self.progress, self.error = ProgressRow(), InlineError()
         self.start = button("Sort", icon_name="folder-open", kind="primary")
         self.undo = button("Undo all of it")
@@ -59,7 +59,7 @@ class SortDialog(QDialog):
         box.addWidget(Field("Into the folder", self.into))
         box.addWidget(Field("What is done", self.way))
         box.addWidget(Field("Unsure below", self.threshold, "Pictures of a lower probability go into _unsure."))
-        for widget in (self.progress, self.error, self.result):
+        for widget in (self.progress, self.error, self.outcome):
             box.addWidget(widget)
         box.addLayout(row(None, close, self.undo, self.start))
         self.start.clicked.connect(self._on_start)
@@ -82,7 +82,7 @@ class SortDialog(QDialog):
 
     def _begin(self, words: str) -> None:
         self.error.clear()
-        self.result.hide()
+        self.outcome.hide()
         self.start.setEnabled(False)
         self.undo.hide()
         self.progress.start(words)
@@ -128,5 +128,5 @@ class SortDialog(QDialog):
         self.error.show_error(error)
 
     def _say(self, words: str) -> None:
-        self.result.setText(words)
-        self.result.show()
+        self.outcome.setText(words)
+        self.outcome.show()

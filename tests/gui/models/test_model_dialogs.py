@@ -89,10 +89,10 @@ def test_a_folder_is_sorted_and_all_of_it_is_taken_back(qtbot, workbench, bridge
     dialog.way.setCurrentIndex(dialog.way.findData("move"))
     dialog.threshold.setValue(34)
     dialog.start.click()
-    qtbot.waitUntil(lambda: dialog.result.isVisible(), timeout=WAIT)
-    assert dialog.result.text() == "blue 1  ·  green 1  ·  red 1  ·  1 could not be read or put"
+    qtbot.waitUntil(lambda: dialog.outcome.isVisible(), timeout=WAIT)
+    assert dialog.outcome.text() == "blue 1  ·  green 1  ·  red 1  ·  1 could not be read or put"
     assert os.listdir(folder) == ["broken.jpg"]
     dialog.undo.click()
-    qtbot.waitUntil(lambda: "taken back" in dialog.result.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "taken back" in dialog.outcome.text(), timeout=WAIT)
     assert sorted(os.listdir(folder)) == before
     assert not dialog.undo.isVisible()
