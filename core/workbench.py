@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.engine import Engine
-from core.errors import Cancelled, EngineError, JobNotFound, ModelError, SpecError
+from core.errors import Cancelled, DatasetError, EngineError, JobNotFound, ModelError, SpecError
 from core.jobs.records import Job, RuleOutcome, TrainingJob, TuningJob
 from core.jobs.specs import Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
@@ -23,6 +23,7 @@ from core.settings import SettingsFile
 from training_scripts.backbones import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
+    from core.check.findings import Finding
     from core.cloud.account import Connection
     from core.cloud.interface import Cloud, CloudProvider, UploadResult
     from core.dataset.manifest import Manifest
@@ -227,6 +228,25 @@ class Workbench:
         from core.labels.session import Labelling
 
         return Labelling(self.store, scan)
+
+    def check(
+        self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> list[Finding]:
+        """Return what may be wrong with a scanned folder and its labels, gravest first; see `core.check`.
+
+        Raises:
+            EngineError: the frozen features could not be computed.
+            Cancelled: through `cancel`.
+        """
+        from core.check.check import check
+        from core.features.dataset_features import dataset_features
+
+        state = self.labelling(scan).state
+        try:
+            splits = {entry.path: entry.split for entry in self.split(scan).pictures}
+        except DatasetError:
+            splits = {}  # nothing can be trained on yet, so nothing is split
+        return check(scan, state, splits, dataset_features(scan, self.paths, on_progress, cancel), on_progress, cancel)
 
     def suggester(
         self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None

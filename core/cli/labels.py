@@ -1,4 +1,4 @@
-"""`sagehound label`, `labels` and `suggest`: labels beside the pictures, undone at will."""
+"""`sagehound check`, `label`, `labels` and `suggest`: labels beside the pictures, undone at will."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from training_scripts.durable import write_text
 
 def add_label_commands(command: Any) -> None:
     """Add the commands of this module to the parser."""
+    check = command("check", "look for copies, wrong labels, odd and bad pictures, and groups that splits tear apart")
+    _add_pictures(check)
     label = command("label", "label pictures, leave them out, move them between splits, or take that back")
     _add_pictures(label)
     label.add_argument("paths", nargs="*", metavar="PATH", help="pictures of it; a folder means those in it")
@@ -103,6 +105,36 @@ def labels(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         console.result(data | {"file": options.output}, f"Wrote {len(rows):,} rows to {options.output}.")
         return 0
     console.result(data, lambda: _as_table(rows, labelling) if rows else "Nothing has been changed yet.")
+    return 0
+
+
+def check(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Print what may be wrong with a dataset, gravest first."""
+    workbench = Workbench(paths)
+    try:
+        labelling = open_for_labels(workbench, options, console)
+        found = workbench.check(labelling.scan, console.progress, CancelToken())
+    finally:
+        workbench.close()
+    data = [
+        {
+            "kind": str(finding.kind),
+            "pictures": list(finding.pictures),
+            "score": round(finding.score, 4),
+            "suggested": finding.suggested,
+            "why": finding.why,
+            "evidence": list(finding.evidence),
+            "grave": finding.grave,
+        }
+        for finding in found
+    ]
+    counts = Counter(str(finding.kind) for finding in found)
+    said = ", ".join(f"{kind.replace('_', ' ')}: {count:,}" for kind, count in counts.items()) or "Nothing was found."
+    lines = [
+        f"{'!' if one.grave else ' '} {str(one.kind).replace('_', ' '):<14} {one.pictures[0]}  {one.why}"
+        for one in found
+    ]
+    console.result({"findings": data}, "\n".join([*lines, "", said]).strip())
     return 0
 
 

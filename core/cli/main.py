@@ -36,6 +36,7 @@ COMMANDS = {
     "demo": "core.cli.demo:demo",
     "scan": "core.cli.data:scan",
     "convert": "core.cli.data:convert",
+    "check": "core.cli.labels:check",
     "label": "core.cli.labels:label",
     "labels": "core.cli.labels:labels",
     "suggest": "core.cli.labels:suggest",

@@ -1,0 +1,86 @@
+"""Near duplicates: pictures that features bring together, confirmed by their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.check.pixels import Little, likeness
+from core.features.neighbours import Neighbours
+from core.progress import CancelToken
+
+NEAR = 0.5
+"""Pictures whose features are less alike than this are not compared pixel by pixel."""
+
+SAME = 0.88
+"""Changes of brightness that agree so far are of one picture: recoded, resized, cropped, mirrored or lightened."""
+
+CANDIDATES = 5
+_MANY, _CLOSER = 40, 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two rows that show the same picture, and how alike they are, 0…1."""
+
+    first: int
+    second: int
+    likeness: float
+
+
+def candidates(near: Neighbours) -> list[tuple[int, int]]:
+    """Return the pairs of rows that are worth a look: each with its nearest ones."""
+    pairs = {
+        (min(row, other), max(row, other))
+        for row, (others, cosines) in enumerate(
+            zip(near.index[:, :CANDIDATES].tolist(), near.cosine[:, :CANDIDATES].tolist(), strict=True)
+        )
+        for other, cosine in zip(others, cosines, strict=True)
+        if cosine >= NEAR
+    }
+    return sorted(pairs)
+
+
+def confirm(
+    pairs: Sequence[tuple[int, int]], littles: Mapping[int, Little], cancel: CancelToken | None = None
+) -> list[Pair]:
+    """Return the pairs whose pixels are the same, likest first.
+
+    Raises:
+        Cancelled: through `cancel`.
+    """
+    cancel = cancel or CancelToken()
+    looked: list[Pair] = []
+    for first, second in pairs:
+        cancel.raise_if_cancelled()
+        one, two = littles.get(first), littles.get(second)
+        if one is None or two is None or min(one.deviation, two.deviation) < 2:
+            continue  # a blank picture is like every other one
+        looked.append(Pair(first, second, likeness(one, two)))
+    if not looked:
+        return []
+    # Where different pictures are alike too (a catalogue of shirts), copies must be much more so.
+    usual = float(np.percentile([pair.likeness for pair in looked], 75)) if len(looked) >= _MANY else 0.0
+    least = max(SAME, 1 - _CLOSER * (1 - usual))
+    return sorted((pair for pair in looked if pair.likeness >= least), key=lambda pair: -pair.likeness)
+
+
+def clusters(pairs: Sequence[Pair], exact: Sequence[Sequence[int]] = ()) -> list[list[int]]:
+    """Return the rows that belong together by pairs, and by groups given, each sorted."""
+    chief: dict[int, int] = {}
+
+    def chief_of(row: int) -> int:
+        while chief.setdefault(row, row) != row:
+            chief[row] = chief[chief[row]]
+            row = chief[row]
+        return row
+
+    for first, *others in [*exact, *((pair.first, pair.second) for pair in pairs)]:
+        for other in others:
+            chief[chief_of(other)] = chief_of(first)
+    found: dict[int, list[int]] = {}
+    for row in sorted(chief):
+        found.setdefault(chief_of(row), []).append(row)
+    return [rows for rows in found.values() if len(rows) > 1]
