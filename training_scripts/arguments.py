@@ -10,15 +10,18 @@ import argparse
 import difflib
 import math
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn
 
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, VIEWS
 from training_scripts.heads import DEFAULT_HEAD, HEADS
 from training_scripts.job import JobError
 
-HEAD_LEARNING_RATE = 5e-3
-FINE_TUNE_LEARNING_RATE = 3e-4
+SCHEDULES = ("constant", "cosine")
+BY_MODE: Mapping[str, Mapping[str, object]] = {
+    "head": {"learning_rate": 5e-3, "schedule": "constant", "patience": 0},
+    "fine_tune": {"learning_rate": 3e-4, "schedule": "cosine", "patience": 3},
+}
 """Defaults by mode: a linear head on frozen features peaks between 3e-3 and 1e-2 (Adam), a whole network far below."""
 DIRECT = "lbfgs"
 """The optimizer that goes to the lowest point of a convex loss at once: no learning rate, no epochs, no luck."""
@@ -39,7 +42,7 @@ class Parser(ArgumentParser):
 
 
 def get_args_parser() -> ArgumentParser:
-    """Return the hyperparameters with their defaults; `learning_rate` None means the default of the mode."""
+    """Return the hyperparameters with their defaults; None means the default of the mode (`BY_MODE`)."""
     # No -h and no abbreviations: a hyperparameter of one letter arrives as `-h`, and `--l` must not mean learning_rate.
     parser = Parser(prog="train.py", add_help=False, allow_abbrev=False, description=__doc__)
     parser.add_argument("--help", action="help", help="show this and exit")
@@ -47,11 +50,17 @@ def get_args_parser() -> ArgumentParser:
     option(parser, "weights", text, "default", "default, none (untrained) or a file with the backbone's state_dict")
     choice(parser, "head", tuple(HEADS), DEFAULT_HEAD, "what is put on top of the backbone")
     choice(parser, "preprocessing", FRAMINGS, FRAMINGS[0], "how a picture becomes a square")
+    views(parser)
     choice(parser, "mode", ("head", "fine_tune"), "head", "train the head alone, or the network too")
     choice(parser, "unfreeze", ("last_block", "all"), "last_block", "what fine_tune trains besides the head")
+    option(parser, "fit_head", flag, True, "fine_tune: epoch 0 fits the head to the pretrained network")
+    option(
+        parser, "backbone_rate", number(0.0, 1.0, above=True), 0.1, "what of learning_rate a pretrained backbone gets"
+    )
     option(parser, "num_epochs", whole(1), 10, "passes over the training pictures")
     option(parser, "batch_size", whole(1), 32, "pictures per step")
     option(parser, "learning_rate", number(0.0, above=True), None, "step size")
+    option(parser, "schedule", one_of(SCHEDULES), None, f"of the step size: {', '.join(SCHEDULES)}")
     choice(
         parser, "optimizer", OPTIMIZERS, "adam", f"how the weights are moved; {DIRECT} fits a linear head to its end"
     )
@@ -70,7 +79,7 @@ def get_args_parser() -> ArgumentParser:
     )
     option(parser, "num_workers", whole(0), 0, "threads that decode pictures; 0: one per core")
     option(parser, "amp", flag, True, "mixed precision on a GPU, and for a ResNet's fine_tune on a CPU with bfloat16")
-    option(parser, "patience", whole(0), 0, "end after so many epochs without a better valid loss; 0: never")
+    option(parser, "patience", whole(0), None, "end after so many epochs without a better valid loss; 0: never")
     option(parser, "checkpoint_seconds", number(0.0), 10.0, "shortest time between two checkpoints")
     return parser
 
@@ -86,8 +95,9 @@ def parse_args(arguments: Sequence[str]) -> Namespace:
         name = item.lstrip("-").partition("=")[0]
         if item.startswith("-") and not name.startswith(_OF_THE_CONTAINER):
             raise JobError(unknown_name(name, vars(args)))
-    if args.learning_rate is None:
-        args.learning_rate = HEAD_LEARNING_RATE if args.mode == "head" else FINE_TUNE_LEARNING_RATE
+    for name, value in BY_MODE[args.mode].items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
     least = HEADS[args.head].least_batch
     if args.batch_size < least:
         raise JobError(
@@ -123,6 +133,19 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     return f"The training script has no hyperparameter {name}: {hint}"
 
 
+def views(parser: ArgumentParser) -> None:
+    """Add `--views`, which train.py and features.py share."""
+
+    def read(value: str) -> int:
+        count = whole(1)(value)
+        if count not in VIEWS:
+            raise ValueError(f"but must be one of {', '.join(map(str, VIEWS))}")
+        return count
+
+    known = ", ".join(map(str, VIEWS))
+    option(parser, "views", read, VIEWS[0], f"squares taken of a picture, whose features' mean is used: {known}")
+
+
 def option(parser: ArgumentParser, name: str, read: Callable[[str], object], default: object, explanation: str) -> None:
     """Add `--name`, whose value `read` turns into what it means or raises ValueError with a sentence's end."""
 
@@ -137,13 +160,18 @@ def option(parser: ArgumentParser, name: str, read: Callable[[str], object], def
 
 def choice(parser: ArgumentParser, name: str, values: tuple[str, ...], default: str, explanation: str) -> None:
     """Add `--name` that takes one of `values`."""
+    option(parser, name, one_of(values), default, f"{explanation}: {', '.join(values)}")
+
+
+def one_of(values: tuple[str, ...]) -> Callable[[str], str]:
+    """Return a reader of one of `values`."""
 
     def read(value: str) -> str:
         if value not in values:
             raise ValueError(f"but must be one of {', '.join(values)}")
         return value
 
-    option(parser, name, read, default, f"{explanation}: {', '.join(values)}")
+    return read
 
 
 def text(value: str) -> str:

@@ -20,6 +20,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 Framing = Literal["crop", "squash", "pad"]
 FRAMINGS: tuple[Framing, ...] = get_args(Framing)
 """How a picture becomes a square; the first is the default."""
+VIEWS = (1, 3, 6)
+"""How many views of a picture the features may be the mean of (preprocess.views_of)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Preprocessing:
     `framing` "crop": the shorter side is scaled to `resize` pixels and the central square is cut out. "squash": the
     whole picture is scaled to the square, whatever its shape. "pad": the whole picture keeps its shape, and what is
     missing to the square gets the mean colour. Then each channel (RGB, 0…1) becomes (value - mean) / std. `levels` are
-    the values of black and white in pictures with more than 8 bits a channel, of which the dataset had some.
+    the values of black and white in pictures with more than 8 bits a channel, of which the dataset had some. `views` is
+    how many squares are taken of a picture; its features are their mean.
     """
 
     size: int = 224
@@ -39,9 +42,16 @@ class Preprocessing:
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     framing: Framing = FRAMINGS[0]
     levels: tuple[float, float] | None = None
+    views: int = VIEWS[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of one picture's pixels: (size, size, 3), or (views, size, size, 3) of several."""
+        square = (self.size, self.size, 3)
+        return square if self.views == 1 else (self.views, *square)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, read back by `from_json`."""
+        """Plain JSON, read back by `from_json`. A single view is not said: the keys of features stay as they were."""
         return {
             "size": self.size,
             "resize": self.resize,
@@ -50,6 +60,7 @@ class Preprocessing:
             "interpolation": self.interpolation,
             "framing": self.framing,
             "levels": None if self.levels is None else list(self.levels),
+            **({} if self.views == 1 else {"views": self.views}),
         }
 
     @classmethod
@@ -57,11 +68,13 @@ class Preprocessing:
         """Return the inverse of `to_json`; models of earlier versions have neither framing nor levels.
 
         Raises:
-            ValueError: the framing is none that is known.
+            ValueError: the framing or the number of views is none that is known.
         """
-        framing, levels = data.get("framing", FRAMINGS[0]), data.get("levels")
+        framing, levels, views = data.get("framing", FRAMINGS[0]), data.get("levels"), data.get("views", VIEWS[0])
         if framing not in FRAMINGS:
             raise ValueError(f"the framing {framing} is not known")
+        if views not in VIEWS:
+            raise ValueError(f"{views} views of a picture are not known")
         return cls(
             data["size"],
             data["resize"],
@@ -70,6 +83,7 @@ class Preprocessing:
             data["interpolation"],
             framing,
             None if levels is None else (float(levels[0]), float(levels[1])),
+            views,
         )
 
 

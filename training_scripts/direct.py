@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from training_scripts import fitting
 from training_scripts.evaluation import Outcome
 from training_scripts.metrics import cv_line, epoch_line, step_line
-from training_scripts.model import set_training_mode
+from training_scripts.model import mean_of_views, set_training_mode
 from training_scripts.preparation import over_features
-from training_scripts.running import Run, evaluate, note_epoch, train_step
-from training_scripts.sources import Batch, FeatureSource
+from training_scripts.running import Run, autocast, evaluate, note_epoch, train_step
+from training_scripts.sources import Batch, FeatureSource, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+START_DECAY = 1e-2
+"""The penalty of the head that fine-tuning starts from: the best for a few hundred pictures, and good for more."""
 BEFORE_REFIT = "of the same settings fitted on train alone: the saved model has learned the valid pictures too"
 """What evaluation.json notes beside the numbers of valid when there was a refit."""
 
@@ -45,18 +49,58 @@ def fit_at_once(run: Run) -> None:
     learned = _watch_step(run, train)
     outcome = evaluate(run, run.setup.sources["valid"], with_logits=True) if "valid" in run.setup.sources else None
     valid = None if outcome is None else (outcome.loss, outcome.accuracy)
-    run.log(epoch_line(1, 1, learned, valid, None, time.perf_counter() - started))
-    note_epoch(run, 1, (valid or learned)[0])
-    run.monitor.end_epoch(1, {"train_loss": learned[0], "train_accuracy": learned[1]})
     unseen = None
     if args.folds:
         every, groups = _known(run, ("train", "valid"))
         unseen = fitting.cross_validate(every.inputs, every.labels, groups, classes, settings, args.folds)
         run.log(cv_line(unseen.folds, (unseen.loss, unseen.loss_error), (unseen.accuracy, unseen.accuracy_error)))
+    run.log(epoch_line(1, 1, learned, valid, None, time.perf_counter() - started))
+    note_epoch(run, 1, (valid or learned)[0])
+    run.monitor.end_epoch(1, {"train_loss": learned[0], "train_accuracy": learned[1]})
     if args.calibrate and unseen is not None:
         run.model.temperature = fitting.temperature(unseen.logits, every.labels)
     elif args.calibrate and outcome is not None:
         _set_temperature(run, outcome)
+
+
+def start_from_head(run: Run) -> None:
+    """Fit the head to what the untouched network says of the train pictures: fine-tuning's epoch 0.
+
+    It is kept like any other epoch, so fine-tuning ends no worse by the valid loss than the head that it started from.
+    """
+    args, started, sources = run.args, time.perf_counter(), run.setup.sources
+    found = _features_of(run, sources["train"])
+    if run.stopped or found is None:
+        return
+    features, labels = found
+    settings = fitting.Settings(START_DECAY, args.class_weights, args.label_smoothing)
+    head = fitting.fit(features, labels, len(run.setup.classes), settings)
+    _take(run, head)
+    logits = head.logits(features)
+    learned = F.cross_entropy(logits, labels).item(), (logits.argmax(dim=1) == labels).float().mean().item()
+    outcome = evaluate(run, sources["valid"]) if "valid" in sources else None
+    valid = None if outcome is None else (outcome.loss, outcome.accuracy)
+    run.log(epoch_line(0, args.num_epochs, learned, valid, None, time.perf_counter() - started))
+    note_epoch(run, 0, (valid or learned)[0])
+
+
+def _features_of(run: Run, source: Source) -> tuple[Tensor, Tensor] | None:
+    """Return features (N, dim) and labels (N,) of a source's pictures, on the CPU; None if none can be read."""
+    run.model.eval()
+    parts: list[tuple[Tensor, Tensor]] = []
+    with torch.no_grad():
+        for batch in source.evaluation_batches(run.args.batch_size):
+            if run.stop.requested and run.setup.world.size == 1:
+                run.stopped = True
+                return None
+            if len(batch.labels):
+                with autocast(run):
+                    features = mean_of_views(run.model.backbone, batch.inputs)
+                parts.append((features.float().cpu(), batch.labels.cpu()))
+    gathered = [part for theirs in run.setup.world.gather(parts) for part in theirs]
+    if not gathered:
+        return None
+    return torch.cat([features for features, _ in gathered]), torch.cat([labels for _, labels in gathered])
 
 
 def refit(run: Run) -> None:

@@ -34,7 +34,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from training_scripts import arguments, data, runtime
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, Preprocessing
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, VIEWS, Preprocessing
 from training_scripts.data import Samples
 from training_scripts.durable import is_whole, seal, write_text
 from training_scripts.feature_store import LAYOUT, MATRIX_FILE, FeatureStore, relative, write_channel
@@ -79,6 +79,7 @@ def get_args_parser() -> ArgumentParser:
     arguments.choice(parser, "backbone", tuple(BACKBONES), DEFAULT_BACKBONE, "the frozen network")
     arguments.option(parser, "weights", arguments.text, "default", "default, none (untrained) or a file")
     arguments.choice(parser, "preprocessing", FRAMINGS, FRAMINGS[0], "how a picture becomes a square")
+    arguments.views(parser)
     arguments.option(parser, "seed", arguments.whole(0), 0, "of untrained weights")
     arguments.option(parser, "num_workers", arguments.whole(0), 0, "threads; 0: one per core")
     arguments.choice(
@@ -129,9 +130,7 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
     for split, samples in _loaded(folders.channels).items():
         splits[split], left_out[split] = _hashed(split, samples)
     first = next(iter(splits))
-    preprocessing = replace(
-        BACKBONES[args.backbone].preprocessing, framing=args.preprocessing, levels=data.levels_of(splits[first])
-    )
+    preprocessing = preprocessing_for(args, splits[first])
     weights = find(args.backbone, args.weights, args.seed, folders.channels)
     stores = Path(getattr(args, "store", None) or os.environ.get("SAGEHOUND_FEATURES_DIR") or output / "stores")
     threads = args.num_workers or data.cores()
@@ -182,6 +181,16 @@ def _loaded(channels: Mapping[str, Path]) -> dict[str, Samples]:
     if PICTURES in channels:
         return {PICTURES: data.load_channel(channels[PICTURES])}
     return data.load_channels(dict(channels))
+
+
+def preprocessing_for(args: Namespace, train: Samples) -> Preprocessing:
+    """Return how the pictures of a job become its network's inputs."""
+    return replace(
+        BACKBONES[args.backbone].preprocessing,
+        framing=args.preprocessing,
+        levels=data.levels_of(train),
+        views=getattr(args, "views", VIEWS[0]),
+    )
 
 
 def store_key(backbone: str, preprocessing: Preprocessing, weights: Weights, name: str) -> str:
@@ -281,11 +290,12 @@ def _extractor(
     if name != "torch" and is_whole(folder, [*network_files, BACKBONE_STATE]):
         forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
         return partial(_rows_in_pairs, preprocessing, forward, threads)
-    from training_scripts.model import build_backbone
+    from training_scripts.model import MeanOfViews, build_backbone
 
-    network = build_backbone(backbone, weights).eval()
-    write_state(folder / BACKBONE_STATE, network.state_dict())
+    bare = build_backbone(backbone, weights).eval()
+    write_state(folder / BACKBONE_STATE, bare.state_dict())
     seal(folder, [BACKBONE_STATE])
+    network = bare if preprocessing.views == 1 else MeanOfViews(bare).eval()
     if name == "torch":
         return partial(_rows_in_batches, preprocessing, runtime.torch_forward(network, preprocessing), threads)
     model = runtime.convert(network, preprocessing, bfloat16)

@@ -24,9 +24,30 @@ class Classifier(nn.Module):
         self.backbone, self.head, self.temperature = backbone, head, temperature
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) normalised pictures, or (N, dim) features -> (N, classes) logits."""
-        logits: Tensor = self.head(self.backbone(x))
+        """(N, 3, H, W) or (N, views, 3, H, W) normalised pictures, or (N, dim) features -> (N, classes) logits."""
+        logits: Tensor = self.head(mean_of_views(self.backbone, x))
         return logits if self.temperature == 1.0 else logits / self.temperature
+
+
+class MeanOfViews(nn.Module):
+    """A backbone that takes one view of a picture or several: see `mean_of_views`."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) or (N, views, 3, H, W) normalised pictures -> (N, dim) features."""
+        return mean_of_views(self.backbone, x)
+
+
+def mean_of_views(backbone: nn.Module, x: Tensor) -> Tensor:
+    """(N, 3, H, W) -> (N, dim) features; of (N, views, 3, H, W) the mean of the views' features."""
+    if x.dim() != 5:
+        features: Tensor = backbone(x)
+        return features
+    views: Tensor = backbone(x.flatten(0, 1))
+    return views.reshape(-1, x.shape[1], views.shape[-1]).mean(dim=1)
 
 
 def build(backbone: str, head: str, num_classes: int, weights: Weights | None = None) -> Classifier:
@@ -68,7 +89,13 @@ def build_backbone(name: str, weights: Weights | None = None) -> nn.Module:
 
 
 def normalise(pictures: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in channels_last order, (value / 255 - mean) / std."""
+    """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in channels_last order, (value / 255 - mean) / std.
+
+    (N, views, H, W, 3) -> (N, views, 3, H, W).
+    """
+    if pictures.dim() == 5:
+        each = normalise(pictures.flatten(0, 1), preprocessing)
+        return each.reshape(-1, pictures.shape[1], *each.shape[1:])
     scale = torch.tensor([1 / (255 * std) for std in preprocessing.std], device=pictures.device)
     shift = torch.tensor(
         [-mean / std for mean, std in zip(preprocessing.mean, preprocessing.std, strict=True)], device=pictures.device

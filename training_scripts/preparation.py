@@ -6,7 +6,7 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -78,6 +78,8 @@ def _over_features(args: Namespace, channel: FeaturesChannel) -> Setup:
             f"The frozen features are of pictures after {channel.preprocessing.framing}, "
             f"the job asks for {args.preprocessing}."
         )
+    if channel.preprocessing.views != args.views:
+        raise JobError(f"The frozen features have views {channel.preprocessing.views}, the job asks for {args.views}.")
     torch.set_num_threads(1)
     model = Classifier(nn.Identity(), _head(args, len(channel.classes)))
     sources: dict[str, Source] = {
@@ -106,9 +108,7 @@ def _over_pictures(args: Namespace, folders: JobFolders, world: World) -> Setup:
     """Return the whole network; the backbone frozen (head mode) or trained in part or whole (fine_tune)."""
     splits = data.load_channels(dict(folders.channels))
     classes = splits["train"].classes
-    preprocessing = replace(
-        BACKBONES[args.backbone].preprocessing, framing=args.preprocessing, levels=data.levels_of(splits["train"])
-    )
+    preprocessing = features.preprocessing_for(args, splits["train"])
     weights = find(args.backbone, args.weights, args.seed, folders.channels)
     device, cores = world.device(), max(data.cores() // world.local_size, 1)
     threads = args.num_workers or cores

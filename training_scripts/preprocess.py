@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -24,8 +25,32 @@ _STRENGTHS: dict[str, tuple[float, float]] = {"light": (0.6, 0.0), "strong": (0.
 _ASPECTS = (3 / 4, 4 / 3)
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A part of a picture that the network sees as a square; where it is padded, more than there is."""
+
+    box: Box
+    mirrored: bool = False
+
+
+def views_of(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[View, ...]:
+    """Return what the network sees of a picture of `size`, first what the framing says, then as many as are asked for.
+
+    They are the framing's own, its mirror image, the other of the two (the whole picture squashed; the middle where the
+    framing squashes), the largest square in the middle and at both ends.
+    """
+    width, height = size
+    short, whole = min(size), (0.0, 0.0, float(width), float(height))
+    middle = _middle(size, short * preprocessing.size / preprocessing.resize)
+    own = {"crop": middle, "squash": whole, "pad": _middle(size, max(size))}[preprocessing.framing]
+    other = middle if preprocessing.framing == "squash" else whole
+    ends = ((0.0, 0.0, float(short), float(short)), (float(width - short), float(height - short), *whole[2:]))
+    found = View(own), View(own, mirrored=True), View(other), View(_middle(size, short)), *map(View, ends)
+    return found[: preprocessing.views]
+
+
 def pixels(source: Path | str | bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """(size, size, 3) RGB of one picture, as evaluation and prediction see it.
+    """RGB of one picture in the preprocessing's `shape`, as evaluation and prediction see it.
 
     Raises:
         PictureUnreadable: see `pictures.open_picture`.
@@ -34,24 +59,35 @@ def pixels(source: Path | str | bytes, preprocessing: Preprocessing) -> NDArray[
 
 
 def framed(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """(size, size, 3) of a picture by the preprocessing's framing, in one step: only what is seen is computed."""
-    if preprocessing.framing == "pad":
-        image = _padded(image, preprocessing)
-        return _cut(image, (0, 0, *image.size), preprocessing)
-    return _cut(image, field_of_view(image.size, preprocessing), preprocessing)
+    """RGB of a picture in the preprocessing's `shape`, each view in one step: only what is seen is computed."""
+    views = views_of(image.size, preprocessing)
+    seen: dict[Box, NDArray[np.uint8]] = {}
+    for view in views:
+        if view.box not in seen:
+            seen[view.box] = _part(image, view.box, preprocessing)
+    squares = [seen[view.box][:, ::-1] if view.mirrored else seen[view.box] for view in views]
+    return squares[0] if len(squares) == 1 else np.stack(squares)
 
 
 def field_of_view(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
     """What the network sees of a picture of `size`: (left, top, right, bottom); where it is padded, more than there is.
 
-    Only "squash" sees something else than a square.
+    Only "squash" and several views see something else than a square.
     """
-    width, height = size
-    if preprocessing.framing == "squash":
-        return (0, 0, width, height)
-    side = max(size) if preprocessing.framing == "pad" else min(size) * preprocessing.size / preprocessing.resize
-    left, top = (width - side) / 2, (height - side) / 2
+    lefts, tops, rights, bottoms = zip(*(view.box for view in views_of(size, preprocessing)), strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def _middle(size: tuple[int, int], side: float) -> Box:
+    left, top = (size[0] - side) / 2, (size[1] - side) / 2
     return (left, top, left + side, top + side)
+
+
+def _part(image: Image.Image, box: Box, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    if preprocessing.framing == "pad" and box == _middle(image.size, max(image.size)):
+        image = _padded(image, preprocessing)
+        box = (0, 0, *image.size)
+    return _cut(image, box, preprocessing)
 
 
 def augmented(
@@ -63,7 +99,7 @@ def augmented(
         PictureUnreadable: see `pictures.open_picture`.
     """
     if augmentation == "none":
-        return pixels(source, preprocessing)
+        return pixels(source, replace(preprocessing, views=1))
     image = _opened(source, preprocessing)
     smallest, jitter = _STRENGTHS[augmentation]
     if preprocessing.framing == "pad":

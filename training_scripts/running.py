@@ -72,7 +72,7 @@ def train_step(run: Run, batch: Batch, count: int, learn: bool = True) -> Tensor
     monitor, labels, mine = run.monitor, batch.labels, len(batch.labels)
     inputs = batch.inputs if mine else batch.inputs.new_zeros((1, *batch.inputs.shape[1:]))
     run.optimizer.zero_grad(set_to_none=True)
-    with monitor.phase("forward"), _autocast(run):
+    with monitor.phase("forward"), autocast(run):
         logits = run.network(inputs).float()
         loss: Tensor = run.loss_fn(logits, labels) if mine else logits.sum() * 0
     share = mine * run.setup.world.size / count  # gradients are averaged over processes, the loss over pictures
@@ -105,7 +105,7 @@ def evaluate(run: Run, source: Source, with_logits: bool = False) -> Outcome | N
             if not len(batch.labels):
                 continue
             monitor.begin_step(progress.eval_step)
-            with _autocast(run):
+            with autocast(run):
                 logits = run.model(batch.inputs).float()
             loss = run.loss_fn(logits, batch.labels)
             monitor.batch(batch.inputs, logits, batch.labels, loss)
@@ -155,7 +155,7 @@ def _plain(loss_fn: nn.CrossEntropyLoss) -> Iterator[None]:
         loss_fn.label_smoothing, loss_fn.weight = kept
 
 
-def _autocast(run: Run) -> AbstractContextManager[Any]:
+def autocast(run: Run) -> AbstractContextManager[Any]:
     """Mixed precision: bfloat16 where the device has it, else, on a GPU, float16 with a scaled loss.
 
     On a CPU only where the network bears it, and in fine_tune: a head's few sums gain nothing by it.

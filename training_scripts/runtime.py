@@ -34,7 +34,7 @@ BFLOAT16_TOLERANCE = 1e-2
 BFLOAT16 = "openvino-bf16"
 VARIABLE = "SAGEHOUND_RUNTIME"
 Forward = Callable[["NDArray[np.uint8]"], "NDArray[np.float32]"]
-"""(N, size, size, 3) uint8 pictures -> (N, outputs) float32."""
+"""(N, *shape) uint8 pictures, of the preprocessing's shape -> (N, outputs) float32."""
 _OPENING = threading.Lock()
 
 
@@ -113,8 +113,8 @@ def convert(network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = F
 
     from training_scripts.model import WithPreprocessing
 
-    size = preprocessing.size
-    probe = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
+    shape = preprocessing.shape
+    probe = np.random.default_rng(0).integers(0, 256, (4, *shape), dtype=np.uint8)
     whole = WithPreprocessing(network, preprocessing).eval()
     try:
         with warnings.catch_warnings(), torch.inference_mode():
@@ -123,7 +123,7 @@ def convert(network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = F
             # Traced as OpenVINO would, but without torch's slow check of the trace: the answers are compared below.
             traced = torch.jit.trace(whole, torch.from_numpy(probe[:1]), check_trace=False)  # type: ignore[no-untyped-call]
             model = openvino.convert_model(traced)
-            model.reshape([-1, size, size, 3])
+            model.reshape([-1, *shape])
             expected = whole(torch.from_numpy(probe)).numpy()
         tolerance = BFLOAT16_TOLERANCE if bfloat16 else TOLERANCE
         return model if agrees(openvino_forward(model, bfloat16=bfloat16)(probe), expected, tolerance) else None
@@ -174,8 +174,8 @@ def _open_forward(model: Any, streams: int, cache: Path | None, bfloat16: bool) 
         local.request.infer([pictures])
         return np.array(local.request.get_output_tensor(0).data, dtype=np.float32)
 
-    _, height, width, channels = compiled.input(0).get_partial_shape()
-    forward(np.zeros((1, height.get_length(), width.get_length(), channels.get_length()), np.uint8))
+    _, *shape = compiled.input(0).get_partial_shape()
+    forward(np.zeros((1, *(length.get_length() for length in shape)), np.uint8))
     return forward
 
 

@@ -92,7 +92,7 @@ def _write_card(folder: Path, args: Namespace, setup: Setup, progress: Progress)
 
 def _card(args: Namespace, setup: Setup, progress: Progress) -> dict[str, Any]:
     judged_by = "valid" if "valid" in setup.sources else "train"
-    best = progress.best_epoch > 0
+    best = bool(progress.best)
     return {
         "format": 1,
         "backbone": args.backbone,
@@ -103,7 +103,7 @@ def _card(args: Namespace, setup: Setup, progress: Progress) -> dict[str, Any]:
         "temperature": setup.model.temperature,
         "refit": bool(args.refit and "valid" in setup.sources),
         "kept": f"the epoch with the lowest {judged_by} loss" if best else "the last weights: no epoch had a loss",
-        "best_epoch": progress.best_epoch or None,
+        "best_epoch": progress.best_epoch if best else None,
         "best_loss": progress.best_loss if best else None,
         "epochs": progress.epoch,
         "weights": setup.weights,

@@ -171,7 +171,7 @@ class PictureSource(Source):
         try:
             content = read_file(Path(self.root) / self.paths[position])
             self._compare(position, content)
-            if epoch is None or self._augmentation == "none":
+            if epoch is None:
                 return pixels(content, self._preprocessing)
             random = np.random.default_rng([self._seed, epoch, position])
             return augmented(content, self._preprocessing, self._augmentation, random)
@@ -191,9 +191,9 @@ class PictureSource(Source):
                 self._changed.add(self.paths[position])
 
     def _batch(self, pictures: Sequence[NDArray[np.uint8] | None], positions: NDArray[np.int64]) -> Batch:
-        size = self._preprocessing.size
         readable = [picture for picture in pictures if picture is not None]
-        stacked = torch.from_numpy(np.stack(readable) if readable else np.zeros((0, size, size, 3), np.uint8))
+        none = np.zeros((0, *self._preprocessing.shape), np.uint8)
+        stacked = torch.from_numpy(np.stack(readable) if readable else none)
         inputs = normalise(stacked.to(self._device), self._preprocessing)
         labels = torch.from_numpy(self.labels[positions]).to(self._device)
         return Batch(inputs, labels, positions)

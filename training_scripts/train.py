@@ -16,6 +16,7 @@ if __name__ == "__main__":
     sys.path[:] = [str(_HERE.parent)] + [entry for entry in sys.path if Path(entry or ".").resolve() != _HERE]
 
 import json
+import math
 import os
 import time
 from argparse import Namespace
@@ -31,7 +32,7 @@ from torch import nn
 from training_scripts import fitting
 from training_scripts.arguments import DIRECT, get_args_parser, parse_args
 from training_scripts.checkpoints import Checkpoints, Progress
-from training_scripts.direct import BEFORE_REFIT, calibrate, fit_at_once, refit
+from training_scripts.direct import BEFORE_REFIT, calibrate, fit_at_once, refit, start_from_head
 from training_scripts.distributed import World, first_host, torchrun
 from training_scripts.durable import write_text
 from training_scripts.evaluation import report, write_evaluation, write_predictions
@@ -41,7 +42,7 @@ from training_scripts.heads import HEADS
 from training_scripts.job import JobError, JobFolders, SharedBackbone, StopRequest, report_failure
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
-from training_scripts.model import set_training_mode
+from training_scripts.model import Classifier, set_training_mode
 from training_scripts.monitor import Monitor
 from training_scripts.preparation import ReadFeatures, Setup, over_features, prepare
 from training_scripts.running import Run, evaluate, note_epoch, train_step, trained_state
@@ -122,8 +123,13 @@ def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
     """Train until the last epoch, `patience`, the search's limits or a stop; the best weights are in `run.progress`."""
     args, progress, sources = run.args, run.progress, run.setup.sources
     stops = StopTable.from_environment()
+    pretrained = args.mode == "fine_tune" and args.weights != "none"
+    if pretrained and args.fit_head and HEADS[args.head].convex and not progress.epoch:
+        start_from_head(run)
+        if run.stopped:
+            return
     for epoch in range(progress.epoch + 1, args.num_epochs + 1):
-        started = time.perf_counter()
+        started, rate = time.perf_counter(), _set_rate(run, epoch)
         train = train_one_epoch(run, sources["train"], epoch)
         if run.stopped:
             run.log(f"Asked to stop in epoch {epoch}; the model so far is saved.")
@@ -134,7 +140,7 @@ def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
             return
         valid = None if outcome is None else (outcome.loss, outcome.accuracy)
         seconds = time.perf_counter() - started
-        line = epoch_line(epoch, args.num_epochs, train, valid, args.learning_rate, seconds)
+        line = epoch_line(epoch, args.num_epochs, train, valid, rate, seconds)
         run.log(line)
         note_epoch(run, epoch, (valid or train)[0])
         metrics = {"train_loss": train[0], "train_accuracy": train[1]}
@@ -236,17 +242,35 @@ def _begin(args: Namespace, setup: Setup, folders: JobFolders, stop: StopRequest
     loss_fn = nn.CrossEntropyLoss(weights, label_smoothing=args.label_smoothing)
     half = setup.device.type == "cuda" and args.amp
     scaler = torch.amp.GradScaler(setup.device.type, enabled=half and not torch.cuda.is_bf16_supported(False))
-    optimizer = _optimizer(args, [parameter for parameter in setup.model.parameters() if parameter.requires_grad])
+    optimizer = _optimizer(args, setup.model)
     monitor = Monitor.start(setup.model, loss_fn, args, folders.monitored)
     return Run(args, setup, loss_fn, optimizer, scaler, monitor, stop, setup.world.wrap(setup.model))
 
 
-def _optimizer(args: Namespace, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _optimizer(args: Namespace, model: Classifier) -> torch.optim.Optimizer:
+    """Return the optimizer of what is to be trained; the backbone, which knows much already, moves more slowly."""
     rate, decay = args.learning_rate, args.weight_decay
+    share = 1.0 if args.weights == "none" else args.backbone_rate
+    parts = ((model.head, rate), (model.backbone, rate * share))
+    groups: list[dict[str, Any]] = [
+        {"params": trained, "lr": rate, "whole_rate": rate}
+        for part, rate in parts
+        if (trained := [parameter for parameter in part.parameters() if parameter.requires_grad])
+    ]
     if args.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=args.momentum, weight_decay=decay, fused=True)
+        return torch.optim.SGD(groups, lr=rate, momentum=args.momentum, weight_decay=decay, fused=True)
     kind = torch.optim.AdamW if args.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameters, lr=rate, weight_decay=decay, fused=True)
+    return kind(groups, lr=rate, weight_decay=decay, fused=True)
+
+
+def _set_rate(run: Run, epoch: int) -> float:
+    """Set the step size of an epoch by the schedule, and return it: `cosine` comes down to almost nothing."""
+    share = 1.0
+    if run.args.schedule == "cosine":
+        share = 0.5 * (1 + math.cos(math.pi * (epoch - 1) / run.args.num_epochs))
+    for group in run.optimizer.param_groups:
+        group["lr"] = share * group["whole_rate"]
+    return share * float(run.args.learning_rate)
 
 
 def _restore(run: Run, progress: Progress | None) -> None:

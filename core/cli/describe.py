@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from core.cli.console import duration, table
 from core.jobs.records import Job, TrainingJob
 from core.jobs.status import JobStatus
 from core.predict.records import percent
+from core.tuning.certainty import certainty
 
 
 def _no_url(_job: str) -> str:
@@ -54,6 +56,8 @@ def job_json(
         "best_objective": finite_or_none(job.best_objective),
         "metrics": finite(job.best_metrics),
     }
+    sure = certainty(job, trials or ())
+    data["certainty"] = None if sure is None else dataclasses.asdict(sure)
     if trials is not None:
         data["trials"] = [job_json(trial, None, log_url) for trial in trials]
     return data
@@ -83,6 +87,8 @@ def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] 
         return "\n".join(lines)
     if job.best_trial:
         lines.append(f"best trial {job.best_trial}: {job.objective_metric} {job.best_objective:.6f}")
+    if (sure := certainty(job, trials)) is not None:
+        lines.append(sure.text)
     searched = sorted({key for trial in trials for key in trial.hyperparameters if _varies(key, trials)})
     rows = [
         (

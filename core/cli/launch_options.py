@@ -107,8 +107,10 @@ def _add_search_options(parser: argparse.ArgumentParser) -> None:
 
 def tuning_spec(options: argparse.Namespace) -> TuningSpec:
     """Return the spec that the options of `tune` ask for."""
-    preset = NOTHING if options.no_defaults else preset_by_slug(options.preset)
     fixed = _fixed(options)
+    preset = NOTHING if options.no_defaults else preset_by_slug(options.preset).fitting(fixed)
+    if options.range and preset.otherwise is not None:  # what it fixes is of its own ranges
+        preset = dataclasses.replace(preset, hyperparameters=DEFAULT_HYPERPARAMETERS, objective=DEFAULTS.objective)
     # What is searched is not fixed as well, unless someone fixed it on purpose: then it is not searched.
     ranges = tuple(parse_range(text) for text in _flatten(options.range)) or tuple(
         item for item in preset.ranges if item.name not in fixed

@@ -168,6 +168,7 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
         "brier": scores.brier,
         "ece": scores.ece,
         "count": found.count,
+        "note": found.note,
         "left_out": [{"path": path, "reason": reason} for path, reason in found.left_out],
         "classes": list(found.classes),
         "confusion": [list(row) for row in found.confusion],
@@ -182,6 +183,8 @@ def evaluation_text(found: Evaluation) -> str:
     """Return an evaluation for people."""
     rows = [(item.label, item.precision, item.recall, item.support) for item in found.per_class]
     lines = [f"{found.job}: {found.sentence}", found.figures]
+    if found.note:
+        lines.append(f"These numbers are {found.note}.")
     if found.unreadable:
         total = found.count + found.unreadable
         lines.append(f"{found.unreadable} of {total} pictures cannot be read and are left out, {found.count} remain:")

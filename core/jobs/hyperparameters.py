@@ -12,7 +12,7 @@ from core.errors import SpecError
 from core.jobs.contract import hyperparameter_arguments
 from core.jobs.specs import Spec
 from core.tuning.ranges import CategoricalRange, Range
-from training_scripts.arguments import get_args_parser, parse_args, unknown_name
+from training_scripts.arguments import DIRECT, get_args_parser, parse_args, unknown_name
 from training_scripts.job import JobError
 
 
@@ -60,6 +60,13 @@ def check_hyperparameters(spec: Spec, script: str | None = None) -> None:
             raise SpecError(unknown_name(name, known), field=name)
     if script is not None:
         return
+    unfolded = "folds" not in searched and fixed.get("folds", "0") in ("", "0")
+    if unfolded and spec.training.objective.metric.startswith("cv:"):
+        raise SpecError(
+            f"There is no {spec.training.objective.metric}: nothing is cross-validated.",
+            fix=f"Set optimizer {DIRECT} and folds 5, or judge by another metric.",
+            field="objective",
+        )
     values = [*fixed.items(), *((item.name, value) for item in spec.ranges for value in extremes(item))]
     for name, value in values:
         if (problem := check_value(name, value)) is not None:

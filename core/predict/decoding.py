@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture for the network: (size, size, 3) uint8, the whole picture's size, and what decoding took."""
+    """A picture for the network: uint8 of the preprocessing's shape, the whole picture's size, what decoding took."""
 
     pixels: NDArray[np.uint8]
     size: tuple[int, int]

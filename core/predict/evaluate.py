@@ -70,7 +70,8 @@ class Evaluation:
 
     `confusion[i][j]` counts pictures of class i that were taken for class j. `loss` is the mean cross-entropy in nats,
     None where it is not known. `pictures` may be empty when the job kept none; their paths are relative to `root`.
-    `left_out` are the pictures that could not be read, with the reason; they count for nothing.
+    `left_out` are the pictures that could not be read, with the reason; they count for nothing. `note` says whose
+    numbers they are where they are not the saved model's own.
     """
 
     job: str
@@ -84,6 +85,7 @@ class Evaluation:
     pictures: tuple[EvaluatedPicture, ...] = ()
     root: Path | None = None
     left_out: tuple[tuple[str, str], ...] = ()
+    note: str = ""
 
     @property
     def right(self) -> int:
@@ -288,6 +290,7 @@ def _from_json(
         pictures=pictures,
         root=Path(data["root"]) if data.get("root") else None,
         left_out=left_out,
+        note=str(data.get("note", "")),
     )
 
 

@@ -15,17 +15,18 @@ from PIL import Image
 
 from core.errors import Cancelled, ModelError
 from core.predict.decoding import Decoded
-from training_scripts.preprocess import field_of_view
+from training_scripts.preprocess import Box, View, field_of_view, views_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.predict.serving import InferenceModel
+    from training_scripts.backbones import Preprocessing
 
 STEPS = 10
-"""The square that the network sees is covered at STEPS x STEPS places."""
+"""What the network sees of the picture is covered at STEPS x STEPS places."""
 COVER = 1 / 4
-"""Side of the cover as a share of that square: large enough to hide a part of a thing, small enough to tell parts."""
+"""Side of the cover as a share of that: large enough to hide a part of a thing, small enough to tell parts."""
 BATCH = 25
 OVERLAY_EDGE = 512
 # From nothing over yellow and orange to a dark red: more weight is warmer and more opaque, told apart without colour.
@@ -48,13 +49,13 @@ def explain(
     if label is not None and label not in served.card.classes:
         raise ModelError(f"The model has no class {label!r}.", fix="Ask for one of its classes.")
     index = int(row.argmax()) if label is None else served.card.classes.index(label)
-    heat = occlusion(served, decoded.pixels, index, float(row[index]), cancelled)
+    heat = occlusion(served, decoded, index, float(row[index]), cancelled)
     return served.card.classes[index], float(row[index]), overlay(heat, decoded)
 
 
 def occlusion(
     served: InferenceModel,
-    pixels: NDArray[np.uint8],
+    decoded: Decoded,
     index: int,
     uncovered: float,
     cancelled: Callable[[], bool] = lambda: False,
@@ -64,25 +65,50 @@ def occlusion(
     Raises:
         Cancelled: `cancelled` said so.
     """
-    size = pixels.shape[0]
-    cover = round(size * COVER)
-    centres = (np.arange(STEPS) + 0.5) * size / STEPS
-    starts = np.clip((centres - cover / 2).round().astype(int), 0, size - cover)
     # The picture's own mean colour is the least remarkable one.
-    grey = pixels.reshape(-1, 3).mean(axis=0).astype(np.uint8)
-    places = [(top, left) for top in starts for left in starts]
+    grey = decoded.pixels.reshape(-1, 3).mean(axis=0).astype(np.uint8)
+    places = covers(decoded.size, decoded.preprocessing)
     losses: list[NDArray[np.float64]] = []
     for first in range(0, len(places), BATCH):
         if cancelled():
             raise Cancelled
         part = places[first : first + BATCH]
-        covered = np.repeat(pixels[None], len(part), axis=0)
-        for picture, (top, left) in zip(covered, part, strict=True):
-            picture[top : top + cover, left : left + cover] = grey
+        covered = np.repeat(decoded.pixels[None], len(part), axis=0)
+        for picture, rectangles in zip(covered, part, strict=True):
+            views = picture.reshape(-1, *picture.shape[-3:])
+            for view, (left, top, right, bottom) in zip(views, rectangles, strict=True):
+                view[top:bottom, left:right] = grey
         losses.append(uncovered - served.probabilities(covered)[:, index])
     heat = np.maximum(np.concatenate(losses).reshape(STEPS, STEPS), 0.0)
     most = float(heat.max())
     return heat / most if most > 1e-9 else heat
+
+
+def covers(size: tuple[int, int], preprocessing: Preprocessing) -> list[list[tuple[int, int, int, int]]]:
+    """Return which pixels of each view are covered at each place of a picture of `size`: left, top, right, bottom.
+
+    The places lie over all that the network sees of the picture, row by row; a view that a place is not in gets an
+    empty rectangle.
+    """
+    left, top, right, bottom = field_of_view(size, preprocessing)
+    starts = np.clip((np.arange(STEPS) + 0.5) / STEPS - COVER / 2, 0, 1 - COVER)
+    found = []
+    for row in starts:
+        for column in starts:
+            x, y = left + column * (right - left), top + row * (bottom - top)
+            spot = (x, y, x + COVER * (right - left), y + COVER * (bottom - top))
+            found.append([_within(spot, view, preprocessing.size) for view in views_of(size, preprocessing)])
+    return found
+
+
+def _within(spot: Box, view: View, size: int) -> tuple[int, int, int, int]:
+    """Return a spot of the picture in the pixels of a view of it."""
+    left, top, right, bottom = view.box
+    xs = [round(size * min(max((x - left) / (right - left), 0), 1)) for x in (spot[0], spot[2])]
+    ys = [round(size * min(max((y - top) / (bottom - top), 0), 1)) for y in (spot[1], spot[3])]
+    if view.mirrored:
+        xs = [size - x for x in reversed(xs)]
+    return xs[0], ys[0], xs[1], ys[1]
 
 
 def overlay(heat: NDArray[np.float64], decoded: Decoded) -> bytes:

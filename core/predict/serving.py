@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class InferenceModel:
-    """A loaded model; `forward` takes (N, size, size, 3) uint8 and gives (N, classes) float32 logits."""
+    """A loaded model; `forward` takes (N, *preprocessing.shape) uint8 and gives (N, classes) float32 logits."""
 
     card: ModelInfo
     forward: runtime.Forward
@@ -44,7 +44,7 @@ class InferenceModel:
     why_runtime: str = ""
 
     def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """(N, size, size, 3) uint8 -> (N, classes), each row sums to 1."""
+        """(N, *preprocessing.shape) uint8 -> (N, classes), each row sums to 1."""
         logits = self.forward(pictures).astype(np.float64)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
@@ -61,9 +61,8 @@ def open_model(folder: Path, name: str, cache: Path, say: Say) -> InferenceModel
     """
     card = _read_card(folder, name)
     served = _open(folder, card, cache, say)
-    size = card.preprocessing.size
     try:
-        answer = served.probabilities(np.zeros((1, size, size, 3), np.uint8))
+        answer = served.probabilities(np.zeros((1, *card.preprocessing.shape), np.uint8))
     except Exception as error:
         raise broken(card.name, error) from error
     if answer.shape != (1, len(card.classes)) or not np.isfinite(answer).all():
@@ -153,7 +152,7 @@ def _network(folder: Path, card: ModelInfo, say: Say) -> Any:
 def _key(folder: Path, card: ModelInfo) -> str:
     known = sealed(folder).get(WEIGHTS_FILE)  # compared with the file when the model was fetched
     weights = (known or sha256_of(folder / WEIGHTS_FILE))[:20]
-    return f"{card.backbone}-{weights}-{card.temperature:.6g}-{runtime.version('openvino')}"
+    return f"{card.backbone}-{weights}-{card.preprocessing.views}-{card.temperature:.6g}-{runtime.version('openvino')}"
 
 
 def _prune(cache: Path) -> None:

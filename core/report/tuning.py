@@ -39,6 +39,7 @@ from core.report.formats import Contents
 from core.report.runs import ReadRun, Run, read_run
 from core.report.sections import TITLE, chapters, footer
 from core.report.story import Story, read_story
+from core.tuning.certainty import certainty
 
 _MOST_CHARTS = 4
 _WIDE_RANGE = 30.0
@@ -153,6 +154,8 @@ def _first_page(job: TuningJob, trials: Sequence[_Trial], run: ReadRun, story: S
         *list(curves(story))[:1],
         Facts(tuple(facts(run.analysis, story))),
     ]
+    if (sure := certainty(job, [trial.job for trial in trials])) is not None:
+        blocks.insert(2, Text(sure.text))
     unread = sum(trial.run is None for trial in trials)
     if unread:
         blocks.append(

@@ -2,10 +2,11 @@
 
 Speeds are kept in the store by what was measured, in seconds:
 
-features/<backbone>                 one picture through the frozen network, all cores at work
+features/<backbone>                 one view of a picture through the frozen network, all cores at work
 features/<backbone>/<version>       0 once the features of that dataset version are there
 head/epoch                          one picture in one epoch over frozen features
-head/trial                          a trial's time besides its epochs
+head/fit                            one picture in one fit at once; a cross-validation has one for each fold more
+head/trial                          a trial's time besides its epochs or fits
 fine_tune/<backbone>/<unfreeze>     one picture in one epoch, times the cores it had
 fine_tune/trial                     a trial's time besides its epochs
 """
@@ -21,6 +22,7 @@ from core.jobs.specs import Spec
 from core.tuning.modes import DEFAULTS, choices, over_features
 from core.tuning.ranges import CategoricalRange, combinations
 from core.tuning.spec_warnings import Counts, SpecWarning, spec_warnings
+from training_scripts.arguments import DIRECT
 from training_scripts.backbones import BACKBONES
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _DEFAULT_EPOCHS = 10.0
 FIRST_ESTIMATES: Mapping[str, float] = {
     **{f"features/{backbone.name}": backbone.seconds for backbone in BACKBONES.values()},
     "head/epoch": 2e-5,
+    "head/fit": 4e-4,
     "head/trial": 0.8,
     "fine_tune/trial": 3.0,
 }
@@ -99,7 +102,12 @@ def trial_speeds(
     per_picture = sum(epoch_seconds) / len(epoch_seconds) / pictures
     rest = max(0.0, wall_s - sum(epoch_seconds))
     if over_features(values):
-        return {"head/epoch": per_picture, "head/trial": rest}
+        fits = _fits(values)
+        return (
+            {"head/fit": per_picture / fits, "head/trial": rest}
+            if fits
+            else {"head/epoch": per_picture, "head/trial": rest}
+        )
     return {_training_key(values): per_picture * cores, "fine_tune/trial": rest}
 
 
@@ -121,7 +129,7 @@ class _Clock:
 
 def known_features(choice: Mapping[str, str], version: str) -> str:
     """Return the name under which it is recorded that the features of a dataset version are computed."""
-    own = {name: choice.get(name, DEFAULTS[name]) for name in ("preprocessing", "weights")}
+    own = {name: choice.get(name, DEFAULTS[name]) for name in ("preprocessing", "weights", "views")}
     other = "".join(f"/{value}" for name, value in own.items() if value != DEFAULTS[name])
     return f"features/{choice['backbone']}{other}/{version}"
 
@@ -129,7 +137,9 @@ def known_features(choice: Mapping[str, str], version: str) -> str:
 def _features_seconds(spec: Spec, pictures: int, version: str, clock: _Clock) -> float:
     wanted = {known_features(choice, version): choice for choice in choices(spec) if over_features(choice)}
     return sum(
-        clock.seconds(name := f"features/{choice['backbone']}", FIRST_ESTIMATES.get(name, 0.02)) * pictures
+        clock.seconds(name := f"features/{choice['backbone']}", FIRST_ESTIMATES.get(name, 0.02))
+        * int(choice["views"])
+        * pictures
         for _, choice in sorted(wanted.items())
         if not clock.knows_features(choice, version)
     )
@@ -141,13 +151,25 @@ def _trial_seconds(spec: Spec, pictures: int, cores: int, clock: _Clock) -> floa
     durations = []
     for choice in choices(spec):
         if over_features(choice):
-            durations.append(clock.seconds("head/trial") + epochs * pictures * clock.seconds("head/epoch"))
+            fits = _fits(spec.training.hyperparameters)
+            passes = fits * clock.seconds("head/fit") if fits else epochs * clock.seconds("head/epoch")
+            durations.append(clock.seconds("head/trial") + pictures * passes)
             continue
         features = FIRST_ESTIMATES.get(f"features/{choice['backbone']}", 0.02)
         guess = features * 2 * _TRAINING_FACTOR.get(choice["unfreeze"], 9.0)  # measured on two cores
         per_picture = clock.seconds(_training_key(choice), guess) / cores
         durations.append(clock.seconds("fine_tune/trial") + epochs * pictures * per_picture)
     return sum(durations) / len(durations)
+
+
+def _fits(hyperparameters: Mapping[str, str]) -> int:
+    """Return how often a trial fits a head at once; 0 where it trains by steps."""
+    if hyperparameters.get("optimizer") != DIRECT:
+        return 0
+    try:
+        return 1 + int(float(hyperparameters.get("folds", "0")))
+    except ValueError:
+        return 1
 
 
 def _mean_epochs(spec: Spec) -> float:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 
 from core.jobs.specs import Spec
 from core.tuning.ranges import CategoricalRange
+from training_scripts.arguments import DIRECT
 from training_scripts.backbones import DEFAULT_BACKBONE
+from training_scripts.heads import DEFAULT_HEAD, HEADS
 
 DEFAULTS: Mapping[str, str] = {
     "backbone": DEFAULT_BACKBONE,
     "weights": "default",
     "preprocessing": "crop",
+    "views": "1",
     "mode": "head",
     "features": "auto",
     "unfreeze": "last_block",
@@ -23,6 +26,13 @@ def over_features(hyperparameters: Mapping[str, str]) -> bool:
     """Whether a job with these hyperparameters trains a head on frozen features: seconds, not minutes."""
     values = {**DEFAULTS, **hyperparameters}
     return values["mode"] == "head" and values["features"] == "auto"
+
+
+def fits_at_once(hyperparameters: Mapping[str, str]) -> bool:
+    """Whether a job with these hyperparameters fits its head at once: no learning rate, no epochs."""
+    head = HEADS.get(hyperparameters.get("head", DEFAULT_HEAD))
+    at_once = hyperparameters.get("optimizer") == DIRECT and over_features(hyperparameters)
+    return at_once and head is not None and head.convex
 
 
 def choices(spec: Spec) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ from core.tuning.modes import choices, over_features
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
 from core.tuning.search import LEAST_LAG, longest_training
 from core.tuning.stopping import MIN_CURVES
+from training_scripts.arguments import DIRECT
 
 TRIALS_PER_RANGE = 3
 _GPU = re.compile(r"ml\.[gp]\d")
@@ -139,7 +140,8 @@ def _of_scale(item: Range) -> Iterator[SpecWarning]:
 
 def _of_data(spec: Spec, counts: Counts) -> Iterator[SpecWarning]:
     train = {label: splits.get("train", 0) for label, splits in counts.items()}
-    largest, smallest = largest_batch(spec), min(train.values(), default=0)
+    at_once = spec.training.hyperparameters.get("optimizer") == DIRECT  # all pictures are one batch
+    largest, smallest = 0 if at_once else largest_batch(spec), min(train.values(), default=0)
     if largest > sum(train.values()):
         yield SpecWarning(
             "batch_size",

@@ -56,12 +56,14 @@ class DataTab(QWidget):
         dataset_ready(Manifest): the user wants to work with this dataset.
         dataset_restored(Manifest): the dataset of the last time is there again.
         quick_look_asked(Manifest): the user wants a first search on it at once.
+        best_model_asked(Manifest): the user wants the best model for it, and to know before how long that takes.
         aws_asked(): the user wants to know about AWS.
     """
 
     dataset_ready = Signal(object)
     dataset_restored = Signal(object)
     quick_look_asked = Signal(object)
+    best_model_asked = Signal(object)
     aws_asked = Signal()
 
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
@@ -169,6 +171,10 @@ class DataTab(QWidget):
         self.use.setShortcut("Ctrl+Return")
         self.use.clicked.connect(self.use_dataset)
         self._header = PageHeader("Data", "", self.use)
+        self.find_best = button(
+            "Find the best model", icon_name="star", tip="Set up a thorough search; it says how long it takes first"
+        )
+        self.find_best.clicked.connect(lambda: self._keep(self.best_model_asked))
         self._close = button("Close", icon_name="x", kind="ghost", tip="Close this dataset")
         self._close.clicked.connect(self.close_dataset)
         self._rescan = button("Scan again", icon_name="refresh", kind="ghost", shortcut="F5")
@@ -176,7 +182,7 @@ class DataTab(QWidget):
         self._rescan.clicked.connect(lambda: self._scan_again(self._options))
         self._open = button("Open folder…", icon_name="folder-open", tip="Open a folder", shortcut="Ctrl+O")
         self._open.clicked.connect(self.choose_folder)
-        for action in (self._close, self._rescan, self._open):
+        for action in (self._close, self._rescan, self._open, self.find_best):
             self._header.add_action(action)
         self._error = InlineError()
         self._error.offer_chosen.connect(self._take_offer)
@@ -188,7 +194,7 @@ class DataTab(QWidget):
             icon_name="rocket",
         )
         self.quick_look = button(
-            "Find the best model", icon_name="play", tip="Start a short search on this dataset now"
+            "Start a short search", icon_name="play", tip="Start a short search on this dataset now"
         )
         self.quick_look.clicked.connect(lambda: self._keep(self.quick_look_asked))
         self._sample.add_action(self.quick_look)
@@ -444,13 +450,14 @@ class DataTab(QWidget):
 
     def _update_use(self) -> None:
         open_now = self._folder is not None
-        for action in (self.use, self._close, self._rescan, self._open):
+        for action in (self.use, self._close, self._rescan, self._open, self.find_best):
             action.setVisible(open_now)
         errors = len(self._scan.errors) if self._scan is not None else 0
         despite = f"Use despite {errors} error{'' if errors == 1 else 's'}"
         self.use.setText(despite if errors else "Use this dataset")
         self.use.setEnabled(self.manifest is not None)
         self.quick_look.setEnabled(self.manifest is not None)
+        self.find_best.setEnabled(self.manifest is not None)
         self.s3.set_manifest(self.manifest)
 
 

@@ -178,7 +178,8 @@ class EvaluationView(QWidget):
         self.message.hide()
         self._split.show()
         self._evaluation = evaluation
-        self.summary.setText(evaluation.sentence)
+        note = f"\nThese numbers are {evaluation.note}." if evaluation.note else ""
+        self.summary.setText(f"{evaluation.sentence}{note}")
         self.summary.show()
         self.figures.setText(evaluation.figures)
         self.figures.show()

@@ -17,10 +17,12 @@ from core.jobs.hyperparameters import check_hyperparameters, check_name, check_v
 from core.jobs.names import unique_name
 from core.jobs.records import Job, TuningJob
 from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
-from core.tuning.presets import Preset
+from core.tuning.modes import fits_at_once
+from core.tuning.presets import BY_STEPS, Preset
 from core.tuning.ranges import CategoricalRange, ContinuousRange, Range, Scaling
 from gui.tuning.range_draft import Kind, RangeDraft
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS
+from training_scripts.arguments import DIRECT, OPTIMIZERS
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, VIEWS
 from training_scripts.heads import DEFAULT_HEAD, HEADS
 
 MODES = ("head", "fine_tune")
@@ -34,13 +36,15 @@ _SUGGESTIONS: Mapping[str, RangeDraft] = {
         RangeDraft("batch_size", Kind.INTEGER, "16", "128", Scaling.LOGARITHMIC),
         RangeDraft("num_epochs", Kind.INTEGER, "5", "15", Scaling.LINEAR),
         RangeDraft("weight_decay", Kind.CONTINUOUS, "1e-6", "1e-2", Scaling.LOGARITHMIC),
-        RangeDraft("optimizer", Kind.CATEGORICAL, values="adam, adamw, sgd"),
+        RangeDraft("optimizer", Kind.CATEGORICAL, values=", ".join(OPTIMIZERS)),
         RangeDraft("momentum", Kind.CONTINUOUS, "0.5", "0.99", Scaling.REVERSE_LOGARITHMIC),
         RangeDraft("label_smoothing", Kind.CONTINUOUS, "0", "0.2", Scaling.LINEAR),
         RangeDraft("head", Kind.CATEGORICAL, values=", ".join(HEADS)),
         RangeDraft("backbone", Kind.CATEGORICAL, values=", ".join(BACKBONES)),
         RangeDraft("unfreeze", Kind.CATEGORICAL, values="last_block, all"),
         RangeDraft("preprocessing", Kind.CATEGORICAL, values=", ".join(FRAMINGS)),
+        RangeDraft("views", Kind.CATEGORICAL, values=", ".join(map(str, VIEWS))),
+        RangeDraft("class_weights", Kind.CONTINUOUS, "0", "1", Scaling.LINEAR),
         RangeDraft("augmentation", Kind.CATEGORICAL, values="none, light, strong"),
     )
 }
@@ -133,6 +137,22 @@ def draft_from_preset(preset: Preset) -> TuningDraft:
         maximize=preset.objective.maximize,
         rows=tuple(rows),
     )
+
+
+def by_steps(draft: TuningDraft) -> TuningDraft | None:
+    """Return the draft as a search by steps, where its mode, head or rows forbid to fit heads at once; else None.
+
+    A metric of cross-validation, which only heads that are fitted at once have, is replaced as well.
+    """
+    fixed = {row.name: row.values for row in draft.rows if row.kind is Kind.FIXED}
+    asked = {name: str(getattr(draft, name)) for name in FORM_FIELDS} | fixed
+    if fits_at_once(asked) or any(row.name == "optimizer" for row in draft.searched):
+        return None
+    other = draft_from_preset(BY_STEPS)
+    rows = other.rows if asked.get("optimizer") == DIRECT else draft.rows
+    metric = {"metric": other.metric, "regex": other.regex, "maximize": other.maximize}
+    found = dataclasses.replace(draft, rows=rows, **(metric if draft.metric.startswith("cv:") else {}))
+    return None if found == draft else found
 
 
 def draft_from_spec(spec: Spec) -> TuningDraft:

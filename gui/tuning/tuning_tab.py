@@ -34,6 +34,7 @@ from gui.tuning.search_form import ModelForm, SearchForm
 from gui.tuning.tuning_draft import (
     TuningDraft,
     build_spec,
+    by_steps,
     check_row,
     draft_from_json,
     draft_from_preset,
@@ -178,7 +179,7 @@ class TuningTab(QWidget):
         self.model_form.changed.connect(self._on_model)
         self.weights.changed.connect(self.refresh)
         self.search_form.changed.connect(self._on_search)
-        self.ranges.changed.connect(self.refresh)
+        self.ranges.changed.connect(self._on_rows)
         self.resources.changed.connect(self.refresh)
         self.resources.check_asked.connect(lambda: self.cost.check(self.resources.resources, self.draft()))
         self.cost.changed.connect(lambda: self._show_lines(self.draft(), self._forecast))
@@ -274,6 +275,11 @@ class TuningTab(QWidget):
 
     def _on_model(self) -> None:
         self.weights.set_backbone(self.model_form.backbone.currentData())
+        self._on_rows()
+
+    def _on_rows(self) -> None:
+        if (draft := by_steps(self.draft())) is not None:
+            self.show_draft(draft, "the search by steps that this model needs")
         self.refresh()
 
     def _on_search(self) -> None:

@@ -96,6 +96,7 @@ class Pages:
         page.dataset_ready.connect(self._on_dataset_ready)
         page.dataset_restored.connect(self._set_manifest)
         page.quick_look_asked.connect(self._on_quick_look)
+        page.best_model_asked.connect(self._on_best_model)
         page.aws_asked.connect(self.cloud.show_dialog)
         self._show_engine_on(page.show_engine)
         return page
@@ -181,6 +182,12 @@ class Pages:
         self.tuning.apply_preset("Quick look")
         self.show_page("tuning")
         self.tuning.start()
+
+    def _on_best_model(self, manifest: Manifest) -> None:
+        """Set up the search; what it will do and how long it takes stands beside the button that starts it."""
+        self._set_manifest(manifest)
+        self.tuning.apply_preset("Thorough")
+        self.show_page("tuning")
 
     def _on_job_started(self, name: str) -> None:
         self.feed.refresh()

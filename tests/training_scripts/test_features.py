@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ import torch
 from filelock import FileLock
 
 from core.jobs.scraping import notice_in
-from training_scripts import features, runtime
+from training_scripts import features, inference, runtime, train
 from training_scripts.backbones import BACKBONES
 from training_scripts.data import load_channels
 from training_scripts.feature_store import FeatureSet, read_channel
@@ -64,6 +65,33 @@ def test_features_are_those_of_the_plain_network(
     assert set(torch.load(channel.backbone_state, weights_only=True)) == set(
         build_backbone("efficientnet_lite0").state_dict()
     )
+
+
+@pytest.mark.parametrize("name", ["openvino", "torch"])
+def test_features_of_views_are_their_mean_here_and_in_the_model(
+    name: str, new_job: NewJob, in_job: Run, tmp_path: Path
+) -> None:
+    """The features, the job's own evaluation and the loaded model see the same squares."""
+    job = new_job(valid=None)
+    channel = tmp_path / "channel"
+    assert in_job(features.main, job, runtime=name, views=3, store=tmp_path / "store", output=channel) == 0
+    read = read_channel(channel)
+    preprocessing = read.preprocessing
+    assert preprocessing.views == 3
+    backbone = build_backbone("efficientnet_lite0", find("efficientnet_lite0", "default")).eval()
+    test = read.sets["test"]
+    file = Path(test.root) / test.paths[0]
+    with torch.inference_mode():
+        views = backbone(normalise(torch.from_numpy(pixels(file, preprocessing)), preprocessing))
+    assert runtime.agrees(values(test)[0], views.mean(dim=0).numpy())
+    job.channels["features"] = channel
+    assert in_job(train.main, job, views=1) == 1
+    assert "have views 3, the job asks for 1" in job.failure
+    assert in_job(train.main, job, views=3, num_epochs=2) == 0
+    rows = csv.DictReader((job.data / "predictions_test.csv").read_text(encoding="utf-8").splitlines())
+    expected = next(float(row["probability"]) for row in rows if row["path"] == test.paths[0])
+    answer = inference.predict_fn(file.read_bytes(), inference.model_fn(str(job.model)))
+    assert answer.values.max() == pytest.approx(expected, abs=1e-4)
 
 
 def test_only_new_pictures_are_computed(

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from training_scripts.backbones import BACKBONES, Preprocessing
-from training_scripts.preprocess import augmented, field_of_view, framed, pixels
+from training_scripts.backbones import BACKBONES, FRAMINGS, Preprocessing
+from training_scripts.preprocess import augmented, field_of_view, framed, pixels, views_of
 
 
 def picture(width: int = 300, height: int = 200, seed: int = 0) -> Image.Image:
@@ -152,3 +152,32 @@ def test_extreme_shapes_in_every_framing(size: tuple[int, int], framing: str) ->
     preprocessing = replace(preprocessing, framing=framing)
     for kind in ("none", "light", "strong"):
         assert augmented(data, preprocessing, kind, np.random.default_rng(0)).shape == (32, 32, 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (240, 240)])
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_several_views_begin_with_the_framings_own_and_show_the_whole(size: tuple[int, int], framing: str) -> None:
+    image, one = picture(*size), Preprocessing(size=64, resize=72, framing=framing)  # type: ignore[arg-type]
+    six = replace(one, views=6)
+    seen = framed(image, six)
+    assert seen.shape == six.shape == (6, 64, 64, 3)
+    assert np.array_equal(seen[0], framed(image, one))
+    assert np.array_equal(seen[1], seen[0][:, ::-1])
+    assert np.array_equal(framed(image, replace(one, views=3)), seen[:3])
+    squashed = seen[0 if framing == "squash" else 2]
+    # A padded square is reduced in two steps.
+    assert np.abs(squashed.astype(int) - framed(image, replace(one, framing="squash"))).mean() < 2
+    boxes = [view.box for view in views_of(size, six)]
+    assert boxes[4][:2] == (0, 0)
+    assert boxes[5][2:] == size
+    left, top, right, bottom = field_of_view(size, six)
+    assert (left, top) <= (0, 0)
+    assert (right, bottom) >= size
+
+
+def test_the_number_of_views_survives_json_and_keeps_the_keys_of_one() -> None:
+    assert "views" not in Preprocessing().to_json(), "features of one view stay where they are"
+    three = Preprocessing(views=3)
+    assert Preprocessing.from_json(three.to_json()) == three
+    with pytest.raises(ValueError, match="4 views"):
+        Preprocessing.from_json({**three.to_json(), "views": 4})

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import torch
 
-from training_scripts import features, inference, saving, train
+from training_scripts import features, inference, running, saving, train
 from training_scripts.checkpoints import Checkpoints, Progress
 from training_scripts.job import FAILURE_REASON_LENGTH
 from training_scripts.metrics import METRIC_DEFINITIONS
@@ -407,6 +407,7 @@ def test_fine_tuning_moves_what_it_may(
 ) -> None:
     job = new_job(train=few, valid=None, test=None)
     settings = {"mode": "fine_tune", "unfreeze": unfreeze, "head": head, "augmentation": augmentation}
+    settings["fit_head"] = "false"
     assert in_job(train.main, job, num_epochs=1, batch_size=3, learning_rate=1e-3, **settings) == 0
     before = build_backbone("efficientnet_lite0", find("efficientnet_lite0", "default")).state_dict()
     after = torch.load(job.model / "model.pth", weights_only=True)
@@ -428,17 +429,36 @@ def test_an_untrained_network_can_be_trained(few: Path, new_job: NewJob, in_job:
 
 def test_fine_tuning_learns(few: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]) -> None:
     job = new_job(train=few, valid=few, test=None)
-    settings = {"mode": "fine_tune", "learning_rate": 2e-3, "batch_size": 6}
+    settings = {"mode": "fine_tune", "learning_rate": 2e-3, "batch_size": 6, "fit_head": False}
     assert in_job(train.main, job, num_epochs=3, **settings) == 0
     found = losses(capsys.readouterr().out)
     assert found["valid:loss"][-1] < 0.7 * found["train:loss"][0]
+
+
+def test_fine_tuning_is_no_worse_than_the_head_that_it_starts_from(
+    few: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Steps as large as these ruin the network; what is kept is what it started from."""
+    job = new_job(train=few, valid=few, test=None)
+    settings = {"mode": "fine_tune", "learning_rate": 1.0, "backbone_rate": 1.0, "batch_size": 6, "calibrate": False}
+    assert in_job(train.main, job, num_epochs=2, **settings) == 0
+    said = capsys.readouterr().out
+    assert re.findall(r"epoch=(\d)/2 Average", said) == ["0", "1", "2"]
+    first, *later = metric(said, "valid:loss")
+    assert min(later) > first
+    evaluation = json.loads((job.data / "evaluation.json").read_text(encoding="utf-8"))
+    assert evaluation["valid"]["loss"] == pytest.approx(first, abs=1e-5)
+    assert evaluation["valid"]["accuracy"] == 1.0
+    assert json.loads((job.model / "model.json").read_text(encoding="utf-8"))["best_epoch"] == 0
+    rates = [float(rate) for rate in re.findall(r"learning_rate=([\d.]+)", said)]
+    assert rates == [1.0, 0.5], "the schedule brings the steps down"
 
 
 def test_mixed_precision_on_the_cpu_learns_alike(
     few: Path, new_job: NewJob, in_job: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Losses of fine_tune in bfloat16 are those of float32 within 3 %, and they are not the same numbers."""
-    monkeypatch.setattr(train, "has_bfloat16", lambda: True)  # where it is not, torch computes it slowly
+    monkeypatch.setattr(running, "has_bfloat16", lambda: True)  # where it is not, torch computes it slowly
     settings = {"mode": "fine_tune", "backbone": "resnet18", "weights": "none", "batch_size": 3, "optimizer": "sgd"}
     found = []
     for amp in (True, False):

@@ -24,7 +24,7 @@ from training_scripts.job import SharedBackbone
 from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.watchdog import Watchdog
 
-FEATURE_HYPERPARAMETERS = ("backbone", "weights", "preprocessing")
+FEATURE_HYPERPARAMETERS = ("backbone", "weights", "preprocessing", "views")
 """What decides, besides the pictures, which features a trial needs."""
 
 _PROGRESS = re.compile(r"features (\d+)/(\d+)(?: \(([\d.]+) pictures/s\))?")
@@ -139,7 +139,7 @@ def _compute(job: JobContext, script: Path, choice: Mapping[str, str], channel: 
             )
     mark_left_out(channel, job.paths.scans)
     if 0 < run.seconds_per_picture < 60:
-        job.store.record_speed(f"features/{choice['backbone']}", run.seconds_per_picture)
+        job.store.record_speed(f"features/{choice['backbone']}", run.seconds_per_picture / int(choice["views"]))
     # What is there need not be computed again: the forecast of the next job knows.
     job.store.record_speed(known_features(choice, job.training.dataset_version), 0.0)
     job.store.update_job(job.name, progress=0.0)

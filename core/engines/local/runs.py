@@ -133,7 +133,7 @@ class Run:
             if sentence := notice_in(line):
                 self._store.add_notice(self.name, sentence)
             scraped = self._scraper.scrape(line)
-            if self._replaces and scraped.epoch and scraped.values:
+            if self._replaces and scraped.epoch is not None and scraped.values:
                 self._replaces = False
                 self._store.remove_metrics(self.name, scraped.epoch)
                 self.curve = [item for item in self.curve if item[0] < scraped.epoch]
@@ -141,10 +141,10 @@ class Run:
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
                 if self._beyond:
                     continue
-                if metric == _KEPT_BY and scraped.epoch:
+                if metric == _KEPT_BY and scraped.epoch is not None:
                     self._losses[scraped.epoch] = value
                 if metric == self.spec.objective.metric:
-                    epoch = scraped.epoch or len(self.curve) + 1
+                    epoch = len(self.curve) + 1 if scraped.epoch is None else scraped.epoch
                     self.curve.append((epoch, value))
                     reported = True
             if scraped.epoch and not self._beyond and self._is_beyond(scraped.epoch):

@@ -102,10 +102,10 @@ def _head(info: ModelInfo, facts: ModelFacts, format_: ExportFormat) -> str:
 
 
 def _use(info: ModelInfo, format_: ExportFormat) -> str:
-    size = info.preprocessing.size
+    shape = ", ".join(map(str, info.preprocessing.shape))
     return (
         f"```\npip install {' '.join([*format_.runs_with, 'numpy', 'pillow'])}\npython classify.py PICTURE ...\n```\n\n"
-        f"Input `pictures`: (N, {size}, {size}, 3) RGB, bytes from 0 to 255. {_framing(info.preprocessing)} "
+        f"Input `pictures`: (N, {shape}) RGB, bytes from 0 to 255. {_framing(info.preprocessing)} "
         "Scaling, mean and standard deviation are inside the graph. "
         f"Output `probabilities`: (N, {len(info.classes)}), in the order of the classes below, temperature included."
     )
@@ -113,11 +113,12 @@ def _use(info: ModelInfo, format_: ExportFormat) -> str:
 
 def _framing(preprocessing: Preprocessing) -> str:
     square, how = f"{preprocessing.size} x {preprocessing.size}", preprocessing.interpolation
+    several = "" if preprocessing.views == 1 else f" That is the first of {preprocessing.views} views; see classify.py."
     return {
         "crop": f"The shorter side is scaled to {preprocessing.resize} pixels ({how}) and the middle {square} cut out.",
         "squash": f"The whole picture is scaled to {square}, whatever its shape ({how}).",
         "pad": f"The whole picture is scaled to fit {square} ({how}), and the rest filled with the mean colour.",
-    }[preprocessing.framing]
+    }[preprocessing.framing] + several
 
 
 def _figures(facts: ModelFacts) -> str:

@@ -25,7 +25,7 @@ CLASSES = json.loads((HERE / "model.json").read_text("utf-8"))["classes"]
 
 
 def read(path):
-    """Return a picture as the model sees it: (1, {size}, {size}, 3) uint8, upright RGB, transparency on white."""
+    """Return a picture as the model sees it: {shape} uint8, upright RGB, transparency on white."""
     image = Image.open(io.BytesIO(Path(path).read_bytes()))
     image.draft(image.mode, ({needed}, {needed}))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
     image = ImageOps.exif_transpose(image)
@@ -80,6 +80,20 @@ _FRAMINGS = {
     image = square.resize(({size}, {size}), {filter})""",
 }
 
+_VIEWS = """\
+    whole, (width, height), short = image, image.size, min(image.size)
+
+    def part(left, top, across, down):
+        return whole.resize(({size}, {size}), {filter}, box=(left, top, left + across, top + down))
+
+    def middle(side):
+        return part((width - side) / 2, (height - side) / 2, side, side)
+
+{framing}
+    other = {other}
+    ends = part(0, 0, short, short), part(width - short, height - short, short, short)
+    image = np.stack([image, ImageOps.mirror(image), other, middle(short), *ends][:{views}])"""
+
 
 def script(format_: ExportFormat, preprocessing: Preprocessing) -> str:
     """Return the text of classify.py for a model of this format and preprocessing."""
@@ -89,13 +103,22 @@ def script(format_: ExportFormat, preprocessing: Preprocessing) -> str:
         filter=f"Image.Resampling.{preprocessing.interpolation.upper()}",
         mean=tuple(round(255 * value) for value in preprocessing.mean),
     )
+    if preprocessing.views > 1:
+        other = f"middle(short * {preprocessing.size} / {preprocessing.resize})"
+        framing = _VIEWS.format(
+            size=preprocessing.size,
+            filter=f"Image.Resampling.{preprocessing.interpolation.upper()}",
+            framing=framing,
+            other=other if preprocessing.framing == "squash" else "part(0, 0, width, height)",
+            views=preprocessing.views,
+        )
     return _SCRIPT.format(
         file=format_.file,
         packages=" ".join([*format_.runs_with, "numpy", "pillow"]),
         imports="\n".join(sorted((format_.imports, "import numpy as np"), key=_import_order)),
         load=format_.load,
         call=format_.call,
-        size=preprocessing.size,
+        shape=(1, *preprocessing.shape),
         needed=int(preprocessing.resize * DRAFT_MARGIN),
         levels="" if preprocessing.levels is None else _LEVELS.format(levels=preprocessing.levels),
         framing=framing,

@@ -26,7 +26,7 @@ Metadata = Mapping[str, str]
 
 
 class Probabilities(torch.nn.Module):
-    """A model from decoded pictures to probabilities: (N, size, size, 3) uint8 -> (N, classes) float32."""
+    """A model from decoded pictures to probabilities: (N, *preprocessing.shape) uint8 -> (N, classes) float32."""
 
     def __init__(self, model: inference.LoadedModel) -> None:
         super().__init__()
@@ -122,8 +122,8 @@ def main() -> int:
     warnings.simplefilter("ignore")  # exporters warn about themselves
     try:
         model = inference.model_fn(asked["model"])
-        network, size = Probabilities(model).eval().cpu(), model.preprocessing.size
-        example = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8)
+        network = Probabilities(model).eval().cpu()
+        example = torch.randint(0, 256, (2, *model.preprocessing.shape), dtype=torch.uint8)
         with torch.inference_mode():
             WRITERS[asked["format"]](network, example, Path(asked["file"]), asked["metadata"])
     except Exception as error:

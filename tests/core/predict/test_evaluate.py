@@ -123,9 +123,10 @@ def test_a_damaged_evaluation_is_as_good_as_none(tmp_path, text):
 
 
 def test_a_loss_that_is_no_number_is_none(tmp_path):
-    data = {"classes": ["a"], "test": {"count": 1, "accuracy": 1.0, "confusion": [[1]], "loss": math.nan}}
+    data = {"classes": ["a"], "test": {"count": 1, "accuracy": 1.0, "confusion": [[1]], "loss": math.nan, "note": "n"}}
     (tmp_path / "evaluation.json").write_text(json.dumps(data), encoding="utf-8")
     found = read_evaluation(tmp_path, "test")
     assert found is not None
     assert found.loss is None
     assert found.pictures == ()
+    assert found.note == "n"

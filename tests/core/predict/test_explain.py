@@ -11,7 +11,7 @@ from PIL import Image
 from core.errors import Cancelled, ModelError, PictureError
 from core.models.info import ModelInfo
 from core.predict.decoding import decode
-from core.predict.explain import STEPS, explain, occlusion, overlay
+from core.predict.explain import STEPS, covers, explain, occlusion, overlay
 from core.predict.serving import InferenceModel
 from core.progress import CancelToken
 from training_scripts.backbones import Preprocessing
@@ -41,7 +41,7 @@ def _decoded(width: int, height: int):
 def test_the_heat_is_where_the_model_looks(watcher):
     decoded = _decoded(256, 256)
     uncovered = float(watcher.probabilities(decoded.pixels[None])[0, 0])
-    heat = occlusion(watcher, decoded.pixels, 0, uncovered)
+    heat = occlusion(watcher, decoded, 0, uncovered)
     assert heat.shape == (STEPS, STEPS)
     assert heat.max() == 1
     row, column = np.unravel_index(heat.argmax(), heat.shape)
@@ -74,6 +74,18 @@ def test_a_class_that_nothing_speaks_for_gives_an_empty_overlay(watcher):
 def test_an_unknown_class_is_refused(watcher):
     with pytest.raises(ModelError, match="no class 'lion'"):
         explain(watcher, _decoded(256, 256), "lion")
+
+
+def test_a_place_is_covered_in_every_view_that_shows_it():
+    preprocessing = Preprocessing(size=64, resize=64, views=6)
+    own, mirrored, whole, _, first, last = np.array(covers((200, 100), preprocessing)).transpose(1, 0, 2)
+    assert np.array_equal(mirrored[:, [0, 2]], 64 - own[:, [2, 0]])
+    corner = 0
+    assert whole[corner].tolist() == [0, 0, 16, 16]
+    assert first[corner].tolist() == [0, 0, 32, 16], "the end shows half of the width"
+    assert last[corner, 0] == last[corner, 2] == 0, "the other end does not show it"
+    middle = STEPS * (STEPS // 2) + STEPS // 2
+    assert all((view[middle, 2] > view[middle, 0]).all() for view in (own, whole))
 
 
 def test_an_explanation_is_an_overlay_of_the_whole_picture(predictor, trained_job):

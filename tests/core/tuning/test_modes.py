@@ -10,7 +10,7 @@ from training_scripts.arguments import get_args_parser
 
 def test_the_defaults_are_those_of_the_script():
     args = vars(get_args_parser().parse_args([]))
-    assert {name: args[name] for name in DEFAULTS} == DEFAULTS
+    assert {name: str(args[name]) for name in DEFAULTS} == DEFAULTS
 
 
 def test_head_mode_trains_over_features_unless_it_is_told_not_to():

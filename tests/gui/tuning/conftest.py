@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.tuning.presets import BY_STEPS
 from core.workbench import Workbench
 from gui.feed import JobsFeed
+from gui.tuning.tuning_draft import draft_from_preset
 from gui.tuning.tuning_tab import TuningTab
 from tests.gui.fakes import FakeEngine
 
@@ -66,6 +68,8 @@ def make_tab(bench, bridge, feed, qtbot):
 
 @pytest.fixture
 def tab(make_tab, manifest):
+    """A tab with a dataset and a search of learning rate and batch size."""
     made = make_tab()
     made.set_dataset(manifest)
+    made.show_draft(draft_from_preset(BY_STEPS))
     return made

@@ -26,6 +26,7 @@ from gui.tuning.range_draft import Kind, RangeDraft, sample
 from gui.tuning.tuning_draft import (
     TuningDraft,
     build_spec,
+    by_steps,
     check_row,
     draft_from_json,
     draft_from_preset,
@@ -142,8 +143,8 @@ def test_the_notebook_preset_is_the_one_of_the_issue():
 
 def test_a_searched_hyperparameter_is_not_fixed_as_well():
     spec = build_spec(draft_from_preset(THOROUGH))
-    assert "head" not in spec.training.hyperparameters
-    assert "head" in {item.name for item in spec.ranges}
+    assert "backbone" not in spec.training.hyperparameters
+    assert "backbone" in {item.name for item in spec.ranges}
 
 
 def test_without_a_range_it_is_a_training_job():
@@ -327,3 +328,18 @@ def test_numbers_are_short(value, text):
 )
 def test_durations_read_well(seconds, text):
     assert formatting.duration(seconds) == text
+
+
+def test_a_mode_that_cannot_fit_at_once_gets_a_search_by_steps():
+    at_once = draft_from_preset(QUICK_LOOK)
+    assert by_steps(at_once) is None
+    found = by_steps(dataclasses.replace(at_once, mode="fine_tune", seed=3))
+    assert (found.mode, found.seed, found.metric) == ("fine_tune", 3, "Average loss")
+    assert [row.name for row in found.searched] == ["learning_rate", "batch_size"]
+    build_spec(found)
+    assert by_steps(dataclasses.replace(at_once, head="mlp")) is not None
+    assert by_steps(found) is None
+    own = dataclasses.replace(at_once, rows=(LEARNING_RATE,))
+    assert by_steps(own) == dataclasses.replace(own, metric="Average loss", regex=found.regex)
+    with pytest.raises(SpecError, match="There is no cv:loss: nothing is cross-validated"):
+        build_spec(own)

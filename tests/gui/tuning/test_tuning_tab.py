@@ -12,8 +12,10 @@ from gui.tuning.range_draft import Kind, RangeDraft
 from tests.gui.fakes import add_search, press, row_of, type_into
 
 
-def test_it_opens_with_the_quick_look_ready_to_start(tab, qtbot):
-    assert [row.draft().name for row in tab.ranges.rows()] == ["learning_rate", "batch_size", "num_epochs"]
+def test_it_opens_with_the_quick_look_ready_to_start(make_tab, manifest, qtbot):
+    tab = make_tab()
+    tab.set_dataset(manifest)
+    assert [row.draft().name for row in tab.ranges.rows()] == ["weight_decay", "optimizer", "folds", "refit"]
     assert tab.card.start.isEnabled()
     assert tab.card.start.text() == "Start tuning"
     assert tab.card.lines()["Dataset"].startswith("2 classes, 16 train")
@@ -83,9 +85,9 @@ def test_a_fixed_value_and_a_categorical_have_one_field(tab, qtbot):
 
 
 def test_what_the_table_searches_is_grey_in_the_form(tab):
-    assert tab.model_form.head.isEnabled()
+    assert tab.model_form.backbone.isEnabled()
     tab.apply_preset("Thorough")
-    assert not tab.model_form.head.isEnabled()
+    assert not tab.model_form.backbone.isEnabled()
     press_undo = tab.ranges.undo_button
     assert press_undo.toolTip().startswith("Undo the preset Thorough")
 
@@ -143,13 +145,23 @@ def test_grid_refuses_a_continuous_range_at_the_strategy(tab):
 def test_the_form_survives_a_restart(tab, make_tab, bench, qtbot):
     tab.apply_preset("Thorough")
     tab.search_form.max_jobs.setValue(33)
-    type_into(qtbot, row_of(tab, "learning_rate").low, "0.002")
+    type_into(qtbot, row_of(tab, "weight_decay").low, "0.002")
     tab.hide()
     again = make_tab()
     assert again.draft() == tab.draft()
     assert again.draft().max_jobs == 33
     bench.settings.remember("tuning_form", {"rows": [{"nonsense": 1}]})
     assert make_tab().draft().max_jobs == 8
+
+
+def test_another_mode_gets_the_search_that_it_needs(tab):
+    tab.apply_preset("Quick look")
+    assert tab.draft().metric == "cv:loss"
+    tab.model_form.mode.setCurrentIndex(tab.model_form.mode.findData("fine_tune"))
+    draft = tab.draft()
+    assert [row.name for row in draft.searched] == ["learning_rate", "batch_size"]
+    assert (draft.mode, draft.metric) == ("fine_tune", "Average loss")
+    assert tab.problem() is None
 
 
 def test_a_jobs_settings_come_back_into_the_form(tab, engine, qtbot):

@@ -15,6 +15,7 @@ from core.errors import UserFacingError
 from core.jobs.records import StatusEvent
 from core.jobs.specs import TuningSpec
 from core.jobs.status import JobStatus
+from core.tuning.presets import THOROUGH
 from gui.shared.theme import tokens
 
 
@@ -86,6 +87,18 @@ def test_one_press_finds_the_best_model_for_the_sample(window, qtbot, monkeypatc
     (spec,) = launched
     assert isinstance(spec, TuningSpec)
     assert spec.training.dataset_version == "" or spec.training.dataset_version == data.manifest.version
+
+
+def test_the_best_model_is_set_up_and_waits_for_a_yes(window, qtbot, monkeypatch):
+    data = window.page("data")
+    data.open_sample()
+    qtbot.waitUntil(lambda: data.manifest is not None, timeout=20000)
+    monkeypatch.setattr(window.workbench, "launch", lambda *asked: pytest.fail("nothing was said of the time yet"))
+    qtbot.mouseClick(data.find_best, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.shown == "tuning")
+    draft = window.page("tuning").draft()
+    assert draft.metric == "cv:loss"
+    assert {row.name for row in draft.searched} == {item.name for item in THOROUGH.ranges}
 
 
 def test_the_menu_says_which_version_this_is_and_how_to_begin(window, qtbot):

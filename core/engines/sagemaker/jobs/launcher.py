@@ -29,7 +29,7 @@ from core.tuning.modes import DEFAULTS
 from core.tuning.ranges import CategoricalRange
 
 _DEFAULTS = {**DEFAULTS, "seed": "0"}
-_DECISIVE = ("backbone", "weights", "preprocessing", "mode", "features")
+_DECISIVE = ("backbone", "weights", "preprocessing", "views", "mode", "features")
 _COMPLETE = "complete.json"
 
 
@@ -76,7 +76,7 @@ class Launcher:
         job = dataclasses.replace(
             training,
             name=name,
-            hyperparameters={key: asked[key] for key in ("backbone", "weights", "preprocessing", "seed")},
+            hyperparameters={key: asked[key] for key in ("backbone", "weights", "preprocessing", "views", "seed")},
             debugger=DebuggerConfig(enabled=False, profiler=False),
         )
         channels = dict(training.channels)
@@ -124,7 +124,9 @@ class Launcher:
             "backbone": asked["backbone"],
             "weights": f"untrained-{asked['seed']}" if asked["weights"] == "none" else self._weights_digest(spec),
             "layout": LAYOUT,
-            "preprocessing": BACKBONES[asked["backbone"]].preprocessing.to_json() | {"framing": asked["preprocessing"]},
+            "preprocessing": dataclasses.replace(
+                BACKBONES[asked["backbone"]].preprocessing, framing=asked["preprocessing"], views=int(asked["views"])
+            ).to_json(),
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         return f"{training.dataset_version or 'unknown'}-{asked['backbone']}-{digest}"
