@@ -41,8 +41,14 @@ except JobError as error:
 
 
 def locate(backbone: str, paths: AppPaths) -> Path | None:
-    """Return the published weights of a backbone on this machine; None if they must be fetched first."""
+    """Return the published weights of a backbone on this machine; None if they must be fetched first.
+
+    Of backbones side by side it is the last one's.
+    """
     spec = _spec(backbone)
+    if spec.parts:
+        found = [locate(part, paths) for part in spec.parts]
+        return None if None in found else found[-1]
     return next((file for file in (paths.weights / spec.weights_file, *places(spec)) if file.is_file()), None)
 
 
@@ -64,6 +70,8 @@ def ensure(
         SpecError: there is no such backbone.
     """
     spec = _spec(backbone)
+    if spec.parts:
+        return [ensure(part, paths, on_progress, cancel, url=url) for part in spec.parts][-1]
     found = locate(backbone, paths)
     if found is not None and found.is_relative_to(paths.home) and not _is_published(found, spec):
         found.unlink()  # damaged since it was fetched

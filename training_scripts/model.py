@@ -29,6 +29,14 @@ class Classifier(nn.Module):
         return logits if self.temperature == 1.0 else logits / self.temperature
 
 
+class SideBySide(nn.ModuleList):
+    """Several backbones over the same pictures: their features one after another."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) normalised pictures -> (N, sum of dims) features."""
+        return torch.cat([backbone(x) for backbone in self], dim=1)
+
+
 class MeanOfViews(nn.Module):
     """A backbone that takes one view of a picture or several: see `mean_of_views`."""
 
@@ -72,6 +80,9 @@ def build_backbone(name: str, weights: Weights | None = None) -> nn.Module:
     Raises:
         JobError: the weights file cannot be read or is of another network.
     """
+    if weights is not None and weights.parts:
+        parts = zip(BACKBONES[name].parts, weights.parts, strict=True)
+        return SideBySide([build_backbone(part, own) for part, own in parts])
     if weights is not None and weights.file is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(weights.seed)

@@ -114,7 +114,7 @@ def _over_pictures(args: Namespace, folders: JobFolders, world: World) -> Setup:
     threads = args.num_workers or cores
     torch.set_num_threads(cores)
     model = Classifier(build_backbone(args.backbone, weights), _head(args, len(classes)))
-    modules = freeze(model, args.backbone, None if args.mode == "head" else args.unfreeze, weights.file is not None)
+    modules = freeze(model, args.backbone, None if args.mode == "head" else args.unfreeze, weights.is_pretrained)
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     sources: dict[str, Source] = {
         split: PictureSource(

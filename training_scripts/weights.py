@@ -25,11 +25,20 @@ _KEPT = re.compile(r"-([0-9a-f]{12})$")
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What a backbone starts from: a file with its SHA-256, or, with `file` None, random numbers from `seed`."""
+    """What a backbone starts from: a file with its SHA-256, or, with `file` None, random numbers from `seed`.
+
+    `parts` are the weights of backbones that stand side by side.
+    """
 
     file: Path | None
     sha256: str
     seed: int = 0
+    parts: tuple[Weights, ...] = ()
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether there is anything to start from."""
+        return self.file is not None or bool(self.parts)
 
     @property
     def identity(self) -> str:
@@ -52,6 +61,9 @@ def find(backbone: str, choice: str, seed: int = 0, channels: Mapping[str, Path]
         if file.parent.name == OWN and (kept := _KEPT.search(file.stem)) and not digest.startswith(kept[1]):
             raise JobError(f"The weights file {file} is damaged: its SHA-256 is not the one in its name.")
         return Weights(file, digest)
+    if spec.parts:
+        parts = tuple(find(part, choice, seed, channels) for part in spec.parts)
+        return Weights(None, "+".join(part.sha256 for part in parts), seed, parts)
     for file in places(spec, (channels or {}).get("weights")):
         if file.is_file():
             digest = sha256_of(file)

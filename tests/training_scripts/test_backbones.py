@@ -17,7 +17,7 @@ from training_scripts.model import Classifier, build, build_backbone, build_head
 from training_scripts.weights import Weights, find
 
 TORCHVISION = [name for name, backbone in BACKBONES.items() if not backbone.bundled]
-LITE = [name for name, backbone in BACKBONES.items() if backbone.bundled]
+LITE = [name for name, backbone in BACKBONES.items() if backbone.bundled and not backbone.parts]
 WEIGHTS = {"resnet50": "V2", "mobilenet_v3_large": "V2"}
 
 
@@ -112,6 +112,19 @@ def test_heads() -> None:
     assert Classifier(nn.Identity(), full)(torch.zeros(4, 8)).shape == (4, 3)
     with pytest.raises(JobError, match="There is no head attention: choose one of linear, linear_dropout_batchnorm"):
         build_head("attention", 8, 3)
+
+
+def test_backbones_side_by_side_say_what_each_says_alone() -> None:
+    name = next(name for name, backbone in BACKBONES.items() if backbone.parts)
+    spec, weights = BACKBONES[name], find(name, "default")
+    assert weights.is_pretrained
+    together = build_backbone(name, weights).eval()
+    assert set(together.state_dict()) == set(spec.network().state_dict())
+    pictures = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        alone = [build_backbone(part, find(part, "default")).eval()(pictures) for part in spec.parts]
+        torch.testing.assert_close(together(pictures), torch.cat(alone, dim=1))
+    assert weights.identity == "+".join(find(part, "default").identity for part in spec.parts)
 
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)

@@ -226,6 +226,7 @@ class Launcher:
 
     def _weights_files(self, spec: Spec) -> list[Path]:
         from core.weights import locate
+        from training_scripts.backbones import BACKBONES
 
         if self._source is not None and not self._source.features:
             return []  # scripts that are not Sagehound's bring what they need
@@ -238,7 +239,8 @@ class Launcher:
         for item in spec.ranges:
             if isinstance(item, CategoricalRange) and item.name == "backbone":
                 backbones = list(item.values)
-        files = [locate(backbone, self._paths) for backbone in sorted(set(backbones))]
+        parts = {part for backbone in backbones for part in BACKBONES[backbone].parts or (backbone,)}
+        files = [locate(part, self._paths) for part in sorted(parts)]
         if None in files:
             raise WeightsUnavailable(
                 "The pretrained weights are not on this machine.", "They are sent along.", "Fetch them, and try again."
