@@ -150,8 +150,9 @@ def by_steps(draft: TuningDraft) -> TuningDraft | None:
         return None
     other = draft_from_preset(BY_STEPS)
     rows = other.rows if asked.get("optimizer") == DIRECT else draft.rows
-    metric = {"metric": other.metric, "regex": other.regex, "maximize": other.maximize}
-    found = dataclasses.replace(draft, rows=rows, **(metric if draft.metric.startswith("cv:") else {}))
+    found = dataclasses.replace(draft, rows=rows)
+    if draft.metric.startswith("cv:"):
+        found = dataclasses.replace(found, metric=other.metric, regex=other.regex, maximize=other.maximize)
     return None if found == draft else found
 
 

@@ -125,8 +125,9 @@ class Launcher:
             "weights": f"untrained-{asked['seed']}" if asked["weights"] == "none" else self._weights_digest(spec),
             "layout": LAYOUT,
             "preprocessing": dataclasses.replace(
-                BACKBONES[asked["backbone"]].preprocessing, framing=asked["preprocessing"], views=int(asked["views"])
-            ).to_json(),
+                BACKBONES[asked["backbone"]].preprocessing, views=int(asked["views"])
+            ).to_json()
+            | {"framing": asked["preprocessing"]},
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         return f"{training.dataset_version or 'unknown'}-{asked['backbone']}-{digest}"
