@@ -24,7 +24,8 @@ def test_it_reads_a_picture_as_training_did(framing: Framing, views: int, tmp_pa
     text = script(next(iter(FORMATS.values())), preprocessing)
     whole = text[text.index("def read(") : text.index("def classify(")]
     names: dict[str, object] = {}
-    exec("import io\nfrom pathlib import Path\nimport numpy as np\nfrom PIL import Image, ImageCms, ImageOps\n" + whole, names)
+    imports = "import io\nfrom pathlib import Path\nimport numpy as np\nfrom PIL import Image, ImageCms, ImageOps\n"
+    exec(imports + whole, names)
     found = names["read"](file)  # type: ignore[operator]
     assert found.shape == (1, *preprocessing.shape)
     np.testing.assert_array_equal(found[0], pixels(file, preprocessing))
