@@ -143,8 +143,8 @@ def test_the_notebook_preset_is_the_one_of_the_issue():
 
 def test_a_searched_hyperparameter_is_not_fixed_as_well():
     spec = build_spec(draft_from_preset(THOROUGH))
-    assert "backbone" not in spec.training.hyperparameters
-    assert "backbone" in {item.name for item in spec.ranges}
+    assert "weight_decay" not in spec.training.hyperparameters
+    assert "weight_decay" in {item.name for item in spec.ranges}
 
 
 def test_without_a_range_it_is_a_training_job():

@@ -85,9 +85,10 @@ def test_a_fixed_value_and_a_categorical_have_one_field(tab, qtbot):
 
 
 def test_what_the_table_searches_is_grey_in_the_form(tab):
-    assert tab.model_form.backbone.isEnabled()
+    assert tab.model_form.head.isEnabled()
+    tab.ranges.set_drafts([RangeDraft("head", Kind.CATEGORICAL, values="linear, mlp")])
+    assert not tab.model_form.head.isEnabled()
     tab.apply_preset("Thorough")
-    assert not tab.model_form.backbone.isEnabled()
     press_undo = tab.ranges.undo_button
     assert press_undo.toolTip().startswith("Undo the preset Thorough")
 
