@@ -21,7 +21,7 @@ from core.tuning.modes import fits_at_once
 from core.tuning.presets import BY_STEPS, Preset
 from core.tuning.ranges import CategoricalRange, ContinuousRange, Range, Scaling
 from gui.tuning.range_draft import Kind, RangeDraft
-from training_scripts.arguments import DIRECT, OPTIMIZERS
+from training_scripts.arguments import DIRECT, OPTIMIZERS, SCHEDULES
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, VIEWS
 from training_scripts.heads import DEFAULT_HEAD, HEADS
 
@@ -43,6 +43,8 @@ _SUGGESTIONS: Mapping[str, RangeDraft] = {
         RangeDraft("backbone", Kind.CATEGORICAL, values=", ".join(BACKBONES)),
         RangeDraft("unfreeze", Kind.CATEGORICAL, values="last_block, all"),
         RangeDraft("preprocessing", Kind.CATEGORICAL, values=", ".join(FRAMINGS)),
+        RangeDraft("schedule", Kind.CATEGORICAL, values=", ".join(SCHEDULES)),
+        RangeDraft("patience", Kind.INTEGER, "2", "5", Scaling.LINEAR),
         RangeDraft("views", Kind.CATEGORICAL, values=", ".join(map(str, VIEWS))),
         RangeDraft("class_weights", Kind.CONTINUOUS, "0", "1", Scaling.LINEAR),
         RangeDraft("augmentation", Kind.CATEGORICAL, values="none, light, strong"),
