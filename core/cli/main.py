@@ -211,7 +211,8 @@ def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
         "--output",
         required=True,
         metavar="FILE",
-        help="by its name: .html, .pdf, .json, .trace.json[.gz] for Perfetto, events.out.tfevents.… for TensorBoard",
+        help="by its name: .html, .pdf, .json, .trace.json[.gz] for Perfetto, events.out.tfevents.… for TensorBoard, "
+        "metrics.csv, or mlruns for a folder that MLflow reads",
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.dataset.manifest import Manifest
@@ -17,7 +19,7 @@ from core.report.formats import Contents, format_of
 from core.report.runs import ReadRun, Run, read_run
 from core.report.sections import job_document
 from core.report.tuning import tuning_contents
-from training_scripts.durable import replacing
+from training_scripts.durable import flush, replacing
 
 
 def export(
@@ -123,12 +125,24 @@ def write(contents: Contents, destination: Path, on_progress: OnProgress = ignor
     form = format_of(destination)
     on_progress(Progress(0, None, "Writing the report", "items"))
     try:
-        with replacing(destination) as partial:
+        with (_replacing_folder if form.folder else replacing)(destination) as partial:
             form.write(contents, partial)
         give_away(destination)
     except OSError as error:
         raise _unwritable(destination, error) from error
     return destination
+
+
+@contextmanager
+def _replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of `path`, which must not be there, when the block ends well."""
+    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        flush(partial.rglob("*"))
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _copy(existing: Path, destination: Path) -> Path:

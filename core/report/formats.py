@@ -24,13 +24,16 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: `patterns` are the names of its files, `example` one of them, `write` makes the file."""
+    """A format: `patterns` are the names of its files, `example` one of them, `write` makes the file, or
+    with `folder` a folder.
+    """
 
     name: str
     title: str
     patterns: tuple[str, ...]
     example: str
     write: Callable[[Contents, Path], None]
+    folder: bool = False
 
     def takes(self, name: str) -> bool:
         """Whether a file of this name is of this format."""
@@ -81,6 +84,18 @@ def _write_numbers(contents: Contents, path: Path) -> None:
     write_numbers(contents.runs, path)
 
 
+def _write_csv(contents: Contents, path: Path) -> None:
+    from core.report.runs_export import write_csv
+
+    write_csv(contents.runs, path)
+
+
+def _write_mlflow(contents: Contents, path: Path) -> None:
+    from core.report.runs_export import write_mlflow
+
+    write_mlflow(contents.runs, path)
+
+
 FORMATS: tuple[Format, ...] = (
     Format("html", "Web page", ("*.html", "*.htm"), "report.html", _write_html),
     Format("pdf", "PDF", ("*.pdf",), "report.pdf", _write_pdf),
@@ -94,5 +109,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("tensorboard", "TensorBoard", ("*tfevents*",), "events.out.tfevents.run", _write_tensorboard),
     Format("json", "Numbers as JSON", ("*.json",), "report.json", _write_numbers),
+    Format("csv", "Metrics as CSV", ("*.csv",), "metrics.csv", _write_csv),
+    Format("mlflow", "Folder for MLflow", ("*mlruns",), "mlruns", _write_mlflow, folder=True),
 )
 """The first that takes a name writes it."""

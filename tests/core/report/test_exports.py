@@ -30,7 +30,8 @@ def folder(make_job: Any, writer: Any) -> Path:
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 def test_every_format_takes_its_own_example_and_writes_it(form: Any, folder: Path, tmp_path: Path) -> None:
     assert format_of(tmp_path / form.example) is form
-    assert export(Run(folder), tmp_path / form.example).stat().st_size > 500
+    written = export(Run(folder), tmp_path / form.example)
+    assert sum(file.stat().st_size for file in (written, *written.rglob("*"))) > 100
     assert not list(tmp_path.glob(".*tmp"))
 
 
@@ -120,6 +121,28 @@ def test_two_runs_are_one_trace(folder: Path, tmp_path: Path) -> None:
         "other, machine algo-1",
     ]
     assert len({event["pid"] for event in events}) == 4
+
+
+def test_metrics_are_a_table(folder: Path, tmp_path: Path) -> None:
+    rows = export(Run(folder), tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "run,metric,epoch,value"
+    losses = [row.split(",") for row in rows if ",valid:loss," in row]
+    assert [(epoch, value) for _, _, epoch, value in losses][:3] == [("1", "1.5"), ("2", "0.9"), ("3", "nan")]
+
+
+def test_a_folder_for_mlflow_has_runs_parameters_and_metrics(folder: Path, tmp_path: Path) -> None:
+    written = export(Run(folder), tmp_path / "mlruns")
+    (experiment,) = written.iterdir()
+    (run,) = (path for path in experiment.iterdir() if path.is_dir())
+    lines = (run / "metrics/valid/loss").read_text(encoding="utf-8").splitlines()
+    assert [line.split()[1:] for line in lines] == [["1.5", "1"], ["0.9", "2"], ["nan", "3"], ["0.7", "4"]]
+    assert {file.name for file in (run / "params").iterdir()} == set(_parameters(folder))
+    assert "status: 3" in (run / "meta.yaml").read_text(encoding="utf-8")
+
+
+def _parameters(folder: Path) -> dict[str, str]:
+    found: dict[str, str] = json.loads((folder / "input/config/hyperparameters.json").read_text(encoding="utf-8"))
+    return found
 
 
 def _records(data: bytes) -> Iterator[tuple[str | None, int | None, float | str]]:
