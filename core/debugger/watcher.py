@@ -63,24 +63,34 @@ class RuleWatcher:
         """Return the jobs whose rules have not been evaluated to the end."""
         return tuple(self._jobs.values())
 
+    @property
+    def backlog(self) -> int:
+        """Return how many jobs have ended whose rules are still being evaluated; 0 where nothing evaluates them."""
+        return 0 if self._process is None else len(self._ended & self._jobs.keys())
+
     def watch(self, job: str, output: Path) -> None:
         """Watch a job from now on; `output` is its SM_OUTPUT_DIR."""
-        if self._process is not None:
+        if self._process is not None and str(output) not in self._jobs:
             self._jobs[str(output)] = job
             self._tell_to_watch(str(output))
 
-    def ended(self, output: Path) -> None:
-        """The job has ended, well or not: evaluate what is left and say the last word."""
+    def ended(self, job: str, output: Path) -> None:
+        """The job has ended, well or not: evaluate what is left, or all of it, and say the last word."""
+        if self._process is None:
+            return
+        self._ended.add(str(output))
         if str(output) in self._jobs:
-            self._ended.add(str(output))
             self._tell({"ended": str(output)})
+        else:
+            self._jobs[str(output)] = job
+            self._tell_to_watch(str(output))
 
     def new_lines(self) -> list[str]:
         """Return the whole lines written since the last call, and see to it that the process goes on with its work."""
         self._look_after()
         return self._read()
 
-    def close(self, timeout_s: float = 10.0) -> list[str]:
+    def close(self, timeout_s: float = 30.0) -> list[str]:
         """Let it finish, at most `timeout_s` seconds, and end it; returns its last lines."""
         self._end(timeout_s)
         return self._read()
@@ -123,8 +133,6 @@ class RuleWatcher:
         self._start()
         for output in self._jobs:
             self._tell_to_watch(output)
-            if output in self._ended:
-                self._tell({"ended": output})
 
     def _start(self) -> None:
         command = [*script_command(SCRIPT), "--beat", str(self._silence_s / _BEATS)]
@@ -143,7 +151,8 @@ class RuleWatcher:
         self._watchdog = Watchdog(identity, self._silence_s, self._log)
 
     def _tell_to_watch(self, output: str) -> None:
-        self._tell({"watch": output, "job": self._jobs[output], "settings": self._settings})
+        told = {"watch": output, "job": self._jobs[output], "settings": self._settings}
+        self._tell({**told, "has_ended": True} if output in self._ended else told)
 
     def _tell(self, told: dict[str, object]) -> None:
         if self._process is not None:

@@ -4,8 +4,9 @@ Without arguments it is told on stdin, one JSON object a line, which jobs to wat
 
     {"watch": "<output folder>", "job": "<name>", "settings": {…}}     {"ended": "<output folder>"}
 
-and it ends when stdin does. Then `sagehound-watched <output folder>` says that a job's last word is spoken, and an
-empty line every `--beat` seconds that the process lives. With arguments it watches one job, until the job's process is
+(`"has_ended": true` in the first where a job was over before it was told of), and it ends when stdin does. Then
+`sagehound-watched <output folder>` says that a job's last word is spoken, and an empty line every `--beat` seconds
+that the process lives. With arguments it watches one job, until the job's process is
 gone. Outcomes go to `<output>/rules/<Rule>.json`, and whenever a rule's status changes, as `sagehound-rule {json}`
 lines to stdout.
 """
@@ -145,7 +146,9 @@ class Watcher:
             if "watch" in told:
                 settings = Settings(**told.get("settings", {}))
                 output = Path(told["watch"])
-                self._jobs[str(output)] = Watched(output, str(told.get("job", output.parent.name)), settings)
+                watched = Watched(output, str(told.get("job", output.parent.name)), settings)
+                watched.ended = bool(told.get("has_ended"))
+                self._jobs[str(output)] = watched
             elif str(Path(told["ended"])) in self._jobs:
                 self._jobs[str(Path(told["ended"]))].ended = True
         except (ValueError, KeyError, TypeError) as error:

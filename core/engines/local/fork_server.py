@@ -9,6 +9,7 @@ again. The scripts it had forked off go on, but nothing would hear of their end:
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -35,6 +36,13 @@ _SERVER_LOST = 255
 """The exit code that multiprocessing reports for a process whose server is gone."""
 _END_S = 2.0
 _TICK_S = 0.02
+
+
+def start_early(runtime: Path) -> None:
+    """Start the fork server that a job's options ask for: torch is being imported while the rest begins."""
+    options = json.loads(runtime.read_text(encoding="utf-8"))
+    if options["launching"] == "forkserver":
+        ForkServer(options["preload"], options["threads"], options["silence_s"])
 
 
 class ForkServer:

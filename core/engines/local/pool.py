@@ -28,6 +28,9 @@ from training_scripts.job import SHARED_BACKBONE, SharedBackbone
 from training_scripts.stopping import Limits, StopTable
 
 _TICK_S = 0.1
+_RULES_AFTER_S = 1.0
+_MOST_UNJUDGED = 40
+"""So many trials may wait for their rules to be evaluated; then the next ones wait, too."""
 
 
 class Pool:
@@ -77,12 +80,13 @@ class Pool:
     @property
     def has_room(self) -> bool:
         """Whether another run may start; one whose model is being packaged still counts, as on SageMaker."""
-        return len(self._running) + len(self._finishing) < self._parallel
+        at_work = len(self._running) + len(self._finishing)
+        return at_work < self._parallel and self._watcher.backlog < _MOST_UNJUDGED
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing runs and every ending was handed out."""
-        return not self._running and not self._finishing
+        """Whether nothing runs, every ending was handed out, and no rules keep the next run waiting."""
+        return not self._running and not self._finishing and self._watcher.backlog < _MOST_UNJUDGED
 
     def start(
         self, spec: TrainingSpec, extra_channels: dict[str, str], is_trial: bool = False, limits: Limits | None = None
@@ -100,7 +104,6 @@ class Pool:
         process = self._launch(spec, folder, is_trial)
         run = Run(spec, folder, process, job.store, job.runtime, is_trial, log_begins, limits or {})
         job.store.update_job(spec.name, started=time.time(), secondary_status="Training")
-        self._watcher.watch(spec.name, folder.output)
         self._running.append(run)
         return run
 
@@ -141,6 +144,8 @@ class Pool:
             wait_for_any((run.process for run in self._running), _TICK_S / 2 if self._finishing else _TICK_S)
         elif self._finishing:
             wait_for_futures(self._finishing, _TICK_S, FIRST_COMPLETED)
+        else:
+            time.sleep(_TICK_S)
         for run in list(self._running):
             if run.process.poll() is not None:
                 if run.may_start_again:
@@ -148,11 +153,13 @@ class Pool:
                     continue
                 self._running.remove(run)
                 del self._launched[run.name]
-                self._watcher.ended(run.folder.output)
+                self._watcher.ended(run.name, run.folder.output)
                 self._finishing.append(self._packer.submit(run.finish))
                 continue
             run.follow()
             run.watch_limits()
+            if run.seconds > _RULES_AFTER_S:  # the rules of a shorter one are evaluated once, at its end
+                self._watcher.watch(run.name, run.folder.output)
         self._record_rules(self._watcher.new_lines())
         done = [future for future in self._finishing if future.done()]
         self._finishing = [future for future in self._finishing if future not in done]

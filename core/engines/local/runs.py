@@ -122,6 +122,11 @@ class Run:
         """Return the job's name."""
         return self.spec.name
 
+    @property
+    def seconds(self) -> float:
+        """Return for how long it has run."""
+        return time.monotonic() - self._started
+
     def follow(self, ended: bool = False) -> None:
         """Record what the log says since the last call; a trial that is beyond its limits is stopped."""
         events: list[MetricEvent | RuleOutcome] = []

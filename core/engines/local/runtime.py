@@ -43,7 +43,8 @@ class Runtime:
     `features` is the script that computes frozen features; None: this training script has no use for them. `preload`
     are the modules that every trial imports anyway. `grace_s` is how long a script may take to save its model after
     SIGTERM; SageMaker gives 120 s. `silence_s` is how long a process may neither say nor compute anything, before it is
-    ended and started once more; `wordless_s` how long the features script may compute without a word.
+    ended and started once more; `wordless_s` how long the features script may compute without a word. `threads` are
+    those of a script's numeric libraries, known once a job is.
     """
 
     script: Path = TRAINING
@@ -54,6 +55,7 @@ class Runtime:
     cores: int = 0
     silence_s: float = SILENCE_S
     wordless_s: float = 1800.0
+    threads: int = 1
 
     def save(self, file: Path) -> None:
         """Write the options as JSON."""
@@ -69,6 +71,10 @@ class Runtime:
         for key in ("script", "features"):
             data[key] = ROOT / data[key] if data[key] else None
         return cls(**{**data, "preload": tuple(data["preload"])})
+
+    def of_job(self, at_once: int) -> Runtime:
+        """Return the options of a job of which so many scripts run at once."""
+        return dataclasses.replace(self, threads=self.cores_for(at_once))
 
     def cores_for(self, parallel: int) -> int:
         """Return how many cores each of `parallel` trials gets."""

@@ -24,7 +24,7 @@ from training_scripts.watchdog import Watchdog, end_at_once
 
 _logger = logging.getLogger(__name__)
 SUPERVISOR_LOG = "supervisor.log"
-_SUPERVISOR = "core.engines.local.supervisor"
+_SUPERVISOR = "core.engines.local.supervise"
 _BEGINS = "A supervisor begins: "
 _STOOD_STILL = "This supervisor was ended: it "
 

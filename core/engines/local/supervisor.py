@@ -117,9 +117,10 @@ class Supervisor:
 
     def _work(self) -> tuple[JobStatus, str, str]:
         spec = self._store.spec(self._job)
-        cores = self._runtime.cores_for(spec.at_once)
         check_channels(spec.training.channels)
-        launcher = Launcher(self._runtime.launching, self._runtime.preload, cores, self._runtime.silence_s)
+        launcher = Launcher(
+            self._runtime.launching, self._runtime.preload, self._runtime.threads, self._runtime.silence_s
+        )
         heartbeat = Heartbeat(self._folder.root / SUPERVISOR_LOG, self._runtime.silence_s / 10)
         job = JobContext(spec, self._folder, self._paths, self._store, self._runtime, launcher, heartbeat, count_gpus())
         with Pool(job, spec.at_once) as pool:

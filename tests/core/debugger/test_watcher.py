@@ -45,9 +45,9 @@ def test_outcomes_of_many_jobs_come_as_lines(tmp_path: Path) -> None:
     for job, rate in (("high", 50.0), ("good", 5e-3)):
         head_training(rate, epochs=3).run(tmp_path / job / "output" / "tensors")
     watcher = RuleWatcher(DebuggerConfig(), tmp_path / "rules.log")
-    for job in ("high", "good"):
-        watcher.watch(job, tmp_path / job / "output")
-        watcher.ended(tmp_path / job / "output")
+    watcher.watch("high", tmp_path / "high" / "output")
+    for job in ("high", "good"):  # one is told of when it is over
+        watcher.ended(job, tmp_path / job / "output")
     lines = watcher.new_lines() + watcher.close(120)
     found = issues(lines)
     assert ("high", "LearningRateTooHigh") in found
@@ -59,7 +59,7 @@ def test_outcomes_of_many_jobs_come_as_lines(tmp_path: Path) -> None:
 def test_without_a_debugger_nothing_runs(tmp_path: Path) -> None:
     watcher = RuleWatcher(DebuggerConfig(enabled=False), tmp_path / "rules.log")
     watcher.watch("job", tmp_path)
-    watcher.ended(tmp_path)
+    watcher.ended("job", tmp_path)
     assert watcher.close() == []
     assert list(tmp_path.iterdir()) == []
 
@@ -74,7 +74,7 @@ def test_one_that_dies_or_stands_still_is_replaced_and_begins_with_what_is_left(
     head_training(50.0, epochs=3).run(tmp_path / "high" / "output" / "tensors")
     process_of(watcher).send_signal(number)
     watcher.watch("high", tmp_path / "high" / "output")
-    watcher.ended(tmp_path / "high" / "output")
+    watcher.ended("high", tmp_path / "high" / "output")
     lines, deadline = [], time.monotonic() + 120
     while watcher.unfinished:
         assert time.monotonic() < deadline
@@ -110,7 +110,7 @@ def test_one_that_reads_nothing_holds_nobody_up(tmp_path: Path, watcher: RuleWat
     assert len(watcher._unsent) > 100_000
     process_of(watcher).send_signal(signal.SIGCONT)
     for number in range(1000):
-        watcher.ended(tmp_path / str(number) / "output")
+        watcher.ended(f"job{number}", tmp_path / str(number) / "output")
     deadline = time.monotonic() + 120
     while watcher.unfinished:
         assert time.monotonic() < deadline
