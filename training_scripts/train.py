@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch._dynamo  # every optimizer imports it at first use; here a process that preloads this module does it once
 from torch import nn
 
 from training_scripts import fitting
@@ -42,8 +41,9 @@ from training_scripts.heads import HEADS
 from training_scripts.job import JobError, JobFolders, SharedBackbone, StopRequest, report_failure
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
-from training_scripts.model import Classifier, set_training_mode
+from training_scripts.model import set_training_mode
 from training_scripts.monitor import Monitor
+from training_scripts.optimizers import make_optimizer
 from training_scripts.preparation import ReadFeatures, Setup, over_features, prepare
 from training_scripts.running import Run, evaluate, note_epoch, train_step, trained_state
 from training_scripts.saving import BestSoFar, save_head, save_model
@@ -242,25 +242,9 @@ def _begin(args: Namespace, setup: Setup, folders: JobFolders, stop: StopRequest
     loss_fn = nn.CrossEntropyLoss(weights, label_smoothing=args.label_smoothing)
     half = setup.device.type == "cuda" and args.amp
     scaler = torch.amp.GradScaler(setup.device.type, enabled=half and not torch.cuda.is_bf16_supported(False))
-    optimizer = _optimizer(args, setup.model)
+    optimizer = make_optimizer(args, setup.model)
     monitor = Monitor.start(setup.model, loss_fn, args, folders.monitored)
     return Run(args, setup, loss_fn, optimizer, scaler, monitor, stop, setup.world.wrap(setup.model))
-
-
-def _optimizer(args: Namespace, model: Classifier) -> torch.optim.Optimizer:
-    """Return the optimizer of what is to be trained; the backbone, which knows much already, moves more slowly."""
-    rate, decay = args.learning_rate, args.weight_decay
-    share = 1.0 if args.weights == "none" else args.backbone_rate
-    parts = ((model.head, rate), (model.backbone, rate * share))
-    groups: list[dict[str, Any]] = [
-        {"params": trained, "lr": rate, "whole_rate": rate}
-        for part, rate in parts
-        if (trained := [parameter for parameter in part.parameters() if parameter.requires_grad])
-    ]
-    if args.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=args.momentum, weight_decay=decay, fused=True)
-    kind = torch.optim.AdamW if args.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate, weight_decay=decay, fused=True)
 
 
 def _set_rate(run: Run, epoch: int) -> float:

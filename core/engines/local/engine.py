@@ -92,7 +92,7 @@ class LocalEngine(Engine):
         self._store.add_job(new_record(spec, self.name), spec, this_process())
         try:
             folder = JobFolder(self._paths.jobs / spec.name).create()
-            self._runtime.of_job(spec.at_once).save(folder.root / RUNTIME_FILE)
+            self._runtime.of_job(spec).save(folder.root / RUNTIME_FILE)
             write_record(self._store, folder, spec.name)
             start_supervisor(self._store, self._paths, spec.name)
         except BaseException as error:

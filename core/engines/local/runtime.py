@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from core.jobs.specs import Spec
 from core.paths import ROOT
 from core.python import child_environment
+from core.tuning.modes import choices, over_features
+from training_scripts.arguments import DIRECT
 from training_scripts.durable import write_text
 from training_scripts.watchdog import SILENCE_S
 
@@ -72,13 +75,23 @@ class Runtime:
             data[key] = ROOT / data[key] if data[key] else None
         return cls(**{**data, "preload": tuple(data["preload"])})
 
-    def of_job(self, at_once: int) -> Runtime:
-        """Return the options of a job of which so many scripts run at once."""
-        return dataclasses.replace(self, threads=self.cores_for(at_once))
+    def of_job(self, spec: Spec) -> Runtime:
+        """Return the options of one job: how many threads each of its scripts has, and what they import besides."""
+        preload = self.preload
+        if preload == PRELOAD and not _of_light_steps(spec):
+            preload = (*preload, "torch._dynamo")  # by torch.optim, at its first step
+        return dataclasses.replace(self, threads=self.cores_for(spec.at_once), preload=preload)
 
     def cores_for(self, parallel: int) -> int:
         """Return how many cores each of `parallel` trials gets."""
         return max(1, (self.cores or available_cores()) // max(1, parallel))
+
+
+def _of_light_steps(spec: Spec) -> bool:
+    """Whether all a job does is train heads over features, step by step (training_scripts/optimizers.py)."""
+    drawn = [value for item in getattr(spec, "ranges", ()) if item.name == "optimizer" for value in item.values]
+    chosen = drawn or [spec.training.hyperparameters.get("optimizer", "")]
+    return DIRECT not in chosen and all(over_features(choice) for choice in choices(spec))
 
 
 def _as_seen_from_root(script: Path) -> str:
