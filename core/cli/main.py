@@ -10,20 +10,16 @@ import importlib
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
-from core.cli.cloud_options import add_cloud_commands
 from core.cli.console import Console
-from core.cli.labels import add_label_commands
-from core.cli.launch_options import add_launch_options
-from core.cli.model_options import add_model_commands
-from core.cli.spec_options import add_options, words
-from core.cli.watch import add_watch_command
 from core.errors import Cancelled, DatasetError, UsageError, UserFacingError
-from core.formats.records import ReadOptions
 from core.paths import AppPaths, keep_private
 from training_scripts.version import VERSION
 
+Command = Callable[[str, str], argparse.ArgumentParser]
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
 _DATASET = "a folder of pictures in class folders or with a file of labels, such a file, or an archive of them"
@@ -70,7 +66,7 @@ COMMANDS = {
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status."""
     keep_private()
-    options = build_parser().parse_args(arguments)
+    options = build_parser(arguments[0] if arguments else "").parse_args(arguments)
     console = Console(options.json)
     module, _, function = COMMANDS[options.command].partition(":")
     try:
@@ -94,8 +90,8 @@ def no_folder(options: argparse.Namespace, _paths: AppPaths, _console: Console) 
     raise UsageError(f"There is no folder {options.folder}. Name a folder of labelled pictures, or none.")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def build_parser(only: str = "") -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, or of one command and its likes: the others' options take time."""
     parser = argparse.ArgumentParser(
         prog="sagehound",
         description="A workbench for image classification. Without a command, or with a folder, it opens the window.",
@@ -108,23 +104,39 @@ def build_parser() -> argparse.ArgumentParser:
     def command(name: str, help_text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
 
+    for group in [_LIGHT[only]] if only in _LIGHT else _GROUPS:
+        group(commands, command)
+    return parser
+
+
+def _add_first_commands(_commands: Any, command: Command) -> None:
     window = command("gui", "open the window")
     window.add_argument("folder", nargs="?", help=_DATASET)
     command("doctor", "check the environment and say how to mend what is wrong")
     command("demo", "tune on the sample dataset, evaluate the best trial on test, classify one picture")
-    _add_data_commands(command)
-    add_label_commands(command)
-    _add_launch_commands(command)
-    _add_job_commands(command)
-    _add_predict_commands(command)
-    add_model_commands(command)
-    _add_debug_commands(command)
-    add_watch_command(commands)
-    add_cloud_commands(command, _add_split_options)
-    return parser
 
 
-def _add_data_commands(command) -> None:  # type: ignore[no-untyped-def]
+def _add_others_commands(which: str, commands: Any, command: Command) -> None:
+    """Add commands whose options are declared elsewhere."""
+    if which == "labels":
+        from core.cli.labels import add_label_commands
+
+        add_label_commands(command)
+    elif which == "models":
+        from core.cli.model_options import add_model_commands
+
+        add_model_commands(command)
+    elif which == "watch":
+        from core.cli.watch import add_watch_command
+
+        add_watch_command(commands)
+    else:
+        from core.cli.cloud_options import add_cloud_commands
+
+        add_cloud_commands(command, _add_split_options)
+
+
+def _add_data_commands(_commands: Any, command: Command) -> None:
     scan = command("scan", "list a dataset's classes, counts and problems")
     scan.add_argument("dataset", help=_DATASET)
     _add_split_options(scan)
@@ -132,7 +144,7 @@ def _add_data_commands(command) -> None:  # type: ignore[no-untyped-def]
     convert.add_argument("dataset", help=_DATASET)
     convert.add_argument("--to", required=True, metavar="FORMAT", help=f"one of {_WRITTEN}")
     convert.add_argument("-o", "--output", required=True, metavar="OUT", help="a folder that is not there yet")
-    add_options(convert, ReadOptions)
+    _add_read_options(convert)
     convert.add_argument(
         "--split",
         metavar="TRAIN,VALID,TEST",
@@ -149,10 +161,19 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
         help="shares for folders that have no splits of their own (default %(default)s)",
     )
     parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
+    _add_read_options(parser)
+
+
+def _add_read_options(parser: argparse.ArgumentParser) -> None:
+    from core.cli.spec_options import add_options
+    from core.formats.records import ReadOptions
+
     add_options(parser, ReadOptions)
 
 
-def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
+def _add_launch_commands(_commands: Any, command: Command) -> None:
+    from core.cli.launch_options import add_launch_options
+
     tune = command("tune", "search hyperparameters: many trials, the best one kept")
     train = command("train", "run one training job with fixed hyperparameters")
     for parser in (tune, train):
@@ -161,7 +182,7 @@ def _add_launch_commands(command) -> None:  # type: ignore[no-untyped-def]
         add_launch_options(parser, tuning=parser is tune)
 
 
-def _add_job_commands(command) -> None:  # type: ignore[no-untyped-def]
+def _add_job_commands(_commands: Any, command: Command) -> None:
     command("jobs", "list jobs, newest first")
     for name, help_text in (
         ("show", "describe one job, with its trials"),
@@ -181,7 +202,7 @@ def _add_job_commands(command) -> None:  # type: ignore[no-untyped-def]
     logs.add_argument("--follow", "-f", action="store_true", help="go on until the job ends")
 
 
-def _add_predict_commands(command) -> None:  # type: ignore[no-untyped-def]
+def _add_predict_commands(_commands: Any, command: Command) -> None:
     classify = command("classify", "say what is in pictures")
     classify.add_argument("images", nargs="+", metavar="IMAGE", help="picture files, or folders of them")
     classify.add_argument("--model", default="best", metavar="JOB", help="a job's name or `best` (default)")
@@ -197,7 +218,7 @@ def _add_predict_commands(command) -> None:  # type: ignore[no-untyped-def]
     compare.add_argument("--split", choices=["train", "valid", "test"], default="test", help="default: test")
 
 
-def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
+def _add_debug_commands(_commands: Any, command: Command) -> None:
     rules = command(
         "rules", "tell what the Debugger rules say of a job, of saved tensors, or of curves that others recorded"
     )
@@ -218,6 +239,8 @@ def _add_debug_commands(command) -> None:  # type: ignore[no-untyped-def]
 
 def _ways(error: DatasetError) -> list[str]:
     """Return the options that solve a refusal, each with what it does."""
+    from core.cli.spec_options import words
+
     return [f"[{shlex.join(words(offer.options))}] {offer.title}." for offer in error.offers]
 
 
@@ -225,3 +248,27 @@ def _fail(console: Console, message: str, status: int) -> int:
     console.end_progress()
     print(f"sagehound: {message}", file=sys.stderr)
     return status
+
+
+_GROUPS: tuple[Callable[[Any, Command], None], ...] = (
+    _add_first_commands,
+    _add_data_commands,
+    partial(_add_others_commands, "labels"),
+    _add_launch_commands,
+    _add_job_commands,
+    _add_predict_commands,
+    partial(_add_others_commands, "models"),
+    _add_debug_commands,
+    partial(_add_others_commands, "watch"),
+    partial(_add_others_commands, "cloud"),
+)
+_LIGHT: dict[str, Callable[[Any, Command], None]] = {
+    **dict.fromkeys(("gui", "doctor", "demo"), _add_first_commands),
+    **dict.fromkeys(("scan", "convert"), _add_data_commands),
+    **dict.fromkeys(("tune", "train"), _add_launch_commands),
+    **dict.fromkeys(("jobs", "show", "stop", "resume", "delete", "note", "logs"), _add_job_commands),
+    **dict.fromkeys(("classify", "evaluate", "compare"), _add_predict_commands),
+    **dict.fromkeys(("rules", "report"), _add_debug_commands),
+    "watch": partial(_add_others_commands, "watch"),
+}
+"""Commands by the group that adds them, where that one alone is enough to read their options."""

@@ -151,7 +151,7 @@ class RuleWatcher:
         self._watchdog = Watchdog(identity, self._silence_s, self._log)
 
     def _tell_to_watch(self, output: str) -> None:
-        told = {"watch": output, "job": self._jobs[output], "settings": self._settings}
+        told: dict[str, object] = {"watch": output, "job": self._jobs[output], "settings": self._settings}
         self._tell({**told, "has_ended": True} if output in self._ended else told)
 
     def _tell(self, told: dict[str, object]) -> None:
