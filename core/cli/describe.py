@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.cli.console import duration, table
+from core.jobs.heads import on_disk
 from core.jobs.records import Job, TrainingJob
 from core.jobs.status import JobStatus
 from core.predict.records import percent
@@ -44,7 +45,7 @@ def job_json(
             "objective": finite_or_none(job.objective),
             "hyperparameters": dict(job.hyperparameters),
             "tuning_job": job.tuning_job,
-            "artifact": job.artifact,
+            "artifact": job.artifact and on_disk(job.artifact),
         }
     data |= {
         "strategy": job.strategy,

@@ -29,6 +29,12 @@ def left_head_alone(folder: JobFolder) -> bool:
     return (folder.model / SHARED_FILE).is_file()
 
 
+def on_disk(artifact: str) -> str:
+    """Return what there is of an artifact: the archive, or the folder of the head that it can be made of."""
+    folder = JobFolder(Path(artifact).parent)
+    return str(folder.model) if not folder.artifact.exists() and left_head_alone(folder) else artifact
+
+
 def looks_whole(folder: JobFolder) -> bool:
     """Whether a head and its backbone are there, going by their names alone."""
     try:

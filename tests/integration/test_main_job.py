@@ -93,7 +93,8 @@ def test_tune_finishes_every_trial_and_names_the_best(tuned: Any) -> None:
         assert 1e-3 <= float(trial["hyperparameters"]["learning_rate"]) <= 3e-2
         assert 4 <= int(trial["hyperparameters"]["batch_size"]) <= 16
         assert trial["hyperparameters"]["num_epochs"] == "4"
-        assert Path(trial["artifact"]).is_file()
+        assert Path(trial["artifact"]).exists()
+        assert Path(trial["artifact"]).is_file() == (trial["name"] == best["name"])
 
 
 def test_show_jobs_and_logs_tell_of_it(command_line: CommandLine, tuned: Any) -> None:
