@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from core.features.dataset_features import PictureFeatures
     from core.formats.writing import WrittenDataset
     from core.jobs.footprint import Footprint
+    from core.labels.disk import Written
     from core.labels.session import Labelling
     from core.labels.suggest import Suggester
     from core.models import Model, ModelAddress
@@ -228,6 +229,24 @@ class Workbench:
         from core.labels.session import Labelling
 
         return Labelling(self.store, scan)
+
+    def write_labels(
+        self,
+        scan: Scan,
+        target: Path,
+        move: bool = False,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Written:
+        """Copy or move pictures into class folders as their labels are; see `core.labels.disk`.
+
+        Raises:
+            DatasetError: the target is in use, a picture has changed, or the disk is full.
+            Cancelled: through `cancel`; the next call goes on.
+        """
+        from core.labels.disk import write_labels
+
+        return write_labels(scan, self.labelling(scan).state, target, move, on_progress, cancel)
 
     def check(
         self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.check.duplicates import candidates, clusters, confirm
 from core.check.findings import Finding, FindingKind, Remedy
@@ -33,7 +34,7 @@ class _Work:
     labels: tuple[str, ...]
     splits: tuple[str | None, ...]
     copies: Mapping[int, tuple[Picture, ...]]
-    matrix: np.ndarray  # type: ignore[type-arg]
+    matrix: NDArray[np.float32]
 
 
 def check(

@@ -47,6 +47,12 @@ def add_label_commands(command: Any) -> None:
     labels.add_argument("-o", "--output", metavar="FILE", help="a .csv or .json file; the screen otherwise")
     suggest = command("suggest", "say which pictures to label next, and what they probably are")
     _add_pictures(suggest)
+    write = command("write", "copy or move pictures into class folders as their labels are; a move can be taken back")
+    _add_pictures(write)
+    write.add_argument("output", metavar="OUT", help="a new folder; with --move also PICTURES itself")
+    how = write.add_mutually_exclusive_group()
+    how.add_argument("--move", action="store_true", help="move the pictures instead of copying them")
+    how.add_argument("--undo", action="store_true", help="move pictures back that were moved to OUT")
     suggest.add_argument("--count", type=int, default=20, metavar="N", help="how many (default %(default)s)")
 
 
@@ -135,6 +141,30 @@ def check(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         for one in found
     ]
     console.result({"findings": data}, "\n".join([*lines, "", said]).strip())
+    return 0
+
+
+def write(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Write labels to the disk as class folders, or take a move back."""
+    from core.labels.disk import take_back
+
+    target = Path(options.output).expanduser()
+    if options.undo:
+        count = take_back(target, console.progress, CancelToken())
+        console.result({"moved_back": count}, f"Moved {count:,} pictures back.")
+        return 0
+    workbench = Workbench(paths)
+    try:
+        labelling = open_for_labels(workbench, options, console)
+        written = workbench.write_labels(labelling.scan, target, options.move, console.progress, CancelToken())
+    finally:
+        workbench.close()
+    said = (
+        f"{'Moved' if written.moved else 'Copied'} {written.count:,} pictures into class folders in {written.folder}."
+    )
+    if written.left:
+        said += f" {written.left:,} stay where they are."
+    console.result({"folder": str(written.folder), "written": written.count, "left": written.left}, said)
     return 0
 
 

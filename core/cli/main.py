@@ -36,6 +36,7 @@ COMMANDS = {
     "label": "core.cli.labels:label",
     "labels": "core.cli.labels:labels",
     "suggest": "core.cli.labels:suggest",
+    "write": "core.cli.labels:write",
     "tune": "core.cli.launch:tune",
     "train": "core.cli.launch:train",
     "resume": "core.cli.jobs:resume",
