@@ -64,6 +64,7 @@ class Workbench:
         self._engine_lock = threading.Lock()
         self._connection: Connection | None = None
         self._predictor: Predictor | None = None
+        self._remembered: Manifest | None = None
 
     @property
     def engine(self) -> Engine:
@@ -297,8 +298,10 @@ class Workbench:
     def remember(self, manifest: Manifest) -> Path:
         """Keep a dataset version's manifest; returns its file."""
         file = self.paths.datasets / f"{manifest.version}.json"
-        manifest.save(file)
-        self.store.remember_dataset(manifest.version, str(manifest.root), str(file))
+        if manifest is not self._remembered or not file.is_file():  # a start keeps what the Data tab has kept
+            manifest.save(file)
+            self.store.remember_dataset(manifest.version, str(manifest.root), str(file))
+            self._remembered = manifest
         return file
 
     def manifest(self, version: str) -> Manifest | None:

@@ -291,17 +291,20 @@ class TuningTab(QWidget):
 
     def problem(self) -> SpecError | None:
         """Return the first thing that is wrong with the form, marked where it is."""
-        draft = self.draft()
+        return self._checked(self.draft())[1]
+
+    def _checked(self, draft: TuningDraft) -> tuple[Spec | None, SpecError | None]:
+        """Return what the form asks for, and the first thing that is wrong with it, marked where it is."""
         first = self.ranges.check() or self.card.metric_check.check()
-        error = self.search_form.check()
+        spec, error = None, self.search_form.check()
         if error is None:
             try:
-                self._spec(draft)
+                spec = self._spec(draft)
             except SpecError as raised:
                 error = raised
         for form in (self.search_form, self.resources):
             form.show_error(error)
-        return first or error
+        return spec, first or error
 
     def refresh(self) -> None:
         """Validate, name the button, and ask for a forecast soon."""
@@ -309,7 +312,7 @@ class TuningTab(QWidget):
         self.model_form.show_searched(draft)
         self.search_form.show_tuning(draft.is_tuning)
         self.resources.managed.show_tuning(draft.is_tuning)
-        error = self.problem()
+        error = self._checked(draft)[1]
         what = "Start tuning" if draft.is_tuning else "Start training"
         if self._manifest is None:
             why_not = "There is no dataset yet."
@@ -372,12 +375,10 @@ class TuningTab(QWidget):
 
     def start(self) -> None:
         """Launch the job that the form asks for; one that costs money names its price first."""
-        if self._manifest is None or self.launching.busy or self.problem() is not None:
+        if self._manifest is None or self.launching.busy:
             return
-        try:
-            spec = self._spec(self.draft())
-        except SpecError as error:
-            self.card.error.show_error(error)
+        spec, error = self._checked(self.draft())
+        if spec is None or error is not None:
             return
         title = self.card.name.text().strip()
         self.launching.note = "" if title == spec.name else title
