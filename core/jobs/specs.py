@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from core.errors import SpecError
 from core.jobs.declared import check_fields, declare, from_plain, to_plain
@@ -27,12 +27,31 @@ _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 
 class Strategy(StrEnum):
-    """How the next hyperparameters are chosen."""
+    """How the next hyperparameters are chosen, and what everything else needs to know of that.
 
-    BAYESIAN = "Bayesian"
-    RANDOM = "Random"
-    HYPERBAND = "Hyperband"
-    GRID = "Grid"
+    `help` is a sentence for the form. `learns`: from finished trials where to look next. `tries_all`: each combination,
+    so ranges must be countable. `ends_poor_trials`: by a rule of its own, which excludes early stopping. How each one
+    draws is in core/tuning/search.py.
+    """
+
+    help: str
+    learns: bool
+    tries_all: bool
+    ends_poor_trials: bool
+
+    def __new__(
+        cls, name: str, help: str = "", learns: bool = False, tries_all: bool = False, ends_poor_trials: bool = False
+    ) -> Self:
+        """Return a member with what is known of it."""
+        made = str.__new__(cls, name)
+        made._value_, made.help = name, help
+        made.learns, made.tries_all, made.ends_poor_trials = learns, tries_all, ends_poor_trials
+        return made
+
+    BAYESIAN = "Bayesian", "Learns from finished trials where to look next.", True
+    RANDOM = "Random", "Draws every trial independently of the others."
+    HYPERBAND = "Hyperband", "Ends poor trials after a few epochs and tries more instead.", False, False, True
+    GRID = "Grid", "Tries every combination.", False, True
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +276,7 @@ class TuningSpec:
     @property
     def trials(self) -> int:
         """Return how many trials it takes at most; a grid has no more than its combinations."""
-        total = combinations(self.ranges) if self.strategy is Strategy.GRID else None
+        total = combinations(self.ranges) if self.strategy.tries_all else None
         return self.max_jobs if total is None else min(self.max_jobs, total)
 
     @property

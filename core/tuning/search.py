@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.errors import SpecError
-from core.jobs.specs import Strategy, TuningSpec
+from core.jobs.specs import TuningSpec
 from core.tuning.encoding import decode, distribution, encode, grid_point
 from core.tuning.modes import choices, over_features
 from core.tuning.ranges import CategoricalRange, combinations
@@ -85,7 +85,7 @@ class Search:
     def __init__(self, spec: TuningSpec, done: Sequence[Observation] = (), warm: Sequence[Observation] = ()) -> None:
         check_strategy(spec)
         self._spec = spec
-        self._strategy: _Strategy = _Grid(spec) if spec.strategy is Strategy.GRID else _Optuna(spec, warm)
+        self._strategy: _Strategy = _Grid(spec) if spec.strategy.tries_all else _Optuna(spec, warm)
         self._rule = _stop_rule(spec)
         self._results = {item.number: item for item in done if item.number is not None}
         self._asked: dict[int, dict[str, str]] = {n: dict(item.hyperparameters) for n, item in self._results.items()}
@@ -94,7 +94,7 @@ class Search:
 
     def needed(self, number: int) -> int:
         """Return how many of the first trials must be over before this one is asked for."""
-        learns = self._spec.strategy is Strategy.BAYESIAN
+        learns = self._spec.strategy.learns
         if not learns and self._rule is None:
             return 0
         sliding = max(0, number - max(LEAST_LAG, number // 3))
@@ -153,7 +153,7 @@ def startup_trials(spec: TuningSpec) -> int:
 
 def check_strategy(spec: TuningSpec) -> None:
     """Raise `SpecError` where the spec's strategy cannot search its ranges."""
-    if spec.strategy is Strategy.GRID and combinations(spec.ranges) is None:
+    if spec.strategy.tries_all and combinations(spec.ranges) is None:
         name = next(item.name for item in spec.ranges if combinations([item]) is None)
         raise SpecError(
             f"Grid cannot search {name}.",
@@ -161,7 +161,7 @@ def check_strategy(spec: TuningSpec) -> None:
             "Make it Categorical or Integer, or take another strategy.",
             field=name,
         )
-    if spec.strategy is Strategy.HYPERBAND and spec.early_stopping:
+    if spec.strategy.ends_poor_trials and spec.early_stopping:
         raise SpecError(
             "Hyperband and early stopping exclude each other.",
             "Hyperband stops trials by a rule of its own.",
@@ -171,7 +171,7 @@ def check_strategy(spec: TuningSpec) -> None:
 
 
 def _stop_rule(spec: TuningSpec) -> StopRule | None:
-    if spec.strategy is Strategy.HYPERBAND:
+    if spec.strategy.ends_poor_trials:
         return Halving(spec.seed, spec.training.objective.maximize, longest_training(spec))
     return MedianRule() if spec.early_stopping else None
 
@@ -291,7 +291,7 @@ def _sampler(spec: TuningSpec, number: int) -> optuna.samplers.BaseSampler:
     from optuna.samplers import GPSampler, RandomSampler, TPESampler
 
     seed = _seed(spec, number)
-    if spec.strategy in (Strategy.RANDOM, Strategy.HYPERBAND):
+    if not spec.strategy.learns:
         return RandomSampler(seed=seed)
     startup = startup_trials(spec)
     if any(not over_features(choice) for choice in choices(spec)):

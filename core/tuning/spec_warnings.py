@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from core.jobs.specs import Spec, Strategy, TrainingSpec, TuningSpec
+from core.jobs.specs import Spec, TrainingSpec, TuningSpec
 from core.tuning.convergence import MIN_TRIALS
 from core.tuning.modes import choices, over_features
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
@@ -60,15 +60,15 @@ def _of_search(spec: TuningSpec) -> Iterator[SpecWarning]:
             "Judge by Average loss or valid:accuracy, and evaluate the best trial on test once.",
         )
     total = combinations(spec.ranges)
-    if spec.strategy is Strategy.GRID and total is not None and spec.max_jobs > total:
+    if spec.strategy.tries_all and total is not None and spec.max_jobs > total:
         yield SpecWarning("max_jobs", f"The grid has only {total} combinations.", f"{total} trials will run.")
-    if spec.strategy is Strategy.GRID and total is not None and spec.max_jobs < total:
+    if spec.strategy.tries_all and total is not None and spec.max_jobs < total:
         yield SpecWarning(
             "max_jobs",
             f"{spec.max_jobs} trials cover a part of the grid of {total:,} combinations.",
             "Allow more trials, or make the grid coarser.",
         )
-    if spec.strategy is Strategy.BAYESIAN and spec.max_jobs < TRIALS_PER_RANGE * len(spec.ranges):
+    if spec.strategy.learns and spec.max_jobs < TRIALS_PER_RANGE * len(spec.ranges):
         yield SpecWarning(
             "max_jobs",
             f"{spec.max_jobs} trials are few for {len(spec.ranges)} ranges.",
@@ -80,7 +80,7 @@ def _of_search(spec: TuningSpec) -> Iterator[SpecWarning]:
             f"Early stopping compares with {MIN_CURVES} trials, and not with the last {LEAST_LAG}: it cannot act here.",
             f"Allow more than {known} trials, or turn it off.",
         )
-    if spec.strategy is Strategy.BAYESIAN and 1 < spec.max_jobs <= spec.max_parallel_jobs:
+    if spec.strategy.learns and 1 < spec.max_jobs <= spec.max_parallel_jobs:
         yield SpecWarning(
             "max_parallel_jobs",
             "All trials start at once, so a Bayesian search has nothing to learn from: it is a random one.",
@@ -93,7 +93,7 @@ def _of_search(spec: TuningSpec) -> Iterator[SpecWarning]:
             f"Allow more than {MIN_TRIALS} trials, or leave it out.",
         )
     epochs = longest_training(spec)
-    if spec.strategy is Strategy.HYPERBAND and epochs is not None and epochs < 3:
+    if spec.strategy.ends_poor_trials and epochs is not None and epochs < 3:
         yield SpecWarning(
             "num_epochs",
             f"Hyperband has nothing to cut short in {epochs} epochs.",

@@ -20,12 +20,6 @@ from training_scripts.heads import HEADS
 
 _FRAMING_WORDS = {"crop": "Crop the middle", "squash": "Squash the whole", "pad": "Pad the whole"}
 _MODE_WORDS = {"head": "Head only (fast)", "fine_tune": "Fine-tune the network"}
-_STRATEGY_HINTS = {
-    Strategy.BAYESIAN: "Learns from finished trials where to look next.",
-    Strategy.RANDOM: "Draws every trial independently of the others.",
-    Strategy.HYPERBAND: "Ends poor trials after a few epochs and tries more instead.",
-    Strategy.GRID: "Tries every combination.",
-}
 
 
 class ModelForm(Card):
@@ -108,7 +102,7 @@ class SearchForm(Card):
         super().__init__("Search")
         self._make_controls(capabilities, metrics)
         self.fields = {
-            "strategy": Field("Strategy", self.strategy, _STRATEGY_HINTS[Strategy.BAYESIAN]),
+            "strategy": Field("Strategy", self.strategy, Strategy.BAYESIAN.help),
             "max_jobs": declared_field(TuningSpec, "max_jobs", self.max_jobs),
             "max_parallel_jobs": declared_field(TuningSpec, "max_parallel_jobs", self.parallel),
             "objective": Field("Objective metric", self.metric_box, "The metric that decides which trial is best."),
@@ -177,7 +171,8 @@ class SearchForm(Card):
         self.body.addLayout(pair)
 
     def _on_changed(self) -> None:
-        self.strategy.setToolTip(_STRATEGY_HINTS.get(self.strategy.currentData(), ""))
+        strategy = self.strategy.currentData()
+        self.strategy.setToolTip("" if strategy is None else Strategy(strategy).help)
         self.changed.emit()
 
     def _on_metric(self) -> None:

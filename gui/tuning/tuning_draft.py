@@ -265,7 +265,7 @@ def metrics_of(draft: TuningDraft) -> tuple[MetricDefinition, ...]:
 
 def _check_grid(strategy: Strategy, ranges: list[Range]) -> None:
     endless = next((item.name for item in ranges if isinstance(item, ContinuousRange)), "")
-    if strategy is Strategy.GRID and endless:
+    if strategy.tries_all and endless:
         raise SpecError(
             f"Grid cannot try every value of {endless}.",
             "A continuous range has no end of them.",

@@ -13,7 +13,7 @@ from core.cloud.money import Bill, Cost, Price, Use, snapshot
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.place import CloudJobState
 from core.errors import UserFacingError
-from core.jobs.specs import CloudResources, Spec, Strategy, TuningSpec
+from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.tuning.ranges import combinations
 
 PRICING_REGION = "us-east-1"
@@ -79,7 +79,7 @@ def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None, featu
     """
     cloud = spec.training.cloud or CloudResources()
     jobs = spec.trials
-    if isinstance(spec, TuningSpec) and spec.strategy is Strategy.GRID:
+    if isinstance(spec, TuningSpec) and spec.strategy.tries_all:
         jobs = combinations(spec.ranges) or jobs  # AWS tries a grid whole
     if price.usd_per_hour is None:
         return Cost(price, None, None, jobs, cloud.spot, features)

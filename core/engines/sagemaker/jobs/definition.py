@@ -129,7 +129,7 @@ def _check_search(spec: TuningSpec) -> None:
             fix=f"Name {MAX_PARENTS} or fewer.",
             field="warm_start",
         )
-    if spec.strategy is Strategy.GRID:
+    if spec.strategy.tries_all:
         _check_grid(spec)
 
 
@@ -263,7 +263,7 @@ def _own_hyperparameters(context: RequestContext) -> dict[str, str]:
 def _tuning_config(spec: TuningSpec) -> dict[str, Any]:
     objective = spec.training.objective
     limits: dict[str, Any] = {"MaxParallelTrainingJobs": min(spec.max_parallel_jobs, spec.max_jobs)}
-    if spec.strategy is not Strategy.GRID:  # there it must be the number of combinations, or be left out
+    if not spec.strategy.tries_all:  # there it must be the number of combinations, or be left out
         limits["MaxNumberOfTrainingJobs"] = spec.max_jobs
     if spec.max_search_s is not None:
         limits["MaxRuntimeInSeconds"] = spec.max_search_s

@@ -7,7 +7,7 @@ import dataclasses
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.errors import SpecError
 from core.jobs.records import Job, TrainingJob
-from core.jobs.specs import CloudResources, Spec, Strategy, TuningSpec
+from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.store import Store
 from core.store.rows import new_record
 from core.tuning.ranges import combinations
@@ -47,6 +47,6 @@ def record_of(spec: Spec) -> Job:
     """Return the record of a job on SageMaker. A grid is as long as it is; AWS takes no other number."""
     record = new_record(spec, "sagemaker")
     if isinstance(spec, TuningSpec) and not isinstance(record, TrainingJob):
-        count = combinations(spec.ranges) if spec.strategy is Strategy.GRID else None
+        count = combinations(spec.ranges) if spec.strategy.tries_all else None
         record = dataclasses.replace(record, max_jobs=count or spec.max_jobs)
     return record
