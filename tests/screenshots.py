@@ -1,7 +1,7 @@
 """Drive the real window through the main job on the sample dataset and save each tab, light and dark.
 
-`make screenshots` writes docs/screenshots/<tab>-<light|dark>.png; the README shows some of them.
-`python -m tests.screenshots --scale 2 --out FOLDER` does the same at another scale, for eyes; with `--only debugger`
+`make screenshots` writes build/screenshots/<tab>-<light|dark>.png, and to docs/screenshots those that a page shows
+(the ones that are there). `python -m tests.screenshots --scale 2 --out FOLDER` writes to that folder alone, at another scale, for eyes; with `--only debugger`
 it takes just the Debugger tab on a failing training and on an imported job of AWS's.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SHOWN, ALL = ROOT / "docs" / "screenshots", ROOT / "build" / "screenshots"
 SIZE = "1280x800"
 TIMEOUT = 240.0
 
@@ -29,7 +31,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sagehound-") as home:
         os.environ["SAGEHOUND_HOME"] = home
         width, _, height = options.size.partition("x")
-        return _Session(options.out, (int(width), int(height))).run(options.only)
+        status = _Session(options.out, (int(width), int(height))).run(options.only)
+    for file in SHOWN.glob("*.png") if options.out == ALL else ():
+        shutil.copy(ALL / file.name, file)
+    return status
 
 
 class _Session:
@@ -204,7 +209,7 @@ class _Session:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots", help="where the pictures go")
+    parser.add_argument("--out", type=Path, default=ALL, help="where the pictures go")
     parser.add_argument("--scale", type=float, default=1.0, help="device pixels per pixel (default 1)")
     parser.add_argument("--size", default=SIZE, help="of the window in pixels (default %(default)s)")
     parser.add_argument("--only", choices=("all", "debugger"), default="all", help="which pictures to take")

@@ -6,7 +6,7 @@ import dataclasses
 import time
 
 import pytest
-from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
@@ -312,7 +312,7 @@ def test_serverless_endpoints_do_not_keep_the_window_from_closing(window):
     assert window.cloud.may_close()
 
 
-def test_a_picture_dropped_on_predict_goes_to_the_endpoint(deployable, bridge, qtbot, trained_job, drop):
+def test_a_picture_given_to_predict_goes_to_the_endpoint(deployable, bridge, qtbot, trained_job):
     from gui.feed import JobsFeed
 
     make(deployable, "colours-live")
@@ -326,9 +326,7 @@ def test_a_picture_dropped_on_predict_goes_to_the_endpoint(deployable, bridge, q
     tab.set_endpoints(deployable.cloud.endpoints())
     tab.use_endpoint("colours-live")
     assert tab.chooser.chosen == ModelAddress.endpoint("colours-live")
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(trained_job.picture("green")))])
-    assert drop(tab, mime)
+    tab.take([trained_job.picture("green")])
     qtbot.waitUntil(lambda: tab.pages.currentWidget() is tab.answer, timeout=60_000)
     assert tab.answer._headline.text() == "green"
     assert "endpoint on ml.m5.large" in tab.answer._model.text()
