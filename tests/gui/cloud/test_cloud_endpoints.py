@@ -197,7 +197,7 @@ def test_another_model_goes_behind_an_endpoint(
         code = tmp_path / name / "code"
         code.mkdir(parents=True)
         (code / "inference.py").write_text("def model_fn(folder): return 1\n", encoding="utf-8")
-        artifact = package(code.parent, tmp_path / f"{name}.tar.gz")
+        artifact = package(code.parent, tmp_path / f"{name}-job" / "model.tar.gz")
         spec = dataclasses.replace(deployable.store.spec("colours"), name=name)
         deployable.store.add_job(TrainingJob(name, JobStatus.IN_PROGRESS, time.time()), spec)
         deployable.store.update_job(name, status=JobStatus.COMPLETED, artifact=str(artifact))
