@@ -218,6 +218,34 @@ class Workbench:
                 splits = {entry.path: entry.split for entry in manifest.pictures}
         return write_dataset(listing, format_, target, splits, on_progress, cancel)
 
+    def write_dataset(
+        self,
+        manifest: Manifest,
+        format_name: str,
+        target: Path,
+        with_split: bool = True,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> WrittenDataset:
+        """Copy a dataset version's pictures into a new folder as they are labelled and, if so asked, split.
+
+        Raises:
+            DatasetError: the folder is there already or cannot be made, or the format cannot hold it.
+            Cancelled: through `cancel`; nothing stays.
+        """
+        from core.formats.records import Example, Listing
+        from core.formats.registry import format_named
+        from core.formats.writing import write_dataset
+
+        format_, classes = format_named(format_name), manifest.classes
+        splits = with_split or bool(format_.writer and format_.writer.splits)
+        listing = Listing(manifest.root, layout="splits" if splits else "classes")
+        listing.examples = [
+            Example(entry.path, frozenset((classes[entry.label],)), entry.split if splits else None)
+            for entry in manifest.pictures
+        ]
+        return write_dataset(listing, format_, target, None, on_progress, cancel)
+
     def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
         """Split a scanned folder into train, valid and test as its labels are now; nobody's files are touched."""
         from core.dataset import split

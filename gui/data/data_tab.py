@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.dataset.manifest import Manifest, read_options
-from core.dataset.records import ReadOptions, Scan
+from core.dataset.query import Pick
+from core.dataset.records import Problem, ReadOptions, Scan
 from core.dataset.sample import sample_path
 from core.errors import UserFacingError
 from core.formats.opening import ARCHIVES, LABEL_FILES
@@ -37,6 +38,7 @@ from gui.data.pictures_card import PicturesCard
 from gui.data.problems_card import ProblemsCard
 from gui.data.s3_panel import S3Panel
 from gui.data.split_card import SplitCard
+from gui.data.write_dialog import WriteDialog
 from gui.feed import JobsFeed
 from gui.shared.basics import button
 from gui.shared.card import Card, PageHeader, page_layout
@@ -180,9 +182,11 @@ class DataTab(QWidget):
         self._rescan = button("Scan again", icon_name="refresh", kind="ghost", shortcut="F5")
         self._rescan.setShortcut("F5")
         self._rescan.clicked.connect(lambda: self._scan_again(self._options))
+        self.write = button("Write…", icon_name="save", kind="ghost", tip="Write to disk: copy the dataset as it is labelled")
+        self.write.clicked.connect(self._write)
         self._open = button("Open folder…", icon_name="folder-open", tip="Open a folder", shortcut="Ctrl+O")
         self._open.clicked.connect(self.choose_folder)
-        for action in (self._close, self._rescan, self._open, self.find_best):
+        for action in (self._close, self._rescan, self.write, self._open, self.find_best):
             self._header.add_action(action)
         self._error = InlineError()
         self._error.offer_chosen.connect(self._take_offer)
@@ -234,6 +238,7 @@ class DataTab(QWidget):
         self.problems.offer_chosen.connect(self._scan_again)
         self.reading = ImportCard()
         self.reading.options_chosen.connect(self._scan_again)
+        self.problems.pictures_asked.connect(self._show_problem)
         self.s3 = S3Panel(self._workbench, self._bridge)
         lower = QWidget()
         lower.setObjectName("page")
@@ -331,8 +336,8 @@ class DataTab(QWidget):
         scan = answer.scan
         self._scan, self._scanned = scan, answer
         self.card.open_gallery(answer.gallery, answer.labelling)
-        self.problems.set_problems(scan.problems)
         self.reading.set_scan(scan)
+        self.problems.set_problems(scan.problems, answer.gallery)
         self.split.set_scan(scan)
 
     def _on_scan_failed(self, error: UserFacingError) -> None:
@@ -414,6 +419,15 @@ class DataTab(QWidget):
         except UserFacingError:
             return False
 
+    def _write(self) -> None:
+        if self.manifest is not None:
+            dialog = WriteDialog(self, self._workbench, self._bridge, self.manifest)
+            dialog.finished.connect(dialog.deleteLater)
+            dialog.open()
+
+    def _show_problem(self, problem: Problem) -> None:
+        self.card.show_pick(Pick(problem.message, problem.paths))
+
     # Using
 
     def use_dataset(self) -> None:
@@ -450,7 +464,8 @@ class DataTab(QWidget):
 
     def _update_use(self) -> None:
         open_now = self._folder is not None
-        for action in (self.use, self._close, self._rescan, self._open, self.find_best):
+        self.write.setEnabled(self.manifest is not None)
+        for action in (self.use, self._close, self._rescan, self.write, self._open, self.find_best):
             action.setVisible(open_now)
         errors = len(self._scan.errors) if self._scan is not None else 0
         despite = f"Use despite {errors} error{'' if errors == 1 else 's'}"

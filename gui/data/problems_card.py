@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QStringListModel, Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHBoxLayout, QListView, QVBoxLayout, QWidget
@@ -12,8 +13,12 @@ from core.dataset.records import Problem, Severity
 from gui.shared.basics import button, label
 from gui.shared.card import Card
 from gui.shared.feedback import IconLabel
+from gui.shared.formatting import counted
 from gui.shared.pill import StatusPill, status_look
 from gui.shared.theme import GRID, font
+
+if TYPE_CHECKING:
+    from core.dataset.gallery import Gallery
 
 
 class ProblemsCard(Card):
@@ -21,9 +26,11 @@ class ProblemsCard(Card):
 
     Signals:
         offer_chosen(ReadOptions): the user chose a way to read the dataset that solves a problem.
+        pictures_asked(Problem): the user wants to see the pictures of a problem.
     """
 
     offer_chosen = Signal(object)
+    pictures_asked = Signal(object)
 
     def __init__(self) -> None:
         super().__init__("Problems")
@@ -45,8 +52,8 @@ class ProblemsCard(Card):
         self._quiet.setText("Checking the pictures…")
         self._quiet.show()
 
-    def set_problems(self, problems: Sequence[Problem]) -> None:
-        """Show these problems."""
+    def set_problems(self, problems: Sequence[Problem], gallery: Gallery | None = None) -> None:
+        """Show these problems; those whose pictures a gallery has lead to them."""
         self._clear()
         self._quiet.setText("None found. Every picture can be read.")
         self._quiet.setVisible(not problems)
@@ -58,7 +65,8 @@ class ProblemsCard(Card):
                 self._pills.insertWidget(self._pills.count() - 1, pill)
                 self._shown.append(pill)
         for problem in problems:
-            row = ProblemRow(problem)
+            row = ProblemRow(problem, len(gallery.numbers(problem.paths)) if gallery is not None else 0)
+            row.pictures_asked.connect(self.pictures_asked)
             row.offer_chosen.connect(self.offer_chosen)
             self._rows.addWidget(row)
             self._shown.append(row)
@@ -80,11 +88,13 @@ class ProblemRow(QWidget):
 
     Signals:
         offer_chosen(ReadOptions): the user chose a way to read the dataset that solves the problem.
+        pictures_asked(Problem): the user wants to see its pictures.
     """
 
     offer_chosen = Signal(object)
+    pictures_asked = Signal(object)
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, pictures: int = 0) -> None:
         super().__init__()
         self.problem = problem
         look = status_look(problem.severity)
@@ -102,6 +112,10 @@ class ProblemRow(QWidget):
                 choices.addWidget(choice)
             choices.addStretch(1)
             texts.addLayout(choices)
+        self.pictures = button(f"Show {counted(pictures, 'picture')}", kind="link", tip="Show them in the grid")
+        self.pictures.clicked.connect(lambda: self.pictures_asked.emit(problem))
+        self.pictures.setVisible(bool(pictures))
+        texts.addWidget(self.pictures, 0, Qt.AlignmentFlag.AlignLeft)
         self.files: QListView | None = None
         if problem.paths:
             count = len(problem.paths)

@@ -10,6 +10,7 @@ from core.errors import StoreError
 from core.features.dataset_features import PictureFeatures
 from gui.data.chosen_drag import CHOSEN_MIME
 from gui.data.data_tab import DataTab
+from gui.data.write_dialog import WriteDialog
 from gui.feed import JobsFeed
 from tests.gui.conftest import write_picture
 
@@ -307,3 +308,40 @@ def test_labels_so_far_guess_the_rest_and_the_sure_ones_are_accepted_at_once(loo
     do(tab, qtbot, lambda: qtbot.mouseClick(card.help.accept, Qt.MouseButton.LeftButton))
     assert all(label == ("even", "odd")[int(name[1:-4]) % 2] for name, label in kept(tab).items())
     assert not card.help.isVisible()
+
+
+def test_a_problem_leads_to_its_pictures(tab, qtbot, dataset_folder):
+    for name in ("rose-03.png", "copy.png"):
+        (dataset_folder / "tulip" / name).write_bytes((dataset_folder / "tulip" / "tulip-03.png").read_bytes())
+    tab.open_folder(dataset_folder)
+    qtbot.waitUntil(lambda: tab.manifest is not None)
+    row = next(row for row in tab.problems.rows if row.problem.kind == "duplicate")
+    assert row.pictures.text() == "Show 3 pictures"
+    qtbot.mouseClick(row.pictures, Qt.MouseButton.LeftButton)
+    assert {tab.pictures.picture(at).path for at in range(3)} == set(row.problem.paths)
+    assert tab.window().focusWidget() is tab.card.grid
+    qtbot.mouseClick(tab.card.filters.pick, Qt.MouseButton.LeftButton)
+    assert tab.pictures.rowCount() == 32
+
+
+def test_the_dataset_is_written_as_it_is_labelled_and_nothing_of_it_is_touched(tab, qtbot, dataset_folder, tmp_path):
+    click(tab, qtbot, "rose-02.png")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, "3"))
+    click(tab, qtbot, "rose-05.png")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, Qt.Key.Key_Delete))
+    before = sorted(dataset_folder.rglob("*.png"))
+    qtbot.mouseClick(tab.write, Qt.MouseButton.LeftButton)
+    dialog = tab.findChild(WriteDialog)
+    assert "29 pictures in 3 classes" in dialog.said.text()
+    dialog.target.setText(str(dataset_folder))
+    qtbot.mouseClick(dialog.write, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(dialog.error.isVisible)
+    assert "is there already" in dialog.error.text
+    dialog.target.setText(str(tmp_path / "mended"))
+    dialog.with_split.setChecked(False)
+    qtbot.mouseClick(dialog.write, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not dialog.write.isVisible())
+    assert (tmp_path / "mended" / "tulip" / "rose-02.png").is_file()
+    assert len(list((tmp_path / "mended").rglob("*.png"))) == 29
+    assert sorted(dataset_folder.rglob("*.png")) == before
+    qtbot.mouseClick(dialog.cancel, Qt.MouseButton.LeftButton)
