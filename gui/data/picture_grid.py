@@ -61,7 +61,7 @@ class PictureGrid(QAbstractItemView):
         looked_at(int): another row is the current one; -1 for none.
         view_asked(): show the current picture large, or no longer.
         key_typed(str): a letter or digit for the chosen pictures; in upper case with Shift.
-        command(str): "leave_out", "unlabel", "label" or "escape", by its key.
+        command(str): "leave_out", "unlabel", "label", "undo", "redo" or "escape", by its key.
         section_accepted(int, int): accept what is suggested for `count` rows from `first` on.
         menu_asked(QPoint): show the menu of the chosen pictures at a point of the screen.
         resized(): it has another size.
@@ -236,6 +236,8 @@ class PictureGrid(QAbstractItemView):
         control = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
         if key in _MOVES:
             self._move(event)
+        elif control and key == Qt.Key.Key_Z:
+            self.command.emit("redo" if modifiers & Qt.KeyboardModifier.ShiftModifier else "undo")
         elif control and key == Qt.Key.Key_A:
             self._pictures.choose(range(self._pictures.rowCount()))
         elif control and key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):

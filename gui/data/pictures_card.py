@@ -239,6 +239,10 @@ class PicturesCard(Card):
                 self.large.close_view()
             case "escape":
                 self.model.choose([])
+            case "undo":
+                self.labels.undo()
+            case "redo":
+                self.labels.redo()
             case "leave_out" if self._left_out():
                 self.put_back_chosen()
             case "leave_out":

@@ -25,6 +25,8 @@ def tab(qtbot, workbench, bridge, dataset_folder):
     qtbot.addWidget(made)
     made.resize(1180, 900)
     made.show()
+    made.activateWindow()
+    qtbot.waitUntil(made.isActiveWindow)  # shortcuts are heard in the active window only
     made.open_folder(dataset_folder)
     qtbot.waitUntil(lambda: made.manifest is not None)
     return made
