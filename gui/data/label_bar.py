@@ -52,8 +52,13 @@ class ClassField(QLineEdit):
     def _on_named(self, name: str) -> None:
         if name.strip():
             self.named.emit(name.strip())
-        # The completer writes its choice into the field after this.
-        QTimer.singleShot(0, self, self.clear)
+        # The completer writes its choice into the field after this, and its list gives the focus back as it closes.
+        QTimer.singleShot(0, self, self._leave)
+
+    def _leave(self) -> None:
+        if (popup := self.completer().popup()) is not None:
+            popup.hide()
+        self.clear()
         self.left.emit()
 
 
