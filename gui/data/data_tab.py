@@ -182,7 +182,7 @@ class DataTab(QWidget):
         self._rescan = button("Scan again", icon_name="refresh", kind="ghost", shortcut="F5")
         self._rescan.setShortcut("F5")
         self._rescan.clicked.connect(lambda: self._scan_again(self._options))
-        self.write = button("Write…", icon_name="save", kind="ghost", tip="Write to disk: copy the dataset as it is labelled")
+        self.write = button("Write…", icon_name="save", kind="ghost", tip="Write the labelled dataset to disk")
         self.write.clicked.connect(self._write)
         self._open = button("Open folder…", icon_name="folder-open", tip="Open a folder", shortcut="Ctrl+O")
         self._open.clicked.connect(self.choose_folder)
