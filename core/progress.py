@@ -27,7 +27,7 @@ OnProgress = Callable[[Progress], None]
 
 
 def ignore_progress(progress: Progress) -> None:
-    """The `OnProgress` of callers that do not watch."""
+    """Do nothing: the `OnProgress` of callers that do not watch."""
 
 
 class CancelToken:

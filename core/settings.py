@@ -130,7 +130,7 @@ class SettingsFile:
         return self._settings
 
     def recall(self, key: str, default: Any = None) -> Any:
-        """Some remembered state: what JSON can hold."""
+        """Return some remembered state: what JSON can hold."""
         return self._state.get(key, default)
 
     def remember(self, key: str, value: Any) -> None:
@@ -187,7 +187,7 @@ def migrate(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settings_from(values: Mapping[str, Any]) -> Settings:
-    """Settings from a file: unknown names are dropped, and what is not allowed falls back to its default."""
+    """Return settings from a file: unknown names are dropped, and what is not allowed falls back to its default."""
     made = Settings()
     for item in fields(Settings):
         if item.name in values:

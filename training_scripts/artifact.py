@@ -221,7 +221,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 @contextmanager
 def _reading(tar_path: Path) -> Iterator[tarfile.TarFile]:
-    """An archive from outside, bounded in what it may unpack to, and read to its end when the block ends well."""
+    """Give an archive from outside, bounded in what it may unpack to, and read to its end when the block ends well."""
     try:
         with tar_path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as packed:
             bounded = _Bounded(packed, max(_MOST_BYTES, _MOST_TIMES * os.fstat(raw.fileno()).st_size))

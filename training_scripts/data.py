@@ -59,7 +59,7 @@ class Samples:
             raise Interruption(f"The dataset folder {self.root} is not there any more; put it back and resume the job.")
 
     def without(self, left_out: Iterable[int]) -> Samples:
-        """These samples but for some positions."""
+        """Return these samples but for some positions."""
         gone = set(left_out)
         if not gone:
             return self

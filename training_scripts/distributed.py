@@ -55,7 +55,7 @@ class World:
             stack.callback(dist.destroy_process_group)
 
     def device(self) -> torch.device:
-        """This process's GPU, or the CPU."""
+        """Return this process's GPU, or the CPU."""
         if not torch.cuda.is_available():
             return torch.device("cpu")
         torch.cuda.set_device(self.local_rank)

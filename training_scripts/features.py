@@ -260,7 +260,7 @@ class _Holder:
 
 
 def _hashed(split: str, samples: Samples) -> tuple[Samples, list[LeftOut]]:
-    """`samples` with every hash known, and the files that cannot be read and are left out."""
+    """Return `samples` with every hash known, and the files that cannot be read and are left out."""
     unknown = [index for index, value in enumerate(samples.hashes) if not value]
     if not unknown:
         return samples, []

@@ -21,19 +21,19 @@ class Observer:
         """Training step `step` begins; steps count from 0 through the whole job. In EVAL: the batch's number."""
 
     def begin_phase(self, name: Phase) -> None:
-        """A part of the step begins."""
+        """Note that a part of the step begins."""
 
     def end_phase(self, name: Phase) -> None:
-        """The part of the step that began last is over."""
+        """Note that the part of the step that began last is over."""
 
     def batch(self, inputs: Tensor, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """What went in and came out: (N, …), (N, classes), (N,) and a scalar; not detached, on their own device."""
 
     def end_step(self, step: int) -> None:
-        """The step is over, the optimizer has moved the weights; gradients are still there."""
+        """Note that the step is over, the optimizer has moved the weights; gradients are still there."""
 
     def end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         """Epoch `epoch` (from 1) is over; `metrics` as train.py prints them."""
 
     def close(self) -> None:
-        """The job ends, well or not."""
+        """Note that the job ends, well or not."""

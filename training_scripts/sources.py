@@ -154,7 +154,7 @@ class PictureSource(Source):
         return self._batches(np.arange(len(self)), batch_size, None)
 
     def _batches(self, order: NDArray[np.int64], batch_size: int, epoch: int | None) -> Iterator[Batch]:
-        """This process's share of every batch, which may be empty. A picture that cannot be read leaves a gap."""
+        """Yield this process's share of every batch, which may be empty. A picture that cannot be read leaves a gap."""
         rank, size = self._share
         cut = [positions[rank::size] for positions in batches(order, batch_size)]
         mine = [position for positions in cut for position in positions.tolist()]

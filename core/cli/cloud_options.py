@@ -10,7 +10,7 @@ from core.jobs.specs import CloudResources, ManagedDebugger
 
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say which account, region and bucket; those used last are the defaults."""
+    """Add the options for account, region and bucket; those used last are the defaults."""
     group = parser.add_argument_group("AWS (what was given last is the default)")
     group.add_argument("--profile", help="a profile of your AWS configuration")
     group.add_argument("--region", help="for instance eu-west-1 (default: the profile's)")
@@ -26,14 +26,14 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_resource_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say what a job runs on."""
+    """Add the options that say what a job runs on."""
     group = parser.add_argument_group("SageMaker instances")
     add_options(group, CloudResources)
     group.add_argument("--max-cost", type=float, metavar="USD", help="do not start what may cost more than this")
 
 
 def add_managed_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `train` that attach AWS's own Debugger."""
+    """Add the options of `train` that attach AWS's own Debugger."""
     group = parser.add_argument_group(
         "AWS's managed Debugger (accounts that have it; not for the trials of a tuning job)"
     )
@@ -60,7 +60,7 @@ def add_managed_options(parser: argparse.ArgumentParser) -> None:
 def add_cloud_commands(
     command: Callable[[str, str], argparse.ArgumentParser], add_split: Callable[[argparse.ArgumentParser], None]
 ) -> None:
-    """The commands that only make sense with an AWS account."""
+    """Add the commands that only make sense with an AWS account."""
     upload = command("upload", "upload a dataset to S3: only what is new, each object checked")
     upload.epilog = "Ctrl-Z pauses, `fg` goes on; after Ctrl-C or a crash the same command goes on where it was."
     upload.add_argument("dataset", help="a folder of labelled pictures, or `sample`")

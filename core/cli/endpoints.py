@@ -128,7 +128,7 @@ def _hosting(options: argparse.Namespace, usual: Hosting) -> Hosting:
 
 
 def _say_hosting_cost(engine: Cloud, hosting: Hosting, console: Console) -> None:
-    """What an endpoint costs, before it is created."""
+    """Say what an endpoint costs, before it is created."""
     if not hosting.instance_type:
         per_gb = float(snapshot()["serverless_usd_per_gb_second"])
         rate = per_gb * hosting.memory_mb / 1024

@@ -18,7 +18,7 @@ class Memory(Protocol):
     """What keeps choices: core.settings.SettingsFile."""
 
     def recall(self, key: str, default: Any = None) -> Any:
-        """Some remembered state."""
+        """Return some remembered state."""
 
     def remember(self, key: str, value: Any) -> None:
         """Keep some state: what JSON can hold."""

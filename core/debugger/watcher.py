@@ -75,7 +75,7 @@ class RuleWatcher:
             self._tell_to_watch(str(output))
 
     def ended(self, job: str, output: Path) -> None:
-        """The job has ended, well or not: evaluate what is left, or all of it, and say the last word."""
+        """Evaluate what is left, or all of it, of a job that has ended, well or not, and say the last word."""
         if self._process is None:
             return
         self._ended.add(str(output))

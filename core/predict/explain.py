@@ -60,7 +60,7 @@ def occlusion(
     uncovered: float,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> NDArray[np.float64]:
-    """(STEPS, STEPS), 0…1: the share of the largest loss of probability that covering each place costs.
+    """Return (STEPS, STEPS), 0…1: the share of the largest loss of probability that covering each place costs.
 
     Raises:
         Cancelled: `cancelled` said so.

@@ -243,7 +243,7 @@ def step_outlier(evidence: Evidence, p: Parameters) -> Outcome:
 
 
 def outlier_limit(durations: Floats, stddev: float) -> float:
-    """Steps longer than this are outliers: mean plus `stddev` standard deviations."""
+    """Return the duration above which a step is an outlier: mean plus `stddev` standard deviations."""
     return float(durations.mean() + stddev * durations.std())
 
 

@@ -321,7 +321,7 @@ def _kind(event: Mapping[str, Any], thread: tuple[Any, Any]) -> str:
 
 
 def _operators(host: Sequence[_Timed], launched: Mapping[Any, float]) -> Iterator[OperatorRow]:
-    """Calls, total and own time of each name; the steps themselves are no operators."""
+    """Yield calls, total and own time of each name; the steps themselves are no operators."""
     calls: dict[str, int] = defaultdict(int)
     totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     threads: dict[tuple[Any, Any], list[_Timed]] = defaultdict(list)

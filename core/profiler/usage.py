@@ -74,7 +74,7 @@ def bands(nodes: Iterable[NodeSamples], buckets: int = BUCKETS) -> tuple[Band, .
 
 
 def bucketed(times: Floats, values: Floats, buckets: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Times, lowest, mean and highest value of at most `buckets` runs of samples."""
+    """Return times, lowest, mean and highest value of at most `buckets` runs of samples."""
     known = np.isfinite(values)
     times, values = times[known], values[known]
     if len(times) <= buckets:

@@ -95,7 +95,7 @@ def share_bar(analysis: ProfilerAnalysis) -> tuple[Chart, ...]:
 
 
 def job_bar(times: JobTimes) -> tuple[Chart, ...]:
-    """Initialization, training loop and finalization as one bar."""
+    """Return initialization, training loop and finalization as one bar."""
     parts = (
         ("Initialization", 5, times.initialization),
         ("Training loop", 2, times.loop),

@@ -72,7 +72,7 @@ class CloudController(QObject):
         self.session.start(self._on_start_failed)
 
     def stop(self) -> None:
-        """The window closes."""
+        """Note that the window closes."""
         self.session.stop()
         self.watch.stop()
 
@@ -182,7 +182,7 @@ class CloudController(QObject):
             self.account_known.emit(identity.account, identity.region)
 
     def _on_start_failed(self, error: UserFacingError) -> None:
-        """The last connection is incomplete or its profile is gone: jobs run here, and that is said."""
+        """Say that jobs run here, for the last connection is incomplete or its profile is gone."""
         text = f"New jobs run on this computer. {error}"
         self._toasts.show(text, "warning", "Connect", self.show_dialog)
         self.session.use_local(self._bridge.failed.emit)

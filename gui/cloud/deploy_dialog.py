@@ -121,7 +121,7 @@ class DeployDialog(QDialog):
         return self.form.hosting
 
     def _find_model(self) -> None:
-        """The training job behind the choice, and the first test picture of its dataset that is here."""
+        """Find the training job behind the choice, and the first test picture of its dataset that is here."""
         workbench, job = self._workbench, self._job
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> _Model:

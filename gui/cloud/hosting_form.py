@@ -150,7 +150,7 @@ class HostingForm(Card):
         return not waits and (not self._machine.instance_type or self.price_found is not None)
 
     def freeze(self) -> None:
-        """It is done; nothing can be chosen any more."""
+        """Let nothing be chosen any more: it is done."""
         for control in (self.target, self.name, self.kind, self.memory, self.container, self.lifetime, self.network):
             control.setEnabled(False)
 

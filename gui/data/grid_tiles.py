@@ -49,7 +49,7 @@ class Tiles:
 
 
 def _make_tile(look: TileLook, pixmap: QPixmap | None, colours: Tokens) -> QPixmap:
-    """A picture cut to a rounded square, with what is known of it in words; empty while there is no picture."""
+    """Return a picture cut to a rounded square, with what is known of it in words; empty while there is no picture."""
     edge = look.edge
     tile = QPixmap(round(edge * look.ratio), round(edge * look.ratio))
     tile.setDevicePixelRatio(look.ratio)

@@ -141,7 +141,7 @@ class PictureView(QGraphicsView):
                 super().keyPressEvent(event)
 
     def drawBackground(self, painter: QPainter, rect: QRectF | QRect) -> None:
-        """A surface that sets off white pictures and black ones."""
+        """Paint a surface that sets off white pictures and black ones."""
         painter.fillRect(rect, QColor(tokens().raised))
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -19,7 +19,7 @@ def dollars(amount: float | None) -> str:
 
 
 def cost_rows(forecast: CloudForecast) -> list[tuple[str, str]]:
-    """(what, figures) of a forecast: price, worst case, and both ways to get at the features."""
+    """Return (what, figures) of a forecast: price, worst case, and both ways to get at the features."""
     cost = forecast.cost
     jobs = formatting.counted(cost.all_jobs, "job")
     rows = [

@@ -134,14 +134,14 @@ class CloseDialog(Decision):
 
 
 def error_dialog(parent: QWidget | None, error: UserFacingError) -> Decision:
-    """Shows an error that has no place of its own."""
+    """Show an error that has no place of its own."""
     return Decision(
         parent, error.what, [error.why, error.fix], [Option("ok", "Close", "primary")], "x-circle", "failed"
     )
 
 
 def defect_dialog(parent: QWidget | None, summary: str, traceback_text: str) -> Decision:
-    """Shows a defect of Sagehound: sorry, what it was, and the details to copy."""
+    """Show a defect of Sagehound: sorry, what it was, and the details to copy."""
     made = Decision(
         parent,
         "Something went wrong inside Sagehound",
@@ -164,7 +164,7 @@ def defect_dialog(parent: QWidget | None, summary: str, traceback_text: str) -> 
 
 
 def shortcuts_dialog(parent: QWidget | None, actions: Sequence[QAction]) -> Decision:
-    """Lists every shortcut of the window."""
+    """List every shortcut of the window."""
     made = Decision(parent, "Keyboard", [], [Option("ok", "Close", "primary")], "keyboard")
     grid = QGridLayout()
     grid.setHorizontalSpacing(24)

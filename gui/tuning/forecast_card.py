@@ -146,12 +146,12 @@ class ForecastCard(Card):
         return not self.progress.isHidden()
 
     def begin(self) -> None:
-        """A launch has begun."""
+        """Note that a launch has begun."""
         self.error.clear()
         self.progress.start("Starting")
         self.start.setEnabled(False)
 
     def end(self) -> None:
-        """The launch has ended, one way or another."""
+        """Note that the launch has ended, one way or another."""
         self.progress.finish()
         self.start.setEnabled(True)

@@ -79,7 +79,7 @@ class ManagedForm(QWidget):
         self._show_state()
 
     def show_tuning(self, tuning: bool) -> None:
-        """A tuning job or a single one is set up."""
+        """Note that a tuning job or a single one is set up."""
         self._tuning = tuning
         self._show_state()
 

@@ -84,7 +84,7 @@ class MainWindow(QMainWindow):
         return self._keys[self.rail.currentIndex()]
 
     def start(self) -> None:
-        """What may wait until the window is painted: the last dataset, the feed."""
+        """Do what may wait until the window is painted: the last dataset, the feed."""
         self._say_notice()
         self.pages.data.start()
         self.feed.start()

@@ -73,7 +73,7 @@ class RuleRun:
         return bool(self.status == IN_PROGRESS and idle is not None and idle(step, now) and self._fire(step))
 
     def finish(self, stopped: bool = False) -> None:
-        """The trial has ended, or the evaluation was `stopped` before it did."""
+        """Note that the trial has ended, or the evaluation was `stopped` before it did."""
         if self.status != IN_PROGRESS:
             return
         self.status, self.changed = STOPPED if stopped else NO_ISSUES, True

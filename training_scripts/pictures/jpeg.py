@@ -109,7 +109,7 @@ _known_headers: set[bytes] = set()
 
 
 def _header(data: bytes) -> _Header | None:
-    """The header of a baseline file, found quickly; None where it is not where it usually is."""
+    """Return the header of a baseline file, found quickly; None where it is not where it usually is."""
     at = 2
     try:
         while data[at] == 0xFF and data[at + 1] in _APART:

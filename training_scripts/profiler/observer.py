@@ -18,7 +18,7 @@ class ProfilerObserver(Observer):
         self._mode: Mode = "TRAIN"
 
     def set_mode(self, mode: Mode) -> None:
-        """Steps from now on are of this mode."""
+        """Count the steps that follow as of this mode."""
         self._mode = mode
 
     def begin_step(self, step: int) -> None:

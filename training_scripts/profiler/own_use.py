@@ -56,5 +56,5 @@ class OwnUse:
 
 
 def _root() -> int:
-    """This process, or with several ranks on this machine the one that started them all."""
+    """Return this process, or with several ranks on this machine the one that started them all."""
     return os.getppid() if os.environ.get("LOCAL_WORLD_SIZE", "1") not in ("", "0", "1") else os.getpid()

@@ -70,7 +70,7 @@ class StepTrace:
         self._mode, self._number, self._began = mode, number, now
 
     def end_step(self) -> None:
-        """The open step ends; no effect without one."""
+        """Note that the open step ends; no effect without one."""
         now = self._clock()
         self._finish(now)
         # What lies between steps (loading the next batch) belongs to the next one and is traced with it.
@@ -83,7 +83,7 @@ class StepTrace:
         self._open_phases.append((name, self._clock()))
 
     def end_phase(self, name: str) -> None:
-        """The phase that began last under this name ends; no effect without one."""
+        """Note that the phase that began last under this name ends; no effect without one."""
         now = self._clock()
         while self._open_phases:
             opened, began = self._open_phases.pop()

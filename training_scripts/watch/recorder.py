@@ -85,18 +85,18 @@ class Recorder:
         self._rate: float | None = None
 
     def before_batch(self, loader: Loader | None) -> None:
-        """The script waits for a batch."""
+        """Note that the script waits for a batch."""
         self._tell("begin_phase", "data_loading")
 
     def after_batch(self, loader: Loader) -> None:
-        """The batch is there."""
+        """Note that the batch is there."""
         self._tell("end_phase", "data_loading")
         self._loads = True
         if loader.trains and loader.in_pass == 1 and self._epoch_steps:
             self._end_epoch()
 
     def before_forward(self, model: Model, grad: bool) -> None:
-        """A model is called: of the training, or of an evaluation."""
+        """Note that a model is called: of the training, or of an evaluation."""
         if grad and not self._open:
             self._set_mode("TRAIN")
             self._open, self._batched = True, False
@@ -108,11 +108,11 @@ class Recorder:
         self._tell("begin_phase", "forward")
 
     def after_forward(self, model: Model, inputs: Tensor | None, outputs: Any) -> None:
-        """The model has answered."""
+        """Note that the model has answered."""
         self._tell("end_phase", "forward")
 
     def computed(self, model: Model | None, inputs: Tensor | None, loss: Loss) -> None:
-        """A loss was computed: the batch is whole."""
+        """Note that a loss was computed: the batch is whole."""
         if model is None or inputs is None:
             return
         if loss.trains:
@@ -138,11 +138,11 @@ class Recorder:
         self._tell("end_phase", "backward")
 
     def before_step(self) -> None:
-        """The optimizer steps."""
+        """Note that the optimizer steps."""
         self._tell("begin_phase", "optimizer")
 
     def after_step(self, known: Optimizer) -> None:
-        """A step is over."""
+        """Note that a step is over."""
         self._tell("end_phase", "optimizer")
         self._rate = float(known.groups[0]["lr"]) if known.groups else None
         if self._hook is not None and self._step == 0:
@@ -162,7 +162,7 @@ class Recorder:
             append_line(self._output.parent / "log.txt", "Another training begins; tensors are saved of the first.")
 
     def close(self) -> None:
-        """The script ends."""
+        """Note that the script ends."""
         if self._epoch_steps:
             self._end_epoch()
         for observer in tuple(self._observers):

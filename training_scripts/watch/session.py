@@ -136,7 +136,7 @@ class Session:
         return model
 
     def after_forward(self, model: Model, outputs: Any) -> None:
-        """The model has answered."""
+        """Note that the model has answered."""
         began = time.perf_counter()
         model.forwards += 1
         self._unused = True
@@ -148,7 +148,7 @@ class Session:
     def computed(
         self, kind: str, inputs: Any, targets: Any, value: Any, smoothing: float = 0.0, summed: bool = False
     ) -> None:
-        """A loss was computed."""
+        """Note that a loss was computed."""
         if not isinstance(inputs, Tensor) or not isinstance(targets, Tensor) or not isinstance(value, Tensor):
             return
         began = time.perf_counter()
@@ -165,7 +165,7 @@ class Session:
         self.clock.ours += time.perf_counter() - began
 
     def before_backward(self, root: Tensor) -> None:
-        """The script calls backward."""
+        """Note that the script calls backward."""
         began = time.perf_counter()
         self.seq += 1
         self.at("backward")
@@ -198,7 +198,7 @@ class Session:
         self.at("zero_grad")
 
     def made_optimizer(self, optimizer: Any) -> None:
-        """An optimizer was made."""
+        """Note that an optimizer was made."""
         self._thread = threading.get_ident()
         later = self.main is not None and self.main.steps > 0
         known = Optimizer(weakref.ref(optimizer), made=site(), later=later)
@@ -210,7 +210,7 @@ class Session:
         self._tell("made_optimizer", known)
 
     def before_step(self, optimizer: Any) -> None:
-        """An optimizer is about to step."""
+        """Note that an optimizer is about to step."""
         if not self.here:
             return
         began = time.perf_counter()
@@ -226,7 +226,7 @@ class Session:
         self.clock.ours += time.perf_counter() - began
 
     def after_step(self, optimizer: Any) -> None:
-        """An optimizer has stepped."""
+        """Note that an optimizer has stepped."""
         if not self.here:
             return
         began = time.perf_counter()
@@ -246,7 +246,7 @@ class Session:
         self.clock.ours += time.perf_counter() - began
 
     def made_loader(self, loader: Any) -> None:
-        """A DataLoader was made."""
+        """Note that a DataLoader was made."""
         known = Loader(weakref.ref(loader), made=site())
         self._by_loader[loader] = known
         self.loaders.append(known)
@@ -268,12 +268,12 @@ class Session:
         return known
 
     def loading(self) -> None:
-        """The script asks for a batch."""
+        """Note that the script asks for a batch."""
         if self.recorder is not None and self.here:
             self._guard(self.recorder.before_batch, self.loader)
 
     def loaded(self, loader: Loader, seconds: float) -> None:
-        """A batch has come."""
+        """Note that a batch has come."""
         if not self.here:
             return
         self._settle()
@@ -286,7 +286,7 @@ class Session:
         self._tell("loaded", loader, seconds)
 
     def scheduled(self, scheduler: Any) -> None:
-        """A scheduler of the learning rate has stepped."""
+        """Note that a scheduler of the learning rate has stepped."""
         self.at("scheduler")
         self._tell("scheduled", scheduler)
 
@@ -297,7 +297,7 @@ class Session:
         self._tell("clipped", parameters)
 
     def scaled(self, event: str, skipped: bool = False) -> None:
-        """A gradient scaler did something: scale, unscale or step, which it may have skipped."""
+        """Note that a gradient scaler did something: scale, unscale or step, which it may have skipped."""
         self.seq += 1
         self._tell("scaled", event, skipped)
 
@@ -306,7 +306,7 @@ class Session:
         self._tell("dropped_out", p, training)
 
     def close(self) -> None:
-        """The script ends."""
+        """Note that the script ends."""
         if os.getpid() != self.owner:
             return
         self._tell("ended")
@@ -389,7 +389,7 @@ class Session:
         known.later = False
 
     def _restart(self, known: Optimizer) -> None:
-        """The script begins with its next training, of other parameters."""
+        """Note that the script begins with its next training, of other parameters."""
         self.step = self.evaluations = self._next = 0
         self._choose()
         if self.recorder is not None:

@@ -35,7 +35,7 @@ StartMethod = Literal["forkserver", "subprocess"]
 
 
 def _launching() -> StartMethod:
-    """Return a fork server saves each trial the seconds that `import torch` takes; it is for POSIX only."""
+    """Return how trials are started: a fork server saves each the seconds of `import torch`, on POSIX only."""
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "subprocess"
 
 

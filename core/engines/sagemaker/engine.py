@@ -317,7 +317,7 @@ class SageMakerEngine(Cloud):
             shutil.rmtree(folder, ignore_errors=True)
 
     def set_note(self, name: str, text: str) -> None:
-        """Notes stay on this machine."""
+        """Keep the note on this machine."""
         self._store.set_note(name, text)
 
     def refresh(self, timeout_s: float = 30.0) -> None:

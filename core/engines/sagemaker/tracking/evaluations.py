@@ -66,7 +66,7 @@ class Evaluations:
         self._store.record(item for item in outcomes if known.get(item.rule) != (item.status, item.details))
 
     def give_up(self, name: str) -> None:
-        """The job is gone: what its rules would have said is never to be known."""
+        """Note that the job is gone: what its rules would have said is never to be known."""
         gone, now = "AWS does not know this job any more.", time.time()
         open_ = [outcome for outcome in self._store.outcomes(name) if outcome.status in OPEN]
         self._store.record(

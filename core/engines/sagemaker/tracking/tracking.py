@@ -132,7 +132,7 @@ class Tracker:
             self._tell(name, JobStatus.STOPPING if notes.stopping else JobStatus.IN_PROGRESS, "PreparingFeatures")
 
     def _launch(self, name: str, notes: CloudJobState) -> None:
-        """The features are there: start the job that waited for them."""
+        """Start the job that waited for its features, which are there."""
         if notes.stopping:
             self._finish(name, JobStatus.STOPPED, "Stopped")
             return
@@ -192,7 +192,7 @@ class Tracker:
             self._conclude(name, status, description, follower)
 
     def _look_at_rules(self, name: str) -> None:
-        """The job has ended, and some of AWS's rules have not."""
+        """Note that the job has ended, and some of AWS's rules have not."""
         description = self._describe(name)
         if description is None:
             self._rules.give_up(name)
