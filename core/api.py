@@ -7,10 +7,12 @@ loses no job. This module needs the standard library alone.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -85,6 +87,18 @@ class Prediction:
     picture: str
     label: str | None
     probability: float | None
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that may be wrong with pictures: `kind` near_duplicate, label_suspect, odd, quality or group."""
+
+    kind: str
+    pictures: list[str]
+    score: float
+    suggested: str | None
+    why: str
     data: dict[str, Any]
 
 
@@ -193,6 +207,40 @@ def rules(job: PathLike) -> list[RuleOutcome]:
         SagehoundError: no such job, or nothing was saved there.
     """
     return [_record(RuleOutcome, row) for row in _ask(["rules", os.fspath(job)])]
+
+
+def suggest(pictures: PathLike, count: int = 20) -> list[Prediction]:
+    """Return which pictures of a folder to label next, best first, with what they probably are.
+
+    Raises:
+        SagehoundError: the folder cannot be read.
+    """
+    return [
+        _record(Prediction, row) for row in _ask(["suggest", os.fspath(pictures), "--count", str(count)])["suggestions"]
+    ]
+
+
+def check(pictures: PathLike, on_progress: OnProgress | None = None) -> list[Finding]:
+    """Return what may be wrong with a folder's pictures and labels, gravest first.
+
+    Raises:
+        SagehoundError: the folder cannot be read.
+    """
+    return [_record(Finding, row) for row in _start("check", pictures, {}, on_progress)["findings"]]
+
+
+def label(pictures: PathLike, names: Mapping[str, str]) -> int:
+    """Label pictures, by their paths in the folder, as one action; returns how many changed.
+
+    Raises:
+        SagehoundError: one of them is not there; then none is labelled.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "python.csv"
+        with table.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("path", "class"), *names.items()])
+        changed: int = _ask(["label", os.fspath(pictures), "--csv", str(table)])["changed"]
+    return changed
 
 
 def report(job: PathLike, target: PathLike) -> Path:

@@ -12,6 +12,7 @@ from core.cli.spec_options import given
 from core.dataset.manifest import Manifest
 from core.dataset.records import ReadOptions, Scan, Severity
 from core.errors import DatasetError, UsageError
+from core.formats.unlabelled import NAME as UNLABELLED
 from core.paths import AppPaths
 from core.progress import CancelToken
 from core.workbench import Workbench
@@ -32,11 +33,26 @@ def scan(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
 
 
 def open_dataset(workbench: Workbench, options: argparse.Namespace, console: Console) -> tuple[Scan, Manifest]:
-    """Scan and split the folder that a command names; `sample` is the one that ships."""
-    found = workbench.scan(
-        source_of(options), console.progress, CancelToken(), options=ReadOptions(**given(options, ReadOptions))
-    )
+    """Scan and split the folder that a command names; `sample` is the one that ships.
+
+    Pictures without a class of their own count where someone labelled them.
+    """
+    folder, read = source_of(options), ReadOptions(**given(options, ReadOptions))
+    found = scan_to_label(workbench, folder, read, console)
+    if len(workbench.labelling(found).labelled_scan().classes) < 2:
+        found = workbench.scan(folder, console.progress, CancelToken(), options=read)  # says why, and the ways out
     return found, workbench.split(found, _fractions(options.split), options.split_seed)
+
+
+def scan_to_label(workbench: Workbench, folder: Path, read: ReadOptions, console: Console) -> Scan:
+    """Scan a folder with the pictures that have no class; one that says no classes at all is read as unlabelled."""
+    try:
+        return workbench.scan(folder, console.progress, CancelToken(), options=read, unlabelled=True)
+    except DatasetError:
+        if read != ReadOptions() or not folder.is_dir():
+            raise
+        without = ReadOptions(format=UNLABELLED)
+        return workbench.scan(folder, console.progress, CancelToken(), options=without, unlabelled=True)
 
 
 def open_for_job(workbench: Workbench, options: argparse.Namespace, console: Console) -> Manifest:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.console import Console, table
-from core.cli.data import source_of
+from core.cli.data import scan_to_label, source_of
 from core.cli.spec_options import add_options, given
 from core.dataset.records import SPLITS, ReadOptions, Scan
 from core.errors import DatasetError, UsageError
-from core.formats.unlabelled import NAME as UNLABELLED
 from core.labels.session import Change, Labelling
 from core.paths import AppPaths, give_away
 from core.progress import CancelToken
@@ -64,14 +63,7 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
 def open_for_labels(workbench: Workbench, options: argparse.Namespace, console: Console) -> Labelling:
     """Return the labels of the folder that a command names; it need not have any yet."""
     read = ReadOptions(**given(options, ReadOptions))
-    folder = source_of(options)
-    try:
-        scan = workbench.scan(folder, console.progress, CancelToken(), options=read, unlabelled=True)
-    except DatasetError:
-        if read != ReadOptions() or not folder.is_dir():
-            raise
-        without = ReadOptions(format=UNLABELLED)  # what its labels are is for this command to say
-        scan = workbench.scan(folder, console.progress, CancelToken(), options=without, unlabelled=True)
+    scan = scan_to_label(workbench, source_of(options), read, console)
     return workbench.labelling(scan)
 
 
