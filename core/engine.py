@@ -188,4 +188,4 @@ class Engine(ABC):
         """Learn how unfinished jobs are, for a caller that asks once and ends; may take up to `timeout_s` seconds."""
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing open
-        """Let go of connections and threads; jobs go on."""
+        """Release connections and threads; jobs go on."""

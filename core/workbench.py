@@ -75,7 +75,7 @@ class Workbench:
             return self._engine
 
     def close(self) -> None:
-        """Let go of the predictor, the engine and the store; jobs go on."""
+        """Release the predictor, the engine and the store; jobs go on."""
         if self._predictor is not None:
             self._predictor.close()
             self._predictor = None

@@ -80,7 +80,7 @@ class JobsFeed(QObject):
             self._asking = None
 
     def restart(self) -> None:
-        """Begin anew, after the engine was changed for another."""
+        """Begin again, after the engine was changed for another."""
         self.stop()
         self._cursor = None
         self._jobs = None

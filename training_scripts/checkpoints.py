@@ -60,10 +60,10 @@ class Checkpoints:
             data = torch.load(self._folder / FILE, map_location="cpu", weights_only=True)
             about, progress = data["about"], Progress(**data["progress"])
         except Exception as error:
-            print(f"The checkpoint cannot be read, training starts anew: {error}", flush=True)
+            print(f"The checkpoint cannot be read, training starts again: {error}", flush=True)
             return None
         if about != self._about:
-            print("The checkpoint is of other hyperparameters or classes, training starts anew.", flush=True)
+            print("The checkpoint is of other hyperparameters or classes, training starts again.", flush=True)
             return None
         print(f"Going on after epoch {progress.epoch}, from the checkpoint.", flush=True)
         return progress

@@ -335,7 +335,7 @@ def _rows_in_pairs(
         features = iter(forward(np.stack(pictures)) if pictures else ())
         return [Row(sha256, None if picture is None else next(features), why) for sha256, picture, why in found]
 
-    # Pillow gives memory back after every picture otherwise, and the system clears it anew for the next.
+    # Pillow gives memory back after every picture otherwise, and the system clears it again for the next.
     Image.core.set_blocks_max(4 * threads)  # type: ignore[attr-defined]
     # Far enough ahead that no thread waits while the rows so far are written to the disk.
     pairs = [files[at : at + 2] for at in range(0, len(files), 2)]

@@ -50,7 +50,7 @@ class HeadOptimizer:
         self._state: list[dict[str, Any]] = []
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Let go of the gradients of the last step."""
+        """Release the gradients of the last step."""
         for parameter in self._parameters:
             parameter.grad = None
 

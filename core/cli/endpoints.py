@@ -132,7 +132,7 @@ def _say_hosting_cost(engine: Cloud, hosting: Hosting, console: Console) -> None
     if not hosting.instance_type:
         per_gb = float(snapshot()["serverless_usd_per_gb_second"])
         rate = per_gb * hosting.memory_mb / 1024
-        console.note(f"Serverless: about ${rate:.5f} for each second of answering, nothing while nobody asks.")
+        console.note(f"Serverless: about ${rate:.5f} for each second of answering, nothing while it is not asked.")
         return
     price = engine.price(hosting.instance_type, "Hosting")
     if price.usd_per_hour is None:

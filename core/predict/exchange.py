@@ -47,5 +47,5 @@ def killer(source: Source, ended: ChildEnded) -> PictureError:
     return PictureError(
         f"{name} made the process that reads pictures fail.",
         f"Most likely the file is damaged in a way its decoder cannot survive: {ended.how}.",
-        "Save it anew in another program; other pictures are not affected.",
+        "Save it again in another program; other pictures are not affected.",
     )

@@ -138,7 +138,7 @@ def _of_mode(events: Events, mode: str, stddev: float) -> StepStatistics:
     spread = {events.workers[i]: box(lasted[worker == i]) for i in np.unique(worker)}
     first = worker == worker[0]
     numbers = step[first].astype(np.float64)
-    if (np.diff(numbers) <= 0).any():  # unknown, or counted anew in every evaluation
+    if (np.diff(numbers) <= 0).any():  # unknown, or counted again in every evaluation
         numbers = np.arange(len(numbers), dtype=np.float64)
     return StepStatistics(
         mode,

@@ -120,7 +120,7 @@ class CloudSession(QObject):
         self.engine_changed.emit(name)
 
     def _ask_identity(self, again: bool = False) -> None:
-        """Ask AWS whose account it is, and again later while it does not say; `again`: with credentials read anew."""
+        """Ask AWS whose account it is, and again later while it does not say; `again`: with credentials read again."""
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Identity | None:
             cloud = self._workbench.cloud

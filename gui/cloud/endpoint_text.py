@@ -18,7 +18,7 @@ def age(endpoint: Endpoint, now: float) -> str:
 
 
 def hourly(endpoint: Endpoint) -> str:
-    """Return what an hour costs; a serverless one costs nothing while nobody asks."""
+    """Return what an hour costs; a serverless one costs nothing while it is not asked."""
     if endpoint.instance_type == SERVERLESS:
         return "only while it answers"
     return "price not known" if endpoint.hourly_usd is None else f"{dollars(endpoint.hourly_usd)} an hour"

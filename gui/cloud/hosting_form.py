@@ -26,7 +26,7 @@ _AS_IT_IS = -1.0
 
 
 class HostingForm(Card):
-    """Serverless first: it costs nothing while nobody asks.
+    """Serverless first: it costs nothing while it is not asked.
 
     Signals:
         changed(): something else is chosen, or the price is known.
@@ -82,7 +82,7 @@ class HostingForm(Card):
         self.target_field = Field("Deploy to", self.target, "An endpoint that is there goes on answering meanwhile.")
         self.name_field = Field("Name of the endpoint", self.name)
         self.memory_field = Field("Memory", self.memory, "The model and the container have to fit.")
-        sleeps = "A serverless endpoint sleeps while nobody asks; the first answer is slow."
+        sleeps = "A serverless endpoint sleeps while it is not asked; the first answer is slow."
         ends = "Deleted then while this computer runs; a closed laptop deletes nothing."
         kind, life = Field("InferenceModel by", self.kind, sleeps), Field("Lifetime", self.lifetime, ends)
         container = Field("Container", self.container, "Both call the same functions, and both are rehearsed here.")
@@ -252,7 +252,7 @@ class HostingForm(Card):
         if not hosting.instance_type:
             second = snapshot()["serverless_usd_per_gb_second"] * hosting.memory_mb / 1024
             self.price.setText(
-                f"It costs nothing while nobody asks, and about ${second:.5f} for each second of answering "
+                f"It costs nothing while it is not asked, and about ${second:.5f} for each second of answering "
                 f"(dated snapshot of {snapshot()['dated']}, an estimate). The first answer after a while takes longer."
             )
         elif self.price_found is None:

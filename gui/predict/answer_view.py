@@ -91,7 +91,7 @@ class AnswerView(QWidget):
         )
 
     def clear_explanation(self) -> None:
-        """Take the explanation away and let go of the button."""
+        """Take the explanation away and release the button."""
         self._set_why(False)
 
     def _picture_card(self) -> Card:

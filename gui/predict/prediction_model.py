@@ -56,7 +56,7 @@ class PredictionModel(QAbstractTableModel):
         self._sorting: tuple[Column, bool] | None = None
 
     def set_pictures(self, pictures: Sequence[NamedPicture]) -> None:
-        """Begin anew with pictures that have no answers yet, unsorted and unfiltered."""
+        """Begin again with pictures that have no answers yet, unsorted and unfiltered."""
         self.beginResetModel()
         self._pictures = [_Row(picture) for picture in pictures]
         self._order = list(range(len(pictures)))
@@ -80,7 +80,7 @@ class PredictionModel(QAbstractTableModel):
         self.arrange()
 
     def arrange(self) -> None:
-        """Filter and sort anew, after answers have come."""
+        """Filter and sort again, after answers have come."""
         self.beginResetModel()
         self._order = self._sorted([n for n, row in enumerate(self._pictures) if _matches(row, self._words)])
         self.endResetModel()

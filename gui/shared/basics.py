@@ -107,7 +107,7 @@ def set_invalid(field: QWidget, invalid: bool) -> None:
 
 
 def restyle(widget: QWidget) -> None:
-    """Style a widget anew after one of the properties that the style sheet looks at has changed."""
+    """Style a widget again after one of the properties that the style sheet looks at has changed."""
     widget.style().unpolish(widget)
     widget.style().polish(widget)
 

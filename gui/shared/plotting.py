@@ -60,7 +60,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
     """A plot on a card: axes left and below, a faint grid, colours that follow the theme.
 
     Signals:
-        restyled(): the colours changed; items with pens of their own must be drawn anew.
+        restyled(): the colours changed; items with pens of their own must be drawn again.
     """
 
     restyled = Signal()

@@ -100,7 +100,7 @@ class PreflightList(QWidget):
         return tuple(shown.check for shown in self.rows)
 
     def run(self, checks: Checks) -> None:
-        """Begin anew with these checks."""
+        """Begin again with these checks."""
         self.clear()
         came = self._came = deque()
 

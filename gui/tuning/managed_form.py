@@ -46,7 +46,7 @@ class ManagedForm(QWidget):
         self.check = QCheckBox("AWS's Debugger and ProfilerReport")
         self.check.setToolTip("AWS evaluates its own rules beside Sagehound's, in accounts that have them")
         self.rules = button("AWS's rules…", kind="link", tip="Which of AWS's rules run, and with which parameters")
-        self.again = button("Ask AWS again", kind="link", tip="The next job that wants it asks for it anew")
+        self.again = button("Ask AWS again", kind="link", tip="The next job that wants it asks for it again")
         self._why = label("", "caption", wrap=True)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)

@@ -2,7 +2,7 @@
 
 Each `bench_<name>.py` prints Markdown from its `main()`; it runs in a process of its own, so that none inherits
 another's imports, caches or memory. With names only those run, and only their sections of the report are replaced.
-Afterwards docs/SCALING.md is computed anew from the figures.
+Afterwards docs/SCALING.md is computed again from the figures.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """docs/SCALING.md: what a search over very many pictures takes and costs on SageMaker, computed from measured figures.
 
 The figures stand in docs/BENCHMARKS.md, hidden, as `<!-- name = value -->`; the prices in resources/prices.json.
-`python -m tests.benchmarks` writes the page anew; so does `python -m tests.benchmarks.scaling` alone.
+`python -m tests.benchmarks` writes the page again; so does `python -m tests.benchmarks.scaling` alone.
 """
 
 from __future__ import annotations

@@ -307,7 +307,7 @@ class LeakageSuspicion(HealthRule):
     """
 
     meaning: str = "Validation pictures seem to be among the training pictures, so the results are too good."
-    advice: str = "Split the dataset anew, with duplicates and pictures of one series kept on one side."
+    advice: str = "Split the dataset in another way, with duplicates and pictures of one series kept on one side."
 
     def __init__(
         self,

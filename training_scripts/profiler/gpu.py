@@ -41,7 +41,7 @@ class GpuProbe:
         return [self._read_one(handle) for handle in self._handles]
 
     def close(self) -> None:
-        """Let go of the library."""
+        """Release the library."""
         if self._handles and self._library is not None:
             self._handles = []
             self._library.nvmlShutdown()

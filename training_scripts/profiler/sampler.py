@@ -133,7 +133,7 @@ class Machine:
         return metrics
 
     def close(self) -> None:
-        """Let go of the GPU driver."""
+        """Release the GPU driver."""
         self._gpus.close()
 
     def _counters(self) -> dict[str, Any]:

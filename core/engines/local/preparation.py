@@ -44,7 +44,9 @@ def check_channels(channels: Mapping[str, str]) -> None:
         folder = Path(place)
         if not folder.is_dir():
             raise DatasetError(
-                f"The {name} data is gone.", f"There is no folder {folder}.", "Scan the dataset again and start anew."
+                f"The {name} data is gone.",
+                f"There is no folder {folder}.",
+                "Scan the dataset again, then start the job again.",
             )
         manifest = folder / "manifest.json"
         if not manifest.is_file():

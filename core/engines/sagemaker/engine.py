@@ -450,7 +450,7 @@ class SageMakerEngine(Cloud):
         return job_log_url(notes.region or self.aws.region, job, folder)
 
     def close(self) -> None:
-        """End the watching, and let go of connections; jobs go on."""
+        """End the watching, and release connections; jobs go on."""
         self._poller.close()
         self.aws.close()
 

@@ -90,7 +90,7 @@ def test_from_a_job_to_an_endpoint_and_back(deployable, parent, bridge, qtbot, t
     dialog.open()
     assert not dialog.deploy.isEnabled(), "there is no picture to rehearse with"
     dialog.picture.setText(str(trained_job.picture("red")))
-    assert "nothing while nobody asks" in dialog.form.price.text(), "serverless is proposed first"
+    assert "nothing while it is not asked" in dialog.form.price.text(), "serverless is proposed first"
     assert dialog.hosting.lifetime_s == 7200
     form = dialog.form
     assert "no security patches since 2026-06-30" in form.why.text(), "the choice is explained"

@@ -71,7 +71,7 @@ def _values(values: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
 
 
 def main() -> int:
-    """Write the page anew."""
+    """Write the page again."""
     page = PAGE.read_text(encoding="utf-8")
     for name, make in (("rules", rules_table), ("defaults", default_table), ("matrix", matrix)):
         page = with_section(page, name, make())

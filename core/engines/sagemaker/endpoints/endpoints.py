@@ -1,7 +1,7 @@
 """Endpoints: create, list, watch over, delete. Only they go on costing money, so none is forgotten.
 
 What Sagehound makes is tagged, with the job it serves and the moment its life ends. Serverless is proposed first: it
-costs nothing while nobody asks, and a closed laptop deletes nothing. While an endpoint is created or updated, AWS
+costs nothing while it is not asked, and a closed laptop deletes nothing. While an endpoint is created or updated, AWS
 lets nobody change or delete it: `EndpointBusy`; `EndpointLifetimes` comes back to it.
 """
 

@@ -214,6 +214,6 @@ def _read(entry: Any) -> Watched:
 
 
 def daily_usd(hosted: Endpoints) -> dict[str, float]:
-    """Return what our running endpoints cost a day, by name; serverless ones cost nothing while nobody asks."""
+    """Return what our running endpoints cost a day, by name; serverless ones cost nothing while they are not asked."""
     running = [endpoint for endpoint in hosted.all() if endpoint.ours and endpoint.hourly_usd is not None]
     return {endpoint.name: 24 * (endpoint.hourly_usd or 0.0) for endpoint in running}

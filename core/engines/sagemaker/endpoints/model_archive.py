@@ -74,7 +74,7 @@ def _unpacked(archive: Archive, place: Path) -> Path:
 
 
 def fit_for(container: Container, archive: Archive, place: Path) -> Archive:
-    """Return the archive, or one made anew in `place` where it was packed before Sagehound served in this container.
+    """Return the archive, or one made again in `place` where it was packed before Sagehound served in this container.
 
     Raises:
         ModelError: it cannot be unpacked.

@@ -71,7 +71,7 @@ class Tracker:
         """Jobs that have ended on AWS and whose logs may not be complete yet."""
 
     def forget(self) -> None:
-        """Drop what holds a connection, so that it is made anew."""
+        """Drop what holds a connection, so that it is made again."""
         self._followers.clear()
         self.settling.clear()
 

@@ -388,5 +388,5 @@ def _changed(file: Path) -> DatasetError:
     return DatasetError(
         f"{file.name} has changed since the dataset was scanned.",
         "A dataset version stands for exactly the pictures it was made of.",
-        "Scan the dataset again and start anew.",
+        "Scan the dataset again, then start the job again.",
     )

@@ -1,6 +1,6 @@
 """What the SageMaker engine sends, whole, against the files in tests/cloud/golden.
 
-After a wanted change: SAGEHOUND_UPDATE_GOLDEN=1 writes the files anew; read the difference before it is committed.
+After a wanted change: SAGEHOUND_UPDATE_GOLDEN=1 writes the files again; read the difference before it is committed.
 """
 
 from __future__ import annotations
