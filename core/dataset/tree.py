@@ -143,6 +143,7 @@ def _say_odd(tree: Tree, listing: Listing, walk: Walk, *, unlabelled: bool) -> N
         for kind, paths in walk.odd.items()
     }
     foreign = Counter(walk.foreign[prefix + path] for path in told.get("unsupported-format", ()))
+    told["non-image"] = sorted(set(told.get("non-image", ())) - set(listing.files))
     told["no-class"] = listing.loose
     told["missing-picture"] = listing.missing
     told["several-labels"] = [example.path for example in listing.examples if len(example.labels) > 1]

@@ -36,7 +36,7 @@ def labels_elsewhere(tables: Sequence[str]) -> str:
     """Return a sentence on files that may hold the labels, as `label_files` found them; "" without any."""
     if not tables:
         return ""
-    return f"The labels may be in {listed(tables)}, but labels are read from folder names only."
+    return f"The labels may be in {listed(tables)}, but nothing there is understood as labels of these pictures."
 
 
 def words_in_names(names: Sequence[str]) -> str:

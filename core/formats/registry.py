@@ -168,6 +168,7 @@ def _read(seen: _Seen, source: Source) -> Listing:
     found, reader, files = seen
     listing = reader.read(source, files)
     listing.format = found.name
+    listing.files = list(files)
     if not listing.examples and listing.missing:
         raise DatasetError(
             f"{listed(list(files))} ({found.title}) names {len(listing.missing):,} pictures, none of which is in "
@@ -183,6 +184,8 @@ def _with_others(listing: Listing, others: Sequence[_Seen], source: Source) -> L
     said = {example.path: example.labels for example in listing.examples if example.labels}
     for one in others:
         found, _, files = one
+        if set(files) <= set(listing.files):
+            continue
         try:
             other = _read(one, source)
         except DatasetError:
@@ -213,6 +216,11 @@ def _folded(labels: frozenset[str]) -> frozenset[str]:
 
 
 def _with_offers(error: DatasetError, source: Source) -> DatasetError:
-    """Return a refusal of class folders with the patterns that fit the file names."""
+    """Return a refusal of class folders with the patterns that fit the file names: all of them, or those of a folder.
+
+    Pictures to be predicted often lie beside the others without a word on what they are (train/cat.0.jpg, test/1.jpg).
+    """
     offers = names.propose(source.index.paths)
+    for folder in source.top.filled if not offers else ():
+        offers = offers or names.propose(path for path in source.index.paths if path.startswith(f"{folder.path}/"))
     return DatasetError(error.what, error.why, error.fix, offers=offers) if offers else error

@@ -139,7 +139,9 @@ def test_flat_splits_name_the_file_of_labels(make_dataset: MakeDataset, name: st
     with pytest.raises(DatasetError, match="is not understood") as caught:
         scan(root)
     assert "(train: 12, test: 6)" in caught.value.why
-    assert f"The labels may be in {name}, but labels are read from folder names only." in caught.value.why
+    assert (
+        f"The labels may be in {name}, but nothing there is understood as labels of these pictures." in caught.value.why
+    )
     assert "train/cat" in caught.value.fix
 
 

@@ -174,6 +174,21 @@ def test_labels_in_file_names_are_proposed_and_taken_when_chosen(tmp_path: Path)
     assert labels(listing(tmp_path, name_pattern="{label}.{number}")) == {f"train/{name}": name[:3] for name in names}
 
 
+def test_names_of_the_train_folder_are_proposed_beside_unnamed_test_pictures(tmp_path: Path) -> None:
+    names = [f"train/{label}.{at}.jpg" for label in ("cat", "dog") for at in range(4)]
+    pictures(tmp_path, *names, *(f"test1/{at}.jpg" for at in range(8)))
+    with pytest.raises(DatasetError) as refused:
+        listing(tmp_path)
+    (offer,) = refused.value.offers
+    assert labels(listing(tmp_path, name_pattern=offer.options.name_pattern)) == {name: name[6:9] for name in names}
+
+
+def test_a_file_that_is_read_is_not_named_as_something_else_too(tmp_path: Path) -> None:
+    flat(tmp_path, "train")
+    found = scan(text(tmp_path, "train/metadata.csv", table(of_all("file_name", "label"))))
+    assert {problem.kind for problem in found.problems} & {"other-labels", "non-image"} == set()
+
+
 @pytest.mark.parametrize(
     ("pattern", "name", "label"),
     [
