@@ -16,6 +16,7 @@ from core.dataset import scanner as scanner_module
 from core.dataset.probe import Probe, probe
 from core.errors import Cancelled, DatasetError
 from core.progress import CancelToken, Progress
+from training_scripts.pictures.formats import FORMAT_NAMES
 
 MakeDataset = Callable[..., Path]
 
@@ -112,7 +113,7 @@ def test_bad_files_are_left_out_and_named(make_dataset: MakeDataset, picture_byt
     assert {p.severity for p in unreadable} == {Severity.ERROR}
     assert {p.message for p in unreadable} == {
         "2 pictures are left out (cut off: the file ends too early).",
-        "1 picture is left out (not a picture (JPEG, PNG, WebP, GIF, BMP, TIFF or PPM)).",
+        f"1 picture is left out (not a picture ({FORMAT_NAMES})).",
     }
     assert result.problems[0].severity is Severity.ERROR
 
