@@ -49,6 +49,7 @@ class RuleWatcher:
     ) -> None:
         self._settings = asdict(job_settings(config))
         self._log, self._silence_s, self._on_trouble = log, silence_s, on_trouble
+        self._enabled = config.enabled
         self._offset = log.stat().st_size if log.exists() else 0
         self._jobs: dict[str, str] = {}
         self._ended: set[str] = set()
@@ -70,13 +71,13 @@ class RuleWatcher:
 
     def watch(self, job: str, output: Path) -> None:
         """Watch a job from now on; `output` is its SM_OUTPUT_DIR."""
-        if self._process is not None and str(output) not in self._jobs:
+        if self._enabled and str(output) not in self._jobs:
             self._jobs[str(output)] = job
             self._tell_to_watch(str(output))
 
     def ended(self, job: str, output: Path) -> None:
         """Evaluate what is left, or all of it, of a job that has ended, well or not, and say the last word."""
-        if self._process is None:
+        if not self._enabled:
             return
         self._ended.add(str(output))
         if str(output) in self._jobs:
