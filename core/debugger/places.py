@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.debugger.aws_output import FOLDER, REPORTS
 from core.jobs.folders import folders_below
-from training_scripts.debugger.reader import INDEX_FILE, FolderStorage, Storage
+from training_scripts.debugger.storage import INDEX_FILE, FolderStorage, Storage
 
 _PLACES = ("", "output/tensors", "tensors", "debug-output")
 """Where tensors lie below what people mostly point at: the trial itself, our job folder, its output, AWS's prefix."""

@@ -32,6 +32,30 @@ class _StepUnavailable(_DebuggerError):
         super().__init__(f"Step {step} of mode {mode.name} was not saved.")
 
 
+class _StepNotYetAvailable(_DebuggerError):
+    def __init__(self, step: int, mode: Any) -> None:
+        super().__init__(f"Step {step} of mode {mode.name} was not saved so far.")
+
+
+class _NoMoreData(_DebuggerError):
+    def __init__(self, step: int, mode: Any, last_step: int) -> None:
+        super().__init__(f"Step {step} of mode {mode.name} will not come: the last one is {last_step}.")
+        self.step, self.mode, self.last_step = step, mode, last_step
+
+
+class _InvalidWorker(_DebuggerError):
+    def __init__(self, worker: str) -> None:
+        super().__init__(f"There is no worker {worker}.")
+
+
+class _StepState(enum.Enum):
+    """Whether a step is there, will never be, or may still come."""
+
+    UNAVAILABLE = 0
+    AVAILABLE = 1
+    NOT_YET_AVAILABLE = 2
+
+
 class _TensorUnavailable(_DebuggerError):
     def __init__(self, tname: str) -> None:
         super().__init__(f"Tensor {tname} was not saved.")
@@ -87,6 +111,10 @@ if TYPE_CHECKING:
     ModeKeys = _ModeKeys
     DebuggerError = _DebuggerError
     StepUnavailable = _StepUnavailable
+    StepNotYetAvailable = _StepNotYetAvailable
+    NoMoreData = _NoMoreData
+    InvalidWorker = _InvalidWorker
+    StepState = _StepState
     TensorUnavailable = _TensorUnavailable
     TensorUnavailableForStep = _TensorUnavailableForStep
     RuleEvaluationConditionMet = _RuleEvaluationConditionMet
@@ -100,9 +128,13 @@ else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 from smdebug.core.modes import ModeKeys
+                from smdebug.core.tensor import StepState
                 from smdebug.exceptions import (
+                    InvalidWorker,
+                    NoMoreData,
                     RuleEvaluationConditionMet,
                     SMDebugError,
+                    StepNotYetAvailable,
                     StepUnavailable,
                     TensorUnavailable,
                     TensorUnavailableForStep,
@@ -116,4 +148,6 @@ else:
     if not USES_SMDEBUG:
         Rule, ModeKeys, DebuggerError = _Rule, _ModeKeys, _DebuggerError
         StepUnavailable, TensorUnavailable = _StepUnavailable, _TensorUnavailable
+        StepNotYetAvailable, NoMoreData = _StepNotYetAvailable, _NoMoreData
+        InvalidWorker, StepState = _InvalidWorker, _StepState
         TensorUnavailableForStep, RuleEvaluationConditionMet = _TensorUnavailableForStep, _RuleEvaluationConditionMet

@@ -74,6 +74,8 @@ _EVALUATED_BATCH = 1 << 16
 """Elements of one evaluated batch's logits that are held on to until the evaluation is over."""
 _SMALL = 1 << 17
 """Parameters that a network may have to be saved in about a millisecond: a head for 100 classes, no backbone."""
+_LEAST_OUTPUTS = 16
+"""Outputs of a channel in a batch from which on its activity is saved."""
 _PASSES_WITH_INPUTS = 2
 """How many evaluations save their inputs: the same pictures come every time."""
 
@@ -246,7 +248,9 @@ class TensorHook(Observer):
 
     def _on_dying_output(self, name: str, outputs: Tensor) -> None:
         self._on_output(name, outputs)
-        self._looks.append(activity(self._numbered(f"{name}_activity"), outputs))
+        # Over a few outputs of a channel, as in a batch of one row, most channels are silent by chance.
+        if outputs.numel() >= _LEAST_OUTPUTS * outputs.shape[min(1, outputs.ndim - 1)]:
+            self._looks.append(activity(self._numbered(f"{name}_activity"), outputs))
 
     def _numbered(self, name: str) -> str:
         """smdebug's number of the call, for a module that is used more than once."""

@@ -269,11 +269,11 @@ class NotANumber(HealthRule):
 class LearningRateTooHigh(HealthRule):
     """Fires when the training loss climbs or stays worse than guessing; says which learning rate to try instead. Ours.
 
-    Climbs: the median of the last `patience` saved batch losses, or the mean of an epoch, exceeds `climb_factor` times
-    the first batch loss by more than batches scatter: exp(3 s), where s is 1.05 times the median of what the logarithm
-    of the last `window` losses changes by from one to the next, and 0.5 while there are fewer. Where classes are
-    predicted the first loss counts for at least what guessing has, the logarithm of their number. Other losses may
-    scatter much more: they are judged from `window` of them on, by medians of all those and of the first `patience`.
+    Climbs, where classes are predicted: the median of the last `patience` saved batch losses, or the mean of an epoch,
+    exceeds exp(1.5) `climb_factor` times the first loss, or what guessing has, the logarithm of the number of classes,
+    if that is more. Other losses may scatter much more: from `window` of them on their median is judged, against
+    exp(3 s) `climb_factor` times the median of the first `patience`, where s is 1.05 times the median of what the
+    logarithm of the loss changes by from one to the next. Losses below 0 are not judged.
 
     Stays worse than guessing, where classes are predicted: the mean of the last `window` saved batch losses is above
     1.2 times the logarithm of the number of classes by two standard errors, no lower in their second half than in the
@@ -322,16 +322,15 @@ class LearningRateTooHigh(HealthRule):
 
     def _limit(self) -> float | None:
         """Return how high a loss may climb; without limit where too little is known, or losses go below 0."""
-        losses = list(self._recent)
-        if self._first is None or min(self._first, *losses) <= 0:
+        if self._first is None:
             return None
-        if len(losses) >= self.window:
-            scatter = 1.05 * float(np.median(np.abs(np.diff(np.log(losses)))))
-        elif self._guess:
-            scatter = 0.5
-        else:
+        if self._guess:
+            return self.climb_factor * max(self._first, self._guess) * math.exp(1.5)
+        losses = np.array(self._recent)
+        if len(losses) < self.window or self._first <= 0 or losses.min() <= 0:
             return None
-        return self.climb_factor * max(self._first, self._guess) * math.exp(3 * scatter)
+        scatter = 1.05 * float(np.median(np.abs(np.diff(np.log(losses)))))
+        return self.climb_factor * self._first * math.exp(3 * scatter)
 
     def _guesses(self, step: int) -> bool:
         """Whether the network is thrown about where it knows less than nothing."""

@@ -8,79 +8,32 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from training_scripts.debugger.base import ModeKeys, StepUnavailable, TensorUnavailable, TensorUnavailableForStep
+from training_scripts.debugger.base import (
+    InvalidWorker,
+    ModeKeys,
+    NoMoreData,
+    StepNotYetAvailable,
+    StepState,
+    StepUnavailable,
+    TensorUnavailable,
+    TensorUnavailableForStep,
+)
+from training_scripts.debugger.storage import INDEX_FILE, FolderStorage, Storage
 from training_scripts.debugger.tfevents import Array, DamagedRecord, decode
-from training_scripts.debugger.writer import END_MARKER, REDUCTIONS_PREFIX
+from training_scripts.debugger.writer import REDUCTIONS_PREFIX
 from training_scripts.outside import UNUSABLE, parse_json
 
-INDEX_FILE = re.compile(r"(\d+)_(.+)\.json")
 _CACHE_BYTES = 64 << 20
-
-
-class Storage(Protocol):
-    """Where a trial's files lie. Names are relative to the trial's root, with forward slashes."""
-
-    root: str
-
-    def index_files(self) -> Sequence[str]:
-        """Return names of the files under `index/`, in any order; those told before may be missing."""
-
-    def collection_files(self) -> Sequence[str]:
-        """Return names of all files under `collections/`, in any order."""
-
-    def ended(self) -> bool:
-        """Whether the end marker is there."""
-
-    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        """Part of a file; raises OSError when it is not there."""
-
-
-class FolderStorage:
-    """A trial in a folder of this machine."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = str(root)
-        self._path = root
-        self._complete: set[str] = set()
-
-    def index_files(self) -> Sequence[str]:
-        """See `Storage.index_files`. A folder of 1,000 steps is listed no more once two later ones are there."""
-        names = self._list("index", self._complete)
-        folders = sorted({name.split("/")[1] for name in names})
-        self._complete.update(folders[:-2])
-        return names
-
-    def collection_files(self) -> Sequence[str]:
-        """See `Storage.collection_files`."""
-        return self._list("collections", frozenset())
-
-    def ended(self) -> bool:
-        """See `Storage.ended`."""
-        return (self._path / END_MARKER).exists()
-
-    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        """See `Storage.read`."""
-        with open(self._path / name, "rb") as file:
-            file.seek(start)
-            return file.read() if length is None else file.read(length)
-
-    def _list(self, part: str, without: Set[str]) -> list[str]:
-        root = self._path / part
-        if not root.is_dir():
-            return []
-        folders = [name for name in os.listdir(root) if name not in without]
-        return [f"{part}/{folder}/{name}" for folder in folders for name in os.listdir(root / folder)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +51,30 @@ class _Step:
     wall_time: float | None
     train_step: int | None
     tensors: set[str] = field(default_factory=set)
+    workers: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Collection:
+    """A collection of tensors: those that it lists by name, and those whose names match one of its expressions."""
+
+    name: str
+    tensor_names: set[str] = field(default_factory=set)
+    include_regex: list[str] = field(default_factory=list)
+
+    def include(self, *patterns: str) -> None:
+        """Take in the tensors whose names match; raises re.error."""
+        for pattern in patterns:
+            re.compile(pattern)
+        self.include_regex += patterns
+
+    def add_tensor_name(self, name: str) -> None:
+        """Take in a tensor."""
+        self.tensor_names.add(name)
+
+    def holds(self, name: str) -> bool:
+        """Whether a tensor belongs to it."""
+        return name in self.tensor_names or any(re.search(pattern, name) for pattern in self.include_regex)
 
 
 class Tensor:
@@ -117,10 +94,13 @@ class Tensor:
         """Return its value, or the sample that was saved of it.
 
         Raises:
-            TensorUnavailableForStep: it was not saved then, or its file is damaged.
+            StepUnavailable, StepNotYetAvailable: nothing was saved at that step, for ever or so far.
+        TensorUnavailableForStep: it was not saved then, or its file is damaged.
         """
+        self.trial.check_worker(worker)
         locations = self.locations.get(self.trial.to_global(step_num, mode), {})
         if not locations or (worker is not None and worker not in locations):
+            self.trial.wait_for_steps([step_num], mode)
             raise TensorUnavailableForStep(self.name, step_num, mode, bool(self.reductions))
         return self.trial.fetch(self, locations[worker or min(locations)], step_num, mode)
 
@@ -164,7 +144,10 @@ class Trial:
     vain.
     """
 
-    def __init__(self, storage: Storage, name: str = "") -> None:
+    def __init__(
+        self, storage: Storage, name: str = "", range_steps: tuple[int | None, int | None] = (None, None)
+    ) -> None:
+        """`range_steps`: the first global step that is read, and the first one that is not any more."""
         self.storage = storage
         self.name = name or storage.root
         self.path = storage.root
@@ -177,7 +160,10 @@ class Trial:
         self._steps: dict[int, _Step] = {}
         self._by_mode: dict[str, dict[int, int]] = {}
         self._ordered: list[int] = []
-        self._collections: dict[str, tuple[frozenset[str], re.Pattern[str] | None]] = {}
+        self._collections: dict[str, Collection] = {}
+        self._first_step, self._end_step = range_steps
+        self._workers: set[str] = set()
+        self._said_workers = 0
         self._seen: set[str] = set()
         self._matches: dict[tuple[str, str], bool] = {}
         self._cache: OrderedDict[tuple[str, int], Array] = OrderedDict()
@@ -185,9 +171,11 @@ class Trial:
         self.refresh()
 
     @classmethod
-    def open(cls, folder: str | Path, name: str = "") -> Trial:
+    def open(
+        cls, folder: str | Path, name: str = "", range_steps: tuple[int | None, int | None] = (None, None)
+    ) -> Trial:
         """Return the trial in a folder, which need not exist yet."""
-        return cls(FolderStorage(Path(folder)), name)
+        return cls(FolderStorage(Path(folder)), name, range_steps)
 
     def refresh(self) -> list[int]:
         """Look for new steps; returns them, in order."""
@@ -197,7 +185,7 @@ class Trial:
         unread = [name for name in self.storage.index_files() if name not in self._seen]
         for name in sorted(unread, key=lambda item: item.rsplit("/", 1)[-1]):
             matched = INDEX_FILE.fullmatch(name.rsplit("/", 1)[-1])
-            if matched:
+            if matched and self._in_range(int(matched[1])):
                 self._seen.add(name)
                 self._read_index(name, int(matched[1]), matched[2])
         if len(self._steps) > len(self._ordered):
@@ -206,14 +194,18 @@ class Trial:
         return [step for step in self._ordered if step not in known]
 
     def maybe_refresh(self, name: str | None = None) -> None:
-        """Nothing: whoever owns the trial refreshes it between evaluations."""
+        """Look for new steps if `dynamic_refresh` is set, as smdebug's trials do at each question."""
+        if self.dynamic_refresh and not self.loaded_all_steps:
+            self.refresh()
 
     def has_tensor(self, tname: str) -> bool:
         """Whether it was saved at any step."""
+        self.maybe_refresh()
         return tname in self._tensors
 
     def tensor(self, tname: str) -> Tensor:
         """One tensor; raises TensorUnavailable."""
+        self.maybe_refresh()
         if tname not in self._tensors:
             raise TensorUnavailable(tname)
         return self._tensors[tname]
@@ -225,9 +217,16 @@ class Trial:
         step: int | None = None,
         mode: Any = ModeKeys.GLOBAL,
         regex: str | Sequence[str] | None = None,
-        collection: str | None = None,
+        collection: str | Collection | None = None,
     ) -> list[str]:
-        """Return names of the tensors saved (at a step, in a mode) that match a regex or belong to a collection."""
+        """Return names of the tensors saved (at a step, in a mode) that match a regex or belong to a collection.
+
+        Raises:
+            ValueError: both are given.
+        """
+        if regex is not None and collection is not None:
+            raise ValueError("either regex or collection may be given")
+        self.maybe_refresh()
         names: Iterable[str]
         if step is not None:
             saved = self._steps.get(self.to_global(step, mode))
@@ -240,26 +239,77 @@ class Trial:
             patterns = [regex] if isinstance(regex, str) else list(regex)
             names = [name for name in names if any(self._match(pattern, name) for pattern in patterns)]
         elif collection is not None:
-            listed, pattern = self._collections.get(collection, (frozenset(), None))
-            names = [name for name in names if name in listed or (pattern is not None and pattern.search(name))]
+            known = collection if isinstance(collection, Collection) else self._collections.get(collection)
+            chosen = known or Collection("")
+            names = [name for name in names if chosen.holds(name)]
         return sorted(names)
 
-    def collections(self) -> dict[str, frozenset[str]]:
-        """Return the collections of the trial and the tensors each lists by name."""
-        return {name: listed for name, (listed, _) in self._collections.items()}
+    def collections(self) -> dict[str, Collection]:
+        """Return the collections of the trial by name."""
+        self.maybe_refresh()
+        return dict(self._collections)
+
+    def collection(self, coll_name: str) -> Collection:
+        """Return one collection, an empty one if there is none of that name yet."""
+        self.maybe_refresh()
+        return self._collections.setdefault(coll_name, Collection(coll_name))
+
+    def workers(self) -> list[str]:
+        """Return the workers that saved anything, by name."""
+        self.maybe_refresh()
+        return sorted(self._workers)
+
+    @property
+    def num_workers(self) -> int:
+        """Return how many workers save: as many as the trial says, or as were met."""
+        return max(self._said_workers, len(self._workers))
+
+    def check_worker(self, worker: str | None) -> None:
+        """Raise InvalidWorker for one that saved nothing."""
+        if worker is not None and worker not in self._workers:
+            raise InvalidWorker(worker)
 
     def steps(self, mode: Any = ModeKeys.GLOBAL, show_incomplete_steps: bool = False) -> list[int]:
-        """Return the saved steps: global ones, or those of a mode."""
-        return self._ordered if mode.name == "GLOBAL" else sorted(self._by_mode.get(mode.name, {}))
+        """Return the saved steps: global ones, or those of a mode. Where several workers save, those of all of them."""
+        self.maybe_refresh()
+        steps = self._ordered if mode.name == "GLOBAL" else sorted(self._by_mode.get(mode.name, {}))
+        if show_incomplete_steps or self.num_workers < 2 or self.loaded_all_steps:
+            return steps
+        last = self.last_complete_step
+        return [step for step in steps if self.to_global(step, mode) <= last]
+
+    @property
+    def last_complete_step(self) -> int:
+        """Return the last global step that all workers have saved; -1 if there is none."""
+        whole = (step for step in reversed(self._ordered) if len(self._steps[step].workers) == self.num_workers)
+        return next(whole, -1)
+
+    def has_passed_step(self, step: int, mode: Any = ModeKeys.GLOBAL) -> Any:
+        """Return whether a step is AVAILABLE, UNAVAILABLE for ever, or NOT_YET_AVAILABLE."""
+        steps = self.steps(mode, show_incomplete_steps=True)
+        at = bisect_left(steps, step)
+        if at == len(steps):
+            return StepState.UNAVAILABLE if self.loaded_all_steps else StepState.NOT_YET_AVAILABLE
+        number = self.to_global(steps[at], mode)
+        passed = number <= self.last_complete_step
+        if steps[at] > step:
+            return StepState.UNAVAILABLE if passed or self.loaded_all_steps else StepState.NOT_YET_AVAILABLE
+        return StepState.AVAILABLE if passed or self.loaded_all_steps else StepState.NOT_YET_AVAILABLE
 
     def modes(self) -> list[Any]:
         """Return the modes there are steps of."""
+        self.maybe_refresh()
         return [getattr(ModeKeys, name) for name in self._by_mode]
 
     def mode_modestep(self, global_step: int) -> tuple[Any, int] | tuple[None, None]:
         """Return the mode of a global step and its number in that mode."""
+        self.maybe_refresh()
         saved = self._steps.get(global_step)
         return (None, None) if saved is None else (getattr(ModeKeys, saved.mode), saved.mode_step)
+
+    def mode_step(self, global_step: int) -> int | None:
+        """Return the number of a global step in its mode, None if it was not saved."""
+        return self.mode_modestep(global_step)[1]
 
     def mode(self, global_step: int) -> Any:
         """Return the mode of a global step, None if it was not saved."""
@@ -270,10 +320,22 @@ class Trial:
         return mode_step if mode.name == "GLOBAL" else self._by_mode.get(mode.name, {}).get(mode_step)
 
     def wait_for_steps(self, required_steps: Iterable[int], mode: Any = ModeKeys.GLOBAL) -> None:
-        """Raise StepUnavailable unless all of them are there; never waits."""
+        """Return at once if all of them are there; never waits.
+
+        Raises:
+            StepUnavailable: one was not saved, and others behind it were.
+            StepNotYetAvailable: it may still come.
+            NoMoreData: it is behind the last step of a trial that has ended.
+        """
         for step in required_steps:
-            if self.to_global(step, mode) not in self._steps:
-                raise StepUnavailable(step, mode)
+            if self.to_global(step, mode) in self._steps:
+                continue
+            steps = self.steps(mode, show_incomplete_steps=True)
+            if self.has_passed_step(step, mode) == StepState.NOT_YET_AVAILABLE:
+                raise StepNotYetAvailable(step, mode)
+            if self.loaded_all_steps and steps and step > steps[-1]:
+                raise NoMoreData(step, mode, steps[-1])
+            raise StepUnavailable(step, mode)
 
     def to_global(self, step: int, mode: Any) -> int:
         """Return the global step of a step of a mode; -1 if it was not saved."""
@@ -345,14 +407,18 @@ class Trial:
             if name in self._seen or not name.endswith("_collections.json"):
                 continue
             try:
-                collections = parse_json(self.storage.read(name))["collections"]
-                for collection, entry in collections.items():
-                    regexes = [item for item in entry.get("include_regex") or [] if item]
-                    pattern = re.compile("|".join(regexes)) if regexes else None
-                    self._collections[collection] = (frozenset(entry.get("tensor_names") or ()), pattern)
+                content = parse_json(self.storage.read(name))
+                for collection, entry in content["collections"].items():
+                    read = Collection(collection, set(entry.get("tensor_names") or ()))
+                    read.include(*(item for item in entry.get("include_regex") or [] if item))
+                    self._collections[collection] = read
+                self._said_workers = int((content.get("_meta") or {}).get("num_workers") or 0)
                 self._seen.add(name)
             except (*UNUSABLE, re.error) as error:
                 self.damaged[name] = _why(error)
+
+    def _in_range(self, step: int) -> bool:
+        return (self._first_step or 0) <= step and (self._end_step is None or step < self._end_step)
 
     def _read_index(self, name: str, step: int, worker: str) -> None:
         try:
@@ -364,6 +430,8 @@ class Trial:
             self.damaged[name] = _why(error)
             return
         saved = self._steps.setdefault(step, _Step(mode, mode_step, meta.get("wall_time"), meta.get("train_step")))
+        saved.workers.add(worker)
+        self._workers.add(worker)
         if mode != "GLOBAL":
             self._by_mode.setdefault(mode, {}).setdefault(mode_step, step)
         for tensor_name, location in entries:

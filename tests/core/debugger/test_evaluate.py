@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -34,7 +35,7 @@ def test_a_job_folder_or_anything_in_it(job, below):
     high = outcomes["LearningRateTooHigh"]
     assert high.status is RuleStatus.ISSUES_FOUND
     assert high.job == "high-rate"
-    assert high.values[-1][2] == pytest.approx(2 * high.values[0][1])
+    assert high.values[-1][2] == pytest.approx(2 * math.exp(1.5) * high.values[0][1])
     assert "instead of 50" in high.advice
     assert outcomes["NotANumber"].status is RuleStatus.NO_ISSUES_FOUND
 

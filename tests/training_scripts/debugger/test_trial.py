@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training_scripts.debugger.base import ModeKeys, StepUnavailable, TensorUnavailable, TensorUnavailableForStep
+from training_scripts.debugger.base import (
+    InvalidWorker,
+    ModeKeys,
+    NoMoreData,
+    StepNotYetAvailable,
+    StepState,
+    StepUnavailable,
+    TensorUnavailable,
+    TensorUnavailableForStep,
+)
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.writer import Saved, TrialWriter
 
@@ -57,9 +66,9 @@ def test_what_is_missing_is_said_and_nothing_waits(tmp_path):
     trial = Trial.open(tmp_path)
     with pytest.raises(TensorUnavailable):
         trial.tensor("other")
-    with pytest.raises(TensorUnavailableForStep):
+    with pytest.raises(StepNotYetAvailable):
         trial.tensor("loss").value(99)
-    with pytest.raises(StepUnavailable):
+    with pytest.raises(StepNotYetAvailable):
         trial.wait_for_steps([99])
 
 
@@ -113,3 +122,53 @@ def test_smdebug_reads_what_we_write_and_we_what_it_writes(tmp_path, smdebug_pyt
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines()[-1] == "same"
+
+
+def workers_trial(folder, steps):
+    """A trial of two workers; `steps` maps a global step to those that saved it."""
+    for worker in ("worker_0", "worker_1"):
+        writer = TrialWriter(folder, worker)
+        writer.write_collections({}, {}, 1)
+        for step, saved_by in steps.items():
+            if worker in saved_by:
+                writer.write_step(step, "TRAIN", step // 2, [Saved("loss", np.float32(step))])
+    return Trial.open(folder)
+
+
+BOTH = ("worker_0", "worker_1")
+
+
+def test_steps_of_several_workers_are_complete_when_all_have_saved_them(tmp_path):
+    trial = workers_trial(tmp_path, {0: BOTH, 2: BOTH[:1], 4: BOTH, 6: BOTH[1:]})
+    assert trial.workers() == list(BOTH)
+    assert trial.steps() == [0, 2, 4]
+    assert trial.steps(show_incomplete_steps=True) == [0, 2, 4, 6]
+    states = [trial.has_passed_step(step) for step in (0, 1, 2, 5, 6, 7)]
+    later = StepState.NOT_YET_AVAILABLE
+    assert states == [StepState.AVAILABLE, StepState.UNAVAILABLE, StepState.AVAILABLE, later, later, later]
+    assert trial.has_passed_step(2, ModeKeys.TRAIN) == StepState.AVAILABLE
+    assert (trial.mode_step(4), trial.mode_step(5)) == (2, None)
+    with pytest.raises(InvalidWorker):
+        trial.tensor("loss").value(0, worker="worker_7")
+    with pytest.raises(StepUnavailable):
+        trial.tensor("loss").value(3)
+    TrialWriter(tmp_path).close()
+    trial.refresh()
+    assert trial.steps() == [0, 2, 4, 6]
+    assert trial.has_passed_step(7) == StepState.UNAVAILABLE
+    with pytest.raises(NoMoreData):
+        trial.wait_for_steps([7])
+
+
+def test_a_part_of_a_trial_and_collections_made_by_a_rule(tmp_path):
+    folder = tmp_path / "trial"
+    workers_trial(folder, {step: BOTH for step in range(8)})
+    trial = Trial.open(folder, range_steps=(2, 5))
+    assert trial.steps() == [2, 3, 4]
+    trial.collection("mine").include("^lo")
+    assert trial.tensor_names(collection="mine") == trial.tensor_names(collection=trial.collection("mine")) == ["loss"]
+    with pytest.raises(ValueError, match="either"):
+        trial.tensor_names(collection="mine", regex="l")
+    trial.dynamic_refresh = True
+    trial.tensor("loss")
+    assert trial.steps() == [2, 3, 4]

@@ -14,7 +14,7 @@ from ..state import Loss, Model
 
 _GPU_LOOKS = 20
 SKIPS = 10
-JUDGED_FROM, WINDOW = 150, 60
+JUDGED_FROM, BATCHES, LABELS = 150, 10, 250
 
 
 class NotFinite(Check):
@@ -165,8 +165,8 @@ class Guessing(Check):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._losses: list[float] = []
+        self._sizes: list[int] = []
         self._counts: Tensor | None = None
-        self._moved = False
 
     def computed(self, loss: Loss) -> None:
         """Keep every tenth loss and its labels, from one training step on."""
@@ -178,14 +178,23 @@ class Guessing(Check):
         counts = torch.bincount(loss.targets.reshape(-1).clamp(min=0), minlength=loss.inputs.shape[1]).cpu()
         self._counts = counts if self._counts is None or len(self._counts) != len(counts) else self._counts + counts
         self._losses.append(float(loss.value))
-        if session.step >= JUDGED_FROM and len(self._losses) >= 10:
+        self._sizes.append(int(loss.targets.numel()))
+        if session.step >= JUDGED_FROM:
             self._judge(loss)
 
     def _judge(self, loss: Loss) -> None:
         assert self._counts is not None
         shares = self._counts.double() / self._counts.sum()
         guess = float(-(shares[shares > 0] * shares[shares > 0].log()).sum())
-        recent = self._losses[-WINDOW // 6 :]
+        # The mean of a few small batches says little: single losses scatter as much as they are large.
+        count = labels = 0
+        for size in reversed(self._sizes):
+            count, labels = count + 1, labels + size
+            if count >= BATCHES and labels >= LABELS:
+                break
+        else:
+            return
+        recent = self._losses[-count:]
         mean = sum(recent) / len(recent)
         if guess < 0.3 or not math.isfinite(mean):
             return

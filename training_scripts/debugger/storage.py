@@ -1,0 +1,68 @@
+"""Where the files of a trial lie: what a reader asks of a folder here, or of S3 (core/debugger/s3.py)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence, Set
+from pathlib import Path
+from typing import Protocol
+
+from training_scripts.debugger.writer import END_MARKER
+
+INDEX_FILE = re.compile(r"(\d+)_(.+)\.json")
+
+
+class Storage(Protocol):
+    """Where a trial's files lie. Names are relative to the trial's root, with forward slashes."""
+
+    root: str
+
+    def index_files(self) -> Sequence[str]:
+        """Return names of the files under `index/`, in any order; those told before may be missing."""
+
+    def collection_files(self) -> Sequence[str]:
+        """Return names of all files under `collections/`, in any order."""
+
+    def ended(self) -> bool:
+        """Whether the end marker is there."""
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """Part of a file; raises OSError when it is not there."""
+
+
+class FolderStorage:
+    """A trial in a folder of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = str(root)
+        self._path = root
+        self._complete: set[str] = set()
+
+    def index_files(self) -> Sequence[str]:
+        """See `Storage.index_files`. A folder of 1,000 steps is listed no more once two later ones are there."""
+        names = self._list("index", self._complete)
+        folders = sorted({name.split("/")[1] for name in names})
+        self._complete.update(folders[:-2])
+        return names
+
+    def collection_files(self) -> Sequence[str]:
+        """See `Storage.collection_files`."""
+        return self._list("collections", frozenset())
+
+    def ended(self) -> bool:
+        """See `Storage.ended`."""
+        return (self._path / END_MARKER).exists()
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """See `Storage.read`."""
+        with open(self._path / name, "rb") as file:
+            file.seek(start)
+            return file.read() if length is None else file.read(length)
+
+    def _list(self, part: str, without: Set[str]) -> list[str]:
+        root = self._path / part
+        if not root.is_dir():
+            return []
+        folders = [name for name in os.listdir(root) if name not in without]
+        return [f"{part}/{folder}/{name}" for folder in folders for name in os.listdir(root / folder)]
