@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SURE = 0.95
 """A guess of this probability is one that a person may accept unseen."""
 
+_FEW, _UNSURE = 3, 0.9
+"""While a class has fewer labels than this, no guess is surer than that: a head knows nothing of what is missing."""
+
 _MOST = 5000
 """Labelled pictures that a refit looks at, so that it takes a moment whatever the dataset."""
 
@@ -49,6 +52,8 @@ def guess(features: NDArray[np.float32], labels: NDArray[np.int64], classes: int
     probabilities = head.probabilities(rows)
     order = np.argsort(-probabilities, axis=1)[:, :2]
     first, second = np.take_along_axis(probabilities, order, axis=1).T
+    if np.bincount(labels[known], minlength=classes)[used].min() < _FEW:
+        first, second = np.minimum(first, _UNSURE), np.minimum(second, _UNSURE)
     return Guesses(used[order[:, 0]], first, first - second)
 
 

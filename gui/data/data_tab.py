@@ -30,6 +30,7 @@ from core.progress import CancelToken, OnProgress, Progress
 from core.store import Dataset
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
+from gui.data.check_card import CheckCard
 from gui.data.class_list import ClassList
 from gui.data.first_run import FirstRun
 from gui.data.import_card import ImportCard
@@ -40,7 +41,7 @@ from gui.data.s3_panel import S3Panel
 from gui.data.split_card import SplitCard
 from gui.data.write_dialog import WriteDialog
 from gui.feed import JobsFeed
-from gui.shared.basics import button
+from gui.shared.basics import button, icon_button
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import Banner, InlineError, ProgressRow
 from training_scripts.outside import UNUSABLE
@@ -177,9 +178,9 @@ class DataTab(QWidget):
             "Find the best model", icon_name="star", tip="Set up a thorough search; it says how long it takes first"
         )
         self.find_best.clicked.connect(lambda: self._keep(self.best_model_asked))
-        self._close = button("Close", icon_name="x", kind="ghost", tip="Close this dataset")
+        self._close = icon_button("x", "Close this dataset")
         self._close.clicked.connect(self.close_dataset)
-        self._rescan = button("Scan again", icon_name="refresh", kind="ghost", shortcut="F5")
+        self._rescan = icon_button("refresh", "Scan again", shortcut="F5")
         self._rescan.setShortcut("F5")
         self._rescan.clicked.connect(lambda: self._scan_again(self._options))
         self.write = button("Write…", icon_name="save", kind="ghost", tip="Write the labelled dataset to disk")
@@ -239,13 +240,17 @@ class DataTab(QWidget):
         self.reading = ImportCard()
         self.reading.options_chosen.connect(self._scan_again)
         self.problems.pictures_asked.connect(self._show_problem)
+        self.check = CheckCard(self._workbench, self._bridge)
+        self.check.found.connect(self.card.take_findings)
+        self.check.trait_asked.connect(self.card.filters.show_trait)
+        self.check.remedy_asked.connect(self.card.labels.apply_remedies)
         self.s3 = S3Panel(self._workbench, self._bridge)
         lower = QWidget()
         lower.setObjectName("page")
         lower_box = QVBoxLayout(lower)
         lower_box.setContentsMargins(0, 0, 0, 0)
         lower_box.setSpacing(12)
-        for part in (self.reading, self.split, self.s3, self.problems):
+        for part in (self.reading, self.split, self.check, self.s3, self.problems):
             lower_box.addWidget(part)
         lower_box.addStretch(1)
         scroll = QScrollArea()
@@ -301,6 +306,7 @@ class DataTab(QWidget):
         self._stop_work()
         self._folder, self._scan, self.manifest, self._kept = None, None, None, None
         self.card.stop()
+        self.check.open(None)
         self._sample.hide()
         self._guide.hide()
         self._header.set_context("")
@@ -338,6 +344,7 @@ class DataTab(QWidget):
         self.card.open_gallery(answer.gallery, answer.labelling)
         self.reading.set_scan(scan)
         self.problems.set_problems(scan.problems, answer.gallery)
+        self.check.open(scan)
         self.split.set_scan(scan)
 
     def _on_scan_failed(self, error: UserFacingError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -15,6 +16,7 @@ from gui.bridge import Bridge, Handle
 from gui.data.pictures_model import PicturesModel
 
 if TYPE_CHECKING:
+    from core.check.findings import Finding
     from core.labels.session import Change, Labelling
 
 PERSON, SUGGESTION = "person", "suggestion"
@@ -85,6 +87,12 @@ class LabelController(QObject):
     def add_class(self, name: str) -> None:
         """Make a class without pictures."""
         self._act(lambda labelling: labelling.add_class(name))
+
+    def apply_remedies(self, findings: Sequence[Finding]) -> None:
+        """Do what solves each finding; each is undone by itself."""
+        for finding in findings:
+            if finding.remedy is not None:
+                self._act(partial(finding.remedy.apply, kind=finding.kind))
 
     def undo(self) -> None:
         """Take back the last action."""

@@ -140,7 +140,7 @@ class MapView(QWidget):
         width, height = round(self.width() * ratio), round(self.height() * ratio)
         canvas = np.zeros((height, width), np.uint32)
         values, order = self._point_colours()
-        reach = max(1, round((2 if self._scale > 2 or len(values) < 5000 else 1) * ratio))
+        reach = max(1, round((2 if len(values) < 5000 else 1) * ratio))
         pixels = self._pixels(ratio)[order]
         seen = (
             (pixels[:, 0] >= reach)

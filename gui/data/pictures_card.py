@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QStackedWidget
 from core.dataset.query import LEFT_OUT, Pick, in_order
 from core.workbench import Workbench
 from gui.bridge import Bridge
+from gui.data.check_card import TRAIT_OF
 from gui.data.class_keys import ACCEPT, ClassKeys
 from gui.data.comparison import Compared, Comparison
 from gui.data.filter_bar import FilterBar
@@ -30,10 +31,12 @@ from gui.data.pictures_model import PicturesModel
 from gui.shared.announce import announce
 from gui.shared.basics import label
 from gui.shared.card import Card
+from gui.shared.dialogs import Decision, Option
 from gui.shared.feedback import ProgressRow
 from gui.shared.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
+    from core.check.findings import Finding
     from core.dataset.gallery import Gallery
     from core.labels.session import Change, Labelling
 
@@ -45,12 +48,10 @@ class PicturesCard(Card):
 
     Signals:
         labels_changed(): a change of labels is kept.
-        why_asked(int): why a check says something about the picture of a number.
         failed(UserFacingError): something did not work, and why.
     """
 
     labels_changed = Signal()
-    why_asked = Signal(int)
     failed = Signal(object)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
@@ -63,6 +64,7 @@ class PicturesCard(Card):
         self.keys = ClassKeys()
         self._root = Path()
         self._said = ""
+        self._why: dict[str, list[str]] = {}
         self._build(workbench, bridge)
 
     def _build(self, workbench: Workbench, bridge: Bridge) -> None:
@@ -266,7 +268,7 @@ class PicturesCard(Card):
             move=lambda split: self._act(lambda paths: self.labels.move(paths, split)),
             similar=partial(self._show_similar, number, choose=False),
             choose_similar=partial(self._show_similar, number, choose=True),
-            why=lambda: self.why_asked.emit(number),
+            why=partial(self._show_why, number),
             show_file=partial(_show_file, self._root / path),
             copy_path=lambda: QGuiApplication.clipboard().setText(str(self._root / path)),
         )
@@ -311,6 +313,22 @@ class PicturesCard(Card):
         self.map.view.update()
         self._show_help()
         self._show_chosen()
+
+    def take_findings(self, findings: Sequence[Finding]) -> None:
+        """Make what a check found filters of the grid; the class that a suspect looks like is its suggestion."""
+        gallery = self.model.gallery
+        self._why = {}
+        for kind, (trait, _) in TRAIT_OF.items():
+            of_kind = [finding for finding in findings if finding.kind == kind]
+            gallery.set_trait(trait, [path for finding in of_kind for path in finding.pictures])
+            for finding in of_kind:
+                for path in finding.pictures:
+                    self._why.setdefault(path, []).append(finding.why)
+        self.model.arrange()
+
+    def _show_why(self, number: int) -> None:
+        path = self.model.gallery.pictures[number].path
+        Decision(self, "Why?", self._why.get(path, []), [Option("ok", "Close", "primary")]).ask()
 
     def _show_help(self) -> None:
         if self.comparison.compared is not None:

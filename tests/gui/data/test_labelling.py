@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QLineEdit, QMenu
 
+from core.check.findings import Finding, FindingKind, Remedy
 from core.errors import StoreError
 from core.features.dataset_features import PictureFeatures
 from gui.data.chosen_drag import CHOSEN_MIME
 from gui.data.data_tab import DataTab
 from gui.data.write_dialog import WriteDialog
 from gui.feed import JobsFeed
+from gui.shared.dialogs import Decision
 from tests.gui.conftest import write_picture
 
 CONTROL, SHIFT, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier(0)
@@ -346,3 +348,29 @@ def test_the_dataset_is_written_as_it_is_labelled_and_nothing_of_it_is_touched(t
     assert len(list((tmp_path / "mended").rglob("*.png"))) == 29
     assert sorted(dataset_folder.rglob("*.png")) == before
     qtbot.mouseClick(dialog.cancel, Qt.MouseButton.LeftButton)
+
+
+def test_what_a_check_finds_is_a_filter_with_its_reason_and_its_remedy(tab, qtbot, workbench, monkeypatch):
+    copy = Remedy("exclude", ("rose/rose-01.png",))
+    findings = [
+        Finding(
+            FindingKind.NEAR_DUPLICATE, ("rose/rose-01.png", "rose/rose-02.png"), 0.99, "Both show it.", remedy=copy
+        ),
+        Finding(FindingKind.ODD, ("tulip/tulip-04.png",), 0.8, "It looks like none of the others."),
+    ]
+    monkeypatch.setattr(workbench, "check", lambda scan, on_progress, cancel: findings)
+    with qtbot.waitSignal(tab.check.found):
+        qtbot.mouseClick(tab.check.start, Qt.MouseButton.LeftButton)
+    links = {made.text(): made for made in tab.check.findChildren(QAbstractButton)}
+    qtbot.mouseClick(links["1 copies"], Qt.MouseButton.LeftButton)
+    assert tab.pictures.rowCount() == 2
+    assert tab.card.filters.chips["odd"].text() == "Odd 0"
+    tab.card._show_why(tab.pictures.number(0))
+    dialog = tab.card.findChild(Decision)
+    assert any(text.text() == "Both show it." for text in dialog.findChildren(QLabel))
+    dialog.reject()
+    do(tab, qtbot, lambda: qtbot.mouseClick(links["Leave out"], Qt.MouseButton.LeftButton))
+    assert tab.pictures.rowCount() == 1
+    assert workbench.labelling(tab._scan).events()[-1].source == "check: near_duplicate"
+    do(tab, qtbot, lambda: qtbot.mouseClick(tab.card.bar.undo, Qt.MouseButton.LeftButton))
+    assert tab.pictures.rowCount() == 2

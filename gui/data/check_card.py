@@ -1,0 +1,139 @@
+"""Checks the open dataset: copies, wrong labels, odd and bad pictures, torn groups; each kind with its remedy."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from core.errors import UserFacingError
+from core.progress import CancelToken, OnProgress
+from core.workbench import Workbench
+from gui.bridge import Bridge, Handle
+from gui.shared.basics import button, label, row
+from gui.shared.card import Card
+from gui.shared.feedback import InlineError, ProgressRow
+from gui.shared.formatting import counted
+
+if TYPE_CHECKING:
+    from core.check.findings import Finding
+    from core.dataset.records import Scan
+
+TRAIT_OF = {
+    "near_duplicate": ("duplicate", "copies"),
+    "label_suspect": ("suspect", "labels that look wrong"),
+    "odd": ("odd", "odd ones out"),
+    "quality": ("quality", "poor pictures"),
+    "group": ("group", "torn groups"),
+}
+"""By kind of finding, the filter that shows its pictures, and its name for people."""
+
+_REMEDIES = {"label": "Relabel", "exclude": "Leave out", "split": "Keep together"}
+
+
+class CheckCard(Card):
+    """Offers a check, and shows what it found.
+
+    Signals:
+        found(list): findings, for the filters of the grid.
+        trait_asked(str): show the pictures of a filter.
+        remedy_asked(list): do what solves these findings.
+    """
+
+    found = Signal(object)
+    trait_asked = Signal(str)
+    remedy_asked = Signal(object)
+
+    def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
+        super().__init__("Check")
+        self._workbench, self._bridge = workbench, bridge
+        self._scan: Scan | None = None
+        self._running: Handle | None = None
+        self._shown: list[QWidget] = []
+        self.start = button("Check the pictures", icon_name="search", tip="Look for copies, wrong labels and odd ones")
+        self.start.clicked.connect(self._on_start)
+        self.said = label("", "muted", wrap=True)
+        self.progress, self.error = ProgressRow(), InlineError()
+        self.progress.cancelled.connect(self.cancel)
+        self._rows = QVBoxLayout()
+        self.add(self.said)
+        self.body.addLayout(self._rows)
+        self.add(self.progress)
+        self.add(self.error)
+        self.body.addLayout(row(None, self.start))
+        self.open(None)
+
+    def open(self, scan: Scan | None) -> None:
+        """Offer to check this dataset."""
+        self.cancel()
+        self._scan = scan
+        self._clear()
+        self.said.setText("Copies, labels that look wrong, odd and poor pictures, torn groups.")
+        self.error.clear()
+        self.start.setEnabled(scan is not None)
+
+    def cancel(self) -> None:
+        """Check no more."""
+        if self._running is not None:
+            self._running.cancel()
+        self._running = None
+        self.progress.finish()
+        self.start.setEnabled(self._scan is not None)
+
+    def show_findings(self, findings: Sequence[Finding]) -> None:
+        """Show a row for each kind of finding, with what solves all of it."""
+        self._clear()
+        by_kind: dict[str, list[Finding]] = defaultdict(list)
+        for finding in findings:
+            by_kind[str(finding.kind)].append(finding)
+        self.said.setText("" if by_kind else "Nothing was found.")
+        self.said.setVisible(not by_kind)
+        for kind, of_kind in by_kind.items():
+            trait, title = TRAIT_OF[kind]
+            show = button(f"{len(of_kind):,} {title}", kind="link", tip=of_kind[0].why)
+            show.clicked.connect(partial(self.trait_asked.emit, trait))
+            line: list[QWidget | None] = [show, None]
+            remedies = [finding for finding in of_kind if finding.remedy is not None]
+            if remedies and remedies[0].remedy is not None:
+                solve = button(_REMEDIES[remedies[0].remedy.action], kind="link")
+                solve.setToolTip(f"{solve.text()}: {counted(len(remedies), 'finding')}, undone like any other label")
+                solve.setAccessibleName(f"{solve.text()}: {len(remedies):,} {title}")
+                solve.clicked.connect(partial(self.remedy_asked.emit, remedies))
+                line.append(solve)
+            holder = QWidget()
+            holder.setLayout(row(*line))
+            self._rows.addWidget(holder)
+            self._shown.append(holder)
+
+    def _clear(self) -> None:
+        for widget in self._shown:
+            widget.hide()
+            widget.deleteLater()
+        self._shown.clear()
+        self.said.show()
+
+    def _on_start(self) -> None:
+        scan, workbench = self._scan, self._workbench
+        if scan is None or self._running is not None:
+            return
+
+        def work(on_progress: OnProgress, cancel: CancelToken) -> list[Finding]:
+            return workbench.check(scan, on_progress, cancel)
+
+        self.error.clear()
+        self.start.setEnabled(False)
+        self.progress.start("Checking the pictures")
+        self._running = self._bridge.run(work, self._on_done, self._on_failed, self.progress.update_progress)
+
+    def _on_done(self, findings: list[Finding]) -> None:
+        self.cancel()
+        self.show_findings(findings)
+        self.found.emit(findings)
+
+    def _on_failed(self, error: UserFacingError) -> None:
+        self.cancel()
+        self.error.show_error(error)
