@@ -37,6 +37,26 @@ class Probabilities(torch.nn.Module):
         return torch.softmax(self.network(pictures).float(), dim=1)
 
 
+class PlainProbabilities(torch.nn.Module):
+    """The same by a product and a sum in place of `addcmul`, which some converters do not know."""
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, whole: Probabilities) -> None:
+        super().__init__()
+        how = whole.network.preprocessing
+        pairs = zip(how.mean, how.std, strict=True)
+        self.network = whole.network.network
+        self.register_buffer("scale", torch.tensor([1 / (255 * std) for std in how.std]).view(3, 1, 1))
+        self.register_buffer("shift", torch.tensor([-mean / std for mean, std in pairs]).view(3, 1, 1))
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities of the classes."""
+        planes = pictures.permute(0, 3, 1, 2).float() * self.scale + self.shift
+        return torch.softmax(self.network(planes), dim=1)
+
+
 def onnx(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:
     """Write ONNX, opset 18, with any number of pictures at once."""
     batch = torch.export.Dim("batch", min=1)
@@ -87,20 +107,23 @@ def litert(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata
     """Write LiteRT for one picture at a time; what is known of the model goes beside it, in model.json."""
     import litert_torch
 
-    litert_torch.convert(network, (example[:1],)).export(str(file))
+    assert isinstance(network, Probabilities)
+    litert_torch.convert(PlainProbabilities(network).eval(), (example[:1],)).export(str(file))
 
 
 def coreml(network: torch.nn.Module, example: torch.Tensor, file: Path, metadata: Metadata) -> None:
     """Write Core ML; its pictures are float32 of 0 to 255, since it takes no bytes."""
     import coremltools
 
-    traced = torch.jit.trace(network, example[:1].float(), check_trace=False)  # type: ignore[no-untyped-call]
-    shape = (coremltools.RangeDim(1, 64, 1), *example.shape[1:])
+    assert isinstance(network, Probabilities)
+    one = example[:1].float()
+    traced = torch.jit.trace(PlainProbabilities(network).eval(), one, check_trace=False)  # type: ignore[no-untyped-call]
     model = coremltools.convert(
         traced,
-        inputs=[coremltools.TensorType(PICTURES, shape=shape)],
+        inputs=[coremltools.TensorType(PICTURES, shape=one.shape)],
         outputs=[coremltools.TensorType(PROBABILITIES)],
         compute_precision=coremltools.precision.FLOAT32,
+        minimum_deployment_target=coremltools.target.iOS16,
     )
     model.user_defined_metadata.update(metadata)
     model.save(str(file))
