@@ -136,7 +136,7 @@ def write_state(file: Path, data: Any) -> None:
 def _own_file(choice: str, channel: Path | None) -> Path:
     name = Path(choice).name
     kept = [Path(folder) / OWN / name for folder in _folders()]  # of a home that was moved since
-    for file in (Path(choice).expanduser(), *([channel / name] if channel else []), *kept):
+    for file in (Path(os.path.expanduser(choice)), *([channel / name] if channel else []), *kept):
         if file.is_file():
             return file
     raise JobError(f"The weights file {choice} is not there.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,7 @@ def _fixed(options: argparse.Namespace) -> dict[str, str]:
     named = {key: getattr(options, key) for key in _NAMED}
     fixed = {key: value for key, value in named.items() if value is not None}
     fixed |= dict(split_pair(text, "--static NAME=VALUE") for text in _flatten(options.static))
-    if (weights := Path(fixed.get("weights", "")).expanduser()).is_file():
+    if (weights := Path(os.path.expanduser(fixed.get("weights", "")))).is_file():  # a user who is not there stays ~name
         fixed["weights"] = str(weights.resolve())  # a job runs in a folder of its own
     return fixed
 
