@@ -127,7 +127,7 @@ _ALL = (
         imports="from ai_edge_litert.interpreter import Interpreter",
         load='network = Interpreter(str(HERE / "model.tflite")).get_signature_runner()',
         call="next(iter(network(**{name: batch for name in network.get_input_details()}).values()))",
-        good_for="For Android and small devices; refused for networks that litert-torch gets wrong (EfficientNet-Lite).",
+        good_for="For Android and small devices; refused where litert-torch gets a network wrong (EfficientNet-Lite).",
         opened_by="openvino",
         writes_with=(("litert_torch", "litert-torch"),),
     ),
