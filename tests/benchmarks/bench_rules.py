@@ -35,7 +35,7 @@ class Healthy:
 
 
 def _uneven(classes: int) -> dict[str, str]:
-    shares = [0.55, *[0.45 / (classes - 1)] * (classes - 1)]
+    shares = [0.4, *[0.6 / (classes - 1)] * (classes - 1)]
     drawn = f"torch.multinomial(torch.tensor({shares}), count, True, generator=generator)"
     return {f"torch.randint(0, {classes}, (count,), generator=generator)": drawn}
 
@@ -55,7 +55,7 @@ HEALTHY = (
         {"batch_size=32": "batch_size=1", "max_lr=1e-2": "max_lr=1e-3"},
     ),
     Healthy("residual blocks that start at zero", "pictures_resnet.py", 6, ("--zero-init",)),
-    Healthy("uneven classes", "digits_cnn.py", 5, (), _uneven(10)),
+    Healthy("uneven classes", "digits_cnn.py", 5, ("--epochs", "6"), _uneven(10)),
     Healthy("uneven classes", "transformer.py", 4, (), _uneven(6)),
     Healthy("frozen backbone", "fine_tune.py", 3, ("--freeze",)),
 )
