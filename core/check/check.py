@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ _ODD = 3.5
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One picture for each content; `copies` has the other pictures of the same content."""
+    """One picture for each content; `copies` has the other pictures of the same content, with their class as it is."""
 
     pictures: tuple[Picture, ...]
     labels: tuple[str, ...]
@@ -91,7 +91,7 @@ def _work(state: LabelState, splits: Mapping[str, str], features: PictureFeature
         if state.is_excluded(picture):
             continue
         if (row := rows.get(picture.sha256)) is not None:
-            copies[row] = (*copies.get(row, ()), picture)
+            copies[row] = (*copies.get(row, ()), replace(picture, label=state.label_of(picture)))
             continue
         rows[picture.sha256] = len(kept)
         kept.append(at)
