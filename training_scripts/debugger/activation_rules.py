@@ -44,7 +44,9 @@ class DeadRelu(HealthRule):
         if not dead:
             names = self.chosen(step, "relu_output", self.tensor_regex)
             for name in names:
-                dead[name] = self._dead_percent(100.0 * (_per_unit(self.value(name, step)) != 0).mean(axis=0))
+                outputs = _per_unit(self.value(name, step))
+                if len(outputs) > 1:  # of a batch of one row every other unit is silent by chance
+                    dead[name] = self._dead_percent(100.0 * (outputs != 0).mean(axis=0))
         if not dead:
             return False
         self.note(step, max(dead.values()), self.threshold_layer)
