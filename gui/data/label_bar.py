@@ -10,6 +10,9 @@ from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QWidget
 
 from gui.shared.basics import ElidedLabel, button, icon_button
 
+_CLOSING_MS = 100
+"""Until the list of a completer has closed; it takes the focus back to its field as it does."""
+
 
 class ClassField(QLineEdit):
     """Takes the name of a class, an old one or a new one.
@@ -53,7 +56,7 @@ class ClassField(QLineEdit):
         if name.strip():
             self.named.emit(name.strip())
         # The completer writes its choice into the field after this, and its list gives the focus back as it closes.
-        QTimer.singleShot(0, self, self._leave)
+        QTimer.singleShot(_CLOSING_MS, self, self._leave)
 
     def _leave(self) -> None:
         if (popup := self.completer().popup()) is not None:
