@@ -11,7 +11,7 @@ from .settings import COLLECTIONS, Settings
 CERTAIN_STEPS, FIRST_STEPS = 2, 5
 AUTOMATIC_INTERVAL = 5
 SPREAD = 20
-FREE_SECONDS = 0.03
+FREE_SECONDS, FREE_SECONDS_OF_MANY = 0.03, 0.005
 FREE_EVALUATIONS, FREE_EPOCHS = 30, 100
 CERTAIN_EPOCHS = 8
 _SCALAR_RESERVE = 0.05
@@ -26,7 +26,8 @@ class Schedule:
     a short job may spend. The first 2 steps, the first 30 evaluations and the first 100 epochs are saved in any case
     and do not count: each of the latter is one small step that rules wait for. So is, where saving costs about a
     millisecond (`certain_epochs`), the first step after each eighth of the epochs: a job of a second shows all its
-    course then, however busy the machine was.
+    course then, however busy the machine was; and as a search has a thousand of those, the time that each may spend
+    besides is 5 ms.
 
     Without a share of time (`Settings.time_share` is None) the number of a step alone decides: every 5th at first,
     later at intervals of a 20th of the step's number, so that saving costs the less the longer the training is. What
@@ -53,6 +54,7 @@ class Schedule:
         self._counting = True
         self._epochs_apart = -(-certain_epochs // CERTAIN_EPOCHS)
         self._certain = False
+        self._free = FREE_SECONDS_OF_MANY if certain_epochs else FREE_SECONDS
 
     @property
     def interval(self) -> int:
