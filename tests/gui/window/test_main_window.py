@@ -172,7 +172,8 @@ def test_a_folder_of_pictures_goes_where_the_user_is(window, qtbot, drop, datase
     assert taken == [[dataset_folder / "rose"]]
     window.show_page("data")
     drop(window, folder_mime(dataset_folder / "rose"))
-    qtbot.waitUntil(window.page("data")._error.isVisible, timeout=5000)
+    data = window.page("data")
+    qtbot.waitUntil(lambda: data._folder == dataset_folder / "rose" and data._scan is not None, timeout=15000)
     assert len(taken) == 1
 
 
