@@ -168,7 +168,8 @@ def test_pictures_dropped_anywhere_go_to_predict(window, qtbot, drop, dataset_fo
 def test_a_folder_of_pictures_goes_where_the_user_is(window, qtbot, drop, dataset_folder, taken):
     window.show_page("jobs")
     drop(window, folder_mime(dataset_folder / "rose"))
-    qtbot.waitUntil(lambda: bool(taken), timeout=5000)
+    qtbot.waitUntil(lambda: window.drops.question is not None, timeout=5000)
+    qtbot.mouseClick(window.drops.question.buttons["classify"], Qt.MouseButton.LeftButton)
     assert taken == [[dataset_folder / "rose"]]
     window.show_page("data")
     drop(window, folder_mime(dataset_folder / "rose"))
