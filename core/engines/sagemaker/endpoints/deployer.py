@@ -145,7 +145,9 @@ class Deployer:
         if record.artifact.startswith("s3://"):
             fetch_model(self._aws, job, record.artifact, folder, on_progress, cancel)
             return Archive(job, folder.artifact, record.artifact)
-        file = write_archive(JobFolder(Path(record.artifact).parent))
+        file = Path(record.artifact)
+        if not file.is_file():  # it is made of head and backbone when something asks for it
+            file = write_archive(JobFolder(file.parent))
         if not file.is_file():
             raise ModelError(f"{job} has no model.", f"{file} is not there any more.", "Train it again.")
         return Archive(job, file)
