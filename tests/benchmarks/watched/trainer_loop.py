@@ -59,7 +59,8 @@ class Trainer:
 
 def points(count):
     labels = torch.randint(0, 10, (count,))
-    return TensorDataset(torch.randn(10, 64)[labels] + torch.randn(count, 64), labels)
+    centres = torch.randn(10, 64, generator=torch.Generator().manual_seed(1))
+    return TensorDataset(centres[labels] + torch.randn(count, 64), labels)
 
 
 def main():
