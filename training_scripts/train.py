@@ -132,11 +132,12 @@ def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
         started, rate = time.perf_counter(), _set_rate(run, epoch)
         train = train_one_epoch(run, sources["train"], epoch)
         if run.stopped:
-            run.log(f"Asked to stop in epoch {epoch}; the model so far is saved.")
+            _tell_stop(run, epoch)
             return
         outcome = evaluate(run, sources["valid"]) if "valid" in sources else None
         run.agree()
         if run.stopped and outcome is None and "valid" in sources:
+            _tell_stop(run, epoch)
             return
         valid = None if outcome is None else (outcome.loss, outcome.accuracy)
         seconds = time.perf_counter() - started
@@ -158,7 +159,12 @@ def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
             run.log(f"No better epoch since epoch {progress.best_epoch}: ended by patience.")
             return
         if run.stopped:
+            _tell_stop(run, epoch)
             return
+
+
+def _tell_stop(run: Run, epoch: int) -> None:
+    run.log(f"Asked to stop in epoch {epoch}; the model so far is saved.")
 
 
 def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]:

@@ -55,13 +55,15 @@ class ClassField(QLineEdit):
     def _on_named(self, name: str) -> None:
         if name.strip():
             self.named.emit(name.strip())
+        self.clear()  # what is typed next is another name
         # The completer writes its choice into the field after this, and its list gives the focus back as it closes.
-        QTimer.singleShot(_CLOSING_MS, self, self._leave)
+        QTimer.singleShot(_CLOSING_MS, self, lambda: self._leave(name))
 
-    def _leave(self) -> None:
+    def _leave(self, name: str) -> None:
         if (popup := self.completer().popup()) is not None:
             popup.hide()
-        self.clear()
+        if self.text() == name:
+            self.clear()
         self.left.emit()
 
 

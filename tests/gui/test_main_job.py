@@ -80,7 +80,7 @@ def test_from_a_folder_to_a_prediction(paths, bridge, theme, qtbot, drop, drawin
     qtbot.waitUntil(lambda: jobs.detail.log.model.total > 3)
     jobs.detail.views.tabs.setCurrentIndex(4)
     evaluation = jobs.detail.views.evaluation
-    qtbot.waitUntil(lambda: evaluation.summary.text().startswith("Accuracy"))
+    qtbot.waitUntil(lambda: evaluation.summary.text().startswith("Gets "))
 
     # Drop a picture anywhere, and read its class.
     window.show_page("predict")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from training_scripts.arguments import FINE_TUNE_LEARNING_RATE, HEAD_LEARNING_RATE, flag, parse_args
+from training_scripts.arguments import BY_MODE, flag, parse_args
 from training_scripts.job import JobError
 
 
 def test_defaults() -> None:
     args = parse_args([])
     assert (args.backbone, args.mode, args.head, args.features) == ("efficientnet_lite0", "head", "linear", "auto")
-    assert args.learning_rate == HEAD_LEARNING_RATE
-    assert parse_args(["--mode", "fine_tune"]).learning_rate == FINE_TUNE_LEARNING_RATE
+    for mode, defaults in BY_MODE.items():
+        found = vars(parse_args(["--mode", mode]))
+        assert {name: found[name] for name in defaults} == defaults
 
 
 @pytest.mark.parametrize("value", ["32", "32.0", '"32"', "3.2e1"])

@@ -53,8 +53,8 @@ def test_the_first_inference_of_a_process_is_made_where_the_network_is_opened(
 ) -> None:
     """Two decoding threads that made it together stood still for ever, in 6 to 20 of 100 starts."""
     threads: list[int] = []
-    spy = Spy(runtime._openvino(), threads)
-    monkeypatch.setattr(runtime, "_openvino", lambda: spy)
+    spy = Spy(runtime.import_openvino(), threads)
+    monkeypatch.setattr(runtime, "import_openvino", lambda: spy)
     forward = runtime.openvino_forward(saved, 2)
     assert threads == [threading.get_ident()]
     assert forward(np.zeros((3, 16, 16, 3), np.uint8)).shape == (3, 4)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
@@ -38,6 +38,7 @@ answers = st.integers(2, 6).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(answers)
 def test_figures_are_those_of_scikit_learn(drawn: list[tuple[int, list[float]]]) -> None:
     weights = np.array([row for _, row in drawn])

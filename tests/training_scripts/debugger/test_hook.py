@@ -135,7 +135,7 @@ def test_all_of_a_resnets_relus_are_watched(tmp_path):
     from torchvision.models import resnet18
 
     monitor = hooked(tmp_path, model := resnet18(), save_interval=1)
-    steps_of(monitor, model, 1, size=2, dim=32)
+    steps_of(monitor, model, 1, size=2, dim=128)
     watched = Trial.open(tmp_path).tensor_names(collection="relu_activity")
     assert len(watched) == 17
     assert "layer4.1.relu_activity_1" in watched

@@ -39,7 +39,8 @@ def test_the_metrics_before_an_outcome_count(store, tmp_path):
     folder = JobFolder(tmp_path)
     run = Run(spec, folder, Mock(identity=ProcessIdentity(0, "")), store, Runtime())
     folder.log.write_text(f"{EPOCH}{RULE}\n{RULE}\n", encoding="utf-8")
-    assert run.follow() == [(3, 0.1234)]
+    run.follow()
+    assert run.curve == [(3, 0.1234)]
     events = store.events(0, "one").events
     assert sum(isinstance(event, RuleOutcome) for event in events) == 2
     assert {event.name: event.value for event in events if isinstance(event, MetricEvent)}["Average loss"] == 0.1234
