@@ -11,9 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from core.paths import ROOT
+
+# How long an example takes says how busy the machine is. The same examples come in every run, so that a failure is the
+# work of the change at hand; `make stress` draws others.
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, **_PATIENT)
+settings.register_profile("random", **_PATIENT)
+settings.load_profile("same")
 
 pytest_plugins = ["tests.cloud.fixtures", "tests.profiles"]
 

@@ -37,6 +37,7 @@ def load(processes: int) -> Iterator[None]:
 def run_once(paths: list[str]) -> tuple[list[str], int]:
     """Run the tests once; returns what failed or crashed, and pytest's exit status (negative: killed by a signal)."""
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider"]
+    command.append("--hypothesis-profile=random")
     try:
         done = subprocess.run([*command, *paths], cwd=ROOT, capture_output=True, text=True, timeout=_LONGEST_S)
     except subprocess.TimeoutExpired:
