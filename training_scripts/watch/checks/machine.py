@@ -136,6 +136,10 @@ class Memory(Check):
             )
 
 
+_OTHERS_SECONDS = 5.0
+"""How long the first process waits at its end for the parameters of the others, where none of theirs are known yet."""
+
+
 class Replicas(Check):
     """All processes of a distributed training hold the same parameters after each step."""
 
@@ -160,17 +164,24 @@ class Replicas(Check):
             self._compare({int(step): value for step, value in self._sums["0"].items()})
 
     def ended(self) -> None:
-        """Compare once more, with what the others wrote last."""
-        if "0" in self._sums:
-            self._compare(self._sums["0"])
+        """Compare once more, with what the others wrote last; processes that are apart may still be on their way."""
+        if "0" not in self._sums:
+            return
+        ours, until = self._sums["0"], time.monotonic() + _OTHERS_SECONDS
+        while len(ours) > 1 and self._compare(ours) < 2 and time.monotonic() < until:
+            time.sleep(0.1)
 
-    def _compare(self, ours: dict[int, float]) -> None:
+    def _compare(self, ours: dict[int, float]) -> int:
+        """Compare with what the others have written; returns how many steps are known of one other at least."""
+        most = 0
         assert self.session.findings.output is not None
         for file in sorted((self.session.findings.output / "watch").glob("rank-*.json")):
             try:
                 theirs = {int(step): float(value) for step, value in json.loads(file.read_text("utf-8")).items()}
             except (OSError, ValueError):
                 continue
+            if file.stem != "rank-0":
+                most = max(most, len(ours.keys() & theirs.keys()))
             apart = [at for at in ours.keys() & theirs.keys() if abs(ours[at] - theirs[at]) > 1e-4 * abs(ours[at])]
             if len(apart) >= 2:
                 self.found(
@@ -180,8 +191,9 @@ class Replicas(Check):
                     "Wrap the model in DistributedDataParallel and call it, not model.module; start from one seed.",
                     self.session.sites.get("forward", NOWHERE),
                 )
-                return
+                return most
             self.looked("ReplicasDiverge")
+        return most
 
 
 def _is_distributed() -> bool:
