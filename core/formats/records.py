@@ -35,13 +35,6 @@ class ClassFolders(StrEnum):
     INNER = "inner"
 
 
-class Frames(StrEnum):
-    """Which pictures of a file with several (TIFF, GIF) count."""
-
-    FIRST = "first"
-    ALL = "all"
-
-
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How a dataset is to be read where its content leaves a choice. The defaults leave all to the content."""

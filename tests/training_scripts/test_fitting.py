@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import linear_model
 from torch import Tensor
 
 from training_scripts import fitting
@@ -29,7 +30,6 @@ def _made(count: int, spread: float = 1.5, seed: int = 0) -> tuple[Tensor, Tenso
 @pytest.mark.parametrize("decay", [1e-3, 1e-1])
 @pytest.mark.parametrize("power", [0.0, 1.0])
 def test_it_is_scikit_learns_logistic_regression(decay: float, power: float) -> None:
-    linear_model = pytest.importorskip("sklearn.linear_model")
     features, labels = _made(150)
     found = fit(features, labels, CLASSES, Settings(decay, class_weights=power)).logits(features).softmax(dim=1)
     scale = features.std(dim=0, correction=0).mean()
