@@ -77,7 +77,7 @@ class Settings:
     on_close: str = _setting(
         "ask",
         "Window",
-        "CloseConfirmation while jobs run",
+        "Closing while jobs run",
         "Local jobs can go on without the window.",
         choices=(("ask", "Ask"), ("continue", "Let them go on"), ("stop", "Stop them")),
     )

@@ -84,7 +84,7 @@ class HostingForm(Card):
         self.memory_field = Field("Memory", self.memory, "The model and the container have to fit.")
         sleeps = "A serverless endpoint sleeps while it is not asked; the first answer is slow."
         ends = "Deleted then while this computer runs; a closed laptop deletes nothing."
-        kind, life = Field("InferenceModel by", self.kind, sleeps), Field("Lifetime", self.lifetime, ends)
+        kind, life = Field("Served by", self.kind, sleeps), Field("Lifetime", self.lifetime, ends)
         container = Field("Container", self.container, "Both call the same functions, and both are rehearsed here.")
         self.target_field.hide()
         whither = row(self.target_field, self.name_field)

@@ -1,4 +1,4 @@
-"""CloseConfirmation the window: what it remembers, and what becomes of running jobs."""
+"""Closing the window: what it remembers, and what becomes of running jobs."""
 
 from __future__ import annotations
 
