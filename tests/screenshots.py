@@ -124,10 +124,10 @@ class _Session:
         from core.jobs.specs import TrainingSpec, TuningSpec
         from core.tuning.ranges import ContinuousRange, Scaling
 
-        manifest = self._workbench.split(self._workbench.scan(sample_path()))
+        manifest = self._workbench.data.split(self._workbench.data.scan(sample_path()))
         training = TrainingSpec("clipart-long-search", {}, {"num_epochs": "400"}, default_metrics())
         ranges = (ContinuousRange("learning_rate", 1e-4, 3e-2, Scaling.LOGARITHMIC),)
-        name = self._workbench.launch(TuningSpec(training, ranges, max_jobs=24), manifest)
+        name = self._workbench.jobs.launch(TuningSpec(training, ranges, max_jobs=24), manifest)
         jobs = self._window.page("jobs")
         self._window.show_page("jobs")
         self._wait(lambda: len(self._finished(name)) >= 4, "four trials")
@@ -144,9 +144,9 @@ class _Session:
         from core.jobs.contract import default_metrics
         from core.jobs.specs import TrainingSpec
 
-        manifest = self._workbench.split(self._workbench.scan(sample_path()))
+        manifest = self._workbench.data.split(self._workbench.data.scan(sample_path()))
         hyperparameters = {"num_epochs": "26", "learning_rate": "50"}
-        name = self._workbench.launch(TrainingSpec("rate-50", {}, hyperparameters, default_metrics()), manifest)
+        name = self._workbench.jobs.launch(TrainingSpec("rate-50", {}, hyperparameters, default_metrics()), manifest)
         engine, tab = self._workbench.engine, self._window.page("debugger")
         self._wait(lambda: engine.job(name).status.is_final, "the end of the failing training")
         self._window.show_page("debugger")

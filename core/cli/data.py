@@ -39,20 +39,20 @@ def open_dataset(workbench: Workbench, options: argparse.Namespace, console: Con
     """
     folder, read = source_of(options), ReadOptions(**given(options, ReadOptions))
     found = scan_to_label(workbench, folder, read, console)
-    if len(workbench.labelling(found).labelled_scan().classes) < 2:
-        found = workbench.scan(folder, console.progress, CancelToken(), options=read)  # says why, and the ways out
-    return found, workbench.split(found, _fractions(options.split), options.split_seed)
+    if len(workbench.data.labelling(found).labelled_scan().classes) < 2:
+        found = workbench.data.scan(folder, console.progress, CancelToken(), options=read)  # says why, and the ways out
+    return found, workbench.data.split(found, _fractions(options.split), options.split_seed)
 
 
 def scan_to_label(workbench: Workbench, folder: Path, read: ReadOptions, console: Console) -> Scan:
     """Scan a folder with the pictures that have no class; one that says no classes at all is read as unlabelled."""
     try:
-        return workbench.scan(folder, console.progress, CancelToken(), options=read, unlabelled=True)
+        return workbench.data.scan(folder, console.progress, CancelToken(), options=read, unlabelled=True)
     except DatasetError:
         if read != ReadOptions() or not folder.is_dir():
             raise
         without = ReadOptions(format=UNLABELLED)
-        return workbench.scan(folder, console.progress, CancelToken(), options=without, unlabelled=True)
+        return workbench.data.scan(folder, console.progress, CancelToken(), options=without, unlabelled=True)
 
 
 def open_for_job(workbench: Workbench, options: argparse.Namespace, console: Console) -> Manifest:
@@ -78,7 +78,7 @@ def convert(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     """Write a dataset as another format."""
     workbench = Workbench(paths)
     try:
-        written = workbench.convert(
+        written = workbench.data.convert(
             source_of(options),
             options.to,
             Path(options.output).expanduser(),

@@ -23,7 +23,7 @@ def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     """
     workbench = Workbench(paths)
     try:
-        outcomes = workbench.rule_outcomes(options.job, console.progress, CancelToken())
+        outcomes = workbench.reports.rule_outcomes(options.job, console.progress, CancelToken())
     finally:
         workbench.close()
     console.result([outcome_json(outcome) for outcome in outcomes], lambda: _as_text(outcomes))
@@ -37,11 +37,13 @@ def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     workbench, output = Workbench(paths), Path(options.output).expanduser()
     try:
         if options.aws:
-            file = workbench.export_aws_report(options.job, output)
+            file = workbench.reports.save_aws_report(options.job, output)
         elif options.compare:
-            file = workbench.export_comparison(options.job, options.compare, output, console.progress, CancelToken())
+            file = workbench.reports.write_comparison(
+                options.job, options.compare, output, console.progress, CancelToken()
+            )
         else:
-            file = workbench.export_report(options.job, output, console.progress, CancelToken())
+            file = workbench.reports.write(options.job, output, console.progress, CancelToken())
     finally:
         workbench.close()
     size = file.stat().st_size

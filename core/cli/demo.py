@@ -32,7 +32,7 @@ def demo(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         if status := start_and_wait(workbench, spec, manifest, quiet):
             return status
         console.note("\n2/3  Evaluating the best trial on the test split ...")
-        evaluation = workbench.evaluation(spec.name, "test", console.progress, CancelToken())
+        evaluation = workbench.models.evaluation(spec.name, "test", console.progress, CancelToken())
         console.note(evaluation_text(evaluation))
         console.note("\n3/3  Classifying one picture of the test split ...")
         picture = next(entry for entry in manifest.pictures if entry.split == "test")

@@ -36,7 +36,7 @@ def deploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     workbench = Workbench(paths)
     try:
         engine = use_cloud(workbench, options)
-        job = workbench.find_job(options.job)
+        job = workbench.jobs.find(options.job)
         name = job.best_trial if isinstance(job, TuningJob) else job.name
         if name is None:
             raise EngineError(f"{options.job} has no model yet.", "None of its trials has finished.", "Wait for one.")
@@ -147,7 +147,7 @@ def _say_hosting_cost(engine: Cloud, hosting: Hosting, console: Console) -> None
 
 def _some_picture(workbench: Workbench, job: str) -> Path:
     """Return a picture to rehearse with: one of the job's dataset if that is here, else one of the sample's."""
-    manifest = workbench.manifest(workbench.store.job(job).dataset_version)
+    manifest = workbench.data.manifest(workbench.store.job(job).dataset_version)
     if manifest is not None:
         for entry in (*manifest.of("test"), *manifest.of("valid"), *manifest.of("train")):
             if manifest.path_of(entry).is_file():

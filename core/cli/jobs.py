@@ -39,12 +39,12 @@ def show(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     workbench = Workbench(paths)
     try:
         workbench.engine.refresh()
-        job = workbench.find_job(options.job)
+        job = workbench.jobs.find(options.job)
         trials = list(workbench.engine.trials(job.name)) if isinstance(job, TuningJob) else []
         url = workbench.engine.log_url
         data = job_json(job, trials, url) | cloud_facts(workbench, job)
         more = cloud_lines(workbench, job)
-        if isinstance(job, TuningJob) and (shares := workbench.importance(job)):
+        if isinstance(job, TuningJob) and (shares := workbench.jobs.importance(job)):
             data |= {"importance": dict(shares)}
             words = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
             more = [f"What makes the difference: {words}.", *more]
@@ -59,7 +59,7 @@ def logs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     workbench = Workbench(paths)
     try:
         workbench.engine.refresh()
-        job = workbench.find_job(options.job)
+        job = workbench.jobs.find(options.job)
         name = job.best_trial if isinstance(job, TuningJob) else job.name
         if name is None:
             raise EngineError(f"{job.name} has no best trial yet.", fix="Name one of its trials.")
@@ -88,7 +88,7 @@ def stop(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Stop a job and wait until it has stopped."""
     workbench = Workbench(paths)
     try:
-        job = workbench.find_job(options.job)
+        job = workbench.jobs.find(options.job)
         workbench.engine.stop(job.name)
         deadline = time.monotonic() + _STOP_TIMEOUT
         while not (job := workbench.engine.job(job.name)).status.is_final and time.monotonic() < deadline:
@@ -103,7 +103,7 @@ def resume(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     """Let an interrupted or stopped tuning job go on, and wait for its end."""
     workbench = Workbench(paths)
     try:
-        job = workbench.find_job(options.job)
+        job = workbench.jobs.find(options.job)
         workbench.engine.resume(job.name)
         return wait_for(workbench, job.name, console)
     finally:
@@ -114,8 +114,8 @@ def delete(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     """Forget a finished job and remove its files, after a question on the terminal or with --yes."""
     workbench = Workbench(paths)
     try:
-        job = workbench.find_job(options.job)
-        size = workbench.footprint(job.name)
+        job = workbench.jobs.find(options.job)
+        size = workbench.jobs.footprint(job.name)
         asks = job.status.is_final and not options.yes  # of a running job the engine says what is wrong
         if asks and not _agreed(f"Delete {job.name} ({size})? Its files cannot be brought back.", console):
             console.note("Nothing was deleted.")
@@ -139,7 +139,7 @@ def note(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Put a note on a job or trial; an empty one takes it away."""
     workbench = Workbench(paths)
     try:
-        job = workbench.find_job(options.job)
+        job = workbench.jobs.find(options.job)
         text = options.text.strip()
         workbench.engine.set_note(job.name, text)
     finally:

@@ -64,7 +64,7 @@ def open_for_labels(workbench: Workbench, options: argparse.Namespace, console: 
     """Return the labels of the folder that a command names; it need not have any yet."""
     read = ReadOptions(**given(options, ReadOptions))
     scan = scan_to_label(workbench, source_of(options), read, console)
-    return workbench.labelling(scan)
+    return workbench.data.labelling(scan)
 
 
 def label(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
@@ -111,7 +111,7 @@ def check(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     workbench = Workbench(paths)
     try:
         labelling = open_for_labels(workbench, options, console)
-        found = workbench.check(labelling.scan, console.progress, CancelToken())
+        found = workbench.data.check(labelling.scan, console.progress, CancelToken())
     finally:
         workbench.close()
     data = [
@@ -148,7 +148,7 @@ def write(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     workbench = Workbench(paths)
     try:
         labelling = open_for_labels(workbench, options, console)
-        written = workbench.write_labels(labelling.scan, target, options.move, console.progress, CancelToken())
+        written = workbench.data.write_labels(labelling.scan, target, options.move, console.progress, CancelToken())
     finally:
         workbench.close()
     said = (
@@ -167,7 +167,7 @@ def suggest(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     workbench = Workbench(paths)
     try:
         labelling = open_for_labels(workbench, options, console)
-        suggester = workbench.suggester(labelling.scan, console.progress, CancelToken())
+        suggester = workbench.data.suggester(labelling.scan, console.progress, CancelToken())
         found = suggester.suggest(*labelling.known_labels(), options.count)
     finally:
         workbench.close()

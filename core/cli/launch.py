@@ -71,7 +71,7 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
 
 def say_warnings(workbench: Workbench, spec: Spec, manifest: Manifest, console: Console) -> None:
     """Say what is worth knowing before a job starts, as the window's Tuning tab does."""
-    for warning in workbench.forecast(spec, manifest).warnings:
+    for warning in workbench.jobs.forecast(spec, manifest).warnings:
         console.note(f"WARNING  {warning.text}")
 
 
@@ -79,7 +79,7 @@ def start_and_wait(
     workbench: Workbench, spec: Spec, manifest: Manifest, console: Console, *, detach: bool = False
 ) -> int:
     """Launch a job; wait for its end unless `detach`. Returns the exit status."""
-    name = workbench.launch(spec, manifest, console.progress, CancelToken())
+    name = workbench.jobs.launch(spec, manifest, console.progress, CancelToken())
     console.note(f"{name} has started.")
     if detach:
         if waits := waits_for_features([workbench.engine.job(name)]):

@@ -23,8 +23,8 @@ def export(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     try:
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
-        address = workbench.find_model(options.model)
-        found = workbench.export_model(address, options.format, Path(options.output), console.progress, CancelToken())
+        address = workbench.models.find(options.model)
+        found = workbench.models.export(address, options.format, Path(options.output), console.progress, CancelToken())
     finally:
         workbench.close()
     data = {
@@ -49,7 +49,7 @@ def serve(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     try:
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
-        model = workbench.open_model(workbench.find_model(options.model), console.progress, CancelToken())
+        model = workbench.models.open(workbench.models.find(options.model), console.progress, CancelToken())
         with ModelServer(model, options.host, options.port, options.token) as server:
             if not server.is_private and not options.token:
                 console.note("Who can reach this machine can ask the model: --token asks for a password.")
@@ -81,7 +81,7 @@ def sort(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     try:
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
-        model = workbench.open_model(workbench.find_model(options.model), console.progress, CancelToken())
+        model = workbench.models.open(workbench.models.find(options.model), console.progress, CancelToken())
         done = sort_folder(
             model,
             Path(options.folder).expanduser(),

@@ -42,10 +42,10 @@ def classify(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
 
 def say_best(workbench: Workbench, model: str, console: Console) -> None:
     """Say which model `best` is, and what it learned from: it may be another dataset than one thinks of."""
-    choice = workbench.best_model() if model == "best" else None
+    choice = workbench.models.best() if model == "best" else None
     if choice is not None:
         whose = f"the best trial of {choice.tuning_job}" if choice.tuning_job else "the latest training job"
-        where = workbench.dataset_of(choice.job)
+        where = workbench.models.dataset_of(choice.job)
         console.note(f"best is {choice.job}, {whose}" + (f", trained on {where}." if where else "."))
 
 
@@ -61,9 +61,9 @@ class Classified:
 def classify_pictures(workbench: Workbench, images: list[str], model: str, top: int, console: Console) -> Classified:
     """Ask a model (a job's, a file's or an endpoint's) about pictures and folders of them."""
     cancel = CancelToken()
-    address = workbench.find_model(model)
+    address = workbench.models.find(model)
     intake = gather([Path(image).expanduser() for image in images], console.progress, cancel)
-    opened = workbench.open_model(address, console.progress, cancel)
+    opened = workbench.models.open(address, console.progress, cancel)
     sources = [picture.source for picture in intake.pictures]
     answers = opened.classify(sources, top, console.progress, cancel, on_notice=console.note) if sources else []
     return Classified(opened.name, answers, intake.refused)
@@ -76,10 +76,10 @@ def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
         if options.folder is None:
-            found = workbench.evaluation(options.model, options.split or "test", console.progress, CancelToken())
+            found = workbench.models.evaluation(options.model, options.split or "test", console.progress, CancelToken())
         else:
-            found = workbench.evaluation_of_folder(
-                workbench.find_model(options.model),
+            found = workbench.models.evaluation_of_folder(
+                workbench.models.find(options.model),
                 Path(options.folder).expanduser(),
                 options.split,
                 console.progress,
@@ -97,7 +97,7 @@ def compare(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     try:
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
-        found = workbench.compare(options.model, options.other, options.split, console.progress, CancelToken())
+        found = workbench.models.compare(options.model, options.other, options.split, console.progress, CancelToken())
     finally:
         workbench.close()
     data = {

@@ -125,13 +125,13 @@ class DeployDialog(QDialog):
         workbench, job = self._workbench, self._job
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> _Model:
-            found = workbench.find_job(job)
+            found = workbench.jobs.find(job)
             if not isinstance(found, TrainingJob):
                 if found.best_trial is None:
                     raise EngineError(f"{job} has no model yet.", fix="Wait until one of its trials has finished.")
-                found = workbench.find_job(found.best_trial)
+                found = workbench.jobs.find(found.best_trial)
             version = getattr(found, "dataset_version", "")
-            manifest = workbench.manifest(version) if version else None
+            manifest = workbench.data.manifest(version) if version else None
             if manifest is None:
                 return _Model(found.name, None)
             entries = manifest.of("test") or manifest.of("valid")

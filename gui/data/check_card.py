@@ -122,7 +122,7 @@ class CheckCard(Card):
             return
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> list[Finding]:
-            return workbench.check(scan, on_progress, cancel)
+            return workbench.data.check(scan, on_progress, cancel)
 
         self.error.clear()
         self.start.setEnabled(False)

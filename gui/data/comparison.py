@@ -86,7 +86,7 @@ class Comparison(QObject):
             return False
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Compared:
-            return compare(workbench.features(scan, on_progress, cancel), gallery, cancel)
+            return compare(workbench.data.features(scan, on_progress, cancel), gallery, cancel)
 
         self._running = self._bridge.run(work, self._on_known, self._on_failed, self.progressed.emit)
         self.started.emit()

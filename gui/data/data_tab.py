@@ -139,7 +139,7 @@ class DataTab(QWidget):
         found = self._found
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> ScanSummary:
-            scan = self._workbench.scan(folder, on_progress, cancel, found.put, options, unlabelled=True)
+            scan = self._workbench.data.scan(folder, on_progress, cancel, found.put, options, unlabelled=True)
             return ScanSummary.of(self._workbench, scan)
 
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
@@ -448,7 +448,7 @@ class DataTab(QWidget):
         self._then = then
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Manifest:
-            self._workbench.remember(manifest)
+            self._workbench.data.remember(manifest)
             return manifest
 
         self._bridge.run(work, self._on_kept, self._error.show_error)

@@ -50,7 +50,7 @@ class ScanSummary:
         """Make it ready, as its labels are."""
         from core.dataset.gallery import Gallery
 
-        gallery, labelling = Gallery(), workbench.labelling(scan)
+        gallery, labelling = Gallery(), workbench.data.labelling(scan)
         gallery.add(scan.pictures)
         gallery.set_state(labelling.state, [picture.path for picture in scan.pictures])
         return cls(scan, gallery, labelling)
@@ -67,6 +67,6 @@ class SplitSummary:
 
 def split(workbench: Workbench, scan: Scan, fractions: tuple[float, float, float], seed: int) -> SplitSummary:
     """Split a scan's pictures."""
-    manifest = workbench.split(scan, fractions, seed)
+    manifest = workbench.data.split(scan, fractions, seed)
     splits = {entry.path: entry.split for entry in manifest.pictures}
     return SplitSummary(manifest, splits, Counter(splits.values()))

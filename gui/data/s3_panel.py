@@ -72,7 +72,7 @@ class S3Panel(Card):
         paused.clear()
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> UploadResult:
-            return workbench.upload(manifest, on_progress, cancel, paused.is_set)
+            return workbench.data.upload(manifest, on_progress, cancel, paused.is_set)
 
         self.error.clear()
         self.said.hide()

@@ -76,7 +76,7 @@ class WriteDialog(QDialog):
         with_split = self.with_split.isChecked()
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> WrittenDataset:
-            return workbench.write_dataset(manifest, name, target, with_split, on_progress, cancel)
+            return workbench.data.write(manifest, name, target, with_split, on_progress, cancel)
 
         self.error.clear()
         self.write.setEnabled(False)

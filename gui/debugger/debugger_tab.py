@@ -330,7 +330,7 @@ class DebuggerTab(QWidget):
         def work(on_progress: OnProgress, cancel: CancelToken) -> Path:
             from core.report import Run, export
 
-            manifest = workbench.manifest(view.job.dataset_version) if view.job is not None else None
+            manifest = workbench.data.manifest(view.job.dataset_version) if view.job is not None else None
             return export(
                 Run(view.source, view.job, view.outcomes, manifest), path, on_progress=on_progress, cancel=cancel
             )

@@ -142,7 +142,7 @@ class EvaluationView(QWidget):
         workbench = self._workbench
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Evaluation:
-            return workbench.evaluation(job, split, on_progress, cancel)
+            return workbench.models.evaluation(job, split, on_progress, cancel)
 
         self.message.hide()
         self.progress.start(f"Evaluating on {split}")

@@ -219,7 +219,7 @@ class JobsTab(QWidget):
         dialog, workbench = DeleteDialog(self.window(), job), self._workbench
 
         def count(on_progress: OnProgress, cancel: CancelToken) -> Footprint:
-            return workbench.footprint(name, cancel)
+            return workbench.jobs.footprint(name, cancel)
 
         counting = self._bridge.run(count, dialog.show_footprint, lambda error: dialog.room.setText(str(error)))
 
@@ -261,7 +261,7 @@ class JobsTab(QWidget):
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> str:
             spec = engine.spec(name)
-            return command_line(spec, workbench.manifest(spec.training.dataset_version))
+            return command_line(spec, workbench.data.manifest(spec.training.dataset_version))
 
         def done(command: str) -> None:
             QGuiApplication.clipboard().setText(command)

@@ -108,7 +108,7 @@ class SaveModelDialog(QDialog):
         name, folder = self.format.currentData(), Path(self.folder.text().strip())
         self.progress.start("Writing the model")
         self._working = self._bridge.run(
-            lambda on_progress, cancel: self._workbench.export_model(self._address, name, folder, on_progress, cancel),
+            lambda on_progress, cancel: self._workbench.models.export(self._address, name, folder, on_progress, cancel),
             self._on_saved,
             self._on_failed,
             self.progress.update_progress,

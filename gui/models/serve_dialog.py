@@ -73,7 +73,7 @@ class ServeDialog(QDialog):
         workbench, address = self._workbench, self._model
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> ModelServer:
-            model = workbench.open_model(address, on_progress, cancel)
+            model = workbench.models.open(address, on_progress, cancel)
             cancel.raise_if_cancelled()
             if open_to_all:
                 return ModelServer(model, "0.0.0.0", token=secrets.token_urlsafe(9)).start()

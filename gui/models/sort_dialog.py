@@ -93,7 +93,7 @@ class SortDialog(QDialog):
         workbench, address = self._workbench, self._address
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Sorted:
-            model = workbench.open_model(address, on_progress, cancel)
+            model = workbench.models.open(address, on_progress, cancel)
             return sort_folder(model, folder, into, way, threshold, on_progress=on_progress, cancel=cancel)
 
         self._begin("Sorting")

@@ -43,7 +43,7 @@ class PredictSession(QObject):
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__()
         self._workbench, self._bridge = workbench, bridge
-        self._predictor = workbench.predictor()
+        self._predictor = workbench.models.predictor()
         self._model: Model | None = None
         self._loading: Handle | None = None
         self._working: Handle | None = None
@@ -70,7 +70,7 @@ class PredictSession(QObject):
             self._loading.cancel()
         self.state_changed.emit("Loading model…")
         self._loading = self._bridge.run(
-            lambda on_progress, cancel: self._workbench.open_model(address, on_progress, cancel),
+            lambda on_progress, cancel: self._workbench.models.open(address, on_progress, cancel),
             self._set_model,
             self._on_load_error,
             lambda progress: self.state_changed.emit(f"{progress.message}…"),
@@ -94,7 +94,7 @@ class PredictSession(QObject):
         said: list[str] = []
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[Model, list[Answer]]:
-            model = self._workbench.open_model(address, on_progress, cancel)
+            model = self._workbench.models.open(address, on_progress, cancel)
             keep = None if on_answers is None else (lambda number, answer: came.append((number, answer)))
             return model, model.classify(sources, TOP_K, on_progress, cancel, keep, said.append, thumbnail=thumbnail)
 

@@ -194,11 +194,11 @@ class PredictTab(QWidget):
 
     def _ask_models(self, on_progress: OnProgress, cancel: CancelToken) -> Models:
         workbench, dataset = self._workbench, self._dataset
-        best, elsewhere = workbench.best_model(dataset), ""
+        best, elsewhere = workbench.models.best(dataset), ""
         if best is not None and dataset is not None and best.dataset_version != dataset.version:
-            folder = workbench.dataset_of(best.job)
+            folder = workbench.models.dataset_of(best.job)
             elsewhere = "" if folder == str(dataset.root) else Path(folder).name or "another dataset"
-        return best, workbench.models(), elsewhere
+        return best, workbench.models.choices(), elsewhere
 
     def _set_models(self, models: Models) -> None:
         self.chooser.set_models(*models)
@@ -243,7 +243,7 @@ class PredictTab(QWidget):
             said = f"This model learned from {there}: it names the classes of that, not those of {here}, which is open."
             self.foreign.set_text(said if foreign else "")
 
-        self._bridge.run(lambda on_progress, cancel: self._workbench.dataset_of(name), show, self._show_error)
+        self._bridge.run(lambda on_progress, cancel: self._workbench.models.dataset_of(name), show, self._show_error)
 
     def _on_jobs_changed(self, _jobs: object) -> None:
         if self.isVisible() and not self._refresh.isActive():

@@ -55,7 +55,7 @@ class JobStarter(QObject):
         workbench, note = self._workbench, self.note
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> str:
-            name = workbench.launch(spec, manifest, on_progress, cancel)
+            name = workbench.jobs.launch(spec, manifest, on_progress, cancel)
             if note:
                 with suppress(UserFacingError):  # the job runs, whatever it is called
                     workbench.engine.set_note(name, note)

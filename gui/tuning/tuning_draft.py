@@ -190,7 +190,7 @@ def draft_from_spec(spec: Spec) -> TuningDraft:
 def build_spec(
     draft: TuningDraft, dataset_version: str = "", dataset_path: str = "", debugger: DebuggerConfig | None = None
 ) -> Spec:
-    """Return the spec that the form asks for; `channels` are filled in by `Workbench.launch`.
+    """Return the spec that the form asks for; `channels` are filled in by `Workbench.jobs.launch`.
 
     Raises:
         SpecError: something is missing or does not fit; `field` is the form's field or the hyperparameter's name.

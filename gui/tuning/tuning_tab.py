@@ -347,7 +347,7 @@ class TuningTab(QWidget):
             return
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Forecast:
-            return workbench.forecast(spec, manifest)
+            return workbench.jobs.forecast(spec, manifest)
 
         def done(forecast: Forecast) -> None:
             self._forecasting = None

@@ -125,7 +125,7 @@ class MainWindow(QMainWindow):
         """Load the best model, if there is one, so that the first picture is answered at once."""
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> bool:
-            return self.workbench.best_model() is not None
+            return self.workbench.models.best() is not None
 
         self._bridge.run(work, self._on_preload)
 

@@ -116,12 +116,12 @@ def _tune(home: Path, backbone: str, weights: str, pictures: Path) -> None:
 def _best(home: Path) -> tuple[Found, Manifest]:
     workbench = Workbench(AppPaths(home))
     try:
-        trial = workbench.find_job("best")
+        trial = workbench.jobs.find("best")
         series = [
             [event.value for event in workbench.store.metrics(trial.name, name)]
             for name in ("train:loss", "valid:loss", "valid:accuracy")
         ]
-        manifest = workbench.manifest(trial.dataset_version)
+        manifest = workbench.data.manifest(trial.dataset_version)
         assert manifest is not None
         drawn = trial.hyperparameters
         return Found(float(drawn["learning_rate"]), int(drawn.get("seed", "0")), *series), manifest

@@ -100,6 +100,6 @@ def test_from_a_folder_to_a_prediction(paths, bridge, theme, qtbot, drop, drawin
     try:
         assert [job.name for job in later.engine.jobs()] == [name]
         assert {trial.status for trial in later.engine.trials(name)} == {JobStatus.COMPLETED}
-        assert later.best_model().job == best
+        assert later.models.best().job == best
     finally:
         later.close()

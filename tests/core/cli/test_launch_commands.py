@@ -132,7 +132,7 @@ def test_the_warnings_of_the_window_are_said(
     assert run(["tune", str(root), "--objective", "test:accuracy", "--range", "batch_size=integer:8:64"]) == 0
     ((spec, manifest),) = started
     workbench = Workbench(AppPaths.default())
-    warnings = workbench.forecast(spec, manifest).warnings
+    warnings = workbench.jobs.forecast(spec, manifest).warnings
     workbench.close()
     assert {warning.field for warning in warnings} == {"objective", "batch_size"}
     said = capsys.readouterr().err

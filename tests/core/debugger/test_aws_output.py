@@ -116,7 +116,7 @@ def test_the_command_line_says_them(job, tmp_path, monkeypatch, capsys):
     assert "LowGPUUtilization (AWS)" in said
     assert "AWS triggered it 7 times" in said
     workbench = Workbench(AppPaths(tmp_path / "home"))
-    assert len(workbench.rule_outcomes(str(job))) == 3
+    assert len(workbench.reports.rule_outcomes(str(job))) == 3
     workbench.close()
 
 

@@ -103,11 +103,11 @@ def test_a_launched_job_runs_the_rules_of_its_spec_and_no_others(tmp_path, flowe
     engine.start = started.append
     workbench = Workbench(AppPaths(tmp_path / "home"), engine)
     try:
-        manifest = workbench.split(workbench.scan(flowers))
+        manifest = workbench.data.split(workbench.data.scan(flowers))
         keep_config(workbench.settings, str(manifest.root), DebuggerConfig(actions={"Overfit": "stop"}))
         spec = TrainingSpec("job", {}, {}, default_metrics())
-        workbench.launch(spec, manifest)
-        workbench.launch(dataclasses.replace(spec, debugger=DebuggerConfig(enabled=False)), manifest)
+        workbench.jobs.launch(spec, manifest)
+        workbench.jobs.launch(dataclasses.replace(spec, debugger=DebuggerConfig(enabled=False)), manifest)
     finally:
         workbench.close()
     assert started[0].debugger == DebuggerConfig()

@@ -106,12 +106,12 @@ def test_a_jobs_name_wins_over_a_folder_that_happens_to_be_here(tmp_path, monkey
     workbench = Workbench(AppPaths(tmp_path / "home"), engine)
     try:
         with pytest.raises(UserFacingError, match="There are no saved tensors in flowers"):
-            workbench.rule_outcomes("flowers")
+            workbench.reports.rule_outcomes("flowers")
         engine.put(TrainingJob("flowers", JobStatus.COMPLETED, 1.0))
         engine.tell([RuleOutcome("flowers", "Overfit", RuleStatus.NO_ISSUES_FOUND, 1.0)])
-        assert [outcome.rule for outcome in workbench.rule_outcomes("flowers")] == ["Overfit"]
+        assert [outcome.rule for outcome in workbench.reports.rule_outcomes("flowers")] == ["Overfit"]
         with pytest.raises(UserFacingError, match=re.escape("saved tensors in ./flowers")):
-            workbench.rule_outcomes("./flowers")
+            workbench.reports.rule_outcomes("./flowers")
     finally:
         workbench.close()
 

@@ -34,7 +34,7 @@ def manifest(workbench, tmp_path_factory):
             file.parent.mkdir(exist_ok=True)
             noise = random.integers(0, 60, (64, 64, 3), np.uint8)
             Image.fromarray(noise + np.uint8(90 * at)).save(file)
-    return workbench.split(workbench.scan(root))
+    return workbench.data.split(workbench.data.scan(root))
 
 
 def wait(engine, name):
@@ -56,7 +56,7 @@ def test_a_search_says_which_trials_went_wrong(workbench, manifest):
     every = DebuggerConfig(save_interval=2)
     training = TrainingSpec("rates", {}, {"num_epochs": "6", "batch_size": "4"}, default_metrics(), debugger=every)
     ranges = (CategoricalRange("learning_rate", ("0.003", "50")),)
-    workbench.launch(TuningSpec(training, ranges, Strategy.GRID, max_jobs=2), manifest)
+    workbench.jobs.launch(TuningSpec(training, ranges, Strategy.GRID, max_jobs=2), manifest)
     assert wait(engine, "rates").status is JobStatus.COMPLETED
     rates = {name: engine.job(name).hyperparameters["learning_rate"] for name in trial_names(engine, "rates")}
     bad = next(name for name, rate in rates.items() if rate == "50")
@@ -72,7 +72,7 @@ def test_a_rule_can_stop_a_job(workbench, manifest):
     hyperparameters = {"num_epochs": "1000000", "batch_size": "4", "learning_rate": "50"}
     config = DebuggerConfig(actions={"LearningRateTooHigh": "stop"})
     spec = TrainingSpec("stopped", {}, hyperparameters, default_metrics(), debugger=config)
-    workbench.launch(spec, manifest)
+    workbench.jobs.launch(spec, manifest)
     job = wait(workbench.engine, "stopped")
     assert job.status is JobStatus.STOPPED
     assert job.failure_reason.startswith("The rule LearningRateTooHigh found an issue: The loss climbed")

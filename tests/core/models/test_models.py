@@ -24,11 +24,11 @@ def workbench(tmp_path):
 
 
 def test_an_archive_answers_as_the_folder_it_was_made_of(trained_job, predictor, workbench, monkeypatch, tmp_path):
-    monkeypatch.setattr(workbench, "predictor", lambda: predictor)
+    monkeypatch.setattr(workbench.models, "predictor", lambda: predictor)
     archive = package(trained_job.model, tmp_path / "model.tar.gz")
-    address = workbench.find_model(str(archive))
+    address = workbench.models.find(str(archive))
     assert address == ModelAddress(ModelKind.FILE, str(archive))
-    there = workbench.open_model(address)
+    there = workbench.models.open(address)
     here = LocalModel(predictor, trained_job.model, ModelAddress.file(trained_job.model), "colours")
     assert (there.name, here.name) == ("model.tar.gz", "colours")
     assert there.classes == here.classes == trained_job.classes
@@ -45,9 +45,9 @@ def test_an_archive_answers_as_the_folder_it_was_made_of(trained_job, predictor,
 
 def test_what_is_no_model_is_refused_in_a_sentence(workbench, tmp_path):
     with pytest.raises(JobNotFound):
-        workbench.find_model("no-such-thing")
+        workbench.models.find("no-such-thing")
     with pytest.raises(ModelError, match=r"holds no model.json"):
-        workbench.open_model(ModelAddress.file(tmp_path))
+        workbench.models.open(ModelAddress.file(tmp_path))
     text = tmp_path / "notes.txt"
     text.write_text("no archive")
     with pytest.raises(ModelError, match=r"notes.txt is no model"):
@@ -57,7 +57,7 @@ def test_what_is_no_model_is_refused_in_a_sentence(workbench, tmp_path):
     with pytest.raises(ModelError, match=r"other.tar.gz holds no model"):
         unpacked(tmp_path / "other.tar.gz", tmp_path / "kept")
     with pytest.raises(EngineError, match="is not there any more"):
-        workbench.open_model(ModelAddress.endpoint("gone"))
+        workbench.models.open(ModelAddress.endpoint("gone"))
 
 
 def test_an_endpoint_that_does_not_serve_is_refused():

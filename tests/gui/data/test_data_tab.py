@@ -47,7 +47,7 @@ def test_a_folder_becomes_a_dataset_version(tab, qtbot, workbench, dataset_folde
     with qtbot.waitSignal(tab.dataset_ready) as ready:
         qtbot.mouseClick(tab.use, Qt.MouseButton.LeftButton)
     manifest = ready.args[0]
-    assert workbench.manifest(manifest.version) == manifest
+    assert workbench.data.manifest(manifest.version) == manifest
     assert workbench.settings.recall(LAST_KEY) == {
         "path": str(dataset_folder),
         "version": manifest.version,
@@ -148,7 +148,7 @@ def test_pictures_show_while_the_scan_goes_on_and_cancel_ends_it(tab, qtbot, wor
         ended.append(cancel.cancelled)
         cancel.raise_if_cancelled()
 
-    monkeypatch.setattr(workbench, "scan", slow)
+    monkeypatch.setattr(workbench.data, "scan", slow)
     tab.open_folder(dataset_folder)
     qtbot.waitUntil(lambda: tab.pictures.rowCount() == 12, timeout=5000)
     assert tab._progress.isVisible()
@@ -304,7 +304,7 @@ def test_a_folder_that_cannot_be_opened_leaves_the_dataset_open(tab, qtbot, tmp_
 def test_a_scan_that_is_cancelled_leaves_the_dataset_open(tab, qtbot, workbench, tmp_path, dataset_folder, monkeypatch):
     open_and_wait(tab, qtbot, dataset_folder)
     before = tab.manifest
-    monkeypatch.setattr(workbench, "scan", lambda folder, on_progress, cancel, found: cancel.wait(60))
+    monkeypatch.setattr(workbench.data, "scan", lambda folder, on_progress, cancel, found: cancel.wait(60))
     for folder in (tmp_path, dataset_folder):
         tab.open_folder(folder)
         assert tab.manifest is None

@@ -36,7 +36,7 @@ def tab(qtbot, workbench, bridge, dataset_folder):
 
 def kept(tab):
     """The classes of all pictures as they are on the disk, by file name."""
-    labelling = tab._workbench.labelling(tab._scan)
+    labelling = tab._workbench.data.labelling(tab._scan)
     return {p.path.rpartition("/")[2]: labelling.state.label_of(p) for p in tab._scan.pictures}
 
 
@@ -211,7 +211,7 @@ def test_suggestions_are_accepted_one_by_one_and_by_section(tab, qtbot):
     click(tab, qtbot, "rose-00.png")
     do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, Qt.Key.Key_Y, SHIFT))
     assert [kept(tab)[f"rose-{n:02}.png"] for n in range(5)] == ["tulip"] * 4 + ["rose"]
-    assert tab._workbench.labelling(tab._scan).events()[-1].source == "suggestion"
+    assert tab._workbench.data.labelling(tab._scan).events()[-1].source == "suggestion"
 
 
 def test_what_cannot_be_kept_is_said_and_shown_as_it_was(tab, qtbot, monkeypatch):
@@ -264,7 +264,7 @@ def compared(scan):
 
 
 def test_an_unlabelled_folder_is_labelled_by_look_alikes_until_it_can_be_used(loose, qtbot, workbench, monkeypatch):
-    monkeypatch.setattr(workbench, "features", lambda scan, on_progress, cancel: compared(scan))
+    monkeypatch.setattr(workbench.data, "features", lambda scan, on_progress, cancel: compared(scan))
     tab = loose
     tab.open_folder(tab._workbench.paths.home.parent / "loose")
     qtbot.waitUntil(lambda: tab.card.comparison.compared is not None)
@@ -295,7 +295,7 @@ def test_an_unlabelled_folder_is_labelled_by_look_alikes_until_it_can_be_used(lo
 
 
 def test_labels_so_far_guess_the_rest_and_the_sure_ones_are_accepted_at_once(loose, qtbot, workbench, monkeypatch):
-    monkeypatch.setattr(workbench, "features", lambda scan, on_progress, cancel: compared(scan))
+    monkeypatch.setattr(workbench.data, "features", lambda scan, on_progress, cancel: compared(scan))
     tab, card = loose, loose.card
     tab.open_folder(workbench.paths.home.parent / "loose")
     qtbot.waitUntil(lambda: card.comparison.compared is not None)
@@ -358,7 +358,7 @@ def test_what_a_check_finds_is_a_filter_with_its_reason_and_its_remedy(tab, qtbo
         ),
         Finding(FindingKind.ODD, ("tulip/tulip-04.png",), 0.8, "It looks like none of the others."),
     ]
-    monkeypatch.setattr(workbench, "check", lambda scan, on_progress, cancel: findings)
+    monkeypatch.setattr(workbench.data, "check", lambda scan, on_progress, cancel: findings)
     with qtbot.waitSignal(tab.check.found):
         qtbot.mouseClick(tab.check.start, Qt.MouseButton.LeftButton)
     links = {made.text(): made for made in tab.check.findChildren(QAbstractButton)}
@@ -371,6 +371,6 @@ def test_what_a_check_finds_is_a_filter_with_its_reason_and_its_remedy(tab, qtbo
     dialog.reject()
     do(tab, qtbot, lambda: qtbot.mouseClick(links["Leave out"], Qt.MouseButton.LeftButton))
     assert tab.pictures.rowCount() == 1
-    assert workbench.labelling(tab._scan).events()[-1].source == "check: near_duplicate"
+    assert workbench.data.labelling(tab._scan).events()[-1].source == "check: near_duplicate"
     do(tab, qtbot, lambda: qtbot.mouseClick(tab.card.bar.undo, Qt.MouseButton.LeftButton))
     assert tab.pictures.rowCount() == 2

@@ -113,7 +113,7 @@ def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, 
     judged = [EvaluatedPicture(f"test/cat/{n}.jpg", "cat", "cat" if n else "dog", 0.9) for n in range(4)]
     judged += [EvaluatedPicture(f"test/dog/{n}.jpg", "dog", "dog", 0.8) for n in range(2)]
     monkeypatch.setattr(
-        tab._workbench,
+        tab._workbench.models,
         "evaluation",
         lambda job, split, on_progress, cancel: summarise(judged, ("cat", "dog"), split, job, 0.2),
     )
@@ -330,7 +330,9 @@ def test_of_many_classes_the_table_is_a_heat_map_that_fits(tab, engine, feed, qt
     names = tuple(f"a class with a long name {number:03d}" for number in range(120))
     judged = [EvaluatedPicture(f"{n}.jpg", names[n % 120], names[n % 120 if n % 7 else 0], 0.9) for n in range(600)]
     monkeypatch.setattr(
-        tab._workbench, "evaluation", lambda job, split, on_progress, cancel: summarise(judged, names, split, job, 0.2)
+        tab._workbench.models,
+        "evaluation",
+        lambda job, split, on_progress, cancel: summarise(judged, names, split, job, 0.2),
     )
     add_search(engine, "pets", trials=2)
     detail = start_jobs(tab, feed, qtbot)

@@ -114,7 +114,7 @@ def test_the_best_model_of_another_dataset_is_named_so(qtbot, workbench, bridge,
     finish_job("colours")
     tab = _shown(qtbot, PredictTab(workbench, bridge, feed))
     qtbot.waitUntil(lambda: tab.chooser.itemText(0) == "Best: colours", timeout=WAIT)
-    learned_from = workbench.dataset_of("colours")
+    learned_from = workbench.models.dataset_of("colours")
     entries = [Entry("a/1.jpg", 0, "train", "00")]
     tab.set_dataset(Manifest.build(tmp_path / "birds", ("a",), entries))
     elsewhere = f"Best on {Path(learned_from).name or 'another dataset'}: colours"
@@ -139,11 +139,11 @@ def test_the_model_is_loaded_once_with_a_word_about_it(qtbot, workbench, bridge,
     qtbot.waitUntil(lambda: tab.session.model is not None, timeout=WAIT)
     assert states[0] == "Loading model…"
     assert (tab.chooser.chosen, tab.chooser.resolved) == (BEST, ModelAddress.job("colours"))
-    pid = workbench.predictor().pid
+    pid = workbench.models.predictor().pid
     tab.hide()
     tab.show()
     qtbot.wait(200)
-    assert workbench.predictor().pid == pid
+    assert workbench.models.predictor().pid == pid
     assert states.count("Loading model…") == states.count(states[0])
     assert len([state for state in states if state == "Loading model…"]) <= 2
 
@@ -274,7 +274,7 @@ def test_a_recent_picture_is_asked_again(qtbot, tab, trained_job):
 
 
 def test_a_process_that_was_killed_does_not_show(qtbot, tab, workbench, trained_job):
-    process = psutil.Process(workbench.predictor().pid)
+    process = psutil.Process(workbench.models.predictor().pid)
     process.kill()
     psutil.wait_procs([process], timeout=10)
     _drop(tab, _urls(trained_job.picture("green")))

@@ -49,7 +49,7 @@ def feed(engine, bridge):
 
 @pytest.fixture
 def manifest(bench, pictures):
-    return bench.split(bench.scan(pictures))
+    return bench.data.split(bench.data.scan(pictures))
 
 
 @pytest.fixture

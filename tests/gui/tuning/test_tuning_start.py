@@ -108,7 +108,7 @@ def test_an_error_of_the_engine_about_a_row_is_shown_at_the_row(tab, bench, qtbo
     def launch(spec, manifest, on_progress, cancel):
         raise SpecError("The range of batch_size is too wide for this engine.", field="batch_size")
 
-    monkeypatch.setattr(bench, "launch", launch)
+    monkeypatch.setattr(bench.jobs, "launch", launch)
     press(qtbot, tab.card.start)
     qtbot.waitUntil(lambda: not tab.card.busy)
     qtbot.waitUntil(lambda: "too wide" in row_of(tab, "batch_size").problem.text())
@@ -121,7 +121,7 @@ def test_a_launch_shows_progress_and_can_be_cancelled(tab, bench, qtbot, monkeyp
         cancel.raise_if_cancelled()
         return spec.name
 
-    monkeypatch.setattr(bench, "launch", launch)
+    monkeypatch.setattr(bench.jobs, "launch", launch)
     started = []
     tab.job_started.connect(started.append)
     press(qtbot, tab.card.start)

@@ -80,7 +80,7 @@ def test_one_press_finds_the_best_model_for_the_sample(window, qtbot, monkeypatc
     data.open_sample()
     qtbot.waitUntil(lambda: data.manifest is not None, timeout=20000)
     launched = []
-    monkeypatch.setattr(window.workbench, "launch", lambda spec, *rest: launched.append(spec) or spec.name)
+    monkeypatch.setattr(window.workbench.jobs, "launch", lambda spec, *rest: launched.append(spec) or spec.name)
     qtbot.mouseClick(data.quick_look, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.shown == "jobs")
     assert window.page("tuning")._manifest == data.manifest
@@ -93,7 +93,7 @@ def test_the_best_model_is_set_up_and_waits_for_a_yes(window, qtbot, monkeypatch
     data = window.page("data")
     data.open_sample()
     qtbot.waitUntil(lambda: data.manifest is not None, timeout=20000)
-    monkeypatch.setattr(window.workbench, "launch", lambda *asked: pytest.fail("nothing was said of the time yet"))
+    monkeypatch.setattr(window.workbench.jobs, "launch", lambda *asked: pytest.fail("nothing was said of the time yet"))
     qtbot.mouseClick(data.find_best, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.shown == "tuning")
     draft = window.page("tuning").draft()

@@ -106,8 +106,8 @@ def test_a_search_computes_its_features_once_and_the_next_one_not_at_all(engine,
     assert tensors.tensor_names(collection="gradients")
     assert (folder / "output" / "data" / "evaluation.json").is_file()
     bench = Workbench(paths, engine)
-    bench.remember(manifest)
-    assert bench.evaluation("again").accuracy == 1.0
+    bench.data.remember(manifest)
+    assert bench.models.evaluation("again").accuracy == 1.0
     bench.close()
 
 

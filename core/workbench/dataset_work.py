@@ -1,0 +1,245 @@
+"""What is done with pictures and their labels: read, write, label, check, split, upload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import DatasetError, EngineError
+from core.progress import CancelToken, OnProgress, ignore_progress
+from core.workbench.installation import Installation
+
+if TYPE_CHECKING:
+    from core.check.findings import Finding
+    from core.cloud.interface import UploadResult
+    from core.dataset.manifest import Manifest
+    from core.dataset.records import Picture, ReadOptions, Scan
+    from core.features.dataset_features import PictureFeatures
+    from core.formats.writing import WrittenDataset
+    from core.labels.disk import Written
+    from core.labels.session import Labelling
+    from core.labels.suggest import Suggester
+
+DEFAULT_FRACTIONS = (0.7, 0.15, 0.15)
+
+
+class DatasetWork:
+    """The use cases of a dataset; `Workbench.data`."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._remembered: Manifest | None = None
+
+    def scan(
+        self,
+        folder: Path,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+        on_found: Callable[[Sequence[Picture]], None] | None = None,
+        options: ReadOptions | None = None,
+        *,
+        unlabelled: bool = False,
+    ) -> Scan:
+        """Read a dataset: a folder, a file of labels, or an archive; see `core.dataset.scan`.
+
+        Raises:
+            DatasetError: it cannot be read; `offers` are the ways to read it all the same.
+            Cancelled: through `cancel`.
+        """
+        from core.dataset import scan
+        from core.formats.opening import open_source
+
+        found = open_source(folder, options, self._installation.paths.imports, on_progress, cancel)
+        cache = self._installation.paths.scans
+        return scan(
+            found.folder,
+            cache=cache,
+            on_progress=on_progress,
+            cancel=cancel,
+            on_found=on_found,
+            options=found.options,
+            unlabelled=unlabelled,
+        )
+
+    def convert(
+        self,
+        source: Path,
+        format_name: str,
+        target: Path,
+        options: ReadOptions | None = None,
+        fractions: tuple[float, float, float] | None = None,
+        seed: int = 0,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> WrittenDataset:
+        """Write a dataset as another format; with `fractions`, or where the format needs it, with a split of ours.
+
+        Raises:
+            DatasetError: it cannot be read, or the format cannot hold it.
+            Cancelled: through `cancel`; nothing stays.
+        """
+        from core.formats.opening import open_source
+        from core.formats.registry import format_named, read_listing
+        from core.formats.walk import Walk
+        from core.formats.writing import write_dataset
+
+        format_ = format_named(format_name)
+        found = open_source(source, options, self._installation.paths.imports, on_progress, cancel)
+        listing = read_listing(Walk(found.folder, cancel or CancelToken()), found.options)
+        ours = fractions is not None or (format_.writer and format_.writer.splits and listing.layout != "splits")
+        splits = None
+        if ours or self._installation.store.label_events(str(listing.root)):
+            scan = self.scan(found.folder, on_progress, cancel, options=found.options)
+            self.labelling(scan).state.apply_to(listing, scan)
+            if ours:
+                manifest = self.split(scan, fractions or DEFAULT_FRACTIONS, seed)
+                splits = {entry.path: entry.split for entry in manifest.pictures}
+        return write_dataset(listing, format_, target, splits, on_progress, cancel)
+
+    def write(
+        self,
+        manifest: Manifest,
+        format_name: str,
+        target: Path,
+        with_split: bool = True,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> WrittenDataset:
+        """Copy a dataset version's pictures into a new folder as they are labelled and, if so asked, split.
+
+        Raises:
+            DatasetError: the folder is there already or cannot be made, or the format cannot hold it.
+            Cancelled: through `cancel`; nothing stays.
+        """
+        from core.formats.records import Example, Listing
+        from core.formats.registry import format_named
+        from core.formats.writing import write_dataset
+
+        format_, classes = format_named(format_name), manifest.classes
+        splits = with_split or bool(format_.writer and format_.writer.splits)
+        listing = Listing(manifest.root, layout="splits" if splits else "classes")
+        listing.examples = [
+            Example(entry.path, frozenset((classes[entry.label],)), entry.split if splits else None)
+            for entry in manifest.pictures
+        ]
+        return write_dataset(listing, format_, target, None, on_progress, cancel)
+
+    def split(self, scan: Scan, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Manifest:
+        """Split a scanned folder into train, valid and test as its labels are now; no file is touched."""
+        from core.dataset import split
+
+        state = self.labelling(scan).state
+        return split(state.apply(scan), fractions, seed, state.splits)
+
+    def labelling(self, scan: Scan) -> Labelling:
+        """Return what reads and changes the labels of a scanned folder: `label`, `exclude`, `undo` and the rest."""
+        from core.labels.session import Labelling
+
+        return Labelling(self._installation.store, scan)
+
+    def write_labels(
+        self,
+        scan: Scan,
+        target: Path,
+        move: bool = False,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Written:
+        """Copy or move pictures into class folders as their labels are; see `core.labels.disk`.
+
+        Raises:
+            DatasetError: the target is in use, a picture has changed, or the disk is full.
+            Cancelled: through `cancel`; the next call goes on.
+        """
+        from core.labels.disk import write_labels
+
+        return write_labels(scan, self.labelling(scan).state, target, move, on_progress, cancel)
+
+    def check(
+        self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> list[Finding]:
+        """Return what may be wrong with a scanned folder and its labels, gravest first; see `core.check`.
+
+        Raises:
+            EngineError: the frozen features could not be computed.
+            Cancelled: through `cancel`.
+        """
+        from core.check.check import check
+        from core.features.dataset_features import dataset_features
+
+        state = self.labelling(scan).state
+        try:
+            splits = {entry.path: entry.split for entry in self.split(scan).pictures}
+        except DatasetError:
+            splits = {}  # nothing can be trained on yet, so nothing is split
+        return check(
+            scan,
+            state,
+            splits,
+            dataset_features(scan, self._installation.paths, on_progress, cancel),
+            on_progress,
+            cancel,
+        )
+
+    def suggester(
+        self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> Suggester:
+        """Return what suggests labels for a scanned folder; computes the frozen features that are not there yet.
+
+        Raises:
+            EngineError: they could not be computed.
+            Cancelled: through `cancel`; what was computed is kept.
+        """
+        from core.features.dataset_features import dataset_features
+        from core.labels.suggest import Suggester
+
+        return Suggester(dataset_features(scan, self._installation.paths, on_progress, cancel), cancel)
+
+    def features(
+        self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> PictureFeatures:
+        """Return the frozen features of a scan's pictures; what no job has computed before is computed now.
+
+        Raises:
+            EngineError: they could not be computed.
+            Cancelled: through `cancel`; what was computed so far is kept.
+        """
+        from core.features.dataset_features import dataset_features
+
+        return dataset_features(scan, self._installation.paths, on_progress, cancel)
+
+    def remember(self, manifest: Manifest) -> Path:
+        """Keep a dataset version's manifest; returns its file."""
+        file = self._installation.paths.datasets / f"{manifest.version}.json"
+        if manifest is not self._remembered or not file.is_file():  # a start keeps what the Data tab has kept
+            manifest.save(file)
+            self._installation.store.remember_dataset(manifest.version, str(manifest.root), str(file))
+            self._remembered = manifest
+        return file
+
+    def manifest(self, version: str) -> Manifest | None:
+        """Return the manifest of a dataset version that was remembered, or None."""
+        from core.dataset.manifest import Manifest
+
+        file = self._installation.paths.datasets / f"{version}.json"
+        return Manifest.load(file) if file.is_file() else None
+
+    def upload(
+        self,
+        manifest: Manifest,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+        paused: Callable[[], bool] = lambda: False,
+    ) -> UploadResult:
+        """Put a dataset version into the bucket ahead of a job; nothing new is begun while `paused()`.
+
+        Raises:
+            EngineError: there is no connection to AWS, or S3 refused.
+            Cancelled: through `cancel`; what was sent stays, and is not sent again.
+        """
+        cloud = self._installation.cloud
+        if cloud is None:
+            raise EngineError("There is no connection to AWS.", fix="Connect first.")
+        self.remember(manifest)
+        return cloud.upload(manifest, on_progress, cancel, paused)

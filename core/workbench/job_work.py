@@ -1,0 +1,121 @@
+"""What is done with jobs: forecast, start, find, and say what deleting one takes away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from core.errors import Cancelled, JobNotFound
+from core.jobs.records import Job, TuningJob
+from core.jobs.specs import Spec, TuningSpec
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.workbench.dataset_work import DatasetWork
+from core.workbench.installation import Installation
+from training_scripts.backbones import DEFAULT_BACKBONE
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+    from core.jobs.footprint import Footprint
+    from core.tuning.forecast import Forecast
+
+
+class JobWork:
+    """The use cases of jobs; `Workbench.jobs`. Stopping, deleting and following one is the engine's."""
+
+    def __init__(self, installation: Installation, data: DatasetWork) -> None:
+        self._installation, self._data = installation, data
+
+    def forecast(self, spec: Spec, manifest: Manifest | None) -> Forecast:
+        """Return what a job will do: combinations, time, warnings."""
+        from core.tuning.forecast import forecast
+
+        return forecast(spec, manifest, self._installation.store)
+
+    def launch(
+        self,
+        spec: Spec,
+        manifest: Manifest,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> str:
+        """Check everything that can be checked, make weights and data ready, and start the job; returns its name.
+
+        Raises:
+            SpecError: a hyperparameter or a metric's regex does not fit the script, or the engine refuses the spec.
+            WeightsUnavailable: pretrained weights cannot be had.
+            Cancelled: through `cancel`; nothing was started.
+        """
+        from core.jobs.contract import check_metrics
+        from core.jobs.declared import check_capabilities
+        from core.jobs.hyperparameters import check_hyperparameters
+        from core.weights import ensure
+
+        check_hyperparameters(spec, self._installation.engine.own_script)
+        check_capabilities(spec, self._installation.engine.capabilities)
+        check_metrics(spec.training)
+        for backbone in _backbones(spec):
+            if spec.training.hyperparameters.get("weights", "default") == "default":
+                ensure(backbone, self._installation.paths, on_progress, cancel)
+        self._data.remember(manifest)
+        on_progress(Progress(0, None, "Making the data ready"))
+        channels = self._installation.engine.stage(manifest, on_progress, cancel)
+        size = manifest.measure() if self._installation.engine.capabilities.costs_money else 0
+        if cancel is not None and cancel.cancelled:
+            raise Cancelled
+        self._installation.engine.start(
+            spec.with_training(
+                channels=channels,
+                dataset_version=manifest.version,
+                dataset_path=str(manifest.root),
+                dataset_bytes=size,
+            )
+        )
+        self._installation.remember_connection()
+        return spec.name
+
+    def find(self, name: str) -> Job:
+        """Return a job by name; "best" is the best trial of the latest tuning job, "latest" the latest job.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        if name == "best":
+            from core.models.choices import best_model
+
+            choice = best_model(self._installation.engine)
+            if choice is None:
+                raise JobNotFound("There is no best trial yet.", "No tuning job has finished a trial.", "Tune first.")
+            return self._installation.engine.job(choice.job)
+        if name == "latest":
+            jobs = self._installation.engine.jobs()
+            if not jobs:
+                raise JobNotFound("There is no job yet.", fix="Start one with tune or train.")
+            return jobs[0]
+        return self._installation.engine.job(name)
+
+    def footprint(self, name: str, cancel: CancelToken | None = None) -> Footprint:
+        """Return what deleting a job takes away: its trials and the room that its files take.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        from core.jobs.footprint import footprint
+
+        return footprint(self._installation.engine, name, cancel)
+
+    def importance(self, job: TuningJob) -> Mapping[str, float]:
+        """Return which searched hyperparameters make the difference; see `core.tuning.importance`."""
+        from core.tuning.importance import importance
+
+        spec = self._installation.engine.spec(job.name)
+        return importance(spec, self._installation.engine.trials(job.name)) if isinstance(spec, TuningSpec) else {}
+
+
+def _backbones(spec: Spec) -> Sequence[str]:
+    """Return the backbones a job may use: the fixed one, or those a categorical range draws from."""
+    from core.tuning.ranges import CategoricalRange
+
+    for item in spec.ranges:
+        if item.name == "backbone" and isinstance(item, CategoricalRange):
+            return item.values
+    return (spec.training.hyperparameters.get("backbone", DEFAULT_BACKBONE),)

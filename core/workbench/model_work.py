@@ -1,0 +1,244 @@
+"""What is done with models: find, open, export, evaluate, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import EngineError, JobNotFound, ModelError
+from core.jobs.records import TrainingJob
+from core.progress import CancelToken, OnProgress, ignore_progress
+from core.workbench.dataset_work import DatasetWork
+from core.workbench.installation import Installation
+from core.workbench.job_work import JobWork
+
+if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
+    from core.models import Model, ModelAddress
+    from core.models.choices import ModelChoice
+    from core.models.export import Exported
+    from core.predict.compare import Comparison
+    from core.predict.evaluate import Evaluation
+    from core.predict.predictor import Predictor
+
+
+class ModelWork:
+    """The use cases of trained models, and the one process that loads them; `Workbench.models`."""
+
+    def __init__(self, installation: Installation, data: DatasetWork, jobs: JobWork) -> None:
+        self._installation, self._data, self._jobs = installation, data, jobs
+        self._predictor: Predictor | None = None
+
+    def close(self) -> None:
+        """End the predictor's process."""
+        if self._predictor is not None:
+            self._predictor.close()
+            self._predictor = None
+
+    def choices(self) -> list[ModelChoice]:
+        """Return the models that can be loaded, newest job first."""
+        from core.models.choices import available_models
+
+        return available_models(self._installation.engine)
+
+    def best(self, dataset: Manifest | None = None) -> ModelChoice | None:
+        """Return the best model on a dataset; without one, or without a model on it, see `core.models.choices`."""
+        from core.models.choices import best_model
+
+        return best_model(self._installation.engine, dataset)
+
+    def dataset_of(self, job: str) -> str:
+        """Return the folder that a job or trial learned from; "" where that is not known."""
+        from core.models.choices import dataset_of
+
+        return dataset_of(self._installation.engine, job)
+
+    def predictor(self) -> Predictor:
+        """Return the predictor, one process for the whole installation; started on its first use."""
+        from core.predict.predictor import Predictor
+
+        if self._predictor is None:
+            paths = self._installation.paths
+            self._predictor = Predictor(paths.home / "converted", log=paths.logs / "predictor.log")
+        return self._predictor
+
+    def find(self, text: str) -> ModelAddress:
+        """Return which model is meant by a word on the command line: a job's, else a file's, else an endpoint's.
+
+        Raises:
+            JobNotFound: there is none of these.
+        """
+        from core.models import ModelAddress
+
+        try:
+            return ModelAddress.job(self._jobs.find(text).name)
+        except JobNotFound:
+            if (path := Path(text).expanduser()).exists():
+                return ModelAddress.file(path)
+            cloud = self._installation.cloud
+            if cloud is None or cloud.serving.endpoint(text) is None:
+                raise
+            return ModelAddress.endpoint(text)
+
+    def open(
+        self, address: ModelAddress, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> Model:
+        """Return a model, ready to be asked.
+
+        Raises:
+            ModelError: there is no usable model.
+            EngineError: the endpoint is gone or not in service.
+            Cancelled: through `cancel`.
+        """
+        from core.models import ModelAddress, ModelKind
+        from core.models.local import LocalModel
+        from core.models.remote import EndpointModel
+
+        if address.kind is ModelKind.ENDPOINT:
+            cloud = self._installation.cloud
+            endpoint = None if cloud is None else cloud.serving.endpoint(address.name)
+            if cloud is None or endpoint is None:
+                raise EngineError(
+                    f"The endpoint {address.name} is not there any more.", "It was deleted.", "Choose another model."
+                )
+            return EndpointModel(cloud.serving, endpoint)
+        if address.kind is ModelKind.FILE:
+            from core.models.files import unpacked
+
+            folder = unpacked(Path(address.name), self._installation.paths.home / "unpacked")
+            return LocalModel(self.predictor(), folder, address, Path(address.name).name, on_progress, cancel)
+        name, folder = self.folder(address.name, on_progress, cancel)
+        return LocalModel(self.predictor(), folder, ModelAddress.job(name), name, on_progress, cancel)
+
+    def export(
+        self,
+        address: ModelAddress,
+        format_name: str,
+        output: Path,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Exported:
+        """Write a model in a format that others run, compared with its answers here; see `core.models.export`.
+
+        Raises:
+            ModelError: it cannot be written so, a package is missing, or its answers would differ.
+            UserFacingError: `output` cannot be written.
+            Cancelled: through `cancel`; nothing is written.
+        """
+        from core.models import ModelKind
+        from core.models.export import FORMATS, export
+        from core.models.export.exporting import COMPARED
+        from core.models.facts import facts_of, some_pictures
+        from core.models.local import LocalModel
+
+        format_ = FORMATS[format_name]
+        format_.check_installed()
+        model = self.open(address, on_progress, cancel)
+        if not isinstance(model, LocalModel) or model.info is None:
+            raise ModelError(f"{model.name} is an endpoint.", fix="Export the job whose model it serves.")
+        folder = self._installation.engine.job_folder(model.name) if address.kind is ModelKind.JOB else None
+        manifest = self._data.manifest(str(model.info.card.get("dataset_version") or ""))
+        pictures, facts = some_pictures(manifest, COMPARED), facts_of(folder, manifest, model.name)
+        return export(model, format_, output, pictures, facts, on_progress, cancel)
+
+    def folder(
+        self, job: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> tuple[str, Path]:
+        """The training job behind `job` ("best" included; a tuning job means its best trial) and its model's folder.
+
+        Raises:
+            ModelError: it has no model.
+        """
+        found = self._jobs.find(job)
+        if not isinstance(found, TrainingJob):
+            if found.best_trial is None:
+                raise ModelError(f"{job} has no model yet.", "None of its trials has finished.", "Wait for one.")
+            found = self._jobs.find(found.best_trial)
+            assert isinstance(found, TrainingJob)
+        return found.name, self._installation.engine.fetch_artifact(found.name, on_progress, cancel)
+
+    def evaluation(
+        self,
+        job: str,
+        split: str = "test",
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Evaluation:
+        """Return how well a job's model does on a split: what the job itself found, else computed now.
+
+        Raises:
+            ModelError: the job has no model, or its dataset has no such split.
+        """
+        from core.dataset.left_out import mark_left_out
+        from core.models import ModelAddress
+        from core.predict.evaluate import compute_evaluation, read_evaluation
+
+        name, _ = self.folder(job, on_progress, cancel)
+        record = self._installation.engine.job(name)
+        assert isinstance(record, TrainingJob)
+        if (job_folder := self._installation.engine.job_folder(name)) is not None:
+            results = job_folder / "output" / "data"
+            mark_left_out(results, self._installation.paths.scans)  # of a job on a cloud, whose results are here by now
+            if (kept := read_evaluation(results, split, name)) is not None:
+                return kept
+        manifest = self._data.manifest(record.dataset_version)
+        if manifest is None:
+            raise ModelError(
+                f"{name} has no evaluation on {split}.",
+                "The job kept none, and the dataset it was trained on is not known here.",
+                "Open the dataset again, then train again.",
+            )
+        model = self.open(ModelAddress.job(name), on_progress, cancel)
+        labelled = [(entry.path, manifest.classes[entry.label]) for entry in manifest.of(split)]
+        return compute_evaluation(model, manifest.root, labelled, split, on_progress, cancel)
+
+    def compare(
+        self,
+        job: str,
+        other: str,
+        split: str = "test",
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Comparison:
+        """Return how two jobs' models differ on the same pictures, joined by content.
+
+        Raises:
+            ModelError: one of them has no model, or no evaluation can be made of it.
+        """
+        from core.predict.compare import compare
+
+        found: list[Evaluation] = []
+        keys: list[Mapping[str, str]] = []
+        settings: list[Mapping[str, str]] = []
+        for text in (job, other):
+            evaluation = self.evaluation(text, split, on_progress, cancel)
+            record = self._installation.engine.job(evaluation.job)
+            assert isinstance(record, TrainingJob)
+            manifest = self._data.manifest(record.dataset_version)
+            found.append(evaluation)
+            keys.append({} if manifest is None else {entry.path: entry.sha256 for entry in manifest.of(split)})
+            settings.append(record.hyperparameters)
+        return compare(found[0], found[1], keys[0], keys[1], settings[0], settings[1])
+
+    def evaluation_of_folder(
+        self,
+        address: ModelAddress,
+        folder: Path,
+        split: str | None = None,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Evaluation:
+        """Return how well a model does on a labelled folder of pictures: all of it, or one of the folder's own splits.
+
+        Raises:
+            DatasetError: the folder holds no labelled pictures.
+            ModelError: the model knows other classes.
+        """
+        from core.predict.evaluate import compute_evaluation
+
+        scan = self._data.scan(folder, on_progress, cancel)
+        pictures = self._data.labelling(scan).state.apply(scan).pictures
+        labelled = [(p.path, p.label) for p in pictures if p.label and split in (None, p.split)]
+        model = self.open(address, on_progress, cancel)
+        return compute_evaluation(model, scan.root, labelled, split or scan.root.name, on_progress, cancel)
