@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from core.jobs.records import TrainingJob
 from core.jobs.specs import TuningSpec
-from core.tuning.encoding import distribution, encode
+from training_scripts.strategies.dimensions import encoded
 
 MIN_TRIALS = 20
 """Of fewer trials the figures are mostly chance."""
@@ -24,11 +24,12 @@ def importance(spec: TuningSpec, trials: Sequence[TrainingJob]) -> Mapping[str, 
     from optuna.study import create_study
     from optuna.trial import create_trial
 
-    distributions = {item.name: distribution(item) for item in spec.ranges}
+    dimensions = [item.dimension for item in spec.ranges]
+    distributions = {item.name: item.distribution() for item in dimensions}
     found = []
     for trial in trials:
-        values = {item.name: encode(item, trial.hyperparameters.get(item.name, "")) for item in spec.ranges}
-        if trial.objective is not None and math.isfinite(trial.objective) and None not in values.values():
+        values = encoded(dimensions, trial.hyperparameters)
+        if trial.objective is not None and math.isfinite(trial.objective) and values is not None:
             found.append(create_trial(params=values, distributions=distributions, value=trial.objective))
     if len(distributions) < 2 or len(found) < MIN_TRIALS or len({trial.value for trial in found}) < 2:
         return {}

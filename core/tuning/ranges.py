@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.errors import SpecError
+from training_scripts.strategies.dimensions import Dimension, grid_size
 
 MAX_SEARCHED = 30
 MAX_CATEGORICAL_VALUES = 30
@@ -70,6 +71,12 @@ class ContinuousRange:
         """Whether the search runs over the logarithm (Auto: when the ends are 100-fold apart)."""
         return _is_log(self.low, self.high, self.scaling)
 
+    @property
+    def dimension(self) -> Dimension:
+        """Return what the search draws from."""
+        backwards = self.scaling is Scaling.REVERSE_LOGARITHMIC
+        return Dimension(self.name, low=self.low, high=self.high, is_log=self.is_log, is_reversed=backwards)
+
 
 @dataclass(frozen=True, slots=True)
 class IntegerRange:
@@ -100,6 +107,11 @@ class IntegerRange:
         """Whether the search runs over the logarithm (Auto: when the ends are 100-fold apart)."""
         return _is_log(self.low, self.high, self.scaling)
 
+    @property
+    def dimension(self) -> Dimension:
+        """Return what the search draws from."""
+        return Dimension(self.name, low=self.low, high=self.high, is_integer=True, is_log=self.is_log)
+
 
 @dataclass(frozen=True, slots=True)
 class CategoricalRange:
@@ -126,6 +138,11 @@ class CategoricalRange:
                 field=self.name,
             )
 
+    @property
+    def dimension(self) -> Dimension:
+        """Return what the search draws from."""
+        return Dimension(self.name, self.values)
+
 
 Range = ContinuousRange | IntegerRange | CategoricalRange
 
@@ -135,16 +152,7 @@ def combinations(ranges: Sequence[Range]) -> int | None:
 
     The local engine grids integers too; SageMaker's Grid strategy takes categorical ranges only.
     """
-    total = 1
-    for item in ranges:
-        match item:
-            case CategoricalRange():
-                total *= len(item.values)
-            case IntegerRange():
-                total *= item.high - item.low + 1
-            case ContinuousRange():
-                return None
-    return total
+    return grid_size([item.dimension for item in ranges])
 
 
 def parse_range(text: str) -> Range:

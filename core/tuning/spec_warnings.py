@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from core.jobs.specs import Spec, TrainingSpec, TuningSpec
-from core.tuning.convergence import MIN_TRIALS
 from core.tuning.modes import choices, over_features
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
-from core.tuning.search import LEAST_LAG, longest_training
-from core.tuning.stopping import MIN_CURVES
+from core.tuning.search import longest_training
 from training_scripts.arguments import DIRECT
+from training_scripts.strategies.convergence import MIN_TRIALS
+from training_scripts.strategies.search import LEAST_LAG
+from training_scripts.strategies.stop_rules import MIN_CURVES
 
 TRIALS_PER_RANGE = 3
 _GPU = re.compile(r"ml\.[gp]\d")

@@ -9,8 +9,9 @@ import random
 import pytest
 
 from core.jobs.specs import MetricDefinition, Objective, TrainingSpec, TuningSpec
-from core.tuning.convergence import MIN_TRIALS, Convergence
 from core.tuning.ranges import ContinuousRange, Scaling
+from core.tuning.search import search_plan
+from training_scripts.strategies.convergence import MIN_TRIALS, Convergence
 
 TRAINING = TrainingSpec("search", {}, {}, (MetricDefinition("Average loss", "loss ([0-9.]+)"),))
 RANGES = (ContinuousRange("learning_rate", 1e-4, 1e-1, Scaling.LOGARITHMIC), ContinuousRange("momentum", 0.5, 0.9))
@@ -22,7 +23,8 @@ def smooth(rate: float, momentum: float) -> float:
 
 def fed(trials: int, maximize: bool, noise: float = 0.0) -> Convergence:
     objective = Objective("Average loss", maximize)
-    found = Convergence(TuningSpec(dataclasses.replace(TRAINING, objective=objective), RANGES, until_converged=True))
+    spec = TuningSpec(dataclasses.replace(TRAINING, objective=objective), RANGES, until_converged=True)
+    found = Convergence(search_plan(spec))
     generator = random.Random(3)
     for place in range(trials):
         spread = 1.0 if place < trials // 2 else 0.05  # a search closes in on the best

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 import math
 import random
@@ -14,11 +16,13 @@ from hypothesis import strategies as st
 
 from core.errors import SpecError
 from core.jobs.specs import MetricDefinition, Objective, Strategy, TrainingSpec, TuningSpec
-from core.tuning.encoding import decode, distribution, encode, grid_point
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling, combinations
-from core.tuning.search import Observation, Search, longest_training, startup_trials
-from core.tuning.stopping import MIN_CURVES, Halving, MedianRule
+from core.tuning.search import longest_training, search_plan
 from training_scripts.stopping import StopTable, is_beyond
+from training_scripts.strategies.dimensions import grid_point
+from training_scripts.strategies.plan import SearchPlan
+from training_scripts.strategies.search import Observation, Search
+from training_scripts.strategies.stop_rules import MIN_CURVES, Halving, MedianRule
 
 RATE = ContinuousRange("learning_rate", 1e-4, 1e-1)
 BATCH = IntegerRange("batch_size", 8, 64)
@@ -29,6 +33,10 @@ def spec(*ranges, strategy=Strategy.BAYESIAN, maximize=False, hyperparameters=No
     metric = MetricDefinition("Average loss", "Average loss: ([0-9.]+)")
     training = TrainingSpec("tune", {}, hyperparameters or {}, (metric,), Objective("Average loss", maximize))
     return TuningSpec(training, ranges or (RATE, BATCH, HEAD), strategy, **{"max_jobs": 20, **changes})
+
+
+def search_of(spec: TuningSpec, *known, **named) -> Search:
+    return Search(search_plan(spec), *known, **named)
 
 
 def loss(point: dict[str, str]) -> float:
@@ -50,7 +58,7 @@ def run(search, trials: int) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("strategy", [Strategy.BAYESIAN, Strategy.RANDOM, Strategy.HYPERBAND])
 def test_every_point_lies_within_the_ranges(strategy):
-    for point in run(Search(spec(strategy=strategy)), 30):
+    for point in run(search_of(spec(strategy=strategy)), 30):
         assert set(point) == {"learning_rate", "batch_size", "head"}
         assert RATE.low <= float(point["learning_rate"]) <= RATE.high
         assert BATCH.low <= int(point["batch_size"]) <= BATCH.high
@@ -60,7 +68,7 @@ def test_every_point_lies_within_the_ranges(strategy):
 @pytest.mark.parametrize("strategy", list(Strategy))
 def test_the_same_seed_gives_the_same_search(strategy):
     ranges = (BATCH, HEAD) if strategy is Strategy.GRID else ()
-    points = [Search(spec(*ranges, strategy=strategy, seed=seed)) for seed in (7, 7, 8)]
+    points = [search_of(spec(*ranges, strategy=strategy, seed=seed)) for seed in (7, 7, 8)]
     first, again, other = (run(search, 12) for search in points)
     assert first == again
     assert first != other
@@ -69,7 +77,7 @@ def test_the_same_seed_gives_the_same_search(strategy):
 def test_bayesian_finds_more_than_random():
     def best(strategy: Strategy) -> float:
         return statistics.fmean(
-            min(loss(point) for point in run(Search(spec(strategy=strategy, seed=seed, max_jobs=25)), 25)[-10:])
+            min(loss(point) for point in run(search_of(spec(strategy=strategy, seed=seed, max_jobs=25)), 25)[-10:])
             for seed in range(8)
         )
 
@@ -77,13 +85,13 @@ def test_bayesian_finds_more_than_random():
 
 
 def test_bayesian_is_a_gaussian_process_where_trials_take_long():
-    search = Search(spec(RATE, max_jobs=9, hyperparameters={"mode": "fine_tune"}))
+    search = search_of(spec(RATE, max_jobs=9, hyperparameters={"mode": "fine_tune"}))
     rates = [float(point["learning_rate"]) for point in run(search, 9)]
     assert min(abs(math.log10(rate / 3e-3)) for rate in rates[-4:]) < 0.1
 
 
 def test_maximize_searches_the_other_way():
-    search = Search(spec(RATE, maximize=True, max_jobs=30))
+    search = search_of(spec(RATE, maximize=True, max_jobs=30))
     points = []
     for _ in range(30):
         asked = search.ask()
@@ -93,7 +101,7 @@ def test_maximize_searches_the_other_way():
 
 
 def test_grid_takes_every_combination_once_and_ends():
-    search = Search(spec(IntegerRange("a", 1, 4), HEAD, strategy=Strategy.GRID, max_jobs=99))
+    search = search_of(spec(IntegerRange("a", 1, 4), HEAD, strategy=Strategy.GRID, max_jobs=99))
     points = []
     while (asked := search.ask()) is not None:
         points.append(tuple(sorted(asked.hyperparameters.items())))
@@ -102,16 +110,16 @@ def test_grid_takes_every_combination_once_and_ends():
 
 def test_a_part_of_a_vast_grid_is_drawn_without_listing_it():
     ranges = [IntegerRange(f"n{number}", 1, 10**6) for number in range(5)]
-    search = Search(spec(*ranges, strategy=Strategy.GRID, max_jobs=50))
+    search = search_of(spec(*ranges, strategy=Strategy.GRID, max_jobs=50))
     points = {tuple(search.ask().hyperparameters.values()) for _ in range(50)}
     assert len(points) == 50
 
 
 def test_a_grid_goes_on_where_it_was():
     ranges = (IntegerRange("a", 1, 3), HEAD)
-    first = Search(spec(*ranges, strategy=Strategy.GRID, max_jobs=6))
+    first = search_of(spec(*ranges, strategy=Strategy.GRID, max_jobs=6))
     done = [Observation(first.ask().hyperparameters, 1.0, number=number) for number in range(4)]
-    rest = Search(spec(*ranges, strategy=Strategy.GRID, max_jobs=6), done)
+    rest = search_of(spec(*ranges, strategy=Strategy.GRID, max_jobs=6), done)
     left = [rest.ask(), rest.ask(), rest.ask()]
     assert left[2] is None
     assert [asked.number for asked in left[:2]] == [4, 5]
@@ -121,13 +129,13 @@ def test_a_grid_goes_on_where_it_was():
 
 def test_grid_refuses_what_it_cannot_count():
     with pytest.raises(SpecError) as caught:
-        Search(spec(strategy=Strategy.GRID))
+        search_of(spec(strategy=Strategy.GRID))
     assert caught.value.field == "learning_rate"
 
 
 def test_hyperband_and_early_stopping_exclude_each_other():
     with pytest.raises(SpecError):
-        Search(spec(strategy=Strategy.HYPERBAND, early_stopping=True))
+        search_of(spec(strategy=Strategy.HYPERBAND, early_stopping=True))
 
 
 def observations(count: int = 15) -> list[Observation]:
@@ -141,8 +149,8 @@ def test_what_is_known_already_guides_the_search():
     informed, blind = [], []
     for seed in range(8):
         warm = [Observation(item.hyperparameters, item.objective, item.curve) for item in known]
-        informed += [loss(point) for point in run(Search(spec(max_jobs=30, seed=seed), warm=warm), 5)]
-        blind += [loss(point) for point in run(Search(spec(max_jobs=30, seed=seed)), 5)]
+        informed += [loss(point) for point in run(search_of(spec(max_jobs=30, seed=seed), warm=warm), 5)]
+        blind += [loss(point) for point in run(search_of(spec(max_jobs=30, seed=seed)), 5)]
     assert statistics.fmean(informed) < 0.75 * statistics.fmean(blind)
 
 
@@ -150,7 +158,7 @@ def test_what_is_known_already_guides_the_search():
 @pytest.mark.parametrize("at_once", [3, 16])
 def test_the_trials_are_the_same_whatever_the_number_at_once_and_the_order_of_their_ends(changes, at_once):
     given = {"hyperparameters": {"num_epochs": "9"}, "seed": 3, "max_jobs": 30, **changes}
-    assert _shuffled(Search(spec(**given)), 30, at_once) == _shuffled(Search(spec(**given)), 30, 1)
+    assert _shuffled(search_of(spec(**given)), 30, at_once) == _shuffled(search_of(spec(**given)), 30, 1)
 
 
 def _shuffled(search: Search, trials: int, at_once: int) -> list[object]:
@@ -173,18 +181,18 @@ def _shuffled(search: Search, trials: int, at_once: int) -> list[object]:
 
 
 def test_a_resumed_search_asks_for_what_the_whole_one_would_have():
-    whole, first = Search(spec(seed=5)), Search(spec(seed=5))
+    whole, first = search_of(spec(seed=5)), search_of(spec(seed=5))
     expected = run(whole, 20)
     points = run(first, 12)
     done = [Observation(point, loss(point), number=number) for number, point in enumerate(points) if number != 9]
-    again = Search(spec(seed=5), done)
+    again = search_of(spec(seed=5), done)
     rates = [float(point["learning_rate"]) for point in (expected[9], *expected[12:])]
     assert [float(point["learning_rate"]) for point in run(again, 9)] == pytest.approx(rates, rel=1e-4)
 
 
 def test_a_search_waits_for_the_results_that_the_next_trial_must_know():
-    search = Search(spec(max_jobs=30))
-    startup = startup_trials(spec(max_jobs=30))
+    search = search_of(spec(max_jobs=30))
+    startup = search_plan(spec(max_jobs=30)).startup_trials
     asked = [search.ask() for _ in range(startup)]
     for item in asked[1:]:
         search.tell(item.number, 0.5)
@@ -195,7 +203,7 @@ def test_a_search_waits_for_the_results_that_the_next_trial_must_know():
 
 def test_a_warm_start_outside_the_ranges_is_left_out():
     strange = [Observation({"learning_rate": "5", "batch_size": "9999", "head": "odd"}, 0.0)]
-    assert Search(spec(), warm=strange).ask() is not None
+    assert search_of(spec(), warm=strange).ask() is not None
 
 
 def test_a_sampler_that_breaks_is_replaced(monkeypatch, caplog):
@@ -204,7 +212,7 @@ def test_a_sampler_that_breaks_is_replaced(monkeypatch, caplog):
     def broken(*arguments, **keywords):
         raise RuntimeError("singular matrix")
 
-    search = Search(spec())
+    search = search_of(spec())
     monkeypatch.setattr(optuna.samplers.TPESampler, "sample_relative", broken)
     monkeypatch.setattr(optuna.samplers.TPESampler, "sample_independent", broken)
     with caplog.at_level(logging.ERROR):
@@ -214,7 +222,7 @@ def test_a_sampler_that_breaks_is_replaced(monkeypatch, caplog):
 
 
 def test_failed_and_diverged_trials_do_not_disturb_it():
-    search = Search(spec())
+    search = search_of(spec())
     for number in range(12):
         search.tell(search.ask().number, (None, math.nan, math.inf, 0.5)[number % 4])
     assert search.ask() is not None
@@ -223,14 +231,14 @@ def test_failed_and_diverged_trials_do_not_disturb_it():
 def test_optuna_says_nothing(capfd):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        run(Search(spec()), 15)
-        run(Search(spec(strategy=Strategy.HYPERBAND, hyperparameters={"num_epochs": "9"})), 5)
+        run(search_of(spec()), 15)
+        run(search_of(spec(strategy=Strategy.HYPERBAND, hyperparameters={"num_epochs": "9"})), 5)
     assert caught == []
     assert capfd.readouterr() == ("", "")
 
 
 def test_hyperband_stops_the_bad_and_keeps_the_good():
-    search = Search(spec(RATE, strategy=Strategy.HYPERBAND, hyperparameters={"num_epochs": "27"}, max_jobs=60))
+    search = search_of(spec(RATE, strategy=Strategy.HYPERBAND, hyperparameters={"num_epochs": "27"}, max_jobs=60))
     epochs = {"good": [], "bad": []}
     for _ in range(60):
         asked = search.ask()
@@ -284,7 +292,7 @@ def test_a_script_reads_its_limits_from_its_environment():
 
 
 def test_early_stopping_acts_in_any_search():
-    search = Search(spec(RATE, strategy=Strategy.RANDOM, early_stopping=True))
+    search = search_of(spec(RATE, strategy=Strategy.RANDOM, early_stopping=True))
     for _ in range(MIN_CURVES + 3):
         asked = search.ask()
         assert not asked.limits
@@ -320,13 +328,14 @@ integers = st.builds(
 
 @given(continuous | integers, st.integers(0, 2**31))
 def test_any_range_can_be_drawn_from_and_read_back(item, seed):
-    search = Search(spec(item, strategy=Strategy.RANDOM, seed=seed))
+    search = search_of(spec(item, strategy=Strategy.RANDOM, seed=seed))
     text = search.ask().hyperparameters[item.name]
     assert item.low <= float(text) <= item.high
-    value = encode(item, text)
+    value = item.dimension.encode(text)
     assert value is not None
-    assert distribution(item)._contains(distribution(item).to_internal_repr(value))
-    assert float(decode(item, value)) == pytest.approx(float(text), rel=1e-5)
+    distribution = item.dimension.distribution()
+    assert distribution._contains(distribution.to_internal_repr(value))
+    assert float(item.dimension.decode(value)) == pytest.approx(float(text), rel=1e-5)
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4))
@@ -334,17 +343,24 @@ def test_grid_points_are_all_different(sizes):
     ranges = [IntegerRange(f"n{place}", 0, size - 1) for place, size in enumerate(sizes)]
     total = combinations(ranges)
     assert total == math.prod(sizes)
-    assert len({tuple(grid_point(ranges, place).values()) for place in range(total)}) == total
+    dimensions = [item.dimension for item in ranges]
+    assert len({tuple(grid_point(dimensions, place).values()) for place in range(total)}) == total
 
 
 def test_reverse_logarithmic_crowds_at_the_upper_end():
     item = ContinuousRange("momentum", 0.0, 0.999, Scaling.REVERSE_LOGARITHMIC)
-    search = Search(spec(item, strategy=Strategy.RANDOM))
+    search = search_of(spec(item, strategy=Strategy.RANDOM))
     values = [float(search.ask().hyperparameters["momentum"]) for _ in range(200)]
     assert 0.55 < sum(value > 0.9 for value in values) / 200 < 0.8  # two of three decades
 
 
 def test_logarithmic_spreads_over_the_decades():
-    search = Search(spec(RATE, strategy=Strategy.RANDOM))
+    search = search_of(spec(RATE, strategy=Strategy.RANDOM))
     values = [float(search.ask().hyperparameters["learning_rate"]) for _ in range(200)]
     assert 0.25 < sum(value < 1e-3 for value in values) / 200 < 0.42  # one of three decades
+
+
+@given(continuous | integers)
+def test_a_plan_comes_back_from_json_as_it_was(item):
+    plan = search_plan(spec(item, HEAD, target=0.5, patience=4))
+    assert SearchPlan.from_json(json.loads(json.dumps(dataclasses.asdict(plan)))) == plan

@@ -14,8 +14,8 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from core.jobs.specs import TuningSpec
-from core.tuning.encoding import distribution, encode
+from training_scripts.strategies.dimensions import encoded
+from training_scripts.strategies.plan import SearchPlan
 
 if TYPE_CHECKING:
     import optuna
@@ -30,8 +30,8 @@ _logger = logging.getLogger(__name__)
 class Convergence:
     """What a search has learnt so far, for the question whether it may end. Not thread-safe."""
 
-    def __init__(self, spec: TuningSpec) -> None:
-        self._spec, self._maximize = spec, spec.training.objective.maximize
+    def __init__(self, plan: SearchPlan) -> None:
+        self._plan, self._maximize = plan, plan.maximize
         self._trials: list[optuna.trial.FrozenTrial] = []
         self._asked = 0
 
@@ -41,9 +41,9 @@ class Convergence:
             return
         from optuna.trial import create_trial
 
-        values = {item.name: encode(item, hyperparameters.get(item.name, "")) for item in self._spec.ranges}
-        if None not in values.values():
-            distributions = {item.name: distribution(item) for item in self._spec.ranges}
+        values = encoded(self._plan.dimensions, hyperparameters)
+        if values is not None:
+            distributions = {item.name: item.distribution() for item in self._plan.dimensions}
             self._trials.append(create_trial(params=values, distributions=distributions, value=objective))
 
     def reached(self) -> bool:
@@ -66,5 +66,5 @@ class Convergence:
 
         direction = StudyDirection.MAXIMIZE if self._maximize else StudyDirection.MINIMIZE
         with warnings.catch_warnings(action="ignore"):  # experimental, as Optuna says of it; chosen knowingly
-            evaluator = RegretBoundEvaluator(min_n_trials=MIN_TRIALS, seed=self._spec.seed)
+            evaluator = RegretBoundEvaluator(min_n_trials=MIN_TRIALS, seed=self._plan.seed)
             return float(evaluator.evaluate(self._trials, direction))
