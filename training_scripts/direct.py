@@ -56,7 +56,7 @@ def fit_at_once(run: Run) -> None:
         run.log(cv_line(unseen.folds, (unseen.loss, unseen.loss_error), (unseen.accuracy, unseen.accuracy_error)))
     run.log(epoch_line(1, 1, learned, valid, None, time.perf_counter() - started))
     note_epoch(run, 1, (valid or learned)[0])
-    run.monitor.end_epoch(1, {"train_loss": learned[0], "train_accuracy": learned[1]})
+    run.callbacks.end_epoch(1, {"train_loss": learned[0], "train_accuracy": learned[1]})
     if args.calibrate and unseen is not None:
         run.model.temperature = fitting.temperature(unseen.logits, every.labels)
     elif args.calibrate and outcome is not None:
@@ -142,12 +142,12 @@ def _take(run: Run, head: fitting.Linear) -> None:
 
 
 def _watch_step(run: Run, batch: Batch) -> tuple[float, float]:
-    """Show the fitted head to the monitor as one step over everything; returns its loss and accuracy."""
-    run.monitor.set_mode("TRAIN")
+    """Show the fitted head to the callbacks as one step over everything; returns its loss and accuracy."""
+    run.callbacks.set_mode("TRAIN")
     set_training_mode(run.model, run.setup.trained_modules)
-    run.monitor.begin_step(run.progress.step)
+    run.callbacks.begin_step(run.progress.step)
     sums = train_step(run, batch, len(batch.labels), learn=False)
-    run.monitor.end_step(run.progress.step)
+    run.callbacks.end_step(run.progress.step)
     run.progress.step += 1
     loss, right, seen = sums.tolist()
     return loss / seen, right / seen

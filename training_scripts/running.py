@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from training_scripts.backbones import BACKBONES
+from training_scripts.callbacks import Callbacks
 from training_scripts.checkpoints import Progress
 from training_scripts.distributed import World
 from training_scripts.evaluation import Outcome
 from training_scripts.job import StopRequest
 from training_scripts.model import Classifier
-from training_scripts.monitor import Monitor
 from training_scripts.preparation import Setup, over_features
 from training_scripts.runtime import has_bfloat16
 from training_scripts.sources import Batch, Source
@@ -37,7 +37,7 @@ class Run:
     loss_fn: nn.CrossEntropyLoss
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    monitor: Monitor
+    callbacks: Callbacks
     stop: StopRequest
     network: nn.Module
     progress: Progress = field(default_factory=Progress)
@@ -69,19 +69,19 @@ def train_step(run: Run, batch: Batch, count: int, learn: bool = True) -> Tensor
 
     Returns the sum of their losses, how many were right, how many there were: (3,) float64.
     """
-    monitor, labels, mine = run.monitor, batch.labels, len(batch.labels)
+    callbacks, labels, mine = run.callbacks, batch.labels, len(batch.labels)
     inputs = batch.inputs if mine else batch.inputs.new_zeros((1, *batch.inputs.shape[1:]))
     run.optimizer.zero_grad(set_to_none=True)
-    with monitor.phase("forward"), autocast(run):
+    with callbacks.phase("forward"), autocast(run):
         logits = run.network(inputs).float()
         loss: Tensor = run.loss_fn(logits, labels) if mine else logits.sum() * 0
     share = mine * run.setup.world.size / count  # gradients are averaged over processes, the loss over pictures
-    with monitor.phase("backward"):
+    with callbacks.phase("backward"):
         run.scaler.scale(loss * share if share != 1 else loss).backward()  # type: ignore[no-untyped-call]
     if mine:
-        monitor.batch(inputs, logits, labels, loss)
+        callbacks.batch(inputs, logits, labels, loss)
     if learn:
-        with monitor.phase("optimizer"):
+        with callbacks.phase("optimizer"):
             run.scaler.step(run.optimizer)
             run.scaler.update()
     if not mine:
@@ -95,21 +95,21 @@ def train_step(run: Run, batch: Batch, count: int, learn: bool = True) -> Tensor
 def evaluate(run: Run, source: Source, with_logits: bool = False) -> Outcome | None:
     """Return what the model says of everything in `source`; None when nothing in it can be read, or on a stop."""
     parts: list[tuple[NDArray[Any], ...]] = []
-    total, monitor, progress, world = 0.0, run.monitor, run.progress, run.setup.world
+    total, callbacks, progress, world = 0.0, run.callbacks, run.progress, run.setup.world
     run.model.eval()
-    monitor.set_mode("EVAL")
-    with torch.no_grad(), monitor.phase("evaluation"), _plain(run.loss_fn):
+    callbacks.set_mode("EVAL")
+    with torch.no_grad(), callbacks.phase("evaluation"), _plain(run.loss_fn):
         for batch in source.evaluation_batches(run.args.batch_size):
             if run.stop.requested and world.size == 1 and not over_features(run.args):
                 return None
             if not len(batch.labels):
                 continue
-            monitor.begin_step(progress.eval_step)
+            callbacks.begin_step(progress.eval_step)
             with autocast(run):
                 logits = run.model(batch.inputs).float()
             loss = run.loss_fn(logits, batch.labels)
-            monitor.batch(batch.inputs, logits, batch.labels, loss)
-            monitor.end_step(progress.eval_step)
+            callbacks.batch(batch.inputs, logits, batch.labels, loss)
+            callbacks.end_step(progress.eval_step)
             progress.eval_step += 1
             total += loss.item() * len(batch.labels)
             probability, predicted = logits.softmax(dim=1).max(dim=1)

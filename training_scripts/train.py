@@ -30,6 +30,7 @@ from torch import nn
 
 from training_scripts import fitting
 from training_scripts.arguments import DIRECT, get_args_parser, parse_args
+from training_scripts.callbacks import Callbacks
 from training_scripts.checkpoints import Checkpoints, Progress
 from training_scripts.direct import BEFORE_REFIT, calibrate, fit_at_once, refit, start_from_head
 from training_scripts.distributed import World, first_host, torchrun
@@ -42,7 +43,6 @@ from training_scripts.job import JobError, JobFolders, SharedBackbone, StopReque
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
 from training_scripts.model import set_training_mode
-from training_scripts.monitor import Monitor
 from training_scripts.optimizers import make_optimizer
 from training_scripts.preparation import ReadFeatures, Setup, over_features, prepare
 from training_scripts.running import Run, evaluate, note_epoch, train_step, trained_state
@@ -88,7 +88,7 @@ def run_job(
     with ExitStack() as stack:
         setup = prepare(args, folders, stop, world, stack, read_features)
         run = _begin(args, setup, folders, stop)
-        stack.callback(run.monitor.close)
+        stack.callback(run.callbacks.close)
         checkpoints = Checkpoints(folders.checkpoints, args, setup.classes)
         _restore(run, world.from_first(checkpoints.load() if world.is_main_process else None))
         best = BestSoFar(folders.model if folders.synced and world.is_main_process else None, args, setup)
@@ -147,7 +147,7 @@ def fit(run: Run, checkpoints: Checkpoints, best: BestSoFar) -> None:
         metrics = {"train_loss": train[0], "train_accuracy": train[1]}
         if valid is not None:
             metrics |= {"valid_loss": valid[0], "valid_accuracy": valid[1]}
-        run.monitor.end_epoch(epoch, metrics)
+        run.callbacks.end_epoch(epoch, metrics)
         best.keep(progress)
         if run.setup.world.is_main_process and checkpoints.due():
             progress.model, progress.optimizer = trained_state(run.model), run.optimizer.state_dict()
@@ -172,24 +172,24 @@ def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]
 
     Order, dropout and augmentation follow from seed and epoch alone, so a restarted job goes on as if nothing was.
     """
-    args, progress, monitor = run.args, run.progress, run.monitor
+    args, progress, callbacks = run.args, run.progress, run.callbacks
     torch.manual_seed(args.seed * 1_000_003 + epoch)
     order = np.random.default_rng([args.seed, epoch]).permutation(len(source))
     set_training_mode(run.model, run.setup.trained_modules)
-    monitor.set_mode("TRAIN")
+    callbacks.set_mode("TRAIN")
     sums = torch.zeros(3, dtype=torch.float64, device=run.setup.device)  # loss, right, seen
     batches = iter(source.training_batches(order, args.batch_size, epoch))
     while not run.stopped:
-        with monitor.phase("data_loading"):
+        with callbacks.phase("data_loading"):
             batch = next(batches, None)
         if batch is None:
             break
         count = run.agree(len(batch.labels))
         if run.stopped or count == 0 or count < HEADS[args.head].least_batch:
             continue  # too few of this batch could be read
-        monitor.begin_step(progress.step)
+        callbacks.begin_step(progress.step)
         step_sums = train_step(run, batch, count)
-        monitor.end_step(progress.step)
+        callbacks.end_step(progress.step)
         progress.step += 1
         sums += step_sums
         if args.log_interval and progress.step % args.log_interval == 0:
@@ -249,8 +249,8 @@ def _begin(args: Namespace, setup: Setup, folders: JobFolders, stop: StopRequest
     half = setup.device.type == "cuda" and args.amp
     scaler = torch.amp.GradScaler(setup.device.type, enabled=half and not torch.cuda.is_bf16_supported(False))
     optimizer = make_optimizer(args, setup.model)
-    monitor = Monitor.start(setup.model, loss_fn, args, folders.monitored)
-    return Run(args, setup, loss_fn, optimizer, scaler, monitor, stop, setup.world.wrap(setup.model))
+    callbacks = Callbacks.start(setup.model, loss_fn, args, folders.monitored)
+    return Run(args, setup, loss_fn, optimizer, scaler, callbacks, stop, setup.world.wrap(setup.model))
 
 
 def _set_rate(run: Run, epoch: int) -> float:

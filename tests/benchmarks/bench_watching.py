@@ -32,7 +32,7 @@ GOAL = 0.05
 PARTS = {
     "start": "getting ready",
     "TensorHook": "hook",
-    "ProfilerObserver": "step trace",
+    "ProfilerCallback": "step trace",
     "sampler": "sampler",
     "rules": "rules, with their process's start",
 }
@@ -66,7 +66,7 @@ def main() -> None:
 
 def _shares(cost: dict[str, float]) -> dict[str, float]:
     """What each part took, over what the same job took for training alone, at the same time."""
-    inside = ("TensorHook", "ProfilerObserver", "sampler")
+    inside = ("TensorHook", "ProfilerCallback", "sampler")
     training = cost["job"] - sum(cost[part] for part in inside)
     return {part: cost[part] / training for part in PARTS}
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import psutil
 
-from training_scripts import monitor, train
+from training_scripts import callbacks as watching
+from training_scripts import train
 from training_scripts.debugger.hook import TensorHook
 from training_scripts.profiler.sampler import Sampler
 
@@ -24,13 +25,13 @@ LINE = "cost "
 
 
 class _Timed:
-    """An observer and the CPU seconds spent in it."""
+    """A callback and the CPU seconds spent in it."""
 
-    def __init__(self, observer: monitor.Observer, costs: Counter[str]) -> None:
-        self._observer, self._costs, self._name = observer, costs, type(observer).__name__
+    def __init__(self, callback: watching.Callback, costs: Counter[str]) -> None:
+        self._callback, self._costs, self._name = callback, costs, type(callback).__name__
 
     def __getattr__(self, method: str) -> Any:
-        work = getattr(self._observer, method)
+        work = getattr(self._callback, method)
 
         def timed(*values: Any) -> None:
             began = time.thread_time()
@@ -50,18 +51,18 @@ class Costs:
 
     def install(self) -> None:
         """Measure what `train.py` lets watch it."""
-        costs, observers, tell, run = self, monitor._observers, monitor.Monitor._tell, Sampler._run
+        costs, made_by, call, run = self, watching._callbacks, watching.Callbacks._call, Sampler._run
         guard = TensorHook._guarded
 
-        def timed_observers(*values: Any) -> Any:
+        def timed_callbacks(*values: Any) -> Any:
             began = time.process_time()
-            made = [_Timed(observer, costs._parts) for observer in observers(*values)]
+            made = [_Timed(callback, costs._parts) for callback in made_by(*values)]
             costs._began = time.process_time()
             costs._parts["start"] = costs._began - began
             return made
 
-        def told(self: monitor.Monitor, method: str, *values: Any) -> None:
-            tell(self, method, *values)
+        def timed_call(self: watching.Callbacks, method: str, *values: Any) -> None:
+            call(self, method, *values)
             if method == "end_epoch":
                 print(LINE + json.dumps(costs.so_far()), flush=True)
 
@@ -79,9 +80,9 @@ class Costs:
 
             return timed
 
-        monitor._observers = timed_observers
+        watching._callbacks = timed_callbacks
         TensorHook._guarded = guarded  # type: ignore[method-assign]
-        monitor.Monitor._tell = told  # type: ignore[method-assign]
+        watching.Callbacks._call = timed_call  # type: ignore[method-assign]
         Sampler._run = sampled  # type: ignore[method-assign]
 
     def so_far(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Saves what a training does as tensors in smdebug's format; the observer of `Monitor` that rules live on.
+"""Saves what a training does as tensors in smdebug's format; the callback that rules live on.
 
 Names are smdebug's: `<Model>_<parameter>`, `gradient/<Model>_<parameter>`, `<Loss>_output_0` (the loss),
 `<Loss>_input_0` (logits), `<Loss>_input_1` (labels), `<Model>_input_0`, `<module>_input_0` and `<module>_output_0`.
@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ..observing import Mode, Observer
+from ..callbacks import Callback, Mode
 from .capture import (
     DYING_RELUS,
     RELUS,
@@ -80,14 +80,14 @@ _PASSES_WITH_INPUTS = 2
 """How many evaluations save their inputs: the same pictures come every time."""
 
 
-class TensorHook(Observer):
+class TensorHook(Callback):
     """Saves tensors of one process of a job under `folder`.
 
     `activations`: listen to modules, which a compiled model had better not be. `predictions`: outputs and targets are
     logits and class numbers.
 
     Raises:
-        OSError: from any method, when the folder cannot be written; `Monitor` then goes on without the hook.
+        OSError: from any method, when the folder cannot be written; `Callbacks` then goes on without the hook.
     """
 
     def __init__(
@@ -127,13 +127,13 @@ class TensorHook(Observer):
         self._rate = rate
 
     def set_mode(self, mode: Mode) -> None:
-        """See `Observer.set_mode`."""
+        """See `Callback.set_mode`."""
         if self._mode == "EVAL" and mode == "TRAIN":
             self._save_evaluation()
         self._mode = mode
 
     def begin_step(self, step: int) -> None:
-        """See `Observer.begin_step`."""
+        """See `Callback.begin_step`."""
         if self._mode == "EVAL":
             return
         self._train_step = step
@@ -143,7 +143,7 @@ class TensorHook(Observer):
                 self._attach()
 
     def batch(self, inputs: Tensor, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        """See `Observer.batch`."""
+        """See `Callback.batch`."""
         self._global += 1
         if self._mode == "EVAL":
             self._eval_step += 1
@@ -163,7 +163,7 @@ class TensorHook(Observer):
                 self._looks.append(look_at_inputs(f"{self._model_name}_input_0", inputs))
 
     def end_step(self, step: int) -> None:
-        """See `Observer.end_step`."""
+        """See `Callback.end_step`."""
         if self._mode == "EVAL" or not self._due:
             return
         with self._schedule.clock():
@@ -179,7 +179,7 @@ class TensorHook(Observer):
         self._looks, self._due = [], frozenset()
 
     def end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
-        """See `Observer.end_epoch`."""
+        """See `Callback.end_epoch`."""
         self._save_evaluation()
         if not self._schedule.may_save_epoch():
             return
@@ -190,7 +190,7 @@ class TensorHook(Observer):
             self._save("GLOBAL", self._global, saved)
 
     def close(self) -> None:
-        """See `Observer.close`."""
+        """See `Callback.close`."""
         self._detach()
         self._save_evaluation()
         self._writer.close()

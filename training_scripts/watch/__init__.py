@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import Watched, watch
-    from .callbacks import lightning_callback, transformers_callback
+    from .frameworks import lightning_callback, transformers_callback
 
 __all__ = ["Watched", "lightning_callback", "transformers_callback", "watch"]
 
@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     if name in ("lightning_callback", "transformers_callback"):
-        from . import callbacks
+        from . import frameworks
 
-        return getattr(callbacks, name)
+        return getattr(frameworks, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..callbacks import Callback
 from ..debugger.hook import TensorHook
 from ..debugger.settings import Settings
-from ..observing import Observer
-from ..profiler.observer import ProfilerObserver
+from ..profiler.callback import ProfilerCallback
 from .findings import append_line
 from .state import BATCH_NORMS, Loader, Loss, Model, Optimizer
 
@@ -64,7 +64,7 @@ class _Mean:
 
 
 class Recorder:
-    """Translates what a script does into the calls that observers of a training know.
+    """Translates what a script does into the calls that the callbacks of a training know.
 
     A step begins with its batch, or with its forward where there is no loader; an epoch ends where an evaluation has
     ended, or a pass through the loader that is trained on.
@@ -72,7 +72,7 @@ class Recorder:
 
     def __init__(self, output: Path, settings: dict[str, Any]) -> None:
         self._output, self._settings = output, settings
-        self._observers: list[Observer] = []
+        self._callbacks: list[Callback] = []
         self._hook: TensorHook | None = None
         self._model: Model | None = None
         self._step = self._evaluated = 0
@@ -156,8 +156,8 @@ class Recorder:
 
     def begin_next(self) -> None:
         """The script begins with another training: tensors stay those of the first, on which rules are evaluated."""
-        if self._hook is not None and self._hook in self._observers:
-            self._observers.remove(self._hook)
+        if self._hook is not None and self._hook in self._callbacks:
+            self._callbacks.remove(self._hook)
             self._hook.close()
             append_line(self._output.parent / "log.txt", "Another training begins; tensors are saved of the first.")
 
@@ -165,8 +165,8 @@ class Recorder:
         """Note that the script ends."""
         if self._epoch_steps:
             self._end_epoch()
-        for observer in tuple(self._observers):
-            observer.close()
+        for callback in tuple(self._callbacks):
+            callback.close()
 
     def _start(self, model: Model, loss: Loss) -> None:
         """Begin to save: a model is being trained."""
@@ -189,7 +189,7 @@ class Recorder:
             activations=not _compiles(model),
             predictions=loss.classifies and loss.inputs.ndim == 2,
         )
-        self._observers = [ProfilerObserver(self._output), self._hook]
+        self._callbacks = [ProfilerCallback(self._output), self._hook]
         self._tell("begin_step", self._step)
 
     def _set_mode(self, mode: str) -> None:
@@ -225,12 +225,12 @@ class Recorder:
         self._epoch_began, self._epoch_steps = time.time(), 0
 
     def _tell(self, method: str, *values: Any) -> None:
-        for observer in tuple(self._observers):
+        for callback in tuple(self._callbacks):
             try:
-                getattr(observer, method)(*values)
+                getattr(callback, method)(*values)
             except Exception as error:
-                self._observers.remove(observer)
-                append_line(self._output.parent / "log.txt", f"{type(observer).__name__} is left out: {error}")
+                self._callbacks.remove(callback)
+                append_line(self._output.parent / "log.txt", f"{type(callback).__name__} is left out: {error}")
                 if os.environ.get("SAGEHOUND_WATCH_STRICT"):
                     raise
 

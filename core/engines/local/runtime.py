@@ -25,7 +25,7 @@ SCRIPTS = ROOT / "training_scripts"
 TRAINING = SCRIPTS / "train.py"
 """Our own training script."""
 
-PRELOAD = ("training_scripts.train", "training_scripts.debugger.hook", "training_scripts.profiler.observer")
+PRELOAD = ("training_scripts.train", "training_scripts.debugger.hook", "training_scripts.profiler.callback")
 """What every trial imports anyway, torch and NumPy among it."""
 
 RUNTIME_FILE = "runtime.json"

@@ -14,17 +14,17 @@ from core.profiler.read import find_report, read_profile
 from core.profiler.read_framework import node_of, worker_of
 from core.profiler.traces import Metric, mode_of, phase_of
 from core.progress import CancelToken
-from training_scripts.profiler.observer import ProfilerObserver
+from training_scripts.profiler.callback import ProfilerCallback
 
 
 def test_ours(tmp_path: Path) -> None:
-    observer = ProfilerObserver(tmp_path / "output", "algo-1")
+    callback = ProfilerCallback(tmp_path / "output", "algo-1")
     for step in range(3):
-        observer.begin_step(step)
-        observer.begin_phase("forward")
-        observer.end_phase("forward")
-        observer.end_step(step)
-    observer.close()
+        callback.begin_step(step)
+        callback.begin_phase("forward")
+        callback.end_phase("forward")
+        callback.end_step(step)
+    callback.close()
     profile = read_profile(tmp_path)
     assert [node.node for node in profile.nodes] == ["algo-1"]
     assert profile.nodes[0].cores > 0

@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training_scripts.callbacks import Callbacks
 from training_scripts.debugger.defaults import chosen_rules
 from training_scripts.debugger.hook import TensorHook
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.rules import RULES
 from training_scripts.debugger.runner import Evaluation
 from training_scripts.debugger.settings import Settings
-from training_scripts.monitor import Monitor
 
 
 @dataclass
@@ -48,45 +48,45 @@ class Training:
         args = Namespace(**self.hyperparameters, learning_rate=self.rate, label_smoothing=self.smoothing)
         folder.mkdir(parents=True, exist_ok=True)
         hook = TensorHook(self.model, loss_fn, args, folder, Settings(save_interval=2))
-        self.monitor = monitor = Monitor([hook])
+        self.callbacks = callbacks = Callbacks([hook])
         step = 0
         for epoch in range(1, self.epochs + 1):
-            train_loss, step = self._train_epoch(monitor, loss_fn, step)
-            valid_loss = self._evaluate(monitor, nn.CrossEntropyLoss())
-            monitor.end_epoch(epoch, {"train_loss": train_loss, "valid_loss": valid_loss})
-        monitor.close()
+            train_loss, step = self._train_epoch(callbacks, loss_fn, step)
+            valid_loss = self._evaluate(callbacks, nn.CrossEntropyLoss())
+            callbacks.end_epoch(epoch, {"train_loss": train_loss, "valid_loss": valid_loss})
+        callbacks.close()
 
-    def _train_epoch(self, monitor: Monitor, loss_fn: nn.Module, step: int) -> tuple[float, int]:
-        monitor.set_mode("TRAIN")
+    def _train_epoch(self, callbacks: Callbacks, loss_fn: nn.Module, step: int) -> tuple[float, int]:
+        callbacks.set_mode("TRAIN")
         self.model.train()
         total = 0.0
         order = torch.randperm(len(self.train[1]))
         for rows in order.split(self.batch):
             self.before_step(step)
             pictures, labels = self.change(self.train[0][rows]), self.train[1][rows]
-            monitor.begin_step(step)
+            callbacks.begin_step(step)
             self.optimizer.zero_grad()
             logits = self.model(pictures)
             loss = loss_fn(logits, labels)
-            monitor.batch(pictures, logits, labels, loss)
+            callbacks.batch(pictures, logits, labels, loss)
             loss.backward()
             self.optimizer.step()
-            monitor.end_step(step)
+            callbacks.end_step(step)
             total += loss.item() * len(rows)
             step += 1
         return total / len(order), step
 
     @torch.no_grad()
-    def _evaluate(self, monitor: Monitor, loss_fn: nn.Module) -> float:
-        monitor.set_mode("EVAL")
+    def _evaluate(self, callbacks: Callbacks, loss_fn: nn.Module) -> float:
+        callbacks.set_mode("EVAL")
         self.model.eval()
         total = 0.0
         for number, rows in enumerate(torch.arange(len(self.valid[1])).split(self.batch)):
-            monitor.begin_step(number)
+            callbacks.begin_step(number)
             logits = self.model(self.valid[0][rows])
             loss = loss_fn(logits, self.valid[1][rows])
-            monitor.batch(self.valid[0][rows], logits, self.valid[1][rows], loss)
-            monitor.end_step(number)
+            callbacks.batch(self.valid[0][rows], logits, self.valid[1][rows], loss)
+            callbacks.end_step(number)
             total += loss.item() * len(rows)
         return total / len(self.valid[1])
 

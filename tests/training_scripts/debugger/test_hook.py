@@ -13,37 +13,37 @@ from torch import nn
 
 from tests.training_scripts.debugger.faults import cnn, cnn_training, head_training
 from tests.training_scripts.debugger.test_rules import firing_steps
+from training_scripts.callbacks import Callbacks
 from training_scripts.debugger.base import ModeKeys
 from training_scripts.debugger.hook import TensorHook
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.schedule import Schedule
 from training_scripts.debugger.settings import VARIABLE, Settings
-from training_scripts.monitor import Monitor
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def steps_of(monitor, model, count, first=0, size=16, dim=12):
+def steps_of(callbacks, model, count, first=0, size=16, dim=12):
     """Train `count` steps on noise the way train.py does."""
     loss_fn = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD([item for item in model.parameters() if item.requires_grad], 0.01)
     for step in range(first, first + count):
         pictures, labels = torch.randn(size, 3, dim, dim), torch.randint(0, 4, (size,))
-        monitor.begin_step(step)
+        callbacks.begin_step(step)
         optimizer.zero_grad()
         logits = model(pictures)
         loss = loss_fn(logits, labels)
-        monitor.batch(pictures, logits, labels, loss)
+        callbacks.batch(pictures, logits, labels, loss)
         loss.backward()
         optimizer.step()
-        monitor.end_step(step)
+        callbacks.end_step(step)
 
 
 def hooked(folder, model, **settings):
     folder.mkdir(parents=True, exist_ok=True)
     args = Namespace(learning_rate=0.01, mode="fine_tune")
     hook = TensorHook(model, nn.CrossEntropyLoss(), args, folder, Settings(**settings))
-    return Monitor([hook])
+    return Callbacks([hook])
 
 
 def test_names_modes_and_shapes_are_smdebugs(tmp_path):
@@ -71,15 +71,15 @@ def test_names_modes_and_shapes_are_smdebugs(tmp_path):
 
 def test_values_are_those_of_the_training(tmp_path):
     model = cnn()
-    monitor = hooked(tmp_path, model, save_interval=1)
+    callbacks = hooked(tmp_path, model, save_interval=1)
     pictures, labels = torch.randn(8, 3, 12, 12), torch.randint(0, 4, (8,))
     loss_fn = nn.CrossEntropyLoss()
-    monitor.begin_step(0)
+    callbacks.begin_step(0)
     logits = model(pictures)
     loss = loss_fn(logits, labels)
-    monitor.batch(pictures, logits, labels, loss)
+    callbacks.batch(pictures, logits, labels, loss)
     loss.backward()
-    monitor.end_step(0)
+    callbacks.end_step(0)
     trial = Trial.open(tmp_path)
     for name, parameter in model.named_parameters():
         np.testing.assert_array_equal(trial.tensor(f"Sequential_{name}").value(0), parameter.detach().numpy())
@@ -94,8 +94,8 @@ def test_values_are_those_of_the_training(tmp_path):
 
 def test_big_tensors_are_samples_with_reductions_over_the_whole(tmp_path):
     model = nn.Sequential(nn.Flatten(), nn.Linear(432, 100), nn.ReLU(), nn.Linear(100, 4))
-    monitor = hooked(tmp_path, model, save_interval=1)
-    steps_of(monitor, model, 1)
+    callbacks = hooked(tmp_path, model, save_interval=1)
+    steps_of(callbacks, model, 1)
     weight, tensor = model[1].weight.detach().numpy(), Trial.open(tmp_path).tensor("Sequential_1.weight")
     assert tensor.value(0).size <= 4096
     assert tensor.shape(0) == (100, 432)
@@ -107,8 +107,8 @@ def test_big_tensors_are_samples_with_reductions_over_the_whole(tmp_path):
 
 def test_inputs_of_an_inplace_relu_are_those_before_it(tmp_path):
     model = cnn(activation=lambda: nn.ReLU(inplace=True))
-    monitor = hooked(tmp_path, model, save_interval=1)
-    steps_of(monitor, model, 1)
+    callbacks = hooked(tmp_path, model, save_interval=1)
+    steps_of(callbacks, model, 1)
     trial = Trial.open(tmp_path)
     assert trial.tensor("1_input_0").value(0).min() < 0
     assert trial.tensor("1_output_0").value(0).min() == 0
@@ -123,8 +123,8 @@ def test_a_module_called_twice_has_two_outputs(tmp_path):
         def forward(self, x):
             return self.last(self.relu(self.relu(self.first(x.flatten(1))) - 0.1))
 
-    monitor = hooked(tmp_path, model := Twice(), save_interval=1)
-    steps_of(monitor, model, 1)
+    callbacks = hooked(tmp_path, model := Twice(), save_interval=1)
+    steps_of(callbacks, model, 1)
     trial = Trial.open(tmp_path)
     assert {"relu_output_0", "relu_output_1", "Twice_first.weight"} <= set(trial.tensor_names())
     assert trial.tensor_names(collection="relu_output") == ["relu_output_0", "relu_output_1"]
@@ -134,8 +134,8 @@ def test_a_module_called_twice_has_two_outputs(tmp_path):
 def test_all_of_a_resnets_relus_are_watched(tmp_path):
     from torchvision.models import resnet18
 
-    monitor = hooked(tmp_path, model := resnet18(), save_interval=1)
-    steps_of(monitor, model, 1, size=2, dim=128)
+    callbacks = hooked(tmp_path, model := resnet18(), save_interval=1)
+    steps_of(callbacks, model, 1, size=2, dim=128)
     watched = Trial.open(tmp_path).tensor_names(collection="relu_activity")
     assert len(watched) == 17
     assert "layer4.1.relu_activity_1" in watched
@@ -144,8 +144,8 @@ def test_all_of_a_resnets_relus_are_watched(tmp_path):
 @pytest.mark.parametrize("between", [(), (nn.Dropout(0.5),)])
 def test_a_bias_before_a_normalisation_is_said_to_have_no_gradient(tmp_path, between):
     model = nn.Sequential(nn.Flatten(), nn.Linear(432, 8), *between, nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4))
-    monitor = hooked(tmp_path, model, save_interval=1)
-    steps_of(monitor, model, 1)
+    callbacks = hooked(tmp_path, model, save_interval=1)
+    steps_of(callbacks, model, 1)
     trial = Trial.open(tmp_path)
     assert trial.tensor_names(collection="before_normalisation") == ["gradient/Sequential_1.bias"]
     assert firing_steps(trial, "VanishingGradient") == []
@@ -155,8 +155,8 @@ def test_frozen_layers_are_left_out_and_the_rest_is_saved(tmp_path):
     model = cnn()
     for parameter in model[0].parameters():
         parameter.requires_grad = False
-    monitor = hooked(tmp_path, model, save_interval=1)
-    steps_of(monitor, model, 2)
+    callbacks = hooked(tmp_path, model, save_interval=1)
+    steps_of(callbacks, model, 2)
     names = Trial.open(tmp_path).tensor_names()
     assert "Sequential_0.weight" not in names
     assert {"Sequential_2.weight", "gradient/Sequential_2.weight"} <= set(names)
@@ -167,8 +167,8 @@ def test_the_model_is_as_before_and_trains_the_same(tmp_path):
     for settings in ({"save_interval": 1}, None):
         torch.manual_seed(0)
         model = cnn()
-        monitor = Monitor() if settings is None else hooked(tmp_path, model, **settings)
-        steps_of(monitor, model, 6)
+        callbacks = Callbacks() if settings is None else hooked(tmp_path, model, **settings)
+        steps_of(callbacks, model, 6)
         results.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     assert torch.equal(*results)
@@ -176,8 +176,8 @@ def test_the_model_is_as_before_and_trains_the_same(tmp_path):
 
 def test_intervals_can_be_set_for_each_collection(tmp_path):
     model = cnn()
-    monitor = hooked(tmp_path, model, save_interval=4, save_intervals={"losses": 1, "weights": 3})
-    steps_of(monitor, model, 9)
+    callbacks = hooked(tmp_path, model, save_interval=4, save_intervals={"losses": 1, "weights": 3})
+    steps_of(callbacks, model, 9)
     trial = Trial.open(tmp_path)
     assert trial.tensor("CrossEntropyLoss_output_0").steps() == list(range(9))
     assert trial.tensor("Sequential_0.weight").steps() == [0, 3, 6]
@@ -187,8 +187,8 @@ def test_intervals_can_be_set_for_each_collection(tmp_path):
 
 def test_the_budget_holds_and_the_steps_spread_out(tmp_path):
     model = cnn()
-    monitor = hooked(tmp_path, model, save_interval=1, tensor_budget_mb=1.0)
-    steps_of(monitor, model, 120)
+    callbacks = hooked(tmp_path, model, save_interval=1, tensor_budget_mb=1.0)
+    steps_of(callbacks, model, 120)
     written = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.suffix in (".tfevents", ".json"))
     assert 0.5e6 < written < 1.05e6
     steps = Trial.open(tmp_path).tensor("Sequential_0.weight").steps()
@@ -269,11 +269,11 @@ def test_an_evaluation_is_one_step_with_all_its_answers(tmp_path):
 
 def test_a_loss_that_is_no_number_is_saved_at_once(tmp_path):
     model = cnn()
-    monitor = hooked(tmp_path, model, save_interval=1000)
-    steps_of(monitor, model, 3)
+    callbacks = hooked(tmp_path, model, save_interval=1000)
+    steps_of(callbacks, model, 3)
     with torch.no_grad():
         model[0].weight.fill_(float("nan"))
-    steps_of(monitor, model, 10, first=3)
+    steps_of(callbacks, model, 10, first=3)
     trial = Trial.open(tmp_path)
     assert trial.steps(mode=ModeKeys.TRAIN) == [0, 3, 4, 5]
     assert np.isnan(trial.tensor("CrossEntropyLoss_output_0").value(3, mode=ModeKeys.TRAIN))
@@ -282,8 +282,8 @@ def test_a_loss_that_is_no_number_is_saved_at_once(tmp_path):
 @pytest.mark.parametrize("part", ["index", "events", "hook"])
 def test_when_saving_breaks_the_job_goes_on_and_says_so_once(tmp_path, capsys, part):
     model = cnn()
-    monitor = hooked(tmp_path / "tensors", model, save_interval=1)
-    steps_of(monitor, model, 1)
+    callbacks = hooked(tmp_path / "tensors", model, save_interval=1)
+    steps_of(callbacks, model, 1)
     if part == "hook":
         import training_scripts.debugger.hook as module
 
@@ -294,11 +294,11 @@ def test_when_saving_breaks_the_job_goes_on_and_says_so_once(tmp_path, capsys, p
         shutil.rmtree(tmp_path / "tensors")
         (tmp_path / "tensors").write_text("in the way")
     try:
-        steps_of(monitor, model, 5, first=1)
+        steps_of(callbacks, model, 5, first=1)
     finally:
         if part == "hook":
             module.look_at_activation = original
-    monitor.close()
+    callbacks.close()
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
     assert "TensorHook failed and is left out" in said[0]
@@ -363,15 +363,15 @@ def test_hook_and_rules_need_neither_smdebug_nor_protobuf(tmp_path):
 def test_a_job_is_watched_only_when_its_environment_says_so(tmp_path, monkeypatch):
     model, args = cnn(), Namespace(learning_rate=0.01)
     monkeypatch.delenv(VARIABLE, raising=False)
-    Monitor.start(model, nn.CrossEntropyLoss(), args, tmp_path).close()
+    Callbacks.start(model, nn.CrossEntropyLoss(), args, tmp_path).close()
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv(VARIABLE, Settings(profiler=False).to_json())
-    Monitor.start(model, nn.CrossEntropyLoss(), args, tmp_path).close()
+    Callbacks.start(model, nn.CrossEntropyLoss(), args, tmp_path).close()
     assert (tmp_path / "tensors" / "training_job_end.ts").exists()
     monkeypatch.setenv(VARIABLE, "{not json")
-    Monitor.start(model, nn.CrossEntropyLoss(), args, tmp_path / "broken").close()
+    Callbacks.start(model, nn.CrossEntropyLoss(), args, tmp_path / "broken").close()
     assert not (tmp_path / "broken").exists()
     monkeypatch.setenv(VARIABLE, Settings(profiler=False).to_json())
     monkeypatch.setenv("RANK", "1")
-    Monitor.start(model, nn.CrossEntropyLoss(), args, tmp_path / "second").close()
+    Callbacks.start(model, nn.CrossEntropyLoss(), args, tmp_path / "second").close()
     assert not (tmp_path / "second").exists()

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from training_scripts.monitor import Monitor
+from training_scripts.callbacks import Callbacks
 from training_scripts.profiler import steps as module
-from training_scripts.profiler.observer import ProfilerObserver
+from training_scripts.profiler.callback import ProfilerCallback
 from training_scripts.profiler.steps import StepTrace
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -196,14 +196,14 @@ def test_a_full_disk_ends_the_trace_and_nothing_else(tmp_path: Path) -> None:
 
 def test_the_observer_through_the_monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training_scripts.profiler.sampler._PATIENCE_S", 60)  # on a busy machine too
-    monitor = Monitor([ProfilerObserver(tmp_path, "algo-1")])
+    callbacks = Callbacks([ProfilerCallback(tmp_path, "algo-1")])
     for mode in ("TRAIN", "EVAL"):
-        monitor.set_mode(mode)
-        monitor.begin_step(0)
-        with monitor.phase("forward"):
+        callbacks.set_mode(mode)
+        callbacks.begin_step(0)
+        with callbacks.phase("forward"):
             time.sleep(0.002)
-        monitor.end_step(0)
-    monitor.close()
+        callbacks.end_step(0)
+    callbacks.close()
     names = Counter(event["name"] for event in _events(tmp_path))
     assert names == {"forward": 2, "Step:ModeKeys.TRAIN": 1, "Step:ModeKeys.EVAL": 1}
     assert list((tmp_path / "profiler" / "system").rglob("*.algo-1.json"))

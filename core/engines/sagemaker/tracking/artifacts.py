@@ -92,10 +92,10 @@ def download(
 
 
 def sync_output(aws: Aws, checkpoints: str, folder: JobFolder, final: bool, artifact: str = "") -> None:
-    """Bring what a job's monitor has written so far (tensors, profiler files) into its folder; new files only.
+    """Bring what a job's callbacks have written so far (tensors, profiler files) into its folder; new files only.
 
     At most every ten seconds while it runs, and once after its end; then the results in output.tar.gz come as well, the
-    monitor's files of a trial among them. `artifact` is where its model.tar.gz is, or would be.
+    callbacks' files of a trial among them. `artifact` is where its model.tar.gz is, or would be.
     """
     stamp = folder.root / _STAMP
     if not _is_due(stamp, final):

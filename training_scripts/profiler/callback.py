@@ -1,15 +1,15 @@
-"""The profiler as an observer of a training: the sampler beside it, the step trace through it."""
+"""The profiler as a callback of a training: the sampler beside it, the step trace through it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ..observing import Mode, Observer, Phase
+from ..callbacks import Callback, Mode, Phase
 from .sampler import Sampler
 from .steps import StepTrace
 
 
-class ProfilerObserver(Observer):
+class ProfilerCallback(Callback):
     """Writes system metrics and step events of one process of a job under `<output_dir>/profiler/`."""
 
     def __init__(self, output_dir: Path, node: str = "") -> None:

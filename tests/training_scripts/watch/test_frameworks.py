@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from training_scripts.watch import api, callbacks
+from training_scripts.watch import api, frameworks
 
 
 def train(model, loss_of, steps=12):
@@ -22,18 +22,18 @@ def loss_of(logits):
 
 
 @pytest.fixture(autouse=True)
-def frameworks(monkeypatch, tmp_path):
+def stand_ins(monkeypatch, tmp_path):
     for name, bases in (("lightning.pytorch", ["Callback"]), ("transformers", ["TrainerCallback"])):
         module = ModuleType(name)
         for base in bases:
             setattr(module, base, type(base, (), {}))
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setitem(sys.modules, "lightning", ModuleType("lightning"))
-    monkeypatch.setattr(callbacks, "watch", lambda name: api.watch(folder=tmp_path / name))
+    monkeypatch.setattr(frameworks, "watch", lambda name: api.watch(folder=tmp_path / name))
 
 
 def test_lightnings_callback_watches_a_fit(capsys):
-    callback, model = callbacks.lightning_callback(), nn.Linear(8, 3)
+    callback, model = frameworks.lightning_callback(), nn.Linear(8, 3)
     callback.on_fit_start(SimpleNamespace(), model)
     train(model, loss_of)
     callback.on_fit_end(SimpleNamespace(), model)
@@ -44,7 +44,7 @@ def test_lightnings_callback_watches_a_fit(capsys):
 
 
 def test_lightnings_callback_ends_with_a_fit_that_fails(capsys):
-    callback, model = callbacks.lightning_callback(), nn.Linear(8, 3)
+    callback, model = frameworks.lightning_callback(), nn.Linear(8, 3)
     callback.on_fit_start(SimpleNamespace(), model)
     callback.on_exception(SimpleNamespace(), model, KeyboardInterrupt())
     train(model, loss_of)
@@ -52,7 +52,7 @@ def test_lightnings_callback_ends_with_a_fit_that_fails(capsys):
 
 
 def test_transformers_callback_watches_a_training(capsys, tmp_path):
-    callback, model = callbacks.transformers_callback(), nn.Linear(8, 3)
+    callback, model = frameworks.transformers_callback(), nn.Linear(8, 3)
     callback.on_train_begin(None, None, None, model=model, optimizer=None)
     train(model, loss_of)
     callback.on_train_end(None, None, None, model=model)
