@@ -22,7 +22,7 @@ def read(source: Source, _files: Sequence[str] = ()) -> Listing:
     """
     reading = read_layout(source.top, source.root, source.options.class_folders)
     listing = Listing(reading.root, layout=reading.layout, problems=reading.problems, hint=reading.hint, folders=True)
-    for place in reading.places:
+    for place in reading.labelled:
         listing.classes.setdefault((place.split, place.label), place.folder.path)
         labels = frozenset((place.label,))
         for folder in place.folder.walk() if place.deep else (place.folder,):
@@ -31,9 +31,9 @@ def read(source: Source, _files: Sequence[str] = ()) -> Listing:
             listing.nested += paths if folder is not place.folder else []
     listing.loose = [f"{folder.path}/{found.name}".lstrip("/") for folder in reading.loose for found in folder.pictures]
     listing.beside = [folder.path for folder in reading.beside]
-    splits = sorted({place.split for place in reading.places if place.split})
+    splits = sorted({place.split for place in reading.labelled if place.split})
     where = f" in {', '.join(splits)}" if splits else ""
-    listing.seen.append(f"Class folders{where}: {len({place.label for place in reading.places}):,} classes.")
+    listing.seen.append(f"Class folders{where}: {len({place.label for place in reading.labelled}):,} classes.")
     return listing
 
 

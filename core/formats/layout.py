@@ -22,7 +22,7 @@ _SEPARATORS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LabelledFolder:
     """A folder whose pictures are of one class; with `deep` those in the folders inside it too."""
 
     folder: Folder
@@ -40,7 +40,7 @@ class Reading:
 
     root: Path
     layout: Layout
-    places: list[Place] = field(default_factory=list)
+    labelled: list[LabelledFolder] = field(default_factory=list)
     loose: list[Folder] = field(default_factory=list)
     beside: list[Folder] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -65,15 +65,17 @@ def read_layout(top: Folder, base: Path, class_folders: ClassFolders = ClassFold
     elif by_class := _divided_classes(root):
         reading = Reading(where, "splits", by_class, [root])
     else:
-        reading = Reading(where, "classes", [Place(folder, None, folder.name) for folder in root.folders], [root])
+        reading = Reading(
+            where, "classes", [LabelledFolder(folder, None, folder.name) for folder in root.folders], [root]
+        )
         reading.problems += _named_like_splits(root)
-    if not reading.places:
+    if not reading.labelled:
         raise _no_classes(root, where)
     _choose_class_folders(reading, class_folders)
     _join_spellings(reading)
-    tables, words = label_files([root, *(place.folder for place in reading.places)]), ""
-    if len({place.label for place in reading.places}) == 1:
-        words = words_in_names([found.name for place in reading.places for found in place.folder.pictures])
+    tables, words = label_files([root, *(place.folder for place in reading.labelled)]), ""
+    if len({place.label for place in reading.labelled}) == 1:
+        words = words_in_names([found.name for place in reading.labelled for found in place.folder.pictures])
     reading.hint = labels_elsewhere(tables) or words
     return reading
 
@@ -156,7 +158,7 @@ def _read_splits(root: Folder, where: Path, splits: Mapping[str, list[Folder]]) 
     for split in SPLITS:
         for folder in splits.get(split, ()):
             reading.loose.append(folder)
-            reading.places += [Place(inner, split, inner.name) for inner in folder.folders]
+            reading.labelled += [LabelledFolder(inner, split, inner.name) for inner in folder.folders]
             inside.add(folder.path)
     for folder in root.folders:
         if not any(path == folder.path or path.startswith(f"{folder.path}/") for path in inside):
@@ -181,14 +183,14 @@ def _read_splits(root: Folder, where: Path, splits: Mapping[str, list[Folder]]) 
     return reading
 
 
-def _divided_classes(root: Folder) -> list[Place]:
-    """The places of cat/train, cat/test, dog/train, dog/test; none where the classes are not divided like this."""
-    places: list[Place] = []
+def _divided_classes(root: Folder) -> list[LabelledFolder]:
+    """Return the folders of cat/train, cat/test, dog/train, dog/test; none where classes are not divided like this."""
+    places: list[LabelledFolder] = []
     for folder in root.filled:
         names = named_splits([inner.name for inner in folder.folders])
         if folder.pictures or any(inner.name not in names for inner in folder.filled):
             return []
-        places += [Place(inner, names[inner.name], folder.name) for inner in folder.filled]
+        places += [LabelledFolder(inner, names[inner.name], folder.name) for inner in folder.filled]
     splits = {place.split for place in places}
     return places if "train" in splits and len(splits) > 1 else []
 
@@ -206,11 +208,11 @@ def _named_like_splits(root: Folder) -> Iterator[Problem]:
 
 def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
     """Where class folders hold folders of their own, take the ones chosen, or say that there is a choice."""
-    nested = [place for place in reading.places if place.folder.filled]
+    nested = [place for place in reading.labelled if place.folder.filled]
     if choice is ClassFolders.INNER:
-        reading.places = [
-            Place(folder, place.split, folder.name if folder.pictures else place.label, deep=False)
-            for place in reading.places
+        reading.labelled = [
+            LabelledFolder(folder, place.split, folder.name if folder.pictures else place.label, deep=False)
+            for place in reading.labelled
             for folder in place.folder.walk()
             if folder.pictures or not place.folder.total
         ]
@@ -222,11 +224,11 @@ def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
     if choice is not ClassFolders.AUTO:
         message = f"The {choice} folders are the classes, as chosen."
         reading.problems.append(Problem("which-classes", Severity.INFO, message, paths, offers=which_folders()))
-    elif not any(place.folder.pictures for place in reading.places):
+    elif not any(place.folder.pictures for place in reading.labelled):
         reading.problems += _inner_classes(nested, paths)
 
 
-def _splits_inside(nested: Sequence[Place]) -> Iterator[Problem]:
+def _splits_inside(nested: Sequence[LabelledFolder]) -> Iterator[Problem]:
     paths = [inner.path for place in nested for inner in place.folder.filled if split_of(inner.name)]
     if paths:
         one = len(paths) == 1
@@ -237,7 +239,7 @@ def _splits_inside(nested: Sequence[Place]) -> Iterator[Problem]:
         yield Problem("split-in-class", Severity.ERROR, message, tuple(paths), fix)
 
 
-def _inner_classes(nested: Sequence[Place], paths: tuple[str, ...]) -> Iterator[Problem]:
+def _inner_classes(nested: Sequence[LabelledFolder], paths: tuple[str, ...]) -> Iterator[Problem]:
     """Say that the inner folders may be the classes; an error where every class folder has the same ones in it."""
     inner = [{folder.name for folder in place.folder.filled} for place in nested]
     shared = sorted(set.intersection(*inner))
@@ -268,7 +270,7 @@ def _join_spellings(reading: Reading) -> None:
     Two spellings in one split are two classes; the clash is told with the other problems.
     """
     spellings: dict[str, dict[str, set[str | None]]] = defaultdict(lambda: defaultdict(set))
-    for place in reading.places:
+    for place in reading.labelled:
         spellings[_folded(place.label)][place.label].add(place.split)
     canonical: dict[str, str] = {}
     for by_label in spellings.values():
@@ -278,15 +280,15 @@ def _join_spellings(reading: Reading) -> None:
             canonical |= dict.fromkeys(by_label.keys() - {first}, first)
     if not canonical:
         return
-    paths = tuple(place.folder.path for place in reading.places if place.label in canonical)
+    paths = tuple(place.folder.path for place in reading.labelled if place.label in canonical)
     label, first = next(iter(sorted(canonical.items())))
     subject = "1 class is" if len(canonical) == 1 else f"{len(canonical):,} classes are"
     message = f"{subject} written differently from split to split ({label}, {first}), and each counts as one."
     fix = "Give the folder of a class the same name in every split."
     reading.problems.append(Problem("class-spelling", Severity.WARNING, message, paths, fix))
-    reading.places = [
-        Place(place.folder, place.split, canonical.get(place.label, place.label), place.deep)
-        for place in reading.places
+    reading.labelled = [
+        LabelledFolder(place.folder, place.split, canonical.get(place.label, place.label), place.deep)
+        for place in reading.labelled
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from core.jobs.records import Event, Job, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
-from core.store.places import Places
+from core.store.home_paths import HomePaths
 from training_scripts.version import code_version
 
 _COMMON = "name, status, created, secondary_status, started, ended, failure_reason"
@@ -105,7 +105,7 @@ def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
     )
 
 
-def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float], places: Places) -> TrainingJob:
+def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float], places: HomePaths) -> TrainingJob:
     """Return a training job from its row (`RECORD`) and the last values of its metrics."""
     name, status, created, secondary_status, started, ended, failure_reason = row[:7]
     dataset_version, progress, engine, note, code_version, notices = row[8:14]

@@ -22,8 +22,8 @@ from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
 from core.labels.events import LabelEvent
 from core.store.database import Database
+from core.store.home_paths import HomePaths
 from core.store.label_events import append_events, read_events
-from core.store.places import Places
 from core.store.rows import (
     EVENT,
     RECORD,
@@ -79,7 +79,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._db = Database(path)
-        self.places = Places(path.parent)
+        self.home_paths = HomePaths(path.parent)
         self._recovered = ""
 
     @property
@@ -127,7 +127,7 @@ class Store:
             "progress": job.progress,
             "note": job.note,
             "code_version": job.code_version,
-            "spec": json.dumps(spec_to_json(self.places.kept_spec(spec))),
+            "spec": json.dumps(spec_to_json(self.home_paths.kept_spec(spec))),
             "pid": process and process.pid,
             "process_started": process.started if process else "",
         }
@@ -161,7 +161,7 @@ class Store:
             JobNotFound: there is none of that name.
         """
         if (artifact := changes.get("artifact")) is not None:
-            changes["artifact"] = self.places.kept(artifact)
+            changes["artifact"] = self.home_paths.kept(artifact)
         final = (status := changes.get("status")) is not None and status.is_final
         with self._db.write(flushed=final or reopen) as connection:
             row = connection.execute("SELECT status FROM jobs WHERE name = ?", (name,)).fetchone()
@@ -226,7 +226,7 @@ class Store:
             " AND coalesce((SELECT status FROM jobs AS parent WHERE parent.name = jobs.tuning_job), status)"
             f" IN ({marks})"
         )
-        return [(row["name"], self.places.found(row["artifact"])) for row in self._db.read(sql, (engine, *_FINAL))]
+        return [(row["name"], self.home_paths.found(row["artifact"])) for row in self._db.read(sql, (engine, *_FINAL))]
 
     def unfinished(self, engine: str) -> list[str]:
         """Return the names of the jobs and trials of an engine that are in no final state."""
@@ -240,7 +240,7 @@ class Store:
         Raises:
             JobNotFound: there is none of that name.
         """
-        return self.places.found_spec(spec_from_json(json.loads(self._column(name, "spec"))))
+        return self.home_paths.found_spec(spec_from_json(json.loads(self._column(name, "spec"))))
 
     def engine_of(self, name: str) -> str:
         """Return the name of the engine that runs a job or trial.
@@ -425,7 +425,7 @@ class Store:
         for summary in trials.values():
             summary.best_metrics = metrics[summary.best[0]] if summary.best else {}
         return [
-            training_job_of(row, metrics[row["name"]], self.places)
+            training_job_of(row, metrics[row["name"]], self.home_paths)
             if row["kind"] != "tuning"
             else tuning_job_of(row, trials[row["name"]])
             for row in rows

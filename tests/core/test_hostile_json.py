@@ -16,7 +16,7 @@ from core.debugger.evaluate import open_trial
 from core.debugger.outcomes import read_outcomes
 from core.engines.local.preparation import check_channels, count_pictures
 from core.engines.local.runs import split_rule_line
-from core.engines.sagemaker.connection.place import CloudJobState
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.errors import UserFacingError
 from core.predict.evaluate import read_evaluation
 from core.profiler.read_framework import entries_of, read_aws_rules, read_framework

@@ -55,7 +55,7 @@ def write_record(
             data["tuning_job"] = record.tuning_job
         if (process := store.process(name)) is not None:
             data["process"] = [process.pid, process.started]
-        data["spec"] = spec_to_json(store.places.kept_spec(store.spec(name)))
+        data["spec"] = spec_to_json(store.home_paths.kept_spec(store.spec(name)))
         write_text(folder.root / RECORD_FILE, json.dumps(data, indent=1), flushed)
     except OSError as error:  # the store has it all; this is for the day it is lost
         _logger.warning("%s of %s could not be written: %s", RECORD_FILE, name, error)
@@ -104,7 +104,7 @@ def recover(store: Store, jobs: Path) -> int:
 def _read(store: Store, file: Path) -> _Found | None:
     try:
         data = read_json(file)
-        spec = store.places.found_spec(spec_from_json(data["spec"]))
+        spec = store.home_paths.found_spec(spec_from_json(data["spec"]))
         if spec.name != file.parent.name:
             raise ValueError(f"it tells of the job {spec.name}")
         return _found(JobFolder(file.parent), data, spec)

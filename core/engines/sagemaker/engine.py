@@ -21,8 +21,8 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import identity
 from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.engines.sagemaker.connection.failures import code_of, translated
-from core.engines.sagemaker.connection.place import CloudJobState, Place
 from core.engines.sagemaker.connection.preflight import preflight
+from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.cost.cloud_forecast import cloud_forecast
 from core.engines.sagemaker.cost.pricing import PriceList, bill_of
 from core.engines.sagemaker.cost.running_cost import spent
@@ -32,6 +32,7 @@ from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes
 from core.engines.sagemaker.endpoints.serving import SageMakerServing
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, compare
 from core.engines.sagemaker.jobs.definition import check
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.launcher import Launcher
 from core.engines.sagemaker.jobs.source import Source
 from core.engines.sagemaker.jobs.validation import check_cap, check_parents, cloud_of, record_of
@@ -68,7 +69,7 @@ class SageMakerEngine(Cloud):
         paths: where this machine's files are.
         store: the database of results.
         aws: the connection.
-        place: bucket, prefix and execution role.
+        workspace: bucket, prefix and execution role.
         source: the scripts that run in a job; Sagehound's own when None.
         timing: how long the watching waits for what.
         in_background: starts, unless it runs, the process that does what is to be done while nobody looks; None: this
@@ -83,20 +84,20 @@ class SageMakerEngine(Cloud):
         paths: AppPaths,
         store: Store,
         aws: Aws,
-        place: Place,
+        workspace: Workspace,
         source: Source | None = None,
         timing: Timing = Timing(),  # noqa: B008 - it is frozen
         in_background: Callable[[], None] | None = None,
     ) -> None:
-        self._paths, self._store, self.aws, self.place = paths, store, aws, place
+        self._paths, self._store, self.aws, self.workspace = paths, store, aws, workspace
         self._own_source = source
         self.prices = PriceList(aws)
         self.hosted = Endpoints(aws, self.prices)
-        self._launcher = Launcher(aws, place, paths, source)
+        self._launcher = Launcher(aws, workspace, paths, source)
         self.eligibility = Eligibility(paths)
         """What AWS said when a job asked for its managed Debugger, by account."""
         self.lifetimes = EndpointLifetimes(paths, aws, self.hosted)
-        self._deployer = Deployer(paths, store, place, self.hosted, self.lifetimes)
+        self._deployer = Deployer(paths, store, workspace, self.hosted, self.lifetimes)
         self.serving = SageMakerServing(aws, self.hosted, self.lifetimes, self._on_endpoint_change)
         self._in_background = in_background
         self._poller = Poller(aws, paths, store, self._launcher, self.lifetimes, self.prices, timing, self._attend)
@@ -133,11 +134,11 @@ class SageMakerEngine(Cloud):
         """Upload to the bucket; a login that ends meanwhile is waited for."""
         from core.engines.sagemaker.upload.staging import stage
 
-        return stage(manifest, self.aws, self.place, on_progress, cancel, paused)
+        return stage(manifest, self.aws, self.workspace, on_progress, cancel, paused)
 
     def address(self, *parts: str) -> str:
         """Return an s3:// address below the prefix."""
-        return self.place.uri(*parts)
+        return self.workspace.uri(*parts)
 
     def identity(self, again: bool = False) -> Identity:
         """Ask STS."""
@@ -149,7 +150,7 @@ class SageMakerEngine(Cloud):
         self, resources: CloudResources | None = None, parallel: int = 1, endpoint_type: str = "", jobs: bool = True
     ) -> Iterator[Check]:
         """Check identity, region, role, bucket, permissions, quotas and image."""
-        return preflight(self.aws, self.place, resources, parallel, endpoint_type, self.eligibility, jobs)
+        return preflight(self.aws, self.workspace, resources, parallel, endpoint_type, self.eligibility, jobs)
 
     def managed_answer(self) -> Answer | None:
         """Return what AWS said to this account."""
@@ -190,7 +191,7 @@ class SageMakerEngine(Cloud):
         notes = CloudJobState(
             region=self.aws.region,
             account=self.aws.account,
-            place=dataclasses.asdict(self.place),
+            workspace=dataclasses.asdict(self.workspace),
             mark=secrets.token_hex(8),
             answered=False,
             checkpoints=self._launcher.checkpoints(spec.name),
@@ -367,9 +368,9 @@ class SageMakerEngine(Cloud):
         if not folder.root.is_dir():
             return None
         job, notes = self._store.job(name), self.notes(name)
-        if isinstance(job, TrainingJob) and (notes.checkpoints or notes.place):
-            place = Place(**notes.place) if notes.place else self.place
-            artifact = job.artifact or place.uri("jobs", name, "output", "model.tar.gz")
+        if isinstance(job, TrainingJob) and (notes.checkpoints or notes.workspace):
+            workspace = Workspace(**notes.workspace) if notes.workspace else self.workspace
+            artifact = job.artifact or workspace.uri("jobs", name, "output", "model.tar.gz")
             sync_output(self.aws, notes.checkpoints, folder, job.status.is_final, artifact)
         if notes.rule_output:
             final = job.status.is_final and not evaluating(self._store, name)

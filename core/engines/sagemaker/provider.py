@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.cloud.account import Account, Bucket, Check, Connection, Policies, Role
 from core.cloud.interface import CloudProvider, Serving, UploadResult
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.connection.workspace import Workspace
 from core.errors import EngineError
 from core.jobs.specs import CloudResources, Spec
 from core.progress import CancelToken, OnProgress, ignore_progress
@@ -109,7 +109,7 @@ class SageMaker(CloudProvider):
         from core.engines.sagemaker.connection.preflight import preflight
 
         with _aws(connection) as aws:
-            yield from preflight(aws, place_of(connection), resources, parallel, endpoint_type, Eligibility(paths))
+            yield from preflight(aws, workspace_of(connection), resources, parallel, endpoint_type, Eligibility(paths))
 
     def forget_managed_answer(self, connection: Connection, paths: AppPaths) -> None:
         """Forget what AWS said of its Debugger to this account."""
@@ -135,9 +135,11 @@ class SageMaker(CloudProvider):
             return send(manifest, aws, bucket, join(prefix), connection.kms_key, on_progress, cancel)
 
 
-def place_of(connection: Connection) -> Place:
+def workspace_of(connection: Connection) -> Workspace:
     """Return where jobs of a connection run and lie."""
-    return Place(**{name: value for name, value in asdict(connection).items() if name in Place.__dataclass_fields__})
+    return Workspace(
+        **{name: value for name, value in asdict(connection).items() if name in Workspace.__dataclass_fields__}
+    )
 
 
 def open_engine(connection: Connection, paths: AppPaths, store: Store, background: bool = True) -> SageMakerEngine:
@@ -159,10 +161,10 @@ def open_engine(connection: Connection, paths: AppPaths, store: Store, backgroun
             )
     aws = Aws(connection.profile, connection.region)
     if not background:
-        return SageMakerEngine(paths, store, aws, place_of(connection))
+        return SageMakerEngine(paths, store, aws, workspace_of(connection))
     from core.engines.sagemaker.tracking.background import starter
 
-    return SageMakerEngine(paths, store, aws, place_of(connection), in_background=starter(paths, connection))
+    return SageMakerEngine(paths, store, aws, workspace_of(connection), in_background=starter(paths, connection))
 
 
 def _aws(connection: Connection) -> closing[Aws]:

@@ -22,7 +22,7 @@ from core.engines.local.engine import LocalEngine
 from core.engines.local.runtime import Runtime
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import create_bucket
-from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.source import Source
 from core.engines.sagemaker.timing import Timing
@@ -196,18 +196,18 @@ def bucket(aws: Aws) -> str:
 
 
 @pytest.fixture
-def place(bucket: str) -> Place:
-    return Place(bucket, "arn:aws:iam::123456789012:role/Execution")
+def workspace(bucket: str) -> Workspace:
+    return Workspace(bucket, "arn:aws:iam::123456789012:role/Execution")
 
 
 @pytest.fixture
 def sagemaker_mini(
-    cloud: Cloud, aws: Aws, place: Place, paths: AppPaths, store: Store, manifest: Manifest
+    cloud: Cloud, aws: Aws, workspace: Workspace, paths: AppPaths, store: Store, manifest: Manifest
 ) -> Iterator[Bench]:
     """The SageMaker engine over the stand-in cloud, with the script in miniature."""
     cloud.forget()  # the names of jobs are taken for good, and tests use the same ones
     source = Source({"mini.py": textwrap.dedent(SCRIPT).encode()}, program="mini.py", features="")
-    engine = SageMakerEngine(paths, store, aws, place, source, timing=Timing(0.1, 0.3, login=0.3))
+    engine = SageMakerEngine(paths, store, aws, workspace, source, timing=Timing(0.1, 0.3, login=0.3))
     yield Bench(engine, manifest, {}, "x")
     end_all(engine)
 

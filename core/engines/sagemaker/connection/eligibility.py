@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from core.cloud.managed import Answer, ManagedRefused
 from core.engines.sagemaker.connection.failures import code_of, message_of
-from core.engines.sagemaker.connection.place import read_json, write_json
+from core.engines.sagemaker.connection.json_files import read_json, write_json
 from core.errors import EngineError
 from core.locks import lock_of
 from core.paths import AppPaths

@@ -15,7 +15,7 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import bucket_region, identity, role, suggested_bucket
 from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.engines.sagemaker.connection.failures import code_of, explain, message_of
-from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.jobs.images import training_image
 from core.errors import UserFacingError
 from core.jobs.specs import CloudResources
@@ -28,7 +28,7 @@ PROCESSING_QUOTA = "Number of instances across all processing jobs"
 
 def preflight(
     aws: Aws,
-    place: Place,
+    workspace: Workspace,
     resources: CloudResources | None = None,
     parallel: int = 1,
     endpoint_type: str = "",
@@ -49,12 +49,12 @@ def preflight(
     yield _safely("Identity", lambda: _identity(aws, who))
     if not who.arn:
         return
-    yield _safely("Execution role", lambda: _role(aws, place, who))
+    yield _safely("Execution role", lambda: _role(aws, workspace, who))
     yield _safely("Right to pass the role", lambda: _pass_role(aws, who))
-    yield _safely("Rights of your user", lambda: _rights(aws, place, who))
-    yield _safely("Bucket", lambda: _bucket(aws, place, who))
-    yield _safely("Right to write to the bucket", lambda: _writable(aws, place))
-    for key in dict.fromkeys((place.kms_key, cloud.output_kms_key, cloud.volume_kms_key)):
+    yield _safely("Rights of your user", lambda: _rights(aws, workspace, who))
+    yield _safely("Bucket", lambda: _bucket(aws, workspace, who))
+    yield _safely("Right to write to the bucket", lambda: _writable(aws, workspace))
+    for key in dict.fromkeys((workspace.kms_key, cloud.output_kms_key, cloud.volume_kms_key)):
         if key:
             yield _safely(f"Key {key}", partial(_key, aws, key))
     use = "spot training job usage" if cloud.spot else "training job usage"
@@ -65,7 +65,7 @@ def preflight(
         yield _safely("Quota for endpoints", lambda: _quota(aws, f"{endpoint_type} for endpoint usage", 1))
     if not jobs:
         return
-    yield _safely("Container image", lambda: _image(aws, place, cloud))
+    yield _safely("Container image", lambda: _image(aws, workspace, cloud))
     if cloud.managed is not None:
         rules = parallel * (len(cloud.managed.rules) + cloud.managed.report)
         yield _safely("Quota for AWS's rules", lambda: _quota(aws, PROCESSING_QUOTA, rules))
@@ -98,19 +98,19 @@ def _identity(aws: Aws, who: _Who) -> Check:
     return Check("Identity", Verdict.PASS, f"{found.arn} in {found.region}.")
 
 
-def _role(aws: Aws, place: Place, who: _Who) -> Check:
+def _role(aws: Aws, workspace: Workspace, who: _Who) -> Check:
     name = "Execution role"
-    if not place.role:
+    if not workspace.role:
         return Check(
             name, Verdict.FAIL, "No execution role is chosen.", "Give --role; `--roles` lists those there are."
         )
-    who.role_arn = place.role if place.role.startswith("arn:") else ""
+    who.role_arn = workspace.role if workspace.role.startswith("arn:") else ""
     try:
-        found = role(aws, place.role)
+        found = role(aws, workspace.role)
     except UserFacingError as error:
         if not who.role_arn or "does not exist" in str(error):
             return Check(name, Verdict.FAIL, f"{error.what} {error.why}", error.fix)
-        return Check(name, Verdict.UNKNOWN, f"{place.role} could not be looked at. {error.why}", error.fix)
+        return Check(name, Verdict.UNKNOWN, f"{workspace.role} could not be looked at. {error.why}", error.fix)
     who.role_arn = found.arn
     if found.trusted:
         return Check(name, Verdict.PASS, f"{found.name} trusts sagemaker.amazonaws.com.")
@@ -129,10 +129,10 @@ def _pass_role(aws: Aws, who: _Who) -> Check:
     return Check(name, Verdict.FAIL, f"Your user may not hand {who.role_arn} to SageMaker.", fix)
 
 
-def _rights(aws: Aws, place: Place, who: _Who) -> Check:
+def _rights(aws: Aws, workspace: Workspace, who: _Who) -> Check:
     name = "Rights of your user"
     denied = _denied(aws, who.arn, list(_NEEDED), "*")
-    denied += _denied(aws, who.arn, ["s3:PutObject"], f"arn:aws:s3:::{place.bucket}/*") if place.bucket else []
+    denied += _denied(aws, who.arn, ["s3:PutObject"], f"arn:aws:s3:::{workspace.bucket}/*") if workspace.bucket else []
     if not denied:
         return Check(name, Verdict.PASS, "Your user may create training and tuning jobs.")
     return Check(
@@ -143,34 +143,34 @@ def _rights(aws: Aws, place: Place, who: _Who) -> Check:
     )
 
 
-def _bucket(aws: Aws, place: Place, who: _Who) -> Check:
-    if not place.bucket:
+def _bucket(aws: Aws, workspace: Workspace, who: _Who) -> Check:
+    if not workspace.bucket:
         suggestion = suggested_bucket(who.account, aws.region)
         fix = f"Give --bucket; `--create-bucket {suggestion}` makes one."
         return Check("Bucket", Verdict.FAIL, "No bucket is chosen.", fix)
-    region = bucket_region(aws, place.bucket)
+    region = bucket_region(aws, workspace.bucket)
     if not region:
-        return Check("Bucket", Verdict.UNKNOWN, f"The region of {place.bucket} may not be asked.")
+        return Check("Bucket", Verdict.UNKNOWN, f"The region of {workspace.bucket} may not be asked.")
     if region != aws.region:
         fix = f"Choose a bucket of {aws.region}, or work in {region}."
-        return Check("Bucket", Verdict.FAIL, f"{place.bucket} lies in {region}.", fix)
-    return Check("Bucket", Verdict.PASS, f"{place.bucket} lies in {region}.")
+        return Check("Bucket", Verdict.FAIL, f"{workspace.bucket} lies in {region}.", fix)
+    return Check("Bucket", Verdict.PASS, f"{workspace.bucket} lies in {region}.")
 
 
-def _writable(aws: Aws, place: Place) -> Check:
+def _writable(aws: Aws, workspace: Workspace) -> Check:
     name = "Right to write to the bucket"
-    if not place.bucket:
+    if not workspace.bucket:
         return Check(name, Verdict.UNKNOWN, "There is no bucket to check it with.")
     from botocore.exceptions import ClientError
 
-    client, key = aws.client("s3"), place.key(_PROBE)
-    client.put_object(Bucket=place.bucket, Key=key, Body=b"", **place.encryption)
+    client, key = aws.client("s3"), workspace.key(_PROBE)
+    client.put_object(Bucket=workspace.bucket, Key=key, Body=b"", **workspace.encryption)
     try:
-        client.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+        client.get_object(Bucket=workspace.bucket, Key=key)["Body"].read()
     finally:
         with suppress(ClientError):  # without the right to delete the empty object stays; nothing else needs that right
-            client.delete_object(Bucket=place.bucket, Key=key)
-    return Check(name, Verdict.PASS, f"s3://{place.bucket}/{place.prefix} can be written and read.")
+            client.delete_object(Bucket=workspace.bucket, Key=key)
+    return Check(name, Verdict.PASS, f"s3://{workspace.bucket}/{workspace.prefix} can be written and read.")
 
 
 def _key(aws: Aws, key: str) -> Check:
@@ -208,13 +208,13 @@ def _quota_check(name: str, region: str, item: Any, wanted: int) -> Check:
     return Check(name, Verdict.FAIL, f"It is {allowed}, and {wanted} at once are asked for.", fix)
 
 
-def _image(aws: Aws, place: Place, cloud: CloudResources) -> Check:
-    if place.image:
-        found = re.fullmatch(r"\d{12}\.dkr\.ecr\.([\w-]+)\.amazonaws\.com(?:\.cn)?/.+", place.image)
+def _image(aws: Aws, workspace: Workspace, cloud: CloudResources) -> Check:
+    if workspace.image:
+        found = re.fullmatch(r"\d{12}\.dkr\.ecr\.([\w-]+)\.amazonaws\.com(?:\.cn)?/.+", workspace.image)
         if found and found[1] != aws.region:
             fix = "Use the image of the job's region."
-            return Check("Container image", Verdict.FAIL, f"{place.image} lies in {found[1]}.", fix)
-        return Check("Container image", Verdict.UNKNOWN, f"{place.image} is your own; it is not looked into.")
+            return Check("Container image", Verdict.FAIL, f"{workspace.image} lies in {found[1]}.", fix)
+        return Check("Container image", Verdict.UNKNOWN, f"{workspace.image} is your own; it is not looked into.")
     return Check("Container image", Verdict.PASS, f"{training_image(aws.region, cloud.instance_type)}.")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from core.cloud.money import Bill, Cost, Price, Use, snapshot
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.place import CloudJobState
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.errors import UserFacingError
 from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.tuning.ranges import combinations

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.cost.pricing import PriceList
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.jobs.records import TrainingJob
 from core.jobs.specs import CloudResources, TuningSpec
 from core.paths import AppPaths

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from core.cloud.hosting import Container, EndpointBusy, Hosting, Rehearsal
 from core.engines.sagemaker.connection.connect import role_arn
-from core.engines.sagemaker.connection.place import CloudJobState, Place
+from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.endpoints.endpoints import Endpoints
 from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes, Watched
 from core.engines.sagemaker.endpoints.model_archive import Archive, fit_for, upload_archive, with_our_code
 from core.engines.sagemaker.endpoints.rehearsal import rehearse
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.tracking.artifacts import fetch_model
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
@@ -32,9 +33,9 @@ class Deployer:
     """Deploys jobs of the store, wherever they were trained."""
 
     def __init__(
-        self, paths: AppPaths, store: Store, place: Place, hosted: Endpoints, lifetimes: EndpointLifetimes
+        self, paths: AppPaths, store: Store, workspace: Workspace, hosted: Endpoints, lifetimes: EndpointLifetimes
     ) -> None:
-        self._paths, self._store, self._place = paths, store, place
+        self._paths, self._store, self._workspace = paths, store, workspace
         self._hosted, self._lifetimes, self._aws = hosted, lifetimes, hosted.aws
 
     def create(
@@ -125,9 +126,9 @@ class Deployer:
             on_progress(Progress(0, None, "Rehearsing the archive on this computer"))
             rehearsal = rehearse(archive.file, picture, container)
             cancel.raise_if_cancelled()
-            uri = archive.uri or upload_archive(self._aws, self._place, archive, on_progress, cancel)
+            uri = archive.uri or upload_archive(self._aws, self._workspace, archive, on_progress, cancel)
         on_progress(Progress(0, None, "Asking AWS for the endpoint"))
-        start(uri, role_arn(self._aws, self._place.role))
+        start(uri, role_arn(self._aws, self._workspace.role))
         return rehearsal
 
     def _is_of_others(self, job: str) -> bool:

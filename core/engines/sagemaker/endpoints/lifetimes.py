@@ -18,7 +18,7 @@ from typing import Any
 from core.cloud.hosting import PATIENCE_S, EndpointBusy
 from core.engine import Endpoint
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.place import read_json, write_json
+from core.engines.sagemaker.connection.json_files import read_json, write_json
 from core.engines.sagemaker.endpoints.endpoints import Endpoints
 from core.engines.sagemaker.endpoints.hosting_request import Update
 from core.errors import Cancelled, UserFacingError

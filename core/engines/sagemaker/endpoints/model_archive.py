@@ -10,7 +10,7 @@ from pathlib import Path
 from core.cloud.hosting import Container, StrangersCode
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
-from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.connection.workspace import Workspace
 from core.errors import ModelError
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
@@ -92,7 +92,7 @@ def fit_for(container: Container, archive: Archive, place: Path) -> Archive:
 
 def upload_archive(
     aws: Aws,
-    place: Place,
+    workspace: Workspace,
     archive: Archive,
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
@@ -115,7 +115,7 @@ def upload_archive(
         raise ModelError(
             f"The model of {archive.job} cannot be read.", f"{error.strerror or error}.", "Train it again."
         ) from error
-    key = place.key("models", archive.job, digest[:16], "model.tar.gz")
+    key = workspace.key("models", archive.job, digest[:16], "model.tar.gz")
 
     def count(sent: int) -> None:
         nonlocal done
@@ -126,15 +126,15 @@ def upload_archive(
 
     with translated(f"The model of {archive.job} could not be uploaded.", aws.profile):
         try:
-            there = client.head_object(Bucket=place.bucket, Key=key)
+            there = client.head_object(Bucket=workspace.bucket, Key=key)
         except Exception as error:
             if code_of(error) not in ("404", "NoSuchKey"):
                 raise
         else:
             if there["ContentLength"] == size and there["Metadata"].get(_SHA256) == digest:
-                return f"s3://{place.bucket}/{key}"
+                return f"s3://{workspace.bucket}/{key}"
         # Each part is checked by S3 against its SHA-256; an upload that breaks leaves no object.
-        extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {_SHA256: digest}, **place.encryption}
+        extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {_SHA256: digest}, **workspace.encryption}
         config = TransferConfig(max_concurrency=4)
-        client.upload_file(str(archive.file), place.bucket, key, ExtraArgs=extra, Callback=count, Config=config)
-    return f"s3://{place.bucket}/{key}"
+        client.upload_file(str(archive.file), workspace.bucket, key, ExtraArgs=extra, Callback=count, Config=config)
+    return f"s3://{workspace.bucket}/{key}"

@@ -15,7 +15,7 @@ from core.engines.sagemaker.connection.connect import role_arn
 from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.layout import split_uri
-from core.engines.sagemaker.connection.place import Place
+from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.jobs.creation import Prepared, create
 from core.engines.sagemaker.jobs.definition import CODE_ARCHIVE, RequestContext, training_request, tuning_request
 from core.engines.sagemaker.jobs.images import training_image
@@ -34,10 +34,10 @@ _COMPLETE = "complete.json"
 
 
 class Launcher:
-    """Prepares and creates jobs of one place. Thread-safe: it keeps nothing but what never changes."""
+    """Prepares and creates jobs of one workspace. Thread-safe: it keeps nothing but what never changes."""
 
-    def __init__(self, aws: Aws, place: Place, paths: AppPaths, source: Source | None = None) -> None:
-        self._aws, self._place, self._paths, self._source = aws, place, paths, source
+    def __init__(self, aws: Aws, workspace: Workspace, paths: AppPaths, source: Source | None = None) -> None:
+        self._aws, self._workspace, self._paths, self._source = aws, workspace, paths, source
         self._role = ""
 
     def prepare(self, spec: Spec, features: str = "", mark: str = "") -> Prepared:
@@ -84,7 +84,7 @@ class Launcher:
             channels["weights"] = weights
         scripts = self._scripts(training)
         context = self._context(job, name, channels, scripts, scripts.features, mark)
-        context = dataclasses.replace(context, checkpoints=f"{self._place.uri('features', key, name)}/")
+        context = dataclasses.replace(context, checkpoints=f"{self._workspace.uri('features', key, name)}/")
         return Prepared(training_request(job, context))
 
     def create(self, prepared: Prepared, spec: Spec) -> None:
@@ -102,9 +102,9 @@ class Launcher:
         with translated(f"{prepared.name} could not be started.", self._aws.profile), asking:
             create(self._aws, prepared)
 
-    def at(self, place: Place) -> Launcher:
-        """Return the launcher of another place in the same account: jobs that wait belong where they were started."""
-        return self if place == self._place else Launcher(self._aws, place, self._paths, self._source)
+    def at(self, workspace: Workspace) -> Launcher:
+        """Return the launcher of another workspace in the account: jobs that wait belong where they were started."""
+        return self if workspace == self._workspace else Launcher(self._aws, workspace, self._paths, self._source)
 
     def features_key(self, spec: Spec) -> str:
         """Return what names the frozen features that all trials of a spec can share; "" where they cannot share any."""
@@ -138,8 +138,8 @@ class Launcher:
 
         with translated("The bucket could not be read.", self._aws.profile):
             try:
-                marker = self._place.key("features", key, _COMPLETE)
-                body = self._aws.client("s3").get_object(Bucket=self._place.bucket, Key=marker)["Body"].read()
+                marker = self._workspace.key("features", key, _COMPLETE)
+                body = self._aws.client("s3").get_object(Bucket=self._workspace.bucket, Key=marker)["Body"].read()
                 uri = str(json.loads(body)["uri"])
             except ClientError as error:
                 if code_of(error) in ("404", "NoSuchKey"):
@@ -151,39 +151,39 @@ class Launcher:
 
     def complete_features(self, key: str, job: str) -> str:
         """Mark the features that a finished job computed as whole; returns their address, "" if it left none."""
-        if not self._exists(self._place.key("features", key, job, "features.json")):
+        if not self._exists(self._workspace.key("features", key, job, "features.json")):
             return ""
-        uri = self._place.uri("features", key, job)
+        uri = self._workspace.uri("features", key, job)
         with translated("The bucket could not be written.", self._aws.profile):
             self._aws.client("s3").put_object(
-                Bucket=self._place.bucket,
-                Key=self._place.key("features", key, _COMPLETE),
+                Bucket=self._workspace.bucket,
+                Key=self._workspace.key("features", key, _COMPLETE),
                 Body=json.dumps({"uri": uri}).encode("utf-8"),
-                **self._place.encryption,
+                **self._workspace.encryption,
             )
         return uri
 
     def checkpoints(self, name: str) -> str:
         """Return the s3:// prefix that a job's checkpoint folder is synced with."""
-        return f"{self._place.uri('checkpoints', name)}/"
+        return f"{self._workspace.uri('checkpoints', name)}/"
 
     def _context(
         self, training: TrainingSpec, name: str, channels: Mapping[str, str], scripts: Source, program: str, mark: str
     ) -> RequestContext:
         cloud = training.cloud or CloudResources()
         if not self._role:
-            self._role = role_arn(self._aws, self._place.role)
+            self._role = role_arn(self._aws, self._workspace.role)
         return RequestContext(
             role_arn=self._role,
-            image=self._place.image or training_image(self._aws.region, cloud.instance_type),
+            image=self._workspace.image or training_image(self._aws.region, cloud.instance_type),
             source=self._put_source(scripts),
             program=program,
-            output=self._place.uri("jobs"),
+            output=self._workspace.uri("jobs"),
             checkpoints=self.checkpoints(name),
             channels=channels,
             region=self._aws.region,
-            kms_key=self._place.kms_key,
-            aliases=self._aliases(cloud.volume_kms_key or self._place.kms_key, cloud.instance_type),
+            kms_key=self._workspace.kms_key,
+            aliases=self._aliases(cloud.volume_kms_key or self._workspace.kms_key, cloud.instance_type),
             mark=mark,
         )
 
@@ -201,13 +201,13 @@ class Launcher:
         own may lack more.
         """
         source, cloud = self._source or training_source(), training.cloud or CloudResources()
-        is_of_use = over_pictures or bool(self._place.image)
+        is_of_use = over_pictures or bool(self._workspace.image)
         return source if is_of_use and not (cloud.network_isolation or cloud.subnets) else source.offline()
 
     def _put_source(self, source: Source) -> str:
         parts = ("code", source.digest)
-        self._put_once(self._place.key(*parts, CODE_ARCHIVE), source.archive)
-        return self._place.uri(*parts)
+        self._put_once(self._workspace.key(*parts, CODE_ARCHIVE), source.archive)
+        return self._workspace.uri(*parts)
 
     def _put_weights(self, spec: Spec) -> str:
         """Put the pretrained weights that a job reads into S3, once; returns their channel, "" where none is read."""
@@ -216,8 +216,8 @@ class Launcher:
             return ""
         folder = self._weights_digest(spec)
         for file in files:
-            self._put_once(self._place.key("weights", folder, file.name), file.read_bytes())
-        return self._place.uri("weights", folder)
+            self._put_once(self._workspace.key("weights", folder, file.name), file.read_bytes())
+        return self._workspace.uri("weights", folder)
 
     def _weights_digest(self, spec: Spec) -> str:
         from training_scripts.durable import sha256_of
@@ -255,7 +255,11 @@ class Launcher:
         checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
         with translated("The job's files could not be put into S3.", self._aws.profile):
             self._aws.client("s3").put_object(
-                Bucket=self._place.bucket, Key=key, Body=content, ChecksumSHA256=checksum, **self._place.encryption
+                Bucket=self._workspace.bucket,
+                Key=key,
+                Body=content,
+                ChecksumSHA256=checksum,
+                **self._workspace.encryption,
             )
 
     def _exists(self, key: str) -> bool:
@@ -263,7 +267,7 @@ class Launcher:
 
         with translated("The bucket could not be read.", self._aws.profile):
             try:
-                self._aws.client("s3").head_object(Bucket=self._place.bucket, Key=key)
+                self._aws.client("s3").head_object(Bucket=self._workspace.bucket, Key=key)
                 return True
             except ClientError as error:
                 if code_of(error) in ("404", "NoSuchKey"):

@@ -10,8 +10,8 @@ from typing import Any
 from core.cloud.account import AccountJob
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
-from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.jobs.definition import TAG, own_hyperparameter
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.managed_request import managed_in
 from core.errors import JobNotFound, SpecError
 from core.jobs.contract import JobFolder

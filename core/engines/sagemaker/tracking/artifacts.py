@@ -11,7 +11,7 @@ from typing import Any
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.layout import split_uri
-from core.engines.sagemaker.connection.place import CloudJobState
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
 from core.locks import lock_of

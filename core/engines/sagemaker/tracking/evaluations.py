@@ -15,7 +15,7 @@ from typing import Any
 
 from core.debugger.aws_output import SUFFIX, rule_name, words_of
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.place import CloudJobState
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.tracking.artifacts import fetch_rule_output
 from core.errors import UserFacingError
 from core.jobs.contract import JobFolder

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.engines.sagemaker.connection.console_urls import log_url
 from core.engines.sagemaker.connection.failures import code_of
-from core.engines.sagemaker.connection.place import read_json, write_json
+from core.engines.sagemaker.connection.json_files import read_json, write_json
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 STATE = "log.json"

@@ -27,9 +27,9 @@ from core.engines.sagemaker.connection.failures import (
     is_unanswered,
     message_of,
 )
-from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.launcher import Launcher
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.tracking import Tracker

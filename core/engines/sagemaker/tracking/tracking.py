@@ -16,10 +16,11 @@ from core.cloud.managed import ManagedRefused
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import LoginNeeded, code_of, explain_reason, explain_stop, is_passing
 from core.engines.sagemaker.connection.layout import split_uri
-from core.engines.sagemaker.connection.place import CloudJobState, Place
+from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.cost.running_cost import note_features, spent
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, Prepared, compare
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.launcher import Launcher
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.evaluations import Evaluations
@@ -136,7 +137,7 @@ class Tracker:
         if notes.stopping:
             self._finish(name, JobStatus.STOPPED, "Stopped")
             return
-        launcher = self._launcher.at(Place(**notes.place)) if notes.place else self._launcher
+        launcher = self._launcher.at(Workspace(**notes.workspace)) if notes.workspace else self._launcher
         try:
             features = launcher.complete_features(notes.features_key, notes.features_job)
             if not features:
@@ -284,7 +285,7 @@ class Tracker:
             code_version=self._store.job(tuning_job).code_version,
         )
         notes = CloudJobState.load(self._folder(tuning_job).root)
-        about = {key: getattr(notes, key) for key in ("region", "account", "place", "checkpoints")}
+        about = {key: getattr(notes, key) for key in ("region", "account", "workspace", "checkpoints")}
         CloudJobState(launched=True, **about).save(self._folder(name).root)
         self._store.add_job(record, training)
         return record

@@ -13,7 +13,7 @@ from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
     from core.engines.sagemaker.connection.aws import Aws
-    from core.engines.sagemaker.connection.place import Place
+    from core.engines.sagemaker.connection.workspace import Workspace
 
 LOGIN_PAUSE_S = 15.0
 
@@ -21,13 +21,15 @@ LOGIN_PAUSE_S = 15.0
 def stage(
     manifest: Manifest,
     aws: Aws,
-    place: Place,
+    workspace: Workspace,
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
     paused: Callable[[], bool] = lambda: False,
 ) -> UploadResult:
     """Upload a dataset version to where the engine keeps datasets; see `send`."""
-    return send(manifest, aws, place.bucket, place.key("datasets"), place.kms_key, on_progress, cancel, paused)
+    return send(
+        manifest, aws, workspace.bucket, workspace.key("datasets"), workspace.kms_key, on_progress, cancel, paused
+    )
 
 
 def send(

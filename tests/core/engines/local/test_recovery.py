@@ -136,7 +136,7 @@ def test_a_job_in_the_cloud_is_asked_about_again(mini, paths, store, tmp_path):
     store.update_job(spec.name, status=JobStatus.COMPLETED, secondary_status="Completed", ended=2.0)
     write_record(store, JobFolder(folder), spec.name)
     other = Store(tmp_path / "empty.sqlite3")
-    other.places.home = store.places.home
+    other.home_paths.home = store.home_paths.home
     assert recover(other, paths.jobs) == 1
     assert other.engine_of(spec.name) == "sagemaker"
     assert other.job(spec.name).status is JobStatus.IN_PROGRESS
@@ -190,11 +190,11 @@ def test_a_job_that_could_not_be_started_is_not_recovered(mini, store, paths, ru
 
 def test_paths_of_an_older_home_are_found(tmp_path: Path):
     """Records of the time when whole paths were kept."""
-    from core.store.places import Places
+    from core.store.home_paths import HomePaths
 
     home = tmp_path / "new" / "home"
     (home / "datasets" / "abc" / "train").mkdir(parents=True)
-    places = Places(home)
+    places = HomePaths(home)
     assert places.found("/old/home/datasets/abc/train") == str(home / "datasets" / "abc" / "train")
     assert places.found("C:\\old\\datasets\\abc\\train") == str(home / "datasets" / "abc" / "train")
     assert places.found("/old/pictures") == "/old/pictures"

@@ -28,7 +28,7 @@ BROKEN = "raise RuntimeError('a wrong turn')"
 
 
 @pytest.fixture
-def words_engine(cloud, aws, place, paths, store, tmp_path, monkeypatch):
+def words_engine(cloud, aws, workspace, paths, store, tmp_path, monkeypatch):
     """Jobs `one`, `two` and `bad`, trained here; what they have learnt is their name, but `bad` cannot be loaded."""
     cloud.forget()
     cloud.serving.handler = "miniature"
@@ -43,7 +43,7 @@ def words_engine(cloud, aws, place, paths, store, tmp_path, monkeypatch):
             tar.addfile(member, io.BytesIO(code.encode()))
         store.add_job(TrainingJob(name, JobStatus.IN_PROGRESS, time.time()), dataclasses.replace(spec, name=name))
         store.update_job(name, status=JobStatus.COMPLETED, artifact=str(file))
-    engine = SageMakerEngine(paths, store, aws, place, timing=Timing(0.1, 0.1, login=0.3))
+    engine = SageMakerEngine(paths, store, aws, workspace, timing=Timing(0.1, 0.1, login=0.3))
     yield engine
     engine.close()
     cloud.forget()

@@ -11,8 +11,8 @@ import pytest
 
 from core.engine import Engine
 from core.engines.sagemaker.connection.failures import LoginNeeded
-from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.source import Source
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.follower import Ended
@@ -39,7 +39,7 @@ def reopen(bench, home, timing=QUICK):
     engine.close()
     source = Source(engine._launcher._source.files, "mini.py", "")
     store = Store(home.database)
-    return SageMakerEngine(home, store, engine.aws, engine.place, source, timing=timing), store
+    return SageMakerEngine(home, store, engine.aws, engine.workspace, source, timing=timing), store
 
 
 def finished(engine: Engine, name: str, seconds: float = 60):
@@ -267,7 +267,7 @@ def test_two_watchers_take_turns_and_write_everything_once(bench, paths):
     bench.engine.start(bench.training("one", hyperparameters={"num_epochs": "20", "sleep": "0.05"}))
     store = Store(paths.database)
     engine = bench.engine
-    other = SageMakerEngine(paths, store, engine.aws, engine.place, timing=Timing(0.1, 0.3, login=0.3))
+    other = SageMakerEngine(paths, store, engine.aws, engine.workspace, timing=Timing(0.1, 0.3, login=0.3))
     try:
         assert finished(other, "one").status is JobStatus.COMPLETED
         losses = [e for e in other.events(job="one").events if isinstance(e, MetricEvent) and e.name == "Average loss"]

@@ -8,9 +8,9 @@ import json
 import pytest
 
 from core.cloud.money import Price, snapshot
-from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.cost.cloud_forecast import cloud_forecast
 from core.engines.sagemaker.cost.pricing import PriceList, bill_of, cost_of, snapshot_price
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.errors import EngineError
 from core.jobs.specs import CloudResources, MetricDefinition, Strategy, TrainingSpec, TuningSpec
 from core.tuning.ranges import CategoricalRange, ContinuousRange

@@ -58,12 +58,12 @@ def said(engine, name="live"):
     return EndpointClient(engine.aws, name, serverless=False).classify(b"picture").classes[0][0]
 
 
-def test_a_model_trained_here_is_uploaded_once_with_its_checksum(engine, settled, aws, place, cloud, tmp_path):
+def test_a_model_trained_here_is_uploaded_once_with_its_checksum(engine, settled, aws, workspace, cloud, tmp_path):
     engine.deploy("one", "live", HOSTING, tmp_path)
     assert (settled("live").model_job, said(engine)) == ("one", "one")
     uri = cloud.asked("CreateModel")[0]["PrimaryContainer"]["ModelDataUrl"]
-    assert uri.startswith(f"s3://{place.bucket}/sagehound/models/one/")
-    head = {"Bucket": place.bucket, "Key": uri.removeprefix(f"s3://{place.bucket}/"), "ChecksumMode": "ENABLED"}
+    assert uri.startswith(f"s3://{workspace.bucket}/sagehound/models/one/")
+    head = {"Bucket": workspace.bucket, "Key": uri.removeprefix(f"s3://{workspace.bucket}/"), "ChecksumMode": "ENABLED"}
     assert aws.client("s3").head_object(**head)["ChecksumSHA256"]
     sent = cloud.calls["s3:PutObject"]
     engine.deploy("one", "again", HOSTING, tmp_path)

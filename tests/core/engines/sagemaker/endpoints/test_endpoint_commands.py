@@ -12,7 +12,7 @@ from core.engines.sagemaker.connection.connect import trust_policy
 
 
 @pytest.fixture
-def sagehound(words_engine, capsys, monkeypatch, paths, place, aws):
+def sagehound(words_engine, capsys, monkeypatch, paths, workspace, aws):
     """Runs a command on the jobs of `words_engine`; returns its JSON, or its text, and what it said beside it."""
     iam = aws.client("iam")
     if "Cli" not in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
@@ -26,7 +26,7 @@ def sagehound(words_engine, capsys, monkeypatch, paths, place, aws):
         said = capsys.readouterr()
         return (said.out if text else json.loads(said.out) if said.out else None), said.err
 
-    command("deploy", "one", "--name", "first", "--bucket", place.bucket, "--role", "Cli", "--detach")
+    command("deploy", "one", "--name", "first", "--bucket", workspace.bucket, "--role", "Cli", "--detach")
     return command
 
 

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from core.cloud.hosting import Container, Hosting, StrangersCode
-from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.endpoints import endpoints as endpoints_module
 from core.engines.sagemaker.endpoints import invoke
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
 from core.engines.sagemaker.endpoints.rehearsal import rehearse
 from core.engines.sagemaker.engine import SageMakerEngine
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.timing import Timing
 from core.errors import EngineError, ModelError, PictureError, SpecError, UserFacingError
 from core.jobs.records import TrainingJob
@@ -34,15 +34,15 @@ def archive(trained_job, tmp_path):
 
 
 @pytest.fixture
-def engine(cloud, aws, place, paths, store, archive):
+def engine(cloud, aws, workspace, paths, store, archive):
     """An engine that knows one finished job, `colours`, whose model lies in S3."""
     cloud.forget()
-    aws.client("s3").upload_file(str(archive), place.bucket, "models/model.tar.gz")
+    aws.client("s3").upload_file(str(archive), workspace.bucket, "models/model.tar.gz")
     spec = TrainingSpec("colours", {}, {}, (MetricDefinition("Average loss", "loss: ([0-9.]+)"),))
-    uri = f"s3://{place.bucket}/models/model.tar.gz"
+    uri = f"s3://{workspace.bucket}/models/model.tar.gz"
     store.add_job(TrainingJob("colours", JobStatus.IN_PROGRESS, time.time(), engine="sagemaker"), spec)
     store.update_job("colours", status=JobStatus.COMPLETED, artifact=uri)
-    engine = SageMakerEngine(paths, store, aws, place, timing=Timing(0.1, 0.1, login=0.3))
+    engine = SageMakerEngine(paths, store, aws, workspace, timing=Timing(0.1, 0.1, login=0.3))
     yield engine
     engine.close()
     cloud.forget()
@@ -157,10 +157,12 @@ def test_a_refused_endpoint_leaves_nothing_behind(engine, trained_job, cloud):
     assert (cloud.serving.models, cloud.serving.configs, engine.endpoints()) == ({}, {}, [])
 
 
-def test_a_container_that_does_not_start_is_explained_and_its_log_is_at_hand(engine, archive, aws, place, tmp_path):
+def test_a_container_that_does_not_start_is_explained_and_its_log_is_at_hand(engine, archive, aws, workspace, tmp_path):
     model = unpack(archive, tmp_path / "model")
     (model / "deployment.py").write_text("raise RuntimeError('a wrong turn')\n", encoding="utf-8")
-    aws.client("s3").upload_file(str(package(model, tmp_path / "broken.tar.gz")), place.bucket, "models/model.tar.gz")
+    aws.client("s3").upload_file(
+        str(package(model, tmp_path / "broken.tar.gz")), workspace.bucket, "models/model.tar.gz"
+    )
     create(engine, "broken", INSTANCE)
     found = until(engine, "broken", "Failed")
     assert "did not start" in found.failure_reason
@@ -189,7 +191,7 @@ def test_an_archive_that_answers_otherwise_is_not_deployed(trained_job, tmp_path
 
 
 @pytest.fixture
-def stranger(engine, trained_job, aws, place, paths, tmp_path):
+def stranger(engine, trained_job, aws, workspace, paths, tmp_path):
     """An adopted job `colours` whose archive has code that leaves a trace where it runs."""
 
     def make(change):
@@ -197,7 +199,7 @@ def stranger(engine, trained_job, aws, place, paths, tmp_path):
         shutil.copytree(trained_job.model, model)
         change(model, f"\nopen({str(tmp_path / 'trace')!r}, 'w').close()\n")
         file = package(model, tmp_path / "strange.tar.gz")
-        aws.client("s3").upload_file(str(file), place.bucket, "models/model.tar.gz")
+        aws.client("s3").upload_file(str(file), workspace.bucket, "models/model.tar.gz")
         CloudJobState(launched=True, adopted=True).save(paths.jobs / "colours")
 
     return make

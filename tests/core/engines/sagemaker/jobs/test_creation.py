@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from core.engines.sagemaker.connection.place import CloudJobState
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.creation import MARK, OutcomeUnknown
+from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.timing import Timing
 from core.errors import EngineError, SpecError
 from core.jobs.status import JobStatus
@@ -54,7 +54,7 @@ def test_where_aws_says_nothing_at_all_the_record_stays_and_the_job_is_looked_fo
     cloud.faults.clear()
     bench.engine.close()
     engine = bench.engine
-    later = SageMakerEngine(paths, store, engine.aws, engine.place, timing=Timing(0.1, 0.3, start=0.0))
+    later = SageMakerEngine(paths, store, engine.aws, engine.workspace, timing=Timing(0.1, 0.3, start=0.0))
     try:
         later.jobs()
         assert bench.finished("one").status is JobStatus.COMPLETED

@@ -23,9 +23,9 @@ RANGES = (ContinuousRange("learning_rate", 1e-3, 1e-1),)
 
 
 @pytest.fixture
-def engine(cloud, aws, place, paths, store):
+def engine(cloud, aws, workspace, paths, store):
     cloud.forget()
-    engine = SageMakerEngine(paths, store, aws, place, timing=Timing(0.2, 0.3, login=0.3))
+    engine = SageMakerEngine(paths, store, aws, workspace, timing=Timing(0.2, 0.3, login=0.3))
     yield engine
     engine.close()
     cloud.forget()
@@ -100,7 +100,7 @@ def test_a_search_computes_its_features_once_and_the_next_one_not_at_all(engine,
     assert list((folder / "output" / "tensors").rglob("*.tfevents"))
     assert list((folder / "output" / "profiler").rglob("*"))
     # AWS's own Debugger finds in its place what the job's hook saved.
-    tensors = open_trial(f"{engine.place.uri('jobs')}/again/debug-output")
+    tensors = open_trial(f"{engine.workspace.uri('jobs')}/again/debug-output")
     assert tensors.steps() == open_trial(folder).steps()
     assert tensors.tensor_names(collection="losses")
     assert tensors.tensor_names(collection="gradients")

@@ -29,9 +29,9 @@ SPOT = CloudResources(
 
 
 @pytest.fixture
-def sent(cloud, sagemaker_mini, place, golden):
+def sent(cloud, sagemaker_mini, workspace, golden):
     """Compares the only request of an operation with its golden file."""
-    names = {place.bucket: "BUCKET", sagemaker_mini.manifest.version: "VERSION"}
+    names = {workspace.bucket: "BUCKET", sagemaker_mini.manifest.version: "VERSION"}
 
     def check(name, operation, **also):
         (request,) = cloud.asked(operation)
@@ -65,9 +65,9 @@ def test_the_requests_of_a_tuning_job(sagemaker_mini, sent, cloud):
 
 
 @pytest.mark.parametrize(("name", "hosting"), [("serverless", Hosting()), ("instance", Hosting("ml.m5.large"))])
-def test_the_requests_of_an_endpoint(name, hosting, sagemaker_mini, sent, cloud, place):
+def test_the_requests_of_an_endpoint(name, hosting, sagemaker_mini, sent, cloud, workspace):
     hosted = sagemaker_mini.engine.hosted
-    hosted.create(f"golden-{name}", "golden-job", f"s3://{place.bucket}/model.tar.gz", place.role, hosting)
+    hosted.create(f"golden-{name}", "golden-job", f"s3://{workspace.bucket}/model.tar.gz", workspace.role, hosting)
     (request,) = cloud.asked("CreateEndpoint")
     expires = next(tag["Value"] for tag in request["Tags"] if tag["Key"].endswith(":expires"))
     assert re.fullmatch(r"\d{10}", expires)

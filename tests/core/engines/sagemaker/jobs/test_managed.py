@@ -52,7 +52,7 @@ def until(condition, seconds=30):
         time.sleep(0.03)
 
 
-def test_it_is_asked_for_read_back_and_told_live_to_the_report(sagemaker_mini, spec_of, cloud, golden, place):
+def test_it_is_asked_for_read_back_and_told_live_to_the_report(sagemaker_mini, spec_of, cloud, golden, workspace):
     engine, rules = sagemaker_mini.engine, cloud.training.rules
     rules.verdicts = {
         "VanishingGradient": ("IssuesFound", "RuleEvaluationConditionMet: Evaluation of the rule at step 20 was met."),
@@ -66,7 +66,7 @@ def test_it_is_asked_for_read_back_and_told_live_to_the_report(sagemaker_mini, s
     assert engine.differences("watched") == ()
     (request,) = cloud.asked("CreateTrainingJob")
     asked = {key: value for key, value in request.items() if "Debug" in key or "Profiler" in key}
-    golden("managed_debugger", asked, {place.bucket: "BUCKET"})
+    golden("managed_debugger", asked, {workspace.bucket: "BUCKET"})
 
     sagemaker_mini.finished("watched")  # the job's end waits for no rule
     names = {f"{name} (AWS)" for name in (*CHOSEN.rules, "ProfilerReport")}
@@ -125,12 +125,12 @@ def test_what_aws_leaves_open_is_not_followed_for_ever():
 
 
 def test_a_job_that_waited_for_its_features_goes_on_without_and_says_so(
-    cloud, aws, place, paths, store, bench_of, manifest
+    cloud, aws, workspace, paths, store, bench_of, manifest
 ):
     scripts = {"mini.py": b"print('Average loss: 0.5')", "features.py": FEATURES}
     source = Source(scripts, program="mini.py", features="features.py")
     cloud.forget()
-    engine = SageMakerEngine(paths, store, aws, place, source, timing=Timing(0.1, 0.3, login=0.3))
+    engine = SageMakerEngine(paths, store, aws, workspace, source, timing=Timing(0.1, 0.3, login=0.3))
     try:
         bench = bench_of(engine, manifest)
         resources = CloudResources("ml.m5.large", managed=CHOSEN)
@@ -191,13 +191,13 @@ def test_what_cannot_be_is_said(sagemaker_mini, spec_of):
         parse_rules(["Overfit:patience"])
 
 
-def test_an_adopted_jobs_rules_are_followed_too(sagemaker_mini, spec_of, cloud, aws, place, tmp_path):
+def test_an_adopted_jobs_rules_are_followed_too(sagemaker_mini, spec_of, cloud, aws, workspace, tmp_path):
     cloud.training.rules.verdicts = {"Overfit": ("IssuesFound", "met")}
     sagemaker_mini.engine.start(spec_of("theirs"))
     sagemaker_mini.finished("theirs")
     home = AppPaths(tmp_path / "elsewhere").create()
     store = Store(home.database)
-    engine = SageMakerEngine(home, store, aws, place, timing=Timing(0.1, 0.3, login=0.3))
+    engine = SageMakerEngine(home, store, aws, workspace, timing=Timing(0.1, 0.3, login=0.3))
     try:
         engine.adopt("theirs")
         until(lambda: statuses(engine, "theirs").get("Overfit (AWS)") is RuleStatus.ISSUES_FOUND)

@@ -16,10 +16,10 @@ from core.tuning.presets import DEFAULT_METRICS
 FINE_TUNE = {"mode": "fine_tune", "optimizer": "sgd", "learning_rate": "0.01", "batch_size": "8", "num_epochs": "1"}
 
 
-def test_two_instances_learn_what_one_does(cloud, aws, place, paths, store, manifest):
+def test_two_instances_learn_what_one_does(cloud, aws, workspace, paths, store, manifest):
     """Within 1e-4 of a loss: the sums are the same, their order in float32 is not."""
     cloud.forget()
-    engine = SageMakerEngine(paths, store, aws, place, timing=Timing(0.2, 0.3, login=0.3))
+    engine = SageMakerEngine(paths, store, aws, workspace, timing=Timing(0.2, 0.3, login=0.3))
     try:
         found = {}
         for count in (1, 2):

@@ -19,11 +19,11 @@ from core.tuning.ranges import CategoricalRange, ContinuousRange
 
 
 @pytest.fixture
-def elsewhere(sagemaker_mini, tmp_path, aws, place):
+def elsewhere(sagemaker_mini, tmp_path, aws, workspace):
     """Another computer, with the same account."""
     home = AppPaths(tmp_path / "elsewhere").create()
     store = Store(home.database)
-    engine = SageMakerEngine(home, store, aws, place, timing=Timing(0.1, 0.3, login=0.3))
+    engine = SageMakerEngine(home, store, aws, workspace, timing=Timing(0.1, 0.3, login=0.3))
     yield engine
     engine.close()
     store.close()

@@ -25,8 +25,8 @@ WAITING_S = 120
 
 
 @pytest.fixture
-def connection(place) -> Connection:
-    return Connection("", "us-east-1", place.bucket, place.role)
+def connection(workspace) -> Connection:
+    return Connection("", "us-east-1", workspace.bucket, workspace.role)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def engine(sagemaker_mini, paths, store):
         paths,
         store,
         mini.aws,
-        mini.place,
+        mini.workspace,
         mini._launcher._source,
         timing=Timing(0.1, 0.3),
         in_background=lambda: started.append(time.monotonic()),
@@ -73,10 +73,10 @@ def test_what_costs_money_is_left_to_a_process_in_the_background(what, engine, s
     assert not engine.has_duties()
 
 
-def test_a_search_is_created_though_the_command_that_asked_for_it_has_ended(cloud, pictures, place, paths, store):
+def test_a_search_is_created_though_the_command_that_asked_for_it_has_ended(cloud, pictures, workspace, paths, store):
     cloud.forget()
     command = [sys.executable, "__main__.py", "tune", str(pictures), "--engine", "sagemaker", "--detach", "--json"]
-    command += ["--bucket", place.bucket, "--role", place.role, "--region", "us-east-1", "--name", "alone"]
+    command += ["--bucket", workspace.bucket, "--role", workspace.role, "--region", "us-east-1", "--name", "alone"]
     command += ["--max-jobs", "1", "--no-debugger", "--static", "num_epochs=2"]
     command += ["--range", "learning_rate=continuous:1e-3:1e-1:log"]
     environment = {**os.environ, "SAGEHOUND_HOME": str(paths.home)}
@@ -111,7 +111,7 @@ def test_one_that_follows_for_all_and_stands_still_is_said(sagemaker_mini, paths
     """The lock is of a process that touches it no more; it goes on as soon as that one ends."""
     mini = sagemaker_mini.engine
     timing = Timing(0.1, 0.3, silence=0.5)
-    engine = SageMakerEngine(paths, store, mini.aws, mini.place, mini._launcher._source, timing=timing)
+    engine = SageMakerEngine(paths, store, mini.aws, mini.workspace, mini._launcher._source, timing=timing)
     try:
         with FileLock(paths.home / LOCK.format("us-east-1")):
             engine.start(sagemaker_mini.training("one", hyperparameters={"num_epochs": "2"}))

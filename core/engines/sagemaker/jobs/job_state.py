@@ -1,54 +1,23 @@
-"""Where jobs run and their files lie, and what is kept on this machine about each of them."""
+"""What is kept on this machine about each job on SageMaker."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.engines.sagemaker.connection.layout import join
+from core.engines.sagemaker.connection.json_files import read_json, write_json
 from core.locks import lock_of
-from training_scripts.durable import write_text
-from training_scripts.outside import parse_json
 
 FILE = "cloud.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The bucket, the prefix in it, the execution role (name or ARN), and the image ("": AWS's for PyTorch).
-
-    `kms_key` (an id, alias or ARN) encrypts what is put into the bucket, and a job's output and disk where its spec
-    names no other; "": the bucket's own encryption.
-    """
-
-    bucket: str
-    role: str
-    prefix: str = "sagehound"
-    image: str = ""
-    kms_key: str = ""
-
-    @property
-    def encryption(self) -> dict[str, Any]:
-        """Return the arguments of PutObject and CopyObject."""
-        return encryption(self.kms_key)
-
-    def uri(self, *parts: str) -> str:
-        """Return the s3:// address of something below the prefix."""
-        return f"s3://{self.bucket}/{join(self.prefix, *parts)}"
-
-    def key(self, *parts: str) -> str:
-        """Return its key in the bucket."""
-        return join(self.prefix, *parts)
 
 
 @dataclass(frozen=True, slots=True)
 class CloudJobState:
     """What this machine knows of a job on SageMaker besides the store's record; kept in its folder.
 
-    `place` is where it runs and lies, `account` the AWS account's number; empty in the notes of earlier versions.
+    `workspace` is where it runs and lies, `account` the AWS account's number; empty in the notes of earlier versions.
     `mark` is the tag by which AWS's jobs of this name are recognised; `answered`: AWS has answered that it created what
     was asked for first. `features_job` computes the frozen features that the job waits for, under `features_key`.
     `launched`: the job itself was created. `rule_output` is the s3:// prefix that AWS's own Debugger, where it is
@@ -58,7 +27,7 @@ class CloudJobState:
 
     region: str = ""
     account: str = ""
-    place: Mapping[str, str] = field(default_factory=dict)
+    workspace: Mapping[str, str] = field(default_factory=dict)
     mark: str = ""
     answered: bool = True
     features_job: str = ""
@@ -102,26 +71,5 @@ class CloudJobState:
     def load(cls, folder: Path) -> CloudJobState:
         """Return the notes of a job; empty ones if there are none."""
         data = read_json(folder / FILE)
+        data.setdefault("workspace", data.get("place", {}))  # its name in earlier versions
         return cls(**{key: value for key, value in data.items() if key in cls.__dataclass_fields__})
-
-
-def encryption(kms_key: str) -> dict[str, Any]:
-    """Arguments of PutObject and CopyObject that encrypt with a KMS key; none for the bucket's own encryption."""
-    if not kms_key:
-        return {}
-    # A bucket key asks KMS once for many objects: it is paid by the request.
-    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key, "BucketKeyEnabled": True}
-
-
-def write_json(file: Path, data: Any, flushed: bool = True) -> None:
-    """Write JSON, whole or not at all."""
-    write_text(file, json.dumps(data), flushed)
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Return a JSON object from a file; empty if there is none."""
-    try:
-        data = parse_json(file.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}

@@ -11,7 +11,7 @@ _FOLDERS = ("jobs", "datasets", "features", "weights")
 """The folders of a home that records name files in."""
 
 
-class Places:
+class HomePaths:
     """Turns places into what is kept of them, and back; addresses and files elsewhere stay as they are."""
 
     def __init__(self, home: Path) -> None:
