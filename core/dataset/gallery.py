@@ -123,9 +123,12 @@ class Gallery:
         code = int(self._split[number])
         return SPLITS[code - 1] if code else ""
 
-    def label_codes(self) -> tuple[NDArray[np.int64], list[str]]:
-        """Return every picture's class as a position in the list of classes, -1 for none; and that list."""
-        return self._label.astype(np.int64) - 1, self._names[1:]
+    def known_labels(self) -> tuple[dict[str, str], frozenset[str]]:
+        """Return the class of every picture that has one, by path, and the paths that are left out."""
+        out = self.having(LEFT_OUT)
+        known = np.flatnonzero((self._label > 0) & ~out).tolist()
+        left_out = frozenset(self.pictures[number].path for number in np.flatnonzero(out).tolist())
+        return {self.pictures[number].path: self._names[self._label[number]] for number in known}, left_out
 
     def having(self, trait: str) -> NDArray[np.bool_]:
         """Return which pictures have a trait."""

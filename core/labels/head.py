@@ -1,6 +1,6 @@
 """A linear head that is refitted after every change of a label: in the window's process, so without torch.
 
-Multinomial logistic regression with an L2 penalty on features that are centred and scaled by one number. Its loss has
+Multinomial logistic regression with an L2 penalty on the values of a `core.features.space.Space`. Its loss has
 one lowest point, which L-BFGS reaches from wherever the last fit ended.
 """
 
@@ -34,13 +34,6 @@ class Head:
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, dim) -> (N, classes), rows add up to 1."""
         return softmax(self.logits(features))
-
-
-def scaled(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return features (N, dim) centred, with a mean standard deviation of 1: what heads are fitted on."""
-    centred = features - features.mean(axis=0)
-    found: NDArray[np.float32] = centred / max(float(centred.std(axis=0).mean()), 1e-8)
-    return found
 
 
 def fit(

@@ -25,8 +25,14 @@ if TYPE_CHECKING:
 CLUSTERS = 50
 """So many typical pictures are asked for before doubtful ones."""
 
+SURE = 0.95
+"""A guess of this probability is one that a person may accept unseen."""
+
+_FEW, _UNSURE = 3, 0.9
+"""No guess is surer than that of a class with fewer labels than this, nor where neither the nearest pictures nor
+their nearest have a label: it may be of a class that no label names yet."""
+
 _NEIGHBOURS, _ALPHA, _ROUNDS, _ROUNDS_ON = 10, 0.9, 20, 6
-_SURE = 0.9
 _RECENT = 30
 _SETTLED = 0.01
 
@@ -48,7 +54,7 @@ class Suggestions:
         next: what to label next, best first.
         guesses: the probable class of every unlabelled picture and its probability, by path.
         labelled, total: pictures with a label, and all.
-        sure: the share of the unlabelled ones that are guessed with a probability of 0.9 at least.
+        sure: the share of the unlabelled ones that are guessed with a probability of `SURE` at least.
         expected_accuracy: the mean probability of the guesses; None without labels of two classes.
         changed: the share of guesses that differ from those of the last time.
         enough: more labels would hardly change what is guessed.
@@ -62,6 +68,10 @@ class Suggestions:
     expected_accuracy: float | None = None
     changed: float = 1.0
     enough: bool = False
+
+    def sure_ones(self) -> dict[str, str]:
+        """Return the class of every picture, by path, whose guess a person may accept unseen."""
+        return {path: label for path, (label, probability) in self.guesses.items() if probability >= SURE}
 
 
 class Suggester:
@@ -113,6 +123,9 @@ class Suggester:
         probabilities = self._probabilities(classes, known, rows)
         best = probabilities.argmax(axis=1)
         sure = probabilities[np.arange(len(best)), best]
+        few = np.bincount(known[rows], minlength=len(classes)) < _FEW
+        far = self._graph @ (self._graph @ (known >= 0).astype(np.float32)) == 0
+        sure = np.where(few[best] | far, np.minimum(sure, _UNSURE), sure)
         order = self._order(rows, is_open, probabilities, count)
         open_rows = np.flatnonzero(is_open)
         guesses = {self._pictures[row].path: (classes[best[row]], float(sure[row])) for row in open_rows.tolist()}
@@ -122,7 +135,7 @@ class Suggester:
             guesses,
             len(rows),
             total,
-            float((sure[open_rows] >= _SURE).mean()) if len(open_rows) else 1.0,
+            float((sure[open_rows] >= SURE).mean()) if len(open_rows) else 1.0,
             float(sure[open_rows].mean()) if len(open_rows) else 1.0,
             changed,
             not len(open_rows) or self._still >= _RECENT,

@@ -1,4 +1,4 @@
-"""Keeps the guesses of a gallery up to date: a head is refitted after every change of a label, in a thread."""
+"""Keeps the suggestions of a gallery up to date: its guesses are made again after every change of a label, in a thread."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from gui.bridge import Bridge, Handle
 from gui.data.comparison import Compared
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from core.labels.guesses import Guesses
+    from core.labels.suggest import Suggester, Suggestions
 
 NEXT = 24
 
 
 class Guessing(QObject):
-    """Guesses the classes of the pictures that have none.
+    """Guesses the classes of the pictures that have none, and says which to label next.
 
     Signals:
         guessed(): the gallery's suggestions are those of the labels now.
@@ -34,79 +31,56 @@ class Guessing(QObject):
         self._running: Handle | None = None
         self._is_stale = False
         self._compared: Compared | None = None
-        self._margin: NDArray[np.float32] | None = None
-        self.sure: int | None = None
-        """How many pictures without a class have a sure guess; None while nothing is guessed."""
+        self._suggester: Suggester | None = None
+        self.suggestions: Suggestions | None = None
+        """What is known of the pictures without a class; None until it is."""
 
     def open(self, compared: Compared | None) -> None:
         """Guess for these pictures from now on."""
         if self._running is not None:
             self._running.cancel()
         self._running, self._is_stale = None, False
-        self._compared, self._margin, self.sure = compared, None, None
+        self._compared, self._suggester, self.suggestions = compared, None, None
 
     def refresh(self) -> None:
         """Guess again, now or as soon as the guess under way is there."""
-        compared = self._compared
+        compared, known = self._compared, self._suggester
         if compared is None:
             return
         if self._running is not None:
             self._is_stale = True
             return
-        labels, names = compared.gallery.label_codes()
-        own = labels[compared.numbers]
-        features = compared.features.matrix
+        labels, left_out = compared.gallery.known_labels()
 
-        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[list[str], Guesses | None]:
-            from core.labels.guesses import guess
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[Suggester, Suggestions]:
+            from core.labels.suggest import Suggester
 
-            return names, guess(features, own, len(names))
+            suggester = known or Suggester(compared.features, cancel)
+            return suggester, suggester.suggest(labels, left_out, NEXT)
 
         self._running = self._bridge.run(work, self._on_guessed)
 
     def next_numbers(self) -> list[int]:
-        """Return the numbers of the pictures to label next."""
-        from core.labels.guesses import ask_next
-
-        compared = self._compared
-        if compared is None:
+        """Return the numbers of the pictures to label next, best first."""
+        compared, found = self._compared, self.suggestions
+        if compared is None or found is None:
             return []
-        labels, _ = compared.gallery.label_codes()
-        rows = compared.numbers
-        without = (labels[rows] < 0) & ~compared.gallery.having("left_out")[rows]
-        found = ask_next(compared.alike.cohort[rows], without, self._margin, NEXT)
-        return [int(rows[row]) for row in found]
+        numbers = [compared.gallery.number(one.path) for one in found.next]
+        return [number for number in numbers if number is not None and compared.gallery.is_open(number)]
 
     def sure_ones(self) -> dict[str, str]:
         """Return the class of every picture, by path, that a guess is sure of."""
-        from core.labels.guesses import SURE
+        if self._compared is None or self.suggestions is None:
+            return {}
+        known, left_out = self._compared.gallery.known_labels()
+        sure = self.suggestions.sure_ones()
+        return {path: name for path, name in sure.items() if path not in known and path not in left_out}
 
-        gallery = self._compared.gallery if self._compared is not None else None
-        found: dict[str, str] = {}
-        if gallery is None:
-            return found
-        for number, picture in enumerate(gallery.pictures):
-            guess = gallery.suggestion(number)
-            if guess is not None and guess.probability >= SURE and gallery.is_open(number):
-                found[picture.path] = guess.label
-        return found
-
-    def _on_guessed(self, found: tuple[list[str], Guesses | None]) -> None:
+    def _on_guessed(self, found: tuple[Suggester, Suggestions]) -> None:
         self._running = None
-        names, guesses = found
-        compared = self._compared
-        if compared is not None:
-            gallery = compared.gallery
-            self._margin = guesses.margin if guesses is not None else None
-            said: dict[str, tuple[str, float]] = {}
-            if guesses is not None:
-                for number, label, probability in zip(
-                    compared.numbers.tolist(), guesses.label.tolist(), guesses.probability.tolist(), strict=True
-                ):
-                    if gallery.is_open(number):
-                        said[gallery.pictures[number].path] = (names[label], probability)
-            gallery.set_suggestions(said)
-            self.sure = len(self.sure_ones()) if guesses is not None else None
+        if self._compared is not None:
+            self._suggester, self.suggestions = found
+            self._compared.gallery.set_suggestions(self.suggestions.guesses)
             self.guessed.emit()
         if self._is_stale:
             self._is_stale = False

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from gui.shared.basics import ElidedLabel, button
 from gui.shared.feedback import IconLabel
 from gui.shared.formatting import counted
+
+if TYPE_CHECKING:
+    from core.labels.suggest import Suggestions
 
 
 class HelpRow(QWidget):
@@ -37,14 +42,16 @@ class HelpRow(QWidget):
         box.addWidget(self.accept)
         self.hide()
 
-    def show_state(self, unlabelled: int, classes: int, sure: int | None) -> None:
-        """Say how things are: `sure` guesses among the unlabelled; None while nothing can be guessed."""
+    def show_state(self, unlabelled: int, classes: int, found: Suggestions | None, sure: int) -> None:
+        """Say how things are: what is known of the unlabelled pictures (None: nothing yet), and how many are `sure`."""
         self.setVisible(bool(unlabelled))
-        if sure is None:
-            more = "Name two kinds, and the others are guessed." if classes < 2 else "Guessing the others…"
-            self.said.setText(more)
+        self.next.setEnabled(found is not None)
+        if found is None or found.expected_accuracy is None:
+            self.said.setText("Name two kinds, and the others are guessed." if classes < 2 else "Guessing the others…")
         else:
-            self.said.setText(f"Sure of {sure:,} of {counted(unlabelled, 'unlabelled picture')}.")
+            said = f"Sure of {sure:,} of {counted(unlabelled, 'unlabelled picture')}; about "
+            said += f"{found.expected_accuracy:.0%} of all guesses are right."
+            self.said.setText(f"{said} More labels would hardly change them." if found.enough else said)
         self.accept.setVisible(bool(sure))
         self.accept.setText(f"Accept {sure:,}" if sure else "Accept")
-        self.accept.setToolTip(f"Give the {counted(sure or 0, 'picture')} that the guess is sure of their class")
+        self.accept.setToolTip(f"Give the {counted(sure, 'picture')} that the guess is sure of their class")

@@ -333,7 +333,9 @@ class PicturesCard(Card):
     def _show_help(self) -> None:
         if self.comparison.compared is not None:
             gallery = self.model.gallery
-            self.help.show_state(gallery.unlabelled, len(gallery.classes), self.guessing.sure)
+            guessing = self.guessing
+            sure = len(guessing.sure_ones())
+            self.help.show_state(gallery.unlabelled, len(gallery.classes), guessing.suggestions, sure)
 
     def _show_next(self) -> None:
         """Show what to label next, and choose the first."""

@@ -69,3 +69,15 @@ def test_a_dataset_that_is_labelled_to_the_end_needs_nothing(features: PictureFe
     found = Suggester(features).suggest({picture.path: truth(picture.path) for picture in features.pictures})
     assert found.next == ()
     assert found.enough
+
+
+def test_no_guess_is_sure_of_a_class_with_few_labels_nor_where_nothing_near_has_one(features: PictureFeatures) -> None:
+    suggester = Suggester(features)
+    labels = {picture.path: truth(picture.path) for picture in features.pictures[:60]}
+    sure = suggester.suggest(labels).sure_ones()
+    assert {truth(path) for path in sure} == set(CLASSES)
+    assert all(truth(path) == label for path, label in sure.items())
+    few = {path: label for path, label in labels.items() if label != "fox"} | {"002.jpg": "fox", "005.jpg": "fox"}
+    assert {truth(path) for path in suggester.suggest(few).sure_ones()} == {"cat", "dog"}
+    near = {path: label for path, label in labels.items() if label == "cat"} | {"001.jpg": "dog"}
+    assert not [path for path in Suggester(features).suggest(near).sure_ones() if truth(path) == "fox"]
