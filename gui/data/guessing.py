@@ -1,4 +1,4 @@
-"""Keeps the suggestions of a gallery up to date: its guesses are made again after every change of a label, in a thread."""
+"""Keeps the suggestions of a gallery up to date: guesses are made again after every change of a label, in a thread."""
 
 from __future__ import annotations
 
