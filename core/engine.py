@@ -126,7 +126,7 @@ class Engine(ABC):
 
     @abstractmethod
     def jobs(self) -> Sequence[Job]:
-        """Tuning jobs and single training jobs (no trials), newest first."""
+        """Return tuning jobs and single training jobs (no trials), newest first."""
 
     @abstractmethod
     def job(self, name: str) -> Job:
@@ -160,7 +160,7 @@ class Engine(ABC):
 
     @abstractmethod
     def read_log(self, name: str, offset: int = 0) -> LogChunk:
-        """Whole log lines of a training job from a byte offset on; at most 1 MiB a call. Empty when nothing is new."""
+        """Return whole log lines of a training job from a byte offset on, at most 1 MiB; empty when nothing is new."""
 
     @abstractmethod
     def fetch_artifact(

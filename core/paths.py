@@ -24,7 +24,7 @@ class AppPaths:
 
     @classmethod
     def default(cls) -> AppPaths:
-        """`$SAGEHOUND_HOME`, else the platform's folder for application data."""
+        """Return `$SAGEHOUND_HOME`, else the platform's folder for application data."""
         moved = os.environ.get("SAGEHOUND_HOME")
         return cls(Path(moved).expanduser().resolve() if moved else platformdirs.user_data_path("sagehound", False))
 
@@ -35,22 +35,22 @@ class AppPaths:
 
     @property
     def jobs(self) -> Path:
-        """One folder per training job, /opt/ml-shaped (see core/jobs/contract.py)."""
+        """Return one folder per training job, /opt/ml-shaped (see core/jobs/contract.py)."""
         return self.home / "jobs"
 
     @property
     def deleted(self) -> Path:
-        """Folders on their way out."""
+        """Return folders on their way out."""
         return self.home / "deleted"
 
     @property
     def features(self) -> Path:
-        """Frozen features, one folder per backbone, weights and preprocessing."""
+        """Return frozen features, one folder per backbone, weights and preprocessing."""
         return self.home / "features"
 
     @property
     def datasets(self) -> Path:
-        """One manifest per dataset version, and the scan cache."""
+        """Return one manifest per dataset version, and the scan cache."""
         return self.home / "datasets"
 
     @property
@@ -60,17 +60,17 @@ class AppPaths:
 
     @property
     def imports(self) -> Path:
-        """What was unpacked from archives, one folder for each."""
+        """Return what was unpacked from archives, one folder for each."""
         return self.home / "imports"
 
     @property
     def weights(self) -> Path:
-        """Pretrained weights that were fetched."""
+        """Return pretrained weights that were fetched."""
         return self.home / "weights"
 
     @property
     def thumbnails(self) -> Path:
-        """Small pictures by content hash."""
+        """Return small pictures by content hash."""
         return self.home / "thumbnails"
 
     @property

@@ -55,7 +55,7 @@ def loads(library: str) -> bool:
 
 
 def missing_packages(needed: Mapping[str, str], found: Callable[[str], bool] = loads) -> list[str]:
-    """Debian's packages of those of the `needed` libraries that cannot be loaded."""
+    """Return Debian's packages of those of the `needed` libraries that cannot be loaded."""
     return [package for library, package in needed.items() if not found(library)]
 
 

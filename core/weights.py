@@ -173,7 +173,7 @@ def _fetch(url: str, partial: Path, spec: Backbone, on_progress: OnProgress, can
 
 
 def _fetch_rest(url: str, partial: Path, spec: Backbone, on_progress: OnProgress, cancel: CancelToken) -> bool:
-    """One attempt; whether the file is whole then."""
+    """Try once; whether the file is whole then."""
     start = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "Sagehound"})
     if start:

@@ -175,7 +175,7 @@ def one_of(values: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def text(value: str) -> str:
-    """Any text but none."""
+    """Return a text that is not empty."""
     if not value:
         raise ValueError("but must not be empty")
     return value
@@ -226,5 +226,5 @@ def flag(value: str) -> bool:
 
 
 def unquoted(value: str) -> str:
-    """`value` without the double quotes of a JSON string."""
+    """Return `value` without the double quotes of a JSON string."""
     return value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value

@@ -94,7 +94,7 @@ def write_code(model_dir: Path) -> None:
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:
-    """model.json of a model folder.
+    """Return model.json of a model folder.
 
     Raises:
         JobError: it is missing, damaged or of a later version.
@@ -275,7 +275,7 @@ class _Bounded:
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Nobody's name, no time of day: only what matters."""
+    """Return the entry without names or time of day: only what matters."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mtime = 0

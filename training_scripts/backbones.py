@@ -52,7 +52,7 @@ class Preprocessing:
         return square if self.views == 1 else (self.views, *square)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, read back by `from_json`. A single view is not said: the keys of features stay as they were."""
+        """Return plain JSON, read back by `from_json`. A single view is left out: keys of features stay the same."""
         return {
             "size": self.size,
             "resize": self.resize,

@@ -89,5 +89,5 @@ class Checkpoints:
 
 
 def _shallow(progress: Progress) -> dict[str, Any]:
-    """`dataclasses.asdict` would copy every tensor."""
+    """Return the fields; `dataclasses.asdict` would copy every tensor."""
     return {name: getattr(progress, name) for name in Progress.__dataclass_fields__}

@@ -170,7 +170,7 @@ def cores() -> int:
 
 
 def in_threads(work: Callable[[T], R], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
-    """`work` of every item, in order, by `threads` threads that are at most `ahead` items ahead of the reader."""
+    """Yield `work` of every item, in order, by `threads` threads that are at most `ahead` items ahead of the reader."""
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         waiting: deque[Future[R]] = deque()
         try:
@@ -197,7 +197,7 @@ def batches(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]
 
 
 def levels_of(train: Samples) -> Levels | None:
-    """Black and white of the deep pictures (more than 8 bits a channel) that are trained on; None where there are none.
+    """Return black and white of the deep pictures (more than 8 bits a channel) that are trained on; None without any.
 
     A channel with a manifest says them; of class folders every picture is looked at.
     """

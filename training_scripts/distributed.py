@@ -62,7 +62,7 @@ class World:
         return torch.device("cuda", self.local_rank)
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """`model` with its gradients averaged over all processes."""
+        """Return `model` with its gradients averaged over all processes."""
         if self.size == 1:
             return model
         if torch.cuda.is_available():

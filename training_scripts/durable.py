@@ -116,7 +116,7 @@ def is_no_room(error: BaseException) -> bool:
 
 
 def _replace(partial: Path, path: Path) -> None:
-    """`os.replace`; on Windows a virus scanner may hold a new file for a moment."""
+    """Call `os.replace`; on Windows a virus scanner may hold a new file for a moment."""
     for pause in (0.05, 0.2, 0.8) if sys.platform == "win32" else ():
         with suppress(PermissionError):
             os.replace(partial, path)

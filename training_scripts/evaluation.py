@@ -44,7 +44,7 @@ class Outcome:
 
 
 def confusion(outcome: Outcome, classes: int) -> NDArray[np.int64]:
-    """(classes, classes): pictures of class i that were taken for class j."""
+    """Return (classes, classes): pictures of class i that were taken for class j."""
     counts = np.bincount(outcome.labels * classes + outcome.predicted, minlength=classes * classes)
     return counts.reshape(classes, classes)
 
@@ -52,7 +52,7 @@ def confusion(outcome: Outcome, classes: int) -> NDArray[np.int64]:
 def report(
     outcome: Outcome, classes: Sequence[str], root: str, left_out: Sequence[LeftOut] = (), note: str = ""
 ) -> dict[str, Any]:
-    """One split of evaluation.json; precision or recall is null where there is nothing to divide by.
+    """Return one split of evaluation.json; precision or recall is null where there is nothing to divide by.
 
     `note` says what must be known of these numbers, where they are not simply the saved model's.
     """

@@ -283,7 +283,7 @@ def _hashed(split: str, samples: Samples) -> tuple[Samples, list[LeftOut]]:
 def _extractor(
     backbone: str, preprocessing: Preprocessing, weights: Weights, name: str, folder: Path, threads: int
 ) -> Callable[[Sequence[Path]], Iterator[Row]] | None:
-    """What computes rows of files; None if OpenVINO cannot do this network, which is remembered in the folder."""
+    """Return what computes rows of files; None if OpenVINO cannot do this network, which the folder remembers."""
     saved = folder / "forward.xml"
     bfloat16 = name == runtime.BFLOAT16
     network_files = [saved.name, saved.with_suffix(".bin").name]
@@ -309,7 +309,7 @@ def _extractor(
 
 
 def _read(preprocessing: Preprocessing, file: Path) -> tuple[str, NDArray[np.uint8] | None, str]:
-    """SHA-256 and pixels of a file, from one reading of it; or why there are no pixels."""
+    """Return SHA-256 and pixels of a file, from one reading of it; or why there are no pixels."""
     try:
         content = read_file(file)
     except PictureUnreadable as error:
@@ -324,7 +324,7 @@ def _read(preprocessing: Preprocessing, file: Path) -> tuple[str, NDArray[np.uin
 def _rows_in_pairs(
     preprocessing: Preprocessing, forward: runtime.Forward, threads: int, files: Sequence[Path]
 ) -> Iterator[Row]:
-    """Each thread decodes two pictures and computes their features: no queue, no idle core, whatever the two cost.
+    """Compute in threads that decode two pictures each: no queue, no idle core, whatever the two cost.
 
     Two share one reading of the weights, which decoding has driven out of the processor's cache.
     """
@@ -345,7 +345,7 @@ def _rows_in_pairs(
 def _rows_in_batches(
     preprocessing: Preprocessing, forward: runtime.Forward, threads: int, files: Sequence[Path]
 ) -> Iterator[Row]:
-    """Threads decode ahead; batches go through the network, which is faster so under torch."""
+    """Decode ahead in threads; batches go through the network, which is faster so under torch."""
     waiting: list[tuple[str, NDArray[np.uint8]]] = []
     for sha256, picture, reason in data.in_threads(partial(_read, preprocessing), files, threads, 2 * TORCH_BATCH):
         if picture is None:
@@ -401,7 +401,7 @@ def _compute(missing: dict[str, Path], rows: Iterable[Row], store: FeatureStore,
 
 
 def _resolved(split: str, samples: Samples, computed: dict[str, Row]) -> tuple[Samples, list[LeftOut]]:
-    """`samples` under the hashes that their files really have, and those that cannot be read and are left out."""
+    """Return `samples` under the hashes that their files really have, and those that cannot be read."""
     failed = {
         index: LeftOut(samples.paths[index], computed[value].reason, computed[value].sha256)
         for index, value in enumerate(samples.hashes)

@@ -51,7 +51,7 @@ class Linear:
     bias: Tensor
 
     def logits(self, features: Tensor) -> Tensor:
-        """(N, dim) -> (N, classes)."""
+        """Map (N, dim) -> (N, classes)."""
         return F.linear(features, self.weight, self.bias)
 
 

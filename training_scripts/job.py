@@ -76,7 +76,7 @@ class JobFolders:
 
     @property
     def monitored(self) -> Path:
-        """SM_OUTPUT_DIR; on SageMaker what is brought to S3: while a single job runs, or at the end of a trial."""
+        """Return SM_OUTPUT_DIR; on SageMaker what goes to S3: while a single job runs, or at the end of a trial."""
         if self.synced == "job" and self.checkpoints is not None:
             return self.checkpoints / "output"
         return self.output_data / MONITORED if self.synced else self.output

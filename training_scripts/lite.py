@@ -44,7 +44,7 @@ class SameConv2d(nn.Conv2d):
     """A convolution with TensorFlow's SAME padding: the odd pixel goes right and below."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C', ceil(H / stride), ceil(W / stride))."""
+        """Map (N, C, H, W) -> (N, C', ceil(H / stride), ceil(W / stride))."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         padding = []
         for length in (int(x.shape[-1]), int(x.shape[-2])):  # plain numbers: a converter then merges pad and filter
@@ -85,7 +85,7 @@ class InvertedResidual(nn.Module):
         self.project = nn.Sequential(_conv(hidden, outputs, 1), _norm(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
+        """Map (N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
         y: Tensor = self.project(self.depthwise(self.expand(x)))
         return x + y if self.shortcut else y
 
@@ -112,7 +112,7 @@ class EfficientNetLite(nn.Module):
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pooled features of normalised pictures."""
+        """Return pooled features of normalised pictures."""
         x = self.blocks(self.act_stem(self.bn_stem(self.conv_stem(x))))
         pooled: Tensor = self.pool(self.act_head(self.bn_head(self.conv_head(x))))
         return pooled

@@ -24,7 +24,7 @@ class Classifier(nn.Module):
         self.backbone, self.head, self.temperature = backbone, head, temperature
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) or (N, views, 3, H, W) normalised pictures, or (N, dim) features -> (N, classes) logits."""
+        """Map (N, 3, H, W) or (N, views, 3, H, W) normalised pictures, or (N, dim) features -> (N, classes) logits."""
         logits: Tensor = self.head(mean_of_views(self.backbone, x))
         return logits if self.temperature == 1.0 else logits / self.temperature
 
@@ -33,7 +33,7 @@ class SideBySide(nn.ModuleList):
     """Several backbones over the same pictures: their features one after another."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) normalised pictures -> (N, sum of dims) features."""
+        """Map (N, 3, H, W) normalised pictures -> (N, sum of dims) features."""
         return torch.cat([backbone(x) for backbone in self], dim=1)
 
 
@@ -45,12 +45,12 @@ class MeanOfViews(nn.Module):
         self.backbone = backbone
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) or (N, views, 3, H, W) normalised pictures -> (N, dim) features."""
+        """Map (N, 3, H, W) or (N, views, 3, H, W) normalised pictures -> (N, dim) features."""
         return mean_of_views(self.backbone, x)
 
 
 def mean_of_views(backbone: nn.Module, x: Tensor) -> Tensor:
-    """(N, 3, H, W) -> (N, dim) features; of (N, views, 3, H, W) the mean of the views' features."""
+    """Map (N, 3, H, W) -> (N, dim) features; of (N, views, 3, H, W) the mean of the views' features."""
     if x.dim() != 5:
         features: Tensor = backbone(x)
         return features
@@ -100,7 +100,7 @@ def build_backbone(name: str, weights: Weights | None = None) -> nn.Module:
 
 
 def normalise(pictures: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in channels_last order, (value / 255 - mean) / std.
+    """Map (N, H, W, 3) uint8 -> (N, 3, H, W) float32 in channels_last order, (value / 255 - mean) / std.
 
     (N, views, H, W, 3) -> (N, views, 3, H, W).
     """
@@ -148,7 +148,7 @@ def freeze(model: Classifier, backbone: str, unfreeze: str | None, pretrained: b
 
 
 def set_training_mode(model: Classifier, trained: Sequence[str]) -> None:
-    """Training mode for the head and the backbone's modules of these names, evaluation mode for all else."""
+    """Set training mode for the head and the backbone's modules of these names, evaluation mode for all else."""
     model.eval()
     model.head.train()
     for name in trained:

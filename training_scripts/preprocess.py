@@ -50,7 +50,7 @@ def views_of(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[View,
 
 
 def pixels(source: Path | str | bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """RGB of one picture in the preprocessing's `shape`, as evaluation and prediction see it.
+    """Return RGB of one picture in the preprocessing's `shape`, as evaluation and prediction see it.
 
     Raises:
         PictureUnreadable: see `pictures.open_picture`.
@@ -59,7 +59,7 @@ def pixels(source: Path | str | bytes, preprocessing: Preprocessing) -> NDArray[
 
 
 def framed(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """RGB of a picture in the preprocessing's `shape`, each view in one step: only what is seen is computed."""
+    """Return RGB of a picture in the preprocessing's `shape`, each view in one step: only what is seen is computed."""
     views = views_of(image.size, preprocessing)
     seen: dict[Box, NDArray[np.uint8]] = {}
     for view in views:
@@ -70,7 +70,7 @@ def framed(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8
 
 
 def field_of_view(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
-    """What the network sees of a picture of `size`: (left, top, right, bottom); where it is padded, more than there is.
+    """Return what the network sees of a picture of `size`: (left, top, right, bottom), beyond it where it is padded.
 
     Only "squash" and several views see something else than a square.
     """
@@ -93,7 +93,7 @@ def _part(image: Image.Image, box: Box, preprocessing: Preprocessing) -> NDArray
 def augmented(
     source: Path | str | bytes, preprocessing: Preprocessing, augmentation: Augmentation, random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """(size, size, 3) RGB of a random part, perhaps mirrored; `strong` also changes brightness, contrast and colour.
+    """Return (size, size, 3) RGB of a random part, perhaps mirrored; `strong`: brightness, contrast, colour change too.
 
     Raises:
         PictureUnreadable: see `pictures.open_picture`.

@@ -65,7 +65,7 @@ class Run:
 
 
 def train_step(run: Run, batch: Batch, count: int, learn: bool = True) -> Tensor:
-    """One step of the optimizer over `count` pictures, of which `batch` has this process's share.
+    """Take a step of the optimizer over `count` pictures, of which `batch` has this process's share.
 
     Returns the sum of their losses, how many were right, how many there were: (3,) float64.
     """
@@ -146,7 +146,7 @@ def trained_state(model: Classifier) -> dict[str, Tensor]:
 
 @contextmanager
 def _plain(loss_fn: nn.CrossEntropyLoss) -> Iterator[None]:
-    """Evaluation counts the plain cross-entropy, whatever training optimises."""
+    """Use the plain cross-entropy in evaluation, whatever training optimises."""
     kept = loss_fn.label_smoothing, loss_fn.weight
     loss_fn.label_smoothing, loss_fn.weight = 0.0, None
     try:
@@ -156,7 +156,7 @@ def _plain(loss_fn: nn.CrossEntropyLoss) -> Iterator[None]:
 
 
 def autocast(run: Run) -> AbstractContextManager[Any]:
-    """Mixed precision: bfloat16 where the device has it, else, on a GPU, float16 with a scaled loss.
+    """Return mixed precision's context: bfloat16 where the device has it, else, on a GPU, float16 with a scaled loss.
 
     On a CPU only where the network bears it, and in fine_tune: a head's few sums gain nothing by it.
     """

@@ -39,7 +39,7 @@ _OPENING = threading.Lock()
 
 
 def choose(wanted: str = "") -> str:
-    """The runtime to try first: `openvino` or `torch`; `wanted` (or $SAGEHOUND_RUNTIME) may name one, or `auto`."""
+    """Return the runtime to try first, openvino or torch; `wanted` (or $SAGEHOUND_RUNTIME) may be one, or `auto`."""
     wanted = wanted or os.environ.get(VARIABLE, "auto")
     if wanted in ("openvino", "torch"):
         return wanted
@@ -62,7 +62,7 @@ def for_features(wanted: str, bfloat16: bool) -> tuple[str, ...]:
 
 
 def version(runtime: str) -> str:
-    """The runtime with what its numbers depend on: `openvino-2026.4-f32`, `torch-2.15-cpu`, `torch-2.15-cuda`."""
+    """Return the runtime with what its numbers depend on, as `openvino-2026.4-f32`, `torch-2.15-cpu`."""
     library = runtime.partition("-")[0]
     number = importlib.metadata.version(library).partition("+")[0]
     if library == "openvino":
@@ -90,7 +90,7 @@ def has_gpu() -> bool:
 
 
 def torch_forward(network: nn.Module, preprocessing: Preprocessing) -> Forward:
-    """`network` in evaluation mode under torch, on the GPU if there is one, in float32."""
+    """Return `network` in evaluation mode under torch, on the GPU if there is one, in float32."""
     import torch
 
     from training_scripts.model import normalise
@@ -108,7 +108,7 @@ def torch_forward(network: nn.Module, preprocessing: Preprocessing) -> Forward:
 
 
 def convert(network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = False) -> Any | None:
-    """`network` as an OpenVINO model of uint8 pictures; None where it cannot be converted or disagrees with torch."""
+    """Return `network` as an OpenVINO model of uint8 pictures; None if that fails or it disagrees with torch."""
     import torch
 
     from training_scripts.model import WithPreprocessing

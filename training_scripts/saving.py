@@ -70,7 +70,7 @@ def save_head(folder: Path, args: Namespace, setup: Setup, progress: Progress, s
 
 
 def complete_state(setup: Setup, trained: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """The state_dict of backbone and head, also where only the head was in this process; contiguous, on the CPU."""
+    """Return the state_dict of backbone and head, also where this process had only the head; contiguous, on the CPU."""
     state = _on_cpu(setup.model.state_dict() if trained is None else trained)
     return state if setup.backbone_state is None else with_backbone(state, setup.backbone_state)
 

@@ -59,7 +59,7 @@ class Source(ABC):
 
     @abstractmethod
     def training_batches(self, order: NDArray[np.int64], batch_size: int, epoch: int) -> Iterator[Batch]:
-        """Batches of the positions in `order`, augmented where that was asked for."""
+        """Return batches of the positions in `order`, augmented where that was asked for."""
 
     @abstractmethod
     def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:

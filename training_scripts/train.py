@@ -168,7 +168,7 @@ def _tell_stop(run: Run, epoch: int) -> None:
 
 
 def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]:
-    """Mean loss (as it is optimised) and accuracy over one pass in a new order; ends early on a stop.
+    """Train one pass in a new order, less on a stop; returns mean loss (as it is optimised) and accuracy.
 
     Order, dropout and augmentation follow from seed and epoch alone, so a restarted job goes on as if nothing was.
     """

@@ -107,7 +107,7 @@ def serve(requests: Connection) -> None:
 
 
 def _rest() -> None:
-    """Between trials: a request to stop that came too late concerns none, and nothing is printed anywhere."""
+    """Wait between trials: a request to stop that came too late concerns none, and nothing is printed anywhere."""
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     _print_to(os.open(os.devnull, os.O_WRONLY))
 

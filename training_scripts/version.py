@@ -14,12 +14,12 @@ _DIGITS = 8
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """Version and content hash of this folder, for instance `0.1.0+3f2a91c0`; the same in a container as here."""
+    """Return version and content hash of this folder, as `0.1.0+3f2a91c0`; the same in a container as here."""
     return f"{VERSION}+{content_hash(Path(__file__).resolve().parent)}"
 
 
 def content_hash(folder: Path) -> str:
-    """The first 8 hex digits of a SHA-256 over the paths and texts of all Python files; line ends do not matter."""
+    """Return the first 8 hex digits of a SHA-256 over paths and texts of all Python files; line ends do not matter."""
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*.py"), key=lambda path: path.relative_to(folder).as_posix()):
         content = path.read_bytes().replace(b"\r\n", b"\n")

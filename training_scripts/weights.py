@@ -98,7 +98,7 @@ def _folders() -> list[str]:
 
 
 def read_state(backbone: str, file: Path) -> dict[str, Tensor]:
-    """A state_dict for `model.build_backbone(backbone)`: the classifier left out, other libraries' names translated.
+    """Return a state_dict for `model.build_backbone(backbone)`: no classifier, other libraries' names translated.
 
     Raises:
         JobError: the file holds no state_dict. Code in a file is never run.

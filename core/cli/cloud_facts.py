@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def cloud_facts(workbench: Workbench, job: Job) -> dict[str, Any]:
-    """Members of the job's JSON: `differences` and `cost`; none for a job that ran on this computer."""
+    """Return members of the job's JSON: `differences` and `cost`; none for a job that ran on this computer."""
     engine = workbench.cloud if job.engine == "sagemaker" else None
     if engine is None:
         return {}

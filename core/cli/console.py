@@ -73,7 +73,7 @@ class Console:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows as aligned text; numbers to the right."""
+    """Return rows as aligned text; numbers to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(header), *(len(row[i]) for row in cells), 0) for i, header in enumerate(headers)]
     numeric = [bool(rows) and all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(headers))]
@@ -89,7 +89,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people say them: 4.2 s, 3 min 20 s, 2 h 5 min."""
+    """Return seconds as people say them: 4.2 s, 3 min 20 s, 2 h 5 min."""
     if seconds is None:
         return "-"
     if seconds < 60:

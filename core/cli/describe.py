@@ -22,7 +22,7 @@ def _no_url(_job: str) -> str:
 def job_json(
     job: Job, trials: list[TrainingJob] | None = None, log_url: Callable[[str], str] = _no_url
 ) -> dict[str, Any]:
-    """A job as plain JSON: `name`, `status`, `metrics` and what else is known; `log_url` finds the page of a log."""
+    """Return a job as plain JSON: `name`, `status`, `metrics` and what else is known; `log_url` finds a log's page."""
     data: dict[str, Any] = {
         "name": job.name,
         "kind": job.kind,
@@ -106,12 +106,12 @@ def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] 
 
 
 def finite(metrics: Any) -> dict[str, float | None]:
-    """Metrics for JSON, which has no NaN: null instead."""
+    """Return metrics for JSON, which has no NaN: null instead."""
     return {name: finite_or_none(value) for name, value in metrics.items()}
 
 
 def finite_or_none(value: float | None) -> float | None:
-    """`value`, or None where it is NaN or infinite."""
+    """Return `value`, or None where it is NaN or infinite."""
     return value if value is not None and abs(value) < float("inf") else None
 
 

@@ -73,7 +73,7 @@ def doctor(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
 
 
 def check_python() -> Check:
-    """Python 3.11 to 3.13."""
+    """Check for Python 3.11 to 3.13."""
     version = platform.python_version()
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         return Check("Python", FAIL, f"Python {version} is not supported.", "Use Python 3.11, 3.12 or 3.13.")
@@ -117,7 +117,7 @@ def check_own_files() -> Check:
 
 
 def check_qt() -> Check:
-    """Qt loads; tried in a process of its own, since a missing library can end it."""
+    """Check that Qt loads, in a process of its own, since a missing library can end it."""
     if sys.platform == "linux" and (packages := missing_packages(QT)):
         return Check("Qt", FAIL, f"Qt lacks system libraries: {', '.join(packages)}.", apt_line(packages))
     code = "from PySide6.QtWidgets import QApplication; import pyqtgraph; QApplication([])"
@@ -140,7 +140,7 @@ def check_display() -> Check:
 
 
 def check_torch() -> Check:
-    """Torch and torchvision load and fit together."""
+    """Check that torch and torchvision load and fit together."""
     code = "import torch, torchvision; torch.ops.torchvision.nms; print(torch.cuda.is_available())"
     error = _try_python(code)
     if error:
@@ -184,7 +184,7 @@ def check_runtime() -> Check:
 
 
 def check_aws() -> Check:
-    """Credentials and the way to AWS; optional, and nothing is sent without credentials."""
+    """Check the credentials and the way to AWS; optional, and nothing is sent without credentials."""
     import boto3
     import botocore.exceptions
     from botocore.config import Config

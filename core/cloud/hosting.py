@@ -50,7 +50,7 @@ class Container(StrEnum):
 
 
 def proposed(instance_type: str) -> Container:
-    """Ray Serve on an instance; on serverless ("") the one that wakes up sooner."""
+    """Return Ray Serve on an instance; on serverless ("") the one that wakes up sooner."""
     return Container.RAY_SERVE if instance_type else Container.PYTORCH
 
 

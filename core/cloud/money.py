@@ -42,7 +42,7 @@ class Cost:
 
     @property
     def text(self) -> str:
-        """One or two sentences for people."""
+        """Return one or two sentences for people."""
         if self.price.usd_per_hour is None or self.worst is None:
             return f"What this costs is not known: {self.price.source}."
         parts = [f"{_usd(self.price.usd_per_hour)} per instance and hour ({self.price.source})"]
@@ -55,7 +55,7 @@ class Cost:
 
 @cache
 def snapshot() -> Mapping[str, Any]:
-    """resources/prices.json."""
+    """Return resources/prices.json."""
     text = resources.files("resources").joinpath("prices.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data

@@ -49,7 +49,7 @@ def find_problems(
 
 
 def _bad_files(bad: Iterable[tuple[Candidate, Probe]]) -> Iterator[Problem]:
-    """One problem per kind of damage; what differs from file to file (after the colon) is told only if it does not."""
+    """Return one problem per kind of damage; what differs from file to file (after the colon) only if it does not."""
     groups: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for file, found in bad:
         groups[found.fault, found.reason.partition(":")[0].rstrip(".")].append((file.path, found.reason))
@@ -172,7 +172,7 @@ def _wrong_suffixes(pictures: Sequence[Picture]) -> Iterator[Problem]:
 
 
 def _wide(pictures: Sequence[Picture]) -> Iterator[Problem]:
-    """Many pictures of which a central square shows less than half of their length."""
+    """Return the problem of many pictures of which a central square shows less than half of their length."""
     wide = [p.path for p in pictures if max(p.width, p.height) >= WIDE * min(p.width, p.height)]
     if len(wide) >= WIDE_SHARE * len(pictures):
         message = (

@@ -81,7 +81,7 @@ class Manifest:
         return tuple(split for split in SPLITS if split in present)
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """Pictures per class and split, zeros included."""
+        """Return pictures per class and split, zeros included."""
         counts = {label: dict.fromkeys(SPLITS, 0) for label in self.classes}
         for entry in self.pictures:
             counts[self.classes[entry.label]][entry.split] += 1
@@ -156,7 +156,7 @@ class Manifest:
 
 
 def content_version(classes: tuple[str, ...], pictures: Iterable[Entry]) -> str:
-    """16 hex digits over the sorted (split, class, sha256) of all pictures; not root, names, times or order."""
+    """Return 16 hex digits over the sorted (split, class, sha256) of all pictures; not root, names, times or order."""
     lines = sorted(f"{entry.split}\0{classes[entry.label]}\0{entry.sha256}\n" for entry in pictures)
     return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()[:16]
 
@@ -173,7 +173,7 @@ def read_options(data: Mapping[str, Any]) -> ReadOptions:
 
 
 def levels_to_json(levels: Levels | None) -> list[float] | None:
-    """Levels as channels and manifests carry them."""
+    """Return levels as channels and manifests carry them."""
     return None if levels is None else list(levels)
 
 

@@ -70,7 +70,7 @@ def probe_bytes(data: bytes) -> Probe:
 
 
 def _decoded(data: bytes) -> tuple[tuple[int, int], Levels | None]:
-    """The size as stored of a picture that was decoded in full, and the range of its values if it is a deep one."""
+    """Return the size as stored of a picture that was decoded in full, and the range of its values if it is deep."""
     levels = levels_in(data)
     if levels is None:
         open_picture(data, edge=32)

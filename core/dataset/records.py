@@ -74,7 +74,7 @@ class Scan:
         return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """Pictures per label and split, `counts()["cat"]["train"]`; "" for no label, and where there are no splits."""
+        """Return pictures per label and split, `counts()["cat"]["train"]`; "" for no label, and for no split."""
         counts: dict[str, dict[str, int]] = {label: {} for label in self.classes}
         for picture in self.pictures:
             of_label = counts.setdefault(picture.label, {})
@@ -90,11 +90,11 @@ class Scan:
 
     @property
     def total_bytes(self) -> int:
-        """Bytes of all readable pictures."""
+        """Return bytes of all readable pictures."""
         return sum(picture.size for picture in self.pictures)
 
     def smallest_and_largest(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """(width, height) of the pictures with the fewest and the most pixels."""
+        """Return (width, height) of the pictures with the fewest and the most pixels."""
         by_area = sorted(((p.width, p.height) for p in self.pictures), key=lambda size: (size[0] * size[1], size))
         return by_area[0], by_area[-1]
 
@@ -104,5 +104,5 @@ class Scan:
 
 
 def gravest_first(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """`problems` by severity, else in the order given."""
+    """Return `problems` by severity, else in the order given."""
     return tuple(sorted(problems, key=lambda problem: problem.severity.rank))

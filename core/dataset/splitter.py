@@ -155,7 +155,7 @@ def _shares(totals: Mapping[str, int], fractions: Sequence[float], seed: int) ->
 
 
 def _whole(total: int, exact: Sequence[Fraction], due: Sequence[Fraction]) -> list[int]:
-    """`total` in whole pictures: `exact` rounded down, and what is left to the splits that are due most."""
+    """Return `total` in whole pictures: `exact` rounded down, and what is left to the splits that are due most."""
     whole = [int(share) for share in exact]
     by_remainder = sorted((at for at in range(3) if exact[at]), key=lambda at: (whole[at] - due[at], at))
     for at in by_remainder[: total - sum(whole)]:
@@ -167,7 +167,7 @@ def _whole(total: int, exact: Sequence[Fraction], due: Sequence[Fraction]) -> li
 
 
 def _absences(entries: Sequence[Entry], classes: Sequence[str], wanted: Sequence[str]) -> Iterator[str]:
-    """One sentence per split that lacks classes: with few pictures of a class, its share may be none."""
+    """Return one sentence per split that lacks classes: with few pictures of a class, its share may be none."""
     present = {(entry.split, entry.label) for entry in entries}
     for name in wanted:
         absent = [label for number, label in enumerate(classes) if (name, number) not in present]

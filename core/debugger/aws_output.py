@@ -35,7 +35,7 @@ _File = tuple[str, float, Callable[[], bytes]]
 
 
 def aws_outcomes(source: str | Path, job: str) -> list[RuleOutcome]:
-    """An outcome for each verdict below `source`: a job's rule-output, a folder or s3:// prefix, or a part of that.
+    """Return an outcome for each verdict below `source`: a job's rule-output, a folder or s3:// prefix, or part of it.
 
     A file that cannot be read is an outcome with the status Error; without any file the list is empty.
 
@@ -102,7 +102,7 @@ def rule_name(configuration: str) -> str:
 
 
 def _outcome(rule: str, job: str, changed: float, read: Callable[[], bytes]) -> RuleOutcome | None:
-    """None for JSON that is no verdict, as some rules write some of their own."""
+    """Return the outcome; None for JSON that is no verdict, as some rules write some of their own."""
     try:
         content = parse_json(read().decode("utf-8"))
     except (OSError, ValueError) as error:
@@ -170,7 +170,7 @@ def _count(value: Any) -> int:
 
 
 def _parameters(given: Any) -> dict[str, str]:
-    """AWS writes them as lines of name:value; smdebug's own base leaves a mapping or nothing."""
+    """Return the values that AWS writes as lines of name:value; smdebug's own base leaves a mapping or nothing."""
     if isinstance(given, Mapping):
         return {str(key): str(value) for key, value in given.items()}
     pairs = (line.partition(":") for line in re.split(r"[\n,;]", given)) if isinstance(given, str) else ()

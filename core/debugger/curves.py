@@ -132,7 +132,7 @@ def _tensorboard(files: Sequence[Path]) -> Recorded:
 
 
 def _mlflow(folder: Path) -> Recorded:
-    """A line of MLflow's has time, value and step."""
+    """Read a line of MLflow's: time, value and step."""
     curves: dict[str, dict[int, float]] = {}
     for file in sorted((folder / "metrics").rglob("*")):
         if file.is_file():
@@ -144,7 +144,7 @@ def _mlflow(folder: Path) -> Recorded:
 
 
 def _table(file: Path) -> list[Recorded]:
-    """A table has a column of steps, or a row for each; W&B's has a column for each run, `run - metric`."""
+    """Read a table with a column of steps, or a row for each; W&B's has a column for each run, `run - metric`."""
     text = file.read_text(encoding="utf-8-sig", errors="replace")
     if not text.strip():
         return []

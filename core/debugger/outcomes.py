@@ -59,7 +59,7 @@ def read_outcomes(folder: Path | None) -> list[RuleOutcome]:
 
 
 def in_order(outcomes: list[RuleOutcome]) -> list[RuleOutcome]:
-    """Issues first, causes before what follows from them; the others by status, and last those that saw nothing."""
+    """Return issues first, causes before what follows from them; the others by status, those that saw nothing last."""
 
     def place(outcome: RuleOutcome) -> tuple[int, int, str]:
         within = rank(outcome) if outcome.status is RuleStatus.ISSUES_FOUND else int(not outcome.evaluated)

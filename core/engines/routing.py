@@ -28,7 +28,7 @@ class RoutingEngine(Engine):
         self.name, self.capabilities = chosen.name, chosen.capabilities
 
     def engine(self, name: str) -> Engine | None:
-        """One of the engines by its name."""
+        """Return one of the engines by its name."""
         return self._engines.get(name)
 
     @property
@@ -38,37 +38,37 @@ class RoutingEngine(Engine):
 
     @property
     def own_script(self) -> str | None:
-        """Of the chosen engine."""
+        """Ask the chosen engine."""
         return self.chosen.own_script
 
     def stage(
         self, manifest: Manifest, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> Mapping[str, str]:
-        """By the chosen engine."""
+        """Ask the chosen engine."""
         return self.chosen.stage(manifest, on_progress, cancel)
 
     def start(self, spec: Spec) -> None:
-        """On the chosen engine."""
+        """Ask the chosen engine."""
         self.chosen.start(spec)
 
     def stop(self, name: str) -> None:
-        """By the job's engine."""
+        """Ask the job's engine."""
         self._of(name).stop(name)
 
     def resume(self, name: str) -> None:
-        """By the job's engine."""
+        """Ask the job's engine."""
         self._of(name).resume(name)
 
     def delete(self, name: str) -> None:
-        """By the job's engine."""
+        """Ask the job's engine."""
         self._of(name).delete(name)
 
     def set_note(self, name: str, text: str) -> None:
-        """By the job's engine."""
+        """Ask the job's engine."""
         self._of(name).set_note(name, text)
 
     def refresh(self, timeout_s: float = 30.0) -> None:
-        """Of all engines."""
+        """Ask all engines."""
         for engine in self._engines.values():
             engine.refresh(timeout_s)
 
@@ -78,40 +78,40 @@ class RoutingEngine(Engine):
         return sorted(found, key=lambda job: job.created, reverse=True)
 
     def job(self, name: str) -> Job:
-        """By the job's engine."""
+        """Ask the job's engine."""
         return self._of(name).job(name)
 
     def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
-        """By the job's engine."""
+        """Ask the job's engine."""
         return self._of(tuning_job).trials(tuning_job)
 
     def spec(self, name: str) -> Spec:
-        """By the job's engine."""
+        """Ask the job's engine."""
         return self._of(name).spec(name)
 
     def events(self, since: int = 0, job: str | None = None) -> EventBatch:
-        """Of all engines, which share one store; each is asked, for some of them look at their jobs only then."""
+        """Ask all engines, which share one store; some of them look at their jobs only then."""
         for engine in self._engines.values():
             if engine is not self.chosen:
                 engine.events(self._store.latest_cursor(), job)  # what there is, is read once
         return self.chosen.events(since, job)
 
     def read_log(self, name: str, offset: int = 0) -> LogChunk:
-        """By the job's engine."""
+        """Ask the job's engine."""
         return self._of(name).read_log(name, offset)
 
     def fetch_artifact(
         self, name: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> Path:
-        """By the job's engine."""
+        """Ask the job's engine."""
         return self._of(name).fetch_artifact(name, on_progress, cancel)
 
     def job_folder(self, name: str) -> Path | None:
-        """By the job's engine."""
+        """Ask the job's engine."""
         return self._of(name).job_folder(name)
 
     def log_url(self, name: str) -> str:
-        """By the job's engine."""
+        """Ask the job's engine."""
         return self._of(name).log_url(name)
 
     def endpoints(self) -> Sequence[Endpoint]:

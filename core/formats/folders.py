@@ -34,7 +34,7 @@ class Folder:
         return [folder for folder in self.folders if folder.total]
 
     def walk(self) -> Iterator[Folder]:
-        """Itself and all folders inside it."""
+        """Return itself and all folders inside it."""
         yield self
         for folder in self.folders:
             yield from folder.walk()

@@ -40,7 +40,7 @@ def labels_elsewhere(tables: Sequence[str]) -> str:
 
 
 def words_in_names(names: Sequence[str]) -> str:
-    """A sentence on the words that numbered files begin with (cat.0.jpg, dog.0.jpg), where they look like classes."""
+    """Return a sentence on words that numbered files begin with (cat.0.jpg, dog.0.jpg), if they look like classes."""
     found = (_NUMBERED.fullmatch(os.path.splitext(name)[0]) for name in names)
     words = Counter(match[1] for match in found if match and not match[1].isdigit())
     named = sum(words.values())

@@ -144,7 +144,7 @@ def _single(folder: Folder, split: str) -> Folder:
 
 
 def _single_folder_each(splits: Mapping[str, list[Folder]]) -> dict[str, list[Folder]]:
-    """The same splits without a folder that each of them holds as its only one: train/images/cat, test/images/cat."""
+    """Return the splits without a folder that each of them holds as its only one: train/images/cat, test/images/cat."""
     folders = [folder for of_split in splits.values() for folder in of_split if folder.total]
     names = {inner.name for folder in folders for inner in folder.folders}
     if len(names) != 1 or any(folder.pictures or not folder.folders[0].filled for folder in folders):
@@ -207,7 +207,7 @@ def _named_like_splits(root: Folder) -> Iterator[Problem]:
 
 
 def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
-    """Where class folders hold folders of their own, take the ones chosen, or say that there is a choice."""
+    """Take the chosen ones where class folders hold folders of their own, or say that there is a choice."""
     nested = [place for place in reading.labelled if place.folder.filled]
     if choice is ClassFolders.INNER:
         reading.labelled = [

@@ -90,7 +90,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the gravest."""
+        """Return the rank of a severity; 0 for the gravest."""
         return tuple(Severity).index(self)
 
 

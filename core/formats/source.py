@@ -114,7 +114,7 @@ class PictureIndex:
 
     @cached_property
     def _by_stem(self) -> Mapping[str, list[str]]:
-        """The pictures by their names without an ending; made when a name is first looked for like this."""
+        """Return the pictures by their names without an ending; made when a name is first looked for like this."""
         found: dict[str, list[str]] = defaultdict(list)
         for name, paths in self._by_name.items():
             found[os.path.splitext(name)[0]] += paths

@@ -14,7 +14,7 @@ FOLDERS = frozenset(("unlabelled", "unlabeled", "unsorted"))
 
 
 def _sees(source: Source) -> Sequence[str]:
-    """Never seen unasked: whatever says labels goes before it."""
+    """Return False: it is never seen unasked, as whatever says labels goes before it."""
     return ["."] if source.options.format == NAME else []
 
 

@@ -145,7 +145,7 @@ def _encodable(name: str) -> bool:
 
 
 def _foreign(full: str, suffix: str) -> str | None:
-    """What a file without the ending of a format that is read is by its content: None for a picture that is read.
+    """Return what a file without the ending of a format is by its content: None for a picture that is read.
 
     The name of its format for a picture that is not read, "" for anything else.
     """

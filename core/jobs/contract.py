@@ -88,7 +88,7 @@ class JobFolder:
 
     @property
     def rules(self) -> Path:
-        """Outcomes of Debugger rules, one JSON file each."""
+        """Return outcomes of Debugger rules, one JSON file each."""
         return self.output / "rules"
 
     @property
@@ -98,7 +98,7 @@ class JobFolder:
 
     @property
     def log(self) -> Path:
-        """stdout and stderr."""
+        """Return stdout and stderr."""
         return self.root / "log.txt"
 
     @property
@@ -247,7 +247,7 @@ def check_metrics(spec: TrainingSpec, sample_lines: Sequence[str] | None = None)
 
 
 def sample_output() -> tuple[str, ...]:
-    """Lines as training_scripts/train.py prints them: an epoch, a batch, a cross-validation, the test at the end."""
+    """Return lines as training_scripts/train.py prints them: an epoch, a batch, a cross-validation, the final test."""
     from training_scripts.metrics import cv_line, epoch_line, step_line, test_line
 
     return (

@@ -22,7 +22,7 @@ class Footprint:
     bytes: int
 
     def __str__(self) -> str:
-        """For people: `20 trials, 34.2 MB on disk`; a training job has no trials."""
+        """Return it for people: `20 trials, 34.2 MB on disk`; a training job has no trials."""
         trials = "" if not self.trials else f"{self.trials:,} trial{'' if self.trials == 1 else 's'}, "
         return f"{trials}{size_text(self.bytes)} on disk"
 
@@ -44,7 +44,7 @@ def footprint(engine: Engine, name: str, cancel: CancelToken | None = None) -> F
 
 
 def folder_bytes(folder: Path) -> int:
-    """The bytes of the files below a folder; links are not followed, what vanishes meanwhile counts as nothing."""
+    """Return the bytes of the files below a folder; links are not followed, what vanishes meanwhile counts as 0."""
     total = 0
     for root, _, files in os.walk(folder):
         for file in files:
@@ -56,7 +56,7 @@ def folder_bytes(folder: Path) -> int:
 
 
 def size_text(size: float) -> str:
-    """Bytes as people say them, in powers of a thousand: 940 bytes, 12.3 kB, 1.2 GB."""
+    """Return bytes as people say them, in powers of a thousand: 940 bytes, 12.3 kB, 1.2 GB."""
     if size < 1000:
         return f"{size:.0f} bytes"
     power = next((power for power in (1, 2) if size / 1000**power < 999.95), 3)

@@ -91,7 +91,7 @@ def check_managed(spec: Spec) -> None:
 
 
 def parse_rules(texts: list[str]) -> dict[str, dict[str, str]]:
-    """AWS's rules from texts such as `Overfit` and `VanishingGradient:threshold=1e-6,…`.
+    """Return AWS's rules from texts such as `Overfit` and `VanishingGradient:threshold=1e-6,…`.
 
     Raises:
         SpecError: a text is no rule; AWS's rules and their parameters are named.

@@ -106,7 +106,7 @@ class TuningJob:
 
     @property
     def kind(self) -> JobKind:
-        """Always "tuning"."""
+        """Return "tuning"."""
         return "tuning"
 
     @property

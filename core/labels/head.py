@@ -27,12 +27,12 @@ class Head:
     weights: NDArray[np.float32]
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, dim) -> (N, classes)."""
+        """Map (N, dim) -> (N, classes)."""
         found: NDArray[np.float32] = features @ self.weights[:, :-1].T + self.weights[:, -1]
         return found
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, dim) -> (N, classes), rows add up to 1."""
+        """Map (N, dim) -> (N, classes), rows add up to 1."""
         return softmax(self.logits(features))
 
 
@@ -78,7 +78,7 @@ def fit(
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, classes) -> (N, classes), rows add up to 1."""
+    """Map (N, classes) -> (N, classes), rows add up to 1."""
     found: NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True))
     found /= found.sum(axis=1, keepdims=True)
     return found

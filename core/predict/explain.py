@@ -39,7 +39,7 @@ _RAMP = np.array(
 def explain(
     served: InferenceModel, decoded: Decoded, label: str | None, cancelled: Callable[[], bool] = lambda: False
 ) -> tuple[str, float, bytes]:
-    """(label, its probability uncovered, overlay of the whole picture as PNG) for `label`, by default the best class.
+    """Return (label, its probability uncovered, overlay of the whole picture as PNG) for `label`, else the best class.
 
     Raises:
         Cancelled: `cancelled` said so.
@@ -112,7 +112,7 @@ def _within(spot: Box, view: View, size: int) -> tuple[int, int, int, int]:
 
 
 def overlay(heat: NDArray[np.float64], decoded: Decoded) -> bytes:
-    """`heat` as an RGBA PNG of the whole picture's shape; transparent outside of what the network saw."""
+    """Return `heat` as an RGBA PNG of the whole picture's shape; transparent outside of what the network saw."""
     width, height = decoded.size
     scale = OVERLAY_EDGE / max(width, height)
     shape = (max(1, round(width * scale)), max(1, round(height * scale)))

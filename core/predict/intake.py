@@ -44,7 +44,7 @@ class Intake:
 
     @property
     def error(self) -> PictureError | None:
-        """One error for all that was refused: the first in full, and how many more there are."""
+        """Return one error for all that was refused: the first in full, and how many more there are."""
         if len(self.refused) < 2:
             return self.refused[0] if self.refused else None
         first = self.refused[0]

@@ -44,7 +44,7 @@ class InferenceModel:
     why_runtime: str = ""
 
     def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """(N, *preprocessing.shape) uint8 -> (N, classes), each row sums to 1."""
+        """Map (N, *preprocessing.shape) uint8 -> (N, classes), each row sums to 1."""
         logits = self.forward(pictures).astype(np.float64)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)

@@ -162,7 +162,7 @@ def overlap(one: Intervals, other: Intervals) -> float:
 
 
 def _covered_before(intervals: Intervals, when: Floats) -> Floats:
-    """(N,) how much of the intervals lies before each time."""
+    """Return (N,) how much of the intervals lies before each time."""
     start, end = intervals
     if not len(start):
         return np.zeros(len(when))

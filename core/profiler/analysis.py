@@ -91,7 +91,7 @@ def _interval(nodes: tuple[NodeSamples, ...]) -> float:
 
 
 def _pressure(nodes: tuple[NodeSamples, ...], times: JobTimes) -> Mapping[str, float]:
-    """Means over the training loop and all nodes, in percent, by resource of `usage.RESOURCES`."""
+    """Return means over the training loop and all nodes, in percent, by resource of `usage.RESOURCES`."""
     means: dict[str, float] = {}
     for resource, unit, *_ in usage.RESOURCES:
         if unit != "%":

@@ -60,7 +60,7 @@ def _no_gpu(evidence: Evidence) -> Outcome:
 
 
 def idle_and(evidence: Evidence, dimension: str, threshold: float, gpu_threshold: float) -> tuple[int, int]:
-    """Samples in which a core's `dimension` exceeds `threshold` while a GPU is below its own; and all samples."""
+    """Return samples in which a core's `dimension` exceeds `threshold` while a GPU is below its own; and all."""
     hits = total = 0
     for node in evidence.nodes:
         cpu, gpu = node.columns("cpu", dimension), node.columns("gpu", "GPUUtilization")
@@ -75,7 +75,7 @@ def idle_and(evidence: Evidence, dimension: str, threshold: float, gpu_threshold
 
 
 def cpu_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
-    """CPUBottleneck: a GPU is idle while a core is saturated."""
+    """Check CPUBottleneck: a GPU is idle while a core is saturated."""
     if not evidence.nodes:
         return _nothing(_NO_SAMPLES)
     if not evidence.has_gpu:
@@ -87,7 +87,7 @@ def cpu_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
 
 
 def io_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
-    """IOBottleneck: a GPU is under-used while a core waits for I/O."""
+    """Check IOBottleneck: a GPU is under-used while a core waits for I/O."""
     if not evidence.nodes:
         return _nothing(_NO_SAMPLES)
     if not any(node.columns("cpu", "I/OWaitPercentage").shape[1] for node in evidence.nodes):
@@ -100,7 +100,7 @@ def io_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
 
 
 def low_gpu(evidence: Evidence, p: Parameters) -> Outcome:
-    """LowGPUUtilization: quantiles of each GPU's last `window` values, at every scan."""
+    """Check LowGPUUtilization: quantiles of each GPU's last `window` values, at every scan."""
     if not evidence.has_gpu:
         return _no_gpu(evidence)
     triggered = total = 0
@@ -124,7 +124,7 @@ def low_gpu(evidence: Evidence, p: Parameters) -> Outcome:
 
 
 def batch_size(evidence: Evidence, p: Parameters) -> Outcome:
-    """BatchSize: CPU, GPU and GPU memory all have a low p95, at every scan."""
+    """Check BatchSize: CPU, GPU and GPU memory all have a low p95, at every scan."""
     triggered = total = longest = 0
     for node in evidence.nodes:
         cpu = node.columns("cpu", "CPUUtilization")
@@ -149,7 +149,7 @@ def batch_size(evidence: Evidence, p: Parameters) -> Outcome:
 
 
 def gpu_memory(evidence: Evidence, p: Parameters) -> Outcome:
-    """GPUMemoryIncrease: the moving average of a GPU's memory rose between two scans, after `patience` values."""
+    """Check GPUMemoryIncrease: the moving average of a GPU's memory rose between two scans, after `patience` values."""
     if not evidence.has_gpu:
         return _no_gpu(evidence)
     triggered = total = longest = 0
@@ -172,7 +172,7 @@ def gpu_memory(evidence: Evidence, p: Parameters) -> Outcome:
 
 
 def imbalance(nodes: Sequence[NodeSamples]) -> list[tuple[str, str, float]]:
-    """(GPU, GPU, distance) of every pair, most different first.
+    """Return (GPU, GPU, distance) of every pair, most different first.
 
     The distance is the square root of the Jensen-Shannon divergence (base e) of the two utilisation histograms.
     """
@@ -196,7 +196,7 @@ def imbalance(nodes: Sequence[NodeSamples]) -> list[tuple[str, str, float]]:
 
 
 def load_balancing(evidence: Evidence, p: Parameters) -> Outcome:
-    """LoadBalancing: utilisation histograms of two GPUs lie far apart."""
+    """Check LoadBalancing: utilisation histograms of two GPUs lie far apart."""
     pairs = imbalance(evidence.nodes)
     if not pairs:
         return _nothing("There are not two GPUs to compare.") if evidence.nodes else _nothing(_NO_SAMPLES)
@@ -207,7 +207,7 @@ def load_balancing(evidence: Evidence, p: Parameters) -> Outcome:
 
 
 def initialization(evidence: Evidence, p: Parameters) -> Outcome:
-    """MaxInitializationTime: no step within `threshold` minutes."""
+    """Check MaxInitializationTime: no step within `threshold` minutes."""
     if evidence.sampled:
         return _nothing("Only some steps were traced, not the start.")
     seconds = evidence.times.initialization
@@ -219,7 +219,7 @@ def initialization(evidence: Evidence, p: Parameters) -> Outcome:
 
 
 def step_outlier(evidence: Evidence, p: Parameters) -> Outcome:
-    """StepOutlier: per worker and mode, more than `n_outliers` steps far above the mean."""
+    """Check StepOutlier: per worker and mode, more than `n_outliers` steps far above the mean."""
     events, total, triggered, most = evidence.events, 0, 0, 0
     long_enough = False
     for mode in events.modes():
@@ -248,7 +248,7 @@ def outlier_limit(durations: Floats, stddev: float) -> float:
 
 
 def dataloader(evidence: Evidence, p: Parameters) -> Outcome:
-    """Dataloader: loader processes per second against the number of cores."""
+    """Check Dataloader: loader processes per second against the number of cores."""
     events = evidence.events
     loaders = events.of("loader_worker")
     if not loaders.any():
@@ -267,7 +267,7 @@ def dataloader(evidence: Evidence, p: Parameters) -> Outcome:
 
 
 def system_usage(evidence: Evidence, _: Parameters) -> Outcome:
-    """OverallSystemUsage: measures only."""
+    """Take OverallSystemUsage: measures only."""
     samples = sum(len(node.times) for node in evidence.nodes)
     if not samples:
         return _nothing(_NO_SAMPLES)
@@ -275,7 +275,7 @@ def system_usage(evidence: Evidence, _: Parameters) -> Outcome:
 
 
 def framework_metrics(evidence: Evidence, _: Parameters) -> Outcome:
-    """OverallFrameworkMetrics: measures only."""
+    """Take OverallFrameworkMetrics: measures only."""
     count = len(evidence.events.start)
     if not count:
         return _nothing("There is no step trace.")

@@ -47,7 +47,7 @@ def issues(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
 
 
 def _said_by_rules(outcomes: Sequence[RuleOutcome]) -> Iterator[Finding]:
-    """What fired of itself, the root cause first; what only follows from another is named there, without advice."""
+    """Return what fired of itself, root cause first; what only follows from another is named there, without advice."""
     fired = issues(outcomes)
     for number, first in enumerate(outcome for outcome in fired if not outcome.follows_from):
         consequences = [outcome.rule for outcome in fired if outcome.follows_from == first.rule]

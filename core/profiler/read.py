@@ -51,7 +51,7 @@ def read_profile(
 def local_copy(
     source: Path | str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
 ) -> Iterator[Path]:
-    """`source` itself, or for an s3:// prefix a copy that lasts as long as the context."""
+    """Return `source` itself, or for an s3:// prefix a copy that lasts as long as the context."""
     if not str(source).startswith("s3://"):
         yield Path(source).expanduser()
         return

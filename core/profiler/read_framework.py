@@ -79,7 +79,7 @@ _LONGEST_WORD = 16  # a number or a word that a part's end may cut
 
 
 def worker_of(file_name: str) -> str:
-    """algo-1-0 of "1795300020000000_0-algo-1_pythontimeline.json": node first, then rank or process."""
+    """Return algo-1-0 of "1795300020000000_0-algo-1_pythontimeline.json": node first, then rank or process."""
     match = _FILE.match(file_name)
     name = match[1] if match else file_name
     turned = re.fullmatch(r"(.*?)-(algo-\d+)", name)
@@ -87,7 +87,7 @@ def worker_of(file_name: str) -> str:
 
 
 def node_of(worker: str) -> str:
-    """algo-1 of algo-1-0."""
+    """Return algo-1 of algo-1-0."""
     match = re.match(r"algo-\d+", worker)
     return match[0] if match else worker
 
@@ -108,7 +108,7 @@ def entries_of(text: str) -> tuple[Mapping[str, Any], list[Any], bool]:
 
 
 def _entries_before_the_cut(text: str) -> list[Any]:
-    """Every object that can be read, one after the other; parts of a broken one have no "ph" and count for nothing.
+    """Yield every object that can be read, one by one; parts of a broken one have no "ph" and count for nothing.
 
     What is read in vain is bounded by the text's length: much only looks like a trace, and nearly every brace of it
     would have the rest read again.
@@ -127,7 +127,7 @@ def _entries_before_the_cut(text: str) -> list[Any]:
 
 
 def _object_at(text: str, at: int) -> tuple[Any, int]:
-    """The object that begins at a place, and its length; None where it cannot be read, and how much was read in vain.
+    """Return the object that begins at a place and its length; None and how much was read where it cannot be read.
 
     It is looked for in a part of the text: to name an error's line, json counts lines from the beginning.
     """

@@ -223,7 +223,7 @@ def _first(entries: Sequence[Any]) -> float:
 
 
 def _timed(entries: Sequence[Any], first: float) -> Iterator[_Timed]:
-    """(start, end, event) in seconds since `first`; an event of any other make is left out."""
+    """Return (start, end, event) in seconds since `first`; an event of any other make is left out."""
     for entry in entries:
         try:
             phase = entry["ph"]

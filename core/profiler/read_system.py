@@ -143,13 +143,13 @@ def _read_lines(data: bytes, lines: int) -> _Part | None:
 
 
 def _metric(head: bytes) -> Metric:
-    """Of `{"Type":"cpu","Name":"cpu0","Dimension":"CPUUtilization","Value":`."""
+    """Return the value of `{"Type":"cpu","Name":"cpu0","Dimension":"CPUUtilization","Value":`."""
     fields = re.findall(rb'"([^"]*)"', head)
     return Metric(*(fields[index].decode("utf-8", "replace") for index in (1, 3, 5)))
 
 
 def _read_slowly(data: bytes) -> _Part:
-    """Any order of keys, any damage: what a line says is kept where it is one JSON object with these keys."""
+    """Read a line with any order of keys and any damage: kept where it is one JSON object with these keys."""
     rows: list[tuple[float, Metric, float]] = []
     bad = 0
     for line in data.split(b"\n"):

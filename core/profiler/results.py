@@ -69,22 +69,22 @@ class JobTimes:
 
     @property
     def duration(self) -> float | None:
-        """Seconds from start to end."""
+        """Return seconds from start to end."""
         return _between(self.start, self.end)
 
     @property
     def initialization(self) -> float | None:
-        """Seconds before the first step."""
+        """Return seconds before the first step."""
         return _between(self.start, self.loop_start)
 
     @property
     def loop(self) -> float | None:
-        """Seconds from the first step to the end of the last."""
+        """Return seconds from the first step to the end of the last."""
         return _between(self.loop_start, self.loop_end)
 
     @property
     def finalization(self) -> float | None:
-        """Seconds after the last step."""
+        """Return seconds after the last step."""
         return _between(self.loop_end, self.end)
 
 

@@ -64,7 +64,7 @@ def _loop(events: Events, chosen: npt.NDArray[np.bool_]) -> float:
 
 
 def _untraced(events: Events) -> float:
-    """How many training steps there were for each that was traced; 1 where all were, or where it is not known."""
+    """Return how many training steps there were for each traced one; 1 where all were, or where it is not known."""
     numbers = events.step[events.steps("TRAIN") & (events.worker == 0)]
     distinct = len(np.unique(numbers))
     if not distinct or (numbers < 0).any():
@@ -73,7 +73,7 @@ def _untraced(events: Events) -> float:
 
 
 def phase_owners(events: Events) -> Ints:
-    """(N,) the index in `PHASES` that an event's time belongs to, -1 for none (steps, parts of phases)."""
+    """Return (N,) the index in `PHASES` that an event's time belongs to, -1 for none (steps, parts of phases)."""
     owners = np.full(len(events.start), -1, dtype=np.int64)
     for index, phase in enumerate(PHASES):
         owners[events.of(phase)] = index
@@ -83,7 +83,7 @@ def phase_owners(events: Events) -> Ints:
 
 
 def framework_table(events: Events) -> tuple[tuple[str, int, float], ...]:
-    """(row of the timeline, number of events, seconds) of every row, longest first."""
+    """Return (row of the timeline, number of events, seconds) of every row, longest first."""
     lasted = events.end - events.start
     counts = np.bincount(events.row, minlength=len(events.rows))
     seconds = np.bincount(events.row, weights=lasted, minlength=len(events.rows))
@@ -181,7 +181,7 @@ def box(values: npt.NDArray[np.floating]) -> tuple[float, float, float, float, f
 
 
 def _thin(x: Floats, y: Floats, most: int = 1000) -> tuple[Floats, Floats]:
-    """At most `most` points: of each run the longest, so that no outlier is lost."""
+    """Return at most `most` points: of each run the longest, so that no outlier is lost."""
     if len(y) <= most:
         return x, y
     edges = np.linspace(0, len(y), most + 1).astype(np.intp)
@@ -190,7 +190,7 @@ def _thin(x: Floats, y: Floats, most: int = 1000) -> tuple[Floats, Floats]:
 
 
 def _occupancy(start: Floats, end: Floats, edges: Floats) -> Floats:
-    """(B,) the share of each bucket between `edges` (B + 1,) that lies in the intervals."""
+    """Return (B,) the share of each bucket between `edges` (B + 1,) that lies in the intervals."""
     # The time covered before t is the integral of a step function: its value at the edges, and differences of it.
     order = np.argsort(start)
     start, end = start[order], np.maximum.accumulate(end[order])
@@ -206,13 +206,13 @@ def _occupancy(start: Floats, end: Floats, edges: Floats) -> Floats:
 
 
 def _inside_evaluation(events: Events) -> npt.NDArray[np.bool_]:
-    """(N,) events that lie inside an evaluation phase of the same worker, the phase itself not."""
+    """Return (N,) events that lie inside an evaluation phase of the same worker, the phase itself not."""
     evaluation = events.of("evaluation")
     return _covered(events, evaluation) & ~evaluation
 
 
 def _covered(events: Events, cover: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """(N,) events that begin inside one of the events `cover` of the same worker, those themselves included."""
+    """Return (N,) events that begin inside one of the events `cover` of the same worker, those themselves included."""
     result = np.zeros(len(events.start), dtype=bool)
     if not cover.any():
         return result

@@ -43,7 +43,7 @@ class NodeSamples:
     values: Values
 
     def columns(self, kind: str, dimension: str | None = None, name: str | None = None) -> Values:
-        """(T, k): the columns of one type, with this dimension and name where given."""
+        """Return (T, k): the columns of one type, with this dimension and name where given."""
         wanted = [
             index
             for index, metric in enumerate(self.metrics)
@@ -83,12 +83,12 @@ class Events:
 
     @classmethod
     def empty(cls) -> Events:
-        """No events at all."""
+        """Return no events at all."""
         none, zero = np.empty(0), np.empty(0, np.int64)
         return cls((), (), none, none, zero, zero, zero, zero)
 
     def of(self, kind: str) -> npt.NDArray[np.bool_]:
-        """(N,) which events are of one of `PHASES`, "step", "loader_worker" or "other"."""
+        """Return (N,) which events are of one of `PHASES`, "step", "loader_worker" or "other"."""
         wanted = np.array([phase_of(row) == kind for row in self.rows], dtype=bool)
         if not len(wanted):
             return np.zeros(len(self.row), dtype=bool)
@@ -101,7 +101,7 @@ class Events:
         return tuple(sorted((mode_of(row) for row in used if phase_of(row) == "step"), key=_mode_order))
 
     def steps(self, mode: str) -> npt.NDArray[np.bool_]:
-        """(N,) which events are steps of `mode`."""
+        """Return (N,) which events are steps of `mode`."""
         wanted = np.array([phase_of(row) == "step" and mode_of(row) == mode for row in self.rows], dtype=bool)
         if not len(wanted):
             return np.zeros(len(self.row), dtype=bool)
@@ -133,7 +133,7 @@ class Profile:
 
 
 def phase_of(row: str) -> str:
-    """Which of `PHASES` (or "step", "loader_worker", "other") a timeline row of ours, PyTorch's or TensorFlow's is."""
+    """Return which of `PHASES` (or "step", "loader_worker", "other") a row of ours, PyTorch's or TensorFlow's is."""
     low = row.lower()
     if low.startswith("step:"):
         return "step"
@@ -150,7 +150,7 @@ def phase_of(row: str) -> str:
 
 
 def mode_of(row: str) -> str:
-    """TRAIN of "Step:ModeKeys.TRAIN"."""
+    """Return TRAIN of "Step:ModeKeys.TRAIN"."""
     return row.rpartition(":")[2].rpartition(".")[2].upper()
 
 

@@ -37,7 +37,7 @@ RESOURCES = (
 
 
 def series(node: NodeSamples, resource: str) -> Floats | None:
-    """(T,) the values of one of `RESOURCES`; None where the node has none of it."""
+    """Return (T,) the values of one of `RESOURCES`; None where the node has none of it."""
     _, _, kind, dimension, how = next(entry for entry in RESOURCES if entry[0] == resource)
     name = how if how not in (None, "max") else None
     columns = node.columns(kind, dimension, name)
@@ -49,7 +49,7 @@ def series(node: NodeSamples, resource: str) -> Floats | None:
 
 
 def usage_rows(nodes: Iterable[NodeSamples]) -> tuple[UsageRow, ...]:
-    """One row per node and resource that it has."""
+    """Return one row per node and resource that it has."""
     rows = []
     for node in nodes:
         for resource, unit, *_ in RESOURCES:
@@ -63,7 +63,7 @@ def usage_rows(nodes: Iterable[NodeSamples]) -> tuple[UsageRow, ...]:
 
 
 def bands(nodes: Iterable[NodeSamples], buckets: int = BUCKETS) -> tuple[Band, ...]:
-    """One band per node and resource that it has."""
+    """Return one band per node and resource that it has."""
     found = []
     for node in nodes:
         for resource, unit, *_ in RESOURCES:
@@ -135,7 +135,7 @@ def filling(
 
 
 def within(times: Floats, start: float | None, end: float | None) -> npt.NDArray[np.bool_]:
-    """(T,) which times lie in the training loop; all where it is not known or too short to hold a sample."""
+    """Return (T,) which times lie in the training loop; all where it is not known or too short to hold a sample."""
     if start is None or end is None:
         return np.ones(len(times), dtype=bool)
     inside = (times >= start) & (times <= end)

@@ -146,7 +146,7 @@ def memory_blocks(memory: tuple[MemoryUse, ...]) -> list[Block]:
 
 
 def _thin(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """At most `_MOST_POINTS` points, of each run the highest: a peak is what matters."""
+    """Return at most `_MOST_POINTS` points, of each run the highest: a peak is what matters."""
     if len(x) <= _MOST_POINTS:
         return x, y
     edges = np.linspace(0, len(x), _MOST_POINTS + 1).astype(np.intp)[:-1]

@@ -21,7 +21,7 @@ _ALWAYS = ("CPU", "CPU of the job", "Memory", "Memory of the job", "GPU", "GPU m
 
 
 def time_scale(duration: float) -> tuple[float, str]:
-    """Seconds per unit of a time axis, and its label."""
+    """Return seconds per unit of a time axis, and its label."""
     if duration < 180:
         return 1.0, "seconds since the start"
     return (60.0, "minutes since the start") if duration < 3 * 3600 else (3600.0, "hours since the start")

@@ -102,7 +102,7 @@ def _best_epoch(story: Story, measure: str) -> str:
 
 
 def _what_came(analysis: ProfilerAnalysis, story: Story, job: TrainingJob | None) -> tuple[str, bool]:
-    """One sentence on what came of it, and whether the job failed."""
+    """Return one sentence on what came of it, and whether the job failed."""
     if job is not None and job.status is JobStatus.FAILED:
         reason = job.failure_reason.strip().splitlines()
         return (f"The job failed: {reason[-1].rstrip('.')}." if reason else "The job failed."), True

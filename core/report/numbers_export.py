@@ -46,7 +46,7 @@ def _run(run: ReadRun) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses, arrays and enumerations as JSON's own kinds; what is not a finite number is null."""
+    """Return dataclasses, arrays and enumerations as JSON's own kinds; what is not a finite number is null."""
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value) if item.name not in _LEFT_OUT}
     if isinstance(value, Enum):

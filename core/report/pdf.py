@@ -144,7 +144,7 @@ def _facts(block: Facts, ruler: Ruler) -> Piece:
 
 
 def _figures(block: Figures, ruler: Ruler) -> Iterator[Piece]:
-    """Rows of at most six key figures."""
+    """Return rows of at most six key figures."""
     for begin in range(0, len(block.items), 6):
         items = block.items[begin : begin + 6]
         each = WIDTH / max(4, len(items))
@@ -206,7 +206,7 @@ def _finding_lines(finding: Finding) -> Sequence[tuple[str, float, str, str]]:
 
 
 def _charts(charts: Sequence[Chart], ruler: Ruler, scale: float) -> Iterator[Piece]:
-    """Charts two by two; bars and box plots over the whole width."""
+    """Return charts two by two; bars and box plots over the whole width."""
     waiting: list[Chart] = []
     for chart in charts:
         if isinstance(chart, ShareBar | BoxPlot):

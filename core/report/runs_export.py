@@ -83,7 +83,7 @@ def _write_run(run: ReadRun, folder: Path, experiment: str, number: str, start: 
 
 
 def _values(run: ReadRun) -> Iterator[tuple[str, int | None, float, float]]:
-    """(metric, epoch or None, Unix seconds, value); the log has no times, so an epoch's is its share of the loop."""
+    """Yield (metric, epoch or None, Unix seconds, value); the log has no times: an epoch's is its share of the loop."""
     start = run.analysis.times.loop_start or run.analysis.times.start or 0.0
     lasted = run.analysis.times.loop or 0.0
     for curve in run.story.curves:

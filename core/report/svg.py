@@ -25,7 +25,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 10.0, 8.0, 34.0
 
 
 def draw(chart: Chart) -> str:
-    """One chart as an `<svg>` element."""
+    """Return one chart as an `<svg>` element."""
     match chart:
         case LineChart():
             return _line_chart(chart)
@@ -48,16 +48,16 @@ class _Frame:
         self.height = height
 
     def px(self, values: Floats) -> Floats:
-        """(N,) horizontal positions."""
+        """Return (N,) horizontal positions."""
         return _LEFT + (values - self.x0) / (self.x1 - self.x0) * (_WIDTH - _LEFT - _RIGHT)
 
     def py(self, values: Floats) -> Floats:
-        """(N,) vertical positions."""
+        """Return (N,) vertical positions."""
         inner = self.height - _TOP - _BOTTOM
         return self.height - _BOTTOM - (np.clip(values, self.y0, self.y1) - self.y0) / (self.y1 - self.y0) * inner
 
     def axes(self, unit: str, x_label: str) -> str:
-        """Grid lines, tick labels and the label of the horizontal axis."""
+        """Return grid lines, tick labels and the label of the horizontal axis."""
         parts = []
         shown = set()
         for tick in nice_ticks(self.y0, self.y1, 4):

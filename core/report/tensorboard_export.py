@@ -25,7 +25,7 @@ def write_tensorboard(runs: tuple[ReadRun, ...], path: Path) -> None:
 
 
 def _scalars(run: ReadRun) -> Iterator[tuple[str, int, float, float]]:
-    """(tag, step, Unix seconds, value); the log has no times, so an epoch's is its share of the loop."""
+    """Return (tag, step, Unix seconds, value); the log has no times, so an epoch's is its share of the loop."""
     start = run.analysis.times.loop_start or run.analysis.times.start or 0.0
     lasted = run.analysis.times.loop or 0.0
     for curve in run.story.curves:

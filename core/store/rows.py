@@ -196,7 +196,7 @@ def outcome_from_json(data: Mapping[str, Any]) -> RuleOutcome:
 
 
 def to_column(value: Any) -> Any:
-    """As SQLite keeps it: it has no NaN and would refuse one in silence, NULL stands for it."""
+    """Return it as SQLite keeps it: it has no NaN and would refuse one in silence, NULL stands for it."""
     if isinstance(value, float) and math.isnan(value):
         return None
     return str(value) if isinstance(value, JobStatus) else value

@@ -84,7 +84,7 @@ class Store:
 
     @property
     def notice(self) -> str:
-        """Sentences for the user: a damaged database was moved aside, jobs were recovered, the disk is full."""
+        """Return sentences for the user: a damaged database was moved aside, jobs were recovered, the disk is full."""
         return " ".join(filter(None, (self._db.notice, self._recovered)))
 
     def say_recovered(self, sentence: str) -> None:
@@ -195,7 +195,7 @@ class Store:
         return self._records(rows)[0]
 
     def jobs(self, engine: str | None = None) -> list[Job]:
-        """Tuning jobs and single training jobs (no trials), newest first."""
+        """Return tuning jobs and single training jobs (no trials), newest first."""
         return self._records(
             self._db.read(
                 f"SELECT {RECORD} FROM jobs WHERE tuning_job IS NULL AND (?1 IS NULL OR engine = ?1)"
@@ -353,7 +353,7 @@ class Store:
         return [(row["job"], row["rule"]) for row in self._db.read(sql)]
 
     def evaluating(self, engine: str, rules: str) -> list[str]:
-        """Single training jobs that have ended, but some rule named like `rules` (% for anything) has not."""
+        """Return single training jobs that have ended, but some rule named like `rules` (% for anything) has not."""
         marks = ", ".join("?" * len(_FINAL))
         sql = (
             "SELECT DISTINCT jobs.name FROM jobs JOIN rules ON rules.job = jobs.name AND rules.rule LIKE ?"

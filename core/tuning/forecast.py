@@ -74,7 +74,7 @@ def forecast(spec: Spec, manifest: Manifest | None, store: Store) -> Forecast:
 
 
 def forecast_from(spec: Spec, counts: Counts | None, version: str, speeds: Mapping[str, float], cores: int) -> Forecast:
-    """`forecast`, from plain values."""
+    """Forecast from plain values."""
     total = combinations(spec.ranges) if spec.ranges else None
     warnings = spec_warnings(spec, counts, cores)
     if counts is None:

@@ -36,7 +36,7 @@ def fits_at_once(hyperparameters: Mapping[str, str]) -> bool:
 
 
 def choices(spec: Spec) -> list[dict[str, str]]:
-    """Every combination of the deciding hyperparameters that a job may draw; one where none of them is searched."""
+    """Return every combination of the deciding hyperparameters that a job may draw; one where none is searched."""
     found = [{name: spec.training.hyperparameters.get(name, value) for name, value in DEFAULTS.items()}]
     for item in spec.ranges:
         if isinstance(item, CategoricalRange) and item.name in DEFAULTS:

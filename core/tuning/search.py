@@ -57,7 +57,7 @@ def check_strategy(spec: TuningSpec) -> None:
 
 
 def longest_training(spec: TuningSpec) -> int | None:
-    """The most epochs a trial may take, by the names that SageMaker's Hyperband looks for; None if no one says."""
+    """Return the most epochs a trial may take, by the names that SageMaker's Hyperband looks for; None if unknown."""
     for name in _RESOURCE_NAMES:
         for item in spec.ranges:
             if item.name == name:

@@ -35,7 +35,7 @@ class Installation:
 
     @property
     def engine(self) -> Engine:
-        """The engine in use. The local one is made when it is first asked for: a window is painted before that."""
+        """Return the engine in use; the local one is made when first asked for: a window is painted before that."""
         with self._engine_lock:
             if self._engine is None:
                 self._engine = self._default_engine()
@@ -103,7 +103,7 @@ class Installation:
         return engine if isinstance(engine, Cloud) else None
 
     def _default_engine(self) -> Engine:
-        """Jobs start on this machine; those that run on a cloud are followed where a connection is known."""
+        """Return the engine of this machine, which follows the jobs on a cloud too where a connection is known."""
         from core.cloud.account import Connection
         from core.engines.local.engine import LocalEngine
 

@@ -145,7 +145,7 @@ class ModelWork:
     def folder(
         self, job: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> tuple[str, Path]:
-        """The training job behind `job` ("best" included; a tuning job means its best trial) and its model's folder.
+        """Return the training job behind `job` ("best" too; a tuning job means its best trial) and its model's folder.
 
         Raises:
             ModelError: it has no model.

@@ -25,7 +25,7 @@ class ReportWork:
     def rule_outcomes(
         self, job_or_place: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> list[RuleOutcome]:
-        """What the rules say of a job (of a tuning job: of each trial), or of tensors saved at a path or s3:// address.
+        """Return what the rules say of a job (a tuning job: of each trial), or of tensors at a path or s3:// address.
 
         Raises:
             UserFacingError: there is neither a job of that name nor a saved trial.

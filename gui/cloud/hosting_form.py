@@ -189,7 +189,7 @@ class HostingForm(Card):
         self.changed.emit()
 
     def _ask_hosting(self, name: str) -> None:
-        """How an endpoint is served now, which is kept but for what is chosen otherwise."""
+        """Ask how an endpoint is served now, which is kept but for what is chosen otherwise."""
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Hosting:
             cloud = self._workbench.cloud

@@ -58,12 +58,12 @@ class ClassModel(QAbstractListModel):
 
     @property
     def total(self) -> Counts:
-        """Pictures of all classes, by split."""
+        """Return pictures of all classes, by split."""
         return self._total
 
     @property
     def largest(self) -> int:
-        """Pictures of the largest class."""
+        """Return pictures of the largest class."""
         return max((sum(counts.values()) for counts in self._counts.values()), default=0)
 
     def name(self, row: int) -> str:
@@ -84,7 +84,7 @@ class ClassModel(QAbstractListModel):
         return self._labels.index(label) + 1 if label in self._labels else 0
 
     def rowCount(self, parent: AnyIndex = _NOWHERE) -> int:
-        """One more than there are classes."""
+        """Return one more than there are classes."""
         return 0 if parent.isValid() or not self._labels else len(self._labels) + 1
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -148,7 +148,7 @@ def _no_key(_label: str) -> str:
 
 
 def counts_in_words(counts: Counts) -> str:
-    """ "40 pictures (28 train, 6 valid, 6 test)"."""
+    """Return "40 pictures (28 train, 6 valid, 6 test)"."""
     total = sum(counts.values())
     parts = [f"{counts[split]:,} {split}" for split in SPLITS if counts.get(split)]
     return f"{total:,} picture{'' if total == 1 else 's'}" + (f" ({', '.join(parts)})" if parts else "")

@@ -24,7 +24,7 @@ class ScanBuffer:
         self._queue: SimpleQueue[Sequence[Picture]] = SimpleQueue()
 
     def put(self, pictures: Sequence[Picture]) -> None:
-        """More were found."""
+        """Take pictures that were found."""
         self._queue.put(pictures)
 
     def take(self) -> list[Picture]:

@@ -195,15 +195,15 @@ class PictureGrid(QAbstractItemView):
         return self._pictures.index(min(max(target, 0), count - 1))
 
     def horizontalOffset(self) -> int:
-        """Nothing scrolls sideways."""
+        """Return 0: nothing scrolls sideways."""
         return 0
 
     def verticalOffset(self) -> int:
-        """Pixels scrolled down."""
+        """Return pixels scrolled down."""
         return self.verticalScrollBar().value()
 
     def isIndexHidden(self, index: AnyIndex) -> bool:
-        """Nothing is hidden."""
+        """Return False: nothing is hidden."""
         return False
 
     def setSelection(self, rect: QRect, command: QItemSelectionModel.SelectionFlag) -> None:

@@ -192,7 +192,7 @@ class PicturesModel(QAbstractListModel):
         return 0 if parent.isValid() else len(self._rows)
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """File name, details, the picture itself, and its split."""
+        """Return file name, details, the picture itself, and its split."""
         if not index.isValid() or index.row() >= len(self._rows):
             return None
         picture, number = self.picture(index.row()), self._rows[index.row()]

@@ -79,7 +79,7 @@ class SplitCard(Card):
         self._notices.set_text("\n".join(notices))
 
     def set_waiting(self, scanning: bool) -> None:
-        """Nothing is split yet."""
+        """Show that there is no split yet."""
         self._summary.setText("Ready as soon as the pictures are checked." if scanning else "")
         self._notices.set_text("")
 

@@ -84,7 +84,7 @@ def load_earlier(source: str, on_progress: OnProgress, cancel: CancelToken) -> D
 
 
 def report_file(view: DebugView, folder: Path) -> Path:
-    """AWS's report of a job as a file on this computer: one in S3 is fetched into `folder`.
+    """Return AWS's report of a job as a file on this computer: one in S3 is fetched into `folder`.
 
     Raises:
         UserFacingError: it cannot be fetched.

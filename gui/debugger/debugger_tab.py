@@ -136,7 +136,7 @@ class DebuggerTab(QWidget):
         self._split_by_hand = True
 
     def _make_room(self, lower: int) -> None:
-        """The profile's plots need more height than a histogram; where the user put the border it stays."""
+        """Give the profile's plots more height than a histogram; where the user put the border it stays."""
         if not self._split_by_hand:
             self.split.setSizes([250, 470] if lower else [390, 330])
 

@@ -43,7 +43,7 @@ class TimeAxis(pg.AxisItem):  # type: ignore[misc]
         self.setStyle(tickFont=font("caption"), tickLength=0, tickTextOffset=4, maxTickLevel=0)
 
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
-        """Spacings of whole seconds, minutes and hours, beneath a second of decimals."""
+        """Return spacings of whole seconds, minutes and hours, beneath a second of decimals."""
         wanted = (maxVal - minVal) / max(2.0, size / 110)
         steps = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
         longer = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -93,7 +93,7 @@ class PhaseItem(pg.GraphicsObject):  # type: ignore[misc]
         return self._rect
 
     def paint(self, painter: QPainter, *_: object) -> None:
-        """Only what is in sight."""
+        """Paint only what is in sight."""
         if self._track is None or self._rect.isNull():
             return
         view = self.viewRect().intersected(self._rect)
@@ -149,15 +149,15 @@ class ShareStrip(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        """One bar and one line of text."""
+        """Return one bar and one line of text."""
         return QSize(320, self._BAR + GRID + QFontMetrics(self.font()).height() + 2)
 
     def minimumSizeHint(self) -> QSize:
-        """As `sizeHint`, narrower."""
+        """Return it as `sizeHint` does, narrower."""
         return QSize(160, self.sizeHint().height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """The bar, then the legend."""
+        """Paint the bar, then the legend."""
         total = sum(self._shares.values())
         if not total:
             return

@@ -265,7 +265,7 @@ class ProfilerTimeline(QWidget):
         return plot
 
     def _finish_last(self) -> None:
-        """The lowest plot carries the time axis of all."""
+        """Give the lowest plot the time axis of all."""
         plot = self._plots[-1][1]
         plot.showAxis("bottom")
         self._canvas.ci.layout.setRowStretchFactor(len(self._plots) - 1, 1)

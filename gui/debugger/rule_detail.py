@@ -108,7 +108,7 @@ class RuleDetail(QStackedWidget):
         self.setCurrentWidget(self._page)
 
     def _draw(self) -> None:
-        """Values as a line with points, the threshold dashed, where it was crossed in the state's colour."""
+        """Draw the values as a line with points, the threshold dashed, where it was crossed in the state's colour."""
         self.plot.clear()
         outcome = self._outcome
         if outcome is None:

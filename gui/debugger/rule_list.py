@@ -24,7 +24,7 @@ class RuleDelegate(QStyledItemDelegate):
     """Paints headings and rules."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """Two lines; a heading is one."""
+        """Return two lines; a heading is one."""
         return QSize(260, _ROW if index.data(RuleRole.OUTCOME) is not None else _HEADING)
 
     def paint(
@@ -144,7 +144,7 @@ def _paint_rule(painter: QPainter, rect: QRect, outcome: RuleOutcome) -> None:
 def paint_sparkline(
     painter: QPainter, box: QRectF, values: Sequence[tuple[int, float, float | None]], colour: QColor
 ) -> None:
-    """The values of a rule as a line, with its latest threshold dashed."""
+    """Paint the values of a rule as a line, with its latest threshold dashed."""
     threshold = values[-1][2]
     known = [value for _, value, _ in values]
     both = [*known, *([] if threshold is None else [threshold])]

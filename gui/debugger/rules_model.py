@@ -40,7 +40,7 @@ class RulesModel(QAbstractListModel):
         self._rows: list[str | RuleOutcome] = []
 
     def rowCount(self, parent: _Index = _ROOT) -> int:
-        """Headings and rules together."""
+        """Return headings and rules together."""
         return 0 if parent.isValid() else len(self._rows)
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -57,7 +57,7 @@ class RulesModel(QAbstractListModel):
         return None
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
-        """Headings cannot be chosen."""
+        """Return the flags; headings cannot be chosen."""
         if index.isValid() and isinstance(self._rows[index.row()], str):
             return Qt.ItemFlag.NoItemFlags
         return super().flags(index)
@@ -97,7 +97,7 @@ def heading_of(outcome: RuleOutcome) -> str:
 
 
 def summary(outcome: RuleOutcome) -> str:
-    """One sentence on what a rule found so far."""
+    """Return one sentence on what a rule found so far."""
     if outcome.follows_from:
         return f"Follows from {outcome.follows_from}. {outcome.details}".strip()
     if outcome.details:

@@ -108,12 +108,12 @@ class CloudJobPanel(QWidget):
             self.cost_changed.emit(formatting.NONE, "Cost (not known)")
 
     def showEvent(self, event: QShowEvent) -> None:
-        """The meter runs while somebody looks."""
+        """Let the meter run while it is seen."""
         super().showEvent(event)
         if self._job is not None and self._job.engine == "sagemaker" and not self._job.status.is_final:
             self._timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks."""
+        """Stop the meter."""
         super().hideEvent(event)
         self._timer.stop()

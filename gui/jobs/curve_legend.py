@@ -55,13 +55,13 @@ class CurveLegend(QWidget):
             self._arrange()
 
     def set_most_rows(self, rows: int) -> None:
-        """How many rows there is room for."""
+        """Set how many rows there is room for."""
         if rows != self._most_rows:
             self._most_rows = rows
             self._arrange()
 
     def mark(self, lit: int, selected: int) -> None:
-        """Which trials stand out, -1 for none."""
+        """Set which trials stand out, -1 for none."""
         if (lit, selected) != (self._lit, self._selected):
             self._lit, self._selected = lit, selected
             self.update()
@@ -77,7 +77,7 @@ class CurveLegend(QWidget):
         return self._hidden
 
     def sizeHint(self) -> QSize:
-        """As many rows as it has."""
+        """Return a height for as many rows as it has."""
         return QSize(200, self._rows() * scaled(ROW_HEIGHT))
 
     def _rows(self) -> int:
@@ -167,12 +167,12 @@ class CurveLegend(QWidget):
             self.chosen.emit(-1 if trial == self._selected else trial)
 
     def leaveEvent(self, event: QEvent) -> None:
-        """Nothing is under the pointer."""
+        """Note that nothing is under the pointer."""
         self._hover(-1)
         super().leaveEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Another width, other rows."""
+        """Lay the rows out for another width."""
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
             self._arrange()

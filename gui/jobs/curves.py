@@ -40,7 +40,7 @@ class Series:
             self.y.insert(at, y)
 
     def arrays(self) -> tuple[Array, Array]:
-        """x and y as float64 arrays of one length; kept until the next `put`."""
+        """Return x and y as float64 arrays of one length; kept until the next `put`."""
         if self._arrays is None:
             import numpy as np
 

@@ -171,7 +171,7 @@ class JobDetail(QWidget):
             self.header.show_job(job, self._workbench.engine.capabilities.resumes)
 
     def _show_trial(self) -> None:
-        """Card, log and evaluation of the selected trial, or of the best one."""
+        """Show card, log and evaluation of the selected trial, or of the best one."""
         selected = self._watch.trial(self._selected)
         trial = selected or self._watch.trial(self._watch.best)
         tuning = isinstance(self._watch.job, TuningJob)
@@ -247,19 +247,19 @@ class JobDetail(QWidget):
             self.split.setSizes(self._closed_heights)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """In a narrow window the card of the best trial gives way to the plot."""
+        """Hide the card of the best trial in a narrow window, in favour of the plot."""
         super().resizeEvent(event)
         self.best.setFixedWidth(248 if event.size().width() >= 760 else 200)
 
     # While visible ---------------------------------------------------------------------------------------------
 
     def showEvent(self, event: QShowEvent) -> None:
-        """The clock ticks while somebody looks."""
+        """Let the clock tick while it is seen."""
         super().showEvent(event)
         if self._watch.job is not None and not self._watch.job.status.is_final:
             self._tick.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks: no ticking."""
+        """Stop the clock."""
         super().hideEvent(event)
         self._tick.stop()

@@ -126,7 +126,7 @@ def can_resume(job: Job) -> bool:
 
 
 def elapsed(job: Job, now: float | None = None) -> float | None:
-    """Seconds since a job started, until it ended."""
+    """Return seconds since a job started, until it ended."""
     if job.started is None:
         return None
     return (job.ended if job.ended is not None else now if now is not None else time.time()) - job.started
@@ -142,6 +142,6 @@ def _time_left(job: Job) -> str:
 
 
 def _spaced(word: str) -> str:
-    """ "PreparingFeatures" as "Preparing features"."""
+    """Return "PreparingFeatures" as "Preparing features"."""
     text = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in word).strip()
     return text[:1].upper() + text[1:]

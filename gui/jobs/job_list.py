@@ -40,7 +40,7 @@ class JobDelegate(QStyledItemDelegate):
     """Paints a job: status icon, name, what it is and how far, best objective, progress."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """Two lines and a bar."""
+        """Return two lines and a bar."""
         return QSize(200, scaled(_ROW_HEIGHT))
 
     def paint(

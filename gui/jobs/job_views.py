@@ -74,13 +74,13 @@ class JobViews(QWidget):
         self.show_trials()
 
     def show_curves(self) -> None:
-        """There are new metric values."""
+        """Show new metric values."""
         names = [trial.name for trial in self._watch.trials]
         job = self._watch.job
         self.curves.set_curves(self._watch.curves, names, self._watch.best, job is not None and job.status.is_final)
 
     def show_trials(self) -> None:
-        """Trials changed."""
+        """Show that trials changed."""
         trials, best = self._watch.trials, self._watch.best
         for plot in self._searches:
             plot.set_trials(trials, best)
@@ -102,7 +102,7 @@ class JobViews(QWidget):
 
 
 def objective_and_parameters(watch: JobWatch) -> tuple[str, bool, tuple[str, ...]]:
-    """The objective metric, whether it is maximized, and the searched hyperparameters of the job being watched."""
+    """Return the objective metric, whether it is maximized, and the searched hyperparameters of the job on view."""
     spec = watch.spec
     if spec is None:
         return "Objective", False, ()

@@ -301,7 +301,7 @@ class JobsTab(QWidget):
     # Rules -----------------------------------------------------------------------------------------------------
 
     def _ask_issues(self) -> None:
-        """What rules found before the window was there, in all jobs."""
+        """Ask what rules found before the window was there, in all jobs."""
         store = self._workbench.store
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> list[tuple[str, str]]:

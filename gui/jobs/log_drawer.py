@@ -49,7 +49,7 @@ class LineDelegate(QStyledItemDelegate):
     """Paints a numbered line in the colour and with the mark of its level."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """One line of text."""
+        """Return one line of text."""
         return QSize(90 + option.fontMetrics.horizontalAdvance(str(index.data())[:_MOST_SHOWN]), scaled(_LINE_HEIGHT))
 
     def paint(

@@ -54,7 +54,7 @@ class NoteField(QLineEdit):
         self.setModified(False)
 
     def event(self, event: QEvent) -> bool:
-        """While something is typed, Escape is ours and no shortcut of the page."""
+        """Keep Escape while something is typed: no shortcut of the page gets it."""
         overrides = event.type() == QEvent.Type.ShortcutOverride and self.isModified()
         if overrides and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
             event.accept()
@@ -71,6 +71,6 @@ class NoteField(QLineEdit):
             self.clearFocus()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Another page or the end: what was typed is kept."""
+        """Keep what was typed: another page is shown, or the window ends."""
         super().hideEvent(event)
         self.commit()

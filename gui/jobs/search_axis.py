@@ -49,7 +49,7 @@ class Axis:
         return [(0.0, formatting.number(self._low, 3)), (1.0, formatting.number(self._high, 3))]
 
     def ticks(self, count: int = 5) -> list[tuple[float, str]]:
-        """Places on 0…1 and what they mean."""
+        """Return places on 0…1 and what they mean."""
         if self._names:
             steps = max(1, len(self._names) - 1)
             return [(at / steps if len(self._names) > 1 else 0.5, text) for at, text in enumerate(self._names)]

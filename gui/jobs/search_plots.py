@@ -221,7 +221,7 @@ class ParallelPlot(_SearchPlot):
         self._draw_top()
 
     def _ranks(self, objectives: Array, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """For each row, in which eighth from worst (0) to best (7) its objective lies."""
+        """Return for each row, in which eighth from worst (0) to best (7) its objective lies."""
         order = np.argsort(np.argsort(objectives[rows] if self._maximize else -objectives[rows]))
         return np.asarray(order * _SHADES // max(1, len(rows)))
 
@@ -260,7 +260,7 @@ class ParallelPlot(_SearchPlot):
 
 
 def _shade(step: int) -> QColor:
-    """From muted (worst) to the accent (best)."""
+    """Return a colour from muted (worst) to the accent (best)."""
     low, high = QColor(tokens().muted), QColor(tokens().accent)
     part = step / (_SHADES - 1)
     pairs = ((low.red(), high.red()), (low.green(), high.green()), (low.blue(), high.blue()))

@@ -39,7 +39,7 @@ def smooth(y: Array, window: int) -> Array:
 
 
 def decimate(x: Array, y: Array, most: int = MAX_POINTS) -> tuple[Array, Array]:
-    """At most about `most` points that keep every stretch's lowest and highest value."""
+    """Return at most about `most` points that keep every stretch's lowest and highest value."""
     if len(x) <= most:
         return x, y
     size = -(-len(x) // (most // 2))
@@ -96,7 +96,7 @@ _EMPTY = np.empty(0)
 
 
 def nearest(bundle: Bundle, x: float, y: float, scale: tuple[float, float]) -> tuple[int, float] | None:
-    """The owner of the curve nearest to (x, y), and its distance in pixels; `scale` is pixels per unit of x and y."""
+    """Return the owner of the curve nearest to (x, y) and its distance in pixels; `scale` is pixels per unit."""
     if len(bundle.x) == 0:
         return None
     px, py = (bundle.x - x) * scale[0], (bundle.y - y) * scale[1]

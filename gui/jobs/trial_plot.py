@@ -260,7 +260,7 @@ class TrialPlot(TrialView):
         return " · ".join(part for part in (trial, values) if part)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """The legend may take what a low plot can spare."""
+        """Give the legend what a low plot can spare."""
         super().resizeEvent(event)
         height = event.size().height()
         self.legend.set_most_rows(1 if height < 200 else 2 if height < 340 else 3)
@@ -288,7 +288,7 @@ class TrialPlot(TrialView):
 
 
 def _single_points(bundle: Bundle, colour: QColor) -> list[dict[str, object]]:
-    """Spots for curves of one point, which a line cannot show."""
+    """Return spots for curves of one point, which a line cannot show."""
     gap = np.isnan(bundle.x)
     before = np.concatenate(([True], gap[:-1]))
     after = np.concatenate((gap[1:], [True]))

@@ -49,7 +49,7 @@ class TrialDelegate(QStyledItemDelegate):
     """The row that the plot points at."""
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
-        """Tabular figures, and no dotted focus frame."""
+        """Use tabular figures, and no dotted focus frame."""
         super().initStyleOption(option, index)
         weight = option.font.weight()
         figures = font("figures")
@@ -165,7 +165,7 @@ class TrialTable(QWidget):
         self._model.modelReset.connect(self._on_reset)
 
     def _make_actions(self) -> None:
-        """What the menu of a row offers; the shortcuts work on the selected row."""
+        """Make what the menu of a row offers; the shortcuts work on the selected row."""
         self.menu = QMenu(self.view)
         self.menu.setAccessibleName("Trial")
         self.stop = self._action("Stop this trial", "stop", self.stop_asked, "Ctrl+.")
@@ -194,7 +194,7 @@ class TrialTable(QWidget):
             signal.emit(trial.name)
 
     def _on_menu(self, at: QPoint) -> None:
-        """The menu of the row under the pointer, or of the selected one when the keyboard asked."""
+        """Open the menu of the row under the pointer, or of the selected one when the keyboard asked."""
         trial = self._current()
         if trial is None:
             return
@@ -203,7 +203,7 @@ class TrialTable(QWidget):
         self.menu.popup(self.view.viewport().mapToGlobal(at))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The pointer that leaves the table lights no trial up; a lower table keeps the selected row in sight."""
+        """Light no trial up when the pointer leaves; keep the selected row in sight in a table that gets lower."""
         if event.type() == QEvent.Type.Leave:
             self.hovered.emit("")
         elif event.type() == QEvent.Type.Resize and self.view.currentIndex().isValid():

@@ -201,7 +201,7 @@ class TrialsModel(QAbstractTableModel):
         return None
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Text, alignment, emphasis of the best trial, or the record itself."""
+        """Return text, alignment, emphasis of the best trial, or the record itself."""
         if not index.isValid() or index.row() >= len(self._order):
             return None
         at, column = self._order[index.row()], index.column()
@@ -232,7 +232,7 @@ class TrialsModel(QAbstractTableModel):
         return None
 
     def _alignment(self, column: int) -> Qt.AlignmentFlag:
-        """Numbers stand to the right; a hyperparameter is one where the first trial's value is."""
+        """Return right for numbers; a hyperparameter is one where the first trial's value is."""
         shown = self.columns[column]
         numeric = shown.numeric and not (self._trials and isinstance(shown.value(self._trials[0], 0), str))
         return _RIGHT if numeric else _LEFT
@@ -240,7 +240,7 @@ class TrialsModel(QAbstractTableModel):
     # Export ----------------------------------------------------------------------------------------------------
 
     def to_csv(self) -> str:
-        """The rows as shown, in their order, with full names and unrounded values; lines end in CRLF (RFC 4180)."""
+        """Return the rows as shown, in order, with full names and unrounded values; lines end in CRLF (RFC 4180)."""
         metrics = sorted({name for trial in self._trials for name in trial.metrics})
         text = io.StringIO()
         writer = csv.writer(text)

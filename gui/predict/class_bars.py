@@ -53,11 +53,11 @@ class ClassBars(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        """One row per class."""
+        """Return one row per class."""
         return QSize(280, max(1, len(self._classes)) * scaled(ROW))
 
     def minimumSizeHint(self) -> QSize:
-        """As high as all rows."""
+        """Return the height of all rows."""
         return QSize(160, self.sizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -72,7 +72,7 @@ class ClassBars(QWidget):
         self._set_hovered(self._row_at(event.position().y()))
 
     def leaveEvent(self, event: object) -> None:
-        """Nothing is under the pointer any more."""
+        """Note that nothing is under the pointer any more."""
         self._set_hovered(-1)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

@@ -57,7 +57,7 @@ class PictureView(QGraphicsView):
 
     @property
     def scale_factor(self) -> float:
-        """Pixels of the window per pixel of the picture."""
+        """Return pixels of the window per pixel of the picture."""
         return self.transform().m11() * self.devicePixelRatioF()
 
     def set_picture(self, image: QImage, description: str = "") -> None:
@@ -103,15 +103,15 @@ class PictureView(QGraphicsView):
         self.zoomed.emit(self.scale_factor)
 
     def zoom_in(self) -> None:
-        """One step nearer."""
+        """Zoom in by one step."""
         self.zoom(STEP)
 
     def zoom_out(self) -> None:
-        """One step away."""
+        """Zoom out by one step."""
         self.zoom(1 / STEP)
 
     def actual_size(self) -> None:
-        """One pixel of the picture on one pixel of the screen."""
+        """Show one pixel of the picture on one pixel of the screen."""
         self.zoom(1 / self.scale_factor)
 
     def wheelEvent(self, event: QWheelEvent) -> None:

@@ -132,7 +132,7 @@ class PredictSession(QObject):
         )
 
     def stop_explaining(self) -> None:
-        """Nobody waits for the explanation any more."""
+        """Stop an explanation that is not waited for any more."""
         if self._explaining is not None:
             self._explaining.cancel()
             self._explaining = None

@@ -94,7 +94,7 @@ class PredictionTable(QWidget):
         self._summarise()
 
     def finish(self) -> None:
-        """All answers are there: the table can be sorted now."""
+        """Note that all answers are there: the table can be sorted now."""
         self.view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.view.setSortingEnabled(True)
         if self.filter.text():

@@ -30,7 +30,7 @@ _FONT_OF: dict[LabelRole, FontRole] = {"muted": "body", "error": "body", "warnin
 
 
 def label(text: str = "", role: LabelRole = "body", *, wrap: bool = False) -> QLabel:
-    """Plain text in one of the type's roles; never rich text, whatever it holds."""
+    """Return a label of plain text in one of the type's roles; never rich text, whatever it holds."""
     made = QLabel(text)
     made.setTextFormat(Qt.TextFormat.PlainText)
     _set_role(made, role)
@@ -82,13 +82,13 @@ def rule() -> QFrame:
 
 
 def row(*widgets: QWidget | None, spacing: int = GRID) -> QHBoxLayout:
-    """Widgets side by side without margins; None is a stretch."""
+    """Return widgets side by side without margins; None is a stretch."""
     made = QHBoxLayout()
     return _fill(made, widgets, spacing)
 
 
 def column(*widgets: QWidget | None, spacing: int = GRID) -> QVBoxLayout:
-    """Widgets one above the other without margins; None is a stretch."""
+    """Return widgets one above the other without margins; None is a stretch."""
     made = QVBoxLayout()
     return _fill(made, widgets, spacing)
 
@@ -107,7 +107,7 @@ def set_invalid(field: QWidget, invalid: bool) -> None:
 
 
 def restyle(widget: QWidget) -> None:
-    """Style a widget again after one of the properties that the style sheet looks at has changed."""
+    """Apply the style sheet again after one of the properties that it looks at has changed."""
     widget.style().unpolish(widget)
     widget.style().polish(widget)
 

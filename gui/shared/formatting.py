@@ -35,7 +35,7 @@ def parameter(text: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as "0.4 s", "12 s", "3 min 20 s", "2 h 5 min" or "1 d 3 h"."""
+    """Return seconds as "0.4 s", "12 s", "3 min 20 s", "2 h 5 min" or "1 d 3 h"."""
     if seconds is None or not math.isfinite(seconds):
         return NONE
     seconds = max(0.0, seconds)
@@ -52,7 +52,7 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(time: float | None) -> str:
-    """Unix seconds as local date and time to the minute."""
+    """Return Unix seconds as local date and time to the minute."""
     return NONE if time is None else datetime.fromtimestamp(time).strftime("%Y-%m-%d %H:%M")
 
 
@@ -63,5 +63,5 @@ def some_lines(sentences: Sequence[str], most: int) -> str:
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """ "1 trial", "2,000 trials"."""
+    """Return "1 trial", "2,000 trials"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

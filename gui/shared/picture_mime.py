@@ -62,7 +62,7 @@ def _encoded(image: Any) -> bytes:
 
 
 def _paths_in(text: str) -> list[Item]:
-    """Text as files when every line names one that exists, as file managers copy them; else as it is."""
+    """Return text as files when every line names one that exists, as file managers copy them; else as it is."""
     lines = [line.strip().strip('"') for line in text.splitlines() if line.strip()]
     try:
         if lines and all(Path(line).expanduser().exists() for line in lines):

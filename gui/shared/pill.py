@@ -69,7 +69,7 @@ class StatusPill(QWidget):
         return self._text
 
     def sizeHint(self) -> QSize:
-        """Icon, word and the round ends."""
+        """Return icon, word and the round ends."""
         return QSize(self.fontMetrics().horizontalAdvance(self._text) + self._ICON + 24, scaled(self._HEIGHT))
 
     def changeEvent(self, event: QEvent) -> None:

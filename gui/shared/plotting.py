@@ -51,7 +51,7 @@ class WholeAxis(PaintedAxis):
     """An axis of epochs, steps or trials: never half of one."""
 
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
-        """Only spacings of one and more."""
+        """Return spacings of one and more only."""
         spacings = super().tickSpacing(minVal, maxVal, size)
         return [(max(1.0, round(spacing)), offset) for spacing, offset in spacings]
 

@@ -23,7 +23,7 @@ class SearchField(QLineEdit):
             part.setAccessibleName("Empty the field" if part.defaultAction() is None else name)
 
     def event(self, event: QEvent) -> bool:
-        """While something is typed, Escape is ours and no shortcut of the page."""
+        """Keep Escape while something is typed: no shortcut of the page gets it."""
         overrides = event.type() == QEvent.Type.ShortcutOverride and bool(self.text())
         if overrides and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
             event.accept()

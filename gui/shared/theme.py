@@ -163,7 +163,7 @@ def scaled(pixels: int) -> int:
 
 
 def font(role: FontRole) -> QFont:
-    """The system's UI font in the size and weight of `role`; figures, large and mono have digits of one width."""
+    """Return the system's UI font in the size and weight of `role`; figures, large, mono have digits of one width."""
     size, weight = _SIZES[role]
     made = QFont(QApplication.font())
     if role == "mono":

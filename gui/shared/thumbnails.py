@@ -118,7 +118,7 @@ class Thumbnails(QObject):
 def _load(
     pictures: Sequence[Pictured], root: Path, cache_dir: Path, edge: int, cancel: CancelToken
 ) -> list[tuple[str, QImage | None]]:
-    """Thumbnails as images; None for a picture that cannot be read any more."""
+    """Return thumbnails as images; None for a picture that cannot be read any more."""
     images: list[tuple[str, QImage | None]] = []
     for picture in pictures:
         cancel.raise_if_cancelled()

@@ -103,7 +103,7 @@ class CostPanel(QWidget):
         dialog.open()
 
     def cancel(self) -> None:
-        """No answer is wanted any more."""
+        """Drop the question: no answer is wanted any more."""
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None

@@ -37,7 +37,7 @@ class Facts:
 def forecast_lines(
     draft: TuningDraft, manifest: Manifest | None, forecast: Forecast | None, facts: Facts
 ) -> list[Line]:
-    """(icon, title, text) of each line; what is not known yet is said so, so that no line comes or goes."""
+    """Return (icon, title, text) of each line; what is not known yet is said so, so that no line comes or goes."""
     lines = [
         ("data", "Dataset", _dataset(manifest)),
         ("tuning", "Trials", _trials(draft)),

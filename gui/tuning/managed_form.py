@@ -84,7 +84,7 @@ class ManagedForm(QWidget):
         self._show_state()
 
     def show_refusal(self, sentence: str) -> None:
-        """What AWS said when it refused; "": it has not."""
+        """Show what AWS said when it refused; "": it has not."""
         self._refusal = sentence
         self._show_state()
 

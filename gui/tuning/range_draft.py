@@ -122,7 +122,7 @@ _FIELDS = ("name", "low", "high", "scaling", "values")
 
 
 def sample(item: Range, count: int = 24) -> tuple[tuple[float, str], ...]:
-    """Values that a search could draw, evenly spread under the range's scale.
+    """Return values that a search could draw, evenly spread under the range's scale.
 
     Returns (position, text) pairs; position is 0…1 on an axis of that scale from low to high.
     """

@@ -26,7 +26,7 @@ class RangeStrip(QWidget):
         self.setAccessibleName("Sampled values")
 
     def sizeHint(self) -> QSize:
-        """Wide enough to tell ticks apart."""
+        """Return a size that tells ticks apart."""
         return QSize(96, 30)
 
     def show_range(self, item: Range | None) -> None:

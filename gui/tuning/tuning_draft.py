@@ -92,7 +92,7 @@ class TuningDraft:
         return bool(self.searched)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, read back by `draft_from_json`."""
+        """Return plain JSON, read back by `draft_from_json`."""
         return dataclasses.asdict(self)
 
 

@@ -79,7 +79,7 @@ class WeightsPanel(QWidget):
         self.set_backbone(backbone)
 
     def set_backbone(self, backbone: str) -> None:
-        """Another backbone was chosen: a file of one's own does not fit it."""
+        """Take another backbone: a file of one's own does not fit it."""
         if backbone != self._backbone:
             self._cancel()
             self.error.clear()

@@ -35,7 +35,7 @@ class CloseConfirmation(QObject):
         return False
 
     def decide(self) -> None:
-        """From now on the window may close, whatever runs."""
+        """Let the window close from here on, whatever runs."""
         self._decided = True
 
     def _on_answer(self, answer: str, running: tuple[Job, ...]) -> None:

@@ -34,7 +34,7 @@ class ExceptionHook(QObject):
         self._before = (sys.excepthook, threading.excepthook)
 
     def install(self) -> None:
-        """From now on defects come here."""
+        """Handle all defects from here on."""
         self._before = (sys.excepthook, threading.excepthook)
         sys.excepthook = self.handle
         threading.excepthook = self._handle_of_thread

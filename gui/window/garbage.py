@@ -30,7 +30,7 @@ class Garbage(QObject):
         self._timer.timeout.connect(self.collect_due)
 
     def start(self) -> None:
-        """From now on Python collects nothing by itself."""
+        """Keep Python from collecting by itself."""
         gc.disable()
         self._timer.start()
 

@@ -54,11 +54,11 @@ class RailTabs(QTabBar):
         return QSize(WIDTH, scaled(_HEIGHT))
 
     def minimumTabSizeHint(self, index: int) -> QSize:
-        """None shrinks."""
+        """Return the size; none shrinks."""
         return self.tabSizeHint(index)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Up, Down, Home and End."""
+        """Move by Up, Down, Home and End."""
         last = self.count() - 1
         to = {
             Qt.Key.Key_Up: max(0, self.currentIndex() - 1),

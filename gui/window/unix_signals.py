@@ -44,4 +44,4 @@ class QuitSignals(QObject):
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """The wake-up does the work."""
+    """Do nothing: the wake-up does the work."""

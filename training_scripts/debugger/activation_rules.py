@@ -239,6 +239,6 @@ class CheckInputImages(HealthRule):
 
 
 def _per_unit(values: Array) -> Array:
-    """(N, C, …) as (samples, C); (N,) as (N, 1)."""
+    """Return (N, C, …) as (samples, C); (N,) as (N, 1)."""
     values = values.reshape(len(values), -1) if values.ndim < 3 else np.moveaxis(values, 1, -1)
     return values.reshape(-1, values.shape[-1])

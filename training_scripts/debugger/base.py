@@ -89,7 +89,7 @@ class _Rule:
         }
 
     def set_required_tensors(self, step: int) -> None:
-        """Nothing has to be asked for beforehand."""
+        """Do nothing: no tensor has to be asked for beforehand."""
 
     def invoke_at_step(self, step: int) -> bool:
         """Whether the condition is met at global step `step`."""

@@ -51,7 +51,7 @@ def look(name: str, tensor: Tensor) -> Look:
 
 
 def look_at_rows(name: str, tensor: Tensor) -> Look:
-    """Logits (N, classes) or labels (N,): the first rows that fit."""
+    """Return logits (N, classes) or labels (N,): the first rows that fit."""
     rows = max(1, MAX_ELEMENTS // max(1, tensor[0].numel()))
     sample = tensor.detach()[:rows]
     # bfloat16 has no number in the format of tfevents.
@@ -59,7 +59,7 @@ def look_at_rows(name: str, tensor: Tensor) -> Look:
 
 
 def look_at_inputs(name: str, tensor: Tensor) -> Look:
-    """Up to 64 rows, spread over a batch, of each up to 64 values: (N, D) thinned, or (N, 3, H, W) as small pictures.
+    """Return up to 64 rows of a batch, of each up to 64 values: (N, D) thinned, or (N, 3, H, W) as small pictures.
 
     Which values does not depend on the batch, so that the same picture gives the same row wherever it turns up.
     """

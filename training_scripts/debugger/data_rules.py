@@ -128,7 +128,7 @@ class ClassImbalance(HealthRule):
         return len(latest) == self.patience and latest[-1] >= 0.5 and latest[-1] - latest[0] < 0.05
 
     def _recognised(self, step: int) -> None:
-        """Every class is recognised well enough; what was found of one that was not is past."""
+        """Note that every class is recognised well enough; what was found of one that was not is past."""
         self.evaluated += 1
         if self.patience > 1 and self._unrecognised is not None and not self._uneven:
             self.take_back(f"Class {self._unrecognised} is recognised by step {self.training_step(step):,}.")
@@ -366,7 +366,7 @@ def _labels_and_predictions(
     labels_collection: str = "",
     predictions_collection: str = "",
 ) -> tuple[Array | None, Array | None]:
-    """Labels (N,) and predictions (N,) or (N, classes) saved at a step, None where there are none."""
+    """Return labels (N,) and predictions (N,) or (N, classes) saved at a step, None where there are none."""
     labels = rule.chosen(step, labels_collection, labels_regex)
     predictions = rule.chosen(step, predictions_collection, predictions_regex)
     if not labels:

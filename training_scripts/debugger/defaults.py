@@ -83,7 +83,7 @@ def default_rules(hyperparameters: Mapping[str, Any]) -> dict[str, dict[str, str
 def chosen_rules(
     default: bool, chosen: Mapping[str, Mapping[str, str]], hyperparameters: Mapping[str, Any]
 ) -> dict[str, dict[str, str]]:
-    """The default set, if wanted, with the chosen rules added; a chosen rule's parameters replace the default ones."""
+    """Return the default set, if wanted, with the chosen rules added, whose parameters replace the default ones."""
     rules = default_rules(hyperparameters) if default else {}
     rules.update({ALIASES.get(name, name): dict(parameters) for name, parameters in chosen.items()})
     return rules

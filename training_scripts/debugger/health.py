@@ -75,7 +75,7 @@ class HealthRule(Rule):
         return step if mode_step is None else int(mode_step)
 
     def mode(self, step: int) -> str:
-        """TRAIN, EVAL, PREDICT or GLOBAL."""
+        """Return TRAIN, EVAL, PREDICT or GLOBAL."""
         mode = self.base_trial.mode_modestep(step)[0]
         return "GLOBAL" if mode is None else str(mode.name)
 
@@ -92,7 +92,7 @@ class HealthRule(Rule):
         return list(self.base_trial.tensor_names(step=step, regex=regex))
 
     def chosen(self, step: int, collection_names: str | None, tensor_regex: str | None) -> list[str]:
-        """The tensors that AWS's parameters `collection_names` and `tensor_regex` select; both may hold several."""
+        """Return the tensors selected by AWS's parameters `collection_names` and `tensor_regex`, one or more each."""
         names: dict[str, None] = {}
         for collection in _split(collection_names):
             names.update(dict.fromkeys(self.names(step, collection=collection)))
@@ -109,7 +109,7 @@ class HealthRule(Rule):
         return float(np.mean(self.value(name, step)))
 
     def reduced(self, name: str, step: int, reduction: str, abs: bool = False) -> float:
-        """min, max, mean, … of the whole tensor where it was saved, else of the value."""
+        """Return min, max, mean, … of the whole tensor where it was saved, else of the value."""
         with np.errstate(all="ignore"):  # numbers near the end of float32 are what some rules are after
             return float(self.base_trial.tensor(name).reduction_value(step, reduction, abs=abs))
 

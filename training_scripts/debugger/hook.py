@@ -253,7 +253,7 @@ class TensorHook(Callback):
             self._looks.append(activity(self._numbered(f"{name}_activity"), outputs))
 
     def _numbered(self, name: str) -> str:
-        """smdebug's number of the call, for a module that is used more than once."""
+        """Return smdebug's number of the call, for a module that is used more than once."""
         taken = {item.name for item in self._looks}
         number = 0
         while f"{name}_{number}" in taken:
@@ -299,7 +299,7 @@ class TensorHook(Callback):
             self._save("EVAL", self._eval_step - 1, to_saved(looks))
 
     def _collections(self, saved: list[Saved]) -> dict[str, list[str]]:
-        """Which tensors the collections without a regular expression hold; known once the first step is there."""
+        """Return which tensors the collections without a regular expression hold; known from the first step on."""
         found: dict[str, list[str]] = {"inputs": [f"{self._model_name}_input_0"]}
         if self._predictions:
             found["predictions"], found["labels"] = [f"{self._loss_name}_input_0"], [f"{self._loss_name}_input_1"]
@@ -348,7 +348,7 @@ def _shadowed_biases(model: nn.Module) -> list[str]:
 
 
 def _next_step(folder: Path) -> int:
-    """One below the first global step that is free: a job that goes on after an interruption must not write over."""
+    """Return one below the first free global step: a job that continues after an interruption must not write over."""
     steps = [int(item.name[:12]) for item in folder.glob("index/*/*.json") if item.name[:12].isdigit()]
     return max(steps, default=-1)
 

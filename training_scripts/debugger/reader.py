@@ -120,7 +120,7 @@ class Tensor:
         worker: str | None = None,
         abs: bool = False,
     ) -> Any:
-        """min, max, mean, std, variance, sum, l1 or l2: the saved one, else that of the value."""
+        """Return min, max, mean, std, variance, sum, l1 or l2: the saved one, else that of the value."""
         step = self.trial.to_global(step_num, mode)
         location = self.reductions.get(step, {}).get((reduction_name, abs))
         if location is not None:
@@ -147,7 +147,7 @@ class Trial:
     def __init__(
         self, storage: Storage, name: str = "", range_steps: tuple[int | None, int | None] = (None, None)
     ) -> None:
-        """`range_steps`: the first global step that is read, and the first one that is not any more."""
+        """Read the steps of `range_steps`: the first global step that is read, and the first that is not any more."""
         self.storage = storage
         self.name = name or storage.root
         self.path = storage.root
@@ -204,7 +204,7 @@ class Trial:
         return tname in self._tensors
 
     def tensor(self, tname: str) -> Tensor:
-        """One tensor; raises TensorUnavailable."""
+        """Return one tensor; raises TensorUnavailable."""
         self.maybe_refresh()
         if tname not in self._tensors:
             raise TensorUnavailable(tname)
@@ -361,7 +361,7 @@ class Trial:
         return global_step if "TRAIN" not in self._by_mode else 0
 
     def saved_at(self, global_step: int) -> float | None:
-        """Unix seconds at which a step was saved; None if its files do not say."""
+        """Return Unix seconds at which a step was saved; None if its files do not say."""
         saved = self._steps.get(global_step)
         if saved is None:
             return None

@@ -187,7 +187,7 @@ class Evaluation:
         return [run for run in self.runs if run.evaluate_idle(self.last_step, now)] if self.last_step >= 0 else []
 
     def finish(self, stopped: bool = False) -> None:
-        """No more steps will come."""
+        """Note that no more steps will come."""
         for run in self.runs:
             run.finish(stopped)
 

@@ -38,7 +38,7 @@ class Schedule:
     """
 
     def __init__(self, settings: Settings, certain_epochs: int = 0) -> None:
-        """`certain_epochs` is the number of epochs that the job will have, if each eighth is to be seen in any case."""
+        """Begin with nothing saved; `certain_epochs`: how many epochs there will be, if each eighth must be seen."""
         self._fixed = settings.save_interval
         self._share = settings.time_share
         self._intervals = dict(settings.save_intervals)
@@ -58,7 +58,7 @@ class Schedule:
 
     @property
     def interval(self) -> int:
-        """Training steps between two saved ones, now."""
+        """Return training steps between two saved ones, now."""
         return (self._fixed or AUTOMATIC_INTERVAL) << self._doublings
 
     def due(self, step: int) -> frozenset[str]:
@@ -97,7 +97,7 @@ class Schedule:
         return self._written < self._budget
 
     def count(self, size: int) -> None:
-        """Bytes were written."""
+        """Count bytes that were written."""
         self._written += size
         while self._doublings < 20 and self._written > self._budget * (1 - _KEPT ** (self._doublings + 1)):
             self._doublings += 1

@@ -65,7 +65,7 @@ class Settings:
 
 
 def read_info(folder: Path) -> dict[str, Any]:
-    """What the hook says about the job that saves tensors in `folder` (pid, hyperparameters); empty if nothing."""
+    """Return what the hook says of the job that saves tensors in `folder` (pid, hyperparameters); empty if nothing."""
     try:
         info = read_json(folder / INFO_FILE)
     except (OSError, ValueError):

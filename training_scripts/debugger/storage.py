@@ -28,7 +28,7 @@ class Storage(Protocol):
         """Whether the end marker is there."""
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        """Part of a file; raises OSError when it is not there."""
+        """Return part of a file; raises OSError when it is not there."""
 
 
 class FolderStorage:

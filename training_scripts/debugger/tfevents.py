@@ -147,7 +147,7 @@ def _array(message: bytes) -> Array:
 
 
 def _typed_array(parts: list[tuple[int, Any]], dtype: np.dtype[Any]) -> Array:
-    """Values in `float_val` and its kind, packed or one by one (other writers than smdebug's do that)."""
+    """Return values in `float_val` and its kind, packed or one by one (other writers than smdebug's do that)."""
     values: list[float] = []
     for number, value in parts:
         kind = np.dtype(_TYPED_VALUES[number])
@@ -161,7 +161,7 @@ def _typed_array(parts: list[tuple[int, Any]], dtype: np.dtype[Any]) -> Array:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """(field number, value) of a protobuf message: int for a varint, bytes for everything else."""
+    """Return (field number, value) of a protobuf message: int for a varint, bytes for everything else."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)

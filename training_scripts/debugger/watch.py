@@ -163,7 +163,7 @@ class Watcher:
                 self._on_done(key)
 
     def close(self) -> None:
-        """No more will be told: every job counts as ended."""
+        """Note that no more comes: every job counts as ended."""
         for job in self._jobs.values():
             job.ended = True
         self.poll()

@@ -18,7 +18,7 @@ _OUT = {"RGB": "RGB", "RGBA": "RGBA", "L": "RGB", "CMYK": "RGB", "LAB": "RGB"}
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """`image` with the colours that its profile means; itself where it has none, or one that cannot be used."""
+    """Return `image` with the colours that its profile means; itself where it has none, or one that cannot be used."""
     profile = image.info.get("icc_profile")
     if not profile and image.mode != "LAB":
         return image
@@ -38,7 +38,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From a profile to sRGB; None where that changes nothing, or cannot be done."""
+    """Return what turns a profile's colours into sRGB; None where that changes nothing, or cannot be done."""
     try:
         from PIL import ImageCms
 

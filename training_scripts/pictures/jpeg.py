@@ -294,7 +294,7 @@ def _ends(data: bytes, at: int) -> bool:
 
 
 def _pixels_at(data: bytes) -> int:
-    """Where the first scan's header begins, by the lengths of what comes before it; the start where they are odd."""
+    """Return where the first scan's header begins, by the lengths of what comes before; the start if they are odd."""
     at = 2
     try:
         while data[at] == 0xFF:

@@ -39,7 +39,7 @@ def of_picture(values: NDArray[np.generic]) -> Levels:
 
 
 def common(ranges: Sequence[Levels]) -> Levels:
-    """One scale for pictures of these ranges; a usual one where they fill half of it."""
+    """Return one scale for pictures of these ranges; a usual one where they fill half of it."""
     low = float(np.percentile([low for low, _ in ranges], _ODD_PICTURES_PERCENT))
     high = float(np.percentile([high for _, high in ranges], 100 - _ODD_PICTURES_PERCENT))
     white = next((white for white in _USUAL_WHITES if high <= white), None)
@@ -49,7 +49,7 @@ def common(ranges: Sequence[Levels]) -> Levels:
 
 
 def to_bytes(values: NDArray[np.generic], levels: Levels) -> NDArray[np.uint8]:
-    """`values` as 0…255 between black and white; what lies outside is black or white, what is no number is black."""
+    """Return `values` as 0…255 between black and white; outside is black or white, what is not a number is black."""
     low, high = levels
     scaled = np.nan_to_num((values.astype(np.float32) - low) * (255.0 / (high - low)), nan=0.0)
     shown: NDArray[np.uint8] = (np.clip(scaled, 0, 255) + 0.5).astype(np.uint8)
@@ -57,7 +57,7 @@ def to_bytes(values: NDArray[np.generic], levels: Levels) -> NDArray[np.uint8]:
 
 
 def read_deep(image: ImageFile, again: ImageFile) -> NDArray[np.generic] | None:
-    """The values of a deep picture, (height, width) or (height, width, 3 or 4); None where it has 8 bits a channel.
+    """Return a deep picture's values, (height, width) or (height, width, 3 or 4); None where it has 8 bits a channel.
 
     Both are the same picture, opened and not yet decoded. Pillow keeps one byte of each 16-bit colour value, so
     `again` is decoded for the other one.

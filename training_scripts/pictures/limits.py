@@ -50,7 +50,7 @@ class PixelBudget:
 
     @property
     def used(self) -> int:
-        """Bytes that are reserved now."""
+        """Return bytes that are reserved now."""
         return self._used
 
     def reserve(self, size: tuple[int, int]) -> int:
@@ -88,7 +88,7 @@ class TimedBytes(io.BytesIO):
         self._until = time.thread_time() + DECODE_SECONDS
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As of any file, until the time is over."""
+        """Read as of any file, until the time is over."""
         if time.thread_time() > self._until:
             raise PictureUnreadable(f"The picture takes more than {DECODE_SECONDS:.0f} seconds to decode.")
         return super().read(size)

@@ -219,7 +219,7 @@ def levels_in(data: bytes) -> Levels | None:
 
 
 def size_of(source: Source, *, upright: bool = True) -> tuple[int, int]:
-    """(width, height) in pixels as the picture is seen, or as it is stored; nothing is decoded.
+    """Return (width, height) in pixels as the picture is seen, or as it is stored; nothing is decoded.
 
     Raises:
         PictureUnreadable: as `open_picture`.
@@ -272,7 +272,7 @@ def _deep_rgb(image: ImageFile, values: NDArray[np.generic], scale: Levels) -> I
 
 
 def _flat(image: Image.Image) -> Image.Image:
-    """`image` as RGB on white."""
+    """Return `image` as RGB on white."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image.copy()
     if image.mode not in ("RGBA", "LA", "PA", "La", "RGBa") and "transparency" not in image.info:

@@ -12,7 +12,7 @@ _NUMBERS = {1: "whole numbers", 2: "signed whole numbers", 3: "floating-point nu
 
 
 def kind_of_tiff(data: bytes) -> str:
-    """Channels, numbers and compression of a TIFF file; "" where its tags cannot be read."""
+    """Return channels, numbers and compression of a TIFF file; "" where its tags cannot be read."""
     try:
         directory = ImageFileDirectory_v2(data[:8])
         file = io.BytesIO(data)

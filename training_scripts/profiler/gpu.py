@@ -37,7 +37,7 @@ class GpuProbe:
         return len(self._handles)
 
     def read(self) -> list[tuple[float, float]]:
-        """(utilisation, memory used) of each GPU, both in percent; a GPU that does not answer reads 0."""
+        """Return (utilisation, memory used) of each GPU, both in percent; a GPU that does not answer reads 0."""
         return [self._read_one(handle) for handle in self._handles]
 
     def close(self) -> None:

@@ -108,7 +108,7 @@ class Machine:
         self._last = self._counters()
 
     def read(self) -> list[Metric]:
-        """One sample: every metric this machine has."""
+        """Return one sample: every metric this machine has."""
         before, now = self._last, self._counters()
         self._last = now
         seconds = max(now["time"] - before["time"], 1e-3)
@@ -217,12 +217,12 @@ def _own_use() -> OwnUse | None:
 
 
 def node_name(node: str) -> str:
-    """`node` if it is a name that SageMaker gives (algo-1, algo-2, …), else algo-1."""
+    """Return `node` if it is a name that SageMaker gives (algo-1, algo-2, …), else algo-1."""
     return node if re.fullmatch(r"algo-\d+", node) else "algo-1"
 
 
 def _cpu(before: list[Any], now: list[Any]) -> Iterator[Metric]:
-    """Busy and I/O-wait percent of each core; waiting for I/O is idle time, as in SageMaker."""
+    """Return busy and I/O-wait percent of each core; waiting for I/O is idle time, as in SageMaker."""
     for index, (old, new) in enumerate(zip(before, now, strict=False)):
         spent = {field: max(0.0, getattr(new, field) - getattr(old, field)) for field in new._fields}
         # Linux counts guests' time in user time as well.

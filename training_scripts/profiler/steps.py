@@ -79,7 +79,7 @@ class StepTrace:
             self._flush(now)
 
     def begin_phase(self, name: str) -> None:
-        """One of `PHASES`, or a phase of any other name, begins."""
+        """Note that one of `PHASES`, or a phase of any other name, begins."""
         self._open_phases.append((name, self._clock()))
 
     def end_phase(self, name: str) -> None:

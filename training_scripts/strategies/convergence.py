@@ -36,7 +36,7 @@ class Convergence:
         self._asked = 0
 
     def add(self, hyperparameters: Mapping[str, str], objective: float | None) -> None:
-        """A trial is over; one without a usable objective, or with values outside the ranges, says nothing."""
+        """Note a trial that is over; one without a usable objective, or outside the ranges, says nothing."""
         if objective is None or not math.isfinite(objective):
             return
         from optuna.trial import create_trial

@@ -66,7 +66,7 @@ class Dimension:
         return number
 
     def decode(self, value: Any) -> str:
-        """A distribution's value as the string that a script gets: at most 6 significant digits, within the range."""
+        """Return a distribution's value as the string that a script gets: up to 6 significant digits, in the range."""
         if self.values:
             return str(value)
         if self.is_integer:

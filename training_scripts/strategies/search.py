@@ -256,6 +256,6 @@ def _sampler(plan: SearchPlan, number: int) -> optuna.samplers.BaseSampler:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No word of Optuna's experimental features; they are chosen knowingly."""
+    """Silence Optuna's words about experimental features; they are chosen knowingly."""
     with warnings.catch_warnings(action="ignore"):
         yield

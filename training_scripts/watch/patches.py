@@ -56,7 +56,7 @@ class Patches:
 
 
 def install(session: Session, whole_models: bool = True) -> Patches:
-    """Hook everything that a session wants to hear of; `whole_models`: also every call of a module from outside."""
+    """Put hooks into what a session wants to hear of; `whole_models`: also every call of a module from outside."""
     patches = Patches()
     if whole_models:
         _modules(session, patches)

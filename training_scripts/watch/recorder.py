@@ -130,11 +130,11 @@ class Recorder:
             self._tell("end_step", self._evaluated)
 
     def before_backward(self) -> None:
-        """Gradients are being computed."""
+        """Note that gradients are being computed."""
         self._tell("begin_phase", "backward")
 
     def after_backward(self) -> None:
-        """Gradients are there."""
+        """Note that gradients are there."""
         self._tell("end_phase", "backward")
 
     def before_step(self) -> None:
@@ -155,7 +155,7 @@ class Recorder:
             self._end_epoch()
 
     def begin_next(self) -> None:
-        """The script begins with another training: tensors stay those of the first, on which rules are evaluated."""
+        """Begin the script's next training: tensors stay those of the first, on which rules are evaluated."""
         if self._hook is not None and self._hook in self._callbacks:
             self._callbacks.remove(self._hook)
             self._hook.close()
@@ -236,7 +236,7 @@ class Recorder:
 
 
 def _weights(model: Model) -> str:
-    """`default` where a model comes trained, by what its batch normalisations have seen, else `none`."""
+    """Return `default` where a model comes trained, by what its batch normalisations have seen, else `none`."""
     for module in model.module.modules():
         seen = getattr(module, "num_batches_tracked", None) if isinstance(module, BATCH_NORMS) else None
         if isinstance(seen, torch.Tensor) and int(seen) > 50:

@@ -184,7 +184,7 @@ class Session:
         self.clock.ours += time.perf_counter() - began
 
     def after_backward(self) -> None:
-        """Gradients are there."""
+        """Note that gradients are there."""
         began = time.perf_counter()
         if self.recorder is not None:
             self._guard(self.recorder.after_backward)
@@ -192,7 +192,7 @@ class Session:
         self.clock.ours += time.perf_counter() - began
 
     def cleared(self) -> None:
-        """Gradients were cleared, by an optimizer or a module."""
+        """Note that gradients were cleared, by an optimizer or a module."""
         self.seq += 1
         self.zero_seq = self.seq
         self.at("zero_grad")
@@ -291,7 +291,7 @@ class Session:
         self._tell("scheduled", scheduler)
 
     def clipped(self, parameters: Any) -> None:
-        """Gradients were clipped."""
+        """Note that gradients were clipped."""
         self.seq += 1
         self.at("clip")
         self._tell("clipped", parameters)
@@ -302,7 +302,7 @@ class Session:
         self._tell("scaled", event, skipped)
 
     def dropped_out(self, p: float, training: bool) -> None:
-        """Dropout was asked for through torch.nn.functional."""
+        """Note that dropout was asked for through torch.nn.functional."""
         self._tell("dropped_out", p, training)
 
     def close(self) -> None:
@@ -384,7 +384,7 @@ class Session:
         return self.sites[what]
 
     def _lead(self, known: Optimizer) -> None:
-        """Another optimizer is the one that steps: of the same training, or of the script's next one."""
+        """Let another optimizer lead: of the same training, or of the script's next one."""
         self.main = known
         known.later = False
 

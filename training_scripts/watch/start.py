@@ -53,7 +53,7 @@ class _TorchFinder(importlib.abc.MetaPathFinder):
 
 
 def _hook(settings: dict[str, Any]) -> None:
-    """Hook torch. A process that never trains (a worker of a DataLoader) writes nothing."""
+    """Put the hooks into torch. A process that never trains (a worker of a DataLoader) writes nothing."""
     try:
         from .checks import all_checks
         from .findings import Findings

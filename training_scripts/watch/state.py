@@ -171,7 +171,7 @@ class Clock:
 
     @property
     def share(self) -> float:
-        """Our part of the time since the first event."""
+        """Return our part of the time since the first event."""
         return self.ours / max(1e-9, time.perf_counter() - self.began)
 
 

@@ -185,13 +185,13 @@ class LocalEngine(Engine):
         return place
 
     def set_note(self, name: str, text: str) -> None:
-        """In the store, and in the job's own record for the day the store is lost."""
+        """Note it in the store, and in the job's own record for the day the store is lost."""
         self._store.set_note(name, text)
         if (folder := self._folder(name)).root.is_dir():
             write_record(self._store, folder, name)
 
     def jobs(self) -> Sequence[Job]:
-        """Tuning jobs and single training jobs, newest first."""
+        """Return tuning jobs and single training jobs, newest first."""
         self._reap_orphans()
         return [self._as_it_is(job) for job in self._store.jobs(self.name)]
 
@@ -219,7 +219,7 @@ class LocalEngine(Engine):
         return self._store.latest_cursor()
 
     def read_log(self, name: str, offset: int = 0) -> LogChunk:
-        """Whole log lines; of a tuning job, what was said while its features were computed."""
+        """Return whole log lines; of a tuning job, what was said while its features were computed."""
         return read_lines(self._folder(name).log, offset, ended=self._store.job(name).status.is_final)
 
     def fetch_artifact(

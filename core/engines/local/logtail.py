@@ -11,7 +11,7 @@ MAX_CHUNK = 2**20
 
 
 def read_lines(log: Path, offset: int = 0, ended: bool = False) -> LogChunk:
-    """Whole lines of a log from a byte offset on, at most 1 MiB of them.
+    """Return whole lines of a log from a byte offset on, at most 1 MiB of them.
 
     A last line without its end is left for the next call, unless the log has `ended` or the line alone fills a chunk.
     """

@@ -65,7 +65,7 @@ def reap() -> None:
 
 @atexit.register
 def _let_go() -> None:
-    """Python warns of child processes that are still running at its end; these are meant to be."""
+    """Keep Python from warning of child processes that still run at its end; these are meant to."""
     for process in _started.values():
         process.returncode = process.returncode or 0
 

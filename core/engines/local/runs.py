@@ -293,7 +293,7 @@ class Run:
 
 
 def split_rule_line(line: str) -> tuple[str, list[RuleOutcome]]:
-    """What stands before a rule outcome in a log line, and the outcome; the whole line and none where it holds none.
+    """Return what stands before a rule outcome in a log line, and the outcome; the whole line and None without one.
 
     It may stand behind something else: another process of the job may have written a line whose end came late.
     """

@@ -95,7 +95,7 @@ def _of_light_steps(spec: Spec) -> bool:
 
 
 def _as_seen_from_root(script: Path) -> str:
-    """Our own scripts move with the installation; another's stay where they are."""
+    """Return where a script is now: our own move with the installation, another's stay where they are."""
     return str(script.relative_to(ROOT) if script.is_relative_to(ROOT) else script)
 
 

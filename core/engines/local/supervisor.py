@@ -109,7 +109,7 @@ class Supervisor:
         return int(status is JobStatus.FAILED)
 
     def _cut_off(self, why: str) -> tuple[JobStatus, str, str]:
-        """The end of a job that something outside of it ended: a search can be resumed, a training job cannot."""
+        """End a job that something outside of it ended: a search can be resumed, a training job cannot."""
         if self._store.job(self._job).kind == "training":
             return JobStatus.FAILED, "Failed", f"{why} Mend that and train it again."
         way_on = f"What is finished is kept. Mend that, then: sagehound resume {self._job}"

@@ -334,7 +334,7 @@ class _TensorRules:
         return [outcome for line in lines for outcome in split_rule_line(line)[1]]
 
     def finish(self) -> None:
-        """No more will come."""
+        """Note that no more will come."""
         self._watched.ended = True
 
 

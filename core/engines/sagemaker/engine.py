@@ -261,7 +261,7 @@ class SageMakerEngine(Cloud):
         return cloud_forecast(dated, manifest, self._store, price, bool(key), known)
 
     def bill(self, name: str) -> Bill:
-        """What a job's finished training jobs were billed, the one that computed its frozen features included."""
+        """Return what a job's finished training jobs were billed, with the one that computed its frozen features."""
         trials = [trial.name for trial in self._store.trials(name)] or [name]
         own = self.notes(name)
         features = CloudJobState(
@@ -301,7 +301,7 @@ class SageMakerEngine(Cloud):
         self._poller.wake()
 
     def resume(self, name: str) -> None:
-        """SageMaker resumes nothing; a new tuning job can learn from this one."""
+        """Refuse: SageMaker resumes nothing; a new tuning job can learn from this one."""
         self.job(name)
         raise EngineError(
             f"{name} cannot go on.", "SageMaker resumes no tuning job.", "Start another one that warm-starts from it."
@@ -326,7 +326,7 @@ class SageMakerEngine(Cloud):
         self._poller.refresh(timeout_s)
 
     def jobs(self) -> Sequence[Job]:
-        """Tuning jobs and single training jobs that are known here, newest first."""
+        """Return tuning jobs and single training jobs that are known here, newest first."""
         self._poller.ensure()
         return self._store.jobs(self.name)
 
@@ -350,7 +350,7 @@ class SageMakerEngine(Cloud):
         return self._store.events(since, job)
 
     def read_log(self, name: str, offset: int = 0) -> LogChunk:
-        """Whole log lines; of a tuning job, what was said while its features were computed."""
+        """Return whole log lines; of a tuning job, what was said while its features were computed."""
         return read_lines(self._folder(name).log, offset, ended=self._store.job(name).status.is_final)
 
     def fetch_artifact(
@@ -436,7 +436,7 @@ class SageMakerEngine(Cloud):
         self._attend()
 
     def spent(self, name: str) -> float | None:
-        """Dollars that a job has cost so far, by the running time of its training jobs; None: price unknown."""
+        """Return dollars that a job has cost so far, by the running time of its training jobs; None: price unknown."""
         return spent(self._store, self._paths, self.prices, name)
 
     def endpoints(self) -> Sequence[Endpoint]:

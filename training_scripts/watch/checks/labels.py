@@ -174,7 +174,7 @@ class Labels(Check):
         )
 
     def _contradict(self, loss: Loss) -> None:
-        """The same input with another label than before, by what it looks like."""
+        """Find the same input with another label than before, by what it looks like."""
         rows = self.session.rows()
         if rows is None or loss.targets.ndim != 1 or len(rows) > len(loss.targets) or len(self._pictures) > 20_000:
             return
@@ -199,7 +199,7 @@ class Labels(Check):
 
 
 def _maker(value: Tensor) -> str:
-    """Softmax, LogSoftmax, Sigmoid or another operation that made a tensor, past what only passes it on."""
+    """Return Softmax, LogSoftmax, Sigmoid or another operation that made a tensor, past what only passes it on."""
     node = value.grad_fn
     for _ in range(4):
         if node is None:

@@ -117,7 +117,7 @@ class GradientOrder(Check):
             )
 
     def _sign(self, root: Tensor) -> None:
-        """A loss of classification cannot be below zero; one that goes backward below zero is maximised."""
+        """Find a loss of classification below zero, which cannot be; one that goes backward below zero is maximised."""
         loss = self.session.loss
         if not self.session.watching or loss is None or not loss.trains or root.numel() != 1 or loss.value.numel() != 1:
             return
@@ -157,7 +157,7 @@ class Scheduling(Check):
         self._skipped = 0
 
     def scaled(self, event: str, skipped: bool) -> None:
-        """A step that mixed precision skipped is none that the scheduler could have seen."""
+        """Leave a step out that mixed precision skipped: the scheduler could not have seen it."""
         self._skipped += skipped
 
     def scheduled(self, scheduler: Any) -> None:
@@ -189,7 +189,7 @@ class Scheduling(Check):
             )
 
     def after_step(self, known: Optimizer) -> None:
-        """The first step of an optimizer: was one of its schedulers stepped just before it?"""
+        """See at the first step of an optimizer whether one of its schedulers was stepped just before it."""
         if known.steps:
             return
         for scheduler, (count, at) in list(self._early.items()):
@@ -236,7 +236,7 @@ class Clipping(Check):
                 )
 
     def stepped(self) -> None:
-        """A step is over: was it clipped in time?"""
+        """See at the end of a step whether it was clipped in time."""
         if self._clips and not self._useful:
             self._vain += 1
             if self._vain >= TIMES:

@@ -46,7 +46,7 @@ class Modes(Check):
             self.looked("TrainModeWhileEvaluating")
 
     def before_backward(self, root: Tensor) -> None:
-        """What was called last is being trained: was it in train mode?"""
+        """See whether what was called last, which is being trained, was in train mode."""
         if self._training is None or not self.session.watching:
             return
         (model, trains, flipped), self._training = self._training, None
@@ -73,7 +73,7 @@ class Modes(Check):
             )
 
     def dropped_out(self, p: float, training: bool) -> None:
-        """Dropout through torch.nn.functional is always on unless it is told otherwise."""
+        """See whether dropout of torch.nn.functional is on in evaluation; it is, unless the call says otherwise."""
         model = self.session.model
         if not training or p <= 0 or model is None or model.module.training:
             return

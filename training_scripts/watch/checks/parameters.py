@@ -254,7 +254,7 @@ class Motion(Check):
         return bool(called) and any(name.rpartition(".")[0] in called for name in names)
 
     def _proportion(self, known: Optimizer, numbers: list[list[float]]) -> None:
-        """The size of a step of a weight relative to the weight; that of the median weight is judged."""
+        """Judge the size of a step of a weight relative to the weight, by the median weight."""
         ratios = sorted(
             step / size
             for item, (step, size, _) in zip(self._parameters, numbers, strict=True)

@@ -24,7 +24,7 @@ def profiles() -> list[str]:
 
 
 def identity(aws: Aws) -> Identity:
-    """Who the credentials belong to.
+    """Return who the credentials belong to.
 
     Raises:
         EngineError: there are none, or AWS does not take them.
@@ -103,7 +103,7 @@ def execution_roles(aws: Aws) -> list[Role]:
 
 
 def role(aws: Aws, name_or_arn: str) -> Role:
-    """One role by name or ARN."""
+    """Return one role by name or ARN."""
     with translated(f"The role {name_or_arn} could not be read.", aws.profile):
         return _role(aws.client("iam").get_role(RoleName=name_or_arn.rsplit("/", 1)[-1])["Role"])
 
@@ -195,7 +195,7 @@ def _role(item: Mapping[str, Any]) -> Role:
 
 
 def _key_statements(account: str, kms_key: str) -> list[dict[str, Any]]:
-    """What lets a key be used. One that is named by an alias is any key that has the alias: a policy knows no other."""
+    """Return what lets a key be used. One named by an alias is any key that has the alias: a policy knows no other."""
     if not kms_key:
         return []
     statement: dict[str, Any] = {"Effect": "Allow", "Action": list(_KEY_ACTIONS)}

@@ -8,7 +8,7 @@ _DOMAINS = (("cn-", "console.amazonaws.cn"), ("us-gov-", "console.amazonaws-us-g
 
 
 def log_url(region: str, group: str, stream: str = "", prefix: str = "") -> str:
-    """The page of a log stream, or of the streams of a group, of those that begin with `prefix`, in CloudWatch."""
+    """Return CloudWatch's page of a log stream, or of the streams of a group that begin with `prefix`."""
     domain = next((name for start, name in _DOMAINS if region.startswith(start)), f"{region}.console.aws.amazon.com")
     page = f"log-group/{_encode(group)}"
     if stream:

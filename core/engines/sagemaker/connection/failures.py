@@ -332,7 +332,7 @@ def explain_reason(reason: str) -> str:
 
 
 def explain_stop(secondary_status: str) -> str:
-    """Why a job was stopped that nobody had asked to stop, by its secondary status; "" where that says nothing."""
+    """Return why a job was stopped without anyone asking, by its secondary status; "" where that says nothing."""
     row = next((row for row in TABLE if secondary_status in row.codes), None)
     return f"{row.meaning} {row.fix}" if row is not None else ""
 
@@ -360,7 +360,7 @@ def code_of(error: BaseException) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """AWS's own sentence."""
+    """Return AWS's own sentence."""
     response: Any = getattr(error, "response", None)
     if isinstance(response, dict):
         return str(response.get("Error", {}).get("Message", "")) or str(error)

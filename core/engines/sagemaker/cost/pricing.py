@@ -73,7 +73,7 @@ def snapshot_price(instance_type: str, use: Use, region: str) -> Price:
 
 
 def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None, features: bool = False) -> Cost:
-    """What a job may cost; `likely_seconds` is the forecast of the machine time of all its training jobs together.
+    """Return what a job may cost; `likely_seconds` is the forecast of the machine time of all its training jobs.
 
     `features`: a job that computes frozen features is among them.
     """

@@ -16,7 +16,7 @@ from core.store import Store
 
 
 def spent(store: Store, paths: AppPaths, prices: PriceList, name: str) -> float | None:
-    """Dollars by the running time of a job's training jobs, on demand; those that ended by what AWS billed.
+    """Return dollars by the running time of a job's training jobs, on demand; those that ended by what AWS billed.
 
     None where the price is not known.
     """

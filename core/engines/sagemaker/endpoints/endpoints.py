@@ -198,7 +198,7 @@ class Endpoints:
         )
 
     def get(self, name: str) -> Endpoint | None:
-        """One endpoint; None if there is none of that name."""
+        """Return one endpoint; None if there is none of that name."""
         with translated(f"The endpoint {name} could not be described.", self.aws.profile):
             return self._describe(name)
 
@@ -264,7 +264,7 @@ class Endpoints:
         )
 
     def _instance(self, config: str) -> tuple[str, int]:
-        """Instance type and count of a configuration; "" for serverless."""
+        """Return instance type and count of a configuration; "" for serverless."""
         try:
             described = self.aws.sagemaker.describe_endpoint_config(EndpointConfigName=config)
         except self.aws.sagemaker.exceptions.ClientError:
@@ -339,7 +339,7 @@ class Endpoints:
 
 
 def _moment(expires: float | None) -> str:
-    """As it stands in a tag; "" for never."""
+    """Return it as it stands in a tag; "" for never."""
     return "" if expires is None else str(round(expires))
 
 

@@ -69,7 +69,7 @@ def managed_in(description: Mapping[str, Any]) -> ManagedDebugger | None:
 
 
 def _saving(spec: TrainingSpec) -> dict[str, Any]:
-    """How the job's hook saves, said to AWS in its words; an interval that is chosen while the job runs is left out."""
+    """Return how the job's hook saves, in AWS's words; an interval that is chosen while the job runs is left out."""
     debugger = spec.debugger
     general = {} if debugger.save_interval is None else {"save_interval": str(debugger.save_interval)}
     collections = []

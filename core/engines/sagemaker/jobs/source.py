@@ -45,22 +45,22 @@ class Source:
 
     @cached_property
     def archive(self) -> bytes:
-        """sourcedir.tar.gz; the same files give the same bytes."""
+        """Return sourcedir.tar.gz; the same files give the same bytes."""
         return pack(self.files)
 
     @cached_property
     def digest(self) -> str:
-        """16 hex digits over the files, on which the archive's key depends."""
+        """Return 16 hex digits over the files, on which the archive's key depends."""
         return hashlib.sha256(self.archive).hexdigest()[:16]
 
     def offline(self) -> Source:
-        """Without what a container would install from the network."""
+        """Return an environment without what a container would install from the network."""
         kept = {path: content for path, content in self.files.items() if path != _REQUIREMENTS}
         return Source(kept, self.program, self.features)
 
 
 def training_source() -> Source:
-    """training_scripts with the two programs that start them. Line ends are LF, whatever the checkout has."""
+    """Return training_scripts with the two programs that start them. Line ends are LF, whatever the checkout has."""
     folder = ROOT / "training_scripts"
     files = {
         f"training_scripts/{path.relative_to(folder).as_posix()}": _text(path.read_bytes())

@@ -98,7 +98,7 @@ def adopt(aws: Aws, store: Store, paths: AppPaths, name: str) -> JobKind:
 
 
 def training_spec(name: str, description: Description, version: str = "") -> TrainingSpec:
-    """The spec that a job's description amounts to: DescribeTrainingJob's, or a tuning job's training definition."""
+    """Return the spec that a description amounts to: DescribeTrainingJob's, or a tuning job's training definition."""
     instance = description.get("ResourceConfig") or {}
     stopping = description.get("StoppingCondition", {})
     vpc = description.get("VpcConfig") or {}

@@ -82,7 +82,7 @@ def evaluating(store: Store, name: str) -> bool:
 
 
 def outcomes_in(name: str, description: Description) -> list[RuleOutcome]:
-    """An outcome for each of AWS's rules that a job's description names, with its status or still without one."""
+    """Return an outcome for each of AWS's rules that a job's description names, with its status or without one."""
     return [_overdue(outcome, description) for kind in _KINDS for outcome in _outcomes(name, description, kind)]
 
 
@@ -113,7 +113,7 @@ def _outcomes(name: str, description: Description, kind: str) -> Iterator[RuleOu
 
 
 def _said(told: Description | None, description: Description) -> tuple[RuleStatus, str, float]:
-    """Status, details and time of a rule in AWS's words; without any, what that means."""
+    """Return status, details and time of a rule in AWS's words; without any, what that means."""
     if told is None or "RuleEvaluationStatus" not in told:
         moment = description.get("LastModifiedTime") or description.get("CreationTime")
         when = moment.timestamp() if moment is not None else time.time()

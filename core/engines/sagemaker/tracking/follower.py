@@ -84,7 +84,7 @@ class Follower:
 
 
 def status_of(word: str) -> JobStatus:
-    """AWS's status; one that Sagehound does not know counts as in progress."""
+    """Return AWS's status; one that Sagehound does not know counts as in progress."""
     return JobStatus(word) if word in {str(status) for status in JobStatus} else JobStatus.IN_PROGRESS
 
 
@@ -97,7 +97,7 @@ class Ended:
 
     @classmethod
     def now(cls, description: Mapping[str, Any]) -> Ended:
-        """Of a description that has just come: how old its end is says AWS's clock, for this one may be wrong."""
+        """Return it by a description that has just come: AWS's clock says how old its end is, for ours may be wrong."""
         said = description.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
         try:
             asked = parsedate_to_datetime(said).timestamp()
@@ -108,10 +108,10 @@ class Ended:
 
     @property
     def age(self) -> float:
-        """Seconds since its end."""
+        """Return seconds since its end."""
         return time.monotonic() - self.moment
 
 
 def seconds_of(moment: Any) -> float:
-    """Unix seconds of a time as boto3 hands it out; now, where there is none."""
+    """Return Unix seconds of a time as boto3 hands it out; now, where there is none."""
     return float(moment.timestamp()) if moment is not None else time.time()

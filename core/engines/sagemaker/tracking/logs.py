@@ -21,7 +21,7 @@ Ask = Callable[..., Any]
 
 
 def job_log_url(region: str, job: str, folder: Path) -> str:
-    """The page of a job's log in the AWS console: its stream where that is known here, else all that it may have.
+    """Return the page of a job's log in the AWS console: its stream where that is known, else all that it may have.
 
     A tuning job has no log of its own; its trials' streams begin with its name.
     """
@@ -50,7 +50,7 @@ class LogTail:
         self._cut_back(int(state.get("bytes", 0)))
 
     def new_lines(self, look: bool = False) -> list[tuple[float, str]]:
-        """The lines since the last call, as (Unix seconds, text); `look`: see whether there is another stream."""
+        """Return the lines since the last call, as (Unix seconds, text); `look`: see if there is another stream."""
         if look or not self._tokens or self._looks % _LOOK_AGAIN == 0:
             self._find_streams()
         self._looks += 1

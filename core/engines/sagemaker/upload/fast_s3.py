@@ -68,7 +68,7 @@ class FastS3:
 
     @classmethod
     def open(cls, session: Any, client: Any, bucket: str) -> FastS3 | None:
-        """None where the CRT is missing or would not reach AWS as botocore does.
+        """Connect; None where the CRT is missing or would not reach AWS as botocore does.
 
         It does not know every system's proxies, and takes no bundle of certificates with anything else in it.
         """
@@ -182,7 +182,7 @@ def _region_of(client: Any, bucket: str) -> str:
 
 
 def _trust(session: Any) -> Any:
-    """TLS that trusts whom botocore trusts: the configured bundle, else the one that comes with it."""
+    """Return TLS that trusts whom botocore trusts: the configured bundle, else the one that comes with it."""
     from awscrt.io import ClientTlsContext, TlsContextOptions
     from botocore.httpsession import get_cert_path
 
@@ -193,7 +193,7 @@ def _trust(session: Any) -> Any:
 
 
 def _translated(error: Any, operation: str, host: str) -> Any:
-    """botocore's error for the CRT's."""
+    """Return botocore's error for the CRT's."""
     from awscrt.s3 import S3ResponseError
     from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, SSLError
 

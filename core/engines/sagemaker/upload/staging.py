@@ -42,7 +42,7 @@ def send(
     cancel: CancelToken | None = None,
     paused: Callable[[], bool] = lambda: False,
 ) -> UploadResult:
-    """`upload`, over logins that end meanwhile.
+    """Call `upload`, over logins that end meanwhile.
 
     Raises:
         LoginNeeded: there was no login to begin with.
