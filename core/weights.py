@@ -116,6 +116,9 @@ def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
         raise WeightsUnavailable(
             f"{file.name} cannot be read.", f"{error.strerror}.", "Choose another file."
         ) from error
+    target = paths.weights / OWN / f"{backbone}-{digest[:12]}{file.suffix or '.pth'}"
+    if target.is_file() and sha256_of(target) == digest:
+        return target  # it has proved to load before
     # In a process of its own: this one must not load torch.
     command = code_command(_CHECK, str(ROOT), backbone, str(file.resolve()))
     try:
@@ -129,10 +132,8 @@ def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
     if checked.returncode != 0:
         reason = (checked.stderr.strip().splitlines() or ["It does not load."])[-1]
         raise WeightsUnavailable(f"{file.name} holds no weights for {title}.", reason, "Choose another file.")
-    target = paths.weights / OWN / f"{backbone}-{digest[:12]}{file.suffix or '.pth'}"
-    if not target.is_file():
-        with replacing(target) as copy:
-            shutil.copyfile(file, copy)
+    with replacing(target) as copy:
+        shutil.copyfile(file, copy)
     return target
 
 

@@ -81,7 +81,7 @@ def check_python() -> Check:
 
 
 def check_home(paths: AppPaths) -> Check:
-    """Return the application's folder can be written, has room, and its database opens."""
+    """Check that the application's folder can be written, has room, and that its database opens."""
     try:
         paths.create()
         with tempfile.NamedTemporaryFile(dir=paths.home):
@@ -105,7 +105,7 @@ def check_home(paths: AppPaths) -> Check:
 
 
 def check_own_files() -> Check:
-    """Return the training scripts and the sample dataset are part of this installation."""
+    """Check that the training scripts and the sample dataset are part of this installation."""
     from core.dataset import sample_path
 
     missing = [name for name in ("train.py", "features.py", "inference.py") if not _script(name).is_file()]
@@ -129,7 +129,7 @@ def check_qt() -> Check:
 
 
 def check_display() -> Check:
-    """Return a window can be opened."""
+    """Check that a window can be opened."""
     x11 = bool(os.environ.get("DISPLAY"))
     if sys.platform != "linux" or x11 or os.environ.get("WAYLAND_DISPLAY"):
         packages = missing_packages(X11 if x11 else WAYLAND) if sys.platform == "linux" else []

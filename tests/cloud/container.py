@@ -179,7 +179,9 @@ class Container:
 
     def kill(self) -> None:
         """End it at once, with what it started."""
-        process = self._process
+        with self._lock:
+            self._stopped.set()  # one that has not started yet stays away
+            process = self._process
         if process is None or process.poll() is not None:
             return
         if os.name == "posix":

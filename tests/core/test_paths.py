@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core.cli.doctor import FAIL, check_home
 from core.cli.main import run
 from core.errors import StoreError
 from core.paths import ROOT, AppPaths
@@ -66,8 +67,11 @@ def test_a_home_that_cannot_be_is_a_sentence(
     with pytest.raises(StoreError, match="cannot keep its files"):
         AppPaths(home).create()
     monkeypatch.setenv("SAGEHOUND_HOME", str(home))
-    doctor = [["doctor"]] if kind == "a file" else []  # it looks at everything else too, which takes its time
-    for command in (["jobs"], ["scan", "sample"], *doctor):
+    check = check_home(AppPaths(home))  # what `doctor` says of it
+    assert check.status == FAIL
+    assert "cannot keep its files" in check.message
+    assert "set SAGEHOUND_HOME to another folder" in check.fix
+    for command in (["jobs"], ["scan", "sample"]):
         assert run(command) == 1
         said = "".join(capsys.readouterr())
         assert "cannot keep its files" in said

@@ -167,13 +167,16 @@ def tunings(draw: st.DrawFn) -> TuningSpec:
     )
 
 
+PARSER = build_parser()
+
+
 def asked(command: str) -> Spec:
-    options = build_parser().parse_args(shlex.split(command)[1:])
+    options = PARSER.parse_args(shlex.split(command)[1:])
     spec: Spec = tuning_spec(options) if options.command == "tune" else training_spec(options)
     return with_resources(spec, options) if options.engine == "sagemaker" else spec
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.one_of(trainings(), tunings()))
 def test_every_spec_is_asked_for_by_its_command(spec: Spec) -> None:
     assert asked(command_line(spec, named=True)) == spec
@@ -186,36 +189,36 @@ def test_pairs_are_read_as_they_were_written(name: str, value: str) -> None:
 
 
 def test_a_command_without_a_name_can_be_given_again() -> None:
-    spec = training_spec(build_parser().parse_args(["train", "pets", "--name", "first"]))
+    spec = training_spec(PARSER.parse_args(["train", "pets", "--name", "first"]))
     assert "first" not in command_line(spec)
     assert dataclasses.replace(asked(command_line(spec)), name="first") == spec
 
 
 def test_in_the_cloud_another_longest_run_is_usual_than_here() -> None:
-    in_cloud = build_parser().parse_args(["train", "pets", "--engine", "sagemaker"])
+    in_cloud = PARSER.parse_args(["train", "pets", "--engine", "sagemaker"])
     assert with_resources(training_spec(in_cloud), in_cloud).training.max_runtime_s == CLOUD_RUNTIME_S == 3600
-    here = training_spec(build_parser().parse_args(["train", "pets", "--name", "first"]))
+    here = training_spec(PARSER.parse_args(["train", "pets", "--name", "first"]))
     sent = here.with_training(cloud=CloudResources())
     assert sent.training.max_runtime_s == 24 * 3600
     assert asked(command_line(sent, named=True)) == sent
 
 
 def test_the_split_of_the_dataset_is_asked_for_too() -> None:
-    spec = training_spec(build_parser().parse_args(["train", "pets"])).with_training(dataset_path="/data/pets")
+    spec = training_spec(PARSER.parse_args(["train", "pets"])).with_training(dataset_path="/data/pets")
     entries = [Entry("cat/1.jpg", 0, "train", "00")]
     usual = Manifest.build(Path("/data/pets"), ("cat",), entries, fractions=(1 - 0.15 - 0.15, 0.15, 0.15))
     assert command_line(spec, usual) == command_line(spec)
     other = Manifest.build(
         Path("/data/pets"), ("cat",), entries, 3, (0.6, 0.3, 0.1), options=ReadOptions(class_folders=ClassFolders.INNER)
     )
-    options = build_parser().parse_args(shlex.split(command_line(spec, other))[1:])
+    options = PARSER.parse_args(shlex.split(command_line(spec, other))[1:])
     assert options.dataset == "/data/pets"
     assert (options.split, options.split_seed, options.class_folders) == ("0.6,0.3,0.1", 3, "inner")
 
 
 @pytest.mark.parametrize("rule", sorted(AWS_RULES))
 def test_every_rule_of_aws_can_be_asked_for(rule: str) -> None:
-    spec = training_spec(build_parser().parse_args(["train", "pets", "--name", "pets"]))
+    spec = training_spec(PARSER.parse_args(["train", "pets", "--name", "pets"]))
     parameters = {"max_threshold": "10"} if "max_threshold" in AWS_RULES[rule] else {}
     spec = spec.with_training(cloud=CloudResources(managed=ManagedDebugger(rules={rule: parameters})))
     assert asked(command_line(spec, named=True)) == spec

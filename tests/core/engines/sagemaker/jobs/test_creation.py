@@ -52,17 +52,22 @@ def test_where_aws_says_nothing_at_all_the_record_stays_and_the_job_is_looked_fo
     assert bench.engine.job("one").status is JobStatus.IN_PROGRESS
     assert not CloudJobState.load(paths.jobs / "one").is_created
     cloud.faults.clear()
-    bench.engine.close()
+    assert finished_later(bench, paths, store) is JobStatus.COMPLETED
+
+
+def finished_later(bench, paths, store) -> JobStatus:
+    """Return how the job ended, as the next start of Sagehound sees it, which looks for it at once."""
     engine = bench.engine
+    engine.close()
     later = SageMakerEngine(paths, store, engine.aws, engine.workspace, timing=Timing(0.1, 0.3, start=0.0))
     try:
         later.jobs()
-        assert bench.finished("one").status is JobStatus.COMPLETED
+        return bench.finished("one").status
     finally:
         later.close()
 
 
-def test_a_full_disk_after_the_creation_loses_nothing(bench, monkeypatch):
+def test_a_full_disk_after_the_creation_loses_nothing(bench, paths, store, monkeypatch):
     def full(*_args, **_changes):
         raise OSError(28, "No space left on device")
 
@@ -70,6 +75,7 @@ def test_a_full_disk_after_the_creation_loses_nothing(bench, monkeypatch):
         patched.setattr(CloudJobState, "change", full)
         bench.engine.start(bench.training("one", hyperparameters=FAST))
         assert bench.engine.job("one").status is JobStatus.IN_PROGRESS
+    assert finished_later(bench, paths, store) is JobStatus.COMPLETED
 
 
 def test_another_job_of_the_same_name_is_not_taken_for_this_one(bench, cloud, store):
