@@ -38,6 +38,12 @@ def add_label_commands(command: Any) -> None:
         "--to-split", choices=[*SPLITS, "any"], help="move the pictures; any: where their share puts them"
     )
     what.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="rename a class, or merge it into another one")
+    what.add_argument(
+        "--from",
+        dest="take_over",
+        metavar="FOLDER",
+        help="take over the labels of a folder that these pictures were in",
+    )
     what.add_argument("--undo", type=int, nargs="?", const=1, metavar="N", help="take back the last N actions (1)")
     what.add_argument("--redo", type=int, nargs="?", const=1, metavar="N", help="do again what was undone (1)")
     labels = command("labels", "list the labels of pictures, or write them to a file")
@@ -61,9 +67,17 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
 
 
 def open_for_labels(workbench: Workbench, options: argparse.Namespace, console: Console) -> Labelling:
-    """Return the labels of the folder that a command names; it need not have any yet."""
+    """Return the labels of the folder that a command names; it need not have any yet.
+
+    Labels that its pictures were given in another folder are taken over where the command says so, else said.
+    """
     read = ReadOptions(**given(options, ReadOptions))
     scan = scan_to_label(workbench, source_of(options), read, console)
+    take_over = getattr(options, "take_over", None)
+    for found in [] if take_over else workbench.data.labelled_elsewhere(scan):
+        console.note(f"{found.sentence} `sagehound label {scan.root} --from {found.folder}` takes them over.")
+    if take_over:
+        workbench.data.take_over_labels(scan, Path(take_over).expanduser().absolute())
     return workbench.data.labelling(scan)
 
 
@@ -191,6 +205,10 @@ def suggest(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
 def _change(labelling: Labelling, options: argparse.Namespace) -> list[Change]:
     if options.rename:
         return [labelling.rename_class(*options.rename)]
+    if options.take_over:
+        state = labelling.state
+        touched = tuple(picture.path for picture in labelling.scan.pictures if state.touches(picture))
+        return [Change(f"Took over the labels of {len(touched):,} pictures", touched, state)]
     if options.undo is not None or options.redo is not None:
         turn, count = (labelling.undo, options.undo) if options.redo is None else (labelling.redo, options.redo)
         return [change for _ in range(count) if (change := turn()).summary != "Nothing to change"] or [turn()]

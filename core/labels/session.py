@@ -241,7 +241,7 @@ class Labelling:
 
     def _act(self, make: Make) -> Change:
         with self._lock:
-            with self._store.transaction():
+            with self._store.changing_labels(self._dataset):
                 if self._catch_up():
                     self._state = self._fold.state()
                 before = self._state

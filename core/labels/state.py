@@ -63,6 +63,12 @@ class LabelState:
         """Whether a picture is left out."""
         return (picture.sha256, picture.path) in self.excluded
 
+    def touches(self, picture: Picture) -> bool:
+        """Whether the picture is not as its folder says."""
+        given = frozenset((picture.label,)) if picture.label else UNLABELLED
+        moved = self.split_of(picture) != picture.split
+        return self.labels_of(picture) != given or moved or self.is_excluded(picture)
+
     def classes(self, scan: Scan) -> tuple[str, ...]:
         """Return all classes, sorted: those that pictures have, and those that were made by name."""
         found = {name for picture in scan.pictures for name in self.labels_of(picture)}

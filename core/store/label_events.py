@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 
 from core.labels.events import Kind, LabelEvent, names_from_column, names_to_column
 from core.store.database import Database
@@ -46,6 +47,15 @@ def append_events(database: Database, dataset: str, events: Sequence[LabelEvent]
             " time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (action, position) DO NOTHING",
             rows,
         )
+
+
+def datasets_with(database: Database, sha256s: Set[str]) -> Mapping[str, tuple[int, int]]:
+    """Return, by dataset with events of these pictures, of how many of them and of how many pictures it has any."""
+    total, found = Counter[str](), Counter[str]()
+    for row in database.read("SELECT DISTINCT dataset, sha256 FROM label_events WHERE sha256 != ''"):
+        total[row["dataset"]] += 1
+        found[row["dataset"]] += row["sha256"] in sha256s
+    return {dataset: (count, total[dataset]) for dataset, count in found.items() if count}
 
 
 def _event(row: sqlite3.Row) -> LabelEvent:

@@ -10,7 +10,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,8 @@ from core.jobs.status import JobStatus
 from core.labels.events import LabelEvent
 from core.store.database import Database
 from core.store.home_paths import HomePaths
-from core.store.label_events import append_events, read_events
+from core.store.label_events import append_events, datasets_with, read_events
+from core.store.label_journal import LabelJournal
 from core.store.rows import (
     EVENT,
     RECORD,
@@ -80,6 +81,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._db = Database(path)
         self.home_paths = HomePaths(path.parent)
+        self._journal = LabelJournal(path.parent / "labels", self._db)
         self._recovered = ""
 
     @property
@@ -385,11 +387,23 @@ class Store:
 
     def label_events(self, dataset: str, since: int = 0) -> list[LabelEvent]:
         """Return the label events of a dataset (its folder) after a number, oldest first."""
+        self._journal.restore(dataset)
         return read_events(self._db, dataset, since)
 
+    @contextmanager
+    def changing_labels(self, dataset: str) -> Iterator[None]:
+        """Keep all other processes from writing, as `transaction`; what is added to the labels is kept twice."""
+        with self._journal.following(dataset), self.transaction():
+            yield
+
     def add_label_events(self, dataset: str, events: Sequence[LabelEvent]) -> None:
-        """Append one action's events, all or none; see `core.store.label_events`."""
+        """Append one action's events, all or none; see `core.store.label_events`. Within `changing_labels`."""
         append_events(self._db, dataset, events)
+
+    def datasets_labelled(self, sha256s: Set[str]) -> Mapping[str, tuple[int, int]]:
+        """Return the datasets with label events of these pictures: of how many of them, and of how many pictures."""
+        self._journal.restore_all()
+        return datasets_with(self._db, sha256s)
 
     def record_speed(self, what: str, seconds: float) -> None:
         """Blend a measured duration into the running average of `what`, newer ones weighing more."""

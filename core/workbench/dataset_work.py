@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.features.dataset_features import PictureFeatures
     from core.formats.writing import WrittenDataset
     from core.labels.disk import Written
+    from core.labels.moved import Elsewhere
     from core.labels.session import Labelling
     from core.labels.suggest import Suggester
 
@@ -137,6 +138,18 @@ class DatasetWork:
         from core.labels.session import Labelling
 
         return Labelling(self._installation.store, scan)
+
+    def labelled_elsewhere(self, scan: Scan) -> list[Elsewhere]:
+        """Return the folders that a scan's pictures were labelled in, while it has no labels of its own."""
+        from core.labels.moved import elsewhere
+
+        return elsewhere(self._installation.store, scan)
+
+    def take_over_labels(self, scan: Scan, folder: Path) -> int:
+        """Take over the labels of another folder with their history; see `core.labels.moved`."""
+        from core.labels.moved import take_over
+
+        return take_over(self._installation.store, scan, folder)
 
     def write_labels(
         self,

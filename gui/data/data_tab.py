@@ -32,6 +32,7 @@ from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.data.check_card import CheckCard
 from gui.data.class_list import ClassList
+from gui.data.elsewhere_banner import ElsewhereBanner
 from gui.data.first_run import FirstRun
 from gui.data.import_card import ImportCard
 from gui.data.opening import ScanBuffer, ScanSummary, SplitSummary, split
@@ -127,6 +128,7 @@ class DataTab(QWidget):
         self._error.clear()
         self._sample.hide()
         self._guide.hide()
+        self.elsewhere.open(None, ())
         self.card.set_root(folder)
         self.classes.reset()
         self.problems.set_waiting()
@@ -206,6 +208,9 @@ class DataTab(QWidget):
         self._sample.hide()
         self._guide = Banner("", tone="running", icon_name="lightbulb")
         self._guide.hide()
+        self.elsewhere = ElsewhereBanner(self._workbench, self._bridge)
+        self.elsewhere.taken.connect(lambda: self._scan_again(self._options))
+        self.elsewhere.failed.connect(self._error.show_error)
         self.first_run = FirstRun()
         self.first_run.sample_asked.connect(self.open_sample)
         self.first_run.open_asked.connect(self.choose_folder)
@@ -217,7 +222,7 @@ class DataTab(QWidget):
         self._stack.addWidget(self.first_run)
         self._stack.addWidget(self._page)
         layout = page_layout(self)
-        for part in (self._header, self._error, self._progress, self._sample, self._guide):
+        for part in (self._header, self._error, self._progress, self._sample, self._guide, self.elsewhere):
             layout.addWidget(part)
         layout.addWidget(self._stack, 1)
         self._update_use()
@@ -309,6 +314,7 @@ class DataTab(QWidget):
         self.check.open(None)
         self._sample.hide()
         self._guide.hide()
+        self.elsewhere.open(None, ())
         self._header.set_context("")
         self._stack.setCurrentWidget(self.first_run)
         self._update_use()
@@ -342,6 +348,7 @@ class DataTab(QWidget):
         scan = answer.scan
         self._scan, self._scanned = scan, answer
         self.card.open_gallery(answer.gallery, answer.labelling)
+        self.elsewhere.open(scan, answer.elsewhere)
         self.reading.set_scan(scan)
         self.problems.set_problems(scan.problems, answer.gallery)
         self.check.open(scan)
@@ -362,6 +369,7 @@ class DataTab(QWidget):
         self.classes.set_counts(counts, self.card.keys.key_of)
 
     def _on_labels_changed(self) -> None:
+        self.elsewhere.hide()
         self._show_classes()
         self.manifest = None
         self._update_use()

@@ -14,6 +14,7 @@ from core.workbench import Workbench
 
 if TYPE_CHECKING:
     from core.dataset.gallery import Gallery
+    from core.labels.moved import Elsewhere
     from core.labels.session import Labelling
 
 
@@ -44,6 +45,8 @@ class ScanSummary:
     scan: Scan
     gallery: Gallery
     labelling: Labelling
+    elsewhere: Sequence[Elsewhere] = ()
+    """Where these pictures were labelled, while they have no labels here."""
 
     @classmethod
     def of(cls, workbench: Workbench, scan: Scan) -> ScanSummary:
@@ -53,7 +56,7 @@ class ScanSummary:
         gallery, labelling = Gallery(), workbench.data.labelling(scan)
         gallery.add(scan.pictures)
         gallery.set_state(labelling.state, [picture.path for picture in scan.pictures])
-        return cls(scan, gallery, labelling)
+        return cls(scan, gallery, labelling, workbench.data.labelled_elsewhere(scan))
 
 
 @dataclass(frozen=True, slots=True)

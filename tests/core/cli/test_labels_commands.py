@@ -80,3 +80,20 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     assert run(["label", str(photos), *words, "--format", "unlabelled"]) == status
     assert said in capsys.readouterr().err
+
+
+def test_a_renamed_folder_is_told_of_its_labels_and_takes_them_over(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked(capsys, "label", photos, "beach", "--class", "sea")
+    version = asked(capsys, "labels", photos)["version"]
+    renamed = photos.rename(tmp_path / "holiday")
+    assert run(["labels", str(renamed), "--format", "unlabelled", "--json"]) == 0
+    said = capsys.readouterr().err
+    assert "Labels of 4 pictures in this folder are kept for" in said
+    assert f"`sagehound label {renamed} --from {photos}`" in said
+    assert asked(capsys, "label", renamed, "--from", photos)["changed"] == 4
+    assert asked(capsys, "labels", renamed)["version"] == version
+    assert asked(capsys, "label", renamed, "--undo")["actions"] == ["Undone: Labelled 4 pictures sea"]
+    assert run(["label", str(renamed), "--from", str(tmp_path), "--format", "unlabelled"]) == 1
+    assert "No labels are kept for" in capsys.readouterr().err

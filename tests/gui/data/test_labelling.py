@@ -375,3 +375,20 @@ def test_what_a_check_finds_is_a_filter_with_its_reason_and_its_remedy(tab, qtbo
     assert workbench.data.labelling(tab._scan).events()[-1].source == "check: near_duplicate"
     do(tab, qtbot, lambda: qtbot.mouseClick(tab.card.bar.undo, Qt.MouseButton.LeftButton))
     assert tab.pictures.rowCount() == 2
+
+
+def test_a_renamed_folder_offers_its_labels_and_takes_them_over(tab, qtbot, dataset_folder):
+    click(tab, qtbot, "rose-02.png")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, "3"))
+    assert not tab.elsewhere.isVisible()
+    renamed = dataset_folder.rename(dataset_folder.with_name("renamed"))
+    tab.open_folder(renamed)
+    qtbot.waitUntil(tab.elsewhere.isVisible)
+    assert "Labels of 1 picture in this folder are kept for" in tab.elsewhere.accessibleName()
+    assert kept(tab)["rose-02.png"] == "rose"
+    with qtbot.waitSignal(tab.elsewhere.taken):
+        qtbot.mouseClick(tab.elsewhere.take, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: tab.manifest is not None and kept(tab)["rose-02.png"] == "tulip")
+    assert not tab.elsewhere.isVisible()
+    do(tab, qtbot, lambda: qtbot.mouseClick(tab.card.bar.undo, Qt.MouseButton.LeftButton))
+    assert kept(tab)["rose-02.png"] == "rose"

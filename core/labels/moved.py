@@ -1,0 +1,82 @@
+"""Labels of pictures that were labelled in another folder: a folder that was moved or renamed is another dataset.
+
+Its pictures are known by their content. Labels are taken over only when a person says so, with their whole history.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.dataset.records import Picture, Scan
+from core.errors import DatasetError
+from core.labels.events import Kind, LabelEvent
+from core.labels.state import by_content
+
+if TYPE_CHECKING:
+    from core.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A folder that labels are kept for: those of `pictures` that are in this dataset too, of `total` in all."""
+
+    folder: Path
+    pictures: int
+    total: int
+
+    @property
+    def sentence(self) -> str:
+        """Return what a person is told of it."""
+        there = "which is there still" if self.folder.exists() else "which is not there any more"
+        found = "Labels of 1 picture" if self.pictures == 1 else f"Labels of {self.pictures:,} pictures"
+        return f"{found} in this folder are kept for {self.folder}, {there}."
+
+
+def elsewhere(store: Store, scan: Scan) -> list[Elsewhere]:
+    """Return the folders that these pictures were labelled in, most pictures first; none once there are labels here."""
+    if store.label_events(str(scan.root)):
+        return []
+    found = store.datasets_labelled({picture.sha256 for picture in scan.pictures})
+    return sorted(
+        (Elsewhere(Path(dataset), count, total) for dataset, (count, total) in found.items()),
+        key=lambda one: (-one.pictures, str(one.folder)),
+    )
+
+
+def take_over(store: Store, scan: Scan, folder: Path) -> int:
+    """Take over what was done with the labels of another folder, undo and all; returns how many events that are.
+
+    A second time changes nothing.
+
+    Raises:
+        DatasetError: no labels are kept for that folder, or there are some of this one already.
+    """
+    here = str(scan.root)
+    theirs = store.label_events(str(folder))
+    if not theirs:
+        raise DatasetError(f"No labels are kept for {folder}.", fix="Name the folder as it was called then.")
+    names = {event.action: uuid.uuid5(uuid.NAMESPACE_URL, f"{event.action} {here}").hex for event in theirs}
+    pictures = by_content(scan)
+    events = [_as_here(event, names, pictures) for event in theirs]
+    with store.changing_labels(here):
+        own = {event.action for event in store.label_events(here)}
+        if own - set(names.values()):
+            what = f"Pictures of {scan.root} are labelled already."
+            raise DatasetError(what, "Two histories cannot be put into one order.", "Take labels over before that.")
+        for _, of_action in groupby(events, key=lambda event: event.action):
+            store.add_label_events(here, list(of_action))
+    return len(events)
+
+
+def _as_here(event: LabelEvent, names: Mapping[str, str], pictures: Mapping[str, list[Picture]]) -> LabelEvent:
+    """Return an event of another folder as one of this; a single picture of its content is the one that is meant."""
+    found = pictures.get(event.sha256, ())
+    path = found[0].path if len(found) == 1 else event.path
+    turns = event.kind in (Kind.UNDO, Kind.REDO)
+    before, after = (tuple(names.get(one, one) for one in of) if turns else of for of in (event.before, event.after))
+    return replace(event, action=names[event.action], before=before, after=after, path=path, number=0)
