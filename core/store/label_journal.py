@@ -109,9 +109,9 @@ def _plain(event: LabelEvent) -> dict[str, Any]:
 
 
 def _event(action: str, data: dict[str, Any]) -> LabelEvent:
-    names = {name: tuple(map(str, data.get(name, ()))) for name in ("before", "after")}
-    texts = {name: str(data[name]) for name in ("sha256", "path", "source") if name in data}
-    return LabelEvent(action, Kind(data["kind"]), **names, **texts, time=float(data.get("time", 0)))
+    before, after = (tuple(map(str, data.get(name, ()))) for name in ("before", "after"))
+    sha256, path, source = (str(data.get(name, "")) for name in ("sha256", "path", "source"))
+    return LabelEvent(action, Kind(data["kind"]), before, after, sha256, path, source, float(data.get("time", 0)))
 
 
 def _read(file: Path) -> tuple[dict[str, list[LabelEvent]], int]:
