@@ -11,6 +11,8 @@ import errno
 import json
 import os
 import shutil
+import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from training_scripts.durable import flush, is_no_room, replacing, sha256_of, wr
 from training_scripts.outside import UNUSABLE, read_json
 
 PLAN = ".sagehound-write.json"
+_ONE_AT_A_TIME = threading.RLock()
+"""A write that was cancelled is still at its last picture when the next one begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,27 @@ class Written:
     count: int
     left: int
     moved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierWrite:
+    """What an earlier call wrote, or began to write, into a folder: `count` pictures of `root`."""
+
+    folder: Path
+    root: Path
+    count: int
+    moved: bool
+    finished: bool
+
+    @property
+    def sentence(self) -> str:
+        """Return what a person is told of it."""
+        what = "1 picture" if self.count == 1 else f"{self.count:,} pictures"
+        done = "move" if self.moved else "copy"
+        if self.finished:
+            verb = "was" if self.count == 1 else "were"
+            return f"{what} of {self.root} {verb} {'moved' if self.moved else 'copied'} here."
+        return f"A {done} of {what} of {self.root} is not finished: each picture is whole, here or there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +82,34 @@ def write_labels(
     move: bool = False,
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
+    splits: Mapping[str, str] | None = None,
 ) -> Written:
     """Copy or move the labelled pictures into one folder per class, inside their split's where they have one.
 
-    Called again after it was interrupted, it goes on with the plan that it began, whatever the labels are by then.
+    `splits` (by path) says which split that is; None: as the labels and the folders have it. Called again after it was
+    interrupted, it goes on with the plan that it began, whatever the labels are by then.
 
     Raises:
         DatasetError: the target holds other files, a picture has changed, or the disk is full; says how far it is.
         Cancelled: through `cancel`; the next call goes on.
     """
-    cancel = cancel or CancelToken()
+    with _ONE_AT_A_TIME:
+        return _write(scan, state, target, move, on_progress, cancel or CancelToken(), splits)
+
+
+def _write(
+    scan: Scan,
+    state: LabelState,
+    target: Path,
+    move: bool,
+    on_progress: OnProgress,
+    cancel: CancelToken,
+    splits: Mapping[str, str] | None,
+) -> Written:
     target = Path(os.path.abspath(target))
     plan = _load(target)
     if plan is None or plan.finished:
-        plan = _new_plan(scan, state, target, move, plan)
+        plan = _new_plan(scan, state, target, move, plan, splits)
     elif plan.root != scan.root or plan.move is not move:
         what = f"{target} holds an unfinished {'move' if plan.move else 'copy'} of {plan.root}."
         raise DatasetError(what, fix="Finish that one first, or choose another folder.")
@@ -98,8 +137,22 @@ def take_back(target: Path, on_progress: OnProgress = ignore_progress, cancel: C
         DatasetError: nothing was moved there, the place of a picture is taken, or the disk is full.
         Cancelled: through `cancel`; the next call goes on.
     """
-    cancel = cancel or CancelToken()
-    target = Path(os.path.abspath(target))
+    with _ONE_AT_A_TIME:
+        return _take_back(Path(os.path.abspath(target)), on_progress, cancel or CancelToken())
+
+
+def earlier_write(target: Path) -> EarlierWrite | None:
+    """Return what was written into a folder before; None where nothing was. Waits for a write of this process to end.
+
+    Raises:
+        DatasetError: its plan cannot be read.
+    """
+    with _ONE_AT_A_TIME:
+        plan = _load(target)
+    return plan and EarlierWrite(target, plan.root, len(plan.files), plan.move, plan.finished)
+
+
+def _take_back(target: Path, on_progress: OnProgress, cancel: CancelToken) -> int:
     plan = _load(target)
     if plan is None or not plan.move:
         raise DatasetError(f"Nothing was moved to {target}.", "It has no plan of a move.", "Name the folder OUT.")
@@ -124,7 +177,14 @@ def take_back(target: Path, on_progress: OnProgress = ignore_progress, cancel: C
     return done
 
 
-def _new_plan(scan: Scan, state: LabelState, target: Path, move: bool, before: _Plan | None) -> _Plan:
+def _new_plan(
+    scan: Scan,
+    state: LabelState,
+    target: Path,
+    move: bool,
+    before: _Plan | None,
+    splits: Mapping[str, str] | None,
+) -> _Plan:
     """Return what goes where; a name that is taken gets a number.
 
     Raises:
@@ -141,7 +201,8 @@ def _new_plan(scan: Scan, state: LabelState, target: Path, move: bool, before: _
     taken = {picture.path.casefold() for picture in scan.pictures} | {path.casefold() for path in scan.unreadable}
     taken = taken if in_place else set()
     for picture in scan.pictures:
-        label, split = state.label_of(picture), state.split_of(picture)
+        label = state.label_of(picture)
+        split = state.split_of(picture) if splits is None else splits.get(picture.path)
         if not label or state.is_excluded(picture):
             continue
         folder = f"{split}/{label}" if split else label

@@ -6,7 +6,7 @@ Its pictures are known by their content. Labels are taken over only when a perso
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from core.dataset.records import Picture, Scan
 from core.errors import DatasetError
 from core.labels.events import Kind, LabelEvent
-from core.labels.state import by_content
+from core.labels.state import by_content, fold
 
 if TYPE_CHECKING:
     from core.store import Store
@@ -38,12 +38,19 @@ class Elsewhere:
 
 
 def elsewhere(store: Store, scan: Scan) -> list[Elsewhere]:
-    """Return the folders that these pictures were labelled in, most pictures first; none once there are labels here."""
+    """Return the folders whose labels say more of these pictures than their own folders do, most pictures first.
+
+    None once there are labels here.
+    """
     if store.label_events(str(scan.root)):
         return []
     found = store.datasets_labelled({picture.sha256 for picture in scan.pictures})
     return sorted(
-        (Elsewhere(Path(dataset), count, total) for dataset, (count, total) in found.items()),
+        (
+            Elsewhere(Path(dataset), count, total)
+            for dataset, (count, total) in found.items()
+            if _says_more(store.label_events(dataset), scan)
+        ),
         key=lambda one: (-one.pictures, str(one.folder)),
     )
 
@@ -73,10 +80,16 @@ def take_over(store: Store, scan: Scan, folder: Path) -> int:
     return len(events)
 
 
+def _says_more(events: Sequence[LabelEvent], scan: Scan) -> bool:
+    pictures = by_content(scan)
+    state = fold(_as_here(event, {}, pictures) for event in events)
+    return any(state.touches(picture) for picture in scan.pictures)
+
+
 def _as_here(event: LabelEvent, names: Mapping[str, str], pictures: Mapping[str, list[Picture]]) -> LabelEvent:
     """Return an event of another folder as one of this; a single picture of its content is the one that is meant."""
     found = pictures.get(event.sha256, ())
     path = found[0].path if len(found) == 1 else event.path
     turns = event.kind in (Kind.UNDO, Kind.REDO)
     before, after = (tuple(names.get(one, one) for one in of) if turns else of for of in (event.before, event.after))
-    return replace(event, action=names[event.action], before=before, after=after, path=path, number=0)
+    return replace(event, action=names.get(event.action, event.action), before=before, after=after, path=path, number=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,8 +158,11 @@ class DatasetWork:
         move: bool = False,
         on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
+        splits: Mapping[str, str] | None = None,
     ) -> Written:
         """Copy or move pictures into class folders as their labels are; see `core.labels.disk`.
+
+        Where someone moved some of them to a split, all are written into the splits that training would see.
 
         Raises:
             DatasetError: the target is in use, a picture has changed, or the disk is full.
@@ -167,7 +170,10 @@ class DatasetWork:
         """
         from core.labels.disk import write_labels
 
-        return write_labels(scan, self.labelling(scan).state, target, move, on_progress, cancel)
+        state = self.labelling(scan).state
+        if splits is None and state.splits and scan.layout == "classes":
+            splits = {entry.path: entry.split for entry in self.split(scan).pictures}
+        return write_labels(scan, state, target, move, on_progress, cancel, splits)
 
     def check(
         self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None

@@ -435,10 +435,16 @@ class DataTab(QWidget):
             return False
 
     def _write(self) -> None:
-        if self.manifest is not None:
-            dialog = WriteDialog(self, self._workbench, self._bridge, self.manifest)
+        if self.manifest is not None and self._scan is not None:
+            dialog = WriteDialog(self, self._workbench, self._bridge, self.manifest, self._scan)
+            dialog.moved.connect(self._on_moved)
             dialog.finished.connect(dialog.deleteLater)
             dialog.open()
+
+    def _on_moved(self, folder: Path) -> None:
+        """Open the folder that the pictures are in now."""
+        self._kept = None  # its pictures are elsewhere
+        self.open_folder(folder, self._options if folder == self._folder else None)
 
     def _show_problem(self, problem: Problem) -> None:
         self.card.show_pick(Pick(problem.message, problem.paths))
