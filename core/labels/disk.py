@@ -149,7 +149,7 @@ def earlier_write(target: Path) -> EarlierWrite | None:
     """
     with _ONE_AT_A_TIME:
         plan = _load(target)
-    return plan and EarlierWrite(target, plan.root, len(plan.files), plan.move, plan.finished)
+    return EarlierWrite(target, plan.root, len(plan.files), plan.move, plan.finished) if plan is not None else None
 
 
 def _take_back(target: Path, on_progress: OnProgress, cancel: CancelToken) -> int:
