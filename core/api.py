@@ -82,12 +82,21 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of one picture; `probability` from 0 to 1. The other classes are in `data`."""
+    """What a model says of one picture; `probability` from 0 to 1. The other classes are in `data`.
+
+    `unknown`: it most likely shows none of the classes; None where the model cannot say.
+    """
 
     picture: str
     label: str | None
     probability: float | None
     data: dict[str, Any]
+
+    @property
+    def unknown(self) -> bool | None:
+        """Whether the model says that it does not know what the picture shows."""
+        found: bool | None = self.data.get("unknown")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 model.pth   state_dict, read with weights_only=True
 model.json  backbone, head, classes, preprocessing, versions, training job
+known.npz   what known pictures look like (unknown.py); models of earlier versions have none
 code/       inference.py and what it imports, for an endpoint; AWS's PyTorch container starts there
 config.yaml, deployment.py  where AWS's Ray Serve container starts
 
 A trial of a search leaves its head alone, and a note of the backbone that all its trials share:
 
 head.pth    state_dict of what was trained
-model.json  as above
+model.json, known.npz  as above
 shared.json where the backbone's state_dict is, as seen from the folder, and its SHA-256
 
 assemble.py makes the whole of it when something wants it.
@@ -64,6 +65,7 @@ _SERVING_MODULES = (
     "pictures/structure",
     "pictures/tiff",
     "preprocess",
+    "unknown",
     "weights",
 )
 _HERE = Path(__file__).resolve().parent

@@ -22,6 +22,7 @@ from training_scripts.artifact import CARD_FILE, HEAD_FILE, SHARED_FILE, WEIGHTS
 from training_scripts.durable import is_whole, seal, sha256_of
 from training_scripts.job import JobError
 from training_scripts.saving import with_backbone
+from training_scripts.unknown import KNOWN_FILE
 from training_scripts.weights import write_state
 
 
@@ -43,7 +44,9 @@ def assemble(head: Path, target: Path) -> Path:
         state = torch.load(head / HEAD_FILE, map_location="cpu", weights_only=True)
         write_state(inside / WEIGHTS_FILE, with_backbone(state, backbone))
         write_code(inside)
-        shutil.copyfile(head / CARD_FILE, inside / CARD_FILE)
+        for name in (CARD_FILE, KNOWN_FILE):
+            if (head / name).is_file():
+                shutil.copyfile(head / name, inside / name)
         seal(inside, [path.relative_to(inside).as_posix() for path in sorted(inside.rglob("*")) if path.is_file()])
         shutil.rmtree(target, ignore_errors=True)
         os.replace(inside, target)

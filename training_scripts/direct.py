@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from training_scripts import fitting
 from training_scripts.evaluation import Outcome
+from training_scripts.known_pictures import features_of
 from training_scripts.metrics import cv_line, epoch_line, step_line
-from training_scripts.model import mean_of_views, set_training_mode
+from training_scripts.model import set_training_mode
 from training_scripts.preparation import over_features
-from training_scripts.running import Run, autocast, evaluate, note_epoch, train_step
-from training_scripts.sources import Batch, FeatureSource, Source
+from training_scripts.running import Run, evaluate, note_epoch, train_step
+from training_scripts.sources import Batch, FeatureSource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,10 +69,10 @@ def start_from_head(run: Run) -> None:
     It is kept like any other epoch, so fine-tuning ends no worse by the valid loss than the head that it started from.
     """
     args, started, sources = run.args, time.perf_counter(), run.setup.sources
-    found = _features_of(run, sources["train"])
+    found = features_of(run, sources["train"])
     if run.stopped or found is None:
         return
-    features, labels = found
+    features, labels = found.features, found.labels
     settings = fitting.Settings(START_DECAY, args.class_weights, args.label_smoothing)
     head = fitting.fit(features, labels, len(run.setup.classes), settings)
     _take(run, head)
@@ -82,25 +82,6 @@ def start_from_head(run: Run) -> None:
     valid = None if outcome is None else (outcome.loss, outcome.accuracy)
     run.log(epoch_line(0, args.num_epochs, learned, valid, None, time.perf_counter() - started))
     note_epoch(run, 0, (valid or learned)[0])
-
-
-def _features_of(run: Run, source: Source) -> tuple[Tensor, Tensor] | None:
-    """Return features (N, dim) and labels (N,) of a source's pictures, on the CPU; None if none can be read."""
-    run.model.eval()
-    parts: list[tuple[Tensor, Tensor]] = []
-    with torch.no_grad():
-        for batch in source.evaluation_batches(run.args.batch_size):
-            if run.stop.requested and run.setup.world.size == 1:
-                run.stopped = True
-                return None
-            if len(batch.labels):
-                with autocast(run):
-                    features = mean_of_views(run.model.backbone, batch.inputs)
-                parts.append((features.float().cpu(), batch.labels.cpu()))
-    gathered = [part for theirs in run.setup.world.gather(parts) for part in theirs]
-    if not gathered:
-        return None
-    return torch.cat([features for features, _ in gathered]), torch.cat([labels for _, labels in gathered])
 
 
 def refit(run: Run) -> None:

@@ -22,7 +22,8 @@ class Outcome:
     """What a model said of N pictures.
 
     `loss` is the mean cross-entropy in nats. `positions` (N,) are those of the source, `labels`, `predicted` (N,) are
-    classes, `probabilities` (N,) those of the predicted class, `logits` (N, classes) where they were asked for.
+    classes, `probabilities` (N,) those of the predicted class, `logits` (N, classes) where they were asked for, and
+    `strangeness` (N,) where the model can say so.
     """
 
     loss: float
@@ -31,6 +32,7 @@ class Outcome:
     predicted: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     logits: NDArray[np.float32] | None = None
+    strangeness: NDArray[np.float32] | None = None
 
     @property
     def count(self) -> int:
@@ -83,7 +85,8 @@ def write_predictions(file: Path, outcome: Outcome, classes: Sequence[str], path
     """Write one line per picture: path, label, predicted, and the probability of the predicted class.
 
     Where the logits are known also the probability of its own class, the place of that among the answers (1 is the
-    first), and the squared distance of all probabilities from the truth (Brier 1950, 0…2).
+    first), and the squared distance of all probabilities from the truth (Brier 1950, 0…2). `strangeness` says
+    how unlike known pictures it is, where the model can say so.
     """
     columns = {
         "path": [paths[position] for position in outcome.positions],
@@ -100,6 +103,8 @@ def write_predictions(file: Path, outcome: Outcome, classes: Sequence[str], path
         columns["label_probability"] = [f"{value:.6f}" for value in own]
         columns["label_rank"] = [str(value) for value in 1 + (probabilities > own[:, None]).sum(axis=1)]
         columns["brier"] = [f"{value:.6f}" for value in brier]
+    if outcome.strangeness is not None:
+        columns["strangeness"] = [f"{value:.6f}" for value in outcome.strangeness]
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(columns)

@@ -24,6 +24,13 @@ from training_scripts.durable import is_whole, replacing, seal, write_text
 from training_scripts.job import Interruption, JobError
 from training_scripts.left_out import LeftOut, read_left_out
 from training_scripts.outside import UNUSABLE, read_json
+from training_scripts.unknown import (
+    KNOWN_FILE,
+    MOST_POINTS,
+    learn_known,
+    some_of_each,
+    write_known,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -152,7 +159,8 @@ class FeatureSet:
 class FeaturesChannel:
     """What a features channel says: see ARCHITECTURE.md. `backbone_state` is the frozen backbone's state_dict file.
 
-    `left_out` are, by split, the pictures that could not be read.
+    `left_out` are, by split, the pictures that could not be read; `known_file` is what known pictures look like
+    (unknown.py), None where there are too few to say.
     """
 
     backbone: str
@@ -164,6 +172,7 @@ class FeaturesChannel:
     sets: dict[str, FeatureSet]
     preprocessing: Preprocessing
     left_out: dict[str, tuple[LeftOut, ...]]
+    known_file: Path | None = None
 
 
 def write_channel(folder: Path, store: FeatureStore, splits: dict[str, Samples], about: dict[str, Any]) -> None:
@@ -186,7 +195,22 @@ def write_channel(folder: Path, store: FeatureStore, splits: dict[str, Samples],
     }
     write_text(folder / "features.json", json.dumps(data, indent=1, ensure_ascii=False), flushed=False)
     parts = [f"{split}.{part}" for split in splits for part in ("rows.npy", "crc32.npy", "labels.npy", "pictures.json")]
+    if _write_known(folder, store, splits):
+        parts.append(KNOWN_FILE)
     seal(folder, ["features.json", *parts])
+
+
+def _write_known(folder: Path, store: FeatureStore, splits: dict[str, Samples]) -> bool:
+    (folder / KNOWN_FILE).unlink(missing_ok=True)
+    if "train" not in splits or not len(splits["train"]):
+        return False
+    train = splits["train"]
+    hashes = [train.hashes[place] for place in some_of_each(train.labels, MOST_POINTS)]
+    rows = np.array([store.row(value) for value in hashes], dtype=np.int64)
+    known = learn_known(_matrix(store.matrix_file, store.dim)[rows], hashes)
+    if known is not None:
+        write_known(known, folder / KNOWN_FILE)
+    return known is not None
 
 
 def read_channel(folder: Path) -> FeaturesChannel:
@@ -211,6 +235,7 @@ def read_channel(folder: Path) -> FeaturesChannel:
             sets,
             Preprocessing.from_json(about["preprocessing"]),
             read_left_out(folder),
+            folder / KNOWN_FILE if (folder / KNOWN_FILE).is_file() else None,
         )
     except UNUSABLE as error:
         raise JobError(f"The frozen features in {folder} cannot be used: {error}") from error

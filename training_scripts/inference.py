@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import math
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from training_scripts.artifact import WEIGHTS_FILE, package, read_card, unpack
 from training_scripts.backbones import Preprocessing
 from training_scripts.pictures import PictureUnreadable
 from training_scripts.preprocess import pixels
+from training_scripts.unknown import KNOWN_FILE, Gauge, read_known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training_scripts.model import Classifier
+
+THRESHOLD = "SAGEHOUND_UNKNOWN_THRESHOLD"
+"""The variable that says from when on a picture is too strange to be known, where that was changed since training."""
 
 __all__ = ["LoadedModel", "PictureUnreadable", "input_fn", "model_fn", "output_fn", "package", "predict_fn", "unpack"]
 
@@ -51,17 +56,23 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class Probabilities:
-    """(N, classes) float32, each row summing to 1."""
+    """(N, classes) float32, each row summing to 1.
+
+    `strangeness` (N,) says how unlike known ones each picture is, and `unknown` (N,) whether it is too strange; None
+    where the model cannot say.
+    """
 
     classes: tuple[str, ...]
     values: NDArray[np.float32]
+    strangeness: NDArray[np.float32] | None = None
+    unknown: NDArray[np.bool_] | None = None
 
 
 def model_fn(model_dir: str) -> LoadedModel:
     """Load the model of a folder; on the GPU if there is one."""
     import torch
 
-    from training_scripts.model import build
+    from training_scripts.model import Strangeness, build
 
     folder = Path(model_dir)
     card = read_card(folder)
@@ -70,6 +81,8 @@ def model_fn(model_dir: str) -> LoadedModel:
         network = build(card["backbone"], card["head"], len(card["classes"]))
     network.temperature = temperature_of(card)
     network.load_state_dict(state, assign=True)
+    if card.get("unknown"):
+        network.strangeness = Strangeness(read_known(folder / KNOWN_FILE), Gauge.from_card(card["unknown"]))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.eval().requires_grad_(False).to(device)
     return LoadedModel(network, tuple(card["classes"]), Preprocessing.from_json(card["preprocessing"]), device, card)
@@ -85,6 +98,12 @@ def temperature_of(card: dict[str, Any]) -> float:
     if not 0 < temperature < math.inf:
         raise ValueError(f"the temperature {temperature} is no positive number")
     return temperature
+
+
+def threshold_of(card: dict[str, Any]) -> float:
+    """Return from when on a picture is unknown, as the variable or model.json says; else none is."""
+    known = card.get("unknown") or {}
+    return float(os.environ.get(THRESHOLD) or known.get("threshold", math.inf))
 
 
 def input_fn(body: bytes | bytearray | str, content_type: str) -> bytes | list[bytes]:
@@ -131,14 +150,19 @@ def predict_fn(data: bytes | Sequence[bytes], model: LoadedModel) -> Probabiliti
     encoded = [data] if isinstance(data, bytes) else list(data)
     batch = torch.from_numpy(np.stack([pixels(item, model.preprocessing) for item in encoded]))
     with torch.inference_mode():
-        logits = model.network(normalise(batch.to(model.device), model.preprocessing))
-        return Probabilities(model.classes, logits.float().softmax(dim=1).cpu().numpy())
+        logits, strange = model.network.judge(normalise(batch.to(model.device), model.preprocessing))
+        values = logits.float().softmax(dim=1).cpu().numpy()
+        if strange is None:
+            return Probabilities(model.classes, values)
+        found = strange[:, 0].cpu().numpy()
+        return Probabilities(model.classes, values, found, found > threshold_of(model.card))
 
 
 def output_fn(prediction: Probabilities, accept: str = "application/json") -> tuple[str, str]:
     """Return the answer and its content type: all classes with their probabilities, the most probable first.
 
-    One picture: {"predictions": [{"label": …, "probability": …}, …]}; several: a list of these. Or text/csv.
+    One picture: {"predictions": [{"label": …, "probability": …}, …]}; several: a list of these. Or text/csv. A model
+    that can say what it does not know adds "unknown", true or false, and "strangeness"; in text/csv a fourth column.
     """
     ranked = [
         [
@@ -147,11 +171,16 @@ def output_fn(prediction: Probabilities, accept: str = "application/json") -> tu
         ]
         for row in prediction.values
     ]
+    about: list[dict[str, Any]] = [{} for _ in ranked]
+    if prediction.strangeness is not None and prediction.unknown is not None:
+        pairs = zip(prediction.unknown.tolist(), prediction.strangeness.tolist(), strict=True)
+        about = [{"unknown": unknown, "strangeness": strange} for unknown, strange in pairs]
     if accept.partition(";")[0].strip().lower() == "text/csv":
         text = io.StringIO(newline="")
         table = csv.writer(text, lineterminator="\n")
         for number, predictions in enumerate(ranked):
-            table.writerows((number, item["label"], f"{item['probability']:.6f}") for item in predictions)
+            last = [str(about[number]["unknown"]).lower()] if about[number] else []
+            table.writerows((number, item["label"], f"{item['probability']:.6f}", *last) for item in predictions)
         return text.getvalue(), "text/csv"
-    answers = [{"predictions": predictions} for predictions in ranked]
+    answers = [{"predictions": predictions, **more} for predictions, more in zip(ranked, about, strict=True)]
     return json.dumps(answers[0] if len(answers) == 1 else answers, ensure_ascii=False), "application/json"

@@ -10,23 +10,85 @@ from torch import Tensor, nn
 from training_scripts.backbones import BACKBONES, Preprocessing
 from training_scripts.heads import HEADS
 from training_scripts.job import JobError
+from training_scripts.unknown import Gauge, Known
 from training_scripts.weights import Weights, read_state
 
 
 class Classifier(nn.Module):
     """`head(backbone(pictures)) / temperature`; in head mode over frozen features the backbone is `nn.Identity`.
 
-    The temperature is 1 while the model learns; what it is afterwards stands in model.json, not in the state_dict.
+    The temperature is 1 while the model learns; what it is afterwards stands in model.json, not in the state_dict. Nor
+    is `strangeness` in that: it is None while the model learns, and in models that cannot say what they do not know.
     """
 
     def __init__(self, backbone: nn.Module, head: nn.Module, temperature: float = 1.0) -> None:
         super().__init__()
         self.backbone, self.head, self.temperature = backbone, head, temperature
+        self.strangeness: Strangeness | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, 3, H, W) or (N, views, 3, H, W) normalised pictures, or (N, dim) features -> (N, classes) logits."""
-        logits: Tensor = self.head(mean_of_views(self.backbone, x))
+        return self.logits(mean_of_views(self.backbone, x))
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Map (N, dim) -> (N, classes)."""
+        logits: Tensor = self.head(features)
         return logits if self.temperature == 1.0 else logits / self.temperature
+
+    def judge(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the logits and, (N, 1 + directions), how strange the pictures are and their coordinates.
+
+        None in place of these where the model cannot say.
+        """
+        features = mean_of_views(self.backbone, x)
+        logits = self.logits(features)
+        if self.strangeness is None:
+            return logits, None
+        coordinates = self.strangeness.coordinates(features)
+        return logits, torch.cat([self.strangeness(coordinates, logits), coordinates], dim=1)
+
+
+class Strangeness(nn.Module):
+    """How strange pictures are beside known ones, as `unknown.strangeness` computes it."""
+
+    centre: Tensor
+    basis: Tensor
+    points: Tensor
+
+    def __init__(self, known: Known, gauge: Gauge) -> None:
+        super().__init__()
+        self.gauge = gauge
+        for name in ("centre", "basis", "points"):
+            self.register_buffer(name, torch.from_numpy(getattr(known, name)), persistent=False)
+
+    def coordinates(self, features: Tensor) -> Tensor:
+        """Return where pictures are among the points, (N, directions); see `unknown.nearest`."""
+        centred = features.float() - self.centre
+        lengths = centred.square().sum(dim=1, keepdim=True).sqrt().clamp_min(1e-8)
+        return (centred @ self.basis.T) / lengths
+
+    def forward(self, coordinates: Tensor, logits: Tensor) -> Tensor:
+        """Map (N, directions) and (N, classes) -> (N, 1): 0 for a usual picture, 1 a standard deviation off."""
+        gauge = self.gauge
+        cosines = coordinates @ self.points.T
+        found: Tensor = (1 - cosines.amax(dim=1, keepdim=True) - gauge.distance[0]) / gauge.distance[1]
+        if gauge.surprise is None:
+            return found
+        surprise = -logits.float().amax(dim=1, keepdim=True)
+        return (found + (surprise - gauge.surprise[0]) / gauge.surprise[1]) / 2
+
+
+class WithStrangeness(nn.Module):
+    """A classifier that answers in one tensor: the logits and, beside them, what else `judge` says."""
+
+    def __init__(self, network: Classifier) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map normalised pictures as `Classifier` takes them -> (N, classes) or (N, classes + 1 + directions)."""
+        logits, strange = self.network.judge(x)
+        return logits if strange is None else torch.cat([logits.float(), strange], dim=1)
 
 
 class SideBySide(nn.ModuleList):

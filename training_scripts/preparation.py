@@ -19,6 +19,7 @@ from training_scripts.feature_store import FeaturesChannel, read_channel
 from training_scripts.job import JobError, JobFolders, StopRequest
 from training_scripts.model import Classifier, build_backbone, build_head, freeze
 from training_scripts.sources import FeatureSource, PictureSource, Source
+from training_scripts.unknown import Known
 from training_scripts.weights import find
 
 
@@ -27,7 +28,9 @@ class Setup:
     """A prepared training.
 
     `sources` has train and perhaps valid and test. `trained_modules` names the backbone's modules that train. Over
-    frozen features the model's backbone is `nn.Identity`, and `backbone_state` the file with the real one's state_dict.
+    frozen features the model's backbone is `nn.Identity`, `backbone_state` the file with the real one's state_dict, and
+    `known_file` what known pictures look like, where that could be learned; `known` is the same once it has been read,
+    or learned from the network's own features.
     """
 
     model: Classifier
@@ -39,6 +42,8 @@ class Setup:
     dataset_version: str
     trained_modules: tuple[str, ...] = ()
     backbone_state: Path | None = None
+    known_file: Path | None = None
+    known: Known | None = None
     world: World = field(default_factory=World)
 
 
@@ -96,6 +101,7 @@ def _over_features(args: Namespace, channel: FeaturesChannel) -> Setup:
         channel.weights,
         channel.dataset_version,
         backbone_state=channel.backbone_state,
+        known_file=channel.known_file,
     )
 
 

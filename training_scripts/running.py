@@ -106,14 +106,16 @@ def evaluate(run: Run, source: Source, with_logits: bool = False) -> Outcome | N
                 continue
             callbacks.begin_step(progress.eval_step)
             with autocast(run):
-                logits = run.model(batch.inputs).float()
+                found, strange = run.model.judge(batch.inputs) if with_logits else (run.model(batch.inputs), None)
+            logits = found.float()
             loss = run.loss_fn(logits, batch.labels)
             callbacks.batch(batch.inputs, logits, batch.labels, loss)
             callbacks.end_step(progress.eval_step)
             progress.eval_step += 1
             total += loss.item() * len(batch.labels)
             probability, predicted = logits.softmax(dim=1).max(dim=1)
-            columns = (batch.labels, predicted, probability, *([logits] if with_logits else []))
+            columns = [batch.labels, predicted, probability, *([logits] if with_logits else [])]
+            columns += [] if strange is None else [strange[:, 0]]
             parts.append((batch.positions, *(column.cpu().numpy() for column in columns)))
     return _joined(world, total, parts)
 

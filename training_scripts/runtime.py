@@ -148,6 +148,8 @@ def agrees(answer: NDArray[np.float32], expected: NDArray[np.float32], tolerance
 def openvino_forward(model: Any, streams: int = 1, cache: Path | None = None, bfloat16: bool = False) -> Forward:
     """Load an OpenVINO model, or the path of a saved one, in float32 or bfloat16 for `streams` calls at once.
 
+    Of a model with several outputs they come side by side.
+
     The result may be called from many threads; each has an inference request of its own. It has answered once when it
     is returned: OpenVINO's Python binding fetches numpy's functions in a process's first inference, behind a C++ guard
     (pybind11 issue 4877). Two threads that made that call together waited for each other without end, one for the
@@ -166,13 +168,14 @@ def _open_forward(model: Any, streams: int, cache: Path | None, bfloat16: bool) 
     if cache is not None:
         settings["CACHE_DIR"] = str(cache)
     compiled = core.compile_model(core.read_model(model) if isinstance(model, Path) else model, "CPU", settings)
-    local = threading.local()
+    local, outputs = threading.local(), len(compiled.outputs)
 
     def forward(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         if not hasattr(local, "request"):
             local.request = compiled.create_infer_request()
         local.request.infer([pictures])
-        return np.array(local.request.get_output_tensor(0).data, dtype=np.float32)
+        parts = [local.request.get_output_tensor(place).data for place in range(outputs)]
+        return np.array(parts[0] if outputs == 1 else np.concatenate(parts, axis=1), dtype=np.float32)
 
     _, *shape = compiled.input(0).get_partial_shape()
     forward(np.zeros((1, *(length.get_length() for length in shape)), np.uint8))

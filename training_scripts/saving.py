@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import time
 from argparse import Namespace
 from collections.abc import Mapping
@@ -16,9 +17,10 @@ from torch import Tensor
 
 from training_scripts.artifact import CARD_FILE, HEAD_FILE, SHARED_FILE, WEIGHTS_FILE, write_code
 from training_scripts.checkpoints import Progress
-from training_scripts.durable import seal, write_text
+from training_scripts.durable import replacing, seal, write_text
 from training_scripts.job import SharedBackbone
 from training_scripts.preparation import Setup
+from training_scripts.unknown import KNOWN_FILE, Gauge, write_known
 from training_scripts.version import code_version
 from training_scripts.weights import write_state
 
@@ -49,7 +51,12 @@ class BestSoFar:
 
 
 def save_model(
-    folder: Path, args: Namespace, setup: Setup, progress: Progress, state: Mapping[str, Tensor] | None = None
+    folder: Path,
+    args: Namespace,
+    setup: Setup,
+    progress: Progress,
+    state: Mapping[str, Tensor] | None = None,
+    gauge: Gauge | None = None,
 ) -> None:
     """Write the model, with weights `state` or as it is now, into SM_MODEL_DIR.
 
@@ -57,16 +64,32 @@ def save_model(
     """
     write_state(folder / WEIGHTS_FILE, complete_state(setup, state))
     write_code(folder)
-    _write_card(folder, args, setup, progress)
+    if gauge is not None and setup.known is not None:
+        write_known(setup.known, folder / KNOWN_FILE)
+    _write_card(folder, args, setup, progress, gauge)
 
 
-def save_head(folder: Path, args: Namespace, setup: Setup, progress: Progress, shared: SharedBackbone) -> None:
+def save_head(
+    folder: Path, args: Namespace, setup: Setup, progress: Progress, shared: SharedBackbone, gauge: Gauge | None = None
+) -> None:
     """Write the head alone into SM_MODEL_DIR, and which backbone it shares; assemble.py makes a model of them."""
     write_state(folder / HEAD_FILE, _on_cpu(setup.model.state_dict()))
     place = {"backbone": Path(os.path.relpath(shared.file, folder)).as_posix(), "sha256": shared.sha256}
     write_text(folder / SHARED_FILE, json.dumps(place), flushed=False)
-    _write_card(folder, args, setup, progress)
-    seal(folder, (HEAD_FILE, SHARED_FILE, CARD_FILE))
+    if gauge is not None:
+        assert setup.known_file is not None
+        _same_file(setup.known_file, folder / KNOWN_FILE)
+    _write_card(folder, args, setup, progress, gauge)
+    seal(folder, (HEAD_FILE, SHARED_FILE, CARD_FILE, *([] if gauge is None else [KNOWN_FILE])))
+
+
+def _same_file(file: Path, target: Path) -> None:
+    """Give a file a second name, which takes no room: all trials of a search know the same pictures."""
+    with replacing(target, flushed=False) as partial:
+        try:
+            os.link(file, partial)
+        except OSError:  # another disk, or one that knows no second names
+            shutil.copyfile(file, partial)
 
 
 def complete_state(setup: Setup, trained: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
@@ -85,8 +108,9 @@ def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in state.items()}
 
 
-def _write_card(folder: Path, args: Namespace, setup: Setup, progress: Progress) -> None:
-    text = json.dumps(_card(args, setup, progress), indent=1, ensure_ascii=False)
+def _write_card(folder: Path, args: Namespace, setup: Setup, progress: Progress, gauge: Gauge | None = None) -> None:
+    card = _card(args, setup, progress) | ({} if gauge is None else {"unknown": gauge.to_card()})
+    text = json.dumps(card, indent=1, ensure_ascii=False)
     write_text(folder / CARD_FILE, text, flushed=False)
 
 

@@ -38,10 +38,14 @@ class Batch:
 
 
 class Source(ABC):
-    """The labelled data of one split. `labels` (N,) int64 and `paths` are by position; `root` is the paths' folder."""
+    """The labelled data of one split. `labels` (N,) int64 and `paths` are by position; `root` is the paths' folder.
+
+    `hashes` are the SHA-256 that the scan found, by position; "" where it did not say.
+    """
 
     labels: NDArray[np.int64]
     paths: Sequence[str]
+    hashes: Sequence[str] = ()
     root: str
 
     @property
@@ -62,8 +66,8 @@ class Source(ABC):
         """Return batches of the positions in `order`, augmented where that was asked for."""
 
     @abstractmethod
-    def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
-        """Return everything once, in order, unchanged."""
+    def evaluation_batches(self, batch_size: int, positions: NDArray[np.int64] | None = None) -> Iterator[Batch]:
+        """Return everything once, or the pictures at `positions`, in order, unchanged."""
 
 
 class FeatureSource(Source):
@@ -95,9 +99,10 @@ class FeatureSource(Source):
         """See `Source`."""
         return map(self._batch, batches(order, batch_size))
 
-    def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
+    def evaluation_batches(self, batch_size: int, positions: NDArray[np.int64] | None = None) -> Iterator[Batch]:
         """See `Source`; larger steps than `batch_size`, as no gradients are kept."""
-        return map(self._batch, batches(np.arange(len(self)), max(batch_size, EVALUATION_ROWS)))
+        wanted = np.arange(len(self)) if positions is None else positions
+        return map(self._batch, batches(wanted, max(batch_size, EVALUATION_ROWS)))
 
     def _batch(self, positions: NDArray[np.int64]) -> Batch:
         chosen = torch.from_numpy(positions)
@@ -124,6 +129,7 @@ class PictureSource(Source):
         share: tuple[int, int] = (0, 1),
     ) -> None:
         self.labels, self.paths, self.root = samples.labels, samples.paths, str(samples.root)
+        self.hashes = samples.hashes
         self._split, self._preprocessing, self._device, self._threads = split, preprocessing, device, threads
         self._augmentation: Augmentation = augmentation
         self._seed, self._share = seed, share
@@ -149,9 +155,9 @@ class PictureSource(Source):
         """See `Source`."""
         return self._batches(order, batch_size, epoch)
 
-    def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
+    def evaluation_batches(self, batch_size: int, positions: NDArray[np.int64] | None = None) -> Iterator[Batch]:
         """See `Source`."""
-        return self._batches(np.arange(len(self)), batch_size, None)
+        return self._batches(np.arange(len(self)) if positions is None else positions, batch_size, None)
 
     def _batches(self, order: NDArray[np.int64], batch_size: int, epoch: int | None) -> Iterator[Batch]:
         """Yield this process's share of every batch, which may be empty. A picture that cannot be read leaves a gap."""

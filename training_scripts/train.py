@@ -40,6 +40,7 @@ from training_scripts.feature_store import read_channel
 from training_scripts.features import Stopped
 from training_scripts.heads import HEADS
 from training_scripts.job import JobError, JobFolders, SharedBackbone, StopRequest, report_failure
+from training_scripts.known_pictures import learn_unknown
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
 from training_scripts.model import set_training_mode
@@ -99,6 +100,7 @@ def run_job(
             if run.progress.best:
                 run.model.load_state_dict(run.progress.best)
             calibrate(run)
+        gauge = learn_unknown(run)
         judged = {}
         if refitted := args.refit and "valid" in setup.sources:
             judged = final_evaluation(run, folders.output_data, ("valid",), BEFORE_REFIT)
@@ -106,9 +108,9 @@ def run_job(
         if world.is_main_process:
             shared = None if setup.backbone_state is None else SharedBackbone.from_environment()
             if shared is None:
-                save_model(folders.model, args, setup, run.progress)
+                save_model(folders.model, args, setup, run.progress, gauge=gauge)
             else:
-                save_head(folders.model, args, setup, run.progress, shared)
+                save_head(folders.model, args, setup, run.progress, shared, gauge)
             write_text(folders.output_data / "args.json", json.dumps(vars(args), indent=1), flushed=False)
         if not run.stopped or over_features(args):
             judged |= final_evaluation(run, folders.output_data, ("test",) if refitted else ("valid", "test"))

@@ -49,6 +49,7 @@ COMMANDS = {
     "classify": "core.cli.predict:classify",
     "evaluate": "core.cli.predict:evaluate",
     "compare": "core.cli.predict:compare",
+    "threshold": "core.cli.predict:threshold",
     "export": "core.cli.models:export",
     "serve": "core.cli.models:serve",
     "sort": "core.cli.models:sort",
@@ -217,6 +218,15 @@ def _add_predict_commands(_commands: Any, command: Command) -> None:
     compare.add_argument("model", metavar="JOB", help="a job's name or `best`")
     compare.add_argument("other", metavar="OTHER", help="another job's name")
     compare.add_argument("--split", choices=["train", "valid", "test"], default="test", help="default: test")
+    threshold = command("threshold", "say or change when a model calls a picture unknown, and what that costs")
+    threshold.add_argument("model", metavar="JOB", help="a job's name or `best`")
+    threshold.add_argument("--split", choices=["valid", "test"], default="test", help="whose pictures (default: test)")
+    moves = threshold.add_mutually_exclusive_group()
+    moves.add_argument(
+        "--set", dest="value", type=float, metavar="STRANGENESS", help="unknown is what is stranger than this"
+    )
+    moves.add_argument("--keep", type=float, metavar="SHARE", help="answer this share of the split's pictures, 0 to 1")
+    moves.add_argument("--undo", action="store_true", help="take the last change back")
 
 
 def _add_debug_commands(_commands: Any, command: Command) -> None:
@@ -268,7 +278,7 @@ _LIGHT: dict[str, Callable[[Any, Command], None]] = {
     **dict.fromkeys(("scan", "convert"), _add_data_commands),
     **dict.fromkeys(("tune", "train"), _add_launch_commands),
     **dict.fromkeys(("jobs", "show", "stop", "resume", "delete", "note", "logs"), _add_job_commands),
-    **dict.fromkeys(("classify", "evaluate", "compare"), _add_predict_commands),
+    **dict.fromkeys(("classify", "evaluate", "compare", "threshold"), _add_predict_commands),
     **dict.fromkeys(("rules", "report"), _add_debug_commands),
     "watch": partial(_add_others_commands, "watch"),
 }

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.cli.console import Console, table
-from core.errors import PictureError, UsageError
+from core.errors import ModelError, PictureError, UsageError
 from core.paths import AppPaths
 from core.predict.compare import Comparison
+from core.predict.coverage import coverage_curve, threshold_of_share
 from core.predict.evaluate import Evaluation
 from core.predict.intake import gather
-from core.predict.records import Answer, Prediction
+from core.predict.records import Answer, Prediction, percent
 from core.progress import CancelToken
 from core.workbench import Workbench
 
 _SHOWN_FILES = 5
+_SHARES = (0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 
 
 def classify(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
@@ -118,6 +120,46 @@ def compare(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     return 0
 
 
+def threshold(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Print when a model calls a picture unknown, and what other thresholds would do; change it if so asked."""
+    if options.keep is not None and not 0 < options.keep <= 1:
+        raise UsageError("--keep needs a share above 0, up to 1.")
+    workbench = Workbench(paths)
+    try:
+        workbench.engine.refresh()
+        say_best(workbench, options.model, console)
+        found = workbench.models.evaluation(options.model, options.split, console.progress, CancelToken())
+        curve = coverage_curve(found.pictures)
+        value = options.value if options.keep is None else threshold_of_share(curve, options.keep)
+        if value is not None or options.undo:
+            found = replace(found, threshold=workbench.models.move_threshold(found.job, value))
+    finally:
+        workbench.close()
+    if found.threshold is None or (answered := found.answered) is None:
+        raise ModelError(
+            f"The model of {found.job} cannot say what it does not know.",
+            "It was trained by an earlier version, or on too few pictures.",
+            "Train it again.",
+        )
+    shown = [next(point for point in curve if point.share >= share) for share in _SHARES]
+    data = {
+        "model": found.job,
+        "split": found.split,
+        "threshold": found.threshold.value,
+        "trained": found.threshold.trained,
+        "moves": found.threshold.moves,
+        "coverage": answered.share,
+        "accuracy": answered.accuracy,
+        "curve": [
+            {"threshold": point.threshold, "coverage": point.share, "accuracy": point.accuracy} for point in shown
+        ],
+    }
+    rows = [(f"{point.threshold:.3f}", percent(point.share), percent(point.accuracy or 0.0)) for point in shown]
+    text = [found.threshold.sentence, f"On {found.split}: {answered.sentence}", ""]
+    console.result(data, lambda: "\n".join([*text, table(("threshold", "answered", "of these right"), rows)]))
+    return 0
+
+
 def _comparison_text(found: Comparison) -> str:
     lines = [found.sentence]
     if found.settings:
@@ -130,7 +172,10 @@ def _comparison_text(found: Comparison) -> str:
 
 
 def answer_json(answer: Answer, model: str) -> dict[str, Any]:
-    """Return a prediction as plain JSON: `label`, `probability`; or `error` where the picture could not be read."""
+    """Return a prediction as plain JSON: `label`, `probability`; or `error` where the picture could not be read.
+
+    A model that can say what it does not know adds `unknown` and `strangeness`.
+    """
     path = str(answer.source) if isinstance(answer.source, Path) else None
     if not isinstance(answer, Prediction):
         return {"path": path, "model": model, "error": str(answer.error)}
@@ -141,6 +186,7 @@ def answer_json(answer: Answer, model: str) -> dict[str, Any]:
         "probability": answer.probability,
         "classes": [{"label": label, "probability": probability} for label, probability in answer.classes],
         "milliseconds": round(answer.milliseconds, 3),
+        **({} if answer.strangeness is None else {"unknown": answer.unknown, "strangeness": answer.strangeness}),
     }
 
 
@@ -149,6 +195,8 @@ def _answer_text(answer: Answer) -> str:
     if not isinstance(answer, Prediction):
         return f"{name}: {answer.error.what}"
     classes = ", ".join(f"{label} {probability:.1%}" for label, probability in answer.classes)
+    if answer.unknown:
+        classes = f"unknown; it would have said {classes}"
     return f"{name}: {classes}  ({answer.milliseconds:.0f} ms)"
 
 
@@ -169,6 +217,7 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
         "ece": scores.ece,
         "count": found.count,
         "note": found.note,
+        "unknown": None if found.answered is None else found.answered.count - found.answered.answered,
         "left_out": [{"path": path, "reason": reason} for path, reason in found.left_out],
         "classes": list(found.classes),
         "confusion": [list(row) for row in found.confusion],

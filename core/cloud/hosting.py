@@ -60,7 +60,8 @@ class Hosting:
 
     `lifetime_s`: the endpoint is deleted that many seconds from now; None: it stays until it is deleted.
     `container`: what answers there; None: the proposed one. `subnets` and `security_groups`: the container runs in that
-    VPC. `kms_key` encrypts the machine's disk; "": AWS's own key.
+    VPC. `kms_key` encrypts the machine's disk; "": AWS's own key. `unknown_threshold` is how strange a picture
+    may be before it is unknown, where the user has moved it; None: the model's own.
 
     Raises:
         EngineError: AWS has no such endpoint.
@@ -73,6 +74,7 @@ class Hosting:
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     kms_key: str = ""
+    unknown_threshold: float | None = None
 
     def __post_init__(self) -> None:
         if not self.instance_type and (self.memory_mb % 1024 or not 1024 <= self.memory_mb <= 6144):

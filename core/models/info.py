@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ModelError
+from core.models.threshold import Threshold, threshold_in
 from training_scripts.artifact import read_card
 from training_scripts.backbones import Preprocessing
 from training_scripts.job import JobError
@@ -21,6 +22,7 @@ class ModelInfo:
     """What model.json says of a model; `card` is all of it.
 
     `temperature` divides the logits before they become probabilities; the network that inference.py loads does it.
+    `threshold` is None for a model that cannot say what it does not know.
     """
 
     name: str
@@ -28,6 +30,7 @@ class ModelInfo:
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     temperature: float = 1.0
+    threshold: Threshold | None = None
     card: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -45,6 +48,7 @@ def read_info(folder: Path, name: str = "") -> ModelInfo:
             tuple(str(label) for label in card["classes"]),
             Preprocessing.from_json(card["preprocessing"]),
             float(card.get("temperature") or 1.0),
+            threshold_in(card),
             card,
         )
     except (JobError, KeyError, TypeError, ValueError) as error:

@@ -123,3 +123,14 @@ class Model(ABC):
             Cancelled: through `cancel`.
         """
         raise ModelError(f"{self.name} cannot say where it looked.", "An endpoint gives classes only.")
+
+    def nearest(self, picture: Source, count: int, cancel: CancelToken | None = None) -> list[tuple[str, float]]:
+        """Return the SHA-256 and the distance (0…2) of the training pictures that are nearest for it, nearest first.
+
+        None where the model does not know which pictures it learned from, as an endpoint or an exported file.
+
+        Raises:
+            PictureError: the picture cannot be read.
+            Cancelled: through `cancel`.
+        """
+        return []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelError
+from core.predict.coverage import Coverage, coverage_at
 from core.predict.records import Prediction, percent
 from core.predict.scores import TOP, ReliabilityBin, Scores, calibration_error, of_confusion, reliability
 from core.progress import CancelToken, OnProgress, ignore_progress
@@ -17,6 +18,7 @@ from training_scripts.outside import UNUSABLE, read_json
 
 if TYPE_CHECKING:
     from core.models import Model
+    from core.models.threshold import Threshold
 
 _SMALLEST = 1e-12  # a probability of 0 would make the loss infinite
 
@@ -36,7 +38,8 @@ class EvaluatedPicture:
     """One picture of the split: what it is, what the model said, and how sure it was (0…1).
 
     `label_probability` is that of the class it is, `rank` that class's place among the answers (1 is the first), and
-    `brier` the squared distance of all probabilities from the truth (0…2); None in evaluations of earlier versions.
+    `brier` the squared distance of all probabilities from the truth (0…2); `strangeness` says how
+    unlike known pictures it is. None in evaluations of earlier versions.
     """
 
     path: str
@@ -46,17 +49,18 @@ class EvaluatedPicture:
     label_probability: float | None = None
     rank: int | None = None
     brier: float | None = None
+    strangeness: float | None = None
 
     @classmethod
     def of_answer(cls, path: str, label: str, answer: Prediction) -> EvaluatedPicture:
         """Judge an answer."""
         classes = dict(answer.classes)
         if label not in classes:  # an endpoint of others may name the first few only
-            return cls(path, label, answer.label, answer.probability)
+            return cls(path, label, answer.label, answer.probability, strangeness=answer.strangeness)
         own = classes[label]
         rank = 1 + sum(probability > own for probability in classes.values())
         brier = sum((probability - (name == label)) ** 2 for name, probability in classes.items())
-        return cls(path, label, answer.label, answer.probability, own, rank, brier)
+        return cls(path, label, answer.label, answer.probability, own, rank, brier, answer.strangeness)
 
     @property
     def right(self) -> bool:
@@ -71,7 +75,8 @@ class Evaluation:
     `confusion[i][j]` counts pictures of class i that were taken for class j. `loss` is the mean cross-entropy in nats,
     None where it is not known. `pictures` may be empty when the job kept none; their paths are relative to `root`.
     `left_out` are the pictures that could not be read, with the reason; they count for nothing. `note` says whose
-    numbers they are where they are not the saved model's own.
+    numbers they are where they are not the saved model's own. `threshold` is the model's at this moment, None where it
+    cannot say what it does not know.
     """
 
     job: str
@@ -86,6 +91,19 @@ class Evaluation:
     root: Path | None = None
     left_out: tuple[tuple[str, str], ...] = ()
     note: str = ""
+    threshold: Threshold | None = None
+
+    @property
+    def answered(self) -> Coverage | None:
+        """Return how many pictures the threshold lets be answered; None where that is not known."""
+        if self.threshold is None or all(picture.strangeness is None for picture in self.pictures):
+            return None
+        return coverage_at(self.pictures, self.threshold.value)
+
+    def is_unknown(self, picture: EvaluatedPicture) -> bool:
+        """Whether the model says that it does not know what a picture shows."""
+        threshold = self.threshold
+        return threshold is not None and picture.strangeness is not None and picture.strangeness > threshold.value
 
     @property
     def right(self) -> int:
@@ -154,6 +172,8 @@ class Evaluation:
             "calibration error": None if scores.ece is None else f"{scores.ece:.3f}",
             "left out as unreadable": f"{self.unreadable:,}" if self.unreadable else None,
         }
+        if (answered := self.answered) is not None and answered.accuracy is not None:
+            found["without the unknown"] = f"{percent(answered.accuracy)} of {percent(answered.share)}"
         return ", ".join(f"{name} {value}" for name, value in found.items() if value is not None)
 
     @property
@@ -222,7 +242,8 @@ def compute_evaluation(
     owns = [picture.label_probability for picture in judged]
     loss = None if None in owns else -sum(math.log(max(own or 0.0, _SMALLEST)) for own in owns) / len(owns)
     classes = model.classes or tuple(sorted(labels | {picture.predicted for picture in judged}))
-    return summarise(judged, classes, split, model.name, loss, left_out, root)
+    threshold = model.info.threshold if model.info is not None else None
+    return replace(summarise(judged, classes, split, model.name, loss, left_out, root), threshold=threshold)
 
 
 def _some(names: Sequence[str], shown: int = 5) -> str:
@@ -307,6 +328,7 @@ def _read_pictures(path: Path) -> tuple[EvaluatedPicture, ...]:
                 _number(row.get("label_probability")),
                 int(row["label_rank"]) if row.get("label_rank") else None,
                 _number(row.get("brier")),
+                _number(row.get("strangeness")),
             )
             for row in csv.DictReader(file)
         )

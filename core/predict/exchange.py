@@ -31,7 +31,14 @@ def answer_of(source: Source, fields: Header, model: str, thumbnail: bytes) -> A
         return Unreadable(source, PictureError(**fields["error"]))
     classes = tuple((str(label), float(probability)) for label, probability in fields["classes"])
     return Prediction(
-        source, classes, fields["milliseconds"], model, fields["width"], fields["height"], bytes(thumbnail)
+        source,
+        classes,
+        fields["milliseconds"],
+        model,
+        fields["width"],
+        fields["height"],
+        bytes(thumbnail),
+        fields.get("strangeness"),
     )
 
 

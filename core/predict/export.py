@@ -12,7 +12,10 @@ from core.predict.intake import NamedPicture
 from core.predict.records import Answer, Prediction, Unreadable
 from training_scripts.durable import replacing
 
-HEADER = ("picture", "label", "probability", "second_label", "second_probability", "width", "height", "milliseconds")
+HEADER = (
+    *("picture", "label", "probability", "second_label", "second_probability"),
+    *("width", "height", "milliseconds", "unknown", "strangeness"),
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -54,7 +57,8 @@ def _figures(answer: Prediction) -> tuple[str, ...]:
     label, probability = answer.classes[0]
     second = (_plain(answer.classes[1][0]), f"{answer.classes[1][1]:.6f}") if len(answer.classes) > 1 else ("", "")
     size = (str(answer.width), str(answer.height))
-    return (_plain(label), f"{probability:.6f}", *second, *size, f"{answer.milliseconds:.2f}")
+    strange = ("", "") if answer.strangeness is None else (str(answer.unknown).lower(), f"{answer.strangeness:.4f}")
+    return (_plain(label), f"{probability:.6f}", *second, *size, f"{answer.milliseconds:.2f}", *strange)
 
 
 def _plain(text: str) -> str:

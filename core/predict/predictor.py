@@ -180,6 +180,24 @@ class Predictor:
             reply, png = self._ask_about(source, {"op": "explain", "label": label}, cancel, needs_model=True)
             return Explanation(source, reply["label"], reply["probability"], png, reply["milliseconds"])
 
+    def nearest(
+        self, source: Source, count: int, cancel: CancelToken | None = None, *, model: LoadedModel | None = None
+    ) -> list[tuple[str, float]]:
+        """Return the SHA-256 and the distance of the training pictures that are nearest to a picture for the model.
+
+        None where the model does not know them. `model` is loaded again first if another has been loaded since.
+
+        Raises:
+            PictureError: the picture cannot be read, or the process died of it.
+            ModelError: no model is loaded.
+            Cancelled: through `cancel`.
+        """
+        cancel = cancel or CancelToken()
+        with self._my_turn(cancel):
+            self._take_up(model, ignore_progress, cancel)
+            reply, _ = self._ask_about(source, {"op": "nearest", "count": count}, cancel, needs_model=True)
+            return [(str(sha256), float(distance)) for sha256, distance in reply["nearest"]]
+
     def close(self) -> None:
         """End the process; calls that wait end with `Cancelled`. Idempotent; any thread, the UI's too."""
         self._closed = True

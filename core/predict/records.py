@@ -11,6 +11,9 @@ Source = Path | bytes
 """A picture to be classified: a file, or the encoded bytes of one."""
 
 
+UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
     """The model that the predictor process holds.
@@ -31,7 +34,9 @@ class LoadedModel:
 class Prediction:
     """The classes of one picture, the most probable first.
 
-    `classes` are (label, probability in 0…1) pairs. `milliseconds` is decoding plus the picture's share of the forward
+    `classes` are (label, probability in 0…1) pairs. `unknown` says that the picture most likely shows none of them:
+    `label` is then what the model would have said. `strangeness` says how unlike known pictures it is, 0 for a
+    usual one; None where the model cannot say. `milliseconds` is decoding plus the picture's share of the forward
     pass. `width` and `height` are the picture's own, in pixels, after EXIF orientation. `thumbnail` is a small JPEG,
     empty unless it was asked for.
     """
@@ -43,11 +48,18 @@ class Prediction:
     width: int
     height: int
     thumbnail: bytes = b""
+    strangeness: float | None = None
+    unknown: bool = False
 
     @property
     def label(self) -> str:
         """Return the most probable class."""
         return self.classes[0][0]
+
+    @property
+    def answer(self) -> str:
+        """Return what the model says in one word: a class, or that it knows none for this picture."""
+        return UNKNOWN if self.unknown else self.label
 
     @property
     def probability(self) -> float:

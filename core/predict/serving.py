@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from core.models.info import EXPORTED, ModelInfo, broken, read_info
 from training_scripts import runtime
 from training_scripts.artifact import WEIGHTS_FILE
 from training_scripts.durable import is_whole, seal, sealed, sha256_of, write_text
+from training_scripts.unknown import KNOWN_FILE, Known, nearest, read_known
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,19 +37,39 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class InferenceModel:
-    """A loaded model; `forward` takes (N, *preprocessing.shape) uint8 and gives (N, classes) float32 logits."""
+    """A loaded model.
+
+    `forward` takes (N, *preprocessing.shape) uint8 and gives (N, classes) float32 logits, in a model that can say what
+    it does not know also the strangeness as the next column. `known` are the training pictures that it goes by, and the
+    columns after that where a picture is among these.
+    """
 
     card: ModelInfo
     forward: runtime.Forward
     runtime: str
     why_runtime: str = ""
+    known: Known | None = None
 
     def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Map (N, *preprocessing.shape) uint8 -> (N, classes), each row sums to 1."""
-        logits = self.forward(pictures).astype(np.float64)
+        return self.answers(pictures)[0]
+
+    def answers(self, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Return the probabilities, and how strange the pictures are (N,) where the model can say so."""
+        found, classes = self.forward(pictures).astype(np.float64), len(self.card.classes)
+        logits = found[:, :classes] if self.card.threshold is not None else found
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-        return result
+        return result, found[:, classes] if self.card.threshold is not None else None
+
+    def nearest(self, picture: NDArray[np.uint8], count: int) -> list[tuple[str, float]]:
+        """Return the SHA-256 and the distance of the training pictures nearest to one, `preprocessing.shape` uint8.
+
+        None where the model does not know them.
+        """
+        if self.known is None:
+            return []
+        return nearest(self.known, self.forward(picture[None])[0, len(self.card.classes) + 1 :], count)
 
 
 def open_model(folder: Path, name: str, cache: Path, say: Say) -> InferenceModel:
@@ -62,6 +83,8 @@ def open_model(folder: Path, name: str, cache: Path, say: Say) -> InferenceModel
     card = _read_card(folder, name)
     served = _open(folder, card, cache, say)
     try:
+        if card.threshold is not None and EXPORTED not in card.card:
+            served = replace(served, known=read_known(folder / KNOWN_FILE))
         answer = served.probabilities(np.zeros((1, *card.preprocessing.shape), np.uint8))
     except Exception as error:
         raise broken(card.name, error) from error
@@ -90,7 +113,7 @@ def _open(folder: Path, card: ModelInfo, cache: Path, say: Say) -> InferenceMode
         from core.models.export.reading import exported_forward
 
         try:
-            forward, computes = exported_forward(folder, str(card.card[EXPORTED]["format"]))
+            forward, computes = exported_forward(folder, str(card.card[EXPORTED]["format"]), card.threshold is not None)
         except ModelError:
             raise
         except Exception as error:
@@ -143,16 +166,18 @@ def _network(folder: Path, card: ModelInfo, say: Say) -> Any:
     say("Loading PyTorch")
     try:
         from training_scripts import inference
+        from training_scripts.model import WithStrangeness
 
-        return inference.model_fn(str(folder)).network
+        return WithStrangeness(inference.model_fn(str(folder)).network)
     except Exception as error:
         raise broken(card.name, error) from error
 
 
 def _key(folder: Path, card: ModelInfo) -> str:
-    known = sealed(folder).get(WEIGHTS_FILE)  # compared with the file when the model was fetched
-    weights = (known or sha256_of(folder / WEIGHTS_FILE))[:20]
-    return f"{card.backbone}-{weights}-{card.preprocessing.views}-{card.temperature:.6g}-{runtime.version('openvino')}"
+    sums = sealed(folder)  # compared with the files when the model was fetched
+    parts = [WEIGHTS_FILE, *([KNOWN_FILE] if card.threshold is not None else [])]
+    files = "-".join((sums.get(name) or sha256_of(folder / name))[:20] for name in parts)
+    return f"{card.backbone}-{files}-{card.preprocessing.views}-{card.temperature:.6g}-{runtime.version('openvino')}"
 
 
 def _prune(cache: Path) -> None:

@@ -81,7 +81,7 @@ class Worker:
 
     def _decode(self, request: Header, payload: bytes) -> list[Decoding]:
         model = self._model
-        if model is None or request["op"] not in ("classify", "explain"):
+        if model is None or request["op"] not in ("classify", "explain", "nearest"):
             return []
         thumbnail = request.get("thumbnail", 0)
         return [
@@ -98,6 +98,9 @@ class Worker:
                 return {"width": rendered.width, "height": rendered.height}, rendered.pixels
             case "classify":
                 return self._classify(request, decodings)
+            case "nearest":
+                found = self._served().nearest(decodings[0].result().pixels, request["count"])
+                return {"nearest": found}, b""
             case "explain":
                 began = time.perf_counter()
                 decoded = decodings[0].result()
@@ -133,14 +136,16 @@ class Worker:
                 answers.append({"error": _said_of(request, error, number)})
         if read:
             began = time.perf_counter()
-            probabilities = served.probabilities(np.stack([decoded.pixels for decoded in read]))
+            probabilities, strangeness = served.answers(np.stack([decoded.pixels for decoded in read]))
             share = 1000 * (time.perf_counter() - began) / len(read)
-            for answer, decoded, row in zip((a for a in answers if not a), read, probabilities, strict=True):
+            for place, answer in enumerate([answer for answer in answers if not answer]):
+                decoded, row = read[place], probabilities[place]
                 best = np.argsort(-row, kind="stable")[: request["top_k"]]
                 answer["classes"] = [(served.card.classes[index], float(row[index])) for index in best]
                 answer["milliseconds"] = decoded.milliseconds + share
                 answer["width"], answer["height"] = decoded.size
                 answer["thumbnail"] = len(decoded.thumbnail)
+                answer["strangeness"] = None if strangeness is None else float(strangeness[place])
         return {"answers": answers}, b"".join(decoded.thumbnail for decoded in read)
 
     def _served(self) -> InferenceModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from core.models import Model, ModelAddress
     from core.models.choices import ModelChoice
     from core.models.export import Exported
+    from core.models.threshold import Threshold
     from core.predict.compare import Comparison
     from core.predict.evaluate import Evaluation
+    from core.predict.neighbours import TrainingPicture
     from core.predict.predictor import Predictor
+    from core.predict.records import Source
 
 
 class ModelWork:
@@ -109,7 +113,8 @@ class ModelWork:
             folder = unpacked(Path(address.name), self._installation.paths.home / "unpacked")
             return LocalModel(self.predictor(), folder, address, Path(address.name).name, on_progress, cancel)
         name, folder = self.folder(address.name, on_progress, cancel)
-        return LocalModel(self.predictor(), folder, ModelAddress.job(name), name, on_progress, cancel)
+        results = self._installation.paths.jobs / name
+        return LocalModel(self.predictor(), folder, ModelAddress.job(name), name, on_progress, cancel, results)
 
     def export(
         self,
@@ -174,14 +179,14 @@ class ModelWork:
         from core.models import ModelAddress
         from core.predict.evaluate import compute_evaluation, read_evaluation
 
-        name, _ = self.folder(job, on_progress, cancel)
+        name, folder = self.folder(job, on_progress, cancel)
         record = self._installation.engine.job(name)
         assert isinstance(record, TrainingJob)
         if (job_folder := self._installation.engine.job_folder(name)) is not None:
             results = job_folder / "output" / "data"
             mark_left_out(results, self._installation.paths.scans)  # of a job on a cloud, whose results are here by now
             if (kept := read_evaluation(results, split, name)) is not None:
-                return kept
+                return replace(kept, threshold=self._threshold(name, folder))
         manifest = self._data.manifest(record.dataset_version)
         if manifest is None:
             raise ModelError(
@@ -192,6 +197,59 @@ class ModelWork:
         model = self.open(ModelAddress.job(name), on_progress, cancel)
         labelled = [(entry.path, manifest.classes[entry.label]) for entry in manifest.of(split)]
         return compute_evaluation(model, manifest.root, labelled, split, on_progress, cancel)
+
+    def threshold(
+        self, job: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> Threshold | None:
+        """Return how strange a picture may be before a job's model calls it unknown; None where it cannot say.
+
+        Raises:
+            ModelError: the job has no model.
+        """
+        return self._threshold(*self.folder(job, on_progress, cancel))
+
+    def move_threshold(self, job: str, value: float | None) -> Threshold:
+        """Move a job's threshold, or take the last move back (None); the training's own stays in the model.
+
+        Raises:
+            ModelError: the job has no model, or one that cannot say what it does not know.
+            UserFacingError: `value` is no number, or it cannot be kept.
+        """
+        from core.models.threshold import move, move_back
+
+        name, folder = self.folder(job)
+        results = self._installation.paths.jobs / name
+        if self._threshold(name, folder) is not None:
+            if value is None:
+                move_back(results)
+            else:
+                move(results, value)
+        if (found := self._threshold(name, folder)) is None:
+            raise ModelError(
+                f"The model of {name} cannot say what it does not know.",
+                "It was trained by an earlier version, or on too few pictures.",
+                "Train it again.",
+            )
+        return found
+
+    def _threshold(self, name: str, folder: Path) -> Threshold | None:
+        from core.models import read_info
+        from core.models.threshold import moved
+
+        return moved(read_info(folder, name).threshold, self._installation.paths.jobs / name)
+
+    def nearest(self, model: Model, picture: Source, cancel: CancelToken | None = None) -> list[TrainingPicture]:
+        """Return the training pictures that are nearest to a picture for a model; none where they are not known here.
+
+        Raises:
+            PictureError: the picture cannot be read.
+            Cancelled: through `cancel`.
+        """
+        from core.predict.neighbours import ASKED, training_pictures
+
+        version = str(model.info.card.get("dataset_version") or "") if model.info is not None else ""
+        manifest = self._data.manifest(version) if version else None
+        return [] if manifest is None else training_pictures(model.nearest(picture, ASKED, cancel), manifest)
 
     def compare(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -38,22 +38,30 @@ class _File:
 class _Choice:
     """One entry of the box: its words, and the true and the predicted class ("" for any) of the pictures it shows.
 
-    With `between` it shows the answers that were so sure, right or wrong: above the one, up to the other.
+    With `between` it shows the answers that were so sure, right or wrong: above the one, up to the other. With
+    `stranger` it shows all pictures that are stranger than that, the strangest first.
     """
 
     words: str
     label: str = ""
     predicted: str = ""
     between: tuple[float, float] | None = None
+    stranger: float | None = None
 
     def has(self, picture: EvaluatedPicture) -> bool:
         """Whether the entry shows this picture."""
+        if self.stranger is not None:
+            return picture.strangeness is not None and picture.strangeness > self.stranger
         if self.between is not None:
             low, high = self.between
             return low < picture.probability <= high
         if self.predicted:
             return picture.label == self.label and picture.predicted == self.predicted
         return not picture.right and self.label in ("", picture.label)
+
+    def order(self, picture: EvaluatedPicture) -> float:
+        """Return what the entry sorts its pictures by."""
+        return -(picture.strangeness or 0.0) if self.stranger is not None else -picture.probability
 
 
 class EvaluatedPictures(QWidget):
@@ -111,10 +119,14 @@ class EvaluatedPictures(QWidget):
         """List the pictures whose answer was so sure (0…1): above `low`, up to `high`."""
         self._choose(_Choice(f"{100 * low:.0f} to {100 * high:.0f} % sure", between=(low, high)))
 
+    def show_stranger(self, strangeness: float) -> None:
+        """List the pictures that are stranger than this, the strangest first."""
+        self._choose(_Choice(f"Stranger than {strangeness:.2f}", stranger=strangeness))
+
     def _choose(self, choice: _Choice) -> None:
         for number in range(self.choice.count()):
             found = self.choice.itemData(number)
-            if (found.label, found.predicted, found.between) == (choice.label, choice.predicted, choice.between):
+            if replace(found, words="") == replace(choice, words=""):
                 self.choice.setCurrentIndex(number)
                 return
         self.choice.addItem(choice.words, choice)
@@ -124,19 +136,22 @@ class EvaluatedPictures(QWidget):
         choice = self.choice.currentData()
         if self._evaluation is None or choice is None:
             return
-        found = sorted(filter(choice.has, self._evaluation.pictures), key=lambda picture: -picture.probability)
+        found = sorted(filter(choice.has, self._evaluation.pictures), key=choice.order)
         self._listed = tuple(found[:MOST])
         self.list.clear()
         for picture in self._listed:
-            item = QListWidgetItem(f"{picture.label} → {picture.predicted}\n{percent(picture.probability)}")
+            unknown = ", unknown" if self._evaluation.is_unknown(picture) else ""
+            sure = f"{percent(picture.probability)}{unknown}"
+            item = QListWidgetItem(f"{picture.label} → {picture.predicted}\n{sure}")
             item.setData(_PICTURE, picture.path)
             item.setToolTip(picture.path)
-            said = f"{picture.path}: {picture.label}, taken for {picture.predicted} with {percent(picture.probability)}"
+            said = f"{picture.path}: {picture.label}, taken for {picture.predicted} with {sure}"
             if picture.right:
-                said = f"{picture.path}: {picture.label}, recognised with {percent(picture.probability)}"
+                said = f"{picture.path}: {picture.label}, recognised with {sure}"
             item.setData(Qt.ItemDataRole.AccessibleTextRole, said)
             self.list.addItem(item)
-        more = f", the surest {MOST} are shown" if len(found) > MOST else ""
+        first = "surest" if choice.stranger is None else "strangest"
+        more = f", the {first} {MOST} are shown" if len(found) > MOST else ""
         count = formatting.counted(len(found), "picture")
         nothing = "No picture." if self._evaluation.wrong else "No picture is wrong."
         if not self._evaluation.pictures:

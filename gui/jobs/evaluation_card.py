@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtWidgets import (
@@ -18,12 +19,14 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import UserFacingError
+from core.models.threshold import Threshold
 from core.predict.evaluate import Evaluation
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.jobs.confusion_delegate import ConfusionDelegate
 from gui.jobs.confusion_model import ConfusionModel
+from gui.jobs.coverage_view import CoverageView
 from gui.jobs.evaluated_pictures import EvaluatedPictures
 from gui.jobs.reliability_plot import ReliabilityPlot
 from gui.shared.basics import button, label
@@ -78,9 +81,11 @@ class EvaluationView(QWidget):
         self.summary = label("", "strong", wrap=True)
         self._top.addStretch(1)
         self.sureness = button("Sureness", kind="ghost", tip="How often the answers are right by how sure they are")
-        self.sureness.setCheckable(True)
-        self.sureness.toggled.connect(lambda shown: self._views.setCurrentIndex(int(shown)))
-        self._top.addWidget(self.sureness)
+        self.unknown = button("Unknown", kind="ghost", tip="From when on a picture is one that the model does not know")
+        for view in (self.sureness, self.unknown):
+            view.setCheckable(True)
+            view.toggled.connect(self._on_view)
+            self._top.addWidget(view)
         self.progress = ProgressRow()
         self.progress.cancelled.connect(self._on_cancel)
         self.message = label("", "muted", wrap=True)
@@ -107,6 +112,11 @@ class EvaluationView(QWidget):
         self._views = QStackedWidget()
         self._views.addWidget(self.table)
         self._views.addWidget(self.reliability)
+        self.coverage = CoverageView()
+        self.coverage.keep_asked.connect(self._move_threshold)
+        self.coverage.undo_asked.connect(lambda: self._move_threshold(None))
+        self.coverage.pictures_asked.connect(self.pictures.show_stranger)
+        self._views.addWidget(self.coverage)
         self._split.addWidget(self._views)
         self._split.addWidget(self.pictures)
         self._split.setStretchFactor(0, 1)
@@ -181,12 +191,39 @@ class EvaluationView(QWidget):
         note = f"\nThese numbers are {evaluation.note}." if evaluation.note else ""
         self.summary.setText(f"{evaluation.sentence}{note}")
         self.summary.show()
-        self.figures.setText(evaluation.figures)
-        self.figures.show()
+        self._show_figures(evaluation)
         self._model.set_evaluation(evaluation)
         self._fit_columns(evaluation.classes)
         self.reliability.show_bins(evaluation.reliability)
         self.pictures.show_evaluation(evaluation)
+
+    def _show_figures(self, evaluation: Evaluation) -> None:
+        self._evaluation = evaluation
+        self.figures.setText(evaluation.figures)
+        self.figures.show()
+        self.coverage.show_evaluation(evaluation)
+
+    def _on_view(self, shown: bool) -> None:
+        """One of the views in place of the table, or none."""
+        if shown:
+            other = self.unknown if self.sender() is self.sureness else self.sureness
+            other.setChecked(False)
+        self._views.setCurrentIndex(1 if self.sureness.isChecked() else 2 if self.unknown.isChecked() else 0)
+
+    def _move_threshold(self, value: float | None) -> None:
+        """Keep another threshold in the model, or (None) take the last change back."""
+        found, workbench = self._evaluation, self._workbench
+        if found is None:
+            return
+
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Threshold:
+            return workbench.models.move_threshold(found.job, value)
+
+        def done(threshold: Threshold) -> None:
+            if self._evaluation is found:
+                self._show_figures(replace(found, threshold=threshold))
+
+        self._bridge.run(work, done, self._on_error)
 
     def _fit_columns(self, classes: Sequence[str]) -> None:
         """Give every label the room it needs; of many classes the table is a heat map, which fits as a whole."""

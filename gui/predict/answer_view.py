@@ -41,7 +41,7 @@ class AnswerView(QWidget):
         self.back_button.hide()
         self._name = ElidedLabel("", "strong")
         self._headline = ElidedLabel("", "large", Qt.TextElideMode.ElideRight)
-        self._sureness = label("", "muted")
+        self._sureness = label("", "muted", wrap=True)
         self._model = ElidedLabel("", "caption")
         self._figures = label("", "caption", wrap=True)
         self._note = label("", "muted", wrap=True)
@@ -67,12 +67,15 @@ class AnswerView(QWidget):
         """Show the answer; the picture itself comes with `set_picture`."""
         self.picture.set_picture(QImage())
         self._name.setText(picture.name)
-        self._headline.setText(answer.label)
-        self._sureness.setText(f"{percent(answer.probability)} sure")
+        said = f"{percent(answer.probability)} sure"
+        if answer.unknown:
+            said = f"Unlike what the model learned. It would say {answer.label}, {said}"
+        self._headline.setText(answer.answer.capitalize() if answer.unknown else answer.label)
+        self._sureness.setText(said)
         self.bars.set_classes(answer.classes)
         self._model.setText(f"{answer.model}  ·  {model.caption}" if model is not None else answer.model)
         self._figures.setText(f"{answer.milliseconds:.1f} ms  ·  {answer.width:,} × {answer.height:,} pixels")
-        self.setAccessibleDescription(f"{picture.name} is {answer.label}, {percent(answer.probability)} sure")
+        self.setAccessibleDescription(f"{picture.name} is {self._headline.text()}, {self._sureness.text()}")
         self._set_why(False)
 
     def set_picture(self, rendered: Rendered) -> None:

@@ -162,7 +162,9 @@ class PredictionModel(QAbstractTableModel):
 def _matches(row: _Row, words: tuple[str, ...]) -> bool:
     if not words:
         return True
-    said = row.answer.label if isinstance(row.answer, Prediction) else "unreadable" if row.answer else ""
+    said = "unreadable" if row.answer else ""
+    if isinstance(row.answer, Prediction):
+        said = f"{row.answer.label} {row.answer.answer}"
     text = f"{row.picture.name} {said}".lower()
     return all(word in text for word in words)
 
@@ -178,7 +180,7 @@ def _text(row: _Row, column: Column) -> str:
         return answer.error.what.removeprefix(row.picture.name).strip() if column is Column.CLASS else ""
     match column:
         case Column.CLASS:
-            return answer.label
+            return f"{answer.answer} ({answer.label}?)" if answer.unknown else answer.label
         case Column.PROBABILITY:
             return percent(answer.probability)
         case Column.SECOND:
@@ -198,7 +200,7 @@ def _sort_key(row: _Row, column: Column) -> str | float | None:
         return None
     match column:
         case Column.CLASS:
-            return answer.label.casefold()
+            return answer.answer.casefold()
         case Column.PROBABILITY:
             return answer.probability
         case Column.SECOND:

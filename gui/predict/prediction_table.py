@@ -89,7 +89,7 @@ class PredictionTable(QWidget):
             if isinstance(answer, Unreadable):
                 self._unreadable += 1
             else:
-                self._counts[answer.label] += 1
+                self._counts[answer.answer] += 1
                 self._milliseconds += answer.milliseconds
         self._summarise()
 

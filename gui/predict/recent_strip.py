@@ -62,7 +62,8 @@ class RecentStrip(QListWidget):
         pixmap.loadFromData(answer.thumbnail)
         item.setData(_PIXMAP, pixmap)
         item.setData(_PICTURE, picture)
-        words = f"{picture.name}: {answer.label} {percent(answer.probability)}"
+        sure = "" if answer.unknown else f" {percent(answer.probability)}"
+        words = f"{picture.name}: {answer.answer}{sure}"
         item.setToolTip(words)
         item.setData(Qt.ItemDataRole.AccessibleTextRole, words)
         self.insertItem(0, item)

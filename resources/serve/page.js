@@ -3,7 +3,7 @@
 const token = decodeURIComponent(location.hash.slice(1));
 if (token) history.replaceState(null, "", location.pathname);
 const at = (id) => document.getElementById(id);
-const SHOWN = 5;
+const SHOWN = 5, FOLLOWS = "The answers follow the webcam.";
 let picture = null, asked = 0, stream = null, explains = false, label = "";
 
 function headers(more) {
@@ -29,16 +29,17 @@ function percent(value) {
   return (100 * value).toFixed(1) + " %";
 }
 
-function show(predictions, live) {
-  at("classes").replaceChildren(...predictions.slice(0, SHOWN).map((found) => {
+function show(found, live) {
+  const predictions = found.predictions, unknown = found.unknown === true;
+  at("classes").replaceChildren(...predictions.slice(0, SHOWN).map((item) => {
     const line = document.createElement("li"), row = document.createElement("div");
     const name = document.createElement("span"), figure = document.createElement("span");
     const bar = document.createElement("progress");
-    name.textContent = found.label;
-    figure.textContent = percent(found.probability);
+    name.textContent = item.label;
+    figure.textContent = percent(item.probability);
     bar.max = 1;
-    bar.value = found.probability;
-    bar.setAttribute("aria-label", found.label);
+    bar.value = item.probability;
+    bar.setAttribute("aria-label", item.label);
     row.className = "row";
     row.append(name, figure);
     line.append(row, bar);
@@ -46,7 +47,9 @@ function show(predictions, live) {
   }));
   label = predictions[0].label;
   at("why").hidden = live || !explains;
-  if (!live) say(label + ", " + percent(predictions[0].probability) + " sure");
+  const words = label + ", " + percent(predictions[0].probability) + " sure";
+  if (unknown) say("Unknown: unlike what the model learned. It would say " + words);
+  else say(live ? FOLLOWS : words);
 }
 
 async function classify(blob, live) {
@@ -57,7 +60,7 @@ async function classify(blob, live) {
       method: "POST", body: blob, headers: { "Content-Type": kind, Accept: "application/json" },
     });
     const found = await answer.json();
-    if (number === asked) show(found.predictions, live);
+    if (number === asked) show(found, live);
   } catch (error) {
     if (number === asked) say(error.message, true);
   }
@@ -125,7 +128,7 @@ async function webcam() {
   at("video").srcObject = stream;
   at("video").hidden = false;
   at("webcam").setAttribute("aria-pressed", "true");
-  say("The answers follow the webcam.");
+  say(FOLLOWS);
   await at("video").play();
   const canvas = document.createElement("canvas");
   while (stream) {

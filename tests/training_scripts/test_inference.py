@@ -67,6 +67,30 @@ def test_answers_are_those_of_the_evaluation(trained: Path) -> None:
         assert sum(values) == pytest.approx(1, abs=1e-5)
 
 
+def test_what_it_does_not_know_is_said_as_in_the_evaluation(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = inference.model_fn(str(trained / "model"))
+    about = model.card["unknown"]
+    assert (about["judged_on"], about["pictures"], about["coverage"]) == ("valid", 12, 0.95)
+    with (trained / "output" / "data" / "predictions_test.csv").open(encoding="utf-8", newline="") as file:
+        strange = [float(row["strangeness"]) for row in csv.DictReader(file)]
+    bodies = [file.read_bytes() for file in judged(trained)]
+    answers = json.loads(inference.output_fn(inference.predict_fn(bodies, model))[0])
+    np.testing.assert_allclose([answer["strangeness"] for answer in answers], strange, atol=1e-3)
+    assert [answer["unknown"] for answer in answers] == [value > about["threshold"] for value in strange]
+    monkeypatch.setenv(inference.THRESHOLD, str(min(strange) - 0.1))
+    assert json.loads(ask(model, bodies[0]))["unknown"] is True
+    monkeypatch.setenv(inference.THRESHOLD, "99")
+    assert json.loads(ask(model, bodies[0]))["unknown"] is False
+    # A model of an earlier version says no word of it.
+    old = shutil.copytree(trained / "model", tmp_path / "old")
+    (old / "known.npz").unlink()
+    card = {name: value for name, value in model.card.items() if name != "unknown"}
+    (old / "model.json").write_text(json.dumps(card), encoding="utf-8")
+    assert json.loads(ask(inference.model_fn(str(old)), bodies[0])).keys() == {"predictions"}
+
+
 def test_the_temperature_of_the_card_is_what_answers_are_divided_by(trained: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(trained / "model", tmp_path / "model")
     card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
@@ -90,7 +114,7 @@ def test_several_pictures_and_csv(trained: Path) -> None:
         assert np.allclose(inference.predict_fn(body, model).values[0], row, atol=1e-5)
     assert len(json.loads(inference.output_fn(together)[0])) == 3
     rows = list(csv.reader(io.StringIO(ask(model, bodies[0], "text/csv"))))
-    assert [len(row) for row in rows] == [3, 3, 3]
+    assert [len(row) for row in rows] == [4, 4, 4]
     assert float(rows[0][2]) >= float(rows[1][2])
 
 

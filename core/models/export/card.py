@@ -108,6 +108,16 @@ def _use(info: ModelInfo, format_: ExportFormat) -> str:
         f"Input `pictures`: (N, {shape}) RGB, bytes from 0 to 255. {_framing(info.preprocessing)} "
         "Scaling, mean and standard deviation are inside the graph. "
         f"Output `probabilities`: (N, {len(info.classes)}), in the order of the classes below, temperature included."
+        f"{_unknown(info)}"
+    )
+
+
+def _unknown(info: ModelInfo) -> str:
+    if info.threshold is None:
+        return ""
+    return (
+        " Output `strangeness`: (N, 1), how unlike known pictures it is; above "
+        f"{info.threshold.value:.4f} it most likely shows none of the classes. {info.threshold.sentence}"
     )
 
 
@@ -175,7 +185,9 @@ def _training(info: ModelInfo) -> str:
 
 def _limits(info: ModelInfo) -> str:
     lines = [
-        "- It gives one of its classes to every picture, also to one that shows none of them.",
+        "- It gives one of its classes to every picture, also to one that shows none of them."
+        if info.threshold is None
+        else "- What it calls unknown is a guess: some pictures of other things pass, and some of its classes do not.",
         "- Its figures hold for pictures like those of the dataset: another camera, light or background may do worse.",
         "- An interval says how far the figure of so few pictures may be from that of many of the same kind.",
     ]

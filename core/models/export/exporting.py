@@ -30,6 +30,7 @@ COMPARED = 100
 """How many pictures the answers are compared on, at most."""
 _WRITERS = Path(__file__).resolve().parent / "writers.py"
 _POLL_S = 0.1
+_STRANGENESS = "\0distance"  # beside the classes, whose names are the user's
 _LONGEST_S = 1800.0
 
 
@@ -105,6 +106,8 @@ def _write_folder(
     info = model.info
     assert info is not None  # a folder's model is known
     card = {**info.card, "name": info.name, EXPORTED: {"format": format_.name, "file": format_.file}}
+    if info.threshold is not None:
+        card["unknown"] = info.threshold.in_card(info.card)
     text = json.dumps(card, ensure_ascii=False, indent=1)
     metadata = {
         CARD_FILE: text,
@@ -138,14 +141,14 @@ def compare(
         return Agreement(0, None, f"{format_.title} answers on {', '.join(format_.runs_on)} only.")
     usable = [picture for picture in pictures if _is_plain(picture)][:COMPARED]
     answers = model.classify(usable, None, cancel=cancel)
-    expected = {str(answer.source): dict(answer.classes) for answer in answers if isinstance(answer, Prediction)}
+    expected = {str(answer.source): _figures(answer) for answer in answers if isinstance(answer, Prediction)}
     if not expected:
         return Agreement(0, None, "There was no picture to compare on.")
     said = _run(script_command(folder / "classify.py", *expected), cancel)
     found: dict[str, Mapping[str, float]] = {}
     for line in said.stdout.splitlines():
         answer = json.loads(line)
-        found[answer["picture"]] = answer["classes"]
+        found[answer["picture"]] = {**answer["classes"], _STRANGENESS: answer.get("strangeness", 0.0)}
     if said.returncode or found.keys() != expected.keys():
         last = (said.stderr.strip().splitlines() or [f"it ended with status {said.returncode}"])[-1]
         if said.returncode and "No module named" in last:
@@ -157,6 +160,10 @@ def compare(
         for label, probability in classes.items()
     ]
     return Agreement(len(expected), max(differences))
+
+
+def _figures(answer: Prediction) -> dict[str, float]:
+    return {**dict(answer.classes), _STRANGENESS: answer.strangeness or 0.0}
 
 
 def _is_plain(picture: Path) -> bool:

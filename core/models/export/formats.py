@@ -12,6 +12,8 @@ from core.errors import ModelError
 
 PICTURES, PROBABILITIES = "pictures", "probabilities"
 """The graph's input, (N, size, size, 3) uint8 RGB, and its output, (N, classes) float32, each row summing to 1."""
+STRANGENESS = "strangeness"
+"""The second output of a model that can say what it does not know, (N, 1): how unlike known pictures they are."""
 TOLERANCE = 1e-4
 """How far a probability may be from the one that `sagehound classify` gives."""
 
@@ -29,7 +31,7 @@ class ExportFormat:
         writes_with: Python modules that writing needs beside Sagehound's own, as (module, package on the index).
         runs_with: the packages on the index that classify.py needs beside numpy and pillow.
         imports, load, call: classify.py's lines that import the library and load the file at `HERE`, and the
-            expression that gives the probabilities of `batch`.
+            expression that gives the outputs for `batch`, the probabilities first.
         good_for: what the format is good for, for people.
         runs_on: the systems that the format's own library answers on, as in `sys.platform`; empty for all.
     """
@@ -80,7 +82,7 @@ _ALL = (
         runs_with=("onnxruntime",),
         imports="import onnxruntime",
         load='session = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])',
-        call=f'session.run(["{PROBABILITIES}"], {{"{PICTURES}": batch}})[0]',
+        call=f'session.run(None, {{"{PICTURES}": batch}})',
         good_for="Runs nearly everywhere: onnxruntime, browsers, C#, Java, C++, mobile.",
         opened_by="openvino",
         writes_with=(("onnx", "onnx"), ("onnxscript", "onnxscript")),
@@ -92,7 +94,7 @@ _ALL = (
         runs_with=("openvino",),
         imports="import openvino",
         load='network = openvino.Core().compile_model(HERE / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})',
-        call="network(batch)[0]",
+        call="list(network(batch).values())",
         good_for="The fastest on Intel and AMD processors.",
         opened_by="openvino",
         beside="model.bin",
@@ -104,7 +106,7 @@ _ALL = (
         runs_with=("torch",),
         imports="import torch",
         load='network = torch.jit.load(HERE / "model.torchscript")',
-        call="network(torch.from_numpy(batch)).numpy()",
+        call="[part.numpy() for part in listed(network(torch.from_numpy(batch)))]",
         good_for="For libtorch and for containers that load TorchScript only.",
         opened_by="torchscript",
     ),
@@ -115,7 +117,7 @@ _ALL = (
         runs_with=("torch",),
         imports="import torch",
         load='network = torch.export.load(HERE / "model.pt2").module()',
-        call="network(torch.from_numpy(batch)).detach().numpy()",
+        call="[part.detach().numpy() for part in listed(network(torch.from_numpy(batch)))]",
         good_for="PyTorch's own present format (torch.export); no code of Sagehound's is needed.",
         opened_by="torch",
     ),
@@ -126,7 +128,7 @@ _ALL = (
         runs_with=("ai-edge-litert",),
         imports="from ai_edge_litert.interpreter import Interpreter",
         load='network = Interpreter(str(HERE / "model.tflite")).get_signature_runner()',
-        call="next(iter(network(**{name: batch for name in network.get_input_details()}).values()))",
+        call="[part for _, part in sorted(network(**{name: batch for name in network.get_input_details()}).items())]",
         good_for="For Android and small devices; refused where litert-torch gets a network wrong (EfficientNet-Lite).",
         opened_by="openvino",
         writes_with=(("litert_torch", "litert-torch"),),
@@ -138,7 +140,7 @@ _ALL = (
         runs_with=("coremltools",),
         imports="import coremltools",
         load='network = coremltools.models.MLModel(str(HERE / "model.mlpackage"))',
-        call=f'network.predict({{"{PICTURES}": batch.astype(np.float32)}})["{PROBABILITIES}"]',
+        call=f'[part for _, part in sorted(network.predict({{"{PICTURES}": batch.astype(np.float32)}}).items())]',
         good_for="For iPhone, iPad and Mac.",
         writes_with=(("coremltools", "coremltools"),),
         runs_on=("darwin",),

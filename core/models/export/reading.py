@@ -47,8 +47,10 @@ def card_in(file: Path, format_: ExportFormat) -> str:
         ) from error
 
 
-def exported_forward(folder: Path, format_name: str) -> tuple[runtime.Forward, str]:
+def exported_forward(folder: Path, format_name: str, with_strangeness: bool = False) -> tuple[runtime.Forward, str]:
     """Return what asks the model of an exported folder, as logits, and what computes.
+
+    With the strangeness as a last column, where the model has it.
 
     Raises:
         ModelError: Sagehound cannot ask models of this format.
@@ -61,7 +63,11 @@ def exported_forward(folder: Path, format_name: str) -> tuple[runtime.Forward, s
 
     def logits(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         # The graph gives probabilities; of their logarithms softmax makes the same again.
-        return np.log(np.maximum(forward(pictures), _SMALLEST))
+        found = forward(pictures)
+        probabilities = found[:, :-1] if with_strangeness else found
+        return np.concatenate(
+            [np.log(np.maximum(probabilities, _SMALLEST)), found[:, probabilities.shape[1] :]], axis=1
+        )
 
     return logits, f"{format_.title} by {computes}"
 
@@ -114,7 +120,9 @@ def _torch_forward(network: Any) -> runtime.Forward:
 
     def forward(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            found: NDArray[np.float32] = network(torch.from_numpy(pictures)).numpy()
+            answer = network(torch.from_numpy(pictures))
+            parts = list(answer) if isinstance(answer, list | tuple) else [answer]
+            found: NDArray[np.float32] = torch.cat(parts, dim=1).numpy()
             return found
 
     return forward

@@ -20,8 +20,13 @@ from pathlib import Path
 from PIL import Image, ImageCms, ImageOps
 
 HERE = Path(__file__).resolve().parent
-CLASSES = json.loads((HERE / "model.json").read_text("utf-8"))["classes"]
+CARD = json.loads((HERE / "model.json").read_text("utf-8"))
 {load}
+
+
+def listed(outputs):
+    """Return the outputs of a network, one or several, as a list."""
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
 
 def read(path):
@@ -46,17 +51,23 @@ def read(path):
 
 
 def classify(path):
-    """Return the classes with their probabilities, the most probable first."""
+    """Return the classes with their probabilities, the most probable first; label and probability are of the first.
+
+    A model that can say what it does not know adds how unlike known pictures this one is, and whether that is too much.
+    """
     batch = read(path)
-    scores = {call}[0]
-    return sorted(zip(CLASSES, map(float, scores)), key=lambda pair: -pair[1])
+    scores, *strangeness = {call}
+    ranked = sorted(zip(CARD["classes"], map(float, scores[0])), key=lambda pair: -pair[1])
+    found = {{"label": ranked[0][0], "probability": ranked[0][1], "classes": dict(ranked)}}
+    if strangeness and CARD.get("unknown"):
+        found["strangeness"] = float(np.ravel(strangeness[0])[0])
+        found["unknown"] = found["strangeness"] > CARD["unknown"]["threshold"]
+    return found
 
 
 if __name__ == "__main__":
     for path in sys.argv[1:]:
-        ranked = classify(path)
-        label, probability = ranked[0]
-        print(json.dumps({{"picture": path, "label": label, "probability": probability, "classes": dict(ranked)}}))
+        print(json.dumps({{"picture": path, **classify(path)}}))
 '''
 
 _LEVELS = """\

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +21,7 @@ from core.errors import PictureError, UserFacingError
 from core.models.model import Model
 from core.models.serve.batching import Batcher, TooMany
 from core.models.serve.limits import Access, Limits, Rates, is_loopback
-from core.predict.records import Unreadable
+from core.predict.records import Prediction, Unreadable
 from training_scripts import inference
 
 PAGE = {
@@ -122,13 +123,19 @@ class ModelServer:
         asked = inference.input_fn(body, kind)
         answers = self.batcher.classify([asked] if isinstance(asked, bytes) else asked)
         rows: list[dict[str, float]] = []
+        strangeness: list[float] = []
         for answer in answers:
             if isinstance(answer, Unreadable):
                 raise answer.error
             rows.append(dict(answer.classes))
+            strangeness += [] if answer.strangeness is None else [answer.strangeness]
         classes = self.model.classes or tuple(rows[0])
         values = np.array([[row[label] for label in classes] for row in rows], np.float32)
-        return inference.output_fn(inference.Probabilities(classes, values), accept)
+        found = inference.Probabilities(classes, values)
+        if len(strangeness) == len(rows):
+            unknown = [isinstance(answer, Prediction) and answer.unknown for answer in answers]
+            found = replace(found, strangeness=np.array(strangeness, np.float32), unknown=np.array(unknown))
+        return inference.output_fn(found, accept)
 
     def explain(self, body: bytes, label: str | None) -> tuple[bytes, str]:
         """Return a PNG that shows where the model looked, and the class that was explained."""

@@ -22,7 +22,7 @@ from training_scripts.durable import is_no_room, replacing, sha256_of
 from training_scripts.pictures import is_picture
 
 TABLE = "sorted.csv"
-UNSURE = "_unsure"
+UNSURE, UNKNOWN = "_unsure", "_unknown"
 _BATCH = 32
 _LOCK_S = 2.0
 _UNSAFE = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
@@ -69,8 +69,9 @@ def sort_folder(
 ) -> Sorted:
     """Put every picture of `folder` where the model says, each once also after a kill; what is there is kept.
 
-    `into` gets one folder per class, `_unsure` for those whose probability is below `threshold`, the journal and
-    sorted.csv, a table of all. With `watch` new files are taken, when they have stopped growing, until a cancel.
+    `into` gets one folder per class, `_unsure` for those whose probability is below `threshold`, `_unknown` for those
+    that show none of its classes, where the model can say so, the journal and sorted.csv, a table of all. With `watch`
+    new files are taken, when they have stopped growing, until a cancel.
 
     Raises:
         UserFacingError: a folder cannot be read or written.
@@ -186,6 +187,8 @@ def _decide(
 def _group(answer: Answer, threshold: float) -> str:
     """Return the folder of a picture; a class's name from outside is made one that stays in the folder."""
     assert isinstance(answer, Prediction)
+    if answer.unknown:
+        return UNKNOWN
     if answer.probability < threshold:
         return UNSURE
     return answer.label.translate(_UNSAFE).strip(" .") or "_"

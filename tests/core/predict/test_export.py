@@ -13,8 +13,9 @@ from core.predict.records import Prediction, Unreadable, percent
 
 def test_every_answer_is_a_line(tmp_path):
     file, pasted = Path("some") / "folder" / 'a "quoted", name.jpg', b"bytes"
+    known = Prediction(file, (("cat", 0.75), ("dog", 0.25)), 12.341, "m", 640, 480, b"", 2.5, True)
     rows = [
-        (NamedPicture("name.jpg", file), Prediction(file, (("cat", 0.75), ("dog", 0.25)), 12.341, "m", 640, 480)),
+        (NamedPicture("name.jpg", file), known),
         (NamedPicture("Pasted picture", pasted), Prediction(pasted, (("=1+1", 1.0),), 3.0, "m", 1, 2)),
         (NamedPicture("broken.jpg", file), Unreadable(file, PictureError("broken.jpg is empty."))),
         (NamedPicture("later.jpg", file), None),
@@ -32,6 +33,8 @@ def test_every_answer_is_a_line(tmp_path):
         "width": "640",
         "height": "480",
         "milliseconds": "12.34",
+        "unknown": "true",
+        "strangeness": "2.5000",
         "error": "",
     }
     assert (read[1]["picture"], read[1]["label"], read[1]["second_label"]) == ("Pasted picture", "'=1+1", "")

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.jobs.records import MetricEvent, TrainingJob
 from core.jobs.status import JobStatus
+from core.models.threshold import Threshold
 from core.predict.evaluate import EvaluatedPicture, summarise
 from gui.jobs.evaluation_card import HEAT_CELL
 from gui.jobs.jobs_model import leading_figure
@@ -107,6 +108,59 @@ def test_the_log_follows_searches_and_filters(tab, engine, feed, qtbot):
     assert detail.log.model.rowCount() == 1
     press(qtbot, detail.log.copy)
     assert QGuiApplication.clipboard().text() == "ERROR: disk full"
+
+
+def test_the_threshold_is_moved_kept_and_taken_back(tab, engine, feed, qtbot, monkeypatch):
+    strange = [0.1, 0.4, 0.6, 1.1, 1.9, 2.4]
+    judged = [
+        EvaluatedPicture(f"test/cat/{n}.jpg", "cat", "cat" if n < 4 else "dog", 0.9, strangeness=value)
+        for n, value in enumerate(strange)
+    ]
+    moves: list[float] = []
+
+    def threshold() -> Threshold:
+        return Threshold(moves[-1] if moves else 2.0, 2.0, 0.95, "valid", 60, len(moves))
+
+    def evaluate(job, split, on_progress, cancel):
+        return replace(summarise(judged, ("cat", "dog"), split, job, 0.2), threshold=threshold())
+
+    def move(job, value):
+        moves.pop() if value is None else moves.append(value)
+        return threshold()
+
+    monkeypatch.setattr(tab._workbench.models, "evaluation", evaluate)
+    monkeypatch.setattr(tab._workbench.models, "move_threshold", move)
+    add_search(engine, "pets", trials=2)
+    detail = start_jobs(tab, feed, qtbot)
+    detail.views.tabs.setCurrentIndex(4)
+    view = detail.views.evaluation
+    qtbot.waitUntil(lambda: "without the unknown 80.0 % of 83.3 %" in view.figures.text())
+    press(qtbot, view.unknown)
+    coverage = view.coverage
+    qtbot.waitUntil(coverage.isVisible)
+    assert coverage.text.text().startswith("5 of 6 pictures are answered (83 %), 4 of these rightly (80.0 %).")
+    assert not coverage.keep.isEnabled()
+    assert not coverage.undo.isEnabled()
+    coverage.marker.setValue(70)
+    coverage.marker.sigDragged.emit(coverage.marker)
+    assert coverage.text.text().startswith("4 of 6 pictures are answered (67 %), 4 of these rightly (100.0 %).")
+    press(qtbot, coverage.pictures)
+    assert view.pictures.choice.currentText() == "Stranger than 1.10"
+    assert [view.pictures.list.item(row).text() for row in range(2)] == [
+        "cat → dog\n90.0 %, unknown",
+        "cat → dog\n90.0 %",
+    ]
+    press(qtbot, coverage.keep)
+    qtbot.waitUntil(lambda: "without the unknown 100.0 % of 66.7 %" in view.figures.text())
+    assert moves == [1.1]
+    assert coverage.origin.text() == "You moved the threshold to 1.10; the training had chosen 2.00."
+    press(qtbot, coverage.undo)
+    qtbot.waitUntil(lambda: "80.0 % of 83.3 %" in view.figures.text())
+    coverage.classes.setCurrentText("dog")
+    assert coverage.text.text().startswith("None of 0 pictures is answered.")
+    press(qtbot, view.sureness)
+    assert not view.unknown.isChecked()
+    assert view.reliability.isVisible()
 
 
 def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, qtbot, monkeypatch):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from core.cloud.hosting import Container
+from core.cloud.hosting import Container, Hosting
 from core.engines.sagemaker.jobs.images import SERVING, image_of
+from training_scripts.inference import THRESHOLD
 
 RAY_SERVE_IMAGE = ("ray-serve", "1")
 """Version 1 is a tag that moves: AWS patches what is behind it (Ray 2.57, PyTorch 2.10, Python 3.13 in 2026)."""
@@ -18,11 +19,13 @@ def serving_image(container: Container, region: str, instance_type: str) -> str:
     return image_of(framework, version, region, instance_type or _CPU_TYPE, "inference")
 
 
-def variables_of(container: Container, region: str, image: str) -> dict[str, str]:
-    """Return the environment in which the container finds its way in model.tar.gz."""
-    if container is Container.RAY_SERVE:
-        return {"SAGEHOUND_GPUS": str(int(_has_gpu(image)))}  # read by training_scripts/deployment.py
+def variables_of(hosting: Hosting, region: str, image: str) -> dict[str, str]:
+    """Return the environment in which the container finds its way in model.tar.gz, and a threshold that was moved."""
+    moved = {} if hosting.unknown_threshold is None else {THRESHOLD: str(hosting.unknown_threshold)}
+    if hosting.runs_in is Container.RAY_SERVE:
+        return {"SAGEHOUND_GPUS": str(int(_has_gpu(image))), **moved}  # read by training_scripts/deployment.py
     return {
+        **moved,
         "SAGEMAKER_PROGRAM": "inference.py",
         "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
         "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",

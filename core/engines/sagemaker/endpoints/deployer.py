@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from core.cloud.hosting import Container, EndpointBusy, Hosting, Rehearsal
@@ -22,6 +23,7 @@ from core.errors import ModelError
 from core.jobs.contract import JobFolder
 from core.jobs.heads import write_archive
 from core.jobs.records import TrainingJob
+from core.models.threshold import moved_to
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.store import Store
@@ -63,7 +65,7 @@ class Deployer:
             if hosting.lifetime_s is not None:
                 self._lifetimes.remember(name, time.time() + hosting.lifetime_s)
             with self._kept(name, Watched()):
-                self._hosted.create(name, job, uri, role, hosting)
+                self._hosted.create(name, job, uri, role, self._as_moved(job, hosting))
 
         return self._prepare(job, hosting.runs_in, picture, start, on_progress, cancel, trusted)
 
@@ -92,9 +94,13 @@ class Deployer:
 
         def start(uri: str, role: str) -> None:
             with self._kept(name, self._lifetimes.watched(name)):
-                self._hosted.update(name, job, uri, role, hosting, self._lifetimes.follow)
+                self._hosted.update(name, job, uri, role, self._as_moved(job, hosting), self._lifetimes.follow)
 
         return self._prepare(job, hosting.runs_in, picture, start, on_progress, cancel, trusted)
+
+    def _as_moved(self, job: str, hosting: Hosting) -> Hosting:
+        """Return the hosting with the threshold as the user has moved it: the archive holds the training's own."""
+        return replace(hosting, unknown_threshold=moved_to(self._paths.jobs / job))
 
     @contextmanager
     def _kept(self, name: str, before: Watched) -> Iterator[None]:

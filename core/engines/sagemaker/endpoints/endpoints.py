@@ -317,7 +317,7 @@ class Endpoints:
         return {
             "Image": image,
             "ModelDataUrl": model_uri,
-            "Environment": variables_of(hosting.runs_in, region, image),
+            "Environment": variables_of(hosting, region, image),
         }
 
     def _tags(self, job: str, hosting: Hosting) -> Tags:

@@ -29,8 +29,9 @@ _QUALITY = 92
 class EndpointAnswer:
     """What an endpoint says of one picture, the most probable class first.
 
-    `milliseconds` is the whole round trip; `woke` says that the endpoint was asleep and part of it was its waking up.
-    `notice` is a sentence where the picture was sent smaller than it is.
+    `strangeness` says how unlike known pictures it is, None where the model cannot say; `unknown`, whether that is too
+    much. `milliseconds` is the whole round trip; `woke` says that the endpoint was asleep and part of it was its
+    waking up. `notice` is a sentence where the picture was sent smaller than it is.
     """
 
     source: Source
@@ -38,6 +39,8 @@ class EndpointAnswer:
     milliseconds: float
     woke: bool = False
     notice: str = ""
+    strangeness: float | None = None
+    unknown: bool = False
 
 
 class EndpointClient:
@@ -73,7 +76,8 @@ class EndpointClient:
                     woke = True
                     self._sleep(2.0)
         took = (time.monotonic() - began) * 1000
-        return EndpointAnswer(source, self._read(answer["Body"].read())[:top_k], took, woke, notice)
+        classes, strangeness, unknown = self._read(answer["Body"].read())
+        return EndpointAnswer(source, classes[:top_k], took, woke, notice, strangeness, unknown)
 
     def classify_all(
         self,
@@ -114,10 +118,12 @@ class EndpointClient:
         was, now = len(content) / 1e6, len(smaller) / 1e6
         return smaller, f"Sent as {now:.1f} MB instead of {was:.1f} MB: the endpoint takes {self._limit / 1e6:.0f} MB."
 
-    def _read(self, body: bytes) -> tuple[tuple[str, float], ...]:
+    def _read(self, body: bytes) -> tuple[tuple[tuple[str, float], ...], float | None, bool]:
         try:
             found: Any = parse_json(body)
-            return tuple((str(item["label"]), float(item["probability"])) for item in found["predictions"])
+            classes = tuple((str(item["label"]), float(item["probability"])) for item in found["predictions"])
+            strangeness = found.get("strangeness")
+            return classes, None if strangeness is None else float(strangeness), found.get("unknown") is True
         except UNUSABLE as error:
             raise EngineError(
                 f"The endpoint {self._name} answered something else than classes.",

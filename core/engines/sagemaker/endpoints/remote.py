@@ -56,7 +56,9 @@ def ask_endpoint(
 def _prediction(name: str, said: EndpointAnswer, thumbnail: int) -> Prediction:
     width, height = _size(said.source)
     small = _thumbnail(said.source, thumbnail) if thumbnail else b""
-    return Prediction(said.source, said.classes, said.milliseconds, name, width, height, small)
+    return Prediction(
+        said.source, said.classes, said.milliseconds, name, width, height, small, said.strangeness, said.unknown
+    )
 
 
 def _size(source: Source) -> tuple[int, int]:

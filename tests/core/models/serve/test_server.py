@@ -48,6 +48,8 @@ class Echo(Model):
         if picture.startswith(b"x"):
             return Unreadable(picture, PictureError("The picture is damaged."))
         classes = (("cat", 0.75), ("dog", 0.25)) if picture.startswith(b"c") else (("dog", 0.9), ("cat", 0.1))
+        if picture.startswith(b"cs"):
+            return Prediction(picture, classes, 1.0, "echo", 1, 1, strangeness=2.5, unknown=True)
         return Prediction(picture, classes, 1.0, "echo", 1, 1)
 
     def explain(self, picture, label=None, cancel=None):
@@ -79,6 +81,9 @@ def test_it_answers_as_an_endpoint_does(served):
         "predictions": [{"label": "cat", "probability": 0.75}, {"label": "dog", "probability": 0.25}]
     }
     assert ask(served, Accept="text/csv")[1] == "0,cat,0.750000\n0,dog,0.250000\n"
+    strange = json.loads(ask(served, body=b"cs")[1])
+    assert (strange["unknown"], strange["strangeness"], strange["predictions"][0]["label"]) == (True, 2.5, "cat")
+    assert ask(served, body=b"cs", Accept="text/csv")[1] == "0,cat,0.750000,true\n0,dog,0.250000,true\n"
     two = json.dumps({"instances": [{"b64": base64.b64encode(item).decode()} for item in (b"d", b"c")]})
     status, text, _ = ask(served, body=two.encode(), Content_Type="application/json")
     assert [item["predictions"][0]["label"] for item in json.loads(text)] == ["dog", "cat"]

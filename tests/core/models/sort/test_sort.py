@@ -14,7 +14,7 @@ from core.errors import Cancelled, PictureError, UserFacingError
 from core.models import Model, ModelAddress
 from core.models.sort import Way, sort_folder, undo
 from core.models.sort.journal import JOURNAL, Journal
-from core.models.sort.sorting import TABLE, UNSURE
+from core.models.sort.sorting import TABLE, UNKNOWN, UNSURE
 from core.paths import ROOT
 from core.predict.records import Prediction, Unreadable
 from core.progress import CancelToken
@@ -33,7 +33,8 @@ class ByName(Model):
         label, percent, *_ = picture.stem.split("-")
         if label == "broken":
             return Unreadable(picture, PictureError(f"{picture.name} is damaged."))
-        return Prediction(picture, ((label.replace("+", "/"), int(percent) / 100),), 1.0, "by name", 1, 1)
+        found = ((label.replace("+", "/"), int(percent) / 100),)
+        return Prediction(picture, found, 1.0, "by name", 1, 1, strangeness=0.0, unknown="strange" in picture.stem)
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -47,7 +48,15 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-NAMES = ("cat-90-1.jpg", "cat-40-2.jpg", "dog-99-1.jpg", "deep/cat-90-1.jpg", "broken-0-1.jpg", "deep/x+..+up-99-1.jpg")
+NAMES = (
+    "cat-90-1.jpg",
+    "cat-90-strange.jpg",
+    "cat-40-2.jpg",
+    "dog-99-1.jpg",
+    "deep/cat-90-1.jpg",
+    "broken-0-1.jpg",
+    "deep/x+..+up-99-1.jpg",
+)
 
 
 @pytest.mark.parametrize("way", list(Way))
@@ -55,7 +64,7 @@ def test_every_picture_goes_where_the_model_says_and_all_of_it_is_undone(way, tm
     folder, into = make(tmp_path / "in", *NAMES, "notes.txt"), tmp_path / "out"
     before = files(folder)
     done = sort_folder(ByName(), folder, into, way, threshold=0.5)
-    assert done.counts == {"cat": 2, "dog": 1, UNSURE: 1, "x_.._up": 1}
+    assert done.counts == {"cat": 2, "dog": 1, UNSURE: 1, UNKNOWN: 1, "x_.._up": 1}
     assert [error.what for error in done.refused] == ["broken-0-1.jpg is damaged."]
     rows = list(csv.DictReader((into / TABLE).read_text(encoding="utf-8").splitlines()))
     assert {row["folder"] for row in rows} == set(done.counts)
@@ -67,6 +76,7 @@ def test_every_picture_goes_where_the_model_says_and_all_of_it_is_undone(way, tm
             "cat/cat-90-1.jpg",
             "cat/cat-90-1 (2).jpg",
             f"{UNSURE}/cat-40-2.jpg",
+            f"{UNKNOWN}/cat-90-strange.jpg",
             "dog/dog-99-1.jpg",
             "x_.._up/x+..+up-99-1.jpg",
         }
