@@ -251,6 +251,17 @@ class ModelWork:
         manifest = self._data.manifest(version) if version else None
         return [] if manifest is None else training_pictures(model.nearest(picture, ASKED, cancel), manifest)
 
+    def nearest_to(self, job: str, picture: Path, cancel: CancelToken | None = None) -> list[TrainingPicture]:
+        """Return the same for a job's model, which is loaded for it.
+
+        Raises:
+            ModelError: the job has no model.
+            PictureError, Cancelled: as `nearest`.
+        """
+        from core.models import ModelAddress
+
+        return self.nearest(self.open(ModelAddress.job(job), cancel=cancel), picture, cancel)
+
     def compare(
         self,
         job: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,17 +12,21 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QComboBox, QListView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from core.predict.evaluate import EvaluatedPicture, Evaluation
+from core.predict.neighbours import TrainingPicture
 from core.predict.records import percent
 from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge
 from gui.shared import formatting
 from gui.shared.basics import label
+from gui.shared.nearest_strip import NearestStrip
 from gui.shared.thumbnails import Thumbnails
 
 EDGE = 72
 MOST = 300
 """Pictures that are listed; of more the surest mistakes come first."""
 _LISTED_PAIRS = 50
+FindNearest = Callable[[str, Path, CancelToken], Sequence[TrainingPicture]]
+"""From a job and a picture's file to the nearest training pictures; run in the bridge's threads."""
 _PICTURE = Qt.ItemDataRole.UserRole + 1
 
 
@@ -73,9 +77,9 @@ class EvaluatedPictures(QWidget):
 
     activated = Signal(list)
 
-    def __init__(self, bridge: Bridge, cache_dir: Path) -> None:
+    def __init__(self, bridge: Bridge, cache_dir: Path, find_nearest: FindNearest) -> None:
         super().__init__()
-        self._bridge = bridge
+        self._bridge, self._find_nearest = bridge, find_nearest
         self._evaluation: Evaluation | None = None
         self._listed: tuple[EvaluatedPicture, ...] = ()
         self._files: dict[str, _File] = {}
@@ -92,11 +96,15 @@ class EvaluatedPictures(QWidget):
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.list.itemActivated.connect(self._on_activated)
+        self.list.currentRowChanged.connect(self._on_current)
+        self.nearest = NearestStrip(bridge, cache_dir)
+        self.nearest.activated.connect(self.activated)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 0, 0, 0)
         column.addWidget(self.choice)
         column.addWidget(self.caption)
         column.addWidget(self.list, 1)
+        column.addWidget(self.nearest)
 
     def show_evaluation(self, evaluation: Evaluation) -> None:
         """List the mistakes of another evaluation."""
@@ -139,6 +147,7 @@ class EvaluatedPictures(QWidget):
         found = sorted(filter(choice.has, self._evaluation.pictures), key=choice.order)
         self._listed = tuple(found[:MOST])
         self.list.clear()
+        self.nearest.clear()
         for picture in self._listed:
             unknown = ", unknown" if self._evaluation.is_unknown(picture) else ""
             sure = f"{percent(picture.probability)}{unknown}"
@@ -178,6 +187,13 @@ class EvaluatedPictures(QWidget):
             file = self._files.get(item.data(_PICTURE))
             if file is not None and item.icon().isNull() and (pixmap := self._thumbnails.pixmap(file)) is not None:
                 item.setIcon(QIcon(pixmap))
+
+    def _on_current(self, row: int) -> None:
+        """Look for what made the model answer so."""
+        if self._evaluation is None or not 0 <= row < len(self._listed):
+            return
+        job, file, find = self._evaluation.job, self._thumbnails.root / self._listed[row].path, self._find_nearest
+        self.nearest.ask(lambda cancel: find(job, file, cancel))
 
     def _on_activated(self, item: QListWidgetItem) -> None:
         row, root = self.list.row(item), self._thumbnails.root

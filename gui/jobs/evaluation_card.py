@@ -103,7 +103,8 @@ class EvaluationView(QWidget):
         for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
             header.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.selectionModel().currentChanged.connect(self._on_cell)
-        self.pictures = EvaluatedPictures(self._bridge, self._workbench.paths.thumbnails)
+        paths, find_nearest = self._workbench.paths, self._workbench.models.nearest_to
+        self.pictures = EvaluatedPictures(self._bridge, paths.thumbnails, find_nearest)
         self.pictures.activated.connect(self.pictures_asked)
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setChildrenCollapsible(False)

@@ -13,11 +13,12 @@ from gui.predict.class_bars import ClassBars
 from gui.predict.picture_view import PictureView
 from gui.shared.basics import ElidedLabel, button, icon_button, label
 from gui.shared.card import Card
+from gui.shared.nearest_strip import NearestStrip
 from gui.shared.theme import GRID
 
 
 class AnswerView(QWidget):
-    """The picture with zoom and explanation, the classes as bars, and who answered in what time.
+    """The picture with zoom and explanation, the classes as bars, why, and who answered in what time.
 
     Signals:
         explanation_asked(str): where did the model look for this class? "" when nobody asks any more.
@@ -27,8 +28,9 @@ class AnswerView(QWidget):
     explanation_asked = Signal(str)
     back_asked = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, nearest: NearestStrip) -> None:
         super().__init__()
+        self.nearest = nearest
         self.picture = PictureView()
         self.bars = ClassBars()
         self.why_button = button("Why?", icon_name="lightbulb", tip="Show where the model looked", shortcut="Ctrl+Y")
@@ -134,6 +136,7 @@ class AnswerView(QWidget):
         card.add(self._note)
         self._note.hide()
         card.body.addStretch(1)
+        card.add(self.nearest)
         card.add(self._model)
         card.add(self._figures)
         card.setMinimumWidth(260)

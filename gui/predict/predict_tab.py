@@ -19,7 +19,7 @@ from core.models import Model, ModelAddress, ModelKind
 from core.models.choices import ModelChoice
 from core.predict.export import write_csv
 from core.predict.intake import Intake, Item, NamedPicture
-from core.predict.records import Answer, Prediction, Unreadable
+from core.predict.records import Answer, Prediction, Rendered, Unreadable
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge
@@ -33,6 +33,7 @@ from gui.predict.recent_strip import RecentStrip
 from gui.shared.basics import button
 from gui.shared.card import PageHeader, page_layout
 from gui.shared.feedback import Banner, EmptyState, InlineError, ProgressRow
+from gui.shared.nearest_strip import NearestStrip
 from gui.shared.picture_mime import picture_items
 from training_scripts.pictures import SUFFIXES
 
@@ -72,7 +73,9 @@ class PredictTab(QWidget):
         self.progress = ProgressRow()
         self.chooser = ModelChooser()
         self.pages = QStackedWidget()
-        self.drop, self.answer, self.table = PictureDropArea(), AnswerView(), PredictionTable()
+        self.nearest = NearestStrip(bridge, workbench.paths.thumbnails)
+        self.nearest.activated.connect(lambda paths: self.take([Path(path) for path in paths]))
+        self.drop, self.answer, self.table = PictureDropArea(), AnswerView(self.nearest), PredictionTable()
         self.recent = RecentStrip()
         self._build()
         self.session = PredictSession(workbench, bridge)
@@ -315,11 +318,19 @@ class PredictTab(QWidget):
 
     def _show_answer(self, picture: NamedPicture, answer: Prediction) -> None:
         self._shown = picture
+        self.nearest.clear()
         self.answer.set_answer(picture, answer, self.session.model)
         self.answer.back_button.setVisible(self._from_table)
         self.answer.why_button.setVisible(self.session.model is not None and self.session.model.explains)
         self.pages.setCurrentWidget(self.answer)
-        self.session.render(picture.source, self.answer.set_picture, self._show_error)
+        self.session.render(picture.source, self._on_rendered, self._show_error)
+
+    def _on_rendered(self, rendered: Rendered) -> None:
+        """Show the picture; only then look for its neighbours, which the same process finds."""
+        self.answer.set_picture(rendered)
+        model, shown, workbench = self.session.model, self._shown, self._workbench
+        if model is not None and shown is not None:
+            self.nearest.ask(lambda cancel: workbench.models.nearest(model, shown.source, cancel))
 
     def _on_row_opened(self, row: int) -> None:
         answer = self.table.model.answer(row)

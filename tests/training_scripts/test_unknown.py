@@ -19,6 +19,7 @@ from training_scripts.unknown import (
     Known,
     gauge_of,
     learn_known,
+    nearest,
     read_known,
     some_of_all,
     some_of_each,
@@ -71,7 +72,8 @@ def test_the_network_computes_the_same(learned: tuple[Known, Gauge]) -> None:
     logits = logits_of(features)
     inputs = torch.from_numpy(features), torch.from_numpy(logits)
     for one in (gauge, Gauge(gauge.distance, None, 0.0, 0.95, "train", 9)):
-        answer = Strangeness(known, one)(*inputs)
+        module = Strangeness(known, one)
+        answer = module(module.coordinates(inputs[0]), inputs[1])
         assert answer.shape == (50, 1)
         np.testing.assert_allclose(answer[:, 0].numpy(), strangeness(one, known.distances(features), logits), atol=1e-4)
     assert not Strangeness(known, gauge).state_dict()
@@ -89,18 +91,35 @@ def test_distances_are_cosines_to_the_nearest_as_long_as_every_direction_is_kept
     assert known.distances(train, itself=True).min() > 0.01
 
 
+def test_the_nearest_training_pictures_are_named() -> None:
+    features, labels = made(np.random.default_rng(6), 60, range(CLASSES))
+    hashes = [f"{number:064x}" for number in range(60)]
+    known = learn_known(features, hashes)
+    assert known is not None
+    module = Strangeness(known, Gauge((0.0, 1.0), None, 0.0, 0.95, "train", 60))
+    coordinates = module.coordinates(torch.from_numpy(features[7:8]))[0].numpy()
+    found = nearest(known, coordinates, 4)
+    assert [sha256 for sha256, _ in found][0] == hashes[7]
+    assert found[0][1] == pytest.approx(0, abs=2e-3)
+    assert {labels[int(sha256, 16)] for sha256, _ in found} == {labels[7]}
+    assert [distance for _, distance in found] == sorted(distance for _, distance in found)
+    assert nearest(learn_known(features) or known, coordinates, 4) == []
+
+
 def test_the_file_is_bounded_and_reads_back(tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     labels = np.sort(random.integers(0, 40, 9000))
     chosen = some_of_each(labels, MOST_POINTS)
-    known = learn_known(random.normal(size=(len(chosen), 1280)).astype(np.float32))
+    hashes = [f"{number:064x}" for number in chosen]
+    known = learn_known(random.normal(size=(len(chosen), 1280)).astype(np.float32), hashes)
     assert known is not None
     assert known.points.shape == (MOST_POINTS, DIRECTIONS)
     write_known(known, tmp_path / "known.npz")
-    assert (tmp_path / "known.npz").stat().st_size < 900_000
+    assert (tmp_path / "known.npz").stat().st_size < 930_000
     again = read_known(tmp_path / "known.npz")
     features = random.normal(size=(9, 1280)).astype(np.float32)
     np.testing.assert_array_equal(again.distances(features), known.distances(features))
+    assert again.hashes == tuple(hashes)
     write_known(again, tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "known.npz").read_bytes()
     (tmp_path / "cut.npz").write_bytes((tmp_path / "known.npz").read_bytes()[:5000])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from core.errors import PictureError
 from core.models import BEST, ModelAddress
 from core.models.choices import ModelChoice
 from core.predict.intake import Intake, NamedPicture
+from core.predict.neighbours import TrainingPicture
 from core.predict.records import Explanation, Prediction, Rendered, Unreadable
 from gui.predict.answer_view import AnswerView
 from gui.predict.class_bars import ROW, ClassBars
@@ -23,6 +25,7 @@ from gui.predict.predict_tab import _folder_among
 from gui.predict.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel
 from gui.predict.prediction_table import PredictionTable
 from gui.predict.recent_strip import MOST, RecentStrip
+from gui.shared.nearest_strip import NearestStrip
 from gui.shared.picture_mime import has_pictures, picture_items
 from training_scripts.pictures import open_picture
 
@@ -265,8 +268,8 @@ def test_the_strip_of_recent_pictures_keeps_the_latest_first(qtbot):
 # Answer and models -------------------------------------------------------------------------------------------------
 
 
-def test_the_answer_shows_the_classes_the_model_and_the_time(qtbot):
-    view = AnswerView()
+def test_the_answer_shows_the_classes_the_model_and_the_time(qtbot, bridge, tmp_path):
+    view = AnswerView(NearestStrip(bridge, tmp_path))
     qtbot.addWidget(view)
     view.resize(900, 600)
     view.show()
@@ -286,6 +289,40 @@ def test_the_answer_shows_the_classes_the_model_and_the_time(qtbot):
     qtbot.mouseClick(view.why_button, Qt.MouseButton.LeftButton)
     assert asked == ["cat", "other", ""]
     assert not view.picture.has_overlay
+
+
+def test_an_unknown_picture_says_so_and_what_it_would_have_been(qtbot, bridge, tmp_path):
+    view = AnswerView(NearestStrip(bridge, tmp_path))
+    qtbot.addWidget(view)
+    strange = replace(_answer("a.jpg", "cat", 0.9, 12.34), strangeness=3.0, unknown=True)
+    view.set_answer(_picture("a.jpg"), strange, None)
+    said = "Unlike what the model learned. It would say cat, 90.0 % sure"
+    assert view.accessibleDescription() == f"a.jpg is Unknown, {said}"
+    model = PredictionModel()
+    model.set_pictures([_picture("a.jpg"), _picture("b.jpg")])
+    model.set_answers({0: strange, 1: _answer("b.jpg", "cat", 0.8, 1.0)})
+    assert [model.index(row, 1).data() for row in range(2)] == ["unknown (cat?)", "cat"]
+    model.set_words("unknown")
+    assert model.rowCount() == 1
+
+
+def test_the_nearest_training_pictures_come_with_class_and_distance(qtbot, bridge, tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (30, 20), "red").save(tmp_path / name)
+    strip = NearestStrip(bridge, tmp_path / "cache")
+    qtbot.addWidget(strip)
+    found = [
+        TrainingPicture(tmp_path, name, f"{at:064x}", "cat", at / 10) for at, name in enumerate(("a.jpg", "b.jpg"))
+    ]
+    strip.ask(lambda cancel: found)
+    qtbot.waitUntil(lambda: strip.list.count() == 2 and not strip.list.item(1).icon().isNull())
+    assert [strip.list.item(row).text() for row in range(2)] == ["cat\n0.00", "cat\n0.10"]
+    with qtbot.waitSignal(strip.activated) as opened:
+        strip.list.itemActivated.emit(strip.list.item(1))
+    assert opened.args == [[str(tmp_path / "b.jpg")]]
+    strip.ask(lambda cancel: [])
+    assert strip.list.count() == 0
+    assert strip.isHidden()
 
 
 def test_the_chooser_follows_the_best_until_a_job_is_chosen(qtbot):
