@@ -99,7 +99,7 @@ def test_the_nearest_training_pictures_are_named() -> None:
     module = Strangeness(known, Gauge((0.0, 1.0), None, 0.0, 0.95, "train", 60))
     coordinates = module.coordinates(torch.from_numpy(features[7:8]))[0].numpy()
     found = nearest(known, coordinates, 4)
-    assert [sha256 for sha256, _ in found][0] == hashes[7]
+    assert found[0][0] == hashes[7]
     assert found[0][1] == pytest.approx(0, abs=2e-3)
     assert {labels[int(sha256, 16)] for sha256, _ in found} == {labels[7]}
     assert [distance for _, distance in found] == sorted(distance for _, distance in found)
