@@ -41,7 +41,8 @@ def fit_at_once(run: Run) -> None:
     train, _ = _known(run, ("train",))
 
     def on_iteration(iteration: int, loss: float) -> None:
-        if args.log_interval and iteration % args.log_interval == 0:
+        # The first steps are the long ones: without them there is nothing to see of how it learned.
+        if args.log_interval and (iteration <= args.log_interval or iteration % args.log_interval == 0):
             run.log(step_line(iteration, 1, loss))
 
     head = fitting.fit(train.inputs, train.labels, classes, settings, on_iteration)

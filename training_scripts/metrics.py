@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 _NUMBER = r"([-+0-9.e]+|nan|inf)"
+BATCH_LOSS = "train:batch_loss"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ METRICS = (
     Metric("train:accuracy", rf"train_accuracy={_NUMBER}", maximize=True),
     Metric("valid:loss", rf"valid_loss={_NUMBER}"),
     Metric("valid:accuracy", rf"valid_accuracy={_NUMBER}", maximize=True),
-    Metric("train:batch_loss", rf"batch_loss={_NUMBER}", per_step=True),
+    Metric(BATCH_LOSS, rf"batch_loss={_NUMBER}", per_step=True),
     Metric("cv:loss", rf"cv_loss={_NUMBER}"),
     Metric("cv:loss_error", rf"cv_loss_error={_NUMBER}"),
     Metric("cv:accuracy", rf"cv_accuracy={_NUMBER}", maximize=True),

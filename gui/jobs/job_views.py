@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from core.jobs.records import TuningJob
@@ -13,6 +13,8 @@ from gui.jobs.evaluation_card import EvaluationView
 from gui.jobs.job_watch import JobWatch
 from gui.jobs.search_plots import HistoryPlot, ParallelPlot, SlicePlot
 from gui.jobs.trial_plot import TrialPlot
+from training_scripts.arguments import DIRECT
+from training_scripts.metrics import BATCH_LOSS
 
 _TITLES = ("Curves", "History", "Parallel", "Slices", "Evaluation")
 
@@ -46,6 +48,8 @@ class JobViews(QWidget):
             self.tabs.addTab(title)
             self._pages.addWidget(page)
         self.tabs.currentChanged.connect(self._pages.setCurrentIndex)
+        self.tabs.currentChanged.connect(self._on_tab)
+        self._chosen = False  # a view was chosen by the user, who finds it again at the next job
         for plot in (self.curves, *self._searches):
             plot.hovered.connect(self._on_hovered)
             plot.chosen.connect(self.chosen)
@@ -63,13 +67,17 @@ class JobViews(QWidget):
         tuning = isinstance(job, TuningJob)
         metric, maximize, parameters = objective_and_parameters(self._watch)
         logs = {item.name: item.is_log for item in spec.ranges if not isinstance(item, CategoricalRange)}
-        self.curves.set_job(metric)
+        # A head that is fitted at once has one epoch: its steps make a curve, and a search of such heads a history.
+        at_once = spec.training.hyperparameters.get("optimizer") == DIRECT
+        self.curves.set_job(BATCH_LOSS if at_once else metric)
         for plot in self._searches:
             plot.set_job(metric, maximize, parameters, logs)
         for at in (1, 2, 3):
             self.tabs.setTabVisible(at, tuning)
-        if not tuning and self.tabs.currentIndex() in (1, 2, 3):
-            self.tabs.setCurrentIndex(0)
+        if (not tuning and self.tabs.currentIndex() in (1, 2, 3)) or not self._chosen:
+            with QSignalBlocker(self.tabs):
+                self.tabs.setCurrentIndex(1 if tuning and at_once else 0)
+            self._pages.setCurrentIndex(self.tabs.currentIndex())
         self.show_curves()
         self.show_trials()
 
@@ -95,6 +103,9 @@ class JobViews(QWidget):
         """Select a trial in every view."""
         for plot in (self.curves, *self._searches):
             plot.select(name)
+
+    def _on_tab(self) -> None:
+        self._chosen = True
 
     def _on_hovered(self, name: str) -> None:
         self.highlight(name)

@@ -37,7 +37,7 @@ class TrialPlot(TrialView):
         self._names: tuple[str, ...] = ()
         self._index: dict[str, int] = {}
         self._bundler = Bundler()
-        self._objective, self._chose_metric = "", False
+        self._first, self._chose_metric = "", False
         self._make_plot()
         self._make_tools()
         layout = QVBoxLayout(self)
@@ -65,6 +65,7 @@ class TrialPlot(TrialView):
         self._thick = [curve(antialias=True) for _ in range(2)]
         self._top = [curve(antialias=True) for _ in range(2)]
         self._dots = pg.ScatterPlotItem(size=6, pen=None)
+        self.plot.getPlotItem().getViewBox().setLimits(xMin=0, minXRange=2)  # epochs and steps count from 1
         for item in self._faint:
             self.plot.addItem(item)
         # The rest repeats what the faint curves show: no need to look at it for the range.
@@ -106,9 +107,9 @@ class TrialPlot(TrialView):
 
     # Content ---------------------------------------------------------------------------------------------------
 
-    def set_job(self, objective: str) -> None:
-        """Start over for another job; its objective's metric is shown first."""
-        self._objective, self._chose_metric = objective, False
+    def set_job(self, first: str) -> None:
+        """Start over for another job; the metric `first` is shown until another one is chosen."""
+        self._first, self._chose_metric = first, False
         self._bundler.clear()
         self._best = self._lit = self._selected = ""
         self.isolate.setEnabled(False)
@@ -134,12 +135,12 @@ class TrialPlot(TrialView):
         offers: list[tuple[str, tuple[str, ...]]]
         offers = [(title, (first, second)) for first, second, title in _PAIRS if {first, second} <= names]
         offers += [(name, (name,)) for name in self._curves.metrics()]
-        offers.sort(key=lambda offer: offer[1] != (self._objective,))
+        offers.sort(key=lambda offer: offer[1] != (self._first,))
         for title, metrics in offers:
             if metrics not in known:
                 self.metric_box.addItem(title, metrics)
         wanted = next(
-            (row for row in range(self.metric_box.count()) if self.metric_box.itemData(row) == (self._objective,)), -1
+            (row for row in range(self.metric_box.count()) if self.metric_box.itemData(row) == (self._first,)), -1
         )
         if wanted >= 0 and not self._chose_metric:
             self.metric_box.setCurrentIndex(wanted)

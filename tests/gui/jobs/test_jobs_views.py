@@ -17,6 +17,7 @@ from core.predict.evaluate import EvaluatedPicture, summarise
 from gui.jobs.evaluation_card import HEAT_CELL
 from gui.jobs.jobs_model import leading_figure
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs
+from training_scripts.metrics import BATCH_LOSS
 
 
 def test_table_plot_and_card_share_one_selection(tab, engine, feed, qtbot):
@@ -43,6 +44,31 @@ def test_table_plot_and_card_share_one_selection(tab, engine, feed, qtbot):
     # The empty plane goes back to the best trial.
     detail.select("")
     assert detail.best.title.text() == "Best trial: 5"
+
+
+def test_heads_fitted_at_once_show_the_search_first_and_their_steps_as_curves(tab, engine, feed, qtbot):
+    add_search(engine, "quick", trials=2, epochs=1, created=200.0)
+    spec = engine.spec("quick")
+    ranges = tuple(item for item in spec.ranges if item.name != "optimizer")
+    at_once = {**spec.training.hyperparameters, "optimizer": "lbfgs"}
+    engine._specs["quick"] = replace(spec, ranges=ranges).with_training(hyperparameters=at_once)
+    for number in (1, 2):
+        name = make_trial("quick", number, JobStatus.COMPLETED, 0.5).name
+        engine.tell([MetricEvent(name, BATCH_LOSS, 1 / step, 0.0, epoch=1, step=step) for step in range(1, 6)])
+    detail = start_jobs(tab, feed, qtbot, "quick")
+    views = detail.views
+    assert views.tabs.tabText(views.tabs.currentIndex()) == "History"
+    views.tabs.setCurrentIndex(0)
+    qtbot.waitUntil(lambda: views.curves.metrics() == (BATCH_LOSS,))
+    views.curves.redraw()
+    assert list(views.curves._thick[0].getData()[0][:5]) == [1, 2, 3, 4, 5]
+    # Epochs of one point each: the axis begins at none and has whole ones.
+    views.curves.metric_box.setCurrentIndex(views.curves.metric_box.findData(("valid:loss",)))
+    views.curves.redraw()
+    views.curves.plot.grab()
+    (low, high), _ = views.curves.plot.getPlotItem().getViewBox().viewRange()
+    assert 0 <= low < 1 < high
+    assert high - low >= 2
 
 
 def test_a_filter_keeps_the_selection_and_the_widths(tab, engine, feed, qtbot):
