@@ -1,40 +1,37 @@
-"""Four figures side by side, large, with captions."""
+"""Four figures with their captions, on one line: the plot has the room."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy
 
 from gui.shared.basics import ElidedLabel, label
 from gui.shared.card import Card
 from gui.shared.formatting import NONE
-from gui.shared.theme import GRID, scaled
+from gui.shared.theme import GRID
 
 
-class FiguresRow(QWidget):
-    """A card for each figure; a figure that changes moves nothing."""
+class FiguresRow(Card):
+    """A line of figures, each after its caption, which gives way where there is little room."""
 
     def __init__(self, captions: Sequence[str]) -> None:
-        super().__init__()
-        box = QHBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.setSpacing(GRID)
-        self._values: list[ElidedLabel] = []
-        self._captions = []
-        for caption in captions:
-            card = Card(padding=8)
-            value = ElidedLabel(NONE, "title")
-            value.setFixedHeight(scaled(26))
-            text = label(caption, "caption")
-            column = QVBoxLayout()
-            column.setSpacing(0)
-            column.addWidget(text)
-            column.addWidget(value)
-            card.body.addLayout(column)
-            box.addWidget(card, 1)
+        super().__init__(padding=6)
+        row = QHBoxLayout()
+        row.setSpacing(GRID)
+        self._values: list[QLabel] = []
+        self._captions: list[ElidedLabel] = []
+        for at, caption in enumerate(captions):
+            if at:
+                row.addSpacing(2 * GRID)
+            text, value = ElidedLabel(caption, "caption"), label(NONE, "card")
+            value.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
+            row.addWidget(text)
+            row.addWidget(value)
             self._values.append(value)
             self._captions.append(text)
+        row.addStretch(1)
+        self.body.addLayout(row)
 
     def set_figure(self, at: int, value: str, caption: str = "") -> None:
         """Change one figure, and perhaps its caption."""

@@ -101,6 +101,8 @@ class JobDetail(QWidget):
         watch.issues_changed.connect(self.trials.set_issues)
         watch.failed.connect(self.error.show_error)
         self.views.hovered.connect(self._on_plot_hover)
+        # The table of classes needs the width.
+        self.views.evaluation_shown.connect(lambda shown: self.best.setVisible(not shown))
         self.views.chosen.connect(self.select)
         self.table.hovered.connect(self.views.highlight)
         self.table.chosen.connect(self.select)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from core.jobs.records import TuningJob
@@ -26,11 +26,13 @@ class JobViews(QWidget):
         hovered(str): the trial under the pointer, "" for none.
         chosen(str): a trial was clicked, "" for the empty plane.
         pictures_asked(list[str]): pictures of the evaluation, to be looked at.
+        evaluation_shown(bool): another view was opened, and whether it is the evaluation.
     """
 
     hovered = Signal(str)
     chosen = Signal(str)
     pictures_asked = Signal(list)
+    evaluation_shown = Signal(bool)
 
     def __init__(self, workbench: Workbench, bridge: Bridge, watch: JobWatch) -> None:
         super().__init__()
@@ -75,9 +77,9 @@ class JobViews(QWidget):
         for at in (1, 2, 3):
             self.tabs.setTabVisible(at, tuning)
         if (not tuning and self.tabs.currentIndex() in (1, 2, 3)) or not self._chosen:
-            with QSignalBlocker(self.tabs):
-                self.tabs.setCurrentIndex(1 if tuning and at_once else 0)
-            self._pages.setCurrentIndex(self.tabs.currentIndex())
+            chosen = self._chosen
+            self.tabs.setCurrentIndex(1 if tuning and at_once else 0)
+            self._chosen = chosen
         self.show_curves()
         self.show_trials()
 
@@ -106,6 +108,7 @@ class JobViews(QWidget):
 
     def _on_tab(self) -> None:
         self._chosen = True
+        self.evaluation_shown.emit(self._pages.currentWidget() is self.evaluation)
 
     def _on_hovered(self, name: str) -> None:
         self.highlight(name)
