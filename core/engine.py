@@ -24,6 +24,7 @@ class Capabilities:
     deploys: bool = False
     warm_start: bool = True
     resumes: bool = False
+    packs: bool = False
     strategies: tuple[Strategy, ...] = tuple(Strategy)
     grid_takes_integers: bool = False
     max_parallel_jobs: int = 10

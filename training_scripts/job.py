@@ -32,6 +32,11 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 75
 """How a script ends that cannot go on: for good, or (sysexits.h's EX_TEMPFAIL) until something outside it is mended."""
 
 
+def hyperparameter_arguments(hyperparameters: Mapping[str, str]) -> list[str]:
+    """Return the arguments of the script: `--name value …`, sorted by name as the containers do it."""
+    return [part for name in sorted(hyperparameters) for part in (f"--{name}", hyperparameters[name])]
+
+
 class JobError(Exception):
     """The job cannot go on; the message is one plain sentence for the one who started it."""
 

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class Match(Protocol):
+    """What a search of `re` or of the `regex` package finds."""
+
+    def span(self, group: int, /) -> tuple[int, int]:
+        """Return where a group lies; (-1, -1) where it took no part."""
+
 
 _NUMBER = r"([-+0-9.e]+|nan|inf)"
 BATCH_LOSS = "train:batch_loss"
@@ -43,6 +54,46 @@ METRIC_DEFINITIONS: dict[str, str] = {metric.name: metric.regex for metric in ME
 """Metric name -> regular expression."""
 
 STEP_METRICS = frozenset(metric.name for metric in METRICS if metric.per_step)
+
+
+EPOCH = re.compile(r"(?<![\w.])epoch=(\d{1,9})(?:/(\d{1,9}))?(?![\w.])")
+"""Where a line says which epoch it is of, and of how many."""
+
+_NOT_FINITE = re.compile(r"(?<![\w.])[-+]?(?:nan|inf(?:inity)?)(?![\w.])", re.IGNORECASE)
+Found = tuple[float | None, str, tuple[int, int]]
+"""A value (None: no number), its text and its span in the line."""
+
+
+def find_value(search: Callable[[str], Match | None], line: str) -> Found | None:
+    """Return what an expression finds in a line; `search` looks for it. A nan or inf counts where it takes numbers.
+
+    `Average loss: ([0-9\\.]+)` cannot match "Average loss: nan", yet a diverged loss must not look like a missing one:
+    such words are searched as digits of the same length.
+    """
+    found = _first_group(search, line, line)
+    if (found is None or found[0] is None) and _NOT_FINITE.search(line):
+        digits = _NOT_FINITE.sub(lambda word: "0" * len(word[0]), line)
+        found = _first_group(search, digits, line) or found
+    return found
+
+
+def value_in(search: Callable[[str], Match | None], line: str) -> float | None:
+    """Return the value alone; None where there is none, or no number."""
+    found = find_value(search, line)
+    return None if found is None else found[0]
+
+
+def _first_group(search: Callable[[str], Match | None], searched: str, line: str) -> Found | None:
+    """Return what the first group finds in `searched`, read from `line`."""
+    match = search(searched)
+    if match is None or match.span(1) == (-1, -1):
+        return None
+    start, end = match.span(1)
+    text = line[start:end]
+    try:
+        return float(text), text, (start, end)
+    except ValueError:
+        return None, text, (start, end)
 
 
 def write_whole_lines() -> None:

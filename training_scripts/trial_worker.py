@@ -35,6 +35,9 @@ class WorkerProcess(Protocol):
     def terminate(self) -> None:
         """Ask the trial in flight to save its model and end."""
 
+    def kill(self) -> None:
+        """End it at once, and the trial in flight with it."""
+
 
 class TrialWorker:
     """A worker as seen from the process that owns it; it ends when this is closed, or its owner ends.

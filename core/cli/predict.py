@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.cli.console import Console, table
 from core.errors import ModelError, PictureError, UsageError
 from core.paths import AppPaths
-from core.predict.compare import Comparison
-from core.predict.coverage import coverage_curve, threshold_of_share
-from core.predict.evaluate import Evaluation
 from core.predict.intake import gather
 from core.predict.records import Answer, Prediction, percent
 from core.progress import CancelToken
 from core.workbench import Workbench
+
+if TYPE_CHECKING:
+    from core.predict.compare import Comparison
+    from core.predict.evaluate import Evaluation
 
 _SHOWN_FILES = 5
 _SHARES = (0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -28,6 +29,7 @@ def classify(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
         raise UsageError("--top needs a number above 0.")
     workbench = Workbench(paths)
     try:
+        workbench.models.warm_up()
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
         found = classify_pictures(workbench, options.images, options.model, options.top, console)
@@ -75,6 +77,7 @@ def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
     """Print how many pictures were right and how sure that is, and the classes' precision and recall."""
     workbench = Workbench(paths)
     try:
+        workbench.models.warm_up()
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
         if options.folder is None:
@@ -97,6 +100,7 @@ def compare(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     """Print how two jobs' models differ: pictures, settings, and how likely so much is by luck."""
     workbench = Workbench(paths)
     try:
+        workbench.models.warm_up()
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
         found = workbench.models.compare(options.model, options.other, options.split, console.progress, CancelToken())
@@ -129,6 +133,8 @@ def threshold(options: argparse.Namespace, paths: AppPaths, console: Console) ->
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
         found = workbench.models.evaluation(options.model, options.split, console.progress, CancelToken())
+        from core.predict.coverage import coverage_curve, threshold_of_share
+
         curve = coverage_curve(found.pictures)
         value = options.value if options.keep is None else threshold_of_share(curve, options.keep)
         if value is not None or options.undo:

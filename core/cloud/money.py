@@ -72,18 +72,47 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class CloudForecast:
-    """`once`: features computed once (None where trials cannot share them); `each`: pictures in every trial."""
+    """The ways in which a job may be done.
+
+    `once`: features computed once (None where trials cannot share them); `each`: pictures in every trial; `packed`: a
+    whole search as one job (None where it is none). `is_packed`: that is what was asked for. `trials` is their number.
+    """
 
     cost: Cost
     once: Way | None
     each: Way | None
+    packed: Way | None = None
+    is_packed: bool = False
+    trials: int = 1
+
+    @property
+    def separate(self) -> Way | None:
+        """Return the way with a job for each trial."""
+        return self.once or self.each
+
+    @property
+    def chosen(self) -> Way | None:
+        """Return the way that was asked for."""
+        return self.packed if self.is_packed else self.separate
+
+    @property
+    def better_packed(self) -> bool:
+        """Whether one job would cost less machine time and end sooner than what was asked for."""
+        one, many = self.packed, self.separate
+        if self.is_packed or one is None or many is None:
+            return False
+        return one.machine_seconds < many.machine_seconds and one.seconds < many.seconds
 
     @property
     def text(self) -> str:
         """Return what it takes and costs, in sentences."""
         lines = [self.cost.text]
-        if self.once is not None and self.each is not None:
+        if not self.is_packed and self.once is not None and self.each is not None:
             lines.append(f"Features once: {_way(self.once)}. Pictures in every trial: {_way(self.each)}.")
+        if self.packed is not None and self.separate is not None:
+            lines.append(f"{self.trials} jobs: about {_way(self.separate)}; as one job: about {_way(self.packed)}.")
+        if self.better_packed:
+            lines.append("Add --packed to run it as one job.")
         return " ".join(lines)
 
 

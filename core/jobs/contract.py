@@ -22,7 +22,7 @@ from core.errors import SpecError
 from core.jobs.scraping import RegexTest, Scraped, Scraper, scrape, test_regex
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.python import child_environment
-from training_scripts.job import EXIT_INTERRUPTED
+from training_scripts.job import EXIT_INTERRUPTED, hyperparameter_arguments
 
 __all__ = [
     "JobFolder",
@@ -120,11 +120,6 @@ class JobFolder:
     def request_stop(self, reason: str = "") -> None:
         """Ask whoever runs this job to stop it."""
         self.stop_request.write_text(reason, encoding="utf-8")
-
-
-def hyperparameter_arguments(hyperparameters: Mapping[str, str]) -> list[str]:
-    """Return the arguments of the script: `--name value …`, sorted by name as the containers do it."""
-    return [part for name in sorted(hyperparameters) for part in (f"--{name}", hyperparameters[name])]
 
 
 def write_configuration(folder: JobFolder, hyperparameters: Mapping[str, str], channels: Mapping[str, str]) -> None:

@@ -12,11 +12,12 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import regex
 
 from core.jobs.specs import MetricDefinition
-from training_scripts.metrics import METRIC_DEFINITIONS
+from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, Found, find_value
 
 MAX_LINE = 8192
 """Characters of a log line that are looked at."""
@@ -32,10 +33,7 @@ _NOTICE = re.compile(
 )
 """What training_scripts/left_out.py says of a split at its end."""
 
-_Found = tuple[float | None, str, tuple[int, int]]
-_EPOCH = re.compile(r"(?<![\w.])epoch=(\d{1,9})(?:/(\d{1,9}))?(?![\w.])")
 _STEP = re.compile(r"(?<![\w.])step=(\d{1,15})(?![\w.])")
-_NOT_FINITE = re.compile(r"(?<![\w.])[-+]?(?:nan|inf(?:inity)?)(?![\w.])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ class Scraper:
                 continue
             if found is not None and found[0] is not None:
                 values[name] = found[0]
-        epoch, step = _EPOCH.search(line), _STEP.search(line)
+        epoch, step = EPOCH.search(line), _STEP.search(line)
         return Scraped(
             values,
             int(epoch[1]) if epoch else None,
@@ -127,30 +125,9 @@ def test_regex(definition: MetricDefinition, line: str) -> RegexTest:
 test_regex.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
 
 
-def _search(pattern: regex.Pattern[str], line: str) -> _Found | None:
-    """Return the value, its text and span. A nan or inf counts where the expression would have taken a number.
-
-    `Average loss: ([0-9\\.]+)` cannot match "Average loss: nan", yet a diverged loss must not look like a missing one:
-    such words are searched as digits of the same length.
-    """
-    found = _first_group(pattern, line, line)
-    if (found is None or found[0] is None) and _NOT_FINITE.search(line):
-        digits = _NOT_FINITE.sub(lambda word: "0" * len(word[0]), line)
-        found = _first_group(pattern, digits, line) or found
-    return found
-
-
-def _first_group(pattern: regex.Pattern[str], searched: str, line: str) -> _Found | None:
-    """Return what the first group finds in `searched`, read from `line`."""
-    match = _within_limit(pattern, searched)
-    if match is None or match.span(1) == (-1, -1):
-        return None
-    start, end = match.span(1)
-    text = line[start:end]
-    try:
-        return float(text), text, (start, end)
-    except ValueError:
-        return None, text, (start, end)
+def _search(pattern: regex.Pattern[str], line: str) -> Found | None:
+    """Return the value, its text and span."""
+    return find_value(partial(_within_limit, pattern), line)
 
 
 def _within_limit(pattern: regex.Pattern[str], searched: str) -> regex.Match[str] | None:

@@ -254,6 +254,14 @@ class TuningSpec:
         option="--until-converged",
     )
 
+    packed: bool = declare(
+        False,
+        "As one job",
+        "on SageMaker: run all trials in one training job, whose longest run is that of the search",
+        option="--packed",
+        capability="packs",
+    )
+
     def __post_init__(self) -> None:
         check_job_name(self.name, 32)
         check_fields(self)

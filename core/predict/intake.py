@@ -14,7 +14,6 @@ from urllib.request import url2pathname
 from core.errors import PictureError
 from core.predict.records import Source
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
-from training_scripts.pictures import is_picture
 
 Item = Path | bytes | str
 """What arrives: a file or folder, the bytes of a picture, or an address (file:, data:, http:)."""
@@ -111,6 +110,8 @@ class _Finder:
             raise PictureError(f"{path.name} cannot be opened.", f"{error.strerror or error}.") from None
 
     def _add_folder(self, folder: Path) -> None:
+        from training_scripts.pictures import is_picture  # it brings numpy and Pillow, which one file does not need
+
         found = 0
         for path in self._walk(folder):
             if is_picture(path):

@@ -80,6 +80,11 @@ class Predictor:
         child = self._child
         return child.pid if child is not None and child.alive else None
 
+    def start(self) -> None:
+        """Start the process; whoever loads a model later finds it ready."""
+        with self._my_turn(CancelToken()):
+            self._running()
+
     def load(
         self,
         folder: Path,

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.jobs.specs import Spec
+from core.jobs.specs import Spec, TrainingSpec
 from core.tuning.ranges import CategoricalRange
 from training_scripts.arguments import DIRECT
-from training_scripts.backbones import DEFAULT_BACKBONE
 from training_scripts.heads import DEFAULT_HEAD, HEADS
+from training_scripts.modes import DEFAULTS, FEATURE_HYPERPARAMETERS, features_key, over_features
 
-DEFAULTS: Mapping[str, str] = {
-    "backbone": DEFAULT_BACKBONE,
-    "weights": "default",
-    "preprocessing": "crop",
-    "views": "1",
-    "mode": "head",
-    "features": "auto",
-    "unfreeze": "last_block",
-}
-"""train.py's own defaults of the hyperparameters that decide (a test compares)."""
-
-
-def over_features(hyperparameters: Mapping[str, str]) -> bool:
-    """Whether a job with these hyperparameters trains a head on frozen features: seconds, not minutes."""
-    values = {**DEFAULTS, **hyperparameters}
-    return values["mode"] == "head" and values["features"] == "auto"
+__all__ = ["DEFAULTS", "choices", "features_hyperparameters", "fits_at_once", "over_features", "wanted_features"]
 
 
 def fits_at_once(hyperparameters: Mapping[str, str]) -> bool:
@@ -42,3 +27,15 @@ def choices(spec: Spec) -> list[dict[str, str]]:
         if isinstance(item, CategoricalRange) and item.name in DEFAULTS:
             found = [{**choice, item.name: value} for choice in found for value in item.values]
     return found
+
+
+def wanted_features(spec: Spec) -> list[dict[str, str]]:
+    """Return the distinct choices of what frozen features depend on that may be trained as a head."""
+    return list({features_key(choice): choice for choice in choices(spec) if over_features(choice)}.values())
+
+
+def features_hyperparameters(choice: Mapping[str, str], training: TrainingSpec) -> dict[str, str]:
+    """Return the arguments of features.py for a choice; untrained weights follow from the seed."""
+    found = {name: choice[name] for name in FEATURE_HYPERPARAMETERS}
+    seed = training.hyperparameters.get("seed")
+    return found if seed is None else {**found, "seed": seed}

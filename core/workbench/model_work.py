@@ -67,6 +67,10 @@ class ModelWork:
             self._predictor = Predictor(paths.home / "converted", log=paths.logs / "predictor.log")
         return self._predictor
 
+    def warm_up(self) -> None:
+        """Start the process that models are loaded in, for a caller who will soon need it: it imports meanwhile."""
+        self.predictor().start()
+
     def find(self, text: str) -> ModelAddress:
         """Return which model is meant by a word on the command line: a job's, else a file's, else an endpoint's.
 

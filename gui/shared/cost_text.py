@@ -22,10 +22,16 @@ def cost_rows(forecast: CloudForecast) -> list[tuple[str, str]]:
     """Return (what, figures) of a forecast: price, worst case, and both ways to get at the features."""
     cost = forecast.cost
     jobs = formatting.counted(cost.all_jobs, "job")
+    when = "it" if cost.all_jobs == 1 else f"each of {jobs}"
     rows = [
         ("Per hour", f"{dollars(cost.price.usd_per_hour)} each instance"),
-        ("At most", f"{dollars(cost.worst)} if each of {jobs} takes its longest run"),
+        (
+            "At most",
+            f"{dollars(cost.worst)} if {when} takes its longest run",
+        ),
     ]
+    if forecast.packed is not None:
+        rows.append(("As one job", _way(forecast.packed)))
     if forecast.each is not None:
         once = "not possible here" if forecast.once is None else _way(forecast.once)
         rows += [("Features once", once), ("In every trial", _way(forecast.each))]
@@ -43,7 +49,7 @@ def source_text(forecast: CloudForecast) -> str:
 
 def time_text(forecast: CloudForecast | None) -> str:
     """Return how long it takes from the launch to the end."""
-    way = None if forecast is None else forecast.once or forecast.each
+    way = None if forecast is None else forecast.chosen
     if way is None:
         return "…"
     return f"About {formatting.duration(way.seconds)}, with the wait for machines (estimate)"
@@ -66,7 +72,11 @@ def confirmation(spec: Spec, forecast: CloudForecast) -> list[str]:
     instance = f"{'one' if cloud.instance_count == 1 else cloud.instance_count} {cloud.instance_type}"
     cost = forecast.cost
     if isinstance(spec, TuningSpec):
-        what = f"{formatting.counted(cost.jobs, 'trial')}, {min(spec.max_parallel_jobs, cost.jobs)} at once, each on"
+        what = (
+            "one job with all trials, on"
+            if spec.packed
+            else f"{formatting.counted(cost.jobs, 'trial')}, {min(spec.max_parallel_jobs, cost.jobs)} at once, each on"
+        )
     else:
         what = "one training job, on"
     if cost.worst is None:
@@ -79,6 +89,13 @@ def confirmation(spec: Spec, forecast: CloudForecast) -> list[str]:
         price += f" It is stopped once it has cost about {dollars(cloud.cap_usd)}, while this computer runs."
     first = " Before them, one job computes the frozen features." if cost.features else ""
     return [f"{what[0].upper()}{what[1:]} {instance} in your AWS account.{first}", price, source_text(forecast)]
+
+
+def packed_offer(forecast: CloudForecast) -> str:
+    """Return what one job would take and cost where that is better than what was asked for; "" where it is not."""
+    if not forecast.better_packed or forecast.packed is None:
+        return ""
+    return f"Run it as one job: {_way(forecast.packed)}"
 
 
 def _way(way: Way) -> str:

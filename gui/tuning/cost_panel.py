@@ -14,8 +14,8 @@ from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared import formatting
-from gui.shared.basics import ElidedLabel, label, rule
-from gui.shared.cost_text import confirmation, cost_rows, dollars, source_text
+from gui.shared.basics import ElidedLabel, button, label, rule
+from gui.shared.cost_text import confirmation, cost_rows, dollars, packed_offer, source_text
 from gui.shared.dialogs import Decision, Option
 from gui.shared.preflight_list import PreflightDialog
 from gui.tuning.tuning_draft import TuningDraft
@@ -32,9 +32,11 @@ class CostPanel(QWidget):
 
     Signals:
         changed(): another forecast is known, or none any more.
+        packed_asked(): run the search as one job.
     """
 
     changed = Signal()
+    packed_asked = Signal()
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__()
@@ -48,12 +50,16 @@ class CostPanel(QWidget):
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
         self._source = label("", "caption", wrap=True)
+        self.offer = button("", icon_name="cloud")
+        self.offer.clicked.connect(self.packed_asked)
+        self.offer.hide()
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(6)
         box.addWidget(rule())
         box.addWidget(label("What it costs", "strong"))
         box.addLayout(self._grid)
+        box.addWidget(self.offer)
         box.addWidget(self._source)
         self.hide()
 
@@ -139,6 +145,9 @@ class CostPanel(QWidget):
             if at < len(rows):
                 title.setText(rows[at][0])
                 text.setText(rows[at][1])
+        offer = packed_offer(forecast) if forecast is not None else ""
+        self.offer.setText(offer)
+        self.offer.setVisible(bool(offer))
         missing = "Known once the weights are on this computer: they are sent along."
         self._source.setText(source_text(forecast) if forecast is not None else missing)
         self.changed.emit()

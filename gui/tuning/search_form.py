@@ -115,7 +115,7 @@ class SearchForm(Card):
         }
         self.controls: dict[str, QWidget] = {
             name: field.control for name, field in self.fields.items() if name in declarations(TuningSpec)
-        } | {"until_converged": self.converged, "early_stopping": self.early}
+        } | {"until_converged": self.converged, "early_stopping": self.early, "packed": self.packed}
         self.add(self.fields["strategy"])
         self._add_pair("max_jobs", "max_parallel_jobs")
         self.add(self.fields["objective"])
@@ -125,7 +125,8 @@ class SearchForm(Card):
         self.add(self.converged)
         self.add(self.fields["warm_start"])
         self.add(self.early)
-        self.fields["warm_start"].setVisible(capabilities.warm_start)
+        self.add(self.packed)
+        self.set_capabilities(capabilities)
 
     def _make_controls(self, capabilities: Capabilities, metrics: Sequence[MetricDefinition]) -> None:
         self.strategy, self.metric_box, self.goal, self.warm_start = QComboBox(), QComboBox(), QComboBox(), QComboBox()
@@ -150,6 +151,8 @@ class SearchForm(Card):
         self.converged = declared_box(TuningSpec, "until_converged")
         self.converged.toggled.connect(self._on_changed)
         self.early = declared_box(TuningSpec, "early_stopping")
+        self.packed = declared_box(TuningSpec, "packed")
+        self.packed.toggled.connect(self._on_changed)
         for combo in (self.strategy, self.metric_box, self.goal, self.warm_start):
             combo.setMinimumContentsLength(8)
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -183,6 +186,9 @@ class SearchForm(Card):
         """Offer only what the engine can do."""
         limited(self.parallel, 1, capabilities.max_parallel_jobs)
         self.fields["warm_start"].setVisible(capabilities.warm_start)
+        self.packed.setVisible(capabilities.packs)
+        if not capabilities.packs:
+            self.packed.setChecked(False)
 
     def offer_warm_starts(self, jobs: Sequence[str]) -> None:
         """Offer these earlier tuning jobs."""

@@ -80,6 +80,7 @@ class TuningDraft:
     patience: int = 0
     max_search_s: int = 0
     until_converged: bool = False
+    packed: bool = False
 
     @property
     def searched(self) -> tuple[RangeDraft, ...]:

@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.debugger.defaults import job_variables
-from core.engines.local.launcher import Launcher, ScriptProcess
 from core.engines.local.runtime import Runtime
 from core.jobs.contract import (
     JobFolder,
@@ -22,6 +21,9 @@ from core.paths import AppPaths
 from core.store import Store
 from training_scripts.processes import ProcessIdentity
 from training_scripts.watchdog import Heartbeat
+
+if TYPE_CHECKING:
+    from core.engines.local.launcher import Launcher, ScriptProcess
 
 
 class Stopped(Exception):
@@ -105,6 +107,8 @@ class JobContext:
         script's variables; `fresh`: see `Launcher.start`; `in_worker`: it is our train.py over frozen features, and may
         run in a process that did other trials.
         """
+        from core.debugger.defaults import job_variables  # what follows jobs needs no rules
+
         folder.create().failure.unlink(missing_ok=True)
         write_configuration(folder, hyperparameters, channels)
         variables = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from core.dataset.left_out import mark_left_out
-from core.debugger.watcher import RuleWatcher
+from core.debugger.watcher import rule_watcher
 from core.engines.local.context import JobContext, Stopped
 from core.engines.local.launcher import ScriptProcess, wait_for_any
 from core.engines.local.logtail import log_size
@@ -49,7 +49,7 @@ class Pool:
         self._finishing: list[Future[RunOutcome]] = []
         self._packer = ThreadPoolExecutor(1, "package")
         self._pictures = count_pictures(Path(job.training.channels.get("train", "")))
-        self._watcher = RuleWatcher(
+        self._watcher = rule_watcher(
             job.training.debugger,
             job.folder.root / "rules.log",
             job.runtime.silence_s,

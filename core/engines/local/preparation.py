@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from core.dataset.left_out import mark_left_out
@@ -16,16 +14,13 @@ from core.engines.local.logtail import LogTail, log_size
 from core.errors import DatasetError, EngineError
 from core.jobs.contract import JobFolder, failure_reason, outside_cause
 from core.jobs.scraping import notice_in
-from core.jobs.specs import Spec
 from core.tuning.forecast import known_features
-from core.tuning.modes import DEFAULTS, choices, over_features
-from training_scripts.durable import replacing, sha256_of
+from core.tuning.modes import DEFAULTS, features_hyperparameters, over_features, wanted_features
 from training_scripts.job import SharedBackbone
+from training_scripts.modes import features_key
 from training_scripts.outside import UNUSABLE, read_json
+from training_scripts.shared_backbone import keep_backbone as keep_in
 from training_scripts.watchdog import Watchdog
-
-FEATURE_HYPERPARAMETERS = ("backbone", "weights", "preprocessing", "views")
-"""What decides, besides the pictures, which features a trial needs."""
 
 _PROGRESS = re.compile(r"features (\d+)/(\d+)(?: \(([\d.]+) pictures/s\))?")
 _TICK_S = 0.05
@@ -85,7 +80,7 @@ def prepare_features(job: JobContext) -> dict[str, str]:
     if job.runtime.features is None:
         return {}
     folders: dict[str, str] = {}
-    for place, choice in enumerate(_wanted(job.spec)):
+    for place, choice in enumerate(wanted_features(job.spec)):
         channel = job.folder.data / "features" / str(place)
         _compute(job, job.runtime.features, choice, channel)
         folders[features_key(choice)] = str(channel)
@@ -98,35 +93,14 @@ def features_channel(folders: Mapping[str, str], hyperparameters: Mapping[str, s
     return {"features": place} if place and over_features(hyperparameters) else {}
 
 
-def features_key(hyperparameters: Mapping[str, str]) -> str:
-    """Return what tells one set of frozen features from another of the same pictures."""
-    return " ".join(hyperparameters.get(name, DEFAULTS[name]) for name in FEATURE_HYPERPARAMETERS)
-
-
 def keep_backbone(folder: JobFolder, channel: Path) -> SharedBackbone:
     """Keep the backbone of a features channel in a search's folder, for the heads of its trials; on the disk, too."""
-    file = channel / read_json(channel / "features.json")["backbone_state"]
-    sha256 = sha256_of(file)
-    kept = folder.root / "backbones" / f"{sha256}.pth"
-    if not kept.is_file() or sha256_of(kept) != sha256:
-        with replacing(kept) as partial:
-            try:
-                os.link(file, partial)  # the same file by two names: the features may go, this stays
-            except OSError:
-                shutil.copyfile(file, partial)
-    return SharedBackbone(kept, sha256)
-
-
-def _wanted(spec: Spec) -> Sequence[dict[str, str]]:
-    """Return the distinct choices of what the features depend on that may be trained as a head."""
-    return list({features_key(choice): choice for choice in choices(spec) if over_features(choice)}.values())
+    return keep_in(channel, folder.root / "backbones")
 
 
 def _compute(job: JobContext, script: Path, choice: Mapping[str, str], channel: Path) -> None:
     """Run the features script for one backbone; once more where it stands still."""
-    hyperparameters = {name: choice[name] for name in FEATURE_HYPERPARAMETERS}
-    if "seed" in job.training.hyperparameters:  # untrained weights follow from it
-        hyperparameters["seed"] = job.training.hyperparameters["seed"]
+    hyperparameters = features_hyperparameters(choice, job.training)
     job.store.update_job(job.name, secondary_status="PreparingFeatures", progress=0.0)
     extra = {"store": str(job.paths.features), "output": str(channel), "patience_s": str(job.runtime.silence_s)}
     run = _FeaturesRun(job, script, hyperparameters, extra)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,12 +31,10 @@ from training_scripts.durable import flush, is_no_room
 from training_scripts.job import no_room
 from training_scripts.outside import UNUSABLE
 from training_scripts.stopping import Limits, is_beyond
+from training_scripts.strategies.curves import KEPT_BY, kept_value
 from training_scripts.watchdog import Watchdog
 
 _SECONDS = re.compile(r"(?<![\w.])seconds=(\d+(?:\.\d+)?)")
-_KEPT_BY = "valid:loss"
-"""The metric by whose lowest value training_scripts/train.py keeps the weights of an epoch."""
-
 _logger = logging.getLogger(__name__)
 
 
@@ -58,22 +55,6 @@ class RunOutcome:
     wall_s: float = 0.0
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     outside: str = ""
-
-
-def kept_value(curve: Sequence[tuple[int, float]], losses: Mapping[int, float]) -> float | None:
-    """Return the objective at the epoch whose weights are kept; None if it is no finite number or never came.
-
-    That is the epoch of the lowest valid loss, as training_scripts/train.py keeps them; for a script that prints no
-    such loss the last one, as SageMaker takes it.
-    """
-    if not curve:
-        return None
-    value = curve[-1][1]
-    known = {epoch: loss for epoch, loss in losses.items() if math.isfinite(loss)}
-    if known:
-        best = min(known, key=lambda epoch: (known[epoch], epoch))
-        value = dict(curve).get(best, value)
-    return value if math.isfinite(value) else None
 
 
 class Run:
@@ -101,7 +82,7 @@ class Run:
         self._tail = LogTail(folder.log, log_begins)
         before = [event for event in store.metrics(spec.name) if event.epoch] if log_begins else []
         self.curve = [(event.epoch or 0, event.value) for event in before if event.name == spec.objective.metric]
-        self._losses = {event.epoch or 0: event.value for event in before if event.name == _KEPT_BY}
+        self._losses = {event.epoch or 0: event.value for event in before if event.name == KEPT_BY}
         self._replaces = bool(log_begins)
         self._again = False
         self._follow_process(process, log_begins)
@@ -146,7 +127,7 @@ class Run:
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
                 if self._beyond:
                     continue
-                if metric == _KEPT_BY and scraped.epoch is not None:
+                if metric == KEPT_BY and scraped.epoch is not None:
                     self._losses[scraped.epoch] = value
                 if metric == self.spec.objective.metric:
                     epoch = len(self.curve) + 1 if scraped.epoch is None else scraped.epoch

@@ -42,7 +42,7 @@ from core.engines.sagemaker.tracking.artifacts import fetch_model, fetch_rule_ou
 from core.engines.sagemaker.tracking.evaluations import evaluating
 from core.engines.sagemaker.tracking.logs import job_log_url
 from core.engines.sagemaker.tracking.poller import Poller
-from core.errors import EngineError, ModelError, UserFacingError
+from core.errors import EngineError, ModelError, SpecError, UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.managed_rules import managed_of
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
@@ -51,6 +51,7 @@ from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, ignore_progress
 from core.store import Store
+from core.tuning.packed import search_order
 from core.tuning.search import check_strategy
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class SageMakerEngine(Cloud):
     """
 
     name = "sagemaker"
-    capabilities = Capabilities(costs_money=True, deploys=True, max_parallel_jobs=100)
+    capabilities = Capabilities(costs_money=True, deploys=True, packs=True, max_parallel_jobs=100)
 
     def __init__(
         self,
@@ -174,7 +175,12 @@ class SageMakerEngine(Cloud):
 
         if isinstance(spec, TuningSpec):
             check_strategy(spec)
-            check_parents(spec, self._store)
+            if not spec.packed:
+                check_parents(spec, self._store)
+            elif self._own_source is not None:
+                raise SpecError(
+                    "A search as one job runs Sagehound's own script alone.", fix="Leave it out.", field="packed"
+                )
         check(spec)
         check_cap(spec, self.prices)
         check_debugger(spec.training.debugger)
@@ -199,7 +205,11 @@ class SageMakerEngine(Cloud):
         )
         key, record = self._launcher.features_key(spec), record_of(spec)
         features = self._launcher.features_at(key) if key else ""
-        if key and not features:
+        if isinstance(spec, TuningSpec) and spec.packed:
+            order = search_order(spec, self._store)
+            prepared = self._launcher.prepare_packed(spec, order, features, notes.mark)
+            notes = dataclasses.replace(notes, packed=True)
+        elif key and not features:
             prepared = self._launcher.prepare_features(spec, key, notes.mark)
             notes = dataclasses.replace(notes, features_key=key, features_job=prepared.name)
             record = dataclasses.replace(record, secondary_status="PreparingFeatures")
@@ -262,12 +272,13 @@ class SageMakerEngine(Cloud):
 
     def bill(self, name: str) -> Bill:
         """Return what a job's finished training jobs were billed, with the one that computed its frozen features."""
-        trials = [trial.name for trial in self._store.trials(name)] or [name]
-        own = self.notes(name)
+        notes = self.notes(name)
+        trials = [] if notes.packed else [trial.name for trial in self._store.trials(name)]
+        trials = trials or [name]
         features = CloudJobState(
             instance_type=cloud_of(self._store.spec(name)).instance_type,
-            training_seconds=own.features_training_seconds,
-            billable_seconds=own.features_billable_seconds,
+            training_seconds=notes.features_training_seconds,
+            billable_seconds=notes.features_billable_seconds,
         )
         return bill_of([*map(self.notes, trials), features], self.prices)
 
@@ -285,12 +296,19 @@ class SageMakerEngine(Cloud):
         if job.status.is_final:
             return
         notes, client = self.notes(name), self.aws.sagemaker
+        if notes.packed and job.kind != "tuning":
+            parent = self._store.parent(name)
+            raise EngineError(
+                f"{name} cannot be stopped by itself.",
+                f"It runs in one job with the other trials of {parent}.",
+                f"Stop {parent}; trials that have ended stay.",
+            )
         with translated(f"{name} could not be stopped.", self.aws.profile):
             try:
                 if notes.features_job and not notes.launched:
                     CloudJobState.change(self._folder(name).root, stopping=True)
                     client.stop_training_job(TrainingJobName=notes.features_job)
-                elif job.kind == "tuning":
+                elif job.kind == "tuning" and not notes.packed:
                     client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
                 else:
                     client.stop_training_job(TrainingJobName=name)
@@ -371,7 +389,8 @@ class SageMakerEngine(Cloud):
         if isinstance(job, TrainingJob) and (notes.checkpoints or notes.workspace):
             workspace = Workspace(**notes.workspace) if notes.workspace else self.workspace
             artifact = job.artifact or workspace.uri("jobs", name, "output", "model.tar.gz")
-            sync_output(self.aws, notes.checkpoints, folder, job.status.is_final, artifact)
+            found = "" if notes.packed else artifact
+            sync_output(self.aws, notes.checkpoints, folder, job.status.is_final, found)
         if notes.rule_output:
             final = job.status.is_final and not evaluating(self._store, name)
             try:
@@ -447,6 +466,8 @@ class SageMakerEngine(Cloud):
         """Return the page of a job's log in the AWS console."""
         folder = self._folder(name).root
         notes = CloudJobState.load(folder)
+        if notes.packed and (parent := self._store.parent(name)):
+            return self.log_url(parent)  # they have one log
         job = notes.features_job if notes.features_job and not notes.launched else name
         return job_log_url(notes.region or self.aws.region, job, folder)
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from core.debugger.watcher import RuleWatcher
+from core.debugger.watcher import rule_watcher
 from core.jobs.specs import DebuggerConfig
 from tests.training_scripts.debugger.faults import head_training
+from training_scripts.debugger.watcher import RuleWatcher
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -26,7 +27,7 @@ def troubles() -> list[str]:
 
 @pytest.fixture
 def watcher(tmp_path: Path, troubles: list[str]) -> Iterator[RuleWatcher]:
-    watcher = RuleWatcher(DebuggerConfig(), tmp_path / "rules.log", 2.0, troubles.append)
+    watcher = rule_watcher(DebuggerConfig(), tmp_path / "rules.log", 2.0, troubles.append)
     yield watcher
     watcher.close(0)
 
@@ -44,7 +45,7 @@ def issues(lines: list[str]) -> set[tuple[str, str]]:
 def test_outcomes_of_many_jobs_come_as_lines(tmp_path: Path) -> None:
     for job, rate in (("high", 50.0), ("good", 5e-3)):
         head_training(rate, epochs=3).run(tmp_path / job / "output" / "tensors")
-    watcher = RuleWatcher(DebuggerConfig(), tmp_path / "rules.log")
+    watcher = rule_watcher(DebuggerConfig(), tmp_path / "rules.log")
     watcher.watch("high", tmp_path / "high" / "output")
     for job in ("high", "good"):  # one is told of when it is over
         watcher.ended(job, tmp_path / job / "output")
@@ -57,7 +58,7 @@ def test_outcomes_of_many_jobs_come_as_lines(tmp_path: Path) -> None:
 
 
 def test_without_a_debugger_nothing_runs(tmp_path: Path) -> None:
-    watcher = RuleWatcher(DebuggerConfig(enabled=False), tmp_path / "rules.log")
+    watcher = rule_watcher(DebuggerConfig(enabled=False), tmp_path / "rules.log")
     watcher.watch("job", tmp_path)
     watcher.ended("job", tmp_path)
     assert watcher.close() == []

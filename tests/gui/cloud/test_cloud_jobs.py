@@ -24,7 +24,7 @@ from core.tuning.ranges import IntegerRange
 from gui.cloud.adopt_dialog import AdoptDialog
 from gui.data.s3_panel import S3Panel
 from gui.jobs.cloud_job import CloudJobPanel
-from gui.shared.cost_text import confirmation, cost_rows, cost_text, dollars, source_text, time_text
+from gui.shared.cost_text import confirmation, cost_rows, cost_text, dollars, packed_offer, source_text, time_text
 from gui.shared.preflight_list import PreflightList
 from gui.tuning.extras_dialog import ExtrasDialog
 from gui.tuning.resources_form import ResourcesForm
@@ -160,6 +160,22 @@ def test_cost_in_words():
     assert confirmation(TRAINING, known)[0] == "One training job, on one ml.c5.xlarge in your AWS account."
 
 
+def test_one_job_is_offered_where_it_costs_less_and_ends_sooner():
+    cost = Cost(PRICE, 0.04, 1.84, 8, False)
+    found = CloudForecast(cost, None, Way(2700, 2300, 1.40), Way(360, 200, 0.09), trials=20)
+    assert "20 jobs: about 45 min, $1.40; as one job: about 6 min, $0.09. Add --packed" in found.text
+    assert packed_offer(found) == "Run it as one job: 6 min 0 s, $0.09"
+    assert dict(cost_rows(found))["As one job"] == "6 min 0 s, $0.09"
+    dearer = dataclasses.replace(found, packed=Way(360, 2400, 1.50))
+    assert (packed_offer(dearer), "--packed" in dearer.text) == ("", False)
+    asked = dataclasses.replace(found, is_packed=True, cost=dataclasses.replace(cost, jobs=1))
+    assert (packed_offer(asked), "Add" in asked.text) == ("", False)
+    assert time_text(asked).startswith("About 6 min 0 s")
+    assert dict(cost_rows(asked))["At most"] == "$1.84 if it takes its longest run"
+    told = confirmation(dataclasses.replace(TUNING, packed=True), asked)[0]
+    assert told.startswith("One job with all trials, on one ml.")
+
+
 @pytest.fixture
 def panel(qtbot, workbench, bridge, monkeypatch):
     """A panel over an account that bills what the test says."""
@@ -259,7 +275,7 @@ def test_an_upload_can_be_paused_and_cancelled(s3, qtbot, workbench, monkeypatch
             seen.append(paused())
             on_progress(Progress(len(seen), 1000, "Uploading, 1.0 of 9.0 MB, 0.5 MB/s, 16 s left", "files"))
 
-    monkeypatch.setattr(type(workbench), "upload", upload)
+    monkeypatch.setattr(type(workbench.data), "upload", upload)
     press(qtbot, s3.upload)
     qtbot.waitUntil(lambda: "16 s left" in s3.progress._message.text(), timeout=5_000)
     press(qtbot, s3.pause)
@@ -276,7 +292,7 @@ def test_an_upload_that_fails_says_why(s3, qtbot, workbench, monkeypatch):
     def upload(self, manifest, on_progress, cancel, paused):
         raise EngineError("S3 refused.", "The right is missing.")
 
-    monkeypatch.setattr(type(workbench), "upload", upload)
+    monkeypatch.setattr(type(workbench.data), "upload", upload)
     press(qtbot, s3.upload)
     qtbot.waitUntil(s3.error.isVisible, timeout=5_000)
     assert "S3 refused." in s3.error.text

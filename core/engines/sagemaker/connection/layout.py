@@ -6,6 +6,7 @@
 <prefix>/code/<sha256>/sourcedir.tar.gz                training_scripts
 <prefix>/jobs/<job>/output/model.tar.gz                as SageMaker writes it
 <prefix>/models/<job>/<sha256>/model.tar.gz            of a job that ran on this machine, once it is deployed
+<prefix>/searches/<sha256>/search.json                 what a packed search is asked for, a channel
 <prefix>/checkpoints/<job>/<training job>/             synced while a job runs: checkpoint, tensors, profiler files
 """
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.cloud.money import CloudForecast, Price, Way
 from core.engines.sagemaker.cost.pricing import cost_of
-from core.jobs.specs import CloudResources, Spec
+from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.tuning.forecast import START_UP_S, forecast
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ def cloud_forecast(
 ) -> CloudForecast:
     """Return the forecast of a spec at a price; `known`: the features lie in S3 already."""
     here = forecast(spec, manifest, store)
+    is_packed = isinstance(spec, TuningSpec) and spec.packed
+    has_features_job = shares_features and not known and not is_packed
     if here.seconds is None:
-        return CloudForecast(cost_of(spec, price, features=shares_features and not known), None, None)
+        return CloudForecast(cost_of(spec, price, features=has_features_job), None, None, is_packed=is_packed)
     rounds = math.ceil(here.trials / spec.at_once)
     features = here.features_seconds
     trial = max(0.0, (here.seconds - START_UP_S - features) / rounds)
@@ -45,5 +47,10 @@ def cloud_forecast(
 
     each = way(0.0, features + trial)
     once = way(0.0 if known else max(features, 1.0), trial) if shares_features else None
-    chosen = once or each
-    return CloudForecast(cost_of(spec, price, chosen.machine_seconds, shares_features and not known), once, each)
+    packed = None
+    if isinstance(spec, TuningSpec) and count == 1:
+        seconds = here.seconds - (features if known else 0.0)
+        packed = Way(READY_S + seconds, BILLED_START_S + seconds, hourly and hourly * (BILLED_START_S + seconds) / 3600)
+    chosen = packed if is_packed and packed is not None else once or each
+    cost = cost_of(spec, price, chosen.machine_seconds, has_features_job)
+    return CloudForecast(cost, once, each, packed, is_packed, here.trials)

@@ -81,6 +81,8 @@ def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None, featu
     jobs = spec.trials
     if isinstance(spec, TuningSpec) and spec.strategy.tries_all:
         jobs = combinations(spec.ranges) or jobs  # AWS tries a grid whole
+    if isinstance(spec, TuningSpec) and spec.packed:
+        jobs = 1
     if price.usd_per_hour is None:
         return Cost(price, None, None, jobs, cloud.spot, features)
     per_second = price.usd_per_hour * cloud.instance_count / 3600

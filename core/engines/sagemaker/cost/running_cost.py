@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.jobs.job_state import CloudJobState
-from core.jobs.records import TrainingJob
+from core.jobs.records import Job, TrainingJob
 from core.jobs.specs import CloudResources, TuningSpec
 from core.paths import AppPaths
 from core.store import Store
@@ -25,8 +25,9 @@ def spent(store: Store, paths: AppPaths, prices: PriceList, name: str) -> float 
     price = prices.price(cloud.instance_type).usd_per_hour
     if price is None:
         return None
-    jobs = store.trials(name) if isinstance(spec, TuningSpec) else [store.job(name)]
-    seconds = sum(_seconds(job, paths) for job in jobs if isinstance(job, TrainingJob))
+    many = isinstance(spec, TuningSpec) and not spec.packed
+    jobs: Sequence[Job] = store.trials(name) if many else [store.job(name)]
+    seconds = sum(_seconds(job, paths) for job in jobs)
     seconds += _features_seconds(CloudJobState.load(paths.jobs / name))
     return seconds * cloud.instance_count * price / 3600
 
@@ -44,14 +45,26 @@ def note_features(folder: Path, notes: CloudJobState, description: Mapping[str, 
     return CloudJobState.change(folder, **found)
 
 
+def billed(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the notes of a training job keep of its end: what it ran on, and what of it was billed."""
+    instance = description.get("ResourceConfig", {})
+    return {
+        "training_seconds": int(description.get("TrainingTimeInSeconds", 0)),
+        "billable_seconds": int(description.get("BillableTimeInSeconds", 0)),
+        "instance_type": str(instance.get("InstanceType", "")),
+        "instance_count": int(instance.get("InstanceCount", 1)),
+        "spot": bool(description.get("EnableManagedSpotTraining")),
+    }
+
+
 def _features_seconds(notes: CloudJobState) -> float:
     if notes.features_billable_seconds or not notes.features_started:
         return float(notes.features_billable_seconds)
     return max(0.0, time.time() - notes.features_started)
 
 
-def _seconds(job: TrainingJob, paths: AppPaths) -> float:
+def _seconds(job: Job, paths: AppPaths) -> float:
     if job.status.is_final:
         return float(CloudJobState.load(paths.jobs / job.name).billable_seconds)
-    waits = job.secondary_status == "PreparingFeatures"
+    waits = isinstance(job, TrainingJob) and job.secondary_status == "PreparingFeatures"  # for another job
     return 0.0 if job.started is None or waits else max(0.0, time.time() - job.started)

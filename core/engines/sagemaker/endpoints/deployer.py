@@ -151,7 +151,8 @@ class Deployer:
         folder = JobFolder(self._paths.jobs / job)
         if record.artifact.startswith("s3://"):
             fetch_model(self._aws, job, record.artifact, folder, on_progress, cancel)
-            return Archive(job, folder.artifact, record.artifact)
+            # A trial of a packed search has its head there alone; the whole is made here.
+            return Archive(job, folder.artifact, "" if record.artifact.endswith("/") else record.artifact)
         file = Path(record.artifact)
         if not file.is_file():  # it is made of head and backbone when something asks for it
             file = write_archive(JobFolder(file.parent))

@@ -103,8 +103,10 @@ def check(spec: Spec) -> None:
             "Give no key for the disk.",
             field="volume_kms_key",
         )
-    if isinstance(spec, TuningSpec):
+    if isinstance(spec, TuningSpec) and not spec.packed:
         _check_search(spec)
+    elif isinstance(spec, TuningSpec) and cloud.instance_count > 1:
+        raise SpecError("A search as one job runs on one machine.", fix="Choose one instance.", field="instance_count")
 
 
 def _check_search(spec: TuningSpec) -> None:
@@ -184,6 +186,19 @@ def tuning_request(spec: TuningSpec, context: RequestContext) -> dict[str, Any]:
         # The other type refuses any change of data or ranges; this one learns from what is comparable.
         request["WarmStartConfig"] = {"ParentHyperParameterTuningJobs": parents, "WarmStartType": "TransferLearning"}
     return request
+
+
+def packed_request(spec: TuningSpec, context: RequestContext) -> dict[str, Any]:
+    """Return the CreateTrainingJob request of a whole search; its log has the lines of all trials, and no metrics."""
+    definition = _definition(spec.training, context, "job")
+    # The values of many trials in one curve would say nothing.
+    definition["AlgorithmSpecification"] = {**definition["AlgorithmSpecification"], "MetricDefinitions": []}
+    return {
+        "TrainingJobName": spec.name,
+        "HyperParameters": {**spec.training.hyperparameters, **_own_hyperparameters(context)},
+        **definition,
+        "Tags": tags(spec.training, context.mark),
+    }
 
 
 def tags(spec: TrainingSpec, mark: str = "") -> list[dict[str, str]]:

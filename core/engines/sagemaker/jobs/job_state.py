@@ -20,7 +20,8 @@ class CloudJobState:
     `workspace` is where it runs and lies, `account` the AWS account's number; empty in the notes of earlier versions.
     `mark` is the tag by which AWS's jobs of this name are recognised; `answered`: AWS has answered that it created what
     was asked for first. `features_job` computes the frozen features that the job waits for, under `features_key`.
-    `launched`: the job itself was created. `rule_output` is the s3:// prefix that AWS's own Debugger, where it is
+    `launched`: the job itself was created. `packed`: it is a search that is one training job, or a trial of such a one.
+    `rule_output` is the s3:// prefix that AWS's own Debugger, where it is
     attached, writes the job's folders under. `differences` are sentences about what AWS recorded otherwise than asked.
     `features_started` is in Unix seconds, 0 until that job runs on a machine.
     """
@@ -33,6 +34,7 @@ class CloudJobState:
     features_job: str = ""
     features_key: str = ""
     launched: bool = False
+    packed: bool = False
     adopted: bool = False
     stopping: bool = False
     checkpoints: str = ""

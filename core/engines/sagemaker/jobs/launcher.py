@@ -17,7 +17,13 @@ from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.layout import split_uri
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.jobs.creation import Prepared, create
-from core.engines.sagemaker.jobs.definition import CODE_ARCHIVE, RequestContext, training_request, tuning_request
+from core.engines.sagemaker.jobs.definition import (
+    CODE_ARCHIVE,
+    RequestContext,
+    packed_request,
+    training_request,
+    tuning_request,
+)
 from core.engines.sagemaker.jobs.images import training_image
 from core.engines.sagemaker.jobs.source import Source, training_source
 from core.errors import WeightsUnavailable
@@ -27,6 +33,9 @@ from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, 
 from core.paths import AppPaths
 from core.tuning.modes import DEFAULTS
 from core.tuning.ranges import CategoricalRange
+from training_scripts.packed.order import CHANNEL as ORDER_CHANNEL
+from training_scripts.packed.order import FILE as ORDER_FILE
+from training_scripts.packed.order import SearchOrder
 
 _DEFAULTS = {**DEFAULTS, "seed": "0"}
 _DECISIVE = ("backbone", "weights", "preprocessing", "views", "mode", "features")
@@ -52,16 +61,33 @@ class Launcher:
             EngineError: S3 or IAM refused.
         """
         training = spec.training
-        channels = dict(training.channels)
-        if features:
-            channels = {"features": features}
-        elif weights := self._put_weights(spec):
-            channels["weights"] = weights
+        channels = self._channels(spec, features)
         scripts = self._scripts(training, over_pictures=not features)
         context = self._context(training, spec.name, channels, scripts, scripts.program, mark)
         if isinstance(spec, TuningSpec):
             return Prepared(tuning_request(spec, context))
         return Prepared(training_request(spec, context))
+
+    def prepare_packed(self, spec: TuningSpec, order: SearchOrder, features: str = "", mark: str = "") -> Prepared:
+        """Return the request of a search that is one job; without `features` it computes its own.
+
+        Raises: as `prepare`.
+        """
+        text = order.to_json().encode("utf-8")
+        folder = hashlib.sha256(text).hexdigest()[:16]
+        self._put_once(self._workspace.key("searches", folder, ORDER_FILE), text)
+        channels = {**self._channels(spec, features), ORDER_CHANNEL: self._workspace.uri("searches", folder)}
+        scripts = self._scripts(spec.training, over_pictures=not features).with_search()
+        context = self._context(spec.training, spec.name, channels, scripts, scripts.search, mark)
+        return Prepared(packed_request(spec, context))
+
+    def _channels(self, spec: Spec, features: str) -> dict[str, str]:
+        if features:
+            return {"features": features}
+        channels = dict(spec.training.channels)
+        if weights := self._put_weights(spec):
+            channels["weights"] = weights
+        return channels
 
     def prepare_features(self, spec: Spec, key: str, mark: str = "") -> Prepared:
         """Return the request of the job that computes the features of a key.

@@ -7,13 +7,17 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
 
 from core.paths import ROOT
 
 PROGRAM = "train.py"
 FEATURES_PROGRAM = "features.py"
+SEARCH_PROGRAM = "search.py"
 _REQUIREMENTS = "requirements.txt"
 
 _TRAIN = """\
@@ -33,6 +37,20 @@ from training_scripts.features import main
 folder = os.environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints")
 sys.exit(main([*sys.argv[1:], "--output", folder]))
 """
+# Guarded: workers import it again.
+_SEARCH = """\
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent / "offline"))
+
+from training_scripts.search import main
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+_SEARCH_PACKAGES = ("optuna", "colorlog", "tqdm")
+"""What a search imports besides what AWS's image has; plain Python."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,7 @@ class Source:
     files: Mapping[str, bytes]
     program: str = PROGRAM
     features: str = FEATURES_PROGRAM
+    search: str = SEARCH_PROGRAM
 
     @cached_property
     def archive(self) -> bytes:
@@ -56,7 +75,19 @@ class Source:
     def offline(self) -> Source:
         """Return an environment without what a container would install from the network."""
         kept = {path: content for path, content in self.files.items() if path != _REQUIREMENTS}
-        return Source(kept, self.program, self.features)
+        return replace(self, files=kept)
+
+    def with_search(self) -> Source:
+        """With what a packed search imports: installed by the container, or sent along where it installs nothing."""
+        if _REQUIREMENTS in self.files:
+            wanted = self.files[_REQUIREMENTS] + f"optuna=={version('optuna')}\n".encode()
+            return replace(self, files={**self.files, _REQUIREMENTS: wanted})
+        sent = {}
+        for package in _SEARCH_PACKAGES:
+            root = Path(str(files(package)))
+            for path in sorted(root.rglob("*.py")):
+                sent[f"offline/{package}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
+        return replace(self, files={**self.files, **sent})
 
 
 def training_source() -> Source:
@@ -67,7 +98,9 @@ def training_source() -> Source:
         for path in sorted(folder.rglob("*.py"))
     }
     files[_REQUIREMENTS] = _text((folder / _REQUIREMENTS).read_bytes())
-    return Source({**files, PROGRAM: _TRAIN.encode(), FEATURES_PROGRAM: _FEATURES.encode()})
+    return Source(
+        {**files, PROGRAM: _TRAIN.encode(), FEATURES_PROGRAM: _FEATURES.encode(), SEARCH_PROGRAM: _SEARCH.encode()}
+    )
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:

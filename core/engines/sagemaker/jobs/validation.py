@@ -48,5 +48,6 @@ def record_of(spec: Spec) -> Job:
     record = new_record(spec, "sagemaker")
     if isinstance(spec, TuningSpec) and not isinstance(record, TrainingJob):
         count = combinations(spec.ranges) if spec.strategy.tries_all else None
-        record = dataclasses.replace(record, max_jobs=count or spec.max_jobs)
+        longest = spec.trials if spec.packed else count or spec.max_jobs
+        record = dataclasses.replace(record, max_jobs=longest)
     return record

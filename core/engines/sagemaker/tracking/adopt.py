@@ -10,6 +10,7 @@ from typing import Any
 from core.cloud.account import AccountJob
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
+from core.engines.sagemaker.connection.layout import join, split_uri
 from core.engines.sagemaker.jobs.definition import TAG, own_hyperparameter
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.managed_request import managed_in
@@ -25,11 +26,15 @@ from core.jobs.specs import (
     Strategy,
     TrainingSpec,
     TuningSpec,
+    spec_from_json,
 )
 from core.paths import AppPaths
 from core.store import Store
 from core.store.rows import new_record
 from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
+from training_scripts.outside import UNUSABLE, parse_json
+from training_scripts.packed.order import CHANNEL as ORDER_CHANNEL
+from training_scripts.packed.order import FILE as ORDER_FILE
 
 _LISTED = 100
 # A job needs one metric to be judged by; this one never matches.
@@ -79,7 +84,9 @@ def adopt(aws: Aws, store: Store, paths: AppPaths, name: str) -> JobKind:
         tags = {tag["Key"]: tag["Value"] for tag in client.list_tags(ResourceArn=arn)["Tags"]}
     version = tags.get(f"{TAG}:dataset", "")
     description = tuning or training or {}
-    spec: Spec = tuning_spec(name, description, version) if tuning else training_spec(name, description, version)
+    packed = packed_spec(aws, description)
+    described = tuning_spec if tuning else training_spec
+    spec: Spec = packed or described(name, description, version)
     if description.get("TuningJobArn"):
         parent = str(description["TuningJobArn"]).rsplit("/", 1)[-1]
         raise SpecError(f"{name} is a trial.", "Trials come with their tuning job.", f"Adopt {parent}.", field="name")
@@ -93,8 +100,26 @@ def adopt(aws: Aws, store: Store, paths: AppPaths, name: str) -> JobKind:
     definition = description.get("TrainingJobDefinition", description)
     checkpoints = str(definition.get("CheckpointConfig", {}).get("S3Uri", ""))
     folder = JobFolder(paths.jobs / name).root
-    CloudJobState(region=aws.region, launched=True, adopted=True, checkpoints=checkpoints).save(folder)
+    notes = CloudJobState(region=aws.region, launched=True, adopted=True, checkpoints=checkpoints)
+    dataclasses.replace(notes, packed=packed is not None).save(folder)
     return record.kind
+
+
+def packed_spec(aws: Aws, description: Description) -> TuningSpec | None:
+    """Return the spec of a search that is one training job, as its order has it; None where it is none."""
+    for channel in description.get("InputDataConfig", ()):
+        uri = channel["DataSource"].get("S3DataSource", {}).get("S3Uri", "")
+        if channel["ChannelName"] != ORDER_CHANNEL or not uri:
+            continue
+        bucket, prefix = split_uri(uri)
+        with translated("What the job searches could not be read.", aws.profile):
+            body = aws.client("s3").get_object(Bucket=bucket, Key=join(prefix, ORDER_FILE))["Body"].read()
+        try:
+            spec = spec_from_json(parse_json(body)["spec"])
+        except (*UNUSABLE, SpecError):
+            return None
+        return spec if isinstance(spec, TuningSpec) and spec.packed else None
+    return None
 
 
 def training_spec(name: str, description: Description, version: str = "") -> TrainingSpec:

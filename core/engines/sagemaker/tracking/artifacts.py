@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -12,10 +13,15 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.layout import split_uri
 from core.engines.sagemaker.jobs.job_state import CloudJobState
+from core.engines.sagemaker.tracking.logs import Ask
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
+from core.jobs.heads import left_head_alone, whole_model, write_archive
 from core.locks import lock_of
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from training_scripts.job import JobError
+from training_scripts.outside import UNUSABLE, parse_json
+from training_scripts.packed.lines import RECORD_FILE, TrialRecord
 
 SYNC_EVERY_S = 10.0
 _STAMP = ".synced"
@@ -30,15 +36,16 @@ def fetch_model(
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Path:
-    """Download model.tar.gz and unpack it, once; returns the folder.
+    """Download model.tar.gz and unpack it, once; returns the folder. An address with a slash at its end is a head's.
 
     Raises:
         ModelError: it is not there, or cannot be unpacked.
         Cancelled: through `cancel`.
     """
     from training_scripts.artifact import unpack
-    from training_scripts.job import JobError
 
+    if uri.endswith("/"):
+        return _fetch_head(aws, name, uri, folder, on_progress)
     target = folder.root / "artifact"
     folder.root.mkdir(parents=True, exist_ok=True)
     with lock_of(target, 600, f"The model of {name} cannot be fetched"):
@@ -50,6 +57,39 @@ def fetch_model(
             return unpack(folder.artifact, target)
         except (OSError, JobError) as error:
             raise ModelError(f"The model of {name} cannot be unpacked.", f"{error}", "Train it again.") from error
+
+
+def _fetch_head(aws: Aws, name: str, uri: str, folder: JobFolder, on_progress: OnProgress) -> Path:
+    """Fetch the head of a trial of a packed search and the backbone that its trials share; returns the whole model."""
+    search = name.rsplit("-", 2)[0]
+    place, what = uri.removesuffix(f"{name}/model/"), f"The model of {name} cannot be fetched"
+    folder.root.mkdir(parents=True, exist_ok=True)
+    with lock_of(folder.root / "fetched", 600, what), translated(f"{what}.", aws.profile):
+        if not left_head_alone(folder):
+            on_progress(Progress(0, None, f"Downloading the model of {name}"))
+            client = aws.client("s3")
+            _sync_prefix(client, f"{place}{search}/backbones/", folder.root.parent / search / "backbones")
+            _sync_prefix(client, uri, folder.model)
+    if not left_head_alone(folder):
+        raise ModelError(f"{name} has no model.", f"There is none at {uri}.", "Train it again.")
+    write_archive(folder)
+    try:
+        return whole_model(folder)
+    except JobError as error:
+        raise ModelError(f"The model of {name} cannot be made whole.", f"{error}", "Train it again.") from error
+
+
+def trial_records(aws: Aws, ask: Ask, checkpoints: str, search: str) -> list[TrialRecord]:
+    """Return the records that the trials of a packed search left in S3."""
+    bucket, prefix = split_uri(f"{checkpoints.rstrip('/')}/{search}-")
+    client, found = aws.client("s3"), []
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", ()):
+            if item["Key"].endswith(f"/{RECORD_FILE}"):
+                body = ask(client.get_object, Bucket=bucket, Key=item["Key"])["Body"].read()
+                with contextlib.suppress(*UNUSABLE):
+                    found.append(TrialRecord.from_json(parse_json(body)))
+    return found
 
 
 def download(

@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -30,24 +30,23 @@ _SAYS_NOTHING = re.compile(r"ExecuteUserScriptError|exit status \d+\.?(?:,|$)|^A
 _LAST_LINES = 400
 
 
-class Follower:
-    """Follows the job `spec.name`. What it reads is recorded under `record_as`, the job itself by default."""
+Line = tuple[float, str]
+"""When a line was said, in Unix seconds, and its text."""
 
-    def __init__(self, spec: TrainingSpec, store: Store, tail: LogTail, record_as: str = "") -> None:
-        self.spec, self._store, self._tail = spec, store, tail
-        self._job = record_as or spec.name
-        self._scraper = Scraper(spec.metrics, partial(store.add_notice, self._job))
+
+class LineReader:
+    """Records what the lines of a training job say, under the name `job`."""
+
+    def __init__(self, spec: TrainingSpec, store: Store, job: str) -> None:
+        self.spec, self._store, self._job = spec, store, job
+        self._scraper = Scraper(spec.metrics, partial(store.add_notice, job))
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
-        self.idle_since: float | None = None
         self.objective: float | None = None
+        self.begins_again = False
+        """Set where it runs again: values of the epochs that come again are replaced."""
 
-    def read(self, look: bool = False) -> bool:
-        """Record what the log says since the last call; False when it says nothing new."""
-        lines = self._tail.new_lines(look)
-        if not lines:
-            self.idle_since = self.idle_since or time.monotonic()
-            return False
-        self.idle_since = None
+    def take(self, lines: Sequence[Line]) -> None:
+        """Record what these lines say."""
         events: list[MetricEvent | RuleOutcome] = []
         changes: JobChanges = {}
         for moment, line in lines:
@@ -57,6 +56,9 @@ class Follower:
             if sentence := notice_in(line):
                 self._store.add_notice(self._job, sentence)
             scraped = self._scraper.scrape(line)
+            if self.begins_again and scraped.epoch is not None and scraped.values:
+                self.begins_again = False
+                self._store.remove_metrics(self._job, scraped.epoch)
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self._job, metric, value, moment, scraped.epoch, scraped.step))
                 if metric == self.spec.objective.metric:
@@ -67,7 +69,6 @@ class Follower:
                 changes["progress"] = min(1.0, int(found[1]) / max(1, int(found[2])))
         if events or changes:
             self._store.update_job(self._job, events, **changes)
-        return True
 
     def reason(self, description: Mapping[str, Any]) -> str:
         """Return why the job failed: the user's own error first, then what AWS says and means."""
@@ -81,6 +82,25 @@ class Follower:
         empty = _SAYS_NOTHING.search(raw) is not None
         own = said[-1] if said else trace[-1] if trace and empty else found[1].strip()
         return explain_reason(own or raw)[:1024]
+
+
+class Follower(LineReader):
+    """Follows the job `spec.name`. What it reads is recorded under `record_as`, the job itself by default."""
+
+    def __init__(self, spec: TrainingSpec, store: Store, tail: LogTail, record_as: str = "") -> None:
+        super().__init__(spec, store, record_as or spec.name)
+        self._tail = tail
+        self.idle_since: float | None = None
+
+    def read(self, look: bool = False) -> bool:
+        """Record what the log says since the last call; False when it says nothing new."""
+        lines = self._tail.new_lines(look)
+        if not lines:
+            self.idle_since = self.idle_since or time.monotonic()
+            return False
+        self.idle_since = None
+        self.take(lines)
+        return True
 
 
 def status_of(word: str) -> JobStatus:

@@ -18,14 +18,16 @@ from core.engines.sagemaker.connection.failures import LoginNeeded, code_of, exp
 from core.engines.sagemaker.connection.layout import split_uri
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.cost.pricing import PriceList
-from core.engines.sagemaker.cost.running_cost import note_features, spent
+from core.engines.sagemaker.cost.running_cost import billed, note_features, spent
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, Prepared, compare
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.launcher import Launcher
 from core.engines.sagemaker.timing import Timing
+from core.engines.sagemaker.tracking.artifacts import trial_records
 from core.engines.sagemaker.tracking.evaluations import Evaluations
 from core.engines.sagemaker.tracking.follower import Ended, Follower, seconds_of, status_of
 from core.engines.sagemaker.tracking.logs import Ask, LogTail
+from core.engines.sagemaker.tracking.packed import PackedFollower
 from core.errors import UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.managed_rules import without_managed
@@ -85,6 +87,8 @@ class Tracker:
             return  # it is just being started
         elif notes.features_job and not notes.launched:
             self._look_at_features(name, notes)
+        elif notes.packed:
+            self._look_at_packed(name, notes)
         elif self._store.job(name).kind == "tuning":
             self._look_at_tuning(name)
         else:
@@ -101,10 +105,10 @@ class Tracker:
         if cost is None or cost < cap:
             return
         client = self._aws.sagemaker
-        if not notes.launched:
+        if notes.features_job and not notes.launched:
             CloudJobState.change(self._folder(name).root, stopping=True)
             self._ask(client.stop_training_job, TrainingJobName=notes.features_job)
-        elif job.kind == "tuning":
+        elif job.kind == "tuning" and not notes.packed:
             self._ask(client.stop_hyper_parameter_tuning_job, HyperParameterTuningJobName=name)
         else:
             self._ask(client.stop_training_job, TrainingJobName=name)
@@ -192,6 +196,40 @@ class Tracker:
         if not new and self._is_settled(follower, ended):
             self._conclude(name, status, description, follower)
 
+    def _look_at_packed(self, name: str, notes: CloudJobState) -> None:
+        """Look at a search that is one training job."""
+        known = self._ended.get(name)
+        description = known.description if known else self._describe(name)
+        if description is None:
+            self._fail(name, _GONE)
+            return
+        follower = self._packed_follower(name)
+        status, secondary = status_of(description["TrainingJobStatus"]), str(description.get("SecondaryStatus", ""))
+        new = follower.read(look=status.is_final or secondary == "Restarting")
+        ended = known or Ended.now(description)
+        while new and status.is_final and ended.age >= self._timing.late:
+            new = follower.read()  # it is all there
+        started = self._started(name, description)
+        if not status.is_final:
+            prepares = secondary == _RUNNING and not follower.has_trials
+            self._tell(name, status, "PreparingFeatures" if prepares else secondary, started=started)
+            return
+        self._ended[name] = ended
+        self.settling.add(name)
+        if new or not self._is_settled(follower, ended):
+            return
+        reason = follower.reason(description)
+        if status is JobStatus.STOPPED and not reason:
+            reason = explain_stop(secondary)
+        if follower.misses_some:  # the log's last lines may be lost; the files tell the same
+            for record in trial_records(self._aws, self._ask, notes.checkpoints, name):
+                follower.apply(record)
+            follower.end(status, "It ran when its search ended.")
+        changes: JobChanges = {} if started is None else {"started": started}
+        CloudJobState.change(self._folder(name).root, **billed(description))
+        ended_at = seconds_of(description.get("TrainingEndTime"))
+        self._finish(name, status, secondary or str(status), reason, ended_at, changes)
+
     def _look_at_rules(self, name: str) -> None:
         """Note that the job has ended, and some of AWS's rules have not."""
         description = self._describe(name)
@@ -217,15 +255,7 @@ class Tracker:
             changes["artifact"] = artifact
         if status is JobStatus.COMPLETED:
             changes["progress"] = 1.0
-        instance = description.get("ResourceConfig", {})
-        CloudJobState.change(
-            self._folder(name).root,
-            training_seconds=int(description.get("TrainingTimeInSeconds", 0)),
-            billable_seconds=int(description.get("BillableTimeInSeconds", 0)),
-            instance_type=str(instance.get("InstanceType", "")),
-            instance_count=int(instance.get("InstanceCount", 1)),
-            spot=bool(description.get("EnableManagedSpotTraining")),
-        )
+        CloudJobState.change(self._folder(name).root, **billed(description))
         if (started := self._started(name, description)) is not None:
             changes["started"] = started
         self._finish(name, status, secondary, reason, seconds_of(description.get("TrainingEndTime")), changes)
@@ -350,6 +380,15 @@ class Tracker:
             tail = LogTail(self._aws.client("logs"), spec.name, folder.log, self._ask)
             self._followers[spec.name] = Follower(spec, self._store, tail, record_as)
         return self._followers[spec.name]
+
+    def _packed_follower(self, name: str) -> PackedFollower:
+        known = self._followers.get(name)
+        if not isinstance(known, PackedFollower):
+            spec, jobs = self._store.spec(name), Path(self._paths.jobs)
+            assert isinstance(spec, TuningSpec)
+            tail = LogTail(self._aws.client("logs"), name, self._folder(name).log, self._ask)
+            known = self._followers[name] = PackedFollower(spec, self._store, tail, jobs)
+        return known
 
     def _folder(self, name: str) -> JobFolder:
         return JobFolder(Path(self._paths.jobs) / name)

@@ -115,6 +115,18 @@ def test_features_once_against_pictures_in_every_trial(manifest, store):
     assert "Features once" not in alone.text
 
 
+def test_one_job_is_priced_beside_a_job_for_each_trial(manifest, store):
+    apart = cloud_forecast(TUNING, manifest, store, QUARTER, shares_features=True)
+    assert apart.better_packed
+    assert "10 jobs: about" in apart.text
+    one = cloud_forecast(dataclasses.replace(TUNING, packed=True), manifest, store, QUARTER, shares_features=True)
+    assert one.packed == apart.packed
+    assert one.packed.seconds < apart.once.seconds
+    assert one.cost.likely == pytest.approx(one.packed.usd)
+    assert (one.cost.all_jobs, one.cost.worst) == (1, pytest.approx(0.25))
+    assert cloud_forecast(TRAINING, manifest, store, QUARTER, shares_features=True).packed is None
+
+
 def test_a_bill_says_what_spot_saved():
     aws = Pricing([product("0.36")])
     jobs = [

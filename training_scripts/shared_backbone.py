@@ -1,0 +1,25 @@
+"""The frozen backbone that all trials of a search share, kept beside them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from training_scripts.durable import replacing, sha256_of
+from training_scripts.job import SharedBackbone
+from training_scripts.outside import read_json
+
+
+def keep_backbone(channel: Path, folder: Path) -> SharedBackbone:
+    """Keep the backbone of a features channel in a folder, once, on the disk."""
+    file = channel / read_json(channel / "features.json")["backbone_state"]
+    sha256 = sha256_of(file)
+    kept = folder / f"{sha256}.pth"
+    if not kept.is_file() or sha256_of(kept) != sha256:
+        with replacing(kept) as partial:
+            try:
+                os.link(file, partial)  # the same file by two names: the features may go, this stays
+            except OSError:
+                shutil.copyfile(file, partial)
+    return SharedBackbone(kept, sha256)
