@@ -1,4 +1,4 @@
-"""Near duplicates: pictures that features bring together, confirmed by their pixels."""
+"""Near duplicates: pictures that features bring together, confirmed by their pixels, at a glance and then in detail."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.check.alignment import Overlay, fit
 from core.check.pixels import Little, likeness
 from core.features.neighbours import Neighbours
 from core.progress import CancelToken
@@ -14,8 +15,11 @@ from core.progress import CancelToken
 NEAR = 0.5
 """Pictures whose features are less alike than this are not compared pixel by pixel."""
 
-SAME = 0.88
-"""Changes of brightness that agree so far are of one picture: recoded, resized, cropped, mirrored or lightened."""
+GLANCE = 0.6
+"""Pictures that are less alike than this at a glance are not laid over each other."""
+
+SAME = 0.92
+"""Details that agree so far are of one picture: recoded, resized, cropped, mirrored, lighter or darker."""
 
 CANDIDATES = 5
 _MANY, _CLOSER = 40, 0.4
@@ -52,19 +56,27 @@ def confirm(
         Cancelled: through `cancel`.
     """
     cancel = cancel or CancelToken()
-    looked: list[Pair] = []
+    compared, rough = 0, list[tuple[int, int]]()
+    overlays: list[Overlay] = []
     for first, second in pairs:
         cancel.raise_if_cancelled()
         one, two = littles.get(first), littles.get(second)
         if one is None or two is None or min(one.deviation, two.deviation) < 2:
             continue  # a blank picture is like every other one
-        looked.append(Pair(first, second, likeness(one, two)))
-    if not looked:
+        compared += 1
+        alike, overlay = likeness(one, two)
+        if alike >= GLANCE:
+            rough.append((first, second))
+            overlays.append(overlay)
+    if not rough:
         return []
+    alikes = fit(overlays, cancel)
     # Where different pictures are alike too (a catalogue of shirts), copies must be much more so.
-    usual = float(np.percentile([pair.likeness for pair in looked], 75)) if len(looked) >= _MANY else 0.0
+    everyone = np.concatenate([alikes, np.zeros(compared - len(alikes))])
+    usual = float(np.percentile(everyone, 75)) if compared >= _MANY else 0.0
     least = max(SAME, 1 - _CLOSER * (1 - usual))
-    return sorted((pair for pair in looked if pair.likeness >= least), key=lambda pair: -pair.likeness)
+    found = (Pair(*pair, float(alike)) for pair, alike in zip(rough, alikes, strict=True) if alike >= least)
+    return sorted(found, key=lambda pair: -pair.likeness)
 
 
 def clusters(pairs: Sequence[Pair], exact: Sequence[Sequence[int]] = ()) -> list[list[int]]:

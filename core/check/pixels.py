@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from core.check.alignment import EDGE, Overlay
 from core.progress import CancelToken, OnProgress, Progress
 from training_scripts.data import cores, in_threads
 from training_scripts.pictures import PictureUnreadable, open_picture
@@ -32,11 +33,13 @@ class Little:
     """A picture in little.
 
     `parts` (crops, side * side * 2) are the changes of brightness from left to right and from top to bottom, of the
-    whole picture and of parts of it, each of length 1. `sharpness` is the deviation of the Laplacian of brightness
-    (0…255), `high` and `low` what 95 % and 5 % of the pixels stay under, `deviation` that of brightness.
+    whole picture and of parts of it, each of length 1; `grey` (48, 48) is its brightness. `sharpness` is the deviation
+    of the Laplacian of brightness (0…255), `high` and `low` what 95 % and 5 % of the pixels stay under, `deviation`
+    that of brightness.
     """
 
     parts: NDArray[np.float16]
+    grey: NDArray[np.uint8]
     sharpness: float
     high: float
     low: float
@@ -59,11 +62,26 @@ def littles(files: Sequence[Path], on_progress: OnProgress, cancel: CancelToken 
     return found
 
 
-def likeness(first: Little, second: Little) -> float:
-    """Return how alike two pictures are, -1…1: the best of all parts of one against the other, mirrored too."""
+def likeness(first: Little, second: Little) -> tuple[float, Overlay]:
+    """Return how alike two pictures are at a glance, -1…1, and how they lie over each other then.
+
+    It is the best of all parts of one against the whole other, mirrored too.
+    """
     one, two = first.parts.astype(np.float32), second.parts.astype(np.float32)
     turned = _mirrored(two)
-    return float(max((one @ two[0]).max(), (two @ one[0]).max(), (one @ turned[0]).max(), (turned @ one[0]).max()))
+    alike = [one @ two[0], two @ one[0], one @ turned[0], turned @ one[0]]
+    way = int(np.argmax([part.max() for part in alike]))
+    part = int(alike[way].argmax())
+    left, top, right, bottom = _CROPS[part]
+    across, down = right - left, bottom - top
+    if way == 3:  # the part was cut out before it was mirrored
+        left = 1 - right
+    if way % 2:  # the first picture is a part of the second one
+        across, down = 1 / across, 1 / down
+        left, top = -left * across, -top * down
+    greys = first.grey.astype(np.float32), second.grey.astype(np.float32)
+    other = greys[1][:, ::-1] if way >= 2 else greys[1]
+    return float(alike[way][part]), Overlay(greys[0], other, across, left, down, top)
 
 
 def _little(file: Path) -> Little | None:
@@ -80,7 +98,8 @@ def _little(file: Path) -> Little | None:
         sharpness = float(laplacian.std())
     parts = np.stack([_part(grey, box) for box in _CROPS]).astype(np.float16)
     low, high = np.percentile(pixels, (5, 95))
-    return Little(parts, sharpness, float(high), float(low), float(pixels.std()))
+    small = np.asarray(grey.resize((EDGE, EDGE), _filter(grey, EDGE)), np.uint8)
+    return Little(parts, small, sharpness, float(high), float(low), float(pixels.std()))
 
 
 def _part(grey: Image.Image, box: tuple[float, float, float, float]) -> NDArray[np.float32]:
@@ -89,7 +108,7 @@ def _part(grey: Image.Image, box: tuple[float, float, float, float]) -> NDArray[
     pixels = np.asarray(
         grey.resize(
             (_SIDE + 1, _SIDE + 1),
-            Image.Resampling.BOX if min(grey.size) > _SIDE else Image.Resampling.BILINEAR,
+            _filter(grey, _SIDE),
             (left * width, top * height, right * width, bottom * height),
         ),
         np.float32,
@@ -99,6 +118,10 @@ def _part(grey: Image.Image, box: tuple[float, float, float, float]) -> NDArray[
     found = np.concatenate([across.ravel(), down.ravel()])
     scaled: NDArray[np.float32] = (found / max(float(np.linalg.norm(found)), 1e-6)).astype(np.float32)
     return scaled
+
+
+def _filter(picture: Image.Image, side: int) -> Image.Resampling:
+    return Image.Resampling.BOX if min(picture.size) > side else Image.Resampling.BILINEAR
 
 
 def _mirrored(parts: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Labels: how fast suggestions come, how good they are with few labels, and what a check finds of planted errors.
+"""Labels: how fast suggestions come, how good they are with few labels, and what a check finds of planted faults.
 
 On the sample dataset, and on every folder of class folders that SAGEHOUND_BENCH_LABELS names (separated as in PATH).
 Times are of the process's own computing, so that a busy machine does not change them.
@@ -6,21 +6,29 @@ Times are of the process's own computing, so that a busy machine does not change
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import tempfile
 import time
+from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageOps
 
+from core.check.check import check
+from core.check.findings import FindingKind
 from core.check.suspects import label_suspects
 from core.dataset import sample_path, scan
 from core.features.dataset_features import PictureFeatures, dataset_features
 from core.features.neighbours import nearest
 from core.features.space import space_of
 from core.labels.head import fit
+from core.labels.state import LabelState
 from core.labels.suggest import Suggester
 from core.paths import AppPaths
 from tests.benchmarks.harness import print_table
@@ -38,6 +46,10 @@ def main() -> None:
         paths = AppPaths(Path(os.environ.get("SAGEHOUND_HOME") or home)).create()
         folders = [sample_path(), *map(Path, filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))]
         sets = [(folder.name, dataset_features(scan(folder, cache=paths.scans), paths)) for folder in folders]
+        _report(folders, sets, paths)
+
+
+def _report(folders: list[Path], sets: list[tuple[str, PictureFeatures]], paths: AppPaths) -> None:
     rows = [_few_labels(name, features) for name, features in sets]
     print(f"{LABELS} answers of an oracle to what is suggested, mean of {SEEDS} seeds (a fifth is held out):\n")
     asked = [f"{LABELS} suggested", "share", "98 %", f"{LABELS} at random"]
@@ -45,7 +57,12 @@ def main() -> None:
     print("Wrong labels planted at a share that the check does not know, precision / recall:\n")
     found = [_wrong_labels(name, features) for name, features in sets]
     print_table(["dataset", *(f"{rate:.0%}" for rate in RATES), "check"], found)
-    print("At 0 % the figure is how many labels are called wrong.")
+    print("At 0 % the figure is how many labels are called wrong.\n")
+    print("A copy of every third picture, each changed in one way: found, and right of what is called a copy:\n")
+    with tempfile.TemporaryDirectory(prefix="sagehound-bench-") as place:
+        rows = [_copies(folder, Path(place) / folder.name, paths) for folder in folders]
+    print_table(["dataset", "copies", *COPIES, "recall", "precision", "without its own", "check"], rows)
+    print("Without its own: pairs that are called copies also in the dataset as it was are not counted.")
 
 
 def _known(features: PictureFeatures) -> tuple[tuple[str, ...], Numbers]:
@@ -114,6 +131,63 @@ def _wrong_labels(name: str, features: PictureFeatures) -> list[object]:
         precision, recall = np.mean(scores, axis=0)
         cells.append(f"{precision:.2f} / {recall:.2f}" if rate else f"{precision:.0f}")
     return [*cells, f"{np.median(spent):.1f} s"]
+
+
+def _recoded(picture: Image.Image, random: np.random.Generator) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=30)
+    return Image.open(file)
+
+
+def _cropped(picture: Image.Image, random: np.random.Generator) -> Image.Image:
+    width, height = picture.size
+    left, top = random.random(2) * 0.1 * picture.size
+    return picture.crop((round(left), round(top), round(left + 0.9 * width), round(top + 0.9 * height)))
+
+
+COPIES: dict[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = {
+    "recoded": _recoded,
+    "half": lambda picture, _: picture.resize((max(1, picture.width // 2), max(1, picture.height // 2))),
+    "cropped": _cropped,
+    "mirrored": lambda picture, _: ImageOps.mirror(picture),
+    "40 % lighter": lambda picture, _: ImageEnhance.Brightness(picture).enhance(1.4),
+    "40 % darker": lambda picture, _: ImageEnhance.Brightness(picture).enhance(0.6),
+}
+
+
+def _copies(source: Path, folder: Path, paths: AppPaths) -> list[object]:
+    """Plant copies, check, and count what was found by the way each was changed."""
+    before, _ = _pairs(source, paths)
+    shutil.copytree(source, folder)
+    random = np.random.default_rng(0)
+    pictures = [picture.path for picture in scan(source, cache=paths.scans).pictures]
+    planted: dict[frozenset[str], str] = {}
+    for number, at in enumerate(random.permutation(len(pictures))[: len(pictures) // 3]):
+        way, file = list(COPIES)[number % len(COPIES)], folder / pictures[at]
+        target = file.with_name(f"{file.stem}-copy-{number}.png")
+        with Image.open(file) as image:
+            COPIES[way](image.convert("RGB"), random).convert("RGB").save(target)
+        planted[frozenset((pictures[at], target.relative_to(folder).as_posix()))] = way
+    pairs, seconds = _pairs(folder, paths)
+    hits = {way: [pair in pairs for pair, of in planted.items() if of == way] for way in COPIES}
+    right = sum(map(sum, hits.values()))
+    original = {path: min(pair, key=len) for pair in planted for path in pair}
+    stray = {frozenset(original.get(path, path) for path in pair) for pair in pairs - planted.keys()}
+    stray = {pair for pair in stray if len(pair) == 2}  # copies of one picture are copies of each other
+    cells = [f"{np.mean(of):.2f}" for of in hits.values()]
+    precision = [f"{right / max(1, right + len(of)):.3f}" for of in (stray, stray - before)]
+    return [source.name, len(planted), *cells, f"{right / len(planted):.3f}", *precision, f"{seconds:.1f} s"]
+
+
+def _pairs(folder: Path, paths: AppPaths) -> tuple[set[frozenset[str]], float]:
+    """Return which pictures a check calls copies of each other, and the time it took beyond the features."""
+    found = scan(folder, cache=paths.scans)
+    features = dataset_features(found, paths)
+    began = time.process_time()
+    findings = check(found, LabelState(), {}, features)
+    spent = time.process_time() - began
+    copies = [finding.pictures for finding in findings if finding.kind is FindingKind.NEAR_DUPLICATE]
+    return {frozenset(pair) for pictures in copies for pair in combinations(pictures, 2)}, spent
 
 
 if __name__ == "__main__":

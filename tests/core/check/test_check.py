@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+from core.check.alignment import fit
 from core.check.check import check
+from core.check.duplicates import GLANCE, SAME, Pair, confirm
 from core.check.findings import Finding, FindingKind
 from core.check.pixels import likeness, littles
 from core.check.suspects import label_suspects
@@ -19,7 +21,7 @@ from core.features.neighbours import nearest
 from core.features.space import space_of
 from core.labels.session import Labelling
 from core.labels.state import LabelState
-from core.progress import ignore_progress
+from core.progress import CancelToken, ignore_progress
 from core.store import Store
 
 
@@ -44,7 +46,8 @@ CHANGES = {
     "half": lambda picture: picture.resize((70, 60)),
     "cropped": lambda picture: picture.crop((9, 3, 135, 111)),
     "mirrored": ImageOps.mirror,
-    "lighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.2),
+    "lighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.4),
+    "cropped and mirrored": lambda picture: ImageOps.mirror(picture.crop((2, 9, 128, 117))),
     "darker": lambda picture: ImageEnhance.Brightness(picture).enhance(0.6),
 }
 
@@ -58,8 +61,27 @@ def test_a_copy_is_known_whatever_was_done_to_it_and_another_picture_is_none(tmp
     assert one is not None
     assert copy is not None
     assert other is not None
-    assert likeness(one, copy) > 0.88
-    assert likeness(one, other) < 0.6
+    ((_, overlay), (far, _)) = likeness(one, copy), likeness(one, other)
+    assert far < GLANCE
+    (alike,) = fit([overlay], CancelToken())
+    assert alike > SAME
+    assert confirm([(0, 1), (0, 2)], dict(enumerate((one, copy, other)))) == [Pair(0, 1, alike)]
+
+
+def test_pictures_of_one_kind_with_other_details_are_not_copies(tmp_path: Path) -> None:
+    coins = []
+    for number in range(2):
+        image = Image.new("L", (140, 140), 250)
+        ImageDraw.Draw(image).ellipse((10, 10, 130, 130), fill=120)
+        image.paste(drawn(number).convert("L").resize((56, 56)), (42, 42))
+        image.save(file := tmp_path / f"{number}.png")
+        coins.append(file)
+    one, two = littles(coins, ignore_progress)
+    assert one is not None
+    assert two is not None
+    rough, overlay = likeness(one, two)
+    assert rough > GLANCE
+    assert fit([overlay], CancelToken())[0] < SAME
 
 
 def clouds(count: int, wrong: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
