@@ -58,7 +58,7 @@ def _report(folders: list[Path], sets: list[tuple[str, PictureFeatures]], paths:
     found = [_wrong_labels(name, features) for name, features in sets]
     print_table(["dataset", *(f"{rate:.0%}" for rate in RATES), "check"], found)
     print("At 0 % the figure is how many labels are called wrong.\n")
-    print("A copy of every third picture, each changed in one way: found, and right of what is called a copy:\n")
+    print("A copy of every picture, each changed in one way: found, and right of what is called a copy:\n")
     with tempfile.TemporaryDirectory(prefix="sagehound-bench-") as place:
         rows = [_copies(folder, Path(place) / folder.name, paths) for folder in folders]
     print_table(["dataset", "copies", *COPIES, "recall", "precision", "without its own", "check"], rows)
@@ -162,7 +162,7 @@ def _copies(source: Path, folder: Path, paths: AppPaths) -> list[object]:
     random = np.random.default_rng(0)
     pictures = [picture.path for picture in scan(source, cache=paths.scans).pictures]
     planted: dict[frozenset[str], str] = {}
-    for number, at in enumerate(random.permutation(len(pictures))[: len(pictures) // 3]):
+    for number, at in enumerate(random.permutation(len(pictures))):
         way, file = list(COPIES)[number % len(COPIES)], folder / pictures[at]
         target = file.with_name(f"{file.stem}-copy-{number}.png")
         with Image.open(file) as image:
