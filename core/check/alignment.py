@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -135,7 +135,7 @@ def _likeness(one: NDArray[np.float64], two: NDArray[np.float32], inside: NDArra
     return found
 
 
-def _detail(pictures: NDArray[np.float64]) -> NDArray[np.float64]:
+def _detail(pictures: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     from scipy.ndimage import uniform_filter
 
     found: NDArray[np.float64] = pictures - uniform_filter(pictures, (0, _DETAIL, _DETAIL), mode="nearest")

@@ -18,12 +18,13 @@ from training_scripts.pictures import PictureUnreadable, open_picture
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_EDGE, _SIDE = 128, 16
+_READ, _SQUARE, _SIDE = 128, 96, 16
+"""Pixels of a side: what is read of a picture, the square that is made of it, the changes that a part is told by."""
+
+_SLACK = 0.1
+_STARTS = (0.0, 0.025, 0.05, 0.075, 0.1)
 _CROPS = [(0.0, 0.0, 1.0, 1.0)] + [
-    (left * slack, top * slack, 1 - (1 - left) * slack, 1 - (1 - top) * slack)
-    for slack in (0.1,)
-    for left in (0.0, 0.25, 0.5, 0.75, 1.0)
-    for top in (0.0, 0.25, 0.5, 0.75, 1.0)
+    (left, top, left + 1 - _SLACK, top + 1 - _SLACK) for left in _STARTS for top in _STARTS
 ]
 """The whole picture, and 25 parts that are a tenth smaller on a side."""
 
@@ -32,13 +33,14 @@ _CROPS = [(0.0, 0.0, 1.0, 1.0)] + [
 class Little:
     """A picture in little.
 
-    `parts` (crops, side * side * 2) are the changes of brightness from left to right and from top to bottom, of the
-    whole picture and of parts of it, each of length 1; `grey` (48, 48) is its brightness. `sharpness` is the deviation
-    of the Laplacian of brightness (0…255), `high` and `low` what 95 % and 5 % of the pixels stay under, `deviation`
-    that of brightness.
+    `parts` (crops, 2 * side * side) are the changes of brightness from left to right and from top to bottom, of the
+    whole picture and of parts of it; times `scale` each has length 1. `grey` (48, 48) is its brightness. `sharpness` is
+    the deviation of the Laplacian of brightness (0…255), `high` and `low` what 95 % and 5 % of the pixels stay under,
+    `deviation` that of brightness.
     """
 
-    parts: NDArray[np.float16]
+    parts: NDArray[np.int8]
+    scale: float
     grey: NDArray[np.uint8]
     sharpness: float
     high: float
@@ -68,10 +70,10 @@ def likeness(first: Little, second: Little) -> tuple[float, Overlay]:
     It is the best of all parts of one against the whole other, mirrored too.
     """
     one, two = first.parts.astype(np.float32), second.parts.astype(np.float32)
-    turned = _mirrored(two)
-    alike = [one @ two[0], two @ one[0], one @ turned[0], turned @ one[0]]
-    way = int(np.argmax([part.max() for part in alike]))
-    part = int(alike[way].argmax())
+    # Of mirrored pictures: to mirror one vector of a product is to mirror the other.
+    alike = np.stack([one @ two[0], two @ one[0], one @ _mirrored(two[0]), two @ _mirrored(one[0])])
+    alike *= first.scale * second.scale
+    way, part = divmod(int(alike.argmax()), len(_CROPS))
     left, top, right, bottom = _CROPS[part]
     across, down = right - left, bottom - top
     if way == 3:  # the part was cut out before it was mirrored
@@ -81,51 +83,59 @@ def likeness(first: Little, second: Little) -> tuple[float, Overlay]:
         left, top = -left * across, -top * down
     greys = first.grey.astype(np.float32), second.grey.astype(np.float32)
     other = greys[1][:, ::-1] if way >= 2 else greys[1]
-    return float(alike[way][part]), Overlay(greys[0], other, across, left, down, top)
+    return float(alike[way, part]), Overlay(greys[0], other, across, left, down, top)
 
 
 def _little(file: Path) -> Little | None:
     try:
-        grey = open_picture(file, edge=_EDGE).convert("L")
+        grey = open_picture(file, edge=_READ).convert("L")
     except PictureUnreadable:
         return None
-    if max(grey.size) > 2 * _EDGE:
-        grey.thumbnail((_EDGE, _EDGE), Image.Resampling.BOX)
+    if max(grey.size) > 2 * _READ:
+        grey.thumbnail((_READ, _READ), Image.Resampling.BOX)
     pixels = np.asarray(grey, np.float32)
     sharpness = 0.0
     if min(pixels.shape) > 2:
         laplacian = 4 * pixels[1:-1, 1:-1] - pixels[:-2, 1:-1] - pixels[2:, 1:-1] - pixels[1:-1, :-2] - pixels[1:-1, 2:]
         sharpness = float(laplacian.std())
-    parts = np.stack([_part(grey, box) for box in _CROPS]).astype(np.float16)
+    resampling = Image.Resampling.BOX if min(grey.size) > _SQUARE else Image.Resampling.BILINEAR
+    square = np.asarray(grey.resize((_SQUARE, _SQUARE), resampling), np.float32)
+    parts = _parts(square)
+    scale = max(float(np.abs(parts).max()), 1e-6) / 127
+    fold = _SQUARE // EDGE
+    small = square.reshape(EDGE, fold, EDGE, fold).mean(axis=(1, 3))
     low, high = np.percentile(pixels, (5, 95))
-    small = np.asarray(grey.resize((EDGE, EDGE), _filter(grey, EDGE)), np.uint8)
-    return Little(parts, small, sharpness, float(high), float(low), float(pixels.std()))
+    told = np.round(parts / scale).astype(np.int8), scale, small.astype(np.uint8)
+    return Little(*told, sharpness, float(high), float(low), float(pixels.std()))
 
 
-def _part(grey: Image.Image, box: tuple[float, float, float, float]) -> NDArray[np.float32]:
-    width, height = grey.size
-    left, top, right, bottom = box
-    pixels = np.asarray(
-        grey.resize(
-            (_SIDE + 1, _SIDE + 1),
-            _filter(grey, _SIDE),
-            (left * width, top * height, right * width, bottom * height),
-        ),
-        np.float32,
-    )
-    across, down = np.diff(pixels, axis=1), np.diff(pixels, axis=0)
-    across, down = across[:-1] + across[1:], down[:, :-1] + down[:, 1:]
-    found = np.concatenate([across.ravel(), down.ravel()])
-    scaled: NDArray[np.float32] = (found / max(float(np.linalg.norm(found)), 1e-6)).astype(np.float32)
-    return scaled
+def _windows() -> NDArray[np.float32]:
+    """Return how much pixels of a square count in the cells of each window, along one axis (6, side + 1, square)."""
+    edges = np.arange(_SQUARE + 1)
+    found = []
+    for start, size in [(0.0, 1.0), *((start, 1 - _SLACK) for start in _STARTS)]:
+        cuts = (start + size * np.arange(_SIDE + 2) / (_SIDE + 1)) * _SQUARE
+        shared = np.minimum(cuts[1:, None], edges[None, 1:]) - np.maximum(cuts[:-1, None], edges[None, :-1])
+        found.append(np.maximum(shared, 0) / (cuts[1:] - cuts[:-1])[:, None])
+    return np.stack(found).astype(np.float32)
 
 
-def _filter(picture: Image.Image, side: int) -> Image.Resampling:
-    return Image.Resampling.BOX if min(picture.size) > side else Image.Resampling.BILINEAR
+_WINDOWS = _windows()
+_ACROSS, _DOWN = np.array([(0, 0)] + [(1 + x, 1 + y) for x in range(len(_STARTS)) for y in range(len(_STARTS))]).T
 
 
-def _mirrored(parts: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the parts of the mirrored picture, in another order."""
-    both = parts.reshape(len(parts), 2, _SIDE, _SIDE)[:, :, :, ::-1].copy()
-    both[:, 0] *= -1
-    return both.reshape(len(parts), -1)
+def _parts(square: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the changes of brightness (crops, 2 * side * side) of a square picture, each crop's of length 1."""
+    cells = (_WINDOWS @ square)[_DOWN] @ _WINDOWS[_ACROSS].transpose(0, 2, 1)
+    across, down = np.diff(cells, axis=2), np.diff(cells, axis=1)
+    across, down = across[:, :-1] + across[:, 1:], down[:, :, :-1] + down[:, :, 1:]
+    changes = np.concatenate([across.reshape(len(cells), -1), down.reshape(len(cells), -1)], axis=1)
+    found: NDArray[np.float32] = changes / np.maximum(np.linalg.norm(changes, axis=1, keepdims=True), 1e-6)
+    return found
+
+
+def _mirrored(part: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the part of the mirrored picture."""
+    both = part.reshape(2, _SIDE, _SIDE)[:, :, ::-1].copy()
+    both[0] *= -1
+    return both.ravel()
