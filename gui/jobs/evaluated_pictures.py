@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QComboBox, QListView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QMenu,
+    QVBoxLayout,
+    QWidget,
+)
 
+from core.errors import UserFacingError
 from core.predict.evaluate import EvaluatedPicture, Evaluation
 from core.predict.neighbours import TrainingPicture
 from core.predict.records import percent
-from core.progress import CancelToken, OnProgress
+from core.progress import CancelToken
 from gui.bridge import Bridge
+from gui.jobs.label_mending import LabelMending, Mended
+from gui.jobs.picture_list import ListedPicture, PictureList
 from gui.shared import formatting
-from gui.shared.basics import label
+from gui.shared.basics import button, label
 from gui.shared.nearest_strip import NearestStrip
-from gui.shared.thumbnails import Thumbnails
 
-EDGE = 72
 MOST = 300
 """Pictures that are listed; of more the surest mistakes come first."""
 _LISTED_PAIRS = 50
 FindNearest = Callable[[str, Path, CancelToken], Sequence[TrainingPicture]]
 """From a job and a picture's file to the nearest training pictures; run in the bridge's threads."""
-_PICTURE = Qt.ItemDataRole.UserRole + 1
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A picture's file, and a key that changes with its content."""
-
-    path: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +74,21 @@ class EvaluatedPictures(QWidget):
 
     activated = Signal(list)
 
-    def __init__(self, bridge: Bridge, cache_dir: Path, find_nearest: FindNearest) -> None:
+    def __init__(self, bridge: Bridge, cache_dir: Path, find_nearest: FindNearest, mending: LabelMending) -> None:
         super().__init__()
-        self._bridge, self._find_nearest = bridge, find_nearest
+        self._bridge, self._find_nearest, self._mending = bridge, find_nearest, mending
+        self._mended: dict[str, str] = {}
         self._evaluation: Evaluation | None = None
         self._listed: tuple[EvaluatedPicture, ...] = ()
-        self._files: dict[str, _File] = {}
-        self._thumbnails = Thumbnails(bridge, cache_dir)
-        self._thumbnails.ready.connect(self._set_icons)
         self.choice = QComboBox()
         self.choice.setAccessibleName("Which pictures are shown")
         self.choice.currentIndexChanged.connect(self._on_choice)
         self.caption = label("", "caption", wrap=True)
-        self.list = QListWidget()
-        self.list.setAccessibleName("Pictures of the evaluation")
-        self.list.setIconSize(QSize(EDGE, EDGE))
-        self.list.setUniformItemSizes(True)
-        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.list.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.list.itemActivated.connect(self._on_activated)
+        mending.mended.connect(self._on_mended)
+        mending.undone.connect(self._on_undone)
+        mending.failed.connect(self._on_not_mended)
+        self.list = PictureList(bridge, cache_dir, "Pictures of the evaluation")
+        self.list.opened.connect(self.activated)
         self.list.currentRowChanged.connect(self._on_current)
         self.nearest = NearestStrip(bridge, cache_dir)
         self.nearest.activated.connect(self.activated)
@@ -104,19 +97,49 @@ class EvaluatedPictures(QWidget):
         column.addWidget(self.choice)
         column.addWidget(self.caption)
         column.addWidget(self.list, 1)
+        column.addLayout(self._make_tools())
         column.addWidget(self.nearest)
+
+    def _make_tools(self) -> QHBoxLayout:
+        self.relabel = button("Relabel", kind="ghost", tip="Say what the picture shows; the next training follows")
+        self._classes = QMenu(self.relabel)
+        self.relabel.setMenu(self._classes)
+        self.leave_out = button("Leave out", kind="ghost", tip="Leave the picture out of training and measuring")
+        self.leave_out.clicked.connect(self._on_leave_out)
+        self.undo = button("Undo", icon_name="undo", kind="ghost", tip="Take the last change back", shortcut="Ctrl+Z")
+        self.undo.clicked.connect(lambda: self._mending.undo())
+        keys = QShortcut(QKeySequence.StandardKey.Undo, self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        keys.activated.connect(self._mending.undo)
+        delete = QShortcut(QKeySequence.StandardKey.Delete, self.list, context=Qt.ShortcutContext.WidgetShortcut)
+        delete.activated.connect(self._on_leave_out)
+        self._enable_tools()
+        tools = QHBoxLayout()
+        tools.setSpacing(4)
+        for widget in (self.relabel, self.leave_out, self.undo):
+            tools.addWidget(widget)
+        tools.addStretch(1)
+        return tools
 
     def show_evaluation(self, evaluation: Evaluation) -> None:
         """List the mistakes of another evaluation."""
         self._evaluation = evaluation
-        self._thumbnails.set_root(evaluation.root or Path())
-        self._files.clear()
+        self._mended.clear()
+        self._classes.clear()
+        for name in evaluation.classes:
+            action = self._classes.addAction(name.replace("&", "&&"))
+            action.triggered.connect(lambda _checked=False, name=name: self._on_relabel(name))  # type: ignore[misc]
         self.choice.blockSignals(True)
         self.choice.clear()
         for choice in choices(evaluation):
             self.choice.addItem(choice.words, choice)
         self.choice.blockSignals(False)
         self._on_choice()
+
+    def update_evaluation(self, evaluation: Evaluation) -> None:
+        """Take the same evaluation after its threshold was moved; what is listed stays."""
+        self._evaluation = evaluation
+        for row, picture in enumerate(self._listed):
+            self.list.say(row, self._words(picture))
 
     def show_cell(self, label_: str, predicted: str) -> None:
         """List the pictures of one class that got a certain answer."""
@@ -146,19 +169,9 @@ class EvaluatedPictures(QWidget):
             return
         found = sorted(filter(choice.has, self._evaluation.pictures), key=choice.order)
         self._listed = tuple(found[:MOST])
-        self.list.clear()
         self.nearest.clear()
-        for picture in self._listed:
-            unknown = ", unknown" if self._evaluation.is_unknown(picture) else ""
-            sure = f"{percent(picture.probability)}{unknown}"
-            item = QListWidgetItem(f"{picture.label} → {picture.predicted}\n{sure}")
-            item.setData(_PICTURE, picture.path)
-            item.setToolTip(picture.path)
-            said = f"{picture.path}: {picture.label}, taken for {picture.predicted} with {sure}"
-            if picture.right:
-                said = f"{picture.path}: {picture.label}, recognised with {sure}"
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, said)
-            self.list.addItem(item)
+        self.list.show_pictures(self._root, [self._words(picture) for picture in self._listed])
+        self._enable_tools()
         first = "surest" if choice.stranger is None else "strangest"
         more = f", the {first} {MOST} are shown" if len(found) > MOST else ""
         count = formatting.counted(len(found), "picture")
@@ -166,38 +179,63 @@ class EvaluatedPictures(QWidget):
         if not self._evaluation.pictures:
             nothing = "The job kept no list of its pictures."
         self.caption.setText(f"{count}{more}" if found else nothing)
-        self._find_files()
 
-    def _find_files(self) -> None:
-        """Ask which files there are; their size and time are the key of their thumbnail."""
-        root, paths = self._thumbnails.root, [p.path for p in self._listed if p.path not in self._files]
+    def _words(self, picture: EvaluatedPicture) -> ListedPicture:
+        """Return what a picture is, what the model said, and what was changed since."""
+        unknown = ", unknown" if self._evaluation is not None and self._evaluation.is_unknown(picture) else ""
+        now = f", {self._mended[picture.path]}" if picture.path in self._mended else ""
+        sure = f"{percent(picture.probability)}{unknown}{now}"
+        said = f"recognised with {sure}" if picture.right else f"taken for {picture.predicted} with {sure}"
+        words = f"{picture.label} → {picture.predicted}\n{sure}"
+        return ListedPicture(picture.path, words, f"{picture.path}: {picture.label}, {said}")
 
-        def work(on_progress: OnProgress, cancel: CancelToken) -> list[_File]:
-            return _files(root, paths)
+    def _on_relabel(self, name: str) -> None:
+        if (picture := self._current) is not None:
+            self._mending.label(self._root, picture.path, name)
 
-        self._bridge.run(work, self._on_files)
+    def _on_leave_out(self) -> None:
+        if (picture := self._current) is not None:
+            self._mending.leave_out(self._root, picture.path)
 
-    def _on_files(self, files: Sequence[_File]) -> None:
-        self._files |= {file.path: file for file in files}
-        self._set_icons()
+    def _on_mended(self, mended: Mended) -> None:
+        self._mended[mended.path] = mended.words
+        self._say_again(mended.path, f"{mended.summary}. The next training follows it.")
 
-    def _set_icons(self) -> None:
-        for row in range(self.list.count()):
-            item = self.list.item(row)
-            file = self._files.get(item.data(_PICTURE))
-            if file is not None and item.icon().isNull() and (pixmap := self._thumbnails.pixmap(file)) is not None:
-                item.setIcon(QIcon(pixmap))
+    def _on_undone(self, path: str, summary: str) -> None:
+        self._mended.pop(path, None)
+        self._say_again(path, f"{summary}.")
+
+    def _on_not_mended(self, error: UserFacingError) -> None:
+        self.caption.setText(str(error))
+
+    def _say_again(self, path: str, words: str) -> None:
+        for row, picture in enumerate(self._listed):
+            if picture.path == path:
+                self.list.say(row, self._words(picture))
+        self.caption.setText(words)
+        self._enable_tools()
+
+    @property
+    def _root(self) -> Path:
+        return (self._evaluation.root if self._evaluation is not None else None) or Path()
+
+    @property
+    def _current(self) -> EvaluatedPicture | None:
+        row = self.list.currentRow()
+        return self._listed[row] if 0 <= row < len(self._listed) else None
+
+    def _enable_tools(self) -> None:
+        for widget in (self.relabel, self.leave_out):
+            widget.setEnabled(self.list.currentRow() >= 0)
+        self.undo.setEnabled(self._mending.can_undo)
 
     def _on_current(self, row: int) -> None:
         """Look for what made the model answer so."""
+        self._enable_tools()
         if self._evaluation is None or not 0 <= row < len(self._listed):
             return
-        job, file, find = self._evaluation.job, self._thumbnails.root / self._listed[row].path, self._find_nearest
+        job, file, find = self._evaluation.job, self._root / self._listed[row].path, self._find_nearest
         self.nearest.ask(lambda cancel: find(job, file, cancel))
-
-    def _on_activated(self, item: QListWidgetItem) -> None:
-        row, root = self.list.row(item), self._thumbnails.root
-        self.activated.emit([str(root / picture.path) for picture in self._listed[row:]])
 
 
 def choices(evaluation: Evaluation) -> list[_Choice]:
@@ -213,15 +251,3 @@ def choices(evaluation: Evaluation) -> list[_Choice]:
     for label_, predicted, count in evaluation.confusions[:_LISTED_PAIRS]:
         found.append(_Choice(f"{label_} taken for {predicted} ({count})", label_, predicted))
     return found
-
-
-def _files(root: Path, paths: Sequence[str]) -> list[_File]:
-    files = []
-    for path in paths:
-        try:
-            status = (root / path).stat()
-        except OSError:
-            continue
-        key = f"{root / path}|{status.st_size}|{status.st_mtime_ns}"
-        files.append(_File(path, hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()))
-    return files

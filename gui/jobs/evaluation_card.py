@@ -28,6 +28,7 @@ from gui.jobs.confusion_delegate import ConfusionDelegate
 from gui.jobs.confusion_model import ConfusionModel
 from gui.jobs.coverage_view import CoverageView
 from gui.jobs.evaluated_pictures import EvaluatedPictures
+from gui.jobs.label_mending import LabelMending
 from gui.jobs.reliability_plot import ReliabilityPlot
 from gui.shared.basics import button, label
 from gui.shared.feedback import ProgressRow
@@ -42,9 +43,11 @@ class EvaluationView(QWidget):
 
     Signals:
         pictures_asked(list[str]): a picture of a cell was activated; paths relative to the dataset's folder.
+        compare_asked(str): put another model beside this training job's.
     """
 
     pictures_asked = Signal(list)
+    compare_asked = Signal(str)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__()
@@ -80,6 +83,9 @@ class EvaluationView(QWidget):
         self._buttons.idClicked.connect(lambda _: self._ask())
         self.summary = label("", "strong", wrap=True)
         self._top.addStretch(1)
+        self.compare = button("Compare…", kind="ghost", tip="Put another model beside this one")
+        self.compare.clicked.connect(lambda: self.compare_asked.emit(self._job))
+        self._top.addWidget(self.compare)
         self.sureness = button("Sureness", kind="ghost", tip="How often the answers are right by how sure they are")
         self.unknown = button("Unknown", kind="ghost", tip="From when on a picture is one that the model does not know")
         for view in (self.sureness, self.unknown):
@@ -103,8 +109,9 @@ class EvaluationView(QWidget):
         for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
             header.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.selectionModel().currentChanged.connect(self._on_cell)
+        mending = LabelMending(self._workbench, self._bridge)
         paths, find_nearest = self._workbench.paths, self._workbench.models.nearest_to
-        self.pictures = EvaluatedPictures(self._bridge, paths.thumbnails, find_nearest)
+        self.pictures = EvaluatedPictures(self._bridge, paths.thumbnails, find_nearest, mending)
         self.pictures.activated.connect(self.pictures_asked)
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setChildrenCollapsible(False)
@@ -222,7 +229,9 @@ class EvaluationView(QWidget):
 
         def done(threshold: Threshold) -> None:
             if self._evaluation is found:
-                self._show_figures(replace(found, threshold=threshold))
+                now = replace(found, threshold=threshold)
+                self._show_figures(now)
+                self.pictures.update_evaluation(now)
 
         self._bridge.run(work, done, self._on_error)
 

@@ -27,12 +27,14 @@ class JobViews(QWidget):
         chosen(str): a trial was clicked, "" for the empty plane.
         pictures_asked(list[str]): pictures of the evaluation, to be looked at.
         evaluation_shown(bool): another view was opened, and whether it is the evaluation.
+        compare_asked(str): put another model beside this training job's.
     """
 
     hovered = Signal(str)
     chosen = Signal(str)
     pictures_asked = Signal(list)
     evaluation_shown = Signal(bool)
+    compare_asked = Signal(str)
 
     def __init__(self, workbench: Workbench, bridge: Bridge, watch: JobWatch) -> None:
         super().__init__()
@@ -41,6 +43,7 @@ class JobViews(QWidget):
         self.history, self.parallel, self.slices = HistoryPlot(), ParallelPlot(), SlicePlot()
         self.evaluation = EvaluationView(workbench, bridge)
         self.evaluation.pictures_asked.connect(self.pictures_asked)
+        self.evaluation.compare_asked.connect(self.compare_asked)
         self._searches = (self.history, self.parallel, self.slices)
         self.tabs = QTabBar()
         self.tabs.setAccessibleName("Views of the job")

@@ -30,6 +30,7 @@ from gui.shared.theme import GRID
 from gui.shared.toast import Toasts
 
 if TYPE_CHECKING:
+    from gui.jobs.compare_dialog import CompareDialog
     from gui.jobs.job_detail import JobDetail
 
 SLOW_MS = 300
@@ -181,6 +182,7 @@ class JobsTab(QWidget):
         detail.table.command_asked.connect(self._copy_command)
         detail.table.export_asked.connect(self._on_export)
         detail.views.pictures_asked.connect(self._on_pictures)
+        detail.views.compare_asked.connect(self.compare)
         detail.loaded.connect(lambda: self._right.setCurrentWidget(detail))
         self._right.addWidget(detail)
         self.detail = detail
@@ -271,6 +273,17 @@ class JobsTab(QWidget):
 
     def _keep_note(self, name: str, note: str) -> None:
         self._act(lambda job: self._workbench.engine.set_note(job, note), name)
+
+    def compare(self, job: str = "") -> CompareDialog:
+        """Open the comparison of two models, the first being this training job's."""
+        from gui.jobs.compare_dialog import CompareDialog
+
+        dialog = CompareDialog(self.window(), self._workbench, self._bridge, job)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.pictures_asked.connect(self.pictures_asked)
+        dialog.pictures_asked.connect(dialog.accept)
+        dialog.open()
+        return dialog
 
     def _on_pictures(self, pictures: list[str]) -> None:
         training = getattr(self.watch.spec, "training", self.watch.spec)

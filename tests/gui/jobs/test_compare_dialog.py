@@ -1,0 +1,47 @@
+"""Two models put side by side from the Jobs tab: the sentence, the settings, the curves, and the pictures."""
+
+from __future__ import annotations
+
+from core.models.choices import ModelChoice
+from core.predict.compare import compare
+from core.predict.evaluate import EvaluatedPicture, summarise
+from tests.gui.fakes import add_search, press, start_jobs
+
+
+def judged(job: str, right: set[int]):
+    pictures = [EvaluatedPicture(f"cat/{n}.jpg", "cat", "cat" if n in right else "dog", 0.9) for n in range(12)]
+    return summarise(pictures, ("cat", "dog"), "test", job, 0.2)
+
+
+def test_two_models_are_compared_and_their_pictures_open(tab, engine, feed, qtbot, monkeypatch):
+    first, second = judged("pets-001", set(range(2, 12))), judged("pets-002", {0, 2, 3, 4})
+    models = tab._workbench.models
+    choices = [ModelChoice("pets-001", "Best trial of pets", 1.0), ModelChoice("pets-002", "pets-002", 2.0)]
+    asked = []
+
+    def compared(one, other, split, on_progress, cancel):
+        asked.append((one, other, split))
+        return compare(first, second, settings={"head": "linear"}, other_settings={"head": "linear", "folds": "5"})
+
+    monkeypatch.setattr(models, "choices", lambda: choices)
+    monkeypatch.setattr(models, "compare", compared)
+    monkeypatch.setattr(models, "evaluation", lambda job, split, on_progress, cancel: first)
+    add_search(engine, "pets", trials=2)
+    detail = start_jobs(tab, feed, qtbot)
+    detail.views.tabs.setCurrentIndex(4)
+    detail.views.evaluation.compare_asked.disconnect()
+    with qtbot.waitSignal(detail.views.evaluation.compare_asked):
+        press(qtbot, detail.views.evaluation.compare)
+    dialog = tab.compare("pets-002")
+    qtbot.addWidget(dialog)
+    qtbot.waitUntil(lambda: dialog.sentence.text().startswith("pets-001 gets 6 more of 12 test pictures right"))
+    assert "which may be luck (p = 0.07)" in dialog.sentence.text()
+    assert asked[-1] == ("pets-002", "pets-001", "test")
+    assert [dialog.settings.item(0, column).text() for column in range(3)] == ["folds", "–", "5"]
+    assert dialog.which.currentText() == "Only pets-001 is right: 7"
+    assert dialog.pictures.count() == 7
+    assert dialog.pictures.item(0).text() == "cat\ncat | dog"
+    dialog.which.setCurrentIndex(1)
+    with qtbot.waitSignal(tab.pictures_asked) as opened:
+        dialog.pictures.itemActivated.emit(dialog.pictures.item(0))
+    assert [path.replace("\\", "/") for path in opened.args[0]] == ["cat/0.jpg"]
