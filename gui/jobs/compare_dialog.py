@@ -128,6 +128,8 @@ class CompareDialog(QDialog):
         box.addWidget(self.progress)
         box.addWidget(self.sentence)
         box.addWidget(self._body, 1)
+        box.addStretch(0)
+        self._body.hide()
 
     def _offer(self, choices: Sequence[ModelChoice], first: str) -> None:
         for box in (self.first, self.second):

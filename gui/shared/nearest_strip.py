@@ -16,14 +16,16 @@ from gui.bridge import Bridge, Handle
 from gui.shared.basics import label
 from gui.shared.thumbnails import Thumbnails
 
-EDGE = 64
+EDGE, SMALL_EDGE = 64, 40
 _WIDTH, _HEIGHT = EDGE + 22, EDGE + 44
 _PICTURE = Qt.ItemDataRole.UserRole + 1
 Find = Callable[[CancelToken], Sequence[TrainingPicture]]
 
 
 class NearestStrip(QWidget):
-    """Asks for the nearest training pictures of one picture at a time; hidden while there are none.
+    """Asks for the nearest training pictures of one picture at a time.
+
+    They stand side by side, and it is hidden while there are none; or, `upright`, one below the other in its place.
 
     Signals:
         activated(list[str]): a picture was activated: all that are shown, from it on, as full paths.
@@ -31,32 +33,36 @@ class NearestStrip(QWidget):
 
     activated = Signal(list)
 
-    def __init__(self, bridge: Bridge, cache_dir: Path) -> None:
+    def __init__(self, bridge: Bridge, cache_dir: Path, upright: bool = False) -> None:
         super().__init__()
-        self._bridge = bridge
+        self._bridge, self._upright = bridge, upright
         self._asking: Handle | None = None
         self._thumbnails = Thumbnails(bridge, cache_dir)
         self._thumbnails.ready.connect(self._set_icons)
-        self.title = label("Nearest training pictures", "caption")
+        self.title = label("Nearest training pictures", "caption", wrap=upright)
         self.title.setToolTip("Because of these: the pictures it learned from that look most alike to the model")
         self.list = QListWidget()
         self.list.setObjectName("grid")
         self.list.setAccessibleName("Nearest training pictures")
-        self.list.setViewMode(QListView.ViewMode.IconMode)
-        self.list.setMovement(QListView.Movement.Static)
-        self.list.setWrapping(False)
-        self.list.setIconSize(QSize(EDGE, EDGE))
-        self.list.setGridSize(QSize(_WIDTH, _HEIGHT))
-        self.list.setFixedHeight(_HEIGHT + 18)
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self.list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        if upright:
+            self.list.setIconSize(QSize(SMALL_EDGE, SMALL_EDGE))
+            self.list.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        else:
+            self.list.setViewMode(QListView.ViewMode.IconMode)
+            self.list.setMovement(QListView.Movement.Static)
+            self.list.setWrapping(False)
+            self.list.setIconSize(QSize(EDGE, EDGE))
+            self.list.setGridSize(QSize(_WIDTH, _HEIGHT))
+            self.list.setFixedHeight(_HEIGHT + 18)
+            self.list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.itemActivated.connect(self._on_activated)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 4, 0, 0)
         box.setSpacing(2)
         box.addWidget(self.title)
-        box.addWidget(self.list)
-        self.hide()
+        box.addWidget(self.list, int(upright))
+        self.setVisible(upright)
 
     def ask(self, find: Find) -> None:
         """Show what `find` returns; what was asked before is not waited for any more."""
@@ -73,7 +79,7 @@ class NearestStrip(QWidget):
             self._asking.cancel()
             self._asking = None
         self.list.clear()
-        self.hide()
+        self.setVisible(self._upright)
 
     def _show(self, pictures: Sequence[TrainingPicture]) -> None:
         self._asking = None
@@ -82,7 +88,8 @@ class NearestStrip(QWidget):
         self._thumbnails.set_root(pictures[0].root)
         for picture in pictures:
             item = QListWidgetItem(f"{picture.label}\n{picture.distance:.2f}")
-            item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
+            if not self._upright:
+                item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
             item.setData(_PICTURE, picture)
             item.setToolTip(f"{picture.path}, distance {picture.distance:.3f}: 0 is the same, 2 the opposite")
             said = f"{picture.path}: {picture.label}, distance {picture.distance:.2f}"
