@@ -38,6 +38,8 @@ def job_json(
         "code_version": job.code_version,
         "engine": job.engine,
         "note": job.note,
+        "title": job.title,
+        "pinned": job.pinned,
     }
     if isinstance(job, TrainingJob):
         return data | {

@@ -1,4 +1,4 @@
-"""`sagehound jobs`, `show`, `logs`, `note`, `stop`, `resume`, `delete`."""
+"""`sagehound jobs`, `show`, `logs`, `note`, `rename`, `pin`, `stop`, `resume`, `delete`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,23 @@ _STOP_TIMEOUT = 180.0
 
 
 def jobs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """List jobs, newest first."""
+    """List jobs, those that are pinned first, then the newest."""
     workbench = Workbench(paths)
     try:
         workbench.engine.refresh()
-        found = workbench.engine.jobs()
+        found = sorted(workbench.engine.jobs(), key=lambda job: not job.pinned)
     finally:
         workbench.close()
-    rows = [(job.name, job.kind, str(job.status), objective_of(job), created_at(job)) for job in found]
+    rows = [
+        (
+            f"{job.name} ({job.title})" if job.title else job.name,
+            job.kind,
+            str(job.status),
+            objective_of(job),
+            created_at(job),
+        )
+        for job in found
+    ]
     text = table(("name", "kind", "status", "objective", "created"), rows) if rows else "There is no job yet."
     console.result([job_json(job) for job in found], text)
     return 0
@@ -133,6 +142,30 @@ def _agreed(question: str, console: Console) -> bool:
         raise UsageError("Deleting asks first, and there is no terminal to ask on.", fix="Add --yes.")
     print(f"{question} [y/N] ", end="", file=console.side, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def rename(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Call a job something else; its own name works as before."""
+    workbench = Workbench(paths)
+    try:
+        job = workbench.jobs.rename(options.job, options.title)
+    finally:
+        workbench.close()
+    said = f"{job.name} is called {job.title} from now on." if job.title else f"{job.name} has its own name again."
+    console.result({"name": job.name, "title": job.title}, said)
+    return 0
+
+
+def pin(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Keep a job at the head of the list, or no longer."""
+    workbench = Workbench(paths)
+    try:
+        job = workbench.jobs.pin(options.job, not options.off)
+    finally:
+        workbench.close()
+    said = "stays at the head of the list" if job.pinned else "stands where it belongs again"
+    console.result({"name": job.name, "pinned": job.pinned}, f"{job.shown_name} {said}.")
+    return 0
 
 
 def note(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:

@@ -44,6 +44,8 @@ COMMANDS = {
     "show": "core.cli.jobs:show",
     "logs": "core.cli.jobs:logs",
     "note": "core.cli.jobs:note",
+    "rename": "core.cli.jobs:rename",
+    "pin": "core.cli.jobs:pin",
     "stop": "core.cli.jobs:stop",
     "delete": "core.cli.jobs:delete",
     "classify": "core.cli.predict:classify",
@@ -192,9 +194,15 @@ def _add_job_commands(_commands: Any, command: Command) -> None:
         ("resume", "let an interrupted or stopped tuning job go on"),
         ("delete", "forget a finished job and remove its files; asks first"),
         ("note", "put a note on a job or trial"),
+        ("rename", "call a job something else; its own name works as before"),
+        ("pin", "keep a job at the head of the list"),
     ):
         parser = command(name, help_text)
         parser.add_argument("job", help="a job's name; `latest`, or `best` for the best trial")
+        if name == "rename":
+            parser.add_argument("title", help='what to call it; "" for its own name again')
+        if name == "pin":
+            parser.add_argument("--off", action="store_true", help="no longer")
         if name == "note":
             parser.add_argument("text", help='what to keep with the job; "" takes the note away')
         if name == "delete":
@@ -277,7 +285,7 @@ _LIGHT: dict[str, Callable[[Any, Command], None]] = {
     **dict.fromkeys(("gui", "doctor", "demo"), _add_first_commands),
     **dict.fromkeys(("scan", "convert"), _add_data_commands),
     **dict.fromkeys(("tune", "train"), _add_launch_commands),
-    **dict.fromkeys(("jobs", "show", "stop", "resume", "delete", "note", "logs"), _add_job_commands),
+    **dict.fromkeys(("jobs", "show", "stop", "resume", "delete", "note", "rename", "pin", "logs"), _add_job_commands),
     **dict.fromkeys(("classify", "evaluate", "compare", "threshold"), _add_predict_commands),
     **dict.fromkeys(("rules", "report"), _add_debug_commands),
     "watch": partial(_add_others_commands, "watch"),

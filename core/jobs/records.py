@@ -63,6 +63,13 @@ class TrainingJob:
     code_version: str = ""
     notices: tuple[str, ...] = ()
     watched: bool = False
+    title: str = ""
+    pinned: bool = False
+
+    @property
+    def shown_name(self) -> str:
+        """Return what the user calls it, else its name."""
+        return self.title or self.name
 
     @property
     def kind(self) -> JobKind:
@@ -103,6 +110,13 @@ class TuningJob:
     code_version: str = ""
     notices: tuple[str, ...] = ()
     best_metrics: Mapping[str, float] = field(default_factory=dict)
+    title: str = ""
+    pinned: bool = False
+
+    @property
+    def shown_name(self) -> str:
+        """Return what the user calls it, else its name."""
+        return self.title or self.name
 
     @property
     def kind(self) -> JobKind:

@@ -69,6 +69,8 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX label_events_of_dataset ON label_events (dataset, number);
     """,
+    "ALTER TABLE jobs ADD COLUMN title TEXT NOT NULL DEFAULT '';"
+    " ALTER TABLE jobs ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0",
 )
 """One script per schema version; a released one is never edited, a change is a new script at the end."""
 

@@ -20,7 +20,7 @@ _COMMON = "name, status, created, secondary_status, started, ended, failure_reas
 _MORE = "dataset_version, progress, engine, note, code_version, notices"
 RECORD = (
     f"{_COMMON}, kind, {_MORE}, hyperparameters, objective, tuning_job, artifact,"
-    " strategy, objective_metric, maximize, max_jobs"
+    " strategy, objective_metric, maximize, max_jobs, title, pinned"
 )
 """The columns of a job's record, all but the long spec. Thousands are read at once: fields are taken by their place."""
 
@@ -102,6 +102,8 @@ def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
         code_version=code_version,
         notices=tuple(notices.splitlines()),
         best_metrics=trials.best_metrics,
+        title=row["title"],
+        pinned=bool(row["pinned"]),
     )
 
 
@@ -130,6 +132,8 @@ def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float], places: Home
         code_version,
         tuple(notices.splitlines()),
         row["kind"] == "watched",
+        row["title"],
+        bool(row["pinned"]),
     )
 
 

@@ -300,6 +300,29 @@ class Store:
             elif not connection.execute("SELECT 1 FROM jobs WHERE name = ?", (name,)).fetchone():
                 raise _not_found(name)
 
+    def set_title(self, name: str, title: str) -> None:
+        """Keep what the user calls a job, "" for its own name; whoever watches the events hears of it.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        self._set_column(name, "title", title)
+
+    def set_pinned(self, name: str, pinned: bool) -> None:
+        """Keep a job at the head of the list, or no longer.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        self._set_column(name, "pinned", int(pinned))
+
+    def _set_column(self, name: str, column: str, value: str | int) -> None:
+        with self._db.write(flushed=True) as connection:
+            found = connection.execute(f"UPDATE jobs SET {column} = ? WHERE name = ?", (value, name))
+            if not found.rowcount:
+                raise _not_found(name)
+            add_status_event(connection, name)
+
     def add_notice(self, name: str, sentence: str) -> None:
         """Add a sentence to a job's notices, once; a job that is gone has none."""
         line = " ".join(sentence.split())

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from core.tuning.forecast import Forecast
 
 
+MOST_TITLE = 120
+"""Letters of what a job is called."""
+
+
 class JobWork:
     """The use cases of jobs; `Workbench.jobs`. Stopping, deleting and following one is the engine's."""
 
@@ -91,7 +95,34 @@ class JobWork:
             if not jobs:
                 raise JobNotFound("There is no job yet.", fix="Start one with tune or train.")
             return jobs[0]
-        return self._installation.engine.job(name)
+        return self._installation.engine.job(self._own_name(name))
+
+    def _own_name(self, name: str) -> str:
+        """Return a job's own name, of that or of what the user calls it; the latest of several."""
+        jobs = self._installation.engine.jobs()
+        if any(job.name == name for job in jobs):
+            return name
+        return next((job.name for job in jobs if job.title == name), name)
+
+    def rename(self, name: str, title: str) -> Job:
+        """Let a job be called something else, "" for its own name again; its files and records keep that.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        found = self.find(name)
+        self._installation.store.set_title(found.name, " ".join(title.split())[:MOST_TITLE])
+        return self._installation.engine.job(found.name)
+
+    def pin(self, name: str, pinned: bool = True) -> Job:
+        """Keep a job at the head of the list, or no longer.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+        found = self.find(name)
+        self._installation.store.set_pinned(found.name, pinned)
+        return self._installation.engine.job(found.name)
 
     def footprint(self, name: str, cancel: CancelToken | None = None) -> Footprint:
         """Return what deleting a job takes away: its trials and the room that its files take.

@@ -25,7 +25,7 @@ from gui.bridge import Bridge
 from gui.jobs.label_mending import LabelMending, Mended
 from gui.jobs.picture_list import ListedPicture, PictureList
 from gui.shared import formatting
-from gui.shared.basics import button, label
+from gui.shared.basics import button, icon_button, label
 from gui.shared.nearest_strip import NearestStrip
 
 MOST = 300
@@ -108,7 +108,7 @@ class EvaluatedPictures(QWidget):
         self.relabel.setMenu(self._classes)
         self.leave_out = button("Leave out", kind="ghost", tip="Leave the picture out of training and measuring")
         self.leave_out.clicked.connect(self._on_leave_out)
-        self.undo = button("Undo", icon_name="undo", kind="ghost", tip="Take the last change back", shortcut="Ctrl+Z")
+        self.undo = icon_button("undo", "Take the last change of a label back", shortcut="Ctrl+Z")
         self.undo.clicked.connect(lambda: self._mending.undo())
         keys = QShortcut(QKeySequence.StandardKey.Undo, self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         keys.activated.connect(self._mending.undo)

@@ -128,7 +128,7 @@ class EvaluationView(QWidget):
         self._split.addWidget(self._views)
         self._split.addWidget(self.pictures)
         self._split.setStretchFactor(0, 1)
-        self._split.setSizes([530, 320])
+        self._split.setSizes([490, 360])
 
     # What is shown ---------------------------------------------------------------------------------------------
 

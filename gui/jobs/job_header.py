@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QProgressBar, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QMenu, QProgressBar, QToolButton, QVBoxLayout, QWidget
 
 from core.jobs.records import Job, TuningJob
 from core.jobs.status import JobStatus
@@ -25,6 +25,8 @@ class JobHeader(QWidget):
         again_asked(): take the job's settings to the Tuning tab.
         command_asked(): copy the job as a command line.
         note_changed(str, str): a job's name and the note that was typed.
+        renamed(str, str): a job's name, and what it is to be called; "" for its own name.
+        pin_asked(str, bool): keep this job at the head of the list, or no longer.
     """
 
     stop_asked = Signal()
@@ -33,9 +35,12 @@ class JobHeader(QWidget):
     again_asked = Signal()
     command_asked = Signal()
     note_changed = Signal(str, str)
+    renamed = Signal(str, str)
+    pin_asked = Signal(str, bool)
 
     def __init__(self) -> None:
         super().__init__()
+        self._job: Job | None = None
         self.name = ElidedLabel("", "title")
         self.pill = StatusPill(JobStatus.IN_PROGRESS)
         self.stop = button("Stop", icon_name="stop", tip="Finished trials and their models stay")
@@ -84,15 +89,37 @@ class JobHeader(QWidget):
         menu = QMenu(more)
         menu.addAction(icon("tuning"), "Take to Tuning", self.again_asked.emit)
         menu.addAction(icon("terminal"), "Copy as command line", self.command_asked.emit)
+        self.rename_action = menu.addAction(icon("edit"), "Rename…", self.ask_name)
+        self.pin_action = menu.addAction(icon("star"), "Pin to the top", self._on_pin)
         more.setMenu(menu)
         more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         more.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         return more
 
+    def ask_name(self) -> QInputDialog:
+        """Ask what the job is to be called."""
+        job = self._job
+        dialog = QInputDialog(self)
+        dialog.setWindowTitle("Rename the job")
+        dialog.setLabelText("What it is called here; its files keep their name. Empty: its own name.")
+        dialog.setTextValue(job.shown_name if job is not None else "")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if job is not None:
+            name = job.name
+            dialog.textValueSelected.connect(lambda text: self.renamed.emit(name, "" if text == name else text))
+        dialog.open()
+        return dialog
+
+    def _on_pin(self) -> None:
+        if self._job is not None:
+            self.pin_asked.emit(self._job.name, not self._job.pinned)
+
     def show_job(self, job: Job, resumes: bool) -> None:
         """Show a job as it is now."""
-        if self.name.text() != job.name:
-            self.name.setText(job.name)
+        self._job = job
+        if self.name.text() != job.shown_name:
+            self.name.setText(job.shown_name)
+        self.pin_action.setText("Unpin" if job.pinned else "Pin to the top")
         self.pill.set_status(job.status, "" if job.status.is_final else _spaced(job.secondary_status))
         running = not job.status.is_final
         self.stop.setVisible(running)

@@ -63,7 +63,10 @@ class JobDelegate(QStyledItemDelegate):
             paint_icon(painter, QRectF(right - 16, rect.top() + 10, 16, 16), "warning", _colour("warning"))
         painter.setFont(font("strong"))
         room = QRect(left, rect.top() + 8, right - issues - left, 20)
-        name = painter.fontMetrics().elidedText(job.name, Qt.TextElideMode.ElideMiddle, room.width())
+        if job.pinned:
+            paint_icon(painter, QRectF(room.left(), room.top() + 3, 14, 14), "star", _colour("accent"))
+            room.setLeft(room.left() + 18)
+        name = painter.fontMetrics().elidedText(job.shown_name, Qt.TextElideMode.ElideMiddle, room.width())
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, name)
         value = leading_figure(job)
         painter.setFont(font("figures"))

@@ -52,7 +52,8 @@ class JobsModel(QAbstractListModel):
         return None
 
     def _sentence(self, job: Job) -> str:
-        parts = [job.name, f"{job.kind} job", str(job.status), f"created {formatting.moment(job.created)}"]
+        parts = [f"{job.title} ({job.name})" if job.title else job.name, *(["pinned"] if job.pinned else [])]
+        parts += [f"{job.kind} job", str(job.status), f"created {formatting.moment(job.created)}"]
         best = objective_of(job)
         if job.accuracy is not None:
             parts.append(f"{percent(job.accuracy.share)} right on {job.accuracy.split}")
@@ -136,7 +137,8 @@ class JobsFilter(QSortFilterProxyModel):
     def filterAcceptsRow(self, source_row: int, source_parent: _Index) -> bool:
         """Whether a row is shown."""
         job: Job = self.sourceModel().index(source_row, 0, source_parent).data(JobRole.JOB)
-        return self._text in job.name.casefold() and (not self._statuses or job.status in self._statuses)
+        named = self._text in f"{job.title} {job.name}".casefold()
+        return named and (not self._statuses or job.status in self._statuses)
 
 
 def leading_figure(job: Job) -> str:

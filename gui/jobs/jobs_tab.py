@@ -124,8 +124,11 @@ class JobsTab(QWidget):
     def show_jobs(self, jobs: tuple[Job, ...]) -> None:
         """Show these jobs; those being deleted stay away."""
         self._gone = {job.name: job.created for job in jobs if self._gone.get(job.name) == job.created}
-        shown = [job for job in jobs if job.name not in self._gone]
+        shown = sorted((job for job in jobs if job.name not in self._gone), key=lambda job: not job.pinned)
+        before = self.list.current()
         self.model.set_jobs(shown)
+        if before and not self.list.current():  # the order has changed
+            self.list.choose(before)
         running = sum(not job.status.is_final for job in shown)
         self._header.set_context(f"{len(shown):,} in all, {running:,} running" if shown else "")
         self.empty.set_texts(*(NO_JOB if self._feed.known else (LOOKING,)))
@@ -172,6 +175,8 @@ class JobsTab(QWidget):
         detail.header.again_asked.connect(lambda: self.train_again_asked.emit(self.watch.name))
         detail.header.command_asked.connect(lambda: self._copy_command(self.watch.name))
         detail.header.note_changed.connect(self._keep_note)
+        detail.header.renamed.connect(self._rename)
+        detail.header.pin_asked.connect(self._pin)
         detail.best.note_changed.connect(self._keep_note)
         for trials in (detail.best, detail.table):
             trials.train_asked.connect(self.train_again_asked)
@@ -271,6 +276,12 @@ class JobsTab(QWidget):
 
         self._bridge.run(work, done, self._on_error)
 
+    def _rename(self, name: str, title: str) -> None:
+        self._act(lambda job: _done(self._workbench.jobs.rename(job, title)), name)
+
+    def _pin(self, name: str, pinned: bool) -> None:
+        self._act(lambda job: _done(self._workbench.jobs.pin(job, pinned)), name)
+
     def _keep_note(self, name: str, note: str) -> None:
         self._act(lambda job: self._workbench.engine.set_note(job, note), name)
 
@@ -339,3 +350,7 @@ class JobsTab(QWidget):
     def _show_issues(self, job: str) -> None:
         statuses = self._issues.get(job, {}).values()
         self.model.set_issues(job, sum(status is RuleStatus.ISSUES_FOUND for status in statuses))
+
+
+def _done(_job: Job) -> None:
+    """Let a use case that returns the job be an action that returns nothing."""

@@ -136,6 +136,29 @@ def test_the_log_follows_searches_and_filters(tab, engine, feed, qtbot):
     assert QGuiApplication.clipboard().text() == "ERROR: disk full"
 
 
+def test_a_job_is_renamed_and_pinned_and_stays_chosen(tab, engine, feed, qtbot, monkeypatch):
+    asked = []
+    jobs = tab._workbench.jobs
+    monkeypatch.setattr(jobs, "rename", lambda name, title: asked.append((name, title)))
+    monkeypatch.setattr(jobs, "pin", lambda name, pinned: asked.append((name, pinned)))
+    add_search(engine, "pets", trials=1)
+    engine.put(TrainingJob("older", JobStatus.COMPLETED, 1.0))
+    detail = start_jobs(tab, feed, qtbot)
+    qtbot.waitUntil(lambda: detail.header.name.text() == "pets")
+    dialog = detail.header.ask_name()
+    dialog.setTextValue("Cats by night")
+    dialog.accept()
+    detail.header.pin_action.trigger()
+    qtbot.waitUntil(lambda: asked == [("pets", "Cats by night"), ("pets", True)])
+    pinned = replace(engine.job("older"), pinned=True, title="The old one")
+    tab.show_jobs((engine.job("pets"), pinned))
+    assert [job.name for job in tab.model.jobs()] == ["older", "pets"]
+    assert tab.list.current() == "pets"
+    assert "The old one (older), pinned" in tab.model.index(0).data(Qt.ItemDataRole.ToolTipRole)
+    tab.list.search.setText("old one")
+    qtbot.waitUntil(lambda: tab.list._proxy.rowCount() == 1)
+
+
 def test_the_threshold_is_moved_kept_and_taken_back(tab, engine, feed, qtbot, monkeypatch):
     strange = [0.1, 0.4, 0.6, 1.1, 1.9, 2.4]
     judged = [
