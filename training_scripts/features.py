@@ -22,54 +22,39 @@ import math
 import os
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from PIL import Image
 
 from training_scripts import arguments, data, runtime
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, VIEWS, Preprocessing
 from training_scripts.data import Samples
-from training_scripts.durable import is_whole, seal, write_text
+from training_scripts.durable import is_whole, write_text
+from training_scripts.extraction import BACKBONE_STATE, REFUSED, Row, extractor_of
 from training_scripts.feature_store import LAYOUT, MATRIX_FILE, FeatureStore, relative, write_channel
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, warn_left_out, write_left_out
 from training_scripts.metrics import write_whole_lines
 from training_scripts.pictures import PictureUnreadable, read_file
-from training_scripts.preprocess import pixels
 from training_scripts.processes import ProcessIdentity, identify
 from training_scripts.watchdog import SILENCE_S, Watchdog, end_at_once
-from training_scripts.weights import Weights, find, write_state
+from training_scripts.weights import Weights, find
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TORCH_BATCH = 32
 REPORT_SECONDS = 0.5
 FLUSH_SECONDS = 2.0
-BACKBONE_STATE = "backbone.pth"
-REFUSED = "refused.txt"
 PICTURES = "pictures"
 """The channel of pictures that need no labels, in place of train, valid and test."""
 
 
 class Stopped(Exception):
     """SIGTERM came; what was computed is in the store."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One picture: its content's SHA-256 and its features (dim,), or why it has none."""
-
-    sha256: str
-    features: NDArray[np.float32] | None
-    reason: str = ""
 
 
 def get_args_parser() -> ArgumentParser:
@@ -152,7 +137,7 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
             }
             rows: Iterable[Row] = ()
             if missing or not is_whole(folder, [BACKBONE_STATE]):
-                extractor = _extractor(args.backbone, preprocessing, weights, name, folder, threads)
+                extractor = extractor_of(args.backbone, preprocessing, weights, name, folder, threads)
                 if extractor is None:
                     continue
                 rows = extractor(list(missing.values()))
@@ -278,94 +263,6 @@ def _hashed(split: str, samples: Samples) -> tuple[Samples, list[LeftOut]]:
             failed[index] = LeftOut(samples.paths[index], reason)
             warn_left_out(split, failed[index])
     return replace(samples, hashes=tuple(hashes)).without(failed), list(failed.values())
-
-
-def _extractor(
-    backbone: str, preprocessing: Preprocessing, weights: Weights, name: str, folder: Path, threads: int
-) -> Callable[[Sequence[Path]], Iterator[Row]] | None:
-    """Return what computes rows of files; None if OpenVINO cannot do this network, which the folder remembers."""
-    saved = folder / "forward.xml"
-    bfloat16 = name == runtime.BFLOAT16
-    network_files = [saved.name, saved.with_suffix(".bin").name]
-    if name != "torch" and is_whole(folder, [*network_files, BACKBONE_STATE]):
-        forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
-        return partial(_rows_in_pairs, preprocessing, forward, threads)
-    from training_scripts.model import MeanOfViews, build_backbone
-
-    bare = build_backbone(backbone, weights).eval()
-    write_state(folder / BACKBONE_STATE, bare.state_dict())
-    seal(folder, [BACKBONE_STATE])
-    network = bare if preprocessing.views == 1 else MeanOfViews(bare).eval()
-    if name == "torch":
-        return partial(_rows_in_batches, preprocessing, runtime.torch_forward(network, preprocessing), threads)
-    model = runtime.convert(network, preprocessing, bfloat16)
-    if model is None:
-        write_text(folder / REFUSED, "OpenVINO could not compute this network, or not as torch does.\n", flushed=False)
-        return None
-    runtime.save(model, saved)
-    seal(folder, [*network_files, BACKBONE_STATE])
-    forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
-    return partial(_rows_in_pairs, preprocessing, forward, threads)
-
-
-def _read(preprocessing: Preprocessing, file: Path) -> tuple[str, NDArray[np.uint8] | None, str]:
-    """Return SHA-256 and pixels of a file, from one reading of it; or why there are no pixels."""
-    try:
-        content = read_file(file)
-    except PictureUnreadable as error:
-        return "", None, str(error)
-    sha256 = hashlib.sha256(content).hexdigest()
-    try:
-        return sha256, pixels(content, preprocessing), ""
-    except PictureUnreadable as error:
-        return sha256 if error.lasting else "", None, str(error)
-
-
-def _rows_in_pairs(
-    preprocessing: Preprocessing, forward: runtime.Forward, threads: int, files: Sequence[Path]
-) -> Iterator[Row]:
-    """Compute in threads that decode two pictures each: no queue, no idle core, whatever the two cost.
-
-    Two share one reading of the weights, which decoding has driven out of the processor's cache.
-    """
-
-    def rows(pair: Sequence[Path]) -> list[Row]:
-        found = [_read(preprocessing, file) for file in pair]
-        pictures = [picture for _, picture, _ in found if picture is not None]
-        features = iter(forward(np.stack(pictures)) if pictures else ())
-        return [Row(sha256, None if picture is None else next(features), why) for sha256, picture, why in found]
-
-    # Pillow gives memory back after every picture otherwise, and the system clears it again for the next.
-    Image.core.set_blocks_max(4 * threads)  # type: ignore[attr-defined]
-    # Far enough ahead that no thread waits while the rows so far are written to the disk.
-    pairs = [files[at : at + 2] for at in range(0, len(files), 2)]
-    return chain.from_iterable(data.in_threads(rows, pairs, threads, 16 * threads))
-
-
-def _rows_in_batches(
-    preprocessing: Preprocessing, forward: runtime.Forward, threads: int, files: Sequence[Path]
-) -> Iterator[Row]:
-    """Decode ahead in threads; batches go through the network, which is faster so under torch."""
-    waiting: list[tuple[str, NDArray[np.uint8]]] = []
-    for sha256, picture, reason in data.in_threads(partial(_read, preprocessing), files, threads, 2 * TORCH_BATCH):
-        if picture is None:
-            # In order: what came before this picture goes first.
-            yield from _forwarded(forward, waiting)
-            waiting = []
-            yield Row(sha256, None, reason)
-            continue
-        waiting.append((sha256, picture))
-        if len(waiting) == TORCH_BATCH:
-            yield from _forwarded(forward, waiting)
-            waiting = []
-    yield from _forwarded(forward, waiting)
-
-
-def _forwarded(forward: runtime.Forward, waiting: list[tuple[str, NDArray[np.uint8]]]) -> Iterator[Row]:
-    if waiting:
-        features = forward(np.stack([picture for _, picture in waiting]))
-        for (sha256, _), row in zip(waiting, features, strict=True):
-            yield Row(sha256, row)
 
 
 def _compute(missing: dict[str, Path], rows: Iterable[Row], store: FeatureStore, stop: StopRequest) -> dict[str, Row]:

@@ -1,5 +1,6 @@
 """The store: one SQLite file with jobs, metrics, events, rule outcomes, datasets and notes."""
 
-from core.store.store import INTERRUPTED, Dataset, JobChanges, Store
+from core.store.rows import INTERRUPTED
+from core.store.store import Dataset, JobChanges, Store
 
 __all__ = ["INTERRUPTED", "Dataset", "JobChanges", "Store"]

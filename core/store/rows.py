@@ -1,4 +1,4 @@
-"""How the store's records lie in its tables."""
+"""How records are kept in the store's tables."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from core.jobs.status import JobStatus, RuleStatus
 from core.store.home_paths import HomePaths
 from training_scripts.version import code_version
 
+INTERRUPTED = "Interrupted"
+"""The secondary status of what ended without being asked to, and may be resumed."""
+
+FINAL = tuple(str(status) for status in JobStatus if status.is_final)
 _COMMON = "name, status, created, secondary_status, started, ended, failure_reason"
 _MORE = "dataset_version, progress, engine, note, code_version, notices"
 RECORD = (

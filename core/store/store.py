@@ -23,29 +23,23 @@ from core.jobs.status import JobStatus
 from core.labels.events import LabelEvent
 from core.store.database import Database
 from core.store.home_paths import HomePaths
+from core.store.job_records import records
 from core.store.label_events import append_events, datasets_with, read_events
 from core.store.label_journal import LabelJournal
 from core.store.rows import (
     EVENT,
+    FINAL,
     RECORD,
-    TrialSummary,
     add_events,
     add_status_event,
     event_of,
-    from_column,
     outcome_of,
     to_column,
-    training_job_of,
-    tuning_job_of,
 )
 from training_scripts.processes import ProcessIdentity
 
 MAX_EVENTS = 20_000
 _logger = logging.getLogger(__name__)
-INTERRUPTED = "Interrupted"
-"""The secondary status of what ended without being asked to, and may go on."""
-
-_FINAL = tuple(str(status) for status in JobStatus if status.is_final)
 
 
 class JobChanges(TypedDict, total=False):
@@ -170,7 +164,7 @@ class Store:
             if row is None:
                 raise _not_found(name)
             add_events(connection, events)
-            if row["status"] in _FINAL and not reopen:
+            if row["status"] in FINAL and not reopen:
                 return False
             if changes:
                 assignments = ", ".join(f"{column} = ?" for column in changes)
@@ -222,19 +216,19 @@ class Store:
 
     def models(self, engine: str) -> list[tuple[str, str]]:
         """Return the training jobs of an engine that left a model, with its archive: those that nothing works on."""
-        marks = ", ".join("?" * len(_FINAL))
+        marks = ", ".join("?" * len(FINAL))
         sql = (
             "SELECT name, artifact FROM jobs WHERE engine = ? AND artifact IS NOT NULL"
             " AND coalesce((SELECT status FROM jobs AS parent WHERE parent.name = jobs.tuning_job), status)"
             f" IN ({marks})"
         )
-        return [(row["name"], self.home_paths.found(row["artifact"])) for row in self._db.read(sql, (engine, *_FINAL))]
+        return [(row["name"], self.home_paths.found(row["artifact"])) for row in self._db.read(sql, (engine, *FINAL))]
 
     def unfinished(self, engine: str) -> list[str]:
         """Return the names of the jobs and trials of an engine that are in no final state."""
-        marks = ", ".join("?" * len(_FINAL))
+        marks = ", ".join("?" * len(FINAL))
         sql = f"SELECT name FROM jobs WHERE engine = ? AND tuning_job IS NULL AND status NOT IN ({marks})"
-        return [row["name"] for row in self._db.read(sql, (engine, *_FINAL))]
+        return [row["name"] for row in self._db.read(sql, (engine, *FINAL))]
 
     def spec(self, name: str) -> Spec:
         """Return the spec a job or trial runs by.
@@ -273,7 +267,7 @@ class Store:
         However many try at once, to one of them the job is handed over.
         """
         with self._db.write():
-            if self.process(name) not in owners or self._column(name, "status") in _FINAL:
+            if self.process(name) not in owners or self._column(name, "status") in FINAL:
                 return False
             self.set_process(name, to)
             return True
@@ -379,14 +373,14 @@ class Store:
 
     def evaluating(self, engine: str, rules: str) -> list[str]:
         """Return single training jobs that have ended, but some rule named like `rules` (% for anything) has not."""
-        marks = ", ".join("?" * len(_FINAL))
+        marks = ", ".join("?" * len(FINAL))
         sql = (
             "SELECT DISTINCT jobs.name FROM jobs JOIN rules ON rules.job = jobs.name AND rules.rule LIKE ?"
             " WHERE jobs.engine = ? AND jobs.kind = 'training' AND jobs.tuning_job IS NULL"
             f" AND jobs.status IN ({marks})"
             " AND json_extract(rules.body, '$.status') IN ('InProgress', 'Stopping')"
         )
-        return [row["name"] for row in self._db.read(sql, (rules, engine, *_FINAL))]
+        return [row["name"] for row in self._db.read(sql, (rules, engine, *FINAL))]
 
     # Datasets and speeds
 
@@ -441,53 +435,14 @@ class Store:
         """Return the measured durations in seconds, by what was measured (see core/tuning/forecast.py)."""
         return {row["what"]: row["seconds"] for row in self._db.read("SELECT what, seconds FROM speeds")}
 
+    def _records(self, rows: Sequence[sqlite3.Row]) -> list[Job]:
+        return records(self._db, rows, self.home_paths)
+
     def _column(self, name: str, column: str) -> Any:
         rows = self._db.read(f"SELECT {column} FROM jobs WHERE name = ?", (name,))
         if not rows:
             raise _not_found(name)
         return rows[0][0]
-
-    def _records(self, rows: Sequence[sqlite3.Row]) -> list[Job]:
-        tuning = [row["name"] for row in rows if row["kind"] == "tuning"]
-        trials: dict[str, TrialSummary] = {name: TrialSummary() for name in tuning}
-        for found in self._of_jobs(_TRIAL_COUNTS, tuning):
-            trials[found["tuning_job"]].add(found)
-        for found in self._of_jobs(_BEST_TRIALS, tuning):
-            trials[found["tuning_job"]].best = (found["name"], found["objective"])
-        training = [row["name"] for row in rows if row["kind"] != "tuning"]
-        best = [summary.best[0] for summary in trials.values() if summary.best]
-        metrics: dict[str, dict[str, float]] = {name: {} for name in (*training, *best)}
-        for job, metric, value in self._of_jobs(_LATEST_METRICS, list(metrics)):
-            metrics[job][metric] = from_column(value)
-        for summary in trials.values():
-            summary.best_metrics = metrics[summary.best[0]] if summary.best else {}
-        return [
-            training_job_of(row, metrics[row["name"]], self.home_paths)
-            if row["kind"] != "tuning"
-            else tuning_job_of(row, trials[row["name"]])
-            for row in rows
-        ]
-
-    def _of_jobs(self, sql: str, names: Sequence[str]) -> list[sqlite3.Row]:
-        """Return what a query says of the jobs named; as one JSON parameter, for SQLite bounds their number."""
-        return self._db.read(sql, (json.dumps(names),)) if names else []
-
-
-_LATEST_METRICS = "SELECT job, name, value FROM latest_metrics WHERE job IN (SELECT value FROM json_each(?))"
-_TRIAL_COUNTS = f"""
-    SELECT tuning_job, status, count(*) AS trials, sum(CASE WHEN secondary_status = '{INTERRUPTED}' THEN 0
-        WHEN status IN {_FINAL} THEN 1 ELSE coalesce(progress, 0) END) AS done
-    FROM jobs WHERE tuning_job IN (SELECT value FROM json_each(?)) GROUP BY tuning_job, status
-"""
-# A stopped trial counts only if it could save its model. (Beside a bare min(), SQLite takes the columns of its row.)
-_BEST_TRIALS = """
-    SELECT trial.tuning_job, trial.name, trial.objective,
-        min(CASE WHEN parent.maximize THEN -trial.objective ELSE trial.objective END)
-    FROM jobs AS trial JOIN jobs AS parent ON parent.name = trial.tuning_job
-    WHERE trial.tuning_job IN (SELECT value FROM json_each(?)) AND trial.objective IS NOT NULL
-        AND (trial.status = 'Completed' OR (trial.status = 'Stopped' AND trial.artifact IS NOT NULL))
-    GROUP BY trial.tuning_job
-"""
 
 
 def _not_found(name: str) -> JobNotFound:

@@ -12,11 +12,8 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from training_scripts.debugger.base import (
     InvalidWorker,
@@ -29,111 +26,12 @@ from training_scripts.debugger.base import (
     TensorUnavailableForStep,
 )
 from training_scripts.debugger.storage import INDEX_FILE, FolderStorage, Storage
+from training_scripts.debugger.tensor import Collection, Location, Step, Tensor
 from training_scripts.debugger.tfevents import Array, DamagedRecord, decode
 from training_scripts.debugger.writer import REDUCTIONS_PREFIX
 from training_scripts.outside import UNUSABLE, parse_json
 
 _CACHE_BYTES = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Location:
-    event_file: str
-    start: int
-    length: int
-    shape: tuple[int, ...] | None
-
-
-@dataclass(slots=True)
-class _Step:
-    mode: str
-    mode_step: int
-    wall_time: float | None
-    train_step: int | None
-    tensors: set[str] = field(default_factory=set)
-    workers: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class Collection:
-    """A collection of tensors: those that it lists by name, and those whose names match one of its expressions."""
-
-    name: str
-    tensor_names: set[str] = field(default_factory=set)
-    include_regex: list[str] = field(default_factory=list)
-
-    def include(self, *patterns: str) -> None:
-        """Take in the tensors whose names match; raises re.error."""
-        for pattern in patterns:
-            re.compile(pattern)
-        self.include_regex += patterns
-
-    def add_tensor_name(self, name: str) -> None:
-        """Take in a tensor."""
-        self.tensor_names.add(name)
-
-    def holds(self, name: str) -> bool:
-        """Whether a tensor belongs to it."""
-        return name in self.tensor_names or any(re.search(pattern, name) for pattern in self.include_regex)
-
-
-class Tensor:
-    """One tensor of a trial, at all the steps it was saved."""
-
-    def __init__(self, name: str, trial: Trial) -> None:
-        self.name = name
-        self.trial = trial
-        self.locations: dict[int, dict[str, _Location]] = {}
-        self.reductions: dict[int, dict[tuple[str, bool], _Location]] = {}
-
-    def steps(self, mode: Any = ModeKeys.GLOBAL, show_incomplete_steps: bool = False) -> list[int]:
-        """Return the steps it was saved at: global ones, or those of a mode."""
-        return [self.trial.step_in_mode(step, mode) for step in self._global_steps(mode)]
-
-    def value(self, step_num: int, mode: Any = ModeKeys.GLOBAL, worker: str | None = None) -> Array:
-        """Return its value, or the sample that was saved of it.
-
-        Raises:
-            StepUnavailable, StepNotYetAvailable: nothing was saved at that step, for ever or so far.
-        TensorUnavailableForStep: it was not saved then, or its file is damaged.
-        """
-        self.trial.check_worker(worker)
-        locations = self.locations.get(self.trial.to_global(step_num, mode), {})
-        if not locations or (worker is not None and worker not in locations):
-            self.trial.wait_for_steps([step_num], mode)
-            raise TensorUnavailableForStep(self.name, step_num, mode, bool(self.reductions))
-        return self.trial.fetch(self, locations[worker or min(locations)], step_num, mode)
-
-    def shape(self, step_num: int, mode: Any = ModeKeys.GLOBAL, worker: str | None = None) -> tuple[int, ...]:
-        """Return the shape of the whole tensor, also when a sample was saved."""
-        locations = self.locations.get(self.trial.to_global(step_num, mode), {})
-        for location in locations.values():
-            if location.shape is not None:
-                return location.shape
-        return self.value(step_num, mode, worker).shape
-
-    def reduction_value(
-        self,
-        step_num: int,
-        reduction_name: str,
-        mode: Any = ModeKeys.GLOBAL,
-        worker: str | None = None,
-        abs: bool = False,
-    ) -> Any:
-        """Return min, max, mean, std, variance, sum, l1 or l2: the saved one, else that of the value."""
-        step = self.trial.to_global(step_num, mode)
-        location = self.reductions.get(step, {}).get((reduction_name, abs))
-        if location is not None:
-            return self.trial.fetch(self, location, step_num, mode)
-        value = self.value(step_num, mode, worker)
-        value = np.abs(value) if abs else value
-        if reduction_name in ("l1", "l2"):
-            return np.linalg.norm(value.ravel(), ord=int(reduction_name[1]))
-        return getattr(np, {"variance": "var"}.get(reduction_name, reduction_name))(value)
-
-    def _global_steps(self, mode: Any) -> list[int]:
-        steps = sorted(self.locations.keys() | self.reductions.keys())
-        return steps if mode.name == "GLOBAL" else [step for step in steps if self.trial.is_mode(step, mode)]
 
 
 class Trial:
@@ -157,7 +55,7 @@ class Trial:
         self.damaged: dict[str, str] = {}
         self.reads = self.failed_reads = 0
         self._tensors: dict[str, Tensor] = {}
-        self._steps: dict[int, _Step] = {}
+        self._steps: dict[int, Step] = {}
         self._by_mode: dict[str, dict[int, int]] = {}
         self._ordered: list[int] = []
         self._collections: dict[str, Collection] = {}
@@ -373,7 +271,7 @@ class Trial:
             saved.wall_time = next(decode(self._read(location))).wall_time
         return saved.wall_time
 
-    def fetch(self, tensor: Tensor, location: _Location, step: int, mode: Any) -> Array:
+    def fetch(self, tensor: Tensor, location: Location, step: int, mode: Any) -> Array:
         """Return the array at a place in an event file; the last 64 MiB read stay in memory."""
         key = (location.event_file, location.start)
         if key in self._cache:
@@ -393,7 +291,7 @@ class Trial:
             self._cached -= self._cache.popitem(last=False)[1].nbytes
         return value
 
-    def _read(self, location: _Location) -> bytes:
+    def _read(self, location: Location) -> bytes:
         return self.storage.read(location.event_file, location.start, location.length)
 
     def _match(self, pattern: str, name: str) -> bool:
@@ -429,7 +327,7 @@ class Trial:
         except UNUSABLE as error:
             self.damaged[name] = _why(error)
             return
-        saved = self._steps.setdefault(step, _Step(mode, mode_step, meta.get("wall_time"), meta.get("train_step")))
+        saved = self._steps.setdefault(step, Step(mode, mode_step, meta.get("wall_time"), meta.get("train_step")))
         saved.workers.add(worker)
         self._workers.add(worker)
         if mode != "GLOBAL":
@@ -460,6 +358,6 @@ def _why(error: Exception) -> str:
     return str(error)
 
 
-def _location(meta: dict[str, Any], entry: dict[str, Any]) -> _Location:
+def _location(meta: dict[str, Any], entry: dict[str, Any]) -> Location:
     shape = tuple(entry["shape"]) if "shape" in entry else None
-    return _Location(meta["event_file_name"], int(entry["start_idx"]), int(entry["length"]), shape)
+    return Location(meta["event_file_name"], int(entry["start_idx"]), int(entry["length"]), shape)

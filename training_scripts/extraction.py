@@ -1,0 +1,126 @@
+"""From files to rows of features: who reads, who decodes, what computes, and how they share the cores."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from training_scripts import data, runtime
+from training_scripts.backbones import Preprocessing
+from training_scripts.durable import is_whole, seal, write_text
+from training_scripts.pictures import PictureUnreadable, read_file
+from training_scripts.preprocess import pixels
+from training_scripts.weights import Weights, write_state
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TORCH_BATCH = 32
+BACKBONE_STATE = "backbone.pth"
+REFUSED = "refused.txt"
+"""The file in a store's folder that says that OpenVINO cannot compute its network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One picture: its content's SHA-256 and its features (dim,), or why it has none."""
+
+    sha256: str
+    features: NDArray[np.float32] | None
+    reason: str = ""
+
+
+def extractor_of(
+    backbone: str, preprocessing: Preprocessing, weights: Weights, name: str, folder: Path, threads: int
+) -> Callable[[Sequence[Path]], Iterator[Row]] | None:
+    """Return what computes rows of files; None if OpenVINO cannot do this network, which the folder remembers."""
+    saved = folder / "forward.xml"
+    bfloat16 = name == runtime.BFLOAT16
+    network_files = [saved.name, saved.with_suffix(".bin").name]
+    if name != "torch" and is_whole(folder, [*network_files, BACKBONE_STATE]):
+        forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
+        return partial(_rows_in_pairs, preprocessing, forward, threads)
+    from training_scripts.model import MeanOfViews, build_backbone
+
+    bare = build_backbone(backbone, weights).eval()
+    write_state(folder / BACKBONE_STATE, bare.state_dict())
+    seal(folder, [BACKBONE_STATE])
+    network = bare if preprocessing.views == 1 else MeanOfViews(bare).eval()
+    if name == "torch":
+        return partial(_rows_in_batches, preprocessing, runtime.torch_forward(network, preprocessing), threads)
+    model = runtime.convert(network, preprocessing, bfloat16)
+    if model is None:
+        write_text(folder / REFUSED, "OpenVINO could not compute this network, or not as torch does.\n", flushed=False)
+        return None
+    runtime.save(model, saved)
+    seal(folder, [*network_files, BACKBONE_STATE])
+    forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
+    return partial(_rows_in_pairs, preprocessing, forward, threads)
+
+
+def _read(preprocessing: Preprocessing, file: Path) -> tuple[str, NDArray[np.uint8] | None, str]:
+    """Return SHA-256 and pixels of a file, from one reading of it; or why there are no pixels."""
+    try:
+        content = read_file(file)
+    except PictureUnreadable as error:
+        return "", None, str(error)
+    sha256 = hashlib.sha256(content).hexdigest()
+    try:
+        return sha256, pixels(content, preprocessing), ""
+    except PictureUnreadable as error:
+        return sha256 if error.lasting else "", None, str(error)
+
+
+def _rows_in_pairs(
+    preprocessing: Preprocessing, forward: runtime.Forward, threads: int, files: Sequence[Path]
+) -> Iterator[Row]:
+    """Compute in threads that decode two pictures each: no queue, no idle core, whatever the two cost.
+
+    Two share one reading of the weights, which decoding has driven out of the processor's cache.
+    """
+
+    def rows(pair: Sequence[Path]) -> list[Row]:
+        found = [_read(preprocessing, file) for file in pair]
+        pictures = [picture for _, picture, _ in found if picture is not None]
+        features = iter(forward(np.stack(pictures)) if pictures else ())
+        return [Row(sha256, None if picture is None else next(features), why) for sha256, picture, why in found]
+
+    # Pillow gives memory back after every picture otherwise, and the system clears it again for the next.
+    Image.core.set_blocks_max(4 * threads)  # type: ignore[attr-defined]
+    # Far enough ahead that no thread waits while the rows so far are written to the disk.
+    pairs = [files[at : at + 2] for at in range(0, len(files), 2)]
+    return chain.from_iterable(data.in_threads(rows, pairs, threads, 16 * threads))
+
+
+def _rows_in_batches(
+    preprocessing: Preprocessing, forward: runtime.Forward, threads: int, files: Sequence[Path]
+) -> Iterator[Row]:
+    """Decode ahead in threads; batches go through the network, which is faster so under torch."""
+    waiting: list[tuple[str, NDArray[np.uint8]]] = []
+    for sha256, picture, reason in data.in_threads(partial(_read, preprocessing), files, threads, 2 * TORCH_BATCH):
+        if picture is None:
+            # In order: what came before this picture goes first.
+            yield from _forwarded(forward, waiting)
+            waiting = []
+            yield Row(sha256, None, reason)
+            continue
+        waiting.append((sha256, picture))
+        if len(waiting) == TORCH_BATCH:
+            yield from _forwarded(forward, waiting)
+            waiting = []
+    yield from _forwarded(forward, waiting)
+
+
+def _forwarded(forward: runtime.Forward, waiting: list[tuple[str, NDArray[np.uint8]]]) -> Iterator[Row]:
+    if waiting:
+        features = forward(np.stack([picture for _, picture in waiting]))
+        for (sha256, _), row in zip(waiting, features, strict=True):
+            yield Row(sha256, row)
