@@ -6,12 +6,15 @@ RIVALS := .rivals
 # How many processes run tests side by side: two keep a small machine busy; more need more cores.
 TEST_WORKERS ?= 2
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
+# The versions that all tests were seen with, for the systems that have such a list; `make lock` writes this one's.
+LOCK = $(shell $(BIN)/python -c 'import sys, sysconfig; print(f"constraints/{sysconfig.get_platform()}-py3.{sys.version_info.minor}.txt")')
+LOCKED = $(addprefix --constraint ,$(wildcard $(LOCK)))
 # smdebug's own environment (the extra `smdebug`): it pins numpy < 2.3 and a protobuf with a known hole, so the default
 # install does without it. It sees .venv's libraries, but not those two. Only smdebug's hook uses pyinstrument, which would
 # need a compiler.
 SMDEBUG := .smdebug
 
-.PHONY: run demo test bench rivals peers screenshots clean stress reliability examples frameworks
+.PHONY: run demo test lock bench rivals peers screenshots clean stress reliability examples frameworks
 
 run: $(VENV)/.installed
 	@$(BIN)/sagehound
@@ -26,6 +29,10 @@ test: $(VENV)/.installed-dev $(SMDEBUG)/.installed
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
+
+# After the tests were seen with what `make test` has installed without a list (delete it and .venv first).
+lock: $(VENV)/.installed-dev
+	$(PIP) freeze --exclude-editable > $(LOCK)
 
 # The tests again and again beside busy processes; lists whatever ever failed. `make stress TESTS=tests/gui RUNS=200`
 TESTS ?= tests
@@ -92,14 +99,14 @@ $(BIN)/python:
 	  { echo "Sagehound needs Python 3.11 to 3.13 with venv: apt-get install python3.11 python3.11-venv, or make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(BIN)/python pyproject.toml
+$(VENV)/.installed: $(BIN)/python pyproject.toml $(wildcard constraints/*.txt)
 	@echo "Installing Sagehound and its libraries into $(VENV) (once; several minutes and some gigabytes, torch is most of it) ..."
-	@$(PIP) install --editable .
+	@$(PIP) install $(LOCKED) --editable . || { test -n '$(LOCKED)' && echo 'Without $(LOCK):' && $(PIP) install --editable .; }
 	@touch $@
 
-$(VENV)/.installed-dev: $(BIN)/python pyproject.toml
+$(VENV)/.installed-dev: $(BIN)/python pyproject.toml $(wildcard constraints/*.txt)
 	@echo "Installing Sagehound, its libraries and the development tools into $(VENV) (once; several minutes) ..."
-	@$(PIP) install --editable '.[dev]'
+	@$(PIP) install $(LOCKED) --editable '.[dev]' || { test -n '$(LOCKED)' && echo 'Without $(LOCK):' && $(PIP) install --editable '.[dev]'; }
 	@touch $(VENV)/.installed $@
 
 $(SMDEBUG)/.installed: $(VENV)/.installed-dev

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dataset.query import FOUND_BY_CHECK, LEFT_OUT, TRAITS, UNLABELLED, Pick, Query, Section, Trait, in_order
+from core.dataset.query import FOUND_BY_CHECK, LEFT_OUT, TRAITS, UNLABELLED, Choice, Pick, Query, Section, in_order
 from core.dataset.records import SPLITS, Picture
 from core.labels.state import LabelState
 
@@ -148,7 +148,7 @@ class Gallery:
         """Whether a check found something about a picture."""
         return bool(self._traits[number] & _MARKED)
 
-    def traits_of(self, number: int) -> list[Trait]:
+    def traits_of(self, number: int) -> list[Choice]:
         """Return all traits of a picture."""
         return [trait for trait in TRAITS if self.has(number, trait.key)]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Trait:
-    """Something a picture can be, which filters by it: a word for programs, one for people, and what it means."""
+class Choice:
+    """What can be chosen for the grid: a word for programs, one for people, and what it means."""
 
     key: str
     title: str
@@ -16,34 +16,27 @@ class Trait:
 
 
 TRAITS = (
-    Trait("unlabelled", "Unlabelled", "Pictures without a class"),
-    Trait("suspect", "Suspects", "Pictures that look like another class than their own"),
-    Trait("duplicate", "Duplicates", "Pictures that show the same as another one"),
-    Trait("odd", "Odd", "Pictures that look like none of the others"),
-    Trait("quality", "Quality", "Blurred, dark, blank, tiny or very long pictures"),
-    Trait("group", "Groups", "Pictures taken together, which one split should hold together"),
-    Trait("left_out", "Left out", "Pictures that no training sees; they show only here"),
+    Choice("unlabelled", "Unlabelled", "Pictures without a class"),
+    Choice("suspect", "Suspects", "Pictures that look like another class than their own"),
+    Choice("duplicate", "Duplicates", "Pictures that show the same as another one"),
+    Choice("odd", "Odd", "Pictures that look like none of the others"),
+    Choice("quality", "Quality", "Blurred, dark, blank, tiny or very long pictures"),
+    Choice("group", "Groups", "Pictures taken together, which one split should hold together"),
+    Choice("left_out", "Left out", "Pictures that no training sees; they show only here"),
 )
+"""What a picture can be, which filters by it."""
+
 UNLABELLED, LEFT_OUT = "unlabelled", "left_out"
 FOUND_BY_CHECK = ("suspect", "duplicate", "odd", "quality")
 
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A way to sort the pictures, in sections."""
-
-    key: str
-    title: str
-    help: str
-
-
 ORDERS = (
-    Order("class", "Class", "A section for each class, its look-alikes side by side"),
-    Order("similarity", "Similarity", "Pictures that look alike side by side, whatever their class"),
-    Order("suggestion", "Suggestion", "By the class that the labels so far suggest, the surest first"),
-    Order("time", "Time", "By the day on which the file was last changed, the latest first"),
-    Order("name", "Name", "By path"),
+    Choice("class", "Class", "A section for each class, its look-alikes side by side"),
+    Choice("similarity", "Similarity", "Pictures that look alike side by side, whatever their class"),
+    Choice("suggestion", "Suggestion", "By the class that the labels so far suggest, the surest first"),
+    Choice("time", "Time", "By the day on which the file was last changed, the latest first"),
+    Choice("name", "Name", "By path"),
 )
+"""The ways to sort the pictures, in sections."""
 
 
 @dataclass(frozen=True, slots=True)

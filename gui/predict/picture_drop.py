@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from gui.shared.basics import button, label, row
 from gui.shared.feedback import IconLabel
 from gui.shared.theme import GRID, RADIUS, tokens
+from training_scripts.pictures.formats import FORMAT_NAMES
 
 
 class PictureDropArea(QWidget):
@@ -28,7 +29,7 @@ class PictureDropArea(QWidget):
         super().__init__()
         icon = IconLabel("picture", 56)
         sentence = label("Drop a picture here", "title")
-        detail = label("One picture, many, or a whole folder. JPEG, PNG, WebP, GIF, BMP or TIFF.", "muted")
+        detail = label(f"One picture, many, or a whole folder. {FORMAT_NAMES}.", "muted")
         self.open_button = button("Open pictures…", icon_name="picture", shortcut="Ctrl+Shift+O")
         self.folder_button = button("Open folder…", icon_name="folder-open")
         self.paste_button = button("Paste", icon_name="paste", shortcut="Ctrl+V")
