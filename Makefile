@@ -14,7 +14,7 @@ LOCKED = $(addprefix --constraint ,$(wildcard $(LOCK)))
 # need a compiler.
 SMDEBUG := .smdebug
 
-.PHONY: run demo test lock bench rivals peers screenshots clean stress reliability examples frameworks
+.PHONY: run demo test lock catalogue bench rivals peers screenshots clean stress reliability examples frameworks
 
 run: $(VENV)/.installed
 	@$(BIN)/sagehound
@@ -33,6 +33,11 @@ test: $(VENV)/.installed-dev $(SMDEBUG)/.installed
 # After the tests were seen with what `make test` has installed without a list (delete it and .venv first).
 lock: $(VENV)/.installed-dev
 	$(PIP) freeze --exclude-editable > $(LOCK)
+
+# What translators start from: every sentence that `tr` and `plural` show, and where it is used.
+catalogue: $(VENV)/.installed-dev
+	@mkdir -p resources/locale
+	$(BIN)/pybabel --quiet extract --keyword tr --keyword plural:1,2 --add-location file --output resources/locale/sagehound.pot core gui
 
 # The tests again and again beside busy processes; lists whatever ever failed. `make stress TESTS=tests/gui RUNS=200`
 TESTS ?= tests

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDialog, QLineEdit, QTreeWidget, QTreeWidgetItem, 
 from core.cloud.account import AccountJob
 from core.errors import EngineError, UserFacingError
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared import formatting
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from core.cloud.interface import Cloud
 
-_KINDS = {"tuning": "Tuning job", "training": "Training job"}
+_KINDS = {"tuning": tr("Tuning job"), "training": tr("Training job")}
 
 
 class AdoptDialog(QDialog):
@@ -36,32 +37,32 @@ class AdoptDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Adopt a job")
+        self.setWindowTitle(tr("Adopt a job"))
         self.setModal(True)
         self.resize(680, 480)
         self._workbench, self._bridge = workbench, bridge
         self._working: Handle | None = None
         self.list = QTreeWidget()
-        self.list.setHeaderLabels(["Name", "Kind", "Status", "Created"])
+        self.list.setHeaderLabels([tr("Name"), tr("Kind"), tr("Status"), tr("Created")])
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
-        self.list.setAccessibleName("Jobs of the account")
+        self.list.setAccessibleName(tr("Jobs of the account"))
         self.list.setColumnWidth(0, 320)
         self.name = QLineEdit()
-        self.name.setPlaceholderText("Choose from the list, or type")
+        self.name.setPlaceholderText(tr("Choose from the list, or type"))
         self.progress, self.error = ProgressRow(), InlineError()
-        self.adopt = button("Adopt", icon_name="plus", kind="primary")
+        self.adopt = button(tr("Adopt"), icon_name="plus", kind="primary")
         self.adopt.setEnabled(False)
-        cancel = button("Cancel", kind="ghost")
+        cancel = button(tr("Cancel"), kind="ghost")
         box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
-        box.addWidget(label("Adopt a job of your AWS account", "card"))
+        box.addWidget(label(tr("Adopt a job of your AWS account"), "card"))
         box.addWidget(
-            label("It is followed like your own, with curves, trials and log. Nothing changes on AWS.", "muted")
+            label(tr("It is followed like your own, with curves, trials and log. Nothing changes on AWS."), "muted")
         )
         box.addWidget(self.list, 1)
-        box.addWidget(Field("Name of the job", self.name))
+        box.addWidget(Field(tr("Name of the job"), self.name))
         box.addWidget(self.progress)
         box.addWidget(self.error)
         box.addLayout(row(None, cancel, self.adopt))
@@ -84,20 +85,20 @@ class AdoptDialog(QDialog):
     def _cloud(self) -> Cloud:
         cloud = self._workbench.cloud
         if cloud is None:
-            raise EngineError("There is no connection to AWS.", fix="Connect to AWS first.")
+            raise EngineError(tr("There is no connection to AWS."), fix=tr("Connect to AWS first."))
         return cloud
 
     def _ask(self) -> None:
         def work(on_progress: OnProgress, cancel: CancelToken) -> Sequence[AccountJob]:
             return self._cloud().account_jobs()
 
-        self.progress.start("Listing the jobs of the account")
+        self.progress.start(tr("Listing the jobs of the account"))
         self._working = self._bridge.run(work, self._on_listed, self._on_failed)
 
     def _on_listed(self, found: Sequence[AccountJob]) -> None:
         self.cancel()
         for job in found:
-            status = f"{job.status}, known here" if job.known else job.status
+            status = tr("{status}, known here").format(status=job.status) if job.known else job.status
             item = QTreeWidgetItem([job.name, _KINDS[job.kind], status, formatting.moment(job.created)])
             if job.known:
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
@@ -121,7 +122,7 @@ class AdoptDialog(QDialog):
 
         self.cancel()
         self.error.clear()
-        self.progress.start(f"Adopting {name}")
+        self.progress.start(tr("Adopting {name}").format(name=name))
         self._working = self._bridge.run(work, done, self._on_failed)
 
     def _on_failed(self, error: UserFacingError) -> None:

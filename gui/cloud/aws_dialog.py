@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 from core.cloud.account import Account, Connection
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from gui.bridge import Bridge, Handle
 from gui.cloud.cloud_session import CloudSession
 from gui.cloud.connect_form import ConnectForm
@@ -28,10 +29,16 @@ if TYPE_CHECKING:
     pass
 
 _WHAT_IT_DOES = (
-    ("check-circle", "Your credentials stay where they are. Sagehound uses the AWS default chain or a named profile."),
-    ("upload", "A dataset is uploaded to an S3 bucket of yours when you start a job on it, not before."),
-    ("chip", "Tuning jobs, training jobs and endpoints run on instances in your account, and AWS bills you for them."),
-    ("info", "The price is shown before anything that costs money starts, and what still runs is always in sight."),
+    (
+        "check-circle",
+        tr("Your credentials stay where they are. Sagehound uses the AWS default chain or a named profile."),
+    ),
+    ("upload", tr("A dataset is uploaded to an S3 bucket of yours when you start a job on it, not before.")),
+    (
+        "chip",
+        tr("Tuning jobs, training jobs and endpoints run on instances in your account, and AWS bills you for them."),
+    ),
+    ("info", tr("The price is shown before anything that costs money starts, and what still runs is always in sight.")),
 )
 
 
@@ -48,42 +55,44 @@ class AwsDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, session: CloudSession, bridge: Bridge) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Connect to AWS")
+        self.setWindowTitle(tr("Connect to AWS"))
         self.setModal(True)
         self._session, self._bridge = session, bridge
         self._looking: Handle | None = None
         self.form = ConnectForm(session.connection, aws_profiles())
         self.error, self.progress = InlineError(), ProgressRow()
-        self.use = button("Use SageMaker", icon_name="cloud", kind="primary")
-        self.local = button("Use this computer", icon_name="chip", tip="New jobs run here again; those on AWS go on")
+        self.use = button(tr("Use SageMaker"), icon_name="cloud", kind="primary")
+        self.local = button(
+            tr("Use this computer"), icon_name="chip", tip=tr("New jobs run here again; those on AWS go on")
+        )
         self.local.setVisible(session.active)
-        self.policies = button("Policies to copy…", icon_name="copy", kind="link")
+        self.policies = button(tr("Policies to copy…"), icon_name="copy", kind="link")
         self.reason = label("", "caption", wrap=True)
         self.checks = PreflightList(bridge)
         self.check = button(
-            "Check", icon_name="check-circle", tip="Look whether a job could run; an empty file is written"
+            tr("Check"), icon_name="check-circle", tip=tr("Look whether a job could run; an empty file is written")
         )
-        self._checked = Card("Before anything is billed")
+        self._checked = Card(tr("Before anything is billed"))
         self._lay_out()
         self._connect()
         self._refresh()
 
     def _lay_out(self) -> None:
-        self._explained = Card("What it does")
+        self._explained = Card(tr("What it does"))
         for icon_name, sentence in _WHAT_IT_DOES:
             line = QHBoxLayout()
             line.setSpacing(12)
             line.addWidget(IconLabel(icon_name, 20, "accent"))
             line.addWidget(label(sentence, "body", wrap=True), 1)
             self._explained.body.addLayout(line)
-        account = Card("Account")
+        account = Card(tr("Account"))
         account.add_action(self.policies)
         account.add(self.form)
         account.add(self.progress)
         self._checked.add_action(self.check)
         self._checked.add(self.checks, 1)
         self._checked.setMinimumHeight(220)
-        self.later = button("Not now", kind="ghost")
+        self.later = button(tr("Not now"), kind="ghost")
         bar = QHBoxLayout()
         bar.setSpacing(GRID)
         bar.addWidget(self.reason, 1)
@@ -92,8 +101,10 @@ class AwsDialog(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
-        box.addWidget(label("Run jobs on Amazon SageMaker", "title"))
-        box.addWidget(label("The tabs, the words and the files stay the same. Only the computer is another.", "muted"))
+        box.addWidget(label(tr("Run jobs on Amazon SageMaker"), "title"))
+        box.addWidget(
+            label(tr("The tabs, the words and the files stay the same. Only the computer is another."), "muted")
+        )
         box.addWidget(self._explained)
         box.addWidget(account)
         box.addWidget(self.error)
@@ -123,7 +134,7 @@ class AwsDialog(QDialog):
         def work(on_progress: OnProgress, cancel: CancelToken) -> Account:
             return self._session.provider.account(connection, on_progress, cancel)
 
-        self._begin("Asking AWS who you are")
+        self._begin(tr("Asking AWS who you are"))
         self._looking = self._bridge.run(work, self._on_account, self._on_failed, self.progress.update_progress)
 
     def _on_create(self, name: str) -> None:
@@ -137,7 +148,7 @@ class AwsDialog(QDialog):
             self._on_account(account)
             self.form.bucket.setCurrentText(name)
 
-        self._begin(f"Creating the bucket {name}")
+        self._begin(tr("Creating the bucket {name}").format(name=name))
         self._looking = self._bridge.run(work, done, self._on_failed)
 
     def _begin(self, message: str) -> None:

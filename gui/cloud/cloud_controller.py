@@ -11,6 +11,7 @@ from core.cloud.account import Identity
 from core.engine import Endpoint
 from core.errors import UserFacingError
 from core.progress import Progress
+from core.translation import plural, tr
 from gui.cloud import endpoint_text
 from gui.cloud.cloud_session import CloudSession
 from gui.cloud.endpoint_watch import EndpointWatch
@@ -64,7 +65,7 @@ class CloudController(QObject):
         self.watch.changed.connect(self._on_endpoints)
         self.watch.failed.connect(lambda error: self.said.emit(str(error)))
         self.watch.expired.connect(
-            lambda name: toasts.show(f"The endpoint {name} was deleted, as it was to be.", "info")
+            lambda name: toasts.show(tr("The endpoint {name} was deleted, as it was to be.").format(name=name), "info")
         )
 
     def start(self) -> None:
@@ -84,7 +85,7 @@ class CloudController(QObject):
 
         connection = self.session.connection
         if not (connection.bucket and connection.role):
-            self._toasts.show("Endpoints are in an AWS account: connect to one, then deploy.", "info")
+            self._toasts.show(tr("Endpoints are in an AWS account: connect to one, then deploy."), "info")
             self.show_dialog()
             return
         dialog = DeployDialog(self._parent, self._workbench, self._bridge, job)
@@ -119,12 +120,17 @@ class CloudController(QObject):
             many = len(costly) > 1
             self._closing = Decision(
                 self._parent,
-                f"{len(costly)} endpoints go on costing money" if many else f"{costly[0].name} goes on costing money",
-                [*map(endpoint_text.daily_sentence, costly), "While Sagehound is closed, nothing deletes it."],
+                plural(
+                    "{name} goes on costing money",
+                    "{count} endpoints go on costing money",
+                    len(costly),
+                    name=costly[0].name,
+                ),
+                [*map(endpoint_text.daily_sentence, costly), tr("While Sagehound is closed, nothing deletes it.")],
                 [
-                    Option("cancel", "Cancel"),
-                    Option("delete", "Delete them now" if many else "Delete it now", "danger"),
-                    Option("keep", "Keep and close", "primary"),
+                    Option("cancel", tr("Cancel")),
+                    Option("delete", tr("Delete them now") if many else tr("Delete it now"), "danger"),
+                    Option("keep", tr("Keep and close"), "primary"),
                 ],
                 "cloud",
                 "warning",
@@ -139,7 +145,7 @@ class CloudController(QObject):
     def _on_closing(self, answer: str, names: tuple[str, ...]) -> None:
         self._closing = None
         if answer == "delete":
-            self.said.emit("Deleting the endpoints…")
+            self.said.emit(tr("Deleting the endpoints…"))
             self.watch.delete(names, self._close, self._bridge.failed.emit, self._on_deleting)
         elif answer == "keep":
             self._close()
@@ -174,8 +180,8 @@ class CloudController(QObject):
 
     def _on_switched(self, name: str) -> None:
         self.switched.emit()
-        where = "this computer" if name == "local" else "Amazon SageMaker"
-        self.said.emit(f"New jobs run on {where}.")
+        local = name == "local"
+        self.said.emit(tr("New jobs run on this computer.") if local else tr("New jobs run on Amazon SageMaker."))
 
     def _on_identity(self, identity: Identity | None) -> None:
         if identity is not None:
@@ -183,6 +189,6 @@ class CloudController(QObject):
 
     def _on_start_failed(self, error: UserFacingError) -> None:
         """Say that jobs run here, for the last connection is incomplete or its profile is gone."""
-        text = f"New jobs run on this computer. {error}"
-        self._toasts.show(text, "warning", "Connect", self.show_dialog)
+        text = tr("New jobs run on this computer. {error}").format(error=error)
+        self._toasts.show(text, "warning", tr("Connect"), self.show_dialog)
         self.session.use_local(self._bridge.failed.emit)

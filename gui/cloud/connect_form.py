@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from core.cloud.account import Account, Connection
+from core.translation import tr
 from gui.shared.basics import ElidedLabel, button, label
 from gui.shared.feedback import IconLabel
 from gui.shared.field import Field
@@ -38,21 +39,23 @@ class ConnectForm(QWidget):
         super().__init__()
         self._before = connection
         self.account: Account | None = None
-        self.profile = _combo("AWS profile", ["", *profiles], "Default credentials")
-        self.region = _combo("AWS region", ["", *REGIONS], "Region of the profile")
-        self.bucket = _combo("Bucket", [], "Choose or type a bucket")
-        self.role = _combo("Execution role", [], "Choose a role, or type its name or ARN")
+        self.profile = _combo(tr("AWS profile"), ["", *profiles], tr("Default credentials"))
+        self.region = _combo(tr("AWS region"), ["", *REGIONS], tr("Region of the profile"))
+        self.bucket = _combo(tr("Bucket"), [], tr("Choose or type a bucket"))
+        self.role = _combo(tr("Execution role"), [], tr("Choose a role, or type its name or ARN"))
         self.prefix = QLineEdit(connection.prefix)
         self.key = QLineEdit(connection.kms_key)
-        self.key.setPlaceholderText("The bucket's own encryption")
+        self.key.setPlaceholderText(tr("The bucket's own encryption"))
         self.profile.setCurrentText(connection.profile)
         self.region.setCurrentText(connection.region)
-        self.look = button("Connect", icon_name="cloud", tip="Ask AWS whose credentials these are; nothing is changed")
+        self.look = button(
+            tr("Connect"), icon_name="cloud", tip=tr("Ask AWS whose credentials these are; nothing is changed")
+        )
         self.make_bucket = button(
-            "Create", icon_name="plus", tip="A private, encrypted bucket; public access is blocked"
+            tr("Create"), icon_name="plus", tip=tr("A private, encrypted bucket; public access is blocked")
         )
         self._who_icon = IconLabel("info", 18)
-        self._who = ElidedLabel("No key is typed here: Sagehound uses the credentials of this computer.", "muted")
+        self._who = ElidedLabel(tr("No key is typed here: Sagehound uses the credentials of this computer."), "muted")
         self._notes = label("", "caption", wrap=True)
         self._place = QWidget()
         self._lay_out()
@@ -62,8 +65,8 @@ class ConnectForm(QWidget):
     def _lay_out(self) -> None:
         top = QGridLayout()
         top.setHorizontalSpacing(GRID)
-        top.addWidget(Field("Profile", self.profile), 0, 0)
-        top.addWidget(Field("Region", self.region), 0, 1)
+        top.addWidget(Field(tr("Profile"), self.profile), 0, 0)
+        top.addWidget(Field(tr("Region"), self.region), 0, 1)
         held = QVBoxLayout()
         held.addStretch(1)
         held.addWidget(self.look)
@@ -81,14 +84,14 @@ class ConnectForm(QWidget):
         creating = QVBoxLayout()
         creating.addStretch(1)
         creating.addWidget(self.make_bucket)
-        below.addWidget(Field("Bucket for data, models and logs", self.bucket), 0, 0)
+        below.addWidget(Field(tr("Bucket for data, models and logs"), self.bucket), 0, 0)
         below.addLayout(creating, 0, 1)
-        prefix = Field("Folder in it", self.prefix, "Everything that Sagehound writes lies below this prefix.")
+        prefix = Field(tr("Folder in it"), self.prefix, tr("Everything that Sagehound writes lies below this prefix."))
         prefix.setFixedWidth(140)
         below.addWidget(prefix, 0, 2)
-        below.addWidget(Field("Execution role: the rights of your jobs", self.role), 1, 0, 1, 3)
-        hint = "Id, alias or ARN. It encrypts uploads, and the output and disk of jobs that name no other key."
-        below.addWidget(Field("KMS key (optional)", self.key, hint), 2, 0, 1, 3)
+        below.addWidget(Field(tr("Execution role: the rights of your jobs"), self.role), 1, 0, 1, 3)
+        hint = tr("Id, alias or ARN. It encrypts uploads, and the output and disk of jobs that name no other key.")
+        below.addWidget(Field(tr("KMS key (optional)"), self.key, hint), 2, 0, 1, 3)
         below.setColumnStretch(0, 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -130,13 +133,15 @@ class ConnectForm(QWidget):
     def missing(self) -> str:
         """Return what has to be chosen yet, as a sentence; "" when it is complete."""
         if self.account is None:
-            return "Connect first: then bucket and role can be chosen."
+            return tr("Connect first: then bucket and role can be chosen.")
         connection = self.connection
         if not connection.bucket:
-            return "Choose a bucket, or create one."
+            return tr("Choose a bucket, or create one.")
         if self.can_create and not self.account.notes:
-            return f"There is no bucket {connection.bucket} in {self.account.identity.region} yet: create it."
-        return "" if connection.role else "Choose an execution role."
+            return tr("There is no bucket {bucket} in {region} yet: create it.").format(
+                bucket=connection.bucket, region=self.account.identity.region
+            )
+        return "" if connection.role else tr("Choose an execution role.")
 
     @property
     def can_create(self) -> bool:
@@ -151,10 +156,14 @@ class ConnectForm(QWidget):
         self._notes.setVisible(account is not None and bool(account.notes))
         self._who_icon.set_icon("check-circle" if account else "info", "done" if account else "muted")
         if account is None:
-            self._who.setText("No key is typed here: Sagehound uses the credentials of this computer.")
+            self._who.setText(tr("No key is typed here: Sagehound uses the credentials of this computer."))
         else:
             who = account.identity
-            self._who.setText(f"Account {who.account} · {who.region} · {who.arn.rpartition(':')[2]}")
+            self._who.setText(
+                tr("Account {account} · {region} · {value}").format(
+                    account=who.account, region=who.region, value=who.arn.rpartition(":")[2]
+                )
+            )
             self._notes.setText("\n".join(account.notes))
             self._fill(account)
         self._on_changed()

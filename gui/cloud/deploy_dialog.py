@@ -16,6 +16,7 @@ from core.jobs.names import unique_name
 from core.jobs.records import TrainingJob
 from core.predict.records import percent
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.cloud.hosting_form import HostingForm
@@ -50,7 +51,7 @@ class DeployDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, workbench: Workbench, bridge: Bridge, job: str) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Deploy")
+        self.setWindowTitle(tr("Deploy"))
         self.setModal(True)
         self.setMinimumWidth(640)
         self._workbench, self._bridge, self._job = workbench, bridge, job
@@ -65,28 +66,28 @@ class DeployDialog(QDialog):
     def _make_controls(self) -> None:
         self.form = HostingForm(self._workbench, self._bridge, unique_name(self._job[:20]))
         self.picture = QLineEdit()
-        self.picture.setPlaceholderText("A picture that the model should know")
-        self.browse = button("Choose…", icon_name="picture")
+        self.picture.setPlaceholderText(tr("A picture that the model should know"))
+        self.browse = button(tr("Choose…"), icon_name="picture")
         self.progress, self.error = ProgressRow(), InlineError()
         self.outcome = Banner("", "done", "check-circle")
         self.outcome.set_text("")
-        self.check = button("Check the account…", kind="link", tip="Rights, role and quota; nothing is created")
-        self.deploy = button("Rehearse and deploy", icon_name="rocket", kind="primary")
-        self.close_button = button("Cancel", kind="ghost")
+        self.check = button(tr("Check the account…"), kind="link", tip=tr("Rights, role and quota; nothing is created"))
+        self.deploy = button(tr("Rehearse and deploy"), icon_name="rocket", kind="primary")
+        self.close_button = button(tr("Cancel"), kind="ghost")
 
     def _lay_out(self) -> None:
-        rehearsal = Card("Rehearsal on this computer")
+        rehearsal = Card(tr("Rehearsal on this computer"))
         rehearsal.add(label(_REHEARSAL, "muted", wrap=True))
         line = row(self.picture, self.browse)
         line.setStretch(0, 1)
-        self.picture.setAccessibleName("Picture for the rehearsal")
+        self.picture.setAccessibleName(tr("Picture for the rehearsal"))
         rehearsal.body.addLayout(line)
         rehearsal.add(self.progress)
         rehearsal.add(self.outcome)
         self._box = box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
-        box.addWidget(label(f"Deploy {self._job}", "card", wrap=True))
+        box.addWidget(label(tr("Deploy {job}").format(job=self._job), "card", wrap=True))
         box.addWidget(self.form)
         box.addWidget(rehearsal)
         box.addWidget(self.error)
@@ -128,7 +129,10 @@ class DeployDialog(QDialog):
             found = workbench.jobs.find(job)
             if not isinstance(found, TrainingJob):
                 if found.best_trial is None:
-                    raise EngineError(f"{job} has no model yet.", fix="Wait until one of its trials has finished.")
+                    raise EngineError(
+                        tr("{job} has no model yet.").format(job=job),
+                        fix=tr("Wait until one of its trials has finished."),
+                    )
                 found = workbench.jobs.find(found.best_trial)
             version = getattr(found, "dataset_version", "")
             manifest = workbench.data.manifest(version) if version else None
@@ -151,12 +155,18 @@ class DeployDialog(QDialog):
         self.deploy.setEnabled(bool(self.picture.text().strip()) and known and self._deploying is None)
         found = self.form.price_found
         usd = found.usd_per_hour if found is not None else None
-        price = f", {dollars(usd)} an hour" if usd is not None else ""
-        verb = "update" if self.form.updates else "deploy"
-        self.deploy.setText("Done" if self._done else f"Rehearse and {verb}{price}")
+        if self._done:
+            text = tr("Done")
+        elif usd is None:
+            text = tr("Rehearse and update") if self.form.updates else tr("Rehearse and deploy")
+        elif self.form.updates:
+            text = tr("Rehearse and update, {price} an hour").format(price=dollars(usd))
+        else:
+            text = tr("Rehearse and deploy, {price} an hour").format(price=dollars(usd))
+        self.deploy.setText(text)
 
     def _on_browse(self) -> None:
-        dialog = QFileDialog(self, "A picture for the rehearsal", str(Path(self.picture.text()).parent))
+        dialog = QFileDialog(self, tr("A picture for the rehearsal"), str(Path(self.picture.text()).parent))
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(self.picture.setText)
         dialog.finished.connect(dialog.deleteLater)
@@ -170,9 +180,13 @@ class DeployDialog(QDialog):
             self.error.show_error(error)
             return
         if cloud is None:
-            self.error.show_error(EngineError("There is no connection to AWS.", fix="Connect first."))
+            self.error.show_error(EngineError(tr("There is no connection to AWS."), fix=tr("Connect first.")))
             return
-        what = f"For an endpoint on {instance}." if instance else "For a serverless endpoint, which has no such quota."
+        what = (
+            tr("For an endpoint on {instance}.").format(instance=instance)
+            if instance
+            else tr("For a serverless endpoint, which has no such quota.")
+        )
         checks = partial(cloud.preflight, endpoint_type=instance, jobs=False)
         dialog = PreflightDialog(self, self._bridge, what, checks)
         dialog.finished.connect(dialog.deleteLater)
@@ -198,12 +212,12 @@ class DeployDialog(QDialog):
         def work(on_progress: OnProgress, cancel: CancelToken) -> Rehearsal:
             cloud = workbench.cloud
             if cloud is None:
-                raise EngineError("There is no connection to AWS.", fix="Connect first.")
+                raise EngineError(tr("There is no connection to AWS."), fix=tr("Connect first."))
             bring = cloud.update_endpoint if updates else cloud.deploy
             return bring(job, name, hosting, picture, on_progress, cancel, trusted)
 
         self.error.clear()
-        self.progress.start("Fetching the archive")
+        self.progress.start(tr("Fetching the archive"))
         self._deploying = self._bridge.run(
             work, lambda rehearsal: self._on_deployed(name, rehearsal), self._on_failed, self.progress.update_progress
         )
@@ -221,11 +235,19 @@ class DeployDialog(QDialog):
         self._deploying = None
         self.progress.finish()
         self._done = True
-        done = "updated, and answers as before meanwhile" if self.form.updates else "created"
-        self.outcome.set_text(
-            f"Rehearsed: the archive says {rehearsal.label}, {percent(rehearsal.classes[0][1])} sure, as the model "
-            f"does here, in {formatting.duration(rehearsal.answer_s)}. {name} is being {done}; it takes some minutes."
+        sentence = (
+            tr(
+                "Rehearsed: the archive says {label}, {percent} sure, as the model does here, in {time}. {name} is"
+                " being updated, and answers as before meanwhile; it takes some minutes."
+            )
+            if self.form.updates
+            else tr(
+                "Rehearsed: the archive says {label}, {percent} sure, as the model does here, in {time}. {name} is"
+                " being created; it takes some minutes."
+            )
         )
+        sure, time = percent(rehearsal.classes[0][1]), formatting.duration(rehearsal.answer_s)
+        self.outcome.set_text(sentence.format(label=rehearsal.label, percent=sure, time=time, name=name))
         self.close_button.hide()
         self.form.freeze()
         for control in (self.picture, self.browse):
@@ -247,15 +269,18 @@ class DeployDialog(QDialog):
         question = Decision(
             self,
             error.what,
-            [error.why, "Without your keys in its environment, but with the rights of your user, it would run here."],
-            [Option("cancel", "Cancel", "primary"), Option("run", "I know it: run it", "danger")],
+            [
+                error.why,
+                tr("Without your keys in its environment, but with the rights of your user, it would run here."),
+            ],
+            [Option("cancel", tr("Cancel"), "primary"), Option("run", tr("I know it: run it"), "danger")],
             "warning",
             "warning",
         )
         question.ask(lambda answer: self._start(trusted=True) if answer == "run" else None)
 
 
-_REHEARSAL = (
-    "The exact archive is unpacked, loaded and asked about this picture here, with the functions that serve it on AWS. "
-    "Only if it answers as the model does here is anything created."
+_REHEARSAL = tr(
+    "The exact archive is unpacked, loaded and asked about this picture here, with the functions that serve it on AWS."
+    " Only if it answers as the model does here is anything created."
 )

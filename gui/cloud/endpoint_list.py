@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QDialog, QScrollArea, QVBoxLayout, QWidget
 
 from core.engine import Endpoint
 from core.errors import UserFacingError
+from core.translation import tr
 from gui.cloud import endpoint_text
 from gui.cloud.endpoint_row import EndpointRow
 from gui.cloud.endpoint_watch import EndpointWatch
@@ -28,17 +29,17 @@ class EndpointsDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, watch: EndpointWatch) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Endpoints")
+        self.setWindowTitle(tr("Endpoints"))
         self.setModal(True)
         self.resize(760, 480)
         self._watch = watch
         self.rows: list[EndpointRow] = []
         self.error = InlineError()
-        self.empty = EmptyState("cloud", "There is no endpoint.", "", "Deploy a model from Jobs to make one.")
+        self.empty = EmptyState("cloud", tr("There is no endpoint."), "", tr("Deploy a model from Jobs to make one."))
         content = QWidget()
         content.setObjectName("page")
         self._logs: dict[str, tuple[str, ...]] = {}
-        self._others = label("Not made by Sagehound", "card")
+        self._others = label(tr("Not made by Sagehound"), "card")
         self._list = QVBoxLayout(content)
         self._list.setContentsMargins(0, 0, 6, 0)
         self._list.setSpacing(GRID)
@@ -49,12 +50,12 @@ class EndpointsDialog(QDialog):
         area.setWidget(content)
         self._area = area
         self._sum = label("", "muted", wrap=True)
-        close = button("Close", kind="primary")
+        close = button(tr("Close"), kind="primary")
         close.clicked.connect(self.accept)
         box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
-        box.addWidget(label("Endpoints", "title"))
+        box.addWidget(label(tr("Endpoints"), "title"))
         box.addWidget(self._sum)
         box.addWidget(self.error)
         box.addWidget(area, 1)
@@ -93,7 +94,9 @@ class EndpointsDialog(QDialog):
         self.empty.setVisible(not endpoints)
         bill = endpoint_text.bill(self._watch.ours)
         self._sum.setText(
-            f"Those of Sagehound cost {bill}." if bill else "An endpoint costs money until it is deleted."
+            tr("Those of Sagehound cost {bill}.").format(bill=bill)
+            if bill
+            else tr("An endpoint costs money until it is deleted.")
         )
 
     def delete(self, name: str) -> None:
@@ -102,7 +105,7 @@ class EndpointsDialog(QDialog):
         for shown in self.rows:
             if shown.endpoint.name == name:
                 shown.delete.setEnabled(False)
-                shown.delete.setText("Deleting…")
+                shown.delete.setText(tr("Deleting…"))
         self._watch.delete((name,), lambda: None, self._on_failed)
 
     def _read_log(self, name: str) -> None:

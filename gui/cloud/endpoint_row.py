@@ -9,6 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit
 
 from core.engine import Endpoint
+from core.translation import tr
 from gui.cloud import endpoint_text
 from gui.shared.basics import ElidedLabel, button, label, row
 from gui.shared.card import Card
@@ -17,9 +18,9 @@ from gui.shared.log_link import LogLink
 from gui.shared.theme import GRID, font
 
 _LOOK = {
-    "InService": ("check-circle", "done", "In service"),
-    "Failed": ("x-circle", "failed", "Failed"),
-    "OutOfService": ("warning", "warning", "Out of service"),
+    "InService": ("check-circle", "done", tr("In service")),
+    "Failed": ("x-circle", "failed", tr("Failed")),
+    "OutOfService": ("warning", "warning", tr("Out of service")),
 }
 _LOG_HEIGHT = 140
 
@@ -40,17 +41,19 @@ class EndpointRow(Card):
         super().__init__()
         self.endpoint = endpoint
         name, waits = endpoint.name, endpoint.deletion_pending
-        self.use = button("Use for predictions", icon_name="predict")
+        self.use = button(tr("Use for predictions"), icon_name="predict")
         self.use.setEnabled(endpoint.status == "InService")
         self.use.clicked.connect(lambda: self.use_asked.emit(name))
-        self.keep = button("Keep it", icon_name="undo", tip="Do not delete it after all")
+        self.keep = button(tr("Keep it"), icon_name="undo", tip=tr("Do not delete it after all"))
         self.keep.setHidden(not waits)
         self.keep.clicked.connect(lambda: self.keep_asked.emit(name))
-        self.delete = button("Delete", icon_name="trash", kind="danger", tip="Endpoint, configuration and model")
+        self.delete = button(
+            tr("Delete"), icon_name="trash", kind="danger", tip=tr("Endpoint, configuration and model")
+        )
         self.delete.setHidden(waits or not endpoint.ours)
         self.delete.setEnabled(endpoint.status != "Deleting")
         self.delete.clicked.connect(lambda: self.delete_asked.emit(name))
-        self.show_log_button = button("Show the log", kind="link", icon_name="terminal")
+        self.show_log_button = button(tr("Show the log"), kind="link", icon_name="terminal")
         self.show_log_button.clicked.connect(self._on_log)
         self.web_log = LogLink(endpoint.log_url)
         self._log = QPlainTextEdit()
@@ -69,9 +72,9 @@ class EndpointRow(Card):
         for action in (self.use, self.keep, self.delete):
             top.addWidget(action)
         self.body.addLayout(top)
-        whose = f"Serves {endpoint.model_job}. " if endpoint.model_job else ""
-        origin = whose if endpoint.ours else "Not made by Sagehound. "
-        self._origin = f"{origin}{endpoint_text.place(endpoint)}"
+        whose = tr("Serves {job}.").format(job=endpoint.model_job) if endpoint.model_job else ""
+        origin = whose if endpoint.ours else tr("Not made by Sagehound.")
+        self._origin = f"{origin} {endpoint_text.place(endpoint)}".strip()
         self.add(self._facts)
         for text in dict.fromkeys((endpoint.notice, endpoint.failure_reason)):
             if text:
@@ -80,7 +83,7 @@ class EndpointRow(Card):
         self._log.setReadOnly(True)
         self._log.setFont(font("mono"))
         self._log.setFixedHeight(_LOG_HEIGHT)
-        self._log.setAccessibleName(f"Log of {endpoint.name}")
+        self._log.setAccessibleName(tr("Log of {name}").format(name=endpoint.name))
         self._log.hide()
         self.add(self._log)
 
@@ -96,18 +99,22 @@ class EndpointRow(Card):
 
     def show_log(self, lines: Sequence[str]) -> None:
         """Show the end of the log."""
-        self._log.setPlainText("\n".join(lines) or "It has written nothing yet.")
+        self._log.setPlainText("\n".join(lines) or tr("It has written nothing yet."))
         self._log.show()
         bar = self._log.verticalScrollBar()
         bar.setValue(bar.maximum())  # the last lines say what it was
-        self.show_log_button.setText("Show the log again")
+        self.show_log_button.setText(tr("Show the log again"))
 
     def tick(self) -> None:
         """Count on."""
         now, endpoint = time.time(), self.endpoint
-        parts = [self._origin, f"{endpoint_text.age(endpoint, now)} old", endpoint_text.hourly(endpoint)]
+        parts = [
+            self._origin,
+            tr("{age} old").format(age=endpoint_text.age(endpoint, now)),
+            endpoint_text.hourly(endpoint),
+        ]
         if endpoint.hourly_usd is not None:
-            parts.append(f"{endpoint_text.so_far(endpoint, now)} so far")
+            parts.append(tr("{so_far} so far").format(so_far=endpoint_text.so_far(endpoint, now)))
         parts.append(endpoint_text.end(endpoint, now))
         self._facts.setText("  ·  ".join(part for part in parts if part))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from core.cloud.hosting import Container
 from core.engine import Endpoint
+from core.translation import tr
 from gui.shared import formatting
 from gui.shared.cost_text import dollars
 
@@ -20,13 +21,21 @@ def age(endpoint: Endpoint, now: float) -> str:
 def hourly(endpoint: Endpoint) -> str:
     """Return what an hour costs; a serverless one costs nothing while it is not asked."""
     if endpoint.instance_type == SERVERLESS:
-        return "only while it answers"
-    return "price not known" if endpoint.hourly_usd is None else f"{dollars(endpoint.hourly_usd)} an hour"
+        return tr("only while it answers")
+    return (
+        tr("price not known")
+        if endpoint.hourly_usd is None
+        else tr("{hourly_usd} an hour").format(hourly_usd=dollars(endpoint.hourly_usd))
+    )
 
 
 def place(endpoint: Endpoint) -> str:
     """Return what it runs on, and in which container."""
-    where = "Serverless" if endpoint.instance_type == SERVERLESS else f"On {endpoint.instance_type}"
+    where = (
+        tr("Serverless")
+        if endpoint.instance_type == SERVERLESS
+        else tr("On {instance_type}").format(instance_type=endpoint.instance_type)
+    )
     known = endpoint.container in list(Container)
     return f"{where}, {Container(endpoint.container).label}" if known else where
 
@@ -41,17 +50,21 @@ def so_far(endpoint: Endpoint, now: float) -> str:
 def end(endpoint: Endpoint, now: float) -> str:
     """Return when it is deleted by itself."""
     if endpoint.deletion_pending:
-        return "deleted as soon as AWS lets it, while this computer runs"
+        return tr("deleted as soon as AWS lets it, while this computer runs")
     if endpoint.expires is None:
-        return "stays until you delete it" if endpoint.ours else ""
+        return tr("stays until you delete it") if endpoint.ours else ""
     left = endpoint.expires - now
-    return "being deleted" if left <= 0 else f"deleted in {formatting.duration(left)} while this computer runs"
+    return (
+        tr("being deleted")
+        if left <= 0
+        else tr("deleted in {left} while this computer runs").format(left=formatting.duration(left))
+    )
 
 
 def bill(endpoints: Sequence[Endpoint]) -> str:
     """Return what several cost together an hour; "" where that is nothing."""
     known = [item.hourly_usd for item in endpoints if item.hourly_usd is not None]
-    return f"{dollars(sum(known))} an hour" if known else ""
+    return tr("{dollars} an hour").format(dollars=dollars(sum(known))) if known else ""
 
 
 def costly(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
@@ -64,5 +77,9 @@ def costly(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
 def daily_sentence(endpoint: Endpoint) -> str:
     """Return what an endpoint costs a day when it is left alone."""
     if endpoint.hourly_usd is None:
-        return f"{endpoint.name} runs on {endpoint.instance_type}; its price is not known."
-    return f"{endpoint.name} costs {dollars(24 * endpoint.hourly_usd)} a day on {endpoint.instance_type}."
+        return tr("{name} runs on {instance_type}; its price is not known.").format(
+            name=endpoint.name, instance_type=endpoint.instance_type
+        )
+    return tr("{name} costs {dollars} a day on {instance_type}.").format(
+        name=endpoint.name, dollars=dollars(24 * endpoint.hourly_usd), instance_type=endpoint.instance_type
+    )

@@ -13,6 +13,7 @@ from core.cloud.money import Price, snapshot
 from core.engine import Endpoint
 from core.errors import EngineError, UserFacingError
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, row
@@ -20,7 +21,7 @@ from gui.shared.card import Card
 from gui.shared.cost_text import dollars
 from gui.shared.field import Field
 
-_LIFETIMES = ((1, "1 hour"), (2, "2 hours"), (8, "8 hours"), (24, "1 day"), (0, "Until I delete it"))
+_LIFETIMES = ((1, "1 hour"), (2, "2 hours"), (8, "8 hours"), (24, "1 day"), (0, tr("Until I delete it")))
 _MEMORY_GB = (1, 2, 3, 4, 5, 6)
 _AS_IT_IS = -1.0
 
@@ -49,7 +50,7 @@ class HostingForm(Card):
         self.container, self.lifetime = QComboBox(), QComboBox()
         self.subnets, self.groups, self.key = QLineEdit(), QLineEdit(), QLineEdit()
         self.more = button(
-            "Network and key…", kind="link", tip="Run the machine in your VPC, encrypt its disk with your key"
+            tr("Network and key…"), kind="link", tip=tr("Run the machine in your VPC, encrypt its disk with your key")
         )
         self.price, self.why = label("", "muted", wrap=True), label("", "muted", wrap=True)
         self._fill()
@@ -64,11 +65,13 @@ class HostingForm(Card):
         self._find_endpoints()
 
     def _fill(self) -> None:
-        self.target.addItem("A new endpoint", "")
-        self.kind.addItem("Serverless (proposed)", "")
+        self.target.addItem(tr("A new endpoint"), "")
+        self.kind.addItem(tr("Serverless (proposed)"), "")
         for name, price in snapshot()["hosting_usd_per_hour"].items():
             self.kind.addItem(name, name)
-            self.kind.setItemData(self.kind.count() - 1, f"about {dollars(price['usd'])} an hour", 3)
+            self.kind.setItemData(
+                self.kind.count() - 1, tr("about {dollars} an hour").format(dollars=dollars(price["usd"])), 3
+            )
         for gigabytes in _MEMORY_GB:
             self.memory.addItem(f"{gigabytes} GB", 1024 * gigabytes)
         self.memory.setCurrentIndex(self.memory.findData(SERVERLESS_MEMORY_MB))
@@ -79,24 +82,28 @@ class HostingForm(Card):
         self.lifetime.setCurrentIndex(self.lifetime.findData(float(DEFAULT_LIFETIME_S)))
 
     def _lay_out(self) -> None:
-        self.target_field = Field("Deploy to", self.target, "An endpoint that is there goes on answering meanwhile.")
-        self.name_field = Field("Name of the endpoint", self.name)
-        self.memory_field = Field("Memory", self.memory, "The model and the container have to fit.")
-        sleeps = "A serverless endpoint sleeps while it is not asked; the first answer is slow."
-        ends = "Deleted then while this computer runs; a closed laptop deletes nothing."
-        kind, life = Field("Served by", self.kind, sleeps), Field("Lifetime", self.lifetime, ends)
-        container = Field("Container", self.container, "Both call the same functions, and both are rehearsed here.")
+        self.target_field = Field(
+            tr("Deploy to"), self.target, tr("An endpoint that is there goes on answering meanwhile.")
+        )
+        self.name_field = Field(tr("Name of the endpoint"), self.name)
+        self.memory_field = Field(tr("Memory"), self.memory, tr("The model and the container have to fit."))
+        sleeps = tr("A serverless endpoint sleeps while it is not asked; the first answer is slow.")
+        ends = tr("Deleted then while this computer runs; a closed laptop deletes nothing.")
+        kind, life = Field(tr("Served by"), self.kind, sleeps), Field(tr("Lifetime"), self.lifetime, ends)
+        container = Field(
+            tr("Container"), self.container, tr("Both call the same functions, and both are rehearsed here.")
+        )
         self.target_field.hide()
         whither = row(self.target_field, self.name_field)
         whither.setStretch(1, 1)
         choices = row(kind, self.memory_field, container, life)
         choices.setStretch(0, 1)
         self.network = QWidget()
-        several = "Identifiers with commas between them; empty: AWS's own network."
+        several = tr("Identifiers with commas between them; empty: AWS's own network.")
         inside = row(
-            Field("Subnets", self.subnets, several),
-            Field("Security groups", self.groups, several),
-            Field("KMS key", self.key, "Encrypts the machine's disk; empty: AWS's own key."),
+            Field(tr("Subnets"), self.subnets, several),
+            Field(tr("Security groups"), self.groups, several),
+            Field(tr("KMS key"), self.key, tr("Encrypts the machine's disk; empty: AWS's own key.")),
         )
         inside.setContentsMargins(0, 0, 0, 0)
         self.network.setLayout(inside)
@@ -158,8 +165,8 @@ class HostingForm(Card):
         """Offer those of ours that are in service for an update."""
         for endpoint in endpoints:
             if endpoint.ours and endpoint.status == "InService" and self.target.findData(endpoint.name) < 0:
-                serves = f" (serves {endpoint.model_job})" if endpoint.model_job else ""
-                self.target.addItem(f"Update {endpoint.name}{serves}", endpoint.name)
+                sentence = tr("Update {name} (serves {job})") if endpoint.model_job else tr("Update {name}")
+                self.target.addItem(sentence.format(name=endpoint.name, job=endpoint.model_job), endpoint.name)
         self.target_field.setVisible(self.target.count() > 1)
 
     def _find_endpoints(self) -> None:
@@ -179,7 +186,7 @@ class HostingForm(Card):
         self.name.setText(name or self._own_name)
         kept = self.lifetime.findData(_AS_IT_IS)
         if name and kept < 0:
-            self.lifetime.insertItem(0, "As it is", _AS_IT_IS)
+            self.lifetime.insertItem(0, tr("As it is"), _AS_IT_IS)
             self.lifetime.setCurrentIndex(0)
         elif not name and kept >= 0:
             self.lifetime.removeItem(kept)
@@ -194,7 +201,7 @@ class HostingForm(Card):
         def work(on_progress: OnProgress, cancel: CancelToken) -> Hosting:
             cloud = self._workbench.cloud
             if cloud is None:
-                raise EngineError("There is no connection to AWS.", fix="Connect first.")
+                raise EngineError(tr("There is no connection to AWS."), fix=tr("Connect first."))
             return cloud.serving.hosting(name)
 
         self._asking = self._bridge.run(work, self._on_hosting, self._on_failed)
@@ -252,11 +259,13 @@ class HostingForm(Card):
         if not hosting.instance_type:
             second = snapshot()["serverless_usd_per_gb_second"] * hosting.memory_mb / 1024
             self.price.setText(
-                f"It costs nothing while it is not asked, and about ${second:.5f} for each second of answering "
-                f"(dated snapshot of {snapshot()['dated']}, an estimate). The first answer after a while takes longer."
+                tr(
+                    "It costs nothing while it is not asked, and about ${second:.5f} for each second of answering"
+                    " (dated snapshot of {day}, an estimate). The first answer after a while takes longer."
+                ).format(second=second, day=snapshot()["dated"])
             )
         elif self.price_found is None:
-            self.price.setText("Asking for the price…")
+            self.price.setText(tr("Asking for the price…"))
         else:
             self.price.setText(_instance_price(self.price_found, hosting.lifetime_s))
         self.changed.emit()
@@ -268,7 +277,11 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def _instance_price(price: Price, lifetime_s: float | None) -> str:
     if price.usd_per_hour is None:
-        return f"Its price is not known: {price.source}."
-    day = f"{dollars(24 * price.usd_per_hour)} a day"
-    life = "" if lifetime_s is None else f"{dollars(price.usd_per_hour * lifetime_s / 3600)} for its lifetime, "
-    return f"{dollars(price.usd_per_hour)} an hour, asked or not: {life}{day} if it is left ({price.source})."
+        return tr("Its price is not known: {source}.").format(source=price.source)
+    hour, day = dollars(price.usd_per_hour), dollars(24 * price.usd_per_hour)
+    if lifetime_s is None:
+        sentence, life = tr("{hour} an hour, asked or not: {day} a day if it is left ({source})."), ""
+    else:
+        sentence = tr("{hour} an hour, asked or not: {life} for its lifetime, {day} a day if it is left ({source}).")
+        life = dollars(price.usd_per_hour * lifetime_s / 3600)
+    return sentence.format(hour=hour, day=day, life=life, source=price.source)

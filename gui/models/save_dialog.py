@@ -11,6 +11,7 @@ from core.errors import UserFacingError
 from core.models import ModelAddress
 from core.models.export.exporting import Exported
 from core.models.export.formats import FORMATS
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, row
@@ -29,23 +30,23 @@ class SaveModelDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, workbench: Workbench, bridge: Bridge, address: ModelAddress) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Save model")
+        self.setWindowTitle(tr("Save model"))
         self.setModal(True)
         self.setMinimumWidth(560)
         self._workbench, self._bridge, self._address = workbench, bridge, address
         self._working: Handle | None = None
         self.format = QComboBox()
-        self.format.setAccessibleName("Format")
+        self.format.setAccessibleName(tr("Format"))
         for format_ in FORMATS.values():
             self.format.addItem(format_.title, format_.name)
         self.good_for = label("", "muted", wrap=True)
         self.missing = label("", "warning", wrap=True)
         self.folder = QLineEdit()
-        self.folder.setPlaceholderText("A new folder")
-        choose = button("Choose…", icon_name="folder-open")
+        self.folder.setPlaceholderText(tr("A new folder"))
+        choose = button(tr("Choose…"), icon_name="folder-open")
         self.progress, self.error = ProgressRow(), InlineError()
-        self.save = button("Save", icon_name="save", kind="primary")
-        cancel = button("Close", kind="ghost")
+        self.save = button(tr("Save"), icon_name="save", kind="primary")
+        cancel = button(tr("Close"), kind="ghost")
         place = row(self.folder, choose)
         place.setStretch(0, 1)
         holder = QWidget()
@@ -54,19 +55,21 @@ class SaveModelDialog(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
-        box.addWidget(label(f"Save the model of {address.name}", "card", wrap=True))
+        box.addWidget(label(tr("Save the model of {name}").format(name=address.name), "card", wrap=True))
         box.addWidget(
             label(
-                "The folder gets the model, a script that asks it without Sagehound, and a model card. "
-                "Its answers are compared with those given here before it is put there.",
+                tr(
+                    "The folder gets the model, a script that asks it without Sagehound, and a model card. Its answers"
+                    " are compared with those given here before it is put there."
+                ),
                 "muted",
                 wrap=True,
             )
         )
-        box.addWidget(Field("Format", self.format))
+        box.addWidget(Field(tr("Format"), self.format))
         box.addWidget(self.good_for)
         box.addWidget(self.missing)
-        box.addWidget(Field("Folder", holder))
+        box.addWidget(Field(tr("Folder"), holder))
         box.addWidget(self.progress)
         box.addWidget(self.error)
         box.addLayout(row(None, cancel, self.save))
@@ -91,12 +94,16 @@ class SaveModelDialog(QDialog):
         chosen = FORMATS[self.format.currentData()]
         self.good_for.setText(chosen.good_for)
         lacking = chosen.missing
-        self.missing.setText(f"Not installed: pip install {' '.join(lacking)}" if lacking else "")
+        self.missing.setText(
+            tr("Not installed: pip install {lacking}").format(lacking=" ".join(lacking)) if lacking else ""
+        )
         self.missing.setVisible(bool(lacking))
         self.save.setEnabled(not lacking and bool(self.folder.text().strip()) and self._working is None)
 
     def _choose(self) -> None:
-        dialog = QFileDialog(self, "Save the model as a folder", self.folder.text() or f"{self._address.name}-model")
+        dialog = QFileDialog(
+            self, tr("Save the model as a folder"), self.folder.text() or f"{self._address.name}-model"
+        )
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)
         dialog.fileSelected.connect(self.folder.setText)
@@ -106,7 +113,7 @@ class SaveModelDialog(QDialog):
     def _on_save(self) -> None:
         self.error.clear()
         name, folder = self.format.currentData(), Path(self.folder.text().strip())
-        self.progress.start("Writing the model")
+        self.progress.start(tr("Writing the model"))
         self._working = self._bridge.run(
             lambda on_progress, cancel: self._workbench.models.export(self._address, name, folder, on_progress, cancel),
             self._on_saved,
@@ -116,7 +123,9 @@ class SaveModelDialog(QDialog):
         self._show_format()
 
     def _on_saved(self, exported: Exported) -> None:
-        self.saved.emit(f"{exported.path.name} is written. {exported.agreement.sentence()}")
+        self.saved.emit(
+            tr("{name} is written. {sentence}").format(name=exported.path.name, sentence=exported.agreement.sentence())
+        )
         self.accept()
 
     def _on_failed(self, error: UserFacingError) -> None:

@@ -13,6 +13,7 @@ from core.errors import UserFacingError
 from core.models import ModelAddress
 from core.models.serve import ModelServer
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, row
@@ -25,35 +26,37 @@ class ServeDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, workbench: Workbench, bridge: Bridge, address: ModelAddress) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Serve model")
+        self.setWindowTitle(tr("Serve model"))
         self.setMinimumWidth(560)
         self._workbench, self._bridge, self._model = workbench, bridge, address
         self._starting: Handle | None = None
         self.server: ModelServer | None = None
-        self.others = QCheckBox("Let other machines of this network ask, with a password in the address")
+        self.others = QCheckBox(tr("Let other machines of this network ask, with a password in the address"))
         self.address = QLineEdit()
         self.address.setReadOnly(True)
-        self.address.setPlaceholderText("Not served")
+        self.address.setPlaceholderText(tr("Not served"))
         self.progress, self.error = ProgressRow(), InlineError()
-        self.start = button("Serve", icon_name="play", kind="primary")
-        self.stop = button("Stop", icon_name="stop")
-        self.browse = button("Open in the browser")
-        self.copy = button("Copy", icon_name="copy", tip="Copy the address")
-        close = button("Close", kind="ghost")
+        self.start = button(tr("Serve"), icon_name="play", kind="primary")
+        self.stop = button(tr("Stop"), icon_name="stop")
+        self.browse = button(tr("Open in the browser"))
+        self.copy = button(tr("Copy"), icon_name="copy", tip=tr("Copy the address"))
+        close = button(tr("Close"), kind="ghost")
         box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
-        box.addWidget(label(f"Serve the model of {address.name}", "card", wrap=True))
+        box.addWidget(label(tr("Serve the model of {name}").format(name=address.name), "card", wrap=True))
         box.addWidget(
             label(
-                "A page for people, and a SageMaker endpoint's protocol at /invocations for programs. "
-                "Closing this window ends it.",
+                tr(
+                    "A page for people, and a SageMaker endpoint's protocol at /invocations for programs. Closing this"
+                    " window ends it."
+                ),
                 "muted",
                 wrap=True,
             )
         )
         box.addWidget(self.others)
-        box.addWidget(Field("Address", self.address))
+        box.addWidget(Field(tr("Address"), self.address))
         box.addLayout(row(self.browse, self.copy, None))
         box.addWidget(self.progress)
         box.addWidget(self.error)
@@ -79,7 +82,7 @@ class ServeDialog(QDialog):
                 return ModelServer(model, "0.0.0.0", token=secrets.token_urlsafe(9)).start()
             return ModelServer(model).start()
 
-        self.progress.start("Loading model")
+        self.progress.start(tr("Loading model"))
         self._starting = self._bridge.run(work, self._on_started, self._on_failed, self.progress.update_progress)
         self._show_state()
 

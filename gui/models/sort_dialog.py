@@ -10,13 +10,14 @@ from core.errors import UserFacingError
 from core.models import ModelAddress
 from core.models.sort import Sorted, Undone, Way, sort_folder, undo
 from core.progress import CancelToken, OnProgress
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, padded, row
 from gui.shared.feedback import InlineError, ProgressRow
 from gui.shared.field import Field
 
-_WAYS = {Way.COPY: "Copy the pictures", Way.MOVE: "Move the pictures", Way.CSV: "Only write a table"}
+_WAYS = {Way.COPY: tr("Copy the pictures"), Way.MOVE: tr("Move the pictures"), Way.CSV: tr("Only write a table")}
 
 
 class SortDialog(QDialog):
@@ -26,7 +27,7 @@ class SortDialog(QDialog):
         self, parent: QWidget | None, workbench: Workbench, bridge: Bridge, address: ModelAddress, folder: Path
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Sort into folders")
+        self.setWindowTitle(tr("Sort into folders"))
         self.setModal(True)
         self.setMinimumWidth(560)
         self._workbench, self._bridge, self._address, self._folder = workbench, bridge, address, folder
@@ -34,31 +35,31 @@ class SortDialog(QDialog):
         self._done: Path | None = None
         self.into = QLineEdit(str(folder.with_name(f"{folder.name}-sorted")))
         self.way = QComboBox()
-        self.way.setAccessibleName("What is done")
+        self.way.setAccessibleName(tr("What is done"))
         for way, words in _WAYS.items():
             self.way.addItem(words, way.value)
         self.threshold = padded(QDoubleSpinBox())
         self.threshold.setRange(0, 100)
         self.threshold.setValue(80)
         self.threshold.setSuffix(" %")
-        self.threshold.setAccessibleName("Unsure below")
+        self.threshold.setAccessibleName(tr("Unsure below"))
         self.outcome = label("", "body", wrap=True)
         self.outcome.hide()
         self.progress, self.error = ProgressRow(), InlineError()
-        self.start = button("Sort", icon_name="folder-open", kind="primary")
-        self.undo = button("Undo all of it")
+        self.start = button(tr("Sort"), icon_name="folder-open", kind="primary")
+        self.undo = button(tr("Undo all of it"))
         self.undo.hide()
-        close = button("Close", kind="ghost")
+        close = button(tr("Close"), kind="ghost")
         box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
-        box.addWidget(label(f"Sort the pictures of {folder.name}", "card", wrap=True))
+        box.addWidget(label(tr("Sort the pictures of {name}").format(name=folder.name), "card", wrap=True))
         box.addWidget(
-            label("Each goes into the folder of its class. A journal is kept there, so all can be undone.", "muted")
+            label(tr("Each goes into the folder of its class. A journal is kept there, so all can be undone."), "muted")
         )
-        box.addWidget(Field("Into the folder", self.into))
-        box.addWidget(Field("What is done", self.way))
-        box.addWidget(Field("Unsure below", self.threshold, "Pictures of a lower probability go into _unsure."))
+        box.addWidget(Field(tr("Into the folder"), self.into))
+        box.addWidget(Field(tr("What is done"), self.way))
+        box.addWidget(Field(tr("Unsure below"), self.threshold, tr("Pictures of a lower probability go into _unsure.")))
         for widget in (self.progress, self.error, self.outcome):
             box.addWidget(widget)
         box.addLayout(row(None, close, self.undo, self.start))
@@ -96,20 +97,20 @@ class SortDialog(QDialog):
             model = workbench.models.open(address, on_progress, cancel)
             return sort_folder(model, folder, into, way, threshold, on_progress=on_progress, cancel=cancel)
 
-        self._begin("Sorting")
+        self._begin(tr("Sorting"))
         self._done = into
         self._working = self._bridge.run(work, self._on_sorted, self._on_failed, self.progress.update_progress)
 
     def _on_sorted(self, done: Sorted) -> None:
         self._end()
         parts = [f"{group} {count:,}" for group, count in sorted(done.counts.items())]
-        parts += [f"{len(done.refused):,} could not be read or put"] if done.refused else []
+        parts += [tr("{refused:,} could not be read or put").format(refused=len(done.refused))] if done.refused else []
         self._say("  ·  ".join(parts))
 
     def _on_undo(self) -> None:
         into = self._done
         assert into is not None  # the button is hidden before
-        self._begin("Taking back")
+        self._begin(tr("Taking back"))
         self._working = self._bridge.run(
             lambda on_progress, cancel: undo(into, on_progress, cancel),
             self._on_undone,
@@ -120,8 +121,10 @@ class SortDialog(QDialog):
     def _on_undone(self, undone: Undone) -> None:
         self._done = self._done if undone.left else None
         self._end()
-        left = f" Left as they are: {'; '.join(undone.left[:3])}." if undone.left else ""
-        self._say(f"{undone.count:,} pictures are taken back.{left}")
+        sentences = [plural("{count:,} picture is taken back.", "{count:,} pictures are taken back.", undone.count)]
+        if undone.left:
+            sentences.append(tr("Left as they are: {files}.").format(files="; ".join(undone.left[:3])))
+        self._say(" ".join(sentences))
 
     def _on_failed(self, error: UserFacingError) -> None:
         self._end()
