@@ -60,7 +60,7 @@ class Engine(ABC):
     touch disk or network. Records handed out are frozen and never change afterwards.
 
     States: a job goes InProgress → Completed | Failed | Stopped, by way of Stopping when it was asked to stop. A
-    final status never changes, except through `resume`. Jobs belong to nobody's process: they go on when the caller
+    final status never changes, except through `resume`. Jobs belong to no one's process: they continue when the caller
     ends, and any later process with the same store sees them.
 
     Errors: `UserFacingError` and its kinds only; anything else is a defect.
@@ -103,7 +103,7 @@ class Engine(ABC):
 
     @abstractmethod
     def resume(self, name: str) -> None:
-        """Let a tuning job that was interrupted or stopped go on with the trials it still has.
+        """Let a tuning job that was interrupted or stopped continue with the trials it still has.
 
         Raises:
             EngineError: it is running, it has done all its trials, or this engine cannot (`capabilities.resumes`).
@@ -189,4 +189,4 @@ class Engine(ABC):
         """Learn how unfinished jobs are, for a caller that asks once and ends; may take up to `timeout_s` seconds."""
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing open
-        """Release connections and threads; jobs go on."""
+        """Release connections and threads; jobs continue."""

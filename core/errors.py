@@ -1,13 +1,13 @@
 """The errors of Sagehound, by audience.
 
 SagehoundError
-├── Cancelled                   the user asked for it: shown to nobody
+├── Cancelled                   the user asked for it: not shown
 └── UserFacingError             shown as it is: what happened, why, what to do next
     ├── UsageError              wrong use of the command line: exit status 2
     ├── DatasetError            a folder that cannot serve as a dataset
     ├── SpecError               a job that cannot be asked for like this; names the field
     ├── WeightsUnavailable      pretrained weights that cannot be had now
-    ├── PictureError            a file that is no usable picture
+    ├── PictureError            a file that is not a usable picture
     ├── ModelError              a model artifact that is missing or broken
     ├── JobNotFound             no job of that name
     ├── EngineError             an engine that could not do what it was asked
@@ -85,7 +85,7 @@ class WeightsUnavailable(UserFacingError):
 
 
 class PictureError(UserFacingError):
-    """A file is no usable picture."""
+    """A file is not a usable picture."""
 
 
 class ModelError(UserFacingError):

@@ -1,4 +1,4 @@
-"""Locks that several processes of Sagehound share. The system frees a dead process's lock; nobody waits without end."""
+"""Locks that several processes of Sagehound share. The system frees a dead process's lock; no one waits without end."""
 
 from __future__ import annotations
 

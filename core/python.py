@@ -48,7 +48,7 @@ def child_environment(machine: Mapping[str, str] = os.environ) -> dict[str, str]
     """Return the variables of a child process: those of the machine but for secrets.
 
     Every process that Sagehound starts gets them, but for those that speak to AWS themselves or run what the user asked
-    for. What counts as a secret is told by its name, or by an address with a password in it.
+    for. What counts as a secret is known by its name, or by an address with a password in it.
     """
     return {
         name: value

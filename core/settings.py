@@ -1,7 +1,7 @@
 """What a user can set, declared once: `Settings` holds values, titles and bounds; `SettingsFile` is the file.
 
 The settings dialog and the checks are both made from the declaration. The file also remembers free-form state of the
-window (sizes, the last form), which is nobody's setting: `recall` and `remember`.
+window (sizes, the last form), which is no one's setting: `recall` and `remember`.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def ensure(
 ) -> Path:
     """Return the file with the published weights of a backbone; fetched, checked and kept if it is not there yet.
 
-    A fetch that broke off goes on where it was, also after a restart. `url` replaces the publisher's address.
+    A fetch that broke off continues where it was, also after a restart. `url` replaces the publisher's address.
 
     Raises:
         WeightsUnavailable: no network, or what came is not what was published; says the ways out.
@@ -107,7 +107,7 @@ def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
     The copy's name has the content's checksum in it, so that jobs can be repeated. Code in the file is never run.
 
     Raises:
-        WeightsUnavailable: it is no file of weights for this backbone.
+        WeightsUnavailable: it is not a file of weights for this backbone.
     """
     title = _spec(backbone).title
     try:
@@ -146,7 +146,7 @@ def _spec(backbone: str) -> Backbone:
 
 
 def _fetch(url: str, partial: Path, spec: Backbone, on_progress: OnProgress, cancel: CancelToken) -> None:
-    """Fetch `url` to `partial`, going on where an earlier attempt ended.
+    """Fetch `url` to `partial`, continuing where an earlier attempt ended.
 
     Raises:
         OSError: the last attempt failed, or the server refused.

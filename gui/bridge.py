@@ -47,7 +47,7 @@ class Handle:
         self._finished = False
 
     def cancel(self) -> None:
-        """Ask the work to stop. From now on none of its callbacks is called."""
+        """Ask the work to stop. None of its callbacks is called any more."""
         self._token.cancel()
 
     @property

@@ -135,7 +135,7 @@ class JobsFeed(QObject):
 def _poll(engine: Engine, cursor: int | None, with_jobs: bool) -> _Poll:
     """Ask for what is new; the first time, only find out where "new" begins."""
     if cursor is None:
-        # The cursor first: what happens between the two calls is told, rather than lost.
+        # The cursor first: what happens between the two calls is reported, rather than lost.
         latest = engine.latest_cursor()
         jobs: Sequence[Job] = engine.jobs()
         return _Poll((), latest, tuple(jobs))

@@ -154,7 +154,7 @@ def unpack(tar_path: Path, folder: Path) -> Path:
     The archive is read to its end and its checksum compared; the files are sealed (`durable.is_whole`).
 
     Raises:
-        JobError: it is no tar.gz, is cut off or damaged, reaches outside the folder, or holds far more than its size.
+        JobError: it is not a tar.gz, cut off or damaged, reaches outside the folder, or holds far more than its size.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:

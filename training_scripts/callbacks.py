@@ -149,7 +149,7 @@ def _callbacks(model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir
 
 
 def _start_watcher(output_dir: Path) -> None:
-    """Evaluate the rules in a process beside this one, which ends with it; for jobs that nobody else watches."""
+    """Evaluate the rules in a process beside this one, which ends with it; for jobs that no one else watches."""
     script = Path(__file__).resolve().parent / "debugger" / "watch.py"
     job = os.environ.get("TRAINING_JOB_NAME", "")
     arguments = ["--pid", str(os.getpid()), "--folder", str(output_dir), "--job", job]
@@ -158,7 +158,7 @@ def _start_watcher(output_dir: Path) -> None:
 
 @contextmanager
 def _said(what: str) -> Iterator[None]:
-    """Go on without what cannot be had, and say so once."""
+    """Continue without what cannot be had, and say so once."""
     try:
         yield
     except Exception as error:

@@ -16,7 +16,7 @@ from training_scripts.job import JobError
 from training_scripts.weights import write_state
 
 FILE = "checkpoint.pth"
-# What may differ between the job that wrote a checkpoint and the one that goes on from it.
+# What may differ between the job that wrote a checkpoint and the one that continues from it.
 _FREE = ("num_epochs", "patience", "log_interval", "num_workers", "checkpoint_seconds", "amp")
 
 

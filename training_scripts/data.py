@@ -46,7 +46,7 @@ class Samples:
         return len(self.paths)
 
     def file(self, index: int) -> Path:
-        """Return where the picture lies."""
+        """Return where the picture is."""
         return self.root / self.paths[index]
 
     def check_folder(self) -> None:

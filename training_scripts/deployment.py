@@ -1,7 +1,7 @@
 """Serve a model with Ray Serve, through the functions of inference.py.
 
 AWS's Ray Serve container runs `deployment:app` of model.tar.gz, as config.yaml there says, and hands it every request:
-one encoded picture as the body. In the archive this file lies beside the weights, above the folder `code`.
+one encoded picture as the body. In the archive this file is beside the weights, above the folder `code`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ GPUS = "SAGEHOUND_GPUS"
 
 @serve.deployment(ray_actor_options={"num_gpus": int(os.environ.get(GPUS, "0"))})
 class Classifier:
-    """Answers as the PyTorch container does; what is no picture is the asker's error (4xx), not the model's."""
+    """Answers as the PyTorch container does; what is not a picture is the asker's error (4xx), not the model's."""
 
     def __init__(self) -> None:
         import torch

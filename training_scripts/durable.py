@@ -1,4 +1,4 @@
-"""Written, then told; checked, then believed: the one way files are made here, and the one way they are read again.
+"""Written, then announced; checked, then believed: the one way files are made here, and read again.
 
 `replacing` makes a file that is whole or not there, also after a power cut. A record that tells of files is written
 after `flush` has brought them to the disk. What can be made again costs no flush: `seal` keeps the checksums of a

@@ -267,7 +267,7 @@ def _check(folder: Path, sets: dict[str, FeatureSet], matrix_file: Path) -> None
 
 
 def relative(file: Path, folder: Path) -> str:
-    """Return `file` as seen from `folder` if it lies inside it, so that the folder can be moved; else absolute."""
+    """Return `file` as seen from `folder` if it is inside it, so that the folder can be moved; else absolute."""
     try:
         return file.resolve().relative_to(folder.resolve()).as_posix()
     except ValueError:

@@ -92,7 +92,7 @@ def temperature_of(card: dict[str, Any]) -> float:
     """Return what a model's logits are divided by, as model.json says; models of earlier versions have none.
 
     Raises:
-        ValueError: it is no positive number.
+        ValueError: it is not a positive number.
     """
     temperature = float(card.get("temperature", 1.0))
     if not 0 < temperature < math.inf:

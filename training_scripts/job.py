@@ -16,7 +16,7 @@ from training_scripts.durable import is_no_room, write_text
 
 SYNCED = "SAGEHOUND_SYNCED"
 """Set in a job on SageMaker, where the checkpoint folder, if there is one, is copied to S3 while it runs: "job" if it
-is this job's alone, "trials" if all trials of a tuning job share it, and each fetches all that lies there."""
+is this job's alone, "trials" if all trials of a tuning job share it, and each fetches all that is there."""
 
 SHARED_BACKBONE = "SAGEHOUND_SHARED_BACKBONE"
 """Set in a trial that may leave its head alone: `<SHA-256> <file>` of the state_dict of its frozen backbone."""
@@ -29,7 +29,7 @@ FAILURE_REASON_LENGTH = 1024
 
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 75
-"""How a script ends that cannot go on: for good, or (sysexits.h's EX_TEMPFAIL) until something outside it is mended."""
+"""How a script ends that cannot continue: for good, or (EX_TEMPFAIL of sysexits.h) until it is mended."""
 
 
 def hyperparameter_arguments(hyperparameters: Mapping[str, str]) -> list[str]:
@@ -38,11 +38,11 @@ def hyperparameter_arguments(hyperparameters: Mapping[str, str]) -> list[str]:
 
 
 class JobError(Exception):
-    """The job cannot go on; the message is one plain sentence for the one who started it."""
+    """The job cannot continue; the message is one plain sentence for the one who started it."""
 
 
 class Interruption(JobError):
-    """Something outside the job keeps it from going on: once that is mended, the same job can be done."""
+    """Something outside the job keeps it from continuing: once that is mended, the same job can be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class StopRequest:
         self.requested = False
 
     def listen(self) -> StopRequest:
-        """Take SIGTERM from now on; only the main thread can, elsewhere nothing changes. Returns itself."""
+        """Take SIGTERM; only the main thread can, elsewhere nothing changes. Returns itself."""
         try:
             signal.signal(signal.SIGTERM, self._on_signal)
         except ValueError:

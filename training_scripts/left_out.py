@@ -15,7 +15,7 @@ LEFT_OUT_FILE = "left_out.json"
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A picture that is not used: its path in the dataset, why, and its content's SHA-256 if the fault lies in that."""
+    """A picture that is not used: its path in the dataset, why, and its content's SHA-256 if the fault is in that."""
 
     path: str
     reason: str

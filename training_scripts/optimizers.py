@@ -106,9 +106,9 @@ class HeadOptimizer:
         return [state[name] for state in self._state]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a later run needs to go on, in torch's form."""
+        """Return what a later run needs to continue, in torch's form."""
         return {"state": dict(enumerate(self._state)), "param_groups": []}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Continue from what `state_dict` returned."""
         self._state = [kept for _, kept in sorted(state["state"].items())]

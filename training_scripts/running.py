@@ -132,7 +132,7 @@ def _joined(world: World, total: float, parts: list[tuple[NDArray[Any], ...]]) -
 
 
 def note_epoch(run: Run, epoch: int, loss: float) -> None:
-    """Remember the weights if this is the best epoch so far; a loss that is no number never is."""
+    """Remember the weights if this is the best epoch so far; a loss that is not a number never is."""
     progress = run.progress
     progress.epoch = epoch
     progress.since_best += 1

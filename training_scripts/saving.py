@@ -25,14 +25,14 @@ from training_scripts.version import code_version
 from training_scripts.weights import write_state
 
 CODE_VERSION = code_version()
-"""Taken at once: the files may change while this process goes on with what it has loaded."""
+"""Taken at once: the files may change while this process continues with what it has loaded."""
 
 
 class BestSoFar:
     """The best model so far in SM_MODEL_DIR, where a job may be ended without being asked to.
 
     SageMaker's containers pass no SIGTERM on to the script: two minutes after a job was stopped its process is killed,
-    and what lies in SM_MODEL_DIR then becomes the model. With `folder` None nothing is kept.
+    and what is in SM_MODEL_DIR then becomes the model. With `folder` None nothing is kept.
     """
 
     def __init__(self, folder: Path | None, args: Namespace, setup: Setup, every_s: float = 10.0) -> None:

@@ -25,7 +25,7 @@ from training_scripts.pictures import PictureUnreadable, read_file
 from training_scripts.preprocess import Augmentation, augmented, pixels
 
 EVALUATION_ROWS = 4096
-"""Rows of frozen features that one evaluation step takes: as many as are no burden for the memory."""
+"""Rows of frozen features that one evaluation step takes: as many as do not burden the memory."""
 
 
 @dataclass(frozen=True, slots=True)

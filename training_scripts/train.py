@@ -117,7 +117,7 @@ def run_job(
             if world.is_main_process:
                 write_evaluation(folders.output_data, judged, setup.classes)
         tell_left_out(run, folders.output_data)
-        if world.is_main_process and not run.stopped:  # a job that was reclaimed goes on from it
+        if world.is_main_process and not run.stopped:  # a job that was reclaimed continues from it
             checkpoints.clear()
 
 
@@ -172,7 +172,7 @@ def _tell_stop(run: Run, epoch: int) -> None:
 def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]:
     """Train one pass in a new order, less on a stop; returns mean loss (as it is optimised) and accuracy.
 
-    Order, dropout and augmentation follow from seed and epoch alone, so a restarted job goes on as if nothing was.
+    Order, dropout and augmentation follow from seed and epoch alone, so a restarted job continues as if nothing was.
     """
     args, progress, callbacks = run.args, run.progress, run.callbacks
     torch.manual_seed(args.seed * 1_000_003 + epoch)
@@ -266,7 +266,7 @@ def _set_rate(run: Run, epoch: int) -> float:
 
 
 def _restore(run: Run, progress: Progress | None) -> None:
-    """Go on from a checkpoint."""
+    """Continue from a checkpoint."""
     if progress is not None:
         run.model.load_state_dict(progress.model)
         run.optimizer.load_state_dict(progress.optimizer)

@@ -23,7 +23,7 @@ from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 _NEIGHBOURS = 10
 _ODD = 3.5
-"""Deviations (by the median) that the distance to the third neighbour lies above the usual one."""
+"""Deviations (by the median) that the distance to the third neighbour is above the usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def check(
         state: its labels.
         splits: the split of pictures, by path, as training would see them.
         features: of the scan's pictures.
-        on_progress: told how far it is.
+        on_progress: hears how far it is.
         cancel: asked between steps.
 
     Raises:

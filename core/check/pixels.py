@@ -1,4 +1,4 @@
-"""Pictures in little: what near duplicates and faults of quality are told by, from one reading of each."""
+"""Pictures in little: what shows near duplicates and faults of quality, from one reading of each."""
 
 from __future__ import annotations
 

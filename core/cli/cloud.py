@@ -61,7 +61,7 @@ def show_cost(
     """Say what a job will cost, before it is started.
 
     Raises:
-        EngineError: it may cost more than --max-cost, or nobody knows.
+        EngineError: it may cost more than --max-cost, or no one knows.
     """
     forecast = engine.forecast(spec, manifest)
     console.note(forecast.text)

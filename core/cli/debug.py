@@ -17,7 +17,7 @@ from core.workbench import Workbench
 
 
 def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """Print what each rule says; what it says is the result, so issues are no failure of the command.
+    """Print what each rule says; what it says is the result, so issues are not a failure of the command.
 
     A rule that could not be evaluated because files are damaged is one.
     """

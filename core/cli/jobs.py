@@ -109,7 +109,7 @@ def stop(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
 
 
 def resume(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """Let an interrupted or stopped tuning job go on, and wait for its end."""
+    """Let an interrupted or stopped tuning job continue, and wait for its end."""
     workbench = Workbench(paths)
     try:
         job = workbench.jobs.find(options.job)

@@ -90,7 +90,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def no_folder(options: argparse.Namespace, _paths: AppPaths, _console: Console) -> int:
-    """Say why the window was not opened: `gui` comes here only with what is no folder."""
+    """Say why the window was not opened: `gui` comes here only with what is not a folder."""
     raise UsageError(f"There is no folder {options.folder}. Name a folder of labelled pictures, or none.")
 
 

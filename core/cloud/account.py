@@ -60,7 +60,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket and the region it lies in."""
+    """A bucket and the region it is in."""
 
     name: str
     region: str
@@ -79,7 +79,7 @@ class Role:
 class Account:
     """An account as these credentials see it.
 
-    `buckets` lie in the region in use and `roles` trust the service that runs jobs. `suggested` is the bucket that
+    `buckets` are in the region in use and `roles` trust the service that runs jobs. `suggested` is the bucket that
     Sagehound would create. `notes` says, a sentence each, what could not be listed; names can be typed nevertheless.
     """
 

@@ -294,7 +294,7 @@ class CloudProvider(ABC):
 
     @abstractmethod
     def buckets(self, connection: Connection) -> Sequence[Bucket]:
-        """Return the buckets of the account that lie in the region in use."""
+        """Return the buckets of the account that are in the region in use."""
 
     @abstractmethod
     def roles(self, connection: Connection) -> Sequence[Role]:

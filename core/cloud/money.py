@@ -14,7 +14,7 @@ Use = Literal["Training", "Hosting"]
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars per hour of one instance; None where nobody knows. `source` is a phrase that says where it is from."""
+    """Dollars per hour of one instance; None where it is not known. `source` is a phrase that says where it is from."""
 
     usd_per_hour: float | None
     source: str

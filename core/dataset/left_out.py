@@ -9,7 +9,7 @@ from training_scripts.left_out import read_left_out
 
 
 def mark_left_out(results: Path, scans: Path) -> None:
-    """Mark in the scan cache `scans` the pictures that the job whose results lie in a folder could not decode.
+    """Mark in the scan cache `scans` the pictures that the job whose results are in a folder could not decode.
 
     Those whose file was gone, or may be readable another time, are not marked.
     """

@@ -35,10 +35,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A dataset version. Nobody's files are moved or copied: it points at them under `root`.
+    """A dataset version. No file is moved or copied: it points at them under `root`.
 
     `version` is 16 hex digits over every picture's split, class and content, so the same pictures split the same way
-    have the same version wherever they lie. `fractions` are (train, valid, test). `notices` are sentences about what
+    have the same version wherever they are. `fractions` are (train, valid, test). `notices` are sentences about what
     `split` decided for the user. `options` are how the folder was read when it was scanned. `levels` are
     the values of black and white for its pictures with more than 8 bits a channel, None where it has none.
     """
@@ -88,7 +88,7 @@ class Manifest:
         return counts
 
     def path_of(self, entry: Entry) -> Path:
-        """Return where a picture lies on this machine."""
+        """Return where a picture is on this machine."""
         return self.root / entry.path
 
     def measure(self) -> int:

@@ -36,7 +36,7 @@ def split(
     Pictures that are in two classes are in no split. `Manifest.notices` says what was decided.
 
     Raises:
-        SpecError: the fractions are no shares of a whole with something for train.
+        SpecError: the fractions are not shares of a whole with something for train.
         DatasetError: the train folder has nothing to learn from.
     """
     check_fractions(fractions)

@@ -61,7 +61,7 @@ def read_tree(
     With `unlabelled` pictures without a class are read too, and a folder that says no classes at all can be opened.
 
     Raises:
-        DatasetError: it is no folder, cannot be listed, or cannot be read as a dataset.
+        DatasetError: it is not a folder, cannot be listed, or cannot be read as a dataset.
         Cancelled: through `cancel`.
     """
     walk, options = Walk(folder, cancel or CancelToken()), options or ReadOptions()
@@ -93,7 +93,7 @@ def _take_unlabelled(listing: Listing) -> None:
 
 
 def _tree(listing: Listing, walk: Walk, *, unlabelled: bool) -> Tree:
-    """Return the files of a listing that have one class, and what is odd, each kind of it told once.
+    """Return the files of a listing that have one class, and what is odd, each kind of it once.
 
     With `unlabelled` those without one too.
     """

@@ -102,7 +102,7 @@ def rule_name(configuration: str) -> str:
 
 
 def _outcome(rule: str, job: str, changed: float, read: Callable[[], bytes]) -> RuleOutcome | None:
-    """Return the outcome; None for JSON that is no verdict, as some rules write some of their own."""
+    """Return the outcome; None for JSON that is not a verdict, as some rules write some of their own."""
     try:
         content = parse_json(read().decode("utf-8"))
     except (OSError, ValueError) as error:

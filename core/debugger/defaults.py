@@ -82,7 +82,7 @@ def check(config: DebuggerConfig) -> None:
 
 
 def job_settings(config: DebuggerConfig, watch: bool = False) -> Settings:
-    """Return what hook and watcher of a job are told; `watch`: the job starts its own watcher."""
+    """Return what hook and watcher of a job get; `watch`: the job starts its own watcher."""
     return Settings(**{item.name: getattr(config, item.name) for item in dataclasses.fields(config)}, watch=watch)
 
 

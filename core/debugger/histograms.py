@@ -18,7 +18,7 @@ _GROUPS = (("Weights", "weights"), ("Gradients", "gradients"), ("Biases", "biase
 
 @dataclass(frozen=True, slots=True)
 class Histograms:
-    """`shares` (steps, bins): which share of a tensor's numbers lies in each bin; `edges` (bins + 1,) of the bins.
+    """`shares` (steps, bins): which share of a tensor's numbers is in each bin; `edges` (bins + 1,) of the bins.
 
     `steps` are training steps; `low`, `mean` and `high` (steps,) the 5th percentile, the mean and the 95th.
     `not_finite` is the share of NaN and Inf over all steps.

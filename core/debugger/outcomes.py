@@ -47,7 +47,7 @@ def issue_counts(engine: Engine, tuning_job: str) -> dict[str, int]:
 
 
 def read_outcomes(folder: Path | None) -> list[RuleOutcome]:
-    """Return the outcomes that lie in a job's folder; files that cannot be read are left out."""
+    """Return the outcomes that are in a job's folder; files that cannot be read are left out."""
     found = []
     for place in ("output/rules", "rules"):
         for file in sorted((folder / place).glob("*.json")) if folder is not None else ():

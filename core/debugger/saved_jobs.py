@@ -12,9 +12,9 @@ from core.jobs.folders import folders_below
 from training_scripts.debugger.storage import INDEX_FILE, FolderStorage, Storage
 
 _PLACES = ("", "output/tensors", "tensors", "debug-output")
-"""Where tensors lie below what people mostly point at: the trial itself, our job folder, its output, AWS's prefix."""
+"""Where tensors are below what people mostly point at: the trial itself, our job folder, its output, AWS's prefix."""
 _INSIDES = ("index", "events", "collections", "incremental", "pevents")
-"""Folders of a trial or a profile, with a folder for each step or hour: nothing else lies in them."""
+"""Folders of a trial or a profile, with a folder for each step or hour: nothing else is in them."""
 _OF_EVERY_JOB = ("output", "tensors", "debug-output", "profiler-output", REPORTS, "")
 _OF_A_REPORT = re.compile(r"ProfilerReport(-\d+)?")
 _IN_A_TRIAL = re.compile(rf"(.*?)/?index/\d+/{INDEX_FILE.pattern}")

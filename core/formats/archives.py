@@ -186,7 +186,7 @@ def _tar_members(taped: tarfile.TarFile) -> Iterator[tuple[str, _Open]]:
 
 
 def _inside(target: Path, name: str, archive: str) -> Path | None:
-    """Return where a file of an archive is to lie; None for what no dataset needs.
+    """Return where a file of an archive is to be; None for what no dataset needs.
 
     Raises:
         DatasetError: its name leads out of the folder.

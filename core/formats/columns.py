@@ -188,7 +188,7 @@ def is_true(value: str) -> bool:
 
 
 def _like_labels(values: Sequence[str]) -> bool:
-    """Whether values come again often enough, and are no measurements."""
+    """Whether values come again often enough, and are not measurements."""
     counts = Counter(value for value in values if value)
     if len(counts) < 2 or any(_FRACTION.fullmatch(value) for value in counts):
         return False

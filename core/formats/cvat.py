@@ -14,7 +14,7 @@ from core.formats.source import Collector, Source
 
 
 def _root(source: Source, path: str) -> ElementTree.Element | None:
-    """Return the top of the XML; None where it is no CVAT, or declares entities, which CVAT never does."""
+    """Return the top of the XML; None where it is not CVAT, or declares entities, which CVAT never does."""
     key = f"cvat:{path}"
     if key not in source.memo:
         source.memo[key] = None

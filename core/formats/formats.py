@@ -11,7 +11,7 @@ from core.formats.source import Source
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A picture on its way out: where it lies in what is written, its example, and its (width, height) in pixels."""
+    """A picture on its way out: where it is in what is written, its example, and its (width, height) in pixels."""
 
     path: str
     example: Example
@@ -27,7 +27,7 @@ class Written:
 class Writer:
     """How a format is written.
 
-    `place` says where a picture lies, from its example and its file name; names that clash are made unique. `describe`
+    `place` says where a picture is, from its example and its file name; names that clash are made unique. `describe`
     yields the files that say the labels: their paths and texts. With `one_label` a picture has exactly one, with
     `folders` as the name of a folder; with `splits` the format cannot do without them; with `sizes` it says how large
     pictures are.
@@ -46,7 +46,7 @@ class Reader:
     """How a format is read.
 
     `sees` returns the files by whose content the format is recognised, none where it is not; `read` makes a listing of
-    them. `certain`: nothing else looks like it, so it goes before class folders that lie there too.
+    them. `certain`: nothing else looks like it, so it goes before class folders that are there too.
     """
 
     sees: Callable[[Source], Sequence[str]]

@@ -35,7 +35,7 @@ class LabelledFolder:
 class Reading:
     """A layout as it was understood; all paths are relative to `root`.
 
-    `loose` are folders whose own pictures lie in no class folder, `beside` those that are left out as a whole.
+    `loose` are folders whose own pictures are in no class folder, `beside` those that are left out as a whole.
     """
 
     root: Path
@@ -52,7 +52,7 @@ def read_layout(top: Folder, base: Path, class_folders: ClassFolders = ClassFold
 
     Args:
         top: the folder that was chosen, as walked.
-        base: where it lies, for the sentences.
+        base: where it is, for the sentences.
         class_folders: which folders are classes where class folders hold folders of their own.
 
     Raises:
@@ -267,7 +267,7 @@ def which_folders() -> tuple[Offer, ...]:
 def _join_spellings(reading: Reading) -> None:
     """Let a class that splits write differently (train/Cat, test/cat) be one, as the first split writes it.
 
-    Two spellings in one split are two classes; the clash is told with the other problems.
+    Two spellings in one split are two classes; the clash is reported with the other problems.
     """
     spellings: dict[str, dict[str, set[str | None]]] = defaultdict(lambda: defaultdict(set))
     for place in reading.labelled:

@@ -1,4 +1,4 @@
-"""What a user names as a dataset, a folder, a file of labels or an archive, as the folder that it lies in."""
+"""What a user names as a dataset, a folder, a file of labels or an archive, as the folder that it is in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ARCHIVES = (".zip", ".tm", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar
 """Endings of archives."""
 
 LABEL_FILES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".txt", ".lst", ".parquet")
-"""Endings of files that stand for the dataset in whose folder they lie."""
+"""Endings of files that stand for the dataset in whose folder they are."""
 
 
 def may_be_dataset(path: Path) -> bool:

@@ -131,7 +131,7 @@ class Listing:
     `seen` are sentences on what was seen, before anything is done with it. `classes` has where each class is said, by
     split and class, also of classes without pictures. `missing` are names of pictures that are not there; `loose` are
     pictures in no class folder, `beside` folders that are left out as a whole. `hint` is a sentence on where labels may
-    be written that no folder shows. With `folders` the labels are folder names: what lies elsewhere is not
+    be written that no folder shows. With `folders` the labels are folder names: what is elsewhere is not
     unlabelled. `files` are those that say the labels.
     """
 

@@ -1,7 +1,7 @@
 """The registry of dataset formats, and how a folder finds its reader: by what its files say.
 
 A file of a format that nothing else looks like is read where it has labels for most of the pictures. Class folders go
-before tables and lists that lie beside them; where these say other labels, that is an error until one is chosen.
+before tables and lists that are beside them; where these say other labels, that is an error until one is chosen.
 Without class folders the first format that recognises a file reads it.
 """
 
@@ -218,7 +218,7 @@ def _folded(labels: frozenset[str]) -> frozenset[str]:
 def _with_offers(error: DatasetError, source: Source) -> DatasetError:
     """Return a refusal of class folders with the patterns that fit the file names: all of them, or those of a folder.
 
-    Pictures to be predicted often lie beside the others without a word on what they are (train/cat.0.jpg, test/1.jpg).
+    Pictures to be predicted often are beside the others without a word on what they are (train/cat.0.jpg, test/1.jpg).
     """
     offers = names.propose(source.index.paths)
     for folder in source.top.filled if not offers else ():

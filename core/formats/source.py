@@ -22,7 +22,7 @@ MAX_BYTES = 512 << 20
 """A larger file of labels is refused: what is made of it would not fit into memory."""
 
 _DEEPEST, _MOST = 4, 100
-"""Files of labels lie so deep at most; a folder with more of one kind has one beside each picture."""
+"""How deep in a folder files of labels are looked for; a folder with more of one kind has one beside each picture."""
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*/", re.IGNORECASE)
 
@@ -212,7 +212,7 @@ class Collector:
 
 
 def _rooted(root: Path, paths: list[str]) -> tuple[Path, list[str]]:
-    """Return the folder that holds all pictures, and their paths in it: the dataset's unless some lie outside of it."""
+    """Return the folder that holds all pictures, and their paths in it: the dataset's unless some are outside of it."""
     outside = [path for path in paths if os.path.isabs(path)]
     if not outside:
         return root, paths

@@ -1,4 +1,4 @@
-"""Walk a folder: which files are pictures, by name or content, what else lies there, and what is odd about it."""
+"""Walk a folder: which files are pictures, by name or content, what else is there, and what is odd about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training_scripts.pictures.reading import read_head
 
 _JUNK = frozenset(("thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information"))
 _NEVER = frozenset((".txt", ".csv", ".tsv", ".json", ".xml", ".html", ".md", ".py", ".yaml", ".yml", ".mat", ".npy"))
-"""Endings of files that often lie beside pictures by the thousand; they are not opened to see what they are."""
+"""Endings of files that often are beside pictures by the thousand; they are not opened to see what they are."""
 
 _Identity = tuple[int, int] | None
 
@@ -26,7 +26,7 @@ class Walk:
     Files are listed, and only those without a known ending are opened to see what they are.
 
     Raises:
-        DatasetError: `root` is no folder, or cannot be listed.
+        DatasetError: `root` is not a folder, or cannot be listed.
         Cancelled: through `cancel`.
     """
 
@@ -84,7 +84,7 @@ class Walk:
         self._note("unsupported-format" if foreign else "non-image", path)
 
     def _entries(self, full: str, relative: str) -> Iterator[os.DirEntry[str]]:
-        """Yield what lies in a folder and has a usable name; nothing if it cannot be listed."""
+        """Yield what is in a folder and has a usable name; nothing if it cannot be listed."""
         try:
             with os.scandir(full) as entries:
                 for entry in entries:

@@ -58,7 +58,7 @@ class JobFolder:
 
     @property
     def configuration(self) -> Path:
-        """Return where hyperparameters.json and its likes lie."""
+        """Return where hyperparameters.json and its likes are."""
         return self.root / "input" / "config"
 
     @property
@@ -93,7 +93,7 @@ class JobFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Return what a restarted job goes on from."""
+        """Return what a restarted job continues from."""
         return self.root / "checkpoints"
 
     @property
@@ -118,7 +118,7 @@ class JobFolder:
         return self
 
     def request_stop(self, reason: str = "") -> None:
-        """Ask whoever runs this job to stop it."""
+        """Ask what runs this job to stop it."""
         self.stop_request.write_text(reason, encoding="utf-8")
 
 
@@ -193,7 +193,7 @@ def failure_reason(folder: JobFolder, exit_code: int | None = None, since: int =
 
 
 def outside_cause(folder: JobFolder, exit_code: int | None, since: int = 0) -> str:
-    """Return what outside of it kept a script from going on, "" where it failed by itself (`since`: as above).
+    """Return what outside of it kept a script from continuing, "" where it failed by itself (`since`: as above).
 
     Our own scripts say so by their exit status; of any script, a disk that is full is believed.
     """

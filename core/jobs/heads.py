@@ -1,6 +1,6 @@
 """Trials that left their head alone: whether it is there, and the whole model of it when something wants that.
 
-All trials of a search over frozen features share one backbone, which lies with the search and is a hundred times the
+All trials of a search over frozen features share one backbone, which is with the search and is a hundred times the
 size of a head. See training_scripts/artifact.py.
 """
 

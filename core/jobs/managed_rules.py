@@ -94,7 +94,7 @@ def parse_rules(texts: list[str]) -> dict[str, dict[str, str]]:
     """Return AWS's rules from texts such as `Overfit` and `VanishingGradient:threshold=1e-6,…`.
 
     Raises:
-        SpecError: a text is no rule; AWS's rules and their parameters are named.
+        SpecError: a text is not a rule; AWS's rules and their parameters are named.
     """
     rules = dict(map(_read_rule, texts))
     for rule, parameters in rules.items():

@@ -48,7 +48,7 @@ class Scraped:
 
 @dataclass(frozen=True, slots=True)
 class RegexTest:
-    """How a definition fares on a sample line. `span` is where the value lies in the line; `problem` one sentence."""
+    """How a definition fares on a sample line. `span` is where the value is in the line; `problem` one sentence."""
 
     matched: bool
     value: float | None = None

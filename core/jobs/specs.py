@@ -103,7 +103,7 @@ class Objective:
 class TrainingSpec:
     """One training job.
 
-    `channels` maps a channel's name (train, valid, test) to where its data lies: a path or an s3:// address, as
+    `channels` maps a channel's name (train, valid, test) to where its data is: a path or an s3:// address, as
     `Engine.stage` returned it. `hyperparameters` are the arguments of training_scripts/train.py, as strings.
     `dataset_bytes` is the size of the pictures together, 0 where it is not known. `command` is that of a script of the
     user's own that `sagehound watch` ran; every other job runs train.py.

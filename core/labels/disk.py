@@ -91,7 +91,7 @@ def write_labels(
 
     Raises:
         DatasetError: the target holds other files, a picture has changed, or the disk is full; says how far it is.
-        Cancelled: through `cancel`; the next call goes on.
+        Cancelled: through `cancel`; the next call continues.
     """
     with _ONE_AT_A_TIME:
         return _write(scan, state, target, move, on_progress, cancel or CancelToken(), splits)
@@ -135,7 +135,7 @@ def take_back(target: Path, on_progress: OnProgress = ignore_progress, cancel: C
 
     Raises:
         DatasetError: nothing was moved there, the place of a picture is taken, or the disk is full.
-        Cancelled: through `cancel`; the next call goes on.
+        Cancelled: through `cancel`; the next call continues.
     """
     with _ONE_AT_A_TIME:
         return _take_back(Path(os.path.abspath(target)), on_progress, cancel or CancelToken())

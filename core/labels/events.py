@@ -18,7 +18,7 @@ class Kind(StrEnum):
     SPLIT = "split"
     """The picture is in the split `after`; none: where the dataset's shares put it."""
     RENAME_CLASS = "rename_class"
-    """The class `before` is called `after`; where there is one of that name, they are one from now on."""
+    """The class `before` is called `after`; where there is one of that name, they are one afterwards."""
     ADD_CLASS = "add_class"
     IMPORT = "import"
     """A file beside the pictures says their classes; what a person says counts more, whichever came first."""

@@ -22,7 +22,7 @@ class HistoryEntry:
 
 
 def history(events: Iterable[LabelEvent]) -> list[HistoryEntry]:
-    """Return the actions of a history, oldest first; undo and redo are no entries but change what they name."""
+    """Return the actions of a history, oldest first; undo and redo are not entries but change what they name."""
     actions: dict[str, list[LabelEvent]] = {}
     done: list[str] = []
     undone: list[str] = []

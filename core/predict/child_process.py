@@ -68,7 +68,7 @@ class ChildProcess:
         return self._process.pid
 
     def watchdog(self, silence_s: float) -> Watchdog:
-        """Return what tells whether the process stands still, from now on."""
+        """Return what tells whether the process stands still."""
         return Watchdog(identify(self.pid) or ProcessIdentity(self.pid, ""), silence_s)
 
     @property
@@ -104,7 +104,7 @@ class ChildProcess:
         return frame
 
     def kill(self) -> None:
-        """End the process at once; whoever waits in `receive` gets `ChildEnded`."""
+        """End the process at once; who waits in `receive` gets `ChildEnded`."""
         with contextlib.suppress(OSError):
             self._process.kill()
 

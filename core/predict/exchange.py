@@ -1,4 +1,4 @@
-"""Pictures and answers as they lie in the frames between the predictor and its process."""
+"""Pictures and answers as they are in the frames between the predictor and its process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.predict.records import Answer, Prediction, Source, Unreadable
 
 
 def packed(sources: Sequence[Source]) -> tuple[Header, bytes]:
-    """Return the field of a request that names pictures, and the bytes of those that are no files."""
+    """Return the field of a request that names pictures, and the bytes of those that are not files."""
     pictures: list[dict[str, Any]] = []
     parts: list[bytes] = []
     for source in sources:

@@ -87,7 +87,7 @@ def occlusion(
 def covers(size: tuple[int, int], preprocessing: Preprocessing) -> list[list[tuple[int, int, int, int]]]:
     """Return which pixels of each view are covered at each place of a picture of `size`: left, top, right, bottom.
 
-    The places lie over all that the network sees of the picture, row by row; a view that a place is not in gets an
+    The places are over all that the network sees of the picture, row by row; a view that a place is not in gets an
     empty rectangle.
     """
     left, top, right, bottom = field_of_view(size, preprocessing)

@@ -34,7 +34,7 @@ class NamedPicture:
 class Intake:
     """The pictures found, in a stable order, and one error for each item that gave none.
 
-    `ignored` counts files in folders that are no pictures by their ending nor by their content.
+    `ignored` counts files in folders that are not pictures by their ending nor by their content.
     """
 
     pictures: tuple[NamedPicture, ...]

@@ -17,7 +17,7 @@ Header = dict[str, Any]
 
 
 class ProtocolError(Exception):
-    """The other side sent something that is no frame."""
+    """The other side sent something that is not a frame."""
 
 
 def write_frame(stream: IO[bytes], header: Header, payload: bytes = b"") -> None:
@@ -41,7 +41,7 @@ def read_frame(stream: IO[bytes]) -> tuple[Header, bytes] | None:
     """Return the next frame, or None at the end of the stream (also when it ends in the middle of a frame).
 
     Raises:
-        ProtocolError: the bytes are no frame.
+        ProtocolError: the bytes are not a frame.
     """
     lengths = _read(stream, _LENGTHS.size)
     if lengths is None:

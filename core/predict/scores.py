@@ -15,7 +15,7 @@ BINS = 15
 """Bins of equal width in which sureness and accuracy are compared (Guo et al. 2017)."""
 
 TOP = 5
-"""Of more classes than twice this many, it is told how often the right one is among this many first answers."""
+"""Of more classes than twice this many, it says how often the right one is among this many first answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The predictor process: answers frames on standard input with frames on standard output, until the input closes.
 
 A reader thread takes requests and starts to decode their pictures at once; the main thread runs the network. When the
-input closes, whoever held it is gone, and the process ends at once, in the middle of anything.
+input closes, its owner is gone, and the process ends at once, in the middle of anything.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def overlap(one: Intervals, other: Intervals) -> float:
 
 
 def _covered_before(intervals: Intervals, when: Floats) -> Floats:
-    """Return (N,) how much of the intervals lies before each time."""
+    """Return (N,) how much of the intervals is before each time."""
     start, end = intervals
     if not len(start):
         return np.zeros(len(when))
@@ -235,7 +235,7 @@ def _joined(parts: Iterable[Intervals]) -> Intervals:
 
 
 def _phase_in(phases: Mapping[str, Intervals], start: float, end: float) -> str:
-    """Return the phase that a gap lies in for the most part."""
+    """Return the phase that a gap is in for the most part."""
     one = (np.array([start]), np.array([end]))
     best = max(phases, key=lambda phase: overlap(one, phases[phase]), default="other")
     return best if best in phases and overlap(one, phases[best]) > 0.5 * (end - start) else "other"

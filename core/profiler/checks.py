@@ -183,7 +183,7 @@ def imbalance(nodes: Sequence[NodeSamples]) -> list[tuple[str, str, float]]:
             values = column[np.isfinite(column)]
             if len(values):
                 names.append(f"{node.node} gpu{index}")
-                # AWS's edges end at 98; the last bin here takes what lies above.
+                # AWS's edges end at 98; the last bin here takes what is above.
                 histograms.append(np.histogram(np.minimum(values, 97.9), bins=np.arange(0, 100, 2))[0] / len(values))
     if len(names) < 2:
         return []
@@ -196,7 +196,7 @@ def imbalance(nodes: Sequence[NodeSamples]) -> list[tuple[str, str, float]]:
 
 
 def load_balancing(evidence: Evidence, p: Parameters) -> Outcome:
-    """Check LoadBalancing: utilisation histograms of two GPUs lie far apart."""
+    """Check LoadBalancing: utilisation histograms of two GPUs are far apart."""
     pairs = imbalance(evidence.nodes)
     if not pairs:
         return _nothing("There are not two GPUs to compare.") if evidence.nodes else _nothing(_NO_SAMPLES)
@@ -292,7 +292,7 @@ def _distances(one: Floats, others: Floats) -> Floats:
 
 
 def _per_scan(times: Floats) -> int:
-    """Return how many samples lie between two scans."""
+    """Return how many samples are between two scans."""
     interval = float(np.median(np.diff(times))) if len(times) > 1 else SCAN_S
     return max(1, round(SCAN_S / max(interval, 1e-3)))
 

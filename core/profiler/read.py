@@ -1,4 +1,4 @@
-"""Finds what a profiler wrote, wherever it lies, and reads it."""
+"""Finds what a profiler wrote, wherever it is, and reads it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reads what torch.profiler recorded: Chrome traces of Kineto, one file per worker and window.
 
-The steps are those of `profiler.step()`. What the training thread did in them is told by its outermost events: waiting
+The steps are those of `profiler.step()`. What the training thread did in them is read off its outermost events: waiting
 for the DataLoader, the optimizer, autograd's functions (backward, also from their own thread), and all other operators,
 which are the forward pass.
 """
@@ -53,7 +53,7 @@ _COMMUNICATION = ("nccl", "rccl")
 _ON_DEVICE = ("kernel", "gpu_memcpy", "gpu_memset")
 _CPU, _GPU = 0, 1
 _OLDEST = 1e9
-"""Seconds: a time before 2001 was not told by a clock but counted from the machine's start."""
+"""Seconds: a time before 2001 was not read off a clock but counted from the machine's start."""
 
 
 def is_kineto(path: Path) -> bool:
@@ -321,7 +321,7 @@ def _kind(event: Mapping[str, Any], thread: tuple[Any, Any]) -> str:
 
 
 def _operators(host: Sequence[_Timed], launched: Mapping[Any, float]) -> Iterator[OperatorRow]:
-    """Yield calls, total and own time of each name; the steps themselves are no operators."""
+    """Yield calls, total and own time of each name; the steps themselves are not operators."""
     calls: dict[str, int] = defaultdict(int)
     totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     threads: dict[tuple[Any, Any], list[_Timed]] = defaultdict(list)

@@ -153,7 +153,7 @@ class StepStatistics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Distribution:
-    """How values are spread: quantiles, and counts between `edges` (B + 1,); the last count has all that lies above."""
+    """How values are spread: quantiles, and counts between `edges` (B + 1,); the last count has all that is above."""
 
     count: int
     total: float

@@ -34,7 +34,7 @@ def evaluate_rules(evidence: Evidence, parameters: Mapping[str, str | float] | N
     """Evaluate every sub-rule; `parameters` are AWS's, as {"CPUBottleneck_threshold": 60} in any case of letters.
 
     Raises:
-        UsageError: there is no such rule or parameter, or its value is no number.
+        UsageError: there is no such rule or parameter, or its value is not a number.
     """
     given = _given(parameters or {})
     results = []

@@ -37,7 +37,7 @@ def phase_shares(events: Events) -> Mapping[str, float]:
     """Return the seconds of each phase and of the rest of the loop, per worker on average; empty without phases.
 
     The rest is "other" (saving, printing) where forward and backward were traced, else "untraced", for then the
-    computing is part of it. What lies inside an evaluation counts as evaluation. In a long training only some steps
+    computing is part of it. What is inside an evaluation counts as evaluation. In a long training only some steps
     are traced (their numbers have gaps): the training phases are scaled up to all of them.
     """
     owners = phase_owners(events)
@@ -190,7 +190,7 @@ def _thin(x: Floats, y: Floats, most: int = 1000) -> tuple[Floats, Floats]:
 
 
 def _occupancy(start: Floats, end: Floats, edges: Floats) -> Floats:
-    """Return (B,) the share of each bucket between `edges` (B + 1,) that lies in the intervals."""
+    """Return (B,) the share of each bucket between `edges` (B + 1,) that is in the intervals."""
     # The time covered before t is the integral of a step function: its value at the edges, and differences of it.
     order = np.argsort(start)
     start, end = start[order], np.maximum.accumulate(end[order])
@@ -206,7 +206,7 @@ def _occupancy(start: Floats, end: Floats, edges: Floats) -> Floats:
 
 
 def _inside_evaluation(events: Events) -> npt.NDArray[np.bool_]:
-    """Return (N,) events that lie inside an evaluation phase of the same worker, the phase itself not."""
+    """Return (N,) events that are inside an evaluation phase of the same worker, the phase itself not."""
     evaluation = events.of("evaluation")
     return _covered(events, evaluation) & ~evaluation
 

@@ -21,7 +21,7 @@ TRACE_SUFFIXES = (".pt.trace.json", ".pt.trace.json.gz")
 """How the names of torch.profiler's traces end."""
 
 PHASES = ("data_loading", "forward", "backward", "optimizer", "evaluation")
-"""The parts of a training that are told apart, in the order they are shown."""
+"""The parts of a training that are distinguished, in the order they are shown."""
 
 
 @dataclass(frozen=True, slots=True)

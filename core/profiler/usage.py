@@ -135,7 +135,7 @@ def filling(
 
 
 def within(times: Floats, start: float | None, end: float | None) -> npt.NDArray[np.bool_]:
-    """Return (T,) which times lie in the training loop; all where it is not known or too short to hold a sample."""
+    """Return (T,) which times are in the training loop; all where it is not known or too short to hold a sample."""
     if start is None or end is None:
         return np.ones(len(times), dtype=bool)
     inside = (times >= start) & (times <= end)

@@ -171,7 +171,7 @@ class Document:
 
 
 WHOLE = frozenset(("epoch", "step", "trial"))
-"""Labels of axes that count: nothing lies between 1 and 2."""
+"""Labels of axes that count: nothing is between 1 and 2."""
 
 
 def nice_ticks(low: float, high: float, count: int = 5, *, whole: bool = False) -> list[float]:

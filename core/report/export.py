@@ -76,7 +76,7 @@ def export_aws_report(source: Path | str, destination: Path) -> Path:
 
     Raises:
         UserFacingError: there is none, S3 cannot be read, or the file cannot be written.
-        UsageError: the destination is no .html file.
+        UsageError: the destination is not an .html file.
     """
     if destination.suffix.lower() != ".html":
         raise UsageError(

@@ -21,7 +21,7 @@ from core.report.story import Story, read_story
 class Run:
     """One run: its folder, profiler output or s3:// prefix, and what its engine knows of it.
 
-    Without `outcomes` those that lie in the folder count. `manifest` is the dataset's, where it is still known.
+    Without `outcomes` those that are in the folder count. `manifest` is the dataset's, where it is still known.
     """
 
     source: Path | str
@@ -55,7 +55,7 @@ def read_run(
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> ReadRun | Path:
-    """Read and judge a run whose files lie at `path`; return AWS's own report where nothing else is there.
+    """Read and judge a run whose files are at `path`; return AWS's own report where nothing else is there.
 
     Raises:
         UserFacingError: there is no profile.
@@ -75,7 +75,7 @@ def read_run(
 
 
 def job_root(folder: Path) -> Path | None:
-    """Return the job's own folder at or below `folder`, by where its profile lies; None for profiles of other kinds."""
+    """Return the job's own folder at or below `folder`, by where its profile is; None for profiles of other kinds."""
     for root in (folder, *(root.parent.parent for root in profile_roots(folder))):
         if (root / "log.txt").is_file() or (root / "output" / "data").is_dir():
             return root

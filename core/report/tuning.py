@@ -63,7 +63,7 @@ def tuning_contents(
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Contents:
-    """Return the report over `trials`; `folder_of` says where a trial's files lie, None if nowhere here.
+    """Return the report over `trials`; `folder_of` says where a trial's files are, None if nowhere here.
 
     `manifest` is the dataset's, where it is still known.
 

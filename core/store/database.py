@@ -78,7 +78,7 @@ MIGRATIONS: tuple[str, ...] = (
 class Database:
     """A connection for all threads of this process, behind a lock; other processes wait their turn.
 
-    A file that is no database, or a damaged one, is moved aside and a new one begun; `notice` says so. On a full disk
+    A file that is not a database, or damaged, is moved aside and a new one begun; `notice` says so. On a full disk
     SQLite cannot open a file even to read it: then it is read as it is on the disk, and writing raises `NoRoom` until
     there is room.
 
@@ -116,7 +116,7 @@ class Database:
     def write(self, flushed: bool = False) -> Iterator[sqlite3.Connection]:
         """Make a transaction: all of what happens in it is kept, or nothing.
 
-        What others are told of is `flushed`: at the end of the block it is on the disk, and no power cut takes it back.
+        What others hear of is `flushed`: at the end of the block it is on the disk, and no power cut takes it back.
         """
         with self._lock, self._faults():
             connection = self._open
@@ -197,7 +197,7 @@ class Database:
             ) from error
 
     def _freeze(self, error: Exception) -> bool:
-        """Read the file as it lies on a full disk; returns whether that can be done."""
+        """Read the file as it is on a full disk; returns whether that can be done."""
         log = Path(f"{self.path}-wal")
         if not _is_full(error) or not self.path.is_file() or (log.exists() and log.stat().st_size):
             return False

@@ -41,7 +41,7 @@ class HomePaths:
         return _with_channels(spec, self.found)
 
     def _moved(self, place: str) -> str:
-        """Return where a file lies by now that an older Sagehound kept with the whole path of its home."""
+        """Return where a file is by now that an older Sagehound kept with the whole path of its home."""
         parts = place.replace("\\", "/").split("/")
         for at in (len(parts) - 1 - parts[::-1].index(name) for name in _FOLDERS if name in parts):
             if (here := self.home.joinpath(*parts[at:])).exists():

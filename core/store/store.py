@@ -282,7 +282,7 @@ class Store:
         return None if pid is None else ProcessIdentity(pid, self._column(name, "process_started"))
 
     def set_note(self, name: str, text: str) -> None:
-        """Keep the user's note on a job or trial; whoever watches the events hears of it.
+        """Keep the user's note on a job or trial; those who watch the events hear of it.
 
         Raises:
             JobNotFound: there is none of that name.

@@ -165,7 +165,7 @@ def _of_data(spec: Spec, counts: Counts) -> Iterator[SpecWarning]:
 
 
 def largest_batch(spec: Spec) -> int:
-    """Return the largest batch size a job may use; train.py's default where nobody says."""
+    """Return the largest batch size a job may use; train.py's default where no one says."""
     for item in spec.ranges:
         if item.name == "batch_size":
             return int(highest(item))

@@ -166,7 +166,7 @@ class DatasetWork:
 
         Raises:
             DatasetError: the target is in use, a picture has changed, or the disk is full.
-            Cancelled: through `cancel`; the next call goes on.
+            Cancelled: through `cancel`; the next call continues.
         """
         from core.labels.disk import write_labels
 

@@ -42,7 +42,7 @@ class Installation:
             return self._engine
 
     def close(self) -> None:
-        """Release the engine and the store; jobs go on."""
+        """Release the engine and the store; jobs continue."""
         if self._engine is not None:
             self._engine.close()
         self.store.close()

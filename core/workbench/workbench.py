@@ -30,6 +30,6 @@ class Workbench(Installation):
         self.reports = ReportWork(self, self.data, self.jobs)
 
     def close(self) -> None:
-        """Release the predictor, the engine and the store; jobs go on."""
+        """Release the predictor, the engine and the store; jobs continue."""
         self.models.close()
         super().close()

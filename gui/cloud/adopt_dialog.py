@@ -30,7 +30,7 @@ class AdoptDialog(QDialog):
     """Takes a job of the account into the list; nothing changes on AWS.
 
     Signals:
-        adopted(str): the job of that name is followed from now on.
+        adopted(str): the job of that name is followed.
     """
 
     adopted = Signal(str)

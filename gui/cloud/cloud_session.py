@@ -77,11 +77,11 @@ class CloudSession(QObject):
             self._bridge.run(lambda on_progress, cancel: self._workbench.engine.name, self._on_engine)
 
     def use(self, connection: Connection, on_error: _OnError) -> None:
-        """Start jobs on SageMaker from now on; `on_error` hears why that cannot be."""
+        """Start new jobs on SageMaker; `on_error` hears why that cannot be."""
         self._switch(connection, on_error)
 
     def use_local(self, on_error: _OnError) -> None:
-        """Start jobs on this computer from now on; those on SageMaker are followed as before."""
+        """Start new jobs on this computer; those on SageMaker are followed as before."""
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> str:
             self._workbench.use_local()

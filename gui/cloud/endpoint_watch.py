@@ -76,7 +76,7 @@ class EndpointWatch(QObject):
     ) -> None:
         """Delete endpoints with their configurations and models.
 
-        One that AWS does not let go yet is deleted later; with `on_progress` that is waited for, and told.
+        One that AWS does not release yet is deleted later; with `on_progress` that is waited for, and reported.
         """
         from core.cloud.hosting import PATIENCE_S, EndpointBusy
 

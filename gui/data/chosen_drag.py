@@ -13,7 +13,7 @@ EDGE = 72
 
 
 def drag_chosen(source: QWidget, count: int, thumbnail: QPixmap | None) -> None:
-    """Drag the chosen pictures until they are dropped; whoever takes them asks the model which they are."""
+    """Drag the chosen pictures until they are dropped; who takes them asks the model which they are."""
     mime = QMimeData()
     mime.setData(CHOSEN_MIME, str(count).encode())
     drag = QDrag(source)

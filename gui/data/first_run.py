@@ -1,4 +1,4 @@
-"""The page of whoever has no dataset open: three ways to begin, and the datasets used before."""
+"""The page without an open dataset: three ways to begin, and the datasets used before."""
 
 from __future__ import annotations
 

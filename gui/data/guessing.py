@@ -36,7 +36,7 @@ class Guessing(QObject):
         """What is known of the pictures without a class; None until it is."""
 
     def open(self, compared: Compared | None) -> None:
-        """Guess for these pictures from now on."""
+        """Guess for these pictures."""
         if self._running is not None:
             self._running.cancel()
         self._running, self._is_stale = None, False

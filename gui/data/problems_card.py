@@ -47,7 +47,7 @@ class ProblemsCard(Card):
         self.set_waiting()
 
     def set_waiting(self) -> None:
-        """Say that the check goes on."""
+        """Say that the check continues."""
         self._clear()
         self._quiet.setText("Checking the pictures…")
         self._quiet.show()

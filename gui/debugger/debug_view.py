@@ -26,7 +26,7 @@ class JobTrials:
 
 @dataclass(frozen=True, slots=True)
 class DebugView:
-    """One training job: `source` is where its tensors and its profile lie, "" if nowhere yet.
+    """One training job: `source` is where its tensors and its profile are, "" if nowhere yet.
 
     `groups` are the tensors that are saved, by kind; None where that was not looked at.
     `aws_report` is the file or s3:// address of the report that AWS's own profiler wrote, "" if there is none.

@@ -63,7 +63,7 @@ class RulesModel(QAbstractListModel):
         return super().flags(index)
 
     def set_outcomes(self, outcomes: Sequence[RuleOutcome]) -> None:
-        """Show these, sorted already. Rows that stay are told as changed only, so that the selection stays."""
+        """Show these, sorted already. Rows that stay are reported as changed only, so that the selection stays."""
         rows: list[str | RuleOutcome] = []
         for outcome in outcomes:
             heading = heading_of(outcome)

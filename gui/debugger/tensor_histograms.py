@@ -21,7 +21,7 @@ _COLUMNS = 400
 
 
 class TensorHistograms(QWidget):
-    """Choose a kind and a tensor; its histograms are drawn as a band per step, darker where more numbers lie.
+    """Choose a kind and a tensor; its histograms are drawn as a band per step, darker where more numbers are.
 
     Signals:
         tensor_asked(str): read the histograms of this tensor, then call `show_histograms`.

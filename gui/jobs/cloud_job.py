@@ -54,7 +54,7 @@ class CloudJobPanel(QWidget):
         self._timer.timeout.connect(self._ask)
 
     def show_job(self, job: Job) -> None:
-        """Follow this job from now on."""
+        """Follow this job."""
         before, self._job = self._job, job
         if before is None or before.name != job.name:
             self.differences.set_text("")

@@ -26,7 +26,7 @@ class Series:
         self._arrays: tuple[Array, Array] | None = None
 
     def put(self, x: float, y: float) -> None:
-        """Set the value at `x`; the same `x` again replaces it (a trial that was restarted, an event told twice)."""
+        """Set the value at `x`; the same `x` again replaces it (a trial that was restarted, an event twice)."""
         self._arrays = None
         if not self.x or x > self.x[-1]:
             self.x.append(x)

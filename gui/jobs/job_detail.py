@@ -245,7 +245,7 @@ class JobDetail(QWidget):
             heights = self._closed_heights = self.split.sizes()
             self.split.setSizes([max(220, heights[0] - 120), max(120, heights[1] - 60), max(200, heights[2])])
         elif self._closed_heights:
-            # A splitter gives room back only when it is told to.
+            # A splitter gives room back only when it is asked to.
             self.split.setSizes(self._closed_heights)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -221,7 +221,7 @@ class ParallelPlot(_SearchPlot):
         self._draw_top()
 
     def _ranks(self, objectives: Array, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return for each row, in which eighth from worst (0) to best (7) its objective lies."""
+        """Return for each row, in which eighth from worst (0) to best (7) its objective is."""
         order = np.argsort(np.argsort(objectives[rows] if self._maximize else -objectives[rows]))
         return np.asarray(order * _SHADES // max(1, len(rows)))
 

@@ -125,7 +125,7 @@ def _own_address() -> str:
     """Return the address that other machines of the network know this one by; nothing is sent for it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         try:
-            asked.connect(("192.0.2.1", 9))  # an address that is no machine's (RFC 5737)
+            asked.connect(("192.0.2.1", 9))  # an address without a machine (RFC 5737)
             return str(asked.getsockname()[0])
         except OSError:
             return socket.gethostname()

@@ -52,7 +52,7 @@ class PictureView(QGraphicsView):
 
     @property
     def has_overlay(self) -> bool:
-        """Whether an overlay lies over it."""
+        """Whether an overlay is over it."""
         return not self._overlay.pixmap().isNull()
 
     @property

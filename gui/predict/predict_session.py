@@ -24,11 +24,11 @@ OnAnswers = Callable[[Mapping[int, Answer]], None]
 
 
 class PredictSession(QObject):
-    """Loads models, classifies and explains. New pictures replace those under way; loading goes on beside.
+    """Loads models, classifies and explains. New pictures replace those under way; loading continues beside.
 
     Signals:
         state_changed(str): what the model is doing, in words; "" when there is nothing to say.
-        model_loaded(Model): this model answers from now on.
+        model_loaded(Model): this model answers now.
         load_failed(UserFacingError): the chosen model cannot be had.
         progressed(Progress): how far the pictures under way are.
         notified(str): what is to be said about an answer; a picture was sent smaller than it is, say.

@@ -240,7 +240,7 @@ class PredictTab(QWidget):
             return
 
         def show(folder: str) -> None:
-            # Chosen by hand, it answers all the same; but nobody should wonder at its classes.
+            # Chosen by hand, it answers all the same; but no one should wonder at its classes.
             foreign = bool(folder) and folder != str(dataset.root)
             here, there = dataset.root.name, Path(folder).name
             said = f"This model learned from {there}: it names the classes of that, not those of {here}, which is open."

@@ -15,7 +15,7 @@ def trials_done(job: TuningJob) -> int:
 def progress_of(job: Job) -> float | None:
     """Return how far the training is, 0…1; None while that is not known.
 
-    What comes before the training is no part of it: a bar that has run to its end would begin again.
+    What comes before the training is not a part of it: a bar that has run to its end would begin again.
     """
     if job.status.is_final:
         return 1.0

@@ -26,7 +26,7 @@ class LogLink(QWidget):
             self.hide()
 
     def set_url(self, url: str) -> None:
-        """Lead there from now on; "": nowhere."""
+        """Lead there; "": nowhere."""
         self._lead(url)
         self.setVisible(bool(url))
 

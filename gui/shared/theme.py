@@ -180,7 +180,7 @@ class Theme(QObject):
     """Dresses the application in one scheme, by choice or as the system has it, and changes at run time.
 
     Signals:
-        changed(): colours are others now; after every widget was told.
+        changed(): colours are others now; after every widget has them.
     """
 
     changed = Signal()
@@ -198,7 +198,7 @@ class Theme(QObject):
         self.choose(choice)
 
     def set_text_percent(self, percent: int) -> None:
-        """Make all text larger or smaller, in percent of the system's size; rows grow with what is made from now on."""
+        """Make all text larger or smaller, in percent of the system's size; rows grow with what is made later."""
         global _text_scale
         _text_scale = self._system_scale * percent / 100
         base = QFont(self._app.font())
@@ -226,7 +226,7 @@ class Theme(QObject):
         if choice == "system":
             hints.unsetColorScheme()
         else:
-            # The platform is told too, so that title bars and file dialogs match.
+            # The platform gets it too, so that title bars and file dialogs match.
             hints.setColorScheme(Qt.ColorScheme.Dark if choice == "dark" else Qt.ColorScheme.Light)
         self._apply(self._wanted())
 

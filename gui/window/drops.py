@@ -64,7 +64,7 @@ def kind_of_folder(folder: Path) -> DropKind:
 
 
 class DropVeil(QWidget):
-    """Lies over the window while something is dragged across it and says what the drop would do."""
+    """Covers the window while something is dragged across it and says what the drop would do."""
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)

@@ -1,4 +1,4 @@
-"""Where exceptions end that nobody caught: the log file, and a dialog that says so."""
+"""Where exceptions end that no one caught: the log file, and a dialog that says so."""
 
 from __future__ import annotations
 

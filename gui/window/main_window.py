@@ -279,7 +279,7 @@ class MainWindow(QMainWindow):
     # Errors
 
     def show_error(self, error: UserFacingError) -> None:
-        """Show an error that nobody else takes."""
+        """Show an error that no one else takes."""
         error_dialog(self, error).ask()
 
     def show_defect(self, summary: str, text: str) -> None:
@@ -312,7 +312,7 @@ class MainWindow(QMainWindow):
             event.ignore()
 
     def quit_quietly(self) -> None:
-        """Close without a question; running jobs go on."""
+        """Close without a question; running jobs continue."""
         self.closing.decide()
         self.cloud.decide()
         self.close()

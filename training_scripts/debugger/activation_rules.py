@@ -62,7 +62,7 @@ class DeadRelu(HealthRule):
 class SaturatedActivation(HealthRule):
     """Fires when in a tanh or sigmoid layer the share of saturated nodes exceeds `threshold_layer` percent.
 
-    A node is saturated when less than `threshold_inactivity` percent of its inputs lie between the two thresholds of
+    A node is saturated when less than `threshold_inactivity` percent of its inputs are between the two thresholds of
     its function, beyond which float32 gives it no gradient.
     """
 
@@ -113,13 +113,13 @@ class PoorWeightInitialization(HealthRule):
     """Fires when within the first `steps` training steps the network starts badly, in one of three ways.
 
     - The variance of activation inputs of one layer is more than `threshold` times that of another.
-    - The gradients of a layer lie so close together that percentile 95 minus percentile 5 is below
+    - The gradients of a layer are so close together that percentile 95 minus percentile 5 is below
       `distribution_range`.
     - The loss has not gone below its first value for `patience` saved steps.
 
     AWS's criteria. Its order of magnitude for the first fits networks that start from random weights; pretrained ones
     differ more between layers and are no subject of this rule. Ours: `narrow_steps` is at how many saved steps in a row
-    the gradients of the same layer must lie close together (1: AWS's criterion), for a block that starts at zero has
+    the gradients of the same layer must be close together (1: AWS's criterion), for a block that starts at zero has
     none at the first step.
     """
 

@@ -57,7 +57,7 @@ def default_rules(hyperparameters: Mapping[str, Any]) -> dict[str, dict[str, str
         "StalledTrainingRule": {"threshold": "600"},
     }
     if hyperparameters.get("mode") != "head" or str(hyperparameters.get("features")) == "off":
-        # White pictures reach 2.6 under ImageNet's normalisation; values of 0…255 lie far beyond.
+        # White pictures reach 2.6 under ImageNet's normalisation; values of 0…255 are far beyond.
         rules["CheckInputImages"] = {"threshold_mean": "3", "threshold_samples": "100", "regex": "^$"}
     if hyperparameters.get("mode") != "head":
         rules["AllZero"] = {"collection_names": "relu_output"}

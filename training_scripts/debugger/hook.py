@@ -57,7 +57,7 @@ REGEXES = {
 """Collections by regular expression; those of smdebug keep smdebug's. `sagehound` says that epochs are saved."""
 _SQUASHERS: dict[type[nn.Module], str] = {nn.Sigmoid: "sigmoid_input", nn.Tanh: "tanh_input"}
 SHADOWED = "before_normalisation"
-"""The collection of gradients that are zero by construction, which is no fault."""
+"""The collection of gradients that are zero by construction, which is not a fault."""
 _NORMALISATIONS = (
     nn.BatchNorm1d,
     nn.BatchNorm2d,
@@ -87,7 +87,7 @@ class TensorHook(Callback):
     logits and class numbers.
 
     Raises:
-        OSError: from any method, when the folder cannot be written; `Callbacks` then goes on without the hook.
+        OSError: from any method, when the folder cannot be written; `Callbacks` then continues without the hook.
     """
 
     def __init__(

@@ -277,7 +277,7 @@ class LearningRateTooHigh(HealthRule):
 
     Stays worse than guessing, where classes are predicted: the mean of the last `window` saved batch losses is above
     1.2 times the logarithm of the number of classes by two standard errors, no lower in their second half than in the
-    first, and the weights have moved by a tenth of their size. That losses jump is no sign: batches of a healthy
+    first, and the weights have moved by a tenth of their size. That losses jump is not a sign: batches of a healthy
     training scatter as much, by what is in them.
     """
 

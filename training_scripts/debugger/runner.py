@@ -1,4 +1,4 @@
-"""Evaluates a set of rules on one trial as its steps come in. A rule that breaks says so, and the others go on."""
+"""Evaluates a set of rules on one trial as its steps come in. A rule that breaks says so, and the others continue."""
 
 from __future__ import annotations
 

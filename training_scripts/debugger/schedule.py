@@ -73,7 +73,7 @@ class Schedule:
         return frozenset(chosen | {"losses"}) if chosen else frozenset()
 
     def due_at_once(self) -> frozenset[str]:
-        """Return what a step saves at which the loss is no number; a few times, for it will stay so."""
+        """Return what a step saves at which the loss is not a number; a few times, for it will stay so."""
         self._alarms -= 1
         return frozenset({"losses"}) if self._alarms >= 0 and self.has_room() else frozenset()
 

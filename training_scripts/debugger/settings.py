@@ -1,4 +1,4 @@
-"""What a job is told about its debugger: one environment variable, JSON, read by the hook and the watcher. No torch.
+"""What a job hears of its debugger: one environment variable, JSON, read by the hook and the watcher. No torch.
 
 The environment is the one channel that reaches single jobs and trials alike, here and on SageMaker.
 """

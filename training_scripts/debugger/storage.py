@@ -1,4 +1,4 @@
-"""Where the files of a trial lie: what a reader asks of a folder here, or of S3 (core/debugger/s3.py)."""
+"""Where the files of a trial are: what a reader asks of a folder here, or of S3 (core/debugger/s3.py)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ INDEX_FILE = re.compile(r"(\d+)_(.+)\.json")
 
 
 class Storage(Protocol):
-    """Where a trial's files lie. Names are relative to the trial's root, with forward slashes."""
+    """Where a trial's files are. Names are relative to the trial's root, with forward slashes."""
 
     root: str
 
     def index_files(self) -> Sequence[str]:
-        """Return names of the files under `index/`, in any order; those told before may be missing."""
+        """Return names of the files under `index/`, in any order; those returned before may be missing."""
 
     def collection_files(self) -> Sequence[str]:
         """Return names of all files under `collections/`, in any order."""

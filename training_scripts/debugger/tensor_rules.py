@@ -139,7 +139,7 @@ class WeightUpdateRatio(HealthRule):
         return self.found(f"{len(large)} of {len(ratios)} weights move by more than {self.large_threshold:g}.", large)
 
     def _previous(self, name: str, step: int) -> Array | None:
-        """Return the value to compare with; those older than it are let go."""
+        """Return the value to compare with; those older than it are dropped."""
         history = self._earlier.get(name, [])
         latest = step - (self.num_steps or 1)
         usable = [index for index, (at, _) in enumerate(history) if at <= latest]

@@ -24,7 +24,7 @@ _TYPED_VALUES = {5: "float32", 6: "float64", 7: "int32", 10: "int64", 11: "bool"
 
 
 class DamagedRecord(ValueError):
-    """The bytes are no record, or a torn one."""
+    """The bytes are not a record, or a torn one."""
 
 
 def decode(data: bytes) -> Iterator[TensorRecord]:

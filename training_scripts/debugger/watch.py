@@ -1,10 +1,10 @@
 """Evaluates rules beside running jobs: `python watch.py [--pid PID --folder OUTPUT --job NAME]`.
 
-Without arguments it is told on stdin, one JSON object a line, which jobs to watch:
+Without arguments it reads from stdin, one JSON object a line, which jobs to watch:
 
     {"watch": "<output folder>", "job": "<name>", "settings": {…}}     {"ended": "<output folder>"}
 
-(`"has_ended": true` in the first where a job was over before it was told of), and it ends when stdin does. Then
+(`"has_ended": true` in the first where a job was over before it came), and it ends when stdin does. Then
 `sagehound-watched <output folder>` says that a job's last word is spoken, and an empty line every `--beat` seconds
 that the process lives. With arguments it watches one job, until the job's process is
 gone. Outcomes go to `<output>/rules/<Rule>.json`, and whenever a rule's status changes, as `sagehound-rule {json}`
@@ -49,7 +49,7 @@ def print_line(line: str) -> None:
 
 
 class Watched:
-    """One job that is being watched. `output` is its SM_OUTPUT_DIR; `say` is told of outcomes, a line each."""
+    """One job that is being watched. `output` is its SM_OUTPUT_DIR; `say` gets outcomes, a line each."""
 
     def __init__(self, output: Path, job: str, settings: Settings, say: Callable[[str], None] = print_line) -> None:
         self.output, self.job, self._settings, self._say = output, job, settings, say

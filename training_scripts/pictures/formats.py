@@ -208,7 +208,7 @@ _FOREIGN_BY_SUFFIX = {suffix: format_ for format_ in FOREIGN for suffix in forma
 
 
 def recognise(head: bytes) -> PictureFormat | ForeignFormat | None:
-    """Return the format of a file that begins with `head` (`HEAD_BYTES` are enough); None if it is no picture."""
+    """Return the format of a file that begins with `head` (`HEAD_BYTES` are enough); None if it is not a picture."""
     for format_ in FORMATS:
         if format_.magic.match(head):
             return format_

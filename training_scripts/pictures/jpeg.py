@@ -36,7 +36,7 @@ class _Unclear(Exception):
     """The structure is odd; only a decoder can tell."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # told apart by identity, which is quick: `_read` keeps what it made
+@dataclass(frozen=True, slots=True, eq=False)  # distinguished by identity, which is quick: `_read` keeps what it made
 class _Tables:
     """What the scans of a file may refer to. `components` has by component the number of its quantisation table and its
     sampling factors; `codes` are the Huffman tables that are there: class (0 DC, 16 AC) + number.
@@ -85,7 +85,7 @@ def inspect(data: bytes) -> Structure:
         if header is not None and walk.size_at == header.size_at and len(_known_headers) < _KNOWN:
             _known_headers.add(header.key)
         return Structure(*walk.size, settled=whole, scalable=True)
-    if data.count(b"\xff\xda") > MAX_SCANS:  # quick; what it counts in a thumbnail or a comment is no scan
+    if data.count(b"\xff\xda") > MAX_SCANS:  # quick; what it counts in a thumbnail or a comment is not a scan
         scans = sum(found.group() == b"\xff\xda" for found in _IN_SCAN.finditer(data, _pixels_at(data)))
         if scans > MAX_SCANS:
             raise PictureUnreadable(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_BYTES = 1 << 30
-"""A larger file is no picture that is trained on; it is not even read."""
+"""A larger file is not a picture that is trained on; it is not even read."""
 MAX_SIDE = 20_000
 MAX_PIXELS = 120_000_000
 DECODE_SECONDS = 30.0
@@ -22,7 +22,7 @@ DECODE_SECONDS = 30.0
 BUDGET_BYTES = 1 << 30
 """Pixels that all threads of a process may hold at once; a single picture that needs more is decoded alone."""
 BYTES_PER_PIXEL = 12
-"""As decoded, as RGB, and what lies between the two; Pillow keeps 4 bytes of an RGB pixel."""
+"""As decoded, as RGB, and what is between the two; Pillow keeps 4 bytes of an RGB pixel."""
 
 _COUNTED = 16 << 20
 _PATIENCE_S = 120.0

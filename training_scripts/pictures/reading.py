@@ -153,7 +153,7 @@ def inspect(data: bytes) -> tuple[PictureFormat, Structure]:
     """Return the format of an encoded picture, and what its structure says.
 
     Raises:
-        PictureUnreadable: it is no picture of a format that is read, or its structure rules out that it can be used.
+        PictureUnreadable: it is not a picture of a format that is read, or its structure rules out that it can be used.
     """
     if not data:
         raise PictureUnreadable("The file is empty.")
@@ -306,7 +306,7 @@ def _upright(loaded: ImageFile, image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return how the EXIF data say that the picture lies; data that cannot be read turn nothing."""
+    """Return how the EXIF data say that the picture is turned; data that cannot be read turn nothing."""
     try:
         found = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:

@@ -1,6 +1,6 @@
 """Traces the steps of a training and their phases, into SageMaker's framework-metric files.
 
-Each file is a JSON array in Chrome's trace form. While it grows it lies as `framework/<node>_pythontimeline.json.tmp`,
+Each file is a JSON array in Chrome's trace form. While it grows it is `framework/<node>_pythontimeline.json.tmp`,
 is flushed at least once a second, and is then closed and moved to `framework/pevents/<YYYYMMDDHH>/`; after a kill the
 temporary file is still there, whole but for its closing bracket, and Sagehound's own reader takes it.
 
@@ -73,7 +73,7 @@ class StepTrace:
         """Note that the open step ends; no effect without one."""
         now = self._clock()
         self._finish(now)
-        # What lies between steps (loading the next batch) belongs to the next one and is traced with it.
+        # What is between steps (loading the next batch) belongs to the next one and is traced with it.
         self._tracing = _is_traced(self._seen.get(self._mode, 0) + 1)
         if len(self._events) >= _FLUSH_EVENTS or now - self._flushed > _FLUSH_NS:
             self._flush(now)
@@ -180,7 +180,7 @@ class _TraceFile:
     def _open(self, now_us: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self._name}.tmp"
-        if path.exists():  # a job that goes on after a kill: what it traced before is kept
+        if path.exists():  # a job that continues after a kill: what it traced before is kept
             os.replace(path, path.with_name(f"{path.stem}.{now_us}.tmp"))
         self._start_us = self._opened_us = self._last_us = now_us
         self._written.clear()

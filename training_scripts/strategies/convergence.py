@@ -56,7 +56,7 @@ class Convergence:
         gained = max(values) - quarters[0] if self._maximize else quarters[2] - min(values)
         try:
             return self._bound() < SHARE * gained
-        except Exception:  # the search goes on to its other ends
+        except Exception:  # the search continues to its other ends
             _logger.exception("nobody can tell whether the search has converged")
             return False
 

@@ -1,6 +1,6 @@
 """The course of a search: whether another trial is wanted, what came of those that ended, and how the whole ended.
 
-Whoever runs the trials, side by side or one after the other, asks here. Not thread-safe.
+What runs the trials, side by side or one after the other, asks here. Not thread-safe.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Course:
         plan: what is searched, how, and until when.
         done: trials that ended before.
         warm: trials of other searches to learn from.
-        clock: seconds that only go on.
+        clock: seconds that only grow.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class Dimension:
         return FloatDistribution(self.low, self.high, log=self.is_log)
 
     def encode(self, text: str) -> Any:
-        """Return a hyperparameter as a value of the distribution; None if it lies outside."""
+        """Return a hyperparameter as a value of the distribution; None if it is outside."""
         if self.values:
             return text if text in self.values else None
         try:
@@ -76,7 +76,7 @@ class Dimension:
 
 
 def encoded(dimensions: Sequence[Dimension], hyperparameters: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return hyperparameters as Optuna has them; None where one is missing or lies outside."""
+    """Return hyperparameters as Optuna has them; None where one is missing or is outside."""
     values = {item.name: item.encode(hyperparameters.get(item.name, "")) for item in dimensions}
     return None if None in values.values() else values
 

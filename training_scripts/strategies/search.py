@@ -1,6 +1,6 @@
 """The search for hyperparameters: what to try next, by SageMaker's four strategies.
 
-A search is asked for hyperparameters and told what came of them. Bayesian is Optuna's Gaussian process or TPE; see
+A search is asked for hyperparameters, and hears what came of them. Bayesian is Optuna's Gaussian process or TPE; see
 `_sampler`. What it asks for follows from the plan, the trial's number and the results of the trials that this number
 may know of (`Search.needed`), whatever the order in which results came, how many trials ran at once, and whether the
 search was broken off and resumed in between.
@@ -187,7 +187,7 @@ class _Optuna:
             self._study.sampler = _sampler(self._plan, number)
             try:
                 trial = self._study.ask(self._distributions)
-            except Exception:  # whatever a sampler stumbles over, the search goes on
+            except Exception:  # whatever a sampler stumbles over, the search continues
                 _logger.exception("the sampler failed; trial %d is drawn at random", number)
                 self._study.sampler = self._optuna.samplers.RandomSampler(seed=_seed(self._plan, number))
                 trial = self._study.ask(self._distributions)

@@ -1,6 +1,6 @@
 """Which trials are not worth their time: SageMaker's median rule, and Hyperband's successive halving.
 
-Both come down to a table: after which epoch an objective is too bad to go on from, and by how much. It is made of the
+Both come down to a table: after which epoch an objective is too bad to continue, and by how much. It is made of the
 trials that the search knew when it asked for this one, so it depends on no clock, and the training script itself
 keeps to it (training_scripts/stopping.py).
 """
@@ -20,7 +20,7 @@ MIN_CURVES = 5
 """Early stopping compares with at least this many earlier trials; the median of fewer says little."""
 
 REDUCTION = 3
-"""Of so many trials at a rung of Hyperband one goes on."""
+"""Of so many trials at a rung of Hyperband one continues."""
 
 Curve = Sequence[tuple[int, float]]
 """The objective by epoch, in the order it came."""
@@ -67,7 +67,7 @@ class MedianRule(StopRule):
 
 
 class Halving(StopRule):
-    """Hyperband (Li et al., 2018), asynchronous as Optuna has it: a trial goes on if it is among the best third so far.
+    """Hyperband (Li et al., 2018), asynchronous as Optuna has it: a trial lives on if among the best third so far.
 
     Each trial belongs to a bracket, which says after which epoch it is judged first; then after three times as many.
 

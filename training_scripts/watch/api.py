@@ -127,7 +127,7 @@ def _computed(session: Session, loss_fn: nn.Module, args: Any, value: Any) -> No
 
 
 def _place(folder: str | os.PathLike[str] | None, name: str) -> Path:
-    """Return where the job lies. Where all of Sagehound is installed it becomes one that the window shows.
+    """Return where the job is. Where all of Sagehound is installed it becomes one that the window shows.
 
     Its record is kept by a process of its own, which ends with this one or with `close`.
     """

@@ -81,7 +81,7 @@ class Findings:
         self._muted = False
 
     def mute(self) -> None:
-        """Say and write nothing from now on: another process of the same training does."""
+        """Say and write nothing more: another process of the same training does."""
         self._muted = True
 
     def found(
@@ -112,7 +112,7 @@ class Findings:
         self._counts[rule] = self._counts.get(rule, 0) + 1
 
     def broken(self, check: object, event: str, error: Exception) -> None:
-        """Say, in the job's log alone, that a check could not go on; the script is none the worse."""
+        """Say, in the job's log alone, that a check could not continue; the script is none the worse."""
         self._broken += 1
         if self._broken <= 20:
             name = type(check).__name__

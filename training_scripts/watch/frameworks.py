@@ -14,7 +14,7 @@ class _Watching:
     watched: Watched | None = None
 
     def begin(self, model: Any) -> None:
-        """Watch the training of a model from now on."""
+        """Watch the training of a model."""
         self.watched = watch(name=type(model).__name__)
 
     def end(self) -> None:

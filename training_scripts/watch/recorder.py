@@ -34,7 +34,7 @@ _NAMES = {
 
 
 class _Mean:
-    """The mean of numbers that lie on a device, which is waited for only when the mean is asked for."""
+    """The mean of numbers that are on a device, which is waited for only when the mean is asked for."""
 
     def __init__(self) -> None:
         self.total: Tensor | None = None

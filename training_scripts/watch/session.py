@@ -450,7 +450,7 @@ EVENTS = (
 
 
 def _is_model(module: nn.Module) -> bool:
-    """Whether a module is worth watching: it has parameters, and is no loss of torch's."""
+    """Whether a module is worth watching: it has parameters, and is not a loss of torch's."""
     if isinstance(module, nn.modules.loss._Loss):
         return False
     return next(module.parameters(), None) is not None

@@ -35,7 +35,7 @@ class Stopped(Exception):
 
 
 class CannotGoOn(Exception):
-    """Something outside the job keeps it from going on, a full disk or pictures that are gone; it may be resumed."""
+    """Something outside the job keeps it from continuing, a full disk or pictures that are gone; it may be resumed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -43,7 +43,7 @@ class CannotGoOn(Exception):
 
 
 class Interrupted(BaseException):
-    """The supervisor was told to end by the system; nothing else may catch it."""
+    """The system asked the supervisor to end; nothing else may catch it."""
 
 
 def helper_file(folder: JobFolder) -> Path:
@@ -53,7 +53,7 @@ def helper_file(folder: JobFolder) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """One job: its spec and folder, where things lie, and how scripts are run."""
+    """One job: its spec and folder, where things are, and how scripts are run."""
 
     spec: Spec
     folder: JobFolder

@@ -47,7 +47,7 @@ class LocalEngine(Engine):
     """Runs jobs on this machine, each by a supervisor process of its own that outlives this one.
 
     Args:
-        paths: where jobs and their results lie.
+        paths: where jobs and their results are.
         store: the database that the supervisors write and this reads.
         runtime: which scripts run, and how.
     """
@@ -116,7 +116,7 @@ class LocalEngine(Engine):
             self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping")
 
     def resume(self, name: str) -> None:
-        """Start a supervisor that goes on with what is left, and with what was lost since."""
+        """Start a supervisor that continues with what is left, and with what was lost since."""
         self._reap_orphans()
         if self._store.job(name).status.is_final:
             interrupt_damaged_models(self._store, name)
@@ -262,7 +262,7 @@ class LocalEngine(Engine):
         return root if root.is_dir() else None
 
     def close(self) -> None:
-        """Collect supervisors that have ended; jobs go on."""
+        """Collect supervisors that have ended; jobs continue."""
         reap()
 
     def _folder(self, name: str) -> JobFolder:

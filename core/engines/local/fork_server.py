@@ -4,7 +4,7 @@ Each script then starts in milliseconds instead of seconds, yet as a process tha
 imports happen in the server: no torch operation, no thread, which a fork would not survive.
 
 The server is a process like any other: it may be killed (where memory runs out, say) or stand still. Then it is started
-again. The scripts it had forked off go on, but nothing would hear of their end: they are lost.
+again. The scripts it had forked off continue, but nothing would hear of their end: they are lost.
 """
 
 from __future__ import annotations

@@ -83,6 +83,6 @@ def _why_lost(archive: Path) -> str:
         return "" if looks_whole(archive) else f"Its model is not whole on the disk ({archive})."
     except FileNotFoundError:
         return f"Its model is not on the disk any more ({archive})."
-    except OSError as error:  # a disk that is away for a moment is no loss
+    except OSError as error:  # a disk that is away for a moment is not a loss
         _logger.warning("%s cannot be looked at: %s", archive, error)
         return ""

@@ -182,7 +182,7 @@ class Pool:
             self._job.store.record(outcomes)
 
     def _end_rules(self) -> None:
-        """Say of rules that nobody evaluates any more that it is so: they would stand there as in progress for ever."""
+        """Say of rules that no one evaluates any more that it is so: they would stand there as in progress for ever."""
         details = "The process that evaluates the rules ended before it had seen the whole training."
         outcomes = [
             replace(outcome, status=RuleStatus.ERROR, time=time.time(), details=details)

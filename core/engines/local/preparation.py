@@ -140,7 +140,7 @@ class _FeaturesRun:
 
         Raises:
             EngineError: it failed; says why.
-            CannotGoOn: something outside of it kept it from going on.
+            CannotGoOn: something outside of it kept it from continuing.
             Stopped: the job was asked to stop meanwhile.
         """
         job, process = self._job, self._process

@@ -43,7 +43,7 @@ class RunOutcome:
     """How a run ended.
 
     `curve` holds the objective by epoch, NaN where it was no finite number. `outside` says what outside of the script
-    kept it from going on: then it is to be run again once that is mended.
+    kept it from continuing: then it is to be run again once that is mended.
     """
 
     name: str
@@ -157,7 +157,7 @@ class Run:
 
     @property
     def objective(self) -> float | None:
-        """Return the objective of the model that is kept; None if it is no finite number or never came."""
+        """Return the objective of the model that is kept; None if it is not a finite number or never came."""
         return kept_value(self.curve, self._losses)
 
     def stop(self, secondary_status: str = "Stopped", reason: str = "") -> None:
@@ -198,7 +198,7 @@ class Run:
         return bool(self.broke_off) and not self._again
 
     def go_on_with(self, process: ScriptProcess) -> None:
-        """Follow another process of the same script, which goes on from its checkpoint if it left one."""
+        """Follow another process of the same script, which continues from its checkpoint if it left one."""
         self.follow(ended=True)
         self._again = self._replaces = True
         self._follow_process(process, self._tail.offset)
@@ -295,7 +295,7 @@ def parse_rule(line: str) -> list[RuleOutcome]:
 def package_model(folder: JobFolder) -> Path | None:
     """Make model.tar.gz of what the script saved; None if it saved nothing.
 
-    The tar replaces the folder, as in a container: a search keeps many models and each would lie there twice. It is
+    The tar replaces the folder, as in a container: a search keeps many models and each would be there twice. It is
     not flushed yet. Of a head alone it is made when something wants it (core/jobs/heads.py).
     """
     if left_head_alone(folder):

@@ -55,7 +55,7 @@ class SupervisorWatch:
     """Ends supervisors that stand still, as long as someone looks at their jobs; what they leave is an orphan's.
 
     Args:
-        paths: where their logs lie, which they touch while they work.
+        paths: where their logs are, which they touch while they work.
         silence_s: how long one may give no sign of life; what it waits for has its own watch, which comes first.
     """
 

@@ -1,7 +1,7 @@
 """The process that does one job: it prepares, starts the scripts, watches them, and writes down what happens.
 
 It is started detached and outlives the window. Everything it learns goes to the store at once; what it is asked comes
-as `stop` files in the jobs' folders. After it was killed, a new one goes on from what the store has (`resume`).
+as `stop` files in the jobs' folders. After it was killed, a new one continues from what the store has (`resume`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tuning job: trials asked of the search, run side by side, their results told back.
+"""A tuning job: trials asked of the search, run side by side, their results reported to it.
 
 Trials, losses and best are those of the seed, whatever the load and the number at once: see
 training_scripts/strategies/search.py.

@@ -244,7 +244,7 @@ class AttachedTraining(WatchedJob):
 
 
 class _Attached:
-    """A process that is no child of this one. Asked to end it hears Ctrl-C, which a notebook survives."""
+    """A process that is not a child of this one. Asked to end it hears Ctrl-C, which a notebook survives."""
 
     returncode = 0
 

@@ -73,7 +73,7 @@ class SageMakerEngine(Cloud):
         workspace: bucket, prefix and execution role.
         source: the scripts that run in a job; Sagehound's own when None.
         timing: how long the watching waits for what.
-        in_background: starts, unless it runs, the process that does what is to be done while nobody looks; None: this
+        in_background: starts, unless it runs, the process that does what is to be done while no one looks; None: this
             process does it alone.
     """
 
@@ -232,14 +232,14 @@ class SageMakerEngine(Cloud):
             self._note(spec.name, differences=[f"{about}{sentence}" for sentence in found])
 
     def _note(self, name: str, **changes: Any) -> None:
-        """Keep what is known of a job that AWS has; that the disk is full is no reason to call it failed."""
+        """Keep what is known of a job that AWS has; that the disk is full is not a reason to call it failed."""
         try:
             CloudJobState.change(self._folder(name).root, **changes)
         except (OSError, EngineError) as error:
             _logger.warning("what is known of %s could not be kept: %s", name, error)
 
     def has_duties(self) -> bool:
-        """Whether something is to be done in this region and account even if nobody looks."""
+        """Whether something is to be done in this region and account even if no one looks."""
         return self.lifetimes.is_needed(self.aws.region) or any(
             state.cap_usd is not None or (state.features_job and not state.launched)
             for state in map(self.notes, self._poller.unfinished())
@@ -427,7 +427,7 @@ class SageMakerEngine(Cloud):
         cancel: CancelToken | None = None,
         trusted: bool = False,
     ) -> Rehearsal:
-        """Return the same, and put the model behind the endpoint `name`, which goes on answering meanwhile.
+        """Return the same, and put the model behind the endpoint `name`, which keeps answering meanwhile.
 
         Raises: as `Deployer.update`.
         """
@@ -436,7 +436,7 @@ class SageMakerEngine(Cloud):
         return rehearsal
 
     def adopt(self, name: str) -> None:
-        """Take a job that is in the account into the store, and follow it from now on.
+        """Take a job that is in the account into the store, and follow it.
 
         Raises:
             SpecError: it is known here already, or it is a trial.
@@ -472,7 +472,7 @@ class SageMakerEngine(Cloud):
         return job_log_url(notes.region or self.aws.region, job, folder)
 
     def close(self) -> None:
-        """End the watching, and release connections; jobs go on."""
+        """End the watching, and release connections; jobs continue."""
         self._poller.close()
         self.aws.close()
 

@@ -28,7 +28,7 @@ class SageMaker(CloudProvider):
     name = "sagemaker"
 
     def open(self, connection: Connection, paths: AppPaths, store: Store) -> SageMakerEngine:
-        """Return the engine; what has to be done when nobody looks is left to a process of its own."""
+        """Return the engine; what has to be done when no one looks is left to a process of its own."""
         return open_engine(connection, paths, store)
 
     def check(self, spec: Spec) -> None:
@@ -136,7 +136,7 @@ class SageMaker(CloudProvider):
 
 
 def workspace_of(connection: Connection) -> Workspace:
-    """Return where jobs of a connection run and lie."""
+    """Return where jobs of a connection run and their files are."""
     return Workspace(
         **{name: value for name, value in asdict(connection).items() if name in Workspace.__dataclass_fields__}
     )
@@ -145,7 +145,7 @@ def workspace_of(connection: Connection) -> Workspace:
 def open_engine(connection: Connection, paths: AppPaths, store: Store, background: bool = True) -> SageMakerEngine:
     """Return the engine of a connection; nothing is sent yet.
 
-    `background`: what has to be done when nobody looks is left to a process of its own.
+    `background`: what has to be done when no one looks is left to a process of its own.
 
     Raises:
         EngineError: bucket or role are not chosen.

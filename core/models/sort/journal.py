@@ -1,6 +1,6 @@
 """The journal of a sorted folder: what is to be put where, on the disk before anything is touched.
 
-Each line is one JSON object. Whoever carries on after a kill reads the lines and finishes each as it was decided, so no
+Each line is one JSON object. What carries on after a kill reads the lines and finishes each as it was decided, so no
 file is put twice; undoing goes through them backwards.
 """
 

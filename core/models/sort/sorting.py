@@ -208,7 +208,7 @@ def _finish(into: Path, line: Placed, state: _State) -> None:
     if there:
         state.counts[line.group] += 1
         if line.way == Way.MOVE.value:
-            state.done.discard(line.source)  # what comes under this name from now on is another file
+            state.done.discard(line.source)  # what comes under this name later is another file
 
 
 def _write_table(into: Path, journal: Journal) -> None:

@@ -27,7 +27,7 @@ class GradientOrder(Check):
         self._makers: dict[frozenset[int], int] = {}
 
     def before_backward(self, root: Tensor) -> None:
-        """Look for gradients that a step has used and nobody has cleared; and at the sign of what goes backward."""
+        """Look for gradients that a step has used and no one has cleared; and at the sign of what goes backward."""
         self._backwards += 1
         for known in list(self._kept):
             # Two networks against each other: the other's backward adds to gradients that are cleared before the next.

@@ -66,11 +66,11 @@ class Starvation(Check):
 
 
 class _Mark:
-    """Lies with a graph, and is gone when the graph is."""
+    """Belongs to a graph, and is gone when the graph is."""
 
 
 class Memory(Check):
-    """Graphs of old steps are let go, and memory stays where it came to in the first half."""
+    """Graphs of old steps are released, and memory stays where it came to in the first half."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

@@ -97,7 +97,7 @@ class Aws:
             self._account = ""
 
     def close(self) -> None:
-        """Release the connections; whoever asks again gets new ones."""
+        """Release the connections; who asks again gets new ones."""
         self.renew()
 
     @property

@@ -35,7 +35,7 @@ def identity(aws: Aws) -> Identity:
 
 
 def buckets(aws: Aws) -> list[Bucket]:
-    """Return the buckets of the account that lie in the region in use."""
+    """Return the buckets of the account that are in the region in use."""
     client = aws.client("s3")
     with translated("The buckets could not be listed.", aws.profile):
         names = [item["Name"] for item in client.list_buckets().get("Buckets", ())]
@@ -44,7 +44,7 @@ def buckets(aws: Aws) -> list[Bucket]:
 
 
 def bucket_region(aws: Aws, name: str) -> str:
-    """Return the region a bucket lies in; "" where that may not be asked.
+    """Return the region a bucket is in; "" where that may not be asked.
 
     Raises:
         EngineError: there is no such bucket.

@@ -20,7 +20,7 @@ from core.paths import AppPaths
 FILE = "aws-debugger.json"
 _CODES = ("ValidationException", "AccessDeniedException", "UnsupportedOperationException", "InvalidParameterValue")
 _NAMED = re.compile(r"debug|profiler|rule ?configuration|new customers", re.IGNORECASE)
-# A request that is wrong is no refusal: the account may well have the Debugger.
+# A request that is wrong is not a refusal: the account may well have the Debugger.
 _MALFORMED = re.compile(r"validation errors? detected|failed to satisfy constraint", re.IGNORECASE)
 # Names that people gave, which may well have "debug" in them.
 _NAMES = re.compile(r"\S*(?:arn:|s3://|\.dkr\.ecr\.)\S*")

@@ -23,7 +23,7 @@ LOGIN_CODES = (
     "TokenRetrievalError",
     "CredentialRetrievalError",
 )
-"""Codes and exception names of a session that has ended: log in again and go on."""
+"""Codes and exception names of a session that has ended: log in again and continue."""
 
 
 THROTTLED_CODES = ("ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded")
@@ -33,7 +33,7 @@ _NOT_SENT = ("ParamValidationError", "NoCredentialsError", "PartialCredentialsEr
 
 
 class LoginNeeded(EngineError):
-    """The AWS session has ended; nothing is lost, and it goes on after a new login."""
+    """The AWS session has ended; nothing is lost, and it continues after a new login."""
 
 
 @dataclass(frozen=True, slots=True)

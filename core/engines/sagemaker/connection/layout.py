@@ -1,4 +1,4 @@
-"""Where things lie in the bucket.
+"""Where things are in the bucket.
 
 <prefix>/datasets/<version>/<channel>/<class>/<file>   with a manifest.json beside the class folders
 <prefix>/features/<key>/<features job>/                frozen features, a channel; complete.json beside it names it

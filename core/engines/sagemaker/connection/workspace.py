@@ -1,4 +1,4 @@
-"""Where jobs run and their files lie."""
+"""Where jobs run and their files are."""
 
 from __future__ import annotations
 

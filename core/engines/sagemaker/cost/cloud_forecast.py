@@ -28,7 +28,7 @@ BILLED_START_S = 60.0
 def cloud_forecast(
     spec: Spec, manifest: Manifest | None, store: Store, price: Price, shares_features: bool, known: bool = False
 ) -> CloudForecast:
-    """Return the forecast of a spec at a price; `known`: the features lie in S3 already."""
+    """Return the forecast of a spec at a price; `known`: the features are in S3 already."""
     here = forecast(spec, manifest, store)
     is_packed = isinstance(spec, TuningSpec) and spec.packed
     has_features_job = shares_features and not known and not is_packed

@@ -79,7 +79,7 @@ class Deployer:
         cancel: CancelToken | None = None,
         trusted: bool = False,
     ) -> Rehearsal:
-        """Put the model of another training job behind the endpoint `name`, which goes on answering meanwhile.
+        """Put the model of another training job behind the endpoint `name`, which keeps answering meanwhile.
 
         Raises:
             EndpointBusy: it is being created or updated.

@@ -1,8 +1,8 @@
-"""Endpoints: create, list, watch over, delete. Only they go on costing money, so none is forgotten.
+"""Endpoints: create, list, watch over, delete. Only they keep costing money, so none is forgotten.
 
 What Sagehound makes is tagged, with the job it serves and the moment its life ends. Serverless is proposed first: it
 costs nothing while it is not asked, and a closed laptop deletes nothing. While an endpoint is created or updated, AWS
-lets nobody change or delete it: `EndpointBusy`; `EndpointLifetimes` comes back to it.
+does not let anyone change or delete it: `EndpointBusy`; `EndpointLifetimes` comes back to it.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class Endpoints:
             return self._describe(name)
 
     def delete(self, name: str, others_too: bool = False) -> None:
-        """Delete an endpoint with its configuration and its model; what is gone already is no error.
+        """Delete an endpoint with its configuration and its model; what is gone already is not an error.
 
         Raises:
             EndpointBusy: it is being created or updated.
@@ -302,7 +302,7 @@ class Endpoints:
         made.append("configuration")
 
     def _remove_parts(self, config: str) -> None:
-        """Delete a configuration and its models; they cost nothing, but nobody should have to tidy up."""
+        """Delete a configuration and its models; they cost nothing, but no one should have to tidy up."""
         client, models = self.aws.sagemaker, []
         with suppress(client.exceptions.ClientError):
             variants = client.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]

@@ -95,7 +95,7 @@ class EndpointLifetimes:
         return found
 
     def is_needed(self, region: str = "") -> bool:
-        """Whether there is an endpoint to watch, in one region or anywhere; asks nobody."""
+        """Whether there is an endpoint to watch, in one region or anywhere; without asking."""
         known = read_json(self._file).items()
         return any(key.startswith(f"{region} " if region else "") and not _read(entry).is_idle for key, entry in known)
 

@@ -19,7 +19,7 @@ _SHA256 = "sha256"
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A model.tar.gz: `file` here, `uri` where the very same lies in S3, "" where it does not."""
+    """A model.tar.gz: `file` here, `uri` where the very same is in S3, "" where it is not."""
 
     job: str
     file: Path

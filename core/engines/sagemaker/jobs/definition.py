@@ -41,7 +41,7 @@ CODE_CHANNEL, CODE_ARCHIVE = "code", "sourcedir.tar.gz"
 class RequestContext:
     """What a request needs besides the spec.
 
-    `source` is the s3:// prefix that `CODE_ARCHIVE` lies under; `channels` maps names to s3:// prefixes; `checkpoints`
+    `source` is the s3:// prefix that `CODE_ARCHIVE` is under; `channels` maps names to s3:// prefixes; `checkpoints`
     is the job's own s3:// prefix; `kms_key` encrypts output and disk where the spec names no other key; `aliases` maps
     keys' aliases to their ARNs, for a disk takes no alias; `mark` tells this job from another one of its name.
     """

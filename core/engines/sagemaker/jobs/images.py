@@ -17,7 +17,7 @@ def training_image(region: str, instance_type: str) -> str:
 
 
 def rules_image(region: str) -> str:
-    """Return the address of AWS's image of its Debugger rules; the account it lies in differs from region to region."""
+    """Return the address of AWS's image of its Debugger rules; the account it is in differs from region to region."""
     from sagemaker.core import image_uris
 
     try:

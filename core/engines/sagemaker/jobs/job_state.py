@@ -17,7 +17,7 @@ FILE = "cloud.json"
 class CloudJobState:
     """What this machine knows of a job on SageMaker besides the store's record; kept in its folder.
 
-    `workspace` is where it runs and lies, `account` the AWS account's number; empty in the notes of earlier versions.
+    `workspace` is where it runs, `account` the AWS account's number; empty in the notes of earlier versions.
     `mark` is the tag by which AWS's jobs of this name are recognised; `answered`: AWS has answered that it created what
     was asked for first. `features_job` computes the frozen features that the job waits for, under `features_key`.
     `launched`: the job itself was created. `packed`: it is a search that is one training job, or a trial of such a one.
@@ -62,7 +62,7 @@ class CloudJobState:
 
     @classmethod
     def change(cls, folder: Path, **changes: Any) -> CloudJobState:
-        """Change some of a job's notes, whoever else changes others; returns all of them."""
+        """Change some of a job's notes, while others may change other parts; returns all of them."""
         folder.mkdir(parents=True, exist_ok=True)
         with lock_of(folder / f".{FILE}", 30, f"What AWS said of the job {folder.name} cannot be noted"):
             state = replace(cls.load(folder), **changes)

@@ -159,7 +159,7 @@ class Launcher:
         return f"{training.dataset_version or 'unknown'}-{asked['backbone']}-{digest}"
 
     def features_at(self, key: str) -> str:
-        """Return where the features of a key lie in S3, whole; "" where they are yet to be computed."""
+        """Return where the features of a key are in S3, whole; "" where they are yet to be computed."""
         from botocore.exceptions import ClientError
 
         with translated("The bucket could not be read.", self._aws.profile):

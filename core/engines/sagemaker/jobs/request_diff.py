@@ -9,7 +9,7 @@ _APART = ("Tags", "TrainingJobDefinition")
 
 
 def differences(asked: Mapping[str, Any], described: Mapping[str, Any]) -> list[str]:
-    """Compare a request with the description of the job it made; what AWS adds by itself is no difference.
+    """Compare a request with the description of the job it made; what AWS adds by itself is not a difference.
 
     A description has no tags: put what ListTags says under "Tags", else they are not compared.
     """

@@ -30,7 +30,7 @@ def check_parents(spec: TuningSpec, store: Store) -> None:
 
 
 def check_cap(spec: Spec, prices: PriceList) -> None:
-    """Raise `SpecError` where a limit of cost cannot be kept, since nobody knows the price."""
+    """Raise `SpecError` where a limit of cost cannot be kept, since no one knows the price."""
     if cloud_of(spec).cap_usd is None:
         return
     price = prices.price(cloud_of(spec).instance_type)

@@ -94,7 +94,7 @@ def adopt(aws: Aws, store: Store, paths: AppPaths, name: str) -> JobKind:
         new_record(spec, "sagemaker"),
         created=description["CreationTime"].timestamp(),
         secondary_status="Adopted",
-        code_version="",  # nobody here knows what it runs
+        code_version="",  # no one here knows what it runs
     )
     store.add_job(record, spec)
     definition = description.get("TrainingJobDefinition", description)

@@ -2,7 +2,7 @@
 
 A job that waits for its frozen features is to be created, one that has a limit of cost is to be stopped at it, an
 endpoint is to be deleted at the end of its life. The process ends when nothing of the kind is left, and a reboot ends
-it too: whoever uses Sagehound next starts it again.
+it too: the next use of Sagehound starts it again.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def main(home: str, connection: str) -> int:
 
 
 def attend(paths: AppPaths, connection: Connection, every_s: float = _LOOK_EVERY_S) -> int:
-    """Follow the jobs of a connection until nothing is left that nobody else would do."""
+    """Follow the jobs of a connection until nothing is left that no one else would do."""
     store = Store(paths.database)
     engine = open_engine(connection, paths, store, background=False)
     try:
         while engine.has_duties():
-            # Whoever adds a duty writes it down before it looks at the lock, so one that comes last is seen here.
+            # What adds a duty writes it down before it looks at the lock, so one that comes last is seen here.
             with _lock(paths, connection).acquire(timeout=0):
                 while paths.database.exists() and engine.has_duties():
                     engine.jobs()  # starts the watching, should it have ended

@@ -60,7 +60,7 @@ class Evaluations:
         if _has_ended(description) and not any(outcome.status in OPEN for outcome in outcomes):
             try:
                 fetch_rule_output(self._aws, notes, folder, final=True)
-            except UserFacingError as error:  # whoever looks at the job later asks for it again
+            except UserFacingError as error:  # the next look at the job asks for it again
                 _logger.warning("what AWS's rules wrote of %s could not be fetched: %s", name, error)
         known = {outcome.rule: (outcome.status, outcome.details) for outcome in self._store.outcomes(name)}
         self._store.record(item for item in outcomes if known.get(item.rule) != (item.status, item.details))

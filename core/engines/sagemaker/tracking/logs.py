@@ -17,7 +17,7 @@ _MAX_PAGES = 20
 _LOOK_AGAIN = 6
 
 Ask = Callable[..., Any]
-"""Calls a method of a client: `ask(client.method, Name=value)`; whoever counts calls passes its own."""
+"""Calls a method of a client: `ask(client.method, Name=value)`; what counts calls passes its own."""
 
 
 def job_log_url(region: str, job: str, folder: Path) -> str:

@@ -146,7 +146,7 @@ class Poller:
                 try:
                     file = self._paths.home / LOCK.format(self._aws.region)
                     lock = lock or FileLock(file)
-                    # Whoever has the lock touches it: that is all that another process can see of it.
+                    # The process that has the lock touches it: that is all that another process can see of it.
                     leader = leader or Watchdog(NO_PROCESS, self._timing.silence, file)
                     lock.acquire(timeout=0)
                     self._heartbeat = Heartbeat(file, self._timing.silence / 10)

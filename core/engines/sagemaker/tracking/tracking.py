@@ -166,7 +166,7 @@ class Tracker:
         prepared = launcher.prepare(spec, features, mark)
         try:
             launcher.create(prepared, spec)
-        except ManagedRefused as error:  # nobody is here to be asked any more
+        except ManagedRefused as error:  # no one is here to be asked any more
             said, spec = [f"It runs without AWS's Debugger. {error.why}"], without_managed(spec)
             prepared = launcher.prepare(spec, features, mark)
             launcher.create(prepared, spec)
@@ -356,7 +356,7 @@ class Tracker:
             raise
 
     def _artifact(self, description: Description) -> str:
-        """Return where model.tar.gz lies, if it does."""
+        """Return where model.tar.gz is, if there is one."""
         uri = str(description.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""))
         if not uri:
             return ""
@@ -406,7 +406,7 @@ class Tracker:
         started: float | None = None,
         progress: float | None = None,
     ) -> None:
-        """Write down a change; what is known already is no event."""
+        """Write down a change; what is known already is not an event."""
         if self._told.get(name) == (status, secondary, started):
             return
         record = self._store.job(name)

@@ -1,4 +1,4 @@
-"""Uploads through a connection: one that loses its login on the way waits for a new one, and goes on by itself."""
+"""Uploads through a connection: one that loses its login on the way waits for a new one, and continues by itself."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 The SHA-256 is that of the scan, and S3 compares it with what it got: a picture that changed since is refused.
 
 What was sent is kept in an index object beside the versions, so that a new version of a dataset sends its new pictures
-only: the others are copied inside S3. An upload that broke off, even between two saves of the index, goes on where it
-was: what lies in S3 and is not in the index is asked for its checksum. Nothing is deleted.
+only: the others are copied inside S3. An upload that broke off, even between two saves of the index, continues where it
+was: what is in S3 and is not in the index is asked for its checksum. Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def upload(
     Args:
         client: a boto3 S3 client.
         paused: while it is true, no new object is begun.
-        kms_key: encrypts the objects (SSE-KMS); what lies there under another key is copied onto itself with this one.
+        kms_key: encrypts the objects (SSE-KMS); what is there under another key is copied onto itself with this one.
             "": the bucket's own encryption.
         session: the client's boto3 session. With it objects go through AWS's C client where that can be used, which
             takes a tenth of the processor time; without it through `client`.
