@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from core.cli.aws_debugger import managed_from
 from core.cli.console import Console, table
 from core.cli.data import open_dataset
 from core.cli.describe import job_json
-from core.cli.managed import managed_from
 from core.cli.spec_options import given
 from core.cli.wait import wait_for
 from core.cloud.account import Check, Connection, Verdict

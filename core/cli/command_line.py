@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from core.cli.aws_debugger import managed_words
 from core.cli.debugger_options import debugger_words
 from core.cli.launch_options import MODES, has_default_metrics, has_defaults
-from core.cli.managed import managed_words
 from core.cli.spec_options import join_pair, option_words, words
 from core.jobs.specs import CloudResources, MetricDefinition, Spec, TuningSpec
 from core.tuning.presets import DEFAULT_METRICS

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 
 from core.cli.spec_options import add_options, given, join_pair, option_words, split_pair, words
-from core.debugger.defaults import ALIASES, default_rules
+from core.debugger.job_rules import ALIASES, default_rules
 from core.errors import UsageError
 from core.jobs.specs import DebuggerConfig
 

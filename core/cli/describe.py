@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.cli.console import duration, table
-from core.jobs.heads import on_disk
+from core.jobs.head_models import on_disk
 from core.jobs.records import Job, TrainingJob
 from core.jobs.status import JobStatus
 from core.predict.records import percent

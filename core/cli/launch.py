@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from core.cli.aws_debugger import launched, managed_from, say_open_rules
 from core.cli.cloud_facts import bill_text
 from core.cli.console import Console
 from core.cli.data import open_for_job
 from core.cli.describe import job_json
 from core.cli.launch_options import training_spec, tuning_spec
-from core.cli.managed import launched, managed_from, say_open_rules
 from core.cli.wait import wait_for
 from core.jobs.hyperparameters import check_hyperparameters
 from core.jobs.specs import Spec

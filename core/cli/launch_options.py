@@ -13,7 +13,7 @@ from core.cli.cloud_options import add_connection_options, add_managed_options, 
 from core.cli.debugger_options import add_debugger_options, debugger_config
 from core.cli.spec_options import add_options, given, split_pair
 from core.errors import UsageError
-from core.jobs.names import unique_name
+from core.jobs.job_names import unique_name
 from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
 from core.tuning.ranges import parse_range

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.dataset.cache import Key, ScanCache
-from core.dataset.health import find_problems
+from core.dataset.dataset_problems import find_problems
 from core.dataset.probe import Probe, probe
 from core.dataset.records import Picture, ReadOptions, Scan
 from core.dataset.tree import Candidate, Tree, read_tree

@@ -18,7 +18,7 @@ from typing import Any
 
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
-from core.profiler.rules import RULES as PROFILER_RULES
+from core.profiler.report_rules import RULES as PROFILER_RULES
 from training_scripts.debugger.rules import ALIASES, RULES
 from training_scripts.outside import parse_json
 
@@ -82,7 +82,7 @@ def _in_folder(root: str) -> Iterator[_File]:
 
 
 def _in_s3(root: str) -> Iterator[_File]:
-    from core.debugger.s3 import S3Storage
+    from core.debugger.s3_storage import S3Storage
 
     storage = S3Storage(root)
     for name, changed in storage.files(".json").items():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any, Protocol
 
-from core.debugger.defaults import check
+from core.debugger.job_rules import check
 from core.errors import SpecError
 from core.jobs.specs import DebuggerConfig
 

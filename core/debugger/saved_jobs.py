@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.debugger.aws_output import FOLDER, REPORTS
-from core.jobs.folders import folders_below
+from core.jobs.folder_search import folders_below
 from training_scripts.debugger.storage import INDEX_FILE, FolderStorage, Storage
 
 _PLACES = ("", "output/tensors", "tensors", "debug-output")
@@ -73,7 +73,7 @@ def _in_folders(top: Path) -> tuple[list[Storage], list[str]]:
 
 
 def _in_s3(root: str) -> tuple[list[Storage], list[str]]:
-    from core.debugger.s3 import S3Storage
+    from core.debugger.s3_storage import S3Storage
 
     for place in _PLACES:
         storage = S3Storage(f"{root}/{place}".rstrip("/"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from core.debugger.defaults import job_settings
+from core.debugger.job_rules import job_settings
 from core.jobs.specs import DebuggerConfig
 from core.python import child_environment, script_command
 from training_scripts.debugger.watcher import SCRIPT, RuleWatcher

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import DatasetError, Offer
 from core.formats.columns import LABEL_NAMES, Roles, Table, usual
-from core.formats.formats import DatasetFormat, Reader
+from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.hints import listed
 from core.formats.records import Listing, Problem, ReadOptions, Severity
 from core.formats.source import Collector, Source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core.formats.formats import DatasetFormat, Reader, Writer, Written
+from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.layout import read_layout
 from core.formats.records import Example, Listing
 from core.formats.source import Source

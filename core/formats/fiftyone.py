@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import DatasetError, Offer
 from core.formats.coco import split_by_name
-from core.formats.formats import DatasetFormat, Reader, Writer, Written
+from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.records import Example, Listing, ReadOptions, split_of
 from core.formats.source import Collector, Source
 

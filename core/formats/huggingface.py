@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import DatasetError
 from core.formats.columns import LABEL_NAMES, text_of, usual
-from core.formats.formats import DatasetFormat, Reader, Writer, Written
+from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.records import Example, Listing
 from core.formats.source import Collector, Source
 from training_scripts.outside import parse_json

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import DatasetError
 from core.formats.columns import GROUP_NAMES, IMAGE_NAMES, LABEL_NAMES, SPLIT_NAMES, text_of, usual
-from core.formats.formats import DatasetFormat, Reader, Writer, Written
+from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.records import Example, Listing, split_of
 from core.formats.source import Collector, Source
 from training_scripts.outside import parse_json

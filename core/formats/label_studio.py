@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from core.formats.columns import SPLIT_NAMES, usual
-from core.formats.formats import DatasetFormat, Reader, Writer, Written
+from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.records import Example, Listing, split_of
 from core.formats.source import Collector, Source
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from urllib.parse import quote
 
 from core.errors import DatasetError
-from core.formats.formats import DatasetFormat, Reader
+from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.records import Listing
 from core.formats.source import Collector, Source
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from core.errors import DatasetError
 from core.formats.coco import split_by_name
-from core.formats.formats import DatasetFormat, Reader
+from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.records import Listing
 from core.formats.source import Collector, Source
 

@@ -18,18 +18,18 @@ from core.formats import (
     coco,
     cvat,
     fiftyone,
+    file_name_labels,
     huggingface,
     jsonl,
     label_studio,
     lobe,
-    names,
     path_list,
     table,
     teachable_machine,
     ultralytics,
     unlabelled,
 )
-from core.formats.formats import DatasetFormat, Reader
+from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.hints import listed
 from core.formats.records import Listing, Problem, ReadOptions, Severity
 from core.formats.source import Source
@@ -50,7 +50,7 @@ FORMATS: tuple[DatasetFormat, ...] = (
     jsonl.FORMAT,
     table.FORMAT,
     path_list.FORMAT,
-    names.FORMAT,
+    file_name_labels.FORMAT,
     unlabelled.FORMAT,
 )
 """Every format; those whose files say most of themselves come first."""
@@ -104,7 +104,7 @@ def _chosen(source: Source) -> Listing:
     if options.format:
         wanted = [format_named(options.format)]
     elif options.name_pattern:
-        wanted = [names.FORMAT]
+        wanted = [file_name_labels.FORMAT]
     else:
         wanted = [found for found in FORMATS if found is not _FOLDERS and found.reader is not None]
     for found in wanted:
@@ -143,7 +143,7 @@ def _recognised(source: Source) -> Listing:
         return _with_others(listing, seen, source)
     if seen:
         return _with_others(_read(seen[0], source), seen[1:], source)
-    if filled and (offers := names.propose(example.path for example in listing.examples)):
+    if filled and (offers := file_name_labels.propose(example.path for example in listing.examples)):
         raise DatasetError(
             f"There is nothing to train on in {listing.root}.",
             f"All {len(listing.examples):,} pictures lie in one class folder, {next(iter(filled))}. "
@@ -220,7 +220,9 @@ def _with_offers(error: DatasetError, source: Source) -> DatasetError:
 
     Pictures to be predicted often are beside the others without a word on what they are (train/cat.0.jpg, test/1.jpg).
     """
-    offers = names.propose(source.index.paths)
+    offers = file_name_labels.propose(source.index.paths)
     for folder in source.top.filled if not offers else ():
-        offers = offers or names.propose(path for path in source.index.paths if path.startswith(f"{folder.path}/"))
+        offers = offers or file_name_labels.propose(
+            path for path in source.index.paths if path.startswith(f"{folder.path}/")
+        )
     return DatasetError(error.what, error.why, error.fix, offers=offers) if offers else error

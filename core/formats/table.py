@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from core.errors import DatasetError, Offer
 from core.formats.coco import split_by_name
 from core.formats.columns import SEPARATORS, Roles, Table, chosen_roles, find_roles, is_true, separator_of
-from core.formats.formats import DatasetFormat, Reader, Writer, Written
+from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.hints import listed
 from core.formats.records import Example, Listing, ReadOptions, split_of
 from core.formats.source import Collector, Source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core.formats.formats import DatasetFormat, Writer, Written
+from core.formats.dataset_format import DatasetFormat, Writer, Written
 from core.formats.records import Example
 
 _NAMES = {"train": "train", "valid": "val", "test": "test"}

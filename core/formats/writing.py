@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import DatasetError
-from core.formats.formats import DatasetFormat, Writer, Written
+from core.formats.dataset_format import DatasetFormat, Writer, Written
 from core.formats.hints import listed
 from core.formats.records import Example, Listing
 from core.paths import give_away

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
-from core.jobs.heads import left_head_alone, whole_model, write_archive
+from core.jobs.head_models import left_head_alone, whole_model, write_archive
 from core.models.export.formats import ExportFormat
 from core.models.export.reading import card_in, format_of
 from training_scripts.artifact import CARD_FILE, unpack

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from core.jobs.records import RuleOutcome, TrainingJob
-from core.profiler import timing, usage
-from core.profiler.checks import Evidence, imbalance
+from core.profiler import time_shares, usage
 from core.profiler.findings import find
 from core.profiler.read import read_profile
+from core.profiler.report_rules import evaluate_rules, with_aws
 from core.profiler.results import JobTimes, ProfilerAnalysis
-from core.profiler.rules import evaluate_rules, with_aws
+from core.profiler.rule_evaluation import Evidence, imbalance
 from core.profiler.traces import NodeSamples, Profile
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
@@ -53,7 +53,7 @@ def analyse_profile(
 ) -> ProfilerAnalysis:
     """Analyse what `read_profile` returned; pure."""
     nodes, events = profile.nodes, profile.events
-    times = timing.job_times(nodes, events, job)
+    times = time_shares.job_times(nodes, events, job)
     rules = evaluate_rules(Evidence(nodes, events, times, profile.activity is not None), parameters)
     stddev = next(rule.parameters["stddev"] for rule in rules if rule.name == "StepOutlier")
     analysis = ProfilerAnalysis(
@@ -66,13 +66,13 @@ def analyse_profile(
         interval_s=_interval(nodes),
         usage=usage.usage_rows(nodes),
         bands=usage.bands(nodes),
-        track=timing.phase_track(events, times),
-        shares=timing.phase_shares(events),
-        framework=timing.framework_table(events),
-        steps=timing.step_statistics(events, stddev),
+        track=time_shares.phase_track(events, times),
+        shares=time_shares.phase_shares(events),
+        framework=time_shares.framework_table(events),
+        steps=time_shares.step_statistics(events, stddev),
         gpu_use=usage.gpu_use(nodes, times.loop_start, times.loop_end),
         imbalance=tuple(imbalance(nodes)[:_LISTED_PAIRS]),
-        loads=timing.load_times(events),
+        loads=time_shares.load_times(events),
         filling=usage.filling(nodes, times.loop_start, times.loop_end),
         rules=with_aws(rules, profile.aws_rules),
         findings=(),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import UserFacingError
-from core.jobs.folders import folders_below
+from core.jobs.folder_search import folders_below
 from core.profiler.read_framework import framework_files, read_aws_rules, read_framework
 from core.profiler.read_kineto import kineto_files, read_kineto
 from core.profiler.read_system import read_system, system_files
@@ -55,7 +55,7 @@ def local_copy(
     if not str(source).startswith("s3://"):
         yield Path(source).expanduser()
         return
-    from core.profiler.s3 import download, download_report
+    from core.profiler.s3_download import download, download_report
 
     with tempfile.TemporaryDirectory(prefix="sagehound-profiler-", ignore_cleanup_errors=True) as folder:
         if str(source).lower().endswith(".html"):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import UserFacingError
-from core.jobs.folders import folders_below
+from core.jobs.folder_search import folders_below
 from core.profiler.activity import (
     Activity,
     CopyRow,

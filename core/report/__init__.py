@@ -7,6 +7,6 @@ two runs; `export_aws_report` saves AWS's own. Nothing here imports matplotlib b
 from __future__ import annotations
 
 from core.report.export import export, export_aws_report, export_comparison, export_tuning
-from core.report.runs import Run
+from core.report.reported_run import Run
 
 __all__ = ["Run", "export", "export_aws_report", "export_comparison", "export_tuning"]

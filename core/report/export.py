@@ -14,11 +14,11 @@ from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.paths import give_away
 from core.profiler.read import find_report, local_copy
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
-from core.report.compare import comparison_document
+from core.report.comparison_report import comparison_document
 from core.report.formats import Contents, format_of
-from core.report.runs import ReadRun, Run, read_run
+from core.report.reported_run import ReadRun, Run, read_run
 from core.report.sections import job_document
-from core.report.tuning import tuning_contents
+from core.report.tuning_report import tuning_contents
 from training_scripts.durable import flush, replacing
 
 
@@ -84,7 +84,7 @@ def export_aws_report(source: Path | str, destination: Path) -> Path:
         )
     address = str(source)
     if address.startswith("s3://") and not address.lower().endswith(".html"):
-        from core.profiler.s3 import find_reports
+        from core.profiler.s3_download import find_reports
 
         address = next(iter(find_reports(address)), "")
     with local_copy(address if str(source).startswith("s3://") else source) as path:

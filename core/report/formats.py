@@ -11,7 +11,7 @@ from pathlib import Path
 from core.errors import UsageError
 from core.report.document import Document
 from core.report.html import render_html
-from core.report.runs import ReadRun
+from core.report.reported_run import ReadRun
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core.report.runs import ReadRun
+from core.report.reported_run import ReadRun
 
 _LEFT_OUT = {"bands", "track", "source", "aws_report"}
 """What is drawn from the profile's own files, and paths of this machine."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.report.runs import ReadRun
+from core.report.reported_run import ReadRun
 
 _EXPERIMENT = "sagehound"
 _NOT_IN_NAMES = re.compile(r"[^\w./ -]")

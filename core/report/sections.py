@@ -10,8 +10,8 @@ from core.profiler.results import ProfilerAnalysis
 from core.report import machine_chapters, time_chapters
 from core.report.document import Document, Section
 from core.report.first_page import first_page, machine, problems
+from core.report.reported_run import ReadRun
 from core.report.rule_chapters import rules
-from core.report.runs import ReadRun
 
 TITLE = "Training report"
 

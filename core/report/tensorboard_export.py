@@ -9,7 +9,7 @@ import numpy as np
 
 from core.profiler.traces import NodeSamples
 from core.profiler.usage import RESOURCES, series
-from core.report.runs import ReadRun
+from core.report.reported_run import ReadRun
 from training_scripts.debugger.records import encode_scalars, encode_version
 
 

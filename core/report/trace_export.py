@@ -18,7 +18,7 @@ import numpy as np
 from core.profiler.read_kineto import PHASE_CATEGORY
 from core.profiler.traces import Events, NodeSamples, mode_of, phase_of
 from core.profiler.usage import RESOURCES, series
-from core.report.runs import ReadRun
+from core.report.reported_run import ReadRun
 
 _MOST_SAMPLES = 20_000
 _UNITS = {"%": "%", "B/s": "bytes per second", "1/s": "per second"}

@@ -30,7 +30,7 @@ class ReportWork:
         Raises:
             UserFacingError: there is neither a job of that name nor a saved trial.
         """
-        from core.debugger.evaluate import evaluate
+        from core.debugger.evaluate_rules import evaluate
         from core.debugger.outcomes import in_order, job_outcomes, trial_names
 
         if self._is_place(job_or_place):

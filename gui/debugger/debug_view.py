@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.debugger.aws_output import FOLDER as RULE_OUTPUT
-from core.debugger.evaluate import evaluate, open_trial
+from core.debugger.evaluate_rules import evaluate, open_trial
 from core.debugger.histograms import Histograms, histograms, tensor_groups
 from core.debugger.outcomes import in_order, issue_counts, job_outcomes, trial_names
 from core.engine import Engine
@@ -107,7 +107,7 @@ def _aws_report(source: str) -> str:
     if not source.startswith("s3://"):
         found = find_report(Path(source).expanduser())
         return "" if found is None else str(found)
-    from core.profiler.s3 import find_reports
+    from core.profiler.s3_download import find_reports
 
     try:
         return next(iter(find_reports(source)), "")

@@ -17,7 +17,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from core.debugger.aws_output import SUFFIX as AWS
-from core.debugger.defaults import rule_summary
+from core.debugger.job_rules import rule_summary
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from gui.debugger.rules_model import summary

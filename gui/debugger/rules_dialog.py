@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.debugger.defaults import ACTIONS, check, default_rules, parameters_of, rule_names, rule_summary
+from core.debugger.job_rules import ACTIONS, check, default_rules, parameters_of, rule_names, rule_summary
 from core.errors import SpecError, UserFacingError
 from core.jobs.specs import DebuggerConfig
 from gui.shared.basics import button, label, set_invalid

@@ -17,8 +17,8 @@ from core.engine import Endpoint
 from core.errors import ModelError, PictureError, UserFacingError
 from core.models import Model, ModelAddress, ModelKind
 from core.models.choices import ModelChoice
-from core.predict.export import write_csv
 from core.predict.intake import Intake, Item, NamedPicture
+from core.predict.predictions_csv import write_csv
 from core.predict.records import Answer, Prediction, Rendered, Unreadable
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench

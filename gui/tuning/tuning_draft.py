@@ -14,7 +14,7 @@ from core.errors import SpecError
 from core.jobs.contract import default_metrics
 from core.jobs.declared import declarations, default_of
 from core.jobs.hyperparameters import check_hyperparameters, check_name, check_value, defaults
-from core.jobs.names import unique_name
+from core.jobs.job_names import unique_name
 from core.jobs.records import Job, TuningJob
 from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
 from core.tuning.modes import fits_at_once

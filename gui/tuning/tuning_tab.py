@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidg
 from core.debugger.choice import project_config
 from core.errors import SpecError, UserFacingError, WeightsUnavailable
 from core.jobs.contract import default_metrics
-from core.jobs.names import slug
+from core.jobs.job_names import slug
 from core.jobs.records import Job
 from core.jobs.specs import Spec
 from core.progress import CancelToken, OnProgress

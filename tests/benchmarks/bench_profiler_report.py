@@ -14,7 +14,7 @@ import numpy as np
 
 from core.report.export import write
 from core.report.formats import Contents
-from core.report.runs import ReadRun, Run, read_run
+from core.report.reported_run import ReadRun, Run, read_run
 from core.report.sections import job_document
 from tests.benchmarks.harness import print_table
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.dataset.manifest import Manifest
-from core.debugger.evaluate import open_trial
+from core.debugger.evaluate_rules import open_trial
 from core.debugger.outcomes import read_outcomes
 from core.engines.local.preparation import check_channels, count_pictures
 from core.engines.local.runs import split_rule_line

@@ -1,4 +1,4 @@
-"""Where the files of a trial are: what a reader asks of a folder here, or of S3 (core/debugger/s3.py)."""
+"""Where the files of a trial are: what a reader asks of a folder here, or of S3 (core/debugger/s3_storage.py)."""
 
 from __future__ import annotations
 

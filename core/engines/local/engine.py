@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from core.engine import Capabilities, Engine
 from core.engines.local.logtail import read_lines
-from core.engines.local.models import interrupt, interrupt_damaged_models, interrupt_lost_models
+from core.engines.local.lost_models import interrupt, interrupt_damaged_models, interrupt_lost_models
 from core.engines.local.processes import reap, this_process
 from core.engines.local.recovery import RECORD_FILE, recover, write_record
 from core.engines.local.runtime import RUNTIME_FILE, Runtime
 from core.engines.local.supervision import SupervisorWatch, reap_orphans, start_supervisor
 from core.errors import EngineError, ModelError, NoRoom
 from core.jobs.contract import JobFolder
-from core.jobs.heads import left_head_alone, whole_model
+from core.jobs.head_models import left_head_alone, whole_model
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus
@@ -84,7 +84,7 @@ class LocalEngine(Engine):
 
     def start(self, spec: Spec) -> None:
         """Record the job and start its supervisor."""
-        from core.debugger.defaults import check
+        from core.debugger.job_rules import check
 
         if isinstance(spec, TuningSpec):
             check_strategy(spec)

@@ -14,7 +14,7 @@ from core.engines.local.processes import kill_tree
 from core.engines.local.supervision import is_supervisor
 from core.errors import SagehoundError
 from core.jobs.contract import JobFolder, Scraper
-from core.jobs.heads import left_head_alone
+from core.jobs.head_models import left_head_alone
 from core.jobs.records import Job, MetricEvent, TrainingJob
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus

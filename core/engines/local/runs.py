@@ -19,7 +19,7 @@ from core.engines.local.recovery import RECORD_FILE, write_record
 from core.engines.local.runtime import Runtime
 from core.errors import NoRoom
 from core.jobs.contract import JobFolder, Scraper, failure_reason, outside_cause
-from core.jobs.heads import left_head_alone
+from core.jobs.head_models import left_head_alone
 from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.scraping import notice_in, too_slow
 from core.jobs.specs import TrainingSpec
@@ -296,7 +296,7 @@ def package_model(folder: JobFolder) -> Path | None:
     """Make model.tar.gz of what the script saved; None if it saved nothing.
 
     The tar replaces the folder, as in a container: a search keeps many models and each would be there twice. It is
-    not flushed yet. Of a head alone it is made when something wants it (core/jobs/heads.py).
+    not flushed yet. Of a head alone it is made when something wants it (core/jobs/head_models.py).
     """
     if left_head_alone(folder):
         return folder.artifact

@@ -23,7 +23,7 @@ from core.engines.local.supervision import SUPERVISOR_LOG, take_over
 from core.engines.local.tuning import run_tuning
 from core.errors import NoRoom, UserFacingError
 from core.jobs.contract import JobFolder, inherited_environment
-from core.jobs.heads import ASSEMBLE, left_head_alone, write_archive
+from core.jobs.head_models import ASSEMBLE, left_head_alone, write_archive
 from core.jobs.records import TuningJob
 from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 from core.errors import SagehoundError, UserFacingError
 from core.jobs.contract import JobFolder
-from core.jobs.names import unique_name
+from core.jobs.job_names import unique_name
 from core.paths import ROOT, AppPaths
 
 _STARTUP = ROOT / "training_scripts" / "watch" / "startup"

@@ -171,7 +171,7 @@ class SageMakerEngine(Cloud):
 
     def start(self, spec: Spec) -> None:
         """Create the job; or the job that computes its frozen features, where these are to be had once for all."""
-        from core.debugger.defaults import check as check_debugger
+        from core.debugger.job_rules import check as check_debugger
 
         if isinstance(spec, TuningSpec):
             check_strategy(spec)

@@ -53,7 +53,7 @@ class SageMaker(CloudProvider):
         self, connection: Connection, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
     ) -> Account:
         """Ask STS, S3 and IAM."""
-        from core.engines.sagemaker.connection.account import look_around
+        from core.engines.sagemaker.connection.inventory import look_around
 
         with _aws(connection) as aws:
             return look_around(aws, on_progress, cancel)
@@ -127,7 +127,7 @@ class SageMaker(CloudProvider):
         cancel: CancelToken | None = None,
     ) -> UploadResult:
         """Upload below an s3:// address."""
-        from core.engines.sagemaker.connection.layout import join, split_uri
+        from core.engines.sagemaker.connection.bucket_layout import join, split_uri
         from core.engines.sagemaker.upload.staging import send
 
         bucket, prefix = split_uri(address)

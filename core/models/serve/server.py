@@ -19,8 +19,8 @@ import numpy as np
 
 from core.errors import PictureError, UserFacingError
 from core.models.model import Model
+from core.models.serve.admission import Access, Limits, Rates, is_loopback
 from core.models.serve.batching import Batcher, TooMany
-from core.models.serve.limits import Access, Limits, Rates, is_loopback
 from core.predict.records import Prediction, Unreadable
 from training_scripts import inference
 

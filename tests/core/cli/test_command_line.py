@@ -18,7 +18,7 @@ from core.cli.launch_options import training_spec, tuning_spec
 from core.cli.main import build_parser
 from core.cli.spec_options import join_pair, split_pair
 from core.dataset.manifest import Entry, Manifest
-from core.debugger.defaults import ACTIONS, COLLECTIONS, default_rules, rule_names
+from core.debugger.job_rules import ACTIONS, COLLECTIONS, default_rules, rule_names
 from core.formats.records import ClassFolders, ReadOptions
 from core.jobs.contract import default_metrics
 from core.jobs.managed_rules import AWS_RULES

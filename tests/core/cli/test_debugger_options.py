@@ -4,7 +4,7 @@ import pytest
 
 from core.cli.launch_options import training_spec, tuning_spec
 from core.cli.main import build_parser
-from core.debugger.defaults import check, rules_for
+from core.debugger.job_rules import check, rules_for
 from core.errors import SpecError, UsageError
 from core.jobs.specs import DebuggerConfig
 

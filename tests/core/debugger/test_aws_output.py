@@ -5,7 +5,7 @@ import json
 import pytest
 
 from core.debugger.aws_output import aws_outcomes
-from core.debugger.evaluate import evaluate
+from core.debugger.evaluate_rules import evaluate
 from core.errors import UserFacingError
 from core.jobs.status import RuleStatus
 from core.paths import AppPaths

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from core.debugger.choice import keep_config
-from core.debugger.defaults import check, job_variables, rule_names, rule_summary, rules_for
+from core.debugger.job_rules import check, job_variables, rule_names, rule_summary, rules_for
 from core.errors import SpecError
 from core.jobs.contract import default_metrics
 from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, spec_from_json, spec_to_json

@@ -13,7 +13,7 @@ from core.dataset.manifest import Entry, Manifest
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
 from core.report.document import Document, Facts, Figures, Findings, LineChart, Verdict
-from core.report.runs import ReadRun, Run, read_run
+from core.report.reported_run import ReadRun, Run, read_run
 from core.report.sections import job_document
 from core.report.story import read_story
 

@@ -85,7 +85,7 @@ def test_from_nothing_to_a_connection(dialog, session, workbench, aws, qtbot, ro
 
 
 def test_a_login_that_has_ended_is_one_sentence_with_what_to_do(dialog, cloud, qtbot, monkeypatch):
-    from core.engines.sagemaker.connection import account as module
+    from core.engines.sagemaker.connection import inventory as module
     from core.engines.sagemaker.connection.failures import explain
 
     def ended(aws):

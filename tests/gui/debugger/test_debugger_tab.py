@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
 
 from core.debugger.choice import keep_config, project_config
-from core.debugger.evaluate import evaluate
+from core.debugger.evaluate_rules import evaluate
 from core.errors import SpecError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.jobs.specs import DebuggerConfig

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from core.debugger.defaults import rule_summary
+from core.debugger.job_rules import rule_summary
 from tests.training_scripts.debugger.faults import FAULTS, FINE_TUNE, HEAD, HEALTHY, UNTRAINED, fired
 from training_scripts.debugger.defaults import default_rules
 from training_scripts.debugger.rules import OURS, RULES, parameters_of

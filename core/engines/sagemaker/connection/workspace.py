@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.engines.sagemaker.connection.layout import join
+from core.engines.sagemaker.connection.bucket_layout import join
 
 
 @dataclass(frozen=True, slots=True)

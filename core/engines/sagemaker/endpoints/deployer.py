@@ -21,7 +21,7 @@ from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.tracking.artifacts import fetch_model
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
-from core.jobs.heads import write_archive
+from core.jobs.head_models import write_archive
 from core.jobs.records import TrainingJob
 from core.models.threshold import moved_to
 from core.paths import AppPaths

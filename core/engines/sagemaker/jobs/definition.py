@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.debugger.defaults import job_variables
+from core.debugger.job_rules import job_variables
 from core.engines.sagemaker.jobs.creation import MARK
 from core.engines.sagemaker.jobs.managed_request import members
 from core.errors import SpecError

@@ -11,10 +11,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.bucket_layout import split_uri
 from core.engines.sagemaker.connection.connect import role_arn
 from core.engines.sagemaker.connection.eligibility import Eligibility
 from core.engines.sagemaker.connection.failures import code_of, translated
-from core.engines.sagemaker.connection.layout import split_uri
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.jobs.creation import Prepared, create
 from core.engines.sagemaker.jobs.definition import (

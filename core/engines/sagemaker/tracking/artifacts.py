@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.bucket_layout import split_uri
 from core.engines.sagemaker.connection.failures import code_of, translated
-from core.engines.sagemaker.connection.layout import split_uri
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.tracking.logs import Ask
 from core.errors import ModelError

@@ -14,8 +14,8 @@ from typing import Any
 
 from core.cloud.managed import ManagedRefused
 from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.bucket_layout import split_uri
 from core.engines.sagemaker.connection.failures import LoginNeeded, code_of, explain_reason, explain_stop, is_passing
-from core.engines.sagemaker.connection.layout import split_uri
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.cost.running_cost import billed, note_features, spent

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cloud.interface import UploadResult
+from core.engines.sagemaker.connection.bucket_layout import CHANNEL_FILE, channel_keys, channel_manifest, join
 from core.engines.sagemaker.connection.failures import code_of, translated
-from core.engines.sagemaker.connection.layout import CHANNEL_FILE, channel_keys, channel_manifest, join
 from core.engines.sagemaker.connection.workspace import encryption
 from core.engines.sagemaker.upload.adaptive_concurrency import AdaptiveConcurrency
 from core.engines.sagemaker.upload.fast_s3 import MULTIPART_BYTES, FastS3

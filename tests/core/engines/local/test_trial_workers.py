@@ -16,11 +16,11 @@ import pytest
 
 from core.engines.local.engine import LocalEngine
 from core.engines.local.launcher import Launcher, ScriptProcess, wait_for_any
-from core.engines.local.models import interrupt_damaged_models, interrupt_lost_models
+from core.engines.local.lost_models import interrupt_damaged_models, interrupt_lost_models
 from core.engines.local.runtime import PRELOAD, SCRIPTS
 from core.errors import ModelError
 from core.jobs.contract import JobFolder, default_metrics, environment, hyperparameter_arguments
-from core.jobs.heads import write_archive
+from core.jobs.head_models import write_archive
 from core.jobs.specs import DebuggerConfig, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths

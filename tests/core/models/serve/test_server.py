@@ -18,7 +18,7 @@ from core.errors import ModelError, PictureError, UserFacingError
 from core.models import Model, ModelAddress
 from core.models.local import LocalModel
 from core.models.serve import Limits, ModelServer
-from core.models.serve.limits import Access, Rates, is_loopback
+from core.models.serve.admission import Access, Rates, is_loopback
 from core.predict.records import Explanation, Prediction, Unreadable
 from training_scripts import inference
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from core.debugger.evaluate import open_trial
+from core.debugger.evaluate_rules import open_trial
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.timing import Timing
 from core.jobs.records import RuleOutcome

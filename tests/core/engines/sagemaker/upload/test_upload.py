@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from core.dataset import scan, split
-from core.engines.sagemaker.connection.layout import channel_keys, join, split_uri
+from core.engines.sagemaker.connection.bucket_layout import channel_keys, join, split_uri
 from core.engines.sagemaker.upload import staging
 from core.engines.sagemaker.upload import upload as upload_module
 from core.engines.sagemaker.upload.upload import upload

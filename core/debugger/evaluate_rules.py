@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from core.debugger.aws_output import aws_outcomes
-from core.debugger.curves import recorded_runs, write_trial
-from core.debugger.defaults import curve_rules, default_rules
+from core.debugger.foreign_curves import recorded_runs, write_trial
+from core.debugger.job_rules import curve_rules, default_rules
 from core.debugger.saved_jobs import saved_jobs, trial_storages
 from core.errors import Cancelled, UserFacingError
 from core.jobs.records import RuleOutcome

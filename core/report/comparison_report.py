@@ -27,7 +27,7 @@ from core.report.document import (
     quantity,
 )
 from core.report.first_page import KEY, machine, result_text
-from core.report.runs import ReadRun
+from core.report.reported_run import ReadRun
 from core.report.sections import footer
 from core.report.story import Result
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from core.errors import DatasetError, Offer
-from core.formats.formats import DatasetFormat, Reader
+from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.hints import listed
 from core.formats.records import Listing, ReadOptions, split_of
 from core.formats.source import Collector, Source

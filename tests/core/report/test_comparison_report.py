@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from core.report import Run, export_comparison
-from core.report.compare import comparison_document
+from core.report.comparison_report import comparison_document
 from core.report.document import LineChart, Table, Verdict
-from core.report.runs import ReadRun, read_run
+from core.report.reported_run import ReadRun, read_run
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from core.jobs.contract import JobFolder
-from core.jobs.heads import check as check_head
-from core.jobs.heads import left_head_alone
-from core.jobs.heads import looks_whole as head_looks_whole
+from core.jobs.head_models import check as check_head
+from core.jobs.head_models import left_head_alone
+from core.jobs.head_models import looks_whole as head_looks_whole
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, Store
 from training_scripts.artifact import check, looks_whole

@@ -1,4 +1,4 @@
-from core.jobs.names import TUNING_NAME_LENGTH, slug
+from core.jobs.job_names import TUNING_NAME_LENGTH, slug
 from core.jobs.specs import check_job_name
 
 

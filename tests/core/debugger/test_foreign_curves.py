@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from core.debugger.curves import epochs_of, meanings, recorded_runs
-from core.debugger.defaults import CURVE_RULES
-from core.debugger.evaluate import evaluate
+from core.debugger.evaluate_rules import evaluate
+from core.debugger.foreign_curves import epochs_of, meanings, recorded_runs
+from core.debugger.job_rules import CURVE_RULES
 from core.errors import UserFacingError
 from core.jobs.status import RuleStatus
 from training_scripts.debugger.records import encode_scalars, encode_version

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import Cancelled, UserFacingError
 from core.profiler import analyse
-from core.profiler.s3 import download
+from core.profiler.s3_download import download
 from core.progress import CancelToken
 from core.report import Run, export
 

@@ -8,8 +8,8 @@ import pytest
 
 from core.errors import UsageError
 from core.profiler import analyse
+from core.profiler.report_rules import RULES
 from core.profiler.results import ProfilerAnalysis, RuleResult, Verdict
-from core.profiler.rules import RULES
 
 Usage = Callable[[str, str, float], float | None]
 

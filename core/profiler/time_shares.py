@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.jobs.records import TrainingJob
-from core.profiler.checks import outlier_limit
 from core.profiler.results import Distribution, JobTimes, PhaseTrack, StepStatistics
+from core.profiler.rule_evaluation import outlier_limit
 from core.profiler.traces import PHASES, Events, Floats, Ints, NodeSamples
 
 _MAX_SPANS = 20_000

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.errors import UsageError
-from core.profiler import checks
-from core.profiler.checks import Evidence, Outcome, Parameters
+from core.profiler import rule_evaluation
 from core.profiler.results import RuleResult
+from core.profiler.rule_evaluation import Evidence, Outcome, Parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +96,21 @@ RULES: tuple[SubRule, ...] = (
         "GPUs that wait because the CPU is saturated, for instance with decoding pictures.",
         "Use more loader workers, smaller or already decoded pictures, or a machine with more cores per GPU.",
         {"threshold": 50, "gpu_threshold": 10, "cpu_threshold": 90, "patience": 1000},
-        checks.cpu_bottleneck,
+        rule_evaluation.cpu_bottleneck,
     ),
     SubRule(
         "IOBottleneck",
         "Waiting for the disk, or for input from S3.",
         "Keep the dataset on a local disk, read fewer and larger files, or load ahead with more workers.",
         {"threshold": 50, "gpu_threshold": 10, "io_threshold": 50, "patience": 1000},
-        checks.io_bottleneck,
+        rule_evaluation.io_bottleneck,
     ),
     SubRule(
         "LowGPUUtilization",
         "A GPU that is under-used, or whose use goes up and down.",
         "Raise the batch size, load ahead with more workers, or take a smaller machine.",
         {"threshold_p95": 70, "threshold_p5": 10, "window": 500, "patience": 1000},
-        checks.low_gpu,
+        rule_evaluation.low_gpu,
     ),
     SubRule(
         "BatchSize",
@@ -123,55 +123,55 @@ RULES: tuple[SubRule, ...] = (
             "patience": 1000,
             "window": 500,
         },
-        checks.batch_size,
+        rule_evaluation.batch_size,
     ),
     SubRule(
         "GPUMemoryIncrease",
         "GPU memory that grows: something is kept that is not needed any more.",
         "Look for tensors kept with their graph (detach losses before you sum them), or take a GPU with more memory.",
         {"increase": 5, "patience": 1000, "window": 10},
-        checks.gpu_memory,
+        rule_evaluation.gpu_memory,
     ),
     SubRule(
         "LoadBalancing",
         "GPUs that do unequal work.",
         "Give every worker batches of the same size and the same share of the dataset.",
         {"threshold": 0.2, "patience": 1000},
-        checks.load_balancing,
+        rule_evaluation.load_balancing,
     ),
     SubRule(
         "MaxInitializationTime",
         "A long time until the first step.",
         "Fetch less at the start: fewer packages, streaming for large data, weights in a channel.",
         {"threshold": 20},
-        checks.initialization,
+        rule_evaluation.initialization,
     ),
     SubRule(
         "StepOutlier",
         "Steps that take far longer than the others.",
         "See what happens at those steps: a slow disk, a checkpoint, the first batch of an epoch.",
         {"stddev": 3, "n_outliers": 10},
-        checks.step_outlier,
+        rule_evaluation.step_outlier,
     ),
     SubRule(
         "Dataloader",
         "Too few or too many processes load data, for the number of cores.",
         "Set num_workers to about the number of cores.",
         {"min_threshold": 70, "max_threshold": 200},
-        checks.dataloader,
+        rule_evaluation.dataloader,
     ),
     SubRule(
         "OverallSystemUsage",
         "How much of each machine was used.",
         "A machine whose p95 stays low can be a smaller one.",
         {},
-        checks.system_usage,
+        rule_evaluation.system_usage,
     ),
     SubRule(
         "OverallFrameworkMetrics",
         "Where the training's time went.",
         "The largest share is where a change pays most.",
         {},
-        checks.framework_metrics,
+        rule_evaluation.framework_metrics,
     ),
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.cli.main import run
-from core.debugger.evaluate import evaluate, open_trial
-from core.debugger.s3 import S3Storage
+from core.debugger.evaluate_rules import evaluate, open_trial
+from core.debugger.s3_storage import S3Storage
 from core.errors import Cancelled, UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
@@ -179,7 +179,7 @@ def test_what_s3_refuses_is_said(bucket):
 def test_neither_torch_nor_smdebug_nor_the_sdk_is_brought_in(job):
     """The window evaluates trials in its own process."""
     code = (
-        "import json, sys; from core.debugger.evaluate import evaluate;"
+        "import json, sys; from core.debugger.evaluate_rules import evaluate;"
         "found = evaluate(sys.argv[1]);"
         "print(json.dumps([len(found), [n for n in ('torch', 'smdebug', 'boto3', 'matplotlib') if n in sys.modules]]))"
     )

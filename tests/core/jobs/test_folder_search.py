@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.jobs.folders import folders_below
+from core.jobs.folder_search import folders_below
 
 
 def _make(top: Path, *names: str) -> None:

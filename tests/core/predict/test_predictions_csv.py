@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import PictureError, UserFacingError
-from core.predict.export import write_csv
 from core.predict.intake import NamedPicture
+from core.predict.predictions_csv import write_csv
 from core.predict.records import Prediction, Unreadable, percent
 
 

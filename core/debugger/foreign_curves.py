@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import UserFacingError
-from core.jobs.folders import folders_below
+from core.jobs.folder_search import folders_below
 
 Curve = list[tuple[int, float]]
 """(step, value), by step."""

@@ -36,7 +36,7 @@ from core.report.document import (
 )
 from core.report.first_page import KEY, curves, facts, result_text, verdict
 from core.report.formats import Contents
-from core.report.runs import ReadRun, Run, read_run
+from core.report.reported_run import ReadRun, Run, read_run
 from core.report.sections import TITLE, chapters, footer
 from core.report.story import Story, read_story
 from core.tuning.certainty import certainty
