@@ -41,7 +41,7 @@ def evaluate(
     """Return the outcome of each rule on what is saved now; the default set for this training unless `rules` are given.
 
     `source` may be anything at or above what a job saved, at any depth; of several jobs each is evaluated. Where there
-    are neither tensors nor verdicts, curves that other tools recorded are (curves.py). A trial that
+    are neither tensors nor verdicts, curves that other tools recorded are (foreign_curves.py). A trial that
     is not finished, or that will never be, is evaluated up to its last saved step. Unless `rules` are given, what AWS's
     own rules wrote beside the tensors comes after ours, or alone where there are no tensors.
 

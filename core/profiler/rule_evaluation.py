@@ -1,4 +1,4 @@
-"""How each sub-rule of the profiler report is evaluated; `rules.py` has their names, parameters and advice."""
+"""How each sub-rule of the profiler report is evaluated; `report_rules.py` has their names, parameters and advice."""
 
 from __future__ import annotations
 
