@@ -121,8 +121,8 @@ class _Session:
         """A search of long trials, in its middle; it is stopped after the picture."""
         from core.dataset import sample_path
         from core.jobs.contract import default_metrics
+        from core.jobs.ranges import ContinuousRange, Scaling
         from core.jobs.specs import TrainingSpec, TuningSpec
-        from core.tuning.ranges import ContinuousRange, Scaling
 
         manifest = self._workbench.data.split(self._workbench.data.scan(sample_path()))
         training = TrainingSpec("clipart-long-search", {}, {"num_epochs": "400"}, default_metrics())

@@ -9,9 +9,9 @@ from core.cli.aws_debugger import managed_words
 from core.cli.debugger_options import debugger_words
 from core.cli.launch_options import MODES, has_default_metrics, has_defaults
 from core.cli.spec_options import join_pair, option_words, words
+from core.jobs.ranges import format_range
 from core.jobs.specs import CloudResources, MetricDefinition, Spec, TuningSpec
 from core.tuning.presets import DEFAULT_METRICS
-from core.tuning.ranges import format_range
 from training_scripts.backbones import FRAMINGS
 from training_scripts.heads import HEADS
 

@@ -14,9 +14,9 @@ from core.cli.debugger_options import add_debugger_options, debugger_config
 from core.cli.spec_options import add_options, given, split_pair
 from core.errors import UsageError
 from core.jobs.job_names import unique_name
+from core.jobs.ranges import parse_range
 from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
-from core.tuning.ranges import parse_range
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS
 from training_scripts.heads import HEADS
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.dataset.query import FOUND_BY_CHECK, LEFT_OUT, TRAITS, UNLABELLED, Choice, Pick, Query, Section, in_order
 from core.dataset.records import SPLITS, Picture
-from core.labels.state import LabelState
+
+if TYPE_CHECKING:
+    from core.labels.state import LabelState
 
 Numbers = NDArray[np.int64]
 _Bools = NDArray[np.bool_]

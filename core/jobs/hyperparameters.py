@@ -10,8 +10,8 @@ from typing import Any
 
 from core.errors import SpecError
 from core.jobs.contract import hyperparameter_arguments
+from core.jobs.ranges import CategoricalRange, Range
 from core.jobs.specs import Spec
-from core.tuning.ranges import CategoricalRange, Range
 from training_scripts.arguments import DIRECT, get_args_parser, parse_args, unknown_name
 from training_scripts.job import JobError
 

@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from core.errors import SpecError
 from core.jobs.declared import check_fields, declare, from_plain, to_plain
+from core.jobs.ranges import MAX_SEARCHED, Range, combinations, range_from_json, range_to_json
 from core.jobs.resources import CloudResources as CloudResources
 from core.jobs.resources import DebuggerConfig as DebuggerConfig
 from core.jobs.resources import ManagedDebugger as ManagedDebugger
-from core.tuning.ranges import MAX_SEARCHED, Range, combinations, range_from_json, range_to_json
 from training_scripts.metrics import METRICS
 
 MAX_JOBS = 10_000

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import IO
 
 from core.errors import SagehoundError
+from core.paths import ROOT
 from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
 from core.python import child_environment, script_command
 from training_scripts.processes import ProcessIdentity, identify
 from training_scripts.watchdog import Watchdog
 
-WORKER = Path(__file__).resolve().parent / "worker.py"
+WORKER = ROOT / "core" / "models" / "worker.py"
 _NO_WINDOW = 0x08000000  # CREATE_NO_WINDOW: no console flashes up on Windows
 _END_WAIT_S = 2.0
 

@@ -20,7 +20,7 @@ from training_scripts.preprocess import Box, View, field_of_view, views_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from core.predict.serving import InferenceModel
+    from core.models.inference_model import InferenceModel
     from training_scripts.backbones import Preprocessing
 
 STEPS = 10

@@ -18,9 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from core.jobs.ranges import CategoricalRange, combinations
 from core.jobs.specs import Spec
+from core.processors import available_cores
 from core.tuning.modes import DEFAULTS, choices, over_features
-from core.tuning.ranges import CategoricalRange, combinations
 from core.tuning.spec_warnings import Counts, SpecWarning, spec_warnings
 from training_scripts.arguments import DIRECT
 from training_scripts.backbones import BACKBONES
@@ -66,8 +67,6 @@ class Forecast:
 
 def forecast(spec: Spec, manifest: Manifest | None, store: Store) -> Forecast:
     """Return what a job will do on this machine with a dataset; without one, only what can be said without."""
-    from core.engines.local.runtime import available_cores
-
     counts = manifest.counts() if manifest is not None else None
     version = manifest.version if manifest is not None else ""
     return forecast_from(spec, counts, version, store.speeds(), available_cores())

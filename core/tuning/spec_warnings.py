@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
 from core.jobs.specs import Spec, TrainingSpec, TuningSpec
 from core.tuning.modes import choices, over_features
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
 from core.tuning.search import longest_training
 from training_scripts.arguments import DIRECT
 from training_scripts.strategies.convergence import MIN_TRIALS

@@ -144,7 +144,7 @@ class JobWork:
 
 def _backbones(spec: Spec) -> Sequence[str]:
     """Return the backbones a job may use: the fixed one, or those a categorical range draws from."""
-    from core.tuning.ranges import CategoricalRange
+    from core.jobs.ranges import CategoricalRange
 
     for item in spec.ranges:
         if item.name == "backbone" and isinstance(item, CategoricalRange):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
+from core.jobs.ranges import CategoricalRange
 from core.jobs.records import TuningJob
-from core.tuning.ranges import CategoricalRange
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.jobs.evaluation_card import EvaluationView

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core.dataset.records import SPLITS
+from core.jobs.ranges import combinations
 from core.jobs.specs import DebuggerConfig
-from core.tuning.ranges import combinations
 from gui.shared import formatting
 from gui.shared.cost_text import cost_text, time_text
 from gui.tuning.tuning_draft import TuningDraft

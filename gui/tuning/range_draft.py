@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.errors import SpecError
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
 
 
 class Kind(StrEnum):

@@ -9,7 +9,7 @@ from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QCompleter, QGridLayout, QLineEdit, QSizePolicy, QStackedWidget, QWidget
 
 from core.errors import SpecError
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from gui.shared.basics import icon_button, label, row, set_invalid
 from gui.tuning.range_draft import Kind, RangeDraft
 from gui.tuning.range_strip import RangeStrip

@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from core.tuning.ranges import CategoricalRange, Range
+from core.jobs.ranges import CategoricalRange, Range
 from gui.shared.theme import tokens
 from gui.tuning.range_draft import sample
 

@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeySequence, QUndoCommand, QUndoStack
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.errors import SpecError
-from core.tuning.ranges import MAX_SEARCHED
+from core.jobs.ranges import MAX_SEARCHED
 from gui.shared.basics import button, icon_button, label
 from gui.tuning.range_draft import Kind, RangeDraft
 from gui.tuning.range_row import WIDTHS, RangeRow

@@ -28,8 +28,8 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from core.dataset.manifest import Manifest
-from core.engines.local.runtime import available_cores
 from core.paths import ROOT, AppPaths
+from core.processors import available_cores
 from core.workbench import Workbench
 from tests.benchmarks.harness import Sample, measure, print_table
 from tests.benchmarks.pictures import dataset

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.jobs.ranges import ContinuousRange, IntegerRange, Scaling
 from core.jobs.records import MetricEvent
 from core.jobs.specs import Objective, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
@@ -17,7 +18,6 @@ from core.paths import AppPaths
 from core.store import Store
 from core.store.rows import new_record
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS
-from core.tuning.ranges import ContinuousRange, IntegerRange, Scaling
 
 METRICS = ("Average loss", "train:loss", "valid:loss", "train:accuracy", "valid:accuracy")
 WAIT_S = 60.0

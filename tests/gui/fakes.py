@@ -13,11 +13,11 @@ from PySide6.QtCore import Qt
 from core.engine import Capabilities, Engine
 from core.errors import EngineError, JobNotFound, ModelError, SpecError
 from core.jobs.contract import default_metrics
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from core.jobs.records import Event, EventBatch, Job, LogChunk, MetricEvent, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import Spec, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.progress import ignore_progress
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 
 PAGE = 20_000
 

@@ -9,8 +9,8 @@ import pytest
 from PySide6.QtCore import QMimeData, QUrl
 
 from core.dataset import sample_path
+from core.jobs.ranges import Scaling
 from core.jobs.status import JobStatus
-from core.tuning.ranges import Scaling
 from core.workbench import Workbench
 from gui.tuning.range_draft import Kind, RangeDraft
 from gui.window.main_window import MainWindow

@@ -19,12 +19,12 @@ from PIL import Image
 from core.dataset import Manifest, scan, split
 from core.engines.local.engine import LocalEngine
 from core.engines.local.runtime import Runtime
+from core.jobs.ranges import ContinuousRange
 from core.jobs.records import TuningJob
 from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
-from core.tuning.ranges import ContinuousRange
 from training_scripts.artifact import unpack
 
 LOSS = MetricDefinition("Average loss", r"Average loss: ([0-9\.]+)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Literal
 
 from core.jobs.specs import Spec
 from core.paths import ROOT
+from core.processors import available_cores
 from core.python import child_environment
 from core.tuning.modes import choices, over_features
 from training_scripts.arguments import DIRECT
@@ -97,13 +97,6 @@ def _of_light_steps(spec: Spec) -> bool:
 def _as_seen_from_root(script: Path) -> str:
     """Return where a script is now: our own move with the installation, another's stay where they are."""
     return str(script.relative_to(ROOT) if script.is_relative_to(ROOT) else script)
-
-
-def available_cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def count_gpus() -> int:

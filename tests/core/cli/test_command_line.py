@@ -22,6 +22,7 @@ from core.debugger.job_rules import ACTIONS, COLLECTIONS, default_rules, rule_na
 from core.formats.records import ClassFolders, ReadOptions
 from core.jobs.contract import default_metrics
 from core.jobs.managed_rules import AWS_RULES
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from core.jobs.resources import CLOUD_RUNTIME_S
 from core.jobs.specs import (
     CloudResources,
@@ -37,7 +38,6 @@ from core.jobs.specs import (
     spec_to_json,
 )
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 words = st.text(string.ascii_letters + string.digits + "_", min_size=1, max_size=10)

@@ -13,12 +13,12 @@ from core.engines.local.processes import this_process
 from core.engines.local.recovery import recover, write_record
 from core.jobs.contract import JobFolder
 from core.jobs.footprint import Footprint, folder_bytes, size_text
+from core.jobs.ranges import ContinuousRange
 from core.jobs.specs import MetricDefinition, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
 from core.store.rows import new_record
-from core.tuning.ranges import ContinuousRange
 from training_scripts.version import code_version
 
 

@@ -7,10 +7,10 @@ import pytest
 from core.debugger.outcomes import issue_counts, job_outcomes, trial_names
 from core.engines.local.engine import LocalEngine
 from core.jobs.contract import default_metrics
+from core.jobs.ranges import CategoricalRange
 from core.jobs.specs import DebuggerConfig, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
 from core.paths import AppPaths
-from core.tuning.ranges import CategoricalRange
 from core.workbench import Workbench
 
 

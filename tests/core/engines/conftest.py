@@ -26,11 +26,11 @@ from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.source import Source
 from core.engines.sagemaker.timing import Timing
+from core.jobs.ranges import ContinuousRange
 from core.jobs.records import Job
 from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.store import Store
-from core.tuning.ranges import ContinuousRange
 
 if TYPE_CHECKING:
     from tests.cloud.server import Cloud

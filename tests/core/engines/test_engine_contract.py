@@ -8,10 +8,10 @@ import pytest
 
 from core.engine import Engine
 from core.errors import EngineError, JobNotFound, ModelError, SpecError
+from core.jobs.ranges import CategoricalRange, ContinuousRange
 from core.jobs.records import MetricEvent, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import MetricDefinition, Objective, Strategy
 from core.jobs.status import JobStatus
-from core.tuning.ranges import CategoricalRange, ContinuousRange
 
 ENGINES = ["mini", "subprocess_mini", "sagemaker_mini"]
 

@@ -12,8 +12,8 @@ from core.engine import Capabilities
 from core.errors import SpecError
 from core.jobs.contract import default_metrics
 from core.jobs.declared import check_capabilities, check_fields, declarations, declare, from_plain, to_plain
+from core.jobs.ranges import ContinuousRange
 from core.jobs.specs import CloudResources, DebuggerConfig, ManagedDebugger, Strategy, TrainingSpec, TuningSpec
-from core.tuning.ranges import ContinuousRange
 
 TRAINING = TrainingSpec("pets", {}, {}, default_metrics())
 RANGES = (ContinuousRange("learning_rate", 1e-4, 1e-1),)

@@ -9,8 +9,8 @@ import pytest
 from core.errors import SpecError
 from core.jobs.contract import default_metrics
 from core.jobs.hyperparameters import check_hyperparameters, check_name, declared_names, defaults
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range
 from core.jobs.specs import Spec, TrainingSpec, TuningSpec
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range
 
 SCRIPT = """
 import argparse

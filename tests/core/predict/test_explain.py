@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from core.errors import Cancelled, ModelError, PictureError
+from core.models.inference_model import InferenceModel
 from core.models.info import ModelInfo
 from core.predict.decoding import decode
 from core.predict.explain import STEPS, covers, explain, occlusion, overlay
-from core.predict.serving import InferenceModel
 from core.progress import CancelToken
 from training_scripts.backbones import Preprocessing
 

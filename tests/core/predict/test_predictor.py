@@ -416,7 +416,7 @@ def _command(folder: Path, before: str) -> list[str]:
     lines = [
         "import sys",
         f"sys.path.insert(0, {str(ROOT)!r})",
-        "from core.predict import worker",
+        "from core.models import worker",
         "serve = worker.Worker.run",
         "def run(self):",
         textwrap.indent(textwrap.dedent(before).strip(), "    "),

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from core.errors import JobNotFound, SpecError, StoreError
+from core.jobs.ranges import ContinuousRange
 from core.jobs.records import Accuracy, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import MetricDefinition, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
 from core.store import Store
 from core.store.database import MIGRATIONS, Database
 from core.store.rows import new_record, outcome_from_json
-from core.tuning.ranges import ContinuousRange
 from training_scripts.processes import ProcessIdentity
 
 LOSS = MetricDefinition("Average loss", "Average loss: ([0-9.]+)")

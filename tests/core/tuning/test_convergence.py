@@ -8,8 +8,8 @@ import random
 
 import pytest
 
+from core.jobs.ranges import ContinuousRange, Scaling
 from core.jobs.specs import MetricDefinition, Objective, TrainingSpec, TuningSpec
-from core.tuning.ranges import ContinuousRange, Scaling
 from core.tuning.search import search_plan
 from training_scripts.strategies.convergence import MIN_TRIALS, Convergence
 

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from core.jobs.specs import CloudResources, MetricDefinition, Objective, Strategy, TrainingSpec, TuningSpec
 from core.tuning.forecast import FIRST_ESTIMATES, START_UP_S, forecast, forecast_from, trial_speeds
 from core.tuning.presets import PRESETS
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 
 COUNTS = {"cat": {"train": 70, "valid": 15, "test": 15}, "dog": {"train": 30, "valid": 10, "test": 10}}
 RATE = ContinuousRange("learning_rate", 1e-4, 1e-1)

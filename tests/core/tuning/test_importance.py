@@ -7,11 +7,11 @@ import random
 
 import pytest
 
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, Objective, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.tuning.importance import MIN_TRIALS, importance
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 
 TRAINING = TrainingSpec("search", {}, {}, (MetricDefinition("Average loss", "loss ([0-9.]+)"),))
 RANGES = (

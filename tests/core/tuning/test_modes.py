@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from core.jobs.ranges import CategoricalRange, ContinuousRange
 from core.jobs.specs import MetricDefinition, TrainingSpec, TuningSpec
 from core.tuning.modes import DEFAULTS, choices, over_features
-from core.tuning.ranges import CategoricalRange, ContinuousRange
 from training_scripts.arguments import get_args_parser
 
 

@@ -15,12 +15,12 @@ from core.cloud.money import Bill, CloudForecast, Cost, Price, Way
 from core.dataset import scan, split
 from core.engines.clouds import cloud_provider
 from core.errors import EngineError, SpecError
+from core.jobs.ranges import IntegerRange
 from core.jobs.records import TrainingJob
 from core.jobs.specs import CloudResources, MetricDefinition, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.progress import Progress
 from core.settings import SettingsFile
-from core.tuning.ranges import IntegerRange
 from gui.cloud.adopt_dialog import AdoptDialog
 from gui.data.s3_panel import S3Panel
 from gui.jobs.cloud_job import CloudJobPanel

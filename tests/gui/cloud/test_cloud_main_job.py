@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QUrl
 
+from core.jobs.ranges import Scaling
 from core.jobs.status import JobStatus
 from core.models import ModelAddress
-from core.tuning.ranges import Scaling
 from core.workbench import Workbench
 from gui.cloud.deploy_dialog import DeployDialog
 from gui.cloud.endpoint_list import EndpointsDialog

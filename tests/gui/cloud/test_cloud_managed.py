@@ -12,10 +12,10 @@ from core.engines.clouds import cloud_provider
 from core.engines.sagemaker import engine as engine_module
 from core.engines.sagemaker.jobs.source import Source
 from core.errors import SpecError
+from core.jobs.ranges import IntegerRange
 from core.jobs.specs import DebuggerConfig, ManagedDebugger, MetricDefinition, Objective, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.settings import SettingsFile
-from core.tuning.ranges import IntegerRange
 from gui.debugger.debugger_tab import DebuggerTab
 from gui.feed import JobsFeed
 from gui.shared.dialogs import Decision

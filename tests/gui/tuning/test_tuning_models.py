@@ -15,11 +15,11 @@ from core.cli.launch_options import tuning_spec as parsed
 from core.cli.main import build_parser
 from core.errors import SpecError
 from core.jobs.hyperparameters import check_value
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from core.jobs.records import TrainingJob, TuningJob
 from core.jobs.specs import CloudResources, DebuggerConfig, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.tuning.presets import NOTEBOOK, PRESETS, QUICK_LOOK, THOROUGH
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from gui.shared import formatting
 from gui.tuning.forecast_text import Facts, forecast_lines
 from gui.tuning.range_draft import Kind, RangeDraft, sample

@@ -6,8 +6,8 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QScrollArea
 
+from core.jobs.ranges import Scaling
 from core.jobs.specs import Strategy
-from core.tuning.ranges import Scaling
 from gui.tuning.range_draft import Kind, RangeDraft
 from tests.gui.fakes import add_search, press, row_of, type_into
 

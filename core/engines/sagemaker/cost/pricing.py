@@ -13,8 +13,8 @@ from core.cloud.money import Bill, Cost, Price, Use, snapshot
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.errors import UserFacingError
+from core.jobs.ranges import combinations
 from core.jobs.specs import CloudResources, Spec, TuningSpec
-from core.tuning.ranges import combinations
 
 PRICING_REGION = "us-east-1"
 _USAGE: Mapping[Use, str] = {"Training": "Train", "Hosting": "Host"}

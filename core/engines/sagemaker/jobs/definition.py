@@ -17,10 +17,10 @@ from core.engines.sagemaker.jobs.creation import MARK
 from core.engines.sagemaker.jobs.managed_request import members
 from core.errors import SpecError
 from core.jobs.managed_rules import check_managed
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, combinations
 from core.jobs.resources import has_own_disk
 from core.jobs.specs import CloudResources, Spec, Strategy, TrainingSpec, TuningSpec
 from core.tuning.modes import choices, over_features
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, combinations
 from training_scripts.job import SYNCED
 
 TAG = "sagehound"

@@ -28,6 +28,7 @@ from core.engines.sagemaker.jobs.images import training_image
 from core.engines.sagemaker.jobs.source import Source, training_source
 from core.errors import WeightsUnavailable
 from core.jobs.managed_rules import managed_of, without_managed
+from core.jobs.ranges import CategoricalRange
 from core.jobs.resources import has_own_disk
 from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths

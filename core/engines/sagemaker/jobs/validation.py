@@ -6,11 +6,11 @@ import dataclasses
 
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.errors import SpecError
+from core.jobs.ranges import combinations
 from core.jobs.records import Job, TrainingJob
 from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.store import Store
 from core.store.rows import new_record
-from core.tuning.ranges import combinations
 
 
 def cloud_of(spec: Spec) -> CloudResources:

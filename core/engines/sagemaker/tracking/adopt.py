@@ -16,6 +16,7 @@ from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.managed_request import managed_in
 from core.errors import JobNotFound, SpecError
 from core.jobs.contract import JobFolder
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
 from core.jobs.records import JobKind
 from core.jobs.specs import (
     CloudResources,

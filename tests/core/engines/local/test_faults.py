@@ -18,11 +18,11 @@ import pytest
 
 from core.engines.local.engine import LocalEngine
 from core.errors import EngineError
+from core.jobs.ranges import ContinuousRange
 from core.jobs.specs import MetricDefinition, Strategy, spec_to_json
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
-from core.tuning.ranges import ContinuousRange
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 

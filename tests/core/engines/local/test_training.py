@@ -10,12 +10,12 @@ import pytest
 
 from core.engines.local.engine import LocalEngine
 from core.jobs.contract import default_metrics
+from core.jobs.ranges import ContinuousRange
 from core.jobs.records import MetricEvent
 from core.jobs.specs import DebuggerConfig, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
-from core.tuning.ranges import ContinuousRange
 from training_scripts.version import VERSION
 
 

@@ -21,11 +21,11 @@ from core.engines.local.runtime import PRELOAD, SCRIPTS
 from core.errors import ModelError
 from core.jobs.contract import JobFolder, default_metrics, environment, hyperparameter_arguments
 from core.jobs.head_models import write_archive
+from core.jobs.ranges import ContinuousRange
 from core.jobs.specs import DebuggerConfig, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import INTERRUPTED, Store
-from core.tuning.ranges import ContinuousRange
 from training_scripts.artifact import check, unpack
 from training_scripts.job import SharedBackbone
 

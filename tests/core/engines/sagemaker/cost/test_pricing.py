@@ -12,8 +12,8 @@ from core.engines.sagemaker.cost.cloud_forecast import cloud_forecast
 from core.engines.sagemaker.cost.pricing import PriceList, bill_of, cost_of, snapshot_price
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.errors import EngineError
+from core.jobs.ranges import CategoricalRange, ContinuousRange
 from core.jobs.specs import CloudResources, MetricDefinition, Strategy, TrainingSpec, TuningSpec
-from core.tuning.ranges import CategoricalRange, ContinuousRange
 
 METRICS = (MetricDefinition("Average loss", "loss: ([0-9.]+)"),)
 TRAINING = TrainingSpec("one", {}, {"num_epochs": "5"}, METRICS, max_runtime_s=3600, cloud=CloudResources())

@@ -18,6 +18,7 @@ from core.engines.sagemaker.jobs.source import FEATURES_PROGRAM, Source, pack, t
 from core.engines.sagemaker.jobs.validation import check_parents
 from core.engines.sagemaker.tracking.adopt import tuning_spec
 from core.errors import SpecError
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from core.jobs.resources import has_own_disk
 from core.jobs.specs import (
     CloudResources,
@@ -31,7 +32,6 @@ from core.jobs.specs import (
     spec_to_json,
 )
 from core.store.rows import new_record
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from training_scripts.artifact import extract
 
 AROUND = RequestContext(

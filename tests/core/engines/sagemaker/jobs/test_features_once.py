@@ -12,11 +12,11 @@ import pytest
 from core.debugger.evaluate_rules import open_trial
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.timing import Timing
+from core.jobs.ranges import CategoricalRange, ContinuousRange
 from core.jobs.records import RuleOutcome
 from core.jobs.specs import CloudResources, DebuggerConfig, ManagedDebugger, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.tuning.presets import DEFAULT_METRICS
-from core.tuning.ranges import CategoricalRange, ContinuousRange
 from core.workbench import Workbench
 
 RANGES = (ContinuousRange("learning_rate", 1e-3, 1e-1),)

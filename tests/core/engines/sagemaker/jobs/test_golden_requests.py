@@ -10,8 +10,8 @@ import re
 import pytest
 
 from core.cloud.hosting import Hosting
+from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 from core.jobs.specs import CloudResources
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
 
 SPOT = CloudResources(
     instance_type="ml.m5.large",

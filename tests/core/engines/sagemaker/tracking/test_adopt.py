@@ -10,12 +10,12 @@ from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.adopt import training_spec, tuning_spec
 from core.errors import JobNotFound, SpecError
+from core.jobs.ranges import CategoricalRange, ContinuousRange
 from core.jobs.records import MetricEvent
 from core.jobs.specs import Strategy
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
-from core.tuning.ranges import CategoricalRange, ContinuousRange
 
 
 @pytest.fixture

@@ -25,11 +25,11 @@ from typing import BinaryIO
 import numpy as np
 
 from core.errors import Cancelled, ModelError, UserFacingError
+from core.models.inference_model import InferenceModel, open_model
 from core.predict import decoding
 from core.predict.explain import explain
 from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
 from core.predict.records import Source
-from core.predict.serving import InferenceModel, open_model
 from training_scripts.pictures import PictureUnreadable
 
 Decoding = Future[decoding.Decoded]
