@@ -163,7 +163,7 @@ def test_switching_to_aws_and_back_is_remembered(connected, workbench, connectio
     with qtbot.waitSignal(again.switched, timeout=20_000):
         again.start(pytest.fail)
     assert again.connection == connection
-    assert (later.engine.name, later.cloud.place.bucket) == ("sagemaker", connection.bucket)
+    assert (later.engine.name, later.cloud.workspace.bucket) == ("sagemaker", connection.bucket)
     with qtbot.waitSignal(again.switched, timeout=20_000):
         again.use_local(pytest.fail)
     assert (later.engine.name, again.active) == ("local", False)

@@ -63,7 +63,7 @@ def make(workbench, name, hosting=None):
     """An endpoint without the rehearsal."""
     hosting = hosting or Hosting("ml.m5.large")
     uri = workbench.store.job("colours").artifact
-    workbench.cloud.hosted.create(name, "colours", uri, workbench.cloud.place.role, hosting)
+    workbench.cloud.hosted.create(name, "colours", uri, workbench.cloud.workspace.role, hosting)
 
 
 def until_in_service(qtbot, workbench, name):
@@ -231,7 +231,7 @@ def test_another_model_goes_behind_an_endpoint(
 
 def test_a_deletion_that_has_to_wait_says_so_and_can_be_taken_back(deployable, parent, bridge, qtbot, cloud):
     cloud.serving.released.clear()
-    role = deployable.cloud.place.role
+    role = deployable.cloud.workspace.role
     deployable.cloud.hosted.create("busy", "colours", "s3://nowhere/model.tar.gz", role, Hosting("ml.m5.large"))
     watch = EndpointWatch(deployable, bridge)
     dialog = EndpointsDialog(parent, watch)

@@ -149,7 +149,7 @@ def test_a_refused_job_is_offered_again_and_one_that_is_taken_shows_what_aws_say
         press(qtbot, tab.aws_report)
         qtbot.waitUntil(lambda: bool(opened), timeout=20_000)
         assert opened[0].endswith("profiler-report.html")
-        place = f"{workbench.cloud.place.uri('jobs')}/taken"
+        place = f"{workbench.cloud.workspace.uri('jobs')}/taken"
         tab.open_earlier(place)  # the same from S3: fetched when it is asked for
         qtbot.waitUntil(lambda: tab.view.aws_report.startswith("s3://"), timeout=30_000)
         press(qtbot, tab.aws_report)
