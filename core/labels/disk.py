@@ -87,7 +87,7 @@ def write_labels(
     """Copy or move the labelled pictures into one folder per class, inside their split's where they have one.
 
     `splits` (by path) says which split that is; None: as the labels and the folders have it. Called again after it was
-    interrupted, it goes on with the plan that it began, whatever the labels are by then.
+    interrupted, it continues with the plan that it began, whatever the labels are by then.
 
     Raises:
         DatasetError: the target holds other files, a picture has changed, or the disk is full; says how far it is.

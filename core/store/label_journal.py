@@ -40,7 +40,7 @@ class LabelJournal:
     def following(self, dataset: str) -> Iterator[None]:
         """Let labels be changed in the block, and write to the file what the database has of them after it.
 
-        A file that cannot be written is no failure: the database has them, and the next change tries again.
+        A file that cannot be written is not a failure: the database has them, and the next change tries again.
         """
         self.restore(dataset)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

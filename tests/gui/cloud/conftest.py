@@ -64,8 +64,8 @@ def quick_engine(monkeypatch, cloud):
     cloud.forget()
     whole = module.SageMakerEngine.__init__
 
-    def quick(self, paths, store, aws, place, source=None, in_background=None):
-        whole(self, paths, store, aws, place, source, Timing(0.1, 0.3, login=0.3))
+    def quick(self, paths, store, aws, workspace, source=None, in_background=None):
+        whole(self, paths, store, aws, workspace, source, Timing(0.1, 0.3, login=0.3))
 
     monkeypatch.setattr(module.SageMakerEngine, "__init__", quick)
 

@@ -96,9 +96,9 @@ def tiny_jobs(monkeypatch, quick_engine):
     """Jobs of a script in miniature."""
     whole = engine_module.SageMakerEngine.__init__
 
-    def quick(self, paths, store, aws, place, in_background=None):
+    def quick(self, paths, store, aws, workspace, in_background=None):
         source = Source({"mini.py": SCRIPT}, program="mini.py", features="")
-        whole(self, paths, store, aws, place, source)
+        whole(self, paths, store, aws, workspace, source)
 
     monkeypatch.setattr(engine_module.SageMakerEngine, "__init__", quick)
 
