@@ -38,10 +38,10 @@ class Seen:
 
 
 def learn_unknown(run: Run) -> Gauge | None:
-    """Let the model say from now on how strange a picture is; returns from when on that is too strange.
+    """Let the model say how strange a picture is; returns from when on that is too strange.
 
     It must not have learned the valid pictures yet. Over frozen features all trials know the same pictures, and what
-    these look like lies with the features; else the network, as it is after its training, looks at some of train once
+    these look like is with the features; else the network, as it is after its training, looks at some of train once
     more. None where the training was stopped or there is too little to go by.
     """
     sources, file = run.setup.sources, run.setup.known_file

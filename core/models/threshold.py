@@ -89,7 +89,7 @@ def move(job_folder: Path, value: float) -> None:
     """Keep another threshold for a job's model.
 
     Raises:
-        UserFacingError: it is no number, or the file cannot be written.
+        UserFacingError: it is not a number, or the file cannot be written.
     """
     if not math.isfinite(value):
         raise UserFacingError("The threshold was not moved.", "A threshold is a number.", "Name one, as 1.5.")

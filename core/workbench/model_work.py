@@ -217,7 +217,7 @@ class ModelWork:
 
         Raises:
             ModelError: the job has no model, or one that cannot say what it does not know.
-            UserFacingError: `value` is no number, or it cannot be kept.
+            UserFacingError: `value` is not a number, or it cannot be kept.
         """
         from core.models.threshold import move, move_back
 
