@@ -14,7 +14,7 @@ class Match(Protocol):
     """What a search of `re` or of the `regex` package finds."""
 
     def span(self, group: int, /) -> tuple[int, int]:
-        """Return where a group lies; (-1, -1) where it took no part."""
+        """Return where a group is; (-1, -1) where it took no part."""
 
 
 _NUMBER = r"([-+0-9.e]+|nan|inf)"

@@ -1,4 +1,4 @@
-"""Which of train.py's ways a job takes, told from its hyperparameters: what a trial needs and costs follows from it."""
+"""Which of train.py's ways a job takes, by its hyperparameters: what a trial needs and costs follows from it."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Reads the order from SM_CHANNEL_SEARCH and pictures or frozen features from their channels. Trials over features run in
 workers (trial_worker.py), one per core; trials on pictures one after the other, on machines with several GPUs one per
 GPU. Each leaves its folder in SM_CHECKPOINT_DIR, from where it comes to S3 as it ends; a job that starts again on
-another machine goes on with the trials that are left. The best model is in SM_MODEL_DIR.
+another machine continues with the trials that are left. The best model is in SM_MODEL_DIR.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class PackedSearch:
     Args:
         order: what is searched.
         folders: those of the job.
-        place: where what is to be kept lies, which is copied to S3.
-        scratch: where features lie, which is not.
+        place: where what is to be kept is, which is copied to S3.
+        scratch: where features are, which is not.
         stop: the request to stop, which ends the trials that run and keeps all others.
     """
 

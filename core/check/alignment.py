@@ -29,7 +29,7 @@ _HOLD = np.array([100.0, 100.0, 100.0, 100.0, 1.0, 0.01])
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Two pictures (EDGE, EDGE), brightness 0…255, and roughly how they lie over each other.
+    """Two pictures (EDGE, EDGE), brightness 0…255, and roughly how they are over each other.
 
     `second` shows at u, 0…1 of its width, what `first` shows at `left + across * u`; `top` and `down` are of heights.
     """

@@ -65,7 +65,7 @@ def littles(files: Sequence[Path], on_progress: OnProgress, cancel: CancelToken 
 
 
 def likeness(first: Little, second: Little) -> tuple[float, Overlay]:
-    """Return how alike two pictures are at a glance, -1…1, and how they lie over each other then.
+    """Return how alike two pictures are at a glance, -1…1, and how they are over each other then.
 
     It is the best of all parts of one against the whole other, mirrored too.
     """

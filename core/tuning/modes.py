@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from core.jobs.ranges import CategoricalRange
 from core.jobs.specs import Spec, TrainingSpec
-from core.tuning.ranges import CategoricalRange
 from training_scripts.arguments import DIRECT
 from training_scripts.heads import DEFAULT_HEAD, HEADS
 from training_scripts.modes import DEFAULTS, FEATURE_HYPERPARAMETERS, features_key, over_features

@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 from core.dataset import scan, split
+from core.jobs.ranges import ContinuousRange
 from core.jobs.specs import CloudResources, DebuggerConfig, Strategy, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.store import Store
 from core.tuning.presets import DEFAULT_METRICS
-from core.tuning.ranges import ContinuousRange
 from tests.benchmarks.harness import print_figure, print_table
 from tests.benchmarks.pictures import dataset
 

@@ -1,4 +1,4 @@
-"""The handle of a watcher process, for whoever runs jobs on this machine."""
+"""The handle of a watcher process, for what runs jobs on this machine."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class RuleWatcher:
         return 0 if self._process is None else len(self._ended & self._jobs.keys())
 
     def watch(self, job: str, output: Path) -> None:
-        """Watch a job from now on; `output` is its SM_OUTPUT_DIR."""
+        """Watch a job; `output` is its SM_OUTPUT_DIR."""
         if self._enabled and str(output) not in self._jobs:
             self._jobs[str(output)] = job
             self._tell_to_watch(str(output))

@@ -1,6 +1,6 @@
 """One trial of a packed search: its folder, its process, and its record, which is on the disk before it is told.
 
-A trial's folder lies in the checkpoint folder, so that what it leaves is in S3 a moment later, and is there again when
+A trial's folder is in the checkpoint folder, so that what it leaves is in S3 a moment later, and is there again when
 a machine that was taken away is replaced by another. It is shaped as the local engine's: model/, output/, log.txt.
 """
 
@@ -188,7 +188,7 @@ class RunningTrial:
         folder: its files; what an earlier run of it left of its log is read first.
         regex: finds the objective in a line.
         maximize: whether more is better.
-        limits: after which epoch it is too bad to go on.
+        limits: after which epoch it is too bad to continue.
     """
 
     def __init__(self, record: TrialRecord, folder: TrialFolder, regex: str, maximize: bool, limits: Limits) -> None:

@@ -14,7 +14,7 @@ KEPT_BY = "valid:loss"
 
 
 def kept_value(curve: Sequence[tuple[int, float]], losses: Mapping[int, float]) -> float | None:
-    """Return the objective at the epoch whose weights are kept; None if it is no finite number or never came.
+    """Return the objective at the epoch whose weights are kept; None if it is not a finite number or never came.
 
     That is the epoch of the lowest valid loss, as train.py keeps them; for a script that prints no such loss the last
     one, as SageMaker takes it.
@@ -35,7 +35,7 @@ class ObjectiveCurve:
     Args:
         regex: finds the objective in a line.
         maximize: whether more is better.
-        limits: after which epoch it is too bad to go on; what comes after that does not count.
+        limits: after which epoch it is too bad to continue; what comes after that does not count.
     """
 
     def __init__(self, regex: str, maximize: bool, limits: Limits) -> None:

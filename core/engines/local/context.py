@@ -107,7 +107,7 @@ class JobContext:
         script's variables; `fresh`: see `Launcher.start`; `in_worker`: it is our train.py over frozen features, and may
         run in a process that did other trials.
         """
-        from core.debugger.defaults import job_variables  # what follows jobs needs no rules
+        from core.debugger.job_rules import job_variables  # what follows jobs needs no rules
 
         folder.create().failure.unlink(missing_ok=True)
         write_configuration(folder, hyperparameters, channels)

@@ -33,7 +33,6 @@ from core.jobs.resources import has_own_disk
 from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.tuning.modes import DEFAULTS
-from core.tuning.ranges import CategoricalRange
 from training_scripts.packed.order import CHANNEL as ORDER_CHANNEL
 from training_scripts.packed.order import FILE as ORDER_FILE
 from training_scripts.packed.order import SearchOrder

@@ -9,8 +9,8 @@ from typing import Any
 
 from core.cloud.account import AccountJob
 from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.connection.bucket_layout import join, split_uri
 from core.engines.sagemaker.connection.failures import code_of, translated
-from core.engines.sagemaker.connection.layout import join, split_uri
 from core.engines.sagemaker.jobs.definition import TAG, own_hyperparameter
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.managed_request import managed_in
@@ -32,7 +32,6 @@ from core.jobs.specs import (
 from core.paths import AppPaths
 from core.store import Store
 from core.store.rows import new_record
-from core.tuning.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
 from training_scripts.outside import UNUSABLE, parse_json
 from training_scripts.packed.order import CHANNEL as ORDER_CHANNEL
 from training_scripts.packed.order import FILE as ORDER_FILE

@@ -16,7 +16,7 @@ from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.tracking.logs import Ask
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
-from core.jobs.heads import left_head_alone, whole_model, write_archive
+from core.jobs.head_models import left_head_alone, whole_model, write_archive
 from core.locks import lock_of
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.job import JobError

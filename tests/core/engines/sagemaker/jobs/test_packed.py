@@ -15,12 +15,12 @@ from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.source import training_source
 from core.engines.sagemaker.timing import Timing
 from core.errors import EngineError, SpecError
+from core.jobs.ranges import CategoricalRange, ContinuousRange
 from core.jobs.specs import CloudResources, DebuggerConfig, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
 from core.tuning.presets import DEFAULT_METRICS
-from core.tuning.ranges import CategoricalRange, ContinuousRange
 from core.workbench import Workbench
 from tests.cloud.storage import unpack
 from tests.cloud.training import JobFaults
