@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -129,7 +130,7 @@ class EvaluatedPictures(QWidget):
         self._classes.clear()
         for name in evaluation.classes:
             action = self._classes.addAction(name.replace("&", "&&"))
-            action.triggered.connect(lambda _checked=False, name=name: self._on_relabel(name))  # type: ignore[misc]
+            action.triggered.connect(partial(self._on_relabel, name))
         self.choice.blockSignals(True)
         self.choice.clear()
         for choice in choices(evaluation):
@@ -191,7 +192,7 @@ class EvaluatedPictures(QWidget):
         words = f"{picture.label} → {picture.predicted}\n{sure}"
         return ListedPicture(picture.path, words, f"{picture.path}: {picture.label}, {said}")
 
-    def _on_relabel(self, name: str) -> None:
+    def _on_relabel(self, name: str, _checked: bool = False) -> None:
         if (picture := self._current) is not None:
             self._mending.label(self._root, picture.path, name)
 
