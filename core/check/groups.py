@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from core.check.findings import Finding, FindingKind, Remedy
 from core.dataset.records import Picture
+from core.dataset.together import numbered, shots
 from core.progress import CancelToken
-
-_FRAME = re.compile(r"(.*?)[ _.-]*(?:frame|img|f)?[ _.-]*\d+(?:[ _.-]+\d+)*$", re.IGNORECASE)
-_TIME, _ORIGINAL, _MAKE, _MODEL, _EXIF = 306, 36867, 271, 272, 34665
-_WITHIN_S = 60.0
-_LARGEST_SHARE = 0.2
-"""A name that so many pictures begin with tells none of them from the others."""
 
 
 def groups_of(
@@ -30,24 +22,12 @@ def groups_of(
     Raises:
         Cancelled: through `cancel`.
     """
-    cancel = cancel or CancelToken()
     found: dict[str, list[int]] = {}
-    shots: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    stems: dict[str, list[int]] = defaultdict(list)
-    for row, picture in enumerate(pictures):
-        cancel.raise_if_cancelled()
-        if picture.format == "JPEG" and (shot := _shot(root / picture.path)) is not None:
-            shots[shot[0]].append((shot[1], row))
-        folder, _, name = picture.path.rpartition("/")
-        if (match := _FRAME.fullmatch(name.rpartition(".")[0])) and match[1]:
-            stems[f"{folder}/{match[1]}"].append(row)
-    for camera, taken in shots.items():
-        for burst in _bursts(sorted(taken)):
-            found[f"taken by {camera} within a minute of each other, {len(found)}"] = burst
-    most = max(2, int(_LARGEST_SHARE * len(pictures)))
-    for stem, rows in stems.items():
-        if 1 < len(rows) <= most and _are_alike(rows, cosines):
-            found[f"numbered as parts of {stem.rpartition('/')[2]}, and alike"] = rows
+    for camera, burst in shots(pictures, root, cancel=cancel):
+        found[f"taken by {camera} within a minute of each other, {len(found)}"] = burst
+    for name, rows in numbered(pictures):
+        if _are_alike(rows, cosines):
+            found[f"numbered as parts of {name}, and alike"] = rows
     return found
 
 
@@ -70,36 +50,8 @@ def group_findings(
     return found
 
 
-def _bursts(taken: Sequence[tuple[float, int]]) -> list[list[int]]:
-    bursts: list[list[int]] = []
-    last = float("-inf")
-    for time, row in taken:
-        if time - last <= _WITHIN_S and bursts:
-            bursts[-1].append(row)
-        else:
-            bursts.append([row])
-        last = time
-    return [burst for burst in bursts if len(burst) > 1]
-
-
 def _are_alike(rows: Sequence[int], cosines: dict[tuple[int, int], float]) -> bool:
     """Whether most of the rows are among each other's nearest pictures."""
     inside = set(rows)
     near = {row for pair in cosines if inside.issuperset(pair) for row in pair}
     return 2 * len(near) > len(rows)
-
-
-def _shot(file: Path) -> tuple[str, float] | None:
-    """Return the camera and the time (seconds) that a picture's EXIF says; None where it says neither."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as opened:
-            exif = opened.getexif()
-            text = exif.get_ifd(_EXIF).get(_ORIGINAL) or exif.get(_TIME)
-            if not text:
-                return None
-            camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (_MAKE, _MODEL) if exif.get(tag)) or "one camera"
-            return camera, datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").timestamp()
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError):
-        return None

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.formats.records import SPLITS, ClassFolders, Layout, Problem, ReadOptions, Severity, split_of
+from core.formats.records import SPLITS, ClassFolders, KeepTogether, Layout, Problem, ReadOptions, Severity, split_of
 
 __all__ = [
     "SPLITS",
     "ClassFolders",
+    "KeepTogether",
     "Layout",
     "Picture",
     "Problem",

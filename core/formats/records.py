@@ -35,6 +35,18 @@ class ClassFolders(StrEnum):
     INNER = "inner"
 
 
+class KeepTogether(StrEnum):
+    """Which pictures no split may tear apart, beside those that the dataset itself says are of one group."""
+
+    GIVEN = "given"
+    SHOTS = "shots"
+    """Of one camera within a minute of each other: bursts."""
+    NAMES = "names"
+    """Numbered under one name in one folder: frames of a film, parts of a scan."""
+    BOTH = "both"
+    FOLDERS = "folders"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How a dataset is to be read where its content leaves a choice. The defaults leave all to the content."""
@@ -74,6 +86,14 @@ class ReadOptions:
         "take the class from file names: {label} is the class, {number} digits, * anything, as in {label}.{number}",
         option="--name-pattern",
         metavar="PATTERN",
+    )
+    keep_together: KeepTogether = declare(
+        KeepTogether.GIVEN,
+        "Keep together",
+        "which pictures no split may tear apart: shots of one camera within a minute, names that are numbered on, "
+        "both, or those of one folder (default: groups that the dataset names)",
+        option="--keep-together",
+        metavar="given|shots|names|both|folders",
     )
 
 

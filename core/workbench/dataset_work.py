@@ -49,11 +49,12 @@ class DatasetWork:
             Cancelled: through `cancel`.
         """
         from core.dataset import scan
+        from core.dataset.together import keep_together
         from core.formats.opening import open_source
 
         found = open_source(folder, options, self._installation.paths.imports, on_progress, cancel)
         cache = self._installation.paths.scans
-        return scan(
+        read = scan(
             found.folder,
             cache=cache,
             on_progress=on_progress,
@@ -62,6 +63,7 @@ class DatasetWork:
             options=found.options,
             unlabelled=unlabelled,
         )
+        return keep_together(read, read.options.keep_together, on_progress, cancel)
 
     def convert(
         self,
