@@ -203,6 +203,8 @@ class TensorHook(Callback):
         self._schedule.count(self._writer.write_step(self._global, mode, mode_step, saved, self._train_step))
 
     def _look_at_parameters(self) -> None:
+        if self._due.isdisjoint(("weights", "biases", "gradients")):
+            return
         for name, parameter in self._model.named_parameters():
             if not parameter.requires_grad:
                 continue

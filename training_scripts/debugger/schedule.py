@@ -10,7 +10,7 @@ from .settings import COLLECTIONS, Settings
 
 CERTAIN_STEPS, FIRST_STEPS = 2, 5
 AUTOMATIC_INTERVAL = 5
-SPREAD = 20
+FIRST_BY_NUMBER, SPREAD, LOSS_SPREAD = 3, 3, 20
 FREE_SECONDS, FREE_SECONDS_OF_MANY = 0.03, 0.005
 FREE_EVALUATIONS, FREE_EPOCHS = 30, 100
 CERTAIN_EPOCHS = 8
@@ -29,9 +29,9 @@ class Schedule:
     course then, however busy the machine was; and as a search has a thousand of those, the time that each may spend
     besides is 5 ms.
 
-    Without a share of time (`Settings.time_share` is None) the number of a step alone decides: every 5th at first,
-    later at intervals of a 20th of the step's number, so that saving costs the less the longer the training is. What
-    rules find then does not depend on how fast the machine is.
+    Without a share of time (`Settings.time_share` is None) the number of a step alone decides: the first 3, then every
+    5th, later at intervals of a third of the step's number, and the loss alone at intervals of a 20th, so that saving
+    costs the less the longer the training is. What rules find then does not depend on how fast the machine is.
 
     Each time a quarter of what is left of the byte budget is used up the interval doubles, so that the budget lasts
     for a long job too; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.
@@ -45,7 +45,7 @@ class Schedule:
         self._budget = settings.tensor_budget_mb * 1e6
         self._written = 0.0
         self._doublings = 0
-        self._next = 0
+        self._next = self._next_loss = 0
         self._spent = 0.0
         self._depth = 0
         self._started = time.perf_counter()
@@ -68,6 +68,10 @@ class Schedule:
         chosen = {name for name in COLLECTIONS if self._intervals.get(name) and step % self._intervals[name] == 0}
         if self._is_step(step):
             chosen |= {name for name in COLLECTIONS if name not in self._intervals}
+        elif self._share is None and self._fixed is None and step >= self._next_loss:
+            chosen |= {"losses"} - set(self._intervals)
+        if chosen:
+            self._next_loss = step + max(self.interval, step // LOSS_SPREAD)
         if chosen and self._written > (1 - _SCALAR_RESERVE) * self._budget:
             return frozenset({"losses"})
         return frozenset(chosen | {"losses"}) if chosen else frozenset()
@@ -121,8 +125,10 @@ class Schedule:
         self._counting = not certain
         if not certain and (step < self._next or not self._affordable()):
             return False
-        interval = self.interval if self._share is not None else max(self.interval, step // SPREAD)
-        self._next = step + 1 if step + 1 < FIRST_STEPS else max(step + interval, FIRST_STEPS)
+        by_number = self._share is None
+        interval = max(self.interval, step // SPREAD) if by_number else self.interval
+        first = FIRST_BY_NUMBER if by_number else FIRST_STEPS
+        self._next = step + 1 if step + 1 < first else max(step + interval, first)
         return True
 
     def _affordable(self) -> bool:

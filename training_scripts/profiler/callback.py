@@ -12,9 +12,9 @@ from .steps import StepTrace
 class ProfilerCallback(Callback):
     """Writes system metrics and step events of one process of a job under `<output_dir>/profiler/`."""
 
-    def __init__(self, output_dir: Path, node: str = "") -> None:
+    def __init__(self, output_dir: Path, node: str = "", steps_apart_s: float = 0.0) -> None:
         self._sampler = Sampler.start(output_dir, node)
-        self._trace = StepTrace(output_dir, node)
+        self._trace = StepTrace(output_dir, node, steps_apart_s=steps_apart_s)
         self._mode: Mode = "TRAIN"
 
     def set_mode(self, mode: Mode) -> None:
@@ -24,6 +24,11 @@ class ProfilerCallback(Callback):
     def begin_step(self, step: int) -> None:
         """See `StepTrace.begin_step`."""
         self._trace.begin_step(self._mode, step)
+
+    @property
+    def tracing(self) -> bool:
+        """Whether phases are of interest now."""
+        return self._trace.tracing
 
     def begin_phase(self, name: Phase) -> None:
         """See `StepTrace.begin_phase`."""

@@ -31,6 +31,8 @@ PHASES = {
 
 FULL_STEPS = 10_000
 """So many steps are traced one by one; then one in 10, and beyond ten times as many one in 100."""
+CLOSE_STEPS = 100
+"""So many are traced however short they are, where steps are to be some time apart."""
 MAX_FILE_BYTES = 10 * 1024 * 1024
 MAX_FILE_S = 60.0
 """SageMaker's own limits of one file."""
@@ -44,11 +46,19 @@ Event = tuple[str, str, int, int, int]
 class StepTrace:
     """Writes step events with phases under `<output_dir>/profiler/framework/`.
 
-    Use from one thread. No method ever raises; after an error of the disk the trace ends where it is.
+    Use from one thread. No method ever raises; after an error of the disk the trace ends where it is. After the first
+    steps those that are traced begin at least `steps_apart_s` apart.
     """
 
-    def __init__(self, output_dir: Path, node: str = "", clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        output_dir: Path,
+        node: str = "",
+        clock: Callable[[], int] = time.time_ns,
+        steps_apart_s: float = 0.0,
+    ) -> None:
         self._clock = clock
+        self._apart_ns, self._traced = int(1e9 * steps_apart_s), 0
         self._writer = _TraceFile(
             Path(output_dir) / "profiler" / "framework", node_name(node or os.environ.get("SM_CURRENT_HOST", ""))
         )
@@ -56,7 +66,7 @@ class StepTrace:
         self._open_phases: list[tuple[str, int]] = []
         self._mode, self._number, self._began = "", 0, 0
         self._seen: dict[str, int] = {}
-        self._tracing = True
+        self.tracing = True
         self._flushed = clock()
         self._owner = os.getpid()
         self._healthy = True
@@ -66,7 +76,10 @@ class StepTrace:
         now = self._clock()
         self._finish(now)
         seen = self._seen[mode] = self._seen.get(mode, 0) + 1
-        self._tracing = _is_traced(seen)
+        if mode != self._mode:
+            self.tracing = self._is_traced(seen, now)
+        if self.tracing:
+            self._traced = now
         self._mode, self._number, self._began = mode, number, now
 
     def end_step(self) -> None:
@@ -74,23 +87,26 @@ class StepTrace:
         now = self._clock()
         self._finish(now)
         # What is between steps (loading the next batch) belongs to the next one and is traced with it.
-        self._tracing = _is_traced(self._seen.get(self._mode, 0) + 1)
+        self.tracing = self._is_traced(self._seen.get(self._mode, 0) + 1, now)
         if len(self._events) >= _FLUSH_EVENTS or now - self._flushed > _FLUSH_NS:
             self._flush(now)
 
     def begin_phase(self, name: str) -> None:
         """Note that one of `PHASES`, or a phase of any other name, begins."""
+        if not self.tracing and name != "evaluation":
+            return
         self._open_phases.append((name, self._clock()))
 
     def end_phase(self, name: str) -> None:
         """Note that the phase that began last under this name ends; no effect without one."""
+        if not self.tracing and name != "evaluation":
+            return
         now = self._clock()
         while self._open_phases:
             opened, began = self._open_phases.pop()
             if opened == name:
-                if self._tracing or name == "evaluation":
-                    row, event = PHASES.get(name, (name, name))
-                    self._events.append((row, event, began, now, self._number))
+                row, event = PHASES.get(name, (name, name))
+                self._events.append((row, event, began, now, self._number))
                 return
 
     def close(self) -> None:
@@ -104,8 +120,12 @@ class StepTrace:
             self._writer.close(finished=True)
         self._healthy = False
 
+    def _is_traced(self, seen: int, now: int) -> bool:
+        stride = 1 if seen <= FULL_STEPS else 10 if seen <= 10 * FULL_STEPS else 100
+        return (seen - 1) % stride == 0 and (seen <= CLOSE_STEPS or now - self._traced >= self._apart_ns)
+
     def _finish(self, now: int) -> None:
-        if self._began and self._tracing:
+        if self._began and self.tracing:
             row = f"Step:ModeKeys.{self._mode}"
             self._events.append((row, row, self._began, now, self._number))
         self._began = 0
@@ -199,8 +219,3 @@ def _meta(pid: int, args: Mapping[str, object], order: int) -> list[str]:
         json.dumps({"name": "process_name", "ph": "M", "pid": pid, "args": args}),
         json.dumps({"name": "process_sort_index", "ph": "M", "pid": pid, "args": {"sort_index": order}}),
     ]
-
-
-def _is_traced(seen: int) -> bool:
-    stride = 1 if seen <= FULL_STEPS else 10 if seen <= 10 * FULL_STEPS else 100
-    return (seen - 1) % stride == 0

@@ -20,6 +20,10 @@ from .state import BATCH_NORMS, Loader, Loss, Model, Optimizer
 
 EPOCH_STEPS = 50
 """Steps of an epoch where the script has neither loader nor evaluation to tell its epochs by."""
+_STEPS_APART_S = 0.05
+"""Of steps that take less than this not each one is traced: that would cost more than a hundredth of them."""
+_TOGETHER, _LARGE = 16, 1 << 16
+"""Batches whose answers are counted at once, and numbers of outputs from which on a batch is not kept for that."""
 _NAMES = {
     "cross_entropy": "CrossEntropyLoss",
     "nll_loss": "NLLLoss",
@@ -34,33 +38,51 @@ _NAMES = {
 
 
 class _Mean:
-    """The mean of numbers that are on a device, which is waited for only when the mean is asked for."""
+    """The mean of numbers that may be on a device, which is waited for only when the mean is asked for."""
 
     def __init__(self) -> None:
-        self.total: Tensor | None = None
-        self.right: Tensor | None = None
+        self.total: Tensor | float = 0.0
         self.count = self.judged = 0
+        self._right: Tensor | float = 0.0
+        self._waiting: list[tuple[Tensor, Tensor]] = []
 
-    def add(self, loss: Loss) -> None:
+    def add(self, loss: Loss, mean: Tensor) -> None:
         """Count a batch by its size."""
         size = len(loss.targets) if loss.targets.ndim else 1
-        value = loss.mean * size
-        self.total = value if self.total is None else self.total + value
+        self.total = self.total + _number(mean) * size
         self.count += size
         if loss.classifies and loss.inputs.ndim == 2:
-            right = (loss.inputs.detach().argmax(dim=1) == loss.targets).sum()
-            self.right = right if self.right is None else self.right + right
+            self._waiting.append((loss.inputs.detach(), loss.targets))
             self.judged += size
+            if len(self._waiting) >= _TOGETHER or loss.inputs.numel() > _LARGE:
+                self._judge()
+
+    def _judge(self) -> None:
+        """Count the right answers of some batches at once."""
+        if not self._waiting:
+            return
+        outputs, targets = zip(*self._waiting, strict=True)
+        self._waiting = []
+        if len({item.shape[1] for item in outputs}) == 1:
+            outputs, targets = (torch.cat(outputs),), (torch.cat(targets),)
+        for answers, labels in zip(outputs, targets, strict=True):
+            self._right = self._right + _number(torch.eq(answers.argmax(dim=1), labels).sum())
 
     @property
     def loss(self) -> float:
         """Return the mean loss."""
-        return float(self.total) / self.count if self.total is not None else float("nan")
+        return float(self.total) / self.count if self.count else float("nan")
 
     @property
     def accuracy(self) -> float | None:
         """Return the share of right answers; None where nothing was classified."""
-        return float(self.right) / self.judged if self.right is not None else None
+        self._judge()
+        return float(self._right) / self.judged if self.judged else None
+
+
+def _number(value: Tensor) -> Tensor | float:
+    """Return what a tensor holds, which costs less to add up; itself where a device would have to be waited for."""
+    return value.item() if value.device.type == "cpu" else value
 
 
 class Recorder:
@@ -73,6 +95,7 @@ class Recorder:
     def __init__(self, output: Path, settings: dict[str, Any]) -> None:
         self._output, self._settings = output, settings
         self._callbacks: list[Callback] = []
+        self._profiler: ProfilerCallback | None = None
         self._hook: TensorHook | None = None
         self._model: Model | None = None
         self._step = self._evaluated = 0
@@ -86,11 +109,11 @@ class Recorder:
 
     def before_batch(self, loader: Loader | None) -> None:
         """Note that the script waits for a batch."""
-        self._tell("begin_phase", "data_loading")
+        self._phase("begin_phase", "data_loading")
 
     def after_batch(self, loader: Loader) -> None:
         """Note that the batch is there."""
-        self._tell("end_phase", "data_loading")
+        self._phase("end_phase", "data_loading")
         self._loads = True
         if loader.trains and loader.in_pass == 1 and self._epoch_steps:
             self._end_epoch()
@@ -105,45 +128,46 @@ class Recorder:
             self._set_mode("EVAL")
             self._tell("begin_step", self._evaluated)
             self._evaluated += 1
-        self._tell("begin_phase", "forward")
+        self._phase("begin_phase", "forward")
 
     def after_forward(self, model: Model, inputs: Tensor | None, outputs: Any) -> None:
         """Note that the model has answered."""
-        self._tell("end_phase", "forward")
+        self._phase("end_phase", "forward")
 
     def computed(self, model: Model | None, inputs: Tensor | None, loss: Loss) -> None:
         """Note that a loss was computed: the batch is whole."""
         if model is None or inputs is None:
             return
+        mean = loss.mean
         if loss.trains:
-            self._train.add(loss)
+            self._train.add(loss, mean)
             if self._model is None:
                 self._start(model, loss)
         elif self._step:
-            self._valid.add(loss)
+            self._valid.add(loss, mean)
         if self._batched and loss.trains:
             return
         self._batched = True
         if loss.value.numel() == 1 and (loss.trains or self._mode == "EVAL") and model is self._model:
-            self._tell("batch", inputs, loss.inputs, loss.targets, loss.mean)
+            self._tell("batch", inputs, loss.inputs, loss.targets, mean)
         if not loss.trains and self._mode == "EVAL":
             self._tell("end_step", self._evaluated)
 
     def before_backward(self) -> None:
         """Note that gradients are being computed."""
-        self._tell("begin_phase", "backward")
+        self._phase("begin_phase", "backward")
 
     def after_backward(self) -> None:
         """Note that gradients are there."""
-        self._tell("end_phase", "backward")
+        self._phase("end_phase", "backward")
 
     def before_step(self) -> None:
         """Note that the optimizer steps."""
-        self._tell("begin_phase", "optimizer")
+        self._phase("begin_phase", "optimizer")
 
     def after_step(self, known: Optimizer) -> None:
         """Note that a step is over."""
-        self._tell("end_phase", "optimizer")
+        self._phase("end_phase", "optimizer")
         self._rate = float(known.groups[0]["lr"]) if known.groups else None
         if self._hook is not None and self._step == 0:
             self._hook.set_rate(self._rate)
@@ -189,7 +213,8 @@ class Recorder:
             activations=not _compiles(model),
             predictions=loss.classifies and loss.inputs.ndim == 2,
         )
-        self._callbacks = [ProfilerCallback(self._output), self._hook]
+        self._profiler = ProfilerCallback(self._output, steps_apart_s=_STEPS_APART_S)
+        self._callbacks = [self._profiler, self._hook]
         self._tell("begin_step", self._step)
 
     def _set_mode(self, mode: str) -> None:
@@ -223,6 +248,10 @@ class Recorder:
         )
         self._train, self._valid = _Mean(), _Mean()
         self._epoch_began, self._epoch_steps = time.time(), 0
+
+    def _phase(self, method: str, name: str) -> None:
+        if self._profiler is not None and self._profiler.tracing:
+            self._tell(method, name)
 
     def _tell(self, method: str, *values: Any) -> None:
         for callback in tuple(self._callbacks):

@@ -15,7 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,8 @@ from .findings import Findings
 from .source import NOWHERE, Site, site
 from .state import Clock, Loader, Loss, Model, Optimizer, first_tensor, row_bytes
 
-CLOSE_STEPS, EVERY, SPREAD = 24, 10, 50
-"""The first steps are all looked at, then every tenth, later at intervals of a fiftieth of the step's number."""
+CLOSE_STEPS, EVERY, SPREAD = 24, 10, 20
+"""The first steps are all looked at, then every tenth, later at intervals of a twentieth of the step's number."""
 HEAVY = frozenset({0, 1, 2, 3, 5, 8, 11, 14, 17, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500})
 """Steps at which numbers of all parameters are compared; later every 500th."""
 MOST_EVALUATED, FIRST_EVALUATIONS, LATER_EVALUATED = 40, 3, 4
@@ -33,7 +33,13 @@ MOST_EVALUATED, FIRST_EVALUATIONS, LATER_EVALUATED = 40, 3, 4
 
 
 class Check:
-    """One look at a training. A check has those of the methods that it needs; the session calls no others."""
+    """One look at a training. A check has those of the methods that it needs; the session calls no others.
+
+    Of the events of a step (`STEP_EVENTS`) it hears in the steps and batches that are looked at; of those that it names
+    in `always` in every one.
+    """
+
+    always: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -88,6 +94,7 @@ class Session:
         self._by_loader: weakref.WeakKeyDictionary[Any, Loader] = weakref.WeakKeyDictionary()
         self._thread = threading.get_ident()
         self._checks: dict[str, list[Callable[..., None]]] = {}
+        self._always: dict[str, list[Callable[..., None]]] = {}
         self._make_checks: Callable[[Session], Sequence[Check]] = lambda session: ()
         self._unused = False
         self.called: set[str] = set()
@@ -101,11 +108,14 @@ class Session:
         """Take checks into service; each training of the script gets new ones."""
         self._make_checks = make_checks
         self._checks.clear()
+        self._always.clear()
         for check in make_checks(self):
             for event in EVENTS:
                 method = getattr(check, event, None)
                 if method is not None:
                     self._checks.setdefault(event, []).append(method)
+                    if event not in STEP_EVENTS or event in check.always:
+                        self._always.setdefault(event, []).append(method)
 
     @property
     def here(self) -> bool:
@@ -411,14 +421,23 @@ class Session:
             self.loader.evaluated += 1
         self._unused = False
 
+    def _looking(self) -> bool:
+        """Whether what happens now is looked at closely: a step of the training, or a batch of an evaluation."""
+        return self.watching or self.heavy or (not self.grad and self.watching_evaluation())
+
     def _tell(self, event: str, *values: Any) -> None:
-        for method in tuple(self._checks.get(event, ())):
-            try:
-                with torch.no_grad():
+        methods = (self._checks if self._looking() else self._always).get(event)
+        if not methods:
+            return
+        with torch.no_grad():
+            for method in tuple(methods):
+                try:
                     method(*values)
-            except Exception as error:
-                self._checks[event].remove(method)
-                self.findings.broken(getattr(method, "__self__", method), event, error)
+                except Exception as error:
+                    for table in (self._checks, self._always):
+                        if method in table.get(event, ()):
+                            table[event].remove(method)
+                    self.findings.broken(getattr(method, "__self__", method), event, error)
 
     def _guard(self, method: Callable[..., None], *values: Any) -> None:
         try:
@@ -447,6 +466,21 @@ EVENTS = (
     "dropped_out",
     "ended",
 )
+
+
+STEP_EVENTS = frozenset(
+    {
+        "before_forward",
+        "after_forward",
+        "computed",
+        "before_backward",
+        "after_backward",
+        "before_step",
+        "after_step",
+        "stepped",
+    }
+)
+"""What happens in every step: told to all checks only where it is looked at."""
 
 
 def _is_model(module: nn.Module) -> bool:

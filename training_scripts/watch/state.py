@@ -148,6 +148,8 @@ class Loss:
     @property
     def mean(self) -> Tensor:
         """Return the loss per item, detached, on its device."""
+        if not self.summed and not self.value.ndim and self.value.dtype == torch.float32:
+            return self.value.detach()
         value = self.value.detach().float()
         return value / max(1, len(self.targets)) if self.summed and self.targets.ndim else value.mean()
 

@@ -101,7 +101,7 @@ class WatchedJob:
     def _follow(self, process: Trained) -> None:
         """Keep the job's record, and look at what the script leaves, until it ends."""
         with contextlib.suppress(OSError, AttributeError):
-            os.nice(10)  # after the script was started: it keeps its own
+            os.nice(19)  # after the script was started: it keeps its own
         from core.engines.local.logtail import LogTail
         from core.engines.local.recovery import write_record
         from core.jobs.contract import Scraper, describe_exit

@@ -219,14 +219,19 @@ def test_without_an_interval_the_cost_stays_within_its_share():
 
 def test_without_a_share_the_step_number_alone_decides():
     schedule = Schedule(Settings(time_share=None))
-    saved = []
+    saved, losses = [], []
     for step in range(1000):
-        if schedule.due(step):
-            saved.append(step)
+        due = schedule.due(step)
+        if due:
+            losses.append(step)
+            saved += [step] if due > {"losses"} else []
             schedule._spent += 100.0  # a machine so slow that a share would allow nothing
-    assert saved[:8] == [0, 1, 2, 3, 4, 9, 14, 19]
-    assert saved[-1] - saved[-2] == saved[-2] // 20
-    assert len(saved) < 100
+    assert saved[:9] == [0, 1, 2, 7, 12, 17, 22, 29, 38]
+    assert saved[-1] - saved[-2] == saved[-2] // 3
+    assert set(saved) < set(losses)
+    assert losses[-1] - losses[-2] <= losses[-2] // 20
+    assert len(saved) < 25
+    assert len(losses) < 100
 
 
 @pytest.mark.parametrize(

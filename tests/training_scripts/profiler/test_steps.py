@@ -208,3 +208,20 @@ def test_the_observer_through_the_monitor(tmp_path: Path, monkeypatch: pytest.Mo
     assert names == {"forward": 2, "Step:ModeKeys.TRAIN": 1, "Step:ModeKeys.EVAL": 1}
     assert list((tmp_path / "profiler" / "system").rglob("*.algo-1.json"))
     assert str(os.getpid()) in _files(tmp_path)[0].name
+
+
+def test_short_steps_are_traced_some_time_apart(tmp_path):
+    now = [1_700_000_000_000_000_000]
+    trace = StepTrace(tmp_path, "node", clock=lambda: now[0], steps_apart_s=0.05)
+    for number in range(400):
+        trace.begin_step("TRAIN", number)
+        trace.begin_phase("forward")
+        now[0] += 1_000_000
+        trace.end_phase("forward")
+        trace.end_step()
+        trace.begin_phase("data_loading")
+        trace.end_phase("data_loading")
+    trace.close()
+    names = [event["name"] for event in _events(tmp_path) if event["ph"] == "X"]
+    assert names.count("Step:ModeKeys.TRAIN") == names.count("forward")
+    assert 100 + 300 // 51 <= names.count("forward") <= 100 + 300 // 50 + 1

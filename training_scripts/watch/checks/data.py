@@ -302,6 +302,8 @@ class Loaders(Check):
 class Leaks(Check):
     """No input is both trained on and validated with."""
 
+    always = frozenset({"before_backward"})
+
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._trained: set[bytes] = set()

@@ -18,10 +18,13 @@ TIMES = 3
 class GradientOrder(Check):
     """Gradients are cleared, computed from this batch and used, once each; the loss goes down, not up."""
 
+    always = frozenset({"before_backward", "before_step"})
+
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._left: weakref.WeakKeyDictionary[Optimizer, list[tuple[Tensor, Tensor, int]]] = weakref.WeakKeyDictionary()
         self._kept: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._judged: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._counts: dict[tuple[str, int], int] = {}
         self._backwards = 0
         self._makers: dict[frozenset[int], int] = {}
@@ -29,12 +32,15 @@ class GradientOrder(Check):
     def before_backward(self, root: Tensor) -> None:
         """Look for gradients that a step has used and no one has cleared; and at the sign of what goes backward."""
         self._backwards += 1
+        if not self._left and not self._kept and not self.session.watching:
+            return
         for known in list(self._kept):
             # Two networks against each other: the other's backward adds to gradients that are cleared before the next.
             if not any(item.grad is not None and bool(item.grad.any()) for item in known.sample()):
                 self._kept.discard(known)
         for known, left in list(self._left.items()):
             del self._left[known]
+            self._judged.add(known)
             untouched = all(held.grad is grad and grad._version == version for held, grad, version in left)
             # `grad.data.zero_()` leaves the version as it was, so the numbers decide.
             if left and untouched and any(bool(grad.any()) for _, grad, _ in left):
@@ -44,7 +50,9 @@ class GradientOrder(Check):
     def before_step(self, known: Optimizer) -> None:
         """Look whether there are gradients, whether they are of this batch, and of this batch alone."""
         session = self.session
-        self._cleared(known)
+        if known in self._judged:
+            self._judged.discard(known)
+            self._cleared(known)
         if not session.watching:
             return
         empty = all(item.grad is None for item in known.parameters())
@@ -94,7 +102,7 @@ class GradientOrder(Check):
         self._kept.discard(known)
 
     def after_step(self, known: Optimizer) -> None:
-        """Remember the gradients that this step has used."""
+        """Remember the gradients that this step has used; the next backward is held against them."""
         self._left[known] = [(item, item.grad, item.grad._version) for item in known.sample() if item.grad is not None]
 
     def made_optimizer(self, known: Optimizer) -> None:
@@ -148,6 +156,8 @@ class GradientOrder(Check):
 
 class Scheduling(Check):
     """A scheduler steps once for a step (or a pass) of its optimizer, and after it."""
+
+    always = frozenset({"after_step"})
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -205,6 +215,8 @@ class Scheduling(Check):
 
 class Clipping(Check):
     """Gradients are clipped after backward (and after unscaling) and before the step."""
+
+    always = frozenset({"stepped"})
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

@@ -28,6 +28,8 @@ _GROWTH, _MEGABYTES = 0.2, 200.0
 class Starvation(Check):
     """Less than the better part of a step is spent waiting for data."""
 
+    always = frozenset({"stepped"})
+
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._last = 0.0
@@ -71,6 +73,8 @@ class _Mark:
 
 class Memory(Check):
     """Graphs of old steps are released, and memory stays where it came to in the first half."""
+
+    always = frozenset({"stepped"})
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

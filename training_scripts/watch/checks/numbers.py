@@ -20,6 +20,8 @@ JUDGED_FROM, BATCHES, LABELS = 150, 10, 250
 class NotFinite(Check):
     """A loss that is NaN or Inf has a source: a picture, a parameter that a step has thrown away, or a layer."""
 
+    always = frozenset({"computed"})
+
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._flag: Tensor | None = None

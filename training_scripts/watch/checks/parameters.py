@@ -118,6 +118,7 @@ class Motion(Check):
         super().__init__(session)
         self._names: list[str] = []
         self._parameters: list[Tensor] = []
+        self._owner = torch.empty(0, dtype=torch.long)
         self._of: Optimizer | None = None
         self._first: Tensor | None = None
         self._before: Tensor | None = None
@@ -149,15 +150,13 @@ class Motion(Check):
         """Compare with the numbers after it."""
         if self._before is None or self._first is None or known is not self.session.main:
             return
-        after = snapshot(self._parameters)
-        lengths = sizes(self._parameters)
-        rows = [
-            torch.stack([(now - then).norm(), then.norm(), (now - first).abs().max()])
-            for now, then, first in zip(
-                *(torch.split(numbers, lengths) for numbers in (after, self._before, self._first)), strict=True
-            )
-        ]
-        numbers = torch.stack(rows).cpu().tolist()
+        after, before = snapshot(self._parameters), self._before
+        owner, count = self._owner.to(after.device), len(self._parameters)
+        moved, size, change = torch.zeros(3, count, device=after.device)
+        moved.index_add_(0, owner, (after - before).square())
+        size.index_add_(0, owner, before.square())
+        change.scatter_reduce_(0, owner, (after - self._first).abs(), "amax")
+        numbers = torch.stack([moved.sqrt(), size.sqrt(), change], dim=1).cpu().tolist()
         self._before = None
         known.rates.append(max((float(group["lr"]) for group in known.groups), default=0.0))
         self._frozen(known, numbers)
@@ -179,6 +178,8 @@ class Motion(Check):
         self._of, self._first = known, None
         self._parameters = [item for item in known.parameters() if id(item) not in embeddings and item.numel()]
         self._names = [names.get(id(item), "?") for item in self._parameters]
+        counts = torch.tensor(sizes(self._parameters), dtype=torch.long)
+        self._owner = torch.repeat_interleave(torch.arange(len(counts)), counts)
 
     def _frozen(self, known: Optimizer, numbers: list[list[float]]) -> None:
         moved = [
