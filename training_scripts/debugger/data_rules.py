@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from typing import Any
@@ -12,6 +13,10 @@ from training_scripts.debugger.health import TRAIN_LOSS, VALID_LOSS, HealthRule,
 from training_scripts.debugger.tfevents import Array
 
 _MORE_OF_THE_RARE = "Add pictures of the rare classes, or train on equally many of each."
+
+
+_POISSON = 2.0
+"""A count of n may stand for up to n + 2 sqrt(n) + 2, in 39 of 40 cases."""
 
 
 class ClassImbalance(HealthRule):
@@ -27,7 +32,8 @@ class ClassImbalance(HealthRule):
 
     Ours: `patience` is in how many judgements in a row the same class must be mispredicted (1: AWS's criterion). From 2
     on the others must meanwhile be recognised, half of their pictures at least, and no longer get better, by under 5
-    points from the first of these judgements to the last; and the finding is taken back once the class is recognised.
+    points from the first of these judgements to the last; the finding is taken back once the class is recognised; and
+    classes are too unequal only where chance does not explain it, else counting goes on.
     """
 
     meaning: str = "Some classes are so rare that the network may ignore them."
@@ -79,6 +85,10 @@ class ClassImbalance(HealthRule):
             return False
         largest, smallest = max(self._labels.values()), min(self._labels.values())
         rare = min(self._labels, key=self._labels.__getitem__)
+        most_likely = smallest + _POISSON * math.sqrt(smallest) + _POISSON
+        limit = self.threshold_imbalance
+        if self.patience > 1 and limit * smallest < largest <= limit * most_likely:
+            return False  # the smallest of many classes may have so few labels by chance: go on counting
         self._labels.clear()
         self.note(step, largest / smallest, self.threshold_imbalance)
         if largest / smallest <= self.threshold_imbalance:

@@ -16,6 +16,7 @@ FREE_EVALUATIONS, FREE_EPOCHS = 30, 100
 CERTAIN_EPOCHS = 8
 _SCALAR_RESERVE = 0.05
 _KEPT = 0.75
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Schedule:
@@ -63,8 +64,9 @@ class Schedule:
 
     def due(self, step: int) -> frozenset[str]:
         """Return the collections to be saved at a training step; a step that saves anything saves its loss."""
-        if not self.has_room():
-            return frozenset()
+        by_number = self._share is None and self._fixed is None and not self._intervals
+        if (by_number and step < self._next and step < self._next_loss) or not self.has_room():
+            return _NOTHING
         chosen = {name for name in COLLECTIONS if self._intervals.get(name) and step % self._intervals[name] == 0}
         if self._is_step(step):
             chosen |= {name for name in COLLECTIONS if name not in self._intervals}

@@ -249,16 +249,21 @@ class Recorder:
         self._train, self._valid = _Mean(), _Mean()
         self._epoch_began, self._epoch_steps = time.time(), 0
 
+    @property
+    def tracing(self) -> bool:
+        """Whether phases of this step are of interest."""
+        return self._profiler is not None and self._profiler.tracing
+
     def _phase(self, method: str, name: str) -> None:
-        if self._profiler is not None and self._profiler.tracing:
+        if self.tracing:
             self._tell(method, name)
 
     def _tell(self, method: str, *values: Any) -> None:
-        for callback in tuple(self._callbacks):
+        for callback in self._callbacks:
             try:
                 getattr(callback, method)(*values)
             except Exception as error:
-                self._callbacks.remove(callback)
+                self._callbacks = [other for other in self._callbacks if other is not callback]
                 append_line(self._output.parent / "log.txt", f"{type(callback).__name__} is left out: {error}")
                 if os.environ.get("SAGEHOUND_WATCH_STRICT"):
                     raise

@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -30,6 +30,9 @@ HEAVY = frozenset({0, 1, 2, 3, 5, 8, 11, 14, 17, 20, 30, 50, 75, 100, 150, 200, 
 """Steps at which numbers of all parameters are compared; later every 500th."""
 MOST_EVALUATED, FIRST_EVALUATIONS, LATER_EVALUATED = 40, 3, 4
 """Batches that are looked at closely of each of the first evaluations, and of later ones."""
+
+
+_NO_CONTEXT: AbstractContextManager[None] = nullcontext()
 
 
 class Check:
@@ -150,7 +153,7 @@ class Session:
         began = time.perf_counter()
         model.forwards += 1
         self._unused = True
-        if self.recorder is not None:
+        if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.after_forward, model, self.inputs, outputs)
         self._tell("after_forward", model, self.inputs, outputs)
         self.clock.ours += time.perf_counter() - began
@@ -181,7 +184,7 @@ class Session:
         self.at("backward")
         if not self.grad:  # the model was called inside something compiled, so these are an evaluation's
             self.inputs = self.call = None
-        if self.recorder is not None:
+        if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.before_backward)
         self._tell("before_backward", root)
         self.backward_seq = self.seq
@@ -196,7 +199,7 @@ class Session:
     def after_backward(self) -> None:
         """Note that gradients are there."""
         began = time.perf_counter()
-        if self.recorder is not None:
+        if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.after_backward)
         self._tell("after_backward")
         self.clock.ours += time.perf_counter() - began
@@ -230,7 +233,7 @@ class Session:
         if known.steps < 3:
             known.stepped_at = site()
             known.ids = frozenset(id(item) for item in known.parameters())
-        if self.recorder is not None:
+        if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.before_step)
         self._tell("before_step", known)
         self.clock.ours += time.perf_counter() - began
@@ -279,7 +282,7 @@ class Session:
 
     def loading(self) -> None:
         """Note that the script asks for a batch."""
-        if self.recorder is not None and self.here:
+        if self.recorder is not None and self.recorder.tracing and self.here:
             self._guard(self.recorder.before_batch, self.loader)
 
     def loaded(self, loader: Loader, seconds: float) -> None:
@@ -426,10 +429,12 @@ class Session:
         return self.watching or self.heavy or (not self.grad and self.watching_evaluation())
 
     def _tell(self, event: str, *values: Any) -> None:
-        methods = (self._checks if self._looking() else self._always).get(event)
+        looking = self._looking()
+        methods = (self._checks if looking else self._always).get(event)
         if not methods:
             return
-        with torch.no_grad():
+        # What is heard in every step computes nothing that could be part of the graph.
+        with torch.no_grad() if looking else _NO_CONTEXT:
             for method in tuple(methods):
                 try:
                     method(*values)

@@ -7,6 +7,7 @@ import torch
 
 from tests.training_scripts.watch.faults import FAULTS
 from tests.training_scripts.watch.harness import SCRIPTS, run
+from tests.training_scripts.watch.held_out import HELD_OUT
 from training_scripts.watch.catalogue import INVARIANTS
 from training_scripts.watch.checks import all_checks
 from training_scripts.watch.findings import Findings
@@ -17,9 +18,9 @@ ALONE = {"distributed.py"}
 """Scripts that need processes of their own: tests/core/cli/test_watch.py runs them."""
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", [*FAULTS, *HELD_OUT])
 def test_a_fault_is_found_with_its_cause_and_line(name):
-    fault = FAULTS[name]
+    fault = (FAULTS | HELD_OUT)[name]
     watched = run(fault.script, fault.arguments, fault.changes, until=fault.rule)
     assert not watched.broken
     found = {finding.rule: finding for finding in watched.invariants}
@@ -37,7 +38,9 @@ def test_a_fault_is_found_with_its_cause_and_line(name):
     assert all(INVARIANTS[other].symptom for other in found if other != fault.rule)
 
 
-@pytest.mark.parametrize("script", sorted(path.name for path in SCRIPTS.glob("*.py") if path.name not in ALONE))
+@pytest.mark.parametrize(
+    "script", sorted(str(path.relative_to(SCRIPTS)) for path in SCRIPTS.rglob("*.py") if path.name not in ALONE)
+)
 def test_a_script_as_it_is_sets_off_nothing(script):
     watched = run(script, ["--seed", "3"], record=True)
     assert (watched.broken, watched.names) == ([], set())

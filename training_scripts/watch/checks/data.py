@@ -15,6 +15,8 @@ from ..state import BATCH_NORMS, Loader, Model, is_plain
 TIMES = 3
 RAW = 30.0
 """Inputs of a first layer as large as this were not scaled: normalised pictures stay below 5."""
+ROWS, FEW_ROWS, MANY_NUMBERS = 64, 16, 20_000
+"""Evaluated rows from which on their scale is judged: 64, or fewer of many numbers each."""
 RANDOM_NAMES = ("Random", "ColorJitter", "AutoAugment", "TrivialAugment", "AugMix", "ElasticTransform", "GaussianNoise")
 _FIRST_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
@@ -95,15 +97,16 @@ class Scaling(Check):
         self._first_input: Tensor | None = None
         self._backbone: tuple[str, float] | None = None
         self._met_layer = self._met_norm = False
-        self._train: list[tuple[float, float, int]] = []
-        self._valid: list[tuple[float, float, int]] = []
+        self._train: list[tuple[float, float, int, int]] = []
+        self._valid: list[tuple[float, float, int, int]] = []
 
     def before_forward(self, model: Model, inputs: Tensor | None) -> None:
         """Listen to the first layers in a few of the first steps."""
         grad = self.session.grad
         if inputs is not None and inputs.is_floating_point() and inputs.ndim >= 2 and self._counts(grad):
             numbers = inputs.detach()[:64].float()
-            (self._train if grad else self._valid).append((float(numbers.mean()), float(numbers.std()), len(numbers)))
+            seen = (float(numbers.mean()), float(numbers.std()), len(numbers), numbers.numel())
+            (self._train if grad else self._valid).append(seen)
             self._compare()
         if grad and self.session.step in (0, 1, 2, 5) and not self.session.is_compiled(model):
             self._listen(model)
@@ -198,7 +201,8 @@ class Scaling(Check):
         return len(self._valid) < 8 and len(self._train) >= 3
 
     def _compare(self) -> None:
-        if len(self._train) < 3 or sum(rows for _, _, rows in self._valid) < 64:
+        rows, count = (sum(item[at] for item in self._valid) for at in (2, 3))
+        if len(self._train) < 3 or not (rows >= ROWS or (rows >= FEW_ROWS and count >= MANY_NUMBERS)):
             return
         mean, spread = (sum(item[at] for item in self._train) / len(self._train) for at in (0, 1))
         other_mean, other_spread = (sum(item[at] for item in self._valid) / len(self._valid) for at in (0, 1))

@@ -26,12 +26,16 @@ class GradientOrder(Check):
         self._kept: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._judged: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._counts: dict[tuple[str, int], int] = {}
+        self._in_step = self._thrown = 0
+        self._lines: set[Site] = set()
         self._backwards = 0
         self._makers: dict[frozenset[int], int] = {}
 
     def before_backward(self, root: Tensor) -> None:
         """Look for gradients that a step has used and no one has cleared; and at the sign of what goes backward."""
         self._backwards += 1
+        if self.session.watching:
+            self._follow()
         if not self._left and not self._kept and not self.session.watching:
             return
         for known in list(self._kept):
@@ -55,6 +59,7 @@ class GradientOrder(Check):
             self._cleared(known)
         if not session.watching:
             return
+        self._accumulated(known)
         empty = all(item.grad is None for item in known.parameters())
         if not empty and session.zero_seq > session.backward_seq:
             sample = [item.grad for item in known.sample() if item.grad is not None]
@@ -86,6 +91,37 @@ class GradientOrder(Check):
                 self._over(what, known)
             self.looked("StepBeforeBackward")
 
+    def _follow(self) -> None:
+        """Count the batches of a step whose gradients were cleared before the next one's were computed."""
+        session = self.session
+        new, cleared = (seq > session.backward_seq for seq in (session.forward_seq, session.zero_seq))
+        self._thrown += self._in_step > 0 and new and cleared
+        self._in_step += 1
+        self._lines.add(session.sites["backward"])
+
+    def _accumulated(self, known: Optimizer) -> None:
+        """Judge the backwards of this step: of one line and each of a new batch, they are meant to be added up."""
+        if self._in_step > 1 and self._thrown == self._in_step - 1 and len(self._lines) == 1:
+            if self._again("thrown", known) >= TIMES:
+                self.found(
+                    "GradientsClearedBeforeStep",
+                    "Gradients are cleared with every micro-batch: the step uses those of the last one alone.",
+                    f"In {TIMES} steps in a row {self._in_step} batches went backward, each after zero_grad().",
+                    "Call zero_grad() once for each step of the optimizer, not for each batch.",
+                    self.session.sites.get("zero_grad", known.stepped_at),
+                )
+        else:
+            self._over("thrown", known)
+
+    def scaled(self, event: str, skipped: bool) -> None:
+        """A step that mixed precision skipped ends what is added up, too."""
+        if event == "step":
+            self._begin_step()
+
+    def _begin_step(self) -> None:
+        self._in_step = self._thrown = 0
+        self._lines.clear()
+
     def _cleared(self, known: Optimizer) -> None:
         if known not in self._kept:
             self._over("kept", known)
@@ -103,6 +139,7 @@ class GradientOrder(Check):
 
     def after_step(self, known: Optimizer) -> None:
         """Remember the gradients that this step has used; the next backward is held against them."""
+        self._begin_step()
         self._left[known] = [(item, item.grad, item.grad._version) for item in known.sample() if item.grad is not None]
 
     def made_optimizer(self, known: Optimizer) -> None:

@@ -93,12 +93,13 @@ class Memory(Check):
             self._mark(outputs, "outputs")
 
     def _mark(self, value: Tensor, what: str) -> None:
-        node = value.grad_fn
-        if node is not None:
+        node, step = value.grad_fn, self.session.step
+        # One of each step: where gradients of many batches are added up there would be no room for many steps.
+        if node is not None and not any(at == step and kind == what for at, kind, _ in self._marks):
             mark = _Mark()
             held: Any = node.metadata
             held["sagehound"] = mark
-            self._marks.append((self.session.step, what, weakref.ref(mark)))
+            self._marks.append((step, what, weakref.ref(mark)))
 
     def stepped(self) -> None:
         """Count the marks of steps long over that are still there, and look at the memory now and then."""

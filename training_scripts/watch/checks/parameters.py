@@ -53,6 +53,7 @@ class Holding(Check):
         held = self.session.held()
         parameters = [(name, item) for name, item in model.inner.named_parameters() if item.requires_grad]
         missing = [at for at, (_, item) in enumerate(parameters) if id(item) not in held and item.grad is not None]
+        self._unregistered(model, known, held)
         held_at = [at for at, (_, item) in enumerate(parameters) if id(item) in held]
         inside = {id(item) for other in self.session.models.values() for item in other.module.parameters()}
         strangers = [item for item in known.parameters() if id(item) not in inside and item.grad is None]
@@ -72,6 +73,24 @@ class Holding(Check):
             known.made if known.made.file else known.stepped_at,
             tensors=names,
         )
+
+    def _unregistered(self, model: Model, known: Optimizer, held: set[int]) -> None:
+        """Look for layers in a plain list or dictionary, which a module does not see: they train in nobody's hands."""
+        names = [
+            f"{f'{path}.' if path else ''}{attribute}"
+            for path, module in model.inner.named_modules()
+            for attribute, value in vars(module).items()
+            if attribute != "_modules" and _trains_unseen(value, held)
+        ]
+        if names:
+            self.found(
+                "OptimizerMissesParameters",
+                f"The optimizer does not hold {_listed(names)}: layers in a plain list are no part of the model.",
+                f"The layers in {_listed(names)} get gradients, and model.parameters() does not have them.",
+                "Keep layers in nn.ModuleList, nn.ModuleDict or nn.Sequential.",
+                known.made if known.made.file else known.stepped_at,
+                tensors=names,
+            )
 
     def _decay(self, known: Optimizer) -> None:
         normalising = {
@@ -291,6 +310,17 @@ class Motion(Check):
 
     def _not_better(self) -> bool:
         return len(self._losses) < 2 or not min(self._losses[-2:]) < 0.8 * self._losses[0]
+
+
+def _trains_unseen(value: object, held: set[int]) -> bool:
+    """Whether a plain list, tuple or dictionary has layers with gradients that no optimizer holds."""
+    items = list(value.values()) if type(value) is dict else value
+    return isinstance(items, list | tuple) and any(
+        parameter.grad is not None and id(parameter) not in held
+        for item in items[:64]
+        if isinstance(item, nn.Module)
+        for parameter in item.parameters()
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
