@@ -114,7 +114,7 @@ class GradientOrder(Check):
             self._over("thrown", known)
 
     def scaled(self, event: str, skipped: bool) -> None:
-        """A step that mixed precision skipped ends what is added up, too."""
+        """End what is added up with a step that mixed precision skipped, too."""
         if event == "step":
             self._begin_step()
 
