@@ -29,8 +29,8 @@ SURE = 0.95
 """A guess of this probability is one that a person may accept unseen."""
 
 _FEW, _UNSURE = 3, 0.9
-"""No guess is surer than that of a class with fewer labels than this, nor where neither the nearest pictures nor
-their nearest have a label: it may be of a class that no label names yet."""
+"""No guess is surer than that of a class with fewer labels than this, nor in a cluster where no picture has a label:
+it may be of a class that no label names yet."""
 
 _NEIGHBOURS, _ALPHA, _ROUNDS, _ROUNDS_ON = 10, 0.9, 20, 6
 _RECENT = 30
@@ -56,6 +56,7 @@ class Suggestions:
         labelled, total: pictures with a label, and all.
         sure: the share of the unlabelled ones that are guessed with a probability of `SURE` at least.
         expected_accuracy: the mean probability of the guesses; None without labels of two classes.
+        unlike: how many of the unlabelled ones are in clusters where no picture has a label: maybe of further classes.
         changed: the share of guesses that differ from those of the last time.
         enough: more labels would hardly change what is guessed.
     """
@@ -66,6 +67,7 @@ class Suggestions:
     total: int
     sure: float = 0.0
     expected_accuracy: float | None = None
+    unlike: int = 0
     changed: float = 1.0
     enough: bool = False
 
@@ -124,8 +126,8 @@ class Suggester:
         best = probabilities.argmax(axis=1)
         sure = probabilities[np.arange(len(best)), best]
         few = np.bincount(known[rows], minlength=len(classes)) < _FEW
-        far = self._graph @ (self._graph @ (known >= 0).astype(np.float32)) == 0
-        sure = np.where(few[best] | far, np.minimum(sure, _UNSURE), sure)
+        unlike = ~self._covered(rows)[self._member]
+        sure = np.where(few[best] | unlike, np.minimum(sure, _UNSURE), sure)
         order = self._order(rows, is_open, probabilities, count)
         open_rows = np.flatnonzero(is_open)
         guesses = {self._pictures[row].path: (classes[best[row]], float(sure[row])) for row in open_rows.tolist()}
@@ -137,6 +139,7 @@ class Suggester:
             total,
             float((sure[open_rows] >= SURE).mean()) if len(open_rows) else 1.0,
             float(sure[open_rows].mean()) if len(open_rows) else 1.0,
+            int(unlike[open_rows].sum()),
             changed,
             not len(open_rows) or self._still >= _RECENT,
         )
@@ -161,11 +164,16 @@ class Suggester:
         found: NDArray[np.float32] = mixed / mixed.sum(axis=1, keepdims=True)
         return found
 
+    def _covered(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which clusters (clusters,) have one of the labelled rows."""
+        found: NDArray[np.bool_] = np.bincount(self._member[rows], minlength=self._clusters) > 0
+        return found
+
     def _order(
         self, rows: NDArray[np.int64], is_open: NDArray[np.bool_], probabilities: NDArray[np.float32] | None, count: int
     ) -> list[int]:
         """Return which rows to ask for, best first."""
-        covered = np.bincount(self._member[rows], minlength=self._clusters) > 0
+        covered = self._covered(rows)
         asked: list[int] = []
         sizes = np.bincount(self._member, weights=is_open, minlength=self._clusters)
         for cluster in np.argsort(-sizes, kind="stable"):

@@ -49,8 +49,11 @@ class HelpRow(QWidget):
         if found is None or found.expected_accuracy is None:
             self.said.setText("Name two kinds, and the others are guessed." if classes < 2 else "Guessing the others…")
         else:
-            said = f"Sure of {sure:,} of {counted(unlabelled, 'unlabelled picture')}; about "
-            said += f"{found.expected_accuracy:.0%} of all guesses are right."
+            said = f"Sure of {sure:,} of {counted(unlabelled, 'unlabelled picture')}; "
+            if found.unlike:
+                said += f"{found.unlike:,} look like none with a label."
+            else:
+                said += f"about {found.expected_accuracy:.0%} of all guesses are right."
             self.said.setText(f"{said} More labels would hardly change them." if found.enough else said)
         self.accept.setVisible(bool(sure))
         self.accept.setText(f"Accept {sure:,}" if sure else "Accept")

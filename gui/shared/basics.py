@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QKeySequence, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -93,9 +93,21 @@ def column(*widgets: QWidget | None, spacing: int = GRID) -> QVBoxLayout:
     return _fill(made, widgets, spacing)
 
 
+class _WheelGuard(QObject):
+    """Leaves the wheel to the page while a field has no focus: who scrolls past a number does not mean to change it."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
 def padded(spin: _S) -> _S:
-    """Return a spin box with room before its text, as other fields have; style sheets cannot say this."""
-    spin.lineEdit().setTextMargins(6, 0, 0, 0)
+    """Return a spin box with room before its text, as other fields have, that the wheel changes with the focus only."""
+    spin.lineEdit().setTextMargins(6, 0, 0, 0)  # style sheets cannot say this
+    spin.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    spin.installEventFilter(_WheelGuard(spin))
     return spin
 
 

@@ -306,7 +306,7 @@ def test_labels_so_far_guess_the_rest_and_the_sure_ones_are_accepted_at_once(loo
     assert tab.pictures.sections[0].title == "Label these next"
     assert len(chosen(tab)) == 1
     card.labels.label_each({picture.path: ("even", "odd")[int(picture.path[1:-4]) % 2] for picture in
-                            (p for p in tab._scan.pictures if int(p.path[1:-4]) < 6)})  # fmt: skip
+                            (p for p in tab._scan.pictures if int(p.path[1:-4]) in (0, 1, 2, 3, 8, 9))})  # fmt: skip
     qtbot.waitUntil(lambda: len(card.guessing.sure_ones()) == 6)
     assert card.help.accept.text() == "Accept 6"
     do(tab, qtbot, lambda: qtbot.mouseClick(card.help.accept, Qt.MouseButton.LeftButton))

@@ -1,7 +1,16 @@
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QEnterEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
+from PySide6.QtGui import QEnterEvent, QWheelEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from core.errors import UserFacingError
 from core.jobs.status import JobStatus, RuleStatus
@@ -195,3 +204,31 @@ def test_a_toast_leaves_by_itself_but_not_while_it_is_read(window, qtbot, monkey
     assert toasts.messages == ["Read me."]
     QApplication.sendEvent(shown, QEvent(QEvent.Type.Leave))
     qtbot.waitUntil(lambda: toasts.messages == [])
+
+
+def test_the_wheel_changes_a_number_with_the_focus_only(qtbot):
+    holder = QWidget()
+    box = QVBoxLayout(holder)
+    spin, other = padded(QSpinBox()), QLineEdit()
+    box.addWidget(spin)
+    box.addWidget(other)
+    qtbot.addWidget(holder)
+    holder.show()
+    holder.activateWindow()
+    other.setFocus()
+    qtbot.waitUntil(other.hasFocus)
+
+    def turn() -> None:
+        middle = QPointF(spin.rect().center())
+        event = QWheelEvent(
+            middle, QPointF(spin.mapToGlobal(middle.toPoint())), QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(spin, event)
+
+    turn()
+    assert (spin.value(), spin.hasFocus()) == (0, False)
+    spin.setFocus()
+    qtbot.waitUntil(spin.hasFocus)
+    turn()
+    assert spin.value() == 1
