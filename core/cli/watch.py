@@ -13,6 +13,9 @@ from core.cli.console import Console
 from core.errors import UsageError, UserFacingError
 from core.paths import AppPaths
 
+TRIAL_STEPS = 60
+"""Steps that a script runs with a remedy beyond the one at which the finding came."""
+
 
 def add_watch_command(commands: Any) -> None:
     """Declare the command; what follows `--` is the script's own."""
@@ -25,6 +28,12 @@ def add_watch_command(commands: Any) -> None:
         default=[],
         metavar="RULE",
         help="end the script when this rule finds an issue; may be given more than once",
+    )
+    parser.add_argument(
+        "--try-remedy",
+        action="store_true",
+        help="after a finding run the script once more, shortly, with its remedy, and say what happened; your script "
+        "is not changed, but what it writes it writes again",
     )
     parser.add_argument("--json", dest="json_file", metavar="FILE", help="write the findings to FILE at the end")
     parser.add_argument("--attach", type=int, help=argparse.SUPPRESS)
@@ -49,9 +58,51 @@ def watch(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     status = script.run()
     if script.stopped:
         print(f"sagehound: the script was ended. {script.stopped}", file=sys.stderr)
+    if options.try_remedy:
+        _try_remedy(script, paths)
     if options.json_file:
         _write(Path(options.json_file).expanduser(), script, status)
     return status
+
+
+def _try_remedy(script: Any, paths: AppPaths) -> None:
+    """Run the script again with the remedy of the leading finding, and say whether it is found once more."""
+    from tempfile import TemporaryDirectory
+
+    from core.engines.local.remedies import trial_of
+    from core.engines.local.watched import WatchedScript
+    from core.jobs.status import RuleStatus
+
+    found = [item for item in script.outcomes if item.status is RuleStatus.ISSUES_FOUND and not item.follows_from]
+    if not found:
+        _tell("there is no finding whose remedy could be tried.")
+        return
+    lead = found[0]
+    with TemporaryDirectory(prefix="sagehound-") as scratch:
+        trial = trial_of(lead, script.command, Path(scratch))
+        if isinstance(trial, str):
+            _tell(f"the remedy of {lead.rule} was not tried: {trial}.")
+            return
+        _tell(f"trying the remedy of {lead.rule}:\n{trial.change.rstrip()}")
+        again = WatchedScript(trial.command, paths, name="remedy")
+        again.first, again.steps = trial.folder, (lead.first_step or 0) + TRIAL_STEPS
+        status = again.run()
+    names = {item.rule for item in again.outcomes if item.status is RuleStatus.ISSUES_FOUND}
+    looked = any(item.rule == lead.rule for item in again.outcomes)
+    others = ", ".join(sorted(names - {lead.rule}))
+    beside = f" Beside it: {others}." if others else ""
+    if status:
+        _tell(f"with the remedy the script failed (exit status {status}), so it says nothing ({again.name}).{beside}")
+    elif lead.rule in names:
+        _tell(f"{lead.rule} is found with the remedy too: it was not this alone ({again.name}).{beside}")
+    elif not looked:
+        _tell(f"with the remedy {lead.rule} was not looked at before the script ended ({again.name}).{beside}")
+    else:
+        _tell(f"with the remedy {lead.rule} is not found any more within {again.steps} steps ({again.name}).{beside}")
+
+
+def _tell(text: str) -> None:
+    print(f"sagehound: {text}", file=sys.stderr, flush=True)
 
 
 def finding_line(outcome: Any) -> str:

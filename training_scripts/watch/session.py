@@ -70,7 +70,7 @@ class Session:
 
     `step` counts the steps of the training, of the optimizer that stepped first in it. `watching` says whether this one
     is looked at closely, `heavy` whether numbers of all parameters are compared. `grad` is whether the last forward
-    computed gradients: the checks themselves run without.
+    computed gradients: the checks themselves run without. `limit` ends the script after so many steps, 0 never.
     """
 
     def __init__(self, findings: Findings, recorder: Any = None, now: Callable[[], float] = time.perf_counter) -> None:
@@ -103,6 +103,7 @@ class Session:
         self.called: set[str] = set()
         self.call: tuple[nn.Module, Any, Any] | None = None
         self.quiet = False
+        self.limit = 0
         self.grad = True
         self.seq_of_inputs = -1
         self._rows: tuple[int, list[bytes] | None] = (-1, None)
@@ -257,6 +258,8 @@ class Session:
             self._choose()
             self.inputs = self.loss = self.call = None
         self.clock.ours += time.perf_counter() - began
+        if self.limit and self.step >= self.limit:
+            raise SystemExit  # a trial of a remedy has shown what it can; the script ends as by sys.exit()
 
     def made_loader(self, loader: Any) -> None:
         """Note that a DataLoader was made."""

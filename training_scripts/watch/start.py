@@ -66,6 +66,7 @@ def _hook(settings: dict[str, Any]) -> None:
         if _rank() != 0:
             findings.mute()
         session = Session(findings, Recorder(output, settings) if _rank() == 0 else None)
+        session.limit = int(settings.get("steps") or 0)
         session.add(all_checks)
         install(session)
         atexit.register(session.close)

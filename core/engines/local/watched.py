@@ -179,7 +179,14 @@ class WatchedJob:
 
 
 class WatchedScript(WatchedJob):
-    """One run of a script. `command` is what a shell would start; `stop_on` names rules whose finding ends it."""
+    """One run of a script. `command` is what a shell would start; `stop_on` names rules whose finding ends it.
+
+    `steps` ends it after so many steps of the optimizer, 0 never; `first` is a folder that Python looks into before
+    others.
+    """
+
+    steps = 0
+    first = ""
 
     def run(self) -> int:
         """Run the script to its end; returns its exit status, 128 and the signal's number if a signal ended it.
@@ -203,9 +210,9 @@ class WatchedScript(WatchedJob):
     def _start(self) -> subprocess.Popen[bytes]:
         environment = dict(os.environ)
         before = environment.get("PYTHONPATH", "")
-        environment["PYTHONPATH"] = f"{_STARTUP}{os.pathsep}{before}" if before else str(_STARTUP)
+        environment["PYTHONPATH"] = os.pathsep.join(part for part in (str(_STARTUP), self.first, before) if part)
         environment[_VARIABLE] = json.dumps(
-            {"output": str(self.folder.output), "job": self.name, "stop_on": sorted(self._stop_on)}
+            {"output": str(self.folder.output), "job": self.name, "stop_on": sorted(self._stop_on), "steps": self.steps}
         )
         try:
             return subprocess.Popen(self.command, env=environment)

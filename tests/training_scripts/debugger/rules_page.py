@@ -15,8 +15,11 @@ import torch
 
 from core.debugger.job_rules import rule_summary
 from tests.training_scripts.debugger.faults import FAULTS, FINE_TUNE, HEAD, HEALTHY, UNTRAINED, fired
+from tests.training_scripts.watch.faults import FAULTS as WATCH_FAULTS
+from tests.training_scripts.watch.held_out import HELD_OUT
 from training_scripts.debugger.defaults import default_rules
 from training_scripts.debugger.rules import OURS, RULES, parameters_of
+from training_scripts.watch.catalogue import INVARIANTS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "RULES.md"
 _KINDS = {"head": HEAD, "fine_tune": FINE_TUNE, "fine_tune of untrained weights": UNTRAINED, "another script's": {}}
@@ -29,6 +32,18 @@ def rules_table() -> str:
         values = {item.name: "none" if item.default is None else item.default for item in parameters_of(name)}
         about = rule_summary(name).replace("|", "\\|")
         rows.append(f"| {name}{' (ours)' if name in OURS else ''} | {about} | {_values(values) or '-'} |")
+    return "\n".join(rows)
+
+
+def invariants_table() -> str:
+    """Return each invariant of a watched script, when it fires, and the seeded faults that it has to find."""
+    seeded: dict[str, list[str]] = {}
+    for name, fault in {**WATCH_FAULTS, **HELD_OUT}.items():
+        seeded.setdefault(fault.rule, []).append(name)
+    rows = ["| invariant | fires when | seeded faults that it finds in the tests |", "|---|---|---|"]
+    for item in INVARIANTS.values():
+        about = item.about.removeprefix("Fires when ").replace("|", "\\|")
+        rows.append(f"| {item.name} | {about} | {'; '.join(seeded.get(item.name, ())) or 'in a test of its own'} |")
     return "\n".join(rows)
 
 
@@ -73,7 +88,8 @@ def _values(values: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
 def main() -> int:
     """Write the page again."""
     page = PAGE.read_text(encoding="utf-8")
-    for name, make in (("rules", rules_table), ("defaults", default_table), ("matrix", matrix)):
+    makers = (("rules", rules_table), ("invariants", invariants_table), ("defaults", default_table), ("matrix", matrix))
+    for name, make in makers:
         page = with_section(page, name, make())
     PAGE.write_text(page, encoding="utf-8", newline="\n")
     return 0

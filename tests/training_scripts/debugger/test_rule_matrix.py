@@ -25,6 +25,7 @@ def test_the_page_about_rules_is_made_from_them():
     """`python -m tests.training_scripts.debugger.rules_page` writes it."""
     page = rules_page.PAGE.read_text(encoding="utf-8")
     assert rules_page.section(page, "rules") == rules_page.rules_table()
+    assert rules_page.section(page, "invariants") == rules_page.invariants_table()
     assert rules_page.section(page, "defaults") == rules_page.default_table()
     rows = [line.strip("| ").split(" | ") for line in rules_page.section(page, "matrix").splitlines()[2:]]
     said = {title: set(rules.split(", ")) - {"none"} for title, rules in rows}
