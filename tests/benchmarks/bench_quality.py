@@ -1,7 +1,8 @@
 """How good the models are: test accuracy of both presets, before and after, beside scikit-learn on the same pictures.
 
 "Before" are the presets of commit 003f9f1, asked for by their ranges. The rivals learn train and valid together, from
-the features that the quick look of before computed (the middle of each picture, one view). Each seed draws another
+the features that the quick look of before computed (the middle of each picture, one view). What is unknown is told
+from the features of the quick look of now. Each seed draws another
 split of photographs (the other two have one of their own) and is the seed of the search.
 
 Photographs and Fashion-MNIST are made from the Debian packages tuxpaint-stamps-default and dataset-fashion-mnist, which
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from PIL import Image
 from core.jobs.contract import JobFolder
 from core.paths import ROOT, AppPaths
 from tests.benchmarks.harness import print_table
+from tests.benchmarks.unknown import leave_out_each
 from training_scripts.feature_store import FeaturesChannel, read_channel
 
 SEEDS = range(int(os.environ.get("SAGEHOUND_QUALITY_SEEDS", "3")))
@@ -85,6 +87,7 @@ def main() -> None:
             rows = [(name, *result.cells) for name, result in results.items()]
             print_table(("model", "mean", "each seed", "search"), rows)
             _judge(results)
+            _print_unknown(home)
             sys.stdout.flush()
 
 
@@ -93,6 +96,15 @@ def _judge(results: Mapping[str, Result]) -> None:
     gained = 100 * (means["thorough"] - means["quick look, before"])
     print(f"Thorough against the quick look of before, reach + 1.5 points: {gained:+.1f}: {_word(gained >= 1.5)}.")
     print(f"Thorough not worse than quick look: {_word(means['thorough'] >= means['quick look'] - 1e-9)}.\n")
+
+
+def _print_unknown(home: Path) -> None:
+    """Say how well what was not learned is told, from the features of each seed's quick look."""
+    jobs = [JobFolder(AppPaths(home).jobs / _job("quick look", seed)) for seed in SEEDS]
+    found = [leave_out_each(read_channel(job.data / "features" / "0")) for job in jobs]
+    rows = [(seed, *(f"{value:.3f}" for value in astuple(one))) for seed, one in zip(SEEDS, found, strict=True)]
+    print("Unknown, one class left out at a time (AUROC):\n")
+    print_table(("seed", "strangeness", "softmax", "known kept", "unknown caught"), rows)
 
 
 def _word(reached: bool) -> str:
