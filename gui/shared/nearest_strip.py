@@ -17,7 +17,7 @@ from gui.shared.basics import label
 from gui.shared.thumbnails import Thumbnails
 
 EDGE, SMALL_EDGE = 64, 40
-_WIDTH, _HEIGHT = EDGE + 22, EDGE + 44
+_WIDTH, _HEIGHT = EDGE + 16, EDGE + 44
 _PICTURE = Qt.ItemDataRole.UserRole + 1
 Find = Callable[[CancelToken], Sequence[TrainingPicture]]
 

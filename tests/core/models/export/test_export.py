@@ -15,6 +15,7 @@ from core.models.files import unpacked
 from core.models.info import read_info
 from core.models.local import LocalModel
 from core.progress import CancelToken
+from training_scripts.durable import sha256_of
 
 
 @pytest.fixture
@@ -54,6 +55,16 @@ def test_an_exported_model_answers_as_the_one_it_was_made_of(name, model, traine
         assert again.runtime.startswith(FORMATS[name].title)
         for before, after in zip(expected, again.classify(asked, None), strict=True):
             assert dict(after.classes) == pytest.approx(dict(before.classes), abs=1e-4)
+            assert after.strangeness == pytest.approx(before.strangeness, abs=1e-3)
+            assert after.unknown == before.unknown
+
+
+def test_the_nearest_training_pictures_are_known_by_their_content(model, trained_job):
+    learned = trained_job.picture(trained_job.classes[1], "train")
+    found = model.nearest(learned, 3)
+    assert len(found) == 3
+    assert found[0] == (sha256_of(learned), pytest.approx(0, abs=5e-3))
+    assert found[0][1] <= found[1][1] <= found[2][1]
 
 
 def test_what_would_differ_or_cannot_be_written_leaves_nothing(model, trained_job, tmp_path, monkeypatch):
