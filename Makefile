@@ -14,7 +14,7 @@ LOCKED = $(addprefix --constraint ,$(wildcard $(LOCK)))
 # need a compiler.
 SMDEBUG := .smdebug
 
-.PHONY: run demo test lock catalogue bench rivals peers screenshots clean stress reliability examples frameworks
+.PHONY: run demo test lock catalogue bench bench-gpu rivals peers screenshots clean stress reliability examples frameworks
 
 run: $(VENV)/.installed
 	@$(BIN)/sagehound
@@ -48,6 +48,10 @@ stress: $(VENV)/.installed-dev $(SMDEBUG)/.installed
 # Harm in every way that is known, and what came of it: docs/RELIABILITY.md. Power cuts and full disks need root.
 reliability: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.reliability
+
+# Features, fine_tune and heads on the GPU that is there (small on the CPU where there is none), in a few minutes.
+bench-gpu: $(VENV)/.installed
+	$(BIN)/python -m tests.benchmarks.bench_gpu
 
 bench: rivals
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.benchmarks

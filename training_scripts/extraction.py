@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from training_scripts import data, runtime
+from training_scripts import data, decoders, runtime
 from training_scripts.backbones import Preprocessing
 from training_scripts.durable import is_whole, seal, write_text
-from training_scripts.pictures import PictureUnreadable, read_file
-from training_scripts.preprocess import pixels
 from training_scripts.weights import Weights, write_state
 
 if TYPE_CHECKING:
@@ -66,19 +63,6 @@ def extractor_of(
     return partial(_rows_in_pairs, preprocessing, forward, threads)
 
 
-def _read(preprocessing: Preprocessing, file: Path) -> tuple[str, NDArray[np.uint8] | None, str]:
-    """Return SHA-256 and pixels of a file, from one reading of it; or why there are no pixels."""
-    try:
-        content = read_file(file)
-    except PictureUnreadable as error:
-        return "", None, str(error)
-    sha256 = hashlib.sha256(content).hexdigest()
-    try:
-        return sha256, pixels(content, preprocessing), ""
-    except PictureUnreadable as error:
-        return sha256 if error.lasting else "", None, str(error)
-
-
 def _rows_in_pairs(
     preprocessing: Preprocessing, forward: runtime.Forward, threads: int, files: Sequence[Path]
 ) -> Iterator[Row]:
@@ -88,7 +72,7 @@ def _rows_in_pairs(
     """
 
     def rows(pair: Sequence[Path]) -> list[Row]:
-        found = [_read(preprocessing, file) for file in pair]
+        found = [decoders.read(preprocessing, file) for file in pair]
         pictures = [picture for _, picture, _ in found if picture is not None]
         features = iter(forward(np.stack(pictures)) if pictures else ())
         return [Row(sha256, None if picture is None else next(features), why) for sha256, picture, why in found]
@@ -103,9 +87,13 @@ def _rows_in_pairs(
 def _rows_in_batches(
     preprocessing: Preprocessing, forward: runtime.Forward, threads: int, files: Sequence[Path]
 ) -> Iterator[Row]:
-    """Decode ahead in threads; batches go through the network, which is faster so under torch."""
+    """Decode ahead; batches go through the network, which is faster so under torch."""
     waiting: list[tuple[str, NDArray[np.uint8]]] = []
-    for sha256, picture, reason in data.in_threads(partial(_read, preprocessing), files, threads, 2 * TORCH_BATCH):
+    if runtime.has_gpu() and threads >= decoders.LEAST_PROCESSES:
+        read = decoders.read_in_processes(preprocessing, files, threads)
+    else:
+        read = decoders.read_in_threads(preprocessing, files, threads, 2 * TORCH_BATCH)
+    for sha256, picture, reason in read:
         if picture is None:
             # In order: what came before this picture goes first.
             yield from _forwarded(forward, waiting)

@@ -16,7 +16,6 @@ if __name__ == "__main__":
     sys.path[:] = [str(_HERE.parent)] + [entry for entry in sys.path if Path(entry or ".").resolve() != _HERE]
 
 import math
-import multiprocessing
 import os
 import secrets
 import shutil
@@ -31,6 +30,7 @@ from training_scripts.artifact import unpack
 from training_scripts.data import cores
 from training_scripts.debugger.settings import VARIABLE, Settings
 from training_scripts.debugger.watcher import RuleWatcher
+from training_scripts.forking import forkserver
 from training_scripts.job import (
     JobError,
     JobFolders,
@@ -278,12 +278,7 @@ class _Worker:
     """The process of a worker, forked off a server that has torch."""
 
     def __init__(self, there: Connection) -> None:
-        # Python 3.11 does not hand sys.path to the server before it imports.
-        root = str(Path(__file__).resolve().parent.parent)
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["training_scripts.trial_worker", "training_scripts.train"])
+        context = forkserver("training_scripts.trial_worker", "training_scripts.train")
         self._process = context.Process(target=serve, args=(there,), daemon=False)
         self._process.start()
 

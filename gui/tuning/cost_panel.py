@@ -101,7 +101,8 @@ class CostPanel(QWidget):
         cloud = self._workbench.cloud
         if cloud is None:
             return
-        at_once = min(draft.max_parallel_jobs, draft.max_jobs) if draft.is_tuning else 1
+        apart = draft.is_tuning and not draft.packed
+        at_once = min(draft.max_parallel_jobs, draft.max_jobs) if apart else 1
 
         what = f"For {formatting.counted(at_once, 'job')} at once on {resources.instance_type}."
         dialog = PreflightDialog(self.window(), self._bridge, what, partial(cloud.preflight, resources, at_once))

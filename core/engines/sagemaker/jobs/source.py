@@ -20,12 +20,14 @@ FEATURES_PROGRAM = "features.py"
 SEARCH_PROGRAM = "search.py"
 _REQUIREMENTS = "requirements.txt"
 
+# Guarded: processes that decode, or do trials, import them again.
 _TRAIN = """\
 import sys
 
 from training_scripts.train import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
 """
 # What a job writes to its checkpoint folder arrives in S3 as plain files, which is what a channel is made of.
 _FEATURES = """\
@@ -34,10 +36,10 @@ import sys
 
 from training_scripts.features import main
 
-folder = os.environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints")
-sys.exit(main([*sys.argv[1:], "--output", folder]))
+if __name__ == "__main__":
+    folder = os.environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints")
+    sys.exit(main([*sys.argv[1:], "--output", folder]))
 """
-# Guarded: workers import it again.
 _SEARCH = """\
 import sys
 from pathlib import Path
