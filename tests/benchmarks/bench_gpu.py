@@ -51,7 +51,7 @@ class Sizes:
     heads: int
 
 
-GPU, CPU = Sizes(4000, 3, 200), Sizes(32, 2, 3)
+GPU, CPU = Sizes(4000, 3, 200), Sizes(64, 2, 3)
 
 
 def main() -> None:
