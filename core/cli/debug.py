@@ -23,13 +23,33 @@ def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     """
     workbench = Workbench(paths)
     try:
-        outcomes = workbench.reports.rule_outcomes(options.job, console.progress, CancelToken())
+        changes = rule_changes(options.rule) if options.rule else None
+        outcomes = workbench.reports.rule_outcomes(options.job, console.progress, CancelToken(), changes)
     finally:
         workbench.close()
     console.result([outcome_json(outcome) for outcome in outcomes], lambda: _as_text(outcomes))
     for job, files in _unreadable(outcomes).items():
         print(f"sagehound: {job}: {len(files)} damaged: {', '.join(files)}.", file=sys.stderr)
     return int(any(outcome.status is RuleStatus.ERROR and outcome.unreadable for outcome in outcomes))
+
+
+def rule_changes(given: list[list[str]]) -> dict[str, dict[str, str]]:
+    """Return the rules that are asked for, with the parameters that were given for them.
+
+    Raises:
+        UsageError: a pair cannot be read.
+        SpecError: a rule or a parameter does not exist, or its value makes no sense.
+    """
+    from core.cli.spec_options import split_pair
+    from core.debugger.job_rules import ALIASES, check
+    from core.jobs.specs import DebuggerConfig
+
+    changes = {
+        ALIASES.get(name, name): dict(split_pair(text, f"--rule {name} KEY=VALUE") for text in pairs)
+        for name, *pairs in given
+    }
+    check(DebuggerConfig(rules=changes))
+    return changes
 
 
 def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:

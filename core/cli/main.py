@@ -242,6 +242,14 @@ def _add_debug_commands(_commands: Any, command: Command) -> None:
         "rules", "tell what the Debugger rules say of a job, of saved tensors, or of curves that others recorded"
     )
     rules.add_argument("job", metavar="JOB|TENSOR-PATH", help="a job's name, a folder or an s3:// address")
+    rules.add_argument(
+        "--rule",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar=("NAME", "KEY=VALUE"),
+        help="evaluate this rule alone on what is saved, with other parameters, for instance --rule Overfit patience=5",
+    )
     report = command("report", "write the report of a job: what came of it, why, and where the time went")
     report.add_argument("job", metavar="JOB|PROFILER-PATH", help="a job's name, a folder or an s3:// address")
     report.add_argument("--compare", metavar="OTHER", help="put a second job or profile beside it, in one report")

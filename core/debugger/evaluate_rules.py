@@ -34,6 +34,7 @@ def evaluate(
     source: str | Path,
     rules: Mapping[str, Mapping[str, str]] | None = None,
     *,
+    changes: Mapping[str, Mapping[str, str]] | None = None,
     job: str = "",
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
@@ -43,7 +44,8 @@ def evaluate(
     `source` may be anything at or above what a job saved, at any depth; of several jobs each is evaluated. Where there
     are neither tensors nor verdicts, curves that other tools recorded are (foreign_curves.py). A trial that
     is not finished, or that will never be, is evaluated up to its last saved step. Unless `rules` are given, what AWS's
-    own rules wrote beside the tensors comes after ours, or alone where there are no tensors.
+    own rules wrote beside the tensors comes after ours, or alone where there are no tensors. `changes` names the rules
+    to be evaluated alone, with parameters that replace those of the set.
 
     Raises:
         UserFacingError: there is neither a trial nor output of AWS's rules.
@@ -54,12 +56,16 @@ def evaluate(
     for saved in saved_jobs(source):
         name = job or saved.name
         for storage in saved.trials:
-            found += _evaluate(Trial(storage), rules, name, on_progress, cancel)
+            trial = Trial(storage)
+            chosen = rules if rules is not None else default_rules(_hyperparameters(trial))
+            if changes is not None:
+                chosen = {rule: {**chosen.get(rule, {}), **values} for rule, values in changes.items()}
+            found += _evaluate(trial, chosen, name, on_progress, cancel)
             trials += 1
-        for place in saved.verdicts if rules is None else ():
+        for place in saved.verdicts if rules is None and changes is None else ():
             found += aws_outcomes(place, name)
     if not found and not trials:
-        found = _evaluate_curves(source, rules, job, on_progress, cancel)
+        found = _evaluate_curves(source, rules, changes, job, on_progress, cancel)
     if not found:
         raise _no_tensors(source)
     return found
@@ -68,6 +74,7 @@ def evaluate(
 def _evaluate_curves(
     source: str | Path,
     rules: Mapping[str, Mapping[str, str]] | None,
+    changes: Mapping[str, Mapping[str, str]] | None,
     job: str,
     on_progress: OnProgress,
     cancel: CancelToken | None,
@@ -80,18 +87,19 @@ def _evaluate_curves(
         with tempfile.TemporaryDirectory(prefix="sagehound-") as folder:
             write_trial(run, Path(folder))
             trial, chosen = Trial.open(Path(folder)), dict(rules or curve_rules())
+            if changes is not None:
+                chosen = {rule: {**chosen.get(rule, {}), **values} for rule, values in changes.items()}
             found += _evaluate(trial, chosen, job or run.name, on_progress, cancel)
     return found
 
 
 def _evaluate(
     trial: Trial,
-    rules: Mapping[str, Mapping[str, str]] | None,
+    chosen: Mapping[str, Mapping[str, str]],
     job: str,
     on_progress: OnProgress,
     cancel: CancelToken | None,
 ) -> list[RuleOutcome]:
-    chosen = rules if rules is not None else default_rules(_hyperparameters(trial))
     evaluation = Evaluation(trial, chosen, {}, job)
     steps = trial.steps()
     for done, step in enumerate(steps):

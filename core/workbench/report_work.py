@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,21 +24,36 @@ class ReportWork:
         self._installation, self._data, self._jobs = installation, data, jobs
 
     def rule_outcomes(
-        self, job_or_place: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+        self,
+        job_or_place: str,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+        changes: Mapping[str, Mapping[str, str]] | None = None,
     ) -> list[RuleOutcome]:
         """Return what the rules say of a job (a tuning job: of each trial), or of tensors at a path or s3:// address.
 
+        With `changes` these rules are evaluated on what is saved, with other parameters; the job's own outcomes stay.
+
         Raises:
+            SpecError: a rule or a parameter does not exist, or its value makes no sense.
             UserFacingError: there is neither a job of that name nor a saved trial.
         """
         from core.debugger.evaluate_rules import evaluate
         from core.debugger.outcomes import in_order, job_outcomes, trial_names
 
         if self._is_place(job_or_place):
-            return in_order(evaluate(job_or_place, on_progress=on_progress, cancel=cancel))
+            return in_order(evaluate(job_or_place, changes=changes, on_progress=on_progress, cancel=cancel))
         self._installation.engine.refresh()
         names = trial_names(self._installation.engine, self._jobs.find(job_or_place).name)
-        return [outcome for name in names for outcome in job_outcomes(self._installation.engine, name)]
+        if changes is None:
+            return [outcome for name in names for outcome in job_outcomes(self._installation.engine, name)]
+        folders = {name: self._installation.engine.job_folder(name) for name in names}
+        return [
+            outcome
+            for name, folder in folders.items()
+            if folder is not None
+            for outcome in evaluate(folder, changes=changes, job=name, on_progress=on_progress, cancel=cancel)
+        ]
 
     def _is_place(self, text: str) -> bool:
         """Whether a command's argument names a folder or file: it has a slash or a dot, or no job has this name."""

@@ -206,3 +206,17 @@ def test_a_trial_of_another_script_gets_rules_for_losses_of_batches(tmp_path):
         ])  # fmt: skip
     found = {o.rule for o in evaluate(tmp_path) if o.status is RuleStatus.ISSUES_FOUND}
     assert found == {"LossNotDecreasing", "AllZero", "DeadRelu"}
+
+
+def test_a_threshold_that_is_moved_is_evaluated_again_on_what_was_saved(job, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path / "home"))
+    for factor, expected in (("2", "IssuesFound"), ("1e9", "NoIssuesFound")):
+        rule = ["--rule", "LearningRateTooHigh", f"climb_factor={factor}", "window=1000"]
+        assert run(["rules", str(job), "--json", *rule]) == 0
+        (outcome,) = json.loads(capsys.readouterr().out)
+        assert (outcome["name"], outcome["status"]) == ("LearningRateTooHigh", expected), factor
+        assert outcome["parameters"]["climb_factor"] == factor
+    assert run(["rules", str(job), "--rule", "NoSuchRule"]) != 0
+    assert "There is no rule NoSuchRule" in capsys.readouterr().err
+    assert run(["rules", str(job), "--rule", "Overfit", "patience=many"]) != 0
+    assert "cannot run like this" in capsys.readouterr().err
