@@ -28,9 +28,9 @@ class ExportFormat:
         file: the name of the model's file in an exported folder; its ending tells the format.
         opened_by: what Sagehound itself asks such a model with; "" for one that it cannot ask.
         beside: a second file that belongs to it, "" where there is none.
-        writes_with: Python modules that writing needs beside Sagehound's own, as (module, package on the index).
+        writes_with: the packages on the index that writing needs beside Sagehound's own.
         runs_with: the packages on the index that classify.py needs beside numpy and pillow.
-        imports, load, call: classify.py's lines that import the library and load the file at `HERE`, and the
+        imports, load, call: classify.py's lines that import the library and load the file `MODEL`, and the
             expression that gives the outputs for `batch`, the probabilities first.
         good_for: what the format is good for, for people.
         runs_on: the systems that the format's own library answers on, as in `sys.platform`; empty for all.
@@ -46,7 +46,7 @@ class ExportFormat:
     good_for: str
     opened_by: str = ""
     beside: str = ""
-    writes_with: tuple[tuple[str, str], ...] = ()
+    writes_with: tuple[str, ...] = ()
     runs_on: tuple[str, ...] = ()
 
     @property
@@ -62,7 +62,7 @@ class ExportFormat:
     @property
     def missing(self) -> tuple[str, ...]:
         """Return the packages that are not installed and that writing needs."""
-        return tuple(package for module, package in self.writes_with if importlib.util.find_spec(module) is None)
+        return tuple(name for name in self.writes_with if importlib.util.find_spec(name.replace("-", "_")) is None)
 
     def check_installed(self) -> None:
         """Raise `ModelError` naming the packages that writing needs and that are not installed."""
@@ -81,11 +81,11 @@ _ALL = (
         "model.onnx",
         runs_with=("onnxruntime",),
         imports="import onnxruntime",
-        load='session = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])',
+        load='session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])',
         call=f'session.run(None, {{"{PICTURES}": batch}})',
         good_for="Runs nearly everywhere: onnxruntime, browsers, C#, Java, C++, mobile.",
         opened_by="openvino",
-        writes_with=(("onnx", "onnx"), ("onnxscript", "onnxscript")),
+        writes_with=("onnx", "onnxscript"),
     ),
     ExportFormat(
         "openvino",
@@ -93,7 +93,7 @@ _ALL = (
         "model.xml",
         runs_with=("openvino",),
         imports="import openvino",
-        load='network = openvino.Core().compile_model(HERE / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})',
+        load='network = openvino.Core().compile_model(MODEL, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})',
         call="list(network(batch).values())",
         good_for="The fastest on Intel and AMD processors.",
         opened_by="openvino",
@@ -105,7 +105,7 @@ _ALL = (
         "model.torchscript",
         runs_with=("torch",),
         imports="import torch",
-        load='network = torch.jit.load(HERE / "model.torchscript")',
+        load="network = torch.jit.load(MODEL)",
         call="[part.numpy() for part in listed(network(torch.from_numpy(batch)))]",
         good_for="For libtorch and for containers that load TorchScript only.",
         opened_by="torchscript",
@@ -116,7 +116,7 @@ _ALL = (
         "model.pt2",
         runs_with=("torch",),
         imports="import torch",
-        load='network = torch.export.load(HERE / "model.pt2").module()',
+        load="network = torch.export.load(MODEL).module()",
         call="[part.detach().numpy() for part in listed(network(torch.from_numpy(batch)))]",
         good_for="PyTorch's own present format (torch.export); no code of Sagehound's is needed.",
         opened_by="torch",
@@ -127,11 +127,11 @@ _ALL = (
         "model.tflite",
         runs_with=("ai-edge-litert",),
         imports="from ai_edge_litert.interpreter import Interpreter",
-        load='network = Interpreter(str(HERE / "model.tflite")).get_signature_runner()',
+        load="network = Interpreter(str(MODEL)).get_signature_runner()",
         call="[part for _, part in sorted(network(**{name: batch for name in network.get_input_details()}).items())]",
         good_for="For Android and small devices; refused where litert-torch gets a network wrong (EfficientNet-Lite).",
         opened_by="openvino",
-        writes_with=(("litert_torch", "litert-torch"),),
+        writes_with=("litert-torch",),
     ),
     ExportFormat(
         "coreml",
@@ -139,10 +139,10 @@ _ALL = (
         "model.mlpackage",
         runs_with=("coremltools",),
         imports="import coremltools",
-        load='network = coremltools.models.MLModel(str(HERE / "model.mlpackage"))',
+        load="network = coremltools.models.MLModel(str(MODEL))",
         call=f'[part for _, part in sorted(network.predict({{"{PICTURES}": batch.astype(np.float32)}}).items())]',
         good_for="For iPhone, iPad and Mac.",
-        writes_with=(("coremltools", "coremltools"),),
+        writes_with=("coremltools",),
         runs_on=("darwin",),
     ),
 )

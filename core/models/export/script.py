@@ -20,6 +20,7 @@ from pathlib import Path
 from PIL import Image, ImageCms, ImageOps
 
 HERE = Path(__file__).resolve().parent
+MODEL = HERE / "{file}"
 CARD = json.loads((HERE / "model.json").read_text("utf-8"))
 {load}
 
