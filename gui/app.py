@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import UserFacingError
 from core.paths import AppPaths, keep_private
+from core.translation import tr
 from gui.window import display_check
 
 if TYPE_CHECKING:
@@ -41,12 +42,15 @@ def run(argv: Sequence[str]) -> int:
     try:
         from PySide6.QtWidgets import QApplication
     except ImportError as error:
-        print(f"sagehound: Qt cannot be loaded: {error}. Install the library that it names.", file=sys.stderr)
+        print(
+            tr("sagehound: Qt cannot be loaded: {error}. Install the library that it names.").format(error=error),
+            file=sys.stderr,
+        )
         return 1
     from gui.shared.icons import app_icon
 
     app = QApplication(["sagehound"])
-    app.setApplicationName("Sagehound")
+    app.setApplicationName(tr("Sagehound"))
     app.setDesktopFileName("sagehound")
     app.setWindowIcon(app_icon())
     return _run_window(app, argv)
@@ -84,9 +88,9 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     except Exception as error:
         funnel.handle(type(error), error, error.__traceback__)
         failure = UserFacingError(
-            "The window cannot be opened.",
+            tr("The window cannot be opened."),
             f"{type(error).__name__}: {error}.",
-            f"{workbench.paths.logs / 'window.log'} has the details; please report them.",
+            tr("{value} has the details; please report them.").format(value=workbench.paths.logs / "window.log"),
         )
         print(f"sagehound: {failure}", file=sys.stderr)
         error_dialog(None, failure).exec()

@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QDialog, QFileDialog, QHBoxLayout, QLineEdit, QMenu, QVBoxLayout, QWidget
 
 from core.jobs.records import Job
+from core.translation import plural, tr
 from gui.shared.basics import button, label
 from gui.shared.icons import icon
 from gui.shared.theme import GRID
@@ -29,17 +30,19 @@ class DebugSource(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.jobs, self.trials = QComboBox(), QComboBox()
-        self.jobs.setAccessibleName("Job")
-        self.trials.setAccessibleName("Trial")
+        self.jobs.setAccessibleName(tr("Job"))
+        self.trials.setAccessibleName(tr("Trial"))
         for combo in (self.jobs, self.trials):
             combo.setMinimumWidth(220)
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.jobs.currentIndexChanged.connect(lambda: self.job_chosen.emit(self.job))
         self.trials.currentIndexChanged.connect(lambda: self.trial_chosen.emit(self.trial))
-        self.open = button("Open earlier job", icon_name="folder-open", tip="Tensors or a profile that were saved")
+        self.open = button(
+            tr("Open earlier job"), icon_name="folder-open", tip=tr("Tensors or a profile that were saved")
+        )
         menu = QMenu(self.open)
-        menu.addAction(icon("folder"), "Folder…", self.ask_folder)
-        menu.addAction(icon("cloud"), "S3 address…", self.ask_address)
+        menu.addAction(icon("folder"), tr("Folder…"), self.ask_folder)
+        menu.addAction(icon("cloud"), tr("S3 address…"), self.ask_address)
         self.open.setMenu(menu)
         box = QHBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -96,7 +99,7 @@ class DebugSource(QWidget):
         self.trials.clear()
         for name in names:
             count = issues.get(name, 0)
-            text = f"{name}  ·  {count} issue{'' if count == 1 else 's'}" if count else name
+            text = f"{name}  ·  {plural('{count} issue', '{count} issues', count)}" if count else name
             self.trials.addItem(icon("warning", "warning"), text, name) if count else self.trials.addItem(text, name)
         self.trials.setCurrentIndex(max(0, self.trials.findData(chosen)) if names else -1)
         self.trials.blockSignals(False)
@@ -106,7 +109,7 @@ class DebugSource(QWidget):
 
     def ask_folder(self) -> None:
         """Ask for a folder."""
-        folder = QFileDialog.getExistingDirectory(self, "Folder of an earlier job")
+        folder = QFileDialog.getExistingDirectory(self, tr("Folder of an earlier job"))
         if folder:
             self.opened.emit(folder)
 
@@ -123,18 +126,18 @@ class AddressDialog(QDialog):
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Open from S3")
+        self.setWindowTitle(tr("Open from S3"))
         self.setModal(True)
         self.resize(520, 150)
         self.field = QLineEdit()
         self.field.setPlaceholderText("s3://bucket/path/to/job")
         self.field.setAccessibleName("S3 address")
-        self.go = button("Open", kind="primary")
+        self.go = button(tr("Open"), kind="primary")
         self.go.setDefault(True)
         self.go.setEnabled(False)
         self.go.clicked.connect(self.accept)
         self.field.textChanged.connect(lambda: self.go.setEnabled(len(self.address) > len("s3://")))
-        cancel = button("Cancel")
+        cancel = button(tr("Cancel"))
         cancel.clicked.connect(self.reject)
         bar = QHBoxLayout()
         bar.addStretch(1)
@@ -143,7 +146,7 @@ class AddressDialog(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(16, 16, 16, 16)
         box.setSpacing(12)
-        box.addWidget(label("The prefix of a job's output, or of its debug-output.", "body", wrap=True))
+        box.addWidget(label(tr("The prefix of a job's output, or of its debug-output."), "body", wrap=True))
         box.addWidget(self.field)
         box.addLayout(bar)
 

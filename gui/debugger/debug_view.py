@@ -14,6 +14,7 @@ from core.engine import Engine
 from core.errors import UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,11 @@ def load_earlier(source: str, on_progress: OnProgress, cancel: CancelToken) -> D
         return DebugView(name, source, (), {}, aws_report=_aws_report(source))
     jobs = sorted({outcome.job for outcome in outcomes})
     if len(jobs) > 1:
-        raise UserFacingError(f"There are {len(jobs)} jobs in {source}.", f"{', '.join(jobs)}.", "Choose one of them.")
+        raise UserFacingError(
+            tr("There are {jobs} jobs in {source}.").format(jobs=len(jobs), source=source),
+            f"{', '.join(jobs)}.",
+            tr("Choose one of them."),
+        )
     return DebugView(name, source, tuple(in_order(outcomes)), _groups(source), aws_report=_aws_report(source))
 
 

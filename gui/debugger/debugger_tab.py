@@ -15,6 +15,7 @@ from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.specs import DebuggerConfig
 from core.jobs.status import RuleStatus
 from core.progress import CancelToken, OnProgress
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.debugger.debug_source import DebugSource
@@ -23,7 +24,6 @@ from gui.debugger.rule_list import RuleList
 from gui.debugger.rules_dialog import RulesDialog
 from gui.debugger.rules_model import RulesModel
 from gui.feed import JobsFeed
-from gui.shared import formatting
 from gui.shared.basics import button
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import EmptyState, InlineError, ProgressRow
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from gui.debugger.rule_detail import RuleDetail
     from gui.debugger.tensors_and_profile_pane import TensorsAndProfilePane
 
-LOOKING = "Looking for your jobs…"
+LOOKING = tr("Looking for your jobs…")
 NO_JOB = (
-    "No job has been debugged yet.",
-    "Open an earlier job",
-    "Rules are evaluated while a job runs. Tensors of an earlier job, also of SageMaker, can be opened here.",
+    tr("No job has been debugged yet."),
+    tr("Open an earlier job"),
+    tr("Rules are evaluated while a job runs. Tensors of an earlier job, also of SageMaker, can be opened here."),
 )
-READING = "Reading what the rules say…"
+READING = tr("Reading what the rules say…")
 LIVE_MS = 1000
 """While a job runs, its rules are read again this often; the watcher writes them about as often."""
 _TENSOR_TURNS = 5
@@ -72,15 +72,15 @@ class DebuggerTab(QWidget):
         self._on_jobs(feed.jobs)
 
     def _lay_out(self) -> None:
-        self.export = button("Export report", icon_name="download")
+        self.export = button(tr("Export report"), icon_name="download")
         self._on_profile(False)
         self.export.clicked.connect(self._on_export)
-        self.aws_report = button("AWS's report", icon_name="external", tip="Opens the report of AWS's own profiler")
+        self.aws_report = button("AWS's report", icon_name="external", tip=tr("Opens the report of AWS's own profiler"))
         self.aws_report.clicked.connect(self.open_aws_report)
         self.aws_report.hide()
-        choose = button("Rules…", icon_name="settings", tip="Choose the rules of new jobs")
+        choose = button(tr("Rules…"), icon_name="settings", tip=tr("Choose the rules of new jobs"))
         choose.clicked.connect(self.choose_rules)
-        self._header = PageHeader("Debugger", "", self.export)
+        self._header = PageHeader(tr("Debugger"), "", self.export)
         for action in (choose, self.aws_report):
             self._header.add_action(action)
         self.source = DebugSource()
@@ -128,8 +128,8 @@ class DebuggerTab(QWidget):
     def _on_profile(self, is_there: bool) -> None:
         """Offer the report, or say why there is none to export."""
         self.export.setEnabled(is_there)
-        missing = "The report needs the job's profile, which is read when the job has ended."
-        there = "What came of it, why, and where the time went: a web page, a PDF or a trace"
+        missing = tr("The report needs the job's profile, which is read when the job has ended.")
+        there = tr("What came of it, why, and where the time went: a web page, a PDF or a trace")
         self.export.setToolTip(there if is_there else missing)
 
     def _on_split(self) -> None:
@@ -211,7 +211,7 @@ class DebuggerTab(QWidget):
         def work(on_progress: OnProgress, cancel: CancelToken) -> DebugView:
             return load_earlier(source, on_progress, cancel)
 
-        self.progress.start("Reading saved tensors")
+        self.progress.start(tr("Reading saved tensors"))
         self._loading = self._bridge.run(work, self._on_loaded, self._on_error, self.progress.update_progress)
 
     def _on_loaded(self, view: DebugView) -> None:
@@ -222,9 +222,10 @@ class DebuggerTab(QWidget):
         assert self.below is not None
         self._view = view
         issues = sum(outcome.status is RuleStatus.ISSUES_FOUND for outcome in view.outcomes)
-        found = formatting.counted(issues, "issue") if issues else "no issues"
-        self._header.set_context(f"{view.name}: {found} in {formatting.counted(len(view.outcomes), 'rule')}")
-        nothing = "No rule has said anything of this job yet." if view.running else "No rule ran on this job."
+        found = plural("{count:,} issue", "{count:,} issues", issues) if issues else tr("no issues")
+        rules = plural("{count:,} rule", "{count:,} rules", len(view.outcomes))
+        self._header.set_context(tr("{name}: {issues} in {rules}").format(name=view.name, issues=found, rules=rules))
+        nothing = tr("No rule has said anything of this job yet.") if view.running else tr("No rule ran on this job.")
         self._no_rules.set_texts(nothing)
         self._rule_pages.setCurrentIndex(1 if view.outcomes else 0)
         self.aws_report.setVisible(bool(view.aws_report))
@@ -308,7 +309,7 @@ class DebuggerTab(QWidget):
 
         def keep(chosen: DebuggerConfig) -> None:
             keep_config(self._workbench.settings, project, chosen)
-            self._toasts.show("New jobs run these rules.", "info")
+            self._toasts.show(tr("New jobs run these rules."), "info")
 
         dialog = RulesDialog(self, config, self._hyperparameters or {"mode": "head"}, keep)
         dialog.finished.connect(dialog.deleteLater)
@@ -319,7 +320,7 @@ class DebuggerTab(QWidget):
 
         start = str(Path.home() / f"{self._view.name}-report.html")
         filters = ";;".join(f"{form.title} ({' '.join(form.patterns)})" for form in FORMATS)
-        path, _ = QFileDialog.getSaveFileName(self, "Export report", start, filters)
+        path, _ = QFileDialog.getSaveFileName(self, tr("Export report"), start, filters)
         if path:
             self.export_report(Path(path))
 
@@ -337,9 +338,9 @@ class DebuggerTab(QWidget):
 
         def done(written: Path) -> None:
             self.progress.finish()
-            self._toasts.show(f"Saved {written.name}.", "Completed")
+            self._toasts.show(tr("Saved {name}.").format(name=written.name), tr("Completed"))
 
-        self.progress.start("Writing the report")
+        self.progress.start(tr("Writing the report"))
         self._stop_loading()
         self._loading = self._bridge.run(work, done, self._on_error, self.progress.update_progress)
 
@@ -353,7 +354,10 @@ class DebuggerTab(QWidget):
         def done(file: Path) -> None:
             if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(file.resolve()))):
                 self.error.show_error(
-                    UserFacingError("No program opens AWS's report.", fix=f"Open {file} in a browser yourself.")
+                    UserFacingError(
+                        tr("No program opens AWS's report."),
+                        fix=tr("Open {file} in a browser yourself.").format(file=file),
+                    )
                 )
 
         self._bridge.run(work, done, self._on_error)

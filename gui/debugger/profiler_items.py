@@ -15,6 +15,7 @@ from core.profiler.results import PhaseTrack
 from core.profiler.traces import PHASES, Floats
 from core.report.charts import PHASE_COLOURS
 from core.report.document import quantity
+from core.translation import tr
 from gui.shared.theme import GRID, font, series_colour, tokens
 
 AXIS_WIDTH = 72
@@ -142,7 +143,9 @@ class ShareStrip(QWidget):
         """Show seconds by phase, as `ProfilerAnalysis.shares`."""
         self._shares = dict(shares)
         said = ", ".join(f"{word} {text}" for word, text, _ in self._parts())
-        self.setAccessibleName(f"Shares of the training loop: {said}" if said else "Shares of the training loop")
+        self.setAccessibleName(
+            tr("Shares of the training loop: {said}").format(said=said) if said else tr("Shares of the training loop")
+        )
         self.setToolTip("\n".join(f"{PHASE_WORDS[phase]}: {seconds(spent)}" for phase, spent in self._shares.items()))
         self.setVisible(bool(self._shares))
         self.updateGeometry()

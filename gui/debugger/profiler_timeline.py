@@ -12,12 +12,13 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from core.profiler.results import Band, ProfilerAnalysis
 from core.report.document import quantity
+from core.translation import tr
 from gui.debugger.profiler_items import AXIS_WIDTH, PhaseItem, QuantityAxis, ShareStrip, TimeAxis
 from gui.shared.basics import button, label
 from gui.shared.plotting import curve, pen
 from gui.shared.theme import GRID, font, series_colour, tokens
 
-ALL_NODES = "All nodes"
+ALL_NODES = tr("All nodes")
 _ROW_HEIGHT = 74
 _HEADROOM = 1.35
 """How much higher a plot is than its data: room for its name."""
@@ -34,10 +35,10 @@ class Lane:
 
 LANES = (
     Lane("CPU", "%", ("CPU",)),
-    Lane("GPU", "%", ("GPU", "GPU memory")),
-    Lane("Memory", "%", ("Memory",)),
-    Lane("Disk", "B/s", ("Disk read", "Disk write")),
-    Lane("Network", "B/s", ("Network received", "Network sent")),
+    Lane("GPU", "%", ("GPU", tr("GPU memory"))),
+    Lane(tr("Memory"), "%", (tr("Memory"),)),
+    Lane(tr("Disk"), "B/s", (tr("Disk read"), tr("Disk write"))),
+    Lane(tr("Network"), "B/s", (tr("Network received"), tr("Network sent"))),
 )
 
 
@@ -58,7 +59,7 @@ class ProfilerTimeline(QWidget):
         self._phases = PhaseItem()
         self._build()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Profiler timeline")
+        self.setAccessibleName(tr("Profiler timeline"))
 
     def set_analysis(self, analysis: ProfilerAnalysis | None) -> None:
         """Show a profile, or nothing."""
@@ -135,11 +136,11 @@ class ProfilerTimeline(QWidget):
 
     def _build(self) -> None:
         self._nodes = QComboBox()
-        self._nodes.setAccessibleName("Node")
+        self._nodes.setAccessibleName(tr("Node"))
         self._nodes.currentTextChanged.connect(self._on_node_chosen)
         self._reading = label("", "caption")
         self._reading.setMinimumWidth(0)
-        whole = button("Show all", kind="ghost", tip="Show the whole job (Home)")
+        whole = button(tr("Show all"), kind="ghost", tip=tr("Show the whole job (Home)"))
         whole.clicked.connect(self.show_all)
         bar = QHBoxLayout()
         bar.setSpacing(GRID)
@@ -232,7 +233,7 @@ class ProfilerTimeline(QWidget):
 
     def _add_phases(self, analysis: ProfilerAnalysis) -> None:
         axis = QuantityAxis("%")
-        plot = self._add_plot(Lane("Phases", "", ()), axis)
+        plot = self._add_plot(Lane(tr("Phases"), "", ()), axis)
         axis.setStyle(showValues=False)
         plot.showGrid(x=True, y=False, alpha=0.12)
         plot.addItem(self._phases)
@@ -248,7 +249,11 @@ class ProfilerTimeline(QWidget):
         span = self._span()
         plot.getViewBox().setLimits(xMin=-0.02 * span, xMax=1.02 * span, minXRange=span / 1e5)
         plot.hideAxis("bottom")
-        words = lane.name if len(lane.resources) < 2 else f"{lane.resources[0]} (solid), {lane.resources[1]} (dashed)"
+        words = (
+            lane.name
+            if len(lane.resources) < 2
+            else tr("{one} (solid), {other} (dashed)").format(one=lane.resources[0], other=lane.resources[1])
+        )
         name = pg.TextItem(words, anchor=(0, 0))
         name.setFont(font("caption"))
         name.setParentItem(plot.getViewBox())

@@ -20,6 +20,7 @@ from core.debugger.aws_output import SUFFIX as AWS
 from core.debugger.job_rules import rule_summary
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
+from core.translation import tr
 from gui.debugger.rules_model import summary
 from gui.shared.basics import label
 from gui.shared.card import Card
@@ -37,7 +38,7 @@ class RuleDetail(QStackedWidget):
     def __init__(self) -> None:
         super().__init__()
         self._outcome: RuleOutcome | None = None
-        self._nothing = EmptyState("debugger", "Choose a rule to see its evidence.")
+        self._nothing = EmptyState("debugger", tr("Choose a rule to see its evidence."))
         self.addWidget(self._nothing)
         self._lay_out()
 
@@ -52,13 +53,13 @@ class RuleDetail(QStackedWidget):
         top.addWidget(self._pill)
         top.addStretch(1)
         top.addWidget(self._when)
-        self.plot = Plot("Training step", "")
+        self.plot = Plot(tr("Training step"), "")
         self.plot.setMinimumHeight(120)
-        self.plot.setAccessibleName("Evidence of the rule over training steps")
+        self.plot.setAccessibleName(tr("Evidence of the rule over training steps"))
         self.plot.restyled.connect(self._draw)
         self._details = label("", "strong", wrap=True)
-        self._meaning, self._meaning_row = _advice_row("info", "What it means")
-        self._advice, self._advice_row = _advice_row("lightbulb", "What to do")
+        self._meaning, self._meaning_row = _advice_row("info", tr("What it means"))
+        self._advice, self._advice_row = _advice_row("lightbulb", tr("What to do"))
         self._facts = label("", "muted", wrap=True)
         self._facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         texts = QWidget()
@@ -174,9 +175,9 @@ def _when(outcome: RuleOutcome) -> str:
     if outcome.first_step is None:
         return ""
     moment = time.strftime("%H:%M:%S", time.localtime(outcome.time))
-    steps = f"step {outcome.first_step:,}"
+    steps = tr("step {number:,}").format(number=outcome.first_step)
     if outcome.last_step is not None and outcome.last_step != outcome.first_step:
-        steps = f"steps {outcome.first_step:,} to {outcome.last_step:,}"
+        steps = tr("steps {first:,} to {last:,}").format(first=outcome.first_step, last=outcome.last_step)
     return f"{steps} · {moment}"
 
 
@@ -185,23 +186,29 @@ def _facts(outcome: RuleOutcome) -> str:
     lines = []
     if outcome.values:
         _, value, threshold = outcome.values[-1]
-        held = "" if threshold is None else f", threshold {threshold:.4g}"
-        lines.append(f"Last value {value:.4g}{held}. Looked {outcome.evaluated:,} times, fired {outcome.triggered:,}.")
+        sentence = (
+            tr("Last value {value:.4g}. Looked {evaluated:,} times, fired {fired:,}.")
+            if threshold is None
+            else tr("Last value {value:.4g}, threshold {threshold:.4g}. Looked {evaluated:,} times, fired {fired:,}.")
+        )
+        known = {"value": value, "threshold": threshold, "evaluated": outcome.evaluated, "fired": outcome.triggered}
+        lines.append(sentence.format(**known))
     drawn = np.array([value for _, value, _ in outcome.values])
     limits = np.array([math.nan if limit is None else limit for _, _, limit in outcome.values])
     if drawn.size and (drawn == 0).any() and _needs_log(drawn, limits):
-        lines.append("Zeros are drawn at the foot of the logarithmic axis.")
+        lines.append(tr("Zeros are drawn at the foot of the logarithmic axis."))
     if outcome.tensors:
-        more = f" and {len(outcome.tensors) - 4} more" if len(outcome.tensors) > 4 else ""
-        lines.append(f"Tensors: {', '.join(outcome.tensors[:4])}{more}.")
+        sentence = tr("Tensors: {names} and {more} more.") if len(outcome.tensors) > 4 else tr("Tensors: {names}.")
+        lines.append(sentence.format(names=", ".join(outcome.tensors[:4]), more=len(outcome.tensors) - 4))
     if outcome.parameters:
-        lines.append("Parameters: " + ", ".join(f"{key}={value}" for key, value in outcome.parameters.items()) + ".")
+        values = ", ".join(f"{key}={value}" for key, value in outcome.parameters.items())
+        lines.append(tr("Parameters: {values}.").format(values=values))
     if outcome.file:
-        lines.append(f"At {outcome.file}:{outcome.line}.")
+        lines.append(tr("At {file}:{line}.").format(file=outcome.file, line=outcome.line))
     if outcome.unreadable:
-        lines.append(f"Damaged: {', '.join(outcome.unreadable)}.")
+        lines.append(tr("Damaged: {unreadable}.").format(unreadable=", ".join(outcome.unreadable)))
     if outcome.action == "stop":
-        lines.append("It stops the trial when it finds an issue.")
+        lines.append(tr("It stops the trial when it finds an issue."))
     with contextlib.suppress(KeyError):  # a rule of another's
         lines.append(rule_summary(outcome.rule.removesuffix(AWS)))
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
+from core.translation import tr
 from gui.debugger.rules_model import RuleRole, RulesModel, summary
 from gui.shared.icons import paint_icon
 from gui.shared.pill import status_look
@@ -62,7 +63,7 @@ class RuleList(QListView):
         self.setModel(model)
         self.setItemDelegate(RuleDelegate(self))
         self.setMouseTracking(True)
-        self.setAccessibleName("Rules")
+        self.setAccessibleName(tr("Rules"))
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.selectionModel().currentChanged.connect(self._on_current)
@@ -124,7 +125,7 @@ def _paint_rule(painter: QPainter, rect: QRect, outcome: RuleOutcome) -> None:
     room = right - left - (spark + 12 if spark else 0)
     since = ""
     if outcome.status is RuleStatus.ISSUES_FOUND and outcome.first_step is not None:
-        since = f"since step {outcome.first_step:,}"
+        since = tr("since step {first_step:,}").format(first_step=outcome.first_step)
     painter.setFont(font("caption"))
     width = painter.fontMetrics().horizontalAdvance(since)
     painter.setPen(QColor(colours.muted))

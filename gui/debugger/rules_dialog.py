@@ -24,12 +24,13 @@ from PySide6.QtWidgets import (
 from core.debugger.job_rules import ACTIONS, check, default_rules, parameters_of, rule_names, rule_summary
 from core.errors import SpecError, UserFacingError
 from core.jobs.specs import DebuggerConfig
+from core.translation import tr
 from gui.shared.basics import button, label, set_invalid
 from gui.shared.card import Card
 from gui.shared.feedback import InlineError
 from gui.shared.theme import GRID
 
-_ACTION_WORDS = {"none": "Do nothing", "notify": "Notify me", "stop": "Stop the trial"}
+_ACTION_WORDS = {"none": tr("Do nothing"), "notify": tr("Notify me"), "stop": tr("Stop the trial")}
 DEFAULT_ACTION = "notify"
 
 
@@ -50,7 +51,7 @@ class RulesDialog(QDialog):
         keep: Callable[[DebuggerConfig], None],
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Rules")
+        self.setWindowTitle(tr("Rules"))
         self.setModal(True)
         self.resize(860, 620)
         self._hyperparameters, self._keep = dict(hyperparameters), keep
@@ -61,21 +62,24 @@ class RulesDialog(QDialog):
         self.show_config(config)
 
     def _lay_out(self) -> None:
-        self.enabled = QCheckBox("Evaluate rules in new jobs")
-        self.profiler = QCheckBox("Profile new jobs")
+        self.enabled = QCheckBox(tr("Evaluate rules in new jobs"))
+        self.profiler = QCheckBox(tr("Profile new jobs"))
         self.interval, self.budget = QLineEdit(), QLineEdit()
         self.interval.setPlaceholderText("automatic")
-        for field, name in ((self.interval, "Save tensors every … training steps"), (self.budget, "Budget in MB")):
+        for field, name in (
+            (self.interval, tr("Save tensors every … training steps")),
+            (self.budget, tr("Budget in MB")),
+        ):
             field.setAccessibleName(name)
             field.setFixedWidth(110)
         self.list = QListWidget()
-        self.list.setAccessibleName("Rules")
+        self.list.setAccessibleName(tr("Rules"))
         self.list.setSpacing(3)
         self.list.currentItemChanged.connect(self._on_chosen)
-        self._card = Card("Rule")
+        self._card = Card(tr("Rule"))
         self._summary = label("", "muted", wrap=True)
         self.action = QComboBox()
-        self.action.setAccessibleName("When it finds an issue")
+        self.action.setAccessibleName(tr("When it finds an issue"))
         for action in ACTIONS:
             self.action.addItem(_ACTION_WORDS[action], action)
         self.action.currentIndexChanged.connect(self._on_action)
@@ -93,7 +97,7 @@ class RulesDialog(QDialog):
         top.addWidget(self.enabled)
         top.addWidget(self.profiler)
         top.addStretch(1)
-        for text, field in (("Save every", self.interval), ("Budget (MB)", self.budget)):
+        for text, field in ((tr("Save every"), self.interval), (tr("Budget (MB)"), self.budget)):
             top.addWidget(label(text, "muted"))
             top.addWidget(field)
         middle = QHBoxLayout()
@@ -105,18 +109,20 @@ class RulesDialog(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(16, 16, 16, 16)
         box.setSpacing(12)
-        box.addWidget(label("Rules of new jobs", "title"))
+        box.addWidget(label(tr("Rules of new jobs"), "title"))
         box.addLayout(top)
         box.addLayout(middle, 1)
         box.addWidget(self.error)
         box.addLayout(self._buttons())
 
     def _buttons(self) -> QHBoxLayout:
-        reset = button("Defaults", kind="ghost", icon_name="undo", tip="The default rules for this kind of training")
+        reset = button(
+            tr("Defaults"), kind="ghost", icon_name="undo", tip=tr("The default rules for this kind of training")
+        )
         reset.clicked.connect(lambda: self.show_config(DebuggerConfig()))
-        cancel = button("Cancel")
+        cancel = button(tr("Cancel"))
         cancel.clicked.connect(self.reject)
-        self.save = button("Keep", kind="primary", tip="Use these rules in new jobs of this project")
+        self.save = button(tr("Keep"), kind="primary", tip=tr("Use these rules in new jobs of this project"))
         self.save.setDefault(True)
         self.save.clicked.connect(self._on_save)
         bar = QHBoxLayout()
@@ -204,7 +210,7 @@ class RulesDialog(QDialog):
         self.action.blockSignals(True)
         self.action.setCurrentIndex(ACTIONS.index(self._actions.get(self._rule, DEFAULT_ACTION)))
         self.action.blockSignals(False)
-        self._form_box.addWidget(label("When it finds an issue", "caption"))
+        self._form_box.addWidget(label(tr("When it finds an issue"), "caption"))
         self._form_box.addWidget(self.action)
         self._form_box.addWidget(self._form())
 
@@ -260,5 +266,13 @@ def _whole(text: str, field: str) -> int | None:
     try:
         return int(text)
     except ValueError:
-        name = "save interval" if field == "save_interval" else "budget"
-        raise SpecError(f"The {name} is {text!r}, which is no whole number.", fix="Correct it.", field=field) from None
+        sentence = (
+            tr("The save interval is {text!r}, which is no whole number.")
+            if field == "save_interval"
+            else tr("The budget is {text!r}, which is no whole number.")
+        )
+        raise SpecError(
+            sentence.format(text=text),
+            fix=tr("Correct it."),
+            field=field,
+        ) from None

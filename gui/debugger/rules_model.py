@@ -10,19 +10,20 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
+from core.translation import plural, tr
 
 _Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 
 HEADINGS = {
-    RuleStatus.ISSUES_FOUND: "Issues found",
-    RuleStatus.ERROR: "Could not be evaluated",
-    RuleStatus.IN_PROGRESS: "In progress",
-    RuleStatus.STOPPING: "In progress",
-    RuleStatus.NO_ISSUES_FOUND: "No issues found",
-    RuleStatus.STOPPED: "Stopped",
+    RuleStatus.ISSUES_FOUND: tr("Issues found"),
+    RuleStatus.ERROR: tr("Could not be evaluated"),
+    RuleStatus.IN_PROGRESS: tr("In progress"),
+    RuleStatus.STOPPING: tr("In progress"),
+    RuleStatus.NO_ISSUES_FOUND: tr("No issues found"),
+    RuleStatus.STOPPED: tr("Stopped"),
 }
-SAW_NOTHING = "Nothing to look at"
+SAW_NOTHING = tr("Nothing to look at")
 """Heads the rules that found no issue because nothing that they look at was saved."""
 
 
@@ -99,13 +100,18 @@ def heading_of(outcome: RuleOutcome) -> str:
 def summary(outcome: RuleOutcome) -> str:
     """Return one sentence on what a rule found so far."""
     if outcome.follows_from:
-        return f"Follows from {outcome.follows_from}. {outcome.details}".strip()
+        return (
+            tr("Follows from {follows_from}. {details}")
+            .format(follows_from=outcome.follows_from, details=outcome.details)
+            .strip()
+        )
     if outcome.details:
         return outcome.details
     if outcome.status is RuleStatus.IN_PROGRESS and not outcome.evaluated:
-        return "Waiting for the first saved tensors."
-    times = "once" if outcome.evaluated == 1 else f"{outcome.evaluated:,} times"
-    return f"Looked {times}." if outcome.evaluated else "Nothing was evaluated."
+        return tr("Waiting for the first saved tensors.")
+    if not outcome.evaluated:
+        return tr("Nothing was evaluated.")
+    return plural("Looked once.", "Looked {count:,} times.", outcome.evaluated)
 
 
 def _key(row: str | RuleOutcome) -> str:

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from core.debugger.histograms import Histograms
-from gui.shared import formatting
+from core.translation import plural, tr
 from gui.shared.basics import label
 from gui.shared.feedback import EmptyState
 from gui.shared.plotting import Plot, pen
@@ -34,15 +34,15 @@ class TensorHistograms(QWidget):
         self._groups: dict[str, list[str]] = {}
         self._shown: Histograms | None = None
         self.kind, self.tensor = QComboBox(), QComboBox()
-        self.kind.setAccessibleName("Kind of tensor")
-        self.tensor.setAccessibleName("Tensor")
+        self.kind.setAccessibleName(tr("Kind of tensor"))
+        self.tensor.setAccessibleName(tr("Tensor"))
         self.tensor.setMinimumWidth(280)
         self.kind.currentIndexChanged.connect(self._on_kind)
         self.tensor.currentIndexChanged.connect(self._on_tensor)
         self._facts = label("", "caption")
         self._facts.setProperty("role", "muted")
-        self.plot = Plot("Training step", "Value")
-        self.plot.setAccessibleName("Histograms of the tensor over training steps")
+        self.plot = Plot(tr("Training step"), tr("Value"))
+        self.plot.setAccessibleName(tr("Histograms of the tensor over training steps"))
         self.plot.restyled.connect(self._draw)
         self._empty = EmptyState("chart", "")
         self._pages = QStackedWidget()
@@ -150,6 +150,10 @@ class TensorHistograms(QWidget):
 def _facts(shown: Histograms) -> str:
     if not len(shown.steps):
         return ""
-    text = f"{formatting.counted(len(shown.steps), 'saved step')} · line: mean, dashed: 5 % and 95 %"
-    lost = f" · {100 * shown.not_finite:.2g} % are NaN or Inf" if shown.not_finite else ""
-    return text + lost
+    parts = [
+        plural("{count:,} saved step", "{count:,} saved steps", len(shown.steps)),
+        tr("line: mean, dashed: 5 % and 95 %"),
+    ]
+    if shown.not_finite:
+        parts.append(tr("{share:.2g} % are NaN or Inf").format(share=100 * shown.not_finite))
+    return " · ".join(parts)

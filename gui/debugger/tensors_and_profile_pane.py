@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QStackedWidget, 
 from core.errors import UserFacingError
 from core.profiler.results import ProfilerAnalysis
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from gui.bridge import Bridge, Handle
 from gui.debugger.debug_view import DebugView, read_histograms
 from gui.debugger.profiler_timeline import ProfilerTimeline
@@ -40,9 +41,9 @@ class TensorsAndProfilePane(Card):
         self._analysing: Handle | None = None
         self._analysed = ""
         self.tabs = QTabBar()
-        self.tabs.setAccessibleName("Tensors or profile")
+        self.tabs.setAccessibleName(tr("Tensors or profile"))
         self.tabs.setExpanding(False)
-        for title in ("Tensors", "Profile"):
+        for title in (tr("Tensors"), tr("Profile")):
             self.tabs.addTab(title)
         self.histograms = TensorHistograms()
         self.histograms.tensor_asked.connect(self._read)
@@ -127,18 +128,20 @@ class TensorsAndProfilePane(Card):
     def _say_why_no_tensors(self) -> None:
         """Say that there are none only where it was looked and no more are to come."""
         if self._view.groups is None or self._view.groups:
-            self.histograms.say("Reading the saved tensors…")
+            self.histograms.say(tr("Reading the saved tensors…"))
         elif self._view.running:
-            self.histograms.say("No tensors are saved yet. They come with the first steps.")
+            self.histograms.say(tr("No tensors are saved yet. They come with the first steps."))
         else:
-            self.histograms.say("No tensors were saved for this job.")
+            self.histograms.say(tr("No tensors were saved for this job."))
 
     def _analyse(self) -> None:
         source, job, outcomes = self._view.source, self._view.job, self._view.outcomes
         none = (
-            "The profile comes when the job has ended." if self._view.running else "No profile was saved for this job."
+            tr("The profile comes when the job has ended.")
+            if self._view.running
+            else tr("No profile was saved for this job.")
         )
-        self._show_profile(None, "Reading the profile…" if source else none)
+        self._show_profile(None, tr("Reading the profile…") if source else none)
         if not source:
             return
 

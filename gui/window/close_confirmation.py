@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QMainWindow
 
 from core.jobs.records import Job
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.feed import JobsFeed
@@ -50,7 +51,7 @@ class CloseConfirmation(QObject):
             self._close()
 
     def _stop(self, running: tuple[Job, ...]) -> None:
-        self._window.statusBar().showMessage("Stopping the jobs…")
+        self._window.statusBar().showMessage(tr("Stopping the jobs…"))
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             for job in running:

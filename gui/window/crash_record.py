@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from core.translation import tr
+
 
 class CrashRecord:
     """One file per running window, into which Python writes the stacks of all threads when the process crashes."""
@@ -24,7 +26,9 @@ class CrashRecord:
         """Return a sentence on an earlier crash that was not said yet; else empty."""
         if self._former is None:
             return ""
-        return f"Sagehound crashed the last time. Running jobs were not touched; the details are in {self._former}."
+        return tr(
+            "Sagehound crashed the last time. Running jobs were not touched; the details are in {former}."
+        ).format(former=self._former)
 
     def close(self) -> None:
         """End the record: the window has closed by itself."""

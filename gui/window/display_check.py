@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from core import system_libraries
 from core.errors import UserFacingError
 from core.system_libraries import QT, WAYLAND, X11, apt_line, missing_packages
+from core.translation import tr
 
-HEADLESS = "Without a display run `make demo`: it does the same main job on the command line."
+HEADLESS = tr("Without a display run `make demo`: it does the same main job on the command line.")
 
 
 def check(
@@ -33,7 +34,7 @@ def check(
         return
     plugin = environment.get("QT_QPA_PLATFORM", "").partition(":")[0]
     if not plugin and not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
-        raise UserFacingError("There is no display to open a window on.", fix=HEADLESS)
+        raise UserFacingError(tr("There is no display to open a window on."), fix=HEADLESS)
     needed, x11 = dict(QT), plugin == "xcb"
     if not plugin:
         # Qt itself falls back from Wayland to X11 where both are there.
@@ -43,14 +44,14 @@ def check(
     missing = missing_packages(needed, loads or system_libraries.loads)
     if missing:
         raise UserFacingError(
-            "The window needs system libraries that are not installed.",
-            f"Missing: {', '.join(missing)}.",
-            f"On Debian or Ubuntu run: {apt_line(missing)}",
+            tr("The window needs system libraries that are not installed."),
+            tr("Missing: {missing}.").format(missing=", ".join(missing)),
+            tr("On Debian or Ubuntu run: {apt_line}").format(apt_line=apt_line(missing)),
         )
     if x11 and not (answers or _x11_answers)():
         raise UserFacingError(
-            f"The display {environment.get('DISPLAY', '')} does not answer.",
-            "Its server is not running, or you may not use it.",
+            tr("The display {get} does not answer.").format(get=environment.get("DISPLAY", "")),
+            tr("Its server is not running, or you may not use it."),
             HEADLESS,
         )
 

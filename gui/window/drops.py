@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintE
 from PySide6.QtWidgets import QWidget
 
 from core.formats.opening import may_be_dataset
+from core.translation import tr
 from gui.bridge import Bridge
 from gui.shared.dialogs import Decision, Option
 from gui.shared.icons import paint_icon
@@ -157,9 +158,12 @@ class WindowDrops(QObject):
         from gui.shared.picture_mime import has_pictures
 
         if dropped := single_dataset(event.mimeData()):
-            self.veil.cover(f"Drop the {'folder' if dropped.is_dir() else 'file'} to open it", "folder-open")
+            folder = dropped.is_dir()
+            self.veil.cover(
+                tr("Drop the folder to open it") if folder else tr("Drop the file to open it"), "folder-open"
+            )
         elif has_pictures(event.mimeData()):
-            self.veil.cover("Drop to classify", "predict")
+            self.veil.cover(tr("Drop to classify"), "predict")
         else:
             return False
         event.acceptProposedAction()
@@ -192,16 +196,16 @@ class WindowDrops(QObject):
             is_dataset = kind is DropKind.DATASET
             self.question = Decision(
                 self._window,
-                f"What should become of {folder.name}?",
+                tr("What should become of {name}?").format(name=folder.name),
                 [
-                    "It has folders of pictures inside, as datasets have."
+                    tr("It has folders of pictures inside, as datasets have.")
                     if is_dataset
-                    else "It has pictures, but no folders that say what they show."
+                    else tr("It has pictures, but no folders that say what they show.")
                 ],
                 [
-                    Option("cancel", "Cancel"),
-                    Option("classify", "Classify its pictures"),
-                    Option("open", "Open as dataset" if is_dataset else "Label its pictures", "primary"),
+                    Option("cancel", tr("Cancel")),
+                    Option("classify", tr("Classify its pictures")),
+                    Option("open", tr("Open as dataset") if is_dataset else tr("Label its pictures"), "primary"),
                 ],
                 "folder-open",
             ).ask(lambda answer: self._on_answer(folder, answer))

@@ -20,6 +20,7 @@ from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.status import JobStatus, RuleStatus
 from core.progress import CancelToken, OnProgress
 from core.settings import Settings
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.cloud.cloud_controller import CloudController
@@ -158,23 +159,23 @@ class MainWindow(QMainWindow):
         """Mark the Debugger's tab when a rule finds an issue; looking at it takes the mark away."""
         found = any(isinstance(event, RuleOutcome) and event.status is RuleStatus.ISSUES_FOUND for event in events)
         if found and self.shown != "debugger":
-            self.rail.set_mark(self._keys.index("debugger"), "a rule found an issue")
+            self.rail.set_mark(self._keys.index("debugger"), tr("a rule found an issue"))
 
     def _tell_end(self, job: Job) -> None:
         if not self.workbench.settings.current.notify:
             return
-        words = {JobStatus.COMPLETED: "has completed", JobStatus.STOPPED: "was stopped"}
+        sentences = {JobStatus.COMPLETED: tr("{name} has completed."), JobStatus.STOPPED: tr("{name} was stopped.")}
         self.toasts.show(
-            f"{job.name} {words.get(job.status, 'has failed')}.",
+            sentences.get(job.status, tr("{name} has failed.")).format(name=job.name),
             job.status,
-            "Show",
+            tr("Show"),
             lambda: self.pages.show_job(job.name),
         )
 
     # Building
 
     def _build(self) -> None:
-        self.setWindowTitle("Sagehound")
+        self.setWindowTitle(tr("Sagehound"))
         self.setMinimumSize(960, 600)
         self._specs = {spec.key: spec for spec in PAGES}
         self._keys = [spec.key for spec in PAGES]
@@ -182,9 +183,9 @@ class MainWindow(QMainWindow):
         for number, spec in enumerate(PAGES, 1):
             self.rail.add(spec.icon, spec.word, f"Ctrl+{number}")
         self.rail.currentChanged.connect(lambda at: self.show_page(self._keys[at]))
-        settings = icon_button("settings", "Settings", shortcut="Ctrl+,")
+        settings = icon_button("settings", tr("Settings"), shortcut="Ctrl+,")
         settings.clicked.connect(self.show_settings)
-        self._menu_button = icon_button("more", "Menu", shortcut="F10")
+        self._menu_button = icon_button("more", tr("Menu"), shortcut="F10")
         self._menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._stack = QStackedWidget()
         self._stack.setObjectName("pages")
@@ -202,29 +203,29 @@ class MainWindow(QMainWindow):
 
     def _make_actions(self) -> None:
         menu = WindowMenu(self)
-        menu.add("Open folder…", "Ctrl+O", self._open_folder)
-        menu.add("Open archive or labels…", "Ctrl+Alt+O", self._open_file)
-        menu.add("Open pictures…", "Ctrl+Shift+O", self._open_pictures)
-        menu.add("Paste picture", "Ctrl+V", self._paste)
+        menu.add(tr("Open folder…"), "Ctrl+O", self._open_folder)
+        menu.add(tr("Open archive or labels…"), "Ctrl+Alt+O", self._open_file)
+        menu.add(tr("Open pictures…"), "Ctrl+Shift+O", self._open_pictures)
+        menu.add(tr("Paste picture"), "Ctrl+V", self._paste)
         menu.addSeparator()
         for number, key in enumerate(self._keys, 1):
             menu.add(self._specs[key].word, f"Ctrl+{number}", partial(self.show_page, key))
         menu.addSeparator()
-        self.colours = menu.add_choices("Colours", ("system", "light", "dark"), self._choose_theme)
+        self.colours = menu.add_choices(tr("Colours"), ("system", "light", "dark"), self._choose_theme)
         self.colours[self._theme.choice].setChecked(True)
-        menu.add("Settings…", "Ctrl+,", self.show_settings)
-        menu.add("Connect to AWS…", "", lambda: self.cloud.show_dialog())
-        menu.add("Endpoints…", "", lambda: self.cloud.show_endpoints())
-        menu.add("Adopt a job from AWS…", "", lambda: self.cloud.show_adopt())
+        menu.add(tr("Settings…"), "Ctrl+,", self.show_settings)
+        menu.add(tr("Connect to AWS…"), "", lambda: self.cloud.show_dialog())
+        menu.add(tr("Endpoints…"), "", lambda: self.cloud.show_endpoints())
+        menu.add(tr("Adopt a job from AWS…"), "", lambda: self.cloud.show_adopt())
         menu.addSeparator()
-        menu.add("Keyboard", "F1", lambda: shortcuts_dialog(self, self.actions()).ask())
-        menu.add("Help", "", lambda: help_dialog(self).ask())
-        menu.add("Open log folder", "", self._open_logs)
-        menu.add("About Sagehound", "", lambda: about_dialog(self, self.workbench.paths.home).ask())
+        menu.add(tr("Keyboard"), "F1", lambda: shortcuts_dialog(self, self.actions()).ask())
+        menu.add(tr("Help"), "", lambda: help_dialog(self).ask())
+        menu.add(tr("Open log folder"), "", self._open_logs)
+        menu.add(tr("About Sagehound"), "", lambda: about_dialog(self, self.workbench.paths.home).ask())
         menu.addSeparator()
-        menu.add("Quit", "Ctrl+Q", self.close)
+        menu.add(tr("Quit"), "Ctrl+Q", self.close)
         self._menu_button.setMenu(menu)
-        open_menu = QAction("Menu", self)
+        open_menu = QAction(tr("Menu"), self)
         open_menu.setShortcut("F10")
         open_menu.triggered.connect(self._menu_button.showMenu)
         self.addAction(open_menu)
@@ -248,7 +249,7 @@ class MainWindow(QMainWindow):
 
         mime = QGuiApplication.clipboard().mimeData()
         if mime is None or not has_pictures(mime):
-            self.status.say("There is no picture in the clipboard.")
+            self.status.say(tr("There is no picture in the clipboard."))
             return
         self.show_page("predict")
         self.pages.predict.take(picture_items(mime))

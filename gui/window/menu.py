@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMenu, QWidget
 
+from core.translation import tr
+
 
 class WindowMenu(QMenu):
     """A menu whose commands belong to `window` too."""
@@ -14,7 +16,7 @@ class WindowMenu(QMenu):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
-        self.setAccessibleName("Menu")
+        self.setAccessibleName(tr("Menu"))
 
     def add(self, text: str, shortcut: str, call: Callable[[], object]) -> QAction:
         """Add a command."""

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QStackedWidget, QWidget
 
 from core.dataset.manifest import Manifest
 from core.models import ModelAddress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.cloud.cloud_controller import CloudController
@@ -38,11 +39,11 @@ class PageSpec:
 
 
 PAGES = (
-    PageSpec("data", "Data", "data", "gui.data.data_tab"),
-    PageSpec("tuning", "Tuning", "tuning", "gui.tuning.tuning_tab"),
-    PageSpec("jobs", "Jobs", "jobs", "gui.jobs.jobs_tab"),
-    PageSpec("debugger", "Debugger", "debugger", "gui.debugger.debugger_tab"),
-    PageSpec("predict", "Predict", "predict", "gui.predict.predict_tab"),
+    PageSpec("data", tr("Data"), "data", "gui.data.data_tab"),
+    PageSpec("tuning", tr("Tuning"), "tuning", "gui.tuning.tuning_tab"),
+    PageSpec("jobs", tr("Jobs"), "jobs", "gui.jobs.jobs_tab"),
+    PageSpec("debugger", tr("Debugger"), "debugger", "gui.debugger.debugger_tab"),
+    PageSpec("predict", tr("Predict"), "predict", "gui.predict.predict_tab"),
 )
 
 _Page = TypeVar("_Page", bound=QWidget)
@@ -175,18 +176,22 @@ class Pages:
     def _on_dataset_ready(self, manifest: Manifest) -> None:
         self._set_manifest(manifest)
         self.show_page("tuning")
-        self._say(f"Dataset version {manifest.version[:8]} is ready.")
+        self._say(tr("Dataset version {value} is ready.").format(value=manifest.version[:8]))
 
     def _on_quick_look(self, manifest: Manifest) -> None:
+        from core.tuning.presets import QUICK_LOOK
+
         self._set_manifest(manifest)
-        self.tuning.apply_preset("Quick look")
+        self.tuning.apply_preset(QUICK_LOOK.title)
         self.show_page("tuning")
         self.tuning.start()
 
     def _on_best_model(self, manifest: Manifest) -> None:
         """Set up the search; what it will do and how long it takes stands beside the button that starts it."""
+        from core.tuning.presets import THOROUGH
+
         self._set_manifest(manifest)
-        self.tuning.apply_preset("Thorough")
+        self.tuning.apply_preset(THOROUGH.title)
         self.show_page("tuning")
 
     def _on_job_started(self, name: str) -> None:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QTabBar, QToolButton, QVBoxLayout
 
+from core.translation import tr
 from gui.shared.icons import paint_icon
 from gui.shared.theme import GRID, font, scaled, tokens
 
@@ -20,7 +21,7 @@ class RailTabs(QTabBar):
     def __init__(self) -> None:
         super().__init__()
         self.setShape(QTabBar.Shape.RoundedWest)
-        self.setAccessibleName("Tabs")
+        self.setAccessibleName(tr("Tabs"))
         self.setExpanding(False)
         self.setDrawBase(False)
         self.setUsesScrollButtons(False)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from core.errors import UserFacingError
 from core.settings import ENGINE_SECTION, Declared, Settings, SettingsFile, declared
+from core.translation import tr
 from gui.shared.basics import button, label, padded
 from gui.shared.card import Card
 from gui.shared.feedback import InlineError
@@ -37,7 +38,7 @@ class SettingsDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, file: SettingsFile, on_changed: Callable[[str, Settings], None]) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Settings")
+        self.setWindowTitle(tr("Settings"))
         self.setModal(True)
         self.resize(620, 640)
         self._file, self._on_changed = file, on_changed
@@ -66,10 +67,10 @@ class SettingsDialog(QDialog):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setWidget(page)
-        done = button("Done", kind="primary")
+        done = button(tr("Done"), kind="primary")
         done.setDefault(True)
         done.clicked.connect(self.accept)
-        reset = button("Reset all", kind="ghost", icon_name="undo", tip="Set everything to its default")
+        reset = button(tr("Reset all"), kind="ghost", icon_name="undo", tip=tr("Set everything to its default"))
         reset.clicked.connect(self.reset)
         bar = QHBoxLayout()
         bar.addWidget(reset)
@@ -78,7 +79,7 @@ class SettingsDialog(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(16, 16, 16, 16)
         box.setSpacing(12)
-        box.addWidget(label("Settings", "title"))
+        box.addWidget(label(tr("Settings"), "title"))
         box.addWidget(self._error)
         box.addWidget(scroll, 1)
         box.addLayout(bar)

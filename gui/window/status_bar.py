@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStatusBar, QWidget
 
 from core.jobs.records import Job
+from core.translation import plural, tr
 from gui.shared.basics import ElidedLabel, button
 from gui.shared.feedback import IconLabel
 from gui.shared.job_progress import progress_of, progress_text
@@ -33,22 +34,22 @@ class WindowStatus(QStatusBar):
         super().__init__()
         self.setSizeGripEnabled(False)
         self._engine_icon = IconLabel("chip", 16)
-        self.engine: QPushButton = button("", kind="link", tip="Choose where jobs run")
+        self.engine: QPushButton = button("", kind="link", tip=tr("Choose where jobs run"))
         self.engine.clicked.connect(self.engine_asked)
         self._notice_icon = IconLabel("warning", 16, "warning")
         self._notice = ElidedLabel("", "caption", Qt.TextElideMode.ElideRight)
-        self.jobs: QPushButton = button("", kind="link", tip="Show the jobs")
+        self.jobs: QPushButton = button("", kind="link", tip=tr("Show the jobs"))
         self.jobs.clicked.connect(self.jobs_asked)
         self._bar = QProgressBar()
         self._bar.setFixedWidth(120)
         self._bar.setTextVisible(False)
         self._bar.setProperty("tone", "running")
-        self._bar.setAccessibleName("Progress of the running jobs")
+        self._bar.setAccessibleName(tr("Progress of the running jobs"))
         self._running = _side_by_side(self._bar, self.jobs)
         self._notices = _side_by_side(self._notice_icon, self._notice)
         self._notices.setMaximumWidth(560)
         self.addPermanentWidget(self._notices)
-        self.endpoints: QPushButton = button("", kind="link", tip="Show the endpoints")
+        self.endpoints: QPushButton = button("", kind="link", tip=tr("Show the endpoints"))
         self.endpoints.clicked.connect(self.endpoints_asked)
         self.addPermanentWidget(self._running)
         self.addPermanentWidget(self.endpoints)
@@ -61,18 +62,21 @@ class WindowStatus(QStatusBar):
         """Name the engine in use."""
         local = name == "local"
         self._engine_icon.set_icon("chip" if local else "cloud", "muted")
-        self.engine.setText("Local engine" if local else "SageMaker" if name == "sagemaker" else name)
-        where = "Jobs run on this computer" if local else "Jobs run in your AWS account"
-        self.engine.setToolTip(f"{where}. Press to choose where jobs run.")
+        self.engine.setText(tr("Local engine") if local else tr("SageMaker") if name == "sagemaker" else name)
+        self.engine.setToolTip(
+            tr("Jobs run on this computer. Press to choose where jobs run.")
+            if local
+            else tr("Jobs run in your AWS account. Press to choose where jobs run.")
+        )
 
     def show_account(self, account: str, region: str) -> None:
         """Name the AWS account in use and its region."""
-        self.engine.setText(f"AWS {account} · {region}")
+        self.engine.setText(tr("AWS {account} · {region}").format(account=account, region=region))
 
     def show_endpoints(self, count: int, bill: str) -> None:
         """Say how many endpoints of ours there are, and what they cost."""
         self.endpoints.setVisible(count > 0)
-        words = "1 endpoint" if count == 1 else f"{count} endpoints"
+        words = plural("{count} endpoint", "{count} endpoints", count)
         self.endpoints.setText(f"{words}, {bill}" if bill else words)
 
     def show_notice(self, notice: str) -> None:
@@ -86,7 +90,7 @@ class WindowStatus(QStatusBar):
         self._running.setVisible(bool(running))
         if not running:
             return
-        self.jobs.setText("1 job is running" if len(running) == 1 else f"{len(running)} jobs are running")
+        self.jobs.setText(plural("{count} job is running", "{count} jobs are running", len(running)))
         known = [done for job in running if (done := progress_of(job)) is not None]
         self._bar.setRange(0, 1000 if known else 0)
         if known:
