@@ -9,7 +9,7 @@ from typing import Any
 
 from core.cli.console import duration, table
 from core.jobs.head_models import on_disk
-from core.jobs.records import Job, TrainingJob
+from core.jobs.records import Job, TrainingJob, elapsed
 from core.jobs.status import JobStatus
 from core.predict.records import percent
 from core.tuning.certainty import certainty
@@ -77,7 +77,7 @@ def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] 
     lines += [f"Note well: {notice}" for notice in job.notices]
     if job.status is JobStatus.FAILED and (url := log_url(job.name)):
         lines.append(f"Its log: {url}")
-    lines.append(f"created {created_at(job)}, took {duration(_elapsed(job))}, dataset {job.dataset_version or '-'}")
+    lines.append(f"created {created_at(job)}, took {duration(elapsed(job))}, dataset {job.dataset_version or '-'}")
     if job.code_version:
         lines.append(f"code {job.code_version}")
     if job.note:
@@ -98,7 +98,7 @@ def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] 
             trial.name,
             str(trial.status),
             trial.objective,
-            duration(_elapsed(trial)),
+            duration(elapsed(trial)),
             *(trial.hyperparameters.get(key, "-") for key in searched),
         )
         for trial in trials
@@ -117,19 +117,8 @@ def finite_or_none(value: float | None) -> float | None:
     return value if value is not None and abs(value) < float("inf") else None
 
 
-def objective_of(job: Job) -> float | None:
-    """Return the value a job is judged by, so far."""
-    return job.objective if isinstance(job, TrainingJob) else job.best_objective
-
-
 def _varies(key: str, trials: list[TrainingJob]) -> bool:
     return len(trials) < 2 or len({trial.hyperparameters.get(key) for trial in trials}) > 1
-
-
-def _elapsed(job: Job) -> float | None:
-    if job.started is None:
-        return None
-    return (job.ended or time.time()) - job.started
 
 
 def created_at(job: Job) -> str:

@@ -8,7 +8,7 @@ import time
 
 from core.cli.cloud_facts import cloud_facts, cloud_lines
 from core.cli.console import Console, table
-from core.cli.describe import created_at, job_json, job_text, objective_of
+from core.cli.describe import created_at, job_json, job_text
 from core.cli.wait import wait_for
 from core.errors import EngineError, UsageError
 from core.jobs.records import TuningJob
@@ -33,7 +33,7 @@ def jobs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
             f"{job.name} ({job.title})" if job.title else job.name,
             job.kind,
             str(job.status),
-            objective_of(job),
+            job.best_objective,
             created_at(job),
         )
         for job in found

@@ -6,6 +6,7 @@ Times are Unix seconds (float, UTC). A job's secondary status is a short word of
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -77,6 +78,11 @@ class TrainingJob:
         return "watched" if self.watched else "training"
 
     @property
+    def best_objective(self) -> float | None:
+        """Return the objective it is judged by: its own."""
+        return self.objective
+
+    @property
     def accuracy(self) -> Accuracy | None:
         """Return how much of test it has right, else of valid."""
         return Accuracy.among(self.metrics)
@@ -130,6 +136,14 @@ class TuningJob:
 
 
 Job = TrainingJob | TuningJob
+
+
+def elapsed(job: Job) -> float | None:
+    """Return seconds since a job started, until it ended; None before it started."""
+    if job.started is None:
+        return None
+    return (time.time() if job.ended is None else job.ended) - job.started
+
 
 _BEFORE_TRAINING = {"PreparingFeatures": "Features", "Starting": "Starting", "Downloading": "Downloading"}
 

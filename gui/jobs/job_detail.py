@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
-from core.jobs.records import Job, TrainingJob, TuningJob
+from core.jobs.records import Job, TrainingJob, TuningJob, elapsed
 from core.jobs.status import JobStatus
 from core.predict.records import percent
 from core.workbench import Workbench
@@ -15,10 +15,9 @@ from gui.jobs.best_card import BestCard
 from gui.jobs.cloud_job import CloudJobPanel
 from gui.jobs.failure_card import FailureCard
 from gui.jobs.figures_row import FiguresRow
-from gui.jobs.job_header import JobHeader, elapsed
+from gui.jobs.job_header import JobHeader
 from gui.jobs.job_views import JobViews, objective_and_parameters
 from gui.jobs.job_watch import JobWatch
-from gui.jobs.jobs_model import objective_of
 from gui.jobs.log_drawer import LogDrawer
 from gui.jobs.trial_table import TrialTable
 from gui.jobs.trials_model import TrialsModel
@@ -161,7 +160,7 @@ class JobDetail(QWidget):
     def _result(self, job: Job) -> tuple[str, str]:
         """Return the first figure and its caption: the share that is right leads, the objective comes second."""
         metric, maximize, _ = objective_and_parameters(self._watch)
-        best, value = "Best " if isinstance(job, TuningJob) else "", formatting.number(objective_of(job))
+        best, value = "Best " if isinstance(job, TuningJob) else "", formatting.number(job.best_objective)
         if job.accuracy is None:
             return value, f"{best}{metric} ({'higher' if maximize else 'lower'} is better)"
         return percent(job.accuracy.share), f"Right on {job.accuracy.split} ({best.lower()}{metric} {value})"

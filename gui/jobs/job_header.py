@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QMenu, QProgressBar, QToolButton, QVBoxLayout, QWidget
 
-from core.jobs.records import Job, TuningJob
+from core.jobs.records import Job, TuningJob, elapsed
 from core.jobs.status import JobStatus
 from gui.jobs.note_field import NoteField
 from gui.shared import formatting
@@ -150,13 +148,6 @@ def can_resume(job: Job) -> bool:
     """Whether a tuning job ended before all its trials were done."""
     ended_early = job.status in (JobStatus.STOPPED, JobStatus.FAILED)
     return isinstance(job, TuningJob) and ended_early and trials_done(job) < job.max_jobs
-
-
-def elapsed(job: Job, now: float | None = None) -> float | None:
-    """Return seconds since a job started, until it ended."""
-    if job.started is None:
-        return None
-    return (job.ended if job.ended is not None else now if now is not None else time.time()) - job.started
 
 
 def _time_left(job: Job) -> str:

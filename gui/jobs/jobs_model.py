@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 
-from core.jobs.records import Job, TuningJob
+from core.jobs.records import Job
 from core.jobs.status import JobStatus
 from core.predict.records import percent
 from gui.shared import formatting
@@ -54,7 +54,7 @@ class JobsModel(QAbstractListModel):
     def _sentence(self, job: Job) -> str:
         parts = [f"{job.title} ({job.name})" if job.title else job.name, *(["pinned"] if job.pinned else [])]
         parts += [f"{job.kind} job", str(job.status), f"created {formatting.moment(job.created)}"]
-        best = objective_of(job)
+        best = job.best_objective
         if job.accuracy is not None:
             parts.append(f"{percent(job.accuracy.share)} right on {job.accuracy.split}")
         if best is not None:
@@ -145,10 +145,5 @@ def leading_figure(job: Job) -> str:
     """Return what a job is worth at a glance: the share it has right, else its objective; "" before either."""
     if job.accuracy is not None:
         return percent(job.accuracy.share)
-    best = objective_of(job)
+    best = job.best_objective
     return "" if best is None else formatting.number(best)
-
-
-def objective_of(job: Job) -> float | None:
-    """Return the objective a job is judged by: its best trial's, or its own."""
-    return job.best_objective if isinstance(job, TuningJob) else job.objective

@@ -191,17 +191,17 @@ class LocalEngine(Engine):
             write_record(self._store, folder, name)
 
     def jobs(self) -> Sequence[Job]:
-        """Return tuning jobs and single training jobs, newest first."""
+        """See `Engine.jobs`."""
         self._reap_orphans()
         return [self._as_it_is(job) for job in self._store.jobs(self.name)]
 
     def job(self, name: str) -> Job:
-        """Describe one job or trial."""
+        """See `Engine.job`."""
         self._reap_orphans()
         return self._as_it_is(self._store.job(name))
 
     def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
-        """Return the trials of a tuning job."""
+        """See `Engine.trials`."""
         self._reap_orphans()
         return [self._as_it_is(trial) for trial in self._store.trials(tuning_job)]
 

@@ -260,7 +260,7 @@ class SageMakerEngine(Cloud):
             _logger.warning("no process in the background could be started: %s", error)
 
     def forecast(self, spec: Spec, manifest: Manifest | None) -> CloudForecast:
-        """Return what a job will take and cost, before it is started."""
+        """See `Cloud.forecast`."""
         dated = spec if manifest is None else spec.with_training(dataset_version=manifest.version)
         price = self.prices.price(cloud_of(spec).instance_type)
         key = self._launcher.features_key(dated)
@@ -271,7 +271,7 @@ class SageMakerEngine(Cloud):
         return cloud_forecast(dated, manifest, self._store, price, bool(key), known)
 
     def bill(self, name: str) -> Bill:
-        """Return what a job's finished training jobs were billed, with the one that computed its frozen features."""
+        """See `Cloud.bill`."""
         notes = self.notes(name)
         trials = [] if notes.packed else [trial.name for trial in self._store.trials(name)]
         trials = trials or [name]
@@ -283,7 +283,7 @@ class SageMakerEngine(Cloud):
         return bill_of([*map(self.notes, trials), features], self.prices)
 
     def differences(self, name: str) -> Sequence[str]:
-        """Return what AWS recorded otherwise than it was asked for a job, a sentence each."""
+        """See `Cloud.differences`."""
         return tuple(self.notes(name).differences)
 
     def notes(self, name: str) -> CloudJobState:
@@ -344,7 +344,7 @@ class SageMakerEngine(Cloud):
         self._poller.refresh(timeout_s)
 
     def jobs(self) -> Sequence[Job]:
-        """Return tuning jobs and single training jobs that are known here, newest first."""
+        """See `Engine.jobs`."""
         self._poller.ensure()
         return self._store.jobs(self.name)
 
@@ -354,7 +354,7 @@ class SageMakerEngine(Cloud):
         return self._store.job(name)
 
     def trials(self, tuning_job: str) -> Sequence[TrainingJob]:
-        """Return the trials of a tuning job."""
+        """See `Engine.trials`."""
         self._poller.ensure()
         return self._store.trials(tuning_job)
 
@@ -409,10 +409,7 @@ class SageMakerEngine(Cloud):
         cancel: CancelToken | None = None,
         trusted: bool = False,
     ) -> Rehearsal:
-        """Rehearse a job's model archive here, with a picture, then create the endpoint `name` from it.
-
-        Raises: as `Deployer.create`.
-        """
+        """See `Cloud.deploy`."""
         rehearsal = self._deployer.create(job, name, hosting, picture, on_progress, cancel, trusted)
         self._on_endpoint_change()
         return rehearsal
@@ -436,17 +433,12 @@ class SageMakerEngine(Cloud):
         return rehearsal
 
     def adopt(self, name: str) -> None:
-        """Take a job that is in the account into the store, and follow it.
-
-        Raises:
-            SpecError: it is known here already, or it is a trial.
-            JobNotFound: there is none.
-        """
+        """See `Cloud.adopt`."""
         adopt(self.aws, self._store, self._paths, name)
         self._poller.wake()
 
     def account_jobs(self) -> Sequence[AccountJob]:
-        """Return the latest jobs of the account, newest first, known here or not."""
+        """See `Cloud.account_jobs`."""
         return list_jobs(self.aws, self._store)
 
     def set_cap(self, name: str, usd: float | None) -> None:
@@ -455,7 +447,7 @@ class SageMakerEngine(Cloud):
         self._attend()
 
     def spent(self, name: str) -> float | None:
-        """Return dollars that a job has cost so far, by the running time of its training jobs; None: price unknown."""
+        """See `Cloud.spent`."""
         return spent(self._store, self._paths, self.prices, name)
 
     def endpoints(self) -> Sequence[Endpoint]:

@@ -26,7 +26,7 @@ class SageMakerServing(Serving):
         self._aws, self._hosted, self._lifetimes, self._on_change = aws, hosted, lifetimes, on_change
 
     def endpoints(self) -> Sequence[Endpoint]:
-        """Return all endpoints of the region, ours first."""
+        """See `Serving.endpoints`."""
         return self._lifetimes.marked(self._hosted.all())
 
     def endpoint(self, name: str) -> Endpoint | None:
@@ -43,7 +43,7 @@ class SageMakerServing(Serving):
         return self._lifetimes.watched(name).update is None
 
     def hosting(self, name: str) -> Hosting:
-        """Return how an endpoint is served now."""
+        """See `Serving.hosting`."""
         return self._hosted.hosting_of(name)
 
     def log(self, name: str) -> tuple[str, ...]:
