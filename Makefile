@@ -79,6 +79,22 @@ $(PEERS)/.installed: $(VENV)/.installed-dev
 	  $(PEERS)/bin/pip --quiet --disable-pip-version-check install $$name || echo "$$name is left out."; done
 	@touch $@
 
+# The stand-in cloud's containers with AWS's own toolkit, as its PyTorch image has it, in place of tests/cloud/toolkit.py. It is
+# compiled, so it is no part of the development environment; its own sees .venv's libraries.
+TOOLKIT := .toolkit
+.PHONY: toolkit
+toolkit: $(TOOLKIT)/.installed
+	SAGEHOUND_TOOLKIT=$(CURDIR)/$(TOOLKIT)/bin/python $(BIN)/python -m pytest tests/cloud tests/core/engines/sagemaker/jobs \
+	  tests/core/engines/sagemaker/test_cloud_cli.py
+
+$(TOOLKIT)/.installed: $(VENV)/.installed-dev
+	$(BIN)/python -m venv $(TOOLKIT)
+	@$(BIN)/python -c "import site; print('import sys; sys.path.append(%r)' % site.getsitepackages()[0])" > \
+	  $$($(TOOLKIT)/bin/python -c "import site; print(site.getsitepackages()[0])")/shared.pth
+	$(TOOLKIT)/bin/pip --quiet --disable-pip-version-check install gevent inotify_simple retrying paramiko
+	$(TOOLKIT)/bin/pip --quiet --disable-pip-version-check install --no-deps sagemaker-training==5.1.4 sagemaker-pytorch-training
+	@touch $@
+
 # The watching of trainings by Lightning and by Hugging Face's Trainer, in the real packages, healthy and with a fault. Their
 # environment sees .venv's libraries.
 FRAMEWORKS := .frameworks

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import shutil
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,22 +33,30 @@ class BestSoFar:
     """The best model so far in SM_MODEL_DIR, where a job may be ended without being asked to.
 
     SageMaker's containers pass no SIGTERM on to the script: two minutes after a job was stopped its process is killed,
-    and what is in SM_MODEL_DIR then becomes the model. With `folder` None nothing is kept.
+    and what is in SM_MODEL_DIR then becomes the model. With `folder` None nothing is kept; else the first epoch's is
+    saved at once, and a better one not sooner than `every_s` after the last.
     """
 
-    def __init__(self, folder: Path | None, args: Namespace, setup: Setup, every_s: float = 10.0) -> None:
-        self._folder, self._args, self._setup, self._every_s = folder, args, setup, every_s
-        self._kept, self._saved = 0, time.monotonic()
+    def __init__(
+        self,
+        folder: Path | None,
+        args: Namespace,
+        setup: Setup,
+        every_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder, self._args, self._setup, self._every_s, self._clock = folder, args, setup, every_s, clock
+        self._kept, self._saved = 0, -math.inf
 
     def keep(self, progress: Progress) -> None:
         """Save the best epoch's weights if they are new, and the last ones were saved a while ago."""
-        if self._folder is None or progress.best_epoch == self._kept or time.monotonic() - self._saved < self._every_s:
+        if self._folder is None or progress.best_epoch == self._kept or self._clock() - self._saved < self._every_s:
             return
         try:
             save_model(self._folder, self._args, self._setup, progress, progress.best)
         except (OSError, RuntimeError) as error:
             print(f"The model so far could not be saved: {error}", flush=True)
-        self._kept, self._saved = progress.best_epoch, time.monotonic()
+        self._kept, self._saved = progress.best_epoch, self._clock()
 
 
 def save_model(

@@ -21,20 +21,21 @@ IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.6-cpu-p
 SCRIPT = """
 import argparse, json, os, pathlib, sys, time
 parser = argparse.ArgumentParser()
-parser.add_argument("--x", type=float, default=0.5)
+parser.add_argument("-x", "--x", type=float, default=0.5)  # the toolkit says -x
 parser.add_argument("--epochs", type=int, default=3)
 parser.add_argument("--sleep", type=float, default=0.0)
 parser.add_argument("--fail", default="")
 args, _ = parser.parse_known_args()
-state = pathlib.Path(os.environ["SM_CHECKPOINT_DIR"], "epoch")
+state = pathlib.Path(os.environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints"), "epoch")
 first = int(state.read_text()) + 1 if state.exists() else 1
-print("from", first, "with", sys.argv[1:], "and", sorted(json.loads(os.environ["SM_CHANNELS"])), flush=True)
+print(f"from {first} with {sys.argv[1:]} and {sorted(json.loads(os.environ['SM_CHANNELS']))}", flush=True)
 if args.fail:
     pathlib.Path(os.environ["SM_OUTPUT_DIR"], "failure").write_text(args.fail)
     sys.exit(3)
 for epoch in range(first, args.epochs + 1):
     print(f"epoch={epoch} Average loss: {(args.x - 0.3) ** 2 + 1 / epoch:.6f}", flush=True)
-    state.write_text(str(epoch))
+    if state.parent.is_dir():
+        state.write_text(str(epoch))
     time.sleep(args.sleep)
 pathlib.Path(os.environ["SM_MODEL_DIR"], "model.json").write_text(json.dumps({"x": args.x}))
 pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "told.txt").write_text("done")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import moto.sagemaker.urls
+import psutil
 
 from tests.cloud.account import Account
 from tests.cloud.api import Api
@@ -103,4 +106,12 @@ class Cloud:
         self.tuning.close()
         self.training.close()
         self.serving.close()
+        self._end_whoever_speaks_to_it()
         self._server.close()
+
+    def _end_whoever_speaks_to_it(self) -> None:
+        """Kill the processes that tests left in the background: those that were led here and run on."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.pid != os.getpid() and process.environ().get("AWS_ENDPOINT_URL") == self.url:
+                    process.kill()

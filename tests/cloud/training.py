@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.jobs.contract import failure_reason
+from core.jobs.contract import MAX_REASON
 from tests.cloud.account import Account
 from tests.cloud.container import Containers
 from tests.cloud.faults import AwsError
@@ -187,7 +187,7 @@ class TrainingJobs:
 
     def _machines(self, request: Mapping[str, Any], root: Path) -> Containers:
         count = request["ResourceConfig"].get("InstanceCount", 1)
-        return Containers(request["TrainingJobName"], root, self._storage, count)
+        return Containers(request["TrainingJobName"], root, count)
 
     def _check(self, request: Mapping[str, Any]) -> None:
         stopping = request.get("StoppingCondition", {})
@@ -278,7 +278,8 @@ class TrainingJobs:
         if job.stopping:
             return "Stopped", ""
         if code:
-            return "Failed", f"AlgorithmError: {failure_reason(folder, code)}, exit code: {code}"
+            told = folder.failure.read_text("utf-8", "replace") if folder.failure.is_file() else ""
+            return "Failed", f"AlgorithmError: {told[:MAX_REASON]}, exit code: {code}"
         return "Completed", ""
 
     def _upload(self, job: TrainingJob) -> None:

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -166,24 +165,15 @@ def test_a_job_on_sagemaker_that_is_ended_without_a_word_leaves_its_best_model(
     assert inference.model_fn(str(job.model)) is not None
 
 
-def test_the_best_model_is_saved_now_and_then_and_only_where_it_is_new(tmp_path: Path) -> None:
-    saved = list[int]()
-    keeper = saving.BestSoFar(tmp_path, Namespace(), None, every_s=0.05)  # type: ignore[arg-type]
-
-    def save(*arguments: Any) -> None:
-        saved.append(arguments[3].best_epoch)
-
+def test_the_first_model_is_saved_at_once_and_a_better_one_now_and_then(tmp_path: Path) -> None:
+    saved, now = list[int](), [100.0]
+    keeper = saving.BestSoFar(tmp_path, Namespace(), None, every_s=10, clock=lambda: now[0])  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(saving, "save_model", save)
-        for epoch in (1, 1, 2):
-            keeper.keep(Progress(best_epoch=epoch))
-        assert saved == []  # too soon
-        time.sleep(0.06)
-        keeper.keep(Progress(best_epoch=2))
-        keeper.keep(Progress(best_epoch=3))
-        time.sleep(0.06)
-        keeper.keep(Progress(best_epoch=2))
-        assert saved == [2]
+        patch.setattr(saving, "save_model", lambda *arguments: saved.append(arguments[3].best_epoch))
+        for seconds, best in ((0, 1), (9, 2), (2, 2), (9, 3), (20, 2)):  # after so many seconds more
+            now[0] += seconds
+            keeper.keep(Progress(best_epoch=best))
+    assert saved == [1, 2]
 
 
 @pytest.mark.parametrize(("head", "batch_size"), [("linear", 4), ("linear_dropout_batchnorm", 6)])

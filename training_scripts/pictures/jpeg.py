@@ -24,10 +24,13 @@ _APART = frozenset((*range(0xE0, 0xF0), 0xFE))  # what programs note, and commen
 _SEGMENT = struct.Struct(">BBH")
 _IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """The next marker among compressed pixels, where FF 00 stands for FF and restart markers belong to the pixels."""
+_SIXTEEN = 0xF0
+_AFTER_ZEROS = re.compile(rb"[^\0]")
 _HEADER_BYTES, _KNOWN = 4096, 1024
 _BLOCKS = 10
 """Of 8 x 8 pixels; an interleaved scan may send no more at a time."""
 _ALL_SENT = dict.fromkeys(range(64), 0)
+_ZEROS = bytes(32)
 # Compressed pixels of no picture: without FF, which would begin a marker.
 _FILLER = random.Random(0).randbytes(4096).replace(b"\xff", b"\0")
 
@@ -39,13 +42,15 @@ class _Unclear(Exception):
 @dataclass(frozen=True, slots=True, eq=False)  # distinguished by identity, which is quick: `_read` keeps what it made
 class _Tables:
     """What the scans of a file may refer to. `components` has by component the number of its quantisation table and its
-    sampling factors; `codes` are the Huffman tables that are there: class (0 DC, 16 AC) + number.
+    sampling factors; `codes` are the Huffman tables that are there: class (0 DC, 16 AC) + number, and `speaking` those
+    whose code of zeros alone never comes often in a row, so that bytes of zeros are no pixels (see `_check_zeros`).
     """
 
     progressive: bool = False
     components: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     quantisation: frozenset[int] = frozenset()
     codes: frozenset[int] = frozenset()
+    speaking: frozenset[int] = frozenset()
 
 
 _NO_TABLES = _Tables()
@@ -61,6 +66,8 @@ class _Walk:
     scans: int = 0
     single: bool = False
     """Whether the first scan has it all; decoders look at no other then."""
+    speaking: bool = False
+    """Whether some table of that scan is a speaking one (`_Tables`)."""
     sent: dict[int, dict[int, int]] = field(default_factory=dict)
     """By component and coefficient, the lowest bit that a progressive file has sent so far."""
 
@@ -72,9 +79,11 @@ def inspect(data: bytes) -> Structure:
         PictureUnreadable: it is cut off, or has more than `MAX_SCANS` scans.
     """
     header = _header(data)
-    if header is not None and header.key in _known_headers:
+    if header is not None and (speaking := _known_headers.get(header.key)) is not None:
         height, width = struct.unpack_from(">HH", data, header.size_at)
         if width and height:
+            if speaking:
+                _check_zeros(data, header.end)
             return Structure(width, height, settled=_ends(data, header.end), scalable=True)
     walk = _Walk()
     try:
@@ -83,7 +92,7 @@ def inspect(data: bytes) -> Structure:
         whole = False
     if walk.single:
         if header is not None and walk.size_at == header.size_at and len(_known_headers) < _KNOWN:
-            _known_headers.add(header.key)
+            _known_headers[header.key] = walk.speaking
         return Structure(*walk.size, settled=whole, scalable=True)
     if data.count(b"\xff\xda") > MAX_SCANS:  # quick; what it counts in a thumbnail or a comment is not a scan
         scans = sum(found.group() == b"\xff\xda" for found in _IN_SCAN.finditer(data, _pixels_at(data)))
@@ -104,8 +113,9 @@ class _Header(NamedTuple):
     end: int
 
 
-_known_headers: set[bytes] = set()
-"""Headers of files whose only scan was found to be in order: most files of a dataset share theirs with others."""
+_known_headers: dict[bytes, bool] = {}
+"""Headers of files whose only scan was found to be in order: most files of a dataset share theirs with others. The
+value is `_Walk.speaking`."""
 
 
 def _header(data: bytes) -> _Header | None:
@@ -155,8 +165,11 @@ def _walk(data: bytes, walk: _Walk) -> bool:
         tables = _read(tables, tuple(segments))
         segments.clear()
         walk.scans += 1
+        speaking = _is_speaking(tables, body)
+        if speaking:
+            _check_zeros(data, at)
         if walk.scans == 1 and not tables.progressive and body[0] == len(tables.components):
-            walk.single = True
+            walk.single, walk.speaking = True, speaking
             return _ends(data, at)
         _note_sent(tables, body, walk)
         found = _IN_SCAN.search(data, at)
@@ -176,7 +189,10 @@ def _read(tables: _Tables, segments: tuple[tuple[int, bytes], ...]) -> _Tables:
         if marker in _FRAMES:
             tables = _frame(marker, body, tables)
         elif marker == 0xC4:
-            tables = replace(tables, codes=tables.codes | _huffman(body))
+            made = _huffman(body)
+            speaking = frozenset(kind for kind, symbols in made.items() if _speaks(symbols))
+            speaking |= tables.speaking - made.keys()
+            tables = replace(tables, codes=tables.codes | made.keys(), speaking=speaking)
         elif marker == 0xDB:
             tables = replace(tables, quantisation=tables.quantisation | _quantisation(body))
         elif marker == 0xDA:
@@ -204,9 +220,9 @@ def _frame(marker: int, body: bytes, tables: _Tables) -> _Tables:
     return replace(tables, progressive=marker in _PROGRESSIVE, components=MappingProxyType(components))
 
 
-def _huffman(body: bytes) -> frozenset[int]:
-    """Check Huffman tables as libjpeg does when it makes its own of them; returns which they are."""
-    at, kinds = 0, set()
+def _huffman(body: bytes) -> dict[int, bytes]:
+    """Check Huffman tables as libjpeg does when it makes its own; returns their symbols, that of zeros alone first."""
+    at, tables = 0, dict[int, bytes]()
     while at < len(body):
         kind, counts = body[at], body[at + 1 : at + 17]
         symbols = body[at + 17 : at + 17 + sum(counts)]
@@ -220,9 +236,19 @@ def _huffman(body: bytes) -> frozenset[int]:
             code <<= 1
         if kind < 16 and max(symbols, default=0) > 15:
             raise _Unclear
-        kinds.add(kind)
+        tables[kind] = symbols
         at += 17 + len(symbols)
-    return frozenset(kinds)
+    return tables
+
+
+def _speaks(symbols: bytes) -> bool:
+    """Whether a code of zeros alone never comes many times in a row: it is a coefficient, or 16 that are zero.
+
+    The end of a block does; but a code that has the end of several blocks in one symbol has no need to.
+    """
+    first = symbols[:1]
+    ends = sum(symbol & 15 == 0 and symbol != _SIXTEEN for symbol in symbols)
+    return bool(first) and (first[0] & 15 > 0 or first[0] == _SIXTEEN or ends > 1)
 
 
 def _quantisation(body: bytes) -> set[int]:
@@ -262,6 +288,33 @@ def _scan(body: bytes, tables: _Tables) -> None:
         needed = {both >> 4 for both in chosen.values()}
     if not needed <= tables.codes:
         raise _Unclear
+
+
+def _is_speaking(tables: _Tables, body: bytes) -> bool:
+    """Whether a scan reads coefficients, several of each block, by a table that `_speaks`.
+
+    A progressive scan that makes earlier ones finer has bits outside of the code, and may hold zeros for long.
+    """
+    first, last, bits = body[-3:]
+    if tables.progressive and (first == 0 or last - first < 4 or bits >> 4):
+        return False
+    return any(16 + (both & 15) in tables.speaking for both in body[2:-3:2])
+
+
+def _check_zeros(data: bytes, at: int) -> None:
+    """Refuse compressed pixels from `at` on that are zeros in their midst, as a disk gives back what it has lost.
+
+    Where zeros alone are the code of a coefficient, that many of them would be blocks in which every coefficient is the
+    same (of pixels that are alike the code is the end of a block). Zeros before a marker are padding, or a download
+    that never finished, which is told elsewhere.
+    """
+    found = data.find(_ZEROS, at)
+    if found < 0:
+        return
+    after = _AFTER_ZEROS.search(data, found)
+    marker = _IN_SCAN.search(data, at)
+    if after is not None and (marker is None or found < marker.start()) and after.group() != b"\xff":
+        raise PictureUnreadable("The picture is damaged: a part of its pixels is zeros.")
 
 
 def _note_sent(tables: _Tables, body: bytes, walk: _Walk) -> None:

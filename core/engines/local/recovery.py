@@ -53,6 +53,8 @@ def write_record(
         data |= {key: getattr(record, key) for key in _KEPT if hasattr(record, key)}
         if isinstance(record, TrainingJob):
             data["tuning_job"] = record.tuning_job
+            if record.engine != "local":  # a local one is where its folder is
+                data["artifact"] = record.artifact
         if (process := store.process(name)) is not None:
             data["process"] = [process.pid, process.started]
         data["spec"] = spec_to_json(store.home_paths.kept_spec(store.spec(name)))
@@ -129,9 +131,11 @@ def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
         changes["failure_reason"] = str(data["failure_reason"])
     if data.get("progress") is not None:
         changes["progress"] = float(data["progress"])
-    if engine != "local":
-        status, ended = JobStatus.IN_PROGRESS, None
-    elif not status.is_final:
+    if status.is_final:
+        pass
+    elif engine != "local":
+        status = JobStatus.IN_PROGRESS
+    else:
         status, ended = JobStatus.STOPPED, time.time()
         changes["secondary_status"] = INTERRUPTED
         changes["failure_reason"] = "It was running when the database was lost."
@@ -141,7 +145,9 @@ def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
         metrics = _metrics(folder, spec.name, Scraper(spec.training.metrics, notices.append))
         if data.get("objective") is not None:
             changes["objective"] = float(data["objective"])
-        if folder.artifact.is_file() or left_head_alone(folder):
+        if data.get("artifact"):
+            changes["artifact"] = str(data["artifact"])
+        elif engine == "local" and (folder.artifact.is_file() or left_head_alone(folder)):
             changes["artifact"] = str(folder.artifact)
     changes |= {"status": status, "ended": ended}
     process = ProcessIdentity(int(data["process"][0]), str(data["process"][1])) if data.get("process") else None

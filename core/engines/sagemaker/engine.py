@@ -17,6 +17,7 @@ from core.cloud.managed import Answer
 from core.cloud.money import Bill, CloudForecast, Price, Use
 from core.engine import Capabilities, Endpoint
 from core.engines.local.logtail import read_lines
+from core.engines.local.recovery import write_record
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import identity
 from core.engines.sagemaker.connection.eligibility import Eligibility
@@ -219,6 +220,7 @@ class SageMakerEngine(Cloud):
         self._store.add_job(record, spec)
         try:
             notes.save(folder)
+            write_record(self._store, JobFolder(folder), spec.name)
             self._launcher.create(prepared, spec)
         except OutcomeUnknown:
             raise  # it is looked for, and followed if it is there
@@ -338,6 +340,7 @@ class SageMakerEngine(Cloud):
     def set_note(self, name: str, text: str) -> None:
         """Keep the note on this machine."""
         self._store.set_note(name, text)
+        write_record(self._store, self._folder(name), name)
 
     def refresh(self, timeout_s: float = 30.0) -> None:
         """Ask AWS now how the unfinished jobs are."""

@@ -45,7 +45,8 @@ COLOURS = {"blue": (40, 60, 200), "red": (210, 50, 40)}
 SCRIPT = """
 import argparse, json, os, pathlib, signal, sys, time
 parser = argparse.ArgumentParser()
-for name, kind, default in (("x", float, 0.0), ("num_epochs", int, 3), ("sleep", float, 0.0), ("mark", str, "")):
+parser.add_argument("-x", "--x", type=float, default=0.0)  # AWS's toolkit says -x
+for name, kind, default in (("num_epochs", int, 3), ("sleep", float, 0.0), ("mark", str, "")):
     parser.add_argument("--" + name, type=kind, default=default)
 parser.add_argument("--fail", default="")
 parser.add_argument("--deaf", default="")
@@ -67,7 +68,8 @@ if args.fail == "raise":
 if args.fail == "written":
     (output / "failure").write_text("The pictures are upside down.")
     sys.exit(1)
-print("hello from", os.environ["TRAINING_JOB_NAME"])
+print(f"hello from {os.environ['TRAINING_JOB_NAME']}")
+model = pathlib.Path(os.environ["SM_MODEL_DIR"])
 for epoch in range(1, args.num_epochs + 1):
     time.sleep(args.sleep)
     loss = (args.x - 0.3) ** 2 + 1 / epoch
@@ -76,12 +78,11 @@ for epoch in range(1, args.num_epochs + 1):
     words = "Loss is" if args.fail == "mute" else "Average loss:"
     accuracy = f"valid_accuracy={1 - loss / 10:.4f}"
     print(f"epoch={epoch}/{args.num_epochs} {words} {loss:.6f} {accuracy} seconds=0.01", flush=True)
+    (model / "model.json").write_text(json.dumps({"x": args.x}))  # SageMaker stops a job without a word to it
     if stopped:
         break
 if args.mark:
     mine.unlink()
-model = pathlib.Path(os.environ["SM_MODEL_DIR"])
-(model / "model.json").write_text(json.dumps({"x": args.x}))
 (output / "data" / "evaluation.json").write_text("{}")
 """
 

@@ -78,6 +78,32 @@ def test_trailers_are_forgiven_and_downloads_of_zeros_are_not() -> None:
             read(unfinished)
 
 
+@pytest.mark.parametrize("length", [40, 512])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_zeros_in_the_midst_of_the_pixels_are_damage(kind: str, mode: str, length: int) -> None:
+    """As a disk gives back what it has lost; decoders show wrong pixels without a word."""
+    damaged = bytearray(encoded(noisy((400, 300)).convert(mode), **KINDS[kind]))
+    first = damaged.index(b"\xff\xda")
+    # Of a progressive file the second scan, the first that has a table for coefficients.
+    at = damaged.index(b"\xff\xda", first + 2) + 30 if kind == "progressive" else first + len(damaged) // 3
+    damaged[at : at + length] = bytes(length)
+    for read in (jpeg.inspect, jpeg.inspect, open_picture):  # the second time by the header that is known
+        with pytest.raises(PictureUnreadable, match="a part of its pixels is zeros"):
+            read(bytes(damaged))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_zeros_that_stand_for_pixels_are_none(kind: str) -> None:
+    plain = encoded(Image.new("RGB", (1600, 1200), (90, 90, 90)), **KINDS[kind])
+    assert (bytes(32) in plain) == (kind != "restarts" and kind != "baseline" and kind != "full colour")
+    stripes = Image.fromarray(np.tile(np.arange(0, 256, 2, dtype=np.uint8), (600, 10)))
+    padded = encoded(PICTURE, **KINDS[kind])[:-2] + bytes(64) + jpeg.END
+    for data in (plain, encoded(stripes, **KINDS[kind]), padded):
+        assert jpeg.inspect(data).settled
+        open_picture(data)
+
+
 def test_thousands_of_scans_are_refused_at_once() -> None:
     assert open_picture(of_many_scans(50)).size == (96, 80)
     attack = of_many_scans(5000)

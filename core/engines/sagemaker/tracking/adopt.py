@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.cloud.account import AccountJob
+from core.engines.local.recovery import write_record
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.bucket_layout import join, split_uri
 from core.engines.sagemaker.connection.failures import code_of, translated
@@ -99,9 +100,10 @@ def adopt(aws: Aws, store: Store, paths: AppPaths, name: str) -> JobKind:
     store.add_job(record, spec)
     definition = description.get("TrainingJobDefinition", description)
     checkpoints = str(definition.get("CheckpointConfig", {}).get("S3Uri", ""))
-    folder = JobFolder(paths.jobs / name).root
+    folder = JobFolder(paths.jobs / name)
     notes = CloudJobState(region=aws.region, launched=True, adopted=True, checkpoints=checkpoints)
-    dataclasses.replace(notes, packed=packed is not None).save(folder)
+    dataclasses.replace(notes, packed=packed is not None).save(folder.root)
+    write_record(store, folder, name)
     return record.kind
 
 

@@ -1,8 +1,8 @@
 """A process of its own for what has to be done on AWS while neither a window nor a command runs.
 
 A job that waits for its frozen features is to be created, one that has a limit of cost is to be stopped at it, an
-endpoint is to be deleted at the end of its life. The process ends when nothing of the kind is left, and a reboot ends
-it too: the next use of Sagehound starts it again.
+endpoint is to be deleted at the end of its life. The process ends when nothing of the kind is left, or AWS could not be
+asked for a day, and a reboot ends it too: the next use of Sagehound starts it again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from core.store import Store
 LOG = "aws-background.log"
 _MODULE = "core.engines.sagemaker.tracking.background"
 _LOOK_EVERY_S = 5.0
+_PATIENCE_S = 24 * 3600.0
 _logger = logging.getLogger(__name__)
 
 
@@ -57,17 +58,25 @@ def main(home: str, connection: str) -> int:
     return attend(paths, chosen)
 
 
-def attend(paths: AppPaths, connection: Connection, every_s: float = _LOOK_EVERY_S) -> int:
-    """Follow the jobs of a connection until nothing is left that no one else would do."""
+def attend(
+    paths: AppPaths, connection: Connection, every_s: float = _LOOK_EVERY_S, patience_s: float = _PATIENCE_S
+) -> int:
+    """Follow the jobs of a connection until nothing is left that no one else would do, or AWS is silent too long."""
     store = Store(paths.database)
     engine = open_engine(connection, paths, store, background=False)
     try:
         while engine.has_duties():
             # What adds a duty writes it down before it looks at the lock, so one that comes last is seen here.
             with _lock(paths, connection).acquire(timeout=0):
+                answered = time.monotonic()
                 while paths.database.exists() and engine.has_duties():
                     engine.jobs()  # starts the watching, should it have ended
                     time.sleep(every_s)
+                    if not engine.notice:
+                        answered = time.monotonic()
+                    elif time.monotonic() - answered > patience_s:
+                        _logger.warning("given up: %s", engine.notice)
+                        return 0
             if not paths.database.exists():
                 break
     except Timeout:

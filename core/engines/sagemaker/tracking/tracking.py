@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cloud.managed import ManagedRefused
+from core.engines.local.recovery import write_record
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.bucket_layout import split_uri
 from core.engines.sagemaker.connection.failures import LoginNeeded, code_of, explain_reason, explain_stop, is_passing
@@ -318,6 +319,7 @@ class Tracker:
         about = {key: getattr(notes, key) for key in ("region", "account", "workspace", "checkpoints")}
         CloudJobState(launched=True, **about).save(self._folder(name).root)
         self._store.add_job(record, training)
+        write_record(self._store, self._folder(name), name)
         return record
 
     def _listed_trials(self, tuning_job: str) -> list[Description]:
@@ -439,6 +441,7 @@ class Tracker:
         changes |= {"status": status, "secondary_status": secondary, "failure_reason": reason[:1024]}
         # AWS's clock and this one may differ.
         changes["ended"] = max(ended or time.time(), changes.get("started") or record.started or record.created)
+        write_record(self._store, self._folder(name), name, **changes)
         self._store.update_job(name, **changes)
         self.settling.discard(name)
         for known in (self._followers, self._told, self._ended):

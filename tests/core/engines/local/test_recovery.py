@@ -128,21 +128,6 @@ def test_a_recovery_is_whole_or_not_at_all(finished, runtime, monkeypatch):
     store.close()
 
 
-def test_a_job_in_the_cloud_is_asked_about_again(mini, paths, store, tmp_path):
-    spec = mini.training("in-the-cloud")
-    folder = paths.jobs / spec.name
-    folder.mkdir()
-    store.add_job(new_record(spec, "sagemaker"), spec)
-    store.update_job(spec.name, status=JobStatus.COMPLETED, secondary_status="Completed", ended=2.0)
-    write_record(store, JobFolder(folder), spec.name)
-    other = Store(tmp_path / "empty.sqlite3")
-    other.home_paths.home = store.home_paths.home
-    assert recover(other, paths.jobs) == 1
-    assert other.engine_of(spec.name) == "sagemaker"
-    assert other.job(spec.name).status is JobStatus.IN_PROGRESS
-    other.close()
-
-
 def test_what_works_for_a_lost_database_is_ended(mini, tmp_path, runtime):
     """A supervisor goes on in a file that is gone; a second one must not join it in the same folders."""
     paths = AppPaths(tmp_path / "other").create()

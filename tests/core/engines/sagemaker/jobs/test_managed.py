@@ -27,7 +27,7 @@ from tests.cloud.rule_jobs import CLOSED, wants_managed
 
 FEATURES = b"""
 import os, pathlib
-pathlib.Path(os.environ["SM_CHECKPOINT_DIR"], "features.json").write_text("{}")
+pathlib.Path(os.environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints"), "features.json").write_text("{}")
 """
 CHOSEN = ManagedDebugger({"VanishingGradient": {"threshold": "1e-6"}, "UnchangedTensor": {}, "Overfit": {}})
 

@@ -107,6 +107,18 @@ def test_the_process_ends_with_its_duties_and_there_is_one_of_it(sagemaker_mini,
     idle.close()
 
 
+def test_the_process_ends_where_aws_is_silent_for_too_long(sagemaker_mini, connection, paths, store, cloud):
+    engine = sagemaker_mini.engine
+    engine.lifetimes.remember("birds", time.time() - 1)
+    cloud.faults.expire()
+    try:
+        assert attend(paths, connection, every_s=0.1, patience_s=0.5) == 0
+        assert engine.has_duties()
+    finally:
+        cloud.faults.renew()
+        engine.lifetimes.forget("birds")
+
+
 def test_one_that_follows_for_all_and_stands_still_is_said(sagemaker_mini, paths, store):
     """The lock is of a process that touches it no more; it goes on as soon as that one ends."""
     mini = sagemaker_mini.engine
