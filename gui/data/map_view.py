@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QHelpEvent,
@@ -296,7 +296,8 @@ class MapView(QWidget):
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             number = self.number_at(QPointF(event.pos()))
             text = "\n".join(self._model.details(number)) if number is not None else ""
-            QToolTip.showText(event.globalPos(), text, self)
+            near = QRect(event.pos(), QSize()).adjusted(-REACH, -REACH, REACH, REACH)
+            QToolTip.showText(event.globalPos(), text, self, near)  # it lies over other points: gone with the pointer
             return True
         return super().event(event)
 

@@ -224,7 +224,8 @@ class PictureGrid(QAbstractItemView):
         if isinstance(event, QHelpEvent):
             index = self.indexAt(event.pos())
             text = index.data(Qt.ItemDataRole.ToolTipRole) if index.isValid() else ""
-            QToolTip.showText(event.globalPos(), text, self)
+            # Gone as soon as the pointer leaves that picture: it lies over its neighbours.
+            QToolTip.showText(event.globalPos(), text, self.viewport(), self.visualRect(index))
             return True
         return super().viewportEvent(event)  # type: ignore[arg-type]
 

@@ -145,10 +145,7 @@ class JobDetail(QWidget):
             # The best trial may have changed without any trial having changed.
             self.trials.update_trials((), self._watch.best or None)
         else:
-            done_text = progress_text(job)
-            if job.status.is_final:  # one that failed or was stopped came only so far
-                done_text = "100 %" if job.status is JobStatus.COMPLETED else f"{100 * (job.progress or 0):.0f} %"
-            self.figures.set_figure(1, done_text, "Progress")
+            self.figures.set_figure(1, progress_text(job), "Progress")
         self.cloud.show_job(job)
         self._show_times()
         self._show_trial()

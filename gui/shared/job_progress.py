@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.jobs.records import Job, TuningJob, before_training
+from core.jobs.status import JobStatus
 from core.predict.records import percent
 from gui.shared import formatting
 
@@ -15,9 +16,10 @@ def trials_done(job: TuningJob) -> int:
 def progress_of(job: Job) -> float | None:
     """Return how far the training is, 0…1; None while that is not known.
 
-    What comes before the training is not a part of it: a bar that has run to its end would begin again.
+    One that failed or was stopped is as far as it came. What comes before the training is not a part of it: a bar that
+    has run to its end would begin again.
     """
-    if job.status.is_final:
+    if job.status is JobStatus.COMPLETED:
         return 1.0
     if before_training(job):
         return None
@@ -38,4 +40,6 @@ def progress_text(job: Job) -> str:
             best = f", best {percent(job.accuracy.share)} right on {job.accuracy.split}"
         return f"{trials_done(job):,} of {formatting.counted(job.max_jobs, 'trial')}{best}"
     done = progress_of(job)
+    if job.status.is_final:  # one that failed or was stopped came only so far
+        done = done or 0.0
     return "Starting" if done is None else f"{100 * done:.0f} %"

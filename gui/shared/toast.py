@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtGui import QEnterEvent
+from PySide6.QtGui import QCursor, QEnterEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from gui.shared.basics import button, icon_button, label
@@ -18,7 +18,7 @@ MOST = 3
 
 
 class Toasts(QObject):
-    """Shows toasts over `window`; they stack upwards and stay while the pointer is on them."""
+    """Shows toasts over `window`; they stack upwards and stay while the pointer that was moved there is on them."""
 
     def __init__(self, window: QWidget, bottom_margin: int = 40) -> None:
         super().__init__(window)
@@ -80,7 +80,7 @@ class Toast(QFrame):
         self.setObjectName("toast")
         self.setAccessibleName(message)
         self.message = message
-        self._remove = remove
+        self._remove, self._pointer = remove, QCursor.pos()
         look = status_look(status)
         text = label(message, wrap=True)
         text.setFixedWidth(min(360, text.fontMetrics().horizontalAdvance(message) + GRID))
@@ -104,8 +104,9 @@ class Toast(QFrame):
         self._timer.start(SHOWN_MS)
 
     def enterEvent(self, event: QEnterEvent) -> None:
-        """Stay while it is read."""
-        self._timer.stop()
+        """Stay while it is read; where it only came up under the pointer it covers what that one pointed at."""
+        if event.globalPosition().toPoint() != self._pointer:
+            self._timer.stop()
         super().enterEvent(event)
 
     def leaveEvent(self, event: QEvent) -> None:

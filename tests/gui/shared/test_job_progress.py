@@ -29,7 +29,16 @@ def test_nothing_done_yet_is_not_said_to_be_zero():
     assert progress_of(training) is None
     assert progress_text(training) == "Starting"
     assert progress_text(replace(training, progress=0.4)) == "40 %"
-    assert progress_of(replace(training, status=JobStatus.STOPPED)) == 1.0
+
+
+def test_only_a_job_that_completed_is_at_its_end():
+    training = TrainingJob("one", JobStatus.COMPLETED, 0.0, "Completed", progress=0.97)
+    assert (progress_of(training), progress_text(training)) == (1.0, "100 %")
+    for status in (JobStatus.FAILED, JobStatus.STOPPED):
+        assert progress_text(replace(training, status=status, progress=0.4)) == "40 %"
+        assert progress_text(replace(training, status=status, progress=None)) == "0 %"
+        search = replace(SEARCH, status=status, secondary_status=str(status), counts=DONE)
+        assert progress_of(search) == 3 / 20
 
 
 def test_the_status_bar_runs_from_one_end_to_the_other_once(qtbot):

@@ -1,6 +1,6 @@
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QEnterEvent, QWheelEvent
+from PySide6.QtGui import QCursor, QEnterEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -232,3 +232,13 @@ def test_the_wheel_changes_a_number_with_the_focus_only(qtbot):
     qtbot.waitUntil(spin.hasFocus)
     turn()
     assert spin.value() == 1
+
+
+def test_a_toast_that_comes_up_under_a_resting_pointer_leaves(window, qtbot, monkeypatch):
+    """The system says Enter there, too; it must not cover for good what the user points at."""
+    monkeypatch.setattr(toast_module, "SHOWN_MS", 60)
+    toasts = Toasts(window)
+    toasts.show("Read me.")
+    here = QPointF(QCursor.pos())
+    QApplication.sendEvent(toasts._shown[0], QEnterEvent(QPointF(1, 1), QPointF(1, 1), here))
+    qtbot.waitUntil(lambda: toasts.messages == [])

@@ -42,6 +42,21 @@ def test_wide_spaces(space: tuple[tuple[float, ...], ...], gamma: float, kind: s
         assert difference(opened, MUTED) < 0.6 * difference(stored, MUTED)
 
 
+@pytest.mark.parametrize(
+    ("space", "index", "changes"), [(0xFFFF, "R03", True), (0xFFFF, "R98", False), (1, "R03", False)]
+)
+def test_adobe_rgb_that_the_exif_data_alone_name(space: int, index: str, changes: bool) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA001] = space
+    exif.get_ifd(0x8769)[0xA005] = {1: index}
+    stored = in_space(MUTED, ADOBE_RGB, 2.2)
+    opened = open_picture(encoded(stored, "JPEG", exif=exif, quality=97, subsampling=0))
+    plain = open_picture(encoded(stored, "JPEG", quality=97, subsampling=0))
+    with_profile = encoded(stored, "JPEG", quality=97, subsampling=0, icc_profile=profile(ADOBE_RGB, 2.2))
+    assert difference(opened, open_picture(with_profile) if changes else plain) < 0.6
+    assert (difference(opened, plain) > 3) is changes
+
+
 def test_printers_colours() -> None:
     """CMYK with a profile: a table of how inks look, made here of a plain rule that Pillow's own is not."""
     stored = MUTED.convert("CMYK")

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from core.engines.local.recovery import write_record
 from core.engines.local.tuning import number_of
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.tracking.follower import Follower, Line, LineReader
@@ -81,15 +82,18 @@ class PackedFollower(Follower):
             changes["artifact"] = f"{checkpoints}/{told.name}/{told.artifact}"
         if told.status == JobStatus.COMPLETED:
             changes["progress"] = 1.0
-        self._store.update_job(told.name, **changes)
+        self._change(told.name, changes)
 
     def end(self, status: JobStatus, reason: str) -> None:
         """Record that trials which are not known to have ended ended with their job."""
         ended = JobStatus.STOPPED if status is JobStatus.COMPLETED else status
         for trial in list(self._unfinished()):
-            self._store.update_job(
-                trial.name, status=ended, secondary_status=str(ended), failure_reason=reason, ended=trial.started
-            )
+            said = {"status": ended, "secondary_status": str(ended), "failure_reason": reason, "ended": trial.started}
+            self._change(trial.name, said)  # type: ignore[arg-type]
+
+    def _change(self, name: str, changes: JobChanges) -> None:
+        write_record(self._store, JobFolder(self._jobs / name), name, **changes)
+        self._store.update_job(name, **changes)
 
     def _unfinished(self) -> Iterator[TrainingJob]:
         return (trial for trial in self._store.trials(self._search.name) if not trial.status.is_final)
@@ -113,6 +117,7 @@ class PackedFollower(Follower):
         about = {key: getattr(notes, key) for key in _ABOUT}
         CloudJobState(launched=True, **about).save(self._jobs / told.name)
         self._store.add_job(record, spec)
+        write_record(self._store, JobFolder(self._jobs / told.name), told.name)
         reader = self._trials[told.number] = LineReader(spec, self._store, told.name)
         return reader
 
