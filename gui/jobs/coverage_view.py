@@ -98,7 +98,7 @@ class CoverageView(QWidget):
             self._draw()
 
     def keyPressEvent(self, event) -> None:  # type: ignore[no-untyped-def]
-        """Left and right move the line by a picture."""
+        """Move the line by a picture with Left and Right."""
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(event.key(), 0)
         if not step or not self._curve:
             super().keyPressEvent(event)

@@ -212,7 +212,7 @@ class EvaluationView(QWidget):
         self.coverage.show_evaluation(evaluation)
 
     def _on_view(self, shown: bool) -> None:
-        """One of the views in place of the table, or none."""
+        """Show one of the views in place of the table, or none."""
         if shown:
             other = self.unknown if self.sender() is self.sureness else self.sureness
             other.setChecked(False)

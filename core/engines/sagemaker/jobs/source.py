@@ -80,7 +80,7 @@ class Source:
         return replace(self, files=kept)
 
     def with_search(self) -> Source:
-        """With what a packed search imports: installed by the container, or sent along where it installs nothing."""
+        """Add what a packed search imports: installed by the container, or sent along where it installs nothing."""
         if _REQUIREMENTS in self.files:
             wanted = self.files[_REQUIREMENTS] + f"optuna=={version('optuna')}\n".encode()
             return replace(self, files={**self.files, _REQUIREMENTS: wanted})
