@@ -89,15 +89,18 @@ class JobViews(QWidget):
     def show_curves(self) -> None:
         """Show new metric values."""
         names = [trial.name for trial in self._watch.trials]
-        job = self._watch.job
-        self.curves.set_curves(self._watch.curves, names, self._watch.best, job is not None and job.status.is_final)
+        self.curves.set_curves(self._watch.curves, names, self._watch.best, self._has_ended)
 
     def show_trials(self) -> None:
         """Show that trials changed."""
         trials, best = self._watch.trials, self._watch.best
         for plot in self._searches:
-            plot.set_trials(trials, best)
+            plot.set_trials(trials, best, self._has_ended)
         self.show_curves()
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._watch.job is not None and self._watch.job.status.is_final
 
     def highlight(self, name: str) -> None:
         """Light a trial up in every view."""

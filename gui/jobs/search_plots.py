@@ -10,14 +10,14 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout
 
 from core.jobs.records import TrainingJob
 from gui.jobs.search_axis import Axis
 from gui.jobs.trial_curves import Array, Bundle
 from gui.jobs.trial_view import TrialView
 from gui.shared import formatting
-from gui.shared.basics import ElidedLabel
+from gui.shared.basics import ElidedLabel, label
 from gui.shared.plotting import curve, pen
 from gui.shared.theme import font, tokens
 
@@ -45,7 +45,12 @@ class _SearchPlot(TrialView):
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(4)
         box.addLayout(self._tools)
-        box.addWidget(self.plot, 1)
+        self._nothing = label("", "muted")
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._place = QStackedWidget()
+        self._place.addWidget(self.plot)
+        self._place.addWidget(self._nothing)
+        box.addWidget(self._place, 1)
 
     def set_job(self, metric: str, maximize: bool, parameters: Sequence[str], logs: Mapping[str, bool]) -> None:
         """Start over for another job; `logs` says which hyperparameters are searched on a logarithmic scale."""
@@ -55,10 +60,16 @@ class _SearchPlot(TrialView):
         self.plot.enableAutoRange()
         self.redraw()
 
-    def set_trials(self, trials: Sequence[TrainingJob], best: str) -> None:
-        """Show these trials; drawn soon."""
+    def set_trials(self, trials: Sequence[TrainingJob], best: str, ended: bool = False) -> None:
+        """Show these trials; drawn soon. `ended` says that no others will come."""
         self._trials, self._best = tuple(trials), best
+        self._nothing.setText("No trial has a value." if ended else "No trial has a value yet.")
         self.schedule()
+
+    def redraw(self) -> None:
+        """Draw everything now; a sentence while there is nothing to draw."""
+        self._place.setCurrentIndex(0 if np.isfinite(self._objectives()).any() else 1)
+        super().redraw()
 
     def select(self, name: str) -> None:
         """Keep a trial lit up, "" none."""

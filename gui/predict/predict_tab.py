@@ -162,12 +162,7 @@ class PredictTab(QWidget):
             leaves.setEnabled(False)
             self.header.add_action(leaves)
         self.progress.cancelled.connect(self.cancel)
-        self.nothing = EmptyState(
-            "predict",
-            "There is no model yet",
-            "Go to Tuning",
-            "Tune or train on a dataset first. The best trial then answers here.",
-        )
+        self.nothing = EmptyState("predict", "There is no model yet", "Go to Tuning")
         self.nothing.activated.connect(self.tuning_asked)
         self.drop.open_asked.connect(self.open_pictures)
         self.drop.folder_asked.connect(self.open_folder)
@@ -211,6 +206,11 @@ class PredictTab(QWidget):
         answers = self.chooser.resolved
         self.serve_button.setEnabled(answers is not None)
         self.save_button.setEnabled(answers is not None and answers.kind is not ModelKind.ENDPOINT)
+        if self._feed.running:
+            action, why = "", "A job is running: its best trial answers here as soon as one is done."
+        else:
+            action, why = "Go to Tuning", "Tune or train on a dataset first. The best trial then answers here."
+        self.nothing.set_texts("There is no model yet", action, why)
         if self.pages.currentWidget() in (self.drop, self.nothing):
             self.pages.setCurrentWidget(self.nothing if self.chooser.resolved is None else self.drop)
 

@@ -71,6 +71,20 @@ def test_heads_fitted_at_once_show_the_search_first_and_their_steps_as_curves(ta
     assert high - low >= 2
 
 
+def test_a_search_without_a_value_shows_a_sentence_and_no_axes(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=1, running=1)
+    detail = start_jobs(tab, feed, qtbot)
+    detail.views.tabs.setCurrentIndex(1)
+    history = detail.views.history
+    history.redraw()
+    assert history._nothing.isVisible()
+    assert history._nothing.text() == "No trial has a value yet."
+    engine.put(make_trial("pets", 1, JobStatus.COMPLETED, 0.5))
+    history.set_trials([make_trial("pets", 1, JobStatus.COMPLETED, 0.5)], "")
+    history.redraw()
+    assert history.plot.isVisible()
+
+
 def test_a_filter_keeps_the_selection_and_the_widths(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=5)
     detail = start_jobs(tab, feed, qtbot)

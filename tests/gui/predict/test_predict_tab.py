@@ -110,6 +110,15 @@ def test_without_a_model_it_says_what_to_do(qtbot, workbench, bridge, feed, trai
     assert not tab.chooser.isEnabled()
 
 
+def test_while_the_first_job_runs_it_says_that_a_model_will_come(qtbot, workbench, bridge, feed, monkeypatch):
+    busy = TrainingJob("busy", JobStatus.IN_PROGRESS, time.time())
+    monkeypatch.setattr(JobsFeed, "running", property(lambda self: (busy,)))
+    tab = _shown(qtbot, PredictTab(workbench, bridge, feed))
+    qtbot.waitUntil(lambda: tab.pages.currentWidget() is tab.nothing, timeout=WAIT)
+    assert [text.text() for text in tab.nothing.findChildren(QLabel) if "A job is running" in text.text()]
+    assert not tab.nothing.button.isVisible()
+
+
 def test_the_best_model_of_another_dataset_is_named_so(qtbot, workbench, bridge, feed, finish_job, tmp_path):
     finish_job("colours")
     tab = _shown(qtbot, PredictTab(workbench, bridge, feed))
