@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtWidgets import QLabel
 
 from core.dataset.manifest import Entry, Manifest
 from core.jobs.records import TrainingJob
