@@ -64,12 +64,12 @@ def _run(command: list[str], folder: Path, error: str) -> str:
     noticed: list[str] = []
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
-        # As AWS's does: what was written in pieces may be printed in lines of its own.
-        while piece := os.read(process.stdout.fileno(), 1 << 16):
-            for line in piece.decode("utf-8", "replace").strip().split("\n"):
-                print(line, flush=True)
-                if noticed or _ERROR.search(line):
-                    noticed.append(line.strip(" :\n"))
+        # AWS's reads pieces of up to 64 KiB and may tear a line where one ends; whole lines are read here.
+        for raw in process.stdout:
+            line = raw.decode("utf-8", "replace").strip()
+            print(line, flush=True)
+            if noticed or _ERROR.search(line):
+                noticed.append(line.strip(" :\n"))
         code = process.wait()
     message = "\n ".join(dict.fromkeys(noticed))
     return f'{error}:\nExitCode {code}\nErrorMessage "{message}"\nCommand "{" ".join(command)}"' if code else ""
