@@ -15,9 +15,9 @@ if __name__ == "__main__":
     _HERE = Path(__file__).resolve().parent
     sys.path[:] = [str(_HERE.parent)] + [entry for entry in sys.path if Path(entry or ".").resolve() != _HERE]
 
+import hashlib
 import math
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -197,7 +197,9 @@ class PackedSearch:
     def _start(self, asked: Asked) -> None:
         number, order = asked.number + 1, self._order
         known = self._unfinished.pop(number, None)
-        name = known.name if known else f"{order.name}-{number:03d}-{secrets.token_hex(4)}"
+        # Where the machine is taken away before a trial's folder is kept, the trial begins again under the same name.
+        own = hashlib.sha256(f"{order.name} {number}".encode()).hexdigest()[:8]
+        name = known.name if known else f"{order.name}-{number:03d}-{own}"
         folder = TrialFolder(self._place / name)
         hyperparameters = {**order.hyperparameters, **asked.hyperparameters}
         heads = over_features(hyperparameters)

@@ -65,7 +65,9 @@ class PackedFollower(Follower):
 
     def apply(self, told: TrialRecord) -> None:
         """Record how a trial is: it begins, begins again, or has ended."""
-        reader = self._trials.get(told.number) or self._add(told)
+        reader = self._trials.get(told.number)
+        if reader is None or reader.spec.name != told.name:
+            reader = self._add(told)
         reader.begins_again = not told.is_final
         if not told.is_final:
             return

@@ -14,16 +14,19 @@ from core.engines.local.engine import LocalEngine
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.source import training_source
 from core.engines.sagemaker.timing import Timing
+from core.engines.sagemaker.tracking.packed import PackedFollower
 from core.errors import EngineError, SpecError
 from core.jobs.ranges import CategoricalRange, ContinuousRange
 from core.jobs.specs import CloudResources, DebuggerConfig, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
+from core.store.rows import new_record
 from core.tuning.presets import DEFAULT_METRICS
 from core.workbench import Workbench
 from tests.cloud.storage import unpack
 from tests.cloud.training import JobFaults
+from training_scripts.packed.lines import TrialRecord
 
 RANGES = (ContinuousRange("learning_rate", 1e-3, 1e-1), CategoricalRange("optimizer", ("adam", "sgd")))
 
@@ -136,6 +139,21 @@ def test_a_stop_keeps_what_is_finished(engine, manifest):
     assert job.counts[JobStatus.COMPLETED] >= 2
     assert set(job.counts) <= {JobStatus.COMPLETED, JobStatus.STOPPED}
     assert (engine.fetch_artifact(job.best_trial) / "model.pth").is_file()
+
+
+def test_a_trial_that_comes_back_under_another_name_stops_nothing(store, paths, manifest):
+    spec = search("lost", {}, manifest)
+    store.add_job(new_record(spec, "sagemaker"), spec)
+    follower = PackedFollower(spec, store, None, paths.jobs)
+    gone, back = (TrialRecord(f"lost-001-{name}", 1, {"optimizer": "sgd"}, started=1.0) for name in ("gone", "back"))
+    follower.apply(gone)
+    follower.apply(dataclasses.replace(back, status="Completed", secondary_status="Completed", objective=0.5))
+    assert store.job(back.name).objective == 0.5
+    follower.end(JobStatus.COMPLETED, "It ran when its search ended.")
+    assert {trial.name: trial.status for trial in store.trials("lost")} == {
+        gone.name: JobStatus.STOPPED,
+        back.name: JobStatus.COMPLETED,
+    }
 
 
 def test_where_nothing_can_be_installed_optuna_comes_along(tmp_path):
