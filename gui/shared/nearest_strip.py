@@ -62,7 +62,8 @@ class NearestStrip(QWidget):
         box.setSpacing(2)
         box.addWidget(self.title)
         box.addWidget(self.list, int(upright))
-        self.setVisible(upright)
+        if not upright:  # one that stands upright is shown with its parent; by itself it would be a window
+            self.hide()
 
     def ask(self, find: Find) -> None:
         """Show what `find` returns; what was asked before is not waited for any more."""
