@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_EXCEPTION = re.compile(r"(\w+\.)*[A-Z]\w*(: .*)?")
+"""A traceback's last line: a class, and perhaps what it says."""
 
 
 def traceback_of(lines: Sequence[str]) -> tuple[str, ...]:
@@ -11,8 +15,10 @@ def traceback_of(lines: Sequence[str]) -> tuple[str, ...]:
     if not starts:
         return ()
     found = [lines[starts[-1]]]
-    for line in lines[starts[-1] + 1 :]:
+    rest = lines[starts[-1] + 1 :]
+    flat = bool(rest) and rest[0].startswith('File "')  # AWS's toolkit takes the spaces before every line away
+    for line in rest:
         found.append(line)
-        if line and not line[0].isspace():
+        if line and not line[0].isspace() and (not flat or _EXCEPTION.fullmatch(line)):
             return tuple(found)
     return tuple(found)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.jobs.scraping import notice_in
 from tests.training_scripts.pictures.drawn import png
-from training_scripts import features, inference, sources, train
+from training_scripts import decoders, features, inference, sources, train
 from training_scripts.data import levels_of, load_channel
 from training_scripts.feature_store import read_channel
 from training_scripts.job import EXIT_INTERRUPTED
@@ -173,7 +173,7 @@ def test_a_replaced_picture_is_used_as_it_is_and_a_deleted_dataset_interrupts(
             shutil.rmtree(data, ignore_errors=True)
         return read(file)
 
-    monkeypatch.setattr(sources if settings else features, "read_file", gone)
+    monkeypatch.setattr(sources if settings else decoders, "read_file", gone)
     job = new_job(train=channel, valid=None, test=None)
     settings = settings or {"weights": "none"}  # no features are known of these weights
     assert in_job(train.main, job, num_epochs=1, batch_size=8, **settings) == EXIT_INTERRUPTED

@@ -79,7 +79,7 @@ def test_a_folder_is_sorted_and_all_of_it_is_taken_back(qtbot, workbench, bridge
     folder = tmp_path / "camera"
     folder.mkdir()
     for label in trained_job.classes:
-        shutil.copy(trained_job.picture(label), folder)
+        shutil.copy(trained_job.picture(label, "valid"), folder)  # what its threshold was set by
     (folder / "broken.jpg").write_bytes(b"no picture")
     before = sorted(os.listdir(folder))
     dialog = SortDialog(None, workbench, bridge, ModelAddress.file(trained_job.model), folder)

@@ -34,6 +34,7 @@ def with_our_code(archive: Archive, place: Path) -> Archive:
         ModelError: it cannot be unpacked.
     """
     from training_scripts.artifact import CARD_FILE, WEIGHTS_FILE, package, write_code
+    from training_scripts.unknown import KNOWN_FILE
 
     place.mkdir()
     folder, ours = _unpacked(archive, place / "theirs"), place / "ours"
@@ -45,7 +46,7 @@ def with_our_code(archive: Archive, place: Path) -> Archive:
         )
     ours.mkdir()
     write_code(ours)
-    for name in (CARD_FILE, WEIGHTS_FILE):
+    for name in (CARD_FILE, WEIGHTS_FILE, KNOWN_FILE):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, ours / name)
     if _contents(folder) == _contents(ours):

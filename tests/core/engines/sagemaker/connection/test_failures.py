@@ -107,6 +107,8 @@ def test_the_last_traceback_is_found():
     assert traceback_of(lines)[0].startswith("Traceback")
     assert traceback_of(lines)[-1] == "ValueError: second"
     assert len(traceback_of(lines)) == 4
+    flat = [line.strip() for line in lines]  # as AWS's toolkit prints them
+    assert traceback_of(flat) == tuple(line.strip() for line in traceback_of(lines))
     assert traceback_of(["nothing"]) == ()
 
 
