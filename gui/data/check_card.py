@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from core.dataset.records import Scan
 
 TRAIT_OF = {
-    "near_duplicate": ("duplicate", "copies"),
-    "label_suspect": ("suspect", "labels that look wrong"),
-    "odd": ("odd", "odd ones out"),
-    "quality": ("quality", "poor pictures"),
-    "group": ("group", "torn groups"),
+    "near_duplicate": ("duplicate", "copy", "copies"),
+    "label_suspect": ("suspect", "label that looks wrong", "labels that look wrong"),
+    "odd": ("odd", "odd one out", "odd ones out"),
+    "quality": ("quality", "poor picture", "poor pictures"),
+    "group": ("group", "torn group", "torn groups"),
 }
-"""By kind of finding, the filter that shows its pictures, and its name for people."""
+"""By kind of finding, the filter that shows its pictures, and its name for people: one, and several."""
 
 _REMEDIES = {"label": "Relabel", "exclude": "Leave out", "split": "Keep together"}
 
@@ -93,15 +93,15 @@ class CheckCard(Card):
         self.said.setText("" if by_kind else "Nothing was found.")
         self.said.setVisible(not by_kind)
         for kind, of_kind in by_kind.items():
-            trait, title = TRAIT_OF[kind]
-            show = button(f"{len(of_kind):,} {title}", kind="link", tip=of_kind[0].why)
+            trait, *names = TRAIT_OF[kind]
+            show = button(counted(len(of_kind), *names), kind="link", tip=of_kind[0].why)
             show.clicked.connect(partial(self.trait_asked.emit, trait))
             line: list[QWidget | None] = [show, None]
             remedies = [finding for finding in of_kind if finding.remedy is not None]
             if remedies and remedies[0].remedy is not None:
                 solve = button(_REMEDIES[remedies[0].remedy.action], kind="link")
                 solve.setToolTip(f"{solve.text()}: {counted(len(remedies), 'finding')}, undone like any other label")
-                solve.setAccessibleName(f"{solve.text()}: {len(remedies):,} {title}")
+                solve.setAccessibleName(f"{solve.text()}: {counted(len(remedies), *names)}")
                 solve.clicked.connect(partial(self.remedy_asked.emit, remedies))
                 line.append(solve)
             holder = QWidget()

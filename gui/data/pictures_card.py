@@ -318,7 +318,7 @@ class PicturesCard(Card):
         """Make what a check found filters of the grid; the class that a suspect looks like is its suggestion."""
         gallery = self.model.gallery
         self._why = {}
-        for kind, (trait, _) in TRAIT_OF.items():
+        for kind, (trait, *_) in TRAIT_OF.items():
             of_kind = [finding for finding in findings if finding.kind == kind]
             gallery.set_trait(trait, [path for finding in of_kind for path in finding.pictures])
             for finding in of_kind:

@@ -187,9 +187,9 @@ def _facts(outcome: RuleOutcome) -> str:
     if outcome.values:
         _, value, threshold = outcome.values[-1]
         sentence = (
-            tr("Last value {value:.4g}. Looked {evaluated:,} times, fired {fired:,}.")
+            tr("Last value {value:.4g}. Evaluations: {evaluated:,}, fired: {fired:,}.")
             if threshold is None
-            else tr("Last value {value:.4g}, threshold {threshold:.4g}. Looked {evaluated:,} times, fired {fired:,}.")
+            else tr("Last value {value:.4g}, threshold {threshold:.4g}. Evaluations: {evaluated:,}, fired: {fired:,}.")
         )
         known = {"value": value, "threshold": threshold, "evaluated": outcome.evaluated, "fired": outcome.triggered}
         lines.append(sentence.format(**known))

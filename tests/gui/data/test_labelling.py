@@ -363,7 +363,7 @@ def test_what_a_check_finds_is_a_filter_with_its_reason_and_its_remedy(tab, qtbo
     with qtbot.waitSignal(tab.check.found):
         qtbot.mouseClick(tab.check.start, Qt.MouseButton.LeftButton)
     links = {made.text(): made for made in tab.check.findChildren(QAbstractButton)}
-    qtbot.mouseClick(links["1 copies"], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(links["1 copy"], Qt.MouseButton.LeftButton)
     assert tab.pictures.rowCount() == 2
     assert tab.card.filters.chips["odd"].text() == "Odd 0"
     tab.card._show_why(tab.pictures.number(0))
