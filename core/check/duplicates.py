@@ -9,6 +9,7 @@ import numpy as np
 
 from core.check.alignment import Overlay, fit
 from core.check.pixels import Little, likeness
+from core.dataset.together import joined
 from core.features.neighbours import Neighbours
 from core.progress import CancelToken
 
@@ -81,18 +82,5 @@ def confirm(
 
 def clusters(pairs: Sequence[Pair], exact: Sequence[Sequence[int]] = ()) -> list[list[int]]:
     """Return the rows that belong together by pairs, and by groups given, each sorted."""
-    chief: dict[int, int] = {}
-
-    def chief_of(row: int) -> int:
-        while chief.setdefault(row, row) != row:
-            chief[row] = chief[chief[row]]
-            row = chief[row]
-        return row
-
-    for first, *others in [*exact, *((pair.first, pair.second) for pair in pairs)]:
-        for other in others:
-            chief[chief_of(other)] = chief_of(first)
-    found: dict[int, list[int]] = {}
-    for row in sorted(chief):
-        found.setdefault(chief_of(row), []).append(row)
-    return [rows for rows in found.values() if len(rows) > 1]
+    groups = joined([*map(list, exact), *([pair.first, pair.second] for pair in pairs)])
+    return [rows for rows in groups if len(rows) > 1]

@@ -42,7 +42,7 @@ def keep_together(
     if not groups:
         return scan
     pictures = list(scan.pictures)
-    for number, rows in enumerate(_joined([*groups, *_of_one(pictures, lambda picture: picture.group)])):
+    for number, rows in enumerate(joined([*groups, *_of_one(pictures, lambda picture: picture.group)])):
         for row in rows:
             pictures[row] = replace(pictures[row], group=f"together {number}")
     return replace(scan, pictures=tuple(pictures))
@@ -103,7 +103,7 @@ def _of_one(pictures: Sequence[Picture], of: Callable[[Picture], str | None]) ->
     return list(found.values())
 
 
-def _joined(groups: Iterable[Rows]) -> list[Rows]:
+def joined(groups: Iterable[Rows]) -> list[Rows]:
     """Return the groups, those that share a row as one."""
     chief: dict[int, int] = {}
 

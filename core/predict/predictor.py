@@ -190,7 +190,7 @@ class Predictor:
     ) -> list[tuple[str, float]]:
         """Return the SHA-256 and the distance of the training pictures that are nearest to a picture for the model.
 
-        None where the model does not know them. `model` is loaded again first if another has been loaded since.
+        Empty where the model does not know them. `model` is loaded again first if another has been loaded since.
 
         Raises:
             PictureError: the picture cannot be read, or the process died of it.
