@@ -16,31 +16,27 @@ from core.dataset.manifest import Manifest
 from core.engine import Endpoint
 from core.errors import ModelError, PictureError, UserFacingError
 from core.models import Model, ModelAddress, ModelKind
-from core.models.choices import ModelChoice
 from core.predict.intake import Intake, Item, NamedPicture
 from core.predict.predictions_csv import write_csv
 from core.predict.records import Answer, Prediction, Rendered, Unreadable
-from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.feed import JobsFeed
 from gui.predict.answer_view import AnswerView
-from gui.predict.model_chooser import ModelChooser
+from gui.predict.answering_model import AnsweringModel
 from gui.predict.picture_drop import PictureDropArea
 from gui.predict.predict_session import PredictSession
 from gui.predict.prediction_table import THUMBNAIL_PIXELS, PredictionTable
 from gui.predict.recent_strip import RecentStrip
 from gui.shared.basics import button
 from gui.shared.card import PageHeader, page_layout
-from gui.shared.feedback import Banner, EmptyState, InlineError, ProgressRow
+from gui.shared.feedback import EmptyState, InlineError, ProgressRow
 from gui.shared.nearest_strip import NearestStrip
 from gui.shared.picture_mime import picture_items
 from training_scripts.pictures import SUFFIXES
 
 THUMBNAIL = 128
 _REFRESH_MS, _PROGRESS_AFTER_MS = 500, 300
-Models = tuple[ModelChoice | None, list[ModelChoice], str]
-"""The best model, all models, and the name of the folder the best one learned from, if not the dataset in use."""
 
 
 class PredictTab(QWidget):
@@ -62,30 +58,31 @@ class PredictTab(QWidget):
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
         super().__init__()
         self._workbench, self._bridge, self._feed = workbench, bridge, feed
-        self._dataset: Manifest | None = None
-        self.foreign = Banner()
-        self.foreign.hide()
         self._taken: Sequence[NamedPicture] = ()
         self._folder: Path | None = None
         self._shown: NamedPicture | None = None
         self._from_table = False
         self.error = InlineError()
         self.progress = ProgressRow()
-        self.chooser = ModelChooser()
+        self.session = PredictSession(workbench, bridge)
+        self.models = AnsweringModel(workbench, bridge, feed, self.session)
+        self.chooser, self.foreign = self.models.chooser, self.models.foreign
         self.pages = QStackedWidget()
         self.nearest = NearestStrip(bridge, workbench.paths.thumbnails)
         self.nearest.activated.connect(lambda paths: self.take([Path(path) for path in paths]))
         self.drop, self.answer, self.table = PictureDropArea(), AnswerView(self.nearest), PredictionTable()
         self.recent = RecentStrip()
         self._build()
-        self.session = PredictSession(workbench, bridge)
+        self.models.offered.connect(self._show_page)
+        self.models.chosen.connect(self._on_model_chosen)
+        self.models.failed.connect(self._show_error)
         self.session.state_changed.connect(self.header.set_context)
         self.session.model_loaded.connect(self._on_loaded)
         self.session.load_failed.connect(self._show_error)
         self.session.progressed.connect(self._on_progress)
         self.session.notified.connect(self.notified)
         self._slow = self._timer(_PROGRESS_AFTER_MS, lambda: self.progress.start("Classifying"))
-        self._refresh = self._timer(_REFRESH_MS, self.refresh_models)
+        self._refresh = self._timer(_REFRESH_MS, self.models.refresh)
         feed.jobs_changed.connect(self._on_jobs_changed)
 
     # What others call --------------------------------------------------------------------------------------------
@@ -103,41 +100,25 @@ class PredictTab(QWidget):
 
     def use_model(self, job: str) -> None:
         """Choose a job's model ("best" for the best one) and load it."""
-
-        def chosen(models: Models) -> None:
-            self._set_models(models)
-            if self.chooser.choose(ModelAddress.job(job)):
-                self._on_model_chosen()
-            else:
-                self._show_error(
-                    ModelError(f"{job} has no model.", "It did not finish, or was deleted.", "Choose another job.")
-                )
-
-        self._bridge.run(self._ask_models, chosen, self._show_error)
+        self.models.use_job(job)
 
     def set_dataset(self, dataset: Manifest) -> None:
         """Prefer models that learned from this dataset."""
-        self._dataset = dataset
+        self.models.set_dataset(dataset)
         if self.isVisible():
-            self.refresh_models()
+            self.models.refresh()
 
     def set_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
         """Offer the endpoints that answer."""
-        self.chooser.set_endpoints([endpoint.name for endpoint in endpoints if endpoint.status == "InService"])
-        self._show_page()
+        self.models.set_endpoints([endpoint.name for endpoint in endpoints if endpoint.status == "InService"])
 
     def use_endpoint(self, name: str) -> None:
         """Choose an endpoint of those set."""
-        if self.chooser.choose(ModelAddress.endpoint(name)):
-            self._on_model_chosen()
+        self.models.use(ModelAddress.endpoint(name))
 
     def paste(self) -> None:
         """Classify what is in the clipboard."""
         self.take(picture_items(QGuiApplication.clipboard().mimeData()))
-
-    def refresh_models(self) -> None:
-        """Ask which models there are, and load the chosen one if it is another now."""
-        self._bridge.run(self._ask_models, self._on_models, self._show_error)
 
     def cancel(self) -> None:
         """Stop what is under way; answers that came stay."""
@@ -149,7 +130,6 @@ class PredictTab(QWidget):
     # Building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.chooser.model_chosen.connect(lambda _address: self._on_model_chosen())
         self.open_button = button("Open pictures…", icon_name="picture", kind="primary", shortcut="Ctrl+Shift+O")
         self.open_button.clicked.connect(self.open_pictures)
         self.header = PageHeader("Predict", "", self.open_button)
@@ -190,18 +170,6 @@ class PredictTab(QWidget):
 
     # Models ------------------------------------------------------------------------------------------------------
 
-    def _ask_models(self, on_progress: OnProgress, cancel: CancelToken) -> Models:
-        workbench, dataset = self._workbench, self._dataset
-        best, elsewhere = workbench.models.best(dataset), ""
-        if best is not None and dataset is not None and best.dataset_version != dataset.version:
-            folder = workbench.models.dataset_of(best.job)
-            elsewhere = "" if folder == str(dataset.root) else Path(folder).name or "another dataset"
-        return best, workbench.models.choices(), elsewhere
-
-    def _set_models(self, models: Models) -> None:
-        self.chooser.set_models(*models)
-        self._show_page()
-
     def _show_page(self) -> None:
         answers = self.chooser.resolved
         self.serve_button.setEnabled(answers is not None)
@@ -214,19 +182,8 @@ class PredictTab(QWidget):
         if self.pages.currentWidget() in (self.drop, self.nothing):
             self.pages.setCurrentWidget(self.nothing if self.chooser.resolved is None else self.drop)
 
-    def _on_models(self, models: Models) -> None:
-        self._set_models(models)
-        wanted, model = self.chooser.resolved, self.session.model
-        if wanted is None or self.session.loading:
-            return
-        # While a search runs its best trial changes often, and loading would take its time from the search.
-        if model is None or (model.address != wanted and not self._feed.running):
-            self.session.load(self.chooser.wanted)
-
     def _on_model_chosen(self) -> None:
         self.error.clear()
-        self._show_page()
-        self.session.load(self.chooser.wanted)
         # What is on the page is the chosen model's answer, also where the one before could not give any.
         if self._taken:
             self._classify(self._taken)
@@ -234,19 +191,6 @@ class PredictTab(QWidget):
     def _on_loaded(self, model: Model) -> None:
         self.header.set_context(model.caption)
         self.header.setToolTip(model.why_runtime)
-        name, dataset = model.name, self._dataset
-        if dataset is None or model.address.kind is not ModelKind.JOB:
-            self.foreign.set_text("")
-            return
-
-        def show(folder: str) -> None:
-            # Chosen by hand, it answers all the same; but no one should wonder at its classes.
-            foreign = bool(folder) and folder != str(dataset.root)
-            here, there = dataset.root.name, Path(folder).name
-            said = f"This model learned from {there}: it names the classes of that, not those of {here}, which is open."
-            self.foreign.set_text(said if foreign else "")
-
-        self._bridge.run(lambda on_progress, cancel: self._workbench.models.dataset_of(name), show, self._show_error)
 
     def _on_jobs_changed(self, _jobs: object) -> None:
         if self.isVisible() and not self._refresh.isActive():
@@ -394,7 +338,7 @@ class PredictTab(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Find out about models, and load the chosen one."""
         super().showEvent(event)
-        self.refresh_models()
+        self.models.refresh()
 
     def _has_model(self) -> bool:
         if self.pages.currentWidget() is not self.nothing:

@@ -132,7 +132,7 @@ class MainWindow(QMainWindow):
 
     def _on_preload(self, there_is_one: bool) -> None:
         if there_is_one:
-            self.pages.predict.refresh_models()
+            self.pages.predict.models.refresh()
 
     def _connect_cloud(self) -> None:
         cloud, status = self.cloud, self.status
