@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QToolButton, QVBoxLayout, 
 from core.models import Model
 from core.predict.intake import NamedPicture
 from core.predict.records import Explanation, Prediction, Rendered, percent
+from core.translation import tr
 from gui.predict.class_bars import ClassBars
 from gui.predict.picture_view import PictureView
 from gui.shared.basics import ElidedLabel, button, icon_button, label
@@ -33,12 +34,14 @@ class AnswerView(QWidget):
         self.nearest = nearest
         self.picture = PictureView()
         self.bars = ClassBars()
-        self.why_button = button("Why?", icon_name="lightbulb", tip="Show where the model looked", shortcut="Ctrl+Y")
+        self.why_button = button(
+            tr("Why?"), icon_name="lightbulb", tip=tr("Show where the model looked"), shortcut="Ctrl+Y"
+        )
         self.why_button.setCheckable(True)
         self.why_button.setShortcut("Ctrl+Y")
         self.why_button.toggled.connect(self._on_why)
         self.bars.chosen.connect(self._on_class_chosen)
-        self.back_button = button("Back to the table", icon_name="chevron-left", kind="link")
+        self.back_button = button(tr("Back to the table"), icon_name="chevron-left", kind="link")
         self.back_button.clicked.connect(self.back_asked)
         self.back_button.hide()
         self._name = ElidedLabel("", "strong")
@@ -69,15 +72,22 @@ class AnswerView(QWidget):
         """Show the answer; the picture itself comes with `set_picture`."""
         self.picture.set_picture(QImage())
         self._name.setText(picture.name)
-        said = f"{percent(answer.probability)} sure"
+        sentence = tr("{probability} sure")
         if answer.unknown:
-            said = f"Unlike what the model learned. It would say {answer.label}, {said}"
+            sentence = tr("Unlike what the model learned. It would say {label}, {probability} sure")
+        said = sentence.format(label=answer.label, probability=percent(answer.probability))
         self._headline.setText(answer.answer.capitalize() if answer.unknown else answer.label)
         self._sureness.setText(said)
         self.bars.set_classes(answer.classes)
         self._model.setText(f"{answer.model}  ·  {model.caption}" if model is not None else answer.model)
-        self._figures.setText(f"{answer.milliseconds:.1f} ms  ·  {answer.width:,} × {answer.height:,} pixels")
-        self.setAccessibleDescription(f"{picture.name} is {self._headline.text()}, {self._sureness.text()}")
+        self._figures.setText(
+            tr("{milliseconds:.1f} ms  ·  {width:,} × {height:,} pixels").format(
+                milliseconds=answer.milliseconds, width=answer.width, height=answer.height
+            )
+        )
+        self.setAccessibleDescription(
+            tr("{name} is {label}, {sureness}").format(name=picture.name, label=self._headline.text(), sureness=said)
+        )
         self._set_why(False)
 
     def set_picture(self, rendered: Rendered) -> None:
@@ -91,8 +101,10 @@ class AnswerView(QWidget):
         image = QImage.fromData(explanation.png)
         self.picture.set_overlay(image)
         self._note.setText(
-            f"Warm colours: covering this spot makes the model less sure of {explanation.label}. "
-            "Click another class to ask about that one."
+            tr(
+                "Warm colours: covering this spot makes the model less sure of {label}. Click another class "
+                "to ask about that one."
+            ).format(label=explanation.label)
         )
 
     def clear_explanation(self) -> None:
@@ -116,9 +128,9 @@ class AnswerView(QWidget):
 
     def _tools(self) -> list[QToolButton]:
         wanted = (
-            ("minus", "Zoom out", "-", self.picture.zoom_out),
-            ("plus", "Zoom in", "+", self.picture.zoom_in),
-            ("fit", "Fit", "0", self.picture.fit),
+            ("minus", tr("Zoom out"), "-", self.picture.zoom_out),
+            ("plus", tr("Zoom in"), "+", self.picture.zoom_in),
+            ("fit", tr("Fit"), "0", self.picture.fit),
         )
         made = []
         for icon_name, name, key, act in wanted:
@@ -145,7 +157,7 @@ class AnswerView(QWidget):
     def _on_why(self, checked: bool) -> None:
         if not checked:
             self.picture.set_overlay(None)
-        self._note.setText("Covering parts of the picture, one after another…" if checked else "")
+        self._note.setText(tr("Covering parts of the picture, one after another…") if checked else "")
         self._note.setVisible(checked)
         self.explanation_asked.emit(self.bars.current if checked else "")
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.predict.records import percent
+from core.translation import tr
 from gui.shared.theme import font, scaled, tokens
 
 ROW = 44
@@ -33,7 +34,7 @@ class ClassBars(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName("Most probable classes")
+        self.setAccessibleName(tr("Most probable classes"))
 
     @property
     def classes(self) -> tuple[tuple[str, float], ...]:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePai
 from core.models import BEST, ModelAddress
 from core.models.choices import ModelChoice
 from core.predict.records import percent
+from core.translation import tr
 from gui.shared.formatting import number
 from gui.shared.icons import icon
 from gui.shared.theme import GRID
@@ -31,8 +32,8 @@ class ModelChooser(QComboBox):
         self._elsewhere = ""
         self._models: Sequence[ModelChoice] = ()
         self._endpoints: Sequence[str] = ()
-        self.setAccessibleName("Model")
-        self.setToolTip("The model that answers")
+        self.setAccessibleName(tr("Model"))
+        self.setToolTip(tr("The model that answers"))
         self.setMinimumWidth(220)
         self.setMaximumWidth(420)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -68,16 +69,19 @@ class ModelChooser(QComboBox):
         with QSignalBlocker(self):
             self.clear()
             if best is not None:
-                self.addItem(f"Best on {elsewhere}: {best.job}" if elsewhere else f"Best: {best.job}", BEST)
+                title = tr("Best on {folder}: {job}") if elsewhere else tr("Best: {job}")
+                self.addItem(title.format(folder=elsewhere, job=best.job), BEST)
                 self._describe(0, best)
             for choice in models:
                 self.addItem(_title(choice), ModelAddress.job(choice.job))
                 self._describe(self.count() - 1, choice)
             for name in self._endpoints:
-                self.addItem(icon("cloud"), f"Endpoint {name}", ModelAddress.endpoint(name))
+                self.addItem(icon("cloud"), tr("Endpoint {name}").format(name=name), ModelAddress.endpoint(name))
             self.setCurrentIndex(max(0, self._index_of(chosen)))
-        words = "The model that answers"
-        self.setToolTip(f"{words}: {self.resolved.name}" if self.resolved is not None else words)
+        if self.resolved is not None:
+            self.setToolTip(tr("The model that answers: {name}").format(name=self.resolved.name))
+        else:
+            self.setToolTip(tr("The model that answers"))
         self.setEnabled(self.count() > 0)
 
     def set_endpoints(self, names: Sequence[str]) -> None:
@@ -114,11 +118,12 @@ class ModelChooser(QComboBox):
     def _describe(self, index: int, choice: ModelChoice) -> None:
         parts = [choice.job, choice.backbone]
         if choice.tuning_job:
-            parts.append(f"trial of {choice.tuning_job}")
+            parts.append(tr("trial of {tuning_job}").format(tuning_job=choice.tuning_job))
         if choice.accuracy is not None:
-            parts.append(f"{percent(choice.accuracy.share)} right on {choice.accuracy.split}")
+            right = tr("{share} right on {split}")
+            parts.append(right.format(share=percent(choice.accuracy.share), split=choice.accuracy.split))
         if choice.objective is not None:
-            parts.append(f"{choice.objective_metric or 'objective'} {number(choice.objective)}")
+            parts.append(f"{choice.objective_metric or tr('objective')} {number(choice.objective)}")
         self.setItemData(index, "\n".join(part for part in parts if part), Qt.ItemDataRole.ToolTipRole)
 
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+from core.translation import tr
 from gui.shared.basics import button, label, row
 from gui.shared.feedback import IconLabel
 from gui.shared.theme import GRID, RADIUS, tokens
@@ -28,11 +29,11 @@ class PictureDropArea(QWidget):
     def __init__(self) -> None:
         super().__init__()
         icon = IconLabel("picture", 56)
-        sentence = label("Drop a picture here", "title")
-        detail = label(f"One picture, many, or a whole folder. {FORMAT_NAMES}.", "muted")
-        self.open_button = button("Open pictures…", icon_name="picture", shortcut="Ctrl+Shift+O")
-        self.folder_button = button("Open folder…", icon_name="folder-open")
-        self.paste_button = button("Paste", icon_name="paste", shortcut="Ctrl+V")
+        sentence = label(tr("Drop a picture here"), "title")
+        detail = label(tr("One picture, many, or a whole folder. {formats}.").format(formats=FORMAT_NAMES), "muted")
+        self.open_button = button(tr("Open pictures…"), icon_name="picture", shortcut="Ctrl+Shift+O")
+        self.folder_button = button(tr("Open folder…"), icon_name="folder-open")
+        self.paste_button = button(tr("Paste"), icon_name="paste", shortcut="Ctrl+V")
         self.open_button.clicked.connect(self.open_asked)
         self.folder_button.clicked.connect(self.folder_asked)
         self.paste_button.clicked.connect(self.paste_asked)
@@ -45,7 +46,7 @@ class PictureDropArea(QWidget):
         box.addLayout(row(None, self.open_button, self.folder_button, self.paste_button, None))
         box.addStretch(3)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setAccessibleName("Drop a picture here")
+        self.setAccessibleName(tr("Drop a picture here"))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the dashed area."""

@@ -12,6 +12,7 @@ from core.models import Model, ModelAddress
 from core.predict.intake import Intake, Item, gather
 from core.predict.records import Answer, Explanation, Rendered, Source
 from core.progress import CancelToken, OnProgress, Progress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 
@@ -68,12 +69,12 @@ class PredictSession(QObject):
         """Load a model ahead of the first picture."""
         if self._loading is not None:
             self._loading.cancel()
-        self.state_changed.emit("Loading model…")
+        self.state_changed.emit(tr("Loading model…"))
         self._loading = self._bridge.run(
             lambda on_progress, cancel: self._workbench.models.open(address, on_progress, cancel),
             self._set_model,
             self._on_load_error,
-            lambda progress: self.state_changed.emit(f"{progress.message}…"),
+            lambda progress: self.state_changed.emit(tr("{message}…").format(message=progress.message)),
         )
 
     def gather(self, items: Sequence[Item], on_done: Callable[[Intake], None], on_error: OnError) -> None:

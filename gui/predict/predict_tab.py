@@ -19,6 +19,7 @@ from core.models import Model, ModelAddress, ModelKind
 from core.predict.intake import Intake, Item, NamedPicture
 from core.predict.predictions_csv import write_csv
 from core.predict.records import Answer, Prediction, Rendered, Unreadable
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.feed import JobsFeed
@@ -81,7 +82,7 @@ class PredictTab(QWidget):
         self.session.load_failed.connect(self._show_error)
         self.session.progressed.connect(self._on_progress)
         self.session.notified.connect(self.notified)
-        self._slow = self._timer(_PROGRESS_AFTER_MS, lambda: self.progress.start("Classifying"))
+        self._slow = self._timer(_PROGRESS_AFTER_MS, lambda: self.progress.start(tr("Classifying")))
         self._refresh = self._timer(_REFRESH_MS, self.models.refresh)
         feed.jobs_changed.connect(self._on_jobs_changed)
 
@@ -93,7 +94,7 @@ class PredictTab(QWidget):
         self.error.clear()
         self._taken, self._folder = (), None
         if not items:
-            self._show_error(PictureError("There is no picture in that.", fix="Drop, paste or open a picture."))
+            self._show_error(PictureError(tr("There is no picture in that."), fix=tr("Drop, paste or open a picture.")))
             return
         self._slow.start()
         self.session.gather(items, lambda intake: self._on_gathered(intake, items), self._on_failed)
@@ -130,19 +131,21 @@ class PredictTab(QWidget):
     # Building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.open_button = button("Open pictures…", icon_name="picture", kind="primary", shortcut="Ctrl+Shift+O")
+        self.open_button = button(tr("Open pictures…"), icon_name="picture", kind="primary", shortcut="Ctrl+Shift+O")
         self.open_button.clicked.connect(self.open_pictures)
-        self.header = PageHeader("Predict", "", self.open_button)
+        self.header = PageHeader(tr("Predict"), "", self.open_button)
         self.header.add_action(self.chooser)
-        self.save_button = button("Save model…", icon_name="save", tip="Write this model in a format that others run")
-        self.serve_button = button("Serve…", icon_name="play", tip="Let programs and browsers ask this model")
+        self.save_button = button(
+            tr("Save model…"), icon_name="save", tip=tr("Write this model in a format that others run")
+        )
+        self.serve_button = button(tr("Serve…"), icon_name="play", tip=tr("Let programs and browsers ask this model"))
         self.save_button.clicked.connect(lambda: self.save_asked.emit(self.chooser.wanted))
         self.serve_button.clicked.connect(lambda: self.serve_asked.emit(self.chooser.wanted))
         for leaves in (self.save_button, self.serve_button):
             leaves.setEnabled(False)
             self.header.add_action(leaves)
         self.progress.cancelled.connect(self.cancel)
-        self.nothing = EmptyState("predict", "There is no model yet", "Go to Tuning")
+        self.nothing = EmptyState("predict", tr("There is no model yet"), tr("Go to Tuning"))
         self.nothing.activated.connect(self.tuning_asked)
         self.drop.open_asked.connect(self.open_pictures)
         self.drop.folder_asked.connect(self.open_folder)
@@ -175,10 +178,10 @@ class PredictTab(QWidget):
         self.serve_button.setEnabled(answers is not None)
         self.save_button.setEnabled(answers is not None and answers.kind is not ModelKind.ENDPOINT)
         if self._feed.running:
-            action, why = "", "A job is running: its best trial answers here as soon as one is done."
+            action, why = "", tr("A job is running: its best trial answers here as soon as one is done.")
         else:
-            action, why = "Go to Tuning", "Tune or train on a dataset first. The best trial then answers here."
-        self.nothing.set_texts("There is no model yet", action, why)
+            action, why = tr("Go to Tuning"), tr("Tune or train on a dataset first. The best trial then answers here.")
+        self.nothing.set_texts(tr("There is no model yet"), action, why)
         if self.pages.currentWidget() in (self.drop, self.nothing):
             self.pages.setCurrentWidget(self.nothing if self.chooser.resolved is None else self.drop)
 
@@ -300,19 +303,21 @@ class PredictTab(QWidget):
     def open_pictures(self) -> None:
         """Ask for picture files and classify them."""
         patterns = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
-        dialog = QFileDialog(self, "Open pictures", "", f"Pictures ({patterns});;All files (*)")
+        dialog = QFileDialog(
+            self, tr("Open pictures"), "", tr("Pictures ({patterns});;All files (*)").format(patterns=patterns)
+        )
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         self._ask_files(dialog)
 
     def open_folder(self) -> None:
         """Ask for a folder and classify the pictures in it."""
-        dialog = QFileDialog(self, "Open a folder of pictures")
+        dialog = QFileDialog(self, tr("Open a folder of pictures"))
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         self._ask_files(dialog)
 
     def export(self) -> None:
         """Ask for a place and write the table there as CSV."""
-        dialog = QFileDialog(self, "Export predictions", "predictions.csv", "CSV (*.csv)")
+        dialog = QFileDialog(self, tr("Export predictions"), "predictions.csv", "CSV (*.csv)")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("csv")
         dialog.fileSelected.connect(lambda file: self.export_to(Path(file)))
@@ -324,7 +329,14 @@ class PredictTab(QWidget):
         rows = self.table.model.rows()
         self._bridge.run(
             lambda on_progress, cancel: write_csv(rows, path),
-            lambda count: self.notified.emit(f"{count:,} predictions written to {path.name}."),
+            lambda count: self.notified.emit(
+                plural(
+                    "{count:,} prediction written to {name}.",
+                    "{count:,} predictions written to {name}.",
+                    count,
+                    name=path.name,
+                )
+            ),
             self._show_error,
         )
 
@@ -344,7 +356,11 @@ class PredictTab(QWidget):
         if self.pages.currentWidget() is not self.nothing:
             return True
         self._show_error(
-            ModelError("There is no model to ask yet.", "No job has finished.", "Tune or train first, then drop again.")
+            ModelError(
+                tr("There is no model to ask yet."),
+                tr("No job has finished."),
+                tr("Tune or train first, then drop again."),
+            )
         )
         return False
 

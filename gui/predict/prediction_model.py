@@ -12,6 +12,7 @@ from PySide6.QtGui import QPixmap, QPixmapCache
 
 from core.predict.intake import NamedPicture
 from core.predict.records import Answer, Prediction, Unreadable, percent
+from core.translation import tr
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 
@@ -31,7 +32,7 @@ class Column(IntEnum):
     TIME = 5
 
 
-HEADERS = ("Picture", "Class", "Probability", "Next class", "Pixels", "Time")
+HEADERS = (tr("Picture"), tr("Class"), tr("Probability"), tr("Next class"), tr("Pixels"), tr("Time"))
 _RIGHT = {Column.PROBABILITY, Column.SIZE, Column.TIME}
 
 
@@ -188,7 +189,7 @@ def _text(row: _Row, column: Column) -> str:
         case Column.SIZE:
             return f"{answer.width:,} × {answer.height:,}"
         case Column.TIME:
-            return f"{answer.milliseconds:.1f} ms"
+            return tr("{milliseconds:.1f} ms").format(milliseconds=answer.milliseconds)
 
 
 def _sort_key(row: _Row, column: Column) -> str | float | None:

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from core.predict.intake import NamedPicture
 from core.predict.records import Answer, Prediction, Unreadable
+from core.translation import plural, tr
 from gui.predict.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel
 from gui.shared.basics import ElidedLabel, button, row
 from gui.shared.icons import paint_icon
@@ -49,13 +50,15 @@ class PredictionTable(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.model = PredictionModel()
-        self.filter = SearchField("Filter by name or class")
+        self.filter = SearchField(tr("Filter by name or class"))
         self.filter.setFixedWidth(260)
         self.filter.textChanged.connect(self.model.set_words)
         self.summary = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
-        self.export_button = button("Export CSV…", icon_name="save")
+        self.export_button = button(tr("Export CSV…"), icon_name="save")
         self.export_button.clicked.connect(self.export_asked)
-        self.sort_button = button("Sort into folders…", icon_name="folder-open", tip="Copy or move them by their class")
+        self.sort_button = button(
+            tr("Sort into folders…"), icon_name="folder-open", tip=tr("Copy or move them by their class")
+        )
         self.sort_button.clicked.connect(self.sort_asked)
         self.sort_button.hide()
         self.view = _make_view(self.model)
@@ -102,12 +105,17 @@ class PredictionTable(QWidget):
 
     def _summarise(self) -> None:
         done = self._counts.total()
-        words = [f"{done + self._unreadable:,} of {self.model.rowCount():,} pictures"]
+        total = self.model.rowCount()
+        words = [
+            plural(
+                "{done:,} of {count:,} picture", "{done:,} of {count:,} pictures", total, done=done + self._unreadable
+            )
+        ]
         words += [f"{label} {count:,}" for label, count in self._counts.most_common(4)]
         if self._unreadable:
-            words.append(f"{self._unreadable:,} could not be read")
+            words.append(tr("{count:,} could not be read").format(count=self._unreadable))
         if done:
-            words.append(f"{self._milliseconds / done:.1f} ms each")
+            words.append(tr("{milliseconds:.1f} ms each").format(milliseconds=self._milliseconds / done))
         self.summary.setText("  ·  ".join(words))
         self.export_button.setEnabled(done + self._unreadable > 0)
 
@@ -190,7 +198,7 @@ def _make_view(model: PredictionModel) -> QTableView:
     view.setWordWrap(False)
     view.setAcceptDrops(False)
     view.viewport().setAcceptDrops(False)
-    view.setAccessibleName("Classified pictures")
+    view.setAccessibleName(tr("Classified pictures"))
     view.verticalHeader().hide()
     # A fixed height: measuring 10,000 rows one by one would take seconds.
     view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)

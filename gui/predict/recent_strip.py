@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from core.predict.intake import NamedPicture
 from core.predict.records import Prediction, percent
+from core.translation import tr
 from gui.shared.theme import tokens
 
 THUMBNAIL = 56
@@ -46,7 +47,7 @@ class RecentStrip(QListWidget):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAcceptDrops(False)
         self.viewport().setAcceptDrops(False)
-        self.setAccessibleName("Recent pictures")
+        self.setAccessibleName(tr("Recent pictures"))
         self.itemClicked.connect(self._on_chosen)
         self.itemActivated.connect(self._on_chosen)
         self.hide()
