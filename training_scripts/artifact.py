@@ -52,7 +52,7 @@ _SERVING_MODULES = (
     "inference",
     "job",
     "lite",
-    "model",
+    "network",
     "outside",
     "pictures/__init__",
     "pictures/colour",

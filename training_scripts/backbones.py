@@ -198,7 +198,7 @@ def _lites(*factors: tuple[float, float]) -> Callable[[], nn.Module]:
 
     def network() -> nn.Module:
         from training_scripts.lite import EfficientNetLite
-        from training_scripts.model import SideBySide
+        from training_scripts.network import SideBySide
 
         return SideBySide([EfficientNetLite(width, depth) for width, depth in factors])
 

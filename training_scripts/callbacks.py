@@ -129,7 +129,7 @@ class _Phase(AbstractContextManager[None]):
 
 def _callbacks(model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir: Path) -> Sequence[Callback]:
     """Return the callbacks that this job's environment asks for; every process is profiled, the first one debugged."""
-    from training_scripts.debugger.settings import Settings
+    from training_scripts.debugger.job_settings import Settings
 
     settings = Settings.from_environment()
     callbacks: list[Callback] = []
@@ -150,7 +150,7 @@ def _callbacks(model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir
 
 def _start_watcher(output_dir: Path) -> None:
     """Evaluate the rules in a process beside this one, which ends with it; for jobs that no one else watches."""
-    script = Path(__file__).resolve().parent / "debugger" / "watch.py"
+    script = Path(__file__).resolve().parent / "debugger" / "evaluate_beside.py"
     job = os.environ.get("TRAINING_JOB_NAME", "")
     arguments = ["--pid", str(os.getpid()), "--folder", str(output_dir), "--job", job]
     subprocess.Popen([sys.executable, str(script), *arguments], stdin=subprocess.DEVNULL)

@@ -17,7 +17,7 @@ from training_scripts import fitting
 from training_scripts.evaluation import Outcome
 from training_scripts.known_pictures import features_of
 from training_scripts.metrics import cv_line, epoch_line, step_line
-from training_scripts.model import set_training_mode
+from training_scripts.network import set_training_mode
 from training_scripts.preparation import over_features
 from training_scripts.running import Run, evaluate, note_epoch, train_step
 from training_scripts.sources import Batch, FeatureSource

@@ -45,7 +45,7 @@ def extractor_of(
     if name != "torch" and is_whole(folder, [*network_files, BACKBONE_STATE]):
         forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
         return partial(_rows_in_pairs, preprocessing, forward, threads)
-    from training_scripts.model import MeanOfViews, build_backbone
+    from training_scripts.network import MeanOfViews, build_backbone
 
     bare = build_backbone(backbone, weights).eval()
     write_state(folder / BACKBONE_STATE, bare.state_dict())

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from training_scripts.model import Classifier
+    from training_scripts.network import Classifier
 
 THRESHOLD = "SAGEHOUND_UNKNOWN_THRESHOLD"
 """The variable that says from when on a picture is too strange to be known, where that was changed since training."""
@@ -72,7 +72,7 @@ def model_fn(model_dir: str) -> LoadedModel:
     """Load the model of a folder; on the GPU if there is one."""
     import torch
 
-    from training_scripts.model import Strangeness, build
+    from training_scripts.network import Strangeness, build
 
     folder = Path(model_dir)
     card = read_card(folder)
@@ -145,7 +145,7 @@ def predict_fn(data: bytes | Sequence[bytes], model: LoadedModel) -> Probabiliti
     import numpy as np
     import torch
 
-    from training_scripts.model import normalise
+    from training_scripts.network import normalise
 
     encoded = [data] if isinstance(data, bytes) else list(data)
     batch = torch.from_numpy(np.stack([pixels(item, model.preprocessing) for item in encoded]))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training_scripts.model import Strangeness, mean_of_views
+from training_scripts.network import Strangeness, mean_of_views
 from training_scripts.running import Run, autocast
 from training_scripts.sources import Source
 from training_scripts.unknown import (

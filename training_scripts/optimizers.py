@@ -16,7 +16,7 @@ from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-from training_scripts.model import Classifier
+from training_scripts.network import Classifier
 from training_scripts.preparation import over_features
 
 

@@ -17,7 +17,7 @@ from training_scripts.backbones import BACKBONES, Preprocessing
 from training_scripts.distributed import World
 from training_scripts.feature_store import FeaturesChannel, read_channel
 from training_scripts.job import JobError, JobFolders, StopRequest
-from training_scripts.model import Classifier, build_backbone, build_head, freeze
+from training_scripts.network import Classifier, build_backbone, build_head, freeze
 from training_scripts.sources import FeatureSource, PictureSource, Source
 from training_scripts.unknown import Known
 from training_scripts.weights import find

@@ -18,7 +18,7 @@ from training_scripts.checkpoints import Progress
 from training_scripts.distributed import World
 from training_scripts.evaluation import Outcome
 from training_scripts.job import StopRequest
-from training_scripts.model import Classifier
+from training_scripts.network import Classifier
 from training_scripts.preparation import Setup, over_features
 from training_scripts.runtime import has_bfloat16
 from training_scripts.sources import Batch, Source

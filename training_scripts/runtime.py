@@ -93,7 +93,7 @@ def torch_forward(network: nn.Module, preprocessing: Preprocessing) -> Forward:
     """Return `network` in evaluation mode under torch, on the GPU if there is one, in float32."""
     import torch
 
-    from training_scripts.model import normalise
+    from training_scripts.network import normalise
 
     device = torch.device("cuda" if has_gpu() else "cpu")
     network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -111,7 +111,7 @@ def convert(network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = F
     """Return `network` as an OpenVINO model of uint8 pictures; None if that fails or it disagrees with torch."""
     import torch
 
-    from training_scripts.model import WithPreprocessing
+    from training_scripts.network import WithPreprocessing
 
     shape = preprocessing.shape
     probe = np.random.default_rng(0).integers(0, 256, (4, *shape), dtype=np.uint8)

@@ -20,7 +20,7 @@ from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples, batches, in_threads
 from training_scripts.feature_store import FeatureSet
 from training_scripts.left_out import LeftOut, warn_left_out
-from training_scripts.model import normalise
+from training_scripts.network import normalise
 from training_scripts.pictures import PictureUnreadable, read_file
 from training_scripts.preprocess import Augmentation, augmented, pixels
 

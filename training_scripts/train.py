@@ -43,7 +43,7 @@ from training_scripts.job import JobError, JobFolders, SharedBackbone, StopReque
 from training_scripts.known_pictures import learn_unknown
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
-from training_scripts.model import set_training_mode
+from training_scripts.network import set_training_mode
 from training_scripts.optimizers import make_optimizer
 from training_scripts.preparation import ReadFeatures, Setup, over_features, prepare
 from training_scripts.running import Run, evaluate, note_epoch, train_step, trained_state

@@ -18,7 +18,7 @@ from core.dataset.records import Picture, Scan
 from core.features.dataset_features import PictureFeatures
 from core.features.neighbours import Neighbours, nearest
 from core.features.space import Space, space_of
-from core.labels.state import LabelState
+from core.labels.label_state import LabelState
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 
 _NEIGHBOURS = 10

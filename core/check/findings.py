@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from core.labels.session import Change, Labelling
+from core.labels.labelling import Change, Labelling
 
 
 class FindingKind(StrEnum):

@@ -17,7 +17,7 @@ from core.cli.spec_options import given
 from core.cli.wait import wait_for
 from core.cloud.account import Check, Connection, Verdict
 from core.errors import EngineError
-from core.jobs.resources import CLOUD_RUNTIME_S
+from core.jobs.spec_parts import CLOUD_RUNTIME_S
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec
 from core.paths import AppPaths
 from core.workbench import Workbench

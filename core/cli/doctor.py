@@ -159,7 +159,7 @@ def check_weights() -> Check:
     for backbone in bundled:
         code = (
             f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
-            "from training_scripts.model import build_backbone; from training_scripts.weights import find; "
+            "from training_scripts.network import build_backbone; from training_scripts.weights import find; "
             f"build_backbone({backbone.name!r}, find({backbone.name!r}, 'default'))"
         )
         if error := _try_python(code):

@@ -15,7 +15,7 @@ from core.cli.data import scan_to_label, source_of
 from core.cli.spec_options import add_options, given
 from core.dataset.records import SPLITS, ReadOptions, Scan
 from core.errors import DatasetError, UsageError
-from core.labels.session import Change, Labelling
+from core.labels.labelling import Change, Labelling
 from core.paths import AppPaths, give_away
 from core.progress import CancelToken
 from core.workbench import Workbench

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.errors import EngineError, ModelError
-from core.jobs.resources import has_own_disk
+from core.jobs.spec_parts import has_own_disk
 
 SERVERLESS = "serverless"
 DEFAULT_LIFETIME_S = 2 * 3600

@@ -17,7 +17,7 @@ from core.dataset.query import FOUND_BY_CHECK, LEFT_OUT, TRAITS, UNLABELLED, Cho
 from core.dataset.records import SPLITS, Picture
 
 if TYPE_CHECKING:
-    from core.labels.state import LabelState
+    from core.labels.label_state import LabelState
 
 Numbers = NDArray[np.int64]
 _Bools = NDArray[np.bool_]

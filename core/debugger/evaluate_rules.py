@@ -14,9 +14,9 @@ from core.errors import Cancelled, UserFacingError
 from core.jobs.records import RuleOutcome
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.store.rows import outcome_from_json
+from training_scripts.debugger.job_settings import read_info
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.runner import Evaluation
-from training_scripts.debugger.settings import read_info
 
 
 def open_trial(source: str | Path) -> Trial:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from core.errors import SpecError
 from core.jobs.specs import DebuggerConfig
 from training_scripts.debugger.defaults import chosen_rules, default_rules
+from training_scripts.debugger.job_settings import COLLECTIONS, VARIABLE, Settings
 from training_scripts.debugger.rules import ALIASES, OURS, RULES, Parameter, check_parameters, parameters_of
 from training_scripts.debugger.runner import ACTIONS
-from training_scripts.debugger.settings import COLLECTIONS, VARIABLE, Settings
 
 __all__ = [
     "ACTIONS",

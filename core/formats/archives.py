@@ -22,7 +22,7 @@ from typing import IO
 
 from core.errors import DatasetError
 from core.formats.hints import LABEL_SUFFIXES
-from core.formats.opening import ARCHIVES
+from core.formats.opened_source import ARCHIVES
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.durable import flush
 from training_scripts.pictures.formats import FOREIGN, SUFFIXES

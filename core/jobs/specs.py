@@ -12,9 +12,9 @@ from typing import Any, Self
 from core.errors import SpecError
 from core.jobs.declared import check_fields, declare, from_plain, to_plain
 from core.jobs.ranges import MAX_SEARCHED, Range, combinations, range_from_json, range_to_json
-from core.jobs.resources import CloudResources as CloudResources
-from core.jobs.resources import DebuggerConfig as DebuggerConfig
-from core.jobs.resources import ManagedDebugger as ManagedDebugger
+from core.jobs.spec_parts import CloudResources as CloudResources
+from core.jobs.spec_parts import DebuggerConfig as DebuggerConfig
+from core.jobs.spec_parts import ManagedDebugger as ManagedDebugger
 from training_scripts.metrics import METRICS
 
 MAX_JOBS = 10_000
@@ -31,7 +31,7 @@ class Strategy(StrEnum):
 
     `help` is a sentence for the form. `learns`: from finished trials where to look next. `tries_all`: each combination,
     so ranges must be countable. `ends_poor_trials`: by a rule of its own, which excludes early stopping. How each one
-    draws is in core/tuning/search.py.
+    draws is in core/tuning/search_plan.py.
     """
 
     help: str

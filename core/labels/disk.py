@@ -20,7 +20,7 @@ from typing import Any
 
 from core.dataset.records import Scan
 from core.errors import DatasetError
-from core.labels.state import LabelState
+from core.labels.label_state import LabelState
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.durable import flush, is_no_room, replacing, sha256_of, write_text
 from training_scripts.outside import UNUSABLE, read_json

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from core.dataset.records import Picture, Scan
 from core.errors import DatasetError
 from core.labels.events import Kind, LabelEvent
-from core.labels.state import by_content, fold
+from core.labels.label_state import by_content, fold
 
 if TYPE_CHECKING:
     from core.store import Store

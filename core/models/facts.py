@@ -7,7 +7,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.models.export.card import ModelFacts
+from core.models.export.model_card import ModelFacts
 from core.paths import ROOT
 from core.predict.evaluate import read_evaluation
 

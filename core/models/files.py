@@ -9,7 +9,7 @@ from core.errors import ModelError
 from core.jobs.contract import JobFolder
 from core.jobs.head_models import left_head_alone, whole_model, write_archive
 from core.models.export.formats import ExportFormat
-from core.models.export.reading import card_in, format_of
+from core.models.export.read_exported import card_in, format_of
 from training_scripts.artifact import CARD_FILE, unpack
 from training_scripts.durable import is_no_room, is_whole, seal, sha256_of, write_text
 from training_scripts.job import JobError

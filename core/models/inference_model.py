@@ -110,7 +110,7 @@ def _read_card(folder: Path, name: str) -> ModelInfo:
 
 def _open(folder: Path, card: ModelInfo, cache: Path, say: Say) -> InferenceModel:
     if EXPORTED in card.card:
-        from core.models.export.reading import exported_forward
+        from core.models.export.read_exported import exported_forward
 
         try:
             forward, computes = exported_forward(folder, str(card.card[EXPORTED]["format"]), card.threshold is not None)
@@ -166,7 +166,7 @@ def _network(folder: Path, card: ModelInfo, say: Say) -> Any:
     say("Loading PyTorch")
     try:
         from training_scripts import inference
-        from training_scripts.model import WithStrangeness
+        from training_scripts.network import WithStrangeness
 
         return WithStrangeness(inference.model_fn(str(folder)).network)
     except Exception as error:

@@ -10,7 +10,7 @@ import numpy as np
 from core.profiler.traces import NodeSamples
 from core.profiler.usage import RESOURCES, series
 from core.report.reported_run import ReadRun
-from training_scripts.debugger.records import encode_scalars, encode_version
+from training_scripts.debugger.tfevents_writer import encode_scalars, encode_version
 
 
 def write_tensorboard(runs: tuple[ReadRun, ...], path: Path) -> None:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Literal
 from core.jobs.ranges import CategoricalRange, combinations
 from core.jobs.specs import Spec
 from core.processors import available_cores
-from core.tuning.modes import DEFAULTS, choices, over_features
 from core.tuning.spec_warnings import Counts, SpecWarning, spec_warnings
+from core.tuning.wanted_features import DEFAULTS, choices, over_features
 from training_scripts.arguments import DIRECT
 from training_scripts.backbones import BACKBONES
 

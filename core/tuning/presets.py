@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from core.errors import SpecError
 from core.jobs.ranges import ContinuousRange, IntegerRange, Range, Scaling
 from core.jobs.specs import MetricDefinition, Objective, Strategy
-from core.tuning.modes import fits_at_once
+from core.tuning.wanted_features import fits_at_once
 from training_scripts.arguments import DIRECT
 from training_scripts.backbones import DEFAULT_BACKBONE
 from training_scripts.heads import DEFAULT_HEAD

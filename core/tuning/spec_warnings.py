@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
 from core.jobs.specs import Spec, TrainingSpec, TuningSpec
-from core.tuning.modes import choices, over_features
-from core.tuning.search import longest_training
+from core.tuning.search_plan import longest_training
+from core.tuning.wanted_features import choices, over_features
 from training_scripts.arguments import DIRECT
 from training_scripts.strategies.convergence import MIN_TRIALS
 from training_scripts.strategies.search import LEAST_LAG

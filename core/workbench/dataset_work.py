@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from core.features.dataset_features import PictureFeatures
     from core.formats.writing import WrittenDataset
     from core.labels.disk import Written
+    from core.labels.labelling import Labelling
     from core.labels.moved import Elsewhere
-    from core.labels.session import Labelling
     from core.labels.suggest import Suggester
 
 DEFAULT_FRACTIONS = (0.7, 0.15, 0.15)
@@ -50,7 +50,7 @@ class DatasetWork:
         """
         from core.dataset import scan
         from core.dataset.together import keep_together
-        from core.formats.opening import open_source
+        from core.formats.opened_source import open_source
 
         found = open_source(folder, options, self._installation.paths.imports, on_progress, cancel)
         cache = self._installation.paths.scans
@@ -82,7 +82,7 @@ class DatasetWork:
             DatasetError: it cannot be read, or the format cannot hold it.
             Cancelled: through `cancel`; nothing stays.
         """
-        from core.formats.opening import open_source
+        from core.formats.opened_source import open_source
         from core.formats.registry import format_named, read_listing
         from core.formats.walk import Walk
         from core.formats.writing import write_dataset
@@ -137,7 +137,7 @@ class DatasetWork:
 
     def labelling(self, scan: Scan) -> Labelling:
         """Return what reads and changes the labels of a scanned folder: `label`, `exclude`, `undo` and the rest."""
-        from core.labels.session import Labelling
+        from core.labels.labelling import Labelling
 
         return Labelling(self._installation.store, scan)
 

@@ -49,10 +49,10 @@ class JobWork:
             WeightsUnavailable: pretrained weights cannot be had.
             Cancelled: through `cancel`; nothing was started.
         """
+        from core.fetch_weights import ensure
         from core.jobs.contract import check_metrics
         from core.jobs.declared import check_capabilities
         from core.jobs.hyperparameters import check_hyperparameters
-        from core.weights import ensure
 
         check_hyperparameters(spec, self._installation.engine.own_script)
         check_capabilities(spec, self._installation.engine.capabilities)

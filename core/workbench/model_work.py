@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from core.models.threshold import Threshold
     from core.predict.compare import Comparison
     from core.predict.evaluate import Evaluation
-    from core.predict.neighbours import TrainingPicture
     from core.predict.predictor import Predictor
     from core.predict.records import Source
+    from core.predict.training_neighbours import TrainingPicture
 
 
 class ModelWork:
@@ -100,8 +100,8 @@ class ModelWork:
             Cancelled: through `cancel`.
         """
         from core.models import ModelAddress, ModelKind
+        from core.models.endpoint_model import EndpointModel
         from core.models.local import LocalModel
-        from core.models.remote import EndpointModel
 
         if address.kind is ModelKind.ENDPOINT:
             cloud = self._installation.cloud
@@ -249,7 +249,7 @@ class ModelWork:
             PictureError: the picture cannot be read.
             Cancelled: through `cancel`.
         """
-        from core.predict.neighbours import ASKED, training_pictures
+        from core.predict.training_neighbours import ASKED, training_pictures
 
         version = str(model.info.card.get("dataset_version") or "") if model.info is not None else ""
         manifest = self._data.manifest(version) if version else None

@@ -24,7 +24,7 @@ from core.dataset.query import Pick
 from core.dataset.records import Problem, ReadOptions, Scan
 from core.dataset.sample import sample_path
 from core.errors import UserFacingError
-from core.formats.opening import ARCHIVES, LABEL_FILES
+from core.formats.opened_source import ARCHIVES, LABEL_FILES
 from core.jobs.declared import to_plain
 from core.progress import CancelToken, OnProgress, Progress
 from core.store import Dataset

@@ -17,7 +17,7 @@ from gui.data.pictures_model import PicturesModel
 
 if TYPE_CHECKING:
     from core.check.findings import Finding
-    from core.labels.session import Change, Labelling
+    from core.labels.labelling import Change, Labelling
 
 PERSON, SUGGESTION = "person", "suggestion"
 

@@ -14,8 +14,8 @@ from core.workbench import Workbench
 
 if TYPE_CHECKING:
     from core.dataset.gallery import Gallery
+    from core.labels.labelling import Labelling
     from core.labels.moved import Elsewhere
-    from core.labels.session import Labelling
 
 
 class ScanBuffer:

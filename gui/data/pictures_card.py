@@ -38,7 +38,7 @@ from gui.shared.thumbnails import Thumbnails
 if TYPE_CHECKING:
     from core.check.findings import Finding
     from core.dataset.gallery import Gallery
-    from core.labels.session import Change, Labelling
+    from core.labels.labelling import Change, Labelling
 
 MOST_SIMILAR = 500
 

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 
 from core.errors import UserFacingError
 from core.predict.evaluate import EvaluatedPicture, Evaluation
-from core.predict.neighbours import TrainingPicture
 from core.predict.records import percent
+from core.predict.training_neighbours import TrainingPicture
 from core.progress import CancelToken
 from gui.bridge import Bridge
 from gui.jobs.label_mending import LabelMending, Mended

@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import UserFacingError
-from core.labels.session import Change, Labelling
+from core.labels.labelling import Change, Labelling
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge

@@ -10,7 +10,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
-from core.predict.neighbours import TrainingPicture
+from core.predict.training_neighbours import TrainingPicture
 from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import label

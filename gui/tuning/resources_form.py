@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 
 from core.cloud.money import snapshot
 from core.errors import SpecError
-from core.jobs.resources import CLOUD_RUNTIME_S
+from core.jobs.spec_parts import CLOUD_RUNTIME_S
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TrainingSpec, TuningSpec
 from core.settings import SettingsFile
 from gui.shared.basics import button, padded, row

@@ -18,8 +18,8 @@ from core.jobs.job_names import unique_name
 from core.jobs.ranges import CategoricalRange, ContinuousRange, Range, Scaling
 from core.jobs.records import Job, TuningJob
 from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
-from core.tuning.modes import fits_at_once
 from core.tuning.presets import BY_STEPS, Preset
+from core.tuning.wanted_features import fits_at_once
 from gui.tuning.range_draft import Kind, RangeDraft
 from training_scripts.arguments import DIRECT, OPTIMIZERS, SCHEDULES
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, VIEWS

@@ -90,7 +90,7 @@ class WeightsPanel(QWidget):
         self._look()
 
     def _look(self) -> None:
-        from core.weights import locate
+        from core.fetch_weights import locate
 
         backbone, paths = self._backbone, self._workbench.paths
 
@@ -144,7 +144,7 @@ class WeightsPanel(QWidget):
 
     def take_file(self, path: Path) -> None:
         """Check a weights file of the user's own and use it."""
-        from core.weights import import_file
+        from core.fetch_weights import import_file
 
         backbone, paths = self._backbone, self._workbench.paths
 
@@ -164,7 +164,7 @@ class WeightsPanel(QWidget):
 
     def start_fetch(self) -> None:
         """Fetch the published weights now."""
-        from core.weights import ensure
+        from core.fetch_weights import ensure
 
         backbone, paths = self._backbone, self._workbench.paths
 

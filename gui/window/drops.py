@@ -12,7 +12,7 @@ from PySide6.QtCore import QEvent, QMimeData, QObject, QRectF, Qt
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
-from core.formats.opening import may_be_dataset
+from core.formats.opened_source import may_be_dataset
 from core.translation import tr
 from gui.bridge import Bridge
 from gui.shared.dialogs import Decision, Option

@@ -66,7 +66,7 @@ def notebook(pictures: Path, count: int) -> None:
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
-    from training_scripts.model import build_backbone
+    from training_scripts.network import build_backbone
     from training_scripts.weights import find
 
     spec = BACKBONES[BACKBONE].preprocessing

@@ -117,7 +117,7 @@ def _bare_forward(backbone: str) -> Any:
     import openvino
 
     from training_scripts import runtime
-    from training_scripts.model import build_backbone
+    from training_scripts.network import build_backbone
     from training_scripts.weights import find
 
     spec = BACKBONES[backbone]
@@ -153,7 +153,7 @@ def _rival(backbone: str, pictures: Path) -> Any:
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
-    from training_scripts.model import build_backbone
+    from training_scripts.network import build_backbone
     from training_scripts.weights import find
 
     spec = BACKBONES[backbone].preprocessing

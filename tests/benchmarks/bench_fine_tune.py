@@ -104,7 +104,7 @@ def _rival(pictures: Path, unfreeze: str) -> Callable[[], Epoch]:
     from torchvision import models, transforms
     from torchvision.datasets import ImageFolder
 
-    from training_scripts.model import build_backbone, build_head
+    from training_scripts.network import build_backbone, build_head
     from training_scripts.weights import find
 
     spec = BACKBONES["resnet18"].preprocessing

@@ -219,7 +219,7 @@ def _heads(features: Path, place: Path, count: int) -> float:
         "SM_OUTPUT_DIR": str(place / "output"),
     }
     began = time.perf_counter()
-    _script("search.py", (), variables)
+    _script("packed_search.py", (), variables)
     seconds = time.perf_counter() - began
     done = len(list((place / "checkpoints").glob(f"heads-*/{RECORD_FILE}")))
     assert done == count, f"{done} of {count} trials"

@@ -28,7 +28,7 @@ from core.features.dataset_features import PictureFeatures, dataset_features
 from core.features.neighbours import nearest
 from core.features.space import space_of
 from core.labels.head import fit
-from core.labels.state import LabelState
+from core.labels.label_state import LabelState
 from core.labels.suggest import Suggester
 from core.paths import AppPaths
 from tests.benchmarks.harness import print_table

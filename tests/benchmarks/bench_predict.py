@@ -109,7 +109,7 @@ def _model(folder: Path) -> Path:
     import torch
 
     from training_scripts.backbones import BACKBONES
-    from training_scripts.model import build
+    from training_scripts.network import build
     from training_scripts.weights import find
 
     folder.mkdir()

@@ -34,7 +34,7 @@ from core.workbench import Workbench
 from tests.benchmarks.harness import Sample, measure, print_table
 from tests.benchmarks.pictures import dataset
 from training_scripts.backbones import BACKBONES
-from training_scripts.model import build_backbone, build_head
+from training_scripts.network import build_backbone, build_head
 from training_scripts.weights import find
 
 PICTURES, TRIALS, EPOCHS, BATCH = 2000, 20, 10, 32

@@ -27,7 +27,7 @@ sys.path.insert(0, sys.argv[1])
 import fastapi, numpy as np, torch, uvicorn
 from PIL import Image
 from training_scripts.inference import model_fn
-from training_scripts.model import normalise
+from training_scripts.network import normalise
 from training_scripts.preprocess import pixels
 model = model_fn(sys.argv[2])
 app = fastapi.FastAPI()

@@ -25,7 +25,7 @@ from core.paths import ROOT
 from tests.benchmarks.harness import print_table
 from tests.benchmarks.pictures import dataset
 from tests.benchmarks.watched_job import LINE
-from training_scripts.debugger.settings import VARIABLE, Settings
+from training_scripts.debugger.job_settings import VARIABLE, Settings
 
 PICTURES, TRAIN, VALID, EPOCHS, RUNS = 2000, 600, 120, 2, 5
 GOAL = 0.05

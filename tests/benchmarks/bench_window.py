@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from core.engines.local.processes import this_process
+from core.engines.local.detached import this_process
 from core.jobs.contract import JobFolder
 from core.jobs.status import JobStatus
 from core.paths import ROOT, AppPaths

@@ -14,7 +14,7 @@ import pytest
 from core.dataset.manifest import Manifest
 from core.debugger.evaluate_rules import open_trial
 from core.debugger.outcomes import read_outcomes
-from core.engines.local.preparation import check_channels, count_pictures
+from core.engines.local.job_inputs import check_channels, count_pictures
 from core.engines.local.runs import split_rule_line
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.errors import UserFacingError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core import python
-from core.engines.local.processes import reap, start_detached
+from core.engines.local.detached import reap, start_detached
 from core.paths import ROOT
 from core.python import child_environment
 
@@ -72,9 +72,9 @@ def test_every_process_that_is_started_gets_that_environment():
     allowed = {
         "core/api.py": 2,  # the command line in the user's own name
         "core/cli/watch.py": 1,  # the user's own command
-        "training_scripts/watch/api.py": 1,  # the command line in the user's own name
+        "training_scripts/watch/loop.py": 1,  # the command line in the user's own name
         "training_scripts/callbacks.py": 1,  # inside a job, whose environment is made already
-        "training_scripts/search.py": 1,  # the same
+        "training_scripts/packed_search.py": 1,  # the same
     }
     starts = re.compile(r"subprocess\.(?:Popen|run|check_output|call)\(")
     without = dict[str, int]()

@@ -18,7 +18,7 @@ from PIL import Image
 
 from core.dataset import Manifest, scan, split
 from core.engines.local.engine import LocalEngine
-from core.engines.local.runtime import Runtime
+from core.engines.local.job_runtime import Runtime
 from core.jobs.ranges import ContinuousRange
 from core.jobs.records import TuningJob
 from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, TuningSpec

@@ -13,7 +13,7 @@ from training_scripts import lite
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, Preprocessing
 from training_scripts.heads import HEADS, Head
 from training_scripts.job import JobError
-from training_scripts.model import Classifier, build, build_backbone, build_head, freeze, normalise, set_training_mode
+from training_scripts.network import Classifier, build, build_backbone, build_head, freeze, normalise, set_training_mode
 from training_scripts.weights import Weights, find
 
 TORCHVISION = [name for name, backbone in BACKBONES.items() if not backbone.bundled]

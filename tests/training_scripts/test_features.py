@@ -24,7 +24,7 @@ from training_scripts import features, inference, runtime, train
 from training_scripts.backbones import BACKBONES
 from training_scripts.data import load_channels
 from training_scripts.feature_store import FeatureSet, read_channel
-from training_scripts.model import build_backbone, normalise
+from training_scripts.network import build_backbone, normalise
 from training_scripts.preprocess import pixels
 from training_scripts.weights import find, sha256_of
 

@@ -159,7 +159,7 @@ def test_the_archive(trained: Path, tmp_path: Path) -> None:
     with tarfile.open(first) as tar:
         names = tar.getnames()
         assert {"model.pth", "model.json", "code/inference.py", "code/requirements.txt"} <= set(names)
-        assert "code/training_scripts/model.py" in names
+        assert "code/training_scripts/network.py" in names
         assert all(member.uid == 0 and member.uname == "" for member in tar)
         for member in tar:
             if member.name.endswith(".py"):

@@ -8,7 +8,7 @@ from argparse import Namespace
 import pytest
 import torch
 
-from training_scripts.model import Classifier
+from training_scripts.network import Classifier
 from training_scripts.optimizers import HeadOptimizer, make_optimizer
 
 CASES = [("adam", 0.0, 0.0), ("adamw", 0.0, 0.05), ("sgd", 0.9, 0.01), ("sgd", 0.0, 0.0)]

@@ -24,7 +24,7 @@ from training_scripts import features, inference, running, saving, train
 from training_scripts.checkpoints import Checkpoints, Progress
 from training_scripts.job import FAILURE_REASON_LENGTH
 from training_scripts.metrics import METRIC_DEFINITIONS
-from training_scripts.model import build_backbone
+from training_scripts.network import build_backbone
 from training_scripts.weights import Weights, find
 
 Run = Callable[..., int]

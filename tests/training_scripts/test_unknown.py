@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from training_scripts.model import Strangeness
+from training_scripts.network import Strangeness
 from training_scripts.unknown import (
     DIRECTIONS,
     MOST_POINTS,

@@ -10,7 +10,7 @@ import torch
 
 from training_scripts.backbones import BACKBONES
 from training_scripts.job import JobError
-from training_scripts.model import build_backbone
+from training_scripts.network import build_backbone
 from training_scripts.weights import Weights, find, read_state, sha256_of
 
 

@@ -40,8 +40,8 @@ from .capture import (
     look_at_rows,
     to_saved,
 )
+from .job_settings import INFO_FILE, Settings
 from .schedule import Schedule
-from .settings import INFO_FILE, Settings
 from .writer import Saved, TrialWriter
 
 REGEXES = {

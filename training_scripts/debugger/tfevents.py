@@ -1,4 +1,4 @@
-"""Reads tensors from tfevents records (records.py says how they are made), without smdebug, protobuf or TensorFlow.
+"""Reads tensors from tfevents records (tfevents_writer.py makes them), without smdebug, protobuf or TensorFlow.
 
 Only the fields that smdebug writes are known here; others are skipped.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import DTYPE_NUMBERS, MODES, TensorRecord, masked_crc
+from .tfevents_writer import DTYPE_NUMBERS, MODES, TensorRecord, masked_crc
 
 Array = NDArray[Any]
 

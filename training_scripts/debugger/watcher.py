@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from training_scripts.debugger.settings import DONE_LINE, Settings
+from training_scripts.debugger.job_settings import DONE_LINE, Settings
 from training_scripts.processes import ProcessIdentity, identify
 from training_scripts.watchdog import SILENCE_S, Watchdog
 
-SCRIPT = Path(__file__).resolve().with_name("watch.py")
+SCRIPT = Path(__file__).resolve().with_name("evaluate_beside.py")
 _BEATS = 10
 """How often in its longest silence the process says that it lives."""
 _TICK_S = 0.05

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..clock import SteadyClock
-from .records import TensorRecord, encode
+from .tfevents_writer import TensorRecord, encode
 
 END_MARKER = "training_job_end.ts"
 REDUCTIONS_PREFIX = "smdebug/reductions/"

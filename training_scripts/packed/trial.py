@@ -24,7 +24,7 @@ from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.packed.lines import RECORD_FILE, TrialRecord, said_by
 from training_scripts.stopping import Limits, StopTable
 from training_scripts.strategies.course import COMPLETED, FAILED, STOPPED
-from training_scripts.strategies.curves import ObjectiveCurve
+from training_scripts.strategies.objective_curve import ObjectiveCurve
 from training_scripts.trial_worker import TrialRequest, TrialWorker
 
 ARCHIVE, HEAD = "model.tar.gz", "model/"

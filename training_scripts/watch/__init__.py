@@ -13,17 +13,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import Watched, watch
     from .frameworks import lightning_callback, transformers_callback
+    from .loop import Watched, watch
 
 __all__ = ["Watched", "lightning_callback", "transformers_callback", "watch"]
 
 
 def __getattr__(name: str) -> Any:
     if name in ("Watched", "watch"):
-        from . import api
+        from . import loop
 
-        return getattr(api, name)
+        return getattr(loop, name)
     if name in ("lightning_callback", "transformers_callback"):
         from . import frameworks
 

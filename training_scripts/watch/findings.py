@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import INVARIANTS
-from .source import NOWHERE, Site
+from .code_site import NOWHERE, Site
 
 LINE = "sagehound-rule "
 MAX_NAMES = 20

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..callbacks import Callback
 from ..debugger.hook import TensorHook
-from ..debugger.settings import Settings
+from ..debugger.job_settings import Settings
 from ..profiler.callback import ProfilerCallback
 from .findings import append_line
 from .state import BATCH_NORMS, Loader, Loss, Model, Optimizer

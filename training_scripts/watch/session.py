@@ -20,8 +20,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from .code_site import NOWHERE, Site, site
 from .findings import Findings
-from .source import NOWHERE, Site, site
 from .state import Clock, Loader, Loss, Model, Optimizer, first_tensor, row_bytes
 
 CLOSE_STEPS, EVERY, SPREAD = 24, 10, 20

@@ -89,7 +89,7 @@ def _clean_tracebacks() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
         try:
-            from .source import strip_own_frames
+            from .code_site import strip_own_frames
 
             traceback = strip_own_frames(traceback)
         finally:

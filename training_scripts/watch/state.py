@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .source import NOWHERE, Site
+from .code_site import NOWHERE, Site
 
 NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 DROPOUTS = (nn.modules.dropout._DropoutNd,)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.engines.local.runtime import Runtime
+from core.engines.local.job_runtime import Runtime
 from core.jobs.contract import (
     JobFolder,
     environment,
@@ -23,7 +23,7 @@ from training_scripts.processes import ProcessIdentity
 from training_scripts.watchdog import Heartbeat
 
 if TYPE_CHECKING:
-    from core.engines.local.launcher import Launcher, ScriptProcess
+    from core.engines.local.script_launcher import ScriptLauncher, ScriptProcess
 
 
 class Stopped(Exception):
@@ -60,7 +60,7 @@ class JobContext:
     paths: AppPaths
     store: Store
     runtime: Runtime
-    launcher: Launcher
+    launcher: ScriptLauncher
     heartbeat: Heartbeat
     gpus: int = 0
 
@@ -104,8 +104,8 @@ class JobContext:
         What an earlier run of it left as its failure goes.
 
         `extra` are arguments of the local engine's own, which no container would give, and `variables` more of the
-        script's variables; `fresh`: see `Launcher.start`; `in_worker`: it is our train.py over frozen features, and may
-        run in a process that did other trials.
+        script's variables; `fresh`: see `ScriptLauncher.start`; `in_worker`: it is our train.py over frozen features,
+        and may run in a process that did other trials.
         """
         from core.debugger.job_rules import job_variables  # what follows jobs needs no rules
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from core.engine import Capabilities, Engine
+from core.engines.local.detached import reap, this_process
+from core.engines.local.job_runtime import RUNTIME_FILE, Runtime
 from core.engines.local.logtail import read_lines
 from core.engines.local.lost_models import interrupt, interrupt_damaged_models, interrupt_lost_models
-from core.engines.local.processes import reap, this_process
 from core.engines.local.recovery import RECORD_FILE, recover, write_record
-from core.engines.local.runtime import RUNTIME_FILE, Runtime
 from core.engines.local.supervision import SupervisorWatch, reap_orphans, start_supervisor
 from core.errors import EngineError, ModelError, NoRoom
 from core.jobs.contract import JobFolder
@@ -32,7 +32,7 @@ from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.store import INTERRUPTED, Store
 from core.store.rows import new_record
-from core.tuning.search import check_strategy
+from core.tuning.search_plan import check_strategy
 from training_scripts.durable import is_whole
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.engines.local.child import run_script
-from core.engines.local.processes import identity_of, kill_tree
+from core.engines.local.detached import identity_of, kill_tree
 from core.paths import ROOT
 from training_scripts.processes import NO_PROCESS, ProcessIdentity
 from training_scripts.trial_worker import TrialWorker, serve

@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 
 from core.dataset.left_out import mark_left_out
-from core.debugger.watcher import rule_watcher
+from core.debugger.start_watcher import rule_watcher
 from core.engines.local.context import JobContext, Stopped
-from core.engines.local.launcher import ScriptProcess, wait_for_any
+from core.engines.local.job_inputs import count_pictures, keep_backbone
+from core.engines.local.job_runtime import TRAINING
 from core.engines.local.logtail import log_size
-from core.engines.local.preparation import count_pictures, keep_backbone
 from core.engines.local.runs import Run, RunOutcome, parse_rule
-from core.engines.local.runtime import TRAINING
+from core.engines.local.script_launcher import ScriptProcess, wait_for_any
 from core.jobs.contract import JobFolder
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus, RuleStatus

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from core.engines.local.detached import kill_tree
 from core.engines.local.logtail import LogTail
-from core.engines.local.processes import kill_tree
 from core.engines.local.supervision import is_supervisor
 from core.errors import SagehoundError
 from core.jobs.contract import JobFolder, Scraper

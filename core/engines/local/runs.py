@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from core.engines.local.launcher import ScriptProcess
+from core.engines.local.job_runtime import Runtime
 from core.engines.local.logtail import LogTail
 from core.engines.local.recovery import RECORD_FILE, write_record
-from core.engines.local.runtime import Runtime
+from core.engines.local.script_launcher import ScriptProcess
 from core.errors import NoRoom
 from core.jobs.contract import JobFolder, Scraper, failure_reason, outside_cause
 from core.jobs.head_models import left_head_alone
@@ -26,12 +26,12 @@ from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, JobChanges, Store
 from core.store.rows import outcome_from_json
-from training_scripts.debugger.settings import RULE_LINE
+from training_scripts.debugger.job_settings import RULE_LINE
 from training_scripts.durable import flush, is_no_room
 from training_scripts.job import no_room
 from training_scripts.outside import UNUSABLE
 from training_scripts.stopping import Limits, is_beyond
-from training_scripts.strategies.curves import KEPT_BY, kept_value
+from training_scripts.strategies.objective_curve import KEPT_BY, kept_value
 from training_scripts.watchdog import Watchdog
 
 _SECONDS = re.compile(r"(?<![\w.])seconds=(\d+(?:\.\d+)?)")

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from core.engines.local.context import helper_file
-from core.engines.local.processes import kill_tree, start_detached, this_process
+from core.engines.local.detached import kill_tree, start_detached, this_process
 from core.errors import JobNotFound, NoRoom
 from core.jobs.contract import JobFolder
 from core.jobs.records import Job

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import FrameType
 
 from core.engines.local.context import CannotGoOn, Interrupted, JobContext, Stopped
-from core.engines.local.launcher import Launcher, wait_for_any
+from core.engines.local.job_inputs import check_channels, features_channel, prepare_features
+from core.engines.local.job_runtime import RUNTIME_FILE, Runtime, count_gpus
 from core.engines.local.pool import Pool
-from core.engines.local.preparation import check_channels, features_channel, prepare_features
 from core.engines.local.recovery import write_record
-from core.engines.local.runtime import RUNTIME_FILE, Runtime, count_gpus
+from core.engines.local.script_launcher import ScriptLauncher, wait_for_any
 from core.engines.local.supervision import SUPERVISOR_LOG, take_over
 from core.engines.local.tuning import run_tuning
 from core.errors import NoRoom, UserFacingError
@@ -118,7 +118,7 @@ class Supervisor:
     def _work(self) -> tuple[JobStatus, str, str]:
         spec = self._store.spec(self._job)
         check_channels(spec.training.channels)
-        launcher = Launcher(
+        launcher = ScriptLauncher(
             self._runtime.launching, self._runtime.preload, self._runtime.threads, self._runtime.silence_s
         )
         heartbeat = Heartbeat(self._folder.root / SUPERVISOR_LOG, self._runtime.silence_s / 10)

@@ -11,8 +11,8 @@ import secrets
 from collections.abc import Mapping
 
 from core.engines.local.context import CannotGoOn, JobContext, Stopped
+from core.engines.local.job_inputs import features_channel
 from core.engines.local.pool import Pool
-from core.engines.local.preparation import features_channel
 from core.engines.local.runs import RunOutcome
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
@@ -20,7 +20,7 @@ from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED
 from core.store.rows import new_record
-from core.tuning.search import search_plan
+from core.tuning.search_plan import search_plan
 from core.tuning.warm_start import warm_start
 from training_scripts.strategies.course import TIME_OVER, Course, TrialEnd
 from training_scripts.strategies.search import Asked

@@ -256,7 +256,7 @@ class _Attached:
     returncode = 0
 
     def __init__(self, pid: int, closed: Path) -> None:
-        from core.engines.local.processes import identity_of
+        from core.engines.local.detached import identity_of
 
         self._process, self._closed = identity_of(pid), closed
 
@@ -297,7 +297,7 @@ class _Record:
 
     def add(self) -> None:
         """Record the job as running, with this process to answer for it."""
-        from core.engines.local.processes import this_process
+        from core.engines.local.detached import this_process
         from core.jobs.status import JobStatus
         from core.store.rows import new_record
 
@@ -325,8 +325,8 @@ class _TensorRules:
     """The rules on tensors, evaluated on what the script saves, as for our own jobs."""
 
     def __init__(self, folder: JobFolder, name: str, stop_on: Collection[str]) -> None:
-        from training_scripts.debugger.settings import Settings
-        from training_scripts.debugger.watch import Watched
+        from training_scripts.debugger.evaluate_beside import Watched
+        from training_scripts.debugger.job_settings import Settings
 
         self._lines: list[str] = []
         self._watched = Watched(folder.output, name, Settings(), say=self._lines.append)

@@ -33,9 +33,9 @@ from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes
 from core.engines.sagemaker.endpoints.serving import SageMakerServing
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, compare
 from core.engines.sagemaker.jobs.definition import check
+from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
-from core.engines.sagemaker.jobs.launcher import Launcher
-from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.jobs.training_source import Source
 from core.engines.sagemaker.jobs.validation import check_cap, check_parents, cloud_of, record_of
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.adopt import adopt, list_jobs
@@ -52,8 +52,8 @@ from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, ignore_progress
 from core.store import Store
-from core.tuning.packed import search_order
-from core.tuning.search import check_strategy
+from core.tuning.search_order import search_order
+from core.tuning.search_plan import check_strategy
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
@@ -95,7 +95,7 @@ class SageMakerEngine(Cloud):
         self._own_source = source
         self.prices = PriceList(aws)
         self.hosted = Endpoints(aws, self.prices)
-        self._launcher = Launcher(aws, workspace, paths, source)
+        self._launcher = JobCreator(aws, workspace, paths, source)
         self.eligibility = Eligibility(paths)
         """What AWS said when a job asked for its managed Debugger, by account."""
         self.lifetimes = EndpointLifetimes(paths, aws, self.hosted)

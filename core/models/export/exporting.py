@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ModelError, UserFacingError
-from core.models.export.card import Agreement, ModelFacts, model_card
 from core.models.export.formats import TOLERANCE, ExportFormat
+from core.models.export.model_card import Agreement, ModelFacts, model_card
 from core.models.export.script import script
 from core.models.info import EXPORTED
 from core.models.local import LocalModel

@@ -20,7 +20,7 @@ import torch
 from core.models.export.formats import PICTURES, PROBABILITIES, STRANGENESS
 from training_scripts import inference
 from training_scripts.artifact import CARD_FILE
-from training_scripts.model import WithPreprocessing, WithStrangeness
+from training_scripts.network import WithPreprocessing, WithStrangeness
 
 Metadata = Mapping[str, str]
 Answer = torch.Tensor | tuple[torch.Tensor, torch.Tensor]

@@ -19,8 +19,8 @@ from core.dataset.records import Picture, Scan
 from core.features.dataset_features import PictureFeatures
 from core.features.neighbours import nearest
 from core.features.space import space_of
-from core.labels.session import Labelling
-from core.labels.state import LabelState
+from core.labels.label_state import LabelState
+from core.labels.labelling import Labelling
 from core.progress import CancelToken, ignore_progress
 from core.store import Store
 

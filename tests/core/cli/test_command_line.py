@@ -23,7 +23,7 @@ from core.formats.records import ClassFolders, ReadOptions
 from core.jobs.contract import default_metrics
 from core.jobs.managed_rules import AWS_RULES
 from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
-from core.jobs.resources import CLOUD_RUNTIME_S
+from core.jobs.spec_parts import CLOUD_RUNTIME_S
 from core.jobs.specs import (
     CloudResources,
     DebuggerConfig,

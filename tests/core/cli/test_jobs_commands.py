@@ -9,7 +9,7 @@ import json
 import pytest
 
 from core.cli.main import run
-from core.engines.local.processes import this_process
+from core.engines.local.detached import this_process
 from core.engines.local.recovery import recover, write_record
 from core.jobs.contract import JobFolder
 from core.jobs.footprint import Footprint, folder_bytes, size_text

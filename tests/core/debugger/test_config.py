@@ -9,7 +9,7 @@ from core.jobs.contract import default_metrics
 from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, spec_from_json, spec_to_json
 from core.paths import AppPaths
 from core.workbench import Workbench
-from training_scripts.debugger.settings import VARIABLE, Settings
+from training_scripts.debugger.job_settings import VARIABLE, Settings
 
 
 def test_what_a_job_is_told_is_what_was_configured():

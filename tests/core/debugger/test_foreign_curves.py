@@ -9,7 +9,7 @@ from core.debugger.foreign_curves import epochs_of, meanings, recorded_runs
 from core.debugger.job_rules import CURVE_RULES
 from core.errors import UserFacingError
 from core.jobs.status import RuleStatus
-from training_scripts.debugger.records import encode_scalars, encode_version
+from training_scripts.debugger.tfevents_writer import encode_scalars, encode_version
 
 FALLING = [2.0 * 0.8**epoch for epoch in range(12)]
 RISING = [1.0 + 0.2 * epoch for epoch in range(12)]

@@ -19,12 +19,12 @@ from PIL import Image
 from core.dataset import Manifest, scan, split
 from core.engine import Engine
 from core.engines.local.engine import LocalEngine
-from core.engines.local.runtime import Runtime
+from core.engines.local.job_runtime import Runtime
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import create_bucket
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.engine import SageMakerEngine
-from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.jobs.training_source import Source
 from core.engines.sagemaker.timing import Timing
 from core.jobs.ranges import ContinuousRange
 from core.jobs.records import Job

@@ -14,7 +14,7 @@ from core.dataset import scan
 from core.errors import Cancelled, DatasetError
 from core.formats import archives
 from core.formats.archives import is_archive, unpack
-from core.formats.opening import open_source
+from core.formats.opened_source import open_source
 from core.progress import CancelToken
 from tests.core.dataset.conftest import encode
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.dataset.records import Picture, Scan
-from core.labels.session import Labelling
+from core.labels.labelling import Labelling
 from core.store import Store
 
 MakeScan = Callable[..., Scan]

@@ -19,8 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from core.dataset.records import Picture, Scan
 from core.errors import DatasetError
 from core.labels.disk import PLAN, take_back, write_labels
-from core.labels.session import Labelling
-from core.labels.state import fold
+from core.labels.label_state import fold
+from core.labels.labelling import Labelling
 from core.store import Store
 
 NAMES = ("a.jpg", "b.jpg", "trip/a.jpg", "trip/c.jpg", "d.jpg")

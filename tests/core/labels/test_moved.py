@@ -10,8 +10,8 @@ import pytest
 from core.dataset.records import Scan
 from core.errors import DatasetError
 from core.labels.events import LabelEvent
+from core.labels.labelling import Labelling
 from core.labels.moved import elsewhere, take_over
-from core.labels.session import Labelling
 from core.store import Store
 
 

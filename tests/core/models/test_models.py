@@ -8,9 +8,9 @@ import pytest
 from core.engine import Endpoint
 from core.errors import EngineError, JobNotFound, ModelError
 from core.models import ModelAddress, ModelKind
+from core.models.endpoint_model import EndpointModel
 from core.models.files import unpacked
 from core.models.local import LocalModel
-from core.models.remote import EndpointModel
 from core.paths import AppPaths
 from core.workbench import Workbench
 from training_scripts.artifact import package

@@ -10,7 +10,7 @@ import pytest
 
 from core.jobs.ranges import ContinuousRange, Scaling
 from core.jobs.specs import MetricDefinition, Objective, TrainingSpec, TuningSpec
-from core.tuning.search import search_plan
+from core.tuning.search_plan import search_plan
 from training_scripts.strategies.convergence import MIN_TRIALS, Convergence
 
 TRAINING = TrainingSpec("search", {}, {}, (MetricDefinition("Average loss", "loss ([0-9.]+)"),))

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from core.dataset import scan, split
 from core.engines.clouds import cloud_provider
 from core.engines.sagemaker import engine as engine_module
-from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.jobs.training_source import Source
 from core.errors import SpecError
 from core.jobs.ranges import IntegerRange
 from core.jobs.specs import DebuggerConfig, ManagedDebugger, MetricDefinition, Objective, TrainingSpec, TuningSpec

@@ -15,8 +15,8 @@ from core.errors import PictureError
 from core.models import BEST, ModelAddress
 from core.models.choices import ModelChoice
 from core.predict.intake import Intake, NamedPicture
-from core.predict.neighbours import TrainingPicture
 from core.predict.records import Explanation, Prediction, Rendered, Unreadable
+from core.predict.training_neighbours import TrainingPicture
 from gui.predict.answer_view import AnswerView
 from gui.predict.class_bars import ROW, ClassBars
 from gui.predict.model_chooser import ModelChooser

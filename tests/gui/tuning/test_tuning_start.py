@@ -134,7 +134,7 @@ def test_a_launch_shows_progress_and_can_be_cancelled(tab, bench, qtbot, monkeyp
 
 
 def test_missing_weights_are_said_and_the_ways_out_offered(tab, qtbot, monkeypatch):
-    monkeypatch.setattr("core.weights.locate", lambda backbone, paths: None)
+    monkeypatch.setattr("core.fetch_weights.locate", lambda backbone, paths: None)
     tab.model_form.backbone.setCurrentIndex(tab.model_form.backbone.findData("resnet18"))
     qtbot.waitUntil(tab.weights.fetch.isVisible)
     assert tab.weights.fetch.text() == "Fetch 45 MB now"
@@ -143,7 +143,7 @@ def test_missing_weights_are_said_and_the_ways_out_offered(tab, qtbot, monkeypat
     def no_network(backbone, paths, on_progress, cancel):
         raise WeightsUnavailable("The weights could not be fetched.", "No network.", "Choose another backbone.")
 
-    monkeypatch.setattr("core.weights.ensure", no_network)
+    monkeypatch.setattr("core.fetch_weights.ensure", no_network)
     press(qtbot, tab.weights.fetch)
     qtbot.waitUntil(tab.weights.error.isVisible)
     assert tab.weights.error.text == "The weights could not be fetched. No network. Choose another backbone."
@@ -157,14 +157,14 @@ def test_missing_weights_are_said_and_the_ways_out_offered(tab, qtbot, monkeypat
 
 def test_weights_are_fetched_with_progress(tab, qtbot, monkeypatch, tmp_path):
     found = []
-    monkeypatch.setattr("core.weights.locate", lambda backbone, paths: tmp_path if found else None)
+    monkeypatch.setattr("core.fetch_weights.locate", lambda backbone, paths: tmp_path if found else None)
 
     def ensure(backbone, paths, on_progress, cancel):
         on_progress(Progress(10, 100, "Fetching the weights", "bytes"))
         found.append(backbone)
         return tmp_path
 
-    monkeypatch.setattr("core.weights.ensure", ensure)
+    monkeypatch.setattr("core.fetch_weights.ensure", ensure)
     tab.model_form.backbone.setCurrentIndex(tab.model_form.backbone.findData("resnet18"))
     qtbot.waitUntil(tab.weights.fetch.isVisible)
     press(qtbot, tab.weights.fetch)

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from training_scripts.callbacks import Callbacks
 from training_scripts.debugger.defaults import chosen_rules
 from training_scripts.debugger.hook import TensorHook
+from training_scripts.debugger.job_settings import Settings
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.rules import RULES
 from training_scripts.debugger.runner import Evaluation
-from training_scripts.debugger.settings import Settings
 
 
 @dataclass

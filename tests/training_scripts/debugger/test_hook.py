@@ -16,9 +16,9 @@ from tests.training_scripts.debugger.test_rules import firing_steps
 from training_scripts.callbacks import Callbacks
 from training_scripts.debugger.base import ModeKeys
 from training_scripts.debugger.hook import TensorHook
+from training_scripts.debugger.job_settings import VARIABLE, Settings
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.schedule import Schedule
-from training_scripts.debugger.settings import VARIABLE, Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from training_scripts.debugger.records import TensorRecord, encode
 from training_scripts.debugger.tfevents import DamagedRecord, decode
+from training_scripts.debugger.tfevents_writer import TensorRecord, encode
 
 DTYPES = st.sampled_from(["float32", "float64", "float16", "int64", "int32", "uint8", "bool"])
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, max_side=5)

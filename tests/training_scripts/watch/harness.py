@@ -20,9 +20,9 @@ from typing import Any
 import torch
 
 from training_scripts.debugger.defaults import chosen_rules
+from training_scripts.debugger.job_settings import read_info
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.runner import Evaluation
-from training_scripts.debugger.settings import read_info
 from training_scripts.watch.checks import all_checks
 from training_scripts.watch.findings import Finding, Findings
 from training_scripts.watch.patches import install

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from ..session import Check, Session
 from .data import BatchOrder, Leaks, Loaders, Scaling
-from .labels import Labels, LossInputs
 from .loop import Clipping, GradientOrder, Scheduling
+from .loss_inputs import Labels, LossInputs
 from .machine import Memory, Replicas, Starvation
-from .modes import Modes
 from .numbers import Guessing, NotFinite, Overflow
 from .parameters import Holding, Motion
+from .train_mode import Modes
 
 
 def all_checks(session: Session) -> Sequence[Check]:

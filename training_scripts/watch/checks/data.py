@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..code_site import NOWHERE, Site
 from ..session import Check, Session
-from ..source import NOWHERE, Site
 from ..state import BATCH_NORMS, Loader, Model, is_plain
 
 TIMES = 3

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..code_site import Site
 from ..session import Check, Session
-from ..source import Site
 from ..state import Optimizer
 
 TIMES = 3

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..code_site import NOWHERE
 from ..session import Check, Session
-from ..source import NOWHERE
 from ..state import Loss, Model, Optimizer, snapshot
 
 FROM, STEPS = 4, 12

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..code_site import NOWHERE
 from ..session import Check, Session
-from ..source import NOWHERE
 from ..state import Loss, Model
 
 _GPU_LOOKS = 20

@@ -9,10 +9,10 @@ from core.cloud.hosting import SERVERLESS, Hosting
 from core.cloud.interface import Serving
 from core.engine import Endpoint
 from core.engines.sagemaker.connection.aws import Aws
+from core.engines.sagemaker.endpoints.ask_endpoint import ask_endpoint
 from core.engines.sagemaker.endpoints.endpoint_log import endpoint_log
 from core.engines.sagemaker.endpoints.endpoints import MOVING, Endpoints
 from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes
-from core.engines.sagemaker.endpoints.remote import ask_endpoint
 from core.predict.records import Answer, Source
 from core.progress import CancelToken, OnProgress, ignore_progress
 

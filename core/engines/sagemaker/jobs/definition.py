@@ -18,9 +18,9 @@ from core.engines.sagemaker.jobs.managed_request import members
 from core.errors import SpecError
 from core.jobs.managed_rules import check_managed
 from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, combinations
-from core.jobs.resources import has_own_disk
+from core.jobs.spec_parts import has_own_disk
 from core.jobs.specs import CloudResources, Spec, Strategy, TrainingSpec, TuningSpec
-from core.tuning.modes import choices, over_features
+from core.tuning.wanted_features import choices, over_features
 from training_scripts.job import SYNCED
 
 TAG = "sagehound"

@@ -20,7 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.cloud.account import Connection
-from core.engines.local.processes import start_detached
+from core.engines.local.detached import start_detached
 from core.engines.sagemaker.provider import open_engine
 from core.errors import StoreError
 from core.paths import AppPaths

@@ -29,8 +29,8 @@ from core.engines.sagemaker.connection.failures import (
 )
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes
+from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
-from core.engines.sagemaker.jobs.launcher import Launcher
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.tracking import Tracker
 from core.errors import StoreError, UserFacingError
@@ -60,7 +60,7 @@ class Poller:
         aws: Aws,
         paths: AppPaths,
         store: Store,
-        launcher: Launcher,
+        launcher: JobCreator,
         lifetimes: EndpointLifetimes,
         prices: PriceList,
         timing: Timing,

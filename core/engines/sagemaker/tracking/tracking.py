@@ -21,8 +21,8 @@ from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.cost.running_cost import billed, note_features, spent
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, Prepared, compare
+from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
-from core.engines.sagemaker.jobs.launcher import Launcher
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.artifacts import trial_records
 from core.engines.sagemaker.tracking.evaluations import Evaluations
@@ -60,7 +60,7 @@ class Tracker:
         aws: Aws,
         paths: AppPaths,
         store: Store,
-        launcher: Launcher,
+        launcher: JobCreator,
         prices: PriceList,
         ask: Ask,
         timing: Timing,
@@ -161,7 +161,7 @@ class Tracker:
         self._tell(name, JobStatus.IN_PROGRESS, "Starting", progress=0.0)
         CloudJobState.change(folder, differences=[*notes.differences, *said, *compare(self._aws, prepared)])
 
-    def _create(self, launcher: Launcher, name: str, features: str, mark: str) -> tuple[list[str], Prepared]:
+    def _create(self, launcher: JobCreator, name: str, features: str, mark: str) -> tuple[list[str], Prepared]:
         """Create the job over its features, and say what had to be left out."""
         spec, said = self._store.spec(name), list[str]()
         prepared = launcher.prepare(spec, features, mark)

@@ -294,7 +294,7 @@ def test_jobs_go_on_when_the_application_is_killed(mini, paths, runtime, store):
     (paths.home / "spec.json").write_text(json.dumps(spec_to_json(spec)))
     program = (
         "import json, sys, time; from pathlib import Path; from core.engines.local.engine import LocalEngine\n"
-        "from core.engines.local.runtime import Runtime; from core.jobs.specs import spec_from_json\n"
+        "from core.engines.local.job_runtime import Runtime; from core.jobs.specs import spec_from_json\n"
         "from core.paths import AppPaths; from core.store import Store\n"
         "paths = AppPaths(Path(sys.argv[1])); engine = LocalEngine(paths, Store(paths.database),"
         " Runtime.load(paths.home / 'runtime.json'))\n"

@@ -8,8 +8,8 @@ from unittest.mock import Mock
 
 import pytest
 
+from core.engines.local.job_runtime import Runtime
 from core.engines.local.runs import Run, parse_rule
-from core.engines.local.runtime import Runtime
 from core.jobs.contract import JobFolder, default_metrics
 from core.jobs.records import MetricEvent, RuleOutcome, TrainingJob
 from core.jobs.specs import TrainingSpec

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from core.engines.local.detached import this_process
 from core.engines.local.engine import LocalEngine
-from core.engines.local.processes import this_process
 from core.engines.local.runs import Run
 from core.errors import ModelError
 from core.jobs.contract import JobFolder

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from core.engines.local.detached import this_process
 from core.engines.local.engine import LocalEngine
-from core.engines.local.processes import this_process
 from core.engines.local.recovery import RECORD_FILE, recover, write_record
 from core.errors import EngineError
 from core.jobs.contract import JobFolder

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from core.engines.local.engine import LocalEngine
-from core.engines.local.runtime import Runtime, StartMethod
+from core.engines.local.job_runtime import Runtime, StartMethod
 from core.engines.local.supervision import SUPERVISOR_LOG, SupervisorWatch
 from core.jobs.contract import JobFolder
 from core.jobs.records import RuleOutcome
@@ -257,9 +257,9 @@ def test_a_fork_server_that_is_gone_or_stopped_is_replaced_and_its_trials_run_ag
 STARTS = """
 import os, signal, sys, time
 from pathlib import Path
-from core.engines.local.launcher import Launcher
+from core.engines.local.script_launcher import ScriptLauncher
 script, log, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-launcher, servers = Launcher("forkserver", (), 1, 2.0), set()
+launcher, servers = ScriptLauncher("forkserver", (), 1, 2.0), set()
 def run():
     process = launcher.start(script, [], dict(os.environ), log.parent, log)
     servers.add(launcher._server.identity)
@@ -302,7 +302,7 @@ def test_rules_that_nobody_evaluates_to_the_end_say_so(bench, store):
         (watcher,) = [
             child
             for child in psutil.Process(store.process("single-1").pid).children()
-            if any(part.endswith("watch.py") for part in child.cmdline())
+            if any(part.endswith("evaluate_beside.py") for part in child.cmdline())
         ]
         watcher.kill()
         mini.until("single-1", lambda job, count=count: len(job.notices) == count)

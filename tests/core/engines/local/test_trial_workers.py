@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from core.engines.local.engine import LocalEngine
-from core.engines.local.launcher import Launcher, ScriptProcess, wait_for_any
+from core.engines.local.job_runtime import PRELOAD, SCRIPTS
 from core.engines.local.lost_models import interrupt_damaged_models, interrupt_lost_models
-from core.engines.local.runtime import PRELOAD, SCRIPTS
+from core.engines.local.script_launcher import ScriptLauncher, ScriptProcess, wait_for_any
 from core.errors import ModelError
 from core.jobs.contract import JobFolder, default_metrics, environment, hyperparameter_arguments
 from core.jobs.head_models import write_archive
@@ -119,7 +119,7 @@ class Starter:
     """Starts real trials by one launcher."""
 
     def __init__(self, channel: Path, root: Path) -> None:
-        self.launcher = Launcher("forkserver", PRELOAD)
+        self.launcher = ScriptLauncher("forkserver", PRELOAD)
         self._channel, self._root = channel, root
         backbone = next((channel.parents[3] / "backbones").iterdir())
         self._shared = SharedBackbone(backbone, backbone.stem).to_environment()

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.engines.local.detached import this_process
 from core.engines.local.engine import LocalEngine
-from core.engines.local.processes import this_process
 from core.engines.local.runs import Run
 from core.engines.local.supervision import SUPERVISOR_LOG, reap_orphans
 from core.errors import EngineError, JobNotFound
@@ -37,7 +37,7 @@ COMMAND = """
 import json, sys
 from pathlib import Path
 from core.engines.local.engine import LocalEngine
-from core.engines.local.runtime import Runtime
+from core.engines.local.job_runtime import Runtime
 from core.errors import UserFacingError
 from core.jobs.specs import spec_from_json
 from core.paths import AppPaths

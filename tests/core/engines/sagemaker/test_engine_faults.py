@@ -13,7 +13,7 @@ from core.engine import Engine
 from core.engines.sagemaker.connection.failures import LoginNeeded
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.job_state import CloudJobState
-from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.jobs.training_source import Source
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.follower import Ended
 from core.errors import EngineError, SpecError

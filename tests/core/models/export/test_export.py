@@ -9,7 +9,7 @@ import pytest
 from core.errors import Cancelled, ModelError, UserFacingError
 from core.models import ModelAddress
 from core.models.export import FORMATS, Agreement, ModelFacts, export, formats
-from core.models.export.card import model_card
+from core.models.export.model_card import model_card
 from core.models.facts import facts_of
 from core.models.files import unpacked
 from core.models.info import read_info

@@ -207,7 +207,7 @@ def stranger(engine, trained_job, aws, workspace, paths, tmp_path):
 
 def test_an_adopted_model_is_served_by_our_own_code(stranger, engine, trained_job, tmp_path, cloud, aws):
     def change(model, trace):
-        for where in ("code/inference.py", "code/training_scripts/model.py", "deployment.py", "code/new.py"):
+        for where in ("code/inference.py", "code/training_scripts/network.py", "deployment.py", "code/new.py"):
             with (model / where).open("a", encoding="utf-8") as file:
                 file.write(trace)
 

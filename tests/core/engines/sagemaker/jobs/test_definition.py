@@ -14,12 +14,12 @@ from botocore.validate import ParamValidator
 
 from core.engines.sagemaker.jobs.definition import RequestContext, check, training_request, tuning_request
 from core.engines.sagemaker.jobs.request_diff import differences
-from core.engines.sagemaker.jobs.source import FEATURES_PROGRAM, Source, pack, training_source
+from core.engines.sagemaker.jobs.training_source import FEATURES_PROGRAM, Source, pack, training_source
 from core.engines.sagemaker.jobs.validation import check_parents
 from core.engines.sagemaker.tracking.adopt import tuning_spec
 from core.errors import SpecError
 from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
-from core.jobs.resources import has_own_disk
+from core.jobs.spec_parts import has_own_disk
 from core.jobs.specs import (
     CloudResources,
     DebuggerConfig,

@@ -13,7 +13,7 @@ from core.debugger.outcomes import job_outcomes
 from core.engines.sagemaker.connection.eligibility import is_refusal
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.jobs.definition import check
-from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.jobs.training_source import Source
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.evaluations import outcomes_in
 from core.errors import JobNotFound, SpecError

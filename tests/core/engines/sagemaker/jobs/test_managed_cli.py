@@ -9,7 +9,7 @@ import pytest
 from core.cli.main import run
 from core.engines.sagemaker.connection.connect import trust_policy
 from core.engines.sagemaker.engine import SageMakerEngine
-from core.engines.sagemaker.jobs.source import Source
+from core.engines.sagemaker.jobs.training_source import Source
 from core.engines.sagemaker.timing import Timing
 from tests.cloud.rule_jobs import CLOSED, wants_managed
 

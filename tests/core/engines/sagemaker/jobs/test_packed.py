@@ -12,7 +12,7 @@ import pytest
 
 from core.engines.local.engine import LocalEngine
 from core.engines.sagemaker.engine import SageMakerEngine
-from core.engines.sagemaker.jobs.source import training_source
+from core.engines.sagemaker.jobs.training_source import training_source
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.packed import PackedFollower
 from core.errors import EngineError, SpecError

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from tests.training_scripts.debugger.faults import head_training
+from training_scripts.debugger.evaluate_beside import POLL_S, Watched, Watcher
+from training_scripts.debugger.job_settings import INFO_FILE, VARIABLE, Settings
 from training_scripts.debugger.runner import Evaluation
-from training_scripts.debugger.settings import INFO_FILE, VARIABLE, Settings
-from training_scripts.debugger.watch import POLL_S, Watched, Watcher
 from training_scripts.debugger.writer import Saved, TrialWriter
 
-WATCH = Path(__file__).resolve().parents[3] / "training_scripts" / "debugger" / "watch.py"
+WATCH = Path(__file__).resolve().parents[3] / "training_scripts" / "debugger" / "evaluate_beside.py"
 LOSS = "CrossEntropyLoss_output_0"
 
 

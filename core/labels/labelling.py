@@ -14,7 +14,7 @@ from core.dataset.records import SPLITS, Picture, Scan
 from core.errors import DatasetError
 from core.labels.events import PERSON, Kind, LabelEvent
 from core.labels.history import HistoryEntry, history, summary
-from core.labels.state import Fold, LabelState, by_content
+from core.labels.label_state import Fold, LabelState, by_content
 
 if TYPE_CHECKING:
     from core.store import Store

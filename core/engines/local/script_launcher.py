@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from core.engines.local.processes import identity_of, kill_tree
-from core.engines.local.runtime import StartMethod
+from core.engines.local.detached import identity_of, kill_tree
+from core.engines.local.job_runtime import StartMethod
 from core.python import script_command
 from training_scripts.processes import ProcessIdentity
 from training_scripts.trial_worker import TrialRequest, TrialWorker
@@ -46,7 +46,7 @@ class ScriptProcess(Protocol):
         """Return a descriptor that becomes ready when it ends, where there is one."""
 
 
-class Launcher:
+class ScriptLauncher:
     """Starts the scripts of one job.
 
     Args:

@@ -31,7 +31,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from training_scripts.job import JobError
-from training_scripts.model import build_backbone
+from training_scripts.network import build_backbone
 from training_scripts.weights import Weights
 try:
     build_backbone(sys.argv[2], Weights(Path(sys.argv[3]), "-"))

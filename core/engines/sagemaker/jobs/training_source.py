@@ -17,7 +17,7 @@ from core.paths import ROOT
 
 PROGRAM = "train.py"
 FEATURES_PROGRAM = "features.py"
-SEARCH_PROGRAM = "search.py"
+SEARCH_PROGRAM = "packed_search.py"
 _REQUIREMENTS = "requirements.txt"
 
 # Guarded: processes that decode, or do trials, import them again.
@@ -46,7 +46,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent / "offline"))
 
-from training_scripts.search import main
+from training_scripts.packed_search import main
 
 if __name__ == "__main__":
     sys.exit(main())

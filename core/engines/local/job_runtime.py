@@ -15,7 +15,7 @@ from core.jobs.specs import Spec
 from core.paths import ROOT
 from core.processors import available_cores
 from core.python import child_environment
-from core.tuning.modes import choices, over_features
+from core.tuning.wanted_features import choices, over_features
 from training_scripts.arguments import DIRECT
 from training_scripts.durable import write_text
 from training_scripts.watchdog import SILENCE_S

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from core.dataset.left_out import mark_left_out
 from core.engines.local.context import CannotGoOn, JobContext
-from core.engines.local.launcher import ScriptProcess, wait_for_any
 from core.engines.local.logtail import LogTail, log_size
+from core.engines.local.script_launcher import ScriptProcess, wait_for_any
 from core.errors import DatasetError, EngineError
 from core.jobs.contract import JobFolder, failure_reason, outside_cause
 from core.jobs.scraping import notice_in
 from core.tuning.forecast import known_features
-from core.tuning.modes import DEFAULTS, features_hyperparameters, over_features, wanted_features
+from core.tuning.wanted_features import DEFAULTS, features_hyperparameters, over_features, wanted_features
 from training_scripts.job import SharedBackbone
 from training_scripts.modes import features_key
 from training_scripts.outside import UNUSABLE, read_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.jobs.ranges import CategoricalRange, ContinuousRange
 from core.jobs.specs import MetricDefinition, TrainingSpec, TuningSpec
-from core.tuning.modes import DEFAULTS, choices, over_features
+from core.tuning.wanted_features import DEFAULTS, choices, over_features
 from training_scripts.arguments import get_args_parser
 
 

@@ -3,7 +3,7 @@
 import math
 
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line
-from training_scripts.strategies.curves import ObjectiveCurve, kept_value
+from training_scripts.strategies.objective_curve import ObjectiveCurve, kept_value
 
 ACCURACY = ((1, 0.7), (2, 0.9), (3, 0.8))
 

@@ -9,7 +9,7 @@ import pytest
 from core.dataset import split
 from core.dataset.records import Scan
 from core.errors import DatasetError
-from core.labels.session import Labelling
+from core.labels.labelling import Labelling
 from core.store import Store
 
 CAT, DOG, OPEN = "cat/000.jpg", "dog/003.jpg", "/006.jpg"

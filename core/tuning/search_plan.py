@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.errors import SpecError
 from core.jobs.ranges import CategoricalRange, combinations
 from core.jobs.specs import TuningSpec
-from core.tuning.modes import choices, over_features
+from core.tuning.wanted_features import choices, over_features
 from training_scripts.strategies.plan import SearchPlan
 
 _RESOURCE_NAMES = ("num_epochs", "epochs", "n_epochs", "numepochs")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core import weights
+from core import fetch_weights as weights
 from core.errors import Cancelled, SpecError, WeightsUnavailable
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core.debugger.watcher import rule_watcher
+from core.debugger.start_watcher import rule_watcher
 from core.jobs.specs import DebuggerConfig
 from tests.training_scripts.debugger.faults import head_training
 from training_scripts.debugger.watcher import RuleWatcher

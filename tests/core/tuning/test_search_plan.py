@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from core.errors import SpecError
 from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling, combinations
 from core.jobs.specs import MetricDefinition, Objective, Strategy, TrainingSpec, TuningSpec
-from core.tuning.search import longest_training, search_plan
+from core.tuning.search_plan import longest_training, search_plan
 from training_scripts.stopping import StopTable, is_beyond
 from training_scripts.strategies.dimensions import grid_point
 from training_scripts.strategies.plan import SearchPlan

@@ -28,7 +28,7 @@ from multiprocessing.connection import Connection
 
 from training_scripts.artifact import unpack
 from training_scripts.data import cores
-from training_scripts.debugger.settings import VARIABLE, Settings
+from training_scripts.debugger.job_settings import VARIABLE, Settings
 from training_scripts.debugger.watcher import RuleWatcher
 from training_scripts.forking import forkserver
 from training_scripts.job import (

@@ -1,4 +1,4 @@
-"""Evaluates rules beside running jobs: `python watch.py [--pid PID --folder OUTPUT --job NAME]`.
+"""Evaluates rules beside running jobs: `python evaluate_beside.py [--pid PID --folder OUTPUT --job NAME]`.
 
 Without arguments it reads from stdin, one JSON object a line, which jobs to watch:
 
@@ -33,9 +33,9 @@ if __name__ == "__main__":
     os.environ["SAGEHOUND_RULE_BASE"] = "own"  # smdebug takes seconds to import, and brings torch
 
 from training_scripts.debugger.defaults import chosen_rules
+from training_scripts.debugger.job_settings import DONE_LINE, RULE_LINE, Settings, read_info
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.runner import Evaluation, RuleRun
-from training_scripts.debugger.settings import DONE_LINE, RULE_LINE, Settings, read_info
 from training_scripts.metrics import write_whole_lines
 
 POLL_S = 0.25

@@ -25,14 +25,14 @@ from core.engines.sagemaker.jobs.definition import (
     tuning_request,
 )
 from core.engines.sagemaker.jobs.images import training_image
-from core.engines.sagemaker.jobs.source import Source, training_source
+from core.engines.sagemaker.jobs.training_source import Source, training_source
 from core.errors import WeightsUnavailable
 from core.jobs.managed_rules import managed_of, without_managed
 from core.jobs.ranges import CategoricalRange
-from core.jobs.resources import has_own_disk
+from core.jobs.spec_parts import has_own_disk
 from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
-from core.tuning.modes import DEFAULTS
+from core.tuning.wanted_features import DEFAULTS
 from training_scripts.packed.order import CHANNEL as ORDER_CHANNEL
 from training_scripts.packed.order import FILE as ORDER_FILE
 from training_scripts.packed.order import SearchOrder
@@ -42,7 +42,7 @@ _DECISIVE = ("backbone", "weights", "preprocessing", "views", "mode", "features"
 _COMPLETE = "complete.json"
 
 
-class Launcher:
+class JobCreator:
     """Prepares and creates jobs of one workspace. Thread-safe: it keeps nothing but what never changes."""
 
     def __init__(self, aws: Aws, workspace: Workspace, paths: AppPaths, source: Source | None = None) -> None:
@@ -128,9 +128,9 @@ class Launcher:
         with translated(f"{prepared.name} could not be started.", self._aws.profile), asking:
             create(self._aws, prepared)
 
-    def at(self, workspace: Workspace) -> Launcher:
+    def at(self, workspace: Workspace) -> JobCreator:
         """Return the launcher of another workspace in the account: jobs that wait belong where they were started."""
-        return self if workspace == self._workspace else Launcher(self._aws, workspace, self._paths, self._source)
+        return self if workspace == self._workspace else JobCreator(self._aws, workspace, self._paths, self._source)
 
     def features_key(self, spec: Spec) -> str:
         """Return what names the frozen features that all trials of a spec can share; "" where they cannot share any."""
@@ -252,7 +252,7 @@ class Launcher:
         return digests[0][:16] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
     def _weights_files(self, spec: Spec) -> list[Path]:
-        from core.weights import locate
+        from core.fetch_weights import locate
         from training_scripts.backbones import BACKBONES
 
         if self._source is not None and not self._source.features:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.jobs.specs import TuningSpec, spec_to_json
-from core.tuning.modes import features_hyperparameters, wanted_features
-from core.tuning.search import search_plan
+from core.tuning.search_plan import search_plan
+from core.tuning.wanted_features import features_hyperparameters, wanted_features
 from core.tuning.warm_start import warm_start
 from training_scripts.packed.order import SearchOrder
 
