@@ -82,7 +82,7 @@ class _Session:
         self._settle(0.5)
         self._take("first-run")
         data = window.page("data")
-        data.open_sample()
+        data.dataset.open_sample()
         self._settle(4)
         self._take("data")
         data.use_dataset()

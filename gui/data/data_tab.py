@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import (
@@ -19,23 +16,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.dataset.manifest import Manifest, read_options
+from core.dataset.manifest import Manifest
 from core.dataset.query import Pick
-from core.dataset.records import Problem, ReadOptions, Scan
-from core.dataset.sample import sample_path
-from core.errors import UserFacingError
+from core.dataset.records import Problem, ReadOptions
 from core.formats.opened_source import ARCHIVES, LABEL_FILES
-from core.jobs.declared import to_plain
-from core.progress import CancelToken, OnProgress, Progress
-from core.store import Dataset
+from core.translation import plural, tr
 from core.workbench import Workbench
-from gui.bridge import Bridge, Handle
+from gui.bridge import Bridge
 from gui.data.check_card import CheckCard
 from gui.data.class_list import ClassList
 from gui.data.elsewhere_banner import ElsewhereBanner
 from gui.data.first_run import FirstRun
 from gui.data.import_card import ImportCard
-from gui.data.opening import ScanBuffer, ScanSummary, SplitSummary, split
+from gui.data.open_dataset import OpenDataset, ScanSummary, SplitSummary
 from gui.data.pictures_card import PicturesCard
 from gui.data.problems_card import ProblemsCard
 from gui.data.s3_panel import S3Panel
@@ -45,10 +38,7 @@ from gui.feed import JobsFeed
 from gui.shared.basics import button, icon_button
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import Banner, InlineError, ProgressRow
-from training_scripts.outside import UNUSABLE
 
-LAST_KEY = "data.last"
-MOST_RECENT = 6
 SETTLE_MS = 400
 """A split follows this long after the last of several labels."""
 
@@ -73,18 +63,7 @@ class DataTab(QWidget):
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
         super().__init__()
         self._workbench, self._bridge = workbench, bridge
-        self._folder: Path | None = None
-        self._options = ReadOptions()
-        self._scan: Scan | None = None
-        self.manifest: Manifest | None = None
-        self._scanning: Handle | None = None
-        self._splitting: Handle | None = None
-        self._restoring = ""
-        self._refused: Path | None = None
-        self._kept: tuple[Path, ScanSummary, SplitSummary] | None = None
-        self._scanned: ScanSummary | None = None
-        self._then: SignalInstance = self.dataset_ready
-        self._found = ScanBuffer()
+        self.dataset = OpenDataset(workbench, bridge)
         self.card = PicturesCard(workbench, bridge)
         self.pictures = self.card.model
         self._settle = QTimer(self)
@@ -92,6 +71,20 @@ class DataTab(QWidget):
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self._split_again)
         self._build()
+        self.dataset.scanning.connect(self._on_scanning)
+        self.dataset.progressed.connect(self._progress.update_progress)
+        self.dataset.found.connect(self.pictures.add)
+        self.dataset.scanned.connect(self._on_scanned)
+        self.dataset.split.connect(self._show_split)
+        self.dataset.went_back.connect(self._on_went_back)
+        self.dataset.closed.connect(self._on_closed)
+        self.dataset.failed.connect(self._error.show_error)
+        self.dataset.restored.connect(self.dataset_restored)
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """Return the dataset version that is open; None while there is none."""
+        return self.dataset.manifest
 
     # What the window calls
 
@@ -102,67 +95,24 @@ class DataTab(QWidget):
     def start(self) -> None:
         """Show the recent datasets, and the one of the last time."""
         self._ask_recent()
-        last = self._workbench.settings.recall(LAST_KEY)
-        if not isinstance(last, dict):
-            return
-        folder, version = Path(str(last.get("path"))), str(last.get("version"))
-
-        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[Path, str] | None:
-            # The disk is asked in a thread: a folder on a network that is gone answers late.
-            return (folder, version) if folder.is_dir() else None
-
-        self._bridge.run(work, partial(self._on_last, _kept_options(last)))
-
-    def _on_last(self, options: ReadOptions, found: tuple[Path, str] | None) -> None:
-        if found is not None and self._folder is None:
-            self.open_folder(found[0], options)
-            self._restoring = found[1]
+        self.dataset.open_last()
 
     def open_folder(self, folder: Path, options: ReadOptions | None = None) -> None:
         """Scan a folder, an archive or a file of labels; what was open comes back when nothing can be read there."""
-        self._stop_work()
-        self._restoring = ""
-        self._folder, self._scan, self.manifest = folder, None, None
-        self._options = options = options or ReadOptions()
-        self._found = ScanBuffer()
-        self._error.clear()
-        self._sample.hide()
-        self._guide.hide()
-        self.elsewhere.open(None, ())
-        self.card.set_root(folder)
-        self.classes.reset()
-        self.problems.set_waiting()
-        self.reading.hide()
-        self.split.set_waiting(scanning=True)
-        self._update_use()
-        self._header.set_context(str(folder))
-        self._stack.setCurrentWidget(self._page)
-        self._progress.start("Listing the folder")
-        found = self._found
-
-        def work(on_progress: OnProgress, cancel: CancelToken) -> ScanSummary:
-            scan = self._workbench.data.scan(folder, on_progress, cancel, found.put, options, unlabelled=True)
-            return ScanSummary.of(self._workbench, scan)
-
-        self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
-
-    def open_sample(self) -> None:
-        """Scan the sample dataset."""
-        try:
-            self.open_folder(sample_path())
-        except UserFacingError as error:
-            self._error.show_error(error)
+        self.dataset.open(folder, options)
 
     def choose_folder(self) -> None:
         """Let the user choose a folder."""
-        start = str(self._folder.parent if self._folder else Path.home())
+        folder = self.dataset.folder
+        start = str(folder.parent if folder else Path.home())
         chosen = QFileDialog.getExistingDirectory(self, "Open a folder of labelled pictures", start)
         if chosen:
             self.open_folder(Path(chosen))
 
     def choose_file(self) -> None:
         """Let the user choose an archive or a file of labels."""
-        start = str(self._folder.parent if self._folder else Path.home())
+        folder = self.dataset.folder
+        start = str(folder.parent if folder else Path.home())
         patterns = " ".join(f"*{suffix}" for suffix in (*ARCHIVES, *LABEL_FILES))
         kinds = f"Archives and files of labels ({patterns})"
         chosen, _ = QFileDialog.getOpenFileName(self, "Open an archive or a file of labels", start, kinds)
@@ -181,10 +131,10 @@ class DataTab(QWidget):
         )
         self.find_best.clicked.connect(lambda: self._keep(self.best_model_asked))
         self._close = icon_button("x", "Close this dataset")
-        self._close.clicked.connect(self.close_dataset)
+        self._close.clicked.connect(self.dataset.close)
         self._rescan = icon_button("refresh", "Scan again", shortcut="F5")
         self._rescan.setShortcut("F5")
-        self._rescan.clicked.connect(lambda: self._scan_again(self._options))
+        self._rescan.clicked.connect(lambda: self.dataset.open_again())
         self.write = button("Write…", icon_name="save", kind="ghost", tip="Write the labelled dataset to disk")
         self.write.clicked.connect(self._write)
         self._open = button("Open folder…", icon_name="folder-open", tip="Open a folder", shortcut="Ctrl+O")
@@ -192,9 +142,9 @@ class DataTab(QWidget):
         for action in (self._close, self._rescan, self.write, self._open, self.find_best):
             self._header.add_action(action)
         self._error = InlineError()
-        self._error.offer_chosen.connect(self._take_offer)
+        self._error.offer_chosen.connect(self.dataset.open_refused)
         self._progress = ProgressRow()
-        self._progress.cancelled.connect(self.cancel)
+        self._progress.cancelled.connect(self.dataset.cancel)
         self._sample = Banner(
             "This is the sample dataset. A short search finds a good model for it, in about a minute.",
             tone="done",
@@ -209,10 +159,10 @@ class DataTab(QWidget):
         self._guide = Banner("", tone="running", icon_name="lightbulb")
         self._guide.hide()
         self.elsewhere = ElsewhereBanner(self._workbench, self._bridge)
-        self.elsewhere.taken.connect(lambda: self._scan_again(self._options))
+        self.elsewhere.taken.connect(lambda: self.dataset.open_again())
         self.elsewhere.failed.connect(self._error.show_error)
         self.first_run = FirstRun()
-        self.first_run.sample_asked.connect(self.open_sample)
+        self.first_run.sample_asked.connect(self.dataset.open_sample)
         self.first_run.open_asked.connect(self.choose_folder)
         self.first_run.aws_asked.connect(self.aws_asked)
         self.first_run.recent_asked.connect(self.open_folder)
@@ -230,7 +180,7 @@ class DataTab(QWidget):
     def _build_page(self) -> QWidget:
         self.classes = ClassList()
         self.classes.filtered.connect(lambda label, split: self.pictures.ask(label=label, split=split))
-        self.classes.pictures_dropped.connect(self.card.label_chosen)
+        self.classes.pictures_dropped.connect(self.card.chosen.label)
         self.classes.renamed.connect(self.card.labels.rename_class)
         self.classes.made.connect(self.card.labels.add_class)
         self.pictures.sections_changed.connect(self._show_classes)
@@ -241,9 +191,9 @@ class DataTab(QWidget):
         self.split = SplitCard(self._workbench.settings.current)
         self.split.changed.connect(self._split_again)
         self.problems = ProblemsCard()
-        self.problems.offer_chosen.connect(self._scan_again)
+        self.problems.offer_chosen.connect(self.dataset.open_again)
         self.reading = ImportCard()
-        self.reading.options_chosen.connect(self._scan_again)
+        self.reading.options_chosen.connect(self.dataset.open_again)
         self.problems.pictures_asked.connect(self._show_problem)
         self.check = CheckCard(self._workbench, self._bridge)
         self.check.found.connect(self.card.take_findings)
@@ -284,32 +234,41 @@ class DataTab(QWidget):
         box.addWidget(self.card, 1)
         return page
 
-    # Scanning
+    # What is open
 
-    def _scan_again(self, options: ReadOptions) -> None:
-        if self._folder is not None:
-            self.open_folder(self._folder, options)
+    def _end_work(self) -> None:
+        self._settle.stop()
+        self._progress.finish()
 
-    def _take_offer(self, options: ReadOptions) -> None:
-        """Read what was refused in the way that was chosen."""
-        if self._refused is not None:
-            self.open_folder(self._refused, options)
+    def _on_scanning(self, folder: Path) -> None:
+        self._end_work()
+        self._error.clear()
+        self._sample.hide()
+        self._guide.hide()
+        self.elsewhere.open(None, ())
+        self.card.set_root(folder)
+        self.classes.reset()
+        self.problems.set_waiting()
+        self.reading.hide()
+        self.split.set_waiting(scanning=True)
+        self._update_use()
+        self._header.set_context(str(folder))
+        self._stack.setCurrentWidget(self._page)
+        self._progress.start(tr("Listing the folder"))
 
-    def cancel(self) -> None:
-        """Stop scanning, and go back to what was open before, or to the start."""
-        if self._kept is None:
-            self.close_dataset()
-            return
-        self._stop_work()
-        self._folder, scanned, answer = self._kept
+    def _on_scanned(self, answer: ScanSummary) -> None:
+        self._progress.finish()
+        self._show_scan(answer)
+        self._split_again()
+
+    def _on_went_back(self, scanned: ScanSummary, answer: SplitSummary) -> None:
+        self._end_work()
         self.classes.reset()
         self._show_scan(scanned)
-        self._on_split(answer)
+        self._show_split(answer)
 
-    def close_dataset(self) -> None:
-        """Close what is open and show the ways to begin."""
-        self._stop_work()
-        self._folder, self._scan, self.manifest, self._kept = None, None, None, None
+    def _on_closed(self) -> None:
+        self._end_work()
         self.card.stop()
         self.check.open(None)
         self._sample.hide()
@@ -320,47 +279,14 @@ class DataTab(QWidget):
         self._update_use()
         self._ask_recent()
 
-    def _stop_work(self) -> None:
-        for handle in (self._scanning, self._splitting):
-            if handle is not None:
-                handle.cancel()
-        self._scanning = self._splitting = None
-        self._settle.stop()
-        self._progress.finish()
-
-    def _on_progress(self, progress: Progress) -> None:
-        self._progress.update_progress(progress)
-        self._take_found()
-
-    def _take_found(self) -> None:
-        """Show the pictures found since the last time, all in one insertion per class."""
-        found = self._found.take()
-        if found:
-            self.pictures.add(found)
-
-    def _on_scanned(self, answer: ScanSummary) -> None:
-        self._scanning = None
-        self._progress.finish()
-        self._show_scan(answer)
-        self._split_again()
-
     def _show_scan(self, answer: ScanSummary) -> None:
         scan = answer.scan
-        self._scan, self._scanned = scan, answer
         self.card.open_gallery(answer.gallery, answer.labelling)
         self.elsewhere.open(scan, answer.elsewhere)
         self.reading.set_scan(scan)
         self.problems.set_problems(scan.problems, answer.gallery)
         self.check.open(scan)
         self.split.set_scan(scan)
-
-    def _on_scan_failed(self, error: UserFacingError) -> None:
-        self._refused = self._folder
-        if self._kept is not None and self._kept[0] == self._folder:
-            self.close_dataset()  # it was there, and is not any more
-        else:
-            self.cancel()
-        self._error.show_error(error)
 
     # Labelling
 
@@ -371,46 +297,32 @@ class DataTab(QWidget):
     def _on_labels_changed(self) -> None:
         self.elsewhere.hide()
         self._show_classes()
-        self.manifest = None
+        self.dataset.unsplit()
         self._update_use()
         self._settle.start()
 
     # Splitting
 
     def _split_again(self) -> None:
-        scan = self._scan
-        if scan is None:
+        if self.dataset.scan is None:
             return
-        if self._splitting is not None:
-            self._splitting.cancel()
-        self.manifest = None
+        self.dataset.unsplit()
         self._update_use()
         self._guide.set_text(self._what_is_missing())
         if len(self.pictures.gallery.classes) < 2:
             self.pictures.set_splits({})
             self.split.set_waiting(scanning=False)
             return
-        fractions, seed = self.split.fractions, self.split.seed.value()
-        self._splitting = self._bridge.run(
-            lambda on_progress, cancel: split(self._workbench, scan, fractions, seed),
-            self._on_split,
-            self._on_split_failed,
-        )
+        self.dataset.split_by(self.split.fractions, self.split.seed.value())
 
-    def _on_split(self, answer: SplitSummary) -> None:
-        self.manifest = answer.manifest
-        self._splitting = None
-        if self._folder is not None and self._scanned is not None:
-            self._kept = (self._folder, self._scanned, answer)
+    def _show_split(self, answer: SplitSummary) -> None:
         self.pictures.set_splits(answer.splits)
         self.split.set_result(answer.counts, answer.manifest.notices)
-        where = "Sample dataset" if self._is_sample() else self._folder
-        self._header.set_context(f"{where} · version {self.manifest.version[:8]}")
-        self._sample.setVisible(self._is_sample())
+        where = tr("Sample dataset") if self.dataset.is_sample else self.dataset.folder
+        context = tr("{folder} · version {version}").format(folder=where, version=answer.manifest.version[:8])
+        self._header.set_context(context)
+        self._sample.setVisible(self.dataset.is_sample)
         self._update_use()
-        if self._restoring and self._restoring == self.manifest.version:
-            self.dataset_restored.emit(self.manifest)
-        self._restoring = ""
 
     def _what_is_missing(self) -> str:
         """Return what a dataset without enough labels still needs; "" where it can be learned from."""
@@ -418,33 +330,22 @@ class DataTab(QWidget):
         if len(gallery.classes) >= 2 or not len(gallery):
             return ""
         if not gallery.classes:
-            return (
-                f"None of these {len(gallery):,} pictures has a label yet. Choose some that show the same thing, press "
-                "Return and name it; then the next."
+            return plural(
+                "This {count:,} picture has no label yet. Choose it, press Return and name what it shows.",
+                "None of these {count:,} pictures has a label yet. Choose some that show the same thing, press Return "
+                "and name it; then the next.",
+                len(gallery),
             )
-        return f"So far there is one class, {gallery.classes[0]}. Label pictures of a second one to learn from them."
-
-    def _on_split_failed(self, error: UserFacingError) -> None:
-        self._splitting = None
-        self._error.show_error(error)
-
-    def _is_sample(self) -> bool:
-        try:
-            return self._folder == sample_path()
-        except UserFacingError:
-            return False
+        sentence = tr("So far there is one class, {name}. Label pictures of a second one to learn from them.")
+        return sentence.format(name=gallery.classes[0])
 
     def _write(self) -> None:
-        if self.manifest is not None and self._scan is not None:
-            dialog = WriteDialog(self, self._workbench, self._bridge, self.manifest, self._scan)
-            dialog.moved.connect(self._on_moved)
+        manifest, scan = self.dataset.manifest, self.dataset.scan
+        if manifest is not None and scan is not None:
+            dialog = WriteDialog(self, self._workbench, self._bridge, manifest, scan)
+            dialog.moved.connect(self.dataset.open_moved)
             dialog.finished.connect(dialog.deleteLater)
             dialog.open()
-
-    def _on_moved(self, folder: Path) -> None:
-        """Open the folder that the pictures are in now."""
-        self._kept = None  # its pictures are elsewhere
-        self.open_folder(folder, self._options if folder == self._folder else None)
 
     def _show_problem(self, problem: Problem) -> None:
         self.card.show_pick(Pick(problem.message, problem.paths))
@@ -456,50 +357,22 @@ class DataTab(QWidget):
         self._keep(self.dataset_ready)
 
     def _keep(self, then: SignalInstance) -> None:
-        manifest = self.manifest
-        if manifest is None:
-            return
-        self._then = then
-
-        def work(on_progress: OnProgress, cancel: CancelToken) -> Manifest:
-            self._workbench.data.remember(manifest)
-            return manifest
-
-        self._bridge.run(work, self._on_kept, self._error.show_error)
-
-    def _on_kept(self, manifest: Manifest) -> None:
-        self._workbench.settings.remember(
-            LAST_KEY,
-            {"path": str(manifest.root), "version": manifest.version, "read": to_plain(manifest.options)},
-        )
-        self._then.emit(manifest)
+        self.dataset.keep(then.emit)
 
     def _ask_recent(self) -> None:
-        def work(on_progress: OnProgress, cancel: CancelToken) -> list[Dataset]:
-            recent = self._workbench.store.recent_datasets(MOST_RECENT)
-            return [dataset for dataset in recent if Path(dataset.path).is_dir()]
-
-        self._bridge.run(work, self.first_run.set_recent)
+        self.dataset.ask_recent(self.first_run.set_recent)
 
     # Words
 
     def _update_use(self) -> None:
-        open_now = self._folder is not None
+        open_now = self.dataset.folder is not None
         self.write.setEnabled(self.manifest is not None)
         for action in (self.use, self._close, self._rescan, self.write, self._open, self.find_best):
             action.setVisible(open_now)
-        errors = len(self._scan.errors) if self._scan is not None else 0
-        despite = f"Use despite {errors} error{'' if errors == 1 else 's'}"
-        self.use.setText(despite if errors else "Use this dataset")
+        errors = len(self.dataset.scan.errors) if self.dataset.scan is not None else 0
+        despite = plural("Use despite {count:,} error", "Use despite {count:,} errors", errors)
+        self.use.setText(despite if errors else tr("Use this dataset"))
         self.use.setEnabled(self.manifest is not None)
         self.quick_look.setEnabled(self.manifest is not None)
         self.find_best.setEnabled(self.manifest is not None)
         self.s3.set_manifest(self.manifest)
-
-
-def _kept_options(last: Mapping[str, Any]) -> ReadOptions:
-    """Return how the dataset of the last time was read; what cannot be read any more is left to the content."""
-    try:
-        return read_options(last)
-    except UNUSABLE:
-        return ReadOptions()

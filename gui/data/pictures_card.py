@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,12 @@ from PySide6.QtCore import QPoint, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QStackedWidget
 
-from core.dataset.query import LEFT_OUT, Pick, in_order
+from core.dataset.query import Pick, in_order
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.data.check_card import TRAIT_OF
-from gui.data.class_keys import ACCEPT, ClassKeys
+from gui.data.chosen_actions import ChosenActions
+from gui.data.class_keys import ClassKeys
 from gui.data.comparison import Compared, Comparison
 from gui.data.filter_bar import FilterBar
 from gui.data.guessing import Guessing
@@ -70,6 +71,7 @@ class PicturesCard(Card):
     def _build(self, workbench: Workbench, bridge: Bridge) -> None:
         self.filters = FilterBar(self.model)
         self.grid = PictureGrid(self.model, self.thumbnails)
+        self.chosen = ChosenActions(self.model, self.grid, self.labels, self.keys)
         self.filters.search.results = self.grid
         self.large = LargeView(self.grid, bridge, workbench.paths.thumbnails, self.thumbnails)
         self.bar = LabelBar()
@@ -94,14 +96,14 @@ class PicturesCard(Card):
         grid.view_asked.connect(self._toggle_large)
         grid.looked_at.connect(self._on_looked_at)
         grid.command.connect(self._on_command)
-        grid.key_typed.connect(self._on_key)
-        grid.section_accepted.connect(lambda first, count: self._accept(range(first, first + count)))
+        grid.key_typed.connect(self.chosen.type_key)
+        grid.section_accepted.connect(lambda first, count: self.chosen.accept_rows(range(first, first + count)))
         grid.menu_asked.connect(self._show_menu)
-        bar.field.named.connect(self.label_chosen)
+        bar.field.named.connect(self.chosen.label)
         bar.field.left.connect(grid.setFocus)
-        bar.accept_asked.connect(self.accept_chosen)
-        bar.leave_out_asked.connect(self.leave_out_chosen)
-        bar.put_back_asked.connect(self.put_back_chosen)
+        bar.accept_asked.connect(self.chosen.accept)
+        bar.leave_out_asked.connect(self.chosen.leave_out)
+        bar.put_back_asked.connect(self.chosen.put_back)
         for asked, keys, do in (
             (bar.undo_asked, "Ctrl+Z", self.labels.undo),
             (bar.redo_asked, "Ctrl+Shift+Z", self.labels.redo),
@@ -181,59 +183,7 @@ class PicturesCard(Card):
         made = self.labels.labelling.state.added if self.labels.labelling is not None else frozenset[str]()
         return sorted(made | set(self.model.gallery.classes), key=in_order)
 
-    # What is done with the chosen pictures
-
-    def label_chosen(self, name: str | None) -> None:
-        """Put the chosen pictures into a class, and go to the next one; None takes their label away."""
-        self._act(lambda paths: self.labels.label(paths, name))
-
-    def accept_chosen(self) -> None:
-        """Give the chosen pictures the class that is suggested for each."""
-        rows = sorted(self.model.row_of(number) for number in self.model.chosen)
-        self._accept([row for row in rows if row >= 0])
-
-    def leave_out_chosen(self) -> None:
-        """Leave the chosen pictures out of what is trained."""
-        self._act(self.labels.leave_out)
-
-    def put_back_chosen(self) -> None:
-        """Put the chosen pictures back."""
-        self._act(self.labels.put_back)
-
-    def _accept(self, rows: Sequence[int]) -> None:
-        wanted = {
-            self.model.picture(row).path: suggestion.label
-            for row in rows
-            if (suggestion := self.model.suggestion(row)) is not None
-        }
-        if wanted:
-            self.model.choose(rows)
-            self._act(lambda _paths: self.labels.label_each(wanted, SUGGESTION))
-
-    def _act(self, action: Callable[[list[str]], None]) -> None:
-        """Do something with the chosen pictures; the next one that it was not done with is chosen then."""
-        chosen = set(self.model.chosen)
-        rows = [row for number in chosen if (row := self.model.row_of(number)) >= 0]
-        if not chosen or self.labels.labelling is None:
-            return
-        action([picture.path for picture in self.model.chosen_pictures()])
-        row = min(rows, default=0)
-        while row < self.model.rowCount() and self.model.number(row) in chosen:
-            row += 1
-        if row < self.model.rowCount():
-            self.grid.go_to(row)
-        else:
-            self.model.choose([])
-
-    def _on_key(self, key: str) -> None:
-        if key.lower() == ACCEPT:
-            section = self.model.section_of(self.grid.current_row) if self.grid.current_row >= 0 else None
-            if key.isupper() and section is not None:
-                self._accept(range(section.first, section.first + section.count))
-            else:
-                self.accept_chosen()
-        elif (name := self.keys.class_of(key)) is not None:
-            self.label_chosen(name)
+    # What is asked for in the grid
 
     def _on_command(self, command: str) -> None:
         match command:
@@ -245,12 +195,12 @@ class PicturesCard(Card):
                 self.labels.undo()
             case "redo":
                 self.labels.redo()
-            case "leave_out" if self._left_out():
-                self.put_back_chosen()
+            case "leave_out" if self.chosen.left_out:
+                self.chosen.put_back()
             case "leave_out":
-                self.leave_out_chosen()
+                self.chosen.leave_out()
             case "unlabel":
-                self.label_chosen(None)
+                self.chosen.label(None)
             case "label" if self.model.chosen:
                 self.bar.field.setFocus()
 
@@ -260,12 +210,12 @@ class PicturesCard(Card):
         path = gallery.pictures[number].path
         suggestion = gallery.suggestion(number)
         actions = MenuActions(
-            label=self.label_chosen,
+            label=self.chosen.label,
             name=self.bar.field.setFocus,
-            accept=self.accept_chosen,
-            leave_out=self.leave_out_chosen,
-            put_back=self.put_back_chosen,
-            move=lambda split: self._act(lambda paths: self.labels.move(paths, split)),
+            accept=self.chosen.accept,
+            leave_out=self.chosen.leave_out,
+            put_back=self.chosen.put_back,
+            move=self.chosen.move,
             similar=partial(self._show_similar, number, choose=False),
             choose_similar=partial(self._show_similar, number, choose=True),
             why=partial(self._show_why, number),
@@ -276,18 +226,13 @@ class PicturesCard(Card):
             self,
             actions,
             [(name, self.keys.key_of(name)) for name in self.classes()],
-            left_out=self._left_out(),
+            left_out=self.chosen.left_out,
             suggested=suggestion.label if suggestion else "",
             similar=self.comparison.compared is not None,
             why=gallery.is_marked(number),
         )
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
-
-    def _left_out(self) -> bool:
-        """Whether all chosen pictures are left out."""
-        gallery = self.model.gallery
-        return bool(self.model.chosen) and all(gallery.has(number, LEFT_OUT) for number in self.model.chosen)
 
     # Look-alikes
 
@@ -438,7 +383,7 @@ class PicturesCard(Card):
             done = len(gallery) - without
             otherwise = f"{done:,} of {len(gallery):,} labelled" if without else "Choose pictures to label them"
         suggested = any(gallery.suggestion(number) is not None for number in chosen)
-        self.bar.show_chosen(len(chosen), otherwise, left_out=self._left_out(), suggested=suggested)
+        self.bar.show_chosen(len(chosen), otherwise, left_out=self.chosen.left_out, suggested=suggested)
 
 
 def _show_file(path: Path) -> None:

@@ -10,7 +10,8 @@ from core.errors import DatasetError
 from core.formats.records import ReadOptions
 from core.jobs.declared import to_plain
 from core.progress import Progress
-from gui.data.data_tab import LAST_KEY, DataTab
+from gui.data.data_tab import DataTab
+from gui.data.open_dataset import LAST_KEY
 from gui.feed import JobsFeed
 from tests.gui.conftest import write_picture
 
@@ -200,8 +201,8 @@ def test_a_missing_sample_is_said(tab, monkeypatch):
     def missing():
         raise DatasetError("The sample dataset is missing.")
 
-    monkeypatch.setattr("gui.data.data_tab.sample_path", missing)
-    tab.open_sample()
+    monkeypatch.setattr("gui.data.open_dataset.sample_path", missing)
+    tab.dataset.open_sample()
     assert "missing" in tab._error.text
     assert tab.first_run.isVisible()
 
@@ -216,7 +217,7 @@ def test_the_last_dataset_is_there_again_and_recent_ones_are_listed(tab, qtbot, 
     with qtbot.waitSignal(again.dataset_restored, timeout=15000) as restored:
         again.start()
     assert restored.args[0].version == tab.manifest.version
-    again.close_dataset()
+    again.dataset.close()
     qtbot.waitUntil(lambda: bool(again.first_run.recent_buttons), timeout=5000)
     recent = again.first_run.recent_buttons[0]
     assert recent.path == dataset_folder
@@ -271,7 +272,7 @@ def test_ten_thousand_pictures_scroll_from_end_to_end(tab, qtbot):
     pictures = [
         Picture(f"{n % 10}/{n}.jpg", str(n % 10), None, 1000, 64, 64, "JPEG", f"{n:064x}", 0) for n in range(10000)
     ]
-    tab._folder = Path("nowhere")
+    tab.dataset.folder = Path("nowhere")
     tab.pictures.set_pictures(pictures)
     tab._stack.setCurrentWidget(tab._page)
     bar, seen = tab.card.grid.verticalScrollBar(), set()

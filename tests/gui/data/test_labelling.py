@@ -36,8 +36,8 @@ def tab(qtbot, workbench, bridge, dataset_folder):
 
 def kept(tab):
     """The classes of all pictures as they are on the disk, by file name."""
-    labelling = tab._workbench.data.labelling(tab._scan)
-    return {p.path.rpartition("/")[2]: labelling.state.label_of(p) for p in tab._scan.pictures}
+    labelling = tab._workbench.data.labelling(tab.dataset.scan)
+    return {p.path.rpartition("/")[2]: labelling.state.label_of(p) for p in tab.dataset.scan.pictures}
 
 
 def click(tab, qtbot, name, modifier=NONE):
@@ -211,7 +211,7 @@ def test_suggestions_are_accepted_one_by_one_and_by_section(tab, qtbot):
     click(tab, qtbot, "rose-00.png")
     do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, Qt.Key.Key_Y, SHIFT))
     assert [kept(tab)[f"rose-{n:02}.png"] for n in range(5)] == ["tulip"] * 4 + ["rose"]
-    assert tab._workbench.data.labelling(tab._scan).events()[-1].source == "suggestion"
+    assert tab._workbench.data.labelling(tab.dataset.scan).events()[-1].source == "suggestion"
 
 
 def test_what_cannot_be_kept_is_said_and_shown_as_it_was(tab, qtbot, monkeypatch):
@@ -305,8 +305,8 @@ def test_labels_so_far_guess_the_rest_and_the_sure_ones_are_accepted_at_once(loo
     qtbot.mouseClick(card.help.next, Qt.MouseButton.LeftButton)
     assert tab.pictures.sections[0].title == "Label these next"
     assert len(chosen(tab)) == 1
-    card.labels.label_each({picture.path: ("even", "odd")[int(picture.path[1:-4]) % 2] for picture in
-                            (p for p in tab._scan.pictures if int(p.path[1:-4]) in (0, 1, 2, 3, 8, 9))})  # fmt: skip
+    numbers = {picture.path: int(picture.path[1:-4]) for picture in tab.dataset.scan.pictures}
+    card.labels.label_each({path: ("even", "odd")[n % 2] for path, n in numbers.items() if n in (0, 1, 2, 3, 8, 9)})
     qtbot.waitUntil(lambda: len(card.guessing.sure_ones()) == 6)
     assert card.help.accept.text() == "Accept 6"
     do(tab, qtbot, lambda: qtbot.mouseClick(card.help.accept, Qt.MouseButton.LeftButton))
@@ -372,7 +372,7 @@ def test_what_a_check_finds_is_a_filter_with_its_reason_and_its_remedy(tab, qtbo
     dialog.reject()
     do(tab, qtbot, lambda: qtbot.mouseClick(links["Leave out"], Qt.MouseButton.LeftButton))
     assert tab.pictures.rowCount() == 1
-    assert workbench.data.labelling(tab._scan).events()[-1].source == "check: near_duplicate"
+    assert workbench.data.labelling(tab.dataset.scan).events()[-1].source == "check: near_duplicate"
     do(tab, qtbot, lambda: qtbot.mouseClick(tab.card.bar.undo, Qt.MouseButton.LeftButton))
     assert tab.pictures.rowCount() == 2
 

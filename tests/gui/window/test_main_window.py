@@ -77,7 +77,7 @@ def test_a_dataset_goes_to_tuning(window, qtbot, dataset_folder):
 
 def test_one_press_finds_the_best_model_for_the_sample(window, qtbot, monkeypatch):
     data = window.page("data")
-    data.open_sample()
+    data.dataset.open_sample()
     qtbot.waitUntil(lambda: data.manifest is not None, timeout=20000)
     launched = []
     monkeypatch.setattr(window.workbench.jobs, "launch", lambda spec, *rest: launched.append(spec) or spec.name)
@@ -91,7 +91,7 @@ def test_one_press_finds_the_best_model_for_the_sample(window, qtbot, monkeypatc
 
 def test_the_best_model_is_set_up_and_waits_for_a_yes(window, qtbot, monkeypatch):
     data = window.page("data")
-    data.open_sample()
+    data.dataset.open_sample()
     qtbot.waitUntil(lambda: data.manifest is not None, timeout=20000)
     monkeypatch.setattr(window.workbench.jobs, "launch", lambda *asked: pytest.fail("nothing was said of the time yet"))
     qtbot.mouseClick(data.find_best, Qt.MouseButton.LeftButton)
@@ -174,7 +174,9 @@ def test_a_folder_of_pictures_goes_where_the_user_is(window, qtbot, drop, datase
     window.show_page("data")
     drop(window, folder_mime(dataset_folder / "rose"))
     data = window.page("data")
-    qtbot.waitUntil(lambda: data._folder == dataset_folder / "rose" and data._scan is not None, timeout=15000)
+    qtbot.waitUntil(
+        lambda: data.dataset.folder == dataset_folder / "rose" and data.dataset.scan is not None, timeout=15000
+    )
     assert len(taken) == 1
 
 
