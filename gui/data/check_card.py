@@ -12,27 +12,27 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, row
 from gui.shared.card import Card
 from gui.shared.feedback import InlineError, ProgressRow
-from gui.shared.formatting import counted
 
 if TYPE_CHECKING:
     from core.check.findings import Finding
     from core.dataset.records import Scan
 
 TRAIT_OF = {
-    "near_duplicate": ("duplicate", "copy", "copies"),
-    "label_suspect": ("suspect", "label that looks wrong", "labels that look wrong"),
-    "odd": ("odd", "odd one out", "odd ones out"),
-    "quality": ("quality", "poor picture", "poor pictures"),
-    "group": ("group", "torn group", "torn groups"),
+    "near_duplicate": "duplicate",
+    "label_suspect": "suspect",
+    "odd": "odd",
+    "quality": "quality",
+    "group": "group",
 }
-"""By kind of finding, the filter that shows its pictures, and its name for people: one, and several."""
+"""By kind of finding, the filter that shows its pictures."""
 
-_REMEDIES = {"label": "Relabel", "exclude": "Leave out", "split": "Keep together"}
+_REMEDIES = {"label": tr("Relabel"), "exclude": tr("Leave out"), "split": tr("Keep together")}
 
 
 class CheckCard(Card):
@@ -49,12 +49,14 @@ class CheckCard(Card):
     remedy_asked = Signal(object)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
-        super().__init__("Check")
+        super().__init__(tr("Check"))
         self._workbench, self._bridge = workbench, bridge
         self._scan: Scan | None = None
         self._running: Handle | None = None
         self._shown: list[QWidget] = []
-        self.start = button("Check the pictures", icon_name="search", tip="Look for copies, wrong labels and odd ones")
+        self.start = button(
+            tr("Check the pictures"), icon_name="search", tip=tr("Look for copies, wrong labels and odd ones")
+        )
         self.start.clicked.connect(self._on_start)
         self.said = label("", "muted", wrap=True)
         self.progress, self.error = ProgressRow(), InlineError()
@@ -72,7 +74,7 @@ class CheckCard(Card):
         self.cancel()
         self._scan = scan
         self._clear()
-        self.said.setText("Copies, labels that look wrong, odd and poor pictures, torn groups.")
+        self.said.setText(tr("Copies, labels that look wrong, odd and poor pictures, torn groups."))
         self.error.clear()
         self.start.setEnabled(scan is not None)
 
@@ -90,18 +92,23 @@ class CheckCard(Card):
         by_kind: dict[str, list[Finding]] = defaultdict(list)
         for finding in findings:
             by_kind[str(finding.kind)].append(finding)
-        self.said.setText("" if by_kind else "Nothing was found.")
+        self.said.setText("" if by_kind else tr("Nothing was found."))
         self.said.setVisible(not by_kind)
         for kind, of_kind in by_kind.items():
-            trait, *names = TRAIT_OF[kind]
-            show = button(counted(len(of_kind), *names), kind="link", tip=of_kind[0].why)
-            show.clicked.connect(partial(self.trait_asked.emit, trait))
+            show = button(_counted(kind, len(of_kind)), kind="link", tip=of_kind[0].why)
+            show.clicked.connect(partial(self.trait_asked.emit, TRAIT_OF[kind]))
             line: list[QWidget | None] = [show, None]
             remedies = [finding for finding in of_kind if finding.remedy is not None]
             if remedies and remedies[0].remedy is not None:
                 solve = button(_REMEDIES[remedies[0].remedy.action], kind="link")
-                solve.setToolTip(f"{solve.text()}: {counted(len(remedies), 'finding')}, undone like any other label")
-                solve.setAccessibleName(f"{solve.text()}: {counted(len(remedies), *names)}")
+                tip = plural(
+                    "{remedy}: {count:,} finding, undone like any other label",
+                    "{remedy}: {count:,} findings, undone like any other label",
+                    len(remedies),
+                    remedy=solve.text(),
+                )
+                solve.setToolTip(tip)
+                solve.setAccessibleName(f"{solve.text()}: {_counted(kind, len(remedies))}")
                 solve.clicked.connect(partial(self.remedy_asked.emit, remedies))
                 line.append(solve)
             holder = QWidget()
@@ -126,7 +133,7 @@ class CheckCard(Card):
 
         self.error.clear()
         self.start.setEnabled(False)
-        self.progress.start("Checking the pictures")
+        self.progress.start(tr("Checking the pictures"))
         self._running = self._bridge.run(work, self._on_done, self._on_failed, self.progress.update_progress)
 
     def _on_done(self, findings: list[Finding]) -> None:
@@ -137,3 +144,18 @@ class CheckCard(Card):
     def _on_failed(self, error: UserFacingError) -> None:
         self.cancel()
         self.error.show_error(error)
+
+
+def _counted(kind: str, count: int) -> str:
+    """Return how many findings of a kind there are, in its words."""
+    match kind:
+        case "near_duplicate":
+            return plural("{count:,} copy", "{count:,} copies", count)
+        case "label_suspect":
+            return plural("{count:,} label that looks wrong", "{count:,} labels that look wrong", count)
+        case "odd":
+            return plural("{count:,} odd one out", "{count:,} odd ones out", count)
+        case "quality":
+            return plural("{count:,} poor picture", "{count:,} poor pictures", count)
+        case _:
+            return plural("{count:,} torn group", "{count:,} torn groups", count)

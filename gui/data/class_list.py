@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.dataset.records import SPLITS
+from core.translation import tr
 from gui.data.class_delegate import ClassDelegate
 from gui.data.class_model import ClassModel, Counts
 from gui.shared.basics import button
@@ -48,7 +49,7 @@ class ClassList(QWidget):
         self.view = QListView()
         self.view.setObjectName("rows")
         self.view.setModel(self.model)
-        self.view.setAccessibleName("Classes")
+        self.view.setAccessibleName(tr("Classes"))
         self.view.setMouseTracking(True)
         self.view.setUniformItemSizes(True)
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -71,7 +72,7 @@ class ClassList(QWidget):
         legend = QHBoxLayout()
         legend.setSpacing(4)
         for split in SPLITS:
-            chip = button(split.capitalize(), kind="chip", tip=f"Show only pictures of {split}")
+            chip = button(split.capitalize(), kind="chip", tip=tr("Show only pictures of {split}").format(split=split))
             chip.setCheckable(True)
             chip.toggled.connect(lambda on, split=split: self._on_chip(split, on))
             self.chips[split] = chip
@@ -85,9 +86,9 @@ class ClassList(QWidget):
         box.addLayout(legend)
         box.addWidget(self.view, 1)
         self.new = QLineEdit()
-        self.new.setPlaceholderText("New class")
-        self.new.setAccessibleName("New class")
-        self.new.setToolTip("Type a name and press Return to make a class; drag pictures onto it, or press its key")
+        self.new.setPlaceholderText(tr("New class"))
+        self.new.setAccessibleName(tr("New class"))
+        self.new.setToolTip(tr("Type a name and press Return to make a class; drag pictures onto it, or press its key"))
         self.new.returnPressed.connect(self._on_new)
         box.addWidget(self.new)
 
@@ -144,9 +145,9 @@ class ClassList(QWidget):
         if not name:
             return
         menu = QMenu(self)
-        menu.setAccessibleName(f"Class {name}")
-        menu.addAction("Rename\tF2").triggered.connect(lambda: self.view.edit(index))
-        merge = menu.addMenu("Merge into")
+        menu.setAccessibleName(tr("Class {name}").format(name=name))
+        menu.addAction(tr("Rename\tF2")).triggered.connect(lambda: self.view.edit(index))
+        merge = menu.addMenu(tr("Merge into"))
         others = [other for row in range(1, self.model.rowCount()) if (other := self.model.label(row))]
         for other in others:
             if other != name:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QPersiste
 
 from core.dataset.query import in_order
 from core.dataset.records import SPLITS
+from core.translation import plural, tr
 from gui.data.chosen_drag import CHOSEN_MIME
 
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -17,7 +18,7 @@ LABEL_ROLE = Qt.ItemDataRole.UserRole
 COUNTS_ROLE = Qt.ItemDataRole.UserRole + 1
 KEY_ROLE = Qt.ItemDataRole.UserRole + 2
 _NOWHERE = QModelIndex()
-ALL, NO_CLASS = "All classes", "Unlabelled"
+ALL, NO_CLASS = tr("All classes"), tr("Unlabelled")
 
 
 class ClassModel(QAbstractListModel):
@@ -149,6 +150,6 @@ def _no_key(_label: str) -> str:
 
 def counts_in_words(counts: Counts) -> str:
     """Return "40 pictures (28 train, 6 valid, 6 test)"."""
-    total = sum(counts.values())
+    pictures = plural("{count:,} picture", "{count:,} pictures", sum(counts.values()))
     parts = [f"{counts[split]:,} {split}" for split in SPLITS if counts.get(split)]
-    return f"{total:,} picture{'' if total == 1 else 's'}" + (f" ({', '.join(parts)})" if parts else "")
+    return f"{pictures} ({', '.join(parts)})" if parts else pictures

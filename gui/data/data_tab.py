@@ -105,7 +105,7 @@ class DataTab(QWidget):
         """Let the user choose a folder."""
         folder = self.dataset.folder
         start = str(folder.parent if folder else Path.home())
-        chosen = QFileDialog.getExistingDirectory(self, "Open a folder of labelled pictures", start)
+        chosen = QFileDialog.getExistingDirectory(self, tr("Open a folder of labelled pictures"), start)
         if chosen:
             self.open_folder(Path(chosen))
 
@@ -114,30 +114,32 @@ class DataTab(QWidget):
         folder = self.dataset.folder
         start = str(folder.parent if folder else Path.home())
         patterns = " ".join(f"*{suffix}" for suffix in (*ARCHIVES, *LABEL_FILES))
-        kinds = f"Archives and files of labels ({patterns})"
-        chosen, _ = QFileDialog.getOpenFileName(self, "Open an archive or a file of labels", start, kinds)
+        kinds = tr("Archives and files of labels ({patterns})").format(patterns=patterns)
+        chosen, _ = QFileDialog.getOpenFileName(self, tr("Open an archive or a file of labels"), start, kinds)
         if chosen:
             self.open_folder(Path(chosen))
 
     # Building
 
     def _build(self) -> None:
-        self.use = button("Use this dataset", icon_name="check", kind="primary", shortcut="Ctrl+Return")
+        self.use = button(tr("Use this dataset"), icon_name="check", kind="primary", shortcut="Ctrl+Return")
         self.use.setShortcut("Ctrl+Return")
         self.use.clicked.connect(self.use_dataset)
-        self._header = PageHeader("Data", "", self.use)
+        self._header = PageHeader(tr("Data"), "", self.use)
         self.find_best = button(
-            "Find the best model", icon_name="star", tip="Set up a thorough search; it says how long it takes first"
+            tr("Find the best model"),
+            icon_name="star",
+            tip=tr("Set up a thorough search; it says how long it takes first"),
         )
         self.find_best.clicked.connect(lambda: self._keep(self.best_model_asked))
-        self._close = icon_button("x", "Close this dataset")
+        self._close = icon_button("x", tr("Close this dataset"))
         self._close.clicked.connect(self.dataset.close)
-        self._rescan = icon_button("refresh", "Scan again", shortcut="F5")
+        self._rescan = icon_button("refresh", tr("Scan again"), shortcut="F5")
         self._rescan.setShortcut("F5")
         self._rescan.clicked.connect(lambda: self.dataset.open_again())
-        self.write = button("Write…", icon_name="save", kind="ghost", tip="Write the labelled dataset to disk")
+        self.write = button(tr("Write…"), icon_name="save", kind="ghost", tip=tr("Write the labelled dataset to disk"))
         self.write.clicked.connect(self._write)
-        self._open = button("Open folder…", icon_name="folder-open", tip="Open a folder", shortcut="Ctrl+O")
+        self._open = button(tr("Open folder…"), icon_name="folder-open", tip=tr("Open a folder"), shortcut="Ctrl+O")
         self._open.clicked.connect(self.choose_folder)
         for action in (self._close, self._rescan, self.write, self._open, self.find_best):
             self._header.add_action(action)
@@ -146,12 +148,12 @@ class DataTab(QWidget):
         self._progress = ProgressRow()
         self._progress.cancelled.connect(self.dataset.cancel)
         self._sample = Banner(
-            "This is the sample dataset. A short search finds a good model for it, in about a minute.",
+            tr("This is the sample dataset. A short search finds a good model for it, in about a minute."),
             tone="done",
             icon_name="rocket",
         )
         self.quick_look = button(
-            "Start a short search", icon_name="play", tip="Start a short search on this dataset now"
+            tr("Start a short search"), icon_name="play", tip=tr("Start a short search on this dataset now")
         )
         self.quick_look.clicked.connect(lambda: self._keep(self.quick_look_asked))
         self._sample.add_action(self.quick_look)
@@ -186,7 +188,7 @@ class DataTab(QWidget):
         self.pictures.sections_changed.connect(self._show_classes)
         self.card.labels_changed.connect(self._on_labels_changed)
         self.card.failed.connect(self._error.show_error)
-        classes_card = Card("Classes")
+        classes_card = Card(tr("Classes"))
         classes_card.add(self.classes, 1)
         self.split = SplitCard(self._workbench.settings.current)
         self.split.changed.connect(self._split_again)

@@ -9,6 +9,7 @@ from PySide6.QtCore import Signal
 
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.shared.basics import button
@@ -35,7 +36,7 @@ class ElsewhereBanner(Banner):
         self._workbench, self._bridge = workbench, bridge
         self._scan: Scan | None = None
         self._found: Sequence[Elsewhere] = ()
-        self.take = button("Take them over", tip="Use those labels here too, with their history")
+        self.take = button(tr("Take them over"), tip=tr("Use those labels here too, with their history"))
         self.take.clicked.connect(self._on_take)
         self.add_action(self.take)
         self.hide()

@@ -6,6 +6,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.dataset.query import ORDERS, TRAITS
+from core.translation import tr
 from gui.data.pictures_model import PicturesModel
 from gui.shared.basics import button
 from gui.shared.flow import FlowLayout
@@ -27,22 +28,24 @@ class FilterBar(QWidget):
     def __init__(self, model: PicturesModel) -> None:
         super().__init__()
         self._model = model
-        self.search = SearchField("Filter by path", "Part of a path")
+        self.search = SearchField(tr("Filter by path"), tr("Part of a path"))
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(TYPING_MS)
         self._typing.timeout.connect(lambda: model.ask(text=self.search.text()))
         self.search.textChanged.connect(lambda _text: self._typing.start())
         self.order = QComboBox()
-        self.order.setAccessibleName("Order")
-        self.order.setToolTip("Order of the pictures")
-        self.map = button("Map", icon_name="chart", tip="All pictures as a map: what looks alike is close together")
+        self.order.setAccessibleName(tr("Order"))
+        self.order.setToolTip(tr("Order of the pictures"))
+        self.map = button(
+            tr("Map"), icon_name="chart", tip=tr("All pictures as a map: what looks alike is close together")
+        )
         self.map.setCheckable(True)
         self.map.toggled.connect(self.map_toggled)
-        self.pick = button("", icon_name="x", kind="chip", tip="Show all pictures again")
+        self.pick = button("", icon_name="x", kind="chip", tip=tr("Show all pictures again"))
         self.pick.clicked.connect(lambda: model.ask(pick=None))
         self.pick.hide()
-        self.clear = button("Clear", kind="link", tip="Take these filters away")
+        self.clear = button(tr("Clear"), kind="link", tip=tr("Take these filters away"))
         self.clear.clicked.connect(self.clear_all)
         self.chips: dict[str, QPushButton] = {}
         top = QHBoxLayout()
@@ -102,7 +105,7 @@ class FilterBar(QWidget):
         self.pick.setVisible(query.pick is not None)
         if query.pick is not None:
             self.pick.setText(query.pick.title)
-            self.pick.setAccessibleName(f"Show all pictures again instead of {query.pick.title}")
+            self.pick.setAccessibleName(tr("Show all pictures again instead of {title}").format(title=query.pick.title))
         self.clear.setVisible(bool(query.traits or query.text or query.pick))
         at = self.order.findData(query.order)
         with QSignalBlocker(self.order):

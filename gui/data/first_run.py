@@ -10,6 +10,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from core.store import Dataset
+from core.translation import tr
 from gui.shared.basics import ElidedLabel, label
 from gui.shared.feedback import IconLabel
 from gui.shared.theme import GRID
@@ -47,7 +48,7 @@ class RecentButton(QPushButton):
         self.setProperty("kind", "ghost")
         self.setAutoDefault(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setAccessibleName(f"Open {dataset.path}")
+        self.setAccessibleName(tr("Open {path}").format(path=dataset.path))
         self.setToolTip(dataset.path)
         box = QHBoxLayout(self)
         box.setContentsMargins(10, 0, 10, 0)
@@ -87,11 +88,13 @@ class FirstRun(QScrollArea):
         box.setContentsMargins(GRID, GRID * 4, GRID, GRID * 2)
         box.setSpacing(GRID)
         box.addStretch(1)
-        box.addWidget(label("From a folder of pictures to a classifier", "title"))
+        box.addWidget(label(tr("From a folder of pictures to a classifier"), "title"))
         box.addWidget(
             label(
-                "Sagehound searches hyperparameters, shows every trial as it learns, and names your pictures. "
-                "It all runs on this computer.",
+                tr(
+                    "Sagehound searches hyperparameters, shows every trial as it learns, and names your pictures. "
+                    "It all runs on this computer."
+                ),
                 "muted",
                 wrap=True,
             )
@@ -99,23 +102,25 @@ class FirstRun(QScrollArea):
         box.addSpacing(GRID)
         self.sample = ChoiceButton(
             "rocket",
-            "Try the sample",
-            "Public-domain drawings in a few classes, split and ready. A first search takes about a minute.",
-            "Nothing is downloaded",
+            tr("Try the sample"),
+            tr("Public-domain drawings in a few classes, split and ready. A first search takes about a minute."),
+            tr("Nothing is downloaded"),
         )
         open_key = QKeySequence("Ctrl+O").toString(QKeySequence.SequenceFormat.NativeText)
         self.open = ChoiceButton(
             "folder-open",
-            "Open a folder",
-            "Class folders, or pictures with labels in a CSV, COCO, Label Studio or another form, also zipped. "
-            "Files stay where they are.",
-            f"{open_key}, or drop it here",
+            tr("Open a folder"),
+            tr(
+                "Class folders, or pictures with labels in a CSV, COCO, Label Studio or another form, also zipped. "
+                "Files stay where they are."
+            ),
+            tr("{open_key}, or drop it here").format(open_key=open_key),
         )
         self.aws = ChoiceButton(
             "cloud",
-            "Connect to AWS",
-            "Run the same jobs on Amazon SageMaker. First you read what it does and what it costs.",
-            "Nothing is sent until you choose to",
+            tr("Connect to AWS"),
+            tr("Run the same jobs on Amazon SageMaker. First you read what it does and what it costs."),
+            tr("Nothing is sent until you choose to"),
         )
         self.sample.clicked.connect(self.sample_asked)
         self.open.clicked.connect(self.open_asked)
@@ -126,7 +131,7 @@ class FirstRun(QScrollArea):
             ways.addWidget(way, 1)
         box.addLayout(ways)
         box.addSpacing(GRID * 2)
-        self._recent_title = label("Recent datasets", "card")
+        self._recent_title = label(tr("Recent datasets"), "card")
         box.addWidget(self._recent_title)
         self._recent = QVBoxLayout()
         self._recent.setSpacing(2)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QAbstractItemView
 
+from core.translation import tr
 from gui.data.grid_layout import HEADER, GridLayout, Placed
 from gui.data.grid_tiles import TileLook, Tiles
 from gui.data.pictures_model import PicturesModel
@@ -53,7 +54,7 @@ class GridPainter:
         return self._grid.viewport().width()
 
     def _action(self, placed: Placed) -> str:
-        return "Accept all" if self.accepts and placed.section.label else "Choose all"
+        return tr("Accept all") if self.accepts and placed.section.label else tr("Choose all")
 
     def _paint_header(self, painter: QPainter, placed: Placed, y: int, colours: Tokens) -> None:
         section = placed.section

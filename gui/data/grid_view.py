@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QToolTip
 
+from core.translation import tr
 from gui.data.grid_layout import GAP, HEADER, GridLayout, Placed
 from gui.data.grid_painter import GridPainter
 from gui.data.pictures_model import PicturesModel
@@ -44,7 +45,7 @@ class GridView(QAbstractItemView):
     def __init__(self, model: PicturesModel, thumbnails: Thumbnails) -> None:
         super().__init__()
         self.setObjectName("grid")
-        self.setAccessibleName("Pictures")
+        self.setAccessibleName(tr("Pictures"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from core.translation import plural, tr
 from gui.shared.basics import ElidedLabel, button
 from gui.shared.feedback import IconLabel
-from gui.shared.formatting import counted
 
 if TYPE_CHECKING:
     from core.labels.suggest import Suggestions
@@ -29,9 +29,11 @@ class HelpRow(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.said = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
-        self.next = button("What to label next", kind="link", tip="Show the pictures whose labels would help most")
+        self.next = button(
+            tr("What to label next"), kind="link", tip=tr("Show the pictures whose labels would help most")
+        )
         self.next.clicked.connect(self.next_asked)
-        self.accept = button("Accept", kind="link")
+        self.accept = button(tr("Accept"), kind="link")
         self.accept.clicked.connect(self.accept_asked)
         box = QHBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -47,14 +49,32 @@ class HelpRow(QWidget):
         self.setVisible(bool(unlabelled))
         self.next.setEnabled(found is not None)
         if found is None or found.expected_accuracy is None:
-            self.said.setText("Name two kinds, and the others are guessed." if classes < 2 else "Guessing the others…")
+            self.said.setText(
+                tr("Name two kinds, and the others are guessed.") if classes < 2 else tr("Guessing the others…")
+            )
         else:
-            said = f"Sure of {sure:,} of {counted(unlabelled, 'unlabelled picture')}; "
+            said = [
+                plural(
+                    "Sure of {sure:,} of {count:,} unlabelled picture.",
+                    "Sure of {sure:,} of {count:,} unlabelled pictures.",
+                    unlabelled,
+                    sure=sure,
+                )
+            ]
             if found.unlike:
-                said += f"{found.unlike:,} look like none with a label."
+                one, many = "{count:,} looks like none with a label.", "{count:,} look like none with a label."
+                said.append(plural(one, many, found.unlike))
             else:
-                said += f"about {found.expected_accuracy:.0%} of all guesses are right."
-            self.said.setText(f"{said} More labels would hardly change them." if found.enough else said)
+                said.append(tr("About {share:.0%} of all guesses are right.").format(share=found.expected_accuracy))
+            if found.enough:
+                said.append(tr("More labels would hardly change them."))
+            self.said.setText(" ".join(said))
         self.accept.setVisible(bool(sure))
-        self.accept.setText(f"Accept {sure:,}" if sure else "Accept")
-        self.accept.setToolTip(f"Give the {counted(sure, 'picture')} that the guess is sure of their class")
+        self.accept.setText(tr("Accept {count:,}").format(count=sure) if sure else tr("Accept"))
+        self.accept.setToolTip(
+            plural(
+                "Give the {count:,} picture that the guess is sure of its class",
+                "Give the {count:,} pictures that the guess is sure of their class",
+                sure,
+            )
+        )

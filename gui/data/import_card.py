@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QGridLayout, QLineEdit, QW
 
 from core.dataset.records import ReadOptions, Scan
 from core.jobs.declared import declarations, default_of, kind_of
+from core.translation import tr
 from gui.shared.basics import ElidedLabel, button, label
 from gui.shared.card import Card
 from gui.shared.theme import GRID
@@ -28,12 +29,12 @@ class ImportCard(Card):
     options_chosen = Signal(object)
 
     def __init__(self) -> None:
-        super().__init__("How it was read")
+        super().__init__(tr("How it was read"))
         self._seen = label("", "body", wrap=True)
         self.rows = QGridLayout()
         self.rows.setHorizontalSpacing(GRID)
         self.rows.setVerticalSpacing(2)
-        self.change = button("Read it differently…", kind="link")
+        self.change = button(tr("Read it differently…"), kind="link")
         self.change.setCheckable(True)
         self.change.toggled.connect(self._on_change)
         self.form: ReadForm | None = None
@@ -97,7 +98,7 @@ class ReadForm(QWidget):
             form.addRow(how.title, made)
             if isinstance(made, QLineEdit):
                 made.setPlaceholderText(how.metavar)
-        self.apply = button("Read again", icon_name="refresh")
+        self.apply = button(tr("Read again"), icon_name="refresh")
         self.apply.clicked.connect(lambda: self.applied.emit(self.options))
         form.addRow(self.apply)
 
@@ -112,7 +113,7 @@ class ReadForm(QWidget):
             from core.formats.registry import FORMATS
 
             chooser = QComboBox()
-            chooser.addItem("By its content", "")
+            chooser.addItem(tr("By its content"), "")
             for found in FORMATS:
                 if found.reader is not None:
                     chooser.addItem(found.title, found.name)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QStringListModel, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QWidget
 
+from core.translation import plural, tr
 from gui.shared.basics import ElidedLabel, button, icon_button
 
 _CLOSING_MS = 100
@@ -27,9 +28,9 @@ class ClassField(QLineEdit):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setPlaceholderText("Class, old or new")
-        self.setAccessibleName("Class for the chosen pictures")
-        self.setToolTip("Type a class and press Return: the chosen pictures are in it, and a new class is made")
+        self.setPlaceholderText(tr("Class, old or new"))
+        self.setAccessibleName(tr("Class for the chosen pictures"))
+        self.setToolTip(tr("Type a class and press Return: the chosen pictures are in it, and a new class is made"))
         self._names = QStringListModel(self)
         completer = QCompleter(self._names, self)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
@@ -86,15 +87,19 @@ class LabelBar(QWidget):
         self.field = ClassField()
         self.field.setMinimumWidth(120)
         self.field.setMaximumWidth(220)
-        self.accept = button("Accept", icon_name="check", tip="Give the chosen pictures the class suggested (Y)")
+        self.accept = button(
+            tr("Accept"), icon_name="check", tip=tr("Give the chosen pictures the class suggested (Y)")
+        )
         self.accept.clicked.connect(self.accept_asked)
-        self.leave_out = button("Leave out", tip="No training sees the chosen pictures; their files stay (Delete)")
+        self.leave_out = button(
+            tr("Leave out"), tip=tr("No training sees the chosen pictures; their files stay (Delete)")
+        )
         self.leave_out.clicked.connect(self.leave_out_asked)
-        self.put_back = button("Put back", tip="Trainings see the chosen pictures again")
+        self.put_back = button(tr("Put back"), tip=tr("Trainings see the chosen pictures again"))
         self.put_back.clicked.connect(self.put_back_asked)
-        self.undo = icon_button("undo", "Undo", shortcut="Ctrl+Z")
+        self.undo = icon_button("undo", tr("Undo"), shortcut="Ctrl+Z")
         self.undo.clicked.connect(self.undo_asked)
-        self.redo = icon_button("redo", "Redo", shortcut="Ctrl+Shift+Z")
+        self.redo = icon_button("redo", tr("Redo"), shortcut="Ctrl+Shift+Z")
         self.redo.clicked.connect(self.redo_asked)
         box = QHBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -109,7 +114,7 @@ class LabelBar(QWidget):
 
     def show_chosen(self, count: int, otherwise: str, *, left_out: bool = False, suggested: bool = False) -> None:
         """Say how many pictures are chosen, or something else while there are none."""
-        self.said.setText(f"{count:,} chosen" if count else otherwise)
+        self.said.setText(plural("{count:,} chosen", "{count:,} chosen", count) if count else otherwise)
         for widget in (self.field, self.leave_out, self.put_back):
             widget.setEnabled(bool(count))
         self.leave_out.setVisible(not left_out)
@@ -119,9 +124,10 @@ class LabelBar(QWidget):
     def set_history(self, undo: str, redo: str) -> None:
         """Say what undo and redo would do; "" for nothing."""
         for widget, word, keys, what in (
-            (self.undo, "Undo", "Ctrl+Z", undo),
-            (self.redo, "Redo", "Ctrl+Shift+Z", redo),
+            (self.undo, tr("Undo"), "Ctrl+Z", undo),
+            (self.redo, tr("Redo"), "Ctrl+Shift+Z", redo),
         ):
             widget.setEnabled(bool(what))
-            widget.setToolTip(f"{word}: {what} ({keys})" if what else f"{word} ({keys})")
-            widget.setAccessibleName(f"{word}: {what}" if what else word)
+            name = f"{word}: {what}" if what else word
+            widget.setToolTip(f"{name} ({keys})")
+            widget.setAccessibleName(name)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 from core.dataset.records import Picture
 from core.dataset.thumbnails import thumbnail
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from gui.bridge import Bridge, Handle
 from gui.shared.icons import paint_icon
 from gui.shared.theme import font, scaled, tokens
@@ -42,7 +43,7 @@ class LargeView(QWidget):
         self._kept: OrderedDict[str, QPixmap] = OrderedDict()
         self._broken: set[str] = set()
         self._loading: dict[str, Handle] = {}
-        self.setAccessibleName("Large view")
+        self.setAccessibleName(tr("Large view"))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.hide()
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
+from core.translation import tr
 from gui.data.map_view import MapView
 from gui.data.pictures_model import PicturesModel
 from gui.shared.basics import button, label, row
 from gui.shared.thumbnails import Thumbnails
 
-COLOURS = (("Class", "class"), ("Suggested class", "suggestion"), ("Split", "split"), ("Suspects", "suspect"))
+COLOURS = (
+    (tr("Class"), "class"),
+    (tr("Suggested class"), "suggestion"),
+    (tr("Split"), "split"),
+    (tr("Suspects"), "suspect"),
+)
 
 
 class MapPane(QWidget):
@@ -19,16 +25,16 @@ class MapPane(QWidget):
         super().__init__()
         self.view = MapView(model, thumbnails)
         self.colours = QComboBox()
-        self.colours.setAccessibleName("Colour by")
+        self.colours.setAccessibleName(tr("Colour by"))
         for title, key in COLOURS:
             self.colours.addItem(title, key)
         self.colours.currentIndexChanged.connect(lambda _at: self.view.colour_by(self.colours.currentData()))
-        self.whole = button("Whole map", icon_name="fit", kind="ghost", tip="Show the whole map (0)")
+        self.whole = button(tr("Whole map"), icon_name="fit", kind="ghost", tip=tr("Show the whole map (0)"))
         self.whole.clicked.connect(self.view.fit)
-        hint = label("Draw around pictures to choose them; the wheel zooms, the right button moves.", "caption")
+        hint = label(tr("Draw around pictures to choose them; the wheel zooms, the right button moves."), "caption")
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(8)
-        box.addLayout(row(label("Colour by", "muted"), self.colours, self.whole, None))
+        box.addLayout(row(label(tr("Colour by"), "muted"), self.colours, self.whole, None))
         box.addWidget(self.view, 1)
         box.addWidget(hint)

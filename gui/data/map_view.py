@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from core.translation import tr
 from gui.data.pictures_model import PicturesModel
 from gui.shared.theme import series_colour, split_colour, tokens
 from gui.shared.thumbnails import Thumbnails
@@ -59,8 +60,8 @@ class MapView(QWidget):
         self._colours: tuple[NDArray[np.uint32], NDArray[np.int64]] | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
-        self.setAccessibleName("Map of the pictures")
-        self.setAccessibleDescription("What looks alike is close together. Draw around pictures to choose them.")
+        self.setAccessibleName(tr("Map of the pictures"))
+        self.setAccessibleDescription(tr("What looks alike is close together. Draw around pictures to choose them."))
         self.setMinimumSize(160, 120)
         model.sections_changed.connect(self._recolour)
         model.chosen_changed.connect(self._recolour)

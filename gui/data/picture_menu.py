@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtWidgets import QMenu, QWidget
 
 from core.dataset.records import SPLITS
+from core.translation import tr
 
 MOST_CLASSES = 30
 
@@ -41,7 +42,7 @@ def picture_menu(
 ) -> QMenu:
     """Return the menu; `classes` are names with their keys, `suggested` is the class that can be accepted."""
     menu = QMenu(parent)
-    menu.setAccessibleName("Chosen pictures")
+    menu.setAccessibleName(tr("Chosen pictures"))
 
     def add(to: QMenu, text: str, do: Callable[[], None], keys: str = "", *, enabled: bool = True) -> None:
         action = to.addAction(f"{text}\t{keys}" if keys else text)
@@ -49,27 +50,27 @@ def picture_menu(
         action.setEnabled(enabled)
 
     if suggested:
-        add(menu, f"Accept “{suggested}”", actions.accept, "Y")
-    label_as = menu.addMenu("Label as")
+        add(menu, tr("Accept “{suggested}”").format(suggested=suggested), actions.accept, "Y")
+    label_as = menu.addMenu(tr("Label as"))
     for name, key in classes[:MOST_CLASSES]:
         add(label_as, name.replace("&", "&&"), lambda name=name: actions.label(name), key.upper())  # type: ignore[misc]
     label_as.addSeparator()
-    add(label_as, "Another or a new class…", actions.name, "Return")
-    add(menu, "Take the label away", lambda: actions.label(None), "Backspace")
+    add(label_as, tr("Another or a new class…"), actions.name, "Return")
+    add(menu, tr("Take the label away"), lambda: actions.label(None), "Backspace")
     if left_out:
-        add(menu, "Put back", actions.put_back)
+        add(menu, tr("Put back"), actions.put_back)
     else:
-        add(menu, "Leave out", actions.leave_out, "Delete")
-    move_to = menu.addMenu("Move to")
+        add(menu, tr("Leave out"), actions.leave_out, "Delete")
+    move_to = menu.addMenu(tr("Move to"))
     for split in SPLITS:
         add(move_to, split, lambda split=split: actions.move(split))  # type: ignore[misc]
-    add(move_to, "where the shares put it", lambda: actions.move(None))
+    add(move_to, tr("where the shares put it"), lambda: actions.move(None))
     menu.addSeparator()
-    add(menu, "Show similar pictures", actions.similar, enabled=similar)
-    add(menu, "Choose all like this", actions.choose_similar, enabled=similar)
+    add(menu, tr("Show similar pictures"), actions.similar, enabled=similar)
+    add(menu, tr("Choose all like this"), actions.choose_similar, enabled=similar)
     if why:
-        add(menu, "Why?", actions.why)
+        add(menu, tr("Why?"), actions.why)
     menu.addSeparator()
-    add(menu, "Show in its folder", actions.show_file)
-    add(menu, "Copy path", actions.copy_path)
+    add(menu, tr("Show in its folder"), actions.show_file)
+    add(menu, tr("Copy path"), actions.copy_path)
     return menu

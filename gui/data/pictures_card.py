@@ -13,6 +13,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence, QShor
 from PySide6.QtWidgets import QStackedWidget
 
 from core.dataset.query import Pick, in_order
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.data.check_card import TRAIT_OF
@@ -56,7 +57,7 @@ class PicturesCard(Card):
     failed = Signal(object)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
-        super().__init__("Pictures")
+        super().__init__(tr("Pictures"))
         self.model = PicturesModel()
         edge = 320 if self.devicePixelRatioF() > 1.3 else 160
         self.thumbnails = Thumbnails(bridge, workbench.paths.thumbnails, edge)
@@ -122,7 +123,7 @@ class PicturesCard(Card):
         self.guessing.guessed.connect(self._on_guessed)
         comparison = self.comparison
         self.model.sections_changed.connect(self._compare_if_needed)
-        comparison.started.connect(lambda: self.progress.start("Comparing the pictures"))
+        comparison.started.connect(lambda: self.progress.start(tr("Comparing the pictures")))
         comparison.progressed.connect(self.progress.update_progress)
         comparison.ended.connect(self.progress.finish)
         comparison.failed.connect(self.failed)
@@ -263,7 +264,7 @@ class PicturesCard(Card):
         """Make what a check found filters of the grid; the class that a suspect looks like is its suggestion."""
         gallery = self.model.gallery
         self._why = {}
-        for kind, (trait, *_) in TRAIT_OF.items():
+        for kind, trait in TRAIT_OF.items():
             of_kind = [finding for finding in findings if finding.kind == kind]
             gallery.set_trait(trait, [path for finding in of_kind for path in finding.pictures])
             for finding in of_kind:
@@ -273,7 +274,7 @@ class PicturesCard(Card):
 
     def _show_why(self, number: int) -> None:
         path = self.model.gallery.pictures[number].path
-        Decision(self, "Why?", self._why.get(path, []), [Option("ok", "Close", "primary")]).ask()
+        Decision(self, tr("Why?"), self._why.get(path, []), [Option("ok", tr("Close"), "primary")]).ask()
 
     def _show_help(self) -> None:
         if self.comparison.compared is not None:
@@ -286,7 +287,7 @@ class PicturesCard(Card):
         """Show what to label next, and choose the first."""
         numbers = self.guessing.next_numbers()
         self.show_pick(
-            Pick("Label these next", tuple(self.model.gallery.pictures[n].path for n in numbers), ranked=True)
+            Pick(tr("Label these next"), tuple(self.model.gallery.pictures[n].path for n in numbers), ranked=True)
         )
         self.grid.go_to(0)
 
@@ -310,7 +311,7 @@ class PicturesCard(Card):
                 return
             paths = tuple(gallery.pictures[at].path for at in numbers[:MOST_SIMILAR])
             name = paths[0].rpartition("/")[2]
-            self.show_pick(Pick(f"Like {name}", paths, ranked=True))
+            self.show_pick(Pick(tr("Like {name}").format(name=name), paths, ranked=True))
             self.grid.go_to(0)
             if choose:
                 self.model.choose_numbers(numbers[:alike])
@@ -361,7 +362,8 @@ class PicturesCard(Card):
 
     def _on_arranged(self) -> None:
         shown, total = self.model.rowCount(), self.model.total
-        self.count.setText(f"{shown:,}" if shown == total else f"{shown:,} of {total:,}")
+        counts = tr("{shown:,} of {total:,}") if shown != total else "{shown:,}"
+        self.count.setText(counts.format(shown=shown, total=total))
         classes = self.classes()
         self.keys.set_classes(classes)
         self.bar.field.set_classes(classes)
@@ -372,7 +374,7 @@ class PicturesCard(Card):
     def _on_chosen(self) -> None:
         count = len(self.model.chosen)
         if count > 1:  # one alone is read out as the grid's current picture
-            announce(self.grid, f"{count:,} pictures chosen")
+            announce(self.grid, plural("{count:,} picture chosen", "{count:,} pictures chosen", count))
         self._show_chosen()
 
     def _show_chosen(self) -> None:
@@ -381,7 +383,8 @@ class PicturesCard(Card):
         otherwise = self._said
         if not otherwise and len(gallery):
             done = len(gallery) - without
-            otherwise = f"{done:,} of {len(gallery):,} labelled" if without else "Choose pictures to label them"
+            labelled = tr("{done:,} of {count:,} labelled").format(done=done, count=len(gallery))
+            otherwise = labelled if without else tr("Choose pictures to label them")
         suggested = any(gallery.suggestion(number) is not None for number in chosen)
         self.bar.show_chosen(len(chosen), otherwise, left_out=self.chosen.left_out, suggested=suggested)
 

@@ -12,6 +12,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 
 from core.dataset.query import Query, Section
 from core.dataset.records import Picture
+from core.translation import tr
 from gui.shared.feedback import format_bytes
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class PicturesModel(QAbstractListModel):
             case Qt.ItemDataRole.ToolTipRole:
                 return "\n".join(self.details(number))
             case Qt.ItemDataRole.AccessibleTextRole:
-                chosen = ["chosen"] if number in self.chosen else []
+                chosen = [tr("chosen")] if number in self.chosen else []
                 return ", ".join([*self.details(number), *chosen])
             case _ if role == PICTURE_ROLE:
                 return picture
@@ -217,9 +218,15 @@ class PicturesModel(QAbstractListModel):
             self.gallery.label_of(number),
             self.gallery.split_of(number),
         )
-        lines = [picture.path, f"{picture.width} × {picture.height} {picture.format}, {format_bytes(picture.size)}"]
-        lines.append(", ".join([f"class {label}" if label else "no class yet", *([split] if split else [])]))
+        size = format_bytes(picture.size)
+        lines = [picture.path, f"{picture.width} × {picture.height} {picture.format}, {size}"]
+        about = tr("class {label}").format(label=label) if label else tr("no class yet")
+        lines.append(f"{about}, {split}" if split else about)
         if suggestion := self.gallery.suggestion(number):
-            lines.append(f"looks like {suggestion.label} ({suggestion.probability:.0%})")
+            lines.append(
+                tr("looks like {label} ({probability:.0%})").format(
+                    label=suggestion.label, probability=suggestion.probability
+                )
+            )
         lines += [trait.title.lower() for trait in self.gallery.traits_of(number) if trait.key != "unlabelled"]
         return lines

@@ -10,10 +10,10 @@ from PySide6.QtCore import QStringListModel, Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHBoxLayout, QListView, QVBoxLayout, QWidget
 
 from core.dataset.records import Problem, Severity
+from core.translation import plural, tr
 from gui.shared.basics import button, label
 from gui.shared.card import Card
 from gui.shared.feedback import IconLabel
-from gui.shared.formatting import counted
 from gui.shared.pill import StatusPill, status_look
 from gui.shared.theme import GRID, font
 
@@ -33,7 +33,7 @@ class ProblemsCard(Card):
     pictures_asked = Signal(object)
 
     def __init__(self) -> None:
-        super().__init__("Problems")
+        super().__init__(tr("Problems"))
         self._shown: list[QWidget] = []
         self._pills = QHBoxLayout()
         self._pills.setSpacing(4)
@@ -49,19 +49,18 @@ class ProblemsCard(Card):
     def set_waiting(self) -> None:
         """Say that the check continues."""
         self._clear()
-        self._quiet.setText("Checking the pictures…")
+        self._quiet.setText(tr("Checking the pictures…"))
         self._quiet.show()
 
     def set_problems(self, problems: Sequence[Problem], gallery: Gallery | None = None) -> None:
         """Show these problems; those whose pictures a gallery has lead to them."""
         self._clear()
-        self._quiet.setText("None found. Every picture can be read.")
+        self._quiet.setText(tr("None found. Every picture can be read."))
         self._quiet.setVisible(not problems)
         for severity in Severity:
             count = sum(problem.severity is severity for problem in problems)
             if count:
-                word = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}[severity]
-                pill = StatusPill(severity, f"{count} {word}{'' if count == 1 else 's'}")
+                pill = StatusPill(severity, _counted(severity, count))
                 self._pills.insertWidget(self._pills.count() - 1, pill)
                 self._shown.append(pill)
         for problem in problems:
@@ -112,14 +111,14 @@ class ProblemRow(QWidget):
                 choices.addWidget(choice)
             choices.addStretch(1)
             texts.addLayout(choices)
-        self.pictures = button(f"Show {counted(pictures, 'picture')}", kind="link", tip="Show them in the grid")
+        show = plural("Show {count:,} picture", "Show {count:,} pictures", pictures)
+        self.pictures = button(show, kind="link", tip=tr("Show them in the grid"))
         self.pictures.clicked.connect(lambda: self.pictures_asked.emit(problem))
         self.pictures.setVisible(bool(pictures))
         texts.addWidget(self.pictures, 0, Qt.AlignmentFlag.AlignLeft)
         self.files: QListView | None = None
         if problem.paths:
-            count = len(problem.paths)
-            self.toggle = button(f"Show {count:,} file{'' if count == 1 else 's'}", kind="link")
+            self.toggle = button(_show_files(problem), kind="link")
             self.toggle.setCheckable(True)
             self.toggle.toggled.connect(self._on_toggled)
             texts.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignLeft)
@@ -131,8 +130,7 @@ class ProblemRow(QWidget):
         box.addLayout(texts, 1)
 
     def _on_toggled(self, on: bool) -> None:
-        count = len(self.problem.paths)
-        self.toggle.setText("Hide the files" if on else f"Show {count:,} file{'' if count == 1 else 's'}")
+        self.toggle.setText(tr("Hide the files") if on else _show_files(self.problem))
         if self.files is None:
             self.files = self._make_list()
             self._texts.addWidget(self.files)
@@ -141,7 +139,7 @@ class ProblemRow(QWidget):
     def _make_list(self) -> QListView:
         made = QListView()
         made.setModel(QStringListModel(list(self.problem.paths), made))
-        made.setAccessibleName(f"Files: {self.problem.message}")
+        made.setAccessibleName(tr("Files: {message}").format(message=self.problem.message))
         made.setFont(font("caption"))
         made.setFrameShape(QFrame.Shape.NoFrame)
         made.setUniformItemSizes(True)
@@ -150,3 +148,17 @@ class ProblemRow(QWidget):
         made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         made.setFixedHeight(min(8, len(self.problem.paths)) * made.sizeHintForRow(0) + 8)
         return made
+
+
+def _show_files(problem: Problem) -> str:
+    return plural("Show {count:,} file", "Show {count:,} files", len(problem.paths))
+
+
+def _counted(severity: Severity, count: int) -> str:
+    match severity:
+        case Severity.ERROR:
+            return plural("{count:,} error", "{count:,} errors", count)
+        case Severity.WARNING:
+            return plural("{count:,} warning", "{count:,} warnings", count)
+        case Severity.INFO:
+            return plural("{count:,} note", "{count:,} notes", count)

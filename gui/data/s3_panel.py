@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared import formatting
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from core.cloud.interface import UploadResult
     from core.dataset.manifest import Manifest
 
-_BEFORE = "A job uploads what is missing before it starts. Upload now, and it starts at once."
+_BEFORE = tr("A job uploads what is missing before it starts. Upload now, and it starts at once.")
 
 
 class S3Panel(Card):
@@ -30,8 +31,8 @@ class S3Panel(Card):
         self._manifest: Manifest | None = None
         self._sending: Handle | None = None
         self._paused = threading.Event()
-        self.upload = button("Upload", icon_name="upload", tip="Only what is new or changed is sent")
-        self.pause = button("Pause", icon_name="pause", kind="ghost")
+        self.upload = button(tr("Upload"), icon_name="upload", tip=tr("Only what is new or changed is sent"))
+        self.pause = button(tr("Pause"), icon_name="pause", kind="ghost")
         self.progress, self.error = ProgressRow(), InlineError()
         self._where = ElidedLabel("", "caption")
         self.said = label(_BEFORE, "muted", wrap=True)
@@ -77,7 +78,7 @@ class S3Panel(Card):
         self.error.clear()
         self.said.hide()
         self._show_busy(True)
-        self.progress.start("Looking what is there already")
+        self.progress.start(tr("Looking what is there already"))
         self._sending = self._bridge.run(work, self._on_done, self._on_failed, self.progress.update_progress)
 
     def cancel(self) -> None:
@@ -86,7 +87,7 @@ class S3Panel(Card):
             return
         self._sending.cancel()
         self._end()
-        self.said.setText("Cancelled. What was sent stays, and is not sent again.")
+        self.said.setText(tr("Cancelled. What was sent stays, and is not sent again."))
 
     def _on_pause(self) -> None:
         paused = not self._paused.is_set()
@@ -97,8 +98,8 @@ class S3Panel(Card):
         self._show_pause(paused)
 
     def _show_pause(self, paused: bool) -> None:
-        self.pause.setText("Go on" if paused else "Pause")
-        self.said.setText("Paused. What is on its way is still sent.")
+        self.pause.setText(tr("Continue") if paused else tr("Pause"))
+        self.said.setText(tr("Paused. What is on its way is still sent."))
         self.said.setVisible(paused)
 
     def _show_busy(self, busy: bool) -> None:
@@ -114,12 +115,22 @@ class S3Panel(Card):
 
     def _on_done(self, result: UploadResult) -> None:
         self._end()
-        parts = [(result.sent, "sent"), (result.copied, "copied inside S3"), (result.kept, "there already")]
-        counted = ", ".join(f"{count:,} {what}" for count, what in parts if count)
-        pictures = formatting.counted(result.files, "picture")
-        self.said.setText(f"{pictures} in S3: {counted}, in {formatting.duration(result.seconds)}.")
+        parts = [
+            (result.sent, tr("{count:,} sent")),
+            (result.copied, tr("{count:,} copied inside S3")),
+            (result.kept, tr("{count:,} there already")),
+        ]
+        self.said.setText(
+            plural(
+                "{count:,} picture in S3: {parts}, in {duration}.",
+                "{count:,} pictures in S3: {parts}, in {duration}.",
+                result.files,
+                parts=", ".join(part.format(count=count) for count, part in parts if count),
+                duration=formatting.duration(result.seconds),
+            )
+        )
 
     def _on_failed(self, error: UserFacingError) -> None:
         self._end()
-        self.said.setText("What was sent stays, and is not sent again.")
+        self.said.setText(tr("What was sent stays, and is not sent again."))
         self.error.show_error(error)

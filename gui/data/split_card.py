@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QSpinBox
 
 from core.dataset.records import SPLITS, Scan
 from core.settings import Settings, declared
+from core.translation import tr
 from gui.shared.basics import label, padded, set_invalid
 from gui.shared.card import Card
 from gui.shared.feedback import Banner
@@ -27,17 +28,19 @@ class SplitCard(Card):
     changed = Signal()
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__("Split")
-        self.valid = _percent("Valid share", settings.valid_percent, "valid_percent")
-        self.test = _percent("Test share", settings.test_percent, "test_percent")
+        super().__init__(tr("Split"))
+        self.valid = _percent(tr("Valid share"), settings.valid_percent, "valid_percent")
+        self.test = _percent(tr("Test share"), settings.test_percent, "test_percent")
         self.seed = padded(QSpinBox())
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setValue(settings.split_seed)
-        self.seed.setAccessibleName("Split seed")
+        self.seed.setAccessibleName(tr("Split seed"))
         self.seed.setToolTip(declared("split_seed").description)
         grid = QGridLayout()
         grid.setSpacing(8)
-        for column, (text, field) in enumerate((("Valid", self.valid), ("Test", self.test), ("Seed", self.seed))):
+        for column, (text, field) in enumerate(
+            ((tr("Valid"), self.valid), (tr("Test"), self.test), (tr("Seed"), self.seed))
+        ):
             caption = label(text, "caption")
             caption.setBuddy(field)
             field.setMinimumWidth(56)
@@ -74,13 +77,13 @@ class SplitCard(Card):
     def set_result(self, counts: Mapping[str, int], notices: Sequence[str]) -> None:
         """Say what the split has become: pictures by split, and what was decided on the way."""
         counted = " · ".join(f"{split.capitalize()} {counts.get(split, 0):,}" for split in SPLITS)
-        kept = "" if self.seed.isEnabled() else "\nThe folder has splits of its own; they are kept."
-        self._summary.setText(counted + kept)
+        kept = [] if self.seed.isEnabled() else [tr("The folder has splits of its own; they are kept.")]
+        self._summary.setText("\n".join([counted, *kept]))
         self._notices.set_text("\n".join(notices))
 
     def set_waiting(self, scanning: bool) -> None:
         """Show that there is no split yet."""
-        self._summary.setText("Ready as soon as the pictures are checked." if scanning else "")
+        self._summary.setText(tr("Ready as soon as the pictures are checked.") if scanning else "")
         self._notices.set_text("")
 
     def _on_edited(self) -> None:

@@ -11,11 +11,11 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QFileDialog, QLineE
 from core.dataset.manifest import Manifest
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, row
 from gui.shared.feedback import Banner, InlineError, ProgressRow
-from gui.shared.formatting import counted
 
 if TYPE_CHECKING:
     from core.dataset.records import Scan
@@ -41,7 +41,7 @@ class WriteDialog(QDialog):
         from core.formats.registry import FORMATS
 
         super().__init__(parent)
-        self.setWindowTitle("Write to disk")
+        self.setWindowTitle(tr("Write to disk"))
         self.setModal(True)
         self.setMinimumWidth(560)
         self._workbench, self._bridge, self._manifest, self._scan = workbench, bridge, manifest, scan
@@ -49,38 +49,38 @@ class WriteDialog(QDialog):
         self._earlier: EarlierWrite | None = None
         self._moved_to: Path | None = None
         self.format = QComboBox()
-        self.format.setAccessibleName("How it is written")
+        self.format.setAccessibleName(tr("How it is written"))
         for found in FORMATS:
             if found.writer is not None:
-                self.format.addItem(f"Copy as {found.title}", found.name)
-        self.format.addItem("Move into class folders", MOVE)
+                self.format.addItem(tr("Copy as {title}").format(title=found.title), found.name)
+        self.format.addItem(tr("Move into class folders"), MOVE)
         self.format.currentIndexChanged.connect(self._on_format)
         self.target = QLineEdit()
-        self.target.setAccessibleName("Folder")
-        self.choose = button("Choose…", tip="Choose the folder that the new one is made in")
+        self.target.setAccessibleName(tr("Folder"))
+        self.choose = button(tr("Choose…"), tip=tr("Choose the folder that the new one is made in"))
         self.choose.clicked.connect(self._on_choose)
-        self.with_split = QCheckBox("With its split: train, valid and test")
+        self.with_split = QCheckBox(tr("With its split: train, valid and test"))
         self.said = label("", "muted", wrap=True)
         self.earlier = Banner("", "warning", "info")
-        self.back = button("Move back", tip="Every picture goes back to where it was")
+        self.back = button(tr("Move back"), tip=tr("Every picture goes back to where it was"))
         self.back.clicked.connect(self.move_back)
         self.earlier.add_action(self.back)
         self.earlier.hide()
         self.error, self.progress = InlineError(), ProgressRow()
         self.progress.cancelled.connect(self._on_cancel)
-        self.cancel = button("Cancel")
+        self.cancel = button(tr("Cancel"))
         self.cancel.clicked.connect(self.reject)
-        self.write = button("Write", icon_name="save", kind="primary")
+        self.write = button(tr("Write"), icon_name="save", kind="primary")
         self.write.clicked.connect(self.start)
         self.write.setDefault(True)
         self.target.textChanged.connect(lambda text: self.write.setEnabled(bool(text.strip())))
         box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
-        box.addWidget(label("Write the dataset to disk", "card"))
+        box.addWidget(label(tr("Write the dataset to disk"), "card"))
         box.addWidget(self.earlier)
-        box.addLayout(row(label("How", "muted"), self.format, None))
-        box.addLayout(row(label("Folder", "muted"), self.target, self.choose))
+        box.addLayout(row(label(tr("How"), "muted"), self.format, None))
+        box.addLayout(row(label(tr("Folder"), "muted"), self.target, self.choose))
         box.addWidget(self.with_split)
         box.addWidget(self.said)
         box.addWidget(self.error)
@@ -106,7 +106,7 @@ class WriteDialog(QDialog):
             splits = {entry.path: entry.split for entry in manifest.pictures} if with_split else {}
             return data.write_labels(scan, target, True, on_progress, cancel, splits)
 
-        self._begin("Moving the pictures" if self.moves else "Copying the pictures")
+        self._begin(tr("Moving the pictures") if self.moves else tr("Copying the pictures"))
         if self.moves:
             self._running = self._bridge.run(
                 move, self._on_moved, lambda error: self._on_failed(error, target), self.progress.update_progress
@@ -128,9 +128,16 @@ class WriteDialog(QDialog):
         def done(count: int) -> None:
             self._moved_to = earlier.root
             self._end()
-            self._finish(f"Moved {counted(count, 'picture')} back to {earlier.root}.")
+            self._finish(
+                plural(
+                    "Moved {count:,} picture back to {folder}.",
+                    "Moved {count:,} pictures back to {folder}.",
+                    count,
+                    folder=earlier.root,
+                )
+            )
 
-        self._begin("Moving the pictures back")
+        self._begin(tr("Moving the pictures back"))
         self._running = self._bridge.run(
             work, done, lambda error: self._on_failed(error, earlier.folder), self.progress.update_progress
         )
@@ -144,27 +151,26 @@ class WriteDialog(QDialog):
 
     def _on_format(self) -> None:
         root = self._manifest.root
-        pictures = counted(len(self._manifest.pictures), "picture")
-        what = f"{pictures} in {counted(len(self._manifest.classes), 'class', 'classes')}"
+        what = _pictures_in_classes(len(self._manifest.pictures), len(self._manifest.classes))
         self.with_split.setChecked(not self.moves or self._scan.layout == "splits")
         if self.moves:
             self.target.setText(str(root))
-            said = (
-                f"Moves {what} into class folders there. What goes where is written down first, and “Move back” undoes "
-                "it; what has no class or is left out stays where it is."
-            )
+            said = tr(
+                "Moves {what} into class folders there. What goes where is written down first, and “Move "
+                "back” undoes it; what has no class or is left out stays where it is."
+            ).format(what=what)
         else:
             self.target.setText(str(root.with_name(f"{root.name}-labelled")))
-            said = (
-                f"Copies {what} into a new folder. Your own files stay where and as they are; what has no class or is "
-                "left out is not copied."
-            )
+            said = tr(
+                "Copies {what} into a new folder. Your own files stay where and as they are; what has no "
+                "class or is left out is not copied."
+            ).format(what=what)
         self.said.setText(said)
-        self.write.setText("Move" if self.moves else "Write")
+        self.write.setText(tr("Move") if self.moves else tr("Write"))
 
     def _on_choose(self) -> None:
         start = Path(self.target.text()).expanduser()
-        chosen = QFileDialog.getExistingDirectory(self, "Make the new folder in", str(start.parent))
+        chosen = QFileDialog.getExistingDirectory(self, tr("Make the new folder in"), str(start.parent))
         if chosen:
             self.target.setText(str(Path(chosen) / start.name))
 
@@ -185,7 +191,7 @@ class WriteDialog(QDialog):
             self._moved_to = self._manifest.root  # some of it is elsewhere by now
             self.format.setCurrentIndex(self.format.findData(MOVE))
             self.target.setText(str(self._earlier.folder))
-            self.write.setText("Finish the move")
+            self.write.setText(tr("Finish the move"))
 
     def _begin(self, what: str) -> None:
         self.error.clear()
@@ -207,16 +213,24 @@ class WriteDialog(QDialog):
 
     def _on_copied(self, written: WrittenDataset) -> None:
         self._end()
-        pictures, classes = counted(written.pictures, "picture"), counted(written.classes, "class", "classes")
-        self._finish(f"{pictures} in {classes} are in {written.path}.")
+        what = _pictures_in_classes(written.pictures, written.classes)
+        self._finish(tr("Copied {what} to {folder}.").format(what=what, folder=written.path))
 
     def _on_moved(self, written: Written) -> None:
         self._end()
         self._moved_to = written.folder
-        left = (
-            f" Not moved: {written.left:,}, which have no class, are left out or are in place." if written.left else ""
-        )
-        self._finish(f"Moved {counted(written.count, 'picture')} into class folders in {written.folder}.{left}")
+        said = [
+            plural(
+                "Moved {count:,} picture into class folders in {folder}.",
+                "Moved {count:,} pictures into class folders in {folder}.",
+                written.count,
+                folder=written.folder,
+            )
+        ]
+        if written.left:
+            left = tr("Not moved: {count:,}, which have no class, are left out or are in place.")
+            said.append(left.format(count=written.left))
+        self._finish(" ".join(said))
         self._look(written.folder)
 
     def _finish(self, said: str) -> None:
@@ -225,7 +239,7 @@ class WriteDialog(QDialog):
         for widget in (self.write, self.format, self.target, self.choose, self.with_split):
             widget.setEnabled(False)
         self.write.hide()
-        self.cancel.setText("Close")
+        self.cancel.setText(tr("Close"))
         self.cancel.setFocus()
 
     def _on_failed(self, error: UserFacingError, moved_to: Path | None = None) -> None:
@@ -233,3 +247,10 @@ class WriteDialog(QDialog):
         self.error.show_error(error)
         if moved_to is not None:
             self._look(moved_to)
+
+
+def _pictures_in_classes(pictures: int, classes: int) -> str:
+    return tr("{pictures} in {classes}").format(
+        pictures=plural("{count:,} picture", "{count:,} pictures", pictures),
+        classes=plural("{count:,} class", "{count:,} classes", classes),
+    )

@@ -279,7 +279,7 @@ def test_an_upload_can_be_paused_and_cancelled(s3, qtbot, workbench, monkeypatch
     press(qtbot, s3.upload)
     qtbot.waitUntil(lambda: "16 s left" in s3.progress._message.text(), timeout=5_000)
     press(qtbot, s3.pause)
-    assert s3.pause.text() == "Go on"
+    assert s3.pause.text() == "Continue"
     qtbot.waitUntil(lambda: bool(seen) and seen[-1], timeout=5_000)
     press(qtbot, s3.pause)
     qtbot.waitUntil(lambda: not seen[-1], timeout=5_000)
