@@ -62,8 +62,13 @@ class HelpRow(QWidget):
                 )
             ]
             if found.unlike:
-                one, many = "{count:,} looks like none with a label.", "{count:,} look like none with a label."
-                said.append(plural(one, many, found.unlike))
+                said.append(
+                    plural(
+                        "{count:,} looks like none with a label.",
+                        "{count:,} look like none with a label.",
+                        found.unlike,
+                    )
+                )
             else:
                 said.append(tr("About {share:.0%} of all guesses are right.").format(share=found.expected_accuracy))
             if found.enough:

@@ -25,8 +25,8 @@ from training_scripts.outside import UNUSABLE
 
 if TYPE_CHECKING:
     from core.dataset.gallery import Gallery
+    from core.labels.labelling import Labelling
     from core.labels.moved import Elsewhere
-    from core.labels.session import Labelling
 
 LAST_KEY = "data.last"
 MOST_RECENT = 6

@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from core.errors import UserFacingError, WeightsUnavailable
 from core.jobs.specs import CloudResources, Spec
 from core.progress import CancelToken, OnProgress
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
-from gui.shared import formatting
 from gui.shared.basics import ElidedLabel, button, label, rule
 from gui.shared.cost_text import confirmation, cost_rows, dollars, packed_offer, source_text
 from gui.shared.dialogs import Decision, Option
@@ -57,7 +57,7 @@ class CostPanel(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(6)
         box.addWidget(rule())
-        box.addWidget(label("What it costs", "strong"))
+        box.addWidget(label(tr("What it costs"), "strong"))
         box.addLayout(self._grid)
         box.addWidget(self.offer)
         box.addWidget(self._source)
@@ -79,17 +79,17 @@ class CostPanel(QWidget):
         on_answer: Callable[[bool], None],
         on_error: Callable[[UserFacingError], None],
     ) -> Handle:
-        """Return name the price of exactly this `spec`; `on_answer` hears whether to start."""
+        """Name the price of exactly this `spec`; `on_answer` hears whether to start."""
 
         def done(forecast: CloudForecast | None) -> None:
             if forecast is None:
-                on_error(WeightsUnavailable("The weights are not on this computer.", fix="Fetch them first."))
+                on_error(WeightsUnavailable(tr("The weights are not on this computer."), fix=tr("Fetch them first.")))
                 return
             made = Decision(
                 self.window(),
-                f"Start {spec.name} on AWS?",
+                tr("Start {name} on AWS?").format(name=spec.name),
                 confirmation(spec, forecast),
-                [Option("cancel", "Cancel"), Option("start", _start_words(forecast), "primary")],
+                [Option("cancel", tr("Cancel")), Option("start", _start_words(forecast), "primary")],
                 "cloud",
             )
             made.ask(lambda answer: on_answer(answer == "start"))
@@ -104,7 +104,12 @@ class CostPanel(QWidget):
         apart = draft.is_tuning and not draft.packed
         at_once = min(draft.max_parallel_jobs, draft.max_jobs) if apart else 1
 
-        what = f"For {formatting.counted(at_once, 'job')} at once on {resources.instance_type}."
+        what = plural(
+            "For {count:,} job on {instance_type}.",
+            "For {count:,} jobs at once on {instance_type}.",
+            at_once,
+            instance_type=resources.instance_type,
+        )
         dialog = PreflightDialog(self.window(), self._bridge, what, partial(cloud.preflight, resources, at_once))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
@@ -149,11 +154,12 @@ class CostPanel(QWidget):
         offer = packed_offer(forecast) if forecast is not None else ""
         self.offer.setText(offer)
         self.offer.setVisible(bool(offer))
-        missing = "Known once the weights are on this computer: they are sent along."
+        missing = tr("Known once the weights are on this computer: they are sent along.")
         self._source.setText(source_text(forecast) if forecast is not None else missing)
         self.changed.emit()
 
 
 def _start_words(forecast: CloudForecast) -> str:
     worst = forecast.cost.worst
-    return "Start at an unknown price" if worst is None else f"Start, at most {dollars(worst)}"
+    sentence = tr("Start at an unknown price") if worst is None else tr("Start, at most {dollars}")
+    return sentence.format(dollars=dollars(worst))

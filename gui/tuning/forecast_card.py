@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
+from core.translation import tr
 from gui.shared.basics import ElidedLabel, button, label, rule
 from gui.shared.card import Card
 from gui.shared.feedback import Banner, IconLabel, InlineError, ProgressRow
@@ -38,17 +39,19 @@ class ForecastCard(Card):
     cancel_asked = Signal()
 
     def __init__(self) -> None:
-        super().__init__("What this will do")
+        super().__init__(tr("What this will do"))
         self._make_lines()
         self.metric_check = MetricCheck()
         self.name = QLineEdit()
-        self.name.setPlaceholderText("From the dataset and the time")
+        self.name.setPlaceholderText(tr("From the dataset and the time"))
         self.name.textEdited.connect(lambda _: self.name_changed.emit())
-        self.name_field = Field("Name of the job", self.name, "Anything you like; the job's own name is made of it.")
-        self.start = button("Start", icon_name="play", kind="primary")
+        self.name_field = Field(
+            tr("Name of the job"), self.name, tr("Anything you like; the job's own name is made of it.")
+        )
+        self.start = button(tr("Start"), icon_name="play", kind="primary")
         self.start.clicked.connect(self.start_asked)
         self.reason = label("", "error", wrap=True)
-        self.data = button("Choose a dataset", icon_name="folder-open")
+        self.data = button(tr("Choose a dataset"), icon_name="folder-open")
         self.data.clicked.connect(self.dataset_asked)
         self.progress, self.error = ProgressRow(), InlineError()
         self.progress.cancelled.connect(self.cancel_asked)
@@ -148,7 +151,7 @@ class ForecastCard(Card):
     def begin(self) -> None:
         """Note that a launch has begun."""
         self.error.clear()
-        self.progress.start("Starting")
+        self.progress.start(tr("Starting"))
         self.start.setEnabled(False)
 
     def end(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core.dataset.records import SPLITS
 from core.jobs.ranges import combinations
 from core.jobs.specs import DebuggerConfig
+from core.translation import plural, tr
 from gui.shared import formatting
 from gui.shared.cost_text import cost_text, time_text
 from gui.tuning.tuning_draft import TuningDraft
@@ -39,16 +40,17 @@ def forecast_lines(
 ) -> list[Line]:
     """Return (icon, title, text) of each line; what is not known yet is said so, so that no line comes or goes."""
     lines = [
-        ("data", "Dataset", _dataset(manifest)),
-        ("tuning", "Trials", _trials(draft)),
-        ("filter", "Grid", _combinations(draft)),
-        ("clock", "Time", _time(forecast, manifest, facts)),
-        ("chip", "Cost", cost_text(facts.cloud) if facts.costs_money else "None: it runs on this computer"),
-        ("debugger", "Rules", _rules(facts.debugger)),
+        ("data", tr("Dataset"), _dataset(manifest)),
+        ("tuning", tr("Trials"), _trials(draft)),
+        ("filter", tr("Grid"), _combinations(draft)),
+        ("clock", tr("Time"), _time(forecast, manifest, facts)),
+        ("chip", tr("Cost"), cost_text(facts.cloud) if facts.costs_money else tr("None: it runs on this computer")),
+        ("debugger", tr("Rules"), _rules(facts.debugger)),
     ]
     if facts.missing_megabytes:
         title = BACKBONES[draft.backbone].title
-        lines.append(("download", "Fetches", f"{facts.missing_megabytes:.0f} MB of weights of {title}, once"))
+        text = tr("{megabytes:.0f} MB of weights of {title}, once")
+        lines.append(("download", tr("Fetches"), text.format(megabytes=facts.missing_megabytes, title=title)))
     return lines
 
 
@@ -59,22 +61,36 @@ def warning_texts(forecast: Forecast) -> list[str]:
 
 def _dataset(manifest: Manifest | None) -> str:
     if manifest is None:
-        return "None chosen yet"
+        return tr("None chosen yet")
     counts = ", ".join(f"{len(manifest.of(split)):,} {split}" for split in SPLITS if manifest.of(split))
-    return f"{formatting.counted(len(manifest.classes), 'class', 'classes')}, {counts}"
+    classes = plural("{count:,} class", "{count:,} classes", len(manifest.classes))
+    return f"{classes}, {counts}"
 
 
 def _trials(draft: TuningDraft) -> str:
     if not draft.is_tuning:
-        return "One training job: nothing is searched"
+        return tr("One training job: nothing is searched")
     at_once = min(draft.max_parallel_jobs, draft.max_jobs)
-    early = ", poor ones end early" if draft.early_stopping else ""
-    target = f", ends at {draft.target}" if draft.target else ""
-    patience = f", ends after {draft.patience} without a better one" if draft.patience else ""
-    longest = f", ends after {formatting.duration(draft.max_search_s)}" if draft.max_search_s else ""
-    converged = ", ends when converged" if draft.until_converged else ""
-    trials = formatting.counted(draft.max_jobs, "trial")
-    return f"{trials}, {at_once} at once, {draft.strategy}{early}{target}{patience}{longest}{converged}"
+    parts = [
+        plural("{count:,} trial", "{count:,} trials", draft.max_jobs),
+        plural("{count:,} at once", "{count:,} at once", at_once),
+        str(draft.strategy),
+    ]
+    if draft.early_stopping:
+        parts.append(tr("poor ones end early"))
+    if draft.target:
+        parts.append(tr("ends at {target}").format(target=draft.target))
+    if draft.patience:
+        parts.append(
+            plural(
+                "ends after {count:,} without a better one", "ends after {count:,} without a better one", draft.patience
+            )
+        )
+    if draft.max_search_s:
+        parts.append(tr("ends after {duration}").format(duration=formatting.duration(draft.max_search_s)))
+    if draft.until_converged:
+        parts.append(tr("ends when converged"))
+    return ", ".join(parts)
 
 
 def _combinations(draft: TuningDraft) -> str:
@@ -84,26 +100,32 @@ def _combinations(draft: TuningDraft) -> str:
         return "…"
     ranges = [row.build() for row in draft.searched]
     total = combinations([item for item in ranges if not isinstance(item, str)])
-    return "Endless: a range is continuous" if total is None else formatting.counted(total, "combination")
+    if total is None:
+        return tr("Endless: a range is continuous")
+    return plural("{count:,} combination", "{count:,} combinations", total)
 
 
 def _rules(config: DebuggerConfig) -> str:
     if not config.enabled:
-        return "Off"
+        return tr("Off")
     if config.rules:
-        return f"{formatting.counted(len(config.rules), 'rule')} chosen in Debugger"
-    return "The usual ones for this training" if config.default_rules else "None"
+        return plural("{count:,} rule chosen in Debugger", "{count:,} rules chosen in Debugger", len(config.rules))
+    return tr("The usual ones for this training") if config.default_rules else tr("None")
 
 
 def _time(forecast: Forecast | None, manifest: Manifest | None, facts: Facts) -> str:
     if manifest is None:
-        return "Known once there is a dataset"
+        return tr("Known once there is a dataset")
     if facts.costs_money:
         return time_text(facts.cloud)
     if forecast is None or forecast.seconds is None:
         return "…"
-    basis = "measured here" if forecast.basis == "measured" else "first estimate"
-    text = f"About {formatting.duration(max(10.0, forecast.seconds))} ({basis})"
+    basis = tr("measured here") if forecast.basis == "measured" else tr("first estimate")
+    sentence = tr("About {duration} ({basis})")
     if forecast.features_seconds >= 1:
-        text += f", {formatting.duration(forecast.features_seconds)} of it for features"
-    return text
+        sentence = tr("About {duration} ({basis}), {features} of it for features")
+    return sentence.format(
+        duration=formatting.duration(max(10.0, forecast.seconds)),
+        basis=basis,
+        features=formatting.duration(forecast.features_seconds),
+    )

@@ -12,6 +12,7 @@ from core.errors import UserFacingError
 from core.jobs.managed_rules import without_managed
 from core.jobs.specs import Spec
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.dialogs import Decision, Option
@@ -112,9 +113,12 @@ class JobStarter(QObject):
         self.look_at_refusal()
         question = Decision(
             self._card.window(),
-            f"Start {spec.name} without AWS's Debugger?",
-            [error.why, "Sagehound's own rules and profiler need nothing of it. The choice is kept for this account."],
-            [Option("cancel", "Cancel"), Option("without", "Start without it", "primary")],
+            tr("Start {name} without AWS's Debugger?").format(name=spec.name),
+            [
+                error.why,
+                tr("Sagehound's own rules and profiler need nothing of it. The choice is kept for this account."),
+            ],
+            [Option("cancel", tr("Cancel")), Option("without", tr("Start without it"), "primary")],
             "cloud",
             "warning",
         )

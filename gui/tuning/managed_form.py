@@ -21,11 +21,12 @@ from PySide6.QtWidgets import (
 from core.errors import SpecError
 from core.jobs.managed_rules import AWS_RULES, INTERVALS_MS, OWN_RULES_DO, parse_rules
 from core.jobs.specs import ManagedDebugger
+from core.translation import tr
 from gui.shared.basics import button, label, row
 from gui.shared.feedback import InlineError
 from gui.shared.field import Field
 
-_NOT_FOR_TRIALS = f"Not for a tuning job: AWS cannot attach it to trials. {OWN_RULES_DO}"
+_NOT_FOR_TRIALS = f"{tr('Not for a tuning job: AWS cannot attach it to trials.')} {OWN_RULES_DO}"
 
 
 class ManagedForm(QWidget):
@@ -43,10 +44,12 @@ class ManagedForm(QWidget):
         super().__init__()
         self._managed = ManagedDebugger()
         self._wanted, self._tuning, self._refusal = False, False, ""
-        self.check = QCheckBox("AWS's Debugger and ProfilerReport")
-        self.check.setToolTip("AWS evaluates its own rules beside Sagehound's, in accounts that have them")
-        self.rules = button("AWS's rules…", kind="link", tip="Which of AWS's rules run, and with which parameters")
-        self.again = button("Ask AWS again", kind="link", tip="The next job that wants it asks for it again")
+        self.check = QCheckBox(tr("AWS's Debugger and ProfilerReport"))
+        self.check.setToolTip(tr("AWS evaluates its own rules beside Sagehound's, in accounts that have them"))
+        self.rules = button(
+            tr("AWS's rules…"), kind="link", tip=tr("Which of AWS's rules run, and with which parameters")
+        )
+        self.again = button(tr("Ask AWS again"), kind="link", tip=tr("The next job that wants it asks for it again"))
         self._why = label("", "caption", wrap=True)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -133,12 +136,14 @@ class ManagedDialog(QDialog):
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Checked if rule in managed.rules else Qt.CheckState.Unchecked)
         self.parameters = QLineEdit()
-        self._field = Field("Parameters", self.parameters, "Empty: AWS's defaults. Else NAME=VALUE, NAME=VALUE.")
-        self.report = QCheckBox("ProfilerReport: where the machine's time went")
+        self._field = Field(
+            tr("Parameters"), self.parameters, tr("Empty: AWS's defaults. Else NAME=VALUE, NAME=VALUE.")
+        )
+        self.report = QCheckBox(tr("ProfilerReport: where the machine's time went"))
         self.report.setChecked(managed.report)
         self.interval = QComboBox()
         for interval in INTERVALS_MS:
-            self.interval.addItem(f"{interval:,} ms", interval)
+            self.interval.addItem(tr("{interval:,} ms").format(interval=interval), interval)
         self.interval.setCurrentIndex(max(0, self.interval.findData(managed.interval_ms)))
         self.error = InlineError()
         self._lay_out()
@@ -147,21 +152,21 @@ class ManagedDialog(QDialog):
         self.list.setCurrentRow(0)
 
     def _lay_out(self) -> None:
-        cancel, done = button("Cancel", kind="ghost"), button("Done", kind="primary")
+        cancel, done = button(tr("Cancel"), kind="ghost"), button(tr("Done"), kind="primary")
         cancel.clicked.connect(self.reject)
         done.clicked.connect(self.accept)
         done.setDefault(True)
         box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
-        box.addWidget(label("AWS's rules", "card"))
-        hint = (
+        box.addWidget(label(tr("AWS's rules"), "card"))
+        hint = tr(
             "AWS says that its built-in rules cost nothing extra. Each runs on a machine of its own, which counts on "
             "your quota of processing instances."
         )
         box.addWidget(label(hint, "muted", wrap=True))
         box.addWidget(self.list, 1)
-        for widget in (self._field, self.report, Field("AWS measures every", self.interval), self.error):
+        for widget in (self._field, self.report, Field(tr("AWS measures every"), self.interval), self.error):
             box.addWidget(widget)
         box.addLayout(row(None, cancel, done))
 
@@ -180,7 +185,7 @@ class ManagedDialog(QDialog):
         try:
             rules = parse_rules([f"{rule}:{self._texts[rule]}" if self._texts[rule].strip() else rule for rule in on])
             if not on and not self.report.isChecked():
-                raise SpecError("AWS's Debugger has nothing to do.", fix="Choose a rule, or the report.")
+                raise SpecError(tr("AWS's Debugger has nothing to do."), fix=tr("Choose a rule, or the report."))
         except SpecError as error:
             self.error.show_error(error)
             return
@@ -193,7 +198,7 @@ class ManagedDialog(QDialog):
         rule = item.text() if item is not None else ""
         self.parameters.setText(self._texts.get(rule, ""))
         self.parameters.setPlaceholderText(", ".join(AWS_RULES.get(rule, ())))
-        self.parameters.setAccessibleName(f"Parameters of {rule}")
+        self.parameters.setAccessibleName(tr("Parameters of {rule}").format(rule=rule))
 
     def _on_text(self, text: str) -> None:
         if (item := self.list.currentItem()) is not None:

@@ -11,6 +11,7 @@ from core.errors import SpecError
 from core.jobs.contract import sample_output
 from core.jobs.scraping import test_regex
 from core.jobs.specs import MetricDefinition
+from core.translation import tr
 from gui.shared import formatting
 from gui.shared.basics import label
 from gui.shared.field import Field
@@ -34,7 +35,7 @@ class MetricCheck(QWidget):
         self.regex = QLineEdit()
         self.regex.setFont(font("mono"))
         self.regex.setPlaceholderText(r"Average loss: ([0-9\.]+)")
-        self.field = Field("Matched by", self.regex, "A regular expression; its first group is the value.")
+        self.field = Field(tr("Matched by"), self.regex, tr("A regular expression; its first group is the value."))
         self.regex.textEdited.connect(lambda _: self._on_edited())
         self.line = QLabel()
         self.line.setObjectName("markup")  # its own, escaped: the style sheet makes every other label plain
@@ -46,7 +47,7 @@ class MetricCheck(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(4)
-        for widget in (self.field, label("In a line that the script prints", "caption"), self.line, self.result):
+        for widget in (self.field, label(tr("In a line that the script prints"), "caption"), self.line, self.result):
             box.addWidget(widget)
         self._metric = ""
         self._span: tuple[str, tuple[int, int] | None] = ("", None)
@@ -76,10 +77,14 @@ class MetricCheck(QWidget):
             line, best = next(((line, test) for line, test in tests if test.matched), tests[0])
             value, self._span = best.value, (line, best.span)
             if not best.matched:
-                fix = "Correct the regex, or choose another metric."
-                error = SpecError(f"The regex finds no {self._metric}.", best.problem, fix, field="regex")
+                fix = tr("Correct the regex, or choose another metric.")
+                error = SpecError(
+                    tr("The regex finds no {metric}.").format(metric=self._metric), best.problem, fix, field="regex"
+                )
         self.field.show_error(error)
-        self.result.setText(f"Value found: {formatting.number(value, 6)}" if error is None else "")
+        self.result.setText(
+            tr("Value found: {number}").format(number=formatting.number(value, 6)) if error is None else ""
+        )
         self.result.setVisible(error is None)
         self._paint_line()
         return error

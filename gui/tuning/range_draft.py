@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from core.errors import SpecError
 from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling
+from core.translation import tr
 
 
 class Kind(StrEnum):
@@ -17,6 +18,16 @@ class Kind(StrEnum):
     INTEGER = "Integer"
     CATEGORICAL = "Categorical"
     FIXED = "Fixed"
+
+    @property
+    def title(self) -> str:
+        """Return its name for people."""
+        return {
+            Kind.CONTINUOUS: tr("Continuous"),
+            Kind.INTEGER: tr("Integer"),
+            Kind.CATEGORICAL: tr("Categorical"),
+            Kind.FIXED: tr("Fixed"),
+        }[self]
 
     @property
     def has_ends(self) -> bool:
@@ -58,11 +69,11 @@ class RangeDraft:
             SpecError: a field is missing or does not fit; `field` is "name", "low", "high", "scaling" or "values".
         """
         if not self.name.strip():
-            raise SpecError("The hyperparameter has no name.", fix="Choose or type one.", field="name")
+            raise SpecError(tr("The hyperparameter has no name."), fix=tr("Choose or type one."), field="name")
         try:
             return self._build()
         except SpecError as error:
-            field = error.field if error.field in _FIELDS else self._field_of(error)
+            field = error.field if error.field in _FIELDS else self._field_at_fault()
             raise SpecError(error.what, error.why, error.fix, field=field) from None
 
     @property
@@ -79,7 +90,7 @@ class RangeDraft:
         match self.kind:
             case Kind.FIXED:
                 if not self.values.strip():
-                    raise SpecError(f"{name} has no value.", fix="Type one.", field="values")
+                    raise SpecError(tr("{name} has no value.").format(name=name), fix=tr("Type one."), field="values")
                 CategoricalRange(name, ("-",))  # checks the name
                 return self.values.strip()
             case Kind.CATEGORICAL:
@@ -88,33 +99,42 @@ class RangeDraft:
                 return IntegerRange(name, self._integer("low"), self._integer("high"), self.scaling)
         return ContinuousRange(name, self._float("low"), self._float("high"), self.scaling)
 
-    def _field_of(self, error: SpecError) -> str:
+    def _field_at_fault(self) -> str:
         """Return which field a range's own complaint is about; a range names only the hyperparameter."""
-        if "cannot be the name" in error.what:
+        if not replace(self, kind=Kind.FIXED, values="-")._builds():
             return "name"
-        if "cannot be Logarithmic" in error.what or "cannot be ReverseLogarithmic" in error.what:
+        if self.kind.has_ends and replace(self, scaling=Scaling.LINEAR)._builds():
             return "scaling"
         return "high" if self.kind.has_ends else "values"
+
+    def _builds(self) -> bool:
+        try:
+            self._build()
+        except SpecError:
+            return False
+        return True
 
     def _integer(self, field: str) -> int:
         text = self._number_text(field)
         try:
             return int(text)
         except ValueError:
-            fix = "Take the type Continuous for fractions." if _is_number(text) else ""
-            raise SpecError(f"{text!r} is no whole number.", fix=fix, field=field) from None
+            fix = tr("Take the type Continuous for fractions.") if _is_number(text) else ""
+            raise SpecError(tr("{text!r} is not a whole number.").format(text=text), fix=fix, field=field) from None
 
     def _float(self, field: str) -> float:
         text = self._number_text(field)
         if not _is_number(text):
-            raise SpecError(f"{text!r} is no number.", fix="Write it like 0.001 or 1e-3.", field=field)
+            raise SpecError(
+                tr("{text!r} is not a number.").format(text=text), fix=tr("Write it like 0.001 or 1e-3."), field=field
+            )
         return float(text)
 
     def _number_text(self, field: str) -> str:
         text = (self.low if field == "low" else self.high).strip().replace("−", "-")
         if not text:
-            where = "start" if field == "low" else "end"
-            raise SpecError(f"The range of {self.name.strip()} has no {where}.", fix="Type a number.", field=field)
+            what = tr("The range of {name} has no start.") if field == "low" else tr("The range of {name} has no end.")
+            raise SpecError(what.format(name=self.name.strip()), fix=tr("Type a number."), field=field)
         return text
 
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QCompleter, QGridLayout, QLineEdit, QSi
 
 from core.errors import SpecError
 from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Scaling
+from core.translation import tr
 from gui.shared.basics import icon_button, label, row, set_invalid
 from gui.tuning.range_draft import Kind, RangeDraft
 from gui.tuning.range_strip import RangeStrip
@@ -18,10 +19,10 @@ WIDTHS = (152, 120, 60, 60, 92)
 """Pixels of the columns name, type, from, to and scale; the strip takes the rest."""
 
 _SCALINGS = {
-    Scaling.AUTO: "Auto",
-    Scaling.LINEAR: "Linear",
-    Scaling.LOGARITHMIC: "Log",
-    Scaling.REVERSE_LOGARITHMIC: "Reverse",
+    Scaling.AUTO: tr("Auto"),
+    Scaling.LINEAR: tr("Linear"),
+    Scaling.LOGARITHMIC: tr("Log"),
+    Scaling.REVERSE_LOGARITHMIC: tr("Reverse"),
 }
 
 
@@ -50,23 +51,25 @@ class RangeRow(QWidget):
         self.name.setEditable(True)
         self.name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.name.addItems(list(names))
-        self.name.setToolTip("A hyperparameter of the training script")
+        self.name.setToolTip(tr("A hyperparameter of the training script"))
         completer = self.name.completer()
         if completer is not None:
             completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
             completer.setFilterMode(Qt.MatchFlag.MatchContains)
         self.kind = QComboBox()
         for kind in Kind:
-            self.kind.addItem(str(kind), kind)
+            self.kind.addItem(kind.title, kind)
         self.low, self.high, self.values = QLineEdit(), QLineEdit(), QLineEdit()
-        self.low.setPlaceholderText("from")
-        self.high.setPlaceholderText("to")
+        self.low.setPlaceholderText(tr("from"))
+        self.high.setPlaceholderText(tr("to"))
         self.scaling = QComboBox()
         for scaling, text in _SCALINGS.items():
             self.scaling.addItem(text, scaling)
-            self.scaling.setItemData(self.scaling.count() - 1, f"{scaling} scaling", Qt.ItemDataRole.ToolTipRole)
+            self.scaling.setItemData(
+                self.scaling.count() - 1, tr("{scaling} scaling").format(scaling=scaling), Qt.ItemDataRole.ToolTipRole
+            )
         self.strip = RangeStrip()
-        self.remove = icon_button("x", "Remove this hyperparameter")
+        self.remove = icon_button("x", tr("Remove this hyperparameter"))
         self.problem = label(role="error", wrap=True)
         self.problem.hide()
         for widget, width in zip((self.name, self.kind, self.low, self.high, self.scaling), WIDTHS, strict=True):
@@ -148,23 +151,23 @@ class RangeRow(QWidget):
     def _show_fields(self) -> None:
         kind = Kind(self.kind.currentData())
         self._content.setCurrentIndex(0 if kind.has_ends else 1)
-        self.values.setPlaceholderText("value" if kind is Kind.FIXED else "a, b, c")
+        self.values.setPlaceholderText(tr("value") if kind is Kind.FIXED else "a, b, c")
         scalings = self.scaling.model()
         assert isinstance(scalings, QStandardItemModel)
         scalings.item(self.scaling.findData(Scaling.REVERSE_LOGARITHMIC)).setEnabled(kind is Kind.CONTINUOUS)
 
     def _name_for_screen_readers(self) -> None:
-        name = self.name.currentText() or "new hyperparameter"
-        self.name.setAccessibleName("Name")
+        name = self.name.currentText() or tr("new hyperparameter")
+        self.name.setAccessibleName(tr("Name"))
         for widget, what in (
-            (self.kind, "type"),
-            (self.low, "from"),
-            (self.high, "to"),
-            (self.scaling, "scale"),
-            (self.values, "values"),
+            (self.kind, tr("type")),
+            (self.low, tr("from")),
+            (self.high, tr("to")),
+            (self.scaling, tr("scale")),
+            (self.values, tr("values")),
         ):
             widget.setAccessibleName(f"{name}, {what}")
-        self.remove.setAccessibleName(f"Remove {name}")
+        self.remove.setAccessibleName(tr("Remove {name}").format(name=name))
 
     def show_checked(self, error: SpecError | None) -> None:
         """Show the strip of values, or what is wrong."""

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.jobs.ranges import CategoricalRange, Range
+from core.translation import tr
 from gui.shared.theme import tokens
 from gui.tuning.range_draft import sample
 
@@ -23,7 +24,7 @@ class RangeStrip(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(30)
         self.setMinimumWidth(40)
-        self.setAccessibleName("Sampled values")
+        self.setAccessibleName(tr("Sampled values"))
 
     def sizeHint(self) -> QSize:
         """Return a size that tells ticks apart."""
@@ -34,7 +35,7 @@ class RangeStrip(QWidget):
         self._marks = sample(item) if item is not None else ()
         self._discrete = isinstance(item, CategoricalRange) or len(self._marks) < 12
         text = ", ".join(text for _, text in self._marks[:: max(1, len(self._marks) // 8)])
-        self.setToolTip(f"Values such as {text}" if text else "")
+        self.setToolTip(tr("Values such as {text}").format(text=text) if text else "")
         self.setAccessibleDescription(self.toolTip())
         self.update()
 

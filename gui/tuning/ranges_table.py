@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.errors import SpecError
 from core.jobs.ranges import MAX_SEARCHED
+from core.translation import tr
 from gui.shared.basics import button, icon_button, label
 from gui.tuning.range_draft import Kind, RangeDraft
 from gui.tuning.range_row import WIDTHS, RangeRow
@@ -67,29 +68,29 @@ class RangesTable(QWidget):
         self._list = QVBoxLayout()
         self._list.setSpacing(8)
         layout.addLayout(self._list)
-        self._empty = label("No hyperparameter is searched or fixed yet. Add one, or take a preset.", "muted")
+        self._empty = label(tr("No hyperparameter is searched or fixed yet. Add one, or take a preset."), "muted")
         layout.addWidget(self._empty)
         layout.addLayout(self._footer())
 
     def _header(self) -> QHBoxLayout:
         header = QHBoxLayout()
         header.setSpacing(6)
-        for title, width in zip(("Name", "Type", "From", "To", "Scale"), WIDTHS, strict=True):
+        for title, width in zip((tr("Name"), tr("Type"), tr("From"), tr("To"), tr("Scale")), WIDTHS, strict=True):
             header.addWidget(_caption(title, width))
-        header.addWidget(_caption("Sampled values", 0), 1)
+        header.addWidget(_caption(tr("Sampled values"), 0), 1)
         return header
 
     def _footer(self) -> QHBoxLayout:
         footer = QHBoxLayout()
         footer.setSpacing(8)
-        self.add_range = button("Add range", icon_name="plus")
-        self.add_fixed = button("Add fixed value", icon_name="plus")
+        self.add_range = button(tr("Add range"), icon_name="plus")
+        self.add_fixed = button(tr("Add fixed value"), icon_name="plus")
         self.add_range.clicked.connect(partial(self._add, Kind.CONTINUOUS))
         self.add_fixed.clicked.connect(partial(self._add, Kind.FIXED))
         footer.addWidget(self.add_range)
         footer.addWidget(self.add_fixed)
         footer.addStretch(1)
-        self.undo_button = icon_button("undo", "Undo", shortcut="Ctrl+Z")
+        self.undo_button = icon_button("undo", tr("Undo"), shortcut="Ctrl+Z")
         self.undo_button.setShortcut(QKeySequence(QKeySequence.StandardKey.Undo))
         keeps_place = self.undo_button.sizePolicy()
         keeps_place.setRetainSizeWhenHidden(True)
@@ -103,7 +104,8 @@ class RangesTable(QWidget):
 
     def _on_undo_text(self, text: str) -> None:
         shortcut = QKeySequence(QKeySequence.StandardKey.Undo).toString(QKeySequence.SequenceFormat.NativeText)
-        self.undo_button.setToolTip(f"Undo {text} ({shortcut})" if text else f"Undo ({shortcut})")
+        tip = tr("Undo {text} ({shortcut})") if text else tr("Undo ({shortcut})")
+        self.undo_button.setToolTip(tip.format(text=text, shortcut=shortcut))
 
     # Content ---------------------------------------------------------------------------------------------------
 
@@ -156,14 +158,15 @@ class RangesTable(QWidget):
         draft = next(
             (item for item in wanted if item is not None and (item.kind is Kind.FIXED) == (kind is Kind.FIXED)), None
         )
-        self.set_drafts((*self.drafts(), draft or RangeDraft(kind=kind)), "adding a hyperparameter")
+        self.set_drafts((*self.drafts(), draft or RangeDraft(kind=kind)), tr("adding a hyperparameter"))
         self._rows[-1].name.setFocus()
 
     def _on_removed(self, row: RangeRow) -> None:
         at = self._rows.index(row)
         drafts = self.drafts()
-        name = drafts[at].name or "a row"
-        self.set_drafts(drafts[:at] + drafts[at + 1 :], f"removing {name}")
+        name = drafts[at].name
+        done = tr("removing {name}").format(name=name) if name else tr("removing a row")
+        self.set_drafts(drafts[:at] + drafts[at + 1 :], done)
         if self._rows:
             self._rows[min(at, len(self._rows) - 1)].remove.setFocus()
         else:
@@ -186,7 +189,7 @@ class RangesTable(QWidget):
     def _on_committed(self) -> None:
         drafts = self.drafts()
         if drafts != self._committed:
-            self._undo.push(_Change("an edit", self._committed, drafts, self._show))
+            self._undo.push(_Change(tr("an edit"), self._committed, drafts, self._show))
 
     # Checks ----------------------------------------------------------------------------------------------------
 
@@ -198,7 +201,9 @@ class RangesTable(QWidget):
             name = row.draft().name
             error = self._check_row(row.draft())
             if error is None and name in seen:
-                error = SpecError(f"{name} is there twice.", fix="Remove one of the two rows.", field="name")
+                error = SpecError(
+                    tr("{name} is there twice.").format(name=name), fix=tr("Remove one of the two rows."), field="name"
+                )
             row.show_checked(error)
             seen.add(name)
             first = first or error

@@ -14,6 +14,7 @@ from core.errors import SpecError
 from core.jobs.spec_parts import CLOUD_RUNTIME_S
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TrainingSpec, TuningSpec
 from core.settings import SettingsFile
+from core.translation import tr
 from gui.shared.basics import button, padded, row
 from gui.shared.card import Card
 from gui.shared.field import declared_box, declared_field, first_excess
@@ -38,7 +39,7 @@ class ResourcesForm(Card):
     check_asked = Signal()
 
     def __init__(self, settings: SettingsFile, check: Callable[[Spec], None]) -> None:
-        super().__init__("Instances")
+        super().__init__(tr("Instances"))
         self._check = check
         self._settings = settings
         self._extras = CloudResources()
@@ -53,20 +54,24 @@ class ResourcesForm(Card):
         self.hours.setSuffix(" h")
         self.limit = padded(QDoubleSpinBox())
         self.limit.setPrefix("$")
-        self.limit.setSpecialValueText("None")
+        self.limit.setSpecialValueText(tr("None"))
         self.volume = padded(QSpinBox())
         self.volume.setSuffix(" GB")
-        self.volume.setSpecialValueText("By the data")
+        self.volume.setSpecialValueText(tr("By the data"))
         self.count = padded(QSpinBox())
         self.wait = padded(QDoubleSpinBox())
         self.wait.setDecimals(1)
         self.wait.setSuffix(" h")
-        self.wait.setSpecialValueText("Twice the run")
+        self.wait.setSpecialValueText(tr("Twice the run"))
         for spin in (self.hours, self.volume, self.limit, self.count, self.wait):
             spin.setFixedHeight(self.instance.sizeHint().height())
         self.spot = declared_box(CloudResources, "spot")
-        self.more = button("Network, keys, tags…", kind="link", tip="VPC, network isolation, encryption key and tags")
-        self.check = button("Check the account…", kind="link", tip="Rights, bucket, role and quota; nothing is billed")
+        self.more = button(
+            tr("Network, keys, tags…"), kind="link", tip=tr("VPC, network isolation, encryption key and tags")
+        )
+        self.check = button(
+            tr("Check the account…"), kind="link", tip=tr("Rights, bucket, role and quota; nothing is billed")
+        )
         self.check.clicked.connect(self.check_asked)
         self.add_action(self.check)
         self.fields = {
@@ -129,8 +134,8 @@ class ResourcesForm(Card):
         resources = self.resources
         if not resources.instance_type.startswith("ml."):
             raise SpecError(
-                f"{resources.instance_type or 'Nothing'} is no instance type of SageMaker.",
-                fix="Choose one, for instance ml.m5.xlarge.",
+                tr("{name!r} is not an instance type of SageMaker.").format(name=resources.instance_type),
+                fix=tr("Choose one, for instance ml.m5.xlarge."),
                 field="instance_type",
             )
         if isinstance(spec, TuningSpec):

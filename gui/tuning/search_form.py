@@ -12,14 +12,15 @@ from core.engine import Capabilities
 from core.errors import SpecError
 from core.jobs.declared import declarations
 from core.jobs.specs import MetricDefinition, Strategy, TuningSpec
+from core.translation import tr
 from gui.shared.card import Card
 from gui.shared.field import Field, declared_box, declared_field, first_excess, limited, show_value, value_of
 from gui.tuning.tuning_draft import MODES, TuningDraft
 from training_scripts.backbones import BACKBONES, FRAMINGS
 from training_scripts.heads import HEADS
 
-_FRAMING_WORDS = {"crop": "Crop the middle", "squash": "Squash the whole", "pad": "Pad the whole"}
-_MODE_WORDS = {"head": "Head only (fast)", "fine_tune": "Fine-tune the network"}
+_FRAMING_WORDS = {"crop": tr("Crop the middle"), "squash": tr("Squash the whole"), "pad": tr("Pad the whole")}
+_MODE_WORDS = {"head": tr("Head only (fast)"), "fine_tune": tr("Fine-tune the network")}
 
 
 class ModelForm(Card):
@@ -32,7 +33,7 @@ class ModelForm(Card):
     changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__("Model")
+        super().__init__(tr("Model"))
         self.backbone, self.framing, self.head, self.mode = QComboBox(), QComboBox(), QComboBox(), QComboBox()
         for name, backbone in BACKBONES.items():
             self.backbone.addItem(backbone.title, name)
@@ -44,10 +45,14 @@ class ModelForm(Card):
         for name in MODES:
             self.mode.addItem(_MODE_WORDS[name], name)
         self.fields = {
-            "backbone": Field("Backbone", self.backbone, "The pretrained network under the head."),
-            "preprocessing": Field("Pictures", self.framing, "How a picture becomes the square that the network sees."),
-            "head": Field("Head", self.head, "What is put on top of the backbone."),
-            "mode": Field("Mode", self.mode, "Head only computes each picture's features once, for all trials."),
+            "backbone": Field(tr("Backbone"), self.backbone, tr("The pretrained network under the head.")),
+            "preprocessing": Field(
+                tr("Pictures"), self.framing, tr("How a picture becomes the square that the network sees.")
+            ),
+            "head": Field(tr("Head"), self.head, tr("What is put on top of the backbone.")),
+            "mode": Field(
+                tr("Mode"), self.mode, tr("Head only computes each picture's features once, for all trials.")
+            ),
         }
         for combo in (self.backbone, self.framing, self.head, self.mode):
             combo.setMinimumContentsLength(12)
@@ -75,7 +80,7 @@ class ModelForm(Card):
         for name, field in self.fields.items():
             field.control.setEnabled(name not in in_table)
             field.control.setToolTip(
-                "The table says it." if name in in_table else field.control.accessibleDescription()
+                tr("The table says it.") if name in in_table else field.control.accessibleDescription()
             )
 
     def read(self, draft: TuningDraft) -> TuningDraft:
@@ -99,14 +104,16 @@ class SearchForm(Card):
     changed = Signal()
 
     def __init__(self, capabilities: Capabilities, metrics: Sequence[MetricDefinition]) -> None:
-        super().__init__("Search")
+        super().__init__(tr("Search"))
         self._make_controls(capabilities, metrics)
         self.fields = {
-            "strategy": Field("Strategy", self.strategy, Strategy.BAYESIAN.help),
+            "strategy": Field(tr("Strategy"), self.strategy, Strategy.BAYESIAN.help),
             "max_jobs": declared_field(TuningSpec, "max_jobs", self.max_jobs),
             "max_parallel_jobs": declared_field(TuningSpec, "max_parallel_jobs", self.parallel),
-            "objective": Field("Objective metric", self.metric_box, "The metric that decides which trial is best."),
-            "goal": Field("Goal", self.goal),
+            "objective": Field(
+                tr("Objective metric"), self.metric_box, tr("The metric that decides which trial is best.")
+            ),
+            "goal": Field(tr("Goal"), self.goal),
             "seed": declared_field(TuningSpec, "seed", self.seed),
             "target": declared_field(TuningSpec, "target", self.target),
             "patience": declared_field(TuningSpec, "patience", self.patience),
@@ -136,18 +143,18 @@ class SearchForm(Card):
         self.metric_box.addItems([metric.name for metric in metrics])
         self.metric_box.setEditable(True)
         self.metric_box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.goal.addItem("Minimize", False)
-        self.goal.addItem("Maximize", True)
-        self.warm_start.addItem("No earlier job", "")
+        self.goal.addItem(tr("Minimize"), False)
+        self.goal.addItem(tr("Maximize"), True)
+        self.warm_start.addItem(tr("No earlier job"), "")
         self.max_jobs, self.parallel, self.seed, self.patience = QSpinBox(), QSpinBox(), QSpinBox(), QSpinBox()
-        self.patience.setSpecialValueText("No limit")
+        self.patience.setSpecialValueText(tr("No limit"))
         self.target = QLineEdit()
-        self.target.setPlaceholderText("No target")
+        self.target.setPlaceholderText(tr("No target"))
         self.target.textChanged.connect(self._on_changed)
         limited(self.parallel, 1, capabilities.max_parallel_jobs)
         self.minutes = QSpinBox()
         self.minutes.setSuffix(" min")
-        self.minutes.setSpecialValueText("No limit")
+        self.minutes.setSpecialValueText(tr("No limit"))
         self.converged = declared_box(TuningSpec, "until_converged")
         self.converged.toggled.connect(self._on_changed)
         self.early = declared_box(TuningSpec, "early_stopping")

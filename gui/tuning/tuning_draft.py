@@ -18,6 +18,7 @@ from core.jobs.job_names import unique_name
 from core.jobs.ranges import CategoricalRange, ContinuousRange, Range, Scaling
 from core.jobs.records import Job, TuningJob
 from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
+from core.translation import tr
 from core.tuning.presets import BY_STEPS, Preset
 from core.tuning.wanted_features import fits_at_once
 from gui.tuning.range_draft import Kind, RangeDraft
@@ -242,7 +243,11 @@ def _read_target(text: str) -> float | None:
     except ValueError:
         target = math.nan
     if not math.isfinite(target):
-        raise SpecError(f"{text.strip()!r} is no number.", fix="Give a target such as 0.05, or none.", field="target")
+        raise SpecError(
+            tr("{text!r} is not a number.").format(text=text.strip()),
+            fix=tr("Give a target such as 0.05, or none."),
+            field="target",
+        )
     return target
 
 
@@ -268,9 +273,9 @@ def _check_grid(strategy: Strategy, ranges: list[Range]) -> None:
     endless = next((item.name for item in ranges if isinstance(item, ContinuousRange)), "")
     if strategy.tries_all and endless:
         raise SpecError(
-            f"Grid cannot try every value of {endless}.",
-            "A continuous range has no end of them.",
-            "Make it Categorical or Integer, or choose another strategy.",
+            tr("Grid cannot try every value of {endless}.").format(endless=endless),
+            tr("A continuous range has no end of them."),
+            tr("Make it Categorical or Integer, or choose another strategy."),
             field="strategy",
         )
 
@@ -285,7 +290,9 @@ def _read_rows(draft: TuningDraft) -> tuple[list[Range], dict[str, str]]:
             raise SpecError(error.what, error.why, error.fix, field=row.name or "name") from None
         name = row.name.strip()
         if name in fixed or name in {item.name for item in ranges}:
-            raise SpecError(f"{name} is there twice.", fix="Remove one of the two rows.", field=name)
+            raise SpecError(
+                tr("{name} is there twice.").format(name=name), fix=tr("Remove one of the two rows."), field=name
+            )
         if isinstance(built, str):
             fixed[name] = built
         else:

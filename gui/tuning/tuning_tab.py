@@ -17,6 +17,7 @@ from core.jobs.job_names import slug
 from core.jobs.records import Job
 from core.jobs.specs import Spec
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.tuning.presets import PRESETS, QUICK_LOOK, Preset
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
@@ -128,7 +129,7 @@ class TuningTab(QWidget):
         for form in (self.model_form, self.search_form):
             left.addWidget(form, 0, Qt.AlignmentFlag.AlignTop)
         left.addStretch(1)
-        middle, table = QVBoxLayout(), Card("Hyperparameters")
+        middle, table = QVBoxLayout(), Card(tr("Hyperparameters"))
         table.add(self.ranges)
         middle.setSpacing(12)
         middle.addWidget(table)
@@ -164,8 +165,8 @@ class TuningTab(QWidget):
         self.card.setFixedWidth(252 if narrow else 284)
 
     def _make_header(self) -> PageHeader:
-        self._header = PageHeader("Tuning")
-        presets = button("Presets", icon_name="lightbulb", tip="Searches to start from")
+        self._header = PageHeader(tr("Tuning"))
+        presets = button(tr("Presets"), icon_name="lightbulb", tip=tr("Searches to start from"))
         menu = QMenu(presets)
         menu.setToolTipsVisible(True)
         for preset in PRESETS:
@@ -227,7 +228,7 @@ class TuningTab(QWidget):
         self._take_preset(next(preset for preset in PRESETS if preset.title == title))
 
     def _take_preset(self, preset: Preset) -> None:
-        self.show_draft(draft_from_preset(preset), f"the preset {preset.title}")
+        self.show_draft(draft_from_preset(preset), tr("the preset {title}").format(title=preset.title))
 
     def load_job(self, name: str) -> None:
         """Fill the form with what a job or trial was asked for."""
@@ -237,7 +238,7 @@ class TuningTab(QWidget):
             return engine.spec(name)
 
         def done(spec: Spec) -> None:
-            self.show_draft(draft_from_spec(spec), f"the settings of {name}")
+            self.show_draft(draft_from_spec(spec), tr("the settings of {name}").format(name=name))
             self.resources.show_spec(spec)
 
         self._bridge.run(work, done, self.card.error.show_error)
@@ -245,7 +246,8 @@ class TuningTab(QWidget):
     def set_dataset(self, manifest: Manifest) -> None:
         """Train on this dataset version."""
         self._manifest = manifest
-        self._header.set_context(f"{manifest.root.name}, version {manifest.version[:8]}")
+        context = tr("{name}, version {version}").format(name=manifest.root.name, version=manifest.version[:8])
+        self._header.set_context(context)
         self.refresh()
 
     def _recalled(self) -> TuningDraft:
@@ -280,7 +282,7 @@ class TuningTab(QWidget):
 
     def _on_rows(self) -> None:
         if (draft := by_steps(self.draft())) is not None:
-            self.show_draft(draft, "the search by steps that this model needs")
+            self.show_draft(draft, tr("the search by steps that this model needs"))
         self.refresh()
 
     def _on_search(self) -> None:
@@ -314,9 +316,9 @@ class TuningTab(QWidget):
         self.search_form.show_tuning(draft.is_tuning)
         self.resources.managed.show_tuning(draft.is_tuning)
         error = self._checked(draft)[1]
-        what = "Start tuning" if draft.is_tuning else "Start training"
+        what = tr("Start tuning") if draft.is_tuning else tr("Start training")
         if self._manifest is None:
-            why_not = "There is no dataset yet."
+            why_not = tr("There is no dataset yet.")
         else:
             why_not = f"{error.what} {error.fix}".strip() if error is not None else ""
         self.card.set_ready(what, why_not, self._manifest is not None)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label
@@ -39,20 +40,20 @@ class WeightsPanel(QWidget):
         self.choice.setMinimumContentsLength(12)
         for text, value in (
             ("ImageNet", DEFAULT),
-            ("My own file…", OWN),
-            ("Untrained (random)", UNTRAINED),
+            (tr("My own file…"), OWN),
+            (tr("Untrained (random)"), UNTRAINED),
         ):
             self.choice.addItem(text, value)
         self.choice.activated.connect(self._on_chosen)
         self.status = label("", "caption", wrap=True)
-        self.fetch = button("Fetch now", icon_name="download")
+        self.fetch = button(tr("Fetch now"), icon_name="download")
         self.fetch.clicked.connect(self.start_fetch)
         self.progress, self.error = ProgressRow(), InlineError()
         self.progress.cancelled.connect(self._on_cancel)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(6)
-        field = Field("Weights", self.choice, "What the network knows before training.")
+        field = Field(tr("Weights"), self.choice, tr("What the network knows before training."))
         for widget in (field, self.status, self.fetch, self.progress, self.error):
             box.addWidget(widget)
         self._show()
@@ -112,18 +113,20 @@ class WeightsPanel(QWidget):
         busy = self._work is not None
         missing = self.missing_megabytes
         if self.value == UNTRAINED:
-            text = "Random weights: everything is learned from your pictures. Needs many of them."
+            text = tr("Random weights: everything is learned from your pictures. Needs many of them.")
         elif self.value != DEFAULT:
-            text = f"From {Path(self.value).name}"
+            text = tr("From {name}").format(name=Path(self.value).name)
         elif spec.bundled:
-            text = "Bundled: works without a network."
+            text = tr("Bundled: works without a network.")
         elif missing:
-            text = f"Not on this computer yet: {missing:.0f} MB. They are fetched before training starts."
+            text = tr("Not on this computer yet: {missing:.0f} MB. They are fetched before training starts.").format(
+                missing=missing
+            )
         else:
-            text = "On this computer." if self._found else ""
+            text = tr("On this computer.") if self._found else ""
         self.status.setText(text)
         self.status.setVisible(bool(text))
-        self.fetch.setText(f"Fetch {missing:.0f} MB now")
+        self.fetch.setText(tr("Fetch {missing:.0f} MB now").format(missing=missing))
         self.fetch.setVisible(bool(missing) and not busy)
         self.choice.setEnabled(not busy)
 
@@ -133,7 +136,7 @@ class WeightsPanel(QWidget):
         self.error.clear()
         if self.choice.currentData() == OWN:
             path, _ = QFileDialog.getOpenFileName(
-                self, "Weights file", str(Path.home()), "Weights (*.pth *.pt);;All files (*)"
+                self, tr("Weights file"), str(Path.home()), tr("Weights (*.pth *.pt);;All files (*)")
             )
             if path:
                 self.take_file(Path(path))
@@ -151,7 +154,7 @@ class WeightsPanel(QWidget):
         def work(on_progress: OnProgress, cancel: CancelToken) -> Path:
             return import_file(backbone, path, paths)
 
-        self.progress.start(f"Checking {path.name}")
+        self.progress.start(tr("Checking {name}").format(name=path.name))
         self._work = self._bridge.run(work, self._on_file, self._on_error)
         self._show()
 
@@ -172,7 +175,7 @@ class WeightsPanel(QWidget):
             return ensure(backbone, paths, on_progress, cancel)
 
         self.error.clear()
-        self.progress.start(f"Fetching the weights of {BACKBONES[backbone].title}")
+        self.progress.start(tr("Fetching the weights of {title}").format(title=BACKBONES[backbone].title))
         self._work = self._bridge.run(work, self._on_fetched, self._on_error, self.progress.update_progress)
         self._show()
 

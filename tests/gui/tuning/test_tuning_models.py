@@ -47,7 +47,7 @@ EPOCHS = RangeDraft.fixed("num_epochs", "10")
         (RangeDraft("2x", Kind.CONTINUOUS, "1", "2"), "name", "cannot be the name"),
         (RangeDraft("x", Kind.CONTINUOUS, "", "2"), "low", "no start"),
         (RangeDraft("x", Kind.CONTINUOUS, "1", ""), "high", "no end"),
-        (RangeDraft("x", Kind.CONTINUOUS, "one", "2"), "low", "'one' is no number"),
+        (RangeDraft("x", Kind.CONTINUOUS, "one", "2"), "low", "'one' is not a number"),
         (RangeDraft("x", Kind.CONTINUOUS, "1", "inf"), "high", "no number"),
         (RangeDraft("x", Kind.INTEGER, "1.5", "2"), "low", "no whole number"),
         (RangeDraft("x", Kind.CONTINUOUS, "2", "1"), "high", "ends before it starts"),
@@ -238,7 +238,7 @@ def test_target_and_patience_reach_the_spec_and_come_back():
 
 @pytest.mark.parametrize("text", ["low", "nan", "inf", "0,05"])
 def test_a_target_that_is_no_number_is_refused_at_its_field(text):
-    with pytest.raises(SpecError, match="is no number") as raised:
+    with pytest.raises(SpecError, match="is not a number") as raised:
         build_spec(TuningDraft(rows=(LEARNING_RATE,), target=text))
     assert raised.value.field == "target"
 

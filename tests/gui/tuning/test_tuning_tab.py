@@ -191,7 +191,7 @@ def test_every_control_has_a_name_for_screen_readers(tab):
 def test_a_search_can_end_at_a_target_or_by_patience(tab, qtbot):
     form = tab.search_form
     type_into(qtbot, form.target, "good")
-    assert form.fields["target"].problem.startswith("'good' is no number.")
+    assert form.fields["target"].problem.startswith("'good' is not a number.")
     assert not tab.card.start.isEnabled()
     type_into(qtbot, form.target, "0.05")
     form.patience.setValue(3)
