@@ -79,7 +79,7 @@ class Settings:
         "Window",
         "Closing while jobs run",
         "Local jobs can go on without the window.",
-        choices=(("ask", "Ask"), ("continue", "Let them go on"), ("stop", "Stop them")),
+        choices=(("ask", "Ask"), ("continue", "Let them continue"), ("stop", "Stop them")),
     )
     notify: bool = _setting(True, "Window", "Tell when a job ends", "A short message in the corner of the window.")
     preload_model: bool = _setting(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.jobs.specs import CloudResources, Spec, TuningSpec
+from core.translation import plural, tr
 from gui.shared import formatting
 
 if TYPE_CHECKING:
@@ -21,20 +22,21 @@ def dollars(amount: float | None) -> str:
 def cost_rows(forecast: CloudForecast) -> list[tuple[str, str]]:
     """Return (what, figures) of a forecast: price, worst case, and both ways to get at the features."""
     cost = forecast.cost
-    jobs = formatting.counted(cost.all_jobs, "job")
-    when = "it" if cost.all_jobs == 1 else f"each of {jobs}"
+    worst = plural(
+        "{dollars} if it takes its longest run",
+        "{dollars} if each of {count:,} jobs takes its longest run",
+        cost.all_jobs,
+        dollars=dollars(cost.worst),
+    )
     rows = [
-        ("Per hour", f"{dollars(cost.price.usd_per_hour)} each instance"),
-        (
-            "At most",
-            f"{dollars(cost.worst)} if {when} takes its longest run",
-        ),
+        (tr("Per hour"), tr("{dollars} each instance").format(dollars=dollars(cost.price.usd_per_hour))),
+        (tr("At most"), worst),
     ]
     if forecast.packed is not None:
-        rows.append(("As one job", _way(forecast.packed)))
+        rows.append((tr("As one job"), _way(forecast.packed)))
     if forecast.each is not None:
-        once = "not possible here" if forecast.once is None else _way(forecast.once)
-        rows += [("Features once", once), ("In every trial", _way(forecast.each))]
+        once = tr("not possible here") if forecast.once is None else _way(forecast.once)
+        rows += [(tr("Features once"), once), (tr("In every trial"), _way(forecast.each))]
     return rows
 
 
@@ -42,9 +44,11 @@ def source_text(forecast: CloudForecast) -> str:
     """Return where the price is from, and what the figures leave out."""
     price = forecast.cost.price
     if price.usd_per_hour is None:
-        return f"The price is not known: {price.source}."
-    spot = " Spot instances usually cost far less; these are on-demand prices." if forecast.cost.spot else ""
-    return f"Price: {price.source}. Storage and transfer come on top.{spot}"
+        return tr("The price is not known: {source}.").format(source=price.source)
+    said = [tr("Price: {source}. Storage and transfer come on top.").format(source=price.source)]
+    if forecast.cost.spot:
+        said.append(tr("Spot instances usually cost far less; these are on-demand prices."))
+    return " ".join(said)
 
 
 def time_text(forecast: CloudForecast | None) -> str:
@@ -52,50 +56,73 @@ def time_text(forecast: CloudForecast | None) -> str:
     way = None if forecast is None else forecast.chosen
     if way is None:
         return "…"
-    return f"About {formatting.duration(way.seconds)}, with the wait for machines (estimate)"
+    duration = formatting.duration(way.seconds)
+    return tr("About {duration}, with the wait for machines (estimate)").format(duration=duration)
 
 
 def cost_text(forecast: CloudForecast | None) -> str:
     """Return the cost in one line."""
     if forecast is None:
-        return "Asking for the price…"
+        return tr("Asking for the price…")
     cost = forecast.cost
     if cost.worst is None:
-        return "Not known: no price was found"
-    likely = "" if cost.likely is None else f"Likely {dollars(cost.likely)}, "
-    return f"{likely}at most {dollars(cost.worst)}"
+        return tr("Not known: no price was found")
+    sentence = tr("At most {worst}") if cost.likely is None else tr("Likely {likely}, at most {worst}")
+    return sentence.format(likely=dollars(cost.likely), worst=dollars(cost.worst))
 
 
 def confirmation(spec: Spec, forecast: CloudForecast) -> list[str]:
     """Return the sentences that are read before a job is started."""
     cloud = spec.training.cloud or CloudResources()
-    instance = f"{'one' if cloud.instance_count == 1 else cloud.instance_count} {cloud.instance_type}"
     cost = forecast.cost
-    if isinstance(spec, TuningSpec):
-        what = (
-            "one job with all trials, on"
-            if spec.packed
-            else f"{formatting.counted(cost.jobs, 'trial')}, {min(spec.max_parallel_jobs, cost.jobs)} at once, each on"
-        )
-    else:
-        what = "one training job, on"
+    what = [_what(spec, cost.jobs, cloud.instance_count, cloud.instance_type)]
+    if cost.features:
+        what.append(tr("Before them, one job computes the frozen features."))
+    price = []
     if cost.worst is None:
-        price = "What it costs is not known: no price was found for this instance type."
+        price.append(tr("What it costs is not known: no price was found for this instance type."))
     else:
-        likely = "" if cost.likely is None else f"It will likely cost {dollars(cost.likely)}. "
-        longest = formatting.duration(spec.training.max_runtime_s)
-        price = f"{likely}At most it costs {dollars(cost.worst)}: every job is ended after {longest}."
+        if cost.likely is not None:
+            price.append(tr("It will likely cost {dollars}.").format(dollars=dollars(cost.likely)))
+        most = tr("At most it costs {dollars}: every job is ended after {longest}.")
+        price.append(most.format(dollars=dollars(cost.worst), longest=formatting.duration(spec.training.max_runtime_s)))
     if cloud.cap_usd is not None:
-        price += f" It is stopped once it has cost about {dollars(cloud.cap_usd)}, while this computer runs."
-    first = " Before them, one job computes the frozen features." if cost.features else ""
-    return [f"{what[0].upper()}{what[1:]} {instance} in your AWS account.{first}", price, source_text(forecast)]
+        cap = tr("It is stopped once it has cost about {dollars}, while this computer runs.")
+        price.append(cap.format(dollars=dollars(cloud.cap_usd)))
+    return [" ".join(what), " ".join(price), source_text(forecast)]
+
+
+def _what(spec: Spec, jobs: int, instances: int, instance_type: str) -> str:
+    """Return what is started, in one sentence."""
+    if not isinstance(spec, TuningSpec):
+        return plural(
+            "One training job, on one {instance_type} in your AWS account.",
+            "One training job, on {count:,} {instance_type} in your AWS account.",
+            instances,
+            instance_type=instance_type,
+        )
+    if spec.packed:
+        return plural(
+            "One job with all trials, on one {instance_type} in your AWS account.",
+            "One job with all trials, on {count:,} {instance_type} in your AWS account.",
+            instances,
+            instance_type=instance_type,
+        )
+    return plural(
+        "{trials}, {at_once:,} at once, each on one {instance_type} in your AWS account.",
+        "{trials}, {at_once:,} at once, each on {count:,} {instance_type} in your AWS account.",
+        instances,
+        trials=plural("{count:,} trial", "{count:,} trials", jobs),
+        at_once=min(spec.max_parallel_jobs, jobs),
+        instance_type=instance_type,
+    )
 
 
 def packed_offer(forecast: CloudForecast) -> str:
     """Return what one job would take and cost where that is better than what was asked for; "" where it is not."""
     if not forecast.better_packed or forecast.packed is None:
         return ""
-    return f"Run it as one job: {_way(forecast.packed)}"
+    return tr("Run it as one job: {figures}").format(figures=_way(forecast.packed))
 
 
 def _way(way: Way) -> str:

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from core.errors import UserFacingError
 from core.jobs.records import Job
 from core.jobs.waiting import waits_for_features
+from core.translation import plural, tr
 from gui.shared.basics import ButtonKind, button, label
 from gui.shared.feedback import IconLabel
 from gui.shared.theme import GRID, font
@@ -111,32 +112,39 @@ class CloseDialog(Decision):
 
     def __init__(self, parent: QWidget | None, running: Sequence[Job]) -> None:
         many = len(running) > 1
-        names = ", ".join(job.name for job in running[:3]) + (" and others" if len(running) > 3 else "")
+        names = ", ".join(job.name for job in running[:3])
+        if not many:
+            sentence = tr("It can continue without the window; open Sagehound again to see the results.")
+        elif len(running) > 3:
+            sentence = tr(
+                "They are {names} and others. They can continue without the window; open Sagehound again to see the "
+                "results."
+            )
+        else:
+            sentence = tr(
+                "They are {names}. They can continue without the window; open Sagehound again to see the results."
+            )
         super().__init__(
             parent,
-            f"{len(running)} jobs are still running" if many else f"{names} is still running",
+            plural("{name} is still running", "{count:,} jobs are still running", len(running), name=names),
+            [sentence.format(names=names), waits_for_features(running)],
             [
-                (f"They are {names}. They" if many else "It")
-                + " can go on without the window; open Sagehound again to see the results.",
-                waits_for_features(running),
-            ],
-            [
-                Option("cancel", "Cancel"),
-                Option("stop", "Stop them" if many else "Stop it", "danger"),
-                Option("continue", "Let them go on" if many else "Let it go on", "primary"),
+                Option("cancel", tr("Cancel")),
+                Option("stop", tr("Stop them") if many else tr("Stop it"), "danger"),
+                Option("continue", tr("Let them continue") if many else tr("Let it continue"), "primary"),
             ],
             "running",
             "running",
         )
-        self.remember = QCheckBox("Do not ask again")
-        self.remember.setToolTip("The settings can change this later")
+        self.remember = QCheckBox(tr("Do not ask again"))
+        self.remember.setToolTip(tr("The settings can change this later"))
         self.texts.addWidget(self.remember)
 
 
 def error_dialog(parent: QWidget | None, error: UserFacingError) -> Decision:
     """Show an error that has no place of its own."""
     return Decision(
-        parent, error.what, [error.why, error.fix], [Option("ok", "Close", "primary")], "x-circle", "failed"
+        parent, error.what, [error.why, error.fix], [Option("ok", tr("Close"), "primary")], "x-circle", "failed"
     )
 
 
@@ -144,19 +152,19 @@ def defect_dialog(parent: QWidget | None, summary: str, traceback_text: str) -> 
     """Show a defect of Sagehound: sorry, what it was, and the details to copy."""
     made = Decision(
         parent,
-        "Something went wrong inside Sagehound",
+        tr("Something went wrong inside Sagehound"),
         [
-            "Running jobs are not affected. If it happens again, please report it with the details below.",
+            tr("Running jobs are not affected. If it happens again, please report it with the details below."),
             summary,
         ],
-        [Option("copy", "Copy details"), Option("ok", "Go on", "primary")],
+        [Option("copy", tr("Copy details")), Option("ok", tr("Continue"), "primary")],
         "warning",
         "warning",
     )
     details = QPlainTextEdit(traceback_text)
     details.setReadOnly(True)
     details.setFont(font("mono"))
-    details.setAccessibleName("Details")
+    details.setAccessibleName(tr("Details"))
     details.setMinimumSize(560, 200)
     made.texts.addWidget(details)
     made.buttons["copy"].clicked.connect(lambda: QApplication.clipboard().setText(traceback_text))
@@ -165,12 +173,16 @@ def defect_dialog(parent: QWidget | None, summary: str, traceback_text: str) -> 
 
 def shortcuts_dialog(parent: QWidget | None, actions: Sequence[QAction]) -> Decision:
     """List every shortcut of the window."""
-    made = Decision(parent, "Keyboard", [], [Option("ok", "Close", "primary")], "keyboard")
+    made = Decision(parent, tr("Keyboard"), [], [Option("ok", tr("Close"), "primary")], "keyboard")
     grid = QGridLayout()
     grid.setHorizontalSpacing(24)
     grid.setVerticalSpacing(6)
     rows = [(action.text().rstrip("…"), action.shortcut()) for action in actions if not action.shortcut().isEmpty()]
-    more = [("Move between controls", "Tab"), ("Move in lists, grids and tabs", "Arrows"), ("Scan again", "F5")]
+    more = [
+        (tr("Move between controls"), tr("Tab")),
+        (tr("Move in lists, grids and tabs"), tr("Arrows")),
+        (tr("Scan again"), "F5"),
+    ]
     words = [(text, keys.toString(QKeySequence.SequenceFormat.NativeText)) for text, keys in rows] + more
     half = -(-len(words) // 2)
     for at, (text, keys) in enumerate(words):

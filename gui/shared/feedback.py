@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushBu
 
 from core.errors import DatasetError, Offer, UserFacingError
 from core.progress import Progress
+from core.translation import tr
 from gui.shared.basics import ElidedLabel, button, icon_button, label
 from gui.shared.icons import paint_icon
 from gui.shared.theme import CARD_PADDING, GRID, tokens
@@ -95,8 +96,8 @@ class ProgressRow(QWidget):
         self._count.setProperty("role", "muted")
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
-        self._bar.setAccessibleName("Progress")
-        self._cancel = icon_button("x", "Cancel")
+        self._bar.setAccessibleName(tr("Progress"))
+        self._cancel = icon_button("x", tr("Cancel"))
         self._cancel.clicked.connect(self.cancelled)
         texts = QHBoxLayout()
         texts.addWidget(self._message, 1)
@@ -163,7 +164,7 @@ class InlineError(QFrame):
         self._offers.setSpacing(2)
         texts.addLayout(self._offers)
         self.offer_buttons: list[QPushButton] = []
-        close = icon_button("x", "Dismiss")
+        close = icon_button("x", tr("Dismiss"))
         close.clicked.connect(self.clear)
         close.clicked.connect(self.dismissed)
         box = QHBoxLayout(self)
@@ -185,7 +186,7 @@ class InlineError(QFrame):
             text.setText(part)
             text.setVisible(bool(part))
         self._show_offers(error.offers if isinstance(error, DatasetError) else ())
-        self.setAccessibleName(f"Error: {error}")
+        self.setAccessibleName(tr("Error: {error}").format(error=error))
         self.show()
 
     def _show_offers(self, offers: Sequence[Offer]) -> None:
@@ -240,5 +241,7 @@ def format_bytes(count: float) -> str:
 
 def _count_text(done: int, total: int | None, unit: str) -> str:
     if unit == "bytes":
-        return format_bytes(done) + (f" of {format_bytes(total)}" if total else "")
-    return f"{done:,}" + (f" of {total:,}" if total else "") + f" {unit}"
+        sentence = tr("{done} of {total}") if total else "{done}"
+        return sentence.format(done=format_bytes(done), total=format_bytes(total or 0))
+    sentence = tr("{done:,} of {total:,} {unit}") if total else tr("{done:,} {unit}")
+    return sentence.format(done=done, total=total, unit=unit)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from core.errors import SpecError, UserFacingError
 from core.jobs.declared import declarations, default_of
+from core.translation import tr
 from gui.shared.basics import label, set_invalid
 
 _S = TypeVar("_S", bound=QSpinBox | QDoubleSpinBox)
@@ -36,8 +37,8 @@ def excess(control: QWidget, field: str = "") -> SpecError | None:
     highest = control.property("highest")
     if not isinstance(control, QSpinBox | QDoubleSpinBox) or highest is None or control.value() <= highest:
         return None
-    value, most = f"{control.value():,g}", f"{highest:,}"
-    return SpecError(f"{control.accessibleName()}: {value} is too many.", fix=f"Take {most} at most.", field=field)
+    sentence = tr("{field}: {value:,g} is too many.").format(field=control.accessibleName(), value=control.value())
+    return SpecError(sentence, fix=tr("Take {most:,} at most.").format(most=highest), field=field)
 
 
 def first_excess(fields: Mapping[str, Field]) -> SpecError | None:

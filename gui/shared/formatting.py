@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
+from core.translation import tr
+
 NONE = "—"
 """Stands for a figure that is not known."""
 
@@ -15,7 +17,7 @@ def number(value: float | None, digits: int = 4) -> str:
     if value is None:
         return NONE
     if not math.isfinite(value):
-        return "not a number" if math.isnan(value) else ("∞" if value > 0 else "-∞")
+        return tr("not a number") if math.isnan(value) else ("∞" if value > 0 else "-∞")
     if value == int(value) and abs(value) < 1e6:
         return str(int(value))
     if 1e-3 <= abs(value) < 1e6:
@@ -40,15 +42,15 @@ def duration(seconds: float | None) -> str:
         return NONE
     seconds = max(0.0, seconds)
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return tr("{seconds:.1f} s").format(seconds=seconds)
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return tr("{seconds} s").format(seconds=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
+        return tr("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
     if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+        return tr("{hours} h {minutes} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
+    return tr("{days} d {hours} h").format(days=whole // 86400, hours=whole % 86400 // 3600)
 
 
 def moment(time: float | None) -> str:
@@ -59,7 +61,8 @@ def moment(time: float | None) -> str:
 def some_lines(sentences: Sequence[str], most: int) -> str:
     """Return the first sentences, a line each, and how many more there are."""
     more = len(sentences) - most
-    return "\n".join([*sentences[:most], *([f"And {more:,} more: sagehound show has them all."] if more > 0 else [])])
+    last = [tr("And {count:,} more: sagehound show has them all.").format(count=more)] if more > 0 else []
+    return "\n".join([*sentences[:most], *last])
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

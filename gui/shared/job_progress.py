@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.jobs.records import Job, TuningJob, before_training
 from core.jobs.status import JobStatus
 from core.predict.records import percent
+from core.translation import plural, tr
 from gui.shared import formatting
 
 
@@ -35,11 +36,16 @@ def progress_text(job: Job) -> str:
     if what := before_training(job):
         return f"{what} {100 * job.progress:.0f} %" if job.progress else what
     if isinstance(job, TuningJob):
-        best = f", best {formatting.number(job.best_objective)}" if job.best_objective is not None else ""
+        parts = [
+            plural("{done:,} of {count:,} trial", "{done:,} of {count:,} trials", job.max_jobs, done=trials_done(job))
+        ]
         if job.accuracy is not None:
-            best = f", best {percent(job.accuracy.share)} right on {job.accuracy.split}"
-        return f"{trials_done(job):,} of {formatting.counted(job.max_jobs, 'trial')}{best}"
+            best = tr("best {share} right on {split}")
+            parts.append(best.format(share=percent(job.accuracy.share), split=job.accuracy.split))
+        elif job.best_objective is not None:
+            parts.append(tr("best {value}").format(value=formatting.number(job.best_objective)))
+        return ", ".join(parts)
     done = progress_of(job)
     if job.status.is_final:  # one that failed or was stopped came only so far
         done = done or 0.0
-    return "Starting" if done is None else f"{100 * done:.0f} %"
+    return tr("Starting") if done is None else f"{100 * done:.0f} %"

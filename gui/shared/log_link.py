@@ -6,9 +6,10 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from core.translation import tr
 from gui.shared.basics import button
 
-_TEXT = "Open in CloudWatch"
+_TEXT = tr("Open in CloudWatch")
 
 
 class LogLink(QWidget):
@@ -39,4 +40,4 @@ class LogLink(QWidget):
     def _on_clicked(self) -> None:
         if not QDesktopServices.openUrl(QUrl(self.url, QUrl.ParsingMode.StrictMode)):
             QGuiApplication.clipboard().setText(self.url)
-            self.button.setText("The address is copied")
+            self.button.setText(tr("The address is copied"))

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QVBoxLayo
 from core.errors import UserFacingError
 from core.predict.training_neighbours import TrainingPicture
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import label
 from gui.shared.thumbnails import Thumbnails
@@ -39,11 +40,11 @@ class NearestStrip(QWidget):
         self._asking: Handle | None = None
         self._thumbnails = Thumbnails(bridge, cache_dir)
         self._thumbnails.ready.connect(self._set_icons)
-        self.title = label("Nearest training pictures", "caption", wrap=upright)
-        self.title.setToolTip("Because of these: the pictures it learned from that look most alike to the model")
+        self.title = label(tr("Nearest training pictures"), "caption", wrap=upright)
+        self.title.setToolTip(tr("Because of these: the pictures it learned from that look most alike to the model"))
         self.list = QListWidget()
         self.list.setObjectName("grid")
-        self.list.setAccessibleName("Nearest training pictures")
+        self.list.setAccessibleName(tr("Nearest training pictures"))
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         if upright:
             self.list.setIconSize(QSize(SMALL_EDGE, SMALL_EDGE))
@@ -92,8 +93,10 @@ class NearestStrip(QWidget):
             if not self._upright:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
             item.setData(_PICTURE, picture)
-            item.setToolTip(f"{picture.path}, distance {picture.distance:.3f}: 0 is the same, 2 the opposite")
-            said = f"{picture.path}: {picture.label}, distance {picture.distance:.2f}"
+            tip = tr("{path}, distance {distance:.3f}: 0 is the same, 2 the opposite")
+            item.setToolTip(tip.format(path=picture.path, distance=picture.distance))
+            said = tr("{path}: {label}, distance {distance:.2f}")
+            said = said.format(path=picture.path, label=picture.label, distance=picture.distance)
             item.setData(Qt.ItemDataRole.AccessibleTextRole, said)
             self.list.addItem(item)
         self.show()

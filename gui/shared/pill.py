@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.jobs.status import JobStatus, RuleStatus
+from core.translation import tr
 from gui.shared.icons import paint_icon
 from gui.shared.theme import font, scaled, tokens
 
@@ -23,17 +24,17 @@ class StatusLook:
 
 
 _LOOKS: dict[str, StatusLook] = {
-    JobStatus.IN_PROGRESS: StatusLook("running", "In progress", "running"),
-    JobStatus.COMPLETED: StatusLook("check-circle", "Completed", "done"),
-    JobStatus.FAILED: StatusLook("x-circle", "Failed", "failed"),
-    JobStatus.STOPPING: StatusLook("clock", "Stopping", "warning"),
-    JobStatus.STOPPED: StatusLook("stopped", "Stopped", "stopped"),
-    RuleStatus.NO_ISSUES_FOUND: StatusLook("check-circle", "No issues found", "done"),
-    RuleStatus.ISSUES_FOUND: StatusLook("warning", "Issues found", "warning"),
-    RuleStatus.ERROR: StatusLook("x-circle", "Error", "failed"),
-    "error": StatusLook("x-circle", "Error", "failed"),
-    "warning": StatusLook("warning", "Warning", "warning"),
-    "info": StatusLook("info", "Note", "stopped"),
+    JobStatus.IN_PROGRESS: StatusLook("running", tr("In progress"), "running"),
+    JobStatus.COMPLETED: StatusLook("check-circle", tr("Completed"), "done"),
+    JobStatus.FAILED: StatusLook("x-circle", tr("Failed"), "failed"),
+    JobStatus.STOPPING: StatusLook("clock", tr("Stopping"), "warning"),
+    JobStatus.STOPPED: StatusLook("stopped", tr("Stopped"), "stopped"),
+    RuleStatus.NO_ISSUES_FOUND: StatusLook("check-circle", tr("No issues found"), "done"),
+    RuleStatus.ISSUES_FOUND: StatusLook("warning", tr("Issues found"), "warning"),
+    RuleStatus.ERROR: StatusLook("x-circle", tr("Error"), "failed"),
+    "error": StatusLook("x-circle", tr("Error"), "failed"),
+    "warning": StatusLook("warning", tr("Warning"), "warning"),
+    "info": StatusLook("info", tr("Note"), "stopped"),
 }
 
 
@@ -58,7 +59,7 @@ class StatusPill(QWidget):
         """Show another status."""
         self._look = status_look(status)
         self._text = detail or self._look.word
-        self.setAccessibleName(f"Status: {self._text}")
+        self.setAccessibleName(tr("Status: {text}").format(text=self._text))
         self.setToolTip(self._look.word if detail else "")
         self.updateGeometry()
         self.update()

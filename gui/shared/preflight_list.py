@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QScrollArea, QVBoxLayout, QW
 from core.cloud.account import Check, Verdict
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress, Progress
+from core.translation import tr
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, icon_button, label, row
 from gui.shared.feedback import IconLabel, InlineError, ProgressRow
@@ -19,10 +20,10 @@ from gui.shared.theme import GRID
 
 Checks = Callable[[], Iterator[Check]]
 _LOOK = {
-    Verdict.PASS: ("check-circle", "done", "Passed"),
-    Verdict.WARN: ("warning", "warning", "Warning"),
-    Verdict.FAIL: ("x-circle", "failed", "Failed"),
-    Verdict.UNKNOWN: ("info", "muted", "Not checked"),
+    Verdict.PASS: ("check-circle", "done", tr("Passed")),
+    Verdict.WARN: ("warning", "warning", tr("Warning")),
+    Verdict.FAIL: ("x-circle", "failed", tr("Failed")),
+    Verdict.UNKNOWN: ("info", "muted", tr("Not checked")),
 }
 
 
@@ -51,7 +52,7 @@ class CheckRow(QWidget):
         box.addWidget(verdict, 0, top)
         box.addLayout(texts, 1)
         if check.fix:
-            self.copy = icon_button("copy", f"Copy what to do about {check.name}")
+            self.copy = icon_button("copy", tr("Copy what to do about {name}").format(name=check.name))
             self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(check.fix))
             box.addWidget(self.copy, 0, top)
         self.setAccessibleName(f"{word}: {check.name}. {check.text} {check.fix}".strip())
@@ -86,7 +87,7 @@ class PreflightList(QWidget):
         area.setWidget(content)
         content.setAutoFillBackground(False)
         area.viewport().setAutoFillBackground(False)
-        area.setAccessibleName("Checks")
+        area.setAccessibleName(tr("Checks"))
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID)
@@ -108,9 +109,9 @@ class PreflightList(QWidget):
             for done, check in enumerate(checks(), 1):
                 cancel.raise_if_cancelled()
                 came.append(check)
-                on_progress(Progress(done, None, f"Checked: {check.name}", "checks"))
+                on_progress(Progress(done, None, tr("Checked: {name}").format(name=check.name), "checks"))
 
-        self.progress.start("Checking the account")
+        self.progress.start(tr("Checking the account"))
         self._running = self._bridge.run(work, self._on_done, self._on_failed, self._on_progress)
 
     def cancel(self) -> None:
@@ -118,7 +119,7 @@ class PreflightList(QWidget):
         if self._running is not None:
             self._running.cancel()
             self._running = None
-            self.summary.setText("The checks were cancelled.")
+            self.summary.setText(tr("The checks were cancelled."))
         self.progress.finish()
 
     def clear(self) -> None:
@@ -147,8 +148,8 @@ class PreflightList(QWidget):
         self.progress.finish()
         count = {verdict: sum(check.verdict is verdict for check in self.checks) for verdict in Verdict}
         failed = count[Verdict.FAIL]
-        words = [f"{count[verdict]} {_LOOK[verdict][2].lower()}" for verdict in Verdict if count[verdict]]
-        lead = "Jobs would fail as it is." if failed else "Nothing stands against a job."
+        words = [f"{_LOOK[verdict][2]}: {count[verdict]}" for verdict in Verdict if count[verdict]]
+        lead = tr("Jobs would fail as it is.") if failed else tr("A job can start.")
         self.summary.setText(f"{lead} {', '.join(words)}.")
         self.finished.emit(not failed)
 
@@ -163,19 +164,19 @@ class PreflightDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, bridge: Bridge, what: str, checks: Checks) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Check the account")
+        self.setWindowTitle(tr("Check the account"))
         self.setModal(True)
         self.resize(620, 560)
         self.list = PreflightList(bridge)
         self._checks = checks
-        self.again = button("Check again", icon_name="refresh")
+        self.again = button(tr("Check again"), icon_name="refresh")
         self.again.clicked.connect(lambda: self.list.run(checks))
-        close = button("Close", kind="primary")
+        close = button(tr("Close"), kind="primary")
         close.clicked.connect(self.accept)
         box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
-        box.addWidget(label("Before anything is billed", "card"))
+        box.addWidget(label(tr("Before anything is billed"), "card"))
         box.addWidget(label(what, "muted", wrap=True))
         box.addWidget(self.list, 1)
         box.addLayout(row(self.again, None, close))

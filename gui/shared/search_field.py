@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QToolButton, QWidget
 
+from core.translation import tr
 from gui.shared.icons import icon
 
 
@@ -20,7 +21,7 @@ class SearchField(QLineEdit):
         self.setClearButtonEnabled(True)
         self.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
         for part in self.findChildren(QToolButton):
-            part.setAccessibleName("Empty the field" if part.defaultAction() is None else name)
+            part.setAccessibleName(tr("Empty the field") if part.defaultAction() is None else name)
 
     def event(self, event: QEvent) -> bool:
         """Keep Escape while something is typed: no shortcut of the page gets it."""

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtGui import QCursor, QEnterEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
+from core.translation import tr
 from gui.shared.basics import button, icon_button, label
 from gui.shared.feedback import IconLabel
 from gui.shared.pill import status_look
@@ -95,7 +96,7 @@ class Toast(QFrame):
             if on_action is not None:
                 act.clicked.connect(lambda: on_action())
             box.addWidget(act)
-        close = icon_button("x", "Dismiss")
+        close = icon_button("x", tr("Dismiss"))
         close.clicked.connect(self._leave)
         box.addWidget(close)
         self._timer = QTimer(self)

@@ -234,7 +234,7 @@ def test_checks_appear_one_by_one_with_what_to_do(qtbot, bridge):
     with qtbot.waitSignal(shown.finished, timeout=5_000) as finished:
         go_on.set()
     assert finished.args == [False]
-    assert shown.summary.text() == "Jobs would fail as it is. 1 passed, 1 failed, 1 not checked."
+    assert shown.summary.text() == "Jobs would fail as it is. Passed: 1, Failed: 1, Not checked: 1."
     assert shown.rows[1].accessibleName().startswith("Failed: Quota. It is 0.")
     press(qtbot, shown.rows[1].copy)
     assert QApplication.clipboard().text() == "Ask for more: https://example.com/quota"
