@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFormLayout, QScrollArea, QVBoxLayout, QWidget
 
 from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
+from core.translation import tr
 from gui.jobs.note_field import NoteField
 from gui.shared import formatting
 from gui.shared.basics import ElidedLabel, button, icon_button, label
@@ -37,15 +38,15 @@ class BestCard(Card):
     note_changed = Signal(str, str)
 
     def __init__(self) -> None:
-        super().__init__("Best trial")
+        super().__init__(tr("Best trial"))
         self._trial: TrainingJob | None = None
         self._searched: tuple[str, ...] = ()
         self._step_metrics: Collection[str] = ()
         self.pill = StatusPill(JobStatus.IN_PROGRESS)
-        self.copy = icon_button("copy", "Copy these hyperparameters")
+        self.copy = icon_button("copy", tr("Copy these hyperparameters"))
         self.copy.clicked.connect(self._copy)
         self.add_action(self.copy)
-        self._nothing = label("No trial has finished yet.", "muted", wrap=True)
+        self._nothing = label(tr("No trial has finished yet."), "muted", wrap=True)
         self._rows = QWidget()
         self._form = QFormLayout(self._rows)
         self._form.setContentsMargins(0, 0, 4, 0)
@@ -62,20 +63,24 @@ class BestCard(Card):
         area.viewport().setAutoFillBackground(False)
         self._area = area
         self.train = button(
-            "Take to Tuning",
+            tr("Take to Tuning"),
             icon_name="tuning",
-            tip="Fill the Tuning page with these settings, to change and start them",
+            tip=tr("Fill the Tuning page with these settings, to change and start them"),
         )
-        self.predict = button("Use for predictions", icon_name="predict", tip="Classify pictures with this model")
-        self.stop = button("Stop this trial", icon_name="stop", kind="danger")
+        self.predict = button(
+            tr("Use for predictions"), icon_name="predict", tip=tr("Classify pictures with this model")
+        )
+        self.stop = button(tr("Stop this trial"), icon_name="stop", kind="danger")
         self.train.clicked.connect(lambda: self._tell(self.train_asked))
         self.predict.clicked.connect(lambda: self._tell(self.predict_asked))
-        self.deploy = button("Deploy…", icon_name="cloud", tip="Serve this model on an endpoint of your AWS account")
+        self.deploy = button(
+            tr("Deploy…"), icon_name="cloud", tip=tr("Serve this model on an endpoint of your AWS account")
+        )
         self.deploy.clicked.connect(lambda: self._tell(self.deploy_asked))
-        self.save = button("Save model…", icon_name="save", tip="Write this model in a format that others run")
+        self.save = button(tr("Save model…"), icon_name="save", tip=tr("Write this model in a format that others run"))
         self.save.clicked.connect(lambda: self._tell(self.save_asked))
         self.stop.clicked.connect(lambda: self._tell(self.stop_asked))
-        self.note = NoteField("trial")
+        self.note = NoteField(tr("Add a note to this trial"), tr("Note on this trial"))
         self.note.note_changed.connect(self.note_changed)
         for widget in (self.pill, self.note, self._nothing, area):
             self.add(widget)
@@ -85,7 +90,7 @@ class BestCard(Card):
         for action in (self.predict, self.train, self.save, self.deploy, self.stop):
             buttons.addWidget(action)
         self.body.addLayout(buttons)
-        self.show_trial(None, "Best trial")
+        self.show_trial(None, tr("Best trial"))
 
     def set_searched(self, names: Sequence[str], step_metrics: Collection[str]) -> None:
         """Set which hyperparameters were searched: they come first and stand out; metrics by steps are left out."""
@@ -110,7 +115,7 @@ class BestCard(Card):
             self.pill.set_status(trial.status, "" if trial.status.is_final else trial.secondary_status)
             self.predict.setVisible(trial.artifact is not None or not trial.status.is_final)
             self.predict.setEnabled(trial.artifact is not None)
-            self.predict.setToolTip("" if trial.artifact else "There is no model yet.")
+            self.predict.setToolTip("" if trial.artifact else tr("There is no model yet."))
             self._fill(trial)
 
     def _fill(self, trial: TrainingJob) -> None:

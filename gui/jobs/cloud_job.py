@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from core.errors import UserFacingError
 from core.jobs.records import Job
 from core.progress import CancelToken, OnProgress
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared import formatting
@@ -60,9 +61,9 @@ class CloudJobPanel(QWidget):
             self.differences.set_text("")
         if job.engine != "sagemaker":
             self._timer.stop()
-            self.cost_changed.emit("None", "Cost (this computer)")
+            self.cost_changed.emit(tr("None"), tr("Cost (this computer)"))
         elif before is None or before.name != job.name or before.status != job.status:
-            self.cost_changed.emit(formatting.NONE, "Cost")
+            self.cost_changed.emit(formatting.NONE, tr("Cost"))
             self._ask()
             if self.isVisible() and not job.status.is_final:
                 self._timer.start()
@@ -94,18 +95,24 @@ class CloudJobPanel(QWidget):
         if self._job is None or self._job.name != job.name or account is None:
             return
         if job.status.is_final:
-            saved = f" (spot saved {account.saved:.0%})" if account.saved else ""
-            self.cost_changed.emit(dollars(account.usd), f"Billed for {formatting.duration(account.seconds)}{saved}")
+            billed = (
+                tr("Billed for {duration} (spot saved {saved:.0%})") if account.saved else tr("Billed for {duration}")
+            )
+            caption = billed.format(duration=formatting.duration(account.seconds), saved=account.saved)
+            self.cost_changed.emit(dollars(account.usd), caption)
         else:
-            self.cost_changed.emit(dollars(account.usd), "Cost so far, about")
+            self.cost_changed.emit(dollars(account.usd), tr("Cost so far, about"))
         count = len(account.differences)
-        told = " ".join(account.differences)
-        lead = f"AWS recorded {formatting.counted(count, 'setting')} otherwise than asked."
-        self.differences.set_text(f"{lead} {told}" if count else "")
+        lead = plural(
+            "AWS recorded {count:,} setting otherwise than asked.",
+            "AWS recorded {count:,} settings otherwise than asked.",
+            count,
+        )
+        self.differences.set_text(" ".join([lead, *account.differences]) if count else "")
 
     def _on_failed(self, job: Job, error: UserFacingError) -> None:
         if self._job is not None and self._job.name == job.name:
-            self.cost_changed.emit(formatting.NONE, "Cost (not known)")
+            self.cost_changed.emit(formatting.NONE, tr("Cost (not known)"))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Let the meter run while it is seen."""

@@ -26,6 +26,7 @@ from core.jobs.records import MetricEvent
 from core.models.choices import ModelChoice
 from core.predict.compare import Comparison, Disagreement
 from core.progress import CancelToken, OnProgress
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.jobs.curves import Curves
@@ -33,7 +34,6 @@ from gui.jobs.picture_list import ListedPicture, PictureList
 from gui.jobs.trial_plot import TrialPlot
 from gui.shared.basics import button, label
 from gui.shared.feedback import ProgressRow
-from gui.shared.formatting import counted
 
 _SPLITS = ("valid", "test")
 
@@ -60,10 +60,10 @@ class CompareDialog(QDialog):
         super().__init__(parent)
         self._workbench, self._bridge = workbench, bridge
         self._asking: Handle | None = None
-        self.setWindowTitle("Compare two models")
+        self.setWindowTitle(tr("Compare two models"))
         self.resize(1000, 680)
         self.first, self.second = QComboBox(), QComboBox()
-        for box, name in ((self.first, "First model"), (self.second, "Second model")):
+        for box, name in ((self.first, tr("First model")), (self.second, tr("Second model"))):
             box.setAccessibleName(name)
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.currentIndexChanged.connect(self._ask)
@@ -81,22 +81,24 @@ class CompareDialog(QDialog):
     def _make_parts(self) -> None:
         self._splits = QButtonGroup(self)
         for at, split in enumerate(_SPLITS):
-            choice = button(split.capitalize(), kind="ghost", tip=f"The {split} pictures")
+            choice = button(split.capitalize(), kind="ghost", tip=tr("The {split} pictures").format(split=split))
             choice.setCheckable(True)
             choice.setChecked(split == "test")
             self._splits.addButton(choice, at)
         self._splits.idClicked.connect(lambda _: self._ask())
         self.plot = TrialPlot()
         self.settings = QTableWidget(0, 3)
-        self.settings.setAccessibleName("Settings that differ")
+        self.settings.setAccessibleName(tr("Settings that differ"))
         self.settings.verticalHeader().hide()
         self.settings.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.settings.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.settings.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.pictures = PictureList(self._bridge, self._workbench.paths.thumbnails, "Pictures that only one gets right")
+        self.pictures = PictureList(
+            self._bridge, self._workbench.paths.thumbnails, tr("Pictures that only one gets right")
+        )
         self.pictures.opened.connect(self.pictures_asked)
         self.which = QComboBox()
-        self.which.setAccessibleName("Which pictures are shown")
+        self.which.setAccessibleName(tr("Which pictures are shown"))
         self.which.currentIndexChanged.connect(self._list)
         self.agreed = label("", "caption", wrap=True)
         self._found: _Found | None = None
@@ -144,7 +146,7 @@ class CompareDialog(QDialog):
         for box in (self.first, self.second):
             box.blockSignals(False)
         if len(names) < 2:
-            self._say("There is one model only. Train another, then compare.")
+            self._say(tr("There is one model only. Train another, then compare."))
             return
         self._ask()
 
@@ -152,7 +154,7 @@ class CompareDialog(QDialog):
         self._cancel()
         first, second = self.first.currentData(), self.second.currentData()
         if not first or not second or first == second:
-            self._say("Choose two models.")
+            self._say(tr("Choose two models."))
             return
         split, workbench = _SPLITS[max(0, self._splits.checkedId())], self._workbench
 
@@ -162,7 +164,7 @@ class CompareDialog(QDialog):
             values = (*workbench.store.metrics(first), *workbench.store.metrics(second))
             return _Found(found, values, root)
 
-        self.progress.start("Comparing")
+        self.progress.start(tr("Comparing"))
         self._asking = self._bridge.run(work, self._show, self._on_error, self.progress.update_progress)
 
     def _cancel(self) -> None:
@@ -188,7 +190,7 @@ class CompareDialog(QDialog):
         self.plot.set_job("valid:loss")
         self.plot.set_curves(curves, (comparison.first, comparison.second), "", ended=True)
         self.settings.setRowCount(len(comparison.settings))
-        self.settings.setHorizontalHeaderLabels(["Setting", comparison.first, comparison.second])
+        self.settings.setHorizontalHeaderLabels([tr("Setting"), comparison.first, comparison.second])
         for row, (name, values) in enumerate(comparison.settings.items()):
             for column, text in enumerate((name, *values)):
                 item = QTableWidgetItem(text or "–")
@@ -196,8 +198,9 @@ class CompareDialog(QDialog):
                 self.settings.setItem(row, column, item)
         self.which.blockSignals(True)
         self.which.clear()
-        self.which.addItem(f"Only {comparison.first} is right: {comparison.only_first}", True)
-        self.which.addItem(f"Only {comparison.second} is right: {comparison.only_second}", False)
+        only = tr("Only {model} is right: {count}")
+        self.which.addItem(only.format(model=comparison.first, count=comparison.only_first), True)
+        self.which.addItem(only.format(model=comparison.second, count=comparison.only_second), False)
         self.which.setCurrentIndex(int(comparison.only_second > comparison.only_first))
         self.which.blockSignals(False)
         self._body.show()
@@ -210,7 +213,12 @@ class CompareDialog(QDialog):
         listed = [one for one in self._found.comparison.disagreements if one.first_right is wanted]
         self.pictures.show_pictures(self._found.root, [_listed(one) for one in listed])
         both = self._found.comparison
-        agreed = f"Both are right about {counted(both.both_right, 'picture')} and wrong about {both.both_wrong:,}."
+        agreed = plural(
+            "Both are right about {count:,} picture and wrong about {wrong:,}.",
+            "Both are right about {count:,} pictures and wrong about {wrong:,}.",
+            both.both_right,
+            wrong=both.both_wrong,
+        )
         self.agreed.setText(agreed)
 
 

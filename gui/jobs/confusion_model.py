@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 
 from core.predict.evaluate import Evaluation
 from core.predict.records import percent
+from core.translation import tr
 
 _Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -53,7 +54,7 @@ class ConfusionModel(QAbstractTableModel):
             return None
         classes = self._evaluation.classes
         if section >= len(classes):
-            return "Recall" if orientation == Qt.Orientation.Horizontal else None
+            return tr("Recall") if orientation == Qt.Orientation.Horizontal else None
         if role == Qt.ItemDataRole.ToolTipRole:
             kind = "predicted" if orientation == Qt.Orientation.Horizontal else "true"
             return f"{classes[section]} ({kind})"
@@ -79,5 +80,6 @@ class ConfusionModel(QAbstractTableModel):
             case ConfusionRole.RIGHT:
                 return row == column
             case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
-                return f"{count} of {total} pictures of {classes[row]} taken for {classes[column]}"
+                sentence = tr("{count} of {total} pictures of {label} taken for {predicted}")
+                return sentence.format(count=count, total=total, label=classes[row], predicted=classes[column])
         return None

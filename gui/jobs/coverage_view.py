@@ -10,12 +10,15 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from core.predict.coverage import Coverage, coverage_at, coverage_curve
 from core.predict.evaluate import Evaluation
+from core.translation import tr
 from gui.shared.basics import button, label
 from gui.shared.plotting import Plot, pen
 from gui.shared.theme import tokens
 
-EVERY_CLASS = "Every class"
-NOTHING = "This model cannot say what it does not know: it was trained by an earlier version, or on too few pictures."
+EVERY_CLASS = tr("Every class")
+NOTHING = tr(
+    "This model cannot say what it does not know: it was trained by an earlier version, or on too few pictures."
+)
 
 
 class CoverageView(QWidget):
@@ -39,13 +42,19 @@ class CoverageView(QWidget):
         self._curve: tuple[Coverage, ...] = ()
         self._value = 0.0
         self.classes = QComboBox()
-        self.classes.setAccessibleName("Pictures of which class")
+        self.classes.setAccessibleName(tr("Pictures of which class"))
         self.classes.currentIndexChanged.connect(self._on_class)
-        self.keep = button("Keep", kind="primary", tip="Keep this threshold: answers and new endpoints go by it")
+        self.keep = button(
+            tr("Keep"), kind="primary", tip=tr("Keep this threshold: answers and new endpoints go by it")
+        )
         self.keep.clicked.connect(lambda: self.keep_asked.emit(self._value))
-        self.undo = button("Undo", icon_name="undo", kind="ghost", tip="Take the last change of the threshold back")
+        self.undo = button(
+            tr("Undo"), icon_name="undo", kind="ghost", tip=tr("Take the last change of the threshold back")
+        )
         self.undo.clicked.connect(self.undo_asked)
-        self.pictures = button("Show the unknown", kind="link", tip="List the pictures that would not be answered")
+        self.pictures = button(
+            tr("Show the unknown"), kind="link", tip=tr("List the pictures that would not be answered")
+        )
         self.pictures.clicked.connect(lambda: self.pictures_asked.emit(self._value))
         self.text = label("", "caption", wrap=True)
         self.origin = label("", "caption", wrap=True)
@@ -62,8 +71,8 @@ class CoverageView(QWidget):
         box.addWidget(self.origin)
 
     def _make_plot(self) -> None:
-        self.plot = Plot("Answered, %", "Of these right, %")
-        self.plot.setAccessibleName("How often answers are right by how many pictures are answered")
+        self.plot = Plot(tr("Answered, %"), tr("Of these right, %"))
+        self.plot.setAccessibleName(tr("How often answers are right by how many pictures are answered"))
         self._line = pg.PlotCurveItem()
         self.marker = pg.InfiniteLine(angle=90, movable=True, bounds=(0, 100))
         self.marker.sigDragged.connect(self._on_dragged)
@@ -138,7 +147,8 @@ class CoverageView(QWidget):
         self.marker.blockSignals(False)
         low = min(rates, default=0.0)
         self.plot.setRange(xRange=(0, 100), yRange=(max(0.0, low - 5), 101), padding=0.02)
-        self.text.setText(f"{now.sentence} Unknown is what is stranger than {self._value:.2f}.")
-        self.pictures.setText(f"Show the {now.count - now.answered:,} unknown")
+        unknown = tr("Unknown is what is stranger than {value:.2f}.").format(value=self._value)
+        self.text.setText(f"{now.sentence} {unknown}")
+        self.pictures.setText(tr("Show the {count:,} unknown").format(count=now.count - now.answered))
         self.pictures.setEnabled(now.answered < now.count)
         self.keep.setEnabled(self._value != threshold.value)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from core.translation import tr
 from gui.jobs.curve_colours import curve_colour
 from gui.shared.icons import paint_icon
 from gui.shared.plotting import pen
@@ -46,7 +47,7 @@ class CurveLegend(QWidget):
         self.setFont(font("caption"))
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName("Legend")
+        self.setAccessibleName(tr("Legend"))
 
     def show_trials(self, count: int, best: int, lines: Sequence[str]) -> None:
         """Name `count` trials and the lines of each: a solid one and perhaps a dashed one."""
@@ -101,7 +102,8 @@ class CurveLegend(QWidget):
             self._chips.append(Chip(trial, QRectF(left, top, width, scaled(ROW_HEIGHT))))
             left += width + _GAP
         self._hidden = len(order) - len(self._chips)
-        self.setToolTip(f"{_more(self._hidden)}: the table has them all" if self._hidden else "")
+        tip = tr("and {count:,} more: the table has them all").format(count=self._hidden)
+        self.setToolTip(tip if self._hidden else "")
         self.setFixedHeight(max(1, self._rows() * scaled(ROW_HEIGHT)))
         self.update()
 
@@ -185,4 +187,4 @@ class CurveLegend(QWidget):
 
 
 def _more(count: int) -> str:
-    return f"and {count:,} more"
+    return tr("and {count:,} more").format(count=count)

@@ -22,10 +22,10 @@ from core.predict.evaluate import EvaluatedPicture, Evaluation
 from core.predict.records import percent
 from core.predict.training_neighbours import TrainingPicture
 from core.progress import CancelToken
+from core.translation import plural, tr
 from gui.bridge import Bridge
 from gui.jobs.label_mending import LabelMending, Mended
 from gui.jobs.picture_list import ListedPicture, PictureList
-from gui.shared import formatting
 from gui.shared.basics import button, icon_button, label
 from gui.shared.nearest_strip import NearestStrip
 
@@ -82,13 +82,13 @@ class EvaluatedPictures(QWidget):
         self._evaluation: Evaluation | None = None
         self._listed: tuple[EvaluatedPicture, ...] = ()
         self.choice = QComboBox()
-        self.choice.setAccessibleName("Which pictures are shown")
+        self.choice.setAccessibleName(tr("Which pictures are shown"))
         self.choice.currentIndexChanged.connect(self._on_choice)
         self.caption = label("", "caption", wrap=True)
         mending.mended.connect(self._on_mended)
         mending.undone.connect(self._on_undone)
         mending.failed.connect(self._on_not_mended)
-        self.list = PictureList(bridge, cache_dir, "Pictures of the evaluation")
+        self.list = PictureList(bridge, cache_dir, tr("Pictures of the evaluation"))
         self.list.opened.connect(self.activated)
         self.list.currentRowChanged.connect(self._on_current)
         self.nearest = NearestStrip(bridge, cache_dir, upright=True)
@@ -104,12 +104,16 @@ class EvaluatedPictures(QWidget):
         box.addWidget(self.nearest, 3)
 
     def _make_tools(self) -> QHBoxLayout:
-        self.relabel = button("Relabel", kind="ghost", tip="Say what the picture shows; the next training follows")
+        self.relabel = button(
+            tr("Relabel"), kind="ghost", tip=tr("Say what the picture shows; the next training follows")
+        )
         self._classes = QMenu(self.relabel)
         self.relabel.setMenu(self._classes)
-        self.leave_out = button("Leave out", kind="ghost", tip="Leave the picture out of training and measuring")
+        self.leave_out = button(
+            tr("Leave out"), kind="ghost", tip=tr("Leave the picture out of training and measuring")
+        )
         self.leave_out.clicked.connect(self._on_leave_out)
-        self.undo = icon_button("undo", "Take the last change of a label back", shortcut="Ctrl+Z")
+        self.undo = icon_button("undo", tr("Take the last change of a label back"), shortcut="Ctrl+Z")
         self.undo.clicked.connect(lambda: self._mending.undo())
         keys = QShortcut(QKeySequence.StandardKey.Undo, self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         keys.activated.connect(self._mending.undo)
@@ -146,16 +150,18 @@ class EvaluatedPictures(QWidget):
 
     def show_cell(self, label_: str, predicted: str) -> None:
         """List the pictures of one class that got a certain answer."""
-        words = f"{label_}, recognised" if label_ == predicted else f"{label_} taken for {predicted}"
-        self._choose(_Choice(words, label_, predicted))
+        words = tr("{label}, recognised") if label_ == predicted else tr("{label} taken for {predicted}")
+        self._choose(_Choice(words.format(label=label_, predicted=predicted), label_, predicted))
 
     def show_sureness(self, low: float, high: float) -> None:
         """List the pictures whose answer was so sure (0…1): above `low`, up to `high`."""
-        self._choose(_Choice(f"{100 * low:.0f} to {100 * high:.0f} % sure", between=(low, high)))
+        words = tr("{low:.0f} to {high:.0f} % sure").format(low=100 * low, high=100 * high)
+        self._choose(_Choice(words, between=(low, high)))
 
     def show_stranger(self, strangeness: float) -> None:
         """List the pictures that are stranger than this, the strangest first."""
-        self._choose(_Choice(f"Stranger than {strangeness:.2f}", stranger=strangeness))
+        words = tr("Stranger than {value:.2f}").format(value=strangeness)
+        self._choose(_Choice(words, stranger=strangeness))
 
     def _choose(self, choice: _Choice) -> None:
         for number in range(self.choice.count()):
@@ -175,20 +181,33 @@ class EvaluatedPictures(QWidget):
         self.nearest.clear()
         self.list.show_pictures(self._root, [self._words(picture) for picture in self._listed])
         self._enable_tools()
-        first = "surest" if choice.stranger is None else "strangest"
-        more = f", the {first} {MOST} are shown" if len(found) > MOST else ""
-        count = formatting.counted(len(found), "picture")
-        nothing = "No picture." if self._evaluation.wrong else "No picture is wrong."
+        self.caption.setText(self._caption(choice, len(found)))
+
+    def _caption(self, choice: _Choice, count: int) -> str:
+        """Return how many pictures are of a choice, and which of them are shown."""
+        assert self._evaluation is not None
         if not self._evaluation.pictures:
-            nothing = "The job kept no list of its pictures."
-        self.caption.setText(f"{count}{more}" if found else nothing)
+            return tr("The job kept no list of its pictures.")
+        if not count:
+            return tr("No picture.") if self._evaluation.wrong else tr("No picture is wrong.")
+        if count <= MOST:
+            return plural("{count:,} picture", "{count:,} pictures", count)
+        if choice.stranger is None:
+            sentence = tr("{count:,} pictures, the surest {most:,} are shown")
+        else:
+            sentence = tr("{count:,} pictures, the strangest {most:,} are shown")
+        return sentence.format(count=count, most=MOST)
 
     def _words(self, picture: EvaluatedPicture) -> ListedPicture:
         """Return what a picture is, what the model said, and what was changed since."""
-        unknown = ", unknown" if self._evaluation is not None and self._evaluation.is_unknown(picture) else ""
-        now = f", {self._mended[picture.path]}" if picture.path in self._mended else ""
-        sure = f"{percent(picture.probability)}{unknown}{now}"
-        said = f"recognised with {sure}" if picture.right else f"taken for {picture.predicted} with {sure}"
+        parts = [percent(picture.probability)]
+        if self._evaluation is not None and self._evaluation.is_unknown(picture):
+            parts.append(tr("unknown"))
+        if picture.path in self._mended:
+            parts.append(self._mended[picture.path])
+        sure = ", ".join(parts)
+        said = tr("recognised with {sure}") if picture.right else tr("taken for {predicted} with {sure}")
+        said = said.format(predicted=picture.predicted, sure=sure)
         words = f"{picture.label} → {picture.predicted}\n{sure}"
         return ListedPicture(picture.path, words, f"{picture.path}: {picture.label}, {said}")
 
@@ -202,7 +221,7 @@ class EvaluatedPictures(QWidget):
 
     def _on_mended(self, mended: Mended) -> None:
         self._mended[mended.path] = mended.words
-        self._say_again(mended.path, f"{mended.summary}. The next training follows it.")
+        self._say_again(mended.path, tr("{summary}. The next training follows it.").format(summary=mended.summary))
 
     def _on_undone(self, path: str, summary: str) -> None:
         self._mended.pop(path, None)
@@ -243,14 +262,16 @@ class EvaluatedPictures(QWidget):
 
 def choices(evaluation: Evaluation) -> list[_Choice]:
     """Return what there is to look at: all mistakes, the classes that are missed most, the pairs confused most."""
-    found = [_Choice(f"All mistakes ({len(evaluation.wrong)})")]
+    found = [_Choice(tr("All mistakes ({count})").format(count=len(evaluation.wrong)))]
     missed = [
         (score.support - evaluation.confusion[place][place], score)
         for place, score in enumerate(evaluation.per_class)
         if score.recall is not None and score.recall < 1
     ]
     for count, score in sorted(missed, key=lambda pair: pair[1].recall or 0.0):
-        found.append(_Choice(f"{score.label}: {count} of {score.support} missed", score.label))
+        words = tr("{label}: {count} of {total} missed")
+        found.append(_Choice(words.format(label=score.label, count=count, total=score.support), score.label))
     for label_, predicted, count in evaluation.confusions[:_LISTED_PAIRS]:
-        found.append(_Choice(f"{label_} taken for {predicted} ({count})", label_, predicted))
+        words = tr("{label} taken for {predicted} ({count})").format(label=label_, predicted=predicted, count=count)
+        found.append(_Choice(words, label_, predicted))
     return found

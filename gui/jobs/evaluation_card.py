@@ -22,6 +22,7 @@ from core.errors import UserFacingError
 from core.models.threshold import Threshold
 from core.predict.evaluate import Evaluation
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.jobs.confusion_delegate import ConfusionDelegate
@@ -68,14 +69,14 @@ class EvaluationView(QWidget):
         box.addWidget(self.summary)
         box.addWidget(self.figures)
         box.addWidget(self._split, 1)
-        self._show_message("No model to evaluate yet.")
+        self._show_message(tr("No model to evaluate yet."))
 
     def _make_top(self) -> None:
         self._top = QHBoxLayout()
         self._top.setSpacing(8)
         self._buttons = QButtonGroup(self)
         for split in _SPLITS:
-            choice = button(split.capitalize(), kind="ghost", tip=f"The {split} pictures")
+            choice = button(split.capitalize(), kind="ghost", tip=tr("The {split} pictures").format(split=split))
             choice.setCheckable(True)
             choice.setChecked(split == "test")
             self._buttons.addButton(choice, _SPLITS.index(split))
@@ -83,11 +84,15 @@ class EvaluationView(QWidget):
         self._buttons.idClicked.connect(lambda _: self._ask())
         self.summary = label("", "strong", wrap=True)
         self._top.addStretch(1)
-        self.compare = button("Compare…", kind="ghost", tip="Put another model beside this one")
+        self.compare = button(tr("Compare…"), kind="ghost", tip=tr("Put another model beside this one"))
         self.compare.clicked.connect(lambda: self.compare_asked.emit(self._job))
         self._top.addWidget(self.compare)
-        self.sureness = button("Sureness", kind="ghost", tip="How often the answers are right by how sure they are")
-        self.unknown = button("Unknown", kind="ghost", tip="From when on a picture is one that the model does not know")
+        self.sureness = button(
+            tr("Sureness"), kind="ghost", tip=tr("How often the answers are right by how sure they are")
+        )
+        self.unknown = button(
+            tr("Unknown"), kind="ghost", tip=tr("From when on a picture is one that the model does not know")
+        )
         for view in (self.sureness, self.unknown):
             view.setCheckable(True)
             view.toggled.connect(self._on_view)
@@ -101,7 +106,7 @@ class EvaluationView(QWidget):
         self.table = QTableView()
         self.table.setModel(self._model)
         self.table.setItemDelegate(ConfusionDelegate(self.table))
-        self.table.setAccessibleName("Confusion matrix: rows are the true classes, columns the predicted ones")
+        self.table.setAccessibleName(tr("Confusion matrix: rows are the true classes, columns the predicted ones"))
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.table.verticalHeader().setMaximumWidth(120)
@@ -154,7 +159,7 @@ class EvaluationView(QWidget):
             return
         self._cancel()
         if not self._job or not self._ready:
-            self._show_message("There is no model to evaluate yet. It comes when the trial has finished.")
+            self._show_message(tr("There is no model to evaluate yet. It comes when the trial has finished."))
             return
         self._shown = job, split = self._wanted()
         workbench = self._workbench
@@ -163,7 +168,7 @@ class EvaluationView(QWidget):
             return workbench.models.evaluation(job, split, on_progress, cancel)
 
         self.message.hide()
-        self.progress.start(f"Evaluating on {split}")
+        self.progress.start(tr("Evaluating on {split}").format(split=split))
         self._asking = self._bridge.run(work, self._on_done, self._on_error, self.progress.update_progress)
 
     def _cancel(self) -> None:
@@ -174,7 +179,7 @@ class EvaluationView(QWidget):
 
     def _on_cancel(self) -> None:
         self._cancel()
-        self._show_message("The evaluation was cancelled. Choose a split to start it again.")
+        self._show_message(tr("The evaluation was cancelled. Choose a split to start it again."))
         self._shown = ("", "")
 
     def _on_error(self, error: UserFacingError) -> None:
@@ -196,8 +201,8 @@ class EvaluationView(QWidget):
         self.message.hide()
         self._split.show()
         self._evaluation = evaluation
-        note = f"\nThese numbers are {evaluation.note}." if evaluation.note else ""
-        self.summary.setText(f"{evaluation.sentence}{note}")
+        note = [tr("These numbers are {note}.").format(note=evaluation.note)] if evaluation.note else []
+        self.summary.setText("\n".join([evaluation.sentence, *note]))
         self.summary.show()
         self._show_figures(evaluation)
         self._model.set_evaluation(evaluation)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout
 
 from core.jobs.records import Job, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
+from core.translation import tr
 from gui.shared.basics import button, label
 from gui.shared.feedback import IconLabel
 from gui.shared.log_link import LogLink
@@ -35,15 +36,15 @@ class FailureCard(QFrame):
         self._trace.setFont(font("mono"))
         self._trace.setFixedHeight(96)
         self._trace.hide()
-        self._trace.setAccessibleName("Traceback")
-        self.open_log = button("Open the log", kind="link")
+        self._trace.setAccessibleName(tr("Traceback"))
+        self.open_log = button(tr("Open the log"), kind="link")
         self.web_log = LogLink()
-        self.copy = button("Copy", kind="link", tip="Copy the reason and the traceback")
+        self.copy = button(tr("Copy"), kind="link", tip=tr("Copy the reason and the traceback"))
         self.open_log.clicked.connect(self.log_asked)
         self.copy.clicked.connect(self._on_copy)
         actions = QHBoxLayout()
         actions.setSpacing(12)
-        self.show_trace = button("Hide traceback", kind="link")
+        self.show_trace = button(tr("Hide traceback"), kind="link")
         self.show_trace.setCheckable(True)
         self.show_trace.setChecked(True)
         self.show_trace.toggled.connect(self._on_trace)
@@ -79,7 +80,7 @@ class FailureCard(QFrame):
             self.style().polish(self)
         self._icon.set_icon("x-circle" if failed else "warning", tone)
         first, _, rest = reason.partition("\n")
-        self._what.setText(first or "The job failed and left no reason.")
+        self._what.setText(first or tr("The job failed and left no reason."))
         self._next.setText(_advice(job, resumes))
         if self._trace.toPlainText() != rest.strip():
             self._trace.setPlainText(rest.strip())
@@ -91,7 +92,7 @@ class FailureCard(QFrame):
 
     def _on_trace(self, shown: bool) -> None:
         self._trace.setVisible(shown)
-        self.show_trace.setText("Hide traceback" if shown else "Show traceback")
+        self.show_trace.setText(tr("Hide traceback") if shown else tr("Show traceback"))
 
     def _on_copy(self) -> None:
         parts = (self._what.text(), self._trace.toPlainText(), self.web_log.url)
@@ -100,9 +101,9 @@ class FailureCard(QFrame):
 
 def _advice(job: Job, resumes: bool) -> str:
     if isinstance(job, TuningJob) and resumes:
-        return "Finished trials and their models are kept. Mend the cause, then press Resume: the search goes on."
+        return tr("Finished trials and their models are kept. Mend the cause, then press Resume: the search continues.")
     if isinstance(job, TuningJob):
-        return "Finished trials and their models are kept. Mend the cause, then tune again."
+        return tr("Finished trials and their models are kept. Mend the cause, then tune again.")
     if isinstance(job, TrainingJob) and job.tuning_job is not None:
-        return "The search did without this trial. Its log has the details."
-    return "The log has the details. Mend the cause, then train it again from the Tuning tab."
+        return tr("The search did without this trial. Its log has the details.")
+    return tr("The log has the details. Mend the cause, then train it again from the Tuning tab.")

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QSplitter, QVBox
 from core.jobs.records import Job, TrainingJob, TuningJob, elapsed
 from core.jobs.status import JobStatus
 from core.predict.records import percent
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.jobs.best_card import BestCard
@@ -51,7 +52,7 @@ class JobDetail(QWidget):
         self.header, self.failure, self.error = JobHeader(), FailureCard(), InlineError()
         self.notices = Banner("", "running", "info")
         self.notices.hide()
-        self.figures = FiguresRow(("Best objective", "Trials done", "Elapsed", "Cost"))
+        self.figures = FiguresRow((tr("Best objective"), tr("Trials done"), tr("Elapsed"), tr("Cost")))
         self.cloud = CloudJobPanel(workbench, bridge)
         self.cloud.cost_changed.connect(lambda value, caption: self.figures.set_figure(3, value, caption))
         self.views = JobViews(workbench, bridge, watch)
@@ -141,11 +142,11 @@ class JobDetail(QWidget):
         self.figures.set_figure(0, *self._result(job))
         if isinstance(job, TuningJob):
             done = trials_done(job)
-            self.figures.set_figure(1, f"{done:,} / {job.max_jobs:,}", "Trials done")
+            self.figures.set_figure(1, f"{done:,} / {job.max_jobs:,}", tr("Trials done"))
             # The best trial may have changed without any trial having changed.
             self.trials.update_trials((), self._watch.best or None)
         else:
-            self.figures.set_figure(1, progress_text(job), "Progress")
+            self.figures.set_figure(1, progress_text(job), tr("Progress"))
         self.cloud.show_job(job)
         self._show_times()
         self._show_trial()
@@ -157,10 +158,19 @@ class JobDetail(QWidget):
     def _result(self, job: Job) -> tuple[str, str]:
         """Return the first figure and its caption: the share that is right leads, the objective comes second."""
         metric, maximize, _ = objective_and_parameters(self._watch)
-        best, value = "Best " if isinstance(job, TuningJob) else "", formatting.number(job.best_objective)
-        if job.accuracy is None:
-            return value, f"{best}{metric} ({'higher' if maximize else 'lower'} is better)"
-        return percent(job.accuracy.share), f"Right on {job.accuracy.split} ({best.lower()}{metric} {value})"
+        searched, value = isinstance(job, TuningJob), formatting.number(job.best_objective)
+        if job.accuracy is not None:
+            said = (
+                tr("Right on {split} (best {metric} {value})")
+                if searched
+                else tr("Right on {split} ({metric} {value})")
+            )
+            return percent(job.accuracy.share), said.format(split=job.accuracy.split, metric=metric, value=value)
+        if searched:
+            said = tr("Best {metric} (higher is better)") if maximize else tr("Best {metric} (lower is better)")
+        else:
+            said = tr("{metric} (higher is better)") if maximize else tr("{metric} (lower is better)")
+        return value, said.format(metric=metric)
 
     def _show_times(self) -> None:
         job = self._watch.job
@@ -182,16 +192,17 @@ class JobDetail(QWidget):
         self.figures.setVisible(blamed is self._watch.job)
         number = next((at for at, item in enumerate(self._watch.trials, 1) if trial and item.name == trial.name), 0)
         if not tuning:
-            title = "Hyperparameters"
+            title = tr("Hyperparameters")
         elif trial is None or trial.name == self._watch.best:
-            title = "Best trial" if trial is None else f"Best trial: {number}"
+            title = tr("Best trial") if trial is None else tr("Best trial: {number}").format(number=number)
         else:
-            title = f"Trial {number}"
+            title = tr("Trial {number}").format(number=number)
         self.best.show_trial(trial, title)
         self.views.evaluation.show_job(trial.name if trial else "", trial is not None and trial.artifact is not None)
         logged = trial or next(iter(self._watch.trials), None)
         if logged is not None:
-            whose = logged.name if not tuning else f"Trial {number or 1}: {logged.name}"
+            whose = tr("Trial {number}: {name}") if tuning else "{name}"
+            whose = whose.format(number=number or 1, name=logged.name)
             self.log.show_log(logged.name, whose, logged.status.is_final)
         else:
             self.log.show_log("", "", True)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QMenu, QProgressBar, QT
 
 from core.jobs.records import Job, TuningJob, elapsed
 from core.jobs.status import JobStatus
+from core.translation import tr
 from gui.jobs.note_field import NoteField
 from gui.shared import formatting
 from gui.shared.basics import ElidedLabel, button, icon_button, label, row
@@ -41,9 +42,9 @@ class JobHeader(QWidget):
         self._job: Job | None = None
         self.name = ElidedLabel("", "title")
         self.pill = StatusPill(JobStatus.IN_PROGRESS)
-        self.stop = button("Stop", icon_name="stop", tip="Finished trials and their models stay")
-        self.resume = button("Resume", icon_name="play", tip="Go on with the trials that are left")
-        self.delete = button("Delete", icon_name="trash", tip="Remove the job and its files (Del)")
+        self.stop = button(tr("Stop"), icon_name="stop", tip=tr("Finished trials and their models stay"))
+        self.resume = button(tr("Resume"), icon_name="play", tip=tr("Continue with the trials that are left"))
+        self.delete = button(tr("Delete"), icon_name="trash", tip=tr("Remove the job and its files (Del)"))
         self.more = self._menu()
         self.stop.clicked.connect(self.stop_asked)
         self.resume.clicked.connect(self.resume_asked)
@@ -52,10 +53,10 @@ class JobHeader(QWidget):
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
         self._bar.setProperty("tone", "running")
-        self._bar.setAccessibleName("Progress of the job")
+        self._bar.setAccessibleName(tr("Progress of the job"))
         self._left = label("", "figures")
         self._left.setProperty("role", "muted")
-        widest = "88 of 88 trials, best 0.8888 · 88 min 88 s left "
+        widest = tr("88 of 88 trials, best 0.8888 · 88 min 88 s left ")
         self._left.setMinimumWidth(self._left.fontMetrics().horizontalAdvance(widest))  # nothing jumps
         self._left.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         top = QHBoxLayout()
@@ -71,7 +72,7 @@ class JobHeader(QWidget):
         below.setSpacing(10)
         below.addWidget(self._bar, 1)
         below.addWidget(self._left)
-        self.note = NoteField("job")
+        self.note = NoteField(tr("Add a note to this job"), tr("Note on this job"))
         self.note.note_changed.connect(self.note_changed)
         self.facts = ElidedLabel("", "caption", Qt.TextElideMode.ElideRight)
         self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -83,12 +84,12 @@ class JobHeader(QWidget):
         box.addWidget(self._progress)
 
     def _menu(self) -> QToolButton:
-        more = icon_button("more", "More actions")
+        more = icon_button("more", tr("More actions"))
         menu = QMenu(more)
-        menu.addAction(icon("tuning"), "Take to Tuning", self.again_asked.emit)
-        menu.addAction(icon("terminal"), "Copy as command line", self.command_asked.emit)
-        self.rename_action = menu.addAction(icon("edit"), "Rename…", self.ask_name)
-        self.pin_action = menu.addAction(icon("star"), "Pin to the top", self._on_pin)
+        menu.addAction(icon("tuning"), tr("Take to Tuning"), self.again_asked.emit)
+        menu.addAction(icon("terminal"), tr("Copy as command line"), self.command_asked.emit)
+        self.rename_action = menu.addAction(icon("edit"), tr("Rename…"), self.ask_name)
+        self.pin_action = menu.addAction(icon("star"), tr("Pin to the top"), self._on_pin)
         more.setMenu(menu)
         more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         more.setStyleSheet("QToolButton::menu-indicator { image: none; }")
@@ -98,8 +99,8 @@ class JobHeader(QWidget):
         """Ask what the job is to be called."""
         job = self._job
         dialog = QInputDialog(self)
-        dialog.setWindowTitle("Rename the job")
-        dialog.setLabelText("What it is called here; its files keep their name. Empty: its own name.")
+        dialog.setWindowTitle(tr("Rename the job"))
+        dialog.setLabelText(tr("What it is called here; its files keep their name. Empty: its own name."))
         dialog.setTextValue(job.shown_name if job is not None else "")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if job is not None:
@@ -117,7 +118,7 @@ class JobHeader(QWidget):
         self._job = job
         if self.name.text() != job.shown_name:
             self.name.setText(job.shown_name)
-        self.pin_action.setText("Unpin" if job.pinned else "Pin to the top")
+        self.pin_action.setText(tr("Unpin") if job.pinned else tr("Pin to the top"))
         self.pill.set_status(job.status, "" if job.status.is_final else _spaced(job.secondary_status))
         running = not job.status.is_final
         self.stop.setVisible(running)
@@ -139,8 +140,10 @@ class JobHeader(QWidget):
 def facts_of(job: Job) -> str:
     """Return when a job was made, of which data, by which code."""
     facts = [formatting.moment(job.created)]
-    facts += [f"dataset {job.dataset_version[:8]}"] if job.dataset_version else []
-    facts += [f"code {job.code_version}"] if job.code_version else []
+    if job.dataset_version:
+        facts.append(tr("dataset {version}").format(version=job.dataset_version[:8]))
+    if job.code_version:
+        facts.append(tr("code {version}").format(version=job.code_version))
     return " · ".join(facts)
 
 
@@ -153,10 +156,11 @@ def can_resume(job: Job) -> bool:
 def _time_left(job: Job) -> str:
     done, so_far = progress_of(job), elapsed(job)
     if job.status is JobStatus.STOPPING:
-        return "Stopping"
+        return tr("Stopping")
     if not done or so_far is None or done < 0.02:
         return progress_text(job)
-    return f"{progress_text(job)} · {formatting.duration(so_far * (1 - done) / done)} left"
+    left = formatting.duration(so_far * (1 - done) / done)
+    return tr("{progress} · {duration} left").format(progress=progress_text(job), duration=left)
 
 
 def _spaced(word: str) -> str:

@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
 
 from core.jobs.records import Job, TuningJob
 from core.jobs.status import JobStatus
+from core.translation import plural, tr
 from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel, leading_figure
-from gui.shared import formatting
 from gui.shared.icons import paint_icon
 from gui.shared.job_progress import progress_of, progress_text, trials_done
 from gui.shared.pill import status_look
@@ -26,11 +26,11 @@ from gui.shared.search_field import SearchField
 from gui.shared.theme import RADIUS, font, scaled, tokens
 
 _FILTERS: tuple[tuple[str, frozenset[JobStatus]], ...] = (
-    ("All", frozenset()),
-    ("Running", frozenset({JobStatus.IN_PROGRESS, JobStatus.STOPPING})),
-    ("Completed", frozenset({JobStatus.COMPLETED})),
-    ("Failed", frozenset({JobStatus.FAILED})),
-    ("Stopped", frozenset({JobStatus.STOPPED})),
+    (tr("All"), frozenset()),
+    (tr("Running"), frozenset({JobStatus.IN_PROGRESS, JobStatus.STOPPING})),
+    (tr("Completed"), frozenset({JobStatus.COMPLETED})),
+    (tr("Failed"), frozenset({JobStatus.FAILED})),
+    (tr("Stopped"), frozenset({JobStatus.STOPPED})),
 )
 _ROW_HEIGHT = 56
 _INSET = 10
@@ -125,9 +125,9 @@ class JobList(QWidget):
         self._model = model
         self._proxy = JobsFilter(self)
         self._proxy.setSourceModel(model)
-        self.search = SearchField("Filter jobs by name", "Filter jobs")
+        self.search = SearchField(tr("Filter jobs by name"), tr("Filter jobs"))
         self.status = QComboBox()
-        self.status.setAccessibleName("Filter jobs by status")
+        self.status.setAccessibleName(tr("Filter jobs by status"))
         for text, statuses in _FILTERS:
             self.status.addItem(text, statuses)
         self.search.textChanged.connect(self._on_filter)
@@ -185,7 +185,7 @@ class _View(QListView):
         self.setItemDelegate(JobDelegate(self))
         self.setUniformItemSizes(True)
         self.setMouseTracking(True)
-        self.setAccessibleName("Jobs")
+        self.setAccessibleName(tr("Jobs"))
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
@@ -202,8 +202,14 @@ def _caption(job: Job) -> str:
         return progress_text(job)
     what = job.status.value if job.status.is_final else job.secondary_status or status_look(job.status).word
     if isinstance(job, TuningJob):
-        return f"{trials_done(job):,} of {formatting.counted(job.max_jobs, 'trial')} · {what}"
-    return f"Training job · {what}"
+        return plural(
+            "{done:,} of {count:,} trial · {status}",
+            "{done:,} of {count:,} trials · {status}",
+            job.max_jobs,
+            done=trials_done(job),
+            status=what,
+        )
+    return tr("Training job · {status}").format(status=what)
 
 
 def _colour(role: str) -> QColor:

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from core.jobs.ranges import CategoricalRange
 from core.jobs.records import TuningJob
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.jobs.evaluation_card import EvaluationView
@@ -16,7 +17,7 @@ from gui.jobs.trial_plot import TrialPlot
 from training_scripts.arguments import DIRECT
 from training_scripts.metrics import BATCH_LOSS
 
-_TITLES = ("Curves", "History", "Parallel", "Slices", "Evaluation")
+_TITLES = (tr("Curves"), tr("History"), tr("Parallel"), tr("Slices"), tr("Evaluation"))
 
 
 class JobViews(QWidget):
@@ -46,7 +47,7 @@ class JobViews(QWidget):
         self.evaluation.compare_asked.connect(self.compare_asked)
         self._searches = (self.history, self.parallel, self.slices)
         self.tabs = QTabBar()
-        self.tabs.setAccessibleName("Views of the job")
+        self.tabs.setAccessibleName(tr("Views of the job"))
         self.tabs.setExpanding(False)
         self._pages = QStackedWidget()
         for title, page in zip(_TITLES, (self.curves, *self._searches, self.evaluation), strict=True):
@@ -125,6 +126,6 @@ def objective_and_parameters(watch: JobWatch) -> tuple[str, bool, tuple[str, ...
     """Return the objective metric, whether it is maximized, and the searched hyperparameters of the job on view."""
     spec = watch.spec
     if spec is None:
-        return "Objective", False, ()
+        return tr("Objective"), False, ()
     objective = spec.training.objective
     return objective.metric, objective.maximize, tuple(item.name for item in spec.ranges)

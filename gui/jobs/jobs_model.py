@@ -8,9 +8,10 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 
-from core.jobs.records import Job
+from core.jobs.records import Job, TuningJob
 from core.jobs.status import JobStatus
 from core.predict.records import percent
+from core.translation import plural, tr
 from gui.shared import formatting
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -52,16 +53,21 @@ class JobsModel(QAbstractListModel):
         return None
 
     def _sentence(self, job: Job) -> str:
-        parts = [f"{job.title} ({job.name})" if job.title else job.name, *(["pinned"] if job.pinned else [])]
-        parts += [f"{job.kind} job", str(job.status), f"created {formatting.moment(job.created)}"]
-        best = job.best_objective
+        parts = [f"{job.title} ({job.name})" if job.title else job.name, *([tr("pinned")] if job.pinned else [])]
+        parts += [
+            tr("tuning job") if isinstance(job, TuningJob) else tr("training job"),
+            str(job.status),
+            tr("created {moment}").format(moment=formatting.moment(job.created)),
+        ]
         if job.accuracy is not None:
-            parts.append(f"{percent(job.accuracy.share)} right on {job.accuracy.split}")
-        if best is not None:
-            parts.append(f"best objective {formatting.number(best)}")
-        if self._issues.get(job.name):
-            parts.append(formatting.counted(self._issues[job.name], "rule issue"))
-        parts += [f"code {job.code_version}"] if job.code_version else []
+            right = tr("{share} right on {split}")
+            parts.append(right.format(share=percent(job.accuracy.share), split=job.accuracy.split))
+        if job.best_objective is not None:
+            parts.append(tr("best objective {value}").format(value=formatting.number(job.best_objective)))
+        if issues := self._issues.get(job.name):
+            parts.append(plural("{count:,} rule issue", "{count:,} rule issues", issues))
+        if job.code_version:
+            parts.append(tr("code {version}").format(version=job.code_version))
         return ", ".join(parts) + (f"\n{job.note}" if job.note else "")
 
     def jobs(self) -> Sequence[Job]:

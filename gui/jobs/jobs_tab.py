@@ -17,6 +17,7 @@ from core.jobs.footprint import Footprint
 from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.status import RuleStatus
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
 from gui.feed import JobsFeed
@@ -35,12 +36,12 @@ if TYPE_CHECKING:
 
 SLOW_MS = 300
 """A job that takes longer to load is said to be loading."""
-CHOOSE = "Choose a job to see how it does."
-LOOKING = "Looking for your jobs…"
+CHOOSE = tr("Choose a job to see how it does.")
+LOOKING = tr("Looking for your jobs…")
 NO_JOB = (
-    "No job has been started yet.",
-    "Set up a search",
-    "A tuning job tries many hyperparameters and keeps the best model.",
+    tr("No job has been started yet."),
+    tr("Set up a search"),
+    tr("A tuning job tries many hyperparameters and keeps the best model."),
 )
 _TRIAL = re.compile(r"-\d{3,}-[0-9a-f]{8}$")
 
@@ -80,7 +81,7 @@ class JobsTab(QWidget):
         self._slow = QTimer(self)
         self._slow.setSingleShot(True)
         self._slow.setInterval(SLOW_MS)
-        self._slow.timeout.connect(lambda: self._show_message(f"Loading {self.watch.name}…"))
+        self._slow.timeout.connect(lambda: self._show_message(tr("Loading {name}…").format(name=self.watch.name)))
         self.watch.loaded.connect(self._slow.stop)
         self.watch.history_loaded.connect(self._on_history)
         self.watch.failed.connect(self._on_watch_failed)
@@ -92,7 +93,7 @@ class JobsTab(QWidget):
         self._ask_issues()
 
     def _lay_out(self) -> None:
-        self._header = PageHeader("Jobs")
+        self._header = PageHeader(tr("Jobs"))
         card = Card(padding=8)
         card.add(self.list, 1)
         left = QWidget()
@@ -130,7 +131,8 @@ class JobsTab(QWidget):
         if before and not self.list.current():  # the order has changed
             self.list.choose(before)
         running = sum(not job.status.is_final for job in shown)
-        self._header.set_context(f"{len(shown):,} in all, {running:,} running" if shown else "")
+        counts = tr("{count:,} in all, {running:,} running").format(count=len(shown), running=running)
+        self._header.set_context(counts if shown else "")
         self.empty.set_texts(*(NO_JOB if self._feed.known else (LOOKING,)))
         self._pages.setCurrentIndex(1 if shown else 0)
         if self._wanted and self.list.choose(self._wanted):
@@ -221,7 +223,7 @@ class JobsTab(QWidget):
         if job is None:
             return
         if not job.status.is_final:
-            self._toasts.show(f"{name} is running: stop it first.", "warning")
+            self._toasts.show(tr("{name} is running: stop it first.").format(name=name), "warning")
             return
         dialog, workbench = DeleteDialog(self.window(), job), self._workbench
 
@@ -252,7 +254,7 @@ class JobsTab(QWidget):
             self._issues.pop(name, None)
             self.model.set_issues(name, 0)
             self._feed.refresh()
-            self._toasts.show(f"{name} is deleted.", "info")
+            self._toasts.show(tr("{name} is deleted.").format(name=name), "info")
 
         def failed(error: UserFacingError) -> None:
             self._gone.pop(name, None)
@@ -272,7 +274,7 @@ class JobsTab(QWidget):
 
         def done(command: str) -> None:
             QGuiApplication.clipboard().setText(command)
-            self._toasts.show("The command is on the clipboard.", "info")
+            self._toasts.show(tr("The command is on the clipboard."), "info")
 
         self._bridge.run(work, done, self._on_error)
 
@@ -303,7 +305,7 @@ class JobsTab(QWidget):
 
     def _on_export(self) -> None:
         start = str(Path.home() / f"{self.watch.name}.csv")
-        path, _ = QFileDialog.getSaveFileName(self, "Save trials", start, "CSV (*.csv)")
+        path, _ = QFileDialog.getSaveFileName(self, tr("Save trials"), start, "CSV (*.csv)")
         if path:
             self.export_csv(Path(path))
 
@@ -317,10 +319,14 @@ class JobsTab(QWidget):
                 path.write_text(text, encoding="utf-8", newline="")
             except OSError as error:
                 raise UserFacingError(
-                    "The trials could not be saved.", f"{error.strerror} ({path}).", "Choose another place."
+                    tr("The trials could not be saved."), f"{error.strerror} ({path}).", tr("Choose another place.")
                 ) from error
 
-        self._bridge.run(work, lambda _: self._toasts.show(f"Saved {path.name}.", "Completed"), self._on_error)
+        self._bridge.run(
+            work,
+            lambda _: self._toasts.show(tr("Saved {name}.").format(name=path.name), "Completed"),
+            self._on_error,
+        )
 
     # Rules -----------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from core.errors import UserFacingError
 from core.labels.labelling import Change, Labelling
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
 
@@ -70,7 +71,9 @@ class LabelMending(QObject):
                 labelling = self._labelling(root, on_progress, cancel)
                 if _last_action(labelling) != last:
                     raise UserFacingError(
-                        "Nothing was undone.", "The labels were changed elsewhere since.", "Undo on the Data tab."
+                        tr("Nothing was undone."),
+                        tr("The labels were changed elsewhere since."),
+                        tr("Undo on the Data tab."),
                     )
                 return labelling.undo()
 
@@ -92,7 +95,7 @@ class LabelMending(QObject):
             change, last = found
             if change.paths:
                 self._done.append((root, path, last))
-            words = "left out" if name is None else f"now {name}"
+            words = tr("left out") if name is None else tr("now {name}").format(name=name)
             self.mended.emit(Mended(path, words, change.summary))
 
         self._bridge.run(work, done, self.failed.emit)

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from core.errors import UserFacingError
 from core.jobs.records import LogChunk
 from core.progress import CancelToken, OnProgress
+from core.translation import tr
 from gui.bridge import Bridge, Handle
 from gui.jobs.log_model import LogLevel, LogLevels, LogModel, LogRole
 from gui.shared.basics import ElidedLabel, button, icon_button, label
@@ -30,10 +31,10 @@ from gui.shared.theme import font, scaled, tokens
 
 READ_MS = 500
 _LEVELS = (
-    ("All lines", LogLevel.INFO),
-    ("Metrics and worse", LogLevel.METRIC),
-    ("Warnings and errors", LogLevel.WARNING),
-    ("Errors", LogLevel.ERROR),
+    (tr("All lines"), LogLevel.INFO),
+    (tr("Metrics and worse"), LogLevel.METRIC),
+    (tr("Warnings and errors"), LogLevel.WARNING),
+    (tr("Errors"), LogLevel.ERROR),
 )
 _COLOURS = {LogLevel.INFO: "text", LogLevel.METRIC: "muted", LogLevel.WARNING: "warning", LogLevel.ERROR: "failed"}
 _MARKS = {LogLevel.WARNING: "!", LogLevel.ERROR: "✕"}
@@ -102,21 +103,23 @@ class LogDrawer(QFrame):
         self.set_open(False)
 
     def _make_bar(self) -> None:
-        self.switch = button("Log", icon_name="terminal", kind="ghost", shortcut="Ctrl+L", tip="Open or close the log")
+        self.switch = button(
+            tr("Log"), icon_name="terminal", kind="ghost", shortcut="Ctrl+L", tip=tr("Open or close the log")
+        )
         self.switch.setShortcut(QKeySequence("Ctrl+L"))
         self.switch.setCheckable(True)
         self.switch.toggled.connect(self.set_open)
         self._whose = ElidedLabel("", "muted")
-        self.search = SearchField("Search the log")
+        self.search = SearchField(tr("Search the log"))
         self.search.setMaximumWidth(260)
         self.level = QComboBox()
-        self.level.setAccessibleName("Level")
+        self.level.setAccessibleName(tr("Level"))
         for text, level in _LEVELS:
             self.level.addItem(text, level)
-        self.follow = button("Follow", kind="ghost", tip="Keep the newest line in sight")
+        self.follow = button(tr("Follow"), kind="ghost", tip=tr("Keep the newest line in sight"))
         self.follow.setCheckable(True)
         self.follow.setChecked(True)
-        self.copy = icon_button("copy", "Copy the lines shown")
+        self.copy = icon_button("copy", tr("Copy the lines shown"))
         self._filter = QTimer(self)
         self._filter.setSingleShot(True)
         self._filter.setInterval(120)
@@ -138,7 +141,7 @@ class LogDrawer(QFrame):
         self.search.results = self.view
         self.view.setModel(self.model)
         self.view.setItemDelegate(LineDelegate(self.view))
-        self._nothing = label("Nothing is logged yet.", "muted")
+        self._nothing = label(tr("Nothing is logged yet."), "muted")
         box = QVBoxLayout(self._body)
         box.setContentsMargins(0, 0, 0, 4)
         box.addWidget(self._nothing)
@@ -216,7 +219,7 @@ class LogDrawer(QFrame):
         self._nothing.setVisible(True)
 
     def _show_nothing(self) -> None:
-        self._nothing.setText("No line holds that." if self.model.total else "Nothing is logged yet.")
+        self._nothing.setText(tr("No line holds that.") if self.model.total else tr("Nothing is logged yet."))
         self._nothing.setVisible(self.model.rowCount() == 0)
 
     def _on_filter(self) -> None:
@@ -248,7 +251,7 @@ class _LogView(QTableView):
     def __init__(self) -> None:
         super().__init__()
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setAccessibleName("Log lines")
+        self.setAccessibleName(tr("Log lines"))
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerItem)

@@ -21,13 +21,13 @@ class NoteField(QLineEdit):
 
     note_changed = Signal(str, str)
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, placeholder: str, name: str) -> None:
         super().__init__()
         self._job = self._kept = ""
         self._before: str | None = None
         self.setObjectName("note")
-        self.setPlaceholderText(f"Add a note to this {what}")
-        self.setAccessibleName(f"Note on this {what}")
+        self.setPlaceholderText(placeholder)
+        self.setAccessibleName(name)
         self.setMaxLength(MOST)
         self.addAction(icon("edit", "muted"), QLineEdit.ActionPosition.LeadingPosition)
         self.editingFinished.connect(self.commit)

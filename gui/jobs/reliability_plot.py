@@ -10,7 +10,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QColor
 
 from core.predict.scores import ReliabilityBin
-from gui.shared.formatting import counted
+from core.translation import plural, tr
 from gui.shared.plotting import Plot, pen
 from gui.shared.theme import tokens
 
@@ -25,9 +25,9 @@ class ReliabilityPlot(Plot):
     chosen = Signal(int)
 
     def __init__(self) -> None:
-        super().__init__("How sure, %", "How often right, %")
+        super().__init__(tr("How sure, %"), tr("How often right, %"))
         self._bins: Sequence[ReliabilityBin] = ()
-        self.setAccessibleName("How often the answers are right by how sure they are")
+        self.setAccessibleName(tr("How often the answers are right by how sure they are"))
         self._line = pg.PlotCurveItem([0, 100], [0, 100])
         self._points = pg.ScatterPlotItem(hoverable=True, tip=self._tip)
         self._points.sigClicked.connect(self._on_clicked)
@@ -55,7 +55,13 @@ class ReliabilityPlot(Plot):
         )
 
     def _tip(self, x: float, y: float, data: int) -> str:
-        return f"{counted(self._bins[data].count, 'picture')}: {x:.0f} % sure, {y:.0f} % right"
+        return plural(
+            "{count:,} picture: {sure:.0f} % sure, {right:.0f} % right",
+            "{count:,} pictures: {sure:.0f} % sure, {right:.0f} % right",
+            self._bins[data].count,
+            sure=x,
+            right=y,
+        )
 
     def _on_clicked(self, _item: Any, points: Sequence[Any], _event: Any) -> None:
         if len(points):

@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout
 
 from core.jobs.records import TrainingJob
+from core.translation import tr
 from gui.jobs.search_axis import Axis
 from gui.jobs.trial_curves import Array, Bundle
 from gui.jobs.trial_view import TrialView
@@ -32,7 +33,7 @@ class _SearchPlot(TrialView):
     def __init__(self, x_label: str, name: str) -> None:
         super().__init__(x_label, name)
         self._trials: tuple[TrainingJob, ...] = ()
-        self._maximize, self._metric = False, "Objective"
+        self._maximize, self._metric = False, tr("Objective")
         self._parameters: tuple[str, ...] = ()
         self._logs: Mapping[str, bool] = {}
         self.readout = ElidedLabel("", "muted", Qt.TextElideMode.ElideRight)
@@ -63,7 +64,7 @@ class _SearchPlot(TrialView):
     def set_trials(self, trials: Sequence[TrainingJob], best: str, ended: bool = False) -> None:
         """Show these trials; drawn soon. `ended` says that no others will come."""
         self._trials, self._best = tuple(trials), best
-        self._nothing.setText("No trial has a value." if ended else "No trial has a value yet.")
+        self._nothing.setText(tr("No trial has a value.") if ended else tr("No trial has a value yet."))
         self.schedule()
 
     def redraw(self) -> None:
@@ -98,7 +99,8 @@ class _SearchPlot(TrialView):
 
     def _describe(self, at: int) -> str:
         trial = self._trials[at]
-        return f"Trial {at + 1}{' (best)' if trial.name == self._best else ''} · {formatting.number(trial.objective)}"
+        said = tr("Trial {number} (best) · {value}") if trial.name == self._best else tr("Trial {number} · {value}")
+        return said.format(number=at + 1, value=formatting.number(trial.objective))
 
     def _name_of(self, at: int) -> str:
         return self._trials[at].name
@@ -148,7 +150,7 @@ class HistoryPlot(_DotPlot):
     """The objective of each trial in the order they were started, and the best so far."""
 
     def __init__(self) -> None:
-        super().__init__("Trial", "Objective over trials")
+        super().__init__(tr("Trial"), tr("Objective over trials"))
         self._so_far = curve(stepMode="right")
         self.plot.addItem(self._so_far)
 
@@ -160,7 +162,7 @@ class HistoryPlot(_DotPlot):
         first = int(np.argmax(known)) if known.any() else len(y)
         self._so_far.setPen(pen(tokens().accent, 2.0))
         self._so_far.setData(x[first:], best[first:])
-        self.plot.set_labels("Trial", self._metric)
+        self.plot.set_labels(tr("Trial"), self._metric)
         self._draw_dots(x, y)
 
 
@@ -168,9 +170,9 @@ class SlicePlot(_DotPlot):
     """The objective against one hyperparameter."""
 
     def __init__(self) -> None:
-        super().__init__("", "Objective against one hyperparameter")
+        super().__init__("", tr("Objective against one hyperparameter"))
         self.parameter = QComboBox()
-        self.parameter.setAccessibleName("Hyperparameter")
+        self.parameter.setAccessibleName(tr("Hyperparameter"))
         self.parameter.setMinimumWidth(170)
         self.parameter.currentIndexChanged.connect(self._on_parameter)
         self._tools.insertWidget(0, self.parameter)
@@ -200,7 +202,7 @@ class ParallelPlot(_SearchPlot):
     """One line per trial through an axis for each hyperparameter and the objective; better trials are greener."""
 
     def __init__(self) -> None:
-        super().__init__("", "Parallel coordinates")
+        super().__init__("", tr("Parallel coordinates"))
         self.plot.showGrid(x=False, y=False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.getPlotItem().getAxis("left").setStyle(showValues=False)

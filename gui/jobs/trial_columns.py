@@ -9,6 +9,7 @@ from enum import Enum
 
 from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
+from core.translation import tr
 from gui.shared import formatting
 
 
@@ -45,11 +46,18 @@ class Column:
 
 
 NUMBER = Column(
-    "trial", "Trial", lambda _, at: str(at + 1), lambda _, at: float(at), lambda trial: trial.name, True, 84, Mark.CURVE
+    "trial",
+    tr("Trial"),
+    lambda _, at: str(at + 1),
+    lambda _, at: float(at),
+    lambda trial: trial.name,
+    True,
+    84,
+    Mark.CURVE,
 )
 STATUS = Column(
     "status",
-    "Status",
+    tr("Status"),
     lambda trial, _: trial.secondary_status if _says_more(trial) else str(trial.status),
     lambda trial, _: float(list(JobStatus).index(trial.status)),
     lambda trial: str(trial.status),
@@ -59,7 +67,7 @@ STATUS = Column(
 )
 TIME = Column(
     "seconds",
-    "Time",
+    tr("Time"),
     lambda trial, _: formatting.duration(seconds_of(trial)),
     lambda trial, _: seconds_of(trial),
     lambda trial: _plain(seconds_of(trial)),

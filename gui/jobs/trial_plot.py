@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from core.translation import tr
 from gui.jobs.curve_colours import CURVES, curve_colour
 from gui.jobs.curve_legend import CurveLegend
 from gui.jobs.curves import Curves
@@ -20,11 +21,11 @@ from gui.shared.basics import button, label
 from gui.shared.plotting import curve, pen
 from gui.shared.theme import tokens
 
-_NO_VALUES = "No values yet. They come with the first epoch."
-_WINDOWS = (("Raw", 1), ("Smooth", 5), ("Smoother", 15))
+_NO_VALUES = tr("No values yet. They come with the first epoch.")
+_WINDOWS = ((tr("Raw"), 1), (tr("Smooth"), 5), (tr("Smoother"), 15))
 _PAIRS = (
-    ("valid:loss", "train:loss", "Loss: train and valid"),
-    ("valid:accuracy", "train:accuracy", "Accuracy: train and valid"),
+    ("valid:loss", "train:loss", tr("Loss: train and valid")),
+    ("valid:accuracy", "train:accuracy", tr("Accuracy: train and valid")),
 )
 
 
@@ -32,7 +33,7 @@ class TrialPlot(TrialView):
     """Curves of all trials over epochs (or steps)."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Epoch", "Curves of all trials", parent)
+        super().__init__(tr("Epoch"), tr("Curves of all trials"), parent)
         self._curves = Curves()
         self._names: tuple[str, ...] = ()
         self._index: dict[str, int] = {}
@@ -74,24 +75,24 @@ class TrialPlot(TrialView):
 
     def _make_tools(self) -> None:
         self.metric_box = QComboBox()
-        self.metric_box.setAccessibleName("Metric")
+        self.metric_box.setAccessibleName(tr("Metric"))
         self.metric_box.setMinimumContentsLength(8)
         self.metric_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.metric_box.setMaximumWidth(176)
-        self.metric_box.setPlaceholderText("No metric yet")
+        self.metric_box.setPlaceholderText(tr("No metric yet"))
         self.metric_box.currentIndexChanged.connect(self._on_metric)
         self.metric_box.activated.connect(self._on_metric_chosen)
         self.smoothing = QComboBox()
-        self.smoothing.setAccessibleName("Smoothing")
+        self.smoothing.setAccessibleName(tr("Smoothing"))
         for text, window in _WINDOWS:
             self.smoothing.addItem(text, window)
         self.smoothing.currentIndexChanged.connect(self.schedule)
-        self.log_box = button("Log", kind="ghost", tip="Logarithmic scale upwards")
+        self.log_box = button(tr("Log"), kind="ghost", tip=tr("Logarithmic scale upwards"))
         self.log_box.setCheckable(True)
         self.log_box.toggled.connect(self._on_log)
-        self.fit = button("Fit", kind="ghost", tip="Show everything again after zooming")
+        self.fit = button(tr("Fit"), kind="ghost", tip=tr("Show everything again after zooming"))
         self.fit.clicked.connect(lambda: self.plot.enableAutoRange())
-        self.isolate = button("Isolate", kind="ghost", tip="Show only the selected trial")
+        self.isolate = button(tr("Isolate"), kind="ghost", tip=tr("Show only the selected trial"))
         self.isolate.setCheckable(True)
         self.isolate.setEnabled(False)
         self.isolate.toggled.connect(self._on_isolate)
@@ -122,7 +123,7 @@ class TrialPlot(TrialView):
     def set_curves(self, curves: Curves, trials: Sequence[str], best: str = "", ended: bool = False) -> None:
         """Show these curves of these trials, in the order they were started; drawn soon, not at once."""
         self._curves, self._best = curves, best
-        self._nothing.setText("It ended before its first epoch." if ended else _NO_VALUES)
+        self._nothing.setText(tr("It ended before its first epoch.") if ended else _NO_VALUES)
         if len(trials) != len(self._names) or tuple(trials) != self._names:
             self._names = tuple(trials)
             self._index = {name: at for at, name in enumerate(self._names)}
@@ -177,7 +178,7 @@ class TrialPlot(TrialView):
         if metrics:
             by_epoch = self._curves.is_by_epoch(metrics[0])
             self.plot.set_labels(
-                "Epoch" if by_epoch else "Step", metrics[0].partition(":")[2].replace("_", " ") or metrics[0]
+                tr("Epoch") if by_epoch else tr("Step"), metrics[0].partition(":")[2].replace("_", " ") or metrics[0]
             )
 
     def _draw_faint(self, metrics: Sequence[str], alpha: float) -> None:
@@ -256,9 +257,13 @@ class TrialPlot(TrialView):
                 )
                 said.append(f"{which}{formatting.number(series.y[where])}")
                 place = series.x[where]
-        values = f"{', '.join(said)} at {place:g}" if said else ""
-        trial = f"Trial {at + 1}{' (best)' if name == self._best else ''}" if len(self._names) > 1 else ""
-        return " · ".join(part for part in (trial, values) if part)
+        parts = []
+        if len(self._names) > 1:
+            trial = tr("Trial {number} (best)") if name == self._best else tr("Trial {number}")
+            parts.append(trial.format(number=at + 1))
+        if said:
+            parts.append(tr("{values} at {place:g}").format(values=", ".join(said), place=place))
+        return " · ".join(parts)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the legend what a low plot can spare."""

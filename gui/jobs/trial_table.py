@@ -28,10 +28,10 @@ from PySide6.QtWidgets import (
 
 from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
+from core.translation import plural, tr
 from gui.jobs.curve_colours import curve_colour
 from gui.jobs.trial_columns import Mark
 from gui.jobs.trials_model import TrialRole, TrialsModel
-from gui.shared import formatting
 from gui.shared.basics import button, label
 from gui.shared.icons import icon, paint_icon
 from gui.shared.pill import status_look
@@ -118,11 +118,11 @@ class TrialTable(QWidget):
         self._laid_out: tuple[str, ...] | None = None
         self._make_view()
         self._make_actions()
-        self.search = SearchField("Filter trials", "Filter trials, e.g. failed or optimizer=adam")
+        self.search = SearchField(tr("Filter trials"), tr("Filter trials, e.g. failed or optimizer=adam"))
         self.search.results = self.view
         self.search.setMaximumWidth(340)
         self.search.textChanged.connect(self._on_filter)
-        self.export = button("Export CSV", icon_name="download", kind="ghost", tip="Save the rows as shown")
+        self.export = button(tr("Export CSV"), icon_name="download", kind="ghost", tip=tr("Save the rows as shown"))
         self.export.clicked.connect(self.export_asked)
         self._count = label(role="caption")
         top = QHBoxLayout()
@@ -143,7 +143,7 @@ class TrialTable(QWidget):
         self.view = QTableView()
         self.view.setModel(self._model)
         self.view.setItemDelegate(TrialDelegate(self.view))
-        self.view.setAccessibleName("Trials")
+        self.view.setAccessibleName(tr("Trials"))
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.view.setSortingEnabled(True)
@@ -167,11 +167,11 @@ class TrialTable(QWidget):
     def _make_actions(self) -> None:
         """Make what the menu of a row offers; the shortcuts work on the selected row."""
         self.menu = QMenu(self.view)
-        self.menu.setAccessibleName("Trial")
-        self.stop = self._action("Stop this trial", "stop", self.stop_asked, "Ctrl+.")
-        self.predict = self._action("Use for predictions", "predict", self.predict_asked)
-        self.train = self._action("Take to Tuning", "tuning", self.train_asked)
-        self.command = self._action("Copy as command line", "terminal", self.command_asked, "Ctrl+Shift+C")
+        self.menu.setAccessibleName(tr("Trial"))
+        self.stop = self._action(tr("Stop this trial"), "stop", self.stop_asked, "Ctrl+.")
+        self.predict = self._action(tr("Use for predictions"), "predict", self.predict_asked)
+        self.train = self._action(tr("Take to Tuning"), "tuning", self.train_asked)
+        self.command = self._action(tr("Copy as command line"), "terminal", self.command_asked, "Ctrl+Shift+C")
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._on_menu)
 
@@ -255,4 +255,8 @@ class TrialTable(QWidget):
 
     def _show_count(self) -> None:
         shown, total = self._model.rowCount(), len(self._model.trials())
-        self._count.setText(formatting.counted(total, "trial") if shown == total else f"{shown:,} of {total:,} trials")
+        if shown == total:
+            text = plural("{count:,} trial", "{count:,} trials", total)
+        else:
+            text = plural("{shown:,} of {count:,} trial", "{shown:,} of {count:,} trials", total, shown=shown)
+        self._count.setText(text)

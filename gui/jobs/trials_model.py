@@ -12,6 +12,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from PySide6.QtGui import QFont
 
 from core.jobs.records import TrainingJob
+from core.translation import tr
 from gui.jobs.trial_columns import NUMBER, columns
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -40,7 +41,7 @@ class TrialsModel(QAbstractTableModel):
         self._position: dict[str, int] = {}
         self._order: list[int] = []
         self._parameters: tuple[str, ...] = ()
-        self.columns = columns("Objective", ())
+        self.columns = columns(tr("Objective"), ())
         self._best: str | None = None
         self._issues: dict[str, int] = {}
         self._filter = ""
@@ -217,8 +218,9 @@ class TrialsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return "\n".join(part for part in (trial.failure_reason or trial.name, trial.note) if part)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            best = " (best trial)" if trial.name == self._best and self.columns[column] is NUMBER else ""
-            return f"{self.columns[column].text(trial, at)}{best}"
+            text = self.columns[column].text(trial, at)
+            is_best = trial.name == self._best and self.columns[column] is NUMBER
+            return tr("{number} (best trial)").format(number=text) if is_best else text
         return self._own_role(trial, role)
 
     def _own_role(self, trial: TrainingJob, role: int) -> Any:

@@ -63,8 +63,3 @@ def some_lines(sentences: Sequence[str], most: int) -> str:
     more = len(sentences) - most
     last = [tr("And {count:,} more: sagehound show has them all.").format(count=more)] if more > 0 else []
     return "\n".join([*sentences[:most], *last])
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """Return "1 trial", "2,000 trials"."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

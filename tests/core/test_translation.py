@@ -17,8 +17,8 @@ from core import translation
 from core.paths import ROOT
 from core.translation import plural, tr
 
-TRANSLATED = ("gui/cloud", "gui/data", "gui/debugger", "gui/models", "gui/predict", "gui/window")
-"""The rooms whose sentences are all translated. More may come, none may go."""
+TRANSLATED = ("gui",)
+"""Where all sentences are translated."""
 
 _WORDS = re.compile(r"[A-Za-z]{2,}[,.;:]? [A-Za-z]{2,}")
 

@@ -81,7 +81,7 @@ def test_the_form_reads_it_differently(tab, qtbot, table):
     opened(tab, qtbot, table)
     tab.reading.change.click()
     tab.reading.form.fields["name_pattern"].setText("{label}-{number}")
-    tab.manifest = None
+    tab.dataset.manifest = None
     tab.reading.form.apply.click()
     qtbot.waitUntil(lambda: tab.manifest is not None, timeout=15000)
     assert tab.manifest.options == ReadOptions(name_pattern="{label}-{number}")
