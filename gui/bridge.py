@@ -26,6 +26,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from core.errors import Cancelled, UserFacingError
 from core.progress import CancelToken, OnProgress, Progress
+from core.translation import tr
 
 T = TypeVar("T")
 Work = Callable[[OnProgress, CancelToken], T]
@@ -286,9 +287,9 @@ def _alive(callback: Callable[..., object]) -> bool:
 
 def _defect(error: BaseException) -> UserFacingError:
     return UserFacingError(
-        "This did not work because of a defect in Sagehound.",
+        tr("This did not work because of a defect in Sagehound."),
         f"{type(error).__name__}: {error}".rstrip(": ") + ".",
-        "The details are in the log; Help > Open log folder shows it.",
+        tr("The details are in the log; Help > Open log folder shows it."),
     )
 
 

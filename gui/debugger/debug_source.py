@@ -131,7 +131,7 @@ class AddressDialog(QDialog):
         self.resize(520, 150)
         self.field = QLineEdit()
         self.field.setPlaceholderText("s3://bucket/path/to/job")
-        self.field.setAccessibleName("S3 address")
+        self.field.setAccessibleName(tr("S3 address"))
         self.go = button(tr("Open"), kind="primary")
         self.go.setDefault(True)
         self.go.setEnabled(False)

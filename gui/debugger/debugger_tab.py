@@ -75,7 +75,9 @@ class DebuggerTab(QWidget):
         self.export = button(tr("Export report"), icon_name="download")
         self._on_profile(False)
         self.export.clicked.connect(self._on_export)
-        self.aws_report = button("AWS's report", icon_name="external", tip=tr("Opens the report of AWS's own profiler"))
+        self.aws_report = button(
+            tr("AWS's report"), icon_name="external", tip=tr("Opens the report of AWS's own profiler")
+        )
         self.aws_report.clicked.connect(self.open_aws_report)
         self.aws_report.hide()
         choose = button(tr("Rules…"), icon_name="settings", tip=tr("Choose the rules of new jobs"))

@@ -65,7 +65,7 @@ class RulesDialog(QDialog):
         self.enabled = QCheckBox(tr("Evaluate rules in new jobs"))
         self.profiler = QCheckBox(tr("Profile new jobs"))
         self.interval, self.budget = QLineEdit(), QLineEdit()
-        self.interval.setPlaceholderText("automatic")
+        self.interval.setPlaceholderText(tr("automatic"))
         for field, name in (
             (self.interval, tr("Save tensors every … training steps")),
             (self.budget, tr("Budget in MB")),
@@ -221,7 +221,7 @@ class RulesDialog(QDialog):
         form.setContentsMargins(0, GRID, 0, 0)
         for parameter in parameters_of(self._rule):
             field = QLineEdit(self._texts[self._rule].get(parameter.name, ""))
-            field.setPlaceholderText(parameter.default or "none")
+            field.setPlaceholderText(parameter.default or tr("none"))
             field.setAccessibleName(f"{self._rule} {parameter.name}")
             field.textChanged.connect(lambda text, name=parameter.name: self._on_text(name, text))
             form.addRow(label(parameter.name, "body"), field)

@@ -115,4 +115,4 @@ def summary(outcome: RuleOutcome) -> str:
 
 
 def _key(row: str | RuleOutcome) -> str:
-    return row if isinstance(row, str) else f"rule {row.rule}"
+    return row if isinstance(row, str) else f"rule:{row.rule}"

@@ -106,7 +106,7 @@ class CompareDialog(QDialog):
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self.first, 1)
-        top.addWidget(label("and", "muted"))
+        top.addWidget(label(tr("and"), "muted"))
         top.addWidget(self.second, 1)
         for choice in self._splits.buttons():
             top.addWidget(choice)

@@ -56,7 +56,7 @@ class JobHeader(QWidget):
         self._bar.setAccessibleName(tr("Progress of the job"))
         self._left = label("", "figures")
         self._left.setProperty("role", "muted")
-        widest = tr("88 of 88 trials, best 0.8888 · 88 min 88 s left ")
+        widest = tr("88 of 88 trials, best 0.8888 · 88 min 88 s left")
         self._left.setMinimumWidth(self._left.fontMetrics().horizontalAdvance(widest))  # nothing jumps
         self._left.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         top = QHBoxLayout()

@@ -109,7 +109,7 @@ class PreflightList(QWidget):
             for done, check in enumerate(checks(), 1):
                 cancel.raise_if_cancelled()
                 came.append(check)
-                on_progress(Progress(done, None, tr("Checked: {name}").format(name=check.name), "checks"))
+                on_progress(Progress(done, None, tr("Checked: {name}").format(name=check.name), tr("checks")))
 
         self.progress.start(tr("Checking the account"))
         self._running = self._bridge.run(work, self._on_done, self._on_failed, self._on_progress)

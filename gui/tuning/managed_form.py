@@ -122,13 +122,13 @@ class ManagedDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, managed: ManagedDebugger) -> None:
         super().__init__(parent)
-        self.setWindowTitle("AWS's rules")
+        self.setWindowTitle(tr("AWS's rules"))
         self.setModal(True)
         self.resize(460, 560)
         self.managed = managed
         self._texts = {rule: _text(managed.rules.get(rule, {})) for rule in AWS_RULES}
         self.list = QListWidget()
-        self.list.setAccessibleName("AWS's rules")
+        self.list.setAccessibleName(tr("AWS's rules"))
         self.list.setFrameShape(QFrame.Shape.NoFrame)
         self.list.setSpacing(3)
         for rule in AWS_RULES:

@@ -119,7 +119,7 @@ def test_delete_asks_and_names_what_goes(tab, engine, feed, qtbot, tmp_path, mon
     dialog = asked(tab)
     texts = [text.text() for text in dialog.findChildren(QLabel)]
     assert "Delete pets?" in texts
-    assert "3 trials with models and logs go too. The files cannot be brought back." in texts
+    assert "3 trials go too, with models and logs. The files cannot be brought back." in texts
     qtbot.waitUntil(lambda: dialog.room.text() == "1.2 kB on this disk will be free again.")
     press(qtbot, dialog.buttons["cancel"])
     assert tab.list.current() == "pets"
