@@ -63,7 +63,7 @@ class AwsDialog(QDialog):
         self.error, self.progress = InlineError(), ProgressRow()
         self.use = button(tr("Use SageMaker"), icon_name="cloud", kind="primary")
         self.local = button(
-            tr("Use this computer"), icon_name="chip", tip=tr("New jobs run here again; those on AWS go on")
+            tr("Use this computer"), icon_name="chip", tip=tr("New jobs run here again; those on AWS continue")
         )
         self.local.setVisible(session.active)
         self.policies = button(tr("Policies to copy…"), icon_name="copy", kind="link")

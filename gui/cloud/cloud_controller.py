@@ -121,8 +121,8 @@ class CloudController(QObject):
             self._closing = Decision(
                 self._parent,
                 plural(
-                    "{name} goes on costing money",
-                    "{count} endpoints go on costing money",
+                    "{name} keeps costing money",
+                    "{count} endpoints keep costing money",
                     len(costly),
                     name=costly[0].name,
                 ),
@@ -139,7 +139,7 @@ class CloudController(QObject):
         return False
 
     def decide(self) -> None:
-        """Let the window close, whatever is deployed."""
+        """Let the window close without a question, also while endpoints cost money."""
         self._decided = True
 
     def _on_closing(self, answer: str, names: tuple[str, ...]) -> None:

@@ -86,7 +86,7 @@ class ConnectForm(QWidget):
         creating.addWidget(self.make_bucket)
         below.addWidget(Field(tr("Bucket for data, models and logs"), self.bucket), 0, 0)
         below.addLayout(creating, 0, 1)
-        prefix = Field(tr("Folder in it"), self.prefix, tr("Everything that Sagehound writes lies below this prefix."))
+        prefix = Field(tr("Folder in it"), self.prefix, tr("Everything that Sagehound writes is below this prefix."))
         prefix.setFixedWidth(140)
         below.addWidget(prefix, 0, 2)
         below.addWidget(Field(tr("Execution role: the rights of your jobs"), self.role), 1, 0, 1, 3)

@@ -83,7 +83,7 @@ class HostingForm(Card):
 
     def _lay_out(self) -> None:
         self.target_field = Field(
-            tr("Deploy to"), self.target, tr("An endpoint that is there goes on answering meanwhile.")
+            tr("Deploy to"), self.target, tr("An existing endpoint keeps answering while it is updated.")
         )
         self.name_field = Field(tr("Name of the endpoint"), self.name)
         self.memory_field = Field(tr("Memory"), self.memory, tr("The model and the container have to fit."))

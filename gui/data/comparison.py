@@ -43,7 +43,7 @@ class Comparison(QObject):
         progressed(Progress): so far.
         known(Compared): look-alikes are known.
         mapped(places): a better map is there, the places (N, 2) of all pictures by number.
-        ended(): whether or not anything came of it.
+        ended(): the comparison is over, with or without a result.
         failed(UserFacingError): nothing did, and why.
     """
 

@@ -1,4 +1,4 @@
-"""Where headers and squares are in a grid: plain arithmetic, whatever the number of pictures."""
+"""Where headers and squares are in a grid: plain arithmetic, fast for any number of pictures."""
 
 from __future__ import annotations
 

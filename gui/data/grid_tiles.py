@@ -16,7 +16,7 @@ MOST_TILES = 900
 
 @dataclass(frozen=True, slots=True)
 class TileLook:
-    """All that a square shows: the picture by its hash ("" while there is none yet), and the words upon it."""
+    """All that a square shows: the picture by its hash ("" while there is none yet), and the words on it."""
 
     sha256: str
     edge: int

@@ -178,7 +178,7 @@ class GridView(QAbstractItemView):
         if isinstance(event, QHelpEvent):
             index = self.indexAt(event.pos())
             text = index.data(Qt.ItemDataRole.ToolTipRole) if index.isValid() else ""
-            # Gone as soon as the pointer leaves that picture: it lies over its neighbours.
+            # Gone as soon as the pointer leaves that picture: it covers its neighbours.
             QToolTip.showText(event.globalPos(), text, self.viewport(), self.visualRect(index))
             return True
         return super().viewportEvent(event)  # type: ignore[arg-type]
@@ -218,7 +218,7 @@ class GridView(QAbstractItemView):
             self._current = (row, self._pictures.number(row))
 
     def _on_arranged(self) -> None:
-        """Lay out; the current picture stays it where it is still shown, else what is in its place now becomes it."""
+        """Lay out; the current picture stays current while it is shown, else what is in its place now is."""
         is_asked, self._asked = self._asked != self._pictures.query, self._pictures.query
         self._lay_out()
         if is_asked:

@@ -49,7 +49,7 @@ class LabelController(QObject):
         return self._labelling
 
     def open(self, labelling: Labelling | None) -> None:
-        """Change these labels; changes of the dataset before are kept all the same."""
+        """Change these labels; changes of the one before are still kept."""
         self._labelling = labelling
         self._waiting.clear()
         self._running = None

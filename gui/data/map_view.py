@@ -298,7 +298,7 @@ class MapView(QWidget):
             number = self.number_at(QPointF(event.pos()))
             text = "\n".join(self._model.details(number)) if number is not None else ""
             near = QRect(event.pos(), QSize()).adjusted(-REACH, -REACH, REACH, REACH)
-            QToolTip.showText(event.globalPos(), text, self, near)  # it lies over other points: gone with the pointer
+            QToolTip.showText(event.globalPos(), text, self, near)  # it covers other points: gone with the pointer
             return True
         return super().event(event)
 

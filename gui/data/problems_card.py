@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ProblemsCard(Card):
-    """All problems, the gravest first; a dataset without any says so.
+    """All problems, the most severe first; a dataset without any says so.
 
     Signals:
         offer_chosen(ReadOptions): the user chose a way to read the dataset that solves a problem.

@@ -131,7 +131,7 @@ class DebuggerTab(QWidget):
         """Offer the report, or say why there is none to export."""
         self.export.setEnabled(is_there)
         missing = tr("The report needs the job's profile, which is read when the job has ended.")
-        there = tr("What came of it, why, and where the time went: a web page, a PDF or a trace")
+        there = tr("The result, the reasons, and where the time went: a web page, a PDF or a trace")
         self.export.setToolTip(there if is_there else missing)
 
     def _on_split(self) -> None:

@@ -150,7 +150,7 @@ def paint_sparkline(
     known = [value for _, value, _ in values]
     both = [*known, *([] if threshold is None else [threshold])]
     floor = min((value for value in both if value > 0), default=1.0)
-    # A threshold of 1e-7 beside values of 1e-3 can only be told apart on a logarithmic scale; a 0 stands at its foot.
+    # A threshold of 1e-7 beside values of 1e-3 can only be distinguished on a logarithmic scale; a 0 is at its foot.
     scale = (lambda value: math.log10(max(value, floor))) if min(both) >= 0 and max(both) > 50 * floor else float
     heights = [scale(value) for value in known]
     limit = None if threshold is None else scale(threshold)

@@ -267,9 +267,9 @@ def _whole(text: str, field: str) -> int | None:
         return int(text)
     except ValueError:
         sentence = (
-            tr("The save interval is {text!r}, which is no whole number.")
+            tr("The save interval is {text!r}, which is not a whole number.")
             if field == "save_interval"
-            else tr("The budget is {text!r}, which is no whole number.")
+            else tr("The budget is {text!r}, which is not a whole number.")
         )
         raise SpecError(
             sentence.format(text=text),

@@ -101,9 +101,9 @@ class FailureCard(QFrame):
 
 def _advice(job: Job, resumes: bool) -> str:
     if isinstance(job, TuningJob) and resumes:
-        return tr("Finished trials and their models are kept. Mend the cause, then press Resume: the search continues.")
+        return tr("Finished trials and their models are kept. Fix the cause, then press Resume: the search continues.")
     if isinstance(job, TuningJob):
-        return tr("Finished trials and their models are kept. Mend the cause, then tune again.")
+        return tr("Finished trials and their models are kept. Fix the cause, then tune again.")
     if isinstance(job, TrainingJob) and job.tuning_job is not None:
         return tr("The search did without this trial. Its log has the details.")
-    return tr("The log has the details. Mend the cause, then train it again from the Tuning tab.")
+    return tr("The log has the details. Fix the cause, then train it again from the Tuning tab.")

@@ -197,7 +197,7 @@ class JobWatch(QObject):
         self.history_loaded.emit()
 
     def _resume_live(self) -> None:
-        """Take over what came meanwhile; what comes later is taken as it comes."""
+        """Take over what came in between; what comes later is taken as it comes."""
         self._has_history = True
         self._waiting.extend(self._early)
         self._early = []

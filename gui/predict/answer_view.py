@@ -22,7 +22,7 @@ class AnswerView(QWidget):
     """The picture with zoom and explanation, the classes as bars, why, and who answered in what time.
 
     Signals:
-        explanation_asked(str): where did the model look for this class? "" when no one asks any more.
+        explanation_asked(str): where did the model look for this class? "" when the answer is not wanted any more.
         back_asked(): back to the table this picture was opened from.
     """
 

@@ -113,7 +113,7 @@ class AnsweringModel(QObject):
             return
 
         def show(folder: str) -> None:
-            # Chosen by hand, it answers all the same; but its classes should not surprise.
+            # Chosen by the user, it answers; but its classes should not surprise.
             sentence = tr(
                 "This model learned from {there}: it names the classes of that, not those of {here}, which is open."
             )

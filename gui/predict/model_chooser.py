@@ -123,7 +123,8 @@ class ModelChooser(QComboBox):
             right = tr("{share} right on {split}")
             parts.append(right.format(share=percent(choice.accuracy.share), split=choice.accuracy.split))
         if choice.objective is not None:
-            parts.append(f"{choice.objective_metric or tr('objective')} {number(choice.objective)}")
+            metric = choice.objective_metric or tr("objective")
+            parts.append(f"{metric} {number(choice.objective)}")
         self.setItemData(index, "\n".join(part for part in parts if part), Qt.ItemDataRole.ToolTipRole)
 
 

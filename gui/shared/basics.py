@@ -30,7 +30,7 @@ _FONT_OF: dict[LabelRole, FontRole] = {"muted": "body", "error": "body", "warnin
 
 
 def label(text: str = "", role: LabelRole = "body", *, wrap: bool = False) -> QLabel:
-    """Return a label of plain text in one of the type's roles; never rich text, whatever it holds."""
+    """Return a label of plain text in one of the type's roles; never rich text, also where it looks like it."""
     made = QLabel(text)
     made.setTextFormat(Qt.TextFormat.PlainText)
     _set_role(made, role)

@@ -108,7 +108,7 @@ class Decision(QDialog):
 
 
 class CloseDialog(Decision):
-    """Asks what becomes of the running jobs when the window closes; `remember` makes the answer the setting."""
+    """Asks what to do with the running jobs when the window closes; `remember` makes the answer the setting."""
 
     def __init__(self, parent: QWidget | None, running: Sequence[Job]) -> None:
         many = len(running) > 1

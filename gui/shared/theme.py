@@ -117,7 +117,7 @@ _SERIES = {
     "light": ("#005A8C", "#B97D00", "#008A64", "#D55E00", "#B8608F", "#3D8FC2", "#877F00", "#767676"),
     "dark": ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#999999"),
 }
-"""Colours of curves and parts, told apart by colour-blind people too (Okabe and Ito 2008; grey for their black).
+"""Colours of curves and parts, distinguished by colour-blind people too (Okabe and Ito 2008; grey for their black).
 
 On a light ground they are darker, so that a thin line has a contrast of 3 at least."""
 

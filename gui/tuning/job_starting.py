@@ -31,7 +31,7 @@ class JobStarter(QObject):
     Signals:
         started(str): a job of that name was started.
         failed(object): the UserFacingError that says why none was.
-        ended(): nothing is being started any more, whatever came of it.
+        ended(): starting is over, whether or not a job was started.
         refusal_known(str): what AWS said when it refused its Debugger to the account; "" where it has not.
     """
 
@@ -58,7 +58,7 @@ class JobStarter(QObject):
         def work(on_progress: OnProgress, cancel: CancelToken) -> str:
             name = workbench.jobs.launch(spec, manifest, on_progress, cancel)
             if note:
-                with suppress(UserFacingError):  # the job runs, whatever it is called
+                with suppress(UserFacingError):  # the job runs, also without its title
                     workbench.engine.set_note(name, note)
             return name
 

@@ -26,7 +26,7 @@ from gui.shared.basics import button, label, row
 from gui.shared.feedback import InlineError
 from gui.shared.field import Field
 
-_NOT_FOR_TRIALS = f"{tr('Not for a tuning job: AWS cannot attach it to trials.')} {OWN_RULES_DO}"
+_NOT_FOR_TRIALS = " ".join([tr("Not for a tuning job: AWS cannot attach it to trials."), OWN_RULES_DO])
 
 
 class ManagedForm(QWidget):

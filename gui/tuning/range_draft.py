@@ -20,7 +20,7 @@ class Kind(StrEnum):
     FIXED = "Fixed"
 
     @property
-    def title(self) -> str:
+    def words(self) -> str:
         """Return its name for people."""
         return {
             Kind.CONTINUOUS: tr("Continuous"),

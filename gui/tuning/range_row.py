@@ -58,7 +58,7 @@ class RangeRow(QWidget):
             completer.setFilterMode(Qt.MatchFlag.MatchContains)
         self.kind = QComboBox()
         for kind in Kind:
-            self.kind.addItem(kind.title, kind)
+            self.kind.addItem(kind.words, kind)
         self.low, self.high, self.values = QLineEdit(), QLineEdit(), QLineEdit()
         self.low.setPlaceholderText(tr("from"))
         self.high.setPlaceholderText(tr("to"))

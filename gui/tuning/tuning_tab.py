@@ -256,7 +256,7 @@ class TuningTab(QWidget):
             try:
                 return draft_from_json(state)
             except (TypeError, ValueError, KeyError, AttributeError):
-                pass  # written by a version that knew other things: start afresh
+                pass  # written by a version that knew other things
         return draft_from_preset(QUICK_LOOK)
 
     def _save(self) -> None:

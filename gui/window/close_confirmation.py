@@ -1,4 +1,4 @@
-"""What becomes of running jobs when the window closes."""
+"""Ask what to do with running jobs when the window closes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CloseConfirmation(QObject):
         return False
 
     def decide(self) -> None:
-        """Let the window close from here on, whatever runs."""
+        """Let the window close without a question, also while jobs run."""
         self._decided = True
 
     def _on_answer(self, answer: str, running: tuple[Job, ...]) -> None:

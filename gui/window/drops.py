@@ -196,7 +196,7 @@ class WindowDrops(QObject):
             is_dataset = kind is DropKind.DATASET
             self.question = Decision(
                 self._window,
-                tr("What should become of {name}?").format(name=folder.name),
+                tr("What should be done with {name}?").format(name=folder.name),
                 [
                     tr("It has folders of pictures inside, as datasets have.")
                     if is_dataset

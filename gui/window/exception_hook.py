@@ -1,4 +1,4 @@
-"""Where exceptions end that no one caught: the log file, and a dialog that says so."""
+"""Log exceptions that nothing caught, and show a dialog."""
 
 from __future__ import annotations
 

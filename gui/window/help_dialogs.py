@@ -15,7 +15,7 @@ from training_scripts.version import VERSION
 _STEPS = (
     tr("1. Data: try the sample or open a folder, with one folder per class. Nothing is moved or copied."),
     tr("2. Tuning: take a preset, read on the right what it will do, and start."),
-    tr("3. Jobs: every trial as it learns. Close the window if you like: jobs go on."),
+    tr("3. Jobs: every trial as it learns. Close the window if you like: jobs continue."),
     tr("4. Debugger: which rules found an issue, since which step, and what to do. Export the report."),
     tr("5. Predict: drop a picture anywhere on the window."),
     tr("F1 lists the keys. On a command line, `sagehound --help` lists the same things as commands."),

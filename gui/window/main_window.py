@@ -280,7 +280,7 @@ class MainWindow(QMainWindow):
     # Errors
 
     def show_error(self, error: UserFacingError) -> None:
-        """Show an error that no one else takes."""
+        """Show an error that has no place of its own."""
         error_dialog(self, error).ask()
 
     def show_defect(self, summary: str, text: str) -> None:
@@ -303,7 +303,7 @@ class MainWindow(QMainWindow):
         self.rail.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Close at once, or ask first what becomes of running jobs."""
+        """Close at once, or ask first what to do with running jobs."""
         if self.closing.may_close() and self.cloud.may_close():
             self._save_state()
             self.feed.stop()

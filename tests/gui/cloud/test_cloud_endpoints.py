@@ -274,7 +274,7 @@ def test_closing_names_what_goes_on_costing_money(window, qtbot):
     assert window.status.endpoints.text() == "2 endpoints, $0.12 an hour"
     assert not window.close()
     (dialog,) = window.findChildren(Decision)
-    assert dialog.windowTitle() == "busy goes on costing money"
+    assert dialog.windowTitle() == "busy keeps costing money"
     assert "costs $2.76 a day" in " ".join(c.text() for c in dialog.findChildren(QWidget) if hasattr(c, "text"))
     qtbot.mouseClick(dialog.buttons["cancel"], LEFT)
     assert window.isVisible()

@@ -91,7 +91,7 @@ def test_what_sagemaker_cannot_do_is_said_at_its_field(form):
     with pytest.raises(SpecError) as raised:
         form.apply(TRAINING)
     form.show_error(raised.value)
-    assert form.fields["instance_type"].problem.startswith("my laptop is no instance type")
+    assert form.fields["instance_type"].problem.startswith("'my laptop' is not an instance type")
     form.show_error(None)
     assert not form.fields["instance_type"].problem
 
@@ -110,7 +110,7 @@ def test_network_key_and_tags(qtbot):
     dialog.subnets.setText("subnet-1, subnet-2")
     dialog.tags.setPlainText("project=pets\nnonsense")
     dialog._on_done()
-    assert "nonsense is no tag" in dialog.tags_field.problem
+    assert "nonsense is not a tag" in dialog.tags_field.problem
     assert "A VPC needs both" in dialog.groups_field.problem
     dialog.groups.setText("sg-1")
     dialog.tags.setPlainText("project=pets")

@@ -130,7 +130,7 @@ def test_the_main_job_on_aws(paths, bridge, theme, qtbot, drop, dataset, bucket,
     # CloseConfirmation names the endpoint and its daily cost; it is deleted, and nothing is left.
     assert not window.close()
     leaving = window.findChildren(Decision)[-1]
-    assert leaving.windowTitle() == "colours-live goes on costing money"
+    assert leaving.windowTitle() == "colours-live keeps costing money"
     press(qtbot, leaving.buttons["delete"])
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=LONG)
     assert (cloud.serving.endpoints, cloud.serving.configs, cloud.serving.models) == ({}, {}, {})
