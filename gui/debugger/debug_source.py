@@ -99,8 +99,8 @@ class DebugSource(QWidget):
         self.trials.clear()
         for name in names:
             count = issues.get(name, 0)
-            issues = plural("{count} issue", "{count} issues", count)
-            text = f"{name}  ·  {issues}" if count else name
+            counted = plural("{count} issue", "{count} issues", count)
+            text = f"{name}  ·  {counted}" if count else name
             self.trials.addItem(icon("warning", "warning"), text, name) if count else self.trials.addItem(text, name)
         self.trials.setCurrentIndex(max(0, self.trials.findData(chosen)) if names else -1)
         self.trials.blockSignals(False)
