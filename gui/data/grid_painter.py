@@ -12,7 +12,7 @@ from gui.data.grid_tiles import TileLook, Tiles
 from gui.data.pictures_model import PicturesModel
 from gui.shared.icons import paint_icon
 from gui.shared.theme import Tokens, font, tokens
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 
 class GridPainter:

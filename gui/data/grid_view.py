@@ -24,7 +24,7 @@ from core.translation import tr
 from gui.data.grid_layout import GAP, HEADER, GridLayout, Placed
 from gui.data.grid_painter import GridPainter
 from gui.data.pictures_model import PicturesModel
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 SIZES = (72, 104, 144, 208)

@@ -17,7 +17,7 @@ from core.translation import tr
 from gui.bridge import Bridge, Handle
 from gui.shared.icons import paint_icon
 from gui.shared.theme import font, scaled, tokens
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 EDGE = 1600
 KEPT = 6

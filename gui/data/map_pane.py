@@ -8,7 +8,7 @@ from core.translation import tr
 from gui.data.map_view import MapView
 from gui.data.pictures_model import PicturesModel
 from gui.shared.basics import button, label, row
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 COLOURS = (
     (tr("Class"), "class"),

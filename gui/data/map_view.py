@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from core.translation import tr
 from gui.data.pictures_model import PicturesModel
 from gui.shared.theme import series_colour, split_colour, tokens
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 if TYPE_CHECKING:
     import numpy as np

@@ -27,7 +27,7 @@ from gui.data.grid_layout import Placed
 from gui.data.grid_view import GridView
 from gui.data.pictures_model import PicturesModel
 from gui.shared.theme import tokens
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 SCROLL_MS = 16
 _MOVES = (

@@ -35,7 +35,7 @@ from gui.shared.basics import label
 from gui.shared.card import Card
 from gui.shared.dialogs import Decision, Option
 from gui.shared.feedback import ProgressRow
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 if TYPE_CHECKING:
     from core.check.findings import Finding

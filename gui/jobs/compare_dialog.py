@@ -29,7 +29,7 @@ from core.progress import CancelToken, OnProgress
 from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
-from gui.jobs.curves import Curves
+from gui.jobs.metric_series import Curves
 from gui.jobs.picture_list import ListedPicture, PictureList
 from gui.jobs.trial_plot import TrialPlot
 from gui.shared.basics import button, label

@@ -18,7 +18,7 @@ from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.feed import JobsFeed
-from gui.jobs.curves import Curves
+from gui.jobs.metric_series import Curves
 
 DESCRIBE_MS = 400
 """Jobs that changed are described again at most this often."""

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem
 
 from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 EDGE = 72
 _PATH = Qt.ItemDataRole.UserRole + 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gui.jobs.curves import Curves, Series
+from gui.jobs.metric_series import Curves, Series
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QStackedWidge
 from core.translation import tr
 from gui.jobs.curve_colours import CURVES, curve_colour
 from gui.jobs.curve_legend import CurveLegend
-from gui.jobs.curves import Curves
+from gui.jobs.metric_series import Curves
 from gui.jobs.trial_curves import Array, Bundle, Bundler
 from gui.jobs.trial_view import TrialView
 from gui.shared import formatting

@@ -8,7 +8,7 @@ from PySide6.QtCore import QByteArray, QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
-from gui.shared.resources import read_text, resource
+from gui.shared.resource_files import read_text, resource
 from gui.shared.theme import Tokens, tokens
 
 DEFAULT_ROLE = "text"

@@ -15,7 +15,7 @@ from core.progress import CancelToken, OnProgress
 from core.translation import tr
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import label
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 EDGE, SMALL_EDGE = 64, 40
 _WIDTH, _HEIGHT = EDGE + 16, EDGE + 44

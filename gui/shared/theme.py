@@ -14,7 +14,7 @@ from PySide6.QtCore import QDir, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontInfo, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
-from gui.shared.resources import read_text, resource
+from gui.shared.resource_files import read_text, resource
 
 Choice = Literal["system", "light", "dark"]
 FontRole = Literal["body", "strong", "title", "card", "caption", "figures", "large", "mono"]

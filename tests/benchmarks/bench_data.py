@@ -84,7 +84,7 @@ def _scrolling(app: Any, pictures: list[Picture], place: Path) -> None:
     from gui.bridge import Bridge
     from gui.data.picture_grid import PictureGrid
     from gui.data.pictures_model import PicturesModel
-    from gui.shared.thumbnails import Thumbnails
+    from gui.shared.thumbnail_pixmaps import Thumbnails
 
     bridge, model = Bridge(), PicturesModel()
     thumbnails = Thumbnails(bridge, place / "thumbnails", 160)
@@ -121,7 +121,7 @@ def _map(app: Any, pictures: list[Picture], place: Path) -> None:
     from gui.bridge import Bridge
     from gui.data.map_view import MapView
     from gui.data.pictures_model import PicturesModel
-    from gui.shared.thumbnails import Thumbnails
+    from gui.shared.thumbnail_pixmaps import Thumbnails
 
     bridge, model = Bridge(), PicturesModel()
     view = MapView(model, Thumbnails(bridge, place / "thumbnails"))

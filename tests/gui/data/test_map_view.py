@@ -8,7 +8,7 @@ from core.dataset.records import Picture
 from gui.data.map_view import MapView
 from gui.data.pictures_model import PicturesModel
 from gui.shared.theme import series_colour
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 
 @pytest.fixture

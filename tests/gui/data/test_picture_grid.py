@@ -7,7 +7,7 @@ from core.dataset.records import Picture
 from gui.data.grid_layout import HEADER
 from gui.data.picture_grid import PictureGrid
 from gui.data.pictures_model import PICTURE_ROLE, PicturesModel
-from gui.shared.thumbnails import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails
 
 
 def picture(label, number):

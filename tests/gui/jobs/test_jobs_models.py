@@ -11,9 +11,9 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 
 from core.jobs.records import MetricEvent, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
-from gui.jobs.curves import Curves
 from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel
 from gui.jobs.log_model import LogLevel, LogModel, LogRole
+from gui.jobs.metric_series import Curves
 from gui.jobs.trials_model import TrialRole, TrialsModel
 
 NUMBER, OBJECTIVE = 0, 2

@@ -50,7 +50,7 @@ def test_pairs_that_lie_on_each_other_can_be_read(colours):
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=lambda colours: colours.scheme)
 def test_the_style_sheet_is_filled_and_its_pictures_exist(qapp, colours):
-    from gui.shared.resources import resource
+    from gui.shared.resource_files import resource
 
     sheet = style_sheet(colours)
     assert colours.accent in sheet
