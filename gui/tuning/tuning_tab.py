@@ -20,15 +20,15 @@ from core.progress import CancelToken, OnProgress
 from core.translation import tr
 from core.tuning.presets import PRESETS, QUICK_LOOK, Preset
 from core.workbench import Workbench
-from gui.bridge import Bridge, Handle
+from gui.bridge import Bridge
 from gui.feed import JobsFeed
 from gui.shared.basics import button
 from gui.shared.basics import row as side_by_side
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.tuning.cost_panel import CostPanel
 from gui.tuning.forecast_card import START_KEY, ForecastCard
-from gui.tuning.forecast_text import Facts, forecast_lines, warning_texts
 from gui.tuning.job_starting import JobStarter
+from gui.tuning.live_forecast import LiveForecast
 from gui.tuning.ranges_table import RangesTable
 from gui.tuning.resources_form import ResourcesForm
 from gui.tuning.search_form import ModelForm, SearchForm
@@ -48,12 +48,10 @@ from gui.tuning.weights_panel import WeightsPanel
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
-    from core.tuning.forecast import Forecast
 
 _STATE = "tuning_form"
-_FORECAST_MS = 150
 _NARROW = 1100
-"""Pixels of width below which the table and the forms stand one above the other."""
+"""Pixels of width below which the table and the forms are one above the other."""
 _SAVE_MS = 1000
 
 
@@ -72,9 +70,7 @@ class TuningTab(QWidget):
         super().__init__()
         self._workbench, self._bridge, self._feed = workbench, bridge, feed
         self._manifest: Manifest | None = None
-        self._forecasting: Handle | None = None
         self._metric = ""
-        self._forecast: Forecast | None = None
         self._make_forms()
         self._lay_out()
         self._connect()
@@ -112,7 +108,7 @@ class TuningTab(QWidget):
         self.card = ForecastCard()
         self.card.add_section(self.cost)
         self.launching = JobStarter(self._workbench, self._bridge, self.card, self.cost)
-        self._forecast_timer = self._timer(_FORECAST_MS, self._ask_forecast)
+        self.forecast = LiveForecast(self._workbench, self._bridge, self.card, self.cost, self.weights)
         self._save_timer = self._timer(_SAVE_MS, self._save)
 
     def _timer(self, milliseconds: int, slot: Any) -> QTimer:
@@ -184,7 +180,6 @@ class TuningTab(QWidget):
         self.resources.changed.connect(self.refresh)
         self.resources.check_asked.connect(lambda: self.cost.check(self.resources.resources, self.draft()))
         self.cost.packed_asked.connect(lambda: self.search_form.packed.setChecked(True))
-        self.cost.changed.connect(lambda: self._show_lines(self.draft(), self._forecast))
         self.card.metric_check.changed.connect(self.refresh)
         self.card.name_changed.connect(self.refresh)
         self.card.start_asked.connect(self.start)
@@ -315,51 +310,15 @@ class TuningTab(QWidget):
         self.model_form.show_searched(draft)
         self.search_form.show_tuning(draft.is_tuning)
         self.resources.managed.show_tuning(draft.is_tuning)
-        error = self._checked(draft)[1]
+        spec, error = self._checked(draft)
         what = tr("Start tuning") if draft.is_tuning else tr("Start training")
         if self._manifest is None:
             why_not = tr("There is no dataset yet.")
         else:
             why_not = f"{error.what} {error.fix}".strip() if error is not None else ""
         self.card.set_ready(what, why_not, self._manifest is not None)
-        self._show_lines(draft, None)
-        if error is None:
-            self._forecast_timer.start()
-        else:
-            self.card.set_warnings(())
+        self.forecast.follow(draft, self._manifest, spec if error is None else None, self.on_cloud)
         self._save_timer.start()
-
-    def _show_lines(self, draft: TuningDraft, forecast: Forecast | None) -> None:
-        self._forecast = forecast
-        manifest, settings = self._manifest, self._workbench.settings
-        facts = Facts(
-            self.weights.missing_megabytes,
-            self.on_cloud,
-            self.cost.forecast,
-            project_config(settings, str(manifest.root) if manifest is not None else ""),
-        )
-        self.card.set_lines(forecast_lines(draft, manifest, forecast, facts))
-
-    def _ask_forecast(self) -> None:
-        draft, manifest, workbench = self.draft(), self._manifest, self._workbench
-        if self._forecasting is not None:
-            self._forecasting.cancel()
-        try:
-            spec = self._spec(draft)
-        except SpecError:
-            return
-
-        def work(on_progress: OnProgress, cancel: CancelToken) -> Forecast:
-            return workbench.jobs.forecast(spec, manifest)
-
-        def done(forecast: Forecast) -> None:
-            self._forecasting = None
-            self._show_lines(draft, forecast)
-            self.card.set_warnings(warning_texts(forecast))
-
-        self._forecasting = self._bridge.run(work, done, self.card.error.show_error)
-        if self.on_cloud:
-            self.cost.ask(spec, manifest)
 
     def _on_jobs(self, jobs: tuple[Job, ...]) -> None:
         self.search_form.offer_warm_starts(warm_starts(jobs, self.on_cloud))
