@@ -134,7 +134,7 @@ class DeployDialog(QDialog):
                         fix=tr("Wait until one of its trials has finished."),
                     )
                 found = workbench.jobs.find(found.best_trial)
-            version = getattr(found, "dataset_version", "")
+            version = found.dataset_version
             manifest = workbench.data.manifest(version) if version else None
             if manifest is None:
                 return _Model(found.name, None)

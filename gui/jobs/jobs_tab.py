@@ -299,8 +299,8 @@ class JobsTab(QWidget):
         return dialog
 
     def _on_pictures(self, pictures: list[str]) -> None:
-        training = getattr(self.watch.spec, "training", self.watch.spec)
-        root = Path(getattr(training, "dataset_path", "") or ".")
+        spec = self.watch.spec
+        root = Path(spec.training.dataset_path if spec is not None else "")
         self.pictures_asked.emit([str(root / picture) for picture in pictures])
 
     def _on_export(self) -> None:
