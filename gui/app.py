@@ -90,7 +90,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
         failure = UserFacingError(
             tr("The window cannot be opened."),
             f"{type(error).__name__}: {error}.",
-            tr("{value} has the details; please report them.").format(value=workbench.paths.logs / "window.log"),
+            tr("{file} has the details; please report them.").format(file=workbench.paths.logs / "window.log"),
         )
         print(f"sagehound: {failure}", file=sys.stderr)
         error_dialog(None, failure).exec()

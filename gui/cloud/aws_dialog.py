@@ -103,7 +103,7 @@ class AwsDialog(QDialog):
         box.setSpacing(12)
         box.addWidget(label(tr("Run jobs on Amazon SageMaker"), "title"))
         box.addWidget(
-            label(tr("The tabs, the words and the files stay the same. Only the computer is another."), "muted")
+            label(tr("The tabs, the words and the files stay the same. Only the computer is a different one."), "muted")
         )
         box.addWidget(self._explained)
         box.addWidget(account)

@@ -65,7 +65,7 @@ class CloudController(QObject):
         self.watch.changed.connect(self._on_endpoints)
         self.watch.failed.connect(lambda error: self.said.emit(str(error)))
         self.watch.expired.connect(
-            lambda name: toasts.show(tr("The endpoint {name} was deleted, as it was to be.").format(name=name), "info")
+            lambda name: toasts.show(tr("The endpoint {name} was deleted, as planned.").format(name=name), "info")
         )
 
     def start(self) -> None:

@@ -160,8 +160,8 @@ class ConnectForm(QWidget):
         else:
             who = account.identity
             self._who.setText(
-                tr("Account {account} · {region} · {value}").format(
-                    account=who.account, region=who.region, value=who.arn.rpartition(":")[2]
+                tr("Account {account} · {region} · {user}").format(
+                    account=who.account, region=who.region, user=who.arn.rpartition(":")[2]
                 )
             )
             self._notes.setText("\n".join(account.notes))

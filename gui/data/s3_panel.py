@@ -78,7 +78,7 @@ class S3Panel(Card):
         self.error.clear()
         self.said.hide()
         self._show_busy(True)
-        self.progress.start(tr("Looking what is there already"))
+        self.progress.start(tr("Looking for what is there already"))
         self._sending = self._bridge.run(work, self._on_done, self._on_failed, self.progress.update_progress)
 
     def cancel(self) -> None:

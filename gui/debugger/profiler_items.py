@@ -144,7 +144,9 @@ class ShareStrip(QWidget):
         self._shares = dict(shares)
         said = ", ".join(f"{word} {text}" for word, text, _ in self._parts())
         self.setAccessibleName(
-            tr("Shares of the training loop: {said}").format(said=said) if said else tr("Shares of the training loop")
+            tr("Shares of the training loop: {shares}").format(shares=said)
+            if said
+            else tr("Shares of the training loop")
         )
         self.setToolTip("\n".join(f"{PHASE_WORDS[phase]}: {seconds(spent)}" for phase, spent in self._shares.items()))
         self.setVisible(bool(self._shares))

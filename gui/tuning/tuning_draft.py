@@ -273,7 +273,7 @@ def _check_grid(strategy: Strategy, ranges: list[Range]) -> None:
     endless = next((item.name for item in ranges if isinstance(item, ContinuousRange)), "")
     if strategy.tries_all and endless:
         raise SpecError(
-            tr("Grid cannot try every value of {endless}.").format(endless=endless),
+            tr("Grid cannot try every value of {name}.").format(name=endless),
             tr("A continuous range has no end of them."),
             tr("Make it Categorical or Integer, or choose another strategy."),
             field="strategy",

@@ -50,7 +50,7 @@ def check(
         )
     if x11 and not (answers or _x11_answers)():
         raise UserFacingError(
-            tr("The display {get} does not answer.").format(get=environment.get("DISPLAY", "")),
+            tr("The display {name} does not answer.").format(name=environment.get("DISPLAY", "")),
             tr("Its server is not running, or you may not use it."),
             HEADLESS,
         )

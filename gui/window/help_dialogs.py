@@ -32,8 +32,8 @@ def help_dialog(parent: QWidget | None) -> Decision:
 def about_dialog(parent: QWidget | None, home: Path) -> Decision:
     """Say which version this is, what it runs on, and where it keeps its files."""
     sentences = [
-        tr("Version {VERSION}, with Qt {qt_version} and Python {python_version} on {system}.").format(
-            VERSION=VERSION, qt_version=qt_version, python_version=platform.python_version(), system=platform.system()
+        tr("Version {version}, with Qt {qt_version} and Python {python_version} on {system}.").format(
+            version=VERSION, qt_version=qt_version, python_version=platform.python_version(), system=platform.system()
         ),
         tr("A desktop workbench for image classification. Free software under the Apache License 2.0."),
         tr("It keeps its files in {home}.").format(home=home),

@@ -176,7 +176,7 @@ class Pages:
     def _on_dataset_ready(self, manifest: Manifest) -> None:
         self._set_manifest(manifest)
         self.show_page("tuning")
-        self._say(tr("Dataset version {value} is ready.").format(value=manifest.version[:8]))
+        self._say(tr("Dataset version {version} is ready.").format(version=manifest.version[:8]))
 
     def _on_quick_look(self, manifest: Manifest) -> None:
         from core.tuning.presets import QUICK_LOOK
