@@ -100,6 +100,27 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """An exported model: `largest_difference` is that of a probability from Sagehound's own, on `compared` pictures."""
+
+    path: str
+    format: str
+    compared: int
+    largest_difference: float | None
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """What became of a folder's pictures: `counts` by class folder, and why others were left where they are."""
+
+    into: str
+    counts: dict[str, int]
+    refused: list[str]
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something that may be wrong with pictures: `kind` near_duplicate, label_suspect, odd, quality or group."""
 
@@ -207,6 +228,41 @@ def classify(*pictures: PathLike, model: str = "best", top: int | None = None) -
     answer = _ask(["classify", *(os.fspath(picture) for picture in pictures), *_options({"model": model, "top": top})])
     rows = answer if isinstance(answer, list) else [answer]
     return [_record(Prediction, row) for row in rows]
+
+
+def export(model: str, format: str, target: PathLike, on_progress: OnProgress | None = None) -> Exported:
+    """Write a model in a form that others run, to a new folder or, by its ending, to a file; its answers are compared.
+
+    Args:
+        model: a job's name or "best", a model.tar.gz, or an exported model.
+        format: "onnx", "openvino", "torchscript", "torch", "litert" or "coreml".
+        target: a folder that is not there yet, or a file such as "model.onnx".
+        on_progress: called with each line that says how far the work is.
+
+    Raises:
+        SagehoundError: a package is missing, or the answers would differ; nothing is written.
+    """
+    words = ["export", model, "--format", format, "-o", os.fspath(target)]
+    return _record(Exported, _ask(words, on_progress))
+
+
+def sort(
+    folder: PathLike, into: PathLike, model: str = "best", on_progress: OnProgress | None = None, **options: object
+) -> Sorted:
+    """Sort a folder's pictures into class folders as a model says, the unsure and the unknown apart.
+
+    Args:
+        folder: the pictures.
+        into: where the class folders, the journal and sorted.csv go.
+        model: a job's name or "best", a model.tar.gz, an exported model or an endpoint.
+        on_progress: called with each line that says how far the work is.
+        options: the options of `sagehound sort`, with `_` for `-`: move=True, csv=True, threshold=0.8.
+
+    Raises:
+        SagehoundError: the folder cannot be read, or some of its pictures were left where they are.
+    """
+    words = ["sort", os.fspath(folder), *_options({"into": os.fspath(into), "model": model, **options})]
+    return _record(Sorted, _ask(words, on_progress))
 
 
 def rules(job: PathLike) -> list[RuleOutcome]:
