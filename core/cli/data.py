@@ -49,7 +49,7 @@ def scan_to_label(workbench: Workbench, folder: Path, read: ReadOptions, console
     try:
         return workbench.data.scan(folder, console.progress, CancelToken(), options=read, unlabelled=True)
     except DatasetError:
-        if read != ReadOptions() or not folder.is_dir():
+        if read != ReadOptions() or folder.is_file():
             raise
         without = ReadOptions(format=UNLABELLED)
         return workbench.data.scan(folder, console.progress, CancelToken(), options=without, unlabelled=True)

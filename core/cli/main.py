@@ -22,7 +22,7 @@ from training_scripts.version import VERSION
 Command = Callable[[str, str], argparse.ArgumentParser]
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
-_DATASET = "a folder of pictures in class folders or with a file of labels, such a file, or an archive of them"
+_DATASET = "a folder of pictures in class folders or with a file of labels, such a file, an archive of them, or s3://BUCKET/PREFIX"
 _WRITTEN = "folders, ultralytics, huggingface, coco, label-studio, fiftyone, jsonl, csv"
 
 # name of the command -> the module and function that run it; imported only when asked for

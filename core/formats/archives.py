@@ -34,7 +34,7 @@ DEEPEST = 2
 _RATIO, _SMALL = 200, 1 << 30
 """What is unpacked may be so many times as large as the archive, or this large: pictures do not shrink like that."""
 
-_SPARE = 2 << 30
+SPARE = 2 << 30
 """So much room is left on the disk."""
 
 _FOREIGN = frozenset(suffix for found in FOREIGN for suffix in found.suffixes)
@@ -89,7 +89,7 @@ def unpack(
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{os.getpid()}-{target.name}"
     size = archive.stat().st_size
-    room = shutil.disk_usage(folder).free - _SPARE
+    room = shutil.disk_usage(folder).free - SPARE
     bounds = _Bounds(MOST_FILES, min(max(_SMALL, _RATIO * size), room))
     try:
         _unpack(archive, partial, _Unpacking(bounds, on_progress, cancel or CancelToken(), archive.name), 0)
@@ -143,7 +143,7 @@ def _unpack(archive: Path, target: Path, work: _Unpacking, depth: int) -> None:
     with _members(archive) as members:
         for name, opened in members:
             work.cancel.raise_if_cancelled()
-            path = _inside(target, name, archive.name)
+            path = place_of(target, name, archive.name)
             if path is None:
                 continue
             work.bounds.files -= 1
@@ -185,7 +185,7 @@ def _tar_members(taped: tarfile.TarFile) -> Iterator[tuple[str, _Open]]:
             yield info.name, lambda info=info: taped.extractfile(info)  # type: ignore[misc]
 
 
-def _inside(target: Path, name: str, archive: str) -> Path | None:
+def place_of(target: Path, name: str, archive: str) -> Path | None:
     """Return where a file of an archive is to be; None for what no dataset needs.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a user names as a dataset, a folder, a file of labels or an archive, as the folder that it is in."""
+"""What a user names as a dataset (a folder, a file of labels, an archive, a prefix in S3), as the folder it is in."""
 
 from __future__ import annotations
 
@@ -37,12 +37,18 @@ def open_source(
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> OpenedSource:
-    """Return the folder of what was named: an archive is unpacked into `imports`, a file of labels is the one to read.
+    """Return the folder of what was named; an archive is unpacked into `imports`, s3://BUCKET/PREFIX is fetched there.
+
+    Of a file of labels it is the folder that it is in, and the file is the one to read.
 
     Raises:
-        DatasetError: it is neither, or cannot be unpacked.
+        DatasetError: it is none of these, or cannot be unpacked or fetched.
         Cancelled: through `cancel`.
     """
+    from core.formats.bucket import fetch, is_bucket_address
+
+    if is_bucket_address(path):
+        return OpenedSource(fetch(path, imports, on_progress, cancel), options or ReadOptions())
     options, path = options or ReadOptions(), path.expanduser()
     if not path.is_file():
         return OpenedSource(path, options)

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
+    QInputDialog,
     QScrollArea,
     QSizePolicy,
     QSplitter,
@@ -118,6 +119,17 @@ class DataTab(QWidget):
         chosen, _ = QFileDialog.getOpenFileName(self, tr("Open an archive or a file of labels"), start, kinds)
         if chosen:
             self.open_folder(Path(chosen))
+
+    def ask_address(self) -> QInputDialog:
+        """Ask for a prefix in S3."""
+        dialog = QInputDialog(self)
+        dialog.setWindowTitle(tr("Open from S3"))
+        dialog.setLabelText(tr("s3://BUCKET/PREFIX; its pictures and labels are fetched into Sagehound's own folder."))
+        dialog.setTextValue("s3://")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.textValueSelected.connect(lambda text: self.open_folder(Path(text.strip())))
+        dialog.open()
+        return dialog
 
     # Building
 

@@ -19,6 +19,7 @@ from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, row
 from gui.shared.feedback import InlineError, ProgressRow
 from gui.shared.field import Field
+from gui.shared.qr_code import QrCode
 
 
 class ServeDialog(QDialog):
@@ -35,6 +36,8 @@ class ServeDialog(QDialog):
         self.address = QLineEdit()
         self.address.setReadOnly(True)
         self.address.setPlaceholderText(tr("Not served"))
+        self.code = QrCode()
+        self.scan = label(tr("A phone in this network opens the page with its camera."), "muted", wrap=True)
         self.progress, self.error = ProgressRow(), InlineError()
         self.start = button(tr("Serve"), icon_name="play", kind="primary")
         self.stop = button(tr("Stop"), icon_name="stop")
@@ -58,6 +61,7 @@ class ServeDialog(QDialog):
         box.addWidget(self.others)
         box.addWidget(Field(tr("Address"), self.address))
         box.addLayout(row(self.browse, self.copy, None))
+        box.addLayout(row(self.code, self.scan))
         box.addWidget(self.progress)
         box.addWidget(self.error)
         box.addLayout(row(None, close, self.stop, self.start))
@@ -119,6 +123,9 @@ class ServeDialog(QDialog):
         self.others.setEnabled(not served and self._starting is None)
         for widget in (self.browse, self.copy):
             widget.setEnabled(served)
+        reachable = self.server is not None and not self.server.is_private
+        self.code.set_text(self.address.text() if reachable else "")
+        self.scan.setVisible(reachable)
 
 
 def _own_address() -> str:

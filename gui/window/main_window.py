@@ -205,6 +205,7 @@ class MainWindow(QMainWindow):
         menu = WindowMenu(self)
         menu.add(tr("Open folder…"), "Ctrl+O", self._open_folder)
         menu.add(tr("Open archive or labels…"), "Ctrl+Alt+O", self._open_file)
+        menu.add(tr("Open from S3…"), "", self._open_address)
         menu.add(tr("Open pictures…"), "Ctrl+Shift+O", self._open_pictures)
         menu.add(tr("Paste picture"), "Ctrl+V", self._paste)
         menu.addSeparator()
@@ -239,6 +240,10 @@ class MainWindow(QMainWindow):
     def _open_file(self) -> None:
         self.show_page("data")
         self.pages.data.choose_file()
+
+    def _open_address(self) -> None:
+        self.show_page("data")
+        self.pages.data.ask_address()
 
     def _open_pictures(self) -> None:
         self.show_page("predict")

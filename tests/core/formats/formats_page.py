@@ -28,6 +28,9 @@ where they are. `sagehound convert PICTURES --to FORMAT -o OUT` writes a copy in
 A zip or tar of any of them is unpacked once, into Sagehound's own folder: no file is written outside of it, links are
 passed over, and what unpacks to more than pictures ever would is stopped. A file of labels (CSV, JSON, XML, a list) may
 be named instead of its folder.
+
+`s3://BUCKET/PREFIX` stands for what is under it: that is fetched into Sagehound's own folder with this computer's
+credentials (without any, public buckets can be read), and opening it again fetches only what is new or changed there.
 """
 
 

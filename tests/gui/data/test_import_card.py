@@ -64,6 +64,17 @@ def test_a_file_of_labels_and_an_archive_are_opened(tab, qtbot, table, tmp_path)
     assert tab.manifest.root.is_relative_to(tab._workbench.paths.imports)
 
 
+def test_a_prefix_in_s3_is_opened(tab, qtbot, dataset_folder, bucket):
+    for file in dataset_folder.rglob("*.png"):
+        bucket.upload_file(str(file), f"flowers/{file.relative_to(dataset_folder).as_posix()}")
+    dialog = tab.ask_address()
+    dialog.setTextValue(f" s3://{bucket.name}/flowers ")
+    dialog.accept()
+    qtbot.waitUntil(lambda: tab.manifest is not None, timeout=15000)
+    assert tab.manifest.classes == ("daisy", "rose", "tulip")
+    assert tab.manifest.root.is_relative_to(tab._workbench.paths.imports)
+
+
 def test_a_refusal_offers_the_ways_to_read_it(tab, qtbot, table):
     text = (table / "labels.csv").read_text(encoding="utf-8").splitlines()
     rows = [f"{row},{'ab'[at % 2]}" for at, row in enumerate(text[1:])]

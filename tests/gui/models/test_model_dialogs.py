@@ -5,7 +5,9 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
+import segno
 
 from core.models import ModelAddress
 from core.models.export.formats import FORMATS
@@ -72,6 +74,29 @@ def test_a_model_is_served_while_its_dialog_is_open(qtbot, workbench, bridge, tr
     connection.close()
     dialog.close()
     assert dialog.server is None
+    qtbot.waitUntil(lambda: bridge.idle, timeout=WAIT)
+
+
+def test_who_is_let_in_from_other_machines_gets_the_address_as_a_qr_code(qtbot, workbench, bridge, trained_job):
+    dialog = ServeDialog(None, workbench, bridge, ModelAddress.file(trained_job.model))
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert not dialog.code.isVisible()
+    dialog.others.setChecked(True)
+    dialog.start.click()
+    qtbot.waitUntil(lambda: dialog.server is not None, timeout=WAIT)
+    assert dialog.code.isVisible()
+    assert dialog.code.accessibleName().endswith(dialog.address.text())
+    read = np.array(segno.make_qr(dialog.address.text(), error="m").matrix)
+    shown = dialog.code.grab().toImage()
+    side = shown.width() / (len(read) + 8)
+    seen = [
+        [shown.pixelColor(int((x + 4.5) * side), int((y + 4.5) * side)).black() > 128 for x in range(len(read))]
+        for y in range(len(read))
+    ]
+    assert np.array_equal(seen, read == 1)
+    dialog.stop.click()
+    assert not dialog.code.isVisible()
     qtbot.waitUntil(lambda: bridge.idle, timeout=WAIT)
 
 
