@@ -97,6 +97,25 @@ def convert(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     return 0
 
 
+def imports(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """List what archives and S3 have left in the home, or remove what nothing uses."""
+    workbench = Workbench(paths)
+    try:
+        found = workbench.data.remove_unused_imports() if options.remove else workbench.data.imports()
+    finally:
+        workbench.close()
+    rows = [(one.name, f"{one.size / 1e6:,.1f} MB", one.used_by or "nothing") for one in found]
+    if options.remove:
+        text = f"{sum(one.size for one in found) / 1e6:,.1f} MB that nothing used are removed."
+    else:
+        text = table(("import", "size", "used by"), rows) if rows else "Nothing was unpacked or fetched."
+        if any(not one.used_by for one in found):
+            text += "\nTo remove what nothing uses: sagehound imports --remove"
+    data = [{"path": str(one.path), "bytes": one.size, "used_by": one.used_by} for one in found]
+    console.result({"removed" if options.remove else "imports": data}, text)
+    return 0
+
+
 def source_of(options: argparse.Namespace) -> Path:
     """Return what a command names; `sample` is the dataset that ships."""
     from core.dataset import sample_path

@@ -32,6 +32,7 @@ COMMANDS = {
     "demo": "core.cli.demo:demo",
     "scan": "core.cli.data:scan",
     "convert": "core.cli.data:convert",
+    "imports": "core.cli.data:imports",
     "check": "core.cli.labels:check",
     "label": "core.cli.labels:label",
     "labels": "core.cli.labels:labels",
@@ -155,6 +156,8 @@ def _add_data_commands(_commands: Any, command: Command) -> None:
         help="divide the pictures by these shares (default: the splits that the dataset has, if any)",
     )
     convert.add_argument("--split-seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
+    imports = command("imports", "list what was unpacked from archives or fetched from S3, and what uses it")
+    imports.add_argument("--remove", action="store_true", help="remove what nothing uses")
 
 
 def _add_split_options(parser: argparse.ArgumentParser) -> None:
@@ -291,7 +294,7 @@ _GROUPS: tuple[Callable[[Any, Command], None], ...] = (
 )
 _LIGHT: dict[str, Callable[[Any, Command], None]] = {
     **dict.fromkeys(("gui", "doctor", "demo"), _add_first_commands),
-    **dict.fromkeys(("scan", "convert"), _add_data_commands),
+    **dict.fromkeys(("scan", "convert", "imports"), _add_data_commands),
     **dict.fromkeys(("tune", "train"), _add_launch_commands),
     **dict.fromkeys(("jobs", "show", "stop", "resume", "delete", "note", "rename", "pin", "logs"), _add_job_commands),
     **dict.fromkeys(("classify", "evaluate", "compare", "threshold"), _add_predict_commands),

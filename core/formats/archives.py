@@ -22,6 +22,7 @@ from typing import IO
 
 from core.errors import DatasetError
 from core.formats.hints import LABEL_SUFFIXES
+from core.formats.imported import mark_opened
 from core.formats.opened_source import ARCHIVES
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.durable import flush
@@ -85,6 +86,7 @@ def unpack(
     """
     target = folder / f"{_stem(archive.name)}-{_key(archive)}"
     if target.is_dir():
+        mark_opened(target)
         return target
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{os.getpid()}-{target.name}"

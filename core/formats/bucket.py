@@ -17,6 +17,7 @@ from typing import Any
 
 from core.errors import DatasetError
 from core.formats.archives import MOST_FILES, SPARE, place_of
+from core.formats.imported import mark_opened
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.durable import flush, write_text
 from training_scripts.outside import UNUSABLE, read_json
@@ -66,6 +67,7 @@ def fetch(
             folder.mkdir(parents=True, exist_ok=True)
             flush(there[key][2] for key in kept if key in wanted)
             write_text(folder / _KNOWN, json.dumps(kept))
+    mark_opened(folder)
     return folder
 
 

@@ -422,6 +422,11 @@ class Store:
         self._journal.restore_all()
         return datasets_with(self._db, sha256s)
 
+    def labelled_datasets(self) -> set[str]:
+        """Return the folders of all datasets that have label events."""
+        self._journal.restore_all()
+        return {str(row["dataset"]) for row in self._db.read("SELECT DISTINCT dataset FROM label_events")}
+
     def record_speed(self, what: str, seconds: float) -> None:
         """Blend a measured duration into the running average of `what`, newer ones weighing more."""
         with self._db.write() as connection:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
     from core.dataset.records import Picture, ReadOptions, Scan
     from core.features.dataset_features import PictureFeatures
+    from core.formats.imported import Imported
     from core.formats.writing import WrittenDataset
     from core.labels.disk import Written
     from core.labels.labelling import Labelling
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from core.labels.suggest import Suggester
 
 DEFAULT_FRACTIONS = (0.7, 0.15, 0.15)
+_ALL = 1_000_000
 
 
 class DatasetWork:
@@ -245,6 +247,32 @@ class DatasetWork:
 
         file = self._installation.paths.datasets / f"{version}.json"
         return Manifest.load(file) if file.is_file() else None
+
+    def imports(self) -> list[Imported]:
+        """Return what archives and prefixes in S3 have left in the home, and what uses each; largest first."""
+        from core.formats.imported import imported
+
+        store = self._installation.store
+        jobs = [store.spec(job.name).training.dataset_path for job in store.jobs()]
+        users = {"a job": jobs, "labels that were given": store.labelled_datasets()}
+        opened = {found.path: found.used for found in store.recent_datasets(_ALL)}
+        return imported(self._installation.paths.imports, users, opened)
+
+    def remove_unused_imports(self) -> list[Imported]:
+        """Remove the imports that nothing uses now; returns them. An archive is unpacked again when it is next opened.
+
+        Raises:
+            DatasetError: one cannot be removed.
+        """
+        from core.formats.imported import remove
+
+        unused = [found for found in self.imports() if not found.used_by]
+        try:
+            remove(unused, self._installation.paths.deleted)
+        except OSError as error:
+            why, fix = f"{error.strerror or error}.", "Close what uses its files, and try again."
+            raise DatasetError("An unused import cannot be removed.", why, fix) from error
+        return unused
 
     def upload(
         self,

@@ -215,6 +215,7 @@ class MainWindow(QMainWindow):
         self.colours = menu.add_choices(tr("Colours"), ("system", "light", "dark"), self._choose_theme)
         self.colours[self._theme.choice].setChecked(True)
         menu.add(tr("Settings…"), "Ctrl+,", self.show_settings)
+        menu.add(tr("Unused imports…"), "", self._show_imports)
         menu.add(tr("Connect to AWS…"), "", lambda: self.cloud.show_dialog())
         menu.add(tr("Endpoints…"), "", lambda: self.cloud.show_endpoints())
         menu.add(tr("Adopt a job from AWS…"), "", lambda: self.cloud.show_adopt())
@@ -258,6 +259,11 @@ class MainWindow(QMainWindow):
             return
         self.show_page("predict")
         self.pages.predict.take(picture_items(mime))
+
+    def _show_imports(self) -> None:
+        from gui.data.imports_dialog import ask_about_imports
+
+        ask_about_imports(self, self.workbench, self._bridge, self.status.say)
 
     def _open_logs(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.workbench.paths.logs)))
