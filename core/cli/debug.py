@@ -66,6 +66,12 @@ def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
             file = workbench.reports.write(options.job, output, console.progress, CancelToken())
     finally:
         workbench.close()
+    from core.report.formats import format_of
+    from core.report.mlflow_server import address_of
+
+    if format_of(file).server:
+        console.result({"url": address_of(file)}, f"Sent to {address_of(file)}.")
+        return 0
     size = file.stat().st_size
     console.result({"path": str(file), "bytes": size}, f"{file} ({size / 1024:.0f} KB)")
     return 0

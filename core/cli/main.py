@@ -263,7 +263,7 @@ def _add_debug_commands(_commands: Any, command: Command) -> None:
         required=True,
         metavar="FILE",
         help="by its name: .html, .pdf, .json, .trace.json[.gz] for Perfetto, events.out.tfevents.… for TensorBoard, "
-        "metrics.csv, or mlruns for a folder that MLflow reads",
+        "metrics.csv, mlruns for a folder that MLflow reads, or http://HOST:PORT of an MLflow server",
     )
 
 

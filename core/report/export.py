@@ -117,13 +117,16 @@ def export_tuning(
 
 
 def write(contents: Contents, destination: Path, on_progress: OnProgress = ignore_progress) -> Path:
-    """Write in the format that the name asks for; the destination is whole or untouched.
+    """Write in the format that the name asks for; the destination is whole or untouched. To a server it is sent.
 
     Raises:
         UserFacingError: the file cannot be written.
     """
     form = format_of(destination)
     on_progress(Progress(0, None, "Writing the report", "items"))
+    if form.server:
+        form.write(contents, destination)
+        return destination
     try:
         with (_replacing_folder if form.folder else replacing)(destination) as partial:
             form.write(contents, partial)

@@ -25,7 +25,7 @@ class Contents:
 @dataclass(frozen=True, slots=True)
 class Format:
     """A format: `patterns` are the names of its files, `example` one of them, `write` makes the file, or
-    with `folder` a folder.
+    with `folder` a folder; with `server` it is sent to the address that stands for the file.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Format:
     example: str
     write: Callable[[Contents, Path], None]
     folder: bool = False
+    server: bool = False
 
     def takes(self, name: str) -> bool:
         """Whether a file of this name is of this format."""
@@ -46,8 +47,9 @@ def format_of(destination: Path) -> Format:
     Raises:
         UsageError: no format has files of such a name.
     """
+    is_address = destination.parts[:1] in (("http:",), ("https:",))
     for found in FORMATS:
-        if found.takes(destination.name):
+        if found.server == is_address and found.takes(str(destination) if is_address else destination.name):
             return found
     names = [found.example for found in FORMATS]
     raise UsageError(
@@ -96,6 +98,12 @@ def _write_mlflow(contents: Contents, path: Path) -> None:
     write_mlflow(contents.runs, path)
 
 
+def _send_to_mlflow(contents: Contents, address: Path) -> None:
+    from core.report.mlflow_server import log_to_server
+
+    log_to_server(contents.runs, address)
+
+
 FORMATS: tuple[Format, ...] = (
     Format("html", "Web page", ("*.html", "*.htm"), "report.html", _write_html),
     Format("pdf", "PDF", ("*.pdf",), "report.pdf", _write_pdf),
@@ -111,5 +119,6 @@ FORMATS: tuple[Format, ...] = (
     Format("json", "Numbers as JSON", ("*.json",), "report.json", _write_numbers),
     Format("csv", "Metrics as CSV", ("*.csv",), "metrics.csv", _write_csv),
     Format("mlflow", "Folder for MLflow", ("*mlruns",), "mlruns", _write_mlflow, folder=True),
+    Format("mlflow-server", "MLflow server", ("http*",), "http://HOST:PORT", _send_to_mlflow, server=True),
 )
 """The first that takes a name writes it."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core.report.reported_run import ReadRun
 
-_EXPERIMENT = "sagehound"
+EXPERIMENT = "sagehound"
 _NOT_IN_NAMES = re.compile(r"[^\w./ -]")
 """MLflow takes no other characters in the names of metrics and parameters."""
 
@@ -25,27 +25,32 @@ def write_csv(runs: tuple[ReadRun, ...], path: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("run", "metric", "epoch", "value"))
         for run in runs:
-            for metric, epoch, _, value in _values(run):
+            for metric, epoch, _, value in values_of(run):
                 writer.writerow((run.name, metric, "" if epoch is None else epoch, repr(value)))
 
 
 def write_mlflow(runs: tuple[ReadRun, ...], folder: Path) -> None:
     """Write a folder that `mlflow ui --backend-store-uri FOLDER` shows: one experiment, a run for each of ours."""
-    experiment = str(int(hashlib.sha256(_EXPERIMENT.encode()).hexdigest()[:14], 16))
+    experiment = str(int(hashlib.sha256(EXPERIMENT.encode()).hexdigest()[:14], 16))
     times = [run.analysis.times.start or 0.0 for run in runs]
     root = folder / experiment
     _yaml(
         root / "meta.yaml",
         artifact_location=f"mlruns/{experiment}",
-        creation_time=_ms(min(times, default=0.0)),
+        creation_time=milliseconds(min(times, default=0.0)),
         experiment_id=experiment,
-        last_update_time=_ms(max(times, default=0.0)),
+        last_update_time=milliseconds(max(times, default=0.0)),
         lifecycle_stage="active",
-        name=_EXPERIMENT,
+        name=EXPERIMENT,
     )
     for run, start in zip(runs, times, strict=True):
-        number = hashlib.sha256(f"{run.name} {start}".encode()).hexdigest()[:32]
+        number = run_number(run)
         _write_run(run, root / number, experiment, number, start)
+
+
+def run_number(run: ReadRun) -> str:
+    """Return what a run is known by: the same for the same job."""
+    return hashlib.sha256(f"{run.name} {run.analysis.times.start or 0.0}".encode()).hexdigest()[:32]
 
 
 def _write_run(run: ReadRun, folder: Path, experiment: str, number: str, start: float) -> None:
@@ -53,7 +58,7 @@ def _write_run(run: ReadRun, folder: Path, experiment: str, number: str, start: 
     _yaml(
         folder / "meta.yaml",
         artifact_uri=f"mlruns/{experiment}/{number}/artifacts",
-        end_time=_ms(end),
+        end_time=milliseconds(end),
         entry_point_name="",
         experiment_id=experiment,
         lifecycle_stage="active",
@@ -63,7 +68,7 @@ def _write_run(run: ReadRun, folder: Path, experiment: str, number: str, start: 
         source_name="",
         source_type=4,
         source_version="",
-        start_time=_ms(start),
+        start_time=milliseconds(start),
         status=_FINISHED,
         tags=[],
         user_id="",
@@ -71,18 +76,18 @@ def _write_run(run: ReadRun, folder: Path, experiment: str, number: str, start: 
     for name in ("artifacts", "metrics", "params", "tags"):
         (folder / name).mkdir()
     metrics: dict[str, list[str]] = {}
-    for metric, epoch, when, value in _values(run):
+    for metric, epoch, when, value in values_of(run):
         shown = "nan" if math.isnan(value) else repr(value)
-        metrics.setdefault(metric, []).append(f"{_ms(when)} {shown} {epoch or 0}\n")
+        metrics.setdefault(metric, []).append(f"{milliseconds(when)} {shown} {epoch or 0}\n")
     for metric, lines in metrics.items():
-        _write(folder / "metrics" / _name(metric), "".join(lines))
+        _write(folder / "metrics" / metric_name(metric), "".join(lines))
     for name, setting in run.story.hyperparameters.items():
-        _write(folder / "params" / _name(name), setting)
+        _write(folder / "params" / metric_name(name), setting)
     for name, text in {"mlflow.runName": run.name, "dataset": run.story.dataset}.items():
         _write(folder / "tags" / name, text)
 
 
-def _values(run: ReadRun) -> Iterator[tuple[str, int | None, float, float]]:
+def values_of(run: ReadRun) -> Iterator[tuple[str, int | None, float, float]]:
     """Yield (metric, epoch or None, Unix seconds, value); the log has no times: an epoch's is its share of the loop."""
     start = run.analysis.times.loop_start or run.analysis.times.start or 0.0
     lasted = run.analysis.times.loop or 0.0
@@ -93,13 +98,14 @@ def _values(run: ReadRun) -> Iterator[tuple[str, int | None, float, float]]:
         yield f"{result.split}:accuracy of the kept model", None, start + lasted, result.accuracy
 
 
-def _name(name: str) -> str:
+def metric_name(name: str) -> str:
     """Return a name as MLflow takes it, which is a path of files too: a colon becomes a folder."""
     parts = [_NOT_IN_NAMES.sub("_", part).strip(". ") for part in name.replace(":", "/").split("/")]
     return "/".join(part for part in parts if part) or "_"
 
 
-def _ms(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
+    """Return a time as MLflow has it."""
     return round(seconds * 1000)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
 
+from core.errors import UserFacingError
 from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
@@ -27,13 +28,12 @@ def ask_about_imports(parent: QWidget, workbench: Workbench, bridge: Bridge, say
         megabytes = f"{sum(one.size for one in gone) / 1e6:,.1f}"
         say(tr("{megabytes} MB that nothing used are removed.").format(megabytes=megabytes))
 
+    def failed(error: UserFacingError) -> None:
+        error_dialog(parent, error).ask()
+
     def answered(answer: str) -> None:
         if answer == "remove":
-            bridge.run(
-                lambda on_progress, cancel: workbench.data.remove_unused_imports(),
-                removed,
-                lambda error: error_dialog(parent, error).ask(),
-            )
+            bridge.run(lambda on_progress, cancel: workbench.data.remove_unused_imports(), removed, failed)
 
     def looked(found: Sequence[Imported]) -> None:
         unused = [one for one in found if not one.used_by]
@@ -53,6 +53,4 @@ def ask_about_imports(parent: QWidget, workbench: Workbench, bridge: Bridge, say
         options = [Option("cancel", tr("Keep")), Option("remove", tr("Remove"), "primary")]
         Decision(parent, title, lines, options, "folder").ask(answered)
 
-    bridge.run(
-        lambda on_progress, cancel: workbench.data.imports(), looked, lambda error: error_dialog(parent, error).ask()
-    )
+    bridge.run(lambda on_progress, cancel: workbench.data.imports(), looked, failed)

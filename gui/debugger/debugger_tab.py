@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QSplitter, QStackedWidget, QWidget
 
 from core.debugger.choice import keep_config, project_config
 from core.errors import UserFacingError
@@ -82,8 +83,12 @@ class DebuggerTab(QWidget):
         self.aws_report.hide()
         choose = button(tr("Rules…"), icon_name="settings", tip=tr("Choose the rules of new jobs"))
         choose.clicked.connect(self.choose_rules)
+        self.send = button(
+            tr("MLflow…"), kind="ghost", tip=tr("Send the job's curves and settings to an MLflow server")
+        )
+        self.send.clicked.connect(self.ask_server)
         self._header = PageHeader(tr("Debugger"), "", self.export)
-        for action in (choose, self.aws_report):
+        for action in (choose, self.aws_report, self.send):
             self._header.add_action(action)
         self.source = DebugSource()
         self.source.job_chosen.connect(self._on_job_chosen)
@@ -130,6 +135,7 @@ class DebuggerTab(QWidget):
     def _on_profile(self, is_there: bool) -> None:
         """Offer the report, or say why there is none to export."""
         self.export.setEnabled(is_there)
+        self.send.setEnabled(is_there)
         missing = tr("The report needs the job's profile, which is read when the job has ended.")
         there = tr("The result, the reasons, and where the time went: a web page, a PDF or a trace")
         self.export.setToolTip(there if is_there else missing)
@@ -320,14 +326,26 @@ class DebuggerTab(QWidget):
     def _on_export(self) -> None:
         from core.report.formats import FORMATS
 
+        files = [form for form in FORMATS if not form.server]
         start = str(Path.home() / f"{self._view.name}-report.html")
-        filters = ";;".join(f"{form.title} ({' '.join(form.patterns)})" for form in FORMATS)
+        filters = ";;".join(f"{form.title} ({' '.join(form.patterns)})" for form in files)
         path, _ = QFileDialog.getSaveFileName(self, tr("Export report"), start, filters)
         if path:
             self.export_report(Path(path))
 
+    def ask_server(self) -> QInputDialog:
+        """Ask for the address of an MLflow server and send it the job that is shown."""
+        dialog = QInputDialog(self)
+        dialog.setWindowTitle(tr("Send to an MLflow server"))
+        dialog.setLabelText(tr("The server's address; a run that Sagehound sent before is replaced."))
+        dialog.setTextValue(os.environ.get("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000"))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.textValueSelected.connect(lambda text: self.export_report(Path(text.strip())))
+        dialog.open()
+        return dialog
+
     def export_report(self, path: Path) -> None:
-        """Write the report of the job that is shown, in the format that the file's name asks for."""
+        """Write the report of the job that is shown, in the format that the file's name or the address asks for."""
         view, workbench = self._view, self._workbench
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Path:

@@ -27,7 +27,7 @@ def folder(make_job: Any, writer: Any) -> Path:
     return made
 
 
-@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [form for form in FORMATS if not form.server], ids=lambda form: form.name)
 def test_every_format_takes_its_own_example_and_writes_it(form: Any, folder: Path, tmp_path: Path) -> None:
     assert format_of(tmp_path / form.example) is form
     written = export(Run(folder), tmp_path / form.example)
