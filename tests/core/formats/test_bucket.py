@@ -10,7 +10,7 @@ import pytest
 from core.dataset import scan
 from core.errors import Cancelled, DatasetError
 from core.formats.bucket import fetch, is_bucket_address
-from core.formats.opening import open_source
+from core.formats.opened_source import open_source
 from core.progress import CancelToken
 from tests.core.dataset.conftest import encode
 
