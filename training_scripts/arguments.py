@@ -13,7 +13,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn
 
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, VIEWS
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMES, FRAMINGS, RGB, VIEWS, channels_from
 from training_scripts.heads import DEFAULT_HEAD, HEADS
 from training_scripts.job import JobError
 
@@ -49,8 +49,7 @@ def get_args_parser() -> ArgumentParser:
     choice(parser, "backbone", tuple(BACKBONES), DEFAULT_BACKBONE, "the pretrained network")
     option(parser, "weights", text, "default", "default, none (untrained) or a file with the backbone's state_dict")
     choice(parser, "head", tuple(HEADS), DEFAULT_HEAD, "what is put on top of the backbone")
-    choice(parser, "preprocessing", FRAMINGS, FRAMINGS[0], "how a picture becomes a square")
-    views(parser)
+    preprocessing(parser)
     choice(parser, "mode", ("head", "fine_tune"), "head", "train the head alone, or the network too")
     choice(parser, "unfreeze", ("last_block", "all"), "last_block", "what fine_tune trains besides the head")
     option(parser, "fit_head", flag, True, "fine_tune: epoch 0 fits the head to the pretrained network")
@@ -133,8 +132,22 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     return f"The training script has no hyperparameter {name}: {hint}"
 
 
-def views(parser: ArgumentParser) -> None:
-    """Add `--views`, which train.py and features.py share."""
+def preprocessing(parser: ArgumentParser) -> None:
+    """Add what says how pictures are read, which train.py and features.py share."""
+    choice(parser, "preprocessing", FRAMINGS, FRAMINGS[0], "how a picture becomes a square")
+    choice(parser, "frame", FRAMES, FRAMES[0], "which frame of an animation, or page of a TIFF, is looked at")
+
+    def chosen(value: str) -> str:
+        channels_from(value)
+        return value
+
+    option(
+        parser,
+        "channels",
+        chosen,
+        RGB,
+        f"which three channels are red, green and blue, as in 4,3,2; {RGB}: as they are",
+    )
 
     def read(value: str) -> int:
         count = whole(1)(value)

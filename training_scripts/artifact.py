@@ -23,7 +23,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -55,6 +55,7 @@ _SERVING_MODULES = (
     "network",
     "outside",
     "pictures/__init__",
+    "pictures/channels",
     "pictures/colour",
     "pictures/formats",
     "pictures/jpeg",
@@ -81,18 +82,31 @@ _MOST_AT_ONCE = 16 << 20
 _BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
 
 
-def write_code(model_dir: Path) -> None:
-    """Put the code that serves the model into `model_dir`, with LF line ends whatever the checkout has."""
+def write_code(model_dir: Path, preprocessing: Mapping[str, Any] | None = None) -> None:
+    """Put the code that serves the model into `model_dir`, with LF line ends whatever the checkout has.
+
+    `preprocessing` is that of the model's card, which is read where it is None.
+    """
     code = model_dir / "code"
     for name in _SERVING_MODULES:
         source = (_HERE / f"{name}.py").read_text(encoding="utf-8")
         write_text(code / "training_scripts" / f"{name}.py", source, flushed=False)
         if name == "inference":
             write_text(code / "inference.py", source, flushed=False)
-    write_text(code / "requirements.txt", SERVING_REQUIREMENTS, flushed=False)
+    write_text(code / "requirements.txt", _requirements(model_dir, preprocessing), flushed=False)
     deployment = (_HERE / f"{DEPLOYMENT}.py").read_text(encoding="utf-8")
     write_text(model_dir / f"{DEPLOYMENT}.py", deployment, flushed=False)
     write_text(model_dir / SERVE_CONFIG_FILE, _SERVE_CONFIG, flushed=False)
+
+
+def _requirements(model_dir: Path, preprocessing: Mapping[str, Any] | None) -> str:
+    """Return what a model's container installs: a model of chosen channels reads multichannel TIFF files."""
+    if preprocessing is None:
+        try:
+            preprocessing = read_json(model_dir / CARD_FILE)["preprocessing"]
+        except UNUSABLE:
+            preprocessing = {}
+    return SERVING_REQUIREMENTS + ("tifffile\n" if preprocessing.get("channels") else "")
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:

@@ -43,10 +43,10 @@ def assemble(head: Path, target: Path) -> Path:
         inside.mkdir()
         state = torch.load(head / HEAD_FILE, map_location="cpu", weights_only=True)
         write_state(inside / WEIGHTS_FILE, with_backbone(state, backbone))
-        write_code(inside)
         for name in (CARD_FILE, KNOWN_FILE):
             if (head / name).is_file():
                 shutil.copyfile(head / name, inside / name)
+        write_code(inside)
         seal(inside, [path.relative_to(inside).as_posix() for path in sorted(inside.rglob("*")) if path.is_file()])
         shutil.rmtree(target, ignore_errors=True)
         os.replace(inside, target)

@@ -21,6 +21,12 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 Framing = Literal["crop", "squash", "pad"]
 FRAMINGS: tuple[Framing, ...] = get_args(Framing)
 """How a picture becomes a square; the first is the default."""
+Frame = Literal["first", "middle", "last"]
+FRAMES: tuple[Frame, ...] = get_args(Frame)
+"""Which frame of an animation, or page of a TIFF, is looked at."""
+MOST_CHANNELS = 999
+RGB = "rgb"
+"""What stands for the colours as they are, where channels are chosen by number."""
 VIEWS = (1, 3, 6)
 """How many views of a picture the features may be the mean of (preprocess.views_of)."""
 
@@ -33,7 +39,9 @@ class Preprocessing:
     whole picture is scaled to the square, whatever its shape. "pad": the whole picture keeps its shape, and what is
     missing to the square gets the mean colour. Then each channel (RGB, 0…1) becomes (value - mean) / std. `levels` are
     the values of black and white in pictures with more than 8 bits a channel, of which the dataset had some. `views` is
-    how many squares are taken of a picture; its features are their mean.
+    how many squares are taken of a picture; its features are their mean. `frame` is which of several pictures in a file
+    is looked at, and `channels` which three of a picture's channels (or of a TIFF's pages), counted from 1, are its
+    red, green and blue; None: its colours as they are.
     """
 
     size: int = 224
@@ -44,6 +52,8 @@ class Preprocessing:
     framing: Framing = FRAMINGS[0]
     levels: tuple[float, float] | None = None
     views: int = VIEWS[0]
+    frame: Frame = FRAMES[0]
+    channels: tuple[int, int, int] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -52,7 +62,9 @@ class Preprocessing:
         return square if self.views == 1 else (self.views, *square)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON, read back by `from_json`. A single view is left out: keys of features stay the same."""
+        """Return plain JSON, read back by `from_json`. What was added later is left out where it changes nothing:
+        keys of features stay the same.
+        """
         return {
             "size": self.size,
             "resize": self.resize,
@@ -62,6 +74,8 @@ class Preprocessing:
             "framing": self.framing,
             "levels": None if self.levels is None else list(self.levels),
             **({} if self.views == 1 else {"views": self.views}),
+            **({} if self.frame == FRAMES[0] else {"frame": self.frame}),
+            **({} if self.channels is None else {"channels": list(self.channels)}),
         }
 
     @classmethod
@@ -69,13 +83,16 @@ class Preprocessing:
         """Return the inverse of `to_json`; models of earlier versions have neither framing nor levels.
 
         Raises:
-            ValueError: the framing or the number of views is none that is known.
+            ValueError: the framing, the number of views or the frame is none that is known, or channels make no sense.
         """
         framing, levels, views = data.get("framing", FRAMINGS[0]), data.get("levels"), data.get("views", VIEWS[0])
         if framing not in FRAMINGS:
             raise ValueError(f"the framing {framing} is not known")
         if views not in VIEWS:
             raise ValueError(f"{views} views of a picture are not known")
+        frame, channels = data.get("frame", FRAMES[0]), data.get("channels")
+        if frame not in FRAMES:
+            raise ValueError(f"the frame {frame} is not known")
         return cls(
             data["size"],
             data["resize"],
@@ -85,7 +102,24 @@ class Preprocessing:
             framing,
             None if levels is None else (float(levels[0]), float(levels[1])),
             views,
+            frame,
+            None if channels is None else channels_from(",".join(map(str, channels))),
         )
+
+
+def channels_from(text: str) -> tuple[int, int, int] | None:
+    """Return the three channels that a text names, "4,3,2" for instance; None for `RGB`.
+
+    Raises:
+        ValueError: it names something else; the text is the end of a sentence.
+    """
+    if text == RGB:
+        return None
+    parts = text.replace(" ", "").split(",")
+    if len(parts) != 3 or not all(part.isdecimal() and 0 < int(part) <= MOST_CHANNELS for part in parts):
+        raise ValueError(f"but must be {RGB}, or three numbers of channels such as 4,3,2")
+    red, green, blue = map(int, parts)
+    return red, green, blue
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from training_scripts import arguments, data, runtime
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS, VIEWS, Preprocessing
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMES, RGB, VIEWS, Preprocessing, channels_from
 from training_scripts.data import Samples
 from training_scripts.durable import is_whole, write_text
 from training_scripts.extraction import BACKBONE_STATE, REFUSED, Row, extractor_of
@@ -63,8 +63,7 @@ def get_args_parser() -> ArgumentParser:
     parser.add_argument("--help", action="help", help="show this and exit")
     arguments.choice(parser, "backbone", tuple(BACKBONES), DEFAULT_BACKBONE, "the frozen network")
     arguments.option(parser, "weights", arguments.text, "default", "default, none (untrained) or a file")
-    arguments.choice(parser, "preprocessing", FRAMINGS, FRAMINGS[0], "how a picture becomes a square")
-    arguments.views(parser)
+    arguments.preprocessing(parser)
     arguments.option(parser, "seed", arguments.whole(0), 0, "of untrained weights")
     arguments.option(parser, "num_workers", arguments.whole(0), 0, "threads; 0: one per core")
     arguments.choice(
@@ -175,6 +174,8 @@ def preprocessing_for(args: Namespace, train: Samples) -> Preprocessing:
         framing=args.preprocessing,
         levels=data.levels_of(train),
         views=getattr(args, "views", VIEWS[0]),
+        frame=getattr(args, "frame", FRAMES[0]),
+        channels=channels_from(getattr(args, "channels", RGB)),
     )
 
 

@@ -11,13 +11,15 @@ DEFAULTS: Mapping[str, str] = {
     "weights": "default",
     "preprocessing": "crop",
     "views": "1",
+    "frame": "first",
+    "channels": "rgb",
     "mode": "head",
     "features": "auto",
     "unfreeze": "last_block",
 }
 """train.py's own defaults of the hyperparameters that decide (a test compares)."""
 
-FEATURE_HYPERPARAMETERS = ("backbone", "weights", "preprocessing", "views")
+FEATURE_HYPERPARAMETERS = ("backbone", "weights", "preprocessing", "views", "frame", "channels")
 """What decides, besides the pictures, which features a trial needs."""
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from training_scripts import data, features
-from training_scripts.backbones import BACKBONES, Preprocessing
+from training_scripts.backbones import BACKBONES, Preprocessing, channels_from
 from training_scripts.distributed import World
 from training_scripts.feature_store import FeaturesChannel, read_channel
 from training_scripts.job import JobError, JobFolders, StopRequest
@@ -83,8 +83,10 @@ def _over_features(args: Namespace, channel: FeaturesChannel) -> Setup:
             f"The frozen features are of pictures after {channel.preprocessing.framing}, "
             f"the job asks for {args.preprocessing}."
         )
-    if channel.preprocessing.views != args.views:
-        raise JobError(f"The frozen features have views {channel.preprocessing.views}, the job asks for {args.views}.")
+    found, asked = channel.preprocessing, {"views": args.views, "frame": args.frame}
+    for name, value in {**asked, "channels": channels_from(args.channels)}.items():
+        if getattr(found, name) != value:
+            raise JobError(f"The frozen features have {name} {getattr(found, name)}, the job asks for {value}.")
     torch.set_num_threads(1)
     model = Classifier(nn.Identity(), _head(args, len(channel.classes)))
     sources: dict[str, Source] = {

@@ -55,7 +55,7 @@ def pixels(source: Path | str | bytes, preprocessing: Preprocessing) -> NDArray[
     Raises:
         PictureUnreadable: see `pictures.open_picture`.
     """
-    return framed(_opened(source, preprocessing), preprocessing)
+    return framed(opened(source, preprocessing), preprocessing)
 
 
 def framed(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -100,7 +100,7 @@ def augmented(
     """
     if augmentation == "none":
         return pixels(source, replace(preprocessing, views=1))
-    image = _opened(source, preprocessing)
+    image = opened(source, preprocessing)
     smallest, jitter = _STRENGTHS[augmentation]
     if preprocessing.framing == "pad":
         image = _padded(image, preprocessing)
@@ -115,8 +115,19 @@ def augmented(
     return np.array(changed)
 
 
-def _opened(source: Path | str | bytes, preprocessing: Preprocessing) -> Image.Image:
-    return open_picture(source, edge=preprocessing.resize, scale=preprocessing.levels)
+def opened(source: Path | str | bytes, preprocessing: Preprocessing) -> Image.Image:
+    """Return one picture as RGB: the frame and channels that the preprocessing chooses, between its levels.
+
+    Raises:
+        PictureUnreadable: see `pictures.open_picture`.
+    """
+    return open_picture(
+        source,
+        edge=preprocessing.resize,
+        scale=preprocessing.levels,
+        frame=preprocessing.frame,
+        channels=preprocessing.channels,
+    )
 
 
 def _padded(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:

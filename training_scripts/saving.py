@@ -72,7 +72,7 @@ def save_model(
     model.json comes last, so that it stands for a whole model.
     """
     write_state(folder / WEIGHTS_FILE, complete_state(setup, state))
-    write_code(folder)
+    write_code(folder, setup.preprocessing.to_json())
     if gauge is not None and setup.known is not None:
         write_known(setup.known, folder / KNOWN_FILE)
     _write_card(folder, args, setup, progress, gauge)

@@ -12,13 +12,21 @@ from core.cli.spec_options import join_pair, option_words, words
 from core.jobs.ranges import format_range
 from core.jobs.specs import CloudResources, MetricDefinition, Spec, TuningSpec
 from core.tuning.presets import DEFAULT_METRICS
-from training_scripts.backbones import FRAMINGS
+from training_scripts.backbones import FRAMES, FRAMINGS
 from training_scripts.heads import HEADS
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
 
-_CHOICES = {"backbone": None, "weights": None, "preprocessing": FRAMINGS, "mode": MODES, "head": tuple(HEADS)}
+_CHOICES = {
+    "backbone": None,
+    "weights": None,
+    "preprocessing": FRAMINGS,
+    "frame": FRAMES,
+    "channels": None,
+    "mode": MODES,
+    "head": tuple(HEADS),
+}
 _USUAL_SPLIT = (0.7, 0.15, 0.15)
 
 

@@ -17,10 +17,10 @@ from core.jobs.job_names import unique_name
 from core.jobs.ranges import parse_range
 from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
-from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMINGS
+from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMES, FRAMINGS
 from training_scripts.heads import HEADS
 
-_NAMED = ("backbone", "weights", "preprocessing", "mode", "head")
+_NAMED = ("backbone", "weights", "preprocessing", "frame", "channels", "mode", "head")
 """Hyperparameters that have an option of their own, besides the seed."""
 
 MODES = ("head", "fine_tune")
@@ -49,6 +49,12 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
         "--preprocessing",
         choices=FRAMINGS,
         help="how a picture becomes a square: crop its middle (default), squash the whole, or pad the whole",
+    )
+    parser.add_argument(
+        "--frame", choices=FRAMES, help="which frame of an animation, or page of a TIFF, is looked at (default first)"
+    )
+    parser.add_argument(
+        "--channels", metavar="R,G,B", help="which three channels are red, green and blue, as in 4,3,2 (default rgb)"
     )
     parser.add_argument("--mode", choices=MODES, help="train the head only, or the network too")
     parser.add_argument("--head", choices=tuple(HEADS), help="what is put on top")

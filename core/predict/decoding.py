@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.predict.records import Rendered, Source
 from training_scripts.pictures import open_picture, read_file, size_of
-from training_scripts.preprocess import framed
+from training_scripts.preprocess import framed, opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,11 +39,11 @@ def decode(source: Source, preprocessing: Preprocessing, thumbnail: int = 0) -> 
     """
     began = time.perf_counter()
     data = source if isinstance(source, bytes) else read_file(source)
-    image = open_picture(data, edge=preprocessing.resize, scale=preprocessing.levels)
+    image = opened(data, preprocessing)
     pixels = framed(image, preprocessing)
     spent = 1000 * (time.perf_counter() - began)
     small = _jpeg(image, thumbnail) if thumbnail else b""
-    return Decoded(pixels, size_of(data), preprocessing, small, spent)
+    return Decoded(pixels, size_of(data, frame=preprocessing.frame), preprocessing, small, spent)
 
 
 def render(source: Source, edge: int) -> Rendered:

@@ -22,7 +22,7 @@ from core.jobs.ranges import CategoricalRange, combinations
 from core.jobs.specs import Spec
 from core.processors import available_cores
 from core.tuning.spec_warnings import Counts, SpecWarning, spec_warnings
-from core.tuning.wanted_features import DEFAULTS, choices, over_features
+from core.tuning.wanted_features import DEFAULTS, FEATURE_HYPERPARAMETERS, choices, over_features
 from training_scripts.arguments import DIRECT
 from training_scripts.backbones import BACKBONES
 
@@ -128,7 +128,7 @@ class _Clock:
 
 def known_features(choice: Mapping[str, str], version: str) -> str:
     """Return the name under which it is recorded that the features of a dataset version are computed."""
-    own = {name: choice.get(name, DEFAULTS[name]) for name in ("preprocessing", "weights", "views")}
+    own = {name: choice.get(name, DEFAULTS[name]) for name in FEATURE_HYPERPARAMETERS if name != "backbone"}
     other = "".join(f"/{value}" for name, value in own.items() if value != DEFAULTS[name])
     return f"features/{choice['backbone']}{other}/{version}"
 

@@ -10,7 +10,15 @@ from training_scripts.arguments import DIRECT
 from training_scripts.heads import DEFAULT_HEAD, HEADS
 from training_scripts.modes import DEFAULTS, FEATURE_HYPERPARAMETERS, features_key, over_features
 
-__all__ = ["DEFAULTS", "choices", "features_hyperparameters", "fits_at_once", "over_features", "wanted_features"]
+__all__ = [
+    "DEFAULTS",
+    "FEATURE_HYPERPARAMETERS",
+    "choices",
+    "features_hyperparameters",
+    "fits_at_once",
+    "over_features",
+    "wanted_features",
+]
 
 
 def fits_at_once(hyperparameters: Mapping[str, str]) -> bool:

@@ -19,6 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from training_scripts.pictures import jpeg, png
+from training_scripts.pictures.channels import ManyChannels, takes
 from training_scripts.pictures.structure import UNSETTLED, Structure
 from training_scripts.pictures.tiff import kind_of_tiff
 
@@ -43,6 +44,13 @@ def _bitmap(file: BinaryIO) -> ImageFile:
     start = file.read(2)
     file.seek(0)
     return BmpImageFile(file) if start == b"BM" else DibImageFile(file)
+
+
+def _tiff(file: BinaryIO) -> ImageFile:
+    """Return a TIFF; one of more channels than Pillow takes through the package tifffile, where that is there."""
+    if takes(file):
+        return ManyChannels(file)
+    return TiffImageFile(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,7 @@ FORMATS = (
         (".gif",),
         _starts(rb"GIF8[79]a"),
         GifImageFile,
-        "Drawings of up to 256 colours; of an animation the first picture counts.",
+        "Drawings of up to 256 colours; of an animation the first picture counts, or the one that is chosen.",
     ),
     PictureFormat(
         "BMP",
@@ -151,8 +159,9 @@ FORMATS = (
         "TIFF",
         (".tif", ".tiff"),
         _starts(rb"II\x2a\0(?!.{4}CR)", rb"MM\0\x2a", rb"II\x2b\0\x08\0\0\0", rb"MM\0\x2b\0\x08\0\0"),
-        TiffImageFile,
-        "Measurements: 8 and 16 bits a channel, or floating-point numbers of one channel.",
+        _tiff,
+        "Measurements: 8 and 16 bits a channel, or floating-point numbers of one channel; more than four channels with "
+        "the package tifffile.",
         kind=kind_of_tiff,
         deep=True,
     ),

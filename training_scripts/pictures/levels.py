@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training_scripts.pictures.channels import ManyChannels
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
@@ -57,11 +59,13 @@ def to_bytes(values: NDArray[np.generic], levels: Levels) -> NDArray[np.uint8]:
 
 
 def read_deep(image: ImageFile, again: ImageFile) -> NDArray[np.generic] | None:
-    """Return a deep picture's values, (height, width) or (height, width, 3 or 4); None where it has 8 bits a channel.
+    """Return a deep picture's values, (height, width) or (height, width, channels); None where it has 8 bits a channel.
 
     Both are the same picture, opened and not yet decoded. Pillow keeps one byte of each 16-bit colour value, so
     `again` is decoded for the other one.
     """
+    if isinstance(image, ManyChannels):
+        return None if image.bits == 8 else image.values()
     if image.mode.startswith("I") or image.mode == "F":
         return np.asarray(image)
     arguments = image.tile[0][3] if image.tile else None

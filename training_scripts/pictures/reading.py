@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image
 
+from training_scripts.pictures import channels as channels_
 from training_scripts.pictures import jpeg, levels
 from training_scripts.pictures.colour import to_srgb
 from training_scripts.pictures.formats import (
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
 
+    from training_scripts.backbones import Frame
+    from training_scripts.pictures.channels import Channels
     from training_scripts.pictures.levels import Levels
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "PictureUnreadable", "open_picture"]
@@ -166,29 +169,43 @@ def inspect(data: bytes) -> tuple[PictureFormat, Structure]:
     return found, found.inspect(data)
 
 
-def open_picture(source: Source, *, edge: int | None = None, scale: Levels | None = None) -> Image.Image:
-    """Read one picture as upright RGB; of an animation the first frame, transparency on white. Thread-safe.
+def open_picture(
+    source: Source,
+    *,
+    edge: int | None = None,
+    scale: Levels | None = None,
+    frame: Frame = "first",
+    channels: Channels | None = None,
+) -> Image.Image:
+    """Read one picture as upright RGB, transparency on white. Thread-safe.
 
     Args:
         source: a file, its bytes, or an open binary file.
         edge: the shorter side in pixels that the caller needs at least. A large JPEG is then decoded at 1/2, 1/4 or
             1/8 of its size (see `DRAFT_MARGIN`); the result is never smaller than `edge` because of that.
         scale: which values of a picture with more than 8 bits a channel are black and white; its own where None.
+        frame: which frame of an animation, or page of a TIFF, is read.
+        channels: which three channels are red, green and blue, counted from 1; the colours as they are where None.
 
     Raises:
-        PictureUnreadable: not a picture, empty, cut off, damaged, too large, or too slow to decode.
+        PictureUnreadable: not a picture, empty, cut off, damaged, too large, or too slow to decode; or it has no such
+            channel.
     """
     data = _content(source)
     with _plain_sentences():
         format_, structure = inspect(data)
-        with closing(_decoder(format_, data)) as image:
+        with closing(_decoder(format_, data, frame)) as image:
             check_size(*image.size)
             needed = int(edge * DRAFT_MARGIN) if edge is not None and structure.scalable else 0
             if needed:
                 image.draft(image.mode, (needed, needed))
             cost = budget.reserve(image.size)
             try:
-                upright = _upright(image, _rgb(image, format_, data, scale, needed))
+                if channels is None:
+                    plain = _rgb(image, format_, data, scale, needed, frame)
+                else:
+                    plain = _chosen(image, format_, data, scale, frame, channels)
+                upright = _upright(image, plain)
             except BaseException:
                 budget.give_back(cost)
                 raise
@@ -218,7 +235,7 @@ def levels_in(data: bytes) -> Levels | None:
                 budget.give_back(cost)
 
 
-def size_of(source: Source, *, upright: bool = True) -> tuple[int, int]:
+def size_of(source: Source, *, upright: bool = True, frame: Frame = "first") -> tuple[int, int]:
     """Return (width, height) in pixels as the picture is seen, or as it is stored; nothing is decoded.
 
     Raises:
@@ -227,7 +244,7 @@ def size_of(source: Source, *, upright: bool = True) -> tuple[int, int]:
     data = _content(source)
     with _plain_sentences():
         format_, _ = inspect(data)
-        with closing(_decoder(format_, data)) as image:
+        with closing(_decoder(format_, data, frame)) as image:
             width, height = image.size
             return (height, width) if upright and _orientation(image) in _SIDEWAYS else (width, height)
 
@@ -238,10 +255,14 @@ def _content(source: Source) -> bytes:
     return read_file(source) if isinstance(source, str | os.PathLike) else source.read()
 
 
-def _decoder(format_: PictureFormat, data: bytes) -> ImageFile:
+def _decoder(format_: PictureFormat, data: bytes, frame: Frame = "first") -> ImageFile:
     """Return the picture, not yet decoded; to be closed: some of Pillow's objects live until garbage is collected."""
     try:
-        return format_.decoder(TimedBytes(format_.cleaned(data)))
+        # What is taken from a PNG are the chunks that the first picture does without, its other frames among them.
+        image = format_.decoder(TimedBytes(format_.cleaned(data) if frame == "first" else data))
+        if frame != "first" and (count := getattr(image, "n_frames", 1)) > 1:
+            image.seek(count // 2 if frame == "middle" else count - 1)
+        return image
     except PictureUnreadable:
         raise
     except (SyntaxError, KeyError, ValueError):
@@ -250,10 +271,34 @@ def _decoder(format_: PictureFormat, data: bytes) -> ImageFile:
         raise
 
 
-def _rgb(image: ImageFile, format_: PictureFormat, data: bytes, scale: Levels | None, needed: int) -> Image.Image:
+def _chosen(
+    image: ImageFile, format_: PictureFormat, data: bytes, scale: Levels | None, frame: Frame, channels: Channels
+) -> Image.Image:
+    """Return three channels of `image` as RGB: of the pixels where it has as many, else of a TIFF's pages."""
+    values = None
+    if format_.deep:
+        with closing(_decoder(format_, data, frame)) as again:
+            values = levels.read_deep(image, again)
+    if values is None:
+        values = channels_.values_of(image)
+    count = 1 if values.ndim == 2 else values.shape[2]
+    if count >= max(channels):
+        picked = values[..., [channel - 1 for channel in channels]]
+    elif count == 1 and format_.name == "TIFF" and getattr(image, "n_frames", 1) >= max(channels):
+        picked = np.stack([channels_.page(image, channel) for channel in channels], axis=-1)
+    else:
+        raise channels_.too_few(count, max(channels))
+    if picked.dtype != np.uint8:
+        picked = levels.to_bytes(picked, scale or levels.common([levels.of_picture(picked)]))
+    return Image.fromarray(np.ascontiguousarray(picked))
+
+
+def _rgb(
+    image: ImageFile, format_: PictureFormat, data: bytes, scale: Levels | None, needed: int, frame: Frame
+) -> Image.Image:
     """Return the decoded pixels of `image` as plain RGB."""
     if format_.deep:
-        with closing(_decoder(format_, data)) as again:
+        with closing(_decoder(format_, data, frame)) as again:
             values = levels.read_deep(image, again)
         if values is not None:
             return _deep_rgb(image, values, scale or levels.common([levels.of_picture(values)]))

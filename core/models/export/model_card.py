@@ -11,7 +11,7 @@ from core.models.export.formats import TOLERANCE, ExportFormat
 from core.models.info import ModelInfo
 from core.predict.evaluate import Evaluation
 from core.predict.scores import wilson
-from training_scripts.backbones import BACKBONES, Preprocessing
+from training_scripts.backbones import BACKBONES, FRAMES, Preprocessing
 
 _SPLITS = {"test": "test", "valid": "valid (also used to choose the model)", "train": "train"}
 
@@ -124,11 +124,23 @@ def _unknown(info: ModelInfo) -> str:
 def _framing(preprocessing: Preprocessing) -> str:
     square, how = f"{preprocessing.size} x {preprocessing.size}", preprocessing.interpolation
     several = "" if preprocessing.views == 1 else f" That is the first of {preprocessing.views} views; see classify.py."
-    return {
+    square_of = {
         "crop": f"The shorter side is scaled to {preprocessing.resize} pixels ({how}) and the middle {square} cut out.",
         "squash": f"The whole picture is scaled to {square}, whatever its shape ({how}).",
         "pad": f"The whole picture is scaled to fit {square} ({how}), and the rest filled with the mean colour.",
-    }[preprocessing.framing] + several
+    }
+    return square_of[preprocessing.framing] + several + _looked_at(preprocessing)
+
+
+def _looked_at(preprocessing: Preprocessing) -> str:
+    """Return which frame and channels of a picture the model sees, where these were chosen."""
+    said = ""
+    if preprocessing.frame != FRAMES[0]:
+        said += f" Of an animation or of pages it sees the {preprocessing.frame} one."
+    if preprocessing.channels is not None:
+        red, green, blue = preprocessing.channels
+        said += f" Channel {red} of a picture is its red, {green} its green and {blue} its blue."
+    return said
 
 
 def _figures(facts: ModelFacts) -> str:
@@ -191,7 +203,7 @@ def _limits(info: ModelInfo) -> str:
         "- Its figures hold for pictures like those of the dataset: another camera, light or background may do worse.",
         "- An interval says how far the figure of so few pictures may be from that of many of the same kind.",
     ]
-    if info.preprocessing.levels is not None:
+    if info.preprocessing.levels is not None and info.preprocessing.channels is None:
         lines.append("- Colour pictures with more than 8 bits a channel are read by Sagehound, not by classify.py.")
     return "\n".join(lines)
 

@@ -28,12 +28,12 @@ CARD = json.loads((HERE / "model.json").read_text("utf-8"))
 def listed(outputs):
     """Return the outputs of a network, one or several, as a list."""
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
-
+{chosen}
 
 def read(path):
     """Return a picture as the model sees it: {shape} uint8, upright RGB, transparency on white."""
-    image = Image.open(io.BytesIO(Path(path).read_bytes()))
-    image.draft(image.mode, ({needed}, {needed}))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
+    image = {source}
+{frame}    image.draft(image.mode, ({needed}, {needed}))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
     image = ImageOps.exif_transpose(image)
 {levels}    profile = image.info.get("icc_profile")
     if profile and image.mode in ("RGB", "L", "CMYK"):
@@ -76,6 +76,43 @@ _LEVELS = """\
         low, high = {levels}
         values = np.nan_to_num((np.asarray(image, np.float32) - low) * (255 / (high - low)))
         image = Image.fromarray((np.clip(values, 0, 255) + 0.5).astype(np.uint8))
+"""
+_SOURCE = "Image.open(io.BytesIO(Path(path).read_bytes()))"
+_FRAME = {
+    "first": "",
+    "middle": '    image.seek(getattr(image, "n_frames", 1) // 2)\n',
+    "last": '    image.seek(getattr(image, "n_frames", 1) - 1)\n',
+}
+_CHOSEN = """
+
+def opened(path):
+    \"\"\"Return the channels that were chosen, as red, green and blue.\"\"\"
+    try:
+        image = Image.open(io.BytesIO(Path(path).read_bytes()))
+    except OSError:  # Pillow opens no picture of more than four channels
+        import tifffile
+
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            bands = page.asarray() if page.planarconfig == 1 else np.moveaxis(page.asarray(), 0, -1)
+        bands, turned = bands[..., {chosen}], 1
+    else:
+{frame}        image.draft(image.mode, ({needed}, {needed}))
+        turned = image.getexif().get(274, 1)
+        bands = np.asarray(image.convert("RGB") if image.mode in "1P" else image)
+        if bands.ndim == 2:  # a TIFF whose pages are the channels
+            bands = np.stack([(image.seek(number), np.asarray(image))[1] for number in {chosen}], axis=-1)
+        else:
+            bands = bands[..., {chosen}]
+{scaled}    image = Image.fromarray(bands)
+    image.getexif()[274] = turned
+    return image
+"""
+_SCALED = """\
+    if bands.dtype != np.uint8:  # more than 8 bits: between the values of black and white
+        low, high = {levels}
+        bands = np.nan_to_num((bands.astype(np.float32) - low) * (255 / (high - low)))
+        bands = (np.clip(bands, 0, 255) + 0.5).astype(np.uint8)
 """
 _FRAMINGS = {
     "crop": """\
@@ -124,15 +161,26 @@ def script(format_: ExportFormat, preprocessing: Preprocessing) -> str:
             other=other if preprocessing.framing == "squash" else "part(0, 0, width, height)",
             views=preprocessing.views,
         )
+    chosen, frame, needed = "", _FRAME[preprocessing.frame], int(preprocessing.resize * DRAFT_MARGIN)
+    if preprocessing.channels is not None:
+        chosen = _CHOSEN.format(
+            chosen=[channel - 1 for channel in preprocessing.channels],
+            frame=frame.replace("    ", "        ", 1),
+            needed=needed,
+            scaled="" if preprocessing.levels is None else _SCALED.format(levels=preprocessing.levels),
+        )
     return _SCRIPT.format(
         file=format_.file,
-        packages=" ".join([*format_.runs_with, "numpy", "pillow"]),
+        packages=" ".join([*format_.runs_with, "numpy", "pillow", *(["tifffile"] if chosen else [])]),
+        source="opened(path)" if chosen else _SOURCE,
+        chosen=chosen,
+        frame="" if chosen else frame,
         imports="\n".join(sorted((format_.imports, "import numpy as np"), key=_import_order)),
         load=format_.load,
         call=format_.call,
         shape=(1, *preprocessing.shape),
-        needed=int(preprocessing.resize * DRAFT_MARGIN),
-        levels="" if preprocessing.levels is None else _LEVELS.format(levels=preprocessing.levels),
+        needed=needed,
+        levels="" if chosen or preprocessing.levels is None else _LEVELS.format(levels=preprocessing.levels),
         framing=framing,
     )
 

@@ -45,10 +45,10 @@ def with_our_code(archive: Archive, place: Path) -> Archive:
             "Deploy it with `--trust-code` if you know where it comes from.",
         )
     ours.mkdir()
-    write_code(ours)
     for name in (CARD_FILE, WEIGHTS_FILE, KNOWN_FILE):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, ours / name)
+    write_code(ours)
     if _contents(folder) == _contents(ours):
         return archive
     return Archive(archive.job, package(ours, place / "model.tar.gz"))

@@ -32,13 +32,13 @@ from core.jobs.ranges import CategoricalRange
 from core.jobs.spec_parts import has_own_disk
 from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
-from core.tuning.wanted_features import DEFAULTS
+from core.tuning.wanted_features import DEFAULTS, FEATURE_HYPERPARAMETERS
 from training_scripts.packed.order import CHANNEL as ORDER_CHANNEL
 from training_scripts.packed.order import FILE as ORDER_FILE
 from training_scripts.packed.order import SearchOrder
 
 _DEFAULTS = {**DEFAULTS, "seed": "0"}
-_DECISIVE = ("backbone", "weights", "preprocessing", "views", "mode", "features")
+_DECISIVE = (*FEATURE_HYPERPARAMETERS, "mode", "features")
 _COMPLETE = "complete.json"
 
 
@@ -102,7 +102,7 @@ class JobCreator:
         job = dataclasses.replace(
             training,
             name=name,
-            hyperparameters={key: asked[key] for key in ("backbone", "weights", "preprocessing", "views", "seed")},
+            hyperparameters={key: asked[key] for key in (*FEATURE_HYPERPARAMETERS, "seed")},
             debugger=DebuggerConfig(enabled=False, profiler=False),
         )
         channels = dict(training.channels)
@@ -141,7 +141,7 @@ class JobCreator:
         searched = {item.name for item in spec.ranges}
         if asked["mode"] != "head" or asked["features"] != "auto" or searched & set(_DECISIVE):
             return ""
-        from training_scripts.backbones import BACKBONES
+        from training_scripts.backbones import BACKBONES, channels_from
         from training_scripts.feature_store import LAYOUT
 
         identity = {
@@ -151,7 +151,10 @@ class JobCreator:
             "weights": f"untrained-{asked['seed']}" if asked["weights"] == "none" else self._weights_digest(spec),
             "layout": LAYOUT,
             "preprocessing": dataclasses.replace(
-                BACKBONES[asked["backbone"]].preprocessing, views=int(asked["views"])
+                BACKBONES[asked["backbone"]].preprocessing,
+                views=int(asked["views"]),
+                frame=asked["frame"],
+                channels=channels_from(asked["channels"]),
             ).to_json()
             | {"framing": asked["preprocessing"]},
         }

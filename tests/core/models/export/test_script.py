@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from core.models.export.formats import FORMATS
 from core.models.export.script import script
 from core.models.export.writers import WRITERS
-from training_scripts.backbones import BACKBONES, FRAMINGS, Preprocessing
+from training_scripts.backbones import BACKBONES, FRAMES, FRAMINGS, Preprocessing
 from training_scripts.preprocess import pixels
 
 RANDOM = np.random.default_rng(5)
@@ -61,6 +62,30 @@ def test_classify_py_sees_what_training_saw(framing, tmp_path):
         read = reader(preprocessing, tmp_path)
         for name, picture in pictures.items():
             assert np.array_equal(read(picture)[0], pixels(picture, preprocessing)), (name, backbone)
+
+
+def test_classify_py_sees_the_frame_and_the_channels_that_were_chosen(tmp_path):
+    frames = [Image.fromarray(gradient(90, 60, 3)) for _ in range(3)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    grey = [Image.fromarray(gradient(90, 60, 1)[..., 0]) for _ in range(5)]
+    grey[0].save(tmp_path / "pages.tif", save_all=True, append_images=grey[1:])
+    deep = RANDOM.integers(0, 4096, (60, 90, 6), np.uint16)
+    tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="minisblack", metadata=None)
+    tifffile.imwrite(tmp_path / "planes.tif", np.moveaxis(deep >> 4, -1, 0).astype(np.uint8), planarconfig="separate")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    frames[0].resize((900, 700)).save(tmp_path / "turned.jpg", exif=turned)
+    usual = BACKBONES["efficientnet_lite0"].preprocessing
+    for frame in FRAMES:
+        preprocessing = dataclasses.replace(usual, frame=frame)
+        for name in ("film.gif", "pages.tif", "turned.jpg"):
+            read = reader(preprocessing, tmp_path)(tmp_path / name)[0]
+            assert np.array_equal(read, pixels(tmp_path / name, preprocessing)), (name, frame)
+    for channels, names in {(5, 3, 1): ("pages.tif", "deep.tif", "planes.tif"), (3, 1, 2): ("turned.jpg",)}.items():
+        preprocessing = dataclasses.replace(usual, channels=channels, levels=(0.0, 4095.0))
+        for name in names:
+            read = reader(preprocessing, tmp_path)(tmp_path / name)[0]
+            assert np.array_equal(read, pixels(tmp_path / name, preprocessing)), name
 
 
 def test_every_format_has_a_script_and_a_writer():
