@@ -57,6 +57,7 @@ _SERVING_MODULES = (
     "pictures/__init__",
     "pictures/channels",
     "pictures/colour",
+    "pictures/dicom",
     "pictures/formats",
     "pictures/jpeg",
     "pictures/levels",

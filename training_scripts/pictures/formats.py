@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import BinaryIO
 
 # Imported here, not on demand, so that threads that open their first picture do not race to register the formats.
@@ -23,7 +24,7 @@ from training_scripts.pictures.channels import ManyChannels, takes
 from training_scripts.pictures.structure import UNSETTLED, Structure
 from training_scripts.pictures.tiff import kind_of_tiff
 
-HEAD_BYTES = 64
+HEAD_BYTES = 132
 """So many bytes from the beginning of a file tell its format."""
 
 
@@ -44,6 +45,13 @@ def _bitmap(file: BinaryIO) -> ImageFile:
     start = file.read(2)
     file.seek(0)
     return BmpImageFile(file) if start == b"BM" else DibImageFile(file)
+
+
+def _dicom(file: BinaryIO) -> ImageFile:
+    """Return a DICOM file; its package is imported with the first."""
+    from training_scripts.pictures.dicom import DicomImageFile
+
+    return DicomImageFile(file)
 
 
 def _tiff(file: BinaryIO) -> ImageFile:
@@ -94,15 +102,19 @@ def _starts(*patterns: bytes) -> re.Pattern[bytes]:
 
 # By its brand, or by one of those that it says to be compatible with.
 _AVIF = ((".avif", ".avifs"), _starts(rb".{4}ftyp(?:avif|avis|mif1.{4}(?:.{4})*?avif)"))
+_DICOM = ((".dcm", ".dicom"), _starts(rb".{128}DICM"))
 _HEIC = ((".heic", ".heif", ".hif"), _starts(rb".{4}ftyp(?:hei|hev|mif1|msf1)"))
 
 
 def _by_chance() -> Iterator[PictureFormat]:
-    """Yield AVIF where Pillow was built with its decoder, and HEIC where the package pi-heif is there."""
+    """Yield AVIF where Pillow was built with its decoder, DICOM and HEIC where the packages for them are there."""
     if features.check("avif"):
         from PIL.AvifImagePlugin import AvifImageFile
 
         yield PictureFormat("AVIF", *_AVIF, AvifImageFile, "Pictures of the web: the smallest files, slow to decode.")
+    if find_spec("pydicom") is not None:
+        good_for = "Pictures of medicine, through their window where they name one; needs the package pydicom."
+        yield PictureFormat("DICOM", *_DICOM, _dicom, good_for, deep=True)
     try:
         from pi_heif import HeifImageFile
     except ImportError:
@@ -195,7 +207,7 @@ _NOT_READ = (
     ForeignFormat("OpenEXR", (".exr",), _starts(rb"\x76\x2f\x31\x01")),
     ForeignFormat("Radiance HDR", (".hdr",), _starts(rb"#\?RADIANCE")),
     ForeignFormat("float map", (".pfm",), _starts(rb"P[Ff]\s")),
-    ForeignFormat("DICOM", (".dcm", ".dicom")),
+    ForeignFormat("DICOM", *_DICOM, "the package pydicom"),
     ForeignFormat("NIfTI", (".nii",)),
     ForeignFormat("FITS", (".fits", ".fit"), _starts(rb"SIMPLE  =")),
     ForeignFormat("TGA", (".tga",)),
