@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
-from PIL import Image
 from PIL.ImageFile import ImageFile, _Tile
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2
 
 from training_scripts.pictures.limits import MAX_PIXELS, TooLarge
 from training_scripts.pictures.structure import PictureUnreadable
@@ -16,6 +15,7 @@ from training_scripts.pictures.tiff import MOST_OF_PILLOW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL._imaging import PixelAccess
 
 Channels = tuple[int, int, int]
 """The numbers, from 1, of the channels that are red, green and blue."""
@@ -52,7 +52,7 @@ class ManyChannels(ImageFile):
     def _open(self) -> None:
         import tifffile
 
-        self._file = tifffile.TiffFile(self.fp)
+        self._file = tifffile.TiffFile(cast(BinaryIO, self.fp))
         page = self._file.pages.first
         self._mode, self._size = "RGB", (int(page.imagewidth), int(page.imagelength))
         self.count = int(page.samplesperpixel)
@@ -71,7 +71,7 @@ class ManyChannels(ImageFile):
             found: NDArray[np.generic] = np.asarray(page.asarray())
         except ValueError as error:
             if "imagecodecs" in str(error):
-                why = f"The picture's compression ({page.compression.name}) needs the package imagecodecs."
+                why = f"The picture's compression ({COMPRESSION_INFO.get(int(page.compression), int(page.compression))}) needs the package imagecodecs."
                 raise PictureUnreadable(why) from None
             raise
         if found.shape == (self.count, self._size[1], self._size[0]):
@@ -80,7 +80,7 @@ class ManyChannels(ImageFile):
             raise PictureUnreadable(f"The picture has {found.ndim} dimensions; a plane of channels is read.")
         return found
 
-    def load(self) -> Image.core.PixelAccess | None:
+    def load(self) -> PixelAccess | None:
         """Decode the first three channels."""
         if self.tile or self._im is None:
             import io

@@ -7,7 +7,7 @@ A file with a window is a picture of 8 bits; one without is a measurement, whose
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 from PIL.ImageFile import ImageFile, _Tile
@@ -16,7 +16,7 @@ from training_scripts.pictures.structure import PictureUnreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL import Image
+    from PIL._imaging import PixelAccess
     from pydicom import Dataset
 
 _LOW_IS_WHITE = "MONOCHROME1"
@@ -31,7 +31,7 @@ class DicomImageFile(ImageFile):
     def _open(self) -> None:
         import pydicom
 
-        self._data: Dataset = pydicom.dcmread(self.fp)
+        self._data: Dataset = pydicom.dcmread(cast(BinaryIO, self.fp))
         if "PixelData" not in self._data and "FloatPixelData" not in self._data:
             raise PictureUnreadable("The DICOM file holds no picture.")
         self._size = int(self._data.Columns), int(self._data.Rows)
@@ -51,7 +51,7 @@ class DicomImageFile(ImageFile):
         """Return which picture is chosen."""
         return self._frame
 
-    def load(self) -> Image.core.PixelAccess | None:
+    def load(self) -> PixelAccess | None:
         """Decode the picture that is chosen."""
         if self._im is None:
             values = self._grey() if self.mode != "RGB" else self._colours()
@@ -61,7 +61,7 @@ class DicomImageFile(ImageFile):
         return super().load()
 
     def _decoded(self) -> NDArray[np.generic]:
-        from pydicom.pixels import pixel_array
+        from pydicom.pixels.utils import pixel_array
 
         try:
             found: NDArray[np.generic] = pixel_array(self._data, index=self._frame)
@@ -77,7 +77,7 @@ class DicomImageFile(ImageFile):
     def _colours(self) -> NDArray[np.uint8]:
         values = self._decoded()
         if str(self._data.PhotometricInterpretation) == "PALETTE COLOR":
-            from pydicom.pixels import apply_color_lut
+            from pydicom.pixels.processing import apply_color_lut
 
             values = apply_color_lut(values, self._data)
         if values.dtype != np.uint8:
@@ -88,7 +88,7 @@ class DicomImageFile(ImageFile):
 
     def _grey(self) -> NDArray[np.generic]:
         """Return values in their unit as float32, or through their window as uint8; high is white."""
-        from pydicom.pixels import apply_modality_lut, apply_voi_lut
+        from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
         values = apply_modality_lut(self._decoded(), self._data)
         white_low = str(self._data.PhotometricInterpretation) == _LOW_IS_WHITE  # as on a film
@@ -102,7 +102,7 @@ class DicomImageFile(ImageFile):
 
     def _ends(self) -> tuple[float, float]:
         """Return what the window makes of all that is below it and above it."""
-        from pydicom.pixels import apply_voi_lut
+        from pydicom.pixels.processing import apply_voi_lut
 
         if "VOILUTSequence" in self._data:
             return 0.0, float(2 ** int(self._data.VOILUTSequence[0].LUTDescriptor[2]) - 1)

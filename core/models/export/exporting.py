@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -10,7 +11,10 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+
+from PIL import Image
 
 from core.errors import ModelError, UserFacingError
 from core.models.export.formats import TOLERANCE, ExportFormat
@@ -139,7 +143,9 @@ def compare(
     """Return how the answers of an exported folder's classify.py compare with the model's own."""
     if format_.runs_on and sys.platform not in format_.runs_on:
         return Agreement(0, None, f"{format_.title} answers on {', '.join(format_.runs_on)} only.")
-    usable = [picture for picture in pictures if _is_plain(picture)][:COMPARED]
+    assert model.info is not None
+    chosen = model.info.preprocessing.channels is not None
+    usable = list(islice((picture for picture in pictures if _is_for_both(picture, chosen)), COMPARED))
     answers = model.classify(usable, None, cancel=cancel)
     expected = {str(answer.source): _figures(answer) for answer in answers if isinstance(answer, Prediction)}
     if not expected:
@@ -166,11 +172,18 @@ def _figures(answer: Prediction) -> dict[str, float]:
     return {**dict(answer.classes), _STRANGENESS: answer.strangeness or 0.0}
 
 
-def _is_plain(picture: Path) -> bool:
-    """Whether a picture has 8 bits a channel: of others classify.py reads the grey ones only."""
+def _is_for_both(picture: Path, chosen: bool) -> bool:
+    """Whether classify.py reads a picture as Sagehound does.
+
+    It opens what Pillow opens, and of more than 8 bits a channel the grey ones; with `chosen` channels those too.
+    """
     try:
-        return levels_in(read_file(picture)) is None
-    except PictureUnreadable:
+        data = read_file(picture)
+        if levels_in(data) is not None and chosen:
+            return True
+        with Image.open(io.BytesIO(data)) as image:
+            return levels_in(data) is None or image.mode.startswith("I") or image.mode == "F"
+    except (PictureUnreadable, OSError, SyntaxError, ValueError):
         return False
 
 

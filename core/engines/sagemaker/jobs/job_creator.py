@@ -141,7 +141,7 @@ class JobCreator:
         searched = {item.name for item in spec.ranges}
         if asked["mode"] != "head" or asked["features"] != "auto" or searched & set(_DECISIVE):
             return ""
-        from training_scripts.backbones import BACKBONES, channels_from
+        from training_scripts.backbones import BACKBONES, Frame, channels_from
         from training_scripts.feature_store import LAYOUT
 
         identity = {
@@ -153,7 +153,7 @@ class JobCreator:
             "preprocessing": dataclasses.replace(
                 BACKBONES[asked["backbone"]].preprocessing,
                 views=int(asked["views"]),
-                frame=asked["frame"],
+                frame=cast(Frame, asked["frame"]),
                 channels=channels_from(asked["channels"]),
             ).to_json()
             | {"framing": asked["preprocessing"]},
