@@ -71,8 +71,8 @@ class ManyChannels(ImageFile):
             found: NDArray[np.generic] = np.asarray(page.asarray())
         except ValueError as error:
             if "imagecodecs" in str(error):
-                why = f"The picture's compression ({COMPRESSION_INFO.get(int(page.compression), int(page.compression))}) needs the package imagecodecs."
-                raise PictureUnreadable(why) from None
+                how = COMPRESSION_INFO.get(int(page.compression), str(int(page.compression)))
+                raise PictureUnreadable(f"The picture's compression ({how}) needs the package imagecodecs.") from None
             raise
         if found.shape == (self.count, self._size[1], self._size[0]):
             found = np.moveaxis(found, 0, -1)

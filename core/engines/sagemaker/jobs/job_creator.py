@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import cast
 
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.bucket_layout import split_uri
