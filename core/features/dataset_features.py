@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import queue
 import re
 import subprocess
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,15 +24,19 @@ from training_scripts.data import cores
 from training_scripts.feature_store import FeatureSet, read_channel
 from training_scripts.job import Interruption, JobError
 from training_scripts.pictures.levels import common
+from training_scripts.processes import NO_PROCESS, identify
+from training_scripts.watchdog import SILENCE_S, Watchdog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHANNEL = "pictures"
 _SCRIPT = ROOT / "training_scripts" / "features.py"
-_PROGRESS = re.compile(r"features (\d+)/(\d+)")
+_PROGRESS = re.compile(r"^features (\d+)/(\d+) ", re.MULTILINE)
 _TICK_S = 0.1
 _GRACE_S = 10.0
+_WORDLESS_S = 1800.0
+"""So long the script may compute without a word: a large backbone on few cores converts for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,34 +116,42 @@ def _compute(
     arguments = {"backbone": backbone, "store": str(paths.features), "output": str(output)}
     variables = environment("features", folder, _SCRIPT, arguments, {CHANNEL: str(channel)}, cores())
     words = [word for name, value in arguments.items() for word in (f"--{name}", value)]
-    with suppress(FileNotFoundError):
-        folder.failure.unlink()
-    process = subprocess.Popen(
-        script_command(_SCRIPT, *words),
-        env=inherited_environment() | variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-    assert process.stdout is not None
-    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=_read_lines, args=(process.stdout, lines), name="features", daemon=True).start()
-    said: list[str] = []
+    for last in (False, True):
+        with suppress(FileNotFoundError):
+            folder.failure.unlink()
+        with folder.log.open("wb") as log:
+            process = subprocess.Popen(
+                script_command(_SCRIPT, *words),
+                env=inherited_environment() | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        finding = _follow(process, folder.log, on_progress, cancel)
+        if finding and last:
+            why = f"The process that computes them {finding}, for the second time."
+            raise EngineError("The features could not be computed.", why, f"{folder.log} says what it was at.")
+        if not finding:
+            break
+        on_progress(Progress(0, None, f"The process that computes features {finding} and is started again"))
+    if process.returncode:
+        raise EngineError("The features could not be computed.", failure_reason(folder, process.returncode))
+
+
+def _follow(process: subprocess.Popen[bytes], log: Path, on_progress: OnProgress, cancel: CancelToken) -> str:
+    """Follow the features script to its end; returns why it had to be ended, "" where it was not."""
+    watchdog = Watchdog(identify(process.pid) or NO_PROCESS, SILENCE_S, log, _WORDLESS_S)
     try:
-        while True:
-            cancel.raise_if_cancelled()
-            try:
-                line = lines.get(timeout=_TICK_S)
-            except queue.Empty:
-                continue
-            if line is None:
-                break
-            said.append(line)
-            if found := _PROGRESS.match(line):
-                on_progress(Progress(int(found[1]), int(found[2]), "Computing features", "pictures"))
+        with log.open(encoding="utf-8", errors="replace") as said:
+            while process.poll() is None:
+                cancel.raise_if_cancelled()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_TICK_S)
+                for found in _PROGRESS.finditer(said.read()):
+                    on_progress(Progress(int(found[1]), int(found[2]), "Computing features", "pictures"))
+                if finding := watchdog.finding:
+                    process.kill()
+                    return finding
     except BaseException:
         process.terminate()  # it keeps what it has computed
         raise
@@ -151,13 +161,4 @@ def _compute(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    if process.returncode:
-        folder.log.write_text("".join(said[-200:]), encoding="utf-8")
-        raise EngineError("The features could not be computed.", failure_reason(folder, process.returncode))
-
-
-def _read_lines(stream: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
-    with stream:
-        for line in stream:
-            lines.put(line)
-    lines.put(None)
+    return ""

@@ -6,14 +6,14 @@ size of a head. See training_scripts/artifact.py.
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
+from core.child import StoodStill, run_to_end
 from core.errors import ModelError
 from core.jobs.contract import JobFolder
 from core.locks import lock_of
 from core.paths import ROOT
-from core.python import child_environment, script_command
+from core.python import script_command
 from training_scripts.artifact import HEAD_FILE, SHARED_FILE, is_head_alone, package, shared_backbone
 from training_scripts.durable import is_whole, sha256_of
 from training_scripts.job import JobError
@@ -69,7 +69,10 @@ def whole_model(folder: JobFolder) -> Path:
     if is_whole(target):
         return target
     command = script_command(ASSEMBLE, str(folder.model), str(target))
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=child_environment())
+    try:
+        done = run_to_end(command)
+    except StoodStill as finding:
+        raise JobError(f"The process that makes the model whole {finding}.") from None
     if done.returncode:
         raise JobError(done.stderr.strip().rpartition("\n")[2] or "The model could not be made whole.")
     return target

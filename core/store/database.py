@@ -7,18 +7,22 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from core.errors import NoRoom, StoreError
+from core.store.holders import end_stuck_holders
 from training_scripts.durable import flush, is_no_room
 
 BUSY_TIMEOUT_S = 30.0
+STUCK_S = 10.0
+"""So long a process that others have waited for may do nothing with the database before it is ended."""
 _logger = logging.getLogger(__name__)
+R = TypeVar("R")
 _RETRY_S = 2.0
 _CHECKED_BYTES = 32 * 2**20  # a full check of a larger file would hold up the start
 
@@ -78,6 +82,8 @@ MIGRATIONS: tuple[str, ...] = (
 class Database:
     """A connection for all threads of this process, behind a lock; other processes wait their turn.
 
+    A process that stands still in the middle of its turn is ended by those that have waited for it.
+
     A file that is not a database, or damaged, is moved aside and a new one begun; `notice` says so. On a full disk
     SQLite cannot open a file even to read it: then it is read as it is on the disk, and writing raises `NoRoom` until
     there is room.
@@ -86,8 +92,15 @@ class Database:
         StoreError: the file cannot be opened or was written by a newer Sagehound.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        migrations: Sequence[str] = MIGRATIONS,
+        busy_s: float = BUSY_TIMEOUT_S,
+        stuck_s: float = STUCK_S,
+    ) -> None:
         self.path, self.notice = path, ""
+        self._busy_s, self._stuck_s = busy_s, stuck_s
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._migrations = migrations
@@ -95,8 +108,7 @@ class Database:
         self._frozen_since: float | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{path}.lock", timeout=BUSY_TIMEOUT_S):
-                self._connection = self._open_or_move_aside()
+            self._connection = self._patiently(self._open_alone)
         except (OSError, sqlite3.Error) as error:
             if self._freeze(error):
                 return
@@ -109,8 +121,8 @@ class Database:
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows of a SELECT."""
         with self._lock, self._faults():
-            rows: list[sqlite3.Row] = self._open.execute(sql, parameters).fetchall()
-            return rows
+            connection = self._open
+            return self._patiently(lambda: connection.execute(sql, parameters).fetchall())
 
     @contextmanager
     def write(self, flushed: bool = False) -> Iterator[sqlite3.Connection]:
@@ -126,7 +138,7 @@ class Database:
             if connection.in_transaction:
                 yield connection
                 return
-            connection.execute("BEGIN IMMEDIATE")
+            self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -223,6 +235,21 @@ class Database:
             self._connection.close()
         self._connection, self._frozen_since, self.notice = connection, None, ""
 
+    def _patiently(self, work: Callable[[], R]) -> R:
+        """Do what may have to wait for another process; once more where that one stood still and was ended."""
+        try:
+            return work()
+        except (Timeout, sqlite3.OperationalError) as error:
+            held = isinstance(error, Timeout) or "locked" in str(error)
+            files = [Path(f"{self.path}{ending}") for ending in ("", "-shm", ".lock")]
+            if not held or not end_stuck_holders(files, self._stuck_s):
+                raise
+        return work()
+
+    def _open_alone(self) -> sqlite3.Connection:
+        with FileLock(f"{self.path}.lock", timeout=self._busy_s):
+            return self._open_or_move_aside()
+
     def _open_or_move_aside(self) -> sqlite3.Connection:
         try:
             return self._connect()
@@ -244,7 +271,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+            self.path, timeout=self._busy_s, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         try:
             connection.row_factory = sqlite3.Row

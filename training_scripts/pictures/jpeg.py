@@ -43,7 +43,8 @@ class _Unclear(Exception):
 class _Tables:
     """What the scans of a file may refer to. `components` has by component the number of its quantisation table and its
     sampling factors; `codes` are the Huffman tables that are there: class (0 DC, 16 AC) + number, and `speaking` those
-    whose code of zeros alone never comes often in a row, so that bytes of zeros are no pixels (see `_check_zeros`).
+    whose code of zeros alone never comes often in a row, so that bytes of zeros are no pixels (see `_check_zeros`);
+    `refining` are those of which that holds in a scan that makes earlier ones finer, too.
     """
 
     progressive: bool = False
@@ -51,6 +52,7 @@ class _Tables:
     quantisation: frozenset[int] = frozenset()
     codes: frozenset[int] = frozenset()
     speaking: frozenset[int] = frozenset()
+    refining: frozenset[int] = frozenset()
 
 
 _NO_TABLES = _Tables()
@@ -191,8 +193,13 @@ def _read(tables: _Tables, segments: tuple[tuple[int, bytes], ...]) -> _Tables:
         elif marker == 0xC4:
             made = _huffman(body)
             speaking = frozenset(kind for kind, symbols in made.items() if _speaks(symbols))
-            speaking |= tables.speaking - made.keys()
-            tables = replace(tables, codes=tables.codes | made.keys(), speaking=speaking)
+            refining = frozenset(kind for kind in speaking if made[kind][0] & 15 == 1 or made[kind][0] == _SIXTEEN)
+            tables = replace(
+                tables,
+                codes=tables.codes | made.keys(),
+                speaking=speaking | (tables.speaking - made.keys()),
+                refining=refining | (tables.refining - made.keys()),
+            )
         elif marker == 0xDB:
             tables = replace(tables, quantisation=tables.quantisation | _quantisation(body))
         elif marker == 0xDA:
@@ -293,12 +300,14 @@ def _scan(body: bytes, tables: _Tables) -> None:
 def _is_speaking(tables: _Tables, body: bytes) -> bool:
     """Whether a scan reads coefficients, several of each block, by a table that `_speaks`.
 
-    A progressive scan that makes earlier ones finer has bits outside of the code, and may hold zeros for long.
+    A progressive scan that makes earlier ones finer has bits outside of the code, and may hold zeros for long; but no
+    picture has coefficient after coefficient begin there, each with the same sign.
     """
     first, last, bits = body[-3:]
-    if tables.progressive and (first == 0 or last - first < 4 or bits >> 4):
+    if tables.progressive and (first == 0 or last - first < 4):
         return False
-    return any(16 + (both & 15) in tables.speaking for both in body[2:-3:2])
+    kinds = tables.refining if tables.progressive and bits >> 4 else tables.speaking
+    return any(16 + (both & 15) in kinds for both in body[2:-3:2])
 
 
 def _check_zeros(data: bytes, at: int) -> None:

@@ -32,7 +32,7 @@ from core.store import INTERRUPTED, JobChanges, Store
 from training_scripts.durable import is_no_room
 from training_scripts.job import no_room
 from training_scripts.processes import ProcessIdentity
-from training_scripts.watchdog import Heartbeat
+from training_scripts.watchdog import Heartbeat, Watchdog
 
 _TICK_S = 0.05
 _logger = logging.getLogger(__name__)
@@ -143,9 +143,12 @@ class Supervisor:
         log = self._folder.root / SUPERVISOR_LOG
         arguments = [str(folder.model), str(folder.root / "artifact")]
         process = job.launcher.start(ASSEMBLE, arguments, inherited_environment(), folder.root, log)
+        watchdog = Watchdog(process.identity, self._runtime.silence_s)
         while process.poll() is None:
             wait_for_any([process], _TICK_S)
             job.heartbeat.beat()
+            if watchdog.finding:
+                process.kill()  # `write_archive` starts another, and says what comes of it
         try:
             write_archive(folder)
         except UserFacingError as error:

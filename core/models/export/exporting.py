@@ -16,6 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from core.child import StoodStill, run_to_end
 from core.errors import ModelError, UserFacingError
 from core.models.export.formats import TOLERANCE, ExportFormat
 from core.models.export.model_card import Agreement, ModelFacts, model_card
@@ -33,7 +34,6 @@ from training_scripts.pictures import PictureUnreadable, levels_in, read_file
 COMPARED = 100
 """How many pictures the answers are compared on, at most."""
 _WRITERS = Path(__file__).resolve().parent / "writers.py"
-_POLL_S = 0.1
 _STRANGENESS = "\0distance"  # beside the classes, whose names are the user's
 _LONGEST_S = 1800.0
 
@@ -207,30 +207,13 @@ def _put(folder: Path, format_: ExportFormat, output: Path, alone: bool) -> None
 
 
 def _run(command: Sequence[str], cancel: CancelToken) -> subprocess.CompletedProcess[str]:
-    """Run a process to its end; a cancel ends it."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
-        # One picture at a time gains little by threads, and they wait for one another on a busy machine.
-        plain = {"PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-        environment = {**child_environment(), **plain}
-        process = subprocess.Popen(list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment)
-        try:
-            waited = 0.0
-            while True:
-                try:
-                    process.wait(_POLL_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    waited += _POLL_S
-                    cancel.raise_if_cancelled()
-                    if waited > _LONGEST_S:
-                        raise ModelError("Exporting took longer than half an hour and was ended.") from None
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        for stream in (out, err):
-            stream.seek(0)
-        return subprocess.CompletedProcess(list(command), process.returncode, out.read(), err.read())
+    """Run a process of an export to its end; a cancel ends it."""
+    # One picture at a time gains little by threads, and they wait for one another on a busy machine.
+    plain = {"PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    try:
+        return run_to_end(command, {**child_environment(), **plain}, cancel, longest_s=_LONGEST_S)
+    except StoodStill as finding:
+        raise ModelError("The model cannot be exported.", f"The process that does it {finding}.") from None
 
 
 def _error_in(said: subprocess.CompletedProcess[str]) -> str:
