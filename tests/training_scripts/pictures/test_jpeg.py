@@ -93,6 +93,16 @@ def test_zeros_in_the_midst_of_the_pixels_are_damage(kind: str, mode: str, lengt
             read(bytes(damaged))
 
 
+def test_zeros_in_a_scan_that_makes_earlier_ones_finer_are_damage() -> None:
+    grain = np.random.default_rng(0).normal(128, 12, (300, 400, 3)).clip(0, 255).astype(np.uint8)
+    damaged = bytearray(encoded(Image.fromarray(grain), progressive=True, quality=88))
+    scan = damaged.index(b"\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x21")  # brightness, from bit 2 to bit 1
+    damaged[scan + 400 : scan + 440] = bytes(40)
+    for read in (jpeg.inspect, open_picture):
+        with pytest.raises(PictureUnreadable, match="a part of its pixels is zeros"):
+            read(bytes(damaged))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_zeros_that_stand_for_pixels_are_none(kind: str) -> None:
     plain = encoded(Image.new("RGB", (1600, 1200), (90, 90, 90)), **KINDS[kind])
