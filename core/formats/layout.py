@@ -18,7 +18,8 @@ from core.formats.folders import Folder
 from core.formats.hints import label_files, labels_elsewhere, listed, words_in_names
 from core.formats.records import SPLITS, ClassFolders, Layout, Problem, ReadOptions, Severity, split_of
 
-_SEPARATORS = re.compile(r"[\W_]+")
+_SEPARATORS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+_OF_ANY_SPLIT = frozenset(("data", "dataset", "set", "split", "images", "image", "imgs", "img", "pictures", "photos"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +85,31 @@ def named_splits(names: Collection[str]) -> dict[str, str]:
     """Return which of these folders, side by side, stand for splits, and for which.
 
     Besides the usual names, names of one kind count where they tell train from another split: seg_train and seg_test,
-    train_images and test_images, train2017 and val2017; but not steam_train and crash_test.
+    train_images and testimages, 01_train and 02_test, trainA and testA; but not steam_train and crash_test.
     """
     found = {name: split for name in names if (split := split_of(name))}
     kinds: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for name in names:
-        parts = [part.rstrip("0123456789") or part for part in _SEPARATORS.split(name.lower()) if part]
-        for at, part in enumerate(parts):
-            if split := split_of(part) or split_of(part.removesuffix("set")):
-                kinds[*parts[:at], *parts[at + 1 :]].setdefault(name, split)
-    for kind in kinds.values():
-        if "train" in kind.values() and len(set(kind.values())) > 1:
-            found |= kind
+        for split, kind in _readings(name):
+            kinds[kind].setdefault(name, split)
+    for named in kinds.values():
+        if "train" in named.values() and len(set(named.values())) > 1:
+            found |= named
     return found
+
+
+def _readings(name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Return which splits a name may stand for, each with the other words of it, which splits side by side share."""
+    words = [word for part in _SEPARATORS.split(name) if (word := part.lower().strip("0123456789"))]
+    for at, word in enumerate(words):
+        ends = (ending for ending in _OF_ANY_SPLIT if word.endswith(ending))
+        if split := split_of(word) or next(filter(None, (split_of(word.removesuffix(end)) for end in ends)), None):
+            yield split, tuple(other for other in (*words[:at], *words[at + 1 :]) if other not in _OF_ANY_SPLIT)
+
+
+def _names_a_split(name: str) -> bool:
+    """Whether a folder by itself is named like a split: test, Test Set, 02_test; not crash_test."""
+    return any(not kind for _, kind in _readings(name))
 
 
 def _unwrapped(base: Path, folder: Folder) -> tuple[Path, Folder]:
@@ -229,7 +242,7 @@ def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
 
 
 def _splits_inside(nested: Sequence[LabelledFolder]) -> Iterator[Problem]:
-    paths = [inner.path for place in nested for inner in place.folder.filled if split_of(inner.name)]
+    paths = [inner.path for place in nested for inner in place.folder.filled if _names_a_split(inner.name)]
     if paths:
         one = len(paths) == 1
         subject = "1 folder inside a class folder is" if one else f"{len(paths):,} folders inside class folders are"

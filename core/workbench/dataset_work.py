@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import DatasetError, EngineError
 from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import plural
 from core.workbench.installation import Installation
 
 if TYPE_CHECKING:
@@ -135,7 +137,12 @@ class DatasetWork:
         from core.dataset import split
 
         state = self.labelling(scan).state
-        return split(state.apply(scan), fractions, seed, state.splits)
+        manifest = split(state.apply(scan), fractions, seed, state.splits)
+        without = sum(not state.labels_of(picture) and not state.is_excluded(picture) for picture in scan.pictures)
+        if not without:
+            return manifest
+        one, many = "{count} picture has no class and is left out.", "{count} pictures have no class and are left out."
+        return replace(manifest, notices=(*manifest.notices, plural(one, many, without)))
 
     def labelling(self, scan: Scan) -> Labelling:
         """Return what reads and changes the labels of a scanned folder: `label`, `exclude`, `undo` and the rest."""

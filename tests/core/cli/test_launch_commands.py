@@ -78,9 +78,10 @@ def test_errors_of_the_scan_stop_a_job_unless_told_otherwise(
 def test_warnings_and_what_the_split_decided_are_said(
     make_dataset: MakeDataset, started: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = make_dataset(**{"train/cat": 20, "train/dog": 8})
+    root = make_dataset(**{"train/cat": 20, "train/dog": 8, "test": 3})
     assert run(["train", str(root)]) == 0
     said = capsys.readouterr().err
+    assert "3 pictures have no class and are left out." in said
     assert "WARNING  1 class has fewer than 20 pictures to learn from: dog (8)." in said
     assert "The folder has no test pictures, so 4 were taken out of train for it." in said
     assert run(["scan", str(root), "--json"]) == 0

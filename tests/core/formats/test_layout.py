@@ -44,6 +44,11 @@ def given_splits(result: Scan) -> Mapping[str, Mapping[str, int]]:
         (["train_images", "test_images"], {"train_images": "train", "test_images": "test"}),
         (["TrainSet", "TestSet"], {"TrainSet": "train", "TestSet": "test"}),
         (["train", "test1"], {"train": "train", "test1": "test"}),
+        (["01_train", "02-Test", "03 val"], {"01_train": "train", "02-Test": "test", "03 val": "valid"}),
+        (["trainimages", "TestImages"], {"trainimages": "train", "TestImages": "test"}),
+        (["Training Data", "validation"], {"Training Data": "train", "validation": "valid"}),
+        (["trainA", "testA"], {"trainA": "train", "testA": "test"}),
+        (["trainer", "tester"], {}),
         (["steam_train", "crash_test", "bus"], {}),
         (["test_tube", "test_bench"], {}),
         (["cat", "dog"], {}),
@@ -97,6 +102,7 @@ def test_a_split_inside_some_classes_is_an_error(make_dataset: MakeDataset) -> N
     assert result.counts() == {"cat": {"": 25}, "dog": {"": 20}}
     (error,) = result.errors
     assert (error.kind, error.paths) == ("split-in-class", ("cat/test",))
+    assert scan(make_dataset({"cat/Test Set": 5, "dog/crash_test": 5})).errors[0].paths == ("cat/Test Set", "cat/test")
 
 
 def test_inner_folders_can_be_chosen_as_classes(make_dataset: MakeDataset) -> None:
@@ -160,6 +166,8 @@ def test_flat_splits_name_the_words_in_file_names(
     ("counts", "seen"),
     [
         ({"train": 9}, "train: 9"),
+        ({"1_train": 9, "2_test": 3}, "1_train: 9, 2_test: 3"),
+        ({"trainA": 9, "trainB": 8, "testA": 3, "testB": 3}, "trainA: 9, trainB: 8, testA: 3, testB: 3"),
         ({"train": 9, "test": 3, "extra": 4}, "train: 9, test: 3"),
         ({"seg_train/seg_train": 9, "seg_test/seg_test": 3}, "seg_train/seg_train: 9, seg_test/seg_test: 3"),
         ({"valid/cat": 3, "valid/dog": 3, "test/cat": 3, "test/dog": 3}, "valid and test look like splits"),
