@@ -19,6 +19,10 @@ _POISSON = 2.0
 """A count of n may stand for up to n + 2 sqrt(n) + 2, in 39 of 40 cases."""
 
 
+_LEARNED = 2 / 3
+"""A network that recognises fewer of the other classes' pictures may yet come to the one that it passes over."""
+
+
 class ClassImbalance(HealthRule):
     """Fires when classes are too unequal, or when too many pictures of one class are mispredicted.
 
@@ -31,9 +35,9 @@ class ClassImbalance(HealthRule):
     and counting lasts up to 30 labels per class, since with fewer, chance alone makes classes unequal.
 
     Ours: `patience` is in how many judgements in a row the same class must be mispredicted (1: AWS's criterion). From 2
-    on the others must meanwhile be recognised, half of their pictures at least, and no longer get better, by under 5
-    points from the first of these judgements to the last; the finding is taken back once the class is recognised; and
-    classes are too unequal only where chance does not explain it, else counting goes on.
+    on the others must meanwhile be recognised, two thirds of their pictures at least, and no longer get better, by
+    under 5 points from the first of these judgements to the last; the finding is taken back once the class is
+    recognised; and classes are too unequal only where chance does not explain it, else counting goes on.
     """
 
     meaning: str = "Some classes are so rare that the network may ignore them."
@@ -135,7 +139,7 @@ class ClassImbalance(HealthRule):
             self._unrecognised, self._others = worst, []
         self._others.append(float(np.mean(others)) if others else 0.0)
         latest = self._others[-self.patience :]
-        return len(latest) == self.patience and latest[-1] >= 0.5 and latest[-1] - latest[0] < 0.05
+        return len(latest) == self.patience and latest[-1] >= _LEARNED and latest[-1] - latest[0] < 0.05
 
     def _recognised(self, step: int) -> None:
         """Note that every class is recognised well enough; what was found of one that was not is past."""

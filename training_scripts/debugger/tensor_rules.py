@@ -13,12 +13,16 @@ import numpy as np
 from training_scripts.debugger.health import HealthRule, one_required, parse_steps
 from training_scripts.debugger.tfevents import Array
 
+_LEARNED = 1e-3
+"""A loss below this has next to no gradient, however well that comes through the layers."""
+
 
 class VanishingGradient(HealthRule):
     """Fires when the mean of |gradient| of a gradient is below `threshold` at a training step.
 
     AWS's criterion, over weights and biases alike. Ours: `patience` is at how many saved steps in a row it must be so
-    of the same gradient (1: AWS's criterion), for a block that starts at zero has none at the first step. Left out are
+    of the same gradient (1: AWS's criterion), for a block that starts at zero has none at the first step; from 2 on
+    steps do not count whose loss is below `_LEARNED`, for nothing is left to learn there. Left out are
     the biases that Sagehound's hook lists as standing in front of a batch normalisation (`before_normalisation`): it
     takes them out again, so that they have no gradient by construction.
     """
@@ -39,6 +43,10 @@ class VanishingGradient(HealthRule):
         if not means:
             return False
         self.note(step, min(means.values()), self.threshold)
+        loss = self.batch_loss(step)
+        if self.patience > 1 and loss is not None and loss < _LEARNED:
+            self._runs.clear()
+            return False
         self._runs.update(name for name, mean in means.items() if mean < self.threshold)
         for name in [name for name in self._runs if means.get(name, 0.0) >= self.threshold]:
             del self._runs[name]
