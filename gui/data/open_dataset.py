@@ -105,7 +105,7 @@ class OpenDataset(QObject):
 
     scanning = Signal(object)
     progressed = Signal(object)
-    found = Signal(list)
+    found = Signal(object)
     scanned = Signal(object)
     split = Signal(object)
     went_back = Signal(object, object)
