@@ -19,7 +19,7 @@ from core.errors import UserFacingError
 from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.status import JobStatus, RuleStatus
 from core.progress import CancelToken, OnProgress
-from core.settings import Settings
+from core.settings import Settings, declared
 from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
@@ -212,7 +212,7 @@ class MainWindow(QMainWindow):
         for number, key in enumerate(self._keys, 1):
             menu.add(self._specs[key].word, f"Ctrl+{number}", partial(self.show_page, key))
         menu.addSeparator()
-        self.colours = menu.add_choices(tr("Colours"), ("system", "light", "dark"), self._choose_theme)
+        self.colours = menu.add_choices(tr("Colours"), declared("theme").choices, self._choose_theme)
         self.colours[self._theme.choice].setChecked(True)
         menu.add(tr("Settings…"), "Ctrl+,", self.show_settings)
         menu.add(tr("Unused imports…"), "", self._show_imports)

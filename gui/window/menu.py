@@ -29,12 +29,14 @@ class WindowMenu(QMenu):
         self._window.addAction(action)
         return action
 
-    def add_choices(self, title: str, choices: Sequence[str], chosen: Callable[[str], object]) -> dict[str, QAction]:
-        """Add a submenu of which one command is on; returns the commands by choice."""
+    def add_choices(
+        self, title: str, choices: Sequence[tuple[str, str]], chosen: Callable[[str], object]
+    ) -> dict[str, QAction]:
+        """Add a submenu of (choice, its name for people), of which one is on; returns the commands by choice."""
         submenu, group = self.addMenu(title), QActionGroup(self)
         made: dict[str, QAction] = {}
-        for choice in choices:
-            action = submenu.addAction(choice.capitalize())
+        for choice, words in choices:
+            action = submenu.addAction(words)
             action.setCheckable(True)
             action.triggered.connect(lambda _checked=False, choice=choice: chosen(choice))
             group.addAction(action)
