@@ -60,6 +60,7 @@ _SERVING_MODULES = (
     "pictures/dicom",
     "pictures/formats",
     "pictures/jpeg",
+    "pictures/jxl",
     "pictures/levels",
     "pictures/limits",
     "pictures/png",

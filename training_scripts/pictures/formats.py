@@ -54,6 +54,13 @@ def _dicom(file: BinaryIO) -> ImageFile:
     return DicomImageFile(file)
 
 
+def _jxl(file: BinaryIO) -> ImageFile:
+    """Return a JPEG XL file; its package is imported with the first."""
+    from training_scripts.pictures.jxl import JxlPicture
+
+    return JxlPicture(file)
+
+
 def _tiff(file: BinaryIO) -> ImageFile:
     """Return a TIFF; one of more channels than Pillow takes through the package tifffile, where that is there."""
     if takes(file):
@@ -103,11 +110,12 @@ def _starts(*patterns: bytes) -> re.Pattern[bytes]:
 # By its brand, or by one of those that it says to be compatible with.
 _AVIF = ((".avif", ".avifs"), _starts(rb".{4}ftyp(?:avif|avis|mif1.{4}(?:.{4})*?avif)"))
 _DICOM = ((".dcm", ".dicom"), _starts(rb".{128}DICM"))
+_JXL = ((".jxl",), _starts(rb"\0\0\0\x0cJXL ", rb"\xff\x0a"))
 _HEIC = ((".heic", ".heif", ".hif"), _starts(rb".{4}ftyp(?:hei|hev|mif1|msf1)"))
 
 
 def _by_chance() -> Iterator[PictureFormat]:
-    """Yield AVIF where Pillow was built with its decoder, DICOM and HEIC where the packages for them are there."""
+    """Yield AVIF where Pillow was built with its decoder, DICOM, JPEG XL and HEIC where their packages are there."""
     if features.check("avif"):
         from PIL.AvifImagePlugin import AvifImageFile
 
@@ -115,6 +123,9 @@ def _by_chance() -> Iterator[PictureFormat]:
     if find_spec("pydicom") is not None:
         good_for = "Pictures of medicine, through their window where they name one; needs the package pydicom."
         yield PictureFormat("DICOM", *_DICOM, _dicom, good_for, deep=True)
+    if find_spec("pylibjxl") is not None:
+        good_for = "Photographs smaller than as JPEG, or exactly as they are; needs the package pylibjxl."
+        yield PictureFormat("JPEG XL", *_JXL, _jxl, good_for)
     try:
         from pi_heif import HeifImageFile
     except ImportError:
@@ -194,7 +205,7 @@ _NOT_READ = (
     ForeignFormat("AVIF", *_AVIF, "a Pillow that has its decoder"),
     ForeignFormat("HEIC", *_HEIC, "the package pi-heif"),
     ForeignFormat("JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf"), _starts(rb"\0\0\0\x0cjP  ", rb"\xff\x4f\xff\x51")),
-    ForeignFormat("JPEG XL", (".jxl",), _starts(rb"\0\0\0\x0cJXL ", rb"\xff\x0a")),
+    ForeignFormat("JPEG XL", *_JXL, "the package pylibjxl"),
     ForeignFormat("JPEG XR", (".jxr", ".wdp", ".hdp"), _starts(rb"II\xbc")),
     ForeignFormat("DNG", (".dng",)),
     ForeignFormat(

@@ -6,12 +6,21 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pylibjxl
 import pytest
 from PIL import Image
 
 from tests.training_scripts.pictures.drawn import encoded, noisy
-from training_scripts.pictures import PictureUnreadable, is_picture, open_picture
-from training_scripts.pictures.formats import FOREIGN, FORMATS, SUFFIXES, ForeignFormat, recognise
+from training_scripts.pictures import PictureUnreadable, is_picture, open_picture, size_of
+from training_scripts.pictures.formats import (
+    FOREIGN,
+    FORMATS,
+    HEAD_BYTES,
+    SUFFIXES,
+    ForeignFormat,
+    PictureFormat,
+    recognise,
+)
 
 PICTURE = noisy((64, 48))
 
@@ -141,3 +150,21 @@ def test_sentences_are_plain(suffix: str) -> None:
                 sentence = str(error)
                 assert sentence.endswith(".")
                 assert not any(word in sentence.lower() for word in ("pillow", "image", "decoder", "codec", "struct"))
+
+
+def test_jpeg_xl_is_read_upright_once() -> None:
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[:20, :30] = (200, 100, 50)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for data in (
+        pylibjxl.encode(picture, lossless=True),
+        pylibjxl.encode(picture, lossless=True, exif=turned.tobytes()),
+    ):
+        found = recognise(data[:HEAD_BYTES])
+        assert isinstance(found, PictureFormat)
+        assert found.name == "JPEG XL"
+        assert np.array_equal(np.asarray(open_picture(data)), picture)
+        assert size_of(data) == (60, 40)
+        with pytest.raises(PictureUnreadable, match=r"cut off|damaged"):
+            open_picture(data[: len(data) // 2])
