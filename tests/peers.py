@@ -155,6 +155,8 @@ version = pandas.__version__
     ),
 }
 
+_ABSENT = "ModuleNotFoundError"
+
 
 def main(python: str) -> int:
     """Print what each peer read; returns how many read something else than was written."""
@@ -167,7 +169,8 @@ def main(python: str) -> int:
             write_dataset(dataset, format_named(format_), out)
             said, good = _ask(python, code, out, root / f"{out.name}-cache")
             wrong += not good
-            print(f"{'ok   ' if good else 'WRONG'}  {format_:<13} {peer}: {said}", flush=True)
+            word = "absent" if said.startswith(_ABSENT) else "ok" if good else "WRONG"
+            print(f"{word:<6}  {format_:<13} {peer}: {said}", flush=True)
     return wrong
 
 
@@ -190,7 +193,7 @@ def _ask(python: str, code: str, folder: Path, cache: Path) -> tuple[str, bool]:
     answer = next((line for line in found.stdout.splitlines() if line.startswith("ANSWER")), None)
     if answer is None:
         reason = (found.stderr.strip().splitlines() or ["no word"])[-1]
-        return reason, reason.startswith("ModuleNotFoundError")
+        return reason, reason.startswith(_ABSENT)
     version, labels, splits = json.loads(answer.removeprefix("ANSWER"))
     good = labels == dict.fromkeys(CLASSES, len(SPLITS) * EACH) and sorted(splits.values()) == [TOTAL // 3] * 3
     return f"{version} reads {sum(labels.values())} pictures, {labels}, {splits}", good

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.console import Console, table
-from core.cli.spec_options import given
+from core.cli.spec_options import given, words
 from core.dataset.manifest import Manifest
 from core.dataset.records import ReadOptions, Scan, Severity
 from core.errors import DatasetError, UsageError
@@ -148,6 +148,7 @@ def _as_json(found: Scan, manifest: Manifest) -> dict[str, Any]:
                 "message": problem.message,
                 "fix": problem.fix,
                 "paths": list(problem.paths),
+                "offers": [{"title": offer.title, "options": words(offer.options)} for offer in problem.offers],
             }
             for problem in found.problems
         ],

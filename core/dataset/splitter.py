@@ -111,7 +111,32 @@ def _divide(pictures: Iterable[Picture], fractions: Sequence[float], seed: int) 
             name = next((name for name in ("test", "valid") if len(unit) <= room[name]), "train")
             room[name] -= len(unit)
             chosen.update((picture.path, name) for picture in unit)
+    units = [unit for of_label in strata.values() for unit in of_label]
+    chosen.update(_groups_for_empty_splits(units, chosen, fractions, seed))
     return chosen
+
+
+def _groups_for_empty_splits(
+    units: Sequence[list[Picture]], chosen: Mapping[str, str], fractions: Sequence[float], seed: int
+) -> _ByPath:
+    """Return a group for each split that has nothing because every group is larger than its share, as few folds are.
+
+    Train keeps more than half of the pictures.
+    """
+    found: _ByPath = {}
+    filled, total = set(chosen.values()), len(chosen)
+    left = sum(name == "train" for name in chosen.values())
+    for name, share in zip(SPLITS, fractions, strict=True):
+        if name in filled or not share:
+            continue
+        groups = [unit for unit in units if len(unit) > 1 and found.get(unit[0].path, chosen[unit[0].path]) == "train"]
+        if not groups:
+            continue
+        best = min(groups, key=lambda unit: (abs(len(unit) - share * total), _rank(seed, "", unit[0].sha256)))
+        if 2 * (left - len(best)) > total:
+            left -= len(best)
+            found.update((picture.path, name) for picture in best)
+    return found
 
 
 def _units(pictures: Sequence[Picture]) -> Iterable[list[Picture]]:

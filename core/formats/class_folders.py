@@ -27,12 +27,14 @@ def read(source: Source, _files: Sequence[str] = ()) -> Listing:
         labels = frozenset((place.label,))
         for folder in place.folder.walk() if place.deep else (place.folder,):
             paths = [f"{folder.path}/{found.name}" for found in folder.pictures]
-            listing.examples += [Example(path, labels, place.split) for path in paths]
+            listing.examples += [Example(path, labels, place.split, place.group) for path in paths]
             listing.nested += paths if folder is not place.folder else []
     listing.loose = [f"{folder.path}/{found.name}".lstrip("/") for folder in reading.loose for found in folder.pictures]
     listing.beside = [folder.path for folder in reading.beside]
     splits = sorted({place.split for place in reading.labelled if place.split})
     where = f" in {', '.join(splits)}" if splits else ""
+    if folds := {place.group for place in reading.labelled if place.group}:
+        where = f" in {len(folds):,} folds, none of which a split will tear apart"
     listing.seen.append(f"Class folders{where}: {len({place.label for place in reading.labelled}):,} classes.")
     return listing
 
@@ -51,7 +53,8 @@ def _nothing(_pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
 FORMAT = DatasetFormat(
     "folders",
     "Class folders",
-    "One folder per class, by itself, inside `train`, `valid` and `test` by any usual name, or with them inside.",
+    "One folder per class, by itself, inside `train`, `valid` and `test` by any usual name, with them inside, or in "
+    "folds (`fold1/cat`).",
     "torchvision ImageFolder, Keras, fastai, Ultralytics, Teachable Machine's and Lobe's drag and drop",
     Reader(_sees, read),
     Writer(place_in_class_folders, _nothing, one_label=True, folders=True),

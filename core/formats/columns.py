@@ -43,6 +43,7 @@ GROUP_NAMES = (
         "individual_id",
     ),
     *("sequence", "seq_id", "sequence_id", "series", "burst", "location", "location_id", "site", "camera"),
+    *("fold", "folds", "kfold", "fold_id", "cv_fold"),
 )
 """The usual names, in the order in which they are looked for."""
 

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.errors import DatasetError, Offer
@@ -20,16 +20,21 @@ from core.formats.records import SPLITS, ClassFolders, Layout, Problem, ReadOpti
 
 _SEPARATORS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _OF_ANY_SPLIT = frozenset(("data", "dataset", "set", "split", "images", "image", "imgs", "img", "pictures", "photos"))
+_FOLD = re.compile(r"(?:k?fold|cv)[\s_-]*\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledFolder:
-    """A folder whose pictures are of one class; with `deep` those in the folders inside it too."""
+    """A folder whose pictures are of one class; with `deep` those in the folders inside it too.
+
+    `group` is what they are never torn from: the fold that they are in.
+    """
 
     folder: Folder
     split: str | None
     label: str
     deep: bool = True
+    group: str | None = None
 
 
 @dataclass(slots=True)
@@ -63,6 +68,8 @@ def read_layout(top: Folder, base: Path, class_folders: ClassFolders = ClassFold
     splits = _split_folders(root, where)
     if splits:
         reading = _read_splits(root, where, splits)
+    elif folds := _folds(root):
+        reading = Reading(where, "classes", folds, [root, *root.filled])
     elif by_class := _divided_classes(root):
         reading = Reading(where, "splits", by_class, [root])
     else:
@@ -208,6 +215,14 @@ def _divided_classes(root: Folder) -> list[LabelledFolder]:
     return places if "train" in splits and len(splits) > 1 else []
 
 
+def _folds(root: Folder) -> list[LabelledFolder]:
+    """Return the folders of fold1/cat, fold1/dog, fold2/cat …; none where not every folder is a fold with classes."""
+    folds = root.filled
+    if len(folds) < 2 or not all(_FOLD.fullmatch(folder.name) and folder.filled for folder in folds):
+        return []
+    return [LabelledFolder(inner, None, inner.name, group=fold.name) for fold in folds for inner in fold.filled]
+
+
 def _named_like_splits(root: Folder) -> Iterator[Problem]:
     names = named_splits([folder.name for folder in root.filled])
     if names:
@@ -224,7 +239,7 @@ def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
     nested = [place for place in reading.labelled if place.folder.filled]
     if choice is ClassFolders.INNER:
         reading.labelled = [
-            LabelledFolder(folder, place.split, folder.name if folder.pictures else place.label, deep=False)
+            LabelledFolder(folder, place.split, folder.name if folder.pictures else place.label, False, place.group)
             for place in reading.labelled
             for folder in place.folder.walk()
             if folder.pictures or not place.folder.total
@@ -299,10 +314,7 @@ def _join_spellings(reading: Reading) -> None:
     message = f"{subject} written differently from split to split ({label}, {first}), and each counts as one."
     fix = "Give the folder of a class the same name in every split."
     reading.problems.append(Problem("class-spelling", Severity.WARNING, message, paths, fix))
-    reading.labelled = [
-        LabelledFolder(place.folder, place.split, canonical.get(place.label, place.label), place.deep)
-        for place in reading.labelled
-    ]
+    reading.labelled = [replace(place, label=canonical.get(place.label, place.label)) for place in reading.labelled]
 
 
 def _folded(name: str) -> str:

@@ -97,6 +97,18 @@ def test_splits_inside_the_classes_are_kept(make_dataset: MakeDataset) -> None:
     assert not any(entry.split == "test" for entry in manifest.pictures if "/train/" in entry.path)
 
 
+def test_folds_are_kept_together(make_dataset: MakeDataset) -> None:
+    root = make_dataset({f"fold_{fold}/{label}": 4 for fold in range(1, 7) for label in ("cat", "dog")})
+    found = scan(root)
+    assert found.classes == ("cat", "dog")
+    assert found.seen == ("Class folders in 6 folds, none of which a split will tear apart: 2 classes.",)
+    where: dict[str, set[str]] = {}
+    for entry in split(found).pictures:
+        where.setdefault(entry.path.split("/")[0], set()).add(entry.split)
+    assert all(len(splits) == 1 for splits in where.values())
+    assert {next(iter(splits)) for splits in where.values()} == {"train", "valid", "test"}
+
+
 def test_a_split_inside_some_classes_is_an_error(make_dataset: MakeDataset) -> None:
     result = scan(make_dataset({"cat": 20, "cat/test": 5, "dog": 20}))
     assert result.counts() == {"cat": {"": 25}, "dog": {"": 20}}
@@ -126,11 +138,11 @@ def test_inner_folders_inside_splits(make_dataset: MakeDataset) -> None:
 
 
 def test_the_same_folders_in_every_class_must_be_chosen_from(make_dataset: MakeDataset) -> None:
-    root = make_dataset(folders("fold1/", "fold2/", count=10))
+    root = make_dataset(folders("site1/", "site2/", count=10))
     (error,) = scan(root).errors
     assert error.kind == "which-classes"
     assert error.message == (
-        "Each of fold1 and fold2 holds the same folders (bars, disc and grid): either may be the classes."
+        "Each of site1 and site2 holds the same folders (bars, disc and grid): either may be the classes."
     )
     assert scan(root, options=ReadOptions(class_folders=ClassFolders.OUTER)).errors == ()
     assert scan(root, options=ReadOptions(class_folders=ClassFolders.INNER)).counts() == {
