@@ -64,15 +64,39 @@ class _Session:
     def run(self, only: str) -> int:
         try:
             if only != "debugger":
+                self._imports()
+            if only == "all":
                 self._main_job()
                 self._running_job()
-            self._failing_job()
-            self._imported_job()
+            if only != "import":
+                self._failing_job()
+                self._imported_job()
         finally:
             self._window.close()
             self._bridge.close(10)
             self._workbench.close()
         return 0
+
+    def _imports(self) -> None:
+        """A folder of pictures with a table, whose label is in doubt first and chosen then."""
+        from core.dataset import sample_path
+        from core.formats.records import ReadOptions
+
+        data = self._window.page("data")
+        with tempfile.TemporaryDirectory(prefix="sagehound-table-") as name:
+            folder, rows = Path(name) / "pictures", ["picture,motif,made"]
+            folder.mkdir()
+            for number, file in enumerate(sorted(sample_path().glob("*/*/*.jpg"))):
+                shutil.copy(file, folder / f"{number}.jpg")
+                rows.append(f"{number}.jpg,{file.parent.name},{('pen', 'brush')[number % 2]}")
+            (folder / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+            self._window.show_page("data")
+            data.open_folder(folder)
+            self._settle(5)
+            self._take("import-refused")
+            data.open_folder(folder, ReadOptions(labels="labels.csv", columns="image=picture,label=motif"))
+            self._settle(5)
+            self._take("import")
 
     def _main_job(self) -> None:
         from core.dataset import sample_path
@@ -213,7 +237,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ALL, help="where the pictures go")
     parser.add_argument("--scale", type=float, default=1.0, help="device pixels per pixel (default 1)")
     parser.add_argument("--size", default=SIZE, help="of the window in pixels (default %(default)s)")
-    parser.add_argument("--only", choices=("all", "debugger"), default="all", help="which pictures to take")
+    parser.add_argument("--only", choices=("all", "debugger", "import"), default="all", help="which pictures to take")
     return parser.parse_args()
 
 

@@ -74,6 +74,10 @@ class DebuggerTab(QWidget):
 
     def _lay_out(self) -> None:
         self.export = button(tr("Export report"), icon_name="download")
+        self.send = button(
+            tr("MLflow…"), kind="ghost", tip=tr("Send the job's curves and settings to an MLflow server")
+        )
+        self.send.clicked.connect(self.ask_server)
         self._on_profile(False)
         self.export.clicked.connect(self._on_export)
         self.aws_report = button(
@@ -83,10 +87,6 @@ class DebuggerTab(QWidget):
         self.aws_report.hide()
         choose = button(tr("Rules…"), icon_name="settings", tip=tr("Choose the rules of new jobs"))
         choose.clicked.connect(self.choose_rules)
-        self.send = button(
-            tr("MLflow…"), kind="ghost", tip=tr("Send the job's curves and settings to an MLflow server")
-        )
-        self.send.clicked.connect(self.ask_server)
         self._header = PageHeader(tr("Debugger"), "", self.export)
         for action in (choose, self.aws_report, self.send):
             self._header.add_action(action)

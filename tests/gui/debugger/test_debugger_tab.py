@@ -356,6 +356,20 @@ def test_aws_own_verdicts_stand_beside_our_rules_with_the_profile(tab, tmp_path,
     assert tab.split.sizes()[1] > before
 
 
+def test_an_mlflow_server_is_asked_for_and_what_it_says_is_shown(tab, tmp_path, qtbot):
+    from tests.aws_job import make_aws_job
+
+    tab.open_earlier(str(make_aws_job(tmp_path / "photos")))
+    qtbot.waitUntil(lambda: "LowGPUUtilization (AWS)" in rules_of(tab), timeout=60_000)
+    tab.below.show_profile()
+    qtbot.waitUntil(tab.send.isEnabled, timeout=60_000)
+    dialog = tab.ask_server()
+    dialog.setTextValue(" http://127.0.0.1:1 ")
+    dialog.accept()
+    qtbot.waitUntil(tab.error.isVisible, timeout=60_000)
+    assert "The MLflow server http://127.0.0.1:1 does not answer." in tab.error.text
+
+
 def test_rule_output_alone_is_a_job_too(tab, tmp_path, qtbot):
     reports = tmp_path / "job" / "rule-output" / "ProfilerReport-1795300020" / "profiler-output" / "profiler-reports"
     reports.mkdir(parents=True)
