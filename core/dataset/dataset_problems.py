@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from core.dataset.probe import Probe
 from core.dataset.records import SPLITS, Picture, Problem, Severity, gravest_first
+from core.dataset.several import say_several
 from core.dataset.tree import Candidate, Tree
 from core.formats.hints import listed
 from training_scripts.pictures.formats import FORMATS, SUFFIXES
@@ -33,7 +34,7 @@ _FIXES = {
 def find_problems(
     tree: Tree, pictures: Sequence[Picture], bad: Iterable[tuple[Candidate, Probe]]
 ) -> tuple[Problem, ...]:
-    """Return all problems of a scanned folder; a pure function of what was found."""
+    """Return all problems of a scanned folder; a few files that may hold several pictures are looked into."""
     labelled = [picture for picture in pictures if picture.label]
     return gravest_first(
         [
@@ -44,6 +45,7 @@ def find_problems(
             *_duplicates(pictures),
             *_wrong_suffixes(pictures),
             *_wide(pictures),
+            *say_several(tree.root, pictures),
         ]
     )
 

@@ -249,6 +249,20 @@ def size_of(source: Source, *, upright: bool = True, frame: Frame = "first") -> 
             return (height, width) if upright and _orientation(image) in _SIDEWAYS else (width, height)
 
 
+def parts_of(source: Source) -> tuple[int, int]:
+    """Return how many frames or pages a file holds, and how many channels its first picture has; nothing is decoded.
+
+    Raises:
+        PictureUnreadable: as `open_picture`.
+    """
+    data = _content(source)
+    with _plain_sentences():
+        format_, _ = inspect(data)
+        with closing(_decoder(format_, data)) as image:
+            many = image.count if isinstance(image, channels_.ManyChannels) else len(image.getbands())
+            return int(getattr(image, "n_frames", 1)), many
+
+
 def _content(source: Source) -> bytes:
     if isinstance(source, bytes | bytearray):
         return bytes(source)

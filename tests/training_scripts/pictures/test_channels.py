@@ -17,6 +17,7 @@ from training_scripts.data import Samples
 from training_scripts.features import preprocessing_for
 from training_scripts.job import JobError
 from training_scripts.pictures import PictureUnreadable, channels, levels_in, open_picture, size_of
+from training_scripts.pictures.reading import parts_of
 
 RANDOM = np.random.default_rng(3)
 
@@ -54,6 +55,7 @@ def test_three_of_six_channels(dtype: type, planar: bool, compression: str | Non
     assert np.abs(picture - (wanted if dtype is np.uint8 else wanted * 255 / white)).max() <= 0.51
     assert np.array_equal(open_picture(data), open_picture(data, channels=(1, 2, 3), scale=levels_of(data)))
     assert size_of(data) == (60, 40)
+    assert parts_of(data) == (1, 6)
 
 
 def levels_of(data: bytes) -> tuple[float, float] | None:

@@ -70,7 +70,7 @@ def test_classify_py_sees_the_frame_and_the_channels_that_were_chosen(tmp_path):
     grey = [Image.fromarray(gradient(90, 60, 1)[..., 0]) for _ in range(5)]
     grey[0].save(tmp_path / "pages.tif", save_all=True, append_images=grey[1:])
     deep = RANDOM.integers(0, 4096, (60, 90, 6), np.uint16)
-    tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="minisblack", metadata=None)
+    tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="minisblack", planarconfig="contig", metadata=None)
     tifffile.imwrite(tmp_path / "planes.tif", np.moveaxis(deep >> 4, -1, 0).astype(np.uint8), planarconfig="separate")
     turned = Image.Exif()
     turned[0x0112] = 6

@@ -1,0 +1,39 @@
+"""What a file may hold besides one picture in three colours: further frames or pages, and more channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from core.dataset.records import Picture, Problem, Severity
+from training_scripts.pictures import PictureUnreadable, read_file
+from training_scripts.pictures.reading import parts_of
+
+_MAY = frozenset(("GIF", "TIFF", "WebP", "DICOM"))
+"""The formats whose files may hold several."""
+_LOOKED_AT = 12
+
+
+def say_several(root: Path, pictures: Sequence[Picture]) -> Iterator[Problem]:
+    """Yield what a few of the pictures, from all over the dataset, hold of which only a part is looked at."""
+    may = [picture.path for picture in pictures if picture.format in _MAY]
+    frames: list[str] = []
+    channels: list[tuple[str, int]] = []
+    for path in may[:: max(1, len(may) // _LOOKED_AT)][:_LOOKED_AT]:
+        try:
+            count, of_pixels = parts_of(read_file(root / path))
+        except PictureUnreadable:
+            continue
+        if count > 1:
+            frames.append(path)
+        if of_pixels > 4:
+            channels.append((path, of_pixels))
+    if frames:
+        message = "Some files hold several frames or pages, of which the first counts."
+        fix = "To look at another: --frame middle or last, which on Tuning is the hyperparameter frame."
+        yield Problem("several-frames", Severity.INFO, message, tuple(frames), fix)
+    if channels:
+        count = max(of_pixels for _, of_pixels in channels)
+        message = f"Some pictures have {count} channels: 1, 2 and 3 count as red, green and blue."
+        fix = "To choose others: --channels 4,3,2, which on Tuning is the hyperparameter channels."
+        yield Problem("several-channels", Severity.INFO, message, tuple(path for path, _ in channels), fix)
