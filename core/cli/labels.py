@@ -20,6 +20,7 @@ from core.paths import AppPaths, give_away
 from core.progress import CancelToken
 from core.workbench import Workbench
 from training_scripts.durable import write_text
+from training_scripts.pictures import PictureUnreadable, read_file
 
 
 def add_label_commands(command: Any) -> None:
@@ -254,9 +255,10 @@ def _table_of(file: Path, scan: Scan) -> tuple[dict[str, str | None], str]:
         DatasetError: it cannot be read, or names a picture that is not there; then nothing is labelled.
     """
     try:
-        rows = [row for row in csv.reader(file.read_text(encoding="utf-8-sig").splitlines()) if any(row)]
-    except (OSError, ValueError, csv.Error) as error:
-        raise DatasetError(f"{file} cannot be read.", f"{error}.", "Give a table of pictures and classes.") from error
+        rows = [row for row in csv.reader(read_file(file).decode("utf-8-sig").splitlines()) if any(row)]
+    except (PictureUnreadable, ValueError, csv.Error) as error:
+        why = f"{str(error).rstrip('.')}."
+        raise DatasetError(f"{file} cannot be read.", why, "Give a table of pictures and classes.") from error
     if any(len(row) < 2 for row in rows):
         raise DatasetError(f"{file} is no table of labels.", "A row has fewer than two columns.", "Write path,class.")
     known, by_name = {picture.path for picture in scan.pictures}, Counter(Path(p.path).name for p in scan.pictures)

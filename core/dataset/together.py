@@ -5,6 +5,7 @@ A model that has seen one picture of a burst knows the others: it looks better i
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -138,13 +139,15 @@ def _shot(file: Path) -> tuple[str, float] | None:
     """Return the camera and the time (seconds) that a picture's EXIF says; None where it says neither."""
     from PIL import Image
 
+    from training_scripts.pictures.reading import PictureUnreadable, open_file
+
     try:
-        with Image.open(file) as opened:
+        with os.fdopen(open_file(file)[0], "rb") as regular, Image.open(regular) as opened:
             exif = opened.getexif()
             text = exif.get_ifd(_EXIF).get(_ORIGINAL) or exif.get(_TIME)
             if not text:
                 return None
             camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (_MAKE, _MODEL) if exif.get(tag)) or "one camera"
             return camera, datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").timestamp()
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError):
+    except (PictureUnreadable, OSError, ValueError, SyntaxError, TypeError, KeyError):
         return None

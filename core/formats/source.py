@@ -17,6 +17,8 @@ from core.formats.layout import named_splits
 from core.formats.records import Example, Listing, ReadOptions
 from core.formats.walk import Walk
 from training_scripts.outside import parse_json
+from training_scripts.pictures.limits import TooLarge
+from training_scripts.pictures.reading import PictureUnreadable, read_file
 
 MAX_BYTES = 512 << 20
 """A larger file of labels is refused: what is made of it would not fit into memory."""
@@ -64,15 +66,14 @@ class Source:
         Raises:
             DatasetError: it cannot be read, or is too large.
         """
-        file = self.root / path
         try:
-            if file.stat().st_size > MAX_BYTES:
-                why = f"It is larger than {MAX_BYTES >> 20} MB."
-                raise DatasetError(f"{path} is not read.", why, "Divide it, or leave out what is no label.")
-            return file.read_bytes()
-        except OSError as error:
+            return read_file(self.root / path, MAX_BYTES)
+        except TooLarge:
+            why = f"It is larger than {MAX_BYTES >> 20} MB."
+            raise DatasetError(f"{path} is not read.", why, "Divide it, or leave out what is no label.") from None
+        except PictureUnreadable as error:  # a pipe would be waited for without end
             fix = "Check that it is there and that you may read it."
-            raise DatasetError(f"{path} cannot be read.", f"{error.strerror or error}.", fix) from error
+            raise DatasetError(f"{path} cannot be read.", str(error), fix) from None
 
     def text(self, path: str) -> str:
         """Return a file of labels as text: UTF-8 or UTF-16 by its mark, else what Western programs write."""

@@ -78,7 +78,8 @@ class Walk:
                 if foreign is None:
                     folder.pictures.append(Found(entry.name, entry.path, status.st_size, status.st_mtime_ns))
                     return
-        folder.others.append(entry.name)
+        if _is_file(entry):  # a pipe holds no labels, whatever its name
+            folder.others.append(entry.name)
         if foreign:
             self.foreign[path] = foreign
         self._note("unsupported-format" if foreign else "non-image", path)
@@ -131,6 +132,13 @@ def _identity(folder: Path) -> _Identity:
 def _is_dir(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
     except OSError:
         return False
 

@@ -12,6 +12,9 @@ from core.dataset import Scan, Severity, scan, split
 from core.errors import DatasetError
 from core.formats.layout import named_splits
 from core.formats.records import ClassFolders, ReadOptions
+from core.formats.source import Source
+from core.formats.walk import Walk
+from core.progress import CancelToken
 
 MakeDataset = Callable[..., Path]
 
@@ -223,3 +226,14 @@ def test_two_spellings_in_one_split_clash(make_dataset: MakeDataset) -> None:
     if len(os.listdir(root / "train")) != 3:
         pytest.skip("this file system knows no case")
     assert "name-clash" in {problem.kind for problem in scan(root).errors}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_file_of_labels(make_dataset: MakeDataset) -> None:
+    """To open one is to wait without end."""
+    root = make_dataset({"cat": 20, "dog": 20})
+    for name in ("labels.csv", "metadata.jsonl", "annotations.json", "data.yaml", "cat/notes.txt"):
+        os.mkfifo(root / name)
+    assert scan(root).classes == ("cat", "dog")
+    with pytest.raises(DatasetError, match=r"labels\.csv cannot be read"):
+        Source(Walk(root, CancelToken()), ReadOptions()).text("labels.csv")
