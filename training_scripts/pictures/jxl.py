@@ -6,7 +6,7 @@ from PIL import Image
 from pylibjxl.pillow_plugin import JxlImageFile
 
 
-class JxlPicture(JxlImageFile):  # type: ignore[misc]
+class JxlPicture(JxlImageFile):
     """A JPEG XL file. The decoder turns it upright already, so what its EXIF data say of that is not to be heard."""
 
     def getexif(self) -> Image.Exif:
