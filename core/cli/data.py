@@ -15,6 +15,7 @@ from core.errors import DatasetError, UsageError
 from core.formats.unlabelled import NAME as UNLABELLED
 from core.paths import AppPaths
 from core.progress import CancelToken
+from core.translation import tr
 from core.workbench import Workbench
 
 _SHOWN_FILES = 5
@@ -104,13 +105,15 @@ def imports(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
         found = workbench.data.remove_unused_imports() if options.remove else workbench.data.imports()
     finally:
         workbench.close()
-    rows = [(one.name, f"{one.size / 1e6:,.1f} MB", one.used_by or "nothing") for one in found]
+    rows = [(one.name, f"{one.size / 1e6:,.1f} MB", one.used_by or tr("nothing")) for one in found]
     if options.remove:
-        text = f"{sum(one.size for one in found) / 1e6:,.1f} MB that nothing used are removed."
+        removed = sum(one.size for one in found) / 1e6
+        text = tr("{megabytes} MB that nothing used are removed.").format(megabytes=f"{removed:,.1f}")
     else:
-        text = table(("import", "size", "used by"), rows) if rows else "Nothing was unpacked or fetched."
+        heads = (tr("import"), tr("size"), tr("used by"))
+        text = table(heads, rows) if rows else tr("Nothing was unpacked or fetched.")
         if any(not one.used_by for one in found):
-            text += "\nTo remove what nothing uses: sagehound imports --remove"
+            text = "\n".join([text, tr("To remove what nothing uses: sagehound imports --remove")])
     data = [{"path": str(one.path), "bytes": one.size, "used_by": one.used_by} for one in found]
     console.result({"removed" if options.remove else "imports": data}, text)
     return 0

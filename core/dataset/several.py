@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.dataset.records import Picture, Problem, Severity
+from core.translation import tr
 from training_scripts.pictures import PictureUnreadable, read_file
 from training_scripts.pictures.reading import parts_of
 
@@ -29,11 +30,12 @@ def say_several(root: Path, pictures: Sequence[Picture]) -> Iterator[Problem]:
         if of_pixels > 4:
             channels.append((path, of_pixels))
     if frames:
-        message = "Some files hold several frames or pages, of which the first counts."
-        fix = "To look at another: --frame middle or last, which on Tuning is the hyperparameter frame."
+        message = tr("Some files hold several frames or pages, of which the first counts.")
+        fix = tr("To look at another: --frame middle or last, which on Tuning is the hyperparameter frame.")
         yield Problem("several-frames", Severity.INFO, message, tuple(frames), fix)
     if channels:
         count = max(of_pixels for _, of_pixels in channels)
-        message = f"Some pictures have {count} channels: 1, 2 and 3 count as red, green and blue."
-        fix = "To choose others: --channels 4,3,2, which on Tuning is the hyperparameter channels."
+        message = tr("Some pictures have {count} channels: 1, 2 and 3 count as red, green and blue.")
+        message = message.format(count=count)
+        fix = tr("To choose others: --channels 4,3,2, which on Tuning is the hyperparameter channels.")
         yield Problem("several-channels", Severity.INFO, message, tuple(path for path, _ in channels), fix)

@@ -19,6 +19,7 @@ from core.errors import DatasetError
 from core.formats.archives import MOST_FILES, SPARE, place_of
 from core.formats.imported import mark_opened
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.durable import flush, write_text
 from training_scripts.outside import UNUSABLE, read_json
 
@@ -88,10 +89,14 @@ def _listed(
             if place is not None:
                 found[key] = int(entry["Size"]), str(entry["ETag"]), place
         if len(found) > MOST_FILES:
-            raise DatasetError(f"{address} holds more than {MOST_FILES:,} files.", fix="Name a part of it.")
+            what = tr("{address} holds more than {count} files.").format(address=address, count=f"{MOST_FILES:,}")
+            raise DatasetError(what, fix=tr("Name a part of it."))
     if not found:
-        why = "There is no picture and no file of labels under this prefix."
-        raise DatasetError(f"{address} holds no dataset.", why, "Check the bucket's name and the prefix.")
+        raise DatasetError(
+            tr("{address} holds no dataset.").format(address=address),
+            tr("There is no picture and no file of labels under this prefix."),
+            tr("Check the bucket's name and the prefix."),
+        )
     return found
 
 
@@ -118,10 +123,11 @@ def _fetch_all(
             partial.unlink(missing_ok=True)
         kept[key] = list(wanted[key][:2])
 
+    doing = tr("Fetching {address}").format(address=f"s3://{bucket}/{prefix}")
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="sagehound-s3") as pool:
         try:
             for number, _ in enumerate(pool.map(one, wanted), 1):
-                on_progress(Progress(number, len(wanted), f"Fetching s3://{bucket}/{prefix}", "files"))
+                on_progress(Progress(number, len(wanted), doing, "files"))
                 cancel.raise_if_cancelled()
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -139,8 +145,11 @@ def _known(folder: Path) -> Mapping[str, list[Any]]:
 def _check_room(address: str, size: int, imports: Path) -> None:
     imports.mkdir(parents=True, exist_ok=True)
     if size > shutil.disk_usage(imports).free - SPARE:
-        why = f"It is {size / 1e9:,.1f} GB, for which the disk has no room."
-        raise DatasetError(f"{address} is not fetched.", why, "Make room, or name a part of it.")
+        raise DatasetError(
+            tr("{address} is not fetched.").format(address=address),
+            tr("It is {gigabytes} GB, for which the disk has no room.").format(gigabytes=f"{size / 1e9:,.1f}"),
+            tr("Make room, or name a part of it."),
+        )
 
 
 def _client() -> Any:
@@ -164,7 +173,7 @@ def _plain_sentences(address: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError, Boto3Error, OSError) as error:
         raise DatasetError(
-            f"{address} cannot be read.",
+            tr("{address} cannot be read.").format(address=address),
             f"{error}".rstrip(".") + ".",
-            "Check the address, the region, and that your credentials may list and read the bucket.",
+            tr("Check the address, the region, and that your credentials may list and read the bucket."),
         ) from error

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from core.translation import tr
+
 KEPT_DAYS = 30
 """What was opened in so many days is in use."""
 
@@ -51,9 +53,9 @@ def imported(imports: Path, users: Mapping[str, Iterable[str]], opened: Mapping[
         last = max([folder.stat().st_mtime, *(when for place, when in opened.items() if _is_in(place, folder))])
         used = next((who for who, places in users.items() if any(_is_in(place, folder) for place in places)), "")
         if not used and _is_being_unpacked(folder):
-            used = "being unpacked"
+            used = tr("being unpacked")
         if not used and time.time() - last < KEPT_DAYS * 86400 and not folder.name.startswith("."):
-            used = f"opened in the last {KEPT_DAYS} days"
+            used = tr("opened in the last {days} days").format(days=KEPT_DAYS)
         found.append(Imported(folder, _size(folder), last, used))
     return sorted(found, key=lambda one: (-one.size, one.name))
 

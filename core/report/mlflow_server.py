@@ -19,6 +19,7 @@ from typing import Any
 from core.errors import UserFacingError
 from core.report.reported_run import ReadRun
 from core.report.runs_export import EXPERIMENT, metric_name, milliseconds, run_number, values_of
+from core.translation import tr
 
 _TAG = "sagehound.run"
 _METRICS, _PARAMETERS = 1000, 100
@@ -111,12 +112,18 @@ class _Server:
             said = error.read(2000).decode("utf-8", "replace")
             if error.code == 404 and "RESOURCE_DOES_NOT_EXIST" in said:
                 raise _Missing from None
-            fix = "Check the address, and MLFLOW_TRACKING_TOKEN or _USERNAME and _PASSWORD where it asks for them."
-            raise UserFacingError(f"The MLflow server {self._address} refused.", _reason(error, said), fix) from error
+            raise UserFacingError(
+                tr("The MLflow server {address} refused.").format(address=self._address),
+                _reason(error, said),
+                tr("Check the address, and MLFLOW_TRACKING_TOKEN or _USERNAME and _PASSWORD where it asks for them."),
+            ) from error
         except (OSError, ValueError) as error:
             why = f"{getattr(error, 'reason', None) or error}".rstrip(".") + "."
-            fix = "Check the address, and that the server runs."
-            raise UserFacingError(f"The MLflow server {self._address} does not answer.", why, fix) from error
+            raise UserFacingError(
+                tr("The MLflow server {address} does not answer.").format(address=self._address),
+                why,
+                tr("Check the address, and that the server runs."),
+            ) from error
 
 
 class _Missing(Exception):
@@ -125,9 +132,10 @@ class _Missing(Exception):
 
 def _reason(error: urllib.error.HTTPError, said: str) -> str:
     try:
-        return f"It says: {json.loads(said)['message']}".rstrip(".")[:400] + "."
+        text = str(json.loads(said)["message"])
     except (ValueError, LookupError, TypeError):
-        return f"It says: {error.code} {error.reason}."
+        text = f"{error.code} {error.reason}"
+    return tr("It says: {text}.").format(text=text[:400].rstrip("."))
 
 
 def _credentials() -> dict[str, str]:

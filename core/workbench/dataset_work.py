@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import DatasetError, EngineError
 from core.progress import CancelToken, OnProgress, ignore_progress
-from core.translation import plural
+from core.translation import plural, tr
 from core.workbench.installation import Installation
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ class DatasetWork:
 
         store = self._installation.store
         jobs = [store.spec(job.name).training.dataset_path for job in store.jobs()]
-        users = {"a job": jobs, "labels that were given": store.labelled_datasets()}
+        users = {tr("a job"): jobs, tr("labels that were given"): store.labelled_datasets()}
         opened = {found.path: found.used for found in store.recent_datasets(_ALL)}
         return imported(self._installation.paths.imports, users, opened)
 
@@ -277,8 +277,8 @@ class DatasetWork:
         try:
             remove(unused, self._installation.paths.deleted)
         except OSError as error:
-            why, fix = f"{error.strerror or error}.", "Close what uses its files, and try again."
-            raise DatasetError("An unused import cannot be removed.", why, fix) from error
+            why, fix = f"{error.strerror or error}.", tr("Close what uses its files, and try again.")
+            raise DatasetError(tr("An unused import cannot be removed."), why, fix) from error
         return unused
 
     def upload(
