@@ -35,7 +35,6 @@ from gui.data.problems_card import ProblemsCard
 from gui.data.s3_panel import S3Panel
 from gui.data.split_card import SplitCard
 from gui.data.write_dialog import WriteDialog
-from gui.feed import JobsFeed
 from gui.shared.basics import button, icon_button
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import Banner, InlineError, ProgressRow
@@ -61,7 +60,7 @@ class DataTab(QWidget):
     best_model_asked = Signal(object)
     aws_asked = Signal()
 
-    def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
+    def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__()
         self._workbench, self._bridge = workbench, bridge
         self.dataset = OpenDataset(workbench, bridge)

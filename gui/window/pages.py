@@ -93,7 +93,7 @@ class Pages:
         """Return the Data page."""
         from gui.data.data_tab import DataTab
 
-        page = self._add_page("data", DataTab(self.workbench, self._bridge, self.feed))
+        page = self._add_page("data", DataTab(self.workbench, self._bridge))
         page.dataset_ready.connect(self._on_dataset_ready)
         page.dataset_restored.connect(self._set_manifest)
         page.quick_look_asked.connect(self._on_quick_look)

@@ -12,13 +12,12 @@ from core.jobs.declared import to_plain
 from core.progress import Progress
 from gui.data.data_tab import DataTab
 from gui.data.open_dataset import LAST_KEY
-from gui.feed import JobsFeed
 from tests.gui.conftest import write_picture
 
 
 @pytest.fixture
 def tab(qtbot, workbench, bridge):
-    made = DataTab(workbench, bridge, JobsFeed(lambda: workbench.engine, bridge))
+    made = DataTab(workbench, bridge)
     qtbot.addWidget(made)
     made.resize(1180, 760)
     made.show()
@@ -211,7 +210,7 @@ def test_the_last_dataset_is_there_again_and_recent_ones_are_listed(tab, qtbot, 
     open_and_wait(tab, qtbot, dataset_folder)
     with qtbot.waitSignal(tab.dataset_ready):
         tab.use_dataset()
-    again = DataTab(workbench, bridge, JobsFeed(lambda: workbench.engine, bridge))
+    again = DataTab(workbench, bridge)
     qtbot.addWidget(again)
     again.show()
     with qtbot.waitSignal(again.dataset_restored, timeout=15000) as restored:

@@ -8,13 +8,12 @@ from PySide6.QtCore import QMimeData, Qt, QUrl
 from core.dataset.records import ReadOptions
 from gui.data.data_tab import DataTab
 from gui.data.import_card import ReadForm
-from gui.feed import JobsFeed
 from gui.window.drops import single_dataset
 
 
 @pytest.fixture
 def tab(qtbot, workbench, bridge):
-    made = DataTab(workbench, bridge, JobsFeed(lambda: workbench.engine, bridge))
+    made = DataTab(workbench, bridge)
     qtbot.addWidget(made)
     made.resize(1180, 760)
     made.show()

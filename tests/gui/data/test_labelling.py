@@ -12,7 +12,6 @@ from core.features.dataset_features import PictureFeatures
 from gui.data.chosen_drag import CHOSEN_MIME
 from gui.data.data_tab import DataTab
 from gui.data.write_dialog import WriteDialog
-from gui.feed import JobsFeed
 from gui.shared.dialogs import Decision
 from tests.gui.conftest import write_picture
 
@@ -23,7 +22,7 @@ CONTROL, SHIFT, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.
 def tab(qtbot, workbench, bridge, dataset_folder):
     """The Data tab with three classes of ten pictures: daisy (1), rose (2), tulip (3)."""
     next(dataset_folder.rglob("broken.png")).unlink()
-    made = DataTab(workbench, bridge, JobsFeed(lambda: workbench.engine, bridge))
+    made = DataTab(workbench, bridge)
     qtbot.addWidget(made)
     made.resize(1180, 900)
     made.show()
@@ -249,7 +248,7 @@ def loose(qtbot, workbench, bridge, tmp_path):
     """The Data tab with twelve pictures of two colours that nothing says the class of."""
     for number in range(12):
         write_picture(tmp_path / "loose" / f"{'xyzuvw'[number % 6]}{number}.png", (250 * (number % 2), 9 * number, 40))
-    made = DataTab(workbench, bridge, JobsFeed(lambda: workbench.engine, bridge))
+    made = DataTab(workbench, bridge)
     qtbot.addWidget(made)
     made.resize(1180, 900)
     made.show()

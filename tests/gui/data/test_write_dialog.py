@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt
 from core.labels.disk import PLAN
 from gui.data.data_tab import DataTab
 from gui.data.write_dialog import MOVE, WriteDialog
-from gui.feed import JobsFeed
 from tests.gui.conftest import write_picture
 
 LEFT = Qt.MouseButton.LeftButton
@@ -26,7 +25,7 @@ def loose(tmp_path):
 @pytest.fixture
 def tab(qtbot, workbench, bridge, loose):
     """The Data tab with pictures of two classes, of which two have none."""
-    made = DataTab(workbench, bridge, JobsFeed(lambda: workbench.engine, bridge))
+    made = DataTab(workbench, bridge)
     qtbot.addWidget(made)
     made.show()
     made.open_folder(loose)
