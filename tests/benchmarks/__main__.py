@@ -86,7 +86,7 @@ def _section(name: str, environment: dict[str, str]) -> str:
 
 
 def _write(sections: dict[str, str], order: list[str]) -> None:
-    """The report: heading, an overview of what was reached, and the sections in order."""
+    """The report: heading, an overview of what was reached, the sections in order, and those measured by hand."""
     kept = {title: sections[title] for title in order if title in sections}
     rows = []
     for title, text in kept.items():
@@ -95,7 +95,8 @@ def _write(sections: dict[str, str], order: list[str]) -> None:
         anchor = title.lower().replace(" ", "-")
         rows.append(f"| [{title}](#{anchor}) | {met} | {missed} |")
     overview = "\n".join(["| benchmark | goals met | not met |", "|---|---|---|", *rows])
-    parts = [f"## {title}\n\n{text}" for title, text in kept.items()]
+    by_hand = {title: text for title, text in sections.items() if title not in order}
+    parts = [f"## {title}\n\n{text}" for title, text in (kept | by_hand).items()]
     REPORT.write_text("\n\n".join([_heading(), overview, *parts]) + "\n", encoding="utf-8", newline="\n")
 
 
