@@ -10,7 +10,7 @@ from core.cli.debugger_options import debugger_words
 from core.cli.launch_options import MODES, has_default_metrics, has_defaults
 from core.cli.spec_options import join_pair, option_words, words
 from core.jobs.ranges import format_range
-from core.jobs.specs import CloudResources, MetricDefinition, Spec, TuningSpec
+from core.jobs.specs import CloudResources, MetricDefinition, Spec, TrainingSpec, TuningSpec
 from core.tuning.presets import DEFAULT_METRICS
 from training_scripts.backbones import FRAMES, FRAMINGS
 from training_scripts.heads import HEADS
@@ -39,6 +39,8 @@ def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = Fal
         named: with the job's name; without it the same command can be given again.
     """
     training = spec.training
+    if training.command:
+        return _watched(training)
     found = ["sagehound", "tune" if isinstance(spec, TuningSpec) else "train", _dataset(training.dataset_path)]
     found += ["--name", spec.name] if named else []
     found += _hyperparameters(spec)
@@ -54,6 +56,14 @@ def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = Fal
     if training.cloud is not None:
         found += _resources(training.cloud)
     return shlex.join([*found, *_split(manifest)])
+
+
+def _watched(spec: TrainingSpec) -> str:
+    """Return the command that watches the same script again, in the folder that it ran in."""
+    ending = [word for rule, action in spec.debugger.actions.items() if action == "stop" for word in ("--stop-on", rule)]
+    command = shlex.join(["sagehound", "watch", *ending, "--", *spec.command])
+    folder = spec.hyperparameters.get("folder", "")
+    return f"{shlex.join(['cd', folder])} && {command}" if folder else command
 
 
 def _dataset(path: str) -> str:

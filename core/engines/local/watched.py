@@ -110,7 +110,7 @@ class WatchedJob:
 
         store = Store(self._paths.database)
         try:
-            record = _Record(store, self.name, self.command)
+            record = _Record(store, self.name, self.command, self._stop_on)
             record.add()
             tail, scraper = LogTail(self.folder.log), Scraper(record.spec.metrics)
             rules = _TensorRules(self.folder, self.name, self._stop_on)
@@ -286,13 +286,14 @@ class _Attached:
 class _Record:
     """The job's record in the store. A full disk or a lost database costs the record, never the script."""
 
-    def __init__(self, store: Any, name: str, command: Sequence[str]) -> None:
+    def __init__(self, store: Any, name: str, command: Sequence[str], stop_on: Collection[str]) -> None:
         from core.jobs.contract import default_metrics
-        from core.jobs.specs import TrainingSpec
+        from core.jobs.specs import DebuggerConfig, TrainingSpec
 
         self._store, self._name = store, name
         told = {"command": " ".join(command), "folder": os.getcwd()}
-        self.spec = TrainingSpec(name, {}, told, default_metrics(), command=tuple(command))
+        rules = DebuggerConfig(actions=dict.fromkeys(sorted(stop_on), "stop"))
+        self.spec = TrainingSpec(name, {}, told, default_metrics(), debugger=rules, command=tuple(command))
         self._epochs: dict[str, float] = {}
 
     def add(self) -> None:

@@ -138,11 +138,13 @@ def trainings(draw: st.DrawFn, tuning: bool = False) -> TrainingSpec:
 def ranges(draw: st.DrawFn, name: str) -> Any:
     low, high = sorted([draw(st.floats(1e-6, 1e3)), draw(st.floats(1e-6, 1e3))])
     scaling = draw(st.sampled_from([Scaling.AUTO, Scaling.LINEAR, Scaling.LOGARITHMIC]))
-    kind = draw(st.integers(0, 2))
+    kind = draw(st.integers(0, 3))
     if kind == 0:
         return ContinuousRange(name, low, high, scaling)
     if kind == 1:
         return IntegerRange(name, int(low) + 1, int(high) + 1, scaling)
+    if kind == 2:
+        return ContinuousRange(name, low / 2e3, high / 2e3, Scaling.REVERSE_LOGARITHMIC)
     return CategoricalRange(name, tuple(draw(st.lists(texts, min_size=1, max_size=4, unique=True))))
 
 
@@ -164,6 +166,7 @@ def tunings(draw: st.DrawFn) -> TuningSpec:
         patience=draw(st.none() | st.integers(1, 10_000)),
         max_search_s=draw(st.none() | st.integers(1, 10**6)),
         until_converged=draw(st.booleans()),
+        packed=draw(st.booleans()),
     )
 
 
@@ -204,7 +207,7 @@ def test_in_the_cloud_another_longest_run_is_usual_than_here() -> None:
 
 
 def test_the_split_of_the_dataset_is_asked_for_too() -> None:
-    spec = training_spec(PARSER.parse_args(["train", "pets"])).with_training(dataset_path="/data/pets")
+    spec = training_spec(PARSER.parse_args(["train", "pets"])).with_training(dataset_path="/data/$my pet's")
     entries = [Entry("cat/1.jpg", 0, "train", "00")]
     usual = Manifest.build(Path("/data/pets"), ("cat",), entries, fractions=(1 - 0.15 - 0.15, 0.15, 0.15))
     assert command_line(spec, usual) == command_line(spec)
@@ -212,7 +215,7 @@ def test_the_split_of_the_dataset_is_asked_for_too() -> None:
         Path("/data/pets"), ("cat",), entries, 3, (0.6, 0.3, 0.1), options=ReadOptions(class_folders=ClassFolders.INNER)
     )
     options = PARSER.parse_args(shlex.split(command_line(spec, other))[1:])
-    assert options.dataset == "/data/pets"
+    assert options.dataset == "/data/$my pet's"
     assert (options.split, options.split_seed, options.class_folders) == ("0.6,0.3,0.1", 3, "inner")
 
 
@@ -222,3 +225,14 @@ def test_every_rule_of_aws_can_be_asked_for(rule: str) -> None:
     parameters = {"max_threshold": "10"} if "max_threshold" in AWS_RULES[rule] else {}
     spec = spec.with_training(cloud=CloudResources(managed=ManagedDebugger(rules={rule: parameters})))
     assert asked(command_line(spec, named=True)) == spec
+
+
+def test_a_script_that_was_watched_is_watched_again() -> None:
+    command = ("python", "train.py", "--name", "it's")
+    ending = DebuggerConfig(actions={"Overfit": "stop"})
+    where = {"command": "as a text", "folder": "/home/me/my project"}
+    spec = TrainingSpec("watch-train", {}, where, default_metrics(), debugger=ending, command=command)
+    change, watch = command_line(spec).split(" && ")
+    assert shlex.split(change) == ["cd", "/home/me/my project"]
+    options = PARSER.parse_args(shlex.split(watch)[1:])
+    assert (options.command, options.stop_on, tuple(options.script[1:])) == ("watch", ["Overfit"], command)
