@@ -53,6 +53,13 @@ class UsageError(UserFacingError):
     """The command line was used wrongly."""
 
 
+def reason_of(error: Exception) -> str:
+    """Return why something failed, for a sentence: of an `OSError` the cause and the file, without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename})" if error.filename else error.strerror
+    return str(error)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A way to read a dataset all the same: what it does in words, and the `ReadOptions` that ask for it."""

@@ -115,13 +115,29 @@ def keep_private() -> None:
         _user_umask = os.umask(0o077)
 
 
+def make_outside(folder: Path) -> None:
+    """Make a folder that the user asked for outside the home, as the user's own programs would make it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [part for part in (folder, *folder.parents) if not part.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in missing:
+        _give(part)
+
+
 def give_away(path: Path) -> None:
     """Give what the user asked for, outside the home, the rights that the user's own programs would give it.
 
     A folder is given away with all that it holds.
     """
+    for part in (path, *path.rglob("*")) if path.is_dir() else (path,):
+        _give(part)
+
+
+def _give(path: Path) -> None:
     if _user_umask is None or sys.platform == "win32":
         return
-    for part in (path, *path.rglob("*")) if path.is_dir() else (path,):
-        with suppress(OSError):
-            part.chmod((0o777 if part.is_dir() else 0o666) & ~_user_umask)
+    with suppress(OSError):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~_user_umask)

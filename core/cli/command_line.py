@@ -60,7 +60,9 @@ def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = Fal
 
 def _watched(spec: TrainingSpec) -> str:
     """Return the command that watches the same script again, in the folder that it ran in."""
-    ending = [word for rule, action in spec.debugger.actions.items() if action == "stop" for word in ("--stop-on", rule)]
+    ending = [
+        word for rule, action in spec.debugger.actions.items() if action == "stop" for word in ("--stop-on", rule)
+    ]
     command = shlex.join(["sagehound", "watch", *ending, "--", *spec.command])
     folder = spec.hyperparameters.get("folder", "")
     return f"{shlex.join(['cd', folder])} && {command}" if folder else command

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.cli.console import Console
-from core.errors import SagehoundError, StoreError
+from core.errors import SagehoundError, StoreError, reason_of
 from core.paths import ROOT, AppPaths
 from core.progress import Progress
 from core.python import child_environment, code_command
@@ -90,7 +90,10 @@ def check_home(paths: AppPaths) -> Check:
         return Check("files", FAIL, f"{error.what} {error.why}", error.fix)
     except OSError as error:
         return Check(
-            "files", FAIL, f"{paths.home} cannot be written: {error}.", "Set SAGEHOUND_HOME to another folder."
+            "files",
+            FAIL,
+            f"{paths.home} cannot be written: {reason_of(error)}.",
+            "Set SAGEHOUND_HOME to another folder.",
         )
     from core.store import Store
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.cli.console import Console
 from core.errors import UsageError, UserFacingError
-from core.paths import AppPaths
+from core.paths import AppPaths, give_away, make_outside
 
 TRIAL_STEPS = 60
 """Steps that a script runs with a remedy beyond the one at which the finding came."""
@@ -158,8 +158,9 @@ def _write(file: Path, script: Any, status: int) -> None:
     ]
     text = json.dumps({"job": script.name, "exit_status": status, "rules": rules}, indent=1)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_outside(file.parent)
         file.write_text(text + "\n", encoding="utf-8")
+        give_away(file)
     except OSError as error:
         with contextlib.suppress(BrokenPipeError):
             print(

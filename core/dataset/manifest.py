@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.dataset.records import SPLITS, ReadOptions
-from core.errors import DatasetError
+from core.errors import DatasetError, reason_of
 from core.jobs.declared import from_plain, to_plain
 from training_scripts.durable import write_text
 from training_scripts.outside import UNUSABLE, read_json
@@ -130,7 +130,7 @@ class Manifest:
             ) from None
         except UNUSABLE as error:
             raise DatasetError(
-                "The dataset's manifest cannot be read.", f"{path}: {error}.", "Scan the folder again."
+                "The dataset's manifest cannot be read.", f"{path}: {reason_of(error)}.", "Scan the folder again."
             ) from error
         return manifest
 

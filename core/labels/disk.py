@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.records import Scan
-from core.errors import DatasetError
+from core.errors import DatasetError, reason_of
 from core.labels.label_state import LabelState
+from core.paths import make_outside
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.durable import flush, is_no_room, replacing, sha256_of, write_text
 from training_scripts.outside import UNUSABLE, read_json
@@ -115,7 +116,7 @@ def _write(
         raise DatasetError(what, fix="Finish that one first, or choose another folder.")
     done = 0
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        make_outside(target)
         plan.save(target)
         for source, place, sha256 in plan.files:
             cancel.raise_if_cancelled()
@@ -235,7 +236,9 @@ def _load(target: Path) -> _Plan | None:
         return None
     except UNUSABLE as error:
         what = f"The plan {target / PLAN} cannot be read."
-        raise DatasetError(what, f"{error}.", "Move that file away; the pictures are where they were.") from error
+        raise DatasetError(
+            what, f"{reason_of(error)}.", "Move that file away; the pictures are where they were."
+        ) from error
 
 
 def _carry(source: Path, place: Path, sha256: str, move: bool) -> None:
@@ -252,7 +255,7 @@ def _carry(source: Path, place: Path, sha256: str, move: bool) -> None:
             flush([place])
             source.unlink()
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_outside(place.parent)
     if move:
         try:
             os.rename(source, place)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from core.errors import NoRoom, StoreError
+from core.errors import NoRoom, StoreError, reason_of
 from core.store.holders import end_stuck_holders
 from training_scripts.durable import flush, is_no_room
 
@@ -114,7 +114,7 @@ class Database:
                 return
             raise StoreError(
                 f"The database {path} cannot be opened.",
-                f"{error}.",
+                f"{reason_of(error)}.",
                 "Make the folder writable, or set SAGEHOUND_HOME to another one.",
             ) from error
 
@@ -205,7 +205,7 @@ class Database:
             if is_no_room(error):
                 raise self._no_room() from error
             raise StoreError(
-                f"The database {self.path} cannot be used.", f"{error}.", "Look after that disk."
+                f"The database {self.path} cannot be used.", f"{reason_of(error)}.", "Look after that disk."
             ) from error
 
     def _freeze(self, error: Exception) -> bool:

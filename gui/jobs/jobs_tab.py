@@ -16,6 +16,7 @@ from core.errors import UserFacingError
 from core.jobs.footprint import Footprint
 from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.status import RuleStatus
+from core.paths import give_away
 from core.progress import CancelToken, OnProgress
 from core.translation import tr
 from core.workbench import Workbench
@@ -317,6 +318,7 @@ class JobsTab(QWidget):
         def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             try:
                 path.write_text(text, encoding="utf-8", newline="")
+                give_away(path)
             except OSError as error:
                 raise UserFacingError(
                     tr("The trials could not be saved."), f"{error.strerror} ({path}).", tr("Choose another place.")

@@ -6,7 +6,7 @@ import importlib
 from functools import partial
 from typing import cast
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, QUrl
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -39,6 +39,8 @@ from gui.window.status_bar import WindowStatus
 
 GEOMETRY_KEY, TAB_KEY = "window.geometry", "window.tab"
 START_SIZE = (1280, 800)
+FRAME = (8, 48)
+"""Room for the frame and title bar of a window that was not shown yet, when no one knows how large they are."""
 WARM_MS, NEXT_PAGE_MS, PRELOAD_MS = 250, 300, 1500
 
 
@@ -302,7 +304,7 @@ class MainWindow(QMainWindow):
 
     def _restore(self) -> None:
         recall = self.workbench.settings.recall
-        self.resize(*START_SIZE)
+        self.resize(start_size(self.screen().availableSize()))
         saved = recall(GEOMETRY_KEY)
         if isinstance(saved, str):
             self.restoreGeometry(QByteArray.fromBase64(saved.encode()))
@@ -336,3 +338,8 @@ class MainWindow(QMainWindow):
         except UserFacingError:
             # A full disk must not keep the window from closing.
             return
+
+
+def start_size(available: QSize) -> QSize:
+    """Return how large a new window is where a screen has so much room: with its frame it fits."""
+    return QSize(*START_SIZE).boundedTo(available - QSize(*FRAME))

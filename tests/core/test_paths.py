@@ -12,7 +12,7 @@ import pytest
 
 from core.cli.doctor import FAIL, check_home
 from core.cli.main import run
-from core.errors import StoreError
+from core.errors import StoreError, reason_of
 from core.paths import ROOT, AppPaths
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
@@ -47,6 +47,10 @@ def test_a_report_has_the_rights_that_the_user_gives_files(tmp_path: Path, monke
         assert mode(file) == 0o600
         paths.give_away(file)
         assert mode(file) == 0o644
+        (tmp_path / "mine").mkdir(mode=0o700)
+        paths.make_outside(tmp_path / "mine" / "new" / "folder")
+        kept = (tmp_path / "mine", tmp_path / "mine" / "new", tmp_path / "mine" / "new" / "folder")
+        assert [oct(mode(folder)) for folder in kept] == ["0o700", "0o755", "0o755"]
     finally:
         os.umask(before)
 
@@ -86,3 +90,15 @@ def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StoreError, match=r"Permission denied \(.*home\)"):
         AppPaths(tmp_path / "home").create()
+
+
+def test_a_database_that_may_not_be_opened_is_a_sentence_without_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sagehound.sqlite3.lock").mkdir()
+    monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path))
+    assert run(["jobs"]) == 1
+    said = capsys.readouterr().err
+    assert "cannot be opened. Is a directory (" in said
+    assert "Errno" not in said
+    assert reason_of(ValueError("it is too long")) == "it is too long"

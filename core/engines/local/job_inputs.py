@@ -11,7 +11,7 @@ from core.dataset.left_out import mark_left_out
 from core.engines.local.context import CannotGoOn, JobContext
 from core.engines.local.logtail import LogTail, log_size
 from core.engines.local.script_launcher import ScriptProcess, wait_for_any
-from core.errors import DatasetError, EngineError
+from core.errors import DatasetError, EngineError, reason_of
 from core.jobs.contract import JobFolder, failure_reason, outside_cause
 from core.jobs.scraping import notice_in
 from core.tuning.forecast import known_features
@@ -50,7 +50,9 @@ def check_channels(channels: Mapping[str, str]) -> None:
             root = Path(read_json(manifest)["root"])
         except UNUSABLE as error:
             raise DatasetError(
-                f"The manifest of the {name} data cannot be read.", f"{manifest}: {error}.", "Scan the dataset again."
+                f"The manifest of the {name} data cannot be read.",
+                f"{manifest}: {reason_of(error)}.",
+                "Scan the dataset again.",
             ) from error
         if not root.is_dir():
             raise DatasetError(

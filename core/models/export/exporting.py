@@ -23,7 +23,7 @@ from core.models.export.model_card import Agreement, ModelFacts, model_card
 from core.models.export.script import script
 from core.models.info import EXPORTED
 from core.models.local import LocalModel
-from core.paths import give_away
+from core.paths import give_away, make_outside
 from core.predict.records import Prediction
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.python import child_environment, script_command
@@ -74,7 +74,7 @@ def export(
     if not alone:
         _check_free(output, format_)
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        make_outside(output.parent)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as place:
             folder = Path(place) / "model"
             folder.mkdir()

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.errors import UserFacingError
+from core.errors import UserFacingError, reason_of
 from training_scripts.durable import flush
 
 JOURNAL = "sagehound-sort.jsonl"
@@ -59,7 +59,7 @@ class Journal:
             return [Placed(**json.loads(line)) for line in whole.decode("utf-8").splitlines()]
         except (ValueError, TypeError) as error:
             raise UserFacingError(
-                f"The journal {self.file} cannot be read.", f"{error}.", "Sort into another folder."
+                f"The journal {self.file} cannot be read.", f"{reason_of(error)}.", "Sort into another folder."
             ) from error
 
     def append(self, lines: Sequence[Placed]) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from core.paths import give_away
+from core.paths import give_away, make_outside
 from training_scripts.durable import replacing, sha256_of
 
 
@@ -27,7 +27,7 @@ def put(source: Path, target: Path, digest: str, move: bool) -> bool:
     elif not source.is_file():
         return False
     else:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_outside(target.parent)
         for stale in target.parent.glob(f".*-*-{glob.escape(target.name)}"):
             stale.unlink()  # a copy that a kill cut off
         if not (move and _linked(source, target)):

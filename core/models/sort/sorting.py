@@ -15,7 +15,7 @@ from core.locks import lock_of
 from core.models.model import Model
 from core.models.sort.journal import Journal, Placed
 from core.models.sort.placing import free_name, put
-from core.paths import give_away
+from core.paths import give_away, make_outside
 from core.predict.records import Answer, Prediction, Unreadable
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from training_scripts.durable import is_no_room, replacing, sha256_of
@@ -84,7 +84,7 @@ def sort_folder(
     if into == folder:
         raise UserFacingError("A folder cannot be sorted into itself.", fix="Name another folder, or one inside it.")
     try:
-        into.mkdir(parents=True, exist_ok=True)
+        make_outside(into)
         with lock_of(into / "sagehound-sort", _LOCK_S, f"{folder.name} is not sorted"):
             return _sort(model, folder, into, way, threshold, watch, on_progress, cancel, interval_s, sleep)
     except OSError as error:

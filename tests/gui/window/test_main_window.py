@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import shiboken6
-from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtCore import QMimeData, QSize, Qt, QUrl
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication, QLabel
 
@@ -17,6 +17,7 @@ from core.jobs.specs import TuningSpec
 from core.jobs.status import JobStatus
 from core.tuning.presets import THOROUGH
 from gui.shared.theme import tokens
+from gui.window.main_window import start_size
 
 
 def folder_mime(*paths):
@@ -32,6 +33,11 @@ def test_only_the_first_page_is_made_for_the_first_paint(window):
     assert list(window.pages.made) == ["data"]
     assert window.shown == "data"
     assert window.minimumWidth() <= 1280
+
+
+@pytest.mark.parametrize(("screen", "size"), [((1920, 1053), (1280, 800)), ((1280, 800), (1272, 752))])
+def test_a_new_window_fits_the_screen_with_its_frame(screen, size):
+    assert start_size(QSize(*screen)).toTuple() == size
 
 
 def test_every_tab_opens_by_shortcut_click_and_arrow(window, qtbot):
