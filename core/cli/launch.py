@@ -43,7 +43,7 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
             return _launch_in_cloud(workbench, spec, options, console)
         manifest = open_for_job(workbench, options, console)
         say_warnings(workbench, spec, manifest, console)
-        return start_and_wait(workbench, spec, manifest, console, detach=options.detach)
+        return start_and_wait(workbench, spec, manifest, console, detach=options.detach, title=options.name)
     finally:
         workbench.close()
 
@@ -59,7 +59,10 @@ def _launch_in_cloud(workbench: Workbench, spec: Spec, options: argparse.Namespa
     say_warnings(workbench, spec, manifest, console)
     cloud.show_cost(engine, workbench, spec, manifest, options, console)
     status = launched(
-        lambda spec: start_and_wait(workbench, spec, manifest, console, detach=options.detach), spec, options, console
+        lambda spec: start_and_wait(workbench, spec, manifest, console, detach=options.detach, title=options.name),
+        spec,
+        options,
+        console,
     )
     for sentence in engine.differences(spec.name):
         console.note(sentence)
@@ -76,10 +79,19 @@ def say_warnings(workbench: Workbench, spec: Spec, manifest: Manifest, console: 
 
 
 def start_and_wait(
-    workbench: Workbench, spec: Spec, manifest: Manifest, console: Console, *, detach: bool = False
+    workbench: Workbench,
+    spec: Spec,
+    manifest: Manifest,
+    console: Console,
+    *,
+    detach: bool = False,
+    title: str | None = None,
 ) -> int:
-    """Launch a job; wait for its end unless `detach`. Returns the exit status."""
-    name = workbench.jobs.launch(spec, manifest, console.progress, CancelToken())
+    """Launch a job, called `title` where it cannot be named so; wait for its end unless `detach`.
+
+    Returns the exit status.
+    """
+    name = workbench.jobs.launch(spec, manifest, console.progress, CancelToken(), title or "")
     console.note(f"{name} has started.")
     if detach:
         if waits := waits_for_features([workbench.engine.job(name)]):

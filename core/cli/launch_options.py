@@ -13,9 +13,9 @@ from core.cli.cloud_options import add_connection_options, add_managed_options, 
 from core.cli.debugger_options import add_debugger_options, debugger_config
 from core.cli.spec_options import add_options, given, split_pair
 from core.errors import UsageError
-from core.jobs.job_names import unique_name
+from core.jobs.job_names import slug, unique_name
 from core.jobs.ranges import parse_range
-from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec
+from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec, is_job_name
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMES, FRAMINGS
 from training_scripts.heads import HEADS
@@ -37,7 +37,7 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
     parser.add_argument(
         "--despite-errors", action="store_true", help="start although the scan found errors in the dataset"
     )
-    parser.add_argument("--name", help="the job's name (default: made from the folder and the time)")
+    parser.add_argument("--name", help="what to call the job (default: made from the folder and the time)")
     parser.add_argument(
         "--engine", choices=["local", "sagemaker"], default="local", help="who runs it (default %(default)s)"
     )
@@ -174,7 +174,8 @@ def _training(options: argparse.Namespace, preset: Preset, searched: set[str]) -
     if options.goal:
         objective = dataclasses.replace(objective, maximize=options.goal == "maximize")
     return TrainingSpec(
-        name=options.name or unique_name(options.dataset.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]),
+        name=_name(options.name or "")
+        or unique_name(options.dataset.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]),
         channels={},
         hyperparameters=hyperparameters,
         metrics=tuple(metrics.values()),
@@ -182,6 +183,11 @@ def _training(options: argparse.Namespace, preset: Preset, searched: set[str]) -
         debugger=debugger_config(options, hyperparameters),
         **given(options, TrainingSpec),
     )
+
+
+def _name(title: str) -> str:
+    """Return what a job is to be called: as a person calls it, where SageMaker takes that, else a name made of it."""
+    return title if is_job_name(title) else slug(title)
 
 
 def has_defaults(spec: Spec) -> bool:

@@ -300,9 +300,14 @@ class TuningSpec:
 Spec = TrainingSpec | TuningSpec
 
 
+def is_job_name(name: str) -> bool:
+    """Whether SageMaker takes a name, as far as its characters go."""
+    return _JOB_NAME.fullmatch(name) is not None
+
+
 def check_job_name(name: str, longest: int) -> None:
     """Raise `SpecError` unless SageMaker takes `name`, which is at most `longest` characters."""
-    if len(name) > longest or not _JOB_NAME.fullmatch(name):
+    if len(name) > longest or not is_job_name(name):
         raise SpecError(
             f"{name!r} cannot be a job's name.",
             f"A name is letters, digits and single hyphens between them, at most {longest} characters.",

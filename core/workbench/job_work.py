@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from core.errors import Cancelled, JobNotFound
+from core.errors import Cancelled, JobNotFound, UserFacingError
 from core.jobs.records import Job, TuningJob
 from core.jobs.specs import Spec, TuningSpec
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
@@ -41,8 +42,11 @@ class JobWork:
         manifest: Manifest,
         on_progress: OnProgress = ignore_progress,
         cancel: CancelToken | None = None,
+        title: str = "",
     ) -> str:
         """Check everything that can be checked, make weights and data ready, and start the job; returns its name.
+
+        `title` is what a person calls it, where a job cannot be called so.
 
         Raises:
             SpecError: a hyperparameter or a metric's regex does not fit the script, or the engine refuses the spec.
@@ -75,6 +79,9 @@ class JobWork:
             )
         )
         self._installation.remember_connection()
+        if title and title != spec.name:
+            with suppress(UserFacingError):  # the job runs, whatever it is called
+                self.rename(spec.name, title)
         return spec.name
 
     def find(self, name: str) -> Job:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import Qt, Signal, SignalInstance
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFormLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFormLayout, QScrollArea, QVBoxLayout, QWidget
 
 from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
@@ -67,9 +67,8 @@ class BestCard(Card):
             icon_name="tuning",
             tip=tr("Fill the Tuning page with these settings, to change and start them"),
         )
-        self.predict = button(
-            tr("Use for predictions"), icon_name="predict", tip=tr("Classify pictures with this model")
-        )
+        self._tip = tr("Classify pictures with this model")
+        self.predict = button(tr("Use for predictions"), icon_name="predict", tip=self._tip)
         self.stop = button(tr("Stop this trial"), icon_name="stop", kind="danger")
         self.train.clicked.connect(lambda: self._tell(self.train_asked))
         self.predict.clicked.connect(lambda: self._tell(self.predict_asked))
@@ -85,12 +84,31 @@ class BestCard(Card):
         for widget in (self.pill, self.note, self._nothing, area):
             self.add(widget)
         self.body.setStretch(self.body.indexOf(area), 1)
-        buttons = QVBoxLayout()
-        buttons.setSpacing(6)
-        for action in (self.predict, self.train, self.save, self.deploy, self.stop):
-            buttons.addWidget(action)
-        self.body.addLayout(buttons)
+        self._buttons = QVBoxLayout()
+        self._buttons.setSpacing(6)
+        self._words = {
+            action: action.text() for action in (self.predict, self.train, self.save, self.deploy, self.stop)
+        }
+        for action, text in self._words.items():
+            action.setAccessibleName(text)
+            self._buttons.addWidget(action)
+        self.body.addLayout(self._buttons)
         self.show_trial(None, tr("Best trial"))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the buttons their words where all fit below each other, else only their icons."""
+        super().resizeEvent(event)
+        self._fit_buttons()
+
+    def _fit_buttons(self) -> None:
+        shown = [action for action in self._words if not action.isHidden()]
+        column = sum(action.sizeHint().height() + self._buttons.spacing() for action in shown)
+        others = self.minimumSizeHint().height() - self._buttons.minimumSize().height()
+        in_words = others + column <= self.height()
+        ways = QBoxLayout.Direction
+        self._buttons.setDirection(ways.TopToBottom if in_words else ways.LeftToRight)
+        for action, text in self._words.items():
+            action.setText(text if in_words else "")
 
     def set_searched(self, names: Sequence[str], step_metrics: Collection[str]) -> None:
         """Set which hyperparameters were searched: they come first and stand out; metrics by steps are left out."""
@@ -115,8 +133,9 @@ class BestCard(Card):
             self.pill.set_status(trial.status, "" if trial.status.is_final else trial.secondary_status)
             self.predict.setVisible(trial.artifact is not None or not trial.status.is_final)
             self.predict.setEnabled(trial.artifact is not None)
-            self.predict.setToolTip("" if trial.artifact else tr("There is no model yet."))
+            self.predict.setToolTip(self._tip if trial.artifact else tr("There is no model yet."))
             self._fill(trial)
+        self._fit_buttons()
 
     def _fill(self, trial: TrainingJob) -> None:
         rows = [(name, formatting.parameter(trial.hyperparameters[name])) for name in self._ordered(trial)]

@@ -13,7 +13,7 @@ from gui.shared.theme import GRID
 
 
 class FiguresRow(Card):
-    """A line of figures, each after its caption, which gives way where there is little room."""
+    """A line of figures, each after its caption. The first and the last caption give way where there is little room."""
 
     def __init__(self, captions: Sequence[str]) -> None:
         super().__init__(padding=6)
@@ -26,6 +26,8 @@ class FiguresRow(Card):
                 row.addSpacing(2 * GRID)
             text, value = ElidedLabel(caption, "caption"), label(NONE, "card")
             value.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
+            if 0 < at < len(captions) - 1:
+                text.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
             row.addWidget(text)
             row.addWidget(value)
             self._values.append(value)

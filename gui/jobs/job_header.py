@@ -12,7 +12,7 @@ from gui.jobs.note_field import NoteField
 from gui.shared import formatting
 from gui.shared.basics import ElidedLabel, button, icon_button, label, row
 from gui.shared.icons import icon
-from gui.shared.job_progress import progress_of, progress_text, trials_done
+from gui.shared.job_progress import bar_of, progress_of, progress_text, trials_done
 from gui.shared.pill import StatusPill
 
 
@@ -126,7 +126,7 @@ class JobHeader(QWidget):
         self.resume.setVisible(resumes and can_resume(job))
         self.delete.setVisible(not running)
         self._progress.setVisible(running)
-        done = progress_of(job)
+        done = bar_of(job)
         self._bar.setRange(0, 1000 if done is not None else 0)
         if done is not None:
             self._bar.setValue(round(1000 * done))

@@ -20,7 +20,7 @@ from core.jobs.status import JobStatus
 from core.translation import plural, tr
 from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel, leading_figure
 from gui.shared.icons import paint_icon
-from gui.shared.job_progress import progress_of, progress_text, trials_done
+from gui.shared.job_progress import bar_of, progress_text, trials_done
 from gui.shared.pill import status_look
 from gui.shared.search_field import SearchField
 from gui.shared.theme import RADIUS, font, scaled, tokens
@@ -103,7 +103,7 @@ class JobDelegate(QStyledItemDelegate):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(tokens().line))
         painter.drawRoundedRect(rect, 1.5, 1.5)
-        done = progress_of(job)
+        done = bar_of(job)
         if done:
             painter.setBrush(QColor(tokens().running))
             painter.drawRoundedRect(QRectF(rect.left(), rect.top(), rect.width() * done, rect.height()), 1.5, 1.5)

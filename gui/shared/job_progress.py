@@ -8,6 +8,9 @@ from core.predict.records import percent
 from core.translation import plural, tr
 from gui.shared import formatting
 
+PREPARING = 0.1
+"""The part of the bar that stands for what comes before the training, of every job: so it never begins again."""
+
 
 def trials_done(job: TuningJob) -> int:
     """Return how many trials have ended."""
@@ -17,8 +20,7 @@ def trials_done(job: TuningJob) -> int:
 def progress_of(job: Job) -> float | None:
     """Return how far the training is, 0…1; None while that is not known.
 
-    One that failed or was stopped is as far as it came. What comes before the training is not a part of it: a bar that
-    has run to its end would begin again.
+    One that failed or was stopped is as far as it came. What comes before the training is not a part of it.
     """
     if job.status is JobStatus.COMPLETED:
         return 1.0
@@ -31,8 +33,20 @@ def progress_of(job: Job) -> float | None:
     return None
 
 
+def bar_of(job: Job) -> float | None:
+    """Return how far the bar of a whole job is, 0…1; None while nothing is known to be done."""
+    if job.status is JobStatus.COMPLETED:
+        return 1.0
+    if before_training(job):
+        return PREPARING * min(1.0, job.progress) if job.progress else None
+    done = progress_of(job)
+    if done is None and job.progress is None and not (isinstance(job, TuningJob) and job.counts):
+        return None
+    return PREPARING + (1 - PREPARING) * (done or 0.0)
+
+
 def progress_text(job: Job) -> str:
-    """Return what a running job is doing: "Features 53 %", "3 of 20 trials, best 0.21", "40 %"."""
+    """Return what a running job is doing: "Features 53 %", "3 of 20 trials, best 0.21", "Training 40 %"."""
     if what := before_training(job):
         return f"{what} {100 * job.progress:.0f} %" if job.progress else what
     if isinstance(job, TuningJob):
@@ -47,5 +61,5 @@ def progress_text(job: Job) -> str:
         return ", ".join(parts)
     done = progress_of(job)
     if job.status.is_final:  # one that failed or was stopped came only so far
-        done = done or 0.0
-    return tr("Starting") if done is None else f"{100 * done:.0f} %"
+        return f"{100 * (done or 0.0):.0f} %"
+    return tr("Starting") if done is None else tr("Training {percent} %").format(percent=f"{100 * done:.0f}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 class JobStarter(QObject):
     """Starts one job at a time; `card` shows how far it is and `cost` names the price.
 
-    `note` becomes the note of the job that is started: what the user calls it, where a job cannot be called so.
+    `title` is what the user calls the job that is started, where a job cannot be called so.
 
     Signals:
         started(str): a job of that name was started.
@@ -44,7 +43,7 @@ class JobStarter(QObject):
         super().__init__(card)
         self._workbench, self._bridge, self._card, self._cost = workbench, bridge, card, cost
         self._handle: Handle | None = None
-        self.note = ""
+        self.title = ""
 
     @property
     def busy(self) -> bool:
@@ -53,14 +52,10 @@ class JobStarter(QObject):
 
     def start(self, spec: Spec, manifest: Manifest) -> None:
         """Start a job here."""
-        workbench, note = self._workbench, self.note
+        workbench, title = self._workbench, self.title
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> str:
-            name = workbench.jobs.launch(spec, manifest, on_progress, cancel)
-            if note:
-                with suppress(UserFacingError):  # the job runs, also without its title
-                    workbench.engine.set_note(name, note)
-            return name
+            return workbench.jobs.launch(spec, manifest, on_progress, cancel, title)
 
         def failed(error: UserFacingError) -> None:
             self._end()

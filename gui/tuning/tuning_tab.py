@@ -342,8 +342,7 @@ class TuningTab(QWidget):
         spec, error = self._checked(self.draft())
         if spec is None or error is not None:
             return
-        title = self.card.name.text().strip()
-        self.launching.note = "" if title == spec.name else title
+        self.launching.title = self.card.name.text().strip()
         start = self.launching.ask_and_start if self.on_cloud else self.launching.start
         start(spec, self._manifest)
 

@@ -11,7 +11,7 @@ from core.jobs.records import Job
 from core.translation import plural, tr
 from gui.shared.basics import ElidedLabel, button
 from gui.shared.feedback import IconLabel
-from gui.shared.job_progress import progress_of, progress_text
+from gui.shared.job_progress import bar_of, progress_text
 from gui.shared.theme import GRID
 
 MESSAGE_MS = 6000
@@ -91,7 +91,7 @@ class WindowStatus(QStatusBar):
         if not running:
             return
         self.jobs.setText(plural("{count} job is running", "{count} jobs are running", len(running)))
-        known = [done for job in running if (done := progress_of(job)) is not None]
+        known = [done for job in running if (done := bar_of(job)) is not None]
         self._bar.setRange(0, 1000 if known else 0)
         if known:
             self._bar.setValue(round(1000 * sum(known) / len(running)))

@@ -55,6 +55,15 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Spec,
     return jobs
 
 
+def test_a_job_can_be_called_anything(make_dataset: MakeDataset, started: list[Any]) -> None:
+    root = make_dataset(cat=20, dog=20)
+    for title, name in (("Brûlée, no. 2!", "Brulee-no-2"), ("pets-2", "pets-2")):
+        assert run(["train", str(root), "--name", title]) == 0
+        assert started[-1][0].name == name
+    assert run(["tune", str(root), "--name", "花"]) == 0
+    assert started[-1][0].name.startswith("pets-")
+
+
 @pytest.mark.parametrize("command", ["train", "tune"])
 def test_errors_of_the_scan_stop_a_job_unless_told_otherwise(
     make_dataset: MakeDataset, started: list[Any], capsys: pytest.CaptureFixture[str], command: str

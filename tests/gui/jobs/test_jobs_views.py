@@ -46,6 +46,24 @@ def test_table_plot_and_card_share_one_selection(tab, engine, feed, qtbot):
     assert detail.best.title.text() == "Best trial: 5"
 
 
+def test_the_buttons_of_a_trial_never_lie_over_each_other(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=2)
+    best = start_jobs(tab, feed, qtbot).best
+    trial = replace(make_trial("pets", 1, JobStatus.COMPLETED, 0.5), artifact="model.tar.gz")
+    best.setParent(None)
+    qtbot.addWidget(best)
+    best.show_trial(trial, "Trial 1")
+    best.show()
+    for height, texts in ((600, {"Use for predictions", "Take to Tuning", "Save model…", "Deploy…"}), (250, {""})):
+        best.resize(200, height)
+        QApplication.processEvents()
+        shown = [action for action in best._words if action.isVisible()]
+        assert {action.text() for action in shown} == texts
+        assert all(action.accessibleName() for action in shown)
+        areas = [action.geometry() for action in shown]
+        assert not any(one.intersects(other) for one in areas for other in areas if one != other)
+
+
 def test_heads_fitted_at_once_show_the_search_first_and_their_steps_as_curves(tab, engine, feed, qtbot):
     add_search(engine, "quick", trials=2, epochs=1, created=200.0)
     spec = engine.spec("quick")

@@ -65,7 +65,9 @@ def paste_into(qtbot, editor, text):
     qtbot.keyClick(editor, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
 
 
-def test_a_job_can_be_called_anything(tab, engine, qtbot, feed):
+def test_a_job_can_be_called_anything(tab, engine, qtbot, feed, workbench, monkeypatch):
+    titles = {}
+    monkeypatch.setattr(workbench.jobs, "rename", titles.__setitem__)
     add_search(engine, "Brulee-no-2", trials=1)
     with qtbot.waitSignal(feed.jobs_changed):
         feed.start()
@@ -74,11 +76,11 @@ def test_a_job_can_be_called_anything(tab, engine, qtbot, feed):
     with qtbot.waitSignal(tab.job_started) as started:
         press(qtbot, tab.card.start)
     assert started.args == ["Brulee-no-2-2"]
-    assert engine.job("Brulee-no-2-2").note == "Brûlée, no. 2!"
+    assert titles == {"Brulee-no-2-2": "Brûlée, no. 2!"}
     paste_into(qtbot, tab.card.name, "花")
     with qtbot.waitSignal(tab.job_started) as started:
         press(qtbot, tab.card.start)
-    assert engine.job(started.args[0]).note == "花"
+    assert titles[started.args[0]] == "花"
 
 
 def test_what_is_wrong_moves_neither_the_name_nor_start(tab, qtbot):
@@ -105,7 +107,7 @@ def test_a_number_that_is_too_large_is_refused_and_never_cut(tab, qtbot):
 
 
 def test_an_error_of_the_engine_about_a_row_is_shown_at_the_row(tab, bench, qtbot, monkeypatch):
-    def launch(spec, manifest, on_progress, cancel):
+    def launch(spec, manifest, on_progress, cancel, title):
         raise SpecError("The range of batch_size is too wide for this engine.", field="batch_size")
 
     monkeypatch.setattr(bench.jobs, "launch", launch)
@@ -115,7 +117,7 @@ def test_an_error_of_the_engine_about_a_row_is_shown_at_the_row(tab, bench, qtbo
 
 
 def test_a_launch_shows_progress_and_can_be_cancelled(tab, bench, qtbot, monkeypatch):
-    def launch(spec, manifest, on_progress, cancel):
+    def launch(spec, manifest, on_progress, cancel, title):
         on_progress(Progress(1, 4, "Making the data ready"))
         cancel.wait(20)
         cancel.raise_if_cancelled()
