@@ -126,6 +126,14 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def keep_record(self, name: str) -> None:
+        """Write the job's own record again, where there is one: what the user calls it has changed, or where it stands.
+
+        Raises:
+            JobNotFound: there is none of that name.
+        """
+
+    @abstractmethod
     def jobs(self) -> Sequence[Job]:
         """Return tuning jobs and single training jobs (no trials), newest first."""
 

@@ -103,7 +103,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     if folders:
         QTimer.singleShot(0, window, lambda: window.pages.open_dataset(folders[0]))
     for notice in filter(None, (workbench.settings.problem, crashes.notice)):
-        window.toasts.show(notice, "warning")
+        window.toasts.show(notice, "warning", stays=True)
     signals, garbage = QuitSignals(window.quit_quietly), Garbage()
     garbage.start()
     status = app.exec()

@@ -67,6 +67,10 @@ class RoutingEngine(Engine):
         """Ask the job's engine."""
         self._of(name).set_note(name, text)
 
+    def keep_record(self, name: str) -> None:
+        """Ask the job's engine."""
+        self._of(name).keep_record(name)
+
     def refresh(self, timeout_s: float = 30.0) -> None:
         """Ask all engines."""
         for engine in self._engines.values():

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 from core.engine import Engine
 from core.errors import UserFacingError
 from core.jobs.records import Accuracy, Job, TrainingJob, TuningJob
+from core.jobs.specs import Objective
 from core.jobs.status import JobStatus
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
+
+_COMMON = (Objective("Average loss"), Objective("valid:accuracy", True))
+"""What searches are compared by that were judged by different metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,9 @@ def available_models(engine: Engine, limit: int = 200) -> list[ModelChoice]:
 def best_model(engine: Engine, dataset: Manifest | None = None) -> ModelChoice | None:
     """Return the best trial of the latest tuning job that has one, else the latest training job with a model.
 
-    With a `dataset` it is the best of all tuning jobs on it (this version, else another of the same folder) that were
-    judged as the latest of them was; where nothing was trained on it, the same as without.
+    With a `dataset` it is the best of all tuning jobs on it (this version, else another of the same folder), else of
+    all its training jobs, by the metric that the latest was judged by, or by one that all of them have; where nothing
+    was trained on it, the same as without.
     """
     jobs = engine.jobs()
     if dataset is not None:
@@ -81,19 +86,33 @@ def _latest(engine: Engine, jobs: Sequence[Job]) -> ModelChoice | None:
 
 
 def _best_of(engine: Engine, jobs: Sequence[Job]) -> ModelChoice | None:
-    """Return the best of all tuning jobs that have the latest one's objective, else what is the latest."""
+    """Return the best of all tuning jobs, else of all training jobs, as far as one metric says which is better."""
     tuned = list(_tuned(engine, jobs))
     if not tuned:
-        return _latest(engine, jobs)
-    latest, _ = tuned[0]
-    alike = [
-        (job, trial)
-        for job, trial in tuned
-        if (job.objective_metric, job.maximize) == (latest.objective_metric, latest.maximize)
-        and job.best_objective is not None
-    ]
-    sign = -1 if latest.maximize else 1
-    return _trial_choice(*min(alike, key=lambda found: sign * (found[0].best_objective or 0.0), default=tuned[0]))
+        return _best_single(engine, jobs)
+    latest = Objective(tuned[0][0].objective_metric, tuned[0][0].maximize)
+    ways = (latest, *_COMMON)
+    way = next((way for way in ways if all(_value(*found, way) is not None for found in tuned)), latest)
+    valued = [(value, *found) for found in tuned if (value := _value(*found, way)) is not None]
+    sign = -1 if way.maximize else 1
+    _, job, trial = min(valued, key=lambda found: sign * found[0], default=(0.0, *tuned[0]))
+    return _trial_choice(job, trial)
+
+
+def _value(job: TuningJob, trial: TrainingJob, way: Objective) -> float | None:
+    """Return how good a search's best trial is by a metric; None where it has none of that name."""
+    return job.best_objective if job.objective_metric == way.metric else trial.metrics.get(way.metric)
+
+
+def _best_single(engine: Engine, jobs: Sequence[Job]) -> ModelChoice | None:
+    """Return the best of all training jobs that are judged as the latest is."""
+    single = [job for job in jobs if isinstance(job, TrainingJob) and has_model(job)]
+    if not single:
+        return None
+    way = engine.spec(single[0].name).training.objective
+    alike = [job for job in single if job.objective is not None and engine.spec(job.name).training.objective == way]
+    sign = -1 if way.maximize else 1
+    return _single_choice(min(alike, key=lambda job: sign * (job.objective or 0.0), default=single[0]))
 
 
 def _tuned(engine: Engine, jobs: Sequence[Job]) -> Iterator[tuple[TuningJob, TrainingJob]]:

@@ -122,6 +122,8 @@ class Store:
             "dataset_version": job.dataset_version,
             "progress": job.progress,
             "note": job.note,
+            "title": job.title,
+            "pinned": job.pinned,
             "code_version": job.code_version,
             "spec": json.dumps(spec_to_json(self.home_paths.kept_spec(spec))),
             "pid": process and process.pid,

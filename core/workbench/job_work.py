@@ -119,6 +119,7 @@ class JobWork:
         """
         found = self.find(name)
         self._installation.store.set_title(found.name, " ".join(title.split())[:MOST_TITLE])
+        self._installation.engine.keep_record(found.name)
         return self._installation.engine.job(found.name)
 
     def pin(self, name: str, pinned: bool = True) -> Job:
@@ -129,6 +130,7 @@ class JobWork:
         """
         found = self.find(name)
         self._installation.store.set_pinned(found.name, pinned)
+        self._installation.engine.keep_record(found.name)
         return self._installation.engine.job(found.name)
 
     def footprint(self, name: str, cancel: CancelToken | None = None) -> Footprint:

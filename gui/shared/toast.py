@@ -33,10 +33,20 @@ class Toasts(QObject):
         return [toast.message for toast in self._shown]
 
     def show(
-        self, message: str, status: str = "info", action: str = "", on_action: Callable[[], None] | None = None
+        self,
+        message: str,
+        status: str = "info",
+        action: str = "",
+        on_action: Callable[[], None] | None = None,
+        stays: bool = False,
     ) -> None:
-        """Show one sentence with the look of a status, and perhaps one button (Undo, Show)."""
+        """Show one sentence with the look of a status, and perhaps one button (Undo, Show).
+
+        One that `stays` is dismissed by hand: of what happened while no one was looking.
+        """
         toast = Toast(self._window, message, status, action, on_action, self._remove)
+        if stays:
+            toast.stay()
         self._shown.append(toast)
         for old in self._shown[:-MOST]:
             self._remove(old)
@@ -99,10 +109,16 @@ class Toast(QFrame):
         close = icon_button("x", tr("Dismiss"))
         close.clicked.connect(self._leave)
         box.addWidget(close)
+        self._stays = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._leave)
         self._timer.start(SHOWN_MS)
+
+    def stay(self) -> None:
+        """Leave by the cross alone."""
+        self._timer.stop()
+        self._stays = True
 
     def enterEvent(self, event: QEnterEvent) -> None:
         """Stay while it is read; where it only came up under the pointer it covers what that one pointed at."""
@@ -112,7 +128,8 @@ class Toast(QFrame):
 
     def leaveEvent(self, event: QEvent) -> None:
         """Leave after the usual time."""
-        self._timer.start(SHOWN_MS)
+        if not self._stays:
+            self._timer.start(SHOWN_MS)
         super().leaveEvent(event)
 
     def _leave(self) -> None:

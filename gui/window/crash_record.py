@@ -5,9 +5,8 @@ from __future__ import annotations
 import faulthandler
 from pathlib import Path
 
-import psutil
-
 from core.translation import tr
+from training_scripts.processes import ProcessIdentity, identify
 
 
 class CrashRecord:
@@ -16,8 +15,8 @@ class CrashRecord:
     def __init__(self, logs: Path, pid: int) -> None:
         """Write to `logs`, which exists, under the process number `pid`."""
         self._logs = logs
-        self._path = logs / f"window-{pid}.crash"
-        self._former = _collect(logs, pid)
+        self._path = logs / _name_of(identify(pid) or ProcessIdentity(pid, ""))
+        self._former = _collect(logs)
         self._file = self._path.open("wb", buffering=0)
         faulthandler.enable(self._file)
 
@@ -37,15 +36,25 @@ class CrashRecord:
         self._path.unlink(missing_ok=True)
 
 
-def _collect(logs: Path, pid: int) -> Path | None:
+def _name_of(window: ProcessIdentity) -> str:
+    """Return the name of a window's record: a number alone would go to another process some day."""
+    return f"window-{window.pid}.{window.started.replace(' ', '_')}.crash"
+
+
+def _lives(record: Path) -> bool:
+    number = record.name.removeprefix("window-").partition(".")[0]
+    window = identify(int(number)) if number.isdigit() else None
+    return window is not None and _name_of(window) == record.name
+
+
+def _collect(logs: Path) -> Path | None:
     """Keep the newest crash of windows that are gone; returns its file, or None where there was none.
 
     A record without a word belongs to a window that was killed from outside, or whose machine lost its power.
     """
     kept: Path | None = None
     for record in sorted(logs.glob("window-*.crash"), key=lambda path: path.stat().st_mtime):
-        number = record.stem.removeprefix("window-")
-        if not number.isdigit() or (int(number) != pid and psutil.pid_exists(int(number))):
+        if _lives(record):
             continue
         if record.stat().st_size:
             kept = record.replace(logs / "last-crash.txt")

@@ -101,7 +101,7 @@ class MainWindow(QMainWindow):
         if (notice := self.workbench.store.notice) != self._said_notice:
             self._said_notice = notice
             if notice:
-                self.toasts.show(notice, "warning")
+                self.toasts.show(notice, "warning", stays=True)
 
     def _warm(self) -> None:
         """Import what the other pages need in a thread: most of the time that their first showing would take."""

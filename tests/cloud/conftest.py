@@ -130,7 +130,7 @@ def until() -> Callable[[Callable[[], dict[str, Any]], Callable[[dict[str, Any]]
     """Asks until the answer is as it should be; returns it."""
 
     def wait(ask: Callable[[], dict[str, Any]], good: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not good(answer := ask()):
             assert time.monotonic() < deadline, answer
             time.sleep(0.05)

@@ -83,7 +83,7 @@ def test_the_longest_run_time_is_kept(aws, ended):
 
 
 def test_a_reclaimed_spot_instance_goes_on_from_its_checkpoint(aws, ended, cloud):
-    cloud.training.plan("-job$", JobFaults(after_lines=3, reclaim=True))
+    cloud.training.plan("-job$", JobFaults(after_lines=2, sign="epoch=", reclaim=True))
     stopping = {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900}
     request = aws.training(
         "job",
@@ -106,7 +106,7 @@ def test_a_reclaimed_spot_instance_goes_on_from_its_checkpoint(aws, ended, cloud
 
 def test_a_job_that_dies_after_some_lines(aws, ended, cloud):
     reason = "InternalServerError: We encountered an internal error."
-    cloud.training.plan("-job$", JobFaults(reason, after_lines=2))
+    cloud.training.plan("-job$", JobFaults(reason, after_lines=1, sign="epoch="))
     aws.client("sagemaker").create_training_job(**aws.training("job", {"epochs": "500", "sleep": "0.1"}))
     job = ended("job")
     assert (job["TrainingJobStatus"], job["FailureReason"]) == ("Failed", reason)

@@ -32,13 +32,14 @@ def now() -> datetime.datetime:
 class JobFaults:
     """What shall go wrong inside one job.
 
-    `reason` alone: it fails before it starts (CapacityError…). With `after_lines`: it is killed after so many lines of
-    its log, and fails for that reason; with `reclaim` it is interrupted instead, as a spot instance, and starts again
-    from its checkpoints. `log_delay` (seconds a line) and `no_logs`: how the log arrives.
+    `reason` alone: it fails before it starts (CapacityError…). With `after_lines`: it is killed after so many lines
+    of its log that begin with `sign`, and fails for that reason; with `reclaim` it is interrupted instead, as a spot
+    instance, and starts again from its checkpoints. `log_delay` (seconds a line) and `no_logs`: how the log arrives.
     """
 
     reason: str = ""
     after_lines: int | None = None
+    sign: str = ""
     reclaim: bool = False
     log_delay: float = 0.0
     no_logs: bool = False
@@ -345,8 +346,8 @@ class _Lines:
             if faults.log_delay:
                 time.sleep(faults.log_delay)
             self._storage.log(TRAINING_LOGS, self._streams.format(host), [line])
-        self._count += 1
-        if self._count == faults.after_lines and not self._job.attempt:
+        self._count += line.startswith(faults.sign)
+        if self._count == faults.after_lines and not self._job.reclaimed and not self._job.attempt:
             if faults.reclaim:
                 self._job.reclaimed = True
             else:

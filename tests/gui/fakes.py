@@ -88,6 +88,9 @@ class FakeEngine(Engine):
         self._asked("delete", name)
         self.remove(name)
 
+    def keep_record(self, name: str) -> None:
+        self.job(name)
+
     def set_note(self, name: str, text: str) -> None:
         self._asked("note", name)
         self.put(dataclasses.replace(self.job(name), note=text), self.spec(name))

@@ -187,6 +187,10 @@ class LocalEngine(Engine):
     def set_note(self, name: str, text: str) -> None:
         """Note it in the store, and in the job's own record for the day the store is lost."""
         self._store.set_note(name, text)
+        self.keep_record(name)
+
+    def keep_record(self, name: str) -> None:
+        """See `Engine.keep_record`."""
         if (folder := self._folder(name)).root.is_dir():
             write_record(self._store, folder, name)
 

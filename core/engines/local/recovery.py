@@ -35,6 +35,8 @@ _KEPT = (
     "progress",
     "code_version",
     "note",
+    "title",
+    "pinned",
     "notices",
 )
 _logger = logging.getLogger(__name__)
@@ -123,6 +125,8 @@ def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
         started=data.get("started"),
         code_version=data.get("code_version", ""),
         note=data.get("note", ""),
+        title=str(data.get("title", "")),
+        pinned=bool(data.get("pinned", False)),
     )
     notices = [str(notice) for notice in data.get("notices", ())]
     status, ended = JobStatus(data["status"]), data.get("ended")

@@ -340,6 +340,10 @@ class SageMakerEngine(Cloud):
     def set_note(self, name: str, text: str) -> None:
         """Keep the note on this machine."""
         self._store.set_note(name, text)
+        self.keep_record(name)
+
+    def keep_record(self, name: str) -> None:
+        """See `Engine.keep_record`."""
         write_record(self._store, self._folder(name), name)
 
     def refresh(self, timeout_s: float = 30.0) -> None:

@@ -89,6 +89,20 @@ def test_the_best_of_a_dataset_is_the_best_of_its_searches_not_the_newest():
     assert best_model(engine).job == "t0"
 
 
+def test_searches_judged_differently_are_compared_by_a_metric_that_all_have():
+    trials = [training("t1", metrics={"valid:accuracy": 0.04}), training("t2", metrics={"valid:accuracy": 0.95})]
+    by_loss = {"objective_metric": "Average loss", "maximize": False}
+    for newest in (on("pets", "newest", "t1", 0.04), on("pets", "newest", "t1", 3.0, objective_metric="cv:loss")):
+        engine = Jobs(newest, on("pets", "good", "t2", 0.2, **by_loss), trials=trials)
+        assert best_model(engine, dataset("pets")).job == "t2"
+
+
+def test_the_best_training_job_of_a_dataset_is_not_the_newest():
+    jobs = [training(name, objective=loss, dataset_version="pets") for name, loss in (("x", 3.2), ("y", 0.3))]
+    engine = Jobs(training("z", objective=0.1, dataset_version="birds"), *jobs)
+    assert best_model(engine, dataset("pets")).job == "y"
+
+
 def test_another_version_of_the_same_folder_comes_before_other_datasets():
     trials = [training("t0"), training("t1")]
     engine = Jobs(on("birds", "other", "t0", 0.99), on("pets-before", "good", "t1", 0.95), trials=trials)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QSpinBox,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -204,6 +205,19 @@ def test_a_toast_leaves_by_itself_but_not_while_it_is_read(window, qtbot, monkey
     assert toasts.messages == ["Read me."]
     QApplication.sendEvent(shown, QEvent(QEvent.Type.Leave))
     qtbot.waitUntil(lambda: toasts.messages == [])
+
+
+def test_a_toast_that_stays_is_dismissed_by_hand(window, qtbot, monkeypatch):
+    monkeypatch.setattr(toast_module, "SHOWN_MS", 1)
+    toasts = Toasts(window)
+    toasts.show("It crashed.", "warning", stays=True)
+    toasts.show("Saved.")
+    qtbot.waitUntil(lambda: toasts.messages == ["It crashed."])
+    (toast,) = toasts._shown
+    QApplication.sendEvent(toast, QEvent(QEvent.Type.Leave))
+    assert not toast._timer.isActive()
+    toast.findChild(QToolButton).click()
+    assert toasts.messages == []
 
 
 def test_the_wheel_changes_a_number_with_the_focus_only(qtbot):

@@ -9,6 +9,7 @@ from core.debugger.choice import keep_config
 from core.errors import SpecError, WeightsUnavailable
 from core.jobs.specs import DebuggerConfig, TrainingSpec, TuningSpec
 from core.progress import Progress
+from core.workbench.job_work import JobWork
 from gui.tuning.range_draft import RangeDraft
 from tests.gui.fakes import add_search, press, row_of, type_into
 
@@ -65,9 +66,9 @@ def paste_into(qtbot, editor, text):
     qtbot.keyClick(editor, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
 
 
-def test_a_job_can_be_called_anything(tab, engine, qtbot, feed, workbench, monkeypatch):
+def test_a_job_can_be_called_anything(tab, engine, qtbot, feed, monkeypatch):
     titles = {}
-    monkeypatch.setattr(workbench.jobs, "rename", titles.__setitem__)
+    monkeypatch.setattr(JobWork, "rename", lambda _self, name, title: titles.__setitem__(name, title))
     add_search(engine, "Brulee-no-2", trials=1)
     with qtbot.waitSignal(feed.jobs_changed):
         feed.start()

@@ -1,5 +1,6 @@
 """The record of crashes, with a real process that crashes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import sys
 import pytest
 
 from core.paths import ROOT
+from gui.window.crash_record import _name_of
+from training_scripts.processes import identify
 
 PROGRAM = """
 import os, sys
@@ -36,6 +39,14 @@ def test_a_crash_is_written_down_and_said_once(tmp_path):
     assert "Segmentation fault" in (tmp_path / "last-crash.txt").read_text(encoding="utf-8")
     assert _window(tmp_path) == (0, "")
     assert not list(tmp_path.glob("*.crash"))
+
+
+def test_a_crash_is_said_although_its_number_went_to_another_process(tmp_path):
+    (tmp_path / f"window-{os.getpid()}.another_start.crash").write_text("Fatal Python error", encoding="utf-8")
+    running = tmp_path / _name_of(identify(os.getpid()))
+    running.write_text("", encoding="utf-8")
+    assert "crashed the last time" in _window(tmp_path)[1]
+    assert running.exists()
 
 
 def test_a_window_that_closed_or_was_killed_did_not_crash(tmp_path):

@@ -21,6 +21,7 @@ from core.paths import AppPaths
 from core.store import Store
 from core.store import database as module
 from core.store.rows import new_record
+from core.workbench import Workbench
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -52,12 +53,19 @@ def lose(paths: AppPaths, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["gone", "empty", "zeros", "without jobs"])
 def test_a_lost_database_comes_back_and_it_is_said(how, finished, runtime):
+    store = Store(finished.database)
+    workbench = Workbench(finished, LocalEngine(finished, store, runtime))
+    workbench.jobs.rename("tune-1", "Köln, the first")
+    workbench.jobs.pin("broken")
+    workbench.close()
+    store.close()
     lose(finished, how)
     store = Store(finished.database)
     try:
         engine = LocalEngine(finished, store, runtime)
         job = engine.job("tune-1")
         assert (job.status, job.counts) == (JobStatus.COMPLETED, {JobStatus.COMPLETED: 2})
+        assert (job.title, job.pinned, engine.job("broken").pinned) == ("Köln, the first", False, True)
         assert engine.job("broken").failure_reason == "The pictures are upside down."
         assert (engine.fetch_artifact(job.best_trial) / "model.json").is_file()
         assert "2 jobs with 2 trials were recovered" in store.notice
