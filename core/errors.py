@@ -60,6 +60,11 @@ def reason_of(error: Exception) -> str:
     return str(error)
 
 
+def refused(error: OSError) -> UserFacingError:
+    """Return the sentence for what no one foresaw the system to refuse."""
+    return UserFacingError("The system refused what was needed.", f"{reason_of(error)}.", "Mend that, then try again.")
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A way to read a dataset all the same: what it does in words, and the `ReadOptions` that ask for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -26,7 +27,9 @@ class AppPaths:
     def default(cls) -> AppPaths:
         """Return `$SAGEHOUND_HOME`, else the platform's folder for application data."""
         moved = os.environ.get("SAGEHOUND_HOME")
-        return cls(Path(moved).expanduser().resolve() if moved else platformdirs.user_data_path("sagehound", False))
+        return cls(
+            Path(os.path.expanduser(moved)).resolve() if moved else platformdirs.user_data_path("sagehound", False)
+        )
 
     @property
     def database(self) -> Path:
@@ -95,6 +98,8 @@ class AppPaths:
                 self.home.chmod(0o700)
             for folder in (self.jobs, self.features, self.datasets, self.weights, self.thumbnails, self.logs):
                 folder.mkdir(exist_ok=True, mode=0o700)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         except OSError as error:
             why = "There is a file of that name" if isinstance(error, FileExistsError) else error.strerror or str(error)
             raise StoreError(

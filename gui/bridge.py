@@ -12,6 +12,7 @@ which drops its references only once the worker has none left. So no widget is e
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -24,9 +25,11 @@ from typing import Any, TypeVar
 import shiboken6
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
-from core.errors import Cancelled, UserFacingError
+from core.errors import Cancelled, UserFacingError, refused
 from core.progress import CancelToken, OnProgress, Progress
 from core.translation import tr
+
+_log = logging.getLogger("sagehound")
 
 T = TypeVar("T")
 Work = Callable[[OnProgress, CancelToken], T]
@@ -109,8 +112,8 @@ class Bridge(QObject):
     """Runs work in threads and delivers what comes of it in the UI thread.
 
     A callback that is a method of a QObject is dropped once that object is deleted. `Cancelled` is silent. A
-    `UserFacingError` goes to `on_error`, or to `failed` when there is none. Any other exception goes to
-    `sys.excepthook`, and `on_error` hears of it in plain words, so that no control stays busy.
+    `UserFacingError`, or what the system refused, goes to `on_error`, or to `failed` when there is none. Any other
+    exception goes to `sys.excepthook`, and `on_error` hears of it in plain words, so that no control stays busy.
 
     Signals:
         failed(UserFacingError): an error without an `on_error`.
@@ -210,6 +213,9 @@ class Bridge(QObject):
                 run.on_done(outcome.value)
         elif isinstance(error, UserFacingError):
             self._deliver_error(error, run.on_error)
+        elif isinstance(error, OSError):
+            _log.error("the system refused", exc_info=error)
+            self._deliver_error(refused(error), run.on_error)
         elif not isinstance(error, Cancelled):
             self._deliver_error(_defect(error), run.on_error or _ignore)
             sys.excepthook(type(error), error, error.__traceback__)

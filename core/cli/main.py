@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from core.cli.console import Console
-from core.errors import Cancelled, DatasetError, UsageError, UserFacingError
+from core.errors import Cancelled, DatasetError, UsageError, UserFacingError, refused
 from core.paths import AppPaths, keep_private
 from training_scripts.version import VERSION
 
@@ -87,6 +87,8 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of a pipe has gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+    except OSError as error:
+        return _fail(console, str(refused(error)), EXIT_FAILED)
     return int(status or EXIT_DONE)
 
 

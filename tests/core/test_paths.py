@@ -92,6 +92,33 @@ def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path: Path, monkeypatch
         AppPaths(tmp_path / "home").create()
 
 
+def test_a_folder_of_the_home_that_may_not_be_written_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As root everything may be written; so the system is asked, and answers for another user."""
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "jobs")
+    monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path))
+    assert run(["jobs"]) == 1
+    assert f"Permission denied ({tmp_path / 'jobs'})" in capsys.readouterr().err
+
+
+def test_what_the_system_refuses_is_a_sentence_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(options: object, paths: object, console: object) -> int:
+        raise PermissionError(13, "Permission denied", "/there")
+
+    monkeypatch.setattr("core.cli.jobs.jobs", refuse)
+    assert run(["jobs"]) == 1
+    expected = "The system refused what was needed. Permission denied (/there). Mend that, then try again."
+    assert capsys.readouterr().err == f"sagehound: {expected}\n"
+
+
+def test_a_home_of_a_user_who_is_not_there_is_taken_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGEHOUND_HOME", "~nobody-of-that-name/home")
+    assert AppPaths.default().home.parts[-2:] == ("~nobody-of-that-name", "home")
+
+
 def test_a_database_that_may_not_be_opened_is_a_sentence_without_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

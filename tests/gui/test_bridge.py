@@ -90,6 +90,17 @@ def test_errors_for_people_go_to_on_error_or_to_the_funnel(bridge, qtbot):
     assert funnel[0].what == "No."
 
 
+def test_what_the_system_refuses_is_no_defect(bridge, qtbot):
+    heard = []
+
+    def work(on_progress, cancel):
+        raise PermissionError(13, "Permission denied", "/there")
+
+    bridge.run(work, None, heard.append)
+    qtbot.waitUntil(lambda: len(heard) == 1)
+    assert str(heard[0]).startswith("The system refused what was needed. Permission denied (/there).")
+
+
 def test_a_defect_reaches_the_excepthook_and_frees_the_control(bridge, qtbot):
     own = []
 
