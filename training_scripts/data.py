@@ -56,7 +56,7 @@ class Samples:
             Interruption: its folder was deleted, renamed or unplugged.
         """
         if not self.root.is_dir():
-            raise Interruption(f"The dataset folder {self.root} is not there any more; put it back and resume the job.")
+            raise Interruption(f"The dataset folder {self.root} is not there any more; put it back where it was.")
 
     def without(self, left_out: Iterable[int]) -> Samples:
         """Return these samples but for some positions."""

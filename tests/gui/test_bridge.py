@@ -1,4 +1,5 @@
 import gc
+import re
 import threading
 import time
 
@@ -6,6 +7,7 @@ import pytest
 from PySide6.QtCore import QObject
 
 from core.errors import UserFacingError
+from core.paths import ROOT
 from core.progress import Progress
 from gui.bridge import PROGRESS_INTERVAL_MS, Bridge
 
@@ -224,3 +226,12 @@ def test_what_work_holds_is_dropped_in_the_ui_thread(bridge, qtbot, ending):
         start()
     qtbot.waitUntil(lambda: gc.collect() >= 0 and len(ended) == 50, timeout=20000)
     assert set(ended) == {threading.get_ident()}
+
+
+def test_nothing_else_of_the_window_starts_a_thread():
+    """A worker that drops the last reference to a widget ends it in its own thread, and Qt crashes some time later."""
+    started = re.compile(
+        r"\b(Thread|Timer|ThreadPoolExecutor|QThread|QThreadPool|QRunnable)\(|add_done_callback|invokeMethod"
+    )
+    files = [file for file in (ROOT / "gui").rglob("*.py") if started.search(file.read_text(encoding="utf-8"))]
+    assert [file.name for file in files] == ["bridge.py"]
