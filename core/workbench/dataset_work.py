@@ -141,8 +141,12 @@ class DatasetWork:
         without = sum(not state.labels_of(picture) and not state.is_excluded(picture) for picture in scan.pictures)
         if not without:
             return manifest
-        one, many = "{count} picture has no class and is left out.", "{count} pictures have no class and are left out."
-        return replace(manifest, notices=(*manifest.notices, plural(one, many, without)))
+        notice = plural(
+            "{count} picture has no class and is left out.",
+            "{count} pictures have no class and are left out.",
+            without,
+        )
+        return replace(manifest, notices=(*manifest.notices, notice))
 
     def labelling(self, scan: Scan) -> Labelling:
         """Return what reads and changes the labels of a scanned folder: `label`, `exclude`, `undo` and the rest."""
