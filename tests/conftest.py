@@ -25,6 +25,10 @@ settings.load_profile("same")
 
 pytest_plugins = ["tests.cloud.fixtures", "tests.profiles"]
 
+# Several tests run side by side on few cores. OpenMP's threads, which torch computes with, would spin while they wait for
+# each other, and take the cores from those they wait for: half of all processor time. Read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 def pytest_configure() -> None:
     """Windows that nobody sees, also without a display; and processes that hear Ctrl-C.
