@@ -25,8 +25,8 @@ settings.load_profile("same")
 
 pytest_plugins = ["tests.cloud.fixtures", "tests.profiles"]
 
-# Several tests run side by side on few cores. OpenMP's threads, which torch computes with, would spin while they wait for
-# each other, and take the cores from those they wait for: half of all processor time. Read when torch is loaded.
+# Several tests run side by side on few cores. The threads that torch computes with would spin while they wait for each
+# other, and so keep the cores from those that they wait for: half of all processor time. Read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 

@@ -94,6 +94,7 @@ def outcome_json(outcome: RuleOutcome) -> dict[str, Any]:
         "details": outcome.details,
         "meaning": outcome.meaning,
         "advice": outcome.advice,
+        "setting": outcome.setting,
         "parameters": dict(outcome.parameters),
         "action": outcome.action,
         "follows_from": outcome.follows_from,

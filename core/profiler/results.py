@@ -131,8 +131,8 @@ class PhaseTrack:
 class StepStatistics:
     """The durations of one mode's steps, in seconds; `outliers` are (worker, step, start, duration), longest first.
 
-    `curve` is (step numbers, durations) of at most a thousand points, of the first worker. `by_worker` holds the mean
-    of each worker, `spread` its five quantiles.
+    `curve` is (step numbers, durations) of at most a thousand points, of the first worker; `starts` is when those steps
+    began, in Unix seconds. `by_worker` holds the mean of each worker, `spread` its five quantiles.
     """
 
     mode: str
@@ -147,6 +147,7 @@ class StepStatistics:
     outliers: tuple[tuple[str, int, float, float], ...]
     histogram: tuple[Floats, Floats]
     curve: tuple[Floats, Floats]
+    starts: Floats
     by_worker: Mapping[str, float] = field(default_factory=dict)
     spread: Mapping[str, tuple[float, float, float, float, float]] = field(default_factory=dict)
 

@@ -140,6 +140,7 @@ def _of_mode(events: Events, mode: str, stddev: float) -> StepStatistics:
     numbers = step[first].astype(np.float64)
     if (np.diff(numbers) <= 0).any():  # unknown, or counted again in every evaluation
         numbers = np.arange(len(numbers), dtype=np.float64)
+    shown = _thinned(lasted[first])
     return StepStatistics(
         mode,
         len(lasted),
@@ -152,7 +153,8 @@ def _of_mode(events: Events, mode: str, stddev: float) -> StepStatistics:
         float(limits[worker[0]]),
         listed,
         (edges, counts.astype(np.float64)),
-        _thin(numbers, lasted[first]),
+        (numbers[shown], lasted[first][shown]),
+        start[first][shown],
         means,
         spread,
     )
@@ -180,13 +182,12 @@ def box(values: npt.NDArray[np.floating]) -> tuple[float, float, float, float, f
     return p5, p25, p50, p75, p95
 
 
-def _thin(x: Floats, y: Floats, most: int = 1000) -> tuple[Floats, Floats]:
-    """Return at most `most` points: of each run the longest, so that no outlier is lost."""
+def _thinned(y: Floats, most: int = 1000) -> npt.NDArray[np.intp]:
+    """Return which points to show, at most `most`: of each run the longest, so that no outlier is lost."""
     if len(y) <= most:
-        return x, y
+        return np.arange(len(y))
     edges = np.linspace(0, len(y), most + 1).astype(np.intp)
-    best = np.array([a + int(np.argmax(y[a:b])) for a, b in pairwise(edges.tolist()) if b > a])
-    return x[best], y[best]
+    return np.array([a + int(np.argmax(y[a:b])) for a, b in pairwise(edges.tolist()) if b > a])
 
 
 def _occupancy(start: Floats, end: Floats, edges: Floats) -> Floats:

@@ -29,7 +29,8 @@ class JobTrials:
 class DebugView:
     """One training job: `source` is where its tensors and its profile are, "" if nowhere yet.
 
-    `groups` are the tensors that are saved, by kind; None where that was not looked at.
+    `groups` are the tensors that are saved, by kind, and `saved` the training steps they are of; None and empty where
+    that was not looked at.
     `aws_report` is the file or s3:// address of the report that AWS's own profiler wrote, "" if there is none.
     """
 
@@ -40,6 +41,7 @@ class DebugView:
     job: TrainingJob | None = None
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     aws_report: str = ""
+    saved: tuple[int, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -59,11 +61,11 @@ def load_job(engine: Engine, name: str, with_tensors: bool) -> DebugView:
     record = engine.job(name)
     job = None if isinstance(record, TuningJob) else record
     source = "" if folder is None else str(folder)
-    groups = None if not with_tensors else _groups(source) if source else {}
+    groups, saved = (None, ()) if not with_tensors else _tensors(source) if source else ({}, ())
     hyperparameters = {} if job is None else job.hyperparameters
     outcomes = tuple(job_outcomes(engine, name))
     report = "" if folder is None else _aws_report(str(folder / RULE_OUTPUT))
-    return DebugView(name, source, outcomes, groups, job, hyperparameters, report)
+    return DebugView(name, source, outcomes, groups, job, hyperparameters, report, saved)
 
 
 def load_earlier(source: str, on_progress: OnProgress, cancel: CancelToken) -> DebugView:
@@ -85,7 +87,20 @@ def load_earlier(source: str, on_progress: OnProgress, cancel: CancelToken) -> D
             f"{', '.join(jobs)}.",
             tr("Choose one of them."),
         )
-    return DebugView(name, source, tuple(in_order(outcomes)), _groups(source), aws_report=_aws_report(source))
+    groups, saved = _tensors(source)
+    return DebugView(name, source, tuple(in_order(outcomes)), groups, aws_report=_aws_report(source), saved=saved)
+
+
+def evaluate_again(
+    view: DebugView, rule: str, parameters: Mapping[str, str], on_progress: OnProgress, cancel: CancelToken
+) -> RuleOutcome:
+    """Return what a rule says of the saved tensors with other parameters; what the job kept stays.
+
+    Raises:
+        UserFacingError: nothing is saved, or it cannot be read.
+    """
+    found = evaluate(view.source, changes={rule: parameters}, job=view.name, on_progress=on_progress, cancel=cancel)
+    return found[0]
 
 
 def report_file(view: DebugView, folder: Path) -> Path:
@@ -120,11 +135,13 @@ def _aws_report(source: str) -> str:
         return ""
 
 
-def _groups(source: str) -> Mapping[str, Sequence[str]]:
+def _tensors(source: str) -> tuple[Mapping[str, Sequence[str]], tuple[int, ...]]:
+    """Return the saved tensors by kind, and the training steps that they are of."""
     try:
-        return tensor_groups(open_trial(source))
+        trial = open_trial(source)
+        return tensor_groups(trial), tuple(sorted({trial.training_step(step) for step in trial.steps()}))
     except UserFacingError:
-        return {}
+        return {}, ()
 
 
 def _has_profile(source: str, on_progress: OnProgress, cancel: CancelToken) -> bool:

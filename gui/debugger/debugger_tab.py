@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QSplitter, QStackedWidget, QWidget
 
-from core.debugger.choice import keep_config, project_config
 from core.errors import UserFacingError
 from core.jobs.records import Event, Job, RuleOutcome
-from core.jobs.specs import DebuggerConfig
 from core.jobs.status import RuleStatus
 from core.progress import CancelToken, OnProgress
 from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.debugger.debug_source import DebugSource
-from gui.debugger.debug_view import DebugView, JobTrials, load_earlier, load_job, load_trials, report_file
+from gui.debugger.debug_view import (
+    DebugView,
+    JobTrials,
+    evaluate_again,
+    load_earlier,
+    load_job,
+    load_trials,
+    report_file,
+)
+from gui.debugger.rule_choice import RuleChoice
 from gui.debugger.rule_list import RuleList
-from gui.debugger.rules_dialog import RulesDialog
 from gui.debugger.rules_model import RulesModel
 from gui.feed import JobsFeed
 from gui.shared.basics import button
@@ -48,13 +55,18 @@ _TENSOR_TURNS = 5
 
 
 class DebuggerTab(QWidget):
-    """Rules of a job, grouped by state; the chosen rule's evidence; tensors and profile below."""
+    """Rules of a job, grouped by state; the chosen rule's evidence; tensors and profile below.
+
+    Signals:
+        setting_asked(str): the user wants to change this hyperparameter.
+    """
+
+    setting_asked = Signal(str)
 
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed) -> None:
         super().__init__()
         self._workbench, self._bridge, self._feed = workbench, bridge, feed
         self._earlier: list[str] = []
-        self._project, self._hyperparameters = "", dict[str, str]()
         self._view = DebugView("", "", ())
         self._loading: Handle | None = None
         self._turns = 0
@@ -64,6 +76,7 @@ class DebuggerTab(QWidget):
         self.detail: RuleDetail | None = None
         self.below: TensorsAndProfilePane | None = None
         self._toasts = Toasts(self, 16)
+        self.choice = RuleChoice(self, workbench, bridge, self._toasts)
         self._live = QTimer(self)
         self._live.setInterval(LIVE_MS)
         self._live.timeout.connect(self._on_live)
@@ -80,13 +93,11 @@ class DebuggerTab(QWidget):
         self.send.clicked.connect(self.ask_server)
         self._on_profile(False)
         self.export.clicked.connect(self._on_export)
-        self.aws_report = button(
-            tr("AWS's report"), icon_name="external", tip=tr("Opens the report of AWS's own profiler")
-        )
+        self.aws_report = button(tr("AWS's report"), icon_name="external", tip=tr("Opens AWS's own profiler's report"))
         self.aws_report.clicked.connect(self.open_aws_report)
         self.aws_report.hide()
         choose = button(tr("Rules…"), icon_name="settings", tip=tr("Choose the rules of new jobs"))
-        choose.clicked.connect(self.choose_rules)
+        choose.clicked.connect(self.choice.show_dialog)
         self._header = PageHeader(tr("Debugger"), "", self.export)
         for action in (choose, self.aws_report, self.send):
             self._header.add_action(action)
@@ -123,7 +134,11 @@ class DebuggerTab(QWidget):
 
         self.detail, self.below = RuleDetail(), TensorsAndProfilePane(self._bridge)
         self.list.chosen.connect(self.detail.show_outcome)
+        self.detail.evaluation_asked.connect(self._on_evaluate)
+        self.detail.keep_asked.connect(self.choice.keep)
+        self.detail.setting_asked.connect(self.setting_asked)
         self.below.profile_changed.connect(self._on_profile)
+        self.below.finding_chosen.connect(self.list.choose)
         self.upper.addWidget(self.detail)
         self.upper.setStretchFactor(1, 1)
         self.upper.setSizes([430, 760])
@@ -239,8 +254,7 @@ class DebuggerTab(QWidget):
         self.aws_report.setVisible(bool(view.aws_report))
         self.rules.set_outcomes(view.outcomes)
         self.below.show_view(view)
-        if view.job is not None:
-            self._hyperparameters = dict(view.hyperparameters)
+        self.choice.show_view(view)
         if view.groups is None and not view.running:
             self._load(view.name, with_tensors=True)  # it has ended: what it saved at last is there now
 
@@ -299,29 +313,24 @@ class DebuggerTab(QWidget):
 
     # What the user does ----------------------------------------------------------------------------------------
 
-    def choose_rules(self) -> None:
-        """Choose the rules that new jobs run."""
-        engine, name, memory = self._workbench.engine, self._view.name, self._workbench.settings
+    def _on_evaluate(self, rule: str, parameters: Mapping[str, str]) -> None:
+        """Evaluate one rule with other parameters on what the job saved."""
+        view = self._view
 
-        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[str, DebuggerConfig]:
-            project = ""
-            if name and name not in self._earlier:
-                spec = engine.spec(name)
-                project = spec.training.dataset_path
-            return project, project_config(memory, project)
+        def work(on_progress: OnProgress, cancel: CancelToken) -> RuleOutcome:
+            return evaluate_again(view, rule, parameters, on_progress, cancel)
 
-        self._bridge.run(work, self._show_rules, lambda _: self._show_rules(("", project_config(memory, ""))))
+        def done(outcome: RuleOutcome) -> None:
+            self._loading = None
+            self.progress.finish()
+            shown = self.detail.outcome if self.detail is not None else None
+            if self.detail is not None and shown is not None and (shown.rule, self._view.name) == (rule, view.name):
+                self.detail.show_tried(outcome)
 
-    def _show_rules(self, found: tuple[str, DebuggerConfig]) -> None:
-        project, config = found
-
-        def keep(chosen: DebuggerConfig) -> None:
-            keep_config(self._workbench.settings, project, chosen)
-            self._toasts.show(tr("New jobs run these rules."), "info")
-
-        dialog = RulesDialog(self, config, self._hyperparameters or {"mode": "head"}, keep)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
+        self.error.clear()
+        self._stop_loading()
+        self.progress.start(tr("Evaluating {rule}").format(rule=rule))
+        self._loading = self._bridge.run(work, done, self._on_error, self.progress.update_progress)
 
     def _on_export(self) -> None:
         from core.report.formats import FORMATS
@@ -358,7 +367,7 @@ class DebuggerTab(QWidget):
 
         def done(written: Path) -> None:
             self.progress.finish()
-            self._toasts.show(tr("Saved {name}.").format(name=written.name), tr("Completed"))
+            self._toasts.show(tr("Saved {name}.").format(name=written.name), "Completed")
 
         self.progress.start(tr("Writing the report"))
         self._stop_loading()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -14,7 +16,9 @@ from core.profiler.results import Band, ProfilerAnalysis
 from core.report.document import quantity
 from core.translation import tr
 from gui.debugger.profiler_items import AXIS_WIDTH, PhaseItem, QuantityAxis, ShareStrip, TimeAxis
+from gui.debugger.step_marks import Mark, MarkLane, StepAxis, StepClock
 from gui.shared.basics import button, label
+from gui.shared.plot_export import curves_of, offer_export
 from gui.shared.plotting import curve, pen
 from gui.shared.theme import GRID, font, series_colour, tokens
 
@@ -43,10 +47,16 @@ LANES = (
 
 
 class ProfilerTimeline(QWidget):
-    """CPU, GPU, memory, disk and network over time, zoomed together, over the phases of the training.
+    """CPU, GPU, memory, disk and network over time, zoomed together, over the phases of the training; its steps, those
+    that tensors were saved of and what the rules found stand on the same axis.
 
     The wheel zooms and a drag moves all plots at once. With the keyboard + and - zoom, the arrows move, Home shows all.
+
+    Signals:
+        finding_chosen(str): the mark of a rule's finding was clicked.
     """
+
+    finding_chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,6 +67,10 @@ class ProfilerTimeline(QWidget):
         self._lines: list[pg.InfiniteLine] = []
         self._names: list[pg.TextItem] = []
         self._phases = PhaseItem()
+        self._marks: tuple[Mark, ...] = ()
+        self._saved: tuple[int, ...] = ()
+        self._clock = StepClock()
+        self._mark_lane: MarkLane | None = None
         self._build()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(tr("Profiler timeline"))
@@ -73,6 +87,12 @@ class ProfilerTimeline(QWidget):
         self._shares.set_shares(analysis.shares if analysis is not None else {})
         self._draw()
         self.show_all()
+
+    def set_marks(self, marks: Sequence[Mark], saved: Sequence[int]) -> None:
+        """Show these findings, and the training steps that tensors were saved of."""
+        if (tuple(marks), tuple(saved)) != (self._marks, self._saved):
+            self._marks, self._saved = tuple(marks), tuple(saved)
+            self._draw(keep_view=True)
 
     def show_all(self) -> None:
         """Zoom out to the whole job."""
@@ -101,6 +121,8 @@ class ProfilerTimeline(QWidget):
     def read_at(self, time: float) -> str:
         """Return what the machine did at `time` seconds since the start, in one line."""
         parts = [quantity(time, "s") if time < 1 else f"{time:.1f} s"]
+        if (step := self._clock.step_at(time)) is not None:
+            parts.append(tr("step {step:,}").format(step=step))
         phase = self._phases.phase_at(time)
         if phase:
             parts.append(phase)
@@ -110,7 +132,13 @@ class ProfilerTimeline(QWidget):
             if values:
                 mean = "mean " if len(bands) > 1 else ""
                 parts.append(f"{resource} {mean}{quantity(sum(values) / len(values), bands[0].unit)}")
+        parts += [tr("{rule} since step {step:,}").format(rule=mark.rule, step=mark.step) for mark in self._near(time)]
         return "  ·  ".join(parts)
+
+    def _near(self, time: float) -> tuple[Mark, ...]:
+        """Return the findings whose marks are under a time, as far as a hand aims."""
+        low, high = self.view
+        return () if self._mark_lane is None else self._mark_lane.at(time, (high - low) * 6 / max(1, self.width()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Zoom and move without a mouse."""
@@ -153,6 +181,8 @@ class ProfilerTimeline(QWidget):
         self._canvas.ci.setSpacing(2)
         self._canvas.setFocusProxy(self)
         self._canvas.scene().sigMouseMoved.connect(self._on_mouse_moved)
+        self._canvas.scene().sigMouseClicked.connect(self._on_mouse_clicked)
+        offer_export(self._canvas, lambda: curves_of(((lane.name, plot) for lane, plot in self._plots), tr("seconds")))
         self._shares = ShareStrip()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -174,12 +204,15 @@ class ProfilerTimeline(QWidget):
             return
         starts = [float(band.times[0]) for band in analysis.bands]
         self._origin = analysis.times.start if analysis.times.start is not None else min(starts, default=0.0)
+        self._clock = StepClock(analysis, self._origin)
         for lane in LANES:
             bands = [band for resource in lane.resources for band in self._chosen(resource)]
             if bands:
                 self._add_lane(lane, bands)
         if analysis.track is not None:
             self._add_phases(analysis)
+        if self._clock and (self._marks or self._saved):
+            self._add_marks()
         if self._plots:
             self._finish_last()
             if view is not None:
@@ -197,6 +230,12 @@ class ProfilerTimeline(QWidget):
                 plot.getAxis(side).setTextPen(pen(colours.muted))
             name.setColor(QColor(colours.text))
             line.setPen(pen(colours.muted, 1.0))
+        if self._clock and self._plots:
+            steps = self._plots[0][1].getAxis("top")
+            steps.setPen(pen(colours.line))
+            steps.setTextPen(pen(colours.muted))
+        if self._mark_lane is not None:
+            self._mark_lane.restyle()
 
     def _clear(self) -> None:
         if self._phases.scene() is not None:
@@ -204,6 +243,7 @@ class ProfilerTimeline(QWidget):
         self._canvas.clear()
         self._plots, self._drawn, self._lines, self._names = [], [], [], []
         self._phases = PhaseItem()
+        self._clock, self._mark_lane = StepClock(), None
 
     def _chosen(self, resource: str) -> list[Band]:
         assert self._analysis is not None
@@ -240,8 +280,21 @@ class ProfilerTimeline(QWidget):
         self._phases.set_track(analysis.track, self._origin)
         plot.setYRange(0, _HEADROOM, padding=0)
 
+    def _add_marks(self) -> None:
+        axis = QuantityAxis("")
+        plot = self._add_plot(Lane(MarkLane.title, "", ()), axis)
+        axis.setStyle(showValues=False)
+        plot.showGrid(x=True, y=False, alpha=0.12)
+        plot.setYRange(0, _HEADROOM, padding=0)
+        self._mark_lane = MarkLane(plot, self._clock, self._marks, self._saved)
+
     def _add_plot(self, lane: Lane, axis: QuantityAxis) -> pg.PlotItem:
-        plot = self._canvas.addPlot(row=len(self._plots), col=0, axisItems={"left": axis, "bottom": TimeAxis()})
+        axes: dict[str, pg.AxisItem] = {"left": axis, "bottom": TimeAxis()}
+        if self._clock and not self._plots:
+            axes["top"] = StepAxis(self._clock)
+        plot = self._canvas.addPlot(row=len(self._plots), col=0, axisItems=axes)
+        if "top" in axes:
+            plot.showAxis("top")
         plot.setMenuEnabled(False)
         plot.hideButtons()
         plot.showGrid(x=True, y=True, alpha=0.12)
@@ -290,6 +343,13 @@ class ProfilerTimeline(QWidget):
             line.setVisible(inside)
             line.setPos(time)
         self._reading.setText(self.read_at(time) if inside else "")
+
+    def _on_mouse_clicked(self, event: Any) -> None:
+        if not self._plots:
+            return
+        time = float(self._plots[0][1].getViewBox().mapSceneToView(event.scenePos()).x())
+        for mark in self._near(time)[:1]:
+            self.finding_chosen.emit(mark.rule)
 
 
 def _value_at(band: Band, when: float) -> float | None:

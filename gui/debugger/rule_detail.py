@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
@@ -22,7 +22,8 @@ from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.translation import tr
 from gui.debugger.rules_model import summary
-from gui.shared.basics import label
+from gui.debugger.what_if import WhatIf, comparison, drawn_parameter
+from gui.shared.basics import button, label
 from gui.shared.card import Card
 from gui.shared.feedback import EmptyState, IconLabel
 from gui.shared.pill import StatusPill, status_look
@@ -33,11 +34,22 @@ Values = NDArray[np.float64]
 
 
 class RuleDetail(QStackedWidget):
-    """One rule of a job."""
+    """One rule of a job: what it found as the job ran it, or with parameters that are tried.
+
+    Signals:
+        evaluation_asked(str, object): evaluate a rule with these parameters, then call `show_tried`.
+        keep_asked(str, object): run a rule with these parameters in new jobs.
+        setting_asked(str): show the setting that the finding asks to change.
+    """
+
+    evaluation_asked = Signal(str, object)
+    keep_asked = Signal(str, object)
+    setting_asked = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
         self._outcome: RuleOutcome | None = None
+        self._tried: RuleOutcome | None = None
         self._nothing = EmptyState("debugger", tr("Choose a rule to see its evidence."))
         self.addWidget(self._nothing)
         self._lay_out()
@@ -60,14 +72,22 @@ class RuleDetail(QStackedWidget):
         self._details = label("", "strong", wrap=True)
         self._meaning, self._meaning_row = _advice_row("info", tr("What it means"))
         self._advice, self._advice_row = _advice_row("lightbulb", tr("What to do"))
+        self.setting = button("", kind="ghost", icon_name="tuning", tip=tr("Open this setting on the Tuning page"))
+        self.setting.clicked.connect(lambda: self.setting_asked.emit(self._drawn.setting if self._drawn else ""))
+        self.what_if = WhatIf()
+        self.what_if.asked.connect(lambda values: self.evaluation_asked.emit(self._rule, values))
+        self.what_if.keep_asked.connect(lambda values: self.keep_asked.emit(self._rule, values))
+        self.what_if.put_back.connect(lambda: self.show_tried(None))
         self._facts = label("", "muted", wrap=True)
         self._facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         texts = QWidget()
         column = QVBoxLayout(texts)
         column.setContentsMargins(0, 0, GRID, 0)
         column.setSpacing(GRID)
-        for widget in (self._details, self._meaning_row, self._advice_row, self._facts):
+        for widget in (self._details, self._meaning_row, self._advice_row):
             column.addWidget(widget)
+        column.addWidget(self.setting, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self._facts)
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -77,32 +97,61 @@ class RuleDetail(QStackedWidget):
         page = Card()
         page.body.addLayout(top)
         page.add(self.plot, 3)
+        page.add(self.what_if)
         page.add(scroll, 2)
         self._page = page
         self.addWidget(page)
 
     @property
     def outcome(self) -> RuleOutcome | None:
-        """Return what is shown."""
+        """Return the rule as the job ran it."""
         return self._outcome
 
+    @property
+    def _rule(self) -> str:
+        return "" if self._outcome is None else self._outcome.rule
+
+    @property
+    def _drawn(self) -> RuleOutcome | None:
+        return self._tried or self._outcome
+
     def show_outcome(self, outcome: RuleOutcome | None) -> None:
-        """Show a rule, or that none is chosen."""
+        """Show a rule, or that none is chosen. Parameters that are tried stay while the same rule says more."""
         if outcome is not None and outcome == self._outcome:
             return
-        self._outcome = outcome
-        if outcome is None:
+        before, self._outcome = self._outcome, outcome
+        same = before is not None and outcome is not None and (before.rule, before.job) == (outcome.rule, outcome.job)
+        if not same or outcome is None or before is None or before.parameters != outcome.parameters:
+            self._tried = None
+            self.what_if.show_rule(outcome)
+        self._show()
+
+    def show_tried(self, tried: RuleOutcome | None) -> None:
+        """Show what the rule says with other parameters; None: as the job ran it."""
+        self._tried = tried
+        if tried is None:
+            self.what_if.show_rule(self._outcome)
+        else:
+            self.what_if.show_tried(True)
+        self._show()
+
+    def _show(self) -> None:
+        outcome, own = self._drawn, self._outcome
+        if outcome is None or own is None:
             self.setCurrentWidget(self._nothing)
             return
         issues = outcome.status is RuleStatus.ISSUES_FOUND
         self._name.setText(outcome.rule)
         self._pill.set_status(outcome.status)
         self._when.setText(_when(outcome))
-        self._details.setText(summary(outcome))
+        said = summary(outcome)
+        self._details.setText(said if self._tried is None else f"{comparison(outcome, own)}\n{said}")
         self._meaning.setText(outcome.meaning)
         self._meaning_row.setVisible(issues and bool(outcome.meaning))
         self._advice.setText(outcome.advice)
         self._advice_row.setVisible(bool(outcome.advice) and (issues or outcome.status is RuleStatus.ERROR))
+        self.setting.setText(tr("Change {setting}…").format(setting=outcome.setting))
+        self.setting.setVisible(bool(outcome.setting))
         self._facts.setText(_facts(outcome))
         self._page.setAccessibleName(f"{outcome.rule}, {status_look(outcome.status).word}")
         self._draw()
@@ -111,7 +160,7 @@ class RuleDetail(QStackedWidget):
     def _draw(self) -> None:
         """Draw the values as a line with points, the threshold dashed, where it was crossed in the state's colour."""
         self.plot.clear()
-        outcome = self._outcome
+        outcome = self._drawn
         if outcome is None:
             return
         self.plot.setVisible(bool(outcome.values))
@@ -130,6 +179,8 @@ class RuleDetail(QStackedWidget):
         if np.isfinite(limits).any():
             limit_pen = pen(colours.muted, 1.2, dashed=True)
             item.addItem(pg.PlotDataItem(steps, limits, pen=limit_pen, connect="finite", name="threshold"))
+            if name := drawn_parameter(outcome):
+                item.addItem(self._handle(name, float(limits[-1]), log))
         symbol = "o" if len(steps) <= 60 else None
         item.addItem(
             pg.PlotDataItem(
@@ -144,6 +195,19 @@ class RuleDetail(QStackedWidget):
             )
         )
         item.enableAutoRange()
+
+    def _handle(self, parameter: str, limit: float, log: bool) -> pg.InfiniteLine:
+        """Return the threshold as a line that can be dragged: the rule is evaluated where it is put down."""
+        at = math.log10(limit) if log else limit
+        hover = pen(tokens().accent, 3)
+        line = pg.InfiniteLine(at, angle=0, movable=True, pen=pen(tokens().muted, 1.2, dashed=True), hoverPen=hover)
+        line.setToolTip(tr("Drag to try another {parameter}").format(parameter=parameter))
+
+        def moved() -> None:
+            self.what_if.set_value(parameter, 10.0 ** line.value() if log else line.value())
+
+        line.sigPositionChangeFinished.connect(moved)
+        return line
 
 
 def see_through(scroll: QScrollArea, inside: QWidget) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pyqtgraph as pg
@@ -44,6 +45,7 @@ class TensorHistograms(QWidget):
         self.plot = Plot(tr("Training step"), tr("Value"))
         self.plot.setAccessibleName(tr("Histograms of the tensor over training steps"))
         self.plot.restyled.connect(self._draw)
+        self.plot.numbers = self._numbers
         self._empty = EmptyState("chart", "")
         self._pages = QStackedWidget()
         self._pages.addWidget(self._empty)
@@ -105,6 +107,18 @@ class TensorHistograms(QWidget):
         self._facts.setText("" if histograms is None else _facts(histograms))
         self._pages.setCurrentWidget(self._empty if histograms is None or not len(histograms.steps) else self.plot)
         self._draw()
+
+    def _numbers(self) -> Iterator[Sequence[object]]:
+        """Return a row for each saved step: mean, percentiles, and the share of the numbers in each bin."""
+        shown = self._shown
+        if shown is None:
+            return
+        bins = [f"{low:.6g} to {high:.6g}" for low, high in pairwise(shown.edges)]
+        yield ("tensor", "step", "mean", "5 %", "95 %", *bins)
+        for step, mean, low, high, shares in zip(
+            shown.steps, shown.mean, shown.low, shown.high, shown.shares, strict=True
+        ):
+            yield (shown.name, int(step), float(mean), float(low), float(high), *map(float, shares))
 
     def _on_kind(self) -> None:
         self._fill_tensors("")

@@ -15,6 +15,7 @@ from gui.bridge import Bridge, Handle
 from gui.debugger.debug_view import DebugView, read_histograms
 from gui.debugger.profiler_timeline import ProfilerTimeline
 from gui.debugger.rule_detail import see_through
+from gui.debugger.step_marks import marks_of
 from gui.debugger.tensor_histograms import TensorHistograms
 from gui.shared.basics import label
 from gui.shared.card import Card
@@ -29,9 +30,11 @@ class TensorsAndProfilePane(Card):
 
     Signals:
         profile_changed(bool): whether there is a profile to export.
+        finding_chosen(str): the mark of a rule's finding was clicked on the time axis.
     """
 
     profile_changed = Signal(bool)
+    finding_chosen = Signal(str)
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -59,6 +62,7 @@ class TensorsAndProfilePane(Card):
 
     def _make_profile(self) -> QWidget:
         self.timeline = ProfilerTimeline()
+        self.timeline.finding_chosen.connect(self.finding_chosen)
         self._findings = QHBoxLayout()
         self._findings.setSpacing(GRID * 2)
         inside = QWidget()
@@ -83,7 +87,7 @@ class TensorsAndProfilePane(Card):
         other = (view.name, view.source) != (self._view.name, self._view.source)
         ended = self._view.running and not view.running
         if view.groups is None and not other:
-            view = dataclasses.replace(view, groups=self._view.groups)
+            view = dataclasses.replace(view, groups=self._view.groups, saved=self._view.saved)
         self._view = view
         if other:
             self._cancel()
@@ -94,6 +98,7 @@ class TensorsAndProfilePane(Card):
             self.histograms.set_groups(view.groups or {})
         if view.running and not other and self.tabs.currentIndex() == _TENSORS and self._reading is None:
             self.histograms.refresh()
+        self.timeline.set_marks(marks_of(view.outcomes), view.saved)
         if other or ended:
             self._analyse()
 

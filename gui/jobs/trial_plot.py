@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyqtgraph as pg
@@ -34,6 +34,7 @@ class TrialPlot(TrialView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(tr("Epoch"), tr("Curves of all trials"), parent)
+        self.plot.numbers = self._numbers
         self._curves = Curves()
         self._names: tuple[str, ...] = ()
         self._index: dict[str, int] = {}
@@ -152,6 +153,13 @@ class TrialPlot(TrialView):
         """Return the metric shown; two when train is shown dashed beside valid."""
         data = self.metric_box.currentData()
         return tuple(data) if data else ()
+
+    def _numbers(self) -> Iterator[Sequence[object]]:
+        """Return the values of all metrics, as they are kept: unsmoothed, of every trial."""
+        yield ("trial", "metric", "epoch or step", "value")
+        for metric in self._curves.metrics():
+            for trial, series in self._curves.series(metric).items():
+                yield from ((trial, metric, at, value) for at, value in zip(series.x, series.y, strict=True))
 
     def select(self, name: str) -> None:
         """Keep a trial on top and fade the others; "" for none."""

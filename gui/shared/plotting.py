@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
+from gui.shared.plot_export import Numbers, curves_of, offer_export
 from gui.shared.theme import font, tokens
 
 
@@ -57,7 +58,9 @@ class WholeAxis(PaintedAxis):
 
 
 class Plot(pg.PlotWidget):  # type: ignore[misc]
-    """A plot on a card: axes left and below, a faint grid, colours that follow the theme.
+    """A plot on a card: axes left and below, a faint grid, colours that follow the theme, a menu that saves it.
+
+    `numbers` gives what is saved as CSV: the points that are drawn, unless the owner knows better.
 
     Signals:
         restyled(): the colours changed; items with pens of their own must be drawn again.
@@ -78,6 +81,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             axis.enableAutoSIPrefix(False)  # "Average loss (x0.001)" reads badly
             axis.setStyle(tickFont=font("caption"), tickLength=0, tickTextOffset=6)
         self._labels = {"left": y_label, "bottom": x_label}
+        self.numbers: Numbers = lambda: curves_of([(self.accessibleName(), item)], self._labels["bottom"] or "x")
+        offer_export(self, lambda: self.numbers())
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.restyle()
 

@@ -161,6 +161,15 @@ class RangesTable(QWidget):
         self.set_drafts((*self.drafts(), draft or RangeDraft(kind=kind)), tr("adding a hyperparameter"))
         self._rows[-1].name.setFocus()
 
+    def show_name(self, name: str) -> None:
+        """Put the focus on the row of a hyperparameter; without one a row with its suggestion is added."""
+        row = next((row for row in self._rows if row.draft().name == name), None)
+        if row is None:
+            draft = self._suggest(name) or RangeDraft(name=name)
+            self.set_drafts((*self.drafts(), draft), tr("adding a hyperparameter"))
+            row = self._rows[-1]
+        (row.values if row.draft().kind in (Kind.FIXED, Kind.CATEGORICAL) else row.low).setFocus()
+
     def _on_removed(self, row: RangeRow) -> None:
         at = self._rows.index(row)
         drafts = self.drafts()

@@ -84,6 +84,14 @@ class TuningTab(QWidget):
         """Whether the job will run in an AWS account and cost money."""
         return self._workbench.engine.capabilities.costs_money and self._workbench.cloud is not None
 
+    def show_setting(self, name: str) -> None:
+        """Put the focus on a hyperparameter, in the form or in the table."""
+        field = self.model_form.fields.get(name)
+        if field is not None and field.control.isEnabled():
+            field.control.setFocus()
+        else:
+            self.ranges.show_name(name)
+
     def show_engine(self) -> None:
         """Show what the engine in use needs to know; another one may have been chosen."""
         self.search_form.set_capabilities(self._workbench.engine.capabilities)

@@ -134,7 +134,9 @@ class Pages:
         """Return the Debugger page."""
         from gui.debugger.debugger_tab import DebuggerTab
 
-        return self._add_page("debugger", DebuggerTab(self.workbench, self._bridge, self.feed))
+        page = self._add_page("debugger", DebuggerTab(self.workbench, self._bridge, self.feed))
+        page.setting_asked.connect(self._on_setting)
+        return page
 
     @cached_property
     def predict(self) -> PredictTab:
@@ -209,6 +211,11 @@ class Pages:
     def _on_train_again(self, job: str) -> None:
         self.tuning.load_job(job)
         self.show_page("tuning")
+
+    def _on_setting(self, name: str) -> None:
+        """Show the setting that a finding asks to change."""
+        self.show_page("tuning")
+        self.tuning.show_setting(name)
 
     def _go_tuning(self) -> None:
         """Show where a job is set up, or where its dataset comes from."""

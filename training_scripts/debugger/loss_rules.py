@@ -114,10 +114,12 @@ class LossNotDecreasing(HealthRule):
 
     def _course(self, step: int, bad: Mapping[str, float]) -> str:
         """Return what the loss did instead, in words; sets the advice that fits it."""
+        self.setting = "learning_rate"
         name, loss = next(iter(bad.items()))
         before = self._before[name]
         if not math.isfinite(loss):
             self.advice = "Look for what made the loss NaN or Inf first."
+            self.setting = ""
             return "The loss is NaN or Inf."
         change = 100 * (loss - before) / max(abs(before), 1e-12)
         if change > self.diff_percent:
@@ -151,6 +153,7 @@ class Overfit(HealthRule):
 
     meaning: str = "The network learns the training pictures by heart and does worse on others."
     advice: str = "Train for fewer epochs, add augmentation, weight decay or dropout, or add pictures."
+    setting: str = "num_epochs"
 
     def __init__(
         self,
@@ -210,6 +213,7 @@ class Overtraining(HealthRule):
 
     meaning: str = "The training goes on although it has stopped getting better."
     advice: str = "Train for fewer epochs, or set a patience after which the training ends by itself."
+    setting: str = "patience"
 
     def __init__(
         self, base_trial: Any, patience_train: int = 5, patience_validation: int = 10, delta: float = 0.01
@@ -255,6 +259,7 @@ class NotANumber(HealthRule):
 
     meaning: str = "The loss is no number any more, and nothing is learned from here on."
     advice: str = "Lower the learning rate tenfold; if it happens at the first step, look for damaged pictures."
+    setting: str = "learning_rate"
 
     def invoke_at_step(self, step: int) -> bool:
         """See the class."""
@@ -283,6 +288,7 @@ class LearningRateTooHigh(HealthRule):
 
     meaning: str = "The steps are too long: the training jumps over good weights and gets worse."
     advice: str = "Lower the learning rate tenfold."
+    setting: str = "learning_rate"
 
     def __init__(self, base_trial: Any, climb_factor: float = 2.0, patience: int = 3, window: int = 10) -> None:
         super().__init__(base_trial)

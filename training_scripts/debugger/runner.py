@@ -105,6 +105,7 @@ class RuleRun:
             "evaluated": rule.evaluated if rule else 0,
             "action": self.action,
             "unreadable": self._damaged(),
+            "setting": rule.setting if rule and self.status == ISSUES else "",
         }
 
     def _advice(self, rule: HealthRule | None) -> str:

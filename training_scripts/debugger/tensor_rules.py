@@ -29,6 +29,7 @@ class VanishingGradient(HealthRule):
 
     meaning: str = "The gradients of a layer are so small that it does not learn."
     advice: str = "Take a ReLU or batch normalisation in place of saturating layers, or a larger learning rate."
+    setting: str = "learning_rate"
 
     def __init__(self, base_trial: Any, threshold: float = 1e-7, patience: int = 1) -> None:
         super().__init__(base_trial)
@@ -61,6 +62,7 @@ class ExplodingTensor(HealthRule):
 
     meaning: str = "Numbers inside the network have grown beyond what can be computed with."
     advice: str = "Lower the learning rate, and check the pictures' normalisation."
+    setting: str = "learning_rate"
 
     def __init__(
         self,
@@ -106,6 +108,7 @@ class WeightUpdateRatio(HealthRule):
 
     meaning: str = "Weights jump or stand still from one step to the next."
     advice: str = "Lower the learning rate."
+    setting: str = "learning_rate"
 
     def __init__(
         self,
@@ -162,6 +165,7 @@ class AllZero(HealthRule):
 
     meaning: str = "A part of the network is switched off: all its numbers are zero."
     advice: str = "Lower the learning rate or start from other weights; a layer that gives zeros passes nothing on."
+    setting: str = "learning_rate"
 
     def __init__(
         self,
@@ -193,6 +197,7 @@ class UnchangedTensor(HealthRule):
 
     meaning: str = "A part of the network does not change although it is being trained."
     advice: str = "Check that the optimizer was given this layer, and that the learning rate is not 0."
+    setting: str = "learning_rate"
 
     def __init__(
         self,
@@ -242,6 +247,7 @@ class TensorVariance(HealthRule):
 
     meaning: str = "The numbers of a layer are spread out too far or hardly at all."
     advice: str = "Check how the layer starts, and the learning rate."
+    setting: str = "learning_rate"
 
     def __init__(
         self,

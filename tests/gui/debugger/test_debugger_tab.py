@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from pyqtgraph import InfiniteLine
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
 
@@ -142,6 +143,38 @@ def test_a_finished_job_with_its_rules_evidence_and_tensors(tab, engine, saved, 
     assert shown.shares.sum(axis=1) == pytest.approx(1)
     tab.below.histograms.kind.setCurrentText("Gradients")
     qtbot.waitUntil(lambda: tab.below.histograms._shown.name.startswith("gradient/"), timeout=60_000)
+
+
+def test_a_threshold_is_moved_and_evaluated_again_on_what_was_saved(tab, engine, saved, qtbot):
+    engine.folders["high-rate"] = saved
+    engine.put(TrainingJob("high-rate", JobStatus.COMPLETED, 1.0))
+    tab.feed.start()
+    qtbot.waitUntil(lambda: bool(rules_of(tab)), timeout=60_000)
+    tab.list.choose("ClassCollapse")
+    detail, what_if = tab.detail, tab.detail.what_if
+    assert (what_if.parameter.currentText(), what_if.value.text()) == ("share", "0.98")
+    assert not what_if.keep.isVisible()
+    kept = {file.name: file.read_bytes() for file in (saved / "output" / "rules").iterdir()}
+    (line,) = [item for item in detail.plot.getPlotItem().items if isinstance(item, InfiniteLine)]
+    line.setValue(0.01)
+    line.sigPositionChangeFinished.emit(line)
+    qtbot.waitUntil(lambda: detail._pill.text == "Issues found", timeout=60_000)
+    assert "With these parameters: an issue. As the job ran it: no issue." in detail._details.text()
+    assert detail.outcome.status is FINE
+    assert {file.name: file.read_bytes() for file in (saved / "output" / "rules").iterdir()} == kept
+    what_if.keep.click()
+    memory = tab._workbench.settings
+    qtbot.waitUntil(lambda: "ClassCollapse" in project_config(memory, "").rules, timeout=60_000)
+    assert project_config(memory, "").rules["ClassCollapse"]["share"] == "0.01"
+    what_if.back.click()
+    assert detail._pill.text != "Issues found"
+    assert what_if.value.text() == "0.98"
+    what_if.value.setText("much")
+    assert not what_if.evaluate.isEnabled()
+    tab.list.choose("LearningRateTooHigh")
+    with qtbot.waitSignal(tab.setting_asked) as asked:
+        detail.setting.click()
+    assert asked.args == ["learning_rate"]
 
 
 def test_a_running_job_is_followed(tab, engine, qtbot):

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox
 from core.profiler.analysis import analyse_profile
 from core.profiler.results import ProfilerAnalysis
 from core.profiler.traces import Events, Metric, NodeSamples, Profile
+from gui.debugger.step_marks import Mark
 from gui.shared.theme import series_colour, tokens
 
 START = 1_795_300_020.0
@@ -107,6 +108,26 @@ def test_the_mouse_reads_out_what_it_is_over(timeline) -> None:
     timeline._on_mouse_moved(box.mapViewToScene(QPointF(-500, 50)))
     assert timeline._reading.text() == ""
     assert not any(line.isVisible() for line in timeline._lines)
+
+
+def test_steps_saved_tensors_and_findings_stand_on_the_same_axis(timeline, qtbot) -> None:
+    timeline.set_analysis(_analysis())
+    timeline.set_marks([Mark("Overfit", 40)], [0, 10, 20, 99])
+    assert timeline.lanes[-1] == "Saved steps and findings"
+    assert timeline.read_at(14.05).split("  ·  ")[1] == "step 40"
+    assert "Overfit since step 40" in timeline.read_at(14.02)
+    assert "Overfit" not in timeline.read_at(30.0)
+    axis = timeline._plots[0][1].getAxis("top")
+    ((_, times),) = axis.tickValues(10.0, 20.0, 600)
+    assert axis.tickStrings(times, 1.0, 1.0) == ["0", "20", "40", "60", "80"]
+    assert times[2] == pytest.approx(14.02, abs=0.01)
+    box = timeline._plots[-1][1].getViewBox()
+    with qtbot.waitSignal(timeline.finding_chosen) as chosen:
+        at = timeline._canvas.mapFromScene(box.mapViewToScene(QPointF(14.02, 0.8)))
+        qtbot.mouseClick(timeline._canvas.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert chosen.args == ["Overfit"]
+    timeline.set_analysis(_analysis(steps=0))
+    assert "Saved steps and findings" not in timeline.lanes, "no step has a time"
 
 
 def test_one_of_several_nodes_can_be_chosen(timeline) -> None:
