@@ -36,7 +36,8 @@ def run(place: Path, attempts: int, seed: int = 0) -> Tally:
     fresh = place / "fresh.img"
     _make(fresh, SIZE_MB)
     for number in range(attempts):
-        disk, copy = place / "disk.img", place / "copy.img"
+        # Files of their own: the loop device of an attempt before may still hold its file, and would show that.
+        disk, copy = place / f"disk-{number}.img", place / f"copy-{number}.img"
         shutil.copyfile(fresh, disk)
         try:
             told = _search(disk, copy, place, f"power-{number:03d}", chance)
@@ -48,6 +49,8 @@ def run(place: Path, attempts: int, seed: int = 0) -> Tally:
             Lab(place / "mount" / "homes" / "home", place).signal_all(signal.SIGKILL)
             time.sleep(0.5)
             subprocess.run(["umount", "-l", str(place / "mount")], check=False, capture_output=True)
+        for image in (disk, copy):
+            image.unlink(missing_ok=True)
     return tally
 
 
