@@ -82,10 +82,17 @@ def words_of(node: ast.AST) -> str:
     return "" if re.fullmatch(SAME_EVERYWHERE, _FIELD.sub("", text)) else text
 
 
+def is_logged(node: ast.AST) -> bool:
+    logger = getattr(getattr(node, "func", None), "value", None)
+    return isinstance(logger, ast.Name) and logger.id in ("_log", "log", "logging")
+
+
 def sentences_outside(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the sentences below a node that no call translates; docstrings are not shown."""
+    """Yield the sentences below a node that no call translates; docstrings and logs are not shown."""
     for child in ast.iter_child_nodes(node):
-        if is_translated(child) or (isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)):
+        if is_translated(child) or is_logged(child):
+            continue
+        if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
             continue
         text = words_of(child)
         if _WORD.search(_FIELD.sub("", text)) and _SENTENCE.search(_FIELD.sub("Xx", text)):
