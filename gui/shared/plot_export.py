@@ -37,7 +37,7 @@ def offer_export(view: pg.GraphicsView, numbers: Numbers) -> None:
     def show_menu(position: QPoint) -> None:
         menu = QMenu(view)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        picture = tr("PNG picture") + " (*.png);;" + tr("SVG drawing") + " (*.svg)"
+        picture = tr("PNG picture (*.png);;SVG drawing (*.svg)")
         menu.addAction(tr("Save picture…"), lambda: save(picture, lambda path: save_picture(view, path)))
         menu.addAction(tr("Save numbers…"), lambda: save("CSV (*.csv)", lambda path: save_numbers(numbers(), path)))
         menu.popup(view.mapToGlobal(position))

@@ -50,6 +50,7 @@ SAME_EVERYWHERE = "|".join(
         r" ?(TB|GB|MB|ms|min)| h  min",
         r"sagehound: ",  # before what is written to a terminal
         r"last_block, all|none, light, strong|Average loss.*",  # values and metrics of the training script
+        r"epoch or step| to ",  # heads of columns in CSV
         r"QToolButton::.*",
         r"<span .*",
     )
