@@ -150,6 +150,15 @@ def test_vanishing_gradient_looks_at_every_gradient(tmp_path):
     assert firing_steps(trial_of(tmp_path / "c", step(1e-3, 0)), "VanishingGradient", threshold=0.01) == [0]
 
 
+@pytest.mark.parametrize(("loss", "fires"), [(1e-4, []), (0.7, [2, 3])])
+def test_gradients_of_a_network_that_has_nothing_left_to_learn_may_vanish(tmp_path, loss, fires):
+    """AWS's criterion alone fired on every training that fits its pictures to the last."""
+    values = {LOSS: np.float32(loss), "gradient/Net_fc.weight": np.full(9, 1e-9)}
+    trial = trial_of(tmp_path, [(step, "TRAIN", values) for step in range(4)])
+    assert firing_steps(trial, "VanishingGradient", patience=3) == fires
+    assert firing_steps(trial, "VanishingGradient") == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize(("bad", "only_nan", "fires"), [(np.nan, True, 1), (np.inf, True, 0), (np.inf, False, 1)])
 def test_exploding_tensor(tmp_path, bad, only_nan, fires):
     value = np.zeros(100, np.float32)
@@ -293,6 +302,8 @@ def test_a_class_that_stays_unrecognised_is_said_late_and_taken_back(tmp_path):
     assert run.status == "NoIssuesFound"
     assert run.outcome("job")["details"] == "Taken back: Class 2 is recognised by step 6."
     assert run.first_step is None
+    hardly = [(number, *evaluation(number, 0.55, 0)) for number in range(6)]
+    assert firing_steps(trial_of(tmp_path / "c", hardly), "ClassImbalance", **values) == []
 
 
 def test_confusion_of_a_perfect_network_is_none(tmp_path):
