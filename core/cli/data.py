@@ -70,6 +70,9 @@ def open_for_job(workbench: Workbench, options: argparse.Namespace, console: Con
             " ".join(f"{problem.message} {problem.fix}".rstrip() for problem in found.errors),
             "Then try again, or add --despite-errors to start all the same.",
         )
+    if getattr(options, "preprocessing", None) in ("squash", "pad"):  # the network sees the ends of wide pictures
+        seen = tuple(problem for problem in found.problems if problem.kind != "wide")
+        found = dataclasses.replace(found, problems=seen)
     for line in [*_problem_lines(found, Severity.WARNING), *manifest.notices]:
         console.note(line)
     return manifest

@@ -84,6 +84,22 @@ def test_errors_of_the_scan_stop_a_job_unless_told_otherwise(
     assert "2 files are left out, because the same pictures are in more than one class." in said
 
 
+@pytest.mark.parametrize(("preprocessing", "warned"), [("crop", True), ("squash", False), ("pad", False)])
+def test_ends_that_the_network_does_see_are_no_warning(
+    make_dataset: MakeDataset,
+    started: list[Any],
+    capsys: pytest.CaptureFixture[str],
+    preprocessing: str,
+    warned: bool,
+) -> None:
+    root = make_dataset(cat=20, dog=20)
+    for picture in root.rglob("*.jpg"):
+        with Image.open(picture) as opened:
+            opened.resize((160, 40)).save(picture)
+    assert run(["train", str(root), "--preprocessing", preprocessing]) == 0
+    assert ("does not see their ends" in capsys.readouterr().err) == warned
+
+
 def test_warnings_and_what_the_split_decided_are_said(
     make_dataset: MakeDataset, started: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
