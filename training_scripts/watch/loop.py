@@ -147,8 +147,8 @@ def _place(folder: str | os.PathLike[str] | None, name: str) -> Path:
             )
             _followers.append(follower)
             assert follower.stdout is not None
-            with follower.stdout as told:
-                return Path(json.loads(told.readline())["folder"])
+            with follower.stdout as answer:
+                return Path(json.loads(answer.readline())["folder"])
         except (OSError, ValueError) as error:
             print(f"sagehound: the window will not show this training: {error}", file=sys.stderr)
     return Path(tempfile.mkdtemp(prefix="sagehound-watch-"))

@@ -172,13 +172,13 @@ def _optimizers(session: Session, patches: Patches) -> None:
 
 def _then(closure: Callable[[], Any], tell: Callable[[], None]) -> Callable[[], Any]:
     """Return a closure that computes the gradients, and the first time tells that they are there."""
-    told = [False]
+    noted = [False]
 
     @functools.wraps(closure)
     def wrapper() -> Any:
         value = closure()
-        if not told[0]:
-            told[0] = True
+        if not noted[0]:
+            noted[0] = True
             tell()
         return value
 

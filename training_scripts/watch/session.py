@@ -14,15 +14,16 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, ClassVar
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .code_site import NOWHERE, Site, site
+from .check import Check, Checks
+from .code_site import Site, site
 from .findings import Findings
-from .state import Clock, Loader, Loss, Model, Optimizer, first_tensor, row_bytes
+from .state import Clock, Loader, Loss, Model, Optimizer, first_tensor, is_model, row_bytes
 
 CLOSE_STEPS, EVERY, SPREAD = 24, 10, 20
 """The first steps are all looked at, then every tenth, later at intervals of a twentieth of the step's number."""
@@ -30,39 +31,6 @@ HEAVY = frozenset({0, 1, 2, 3, 5, 8, 11, 14, 17, 20, 30, 50, 75, 100, 150, 200, 
 """Steps at which numbers of all parameters are compared; later every 500th."""
 MOST_EVALUATED, FIRST_EVALUATIONS, LATER_EVALUATED = 40, 3, 4
 """Batches that are looked at closely of each of the first evaluations, and of later ones."""
-
-
-_NO_CONTEXT: AbstractContextManager[None] = nullcontext()
-
-
-class Check:
-    """One look at a training. A check has those of the methods that it needs; the session calls no others.
-
-    Of the events of a step (`STEP_EVENTS`) it hears in the steps and batches that are looked at; of those that it names
-    in `always` in every one.
-    """
-
-    always: ClassVar[frozenset[str]] = frozenset()
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    def found(
-        self,
-        rule: str,
-        cause: str,
-        details: str,
-        remedy: str,
-        at: Site = NOWHERE,
-        values: Sequence[tuple[int, float, float | None]] = (),
-        tensors: Sequence[str] = (),
-    ) -> None:
-        """Report a broken invariant; only the first time counts."""
-        self.session.findings.found(rule, self.session.step, cause, details, remedy, at, values, tensors)
-
-    def looked(self, rule: str) -> None:
-        """Say that an invariant was looked at and held."""
-        self.session.findings.looked(rule)
 
 
 class Session:
@@ -96,8 +64,7 @@ class Session:
         self._by_optimizer: weakref.WeakKeyDictionary[Any, Optimizer] = weakref.WeakKeyDictionary()
         self._by_loader: weakref.WeakKeyDictionary[Any, Loader] = weakref.WeakKeyDictionary()
         self._thread = threading.get_ident()
-        self._checks: dict[str, list[Callable[..., None]]] = {}
-        self._always: dict[str, list[Callable[..., None]]] = {}
+        self._checks = Checks((), findings)
         self._make_checks: Callable[[Session], Sequence[Check]] = lambda session: ()
         self._unused = False
         self.called: set[str] = set()
@@ -111,15 +78,7 @@ class Session:
     def add(self, make_checks: Callable[[Session], Sequence[Check]]) -> None:
         """Take checks into service; each training of the script gets new ones."""
         self._make_checks = make_checks
-        self._checks.clear()
-        self._always.clear()
-        for check in make_checks(self):
-            for event in EVENTS:
-                method = getattr(check, event, None)
-                if method is not None:
-                    self._checks.setdefault(event, []).append(method)
-                    if event not in STEP_EVENTS or event in check.always:
-                        self._always.setdefault(event, []).append(method)
+        self._checks = Checks(make_checks(self), self.findings)
 
     @property
     def here(self) -> bool:
@@ -129,10 +88,10 @@ class Session:
     # What the hooks say
 
     def before_forward(self, module: nn.Module, args: Any, kwargs: Any) -> Model | None:
-        """Return the script calls a module; returns what is known of it if it is a model."""
+        """Note that the script calls a module; return what is known of it if it is a model."""
         model = self.models.get(id(module))
         if model is None or model.module is not module:
-            if not _is_model(module):
+            if not is_model(module):
                 return None
             model = self.models[id(module)] = Model(module)
         began = time.perf_counter()
@@ -145,7 +104,7 @@ class Session:
         self.at("forward")
         if self.recorder is not None:
             self._guard(self.recorder.before_forward, model, self.grad)
-        self._tell("before_forward", model, self.inputs)
+        self._notify("before_forward", model, self.inputs)
         self.clock.ours += time.perf_counter() - began
         return model
 
@@ -156,7 +115,7 @@ class Session:
         self._unused = True
         if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.after_forward, model, self.inputs, outputs)
-        self._tell("after_forward", model, self.inputs, outputs)
+        self._notify("after_forward", model, self.inputs, outputs)
         self.clock.ours += time.perf_counter() - began
 
     def computed(
@@ -175,7 +134,7 @@ class Session:
         self.loss = Loss(kind, inputs, targets, value, self.at("loss"), trains, smoothing, summed)
         if self.recorder is not None:
             self._guard(self.recorder.computed, self.model, self.inputs, self.loss)
-        self._tell("computed", self.loss)
+        self._notify("computed", self.loss)
         self.clock.ours += time.perf_counter() - began
 
     def before_backward(self, root: Tensor) -> None:
@@ -187,7 +146,7 @@ class Session:
             self.inputs = self.call = None
         if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.before_backward)
-        self._tell("before_backward", root)
+        self._notify("before_backward", root)
         self.backward_seq = self.seq
         if self.model is not None:
             self.model.trained += 1
@@ -202,7 +161,7 @@ class Session:
         began = time.perf_counter()
         if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.after_backward)
-        self._tell("after_backward")
+        self._notify("after_backward")
         self.clock.ours += time.perf_counter() - began
 
     def cleared(self) -> None:
@@ -221,7 +180,7 @@ class Session:
         self.optimizers.append(known)
         if later and self.main is not None and not any(id(item) in self.main.ids for item in known.parameters()):
             self._restart(known)
-        self._tell("made_optimizer", known)
+        self._notify("made_optimizer", known)
 
     def before_step(self, optimizer: Any) -> None:
         """Note that an optimizer is about to step."""
@@ -230,13 +189,13 @@ class Session:
         began = time.perf_counter()
         known = self.optimizer(optimizer)
         if self.main is None or (known is not self.main and (known.later or self.main.optimizer() is None)):
-            self._lead(known)
+            self.main, known.later = known, False  # of the same training, or of the script's next one
         if known.steps < 3:
             known.stepped_at = site()
             known.ids = frozenset(id(item) for item in known.parameters())
         if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.before_step)
-        self._tell("before_step", known)
+        self._notify("before_step", known)
         self.clock.ours += time.perf_counter() - began
 
     def after_step(self, optimizer: Any) -> None:
@@ -245,14 +204,14 @@ class Session:
             return
         began = time.perf_counter()
         known = self.optimizer(optimizer)
-        self._tell("after_step", known)
+        self._notify("after_step", known)
         known.steps += 1
         self.seq += 1
         known.step_seq = self.seq
         if known is self.main:
             if self.recorder is not None:
                 self._guard(self.recorder.after_step, known)
-            self._tell("stepped")
+            self._notify("stepped")
             self.step += 1
             self.waited = 0.0
             self._choose()
@@ -268,7 +227,7 @@ class Session:
         self.loaders.append(known)
 
     def began_pass(self, loader: Any) -> Loader:
-        """Return the script begins to go through a DataLoader."""
+        """Note that the script begins to go through a DataLoader; return what is known of it."""
         known = self._by_loader.get(loader)
         if known is None:
             known = self._by_loader[loader] = Loader(weakref.ref(loader))
@@ -280,7 +239,7 @@ class Session:
             known.length = len(loader)
         except Exception:
             known.length = None
-        self._tell("began_pass", known)
+        self._notify("began_pass", known)
         return known
 
     def loading(self) -> None:
@@ -299,33 +258,33 @@ class Session:
         self.waited += seconds
         if self.recorder is not None:
             self._guard(self.recorder.after_batch, loader)
-        self._tell("loaded", loader, seconds)
+        self._notify("loaded", loader, seconds)
 
     def scheduled(self, scheduler: Any) -> None:
         """Note that a scheduler of the learning rate has stepped."""
         self.at("scheduler")
-        self._tell("scheduled", scheduler)
+        self._notify("scheduled", scheduler)
 
     def clipped(self, parameters: Any) -> None:
         """Note that gradients were clipped."""
         self.seq += 1
         self.at("clip")
-        self._tell("clipped", parameters)
+        self._notify("clipped", parameters)
 
     def scaled(self, event: str, skipped: bool = False) -> None:
         """Note that a gradient scaler did something: scale, unscale or step, which it may have skipped."""
         self.seq += 1
-        self._tell("scaled", event, skipped)
+        self._notify("scaled", event, skipped)
 
     def dropped_out(self, p: float, training: bool) -> None:
         """Note that dropout was asked for through torch.nn.functional."""
-        self._tell("dropped_out", p, training)
+        self._notify("dropped_out", p, training)
 
     def close(self) -> None:
         """Note that the script ends."""
         if os.getpid() != self.owner:
             return
-        self._tell("ended")
+        self._notify("ended")
         if self.recorder is not None:
             self._guard(self.recorder.close)
         self.findings.close(self.step)
@@ -380,7 +339,7 @@ class Session:
 
     def class_names(self) -> list[str]:
         """Return the classes that the dataset being trained on names."""
-        from .checks.data import classes_of
+        from .checks.datasets import classes_of
 
         return [] if self.loader is None else classes_of(self.loader.dataset)
 
@@ -398,11 +357,6 @@ class Session:
         if self.watching or what not in self.sites:
             self.sites[what] = site()
         return self.sites[what]
-
-    def _lead(self, known: Optimizer) -> None:
-        """Let another optimizer lead: of the same training, or of the script's next one."""
-        self.main = known
-        known.later = False
 
     def _restart(self, known: Optimizer) -> None:
         """Note that the script begins with its next training, of other parameters."""
@@ -431,21 +385,8 @@ class Session:
         """Whether what happens now is looked at closely: a step of the training, or a batch of an evaluation."""
         return self.watching or self.heavy or (not self.grad and self.watching_evaluation())
 
-    def _tell(self, event: str, *values: Any) -> None:
-        looking = self._looking()
-        methods = (self._checks if looking else self._always).get(event)
-        if not methods:
-            return
-        # What is heard in every step computes nothing that could be part of the graph.
-        with torch.no_grad() if looking else _NO_CONTEXT:
-            for method in tuple(methods):
-                try:
-                    method(*values)
-                except Exception as error:
-                    for table in (self._checks, self._always):
-                        if method in table.get(event, ()):
-                            table[event].remove(method)
-                    self.findings.broken(getattr(method, "__self__", method), event, error)
+    def _notify(self, event: str, *values: Any) -> None:
+        self._checks.notify(event, self._looking(), *values)
 
     def _guard(self, method: Callable[..., None], *values: Any) -> None:
         try:
@@ -454,45 +395,3 @@ class Session:
         except Exception as error:
             self.findings.broken(self.recorder, method.__name__, error)
             self.recorder = None
-
-
-EVENTS = (
-    "before_forward",
-    "after_forward",
-    "computed",
-    "before_backward",
-    "after_backward",
-    "made_optimizer",
-    "before_step",
-    "after_step",
-    "stepped",
-    "began_pass",
-    "loaded",
-    "scheduled",
-    "clipped",
-    "scaled",
-    "dropped_out",
-    "ended",
-)
-
-
-STEP_EVENTS = frozenset(
-    {
-        "before_forward",
-        "after_forward",
-        "computed",
-        "before_backward",
-        "after_backward",
-        "before_step",
-        "after_step",
-        "stepped",
-    }
-)
-"""What happens in every step: told to all checks only where it is looked at."""
-
-
-def _is_model(module: nn.Module) -> bool:
-    """Whether a module is worth watching: it has parameters, and is not a loss of torch's."""
-    if isinstance(module, nn.modules.loss._Loss):
-        return False
-    return next(module.parameters(), None) is not None

@@ -177,6 +177,13 @@ class Clock:
         return self.ours / max(1e-9, time.perf_counter() - self.began)
 
 
+def is_model(module: nn.Module) -> bool:
+    """Whether a module is worth watching: it has parameters, and is not a loss of torch's."""
+    if isinstance(module, nn.modules.loss._Loss):
+        return False
+    return next(module.parameters(), None) is not None
+
+
 def first_tensor(values: Any, depth: int = 0) -> Tensor | None:
     """Return the first tensor of at least two dimensions in arguments, floating ones first."""
     found = list(_tensors(values, depth))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..session import Check, Session
-from .data import BatchOrder, Leaks, Loaders, Scaling
+from ..check import Check
+from ..session import Session
+from .batches import BatchOrder, Scaling
 from .loop import Clipping, GradientOrder, Scheduling
 from .loss_inputs import Labels, LossInputs
 from .machine import Memory, Replicas, Starvation
 from .numbers import Guessing, NotFinite, Overflow
 from .parameters import Holding, Motion
+from .splits import Leaks, Loaders
 from .train_mode import Modes
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ..check import Check
 from ..code_site import Site
-from ..session import Check, Session
+from ..session import Session
 from ..state import Optimizer
 
 TIMES = 3

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..session import Check, Session
+from ..check import Check
+from ..session import Session
 from ..state import Loss, is_plain
 
 TIMES = 2

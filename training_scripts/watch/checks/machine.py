@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..check import Check
 from ..code_site import NOWHERE
-from ..session import Check, Session
+from ..session import Session
 from ..state import Loss, Model, Optimizer, snapshot
 
 FROM, STEPS = 4, 12

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..check import Check
 from ..code_site import NOWHERE
-from ..session import Check, Session
+from ..session import Session
 from ..state import Loss, Model
 
 _GPU_LOOKS = 20

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..session import Check, Session
+from ..check import Check
+from ..session import Session
 from ..state import NORMALISATIONS, Model, Optimizer, sizes, snapshot
 
 JUDGED_STEP = 3
@@ -75,7 +76,7 @@ class Holding(Check):
         )
 
     def _unregistered(self, model: Model, known: Optimizer, held: set[int]) -> None:
-        """Look for layers in a plain list or dictionary, which a module does not see: they train in nobody's hands."""
+        """Look for layers in a plain list or dictionary, which a module does not see: no optimizer trains them."""
         names = [
             f"{f'{path}.' if path else ''}{attribute}"
             for path, module in model.inner.named_modules()
@@ -85,7 +86,7 @@ class Holding(Check):
         if names:
             self.found(
                 "OptimizerMissesParameters",
-                f"The optimizer does not hold {_listed(names)}: layers in a plain list are no part of the model.",
+                f"The optimizer does not hold {_listed(names)}: layers in a plain list are not part of the model.",
                 f"The layers in {_listed(names)} get gradients, and model.parameters() does not have them.",
                 "Keep layers in nn.ModuleList, nn.ModuleDict or nn.Sequential.",
                 known.made if known.made.file else known.stepped_at,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..session import Check, Session
+from ..check import Check
+from ..session import Session
 from ..state import Model
 
 TIMES = 2
