@@ -15,6 +15,7 @@ from core.errors import SpecError, WeightsUnavailable
 from core.paths import ROOT, AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.python import child_environment, code_command
+from core.translation import tr
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
 from training_scripts.durable import replacing, sha256_of
 from training_scripts.weights import OWN, places
@@ -22,10 +23,10 @@ from training_scripts.weights import OWN, places
 ATTEMPTS = 4
 TIMEOUT_S = 20.0
 _CHUNK = 1 << 18
-_WAYS_OUT = (
-    f"Choose the backbone {DEFAULT_BACKBONE}, whose weights are bundled, give a weights file of your own, "
-    "or choose untrained weights."
-)
+_WAYS_OUT = tr(
+    "Choose the backbone {default_backbone}, whose weights are bundled, give a weights file of "
+    "your own, or choose untrained weights."
+).format(default_backbone=DEFAULT_BACKBONE)
 _CHECK = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -80,9 +81,9 @@ def ensure(
         return found
     if spec.bundled and url is None:
         raise WeightsUnavailable(
-            f"The bundled weights of {spec.title} are missing.",
-            f"The package {spec.package} is not installed.",
-            "Reinstall Sagehound.",
+            tr("The bundled weights of {title} are missing.").format(title=spec.title),
+            tr("The package {package} is not installed.").format(package=spec.package),
+            tr("Reinstall Sagehound."),
         )
     target = paths.weights / spec.weights_file
     partial = target.with_name(target.name + ".part")
@@ -94,9 +95,11 @@ def ensure(
             os.replace(partial, whole)
     except (OSError, http.client.HTTPException) as error:
         raise WeightsUnavailable(
-            f"The weights of {spec.title} ({spec.megabytes:.0f} MB) could not be fetched.",
+            tr("The weights of {title} ({megabytes:.0f} MB) could not be fetched.").format(
+                title=spec.title, megabytes=spec.megabytes
+            ),
             f"{_reason(error)} ({url or spec.url}).",
-            f"Try again with a network. {_WAYS_OUT}",
+            tr("Try again with a network. {ways_out}").format(ways_out=_WAYS_OUT),
         ) from error
     return target
 
@@ -114,7 +117,7 @@ def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
         digest = sha256_of(file)
     except OSError as error:
         raise WeightsUnavailable(
-            f"{file.name} cannot be read.", f"{error.strerror}.", "Choose another file."
+            tr("{name} cannot be read.").format(name=file.name), f"{error.strerror}.", tr("Choose another file.")
         ) from error
     target = paths.weights / OWN / f"{backbone}-{digest[:12]}{file.suffix or '.pth'}"
     if target.is_file() and sha256_of(target) == digest:
@@ -127,11 +130,17 @@ def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
         )
     except subprocess.TimeoutExpired as error:
         raise WeightsUnavailable(
-            f"{file.name} could not be checked.", "Loading it took more than five minutes.", "Try again later."
+            tr("{name} could not be checked.").format(name=file.name),
+            tr("Loading it took more than five minutes."),
+            tr("Try again later."),
         ) from error
     if checked.returncode != 0:
-        reason = (checked.stderr.strip().splitlines() or ["It does not load."])[-1]
-        raise WeightsUnavailable(f"{file.name} holds no weights for {title}.", reason, "Choose another file.")
+        reason = (checked.stderr.strip().splitlines() or [tr("It does not load.")])[-1]
+        raise WeightsUnavailable(
+            tr("{name} holds no weights for {title}.").format(name=file.name, title=title),
+            reason,
+            tr("Choose another file."),
+        )
     with replacing(target) as copy:
         shutil.copyfile(file, copy)
     return target
@@ -140,7 +149,9 @@ def import_file(backbone: str, file: Path, paths: AppPaths) -> Path:
 def _spec(backbone: str) -> Backbone:
     if backbone not in BACKBONES:
         raise SpecError(
-            f"There is no backbone {backbone}.", fix=f"Choose one of {', '.join(BACKBONES)}.", field="backbone"
+            tr("There is no backbone {backbone}.").format(backbone=backbone),
+            fix=tr("Choose one of {backbones}.").format(backbones=", ".join(BACKBONES)),
+            field="backbone",
         )
     return BACKBONES[backbone]
 
@@ -157,7 +168,7 @@ def _fetch(url: str, partial: Path, spec: Backbone, on_progress: OnProgress, can
         try:
             if _fetch_rest(url, partial, spec, on_progress, cancel):
                 return
-            problem: Exception = ConnectionError("the connection ended too early")
+            problem: Exception = ConnectionError(tr("the connection ended too early"))
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == 416:  # what is here is longer than the file: it is none of it
@@ -185,7 +196,15 @@ def _fetch_rest(url: str, partial: Path, spec: Backbone, on_progress: OnProgress
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
         with partial.open("ab" if start else "wb") as file:
-            done = _copy(response, file, start, total, f"Fetching the weights of {spec.title}", on_progress, cancel)
+            done = _copy(
+                response,
+                file,
+                start,
+                total,
+                tr("Fetching the weights of {title}").format(title=spec.title),
+                on_progress,
+                cancel,
+            )
     return total is None or done == total
 
 
@@ -212,9 +231,11 @@ def _check(partial: Path, spec: Backbone) -> None:
     if not digest.startswith(spec.sha256_prefix):
         partial.unlink()
         raise WeightsUnavailable(
-            f"The fetched weights of {spec.title} are not those that were published.",
-            f"Their checksum is {digest[:8]}…, not {spec.sha256_prefix}…; they were removed.",
-            f"Try again. {_WAYS_OUT}",
+            tr("The fetched weights of {title} are not those that were published.").format(title=spec.title),
+            tr("Their checksum is {digest}…, not {sha256_prefix}…; they were removed.").format(
+                digest=digest[:8], sha256_prefix=spec.sha256_prefix
+            ),
+            tr("Try again. {ways_out}").format(ways_out=_WAYS_OUT),
         )
 
 
@@ -225,8 +246,12 @@ def _is_published(file: Path, spec: Backbone) -> bool:
 def _reason(error: Exception) -> str:
     """Return an error of the network in a few words."""
     if isinstance(error, urllib.error.HTTPError):
-        return f"The server answered {error.code} {error.reason}"
+        return tr("The server answered {code} {reason}").format(code=error.code, reason=error.reason)
     if isinstance(error, urllib.error.URLError):
         inner = cast("object", error.reason)
-        return f"There is no connection: {inner.strerror or inner}" if isinstance(inner, OSError) else str(inner)
+        return (
+            tr("There is no connection: {strerror}").format(strerror=inner.strerror or inner)
+            if isinstance(inner, OSError)
+            else str(inner)
+        )
     return str(error) or type(error).__name__

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.errors import EngineError
+from core.translation import tr
 from training_scripts.watchdog import in_words
 
 
@@ -25,8 +26,8 @@ def lock_of(file: Path, timeout_s: float, what: str) -> Iterator[None]:
     except Timeout:
         raise EngineError(
             f"{what}.",
-            f"Another process of Sagehound has been at it for {in_words(timeout_s)}.",
-            "Try again; if it goes on like this, close Sagehound's other windows and commands.",
+            tr("Another process of Sagehound has been at it for {timeout_s}.").format(timeout_s=in_words(timeout_s)),
+            tr("Try again; if it stays like this, close Sagehound's other windows and commands."),
         ) from None
     try:
         yield

@@ -12,6 +12,7 @@ from pathlib import Path
 import platformdirs
 
 from core.errors import StoreError
+from core.translation import tr
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder that holds core, gui, training_scripts and resources, in a checkout and in an installed wheel alike."""
@@ -101,11 +102,15 @@ class AppPaths:
                 if not os.access(folder, os.W_OK | os.X_OK):
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         except OSError as error:
-            why = "There is a file of that name" if isinstance(error, FileExistsError) else error.strerror or str(error)
+            why = (
+                tr("There is a file of that name")
+                if isinstance(error, FileExistsError)
+                else error.strerror or str(error)
+            )
             raise StoreError(
-                f"Sagehound cannot keep its files in {self.home}.",
+                tr("Sagehound cannot keep its files in {home}.").format(home=self.home),
                 f"{why} ({error.filename or self.home}).",
-                "Give yourself the right to write there, make room, or set SAGEHOUND_HOME to another folder.",
+                tr("Give yourself the right to write there, make room, or set SAGEHOUND_HOME to another folder."),
             ) from error
         return self
 

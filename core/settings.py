@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from core.errors import UserFacingError
+from core.translation import tr
 from training_scripts.durable import write_text
 from training_scripts.outside import UNUSABLE, read_json
 
@@ -52,38 +53,63 @@ class Settings:
         "system",
         "Appearance",
         "Colours",
-        "System follows the scheme of the desktop.",
+        tr("System follows the scheme of the desktop."),
         choices=(("system", "System"), ("light", "Light"), ("dark", "Dark")),
     )
     text_percent: int = _setting(
-        100, "Appearance", "Text size", "In percent of the system's own text size.", low=75, high=200, suffix=" %"
+        100,
+        "Appearance",
+        tr("Text size"),
+        tr("In percent of the system's own text size."),
+        low=75,
+        high=200,
+        suffix=" %",
     )
     engine: str = _setting(
         "local",
         ENGINE_SECTION,
         "Engine",
-        "Local trains on this computer and costs nothing. SageMaker runs paid jobs in your AWS account.",
+        tr("Local trains on this computer and costs nothing. SageMaker runs paid jobs in your AWS account."),
         choices=(("local", "Local"), ("sagemaker", "Amazon SageMaker")),
     )
     valid_percent: int = _setting(
-        15, "New datasets", "Valid share", "How much of a dataset picks the best trial.", low=5, high=45, suffix=" %"
+        15,
+        tr("New datasets"),
+        tr("Valid share"),
+        tr("How much of a dataset picks the best trial."),
+        low=5,
+        high=45,
+        suffix=" %",
     )
     test_percent: int = _setting(
-        15, "New datasets", "Test share", "How much is kept aside for the last word.", low=5, high=45, suffix=" %"
+        15,
+        tr("New datasets"),
+        tr("Test share"),
+        tr("How much is kept aside for the last word."),
+        low=5,
+        high=45,
+        suffix=" %",
     )
     split_seed: int = _setting(
-        0, "New datasets", "Split seed", "The same seed splits the same pictures alike.", low=0, high=2**31 - 1
+        0,
+        tr("New datasets"),
+        tr("Split seed"),
+        tr("The same seed splits the same pictures alike."),
+        low=0,
+        high=2**31 - 1,
     )
     on_close: str = _setting(
         "ask",
         "Window",
-        "Closing while jobs run",
-        "Local jobs can go on without the window.",
-        choices=(("ask", "Ask"), ("continue", "Let them continue"), ("stop", "Stop them")),
+        tr("Closing while jobs run"),
+        tr("Local jobs can continue without the window."),
+        choices=(("ask", "Ask"), ("continue", tr("Let them continue")), ("stop", tr("Stop them"))),
     )
-    notify: bool = _setting(True, "Window", "Tell when a job ends", "A short message in the corner of the window.")
+    notify: bool = _setting(
+        True, "Window", tr("Tell when a job ends"), tr("A short message in the corner of the window.")
+    )
     preload_model: bool = _setting(
-        True, "Window", "Load the best model at start", "The first picture is then answered at once."
+        True, "Window", tr("Load the best model at start"), tr("The first picture is then answered at once.")
     )
 
     def __post_init__(self) -> None:
@@ -156,7 +182,9 @@ class SettingsFile:
         except UNUSABLE:
             with suppress(OSError):
                 os.replace(self._path, self._path.with_suffix(".json.bad"))
-            self.problem = "The settings could not be read; the defaults are used and the old file was kept beside it."
+            self.problem = tr(
+                "The settings could not be read; the defaults are used and the old file was kept beside it."
+            )
             return Settings(), {}
 
     def _save(self) -> None:
@@ -165,9 +193,9 @@ class SettingsFile:
             write_text(self._path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise UserFacingError(
-                "The settings could not be saved.",
+                tr("The settings could not be saved."),
                 f"{error.strerror or error} ({self._path}).",
-                "Make room or give yourself the right to write there.",
+                tr("Make room or give yourself the right to write there."),
             ) from error
 
 
@@ -199,11 +227,20 @@ def _settings_from(values: Mapping[str, Any]) -> Settings:
 def _check(name: str, value: Any, default: Any, how: Declared) -> None:
     # bool is a kind of int in Python, and a setting must stay what it was declared as.
     if type(value) is not type(default):
-        raise UserFacingError(f"{how.title} must be {type(default).__name__}, not {value!r}.", fix="Set it again.")
+        raise UserFacingError(
+            tr("{title} must be {kind}, not {value!r}.").format(
+                title=how.title, kind=type(default).__name__, value=value
+            ),
+            fix=tr("Set it again."),
+        )
     if how.choices and value not in {choice for choice, _ in how.choices}:
         allowed = ", ".join(choice for choice, _ in how.choices)
-        raise UserFacingError(f"{value!r} is no choice for {how.title}.", fix=f"Choose one of {allowed}.")
+        raise UserFacingError(
+            tr("{value!r} is not a choice for {title}.").format(value=value, title=how.title),
+            fix=tr("Choose one of {allowed}.").format(allowed=allowed),
+        )
     if how.low is not None and how.high is not None and not how.low <= value <= how.high:
         raise UserFacingError(
-            f"{value} is out of bounds for {how.title}.", fix=f"Take {how.low} to {how.high}{how.suffix}."
+            tr("{value} is out of bounds for {title}.").format(value=value, title=how.title),
+            fix=tr("Take {low} to {high}{suffix}.").format(low=how.low, high=how.high, suffix=how.suffix),
         )

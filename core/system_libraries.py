@@ -9,6 +9,8 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
+from core.translation import tr
+
 QT = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -68,7 +70,11 @@ def main() -> int:
     """Say which libraries the tests lack, if any; 1 then."""
     packages = missing_packages(QT) if sys.platform == "linux" else []
     if packages:
-        print(f"Qt needs system libraries that are not installed. On Debian or Ubuntu run: {apt_line(packages)}")
+        print(
+            tr("Qt needs system libraries that are not installed. On Debian or Ubuntu run: {apt_line}").format(
+                apt_line=apt_line(packages)
+            )
+        )
     return 1 if packages else 0
 
 

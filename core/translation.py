@@ -7,11 +7,11 @@ has another order. What follows a number is `plural`. `make catalogue` writes th
 from __future__ import annotations
 
 from gettext import translation
+from pathlib import Path
 from typing import Any
 
-from core.paths import ROOT
-
-_catalogue = translation("sagehound", ROOT / "resources" / "locale", fallback=True)
+_LOCALE = Path(__file__).resolve().parent.parent / "resources" / "locale"
+_catalogue = translation("sagehound", _LOCALE, fallback=True)
 
 
 def tr(sentence: str) -> str:

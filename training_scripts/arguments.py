@@ -201,9 +201,9 @@ def whole(least: int) -> Callable[[str], int]:
         try:
             number_ = float(value)
         except ValueError:
-            raise ValueError("which is no whole number") from None
+            raise ValueError("which is not a whole number") from None
         if not number_.is_integer():
-            raise ValueError("which is no whole number")
+            raise ValueError("which is not a whole number")
         if number_ < least:
             raise ValueError(f"but must be at least {least}")
         return int(number_)
@@ -218,9 +218,9 @@ def number(low: float, high: float = math.inf, *, above: bool = False) -> Callab
         try:
             number_ = float(value)
         except ValueError:
-            raise ValueError("which is no number") from None
+            raise ValueError("which is not a number") from None
         if not math.isfinite(number_):
-            raise ValueError("which is no finite number")
+            raise ValueError("which is not a finite number")
         if number_ < low or number_ > high or (above and number_ == low):
             limits = f"above {low:g}" if above else f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
             raise ValueError(f"but must be {limits}")

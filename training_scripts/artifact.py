@@ -224,7 +224,7 @@ def extract(tar: tarfile.TarFile, folder: Path) -> None:
             continue
         target = (root / member.name).resolve()
         if not (member.isfile() or member.isdir()) or not target.is_relative_to(root):
-            raise tarfile.ExtractError(f"{member.name} is no plain file inside the archive's folder")
+            raise tarfile.ExtractError(f"{member.name} is not a plain file inside the archive's folder")
         tar.extract(_plain(member), folder)
 
 

@@ -133,7 +133,7 @@ def _from_manifest(file: Path) -> Samples:
     except UNUSABLE as error:
         raise JobError(f"The manifest {file} cannot be read: {type(error).__name__} {error}.") from error
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
-        raise JobError(f"The manifest {file} has labels that are no classes.")
+        raise JobError(f"The manifest {file} has labels that are not classes.")
     root = root if root.is_absolute() else file.parent / root
     version = str(data.get("dataset_version", ""))
     samples = Samples(root, classes, paths, labels, hashes, version, scale, "levels" in data)

@@ -52,10 +52,10 @@ class Classifier:
         except ValueError as error:
             return Response(str(error), status_code=415, media_type="text/plain")
         try:
-            answer, told = inference.output_fn(inference.predict_fn(data, self._model), accept)
+            answer, accepted = inference.output_fn(inference.predict_fn(data, self._model), accept)
         except inference.PictureUnreadable as error:
             return Response(str(error), status_code=400, media_type="text/plain")
-        return Response(answer, media_type=told)
+        return Response(answer, media_type=accepted)
 
 
 app = Classifier.bind()  # type: ignore[attr-defined]  # the decorator makes it a deployment

@@ -270,7 +270,7 @@ def _compute(missing: dict[str, Path], rows: Iterable[Row], store: FeatureStore,
     """Append the rows of the missing pictures to the store; returns each asked-for hash's row, its features dropped."""
     total, computed, started = len(missing), {}, time.monotonic()
     pending: dict[str, NDArray[np.float32]] = {}
-    told = flushed = started
+    printed = flushed = started
 
     def flush() -> None:
         if pending:
@@ -286,9 +286,9 @@ def _compute(missing: dict[str, Path], rows: Iterable[Row], store: FeatureStore,
             if now - flushed > FLUSH_SECONDS:
                 flush()
                 flushed = now
-            if done == total or now - told > REPORT_SECONDS:
+            if done == total or now - printed > REPORT_SECONDS:
                 print(f"features {done}/{total} ({done / (now - started):.1f} pictures/s)", flush=True)
-                told = now
+                printed = now
             if stop.requested:
                 raise Stopped
     finally:

@@ -96,7 +96,7 @@ def temperature_of(card: dict[str, Any]) -> float:
     """
     temperature = float(card.get("temperature", 1.0))
     if not 0 < temperature < math.inf:
-        raise ValueError(f"the temperature {temperature} is no positive number")
+        raise ValueError(f"the temperature {temperature} is not a positive number")
     return temperature
 
 

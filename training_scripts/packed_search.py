@@ -168,7 +168,7 @@ class PackedSearch:
             self._consider(record)
             print(record.to_line(), flush=True)
         if found:
-            print(f"{len(found)} trials had ended before; the search goes on behind them.", flush=True)
+            print(f"{len(found)} trials had ended before; the search continues after them.", flush=True)
         return found
 
     def _prepare_features(self) -> None:

@@ -35,15 +35,17 @@ class StopTable:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> StopTable:
         """Read the variable; a job without one has no limits."""
-        told = json.loads(environ.get(VARIABLE, "null"))
-        if not told:
+        message = json.loads(environ.get(VARIABLE, "null"))
+        if not message:
             return cls()
-        return cls({int(epoch): value for epoch, value in told["limits"].items()}, told["regex"], told["maximize"])
+        return cls(
+            {int(epoch): value for epoch, value in message["limits"].items()}, message["regex"], message["maximize"]
+        )
 
     def to_environment(self) -> dict[str, str]:
         """Return the variable, where there is anything to say."""
-        told = {"limits": dict(self.limits), "regex": self.regex, "maximize": self.maximize}
-        return {VARIABLE: json.dumps(told)} if self.limits else {}
+        message = {"limits": dict(self.limits), "regex": self.regex, "maximize": self.maximize}
+        return {VARIABLE: json.dumps(message)} if self.limits else {}
 
     def is_beyond(self, epoch: int, line: str) -> bool:
         """Whether the trial is to be stopped after this epoch, whose line it printed."""

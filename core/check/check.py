@@ -20,6 +20,7 @@ from core.features.neighbours import Neighbours, nearest
 from core.features.space import Space, space_of
 from core.labels.label_state import LabelState
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import plural, tr
 
 _NEIGHBOURS = 10
 _ODD = 3.5
@@ -62,7 +63,7 @@ def check(
     work = _work(state, splits, features)
     if len(work.pictures) < 2:
         return []
-    on_progress(Progress(0, None, "Comparing the pictures", "pictures"))
+    on_progress(Progress(0, None, tr("Comparing the pictures"), "pictures"))
     space = space_of(work.matrix)
     raw = nearest(work.matrix, 5, cancel)
     near = nearest(space.unit, _NEIGHBOURS, cancel)
@@ -70,7 +71,7 @@ def check(
     seen = {row: little for row, little in enumerate(small) if little is not None}
     pairs = confirm(candidates(raw), seen, cancel)
     likeness = {(pair.first, pair.second): pair.likeness for pair in pairs}
-    on_progress(Progress(0, None, "Looking for wrong labels", "pictures"))
+    on_progress(Progress(0, None, tr("Looking for wrong labels"), "pictures"))
     together = clusters(pairs)
     found = [
         *_duplicates(work, together, likeness),
@@ -120,15 +121,28 @@ def _duplicates(
         }
         splits = {work.splits[row] for row in rows if work.splits[row]}
         paths = tuple(picture.path for picture in pictures)
-        what = "the same file" if len(rows) == 1 else "the same picture"
-        why = f"{len(paths)} files show {what}"
         if len(labels) > 1:
-            why += f", but in different classes ({', '.join(sorted(labels))})"
+            why = (
+                tr("{count} files show the same file, but in different classes ({where}).")
+                if len(rows) == 1
+                else tr("{count} files show the same picture, but in different classes ({where}).")
+            )
         elif len(splits) > 1:
-            why += f", but in different splits ({', '.join(sorted(map(str, splits)))})"
+            why = (
+                tr("{count} files show the same file, but in different splits ({where}).")
+                if len(rows) == 1
+                else tr("{count} files show the same picture, but in different splits ({where}).")
+            )
+        else:
+            why = (
+                tr("{count} files show the same file.")
+                if len(rows) == 1
+                else tr("{count} files show the same picture.")
+            )
+        why = why.format(count=len(paths), where=", ".join(sorted(map(str, labels if len(labels) > 1 else splits))))
         remedy = Remedy("exclude", paths[1:])
         grave = len(labels) > 1 or len(splits) > 1
-        found.append(Finding(FindingKind.NEAR_DUPLICATE, paths, float(score), f"{why}.", remedy=remedy, grave=grave))
+        found.append(Finding(FindingKind.NEAR_DUPLICATE, paths, float(score), why, remedy=remedy, grave=grave))
     return found
 
 
@@ -150,14 +164,19 @@ def _suspects(
         path = work.pictures[int(known[suspect.row])].path
         own, other = classes[int(labels[suspect.row])], classes[suspect.looks_like]
         evidence = tuple(work.pictures[int(known[row])].path for row in suspect.neighbours)
-        why = f"Labelled {own}, but looks like {other}"
-        if evidence:
-            count = len(evidence)
-            why += ", as its nearest picture is" if count == 1 else f", as {count} of its nearest pictures are"
-        remedy = Remedy("label", (path,), other)
-        found.append(
-            Finding(FindingKind.LABEL_SUSPECT, (path,), suspect.probability, f"{why}.", other, evidence, remedy)
+        why = (
+            plural(
+                "Labelled {own}, but looks like {other}, as its nearest picture is.",
+                "Labelled {own}, but looks like {other}, as {count} of its nearest pictures are.",
+                len(evidence),
+                own=own,
+                other=other,
+            )
+            if evidence
+            else tr("Labelled {own}, but looks like {other}.").format(own=own, other=other)
         )
+        remedy = Remedy("label", (path,), other)
+        found.append(Finding(FindingKind.LABEL_SUSPECT, (path,), suspect.probability, why, other, evidence, remedy))
     return found
 
 
@@ -173,7 +192,7 @@ def _odd(work: _Work, near: Neighbours) -> list[Finding]:
     for row in np.flatnonzero(far > limit).tolist():
         path = work.pictures[row].path
         nearest_one = work.pictures[int(near.index[row, 0])].path
-        why = "It looks like none of the others; even its nearest pictures are unusually far."
+        why = tr("It looks like none of the others; even its nearest pictures are unusually far.")
         score = float(min(1.0, (far[row] - middle) / max(spread, 1e-3) / (2 * _ODD)))
         found.append(
             Finding(FindingKind.ODD, (path,), score, why, evidence=(nearest_one,), remedy=Remedy("exclude", (path,)))

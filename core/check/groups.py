@@ -3,50 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.check.findings import Finding, FindingKind, Remedy
 from core.dataset.records import Picture
 from core.dataset.together import numbered, shots
 from core.progress import CancelToken
+from core.translation import tr
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pictures that belong together: a burst of one camera, or the frames that are numbered under one name."""
+
+    camera: str
+    name: str
+    rows: list[int]
+
+    def sentence(self, torn: bool) -> str:
+        """Return why they belong together; `torn`: they are in two splits."""
+        if self.camera:
+            said = (
+                tr("{count} pictures are taken by {camera} within a minute of each other, but are in two splits.")
+                if torn
+                else tr("{count} pictures are taken by {camera} within a minute of each other.")
+            )
+        else:
+            said = (
+                tr("{count} pictures are numbered as parts of {name}, and alike, but are in two splits.")
+                if torn
+                else tr("{count} pictures are numbered as parts of {name}, and alike.")
+            )
+        return said.format(count=len(self.rows), camera=self.camera, name=self.name)
 
 
 def groups_of(
     pictures: Sequence[Picture], root: Path, cosines: dict[tuple[int, int], float], cancel: CancelToken | None = None
-) -> dict[str, list[int]]:
-    """Return rows that belong together, by what holds them together.
-
-    Pictures of one camera within a minute are a burst; pictures that are numbered under one name, and look alike, are
-    frames. `cosines` are of the pairs of nearest pictures.
+) -> list[Group]:
+    """Return the groups. `cosines` are of the pairs of nearest pictures.
 
     Raises:
         Cancelled: through `cancel`.
     """
-    found: dict[str, list[int]] = {}
-    for camera, burst in shots(pictures, root, cancel=cancel):
-        found[f"taken by {camera} within a minute of each other, {len(found)}"] = burst
-    for name, rows in numbered(pictures):
-        if _are_alike(rows, cosines):
-            found[f"numbered as parts of {name}, and alike"] = rows
-    return found
+    bursts = [Group(camera, "", rows) for camera, rows in shots(pictures, root, cancel=cancel)]
+    return bursts + [Group("", name, rows) for name, rows in numbered(pictures) if _are_alike(rows, cosines)]
 
 
-def group_findings(
-    pictures: Sequence[Picture], groups: dict[str, list[int]], splits: Sequence[str | None]
-) -> list[Finding]:
+def group_findings(pictures: Sequence[Picture], groups: Sequence[Group], splits: Sequence[str | None]) -> list[Finding]:
     """Return the groups; those that two splits share are grave, and are moved to the split that has most of them."""
     found = []
-    for why, rows in groups.items():
-        paths = tuple(pictures[row].path for row in rows)
-        of_split = [splits[row] for row in rows if splits[row]]
+    for group in groups:
+        paths = tuple(pictures[row].path for row in group.rows)
+        of_split = [splits[row] for row in group.rows if splits[row]]
         kinds = set(of_split)
         remedy = None
         if len(kinds) > 1:
             home = max(sorted(kinds, key=str), key=of_split.count)
             remedy = Remedy("split", paths, str(home))
-        sentence = f"{len(rows)} pictures are {why}" + (", but are in two splits." if remedy else ".")
-        score = 0.9 if remedy else 0.6
-        found.append(Finding(FindingKind.GROUP, paths, score, sentence, remedy=remedy, grave=bool(remedy)))
+        torn = remedy is not None
+        found.append(
+            Finding(FindingKind.GROUP, paths, 0.9 if torn else 0.6, group.sentence(torn), remedy=remedy, grave=torn)
+        )
     return found
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from core.check.alignment import EDGE, Overlay
 from core.progress import CancelToken, OnProgress, Progress
+from core.translation import tr
 from training_scripts.data import cores, in_threads
 from training_scripts.pictures import PictureUnreadable, open_picture
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _READ, _SQUARE, _SIDE = 128, 96, 16
-"""Pixels of a side: what is read of a picture, the square that is made of it, the changes that a part is told by."""
+"""Pixels of a side: what is read of a picture, the square that is made of it, the changes that a part is known by."""
 
 _SLACK = 0.1
 _STARTS = (0.0, 0.025, 0.05, 0.075, 0.1)
@@ -60,7 +61,7 @@ def littles(files: Sequence[Path], on_progress: OnProgress, cancel: CancelToken 
         cancel.raise_if_cancelled()
         found.append(little)
         if len(found) % 50 == 0:
-            on_progress(Progress(len(found), len(files), "Looking at the pictures", "pictures"))
+            on_progress(Progress(len(found), len(files), tr("Looking at the pictures"), "pictures"))
     return found
 
 
@@ -105,8 +106,8 @@ def _little(file: Path) -> Little | None:
     fold = _SQUARE // EDGE
     small = square.reshape(EDGE, fold, EDGE, fold).mean(axis=(1, 3))
     low, high = np.percentile(pixels, (5, 95))
-    told = np.round(parts / scale).astype(np.int8), scale, small.astype(np.uint8)
-    return Little(*told, sharpness, float(high), float(low), float(pixels.std()))
+    fields = np.round(parts / scale).astype(np.int8), scale, small.astype(np.uint8)
+    return Little(*fields, sharpness, float(high), float(low), float(pixels.std()))
 
 
 def _windows() -> NDArray[np.float32]:

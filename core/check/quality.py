@@ -9,6 +9,7 @@ import numpy as np
 from core.check.findings import Finding, FindingKind, Remedy
 from core.check.pixels import Little
 from core.dataset.records import Picture
+from core.translation import tr
 
 _BLANK, _DARK, _PALE = 3.0, 40.0, 235.0
 _TINY, _LONG = 32, 4.0
@@ -36,16 +37,24 @@ def _fault(picture: Picture, little: Little | None, usual: float, smallest: floa
     short, long = sorted((picture.width, picture.height))
     if little is not None:
         if little.deviation < _BLANK:
-            return "The picture is blank: all of it has one brightness.", 1.0
+            return tr("The picture is blank: all of it has one brightness."), 1.0
         if little.high < _DARK:
-            return f"The picture is dark: 95 % of it is darker than {little.high:.0f} of 255.", 0.9
+            return tr("The picture is dark: 95 % of it is darker than {high:.0f} of 255.").format(high=little.high), 0.9
         if little.low > _PALE and little.deviation < 2 * _BLANK:
-            return f"The picture is overexposed: 95 % of it is brighter than {little.low:.0f} of 255.", 0.8
+            return tr("The picture is overexposed: 95 % of it is brighter than {low:.0f} of 255.").format(
+                low=little.low
+            ), 0.8
     if short < _TINY and short < smallest / 2:
-        return f"The picture is tiny: {picture.width} x {picture.height} pixels.", 0.9
+        return tr("The picture is tiny: {width} x {height} pixels.").format(
+            width=picture.width, height=picture.height
+        ), 0.9
     if long >= _LONG * short:
-        return f"The picture is very long: {picture.width} x {picture.height} pixels.", 0.8
+        return tr("The picture is very long: {width} x {height} pixels.").format(
+            width=picture.width, height=picture.height
+        ), 0.8
     if little is not None and usual > 0 and little.sharpness < _BLURRED * usual:
         share = little.sharpness / usual
-        return f"The picture is blurred: {share:.0%} as sharp as the others usually are.", 1 - share
+        return tr("The picture is blurred: {share:.0%} as sharp as the others usually are.").format(
+            share=share
+        ), 1 - share
     return "", 0.0

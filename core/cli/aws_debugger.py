@@ -12,6 +12,7 @@ from core.cloud.managed import ManagedRefused
 from core.errors import UsageError
 from core.jobs.managed_rules import format_rule, parse_rules, without_managed
 from core.jobs.specs import ManagedDebugger, Spec, TrainingSpec
+from core.translation import tr
 
 
 def managed_from(options: argparse.Namespace) -> ManagedDebugger | None:
@@ -26,10 +27,10 @@ def managed_from(options: argparse.Namespace) -> ManagedDebugger | None:
     fields = given(options, ManagedDebugger)
     if not options.aws_debugger:
         if fields or options.aws_rule or options.no_aws_rules or options.without_if_refused:
-            raise UsageError("The options of AWS's rules need --aws-debugger.")
+            raise UsageError(tr("The options of AWS's rules need --aws-debugger."))
         return None
     if options.engine != "sagemaker":
-        raise UsageError("AWS's Debugger runs on AWS only.", fix="Add --engine sagemaker, or leave it out.")
+        raise UsageError(tr("AWS's Debugger runs on AWS only."), fix=tr("Add --engine sagemaker, or leave it out."))
     if options.aws_rule or options.no_aws_rules:
         fields["rules"] = parse_rules(options.aws_rule)
     return ManagedDebugger(**fields)
@@ -56,13 +57,15 @@ def launched(start: Callable[[Spec], int], spec: Spec, options: argparse.Namespa
         return start(spec)
     except ManagedRefused as error:
         if not options.without_if_refused:
-            fix = "Start it without --aws-debugger; --without-if-refused does that by itself."
+            fix = tr("Start it without --aws-debugger; --without-if-refused does that by itself.")
             raise ManagedRefused(error.what, error.why, fix) from error
-        console.note(f"{error.why} {spec.name} is started without it.")
+        console.note(tr("{why} {name} is started without it.").format(why=error.why, name=spec.name))
         return start(without_managed(spec))
 
 
 def say_open_rules(cloud: Cloud, spec: Spec, console: Console) -> None:
     """Say where AWS's rules are to be read, which may be evaluated after the job."""
     if isinstance(spec, TrainingSpec) and cloud.evaluates_rules(spec.name):
-        console.note(f"AWS still evaluates its rules: `sagehound rules {spec.name}` tells what they found.")
+        console.note(
+            tr("AWS still evaluates its rules: `sagehound rules {name}` says what they found.").format(name=spec.name)
+        )

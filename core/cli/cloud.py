@@ -20,6 +20,7 @@ from core.errors import EngineError
 from core.jobs.spec_parts import CLOUD_RUNTIME_S
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec
 from core.paths import AppPaths
+from core.translation import tr
 from core.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -67,8 +68,16 @@ def show_cost(
     console.note(forecast.text)
     limit, worst = options.max_cost, forecast.cost.worst
     if limit is not None and (worst is None or worst > limit):
-        may = "What it costs is not known." if worst is None else f"It may cost up to ${worst:.2f}."
-        raise EngineError(f"{spec.name} was not started.", may, "Allow more, fewer trials, or a shorter --max-runtime.")
+        may = (
+            tr("What it costs is not known.")
+            if worst is None
+            else tr("It may cost up to ${worst:.2f}.").format(worst=worst)
+        )
+        raise EngineError(
+            tr("{name} was not started.").format(name=spec.name),
+            may,
+            tr("Allow more, fewer trials, or a shorter --max-runtime."),
+        )
 
 
 def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
@@ -79,13 +88,15 @@ def upload(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         with connected(options, workbench) as connection:
             result = workbench.provider.send(manifest, connection, options.destination, console.progress)
     except KeyboardInterrupt:
-        console.note("What was sent stays: the same command goes on from there.")
+        console.note(tr("What was sent stays: the same command continues from there."))
         raise
     finally:
         workbench.close()
     data = dataclasses.asdict(result) | {"dataset_version": manifest.version}
-    told = f"{result.sent} sent, {result.copied} copied inside S3, {result.kept} there already"
-    console.result(data, f"{result.uri}: {result.files} pictures, {told}, {result.seconds:.1f} s")
+    counts = tr("{sent} sent, {copied} copied inside S3, {kept} there already").format(
+        sent=result.sent, copied=result.copied, kept=result.kept
+    )
+    console.result(data, f"{result.uri}: {result.files} pictures, {counts}, {result.seconds:.1f} s")
     return 0
 
 
@@ -96,7 +107,7 @@ def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) ->
         connection, provider = connection_of(options, workbench), workbench.provider
         if options.buckets:
             found = provider.buckets(connection)
-            text = "\n".join(item.name for item in found) or "There is no bucket in this region that you may see."
+            text = "\n".join(item.name for item in found) or tr("There is no bucket in this region that you may see.")
             console.result([dataclasses.asdict(item) for item in found], text)
             status = 0
         elif options.policies:
@@ -106,7 +117,7 @@ def preflight(options: argparse.Namespace, paths: AppPaths, console: Console) ->
         else:
             if options.create_bucket:
                 made = provider.create_bucket(connection, options.create_bucket)
-                console.note(f"{made.name} is there, private and encrypted.")
+                console.note(tr("{name} is there, private and encrypted.").format(name=made.name))
                 connection = connection.changed(bucket=options.create_bucket)
             status = _check_all(connection, options, workbench, console)
         if status == 0:  # the connection has worked
@@ -120,7 +131,7 @@ def _check_all(connection: Connection, options: argparse.Namespace, workbench: W
     provider, paths = workbench.provider, workbench.paths
     if options.reset_aws_debugger:
         provider.forget_managed_answer(connection, paths)
-        console.note("What AWS said of its Debugger is forgotten: the next job that wants it asks again.")
+        console.note(tr("What AWS said of its Debugger is forgotten: the next job that wants it asks again."))
     managed = ManagedDebugger() if options.aws_debugger else None
     cloud = CloudResources(options.instance_type, options.instance_count, spot=options.spot, managed=managed)
     checks: list[Check] = []
@@ -135,7 +146,7 @@ def _check_all(connection: Connection, options: argparse.Namespace, workbench: W
 
 def _show_roles(provider: CloudProvider, connection: Connection, console: Console) -> int:
     roles = provider.roles(connection)
-    text = "\n".join(f"{role.name}  {role.arn}" for role in roles) or "No role trusts sagemaker.amazonaws.com."
+    text = "\n".join(f"{role.name}  {role.arn}" for role in roles) or tr("No role trusts sagemaker.amazonaws.com.")
     console.result([dataclasses.asdict(role) for role in roles], text)
     return 0
 
@@ -145,7 +156,11 @@ def _show_policies(
 ) -> int:
     made = provider.policies(connection)
     found = {"user": made.user, "role": made.role_in_vpc if options.vpc else made.role, "trust": made.trust}
-    titles = {"user": "Policy of your user", "role": "Policy of the execution role", "trust": "Its trust policy"}
+    titles = {
+        "user": tr("Policy of your user"),
+        "role": tr("Policy of the execution role"),
+        "trust": tr("Its trust policy"),
+    }
     text = "\n\n".join(f"{titles[key]}:\n{value}" for key, value in found.items())
     console.result({key: json.loads(value) for key, value in found.items()}, text)
     return 0
@@ -159,7 +174,11 @@ def adopt(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         if not options.job:
             found = engine.account_jobs()
             rows = [(item.name, item.kind, item.status, "yes" if item.known else "no") for item in found]
-            text = table(("name", "kind", "status", "known here"), rows) if rows else "There is no job in this region."
+            text = (
+                table(("name", "kind", "status", tr("known here")), rows)
+                if rows
+                else tr("There is no job in this region.")
+            )
             console.result([dataclasses.asdict(item) for item in found], text)
             workbench.remember_connection()
             return 0
@@ -167,7 +186,7 @@ def adopt(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         workbench.remember_connection()
         if not options.detach:
             return wait_for(workbench, options.job, console)
-        console.result(job_json(engine.job(options.job)), f"{options.job} is followed.")
+        console.result(job_json(engine.job(options.job)), tr("{job} is followed.").format(job=options.job))
         return 0
     finally:
         workbench.close()

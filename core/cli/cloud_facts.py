@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.jobs.records import Job
+from core.translation import tr
 from core.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -35,12 +36,18 @@ def cloud_lines(workbench: Workbench, job: Job) -> list[str]:
 def meter_text(engine: Cloud, name: str) -> str:
     """Return what a running job has cost so far, in a sentence."""
     usd = engine.spent(name)
-    return "What it has cost so far is not known." if usd is None else f"It has cost about ${usd:.2f} so far."
+    return (
+        tr("What it has cost so far is not known.")
+        if usd is None
+        else tr("It has cost about ${usd:.2f} so far.").format(usd=usd)
+    )
 
 
 def bill_text(engine: Cloud, name: str) -> str:
     """Return what a finished job was billed, in a sentence."""
     bill = engine.bill(name)
     cost = "" if bill.usd is None else f", about ${bill.usd:.2f}"
-    saved = f"; spot saved {bill.saved:.0%}" if bill.saved else ""
-    return f"Billed: {bill.billable_seconds} s of training{cost}{saved}."
+    saved = tr("; spot saved {saved:.0%}").format(saved=bill.saved) if bill.saved else ""
+    return tr("Billed: {billable_seconds} s of training{cost}{saved}.").format(
+        billable_seconds=bill.billable_seconds, cost=cost, saved=saved
+    )

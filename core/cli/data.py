@@ -15,7 +15,7 @@ from core.errors import DatasetError, UsageError
 from core.formats.unlabelled import NAME as UNLABELLED
 from core.paths import AppPaths
 from core.progress import CancelToken
-from core.translation import tr
+from core.translation import plural, tr
 from core.workbench import Workbench
 
 _SHOWN_FILES = 5
@@ -64,11 +64,15 @@ def open_for_job(workbench: Workbench, options: argparse.Namespace, console: Con
     """
     found, manifest = open_dataset(workbench, options, console)
     if found.errors and not options.despite_errors:
-        subject = "1 error was" if len(found.errors) == 1 else f"{len(found.errors)} errors were"
         raise DatasetError(
-            f"Nothing was started, because {subject} found in {found.root}.",
+            plural(
+                "Nothing was started, because {count} error was found in {root}.",
+                "Nothing was started, because {count} errors were found in {root}.",
+                len(found.errors),
+                root=found.root,
+            ),
             " ".join(f"{problem.message} {problem.fix}".rstrip() for problem in found.errors),
-            "Then try again, or add --despite-errors to start all the same.",
+            tr("Then try again, or add --despite-errors to start all the same."),
         )
     if getattr(options, "preprocessing", None) in ("squash", "pad"):  # the network sees the ends of wide pictures
         seen = tuple(problem for problem in found.problems if problem.kind != "wide")
@@ -95,8 +99,10 @@ def convert(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     finally:
         workbench.close()
     if written.unlabelled:
-        console.note(f"{written.unlabelled:,} pictures without a label are left out.")
-    text = f"{written.path}: {written.pictures:,} pictures of {written.classes:,} classes as {written.format}"
+        console.note(tr("{unlabelled:,} pictures without a label are left out.").format(unlabelled=written.unlabelled))
+    text = tr("{path}: {pictures:,} pictures of {classes:,} classes as {format}").format(
+        path=written.path, pictures=written.pictures, classes=written.classes, format=written.format
+    )
     console.result(dataclasses.asdict(written), text)
     return 0
 
@@ -133,7 +139,9 @@ def _fractions(text: str) -> tuple[float, float, float]:
     try:
         train, valid, test = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"{text!r} is no split.", fix="Write three shares, for instance 0.7,0.15,0.15.") from None
+        raise UsageError(
+            tr("{text!r} is not a split.").format(text=text), fix=tr("Write three shares, for instance 0.7,0.15,0.15.")
+        ) from None
     return train, valid, test
 
 
@@ -168,8 +176,9 @@ def _as_text(found: Scan, manifest: Manifest, counts: Any) -> str:
         for label, splits in counts.items()
     ]
     lines = [
-        f"{found.root}: {len(manifest.pictures)} pictures in {len(manifest.classes)} classes, "
-        f"version {manifest.version}",
+        tr("{root}: {pictures} pictures in {classes} classes, version {version}").format(
+            root=found.root, pictures=len(manifest.pictures), classes=len(manifest.classes), version=manifest.version
+        ),
         *found.seen,
         "",
         table(("class", "train", "valid", "test"), rows),

@@ -13,6 +13,7 @@ from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.paths import AppPaths
 from core.progress import CancelToken
+from core.translation import tr
 from core.workbench import Workbench
 
 
@@ -106,9 +107,9 @@ def outcome_json(outcome: RuleOutcome) -> dict[str, Any]:
 
 def _as_text(outcomes: list[RuleOutcome]) -> str:
     if not outcomes:
-        return "No rule has looked at this yet."
+        return tr("No rule has looked at this yet.")
     rows = [(_name(outcome), _status(outcome), outcome.first_step, outcome.job) for outcome in outcomes]
-    lines = [table(("rule", "status", "since step", "job"), rows)]
+    lines = [table(("rule", "status", tr("since step"), "job"), rows)]
     for outcome in outcomes:
         if outcome.status in (RuleStatus.ISSUES_FOUND, RuleStatus.ERROR):
             lines += ["", f"{outcome.rule}: {outcome.details}".rstrip(": ")]
@@ -124,12 +125,12 @@ def _name(outcome: RuleOutcome) -> str:
 def _status(outcome: RuleOutcome) -> str:
     """Return a rule's status, and whether it found nothing or saw nothing."""
     nothing = outcome.status is RuleStatus.NO_ISSUES_FOUND and not outcome.evaluated
-    return f"{outcome.status}, saw nothing" if nothing else str(outcome.status)
+    return tr("{status}, saw nothing").format(status=outcome.status) if nothing else str(outcome.status)
 
 
 def _where(outcome: RuleOutcome) -> str:
     if outcome.follows_from:
-        return f"This follows from {outcome.follows_from}."
+        return tr("This follows from {follows_from}.").format(follows_from=outcome.follows_from)
     return f"{outcome.file}:{outcome.line}" if outcome.file else ""
 
 

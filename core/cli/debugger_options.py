@@ -9,41 +9,48 @@ from core.cli.spec_options import add_options, given, join_pair, option_words, s
 from core.debugger.job_rules import ALIASES, default_rules
 from core.errors import UsageError
 from core.jobs.specs import DebuggerConfig
+from core.translation import tr
 
 
 def add_debugger_options(parser: argparse.ArgumentParser) -> None:
     """Let the command choose what the window's Debugger tab lets choose."""
     group = parser.add_argument_group("Debugger")
-    group.add_argument("--no-debugger", action="store_true", help="train without hook, rules and profiler")
-    group.add_argument("--no-rules", action="store_true", help="train without hook and rules")
-    group.add_argument("--no-profiler", action="store_true", help="train without the profiler")
+    group.add_argument("--no-debugger", action="store_true", help=tr("train without hook, rules and profiler"))
+    group.add_argument("--no-rules", action="store_true", help=tr("train without hook and rules"))
+    group.add_argument("--no-profiler", action="store_true", help=tr("train without the profiler"))
     group.add_argument(
         "--rule",
         action="append",
         nargs="+",
         default=[],
         metavar=("NAME", "KEY=VALUE"),
-        help="run this rule, with these parameters, beside the usual ones; action=none, notify or stop says what "
-        "happens when it finds an issue, for instance --rule Overfit patience=5 action=stop",
+        help=tr(
+            "run this rule, with these parameters, beside the usual ones; action=none, notify or "
+            "stop says what happens when it finds an issue, for instance --rule Overfit patience=5 "
+            "action=stop"
+        ),
     )
-    group.add_argument("--only-these-rules", action="store_true", help="leave the usual rules out")
+    group.add_argument("--only-these-rules", action="store_true", help=tr("leave the usual rules out"))
     group.add_argument(
-        "--exact-rules", action="store_true", help="with --rule: without the parameters that the usual rule has"
+        "--exact-rules", action="store_true", help=tr("with --rule: without the parameters that the usual rule has")
     )
     group.add_argument(
         "--action",
         action="append",
         default=[],
         metavar="RULE=ACTION",
-        help="what happens when a rule finds an issue: none, notify or stop",
+        help=tr("what happens when a rule finds an issue: none, notify or stop"),
     )
     group.add_argument(
         "--save-interval",
         action="append",
         default=[],
         metavar="STEPS",
-        help="save tensors every so many steps (otherwise as often as costs next to nothing); "
-        "COLLECTION=STEPS for one of losses, gradients, weights, biases, activations, inputs, predictions",
+        help=tr(
+            "save tensors every so many steps (otherwise as often as costs next to nothing); "
+            "COLLECTION=STEPS for one of losses, gradients, weights, biases, activations, inputs, "
+            "predictions"
+        ),
     )
     add_options(group, DebuggerConfig)
 
@@ -118,4 +125,6 @@ def _steps(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise UsageError(f"{text!r} is no number of steps.", fix="Give a whole number from 1 on.") from None
+        raise UsageError(
+            tr("{text!r} is not a number of steps.").format(text=text), fix=tr("Give a whole number from 1 on.")
+        ) from None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 
-from core.cli.console import Console, duration
+from core.cli.console import Console
 from core.cli.launch import start_and_wait
 from core.cli.main import build_parser
 from core.cli.predict import answer_json, classify_pictures, evaluation_json, evaluation_text
+from core.durations import duration
 from core.errors import EngineError
 from core.paths import AppPaths
 from core.predict.records import Prediction
 from core.progress import CancelToken
+from core.translation import tr
 from core.workbench import Workbench
 
 
@@ -25,23 +27,23 @@ def demo(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     tune_options = build_parser().parse_args(["tune", "sample", "--preset", "quick-look"])
     workbench = Workbench(paths)
     try:
-        console.note("1/3  Tuning a head on EfficientNet-Lite0's features of the sample dataset ...")
+        console.note(tr("1/3  Tuning a head on EfficientNet-Lite0's features of the sample dataset ..."))
         _, manifest = open_dataset(workbench, tune_options, console)
         spec = tuning_spec(tune_options)
         quiet = Console(as_json=False, out=console.side)
         if status := start_and_wait(workbench, spec, manifest, quiet):
             return status
-        console.note("\n2/3  Evaluating the best trial on the test split ...")
+        console.note(tr("\n2/3  Evaluating the best trial on the test split ..."))
         evaluation = workbench.models.evaluation(spec.name, "test", console.progress, CancelToken())
         console.note(evaluation_text(evaluation))
-        console.note("\n3/3  Classifying one picture of the test split ...")
+        console.note(tr("\n3/3  Classifying one picture of the test split ..."))
         picture = next(entry for entry in manifest.pictures if entry.split == "test")
         found = classify_pictures(workbench, [str(manifest.root / picture.path)], spec.name, 3, console)
     finally:
         workbench.close()
     answer = found.answers[0]
     if not isinstance(answer, Prediction):
-        raise EngineError("The demo's picture could not be classified.", str(answer.error))
+        raise EngineError(tr("The demo's picture could not be classified."), str(answer.error))
     seconds = time.monotonic() - began
     truth = manifest.classes[picture.label]
     data = {
@@ -52,7 +54,15 @@ def demo(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     }
     console.result(
         data,
-        f"{picture.path} is a {truth}; the model says {answer.label} ({answer.probability:.1%}).\n"
-        f"The demo took {duration(seconds)}. Its jobs are in the window too: sagehound",
+        tr(
+            "{path} is a {truth}; the model says {label} ({probability:.1%}).\nThe demo took "
+            "{seconds}. Its jobs are in the window too: sagehound"
+        ).format(
+            path=picture.path,
+            truth=truth,
+            label=answer.label,
+            probability=answer.probability,
+            seconds=duration(seconds),
+        ),
     )
     return 0

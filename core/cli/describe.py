@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from core.cli.console import duration, table
+from core.cli.console import table
+from core.durations import duration
 from core.jobs.head_models import on_disk
 from core.jobs.records import Job, TrainingJob, elapsed
 from core.jobs.status import JobStatus
 from core.predict.records import percent
+from core.translation import tr
 from core.tuning.certainty import certainty
 
 
@@ -74,22 +76,26 @@ def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] 
     ]
     if job.failure_reason:
         lines.append(job.failure_reason)
-    lines += [f"Note well: {notice}" for notice in job.notices]
+    lines += [tr("Note well: {notice}").format(notice=notice) for notice in job.notices]
     if job.status is JobStatus.FAILED and (url := log_url(job.name)):
-        lines.append(f"Its log: {url}")
+        lines.append(tr("Its log: {url}").format(url=url))
     lines.append(f"created {created_at(job)}, took {duration(elapsed(job))}, dataset {job.dataset_version or '-'}")
     if job.code_version:
         lines.append(f"code {job.code_version}")
     if job.note:
         lines.append(f"note: {job.note}")
     if job.accuracy is not None:
-        lines.append(f"{percent(job.accuracy.share)} right on {job.accuracy.split}")
+        lines.append(tr("{share} right on {split}").format(share=percent(job.accuracy.share), split=job.accuracy.split))
     if isinstance(job, TrainingJob):
         lines += ["", table(("metric", "value"), sorted(job.metrics.items()))]
         lines += ["", table(("hyperparameter", "value"), sorted(job.hyperparameters.items()))]
         return "\n".join(lines)
     if job.best_trial:
-        lines.append(f"best trial {job.best_trial}: {job.objective_metric} {job.best_objective:.6f}")
+        lines.append(
+            tr("best trial {best_trial}: {objective_metric} {best_objective:.6f}").format(
+                best_trial=job.best_trial, objective_metric=job.objective_metric, best_objective=job.best_objective
+            )
+        )
     if (sure := certainty(job, trials)) is not None:
         lines.append(sure.text)
     searched = sorted({key for trial in trials for key in trial.hyperparameters if _varies(key, trials)})

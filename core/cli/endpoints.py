@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.cloud import connection_of, use_cloud
-from core.cli.console import Console, duration
+from core.cli.console import Console
 from core.cloud.hosting import PATIENCE_S, Container, EndpointBusy, Hosting
 from core.cloud.money import snapshot
+from core.durations import duration
 from core.engine import Endpoint
 from core.errors import EngineError, UsageError
 from core.jobs.records import TuningJob
 from core.jobs.tracebacks import traceback_of
 from core.paths import ROOT, AppPaths
 from core.progress import CancelToken, Progress
+from core.translation import tr
 from core.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 _ENDPOINT_POLL_S = 1.0
 _LOG_LINES = 20
-_LATER = "It is deleted as soon as AWS lets it, while this computer runs."
+_LATER = tr("It is deleted as soon as AWS lets it, while this computer runs.")
 
 
 def deploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
@@ -39,7 +41,11 @@ def deploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         job = workbench.jobs.find(options.job)
         name = job.best_trial if isinstance(job, TuningJob) else job.name
         if name is None:
-            raise EngineError(f"{options.job} has no model yet.", "None of its trials has finished.", "Wait for one.")
+            raise EngineError(
+                tr("{job} has no model yet.").format(job=options.job),
+                tr("None of its trials has finished."),
+                tr("Wait for one."),
+            )
         endpoint = options.update or options.name or name
         hosting = _hosting(options, engine.serving.hosting(endpoint) if options.update else Hosting())
         _say_hosting_cost(engine, hosting, console)
@@ -48,7 +54,11 @@ def deploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         bring = engine.update_endpoint if options.update else engine.deploy
         rehearsal = bring(name, endpoint, hosting, picture, console.progress, CancelToken(), options.trust_code)
         workbench.remember_connection()
-        console.note(f"Rehearsed with {picture.name}: {rehearsal.label} ({rehearsal.classes[0][1]:.1%}), as here.")
+        console.note(
+            tr("Rehearsed with {name}: {label} ({classes:.1%}), as here.").format(
+                name=picture.name, label=rehearsal.label, classes=rehearsal.classes[0][1]
+            )
+        )
         found = _look(engine, endpoint) if options.detach else _wait_for_endpoint(engine, endpoint, console)
         failed = found.status == "Failed" or bool(found.notice)
         log = engine.serving.log(endpoint) if failed else ()
@@ -64,18 +74,23 @@ def endpoints(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     try:
         with workbench.provider.serving(connection_of(options, workbench), paths) as serving:
             for name in serving.run_due(expired_too=options.delete_expired):
-                console.note(f"{name} is deleted: its life was over, or it was to be deleted before.")
+                console.note(
+                    tr("{name} is deleted: its life was over, or it was to be deleted before.").format(name=name)
+                )
             if options.name:
                 found = serving.endpoint(options.name)
                 if found is None:
-                    raise EngineError(f"There is no endpoint called {options.name}.", fix="List them without a name.")
+                    raise EngineError(
+                        tr("There is no endpoint called {name}.").format(name=options.name),
+                        fix=tr("List them without a name."),
+                    )
                 log = serving.log(options.name)
                 console.result(_endpoint_json(found, log), lambda: _endpoint_text(found, log))
                 return 0
             listed = serving.endpoints()
     finally:
         workbench.close()
-    text = "\n".join(map(_endpoint_text, listed)) or "There is no endpoint in this region."
+    text = "\n".join(map(_endpoint_text, listed)) or tr("There is no endpoint in this region.")
     console.result([_endpoint_json(item) for item in listed], text)
     return 0
 
@@ -88,9 +103,12 @@ def undeploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
             if options.keep:
                 if not serving.keep(name):
                     raise EngineError(
-                        f"{name} was not to be deleted.", fix="List the endpoints with `sagehound endpoints`."
+                        tr("{name} was not to be deleted.").format(name=name),
+                        fix=tr("List the endpoints with `sagehound endpoints`."),
                     )
-                console.result({"name": name, "deleted": False, "deletion_pending": False}, f"{name} is kept.")
+                console.result(
+                    {"name": name, "deleted": False, "deletion_pending": False}, tr("{name} is kept.").format(name=name)
+                )
                 return 0
             try:
                 wait_s = 0.0 if options.detach else PATIENCE_S
@@ -101,11 +119,11 @@ def undeploy(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
                 console.result({"name": name, "deleted": False, "deletion_pending": True}, f"{busy.what} {_LATER}")
                 return 0
             except KeyboardInterrupt:
-                console.note(f"{name} is not deleted yet. {_LATER}")
+                console.note(tr("{name} is not deleted yet. {later}").format(name=name, later=_LATER))
                 raise
     finally:
         workbench.close()
-    console.result({"name": name, "deleted": True}, f"{name} is deleted.")
+    console.result({"name": name, "deleted": True}, tr("{name} is deleted.").format(name=name))
     return 0
 
 
@@ -132,17 +150,25 @@ def _say_hosting_cost(engine: Cloud, hosting: Hosting, console: Console) -> None
     if not hosting.instance_type:
         per_gb = float(snapshot()["serverless_usd_per_gb_second"])
         rate = per_gb * hosting.memory_mb / 1024
-        console.note(f"Serverless: about ${rate:.5f} for each second of answering, nothing while it is not asked.")
+        console.note(
+            tr("Serverless: about ${rate:.5f} for each second of answering, nothing while it is not asked.").format(
+                rate=rate
+            )
+        )
         return
     price = engine.price(hosting.instance_type, "Hosting")
     if price.usd_per_hour is None:
-        console.note(f"What this costs is not known: {price.source}.")
+        console.note(tr("What this costs is not known: {source}.").format(source=price.source))
         return
-    life = "until it is deleted" if hosting.lifetime_s is None else f"for {hosting.lifetime_s / 3600:.1f} h"
+    life = tr("until it is deleted") if hosting.lifetime_s is None else f"for {hosting.lifetime_s / 3600:.1f} h"
     daily = price.usd_per_hour * 24
-    console.note(f"${price.usd_per_hour:.3f} per hour ({price.source}), ${daily:.2f} a day, {life}.")
+    console.note(
+        tr("${usd_per_hour:.3f} per hour ({source}), ${daily:.2f} a day, {life}.").format(
+            usd_per_hour=price.usd_per_hour, source=price.source, daily=daily, life=life
+        )
+    )
     if hosting.lifetime_s is not None:
-        console.note("It is deleted then if this computer runs, or by `sagehound endpoints --delete-expired`.")
+        console.note(tr("It is deleted then if this computer runs, or by `sagehound endpoints --delete-expired`."))
 
 
 def _some_picture(workbench: Workbench, job: str) -> Path:
@@ -157,7 +183,13 @@ def _some_picture(workbench: Workbench, job: str) -> Path:
 
 def _wait_for_endpoint(engine: Cloud, name: str, console: Console) -> Endpoint:
     while not engine.serving.is_settled(name):
-        console.progress(Progress(0, None, f"{name}: {_look(engine, name).status}; this takes some minutes"))
+        console.progress(
+            Progress(
+                0,
+                None,
+                tr("{name}: {status}; this takes some minutes").format(name=name, status=_look(engine, name).status),
+            )
+        )
         time.sleep(_ENDPOINT_POLL_S)
     return _look(engine, name)
 
@@ -165,7 +197,7 @@ def _wait_for_endpoint(engine: Cloud, name: str, console: Console) -> Endpoint:
 def _look(engine: Cloud, name: str) -> Endpoint:
     found = engine.serving.endpoint(name)
     if found is None:
-        raise EngineError(f"{name} was deleted meanwhile.")
+        raise EngineError(tr("{name} was deleted meanwhile.").format(name=name))
     return found
 
 
@@ -178,23 +210,36 @@ def _endpoint_json(endpoint: Endpoint, log: Sequence[str] | None = None) -> dict
 
 def _endpoint_text(endpoint: Endpoint, log: Sequence[str] = ()) -> str:
     data = _endpoint_json(endpoint)
-    price = "serverless, billed by use"
+    price = tr("serverless, billed by use")
     if endpoint.hourly_usd is not None:
-        price = f"{endpoint.instance_type}, ${endpoint.hourly_usd:.3f}/h, ${data['usd_so_far']:.2f} so far"
+        price = tr("{instance_type}, ${hourly_usd:.3f}/h, ${usd_so_far:.2f} so far").format(
+            instance_type=endpoint.instance_type, hourly_usd=endpoint.hourly_usd, usd_so_far=data["usd_so_far"]
+        )
     elif endpoint.instance_type != "serverless":
-        price = f"{endpoint.instance_type}, price unknown"
+        price = tr("{instance_type}, price unknown").format(instance_type=endpoint.instance_type)
     life = ""
     if endpoint.expires is not None:
         left = endpoint.expires - time.time()
-        life = f", {duration(left)} left" if left > 0 else ", its life is over"
-    whose = "" if endpoint.ours else ", not made by Sagehound"
-    deletion_pending = ", deleted as soon as AWS lets it" if endpoint.deletion_pending else ""
+        life = f", {duration(left)} left" if left > 0 else tr(", its life is over")
+    whose = "" if endpoint.ours else tr(", not made by Sagehound")
+    deletion_pending = tr(", deleted as soon as AWS lets it") if endpoint.deletion_pending else ""
     serves = f", serves {endpoint.model_job}" if endpoint.model_job else ""
     age = duration(data["age_seconds"])
-    lines = [f"{endpoint.name}  {endpoint.status}  {age} old{serves}, {price}{life}{deletion_pending}{whose}"]
+    lines = [
+        tr("{name}  {status}  {age} old{serves}, {price}{life}{deletion_pending}{whose}").format(
+            name=endpoint.name,
+            status=endpoint.status,
+            age=age,
+            serves=serves,
+            price=price,
+            life=life,
+            deletion_pending=deletion_pending,
+            whose=whose,
+        )
+    ]
     said = dict.fromkeys((endpoint.notice, endpoint.failure_reason))
     lines += [f"  {text}" for text in said if text]
     if log or any(said):
         lines += [f"  {line}" for line in (*traceback_of(log), *log[-_LOG_LINES:])]
-        lines.append(f"  Its log: {endpoint.log_url}")
+        lines.append(tr("  Its log: {log_url}").format(log_url=endpoint.log_url))
     return "\n".join(lines)

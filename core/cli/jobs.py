@@ -14,6 +14,7 @@ from core.errors import EngineError, UsageError
 from core.jobs.records import TuningJob
 from core.paths import AppPaths
 from core.predict.records import percent
+from core.translation import tr
 from core.workbench import Workbench
 
 _POLL_SECONDS = 0.5
@@ -38,7 +39,7 @@ def jobs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         )
         for job in found
     ]
-    text = table(("name", "kind", "status", "objective", "created"), rows) if rows else "There is no job yet."
+    text = table(("name", "kind", "status", "objective", "created"), rows) if rows else tr("There is no job yet.")
     console.result([job_json(job) for job in found], text)
     return 0
 
@@ -56,7 +57,7 @@ def show(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         if isinstance(job, TuningJob) and (shares := workbench.jobs.importance(job)):
             data |= {"importance": dict(shares)}
             words = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
-            more = [f"What makes the difference: {words}.", *more]
+            more = [tr("What makes the difference: {words}.").format(words=words), *more]
         console.result(data, lambda: "\n".join([job_text(job, trials, url), *more]))
     finally:
         workbench.close()
@@ -71,7 +72,9 @@ def logs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         job = workbench.jobs.find(options.job)
         name = job.best_trial if isinstance(job, TuningJob) else job.name
         if name is None:
-            raise EngineError(f"{job.name} has no best trial yet.", fix="Name one of its trials.")
+            raise EngineError(
+                tr("{name} has no best trial yet.").format(name=job.name), fix=tr("Name one of its trials.")
+            )
         lines: list[str] = []
         offset = 0
         while True:
@@ -126,20 +129,22 @@ def delete(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         job = workbench.jobs.find(options.job)
         size = workbench.jobs.footprint(job.name)
         asks = job.status.is_final and not options.yes  # of a running job the engine says what is wrong
-        if asks and not _agreed(f"Delete {job.name} ({size})? Its files cannot be brought back.", console):
-            console.note("Nothing was deleted.")
+        if asks and not _agreed(
+            tr("Delete {name} ({size})? Its files cannot be brought back.").format(name=job.name, size=size), console
+        ):
+            console.note(tr("Nothing was deleted."))
             return 1
         workbench.engine.delete(job.name)
     finally:
         workbench.close()
     data = {"name": job.name, "deleted": True, "trials": size.trials, "bytes": size.bytes}
-    console.result(data, f"{job.name} is deleted ({size}).")
+    console.result(data, tr("{name} is deleted ({size}).").format(name=job.name, size=size))
     return 0
 
 
 def _agreed(question: str, console: Console) -> bool:
     if not sys.stdin.isatty():
-        raise UsageError("Deleting asks first, and there is no terminal to ask on.", fix="Add --yes.")
+        raise UsageError(tr("Deleting asks first, and there is no terminal to ask on."), fix="Add --yes.")
     print(f"{question} [y/N] ", end="", file=console.side, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -151,7 +156,11 @@ def rename(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         job = workbench.jobs.rename(options.job, options.title)
     finally:
         workbench.close()
-    said = f"{job.name} is called {job.title} from now on." if job.title else f"{job.name} has its own name again."
+    said = (
+        tr("{name} is now called {title}.").format(name=job.name, title=job.title)
+        if job.title
+        else tr("{name} has its own name again.").format(name=job.name)
+    )
     console.result({"name": job.name, "title": job.title}, said)
     return 0
 
@@ -163,7 +172,7 @@ def pin(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         job = workbench.jobs.pin(options.job, not options.off)
     finally:
         workbench.close()
-    said = "stays at the head of the list" if job.pinned else "stands where it belongs again"
+    said = tr("stays at the head of the list") if job.pinned else tr("stands where it belongs again")
     console.result({"name": job.name, "pinned": job.pinned}, f"{job.shown_name} {said}.")
     return 0
 
@@ -177,6 +186,10 @@ def note(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         workbench.engine.set_note(job.name, text)
     finally:
         workbench.close()
-    said = f"The note on {job.name} is kept." if text else f"{job.name} has no note any more."
+    said = (
+        tr("The note on {name} is kept.").format(name=job.name)
+        if text
+        else tr("{name} has no note any more.").format(name=job.name)
+    )
     console.result({"name": job.name, "note": text}, said)
     return 0

@@ -18,6 +18,7 @@ from core.errors import DatasetError, UsageError
 from core.labels.labelling import Change, Labelling
 from core.paths import AppPaths, give_away
 from core.progress import CancelToken
+from core.translation import tr
 from core.workbench import Workbench
 from training_scripts.durable import write_text
 from training_scripts.pictures import PictureUnreadable, read_file
@@ -25,45 +26,53 @@ from training_scripts.pictures import PictureUnreadable, read_file
 
 def add_label_commands(command: Any) -> None:
     """Add the commands of this module to the parser."""
-    check = command("check", "look for copies, wrong labels, odd and bad pictures, and groups that splits tear apart")
-    _add_pictures(check)
-    label = command("label", "label pictures, leave them out, move them between splits, or take that back")
-    _add_pictures(label)
-    label.add_argument("paths", nargs="*", metavar="PATH", help="pictures of it; a folder means those in it")
-    what = label.add_mutually_exclusive_group(required=True)
-    what.add_argument("--class", dest="name", metavar="NAME", help='put the pictures into this class; "" takes it away')
-    what.add_argument("--csv", metavar="FILE", help="label by a table with a picture and its class in each row")
-    what.add_argument("--leave-out", action="store_true", help="leave the pictures out of training")
-    what.add_argument("--put-back", action="store_true", help="put pictures back that were left out")
-    what.add_argument(
-        "--to-split", choices=[*SPLITS, "any"], help="move the pictures; any: where their share puts them"
+    check = command(
+        "check", tr("look for copies, wrong labels, odd and bad pictures, and groups that splits tear apart")
     )
-    what.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="rename a class, or merge it into another one")
+    _add_pictures(check)
+    label = command("label", tr("label pictures, leave them out, move them between splits, or take that back"))
+    _add_pictures(label)
+    label.add_argument("paths", nargs="*", metavar="PATH", help=tr("pictures of it; a folder means those in it"))
+    what = label.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--class", dest="name", metavar="NAME", help=tr('put the pictures into this class; "" takes it away')
+    )
+    what.add_argument("--csv", metavar="FILE", help=tr("label by a table with a picture and its class in each row"))
+    what.add_argument("--leave-out", action="store_true", help=tr("leave the pictures out of training"))
+    what.add_argument("--put-back", action="store_true", help=tr("put pictures back that were left out"))
+    what.add_argument(
+        "--to-split", choices=[*SPLITS, "any"], help=tr("move the pictures; any: where their share puts them")
+    )
+    what.add_argument(
+        "--rename", nargs=2, metavar=("OLD", "NEW"), help=tr("rename a class, or merge it into another one")
+    )
     what.add_argument(
         "--from",
         dest="take_over",
         metavar="FOLDER",
-        help="take over the labels of a folder that these pictures were in",
+        help=tr("take over the labels of a folder that these pictures were in"),
     )
-    what.add_argument("--undo", type=int, nargs="?", const=1, metavar="N", help="take back the last N actions (1)")
-    what.add_argument("--redo", type=int, nargs="?", const=1, metavar="N", help="do again what was undone (1)")
-    labels = command("labels", "list the labels of pictures, or write them to a file")
+    what.add_argument("--undo", type=int, nargs="?", const=1, metavar="N", help=tr("take back the last N actions (1)"))
+    what.add_argument("--redo", type=int, nargs="?", const=1, metavar="N", help=tr("do again what was undone (1)"))
+    labels = command("labels", tr("list the labels of pictures, or write them to a file"))
     _add_pictures(labels)
-    labels.add_argument("--history", action="store_true", help="what was done and when, instead of how it stands")
-    labels.add_argument("-o", "--output", metavar="FILE", help="a .csv or .json file; the screen otherwise")
-    suggest = command("suggest", "say which pictures to label next, and what they probably are")
+    labels.add_argument("--history", action="store_true", help=tr("what was done and when, instead of how it stands"))
+    labels.add_argument("-o", "--output", metavar="FILE", help=tr("a .csv or .json file; the screen otherwise"))
+    suggest = command("suggest", tr("say which pictures to label next, and what they probably are"))
     _add_pictures(suggest)
-    write = command("write", "copy or move pictures into class folders as their labels are; a move can be taken back")
+    write = command(
+        "write", tr("copy or move pictures into class folders as their labels are; a move can be taken back")
+    )
     _add_pictures(write)
-    write.add_argument("output", metavar="OUT", help="a new folder; with --move also PICTURES itself")
+    write.add_argument("output", metavar="OUT", help=tr("a new folder; with --move also PICTURES itself"))
     how = write.add_mutually_exclusive_group()
-    how.add_argument("--move", action="store_true", help="move the pictures instead of copying them")
-    how.add_argument("--undo", action="store_true", help="move pictures back that were moved to OUT")
-    suggest.add_argument("--count", type=int, default=20, metavar="N", help="how many (default %(default)s)")
+    how.add_argument("--move", action="store_true", help=tr("move the pictures instead of copying them"))
+    how.add_argument("--undo", action="store_true", help=tr("move pictures back that were moved to OUT"))
+    suggest.add_argument("--count", type=int, default=20, metavar="N", help=tr("how many (default %(default)s)"))
 
 
 def _add_pictures(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dataset", metavar="PICTURES", help="a folder of pictures, labelled or not")
+    parser.add_argument("dataset", metavar="PICTURES", help=tr("a folder of pictures, labelled or not"))
     add_options(parser, ReadOptions)
 
 
@@ -76,7 +85,11 @@ def open_for_labels(workbench: Workbench, options: argparse.Namespace, console: 
     scan = scan_to_label(workbench, source_of(options), read, console)
     take_over = getattr(options, "take_over", None)
     for found in [] if take_over else workbench.data.labelled_elsewhere(scan):
-        console.note(f"{found.sentence} `sagehound label {scan.root} --from {found.folder}` takes them over.")
+        console.note(
+            tr("{sentence} `sagehound label {root} --from {folder}` takes them over.").format(
+                sentence=found.sentence, root=scan.root, folder=found.folder
+            )
+        )
     if take_over:
         workbench.data.take_over_labels(scan, Path(take_over).expanduser().absolute())
     return workbench.data.labelling(scan)
@@ -115,9 +128,12 @@ def labels(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     }
     if options.output:
         _write(Path(options.output).expanduser(), rows, data)
-        console.result(data | {"file": options.output}, f"Wrote {len(rows):,} rows to {options.output}.")
+        console.result(
+            data | {"file": options.output},
+            tr("Wrote {rows:,} rows to {output}.").format(rows=len(rows), output=options.output),
+        )
         return 0
-    console.result(data, lambda: _as_table(rows, labelling) if rows else "Nothing has been changed yet.")
+    console.result(data, lambda: _as_table(rows, labelling) if rows else tr("Nothing has been changed yet."))
     return 0
 
 
@@ -142,7 +158,9 @@ def check(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         for finding in found
     ]
     counts = Counter(str(finding.kind) for finding in found)
-    said = ", ".join(f"{kind.replace('_', ' ')}: {count:,}" for kind, count in counts.items()) or "Nothing was found."
+    said = ", ".join(f"{kind.replace('_', ' ')}: {count:,}" for kind, count in counts.items()) or tr(
+        "Nothing was found."
+    )
     lines = [
         f"{'!' if one.grave else ' '} {str(one.kind).replace('_', ' '):<14} {one.pictures[0]}  {one.why}"
         for one in found
@@ -158,7 +176,7 @@ def write(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     target = Path(options.output).expanduser()
     if options.undo:
         count = take_back(target, console.progress, CancelToken())
-        console.result({"moved_back": count}, f"Moved {count:,} pictures back.")
+        console.result({"moved_back": count}, tr("Moved {count:,} pictures back.").format(count=count))
         return 0
     workbench = Workbench(paths)
     try:
@@ -167,10 +185,12 @@ def write(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     finally:
         workbench.close()
     said = (
-        f"{'Moved' if written.moved else 'Copied'} {written.count:,} pictures into class folders in {written.folder}."
-    )
+        tr("Moved {count:,} pictures into class folders in {folder}.")
+        if written.moved
+        else tr("Copied {count:,} pictures into class folders in {folder}.")
+    ).format(count=written.count, folder=written.folder)
     if written.left:
-        said += f" {written.left:,} stay where they are."
+        said += tr(" {left:,} stay where they are.").format(left=written.left)
     console.result({"folder": str(written.folder), "written": written.count, "left": written.left}, said)
     return 0
 
@@ -178,7 +198,7 @@ def write(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
 def suggest(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Print what to label next, best first."""
     if options.count < 1:
-        raise UsageError(f"{options.count} pictures are none.", fix="Ask for one at least.")
+        raise UsageError(tr("{count} pictures are none.").format(count=options.count), fix=tr("Ask for one at least."))
     workbench = Workbench(paths)
     try:
         labelling = open_for_labels(workbench, options, console)
@@ -196,10 +216,12 @@ def suggest(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
         "sure": found.sure,
     }
     rows = [(one.path, one.label or "?", one.probability) for one in found.next]
-    said = f"{found.labelled:,} of {found.total:,} pictures have a label."
+    said = tr("{labelled:,} of {total:,} pictures have a label.").format(labelled=found.labelled, total=found.total)
     if found.expected_accuracy is not None and found.guesses:
-        said += f" About {found.expected_accuracy:.0%} of the guesses for the others are right."
-    console.result(data, lambda: f"{table(('label next', 'probably', 'probability'), rows)}\n\n{said}")
+        said += tr(" About {expected_accuracy:.0%} of the guesses for the others are right.").format(
+            expected_accuracy=found.expected_accuracy
+        )
+    console.result(data, lambda: f"{table((tr('label next'), 'probably', 'probability'), rows)}\n\n{said}")
     return 0
 
 
@@ -209,10 +231,10 @@ def _change(labelling: Labelling, options: argparse.Namespace) -> list[Change]:
     if options.take_over:
         state = labelling.state
         touched = tuple(picture.path for picture in labelling.scan.pictures if state.touches(picture))
-        return [Change(f"Took over the labels of {len(touched):,} pictures", touched, state)]
+        return [Change(tr("Took over the labels of {count:,} pictures").format(count=len(touched)), touched, state)]
     if options.undo is not None or options.redo is not None:
         turn, count = (labelling.undo, options.undo) if options.redo is None else (labelling.redo, options.redo)
-        return [change for _ in range(count) if (change := turn()).summary != "Nothing to change"] or [turn()]
+        return [change for _ in range(count) if (change := turn()).summary != tr("Nothing to change")] or [turn()]
     if options.csv:
         return [labelling.label_each(*_table_of(Path(options.csv).expanduser(), labelling.scan))]
     chosen = _chosen(labelling.scan, options.paths)
@@ -228,14 +250,17 @@ def _change(labelling: Labelling, options: argparse.Namespace) -> list[Change]:
 def _chosen(scan: Scan, paths: Sequence[str]) -> list[str]:
     """Return the pictures that are named: relative to the dataset or to where the command is given, or in a folder."""
     if not paths:
-        raise UsageError("No picture is named.", fix="Name pictures of the dataset, or a folder in it.")
+        raise UsageError(tr("No picture is named."), fix=tr("Name pictures of the dataset, or a folder in it."))
     known = [picture.path for picture in scan.pictures]
     chosen: dict[str, None] = {}
     for text in paths:
         inside = _inside(scan, text)
         found = [path for path in known if path == inside or path.startswith(f"{inside}/") or inside == "."]
         if not found:
-            raise DatasetError(f"{text} is no picture of {scan.root}, and no folder in it.", fix="Look at its name.")
+            raise DatasetError(
+                tr("{text} is not a picture of {root}, and no folder in it.").format(text=text, root=scan.root),
+                fix=tr("Look at its name."),
+            )
         chosen |= dict.fromkeys(found)
     return list(chosen)
 
@@ -258,9 +283,15 @@ def _table_of(file: Path, scan: Scan) -> tuple[dict[str, str | None], str]:
         rows = [row for row in csv.reader(read_file(file).decode("utf-8-sig").splitlines()) if any(row)]
     except (PictureUnreadable, ValueError, csv.Error) as error:
         why = f"{str(error).rstrip('.')}."
-        raise DatasetError(f"{file} cannot be read.", why, "Give a table of pictures and classes.") from error
+        raise DatasetError(
+            tr("{file} cannot be read.").format(file=file), why, tr("Give a table of pictures and classes.")
+        ) from error
     if any(len(row) < 2 for row in rows):
-        raise DatasetError(f"{file} is no table of labels.", "A row has fewer than two columns.", "Write path,class.")
+        raise DatasetError(
+            tr("{file} is not a table of labels.").format(file=file),
+            tr("A row has fewer than two columns."),
+            tr("Write path,class."),
+        )
     known, by_name = {picture.path for picture in scan.pictures}, Counter(Path(p.path).name for p in scan.pictures)
     names = {Path(picture.path).name: picture.path for picture in scan.pictures}
     found: dict[str, str | None] = {}
@@ -274,11 +305,13 @@ def _table_of(file: Path, scan: Scan) -> tuple[dict[str, str | None], str]:
         elif number:
             missing.append(text)
     if missing or not found:
-        what, why = f"{file} is empty.", ""
+        what, why = tr("{file} is empty.").format(file=file), ""
         if missing:
-            what = f"{len(missing):,} of the pictures in {file.name} are not in {scan.root}."
-            why = f"The first is {missing[0]}; nothing was labelled."
-        raise DatasetError(what, why, "Name pictures relative to the dataset.")
+            what = tr("{count:,} of the pictures in {name} are not in {root}.").format(
+                count=len(missing), name=file.name, root=scan.root
+            )
+            why = tr("The first is {missing}; nothing was labelled.").format(missing=missing[0])
+        raise DatasetError(what, why, tr("Name pictures relative to the dataset."))
     return found, file.name
 
 
@@ -325,11 +358,15 @@ def _write(file: Path, rows: Sequence[dict[str, Any]], data: dict[str, Any]) -> 
         lines += [",".join(_cell(value) for value in row.values()) for row in rows]
         text = "\n".join(lines) + "\n"
     else:
-        raise UsageError(f"{file.name} is neither .csv nor .json.", fix="Choose one of these endings.")
+        raise UsageError(
+            tr("{name} is neither .csv nor .json.").format(name=file.name), fix=tr("Choose one of these endings.")
+        )
     try:
         write_text(file, text)
     except OSError as error:
-        raise DatasetError(f"{file} cannot be written.", f"{error.strerror}.", "Choose another place.") from error
+        raise DatasetError(
+            tr("{file} cannot be written.").format(file=file), f"{error.strerror}.", tr("Choose another place.")
+        ) from error
     give_away(file)
 
 

@@ -17,6 +17,7 @@ from core.jobs.specs import Spec
 from core.jobs.waiting import waits_for_features
 from core.paths import AppPaths
 from core.progress import CancelToken
+from core.translation import tr
 from core.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def start_and_wait(
     Returns the exit status.
     """
     name = workbench.jobs.launch(spec, manifest, console.progress, CancelToken(), title or "")
-    console.note(f"{name} has started.")
+    console.note(tr("{name} has started.").format(name=name))
     if detach:
         if waits := waits_for_features([workbench.engine.job(name)]):
             console.note(waits)

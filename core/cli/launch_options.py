@@ -16,6 +16,7 @@ from core.errors import UsageError
 from core.jobs.job_names import slug, unique_name
 from core.jobs.ranges import parse_range
 from core.jobs.specs import MetricDefinition, Objective, Spec, TrainingSpec, TuningSpec, is_job_name
+from core.translation import tr
 from core.tuning.presets import DEFAULT_HYPERPARAMETERS, DEFAULT_METRICS, Preset, preset_by_slug
 from training_scripts.backbones import BACKBONES, DEFAULT_BACKBONE, FRAMES, FRAMINGS
 from training_scripts.heads import HEADS
@@ -35,59 +36,68 @@ NOTHING = Preset("Nothing", "nothing", "", (), {})
 def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
     """Add the options of `tune` or `train`."""
     parser.add_argument(
-        "--despite-errors", action="store_true", help="start although the scan found errors in the dataset"
+        "--despite-errors", action="store_true", help=tr("start although the scan found errors in the dataset")
     )
-    parser.add_argument("--name", help="what to call the job (default: made from the folder and the time)")
+    parser.add_argument("--name", help=tr("what to call the job (default: made from the folder and the time)"))
     parser.add_argument(
-        "--engine", choices=["local", "sagemaker"], default="local", help="who runs it (default %(default)s)"
+        "--engine", choices=["local", "sagemaker"], default="local", help=tr("who runs it (default %(default)s)")
     )
     parser.add_argument(
-        "--backbone", help=f"the pretrained network (default {DEFAULT_BACKBONE}): {', '.join(BACKBONES)}"
+        "--backbone",
+        help=tr("the pretrained network (default {default_backbone}): {backbones}").format(
+            default_backbone=DEFAULT_BACKBONE, backbones=", ".join(BACKBONES)
+        ),
     )
-    parser.add_argument("--weights", help="`default`, `none` (untrained), or a file of weights")
+    parser.add_argument("--weights", help=tr("`default`, `none` (untrained), or a file of weights"))
     parser.add_argument(
         "--preprocessing",
         choices=FRAMINGS,
-        help="how a picture becomes a square: crop its middle (default), squash the whole, or pad the whole",
+        help=tr("how a picture becomes a square: crop its middle (default), squash the whole, or pad the whole"),
     )
     parser.add_argument(
-        "--frame", choices=FRAMES, help="which frame of an animation, or page of a TIFF, is looked at (default first)"
+        "--frame",
+        choices=FRAMES,
+        help=tr("which frame of an animation, or page of a TIFF, is looked at (default first)"),
     )
     parser.add_argument(
-        "--channels", metavar="R,G,B", help="which three channels are red, green and blue, as in 4,3,2 (default rgb)"
+        "--channels",
+        metavar="R,G,B",
+        help=tr("which three channels are red, green and blue, as in 4,3,2 (default rgb)"),
     )
-    parser.add_argument("--mode", choices=MODES, help="train the head only, or the network too")
-    parser.add_argument("--head", choices=tuple(HEADS), help="what is put on top")
+    parser.add_argument("--mode", choices=MODES, help=tr("train the head only, or the network too"))
+    parser.add_argument("--head", choices=tuple(HEADS), help=tr("what is put on top"))
     parser.add_argument(
         "--static",
         action="append",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="a fixed hyperparameter of training_scripts/train.py, for instance num_epochs=10",
+        help=tr("a fixed hyperparameter of training_scripts/train.py, for instance num_epochs=10"),
     )
     parser.add_argument(
-        "--no-defaults", action="store_true", help="fix no hyperparameter but those given: the script has its defaults"
+        "--no-defaults",
+        action="store_true",
+        help=tr("fix no hyperparameter but those given: the script has its defaults"),
     )
-    parser.add_argument("--objective", metavar="NAME", help='the metric to judge by (default "Average loss")')
-    parser.add_argument("--goal", choices=["minimize", "maximize"], help="which way is better")
+    parser.add_argument("--objective", metavar="NAME", help=tr('the metric to judge by (default "Average loss")'))
+    parser.add_argument("--goal", choices=["minimize", "maximize"], help=tr("which way is better"))
     parser.add_argument(
         "--metric",
         action="append",
         default=[],
         metavar="NAME=REGEX",
-        help="one more metric definition; its first group is the value",
+        help=tr("one more metric definition; its first group is the value"),
     )
     parser.add_argument(
-        "--metric-goal", action="append", default=[], metavar="NAME=GOAL", help="of a metric: minimize or maximize"
+        "--metric-goal", action="append", default=[], metavar="NAME=GOAL", help=tr("of a metric: minimize or maximize")
     )
     parser.add_argument(
-        "--metric-axis", action="append", default=[], metavar="NAME=AXIS", help="of a metric: by epoch or by step"
+        "--metric-axis", action="append", default=[], metavar="NAME=AXIS", help=tr("of a metric: by epoch or by step")
     )
-    parser.add_argument("--only-these-metrics", action="store_true", help="define no metric but those given")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of search and training (default 0)")
+    parser.add_argument("--only-these-metrics", action="store_true", help=tr("define no metric but those given"))
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=tr("seed of search and training (default 0)"))
     add_options(parser, TrainingSpec)
-    parser.add_argument("--detach", action="store_true", help="return at once; the job goes on")
+    parser.add_argument("--detach", action="store_true", help=tr("return at once; the job continues"))
     if tuning:
         _add_search_options(parser)
     add_debugger_options(parser)
@@ -99,15 +109,17 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
 
 def _add_search_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("Search")
-    group.add_argument("--preset", default="quick-look", help="quick-look, thorough or resnet-18-notebook")
+    group.add_argument("--preset", default="quick-look", help=tr("quick-look, thorough or resnet-18-notebook"))
     group.add_argument(
         "--range",
         action="append",
         nargs="+",
         default=[],
         metavar="NAME=TYPE:…",
-        help="learning_rate=continuous:1e-4:5e-2:log, batch_size=integer:32:128, optimizer=categorical:adam,sgd; "
-        "given once or more, they take the place of the preset's",
+        help=tr(
+            "learning_rate=continuous:1e-4:5e-2:log, batch_size=integer:32:128, "
+            "optimizer=categorical:adam,sgd; given once or more, they take the place of the preset's"
+        ),
     )
     add_options(group, TuningSpec)
 
@@ -144,7 +156,11 @@ def _goal(options: argparse.Namespace, definition: MetricDefinition | None) -> b
     if options.goal:
         return bool(options.goal == "maximize")
     if definition is not None and definition.maximize is None:
-        raise UsageError(f"Say which way {options.objective} is better: --goal minimize or --goal maximize.")
+        raise UsageError(
+            tr("Say which way {objective} is better: --goal minimize or --goal maximize.").format(
+                objective=options.objective
+            )
+        )
     return definition is not None and bool(definition.maximize)
 
 
@@ -165,7 +181,10 @@ def _training(options: argparse.Namespace, preset: Preset, searched: set[str]) -
         for text in texts:
             name, word = split_pair(text, f"{option} NAME={'|'.join(words)}")
             if name not in metrics or word not in words:
-                raise UsageError(f"{option} {text} cannot be read.", fix=f"Name a metric and {' or '.join(words)}.")
+                raise UsageError(
+                    tr("{option} {text} cannot be read.").format(option=option, text=text),
+                    fix=tr("Name a metric and {words}.").format(words=" or ".join(words)),
+                )
             changed: dict[str, Any] = {field: words[word]}
             metrics[name] = dataclasses.replace(metrics[name], **changed)
     objective = preset.objective

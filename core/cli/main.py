@@ -17,13 +17,17 @@ from typing import Any
 from core.cli.console import Console
 from core.errors import Cancelled, DatasetError, UsageError, UserFacingError, refused
 from core.paths import AppPaths, keep_private
+from core.translation import tr
 from training_scripts.version import VERSION
 
 Command = Callable[[str, str], argparse.ArgumentParser]
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
-_DATASET = "a folder of pictures in class folders or with a file of labels, such a file, an archive of them, or s3://BUCKET/PREFIX"
-_WRITTEN = "folders, ultralytics, huggingface, coco, label-studio, fiftyone, jsonl, csv"
+_DATASET = tr(
+    "a folder of pictures in class folders or with a file of labels, such a file, an archive of "
+    "them, or s3://BUCKET/PREFIX"
+)
+_WRITTEN = tr("folders, ultralytics, huggingface, coco, label-studio, fiftyone, jsonl, csv")
 
 # name of the command -> the module and function that run it; imported only when asked for
 COMMANDS = {
@@ -83,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
     except UserFacingError as error:
         return _fail(console, str(error), EXIT_FAILED)
     except (Cancelled, KeyboardInterrupt):
-        return _fail(console, "Stopped on your request.", EXIT_FAILED)
+        return _fail(console, tr("Stopped on your request."), EXIT_FAILED)
     except BrokenPipeError:  # the reader of a pipe has gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
@@ -94,18 +98,22 @@ def run(arguments: Sequence[str]) -> int:
 
 def no_folder(options: argparse.Namespace, _paths: AppPaths, _console: Console) -> int:
     """Say why the window was not opened: `gui` comes here only with what is not a folder."""
-    raise UsageError(f"There is no folder {options.folder}. Name a folder of labelled pictures, or none.")
+    raise UsageError(
+        tr("There is no folder {folder}. Name a folder of labelled pictures, or none.").format(folder=options.folder)
+    )
 
 
 def build_parser(only: str = "") -> argparse.ArgumentParser:
     """Return the parser of the whole command line, or of one command and its likes: the others' options take time."""
     parser = argparse.ArgumentParser(
         prog="sagehound",
-        description="A workbench for image classification. Without a command, or with a folder, it opens the window.",
+        description=tr(
+            "A workbench for image classification. Without a command, or with a folder, it opens the window."
+        ),
     )
     parser.add_argument("--version", action="version", version=f"sagehound {VERSION}")
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    shared.add_argument("--json", action="store_true", help=tr("print one JSON document on stdout"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, help_text: str) -> argparse.ArgumentParser:
@@ -117,10 +125,10 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
 
 
 def _add_first_commands(_commands: Any, command: Command) -> None:
-    window = command("gui", "open the window")
+    window = command("gui", tr("open the window"))
     window.add_argument("folder", nargs="?", help=_DATASET)
-    command("doctor", "check the environment and say how to mend what is wrong")
-    command("demo", "tune on the sample dataset, evaluate the best trial on test, classify one picture")
+    command("doctor", tr("check the environment and say how to mend what is wrong"))
+    command("demo", tr("tune on the sample dataset, evaluate the best trial on test, classify one picture"))
 
 
 def _add_others_commands(which: str, commands: Any, command: Command) -> None:
@@ -144,22 +152,22 @@ def _add_others_commands(which: str, commands: Any, command: Command) -> None:
 
 
 def _add_data_commands(_commands: Any, command: Command) -> None:
-    scan = command("scan", "list a dataset's classes, counts and problems")
+    scan = command("scan", tr("list a dataset's classes, counts and problems"))
     scan.add_argument("dataset", help=_DATASET)
     _add_split_options(scan)
-    convert = command("convert", "write a dataset as another format; its files are copied, and stay as they are")
+    convert = command("convert", tr("write a dataset as another format; its files are copied, and stay as they are"))
     convert.add_argument("dataset", help=_DATASET)
-    convert.add_argument("--to", required=True, metavar="FORMAT", help=f"one of {_WRITTEN}")
-    convert.add_argument("-o", "--output", required=True, metavar="OUT", help="a folder that is not there yet")
+    convert.add_argument("--to", required=True, metavar="FORMAT", help=tr("one of {written}").format(written=_WRITTEN))
+    convert.add_argument("-o", "--output", required=True, metavar="OUT", help=tr("a folder that is not there yet"))
     _add_read_options(convert)
     convert.add_argument(
         "--split",
         metavar="TRAIN,VALID,TEST",
-        help="divide the pictures by these shares (default: the splits that the dataset has, if any)",
+        help=tr("divide the pictures by these shares (default: the splits that the dataset has, if any)"),
     )
-    convert.add_argument("--split-seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
-    imports = command("imports", "list what was unpacked from archives or fetched from S3, and what uses it")
-    imports.add_argument("--remove", action="store_true", help="remove what nothing uses")
+    convert.add_argument("--split-seed", type=int, default=0, metavar="N", help=tr("seed of the split (default 0)"))
+    imports = command("imports", tr("list what was unpacked from archives or fetched from S3, and what uses it"))
+    imports.add_argument("--remove", action="store_true", help=tr("remove what nothing uses"))
 
 
 def _add_split_options(parser: argparse.ArgumentParser) -> None:
@@ -167,9 +175,9 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
         "--split",
         default="0.7,0.15,0.15",
         metavar="TRAIN,VALID,TEST",
-        help="shares for folders that have no splits of their own (default %(default)s)",
+        help=tr("shares for folders that have no splits of their own (default %(default)s)"),
     )
-    parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
+    parser.add_argument("--split-seed", type=int, default=0, metavar="N", help=tr("seed of the split (default 0)"))
     _add_read_options(parser)
 
 
@@ -183,89 +191,100 @@ def _add_read_options(parser: argparse.ArgumentParser) -> None:
 def _add_launch_commands(_commands: Any, command: Command) -> None:
     from core.cli.launch_options import add_launch_options
 
-    tune = command("tune", "search hyperparameters: many trials, the best one kept")
-    train = command("train", "run one training job with fixed hyperparameters")
+    tune = command("tune", tr("search hyperparameters: many trials, the best one kept"))
+    train = command("train", tr("run one training job with fixed hyperparameters"))
     for parser in (tune, train):
-        parser.add_argument("dataset", help=f"{_DATASET}; `sample` is the one that ships")
+        parser.add_argument("dataset", help=tr("{dataset}; `sample` is the one that ships").format(dataset=_DATASET))
         _add_split_options(parser)
         add_launch_options(parser, tuning=parser is tune)
 
 
 def _add_job_commands(_commands: Any, command: Command) -> None:
-    command("jobs", "list jobs, newest first")
+    command("jobs", tr("list jobs, newest first"))
     for name, help_text in (
-        ("show", "describe one job, with its trials"),
-        ("stop", "stop a job; what is finished is kept"),
-        ("resume", "let an interrupted or stopped tuning job go on"),
-        ("delete", "forget a finished job and remove its files; asks first"),
-        ("note", "put a note on a job or trial"),
-        ("rename", "call a job something else; its own name works as before"),
-        ("pin", "keep a job at the head of the list"),
+        ("show", tr("describe one job, with its trials")),
+        ("stop", tr("stop a job; what is finished is kept")),
+        ("resume", tr("continue an interrupted or stopped tuning job")),
+        ("delete", tr("forget a finished job and remove its files; asks first")),
+        ("note", tr("put a note on a job or trial")),
+        ("rename", tr("call a job something else; its own name works as before")),
+        ("pin", tr("keep a job at the head of the list")),
     ):
         parser = command(name, help_text)
-        parser.add_argument("job", help="a job's name; `latest`, or `best` for the best trial")
+        parser.add_argument("job", help=tr("a job's name; `latest`, or `best` for the best trial"))
         if name == "rename":
-            parser.add_argument("title", help='what to call it; "" for its own name again')
+            parser.add_argument("title", help=tr('what to call it; "" for its own name again'))
         if name == "pin":
-            parser.add_argument("--off", action="store_true", help="no longer")
+            parser.add_argument("--off", action="store_true", help=tr("no longer"))
         if name == "note":
-            parser.add_argument("text", help='what to keep with the job; "" takes the note away')
+            parser.add_argument("text", help=tr('what to keep with the job; "" takes the note away'))
         if name == "delete":
-            parser.add_argument("--yes", "-y", action="store_true", help="do not ask; needed without a terminal")
-    logs = command("logs", "print a training job's log")
-    logs.add_argument("job", help="a training job or trial; a tuning job shows its best trial's")
-    logs.add_argument("--follow", "-f", action="store_true", help="go on until the job ends")
+            parser.add_argument("--yes", "-y", action="store_true", help=tr("do not ask; needed without a terminal"))
+    logs = command("logs", tr("print a training job's log"))
+    logs.add_argument("job", help=tr("a training job or trial; a tuning job shows its best trial's"))
+    logs.add_argument("--follow", "-f", action="store_true", help=tr("continue until the job ends"))
 
 
 def _add_predict_commands(_commands: Any, command: Command) -> None:
-    classify = command("classify", "say what is in pictures")
-    classify.add_argument("images", nargs="+", metavar="IMAGE", help="picture files, or folders of them")
-    classify.add_argument("--model", default="best", metavar="JOB", help="a job's name or `best` (default)")
-    classify.add_argument("--top", type=int, default=3, metavar="K", help="how many classes to show (default 3)")
-    evaluate = command("evaluate", "tell how good a model is on a split of its dataset, or on a labelled folder")
-    evaluate.add_argument("model", metavar="MODEL", help="a job's name, `best`, an endpoint or a model's file")
-    evaluate.add_argument("folder", metavar="FOLDER", nargs="?", help="other pictures, one folder per class")
-    split = "default: test of its own dataset, all of a folder"
+    classify = command("classify", tr("say what is in pictures"))
+    classify.add_argument("images", nargs="+", metavar="IMAGE", help=tr("picture files, or folders of them"))
+    classify.add_argument("--model", default="best", metavar="JOB", help=tr("a job's name or `best` (default)"))
+    classify.add_argument("--top", type=int, default=3, metavar="K", help=tr("how many classes to show (default 3)"))
+    evaluate = command("evaluate", tr("tell how good a model is on a split of its dataset, or on a labelled folder"))
+    evaluate.add_argument("model", metavar="MODEL", help=tr("a job's name, `best`, an endpoint or a model's file"))
+    evaluate.add_argument("folder", metavar="FOLDER", nargs="?", help=tr("other pictures, one folder per class"))
+    split = tr("default: test of its own dataset, all of a folder")
     evaluate.add_argument("--split", choices=["train", "valid", "test"], help=split)
-    compare = command("compare", "tell which of two jobs' models is better, and whether that is more than luck")
-    compare.add_argument("model", metavar="JOB", help="a job's name or `best`")
-    compare.add_argument("other", metavar="OTHER", help="another job's name")
-    compare.add_argument("--split", choices=["train", "valid", "test"], default="test", help="default: test")
-    threshold = command("threshold", "say or change when a model calls a picture unknown, and what that costs")
-    threshold.add_argument("model", metavar="JOB", help="a job's name or `best`")
-    threshold.add_argument("--split", choices=["valid", "test"], default="test", help="whose pictures (default: test)")
+    compare = command("compare", tr("tell which of two jobs' models is better, and whether that is more than luck"))
+    compare.add_argument("model", metavar="JOB", help=tr("a job's name or `best`"))
+    compare.add_argument("other", metavar="OTHER", help=tr("another job's name"))
+    compare.add_argument("--split", choices=["train", "valid", "test"], default="test", help=tr("default: test"))
+    threshold = command("threshold", tr("say or change when a model calls a picture unknown, and what that costs"))
+    threshold.add_argument("model", metavar="JOB", help=tr("a job's name or `best`"))
+    threshold.add_argument(
+        "--split", choices=["valid", "test"], default="test", help=tr("whose pictures (default: test)")
+    )
     moves = threshold.add_mutually_exclusive_group()
     moves.add_argument(
-        "--set", dest="value", type=float, metavar="STRANGENESS", help="unknown is what is stranger than this"
+        "--set", dest="value", type=float, metavar="STRANGENESS", help=tr("unknown is what is stranger than this")
     )
-    moves.add_argument("--keep", type=float, metavar="SHARE", help="answer this share of the split's pictures, 0 to 1")
-    moves.add_argument("--undo", action="store_true", help="take the last change back")
+    moves.add_argument(
+        "--keep", type=float, metavar="SHARE", help=tr("answer this share of the split's pictures, 0 to 1")
+    )
+    moves.add_argument("--undo", action="store_true", help=tr("take the last change back"))
 
 
 def _add_debug_commands(_commands: Any, command: Command) -> None:
     rules = command(
-        "rules", "tell what the Debugger rules say of a job, of saved tensors, or of curves that others recorded"
+        "rules", tr("tell what the Debugger rules say of a job, of saved tensors, or of curves that others recorded")
     )
-    rules.add_argument("job", metavar="JOB|TENSOR-PATH", help="a job's name, a folder or an s3:// address")
+    rules.add_argument("job", metavar="JOB|TENSOR-PATH", help=tr("a job's name, a folder or an s3:// address"))
     rules.add_argument(
         "--rule",
         action="append",
         nargs="+",
         default=[],
         metavar=("NAME", "KEY=VALUE"),
-        help="evaluate this rule alone on what is saved, with other parameters, for instance --rule Overfit patience=5",
+        help=tr(
+            "evaluate this rule alone on what is saved, with other parameters, for instance --rule Overfit patience=5"
+        ),
     )
-    report = command("report", "write the report of a job: what came of it, why, and where the time went")
-    report.add_argument("job", metavar="JOB|PROFILER-PATH", help="a job's name, a folder or an s3:// address")
-    report.add_argument("--compare", metavar="OTHER", help="put a second job or profile beside it, in one report")
-    report.add_argument("--aws", action="store_true", help="save what AWS's own ProfilerReport wrote instead, as it is")
+    report = command("report", tr("write the report of a job: what came of it, why, and where the time went"))
+    report.add_argument("job", metavar="JOB|PROFILER-PATH", help=tr("a job's name, a folder or an s3:// address"))
+    report.add_argument("--compare", metavar="OTHER", help=tr("put a second job or profile beside it, in one report"))
+    report.add_argument(
+        "--aws", action="store_true", help=tr("save what AWS's own ProfilerReport wrote instead, as it is")
+    )
     report.add_argument(
         "-o",
         "--output",
         required=True,
         metavar="FILE",
-        help="by its name: .html, .pdf, .json, .trace.json[.gz] for Perfetto, events.out.tfevents.… for TensorBoard, "
-        "metrics.csv, mlruns for a folder that MLflow reads, or http://HOST:PORT of an MLflow server",
+        help=tr(
+            "by its name: .html, .pdf, .json, .trace.json[.gz] for Perfetto, events.out.tfevents.… "
+            "for TensorBoard, metrics.csv, mlruns for a folder that MLflow reads, or "
+            "http://HOST:PORT of an MLflow server"
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from core.cli.predict import say_best
 from core.errors import UsageError
 from core.paths import AppPaths
 from core.progress import CancelToken
+from core.translation import tr
 from core.workbench import Workbench
 
 
@@ -33,7 +34,9 @@ def export(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
         "compared": found.agreement.count,
         "largest_difference": found.agreement.largest,
     }
-    console.result(data, f"{found.path} is written. {found.agreement.sentence()}")
+    console.result(
+        data, tr("{path} is written. {sentence}").format(path=found.path, sentence=found.agreement.sentence())
+    )
     return 0
 
 
@@ -52,9 +55,14 @@ def serve(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         model = workbench.models.open(workbench.models.find(options.model), console.progress, CancelToken())
         with ModelServer(model, options.host, options.port, options.token) as server:
             if not server.is_private and not options.token:
-                console.note("Who can reach this machine can ask the model: --token asks for a password.")
-            text = f"{model.name} is served at {server.url} and at {server.url.partition('#')[0]}invocations."
-            console.result({"url": server.url, "port": server.port, "model": model.name}, f"{text} Ctrl-C ends it.")
+                console.note(tr("Who can reach this machine can ask the model: --token asks for a password."))
+            text = tr("{name} is served at {url} and at {partition}invocations.").format(
+                name=model.name, url=server.url, partition=server.url.partition("#")[0]
+            )
+            console.result(
+                {"url": server.url, "port": server.port, "model": model.name},
+                tr("{text} Ctrl-C ends it.").format(text=text),
+            )
             with suppress(KeyboardInterrupt):
                 while not ended.wait(0.5):
                     pass
@@ -69,12 +77,15 @@ def sort(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
 
     if options.undo:
         undone = undo(Path(options.undo), console.progress, CancelToken())
-        console.result({"undone": undone.count, "left": undone.left}, f"{undone.count:,} pictures are taken back.")
+        console.result(
+            {"undone": undone.count, "left": undone.left},
+            tr("{count:,} pictures are taken back.").format(count=undone.count),
+        )
         for reason in undone.left:
-            console.note(f"sagehound: left as it is: {reason}")
+            console.note(tr("sagehound: left as it is: {reason}").format(reason=reason))
         return int(bool(undone.left))
     if not options.folder or not options.into:
-        raise UsageError("Name a folder of pictures and, with --into, where they go; or --undo OUT.")
+        raise UsageError(tr("Name a folder of pictures and, with --into, where they go; or --undo OUT."))
     if not 0 <= options.threshold <= 1:
         raise UsageError("--threshold needs a probability from 0 to 1.")
     workbench = Workbench(paths)
@@ -95,8 +106,10 @@ def sort(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         workbench.close()
     counts = [f"    {group}: {count:,}" for group, count in sorted(done.counts.items())]
     total = sum(done.counts.values())
-    end = f"Undo with: sagehound sort --undo {shlex.quote(str(done.into))}"
-    text = "\n".join([f"{total:,} pictures are sorted into {done.into}.", *counts, end])
+    end = tr("Undo with: sagehound sort --undo {quote}").format(quote=shlex.quote(str(done.into)))
+    text = "\n".join(
+        [tr("{total:,} pictures are sorted into {into}.").format(total=total, into=done.into), *counts, end]
+    )
     refused = [str(error) for error in done.refused]
     console.result({"into": str(done.into), "counts": done.counts, "refused": refused}, text)
     for reason in refused:

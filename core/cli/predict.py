@@ -13,6 +13,7 @@ from core.paths import AppPaths
 from core.predict.intake import gather
 from core.predict.records import Answer, Prediction, percent
 from core.progress import CancelToken
+from core.translation import tr
 from core.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -48,9 +49,16 @@ def say_best(workbench: Workbench, model: str, console: Console) -> None:
     """Say which model `best` is, and what it learned from: it may be another dataset than one thinks of."""
     choice = workbench.models.best() if model == "best" else None
     if choice is not None:
-        whose = f"the best trial of {choice.tuning_job}" if choice.tuning_job else "the latest training job"
+        whose = (
+            tr("the best trial of {tuning_job}").format(tuning_job=choice.tuning_job)
+            if choice.tuning_job
+            else tr("the latest training job")
+        )
         where = workbench.models.dataset_of(choice.job)
-        console.note(f"best is {choice.job}, {whose}" + (f", trained on {where}." if where else "."))
+        console.note(
+            tr("best is {job}, {whose}").format(job=choice.job, whose=whose)
+            + (tr(", trained on {where}.").format(where=where) if where else ".")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +151,9 @@ def threshold(options: argparse.Namespace, paths: AppPaths, console: Console) ->
         workbench.close()
     if found.threshold is None or (answered := found.answered) is None:
         raise ModelError(
-            f"The model of {found.job} cannot say what it does not know.",
-            "It was trained by an earlier version, or on too few pictures.",
-            "Train it again.",
+            tr("The model of {job} cannot say what it does not know.").format(job=found.job),
+            tr("It was trained by an earlier version, or on too few pictures."),
+            tr("Train it again."),
         )
     shown = [next(point for point in curve if point.share >= share) for share in _SHARES]
     data = {
@@ -162,7 +170,7 @@ def threshold(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     }
     rows = [(f"{point.threshold:.3f}", percent(point.share), percent(point.accuracy or 0.0)) for point in shown]
     text = [found.threshold.sentence, f"On {found.split}: {answered.sentence}", ""]
-    console.result(data, lambda: "\n".join([*text, table(("threshold", "answered", "of these right"), rows)]))
+    console.result(data, lambda: "\n".join([*text, table(("threshold", "answered", tr("of these right")), rows)]))
     return 0
 
 
@@ -202,7 +210,7 @@ def _answer_text(answer: Answer) -> str:
         return f"{name}: {answer.error.what}"
     classes = ", ".join(f"{label} {probability:.1%}" for label, probability in answer.classes)
     if answer.unknown:
-        classes = f"unknown; it would have said {classes}"
+        classes = tr("unknown; it would have said {classes}").format(classes=classes)
     return f"{name}: {classes}  ({answer.milliseconds:.0f} ms)"
 
 
@@ -239,13 +247,19 @@ def evaluation_text(found: Evaluation) -> str:
     rows = [(item.label, item.precision, item.recall, item.support) for item in found.per_class]
     lines = [f"{found.job}: {found.sentence}", found.figures]
     if found.note:
-        lines.append(f"These numbers are {found.note}.")
+        lines.append(tr("These numbers are {note}.").format(note=found.note))
     if found.unreadable:
         total = found.count + found.unreadable
-        lines.append(f"{found.unreadable} of {total} pictures cannot be read and are left out, {found.count} remain:")
+        lines.append(
+            tr("{unreadable} of {total} pictures cannot be read and are left out, {count} remain:").format(
+                unreadable=found.unreadable, total=total, count=found.count
+            )
+        )
         lines += [f"    {path}: {reason}" for path, reason in found.left_out[:_SHOWN_FILES]]
         if found.unreadable > _SHOWN_FILES:
             lines.append(f"    … and {found.unreadable - _SHOWN_FILES} more")
     for label, predicted, count in found.confusions[:_SHOWN_FILES]:
-        lines.append(f"    {label} taken for {predicted}: {count}")
+        lines.append(
+            tr("    {label} taken for {predicted}: {count}").format(label=label, predicted=predicted, count=count)
+        )
     return "\n".join([*lines, "", table(("class", "precision", "recall", "pictures"), rows)])

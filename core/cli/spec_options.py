@@ -10,6 +10,7 @@ from typing import Any, get_origin
 
 from core.errors import UsageError
 from core.jobs.declared import Declared, declarations, default_of, kind_of
+from core.translation import tr
 
 _ESCAPED = re.compile(r"\\([\\=])")
 _PARTED = re.compile(r"((?:\\[\\=]|[^=])*)=(.*)", re.DOTALL)
@@ -82,7 +83,7 @@ def split_pair(text: str, usage: str) -> tuple[str, str]:
     """
     found = _PARTED.fullmatch(text)
     if found is None or not found[1]:
-        raise UsageError(f"{text!r} cannot be read.", fix=f"Write {usage}.")
+        raise UsageError(tr("{text!r} cannot be read.").format(text=text), fix=f"Write {usage}.")
     return _ESCAPED.sub(r"\1", found[1]), found[2]
 
 
@@ -101,6 +102,6 @@ def _choice(kind: type[StrEnum]) -> Any:
         for value in kind:
             if value.lower() == text.lower():
                 return value
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(kind)}")
+        raise argparse.ArgumentTypeError(tr("{text!r} is none of {kind}").format(text=text, kind=", ".join(kind)))
 
     return read

@@ -11,6 +11,7 @@ from core.jobs.records import Job, TrainingJob, TuningJob, before_training
 from core.jobs.status import JobStatus
 from core.predict.records import percent
 from core.progress import Progress
+from core.translation import tr
 from core.workbench import Workbench
 
 _POLL_SECONDS = 0.3
@@ -23,7 +24,7 @@ def wait_for(workbench: Workbench, name: str, console: Console) -> int:
     try:
         job = _watch(workbench, name, console, deadline=None)
     except KeyboardInterrupt:
-        console.note(f"Stopping {name}; what is finished is kept.")
+        console.note(tr("Stopping {name}; what is finished is kept.").format(name=name))
         workbench.engine.stop(name)
         job = _watch(workbench, name, console, deadline=time.monotonic() + _STOP_TIMEOUT)
     trials = list(workbench.engine.trials(name)) if isinstance(job, TuningJob) else []
@@ -31,42 +32,55 @@ def wait_for(workbench: Workbench, name: str, console: Console) -> int:
     console.result(job_json(job, trials, url), lambda: job_text(job, trials, url))
     if job.status is JobStatus.COMPLETED:
         return 0
-    reason = job.failure_reason or (f"Let it go on with: sagehound resume {name}" if isinstance(job, TuningJob) else "")
-    log = f" Its log: {url(name)}" if job.status is JobStatus.FAILED and url(name) else ""
+    reason = job.failure_reason or (
+        tr("Continue it with: sagehound resume {name}").format(name=name) if isinstance(job, TuningJob) else ""
+    )
+    log = tr(" Its log: {url}").format(url=url(name)) if job.status is JobStatus.FAILED and url(name) else ""
     console.note(f"sagehound: {name}: {job.status}. {reason}{log}".rstrip())
     return 1
 
 
 def _watch(workbench: Workbench, name: str, console: Console, deadline: float | None) -> Job:
     engine = workbench.engine
-    told: set[str] = set()
+    reported: set[str] = set()
     notice = meter = ""
     look = 0.0
     while True:
         job = engine.job(name)
         if engine.notice != notice:
             notice = engine.notice
-            console.note(notice or "AWS answers again.")
+            console.note(notice or tr("AWS answers again."))
         if isinstance(job, TuningJob):
             for trial in engine.trials(name):
-                if trial.status.is_final and trial.name not in told:
-                    told.add(trial.name)
+                if trial.status.is_final and trial.name not in reported:
+                    reported.add(trial.name)
                     console.note(_trial_line(job, trial))
         if job.status.is_final or (deadline is not None and time.monotonic() > deadline):
             return job
         if job.engine == "sagemaker" and time.monotonic() >= look:
             look, usd = time.monotonic() + _METER_SECONDS, workbench.cloud.spent(name) if workbench.cloud else None
-            meter = "" if usd is None else f", about ${usd:.2f} so far"
+            meter = "" if usd is None else tr(", about ${usd:.2f} so far").format(usd=usd)
         progress = _progress(job)
         console.progress(dataclasses.replace(progress, message=progress.message + meter))
         time.sleep(_POLL_SECONDS)
 
 
 def _trial_line(job: TuningJob, trial: TrainingJob) -> str:
-    right = "" if trial.accuracy is None else f"{percent(trial.accuracy.share)} right on {trial.accuracy.split}, "
+    right = (
+        ""
+        if trial.accuracy is None
+        else tr("{share} right on {split}, ").format(share=percent(trial.accuracy.share), split=trial.accuracy.split)
+    )
     value = "-" if trial.objective is None else f"{trial.objective:.6f}"
     reason = f"  {trial.failure_reason}" if trial.failure_reason else ""
-    return f"{trial.name}  {trial.status}  {right}{job.objective_metric} {value}{reason}"
+    return tr("{name}  {status}  {right}{objective_metric} {value}{reason}").format(
+        name=trial.name,
+        status=trial.status,
+        right=right,
+        objective_metric=job.objective_metric,
+        value=value,
+        reason=reason,
+    )
 
 
 def _progress(job: Job) -> Progress:

@@ -12,6 +12,7 @@ from typing import Any
 from core.cli.console import Console
 from core.errors import UsageError, UserFacingError
 from core.paths import AppPaths, give_away, make_outside
+from core.translation import tr
 
 TRIAL_STEPS = 60
 """Steps that a script runs with a remedy beyond the one at which the finding came."""
@@ -19,7 +20,7 @@ TRIAL_STEPS = 60
 
 def add_watch_command(commands: Any) -> None:
     """Declare the command; what follows `--` is the script's own."""
-    text = "run a PyTorch training script as it is, and say what goes wrong in it"
+    text = tr("run a PyTorch training script as it is, and say what goes wrong in it")
     parser = commands.add_parser("watch", help=text, description=text)
     parser.set_defaults(json=False)
     parser.add_argument(
@@ -27,17 +28,19 @@ def add_watch_command(commands: Any) -> None:
         action="append",
         default=[],
         metavar="RULE",
-        help="end the script when this rule finds an issue; may be given more than once",
+        help=tr("end the script when this rule finds an issue; may be given more than once"),
     )
     parser.add_argument(
         "--try-remedy",
         action="store_true",
-        help="after a finding run the script once more, shortly, with its remedy, and say what happened; your script "
-        "is not changed, but what it writes it writes again",
+        help=tr(
+            "after a finding run the script once more, shortly, with its remedy, and say what "
+            "happened; your script is not changed, but what it writes it writes again"
+        ),
     )
-    parser.add_argument("--json", dest="json_file", metavar="FILE", help="write the findings to FILE at the end")
+    parser.add_argument("--json", dest="json_file", metavar="FILE", help=tr("write the findings to FILE at the end"))
     parser.add_argument("--attach", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--name", default="", help="what to call the job; the script's name if it is not given")
+    parser.add_argument("--name", default="", help=tr("what to call the job; the script's name if it is not given"))
     parser.add_argument("script", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="python train.py …")
 
 
@@ -52,12 +55,12 @@ def watch(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         return 0
     command = options.script[1:] if options.script[:1] == ["--"] else options.script
     if not command:
-        raise UsageError("There is no command to watch.", fix="Write sagehound watch -- python train.py …")
+        raise UsageError(tr("There is no command to watch."), fix=tr("Write sagehound watch -- python train.py …"))
     _check_rules(options.stop_on)
     script = WatchedScript(command, paths, options.stop_on, _say, options.name)
     status = script.run()
     if script.stopped:
-        print(f"sagehound: the script was ended. {script.stopped}", file=sys.stderr)
+        print(tr("sagehound: the script was ended. {stopped}").format(stopped=script.stopped), file=sys.stderr)
     if options.try_remedy:
         _try_remedy(script, paths)
     if options.json_file:
@@ -75,30 +78,46 @@ def _try_remedy(script: Any, paths: AppPaths) -> None:
 
     found = [item for item in script.outcomes if item.status is RuleStatus.ISSUES_FOUND and not item.follows_from]
     if not found:
-        _tell("there is no finding whose remedy could be tried.")
+        _tell(tr("there is no finding whose remedy could be tried."))
         return
     lead = found[0]
     with TemporaryDirectory(prefix="sagehound-") as scratch:
         trial = trial_of(lead, script.command, Path(scratch))
         if isinstance(trial, str):
-            _tell(f"the remedy of {lead.rule} was not tried: {trial}.")
+            _tell(tr("the remedy of {rule} was not tried: {trial}.").format(rule=lead.rule, trial=trial))
             return
-        _tell(f"trying the remedy of {lead.rule}:\n{trial.change.rstrip()}")
+        _tell(tr("trying the remedy of {rule}:\n{change}").format(rule=lead.rule, change=trial.change.rstrip()))
         again = WatchedScript(trial.command, paths, name="remedy")
         again.first, again.steps = trial.folder, (lead.first_step or 0) + TRIAL_STEPS
         status = again.run()
     names = {item.rule for item in again.outcomes if item.status is RuleStatus.ISSUES_FOUND}
     looked = any(item.rule == lead.rule for item in again.outcomes)
     others = ", ".join(sorted(names - {lead.rule}))
-    beside = f" Beside it: {others}." if others else ""
+    beside = tr(" Beside it: {others}.").format(others=others) if others else ""
     if status:
-        _tell(f"with the remedy the script failed (exit status {status}), so it says nothing ({again.name}).{beside}")
+        _tell(
+            tr("with the remedy the script failed (exit status {status}), so it says nothing ({name}).{beside}").format(
+                status=status, name=again.name, beside=beside
+            )
+        )
     elif lead.rule in names:
-        _tell(f"{lead.rule} is found with the remedy too: it was not this alone ({again.name}).{beside}")
+        _tell(
+            tr("{rule} is found with the remedy too: it was not this alone ({name}).{beside}").format(
+                rule=lead.rule, name=again.name, beside=beside
+            )
+        )
     elif not looked:
-        _tell(f"with the remedy {lead.rule} was not looked at before the script ended ({again.name}).{beside}")
+        _tell(
+            tr("with the remedy {rule} was not looked at before the script ended ({name}).{beside}").format(
+                rule=lead.rule, name=again.name, beside=beside
+            )
+        )
     else:
-        _tell(f"with the remedy {lead.rule} is not found any more within {again.steps} steps ({again.name}).{beside}")
+        _tell(
+            tr("with the remedy {rule} is not found any more within {steps} steps ({name}).{beside}").format(
+                rule=lead.rule, steps=again.steps, name=again.name, beside=beside
+            )
+        )
 
 
 def _tell(text: str) -> None:
@@ -116,7 +135,11 @@ def finding_line(outcome: Any) -> str:
     # Of what was seen at the first step and at the last the line has the first.
     seen = outcome.details.removeprefix(f"Step {outcome.first_step}: ").split(" Step ")[0]
     what = outcome.meaning if outcome.rule in INVARIANTS else seen
-    then = f"(follows from {outcome.follows_from})" if outcome.follows_from else outcome.advice
+    then = (
+        tr("(follows from {follows_from})").format(follows_from=outcome.follows_from)
+        if outcome.follows_from
+        else outcome.advice
+    )
     return f"sagehound:{step}{where} {outcome.rule}: {what} {then}".rstrip()
 
 
@@ -133,8 +156,8 @@ def _check_rules(names: list[str]) -> None:
             from difflib import get_close_matches
 
             near = get_close_matches(name, [*INVARIANTS, *RULES], 1)
-            fix = f"Perhaps you mean {near[0]}." if near else "docs/RULES.md lists them."
-            raise UsageError(f"There is no rule {name}.", fix=fix)
+            fix = tr("Perhaps you mean {near}.").format(near=near[0]) if near else tr("docs/RULES.md lists them.")
+            raise UsageError(tr("There is no rule {name}.").format(name=name), fix=fix)
 
 
 def _write(file: Path, script: Any, status: int) -> None:
@@ -165,6 +188,10 @@ def _write(file: Path, script: Any, status: int) -> None:
         with contextlib.suppress(BrokenPipeError):
             print(
                 "sagehound: "
-                + str(UserFacingError(f"The findings could not be written to {file}.", f"{error.strerror}.")),
+                + str(
+                    UserFacingError(
+                        tr("The findings could not be written to {file}.").format(file=file), f"{error.strerror}."
+                    )
+                ),
                 file=sys.stderr,
             )

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from core.errors import EngineError, ModelError
 from core.jobs.spec_parts import has_own_disk
+from core.translation import tr
 
 SERVERLESS = "serverless"
 DEFAULT_LIFETIME_S = 2 * 3600
@@ -39,13 +40,15 @@ class Container(StrEnum):
     def explanation(self) -> str:
         """Return what speaks for it and against it."""
         if self is Container.RAY_SERVE:
-            return (
-                "Ray Serve is the container that AWS supports and patches. It takes longer to start: at least 15 "
-                "seconds before the model is loaded, which a serverless endpoint does again after each sleep."
+            return tr(
+                "Ray Serve is the container that AWS supports and patches. It takes longer to "
+                "start: at least 15 seconds before the model is loaded, which a serverless "
+                "endpoint does again after each sleep."
             )
-        return (
-            "The PyTorch 2.6 inference container starts sooner, which a serverless endpoint needs after each sleep. It "
-            "is AWS's last of its kind, and has had no security patches since 2026-06-30."
+        return tr(
+            "The PyTorch 2.6 inference container starts sooner, which a serverless endpoint "
+            "needs after each sleep. It is AWS's last of its kind, and has had no security "
+            "patches since 2026-06-30."
         )
 
 
@@ -79,21 +82,24 @@ class Hosting:
     def __post_init__(self) -> None:
         if not self.instance_type and (self.memory_mb % 1024 or not 1024 <= self.memory_mb <= 6144):
             raise EngineError(
-                f"A serverless endpoint cannot have {self.memory_mb} MB.", fix="Choose 1024, 2048, … or 6144."
+                tr("A serverless endpoint cannot have {memory_mb} MB.").format(memory_mb=self.memory_mb),
+                fix="Choose 1024, 2048, … or 6144.",
             )
         if bool(self.subnets) != bool(self.security_groups):
-            raise EngineError("A VPC needs both, subnets and security groups.", fix="Name one of each at least.")
+            raise EngineError(
+                tr("A VPC needs both, subnets and security groups."), fix=tr("Name one of each at least.")
+            )
         if not self.instance_type and (self.subnets or self.kms_key):
             raise EngineError(
-                "A serverless endpoint runs in no VPC of yours, and takes no key.",
-                "AWS has neither for it.",
-                "Choose an instance type, or leave out subnets and key.",
+                tr("A serverless endpoint runs in no VPC of yours, and takes no key."),
+                tr("AWS has neither for it."),
+                tr("Choose an instance type, or leave out subnets and key."),
             )
         if self.kms_key and has_own_disk(self.instance_type):
             raise EngineError(
-                f"{self.instance_type} takes no key for its disk.",
-                "It has a disk of its own, which its hardware encrypts.",
-                "Leave out the key.",
+                tr("{instance_type} takes no key for its disk.").format(instance_type=self.instance_type),
+                tr("It has a disk of its own, which its hardware encrypts."),
+                tr("Leave out the key."),
             )
 
     @property

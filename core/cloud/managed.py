@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from core.errors import EngineError
+from core.translation import tr
 
 
 class ManagedRefused(EngineError):
@@ -25,5 +26,7 @@ class Answer:
         """Return the answer in words."""
         day = time.strftime("%Y-%m-%d", time.localtime(self.when))
         if self.taken:
-            return f"AWS took a job with its managed Debugger in this account on {day}."
-        return f"AWS refused its managed Debugger to this account on {day}: {self.said.rstrip('.')}."
+            return tr("AWS took a job with its managed Debugger in this account on {day}.").format(day=day)
+        return tr("AWS refused its managed Debugger to this account on {day}: {said}.").format(
+            day=day, said=self.said.rstrip(".")
+        )

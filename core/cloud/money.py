@@ -9,6 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
+from core.translation import plural, tr
+
 Use = Literal["Training", "Hosting"]
 
 
@@ -44,12 +46,23 @@ class Cost:
     def text(self) -> str:
         """Return one or two sentences for people."""
         if self.price.usd_per_hour is None or self.worst is None:
-            return f"What this costs is not known: {self.price.source}."
-        parts = [f"{_usd(self.price.usd_per_hour)} per instance and hour ({self.price.source})"]
+            return tr("What this costs is not known: {source}.").format(source=self.price.source)
+        parts = [
+            tr("{usd_per_hour} per instance and hour ({source})").format(
+                usd_per_hour=_usd(self.price.usd_per_hour), source=self.price.source
+            )
+        ]
         if self.likely is not None:
             parts.append(f"likely {_usd(self.likely)}")
-        parts.append(f"at most {_usd(self.worst)} for {self.all_jobs} job{'s' if self.all_jobs > 1 else ''}")
-        spot = " Spot instances usually cost far less; the figures are those of on-demand." if self.spot else ""
+        parts.append(
+            plural(
+                "at most {worst} for {count} job",
+                "at most {worst} for {count} jobs",
+                self.all_jobs,
+                worst=_usd(self.worst),
+            )
+        )
+        spot = tr(" Spot instances usually cost far less; the figures are those of on-demand.") if self.spot else ""
         return f"{', '.join(parts)}.{spot}"
 
 
@@ -108,11 +121,19 @@ class CloudForecast:
         """Return what it takes and costs, in sentences."""
         lines = [self.cost.text]
         if not self.is_packed and self.once is not None and self.each is not None:
-            lines.append(f"Features once: {_way(self.once)}. Pictures in every trial: {_way(self.each)}.")
+            lines.append(
+                tr("Features once: {once}. Pictures in every trial: {each}.").format(
+                    once=_way(self.once), each=_way(self.each)
+                )
+            )
         if self.packed is not None and self.separate is not None:
-            lines.append(f"{self.trials} jobs: about {_way(self.separate)}; as one job: about {_way(self.packed)}.")
+            lines.append(
+                tr("{trials} jobs: about {separate}; as one job: about {packed}.").format(
+                    trials=self.trials, separate=_way(self.separate), packed=_way(self.packed)
+                )
+            )
         if self.better_packed:
-            lines.append("Add --packed to run it as one job.")
+            lines.append(tr("Add --packed to run it as one job."))
         return " ".join(lines)
 
 

@@ -12,6 +12,7 @@ from core.dataset.records import SPLITS, Picture, Problem, Severity, gravest_fir
 from core.dataset.several import say_several
 from core.dataset.tree import Candidate, Tree
 from core.formats.hints import listed
+from core.translation import plural, tr
 from training_scripts.pictures.formats import FORMATS, SUFFIXES
 
 FEW = 20
@@ -26,8 +27,8 @@ IMBALANCE = 5
 _SUFFIXES = {format_.name: format_.suffixes for format_ in FORMATS}
 
 _FIXES = {
-    "no-access": "Check that you may read them, and that the disk is connected.",
-    "too-large": "Make them smaller, or remove them.",
+    "no-access": tr("Check that you may read them, and that the disk is connected."),
+    "too-large": tr("Make them smaller, or remove them."),
 }
 
 
@@ -60,10 +61,20 @@ def _bad_files(bad: Iterable[tuple[Candidate, Probe]]) -> Iterator[Problem]:
         reason = reasons.pop().rstrip(".") if len(reasons) == 1 else short
         for beginning in ("The picture ", "The file ", "is "):
             reason = reason.removeprefix(beginning)
-        subject = "1 picture is" if len(files) == 1 else f"{len(files):,} pictures are"
-        fix = _FIXES.get(fault, "Replace or remove the files.")
+        fix = _FIXES.get(fault, tr("Replace or remove the files."))
         paths = tuple(sorted(path for path, _ in files))
-        yield Problem(fault, Severity.ERROR, f"{subject} left out ({reason}).", paths, fix)
+        yield Problem(
+            fault,
+            Severity.ERROR,
+            plural(
+                "{count:,} picture is left out ({reason}).",
+                "{count:,} pictures are left out ({reason}).",
+                len(files),
+                reason=reason,
+            ),
+            paths,
+            fix,
+        )
 
 
 def _classes(tree: Tree, pictures: Sequence[Picture]) -> Iterator[Problem]:
@@ -73,8 +84,14 @@ def _classes(tree: Tree, pictures: Sequence[Picture]) -> Iterator[Problem]:
     for label in labels:
         folders = tuple(sorted(path for (_, name), path in tree.labels.items() if name == label))
         if label not in filled:
-            fix = "Add pictures, or remove the folder."
-            yield Problem("empty-class", Severity.ERROR, f"The class {label} has no pictures.", folders, fix)
+            fix = tr("Add pictures, or remove the folder.")
+            yield Problem(
+                "empty-class",
+                Severity.ERROR,
+                tr("The class {label} has no pictures.").format(label=label),
+                folders,
+                fix,
+            )
         elif tree.layout == "splits":
             yield from _missing(label, folders, counts)
     yield from _clashes(tree, labels)
@@ -85,9 +102,18 @@ def _missing(label: str, folders: tuple[str, ...], counts: Counter[tuple[str | N
         if counts[split, label] or not any(of == split for of, _ in counts):
             continue  # a split that is missing as a whole is carved out of train (see splitter)
         severity = Severity.ERROR if split == "train" else Severity.WARNING
-        consequence = "it cannot be learned" if split == "train" else "nothing is known of how well it does there"
-        message = f"The class {label} has no pictures in {split}: {consequence}."
-        yield Problem("class-missing", severity, message, folders, f"Put some of its pictures into {split}.")
+        message = (
+            tr("The class {label} has no pictures in {split}: it cannot be learned.")
+            if split == "train"
+            else tr("The class {label} has no pictures in {split}: nothing is known of how well it does there.")
+        ).format(label=label, split=split)
+        yield Problem(
+            "class-missing",
+            severity,
+            message,
+            folders,
+            tr("Put some of its pictures into {split}.").format(split=split),
+        )
 
 
 def _clashes(tree: Tree, labels: list[str]) -> Iterator[Problem]:
@@ -98,8 +124,10 @@ def _clashes(tree: Tree, labels: list[str]) -> Iterator[Problem]:
     for names in same.values():
         if len(names) > 1:
             folders = tuple(sorted(path for (_, name), path in tree.labels.items() if name in names))
-            message = f"The classes {' and '.join(names)} differ only in case or accents, but count as {len(names)}."
-            yield Problem("name-clash", Severity.ERROR, message, folders, "Put their pictures into one folder.")
+            message = tr("The classes {names} differ only in case or accents, but count as {number}.").format(
+                names=" and ".join(names), number=len(names)
+            )
+            yield Problem("name-clash", Severity.ERROR, message, folders, tr("Put their pictures into one folder."))
 
 
 def _sizes(tree: Tree, pictures: Sequence[Picture]) -> Iterator[Problem]:
@@ -110,14 +138,23 @@ def _sizes(tree: Tree, pictures: Sequence[Picture]) -> Iterator[Problem]:
     few = sorted(label for label, count in counts.items() if count < FEW)
     if few:
         named = listed([f"{label} ({counts[label]})" for label in few], most=8)
-        subject = "1 class has" if len(few) == 1 else f"{len(few)} classes have"
-        message = f"{subject} fewer than {FEW} pictures to learn from: {named}."
-        yield Problem("too-few", Severity.WARNING, message, tuple(folder[label] for label in few), "Add pictures.")
+        message = plural(
+            "{count} class has fewer than {few} pictures to learn from: {named}.",
+            "{count} classes have fewer than {few} pictures to learn from: {named}.",
+            len(few),
+            few=FEW,
+            named=named,
+        )
+        yield Problem("too-few", Severity.WARNING, message, tuple(folder[label] for label in few), tr("Add pictures."))
     by_size = counts.most_common()
     (most, largest), (least, smallest) = by_size[0], by_size[-1]
     if largest >= IMBALANCE * smallest:
-        message = f"The classes are uneven: {most} has {_n(largest, 'picture')}, {least} has {smallest:,}."
-        fix = f"Add pictures of {least}, and judge by the accuracy of each class rather than by the overall one."
+        message = tr("The classes are uneven: {most} has {n}, {least} has {smallest:,}.").format(
+            most=most, n=_n(largest, "picture"), least=least, smallest=smallest
+        )
+        fix = tr(
+            "Add pictures of {least}, and judge by the accuracy of each class rather than by the overall one."
+        ).format(least=least)
         yield Problem("imbalance", Severity.WARNING, message, (folder[most], folder[least]), fix)
 
 
@@ -139,16 +176,20 @@ def _duplicates(pictures: Sequence[Picture]) -> Iterator[Problem]:
         if len({(picture.split, picture.label) for picture in same}) < len(same):
             copies += paths
     if leaks:
-        message = f"{_n(len(leaks), 'file')} are the same pictures in more than one split, so the test is not honest."
-        fix = "Remove the copies from train; until then they are left out of it."
+        message = tr("{n} are the same pictures in more than one split, so the test is not honest.").format(
+            n=_n(len(leaks), "file")
+        )
+        fix = tr("Remove the copies from train; until then they are left out of it.")
         yield Problem("leak", Severity.ERROR, message, tuple(leaks), fix)
     if contradictions:
-        message = f"{_n(len(contradictions), 'file')} are the same pictures in more than one class."
-        fix = "Keep each in its right class; until then none of them is used."
+        message = tr("{n} are the same pictures in more than one class.").format(n=_n(len(contradictions), "file"))
+        fix = tr("Keep each in its right class; until then none of them is used.")
         yield Problem("contradiction", Severity.ERROR, message, tuple(contradictions), fix)
     if copies:
-        message = f"{_n(len(copies), 'file')} are copies of each other within a class; they stay in one split."
-        yield Problem("duplicate", Severity.INFO, message, tuple(copies), "Remove the copies.")
+        message = tr("{n} are copies of each other within a class; they stay in one split.").format(
+            n=_n(len(copies), "file")
+        )
+        yield Problem("duplicate", Severity.INFO, message, tuple(copies), tr("Remove the copies."))
 
 
 def _wrong_suffixes(pictures: Sequence[Picture]) -> Iterator[Problem]:
@@ -163,13 +204,20 @@ def _wrong_suffixes(pictures: Sequence[Picture]) -> Iterator[Problem]:
         else:
             without.append(picture.path)
     if without:
-        subject = "1 picture has" if len(without) == 1 else f"{len(without):,} pictures have"
-        message = f"{subject} no ending of a picture format, so their content was looked at."
+        message = plural(
+            "{count:,} picture has no ending of a picture format, so its content was looked at.",
+            "{count:,} pictures have no ending of a picture format, so their content was looked at.",
+            len(without),
+        )
         yield Problem("no-extension", Severity.INFO, message, tuple(without))
     for format_, paths in sorted(wrong.items()):
-        subject = f"1 {format_} picture has" if len(paths) == 1 else f"{len(paths):,} {format_} pictures have"
-        message = f"{subject} the ending of another format; it is read all the same."
-        fix = f"Rename to {_SUFFIXES.get(format_, ('its own ending',))[0]}."
+        message = plural(
+            "{count:,} {format} picture has the ending of another format; it is read all the same.",
+            "{count:,} {format} pictures have the ending of another format; they are read all the same.",
+            len(paths),
+            format=format_,
+        )
+        fix = tr("Rename to {suffix}.").format(suffix=_SUFFIXES.get(format_, (tr("its own ending"),))[0])
         yield Problem("wrong-extension", Severity.WARNING, message, tuple(paths), fix)
 
 
@@ -177,11 +225,11 @@ def _wide(pictures: Sequence[Picture]) -> Iterator[Problem]:
     """Return the problem of many pictures of which a central square shows less than half of their length."""
     wide = [p.path for p in pictures if max(p.width, p.height) >= WIDE * min(p.width, p.height)]
     if len(wide) >= WIDE_SHARE * len(pictures):
-        message = (
-            f"{_n(len(wide), 'picture')} of {len(pictures):,} are at least {WIDE} times as long as they are broad, "
-            "so the network, which sees the square in the middle, does not see their ends."
-        )
-        fix = "Choose the preprocessing squash or pad if what tells the classes apart may lie there."
+        message = tr(
+            "{n} of {pictures:,} are at least {wide} times as long as they are broad, so the "
+            "network, which sees the square in the middle, does not see their ends."
+        ).format(n=_n(len(wide), "picture"), pictures=len(pictures), wide=WIDE)
+        fix = tr("Choose the preprocessing squash or pad if what tells the classes apart may lie there.")
         yield Problem("wide", Severity.WARNING, message, tuple(wide), fix)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.dataset.query import FOUND_BY_CHECK, LEFT_OUT, TRAITS, UNLABELLED, Choice, Pick, Query, Section, in_order
 from core.dataset.records import SPLITS, Picture
+from core.translation import tr
 
 if TYPE_CHECKING:
     from core.labels.label_state import LabelState
@@ -302,7 +303,7 @@ class Gallery:
         alike = by_name if self._position is None else self._position[rows]
         match query.order:
             case "name":
-                return rows[np.argsort(by_name)], _one_section("By name", rows)
+                return rows[np.argsort(by_name)], _one_section(tr("By name"), rows)
             case "time":
                 times = np.array([self.pictures[number].mtime_ns for number in rows.tolist()], np.int64)
                 order = np.lexsort([by_name, -times])
@@ -340,7 +341,7 @@ class Gallery:
         for at, (first, count) in enumerate(_runs(cohorts)):
             most = int(np.bincount(self._label[rows[first : first + count]]).argmax())
             title = f"Look-alikes {at + 1:,}" + (f": mostly {self._names[most]}" if most else "")
-            sections.append(Section(title if cohorts[first] >= 0 else "Not looked at yet", first, count))
+            sections.append(Section(title if cohorts[first] >= 0 else tr("Not looked at yet"), first, count))
         return tuple(sections)
 
     def _ranks(self) -> Numbers:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.dataset.records import SPLITS, ReadOptions
 from core.errors import DatasetError, reason_of
 from core.jobs.declared import from_plain, to_plain
+from core.translation import tr
 from training_scripts.durable import write_text
 from training_scripts.outside import UNUSABLE, read_json
 
@@ -126,11 +127,15 @@ class Manifest:
             manifest = _from_json(read_json(path))
         except FileNotFoundError:
             raise DatasetError(
-                "The dataset's manifest is gone.", f"There is no {path}.", "Scan the folder again."
+                tr("The dataset's manifest is gone."),
+                tr("There is no {path}.").format(path=path),
+                tr("Scan the folder again."),
             ) from None
         except UNUSABLE as error:
             raise DatasetError(
-                "The dataset's manifest cannot be read.", f"{path}: {reason_of(error)}.", "Scan the folder again."
+                tr("The dataset's manifest cannot be read."),
+                f"{path}: {reason_of(error)}.",
+                tr("Scan the folder again."),
             ) from error
         return manifest
 

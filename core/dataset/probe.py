@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from core.translation import tr
 from training_scripts.pictures import Levels, PictureUnreadable, levels_in, open_picture, read_file, size_of
 from training_scripts.pictures.limits import TooLarge, check_size
 from training_scripts.pictures.reading import inspect
@@ -47,7 +48,7 @@ def probe(path: str) -> Probe:
     except PictureUnreadable as error:
         return Probe(fault="no-access", reason=str(error))
     if not data:
-        return Probe(fault="empty-file", reason="The file is empty (0 bytes).")
+        return Probe(fault="empty-file", reason=tr("The file is empty (0 bytes)."))
     return probe_bytes(data)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from core.translation import tr
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -16,13 +18,13 @@ class Choice:
 
 
 TRAITS = (
-    Choice("unlabelled", "Unlabelled", "Pictures without a class"),
-    Choice("suspect", "Suspects", "Pictures that look like another class than their own"),
-    Choice("duplicate", "Duplicates", "Pictures that show the same as another one"),
-    Choice("odd", "Odd", "Pictures that look like none of the others"),
-    Choice("quality", "Quality", "Blurred, dark, blank, tiny or very long pictures"),
-    Choice("group", "Groups", "Pictures taken together, which one split should hold together"),
-    Choice("left_out", "Left out", "Pictures that no training sees; they show only here"),
+    Choice("unlabelled", "Unlabelled", tr("Pictures without a class")),
+    Choice("suspect", "Suspects", tr("Pictures that look like another class than their own")),
+    Choice("duplicate", "Duplicates", tr("Pictures that show the same as another one")),
+    Choice("odd", "Odd", tr("Pictures that look like none of the others")),
+    Choice("quality", "Quality", tr("Blurred, dark, blank, tiny or very long pictures")),
+    Choice("group", "Groups", tr("Pictures taken together, which one split should hold together")),
+    Choice("left_out", tr("Left out"), tr("Pictures that no training sees; they show only here")),
 )
 """What a picture can be, which filters by it."""
 
@@ -30,11 +32,11 @@ UNLABELLED, LEFT_OUT = "unlabelled", "left_out"
 FOUND_BY_CHECK = ("suspect", "duplicate", "odd", "quality")
 
 ORDERS = (
-    Choice("class", "Class", "A section for each class, its look-alikes side by side"),
-    Choice("similarity", "Similarity", "Pictures that look alike side by side, whatever their class"),
-    Choice("suggestion", "Suggestion", "By the class that the labels so far suggest, the surest first"),
-    Choice("time", "Time", "By the day on which the file was last changed, the latest first"),
-    Choice("name", "Name", "By path"),
+    Choice("class", "Class", tr("A section for each class, its look-alikes side by side")),
+    Choice("similarity", "Similarity", tr("Pictures that look alike side by side, whatever their class")),
+    Choice("suggestion", "Suggestion", tr("By the class that the labels so far suggest, the surest first")),
+    Choice("time", "Time", tr("By the day on which the file was last changed, the latest first")),
+    Choice("name", "Name", tr("By path")),
 )
 """The ways to sort the pictures, in sections."""
 

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from core.errors import DatasetError
+from core.translation import tr
 
 
 def sample_path() -> Path:
@@ -16,5 +17,9 @@ def sample_path() -> Path:
     """
     folder = Path(str(resources.files("resources"))) / "sample" / "clipart"
     if not folder.is_dir():
-        raise DatasetError("The sample dataset is missing.", f"There is no {folder}.", "Install Sagehound again.")
+        raise DatasetError(
+            tr("The sample dataset is missing."),
+            tr("There is no {folder}.").format(folder=folder),
+            tr("Install Sagehound again."),
+        )
     return folder

@@ -16,6 +16,7 @@ from core.dataset.records import Picture, ReadOptions, Scan
 from core.dataset.tree import Candidate, Tree, read_tree
 from core.errors import DatasetError
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 
 _CHUNK = 64
 """Files per task: enough that handing them out costs nothing, few enough that progress and cancel come often."""
@@ -50,7 +51,7 @@ def scan(
         Cancelled: through `cancel`; what was read so far is kept in the cache.
     """
     cancel = cancel or CancelToken()
-    on_progress(Progress(0, None, "Listing the folder", "pictures"))
+    on_progress(Progress(0, None, tr("Listing the folder"), "pictures"))
     tree = read_tree(folder, cancel, options, unlabelled=unlabelled)
     cancel.raise_if_cancelled()
     store = ScanCache(cache)
@@ -124,7 +125,7 @@ class _Work:
                 good.append(_picture(file, result))
         self.pictures += good
         self._done += len(found)
-        self.report(Progress(self._done, len(self.files), "Checking pictures", "pictures"))
+        self.report(Progress(self._done, len(self.files), tr("Checking pictures"), "pictures"))
         if good and self.on_found is not None:
             self.on_found(good)
 
@@ -150,22 +151,26 @@ def _result(tree: Tree, work: _Work, cached: int, *, unlabelled: bool) -> Scan:
 
 
 def _nothing_to_train_on(tree: Tree, pictures: int, classes: tuple[str, ...]) -> DatasetError:
-    what = f"There is nothing to train on in {tree.root}."
+    what = tr("There is nothing to train on in {root}.").format(root=tree.root)
     if classes and tree.format != "folders":
         return DatasetError(
-            what, f"All {pictures:,} pictures have one label, {classes[0]}.", "It takes two classes at least."
+            what,
+            tr("All {pictures:,} pictures have one label, {classes}.").format(pictures=pictures, classes=classes[0]),
+            tr("It takes two classes at least."),
         )
     if classes:
         return DatasetError(
             what,
-            f"All {pictures:,} pictures lie in one class folder, {classes[0]}. {tree.hint}".rstrip(),
-            "Put the pictures of each class into a folder named after it; it takes two classes at least.",
+            tr("All {pictures:,} pictures lie in one class folder, {classes}. {hint}")
+            .format(pictures=pictures, classes=classes[0], hint=tree.hint)
+            .rstrip(),
+            tr("Put the pictures of each class into a folder named after it; it takes two classes at least."),
         )
     foreign = next((problem for problem in tree.problems if problem.kind == "unsupported-format"), None)
-    why = foreign.message if foreign else "Its class folders hold no pictures."
+    why = foreign.message if foreign else tr("Its class folders hold no pictures.")
     if tree.files:
-        why = f"None of its {len(tree.files):,} pictures can be read."
-    return DatasetError(what, why, "Choose a folder with one folder of JPEG or PNG pictures per class.")
+        why = tr("None of its {files:,} pictures can be read.").format(files=len(tree.files))
+    return DatasetError(what, why, tr("Choose a folder with one folder of JPEG or PNG pictures per class."))
 
 
 def _key(file: Candidate) -> Key:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from core.dataset.manifest import Entry, Manifest
 from core.dataset.records import SPLITS, Picture, Scan
 from core.errors import DatasetError, SpecError
+from core.translation import plural, tr
 from training_scripts.pictures.levels import Levels, common
 
 DEFAULT_FRACTIONS = (0.7, 0.15, 0.15)
@@ -50,12 +51,12 @@ def split(
         chosen |= _carve(kept, scan.splits, fractions, seed, notices)
     chosen |= {picture.path: moves[picture.sha256] for picture in pictures if picture.sha256 in moves}
     if "train" not in chosen.values():
-        what = f"There is nothing to train on in {scan.root}."
+        what = tr("There is nothing to train on in {root}.").format(root=scan.root)
         if not pictures:
-            fix = "Keep each picture in its right class."
-            raise DatasetError(what, "Every picture of it is in more than one class.", fix)
-        why = "Its train folder holds no readable pictures of its own."
-        raise DatasetError(what, why, "Put pictures of every class into train.")
+            fix = tr("Keep each picture in its right class.")
+            raise DatasetError(what, tr("Every picture of it is in more than one class."), fix)
+        why = tr("Its train folder holds no readable pictures of its own.")
+        raise DatasetError(what, why, tr("Put pictures of every class into train."))
     index = {label: number for number, label in enumerate(scan.classes)}
     entries = [
         Entry(picture.path, index[picture.label], chosen[picture.path], picture.sha256)
@@ -72,9 +73,16 @@ def split(
 
 
 def _scale_words(count: int, levels: Levels) -> str:
-    subject = "1 train picture holds" if count == 1 else f"{count:,} train pictures hold"
     black, white = levels
-    return f"{subject} more than 8 bits a channel: {black:g} is black and {white:g} white, for all pictures alike."
+    return plural(
+        "{count:,} train picture holds more than 8 bits a channel: {black:g} is black and {white:g} "
+        "white, for all pictures alike.",
+        "{count:,} train pictures hold more than 8 bits a channel: {black:g} is black and {white:g} "
+        "white, for all pictures alike.",
+        count,
+        black=black,
+        white=white,
+    )
 
 
 def check_fractions(fractions: Sequence[float]) -> None:
@@ -84,14 +92,16 @@ def check_fractions(fractions: Sequence[float]) -> None:
         SpecError: they are not three shares of a whole with something for train.
     """
     if len(fractions) != 3 or not all(math.isfinite(share) and 0 <= share <= 1 for share in fractions):
-        raise SpecError("The shares of train, valid and test must be three numbers from 0 to 1.", field="fractions")
+        raise SpecError(tr("The shares of train, valid and test must be three numbers from 0 to 1."), field="fractions")
     if fractions[0] == 0:
-        raise SpecError("The share of train is 0.", "Nothing could be learned.", "Raise it.", field="fractions")
+        raise SpecError(
+            tr("The share of train is 0."), tr("Nothing could be learned."), tr("Raise it."), field="fractions"
+        )
     if abs(sum(fractions) - 1) > 1e-6:
         raise SpecError(
-            "The shares of train, valid and test do not make a whole.",
-            f"They add up to {sum(fractions):g}.",
-            "Change them so that they add up to 1.",
+            tr("The shares of train, valid and test do not make a whole."),
+            tr("They add up to {fractions:g}.").format(fractions=sum(fractions)),
+            tr("Change them so that they add up to 1."),
             field="fractions",
         )
 
@@ -197,7 +207,9 @@ def _absences(entries: Sequence[Entry], classes: Sequence[str], wanted: Sequence
     for name in wanted:
         absent = [label for number, label in enumerate(classes) if (name, number) not in present]
         if absent:
-            yield f"There are no pictures of {', '.join(absent)} in {name}: too few of them for its share."
+            yield tr("There are no pictures of {absent} in {name}: too few of them for its share.").format(
+                absent=", ".join(absent), name=name
+            )
 
 
 def _rank(seed: int, label: str, sha256: str) -> bytes:
@@ -211,7 +223,11 @@ def _without_contradictions(pictures: Sequence[Picture], notices: list[str]) -> 
         labels[picture.sha256].add(picture.label)
     kept = [picture for picture in pictures if len(labels[picture.sha256]) == 1]
     if dropped := len(pictures) - len(kept):
-        notices.append(f"{dropped:,} files are left out, because the same pictures are in more than one class.")
+        notices.append(
+            tr("{dropped:,} files are left out, because the same pictures are in more than one class.").format(
+                dropped=dropped
+            )
+        )
     return kept
 
 
@@ -227,9 +243,16 @@ def _without_leaks(pictures: Sequence[Picture], notices: list[str]) -> list[Pict
         else:
             dropped[picture.split or "train"] += 1
     for name, count in sorted(dropped.items()):
-        others = "test" if name == "valid" else "valid or test"
-        subject = "1 picture is" if count == 1 else f"{count:,} pictures are"
-        notices.append(f"{subject} left out of {name}, because the same content is in {others}.")
+        others = "test" if name == "valid" else tr("valid or test")
+        notices.append(
+            plural(
+                "{count:,} picture is left out of {name}, because the same content is in {others}.",
+                "{count:,} pictures are left out of {name}, because the same content is in {others}.",
+                count,
+                name=name,
+                others=others,
+            )
+        )
     return kept
 
 
@@ -249,5 +272,9 @@ def _carve(
     )
     counts = Counter(chosen.values())
     for name in missing:
-        notices.append(f"The folder has no {name} pictures, so {counts[name]:,} were taken out of train for it.")
+        notices.append(
+            tr("The folder has no {name} pictures, so {counts:,} were taken out of train for it.").format(
+                name=name, counts=counts[name]
+            )
+        )
     return chosen

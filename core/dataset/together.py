@@ -15,6 +15,7 @@ from pathlib import Path
 
 from core.dataset.records import KeepTogether, Picture, Scan
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 
 _FRAME = re.compile(r"(.*?)[ _.-]*(?:frame|img|f)?[ _.-]*\d+(?:[ _.-]+\d+)*$", re.IGNORECASE)
 _TIME, _ORIGINAL, _MAKE, _MODEL, _EXIF = 306, 36867, 271, 272, 34665
@@ -65,7 +66,7 @@ def shots(
     for row, picture in enumerate(pictures):
         cancel.raise_if_cancelled()
         if row % 100 == 0:
-            on_progress(Progress(row, len(pictures), "Reading when pictures were taken", "pictures"))
+            on_progress(Progress(row, len(pictures), tr("Reading when pictures were taken"), "pictures"))
         if picture.format == "JPEG" and (shot := _shot(root / picture.path)) is not None:
             taken[shot[0]].append((shot[1], row))
     return [(camera, burst) for camera, of_camera in taken.items() for burst in _bursts(sorted(of_camera))]
@@ -147,7 +148,9 @@ def _shot(file: Path) -> tuple[str, float] | None:
             text = exif.get_ifd(_EXIF).get(_ORIGINAL) or exif.get(_TIME)
             if not text:
                 return None
-            camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (_MAKE, _MODEL) if exif.get(tag)) or "one camera"
+            camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (_MAKE, _MODEL) if exif.get(tag)) or tr(
+                "one camera"
+            )
             return camera, datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").timestamp()
     except (PictureUnreadable, OSError, ValueError, SyntaxError, TypeError, KeyError):
         return None

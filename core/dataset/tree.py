@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from core.formats.unlabelled import FOLDERS as UNLABELLED_FOLDERS
 from core.formats.unlabelled import NAME as UNLABELLED
 from core.formats.walk import Walk
 from core.progress import CancelToken
+from core.translation import plural, tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def read_tree(
         if not unlabelled or not walk.top.total or options != ReadOptions():
             raise
         if error.offers:
-            offers = (*error.offers, Offer("Open without labels", without))
+            offers = (*error.offers, Offer(tr("Open without labels"), without))
             raise DatasetError(error.what, error.why, error.fix, offers=offers) from None
         listing = read_listing(walk, without)
     if unlabelled:
@@ -138,24 +139,24 @@ def _say_odd(tree: Tree, listing: Listing, walk: Walk, *, unlabelled: bool) -> N
     wrapping = listing.root.relative_to(walk.root).as_posix() if inside else "."
     prefix = "" if wrapping == "." else f"{wrapping}/"
     beside = tuple(f"{prefix}{path}/" for path in listing.beside)
-    told = {
+    oddities = {
         kind: [path[len(prefix) :] for path in paths if path.startswith(prefix) and not path.startswith(beside)]
         for kind, paths in walk.odd.items()
     }
-    foreign = Counter(walk.foreign[prefix + path] for path in told.get("unsupported-format", ()))
-    told["non-image"] = sorted(set(told.get("non-image", ())) - set(listing.files))
-    told["no-class"] = listing.loose
-    told["missing-picture"] = listing.missing
-    told["several-labels"] = [example.path for example in listing.examples if len(example.labels) > 1]
+    foreign = Counter(walk.foreign[prefix + path] for path in oddities.get("unsupported-format", ()))
+    oddities["non-image"] = sorted(set(oddities.get("non-image", ())) - set(listing.files))
+    oddities["no-class"] = listing.loose
+    oddities["missing-picture"] = listing.missing
+    oddities["several-labels"] = [example.path for example in listing.examples if len(example.labels) > 1]
     if not unlabelled:
-        told["unlabelled"] = [example.path for example in listing.examples if not example.labels]
+        oddities["unlabelled"] = [example.path for example in listing.examples if not example.labels]
     if not unlabelled and not listing.folders:
         named = {example.path for example in listing.examples}
-        told["unlabelled"] += [path for path in _pictures_of(walk, listing.root) if path not in named]
+        oddities["unlabelled"] += [path for path in _pictures_of(walk, listing.root) if path not in named]
     if not any(problem.kind == "which-classes" for problem in listing.problems):
-        told["nested"] = listing.nested
-    tree.ignored = sorted(set(told.get("non-image", ())))
-    tree.problems = [*listing.problems, *_odd_problems(told, foreign)]
+        oddities["nested"] = listing.nested
+    tree.ignored = sorted(set(oddities.get("non-image", ())))
+    tree.problems = [*listing.problems, *_odd_problems(oddities, foreign)]
 
 
 def _pictures_of(walk: Walk, root: Path) -> Iterator[str]:
@@ -170,80 +171,111 @@ def _odd_problems(odd: dict[str, list[str]], foreign: Counter[str]) -> Iterator[
     for kind, paths in odd.items():
         if not paths:
             continue
-        severity, one, many, fix = _ODDITIES[kind]
+        severity, sentence, fix = _ODDITIES[kind]
         unique = sorted({path.encode("utf-8", "backslashreplace").decode() for path in paths})
-        message = one if len(unique) == 1 else many.format(len(unique))
+        message = sentence(len(unique))
         if kind == "unsupported-format":
             named = ", ".join(f"{count:,} {name}" for name, count in foreign.most_common())
             message = f"{message.removesuffix('.')} ({named})."
         yield Problem(kind, severity, message, tuple(unique), fix, which_folders() if kind == "nested" else ())
 
 
-_ODDITIES: dict[str, tuple[Severity, str, str, str]] = {
+_ODDITIES: dict[str, tuple[Severity, Callable[[int], str], str]] = {
     "no-access": (
         Severity.ERROR,
-        "1 file or folder cannot be read.",
-        "{:,} files or folders cannot be read.",
-        "Check that you may read them, and that the disk is connected.",
+        lambda count: plural(
+            "{count:,} file or folder cannot be read.", "{count:,} files or folders cannot be read.", count
+        ),
+        tr("Check that you may read them, and that the disk is connected."),
     ),
     "bad-name": (
         Severity.WARNING,
-        "1 name cannot be read as text; what it names is left out.",
-        "{:,} names cannot be read as text; what they name is left out.",
-        "Rename them with letters that this system can show.",
+        lambda count: plural(
+            "{count:,} name cannot be read as text; what it names is left out.",
+            "{count:,} names cannot be read as text; what they name is left out.",
+            count,
+        ),
+        tr("Rename them with letters that this system can show."),
     ),
     "unsupported-format": (
         Severity.WARNING,
-        "1 picture has a format that is not read.",
-        "{:,} pictures have a format that is not read.",
-        "Convert them to JPEG or PNG.",
+        lambda count: plural(
+            "{count:,} picture has a format that is not read.",
+            "{count:,} pictures have a format that is not read.",
+            count,
+        ),
+        tr("Convert them to JPEG or PNG."),
     ),
     "no-class": (
         Severity.WARNING,
-        "1 picture lies in no class folder and is left out.",
-        "{:,} pictures lie in no class folder and are left out.",
-        "Move them into the folder of their class.",
+        lambda count: plural(
+            "{count:,} picture lies in no class folder and is left out.",
+            "{count:,} pictures lie in no class folder and are left out.",
+            count,
+        ),
+        tr("Move them into the folder of their class."),
     ),
     "missing-picture": (
         Severity.WARNING,
-        "1 picture that has a label is not there.",
-        "{:,} pictures that have a label are not there.",
-        "Bring them back, or take them out of the file of labels.",
+        lambda count: plural(
+            "{count:,} picture that has a label is not there.",
+            "{count:,} pictures that have a label are not there.",
+            count,
+        ),
+        tr("Bring them back, or take them out of the file of labels."),
     ),
     "several-labels": (
         Severity.WARNING,
-        "1 picture has more than one label and is left out: one class for each picture is learned.",
-        "{:,} pictures have more than one label and are left out: one class for each picture is learned.",
-        "Give each picture one class; `sagehound convert` keeps them all.",
+        lambda count: plural(
+            "{count:,} picture has more than one label and is left out: one class for each picture is learned.",
+            "{count:,} pictures have more than one label and are left out: one class for each picture is learned.",
+            count,
+        ),
+        tr("Give each picture one class; `sagehound convert` keeps them all."),
     ),
     "unlabelled": (
         Severity.INFO,
-        "1 picture has no label and is left out.",
-        "{:,} pictures have no label and are left out.",
+        lambda count: plural(
+            "{count:,} picture has no label and is left out.",
+            "{count:,} pictures have no label and are left out.",
+            count,
+        ),
         "",
     ),
     "symlink-loop": (
         Severity.WARNING,
-        "1 link leads back into a folder that holds it; it is not followed.",
-        "{:,} links lead back into folders that hold them; they are not followed.",
-        "Remove the links.",
+        lambda count: plural(
+            "{count:,} link leads back into a folder that holds it; it is not followed.",
+            "{count:,} links lead back into folders that hold them; they are not followed.",
+            count,
+        ),
+        tr("Remove the links."),
     ),
     "broken-link": (
         Severity.WARNING,
-        "1 link leads nowhere.",
-        "{:,} links lead nowhere.",
-        "Remove them, or bring back what they point to.",
+        lambda count: plural(
+            "{count:,} link leads nowhere.",
+            "{count:,} links lead nowhere.",
+            count,
+        ),
+        tr("Remove them, or bring back what they point to."),
     ),
     "nested": (
         Severity.INFO,
-        "1 picture lies in a folder inside its class folder; it counts for the class.",
-        "{:,} pictures lie in folders inside their class folders; they count for the class.",
-        "If the inner folders are classes of their own, choose them (--class-folders inner).",
+        lambda count: plural(
+            "{count:,} picture lies in a folder inside its class folder; it counts for the class.",
+            "{count:,} pictures lie in folders inside their class folders; they count for the class.",
+            count,
+        ),
+        tr("If the inner folders are classes of their own, choose them (--class-folders inner)."),
     ),
     "non-image": (
         Severity.INFO,
-        "1 file is no picture and is ignored.",
-        "{:,} files are no pictures and are ignored.",
+        lambda count: plural(
+            "{count:,} file is not a picture and is ignored.",
+            "{count:,} files are not pictures and are ignored.",
+            count,
+        ),
         "",
     ),
 }

@@ -19,6 +19,7 @@ from typing import Any
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.profiler.report_rules import RULES as PROFILER_RULES
+from core.translation import tr
 from training_scripts.debugger.rules import ALIASES, RULES
 from training_scripts.outside import parse_json
 
@@ -51,13 +52,13 @@ def aws_outcomes(source: str | Path, job: str) -> list[RuleOutcome]:
     return list(found.values())
 
 
-def with_verdicts(told: RuleOutcome, written: RuleOutcome) -> RuleOutcome:
+def with_verdicts(shown: RuleOutcome, written: RuleOutcome) -> RuleOutcome:
     """Return a rule's outcome by SageMaker's API, with the numbers that its rule job wrote beside it."""
-    details = told.details if written.status is RuleStatus.ERROR else f"{told.details} {written.details}"
+    details = shown.details if written.status is RuleStatus.ERROR else f"{shown.details} {written.details}"
     return replace(
-        told,
+        shown,
         details=details,
-        parameters=told.parameters or written.parameters,
+        parameters=shown.parameters or written.parameters,
         triggered=written.triggered,
         evaluated=written.evaluated,
     )
@@ -106,8 +107,8 @@ def _outcome(rule: str, job: str, changed: float, read: Callable[[], bytes]) -> 
     try:
         content = parse_json(read().decode("utf-8"))
     except (OSError, ValueError) as error:
-        said = f"What AWS wrote of it could not be read: {type(error).__name__}."
-        advice = "Fetch rule-output again; the training job's page in SageMaker has the status as well."
+        said = tr("What AWS wrote of it could not be read: {kind}.").format(kind=type(error).__name__)
+        advice = tr("Fetch rule-output again; the training job's page in SageMaker has the status as well.")
         return RuleOutcome(job, rule + SUFFIX, RuleStatus.ERROR, changed, details=said, advice=advice)
     if not isinstance(content, Mapping) or not any(key in content for key in _COUNTS):
         return None
@@ -131,22 +132,26 @@ def _outcome(rule: str, job: str, changed: float, read: Callable[[], bytes]) -> 
 def words_of(rule: str) -> tuple[str, str]:
     """Return what a rule is about and what to do, in our words; generic ones for a rule that we do not have."""
     if rule.startswith("ProfilerReport"):
-        return "AWS's report says that the machine's time could be used better.", "Open AWS's report."
+        return tr("AWS's report says that the machine's time could be used better."), tr("Open AWS's report.")
     for known in PROFILER_RULES:
         if known.name.lower() == rule.lower():
             return known.description, known.recommendation
     ours = RULES.get(ALIASES.get(rule, rule))
     if ours is not None:
         return ours.meaning, ours.advice
-    return "AWS's rule job found its condition met.", "See the rule's own files in rule-output for what it saw."
+    return tr("AWS's rule job found its condition met."), tr("See the rule's own files in rule-output for what it saw.")
 
 
 def _sentence(triggered: int, violations: int, datapoints: int, details: Any) -> str:
     looked = f"{datapoints:,} datapoint{'' if datapoints == 1 else 's'}"
     if not datapoints and not triggered:
-        return "AWS looked at no datapoints."
+        return tr("AWS looked at no datapoints.")
     times = "once" if triggered == 1 else f"{triggered:,} times"
-    said = f"AWS triggered it {times} in {looked}" if triggered else f"AWS did not trigger it in {looked}"
+    said = (
+        tr("AWS triggered it {times} in {looked}").format(times=times, looked=looked)
+        if triggered
+        else tr("AWS did not trigger it in {looked}").format(looked=looked)
+    )
     if violations and violations != triggered:
         said += f", with {violations:,} violation{'' if violations == 1 else 's'}"
     numbers = [text for _, text in zip(range(_SHOWN_DETAILS), _numbers(details), strict=False)] if triggered else []

@@ -38,7 +38,7 @@ _WITHIN = {rule: place for group in ORDER for place, rule in enumerate(group)}
 def by_cause(outcomes: Iterable[RuleOutcome]) -> list[RuleOutcome]:
     """Say of each finding what it follows from; one that follows from another has no advice of its own.
 
-    The outcomes of several jobs are told apart. The order stays.
+    The outcomes of several jobs are kept apart. The order stays.
     """
     outcomes = list(outcomes)
     found: dict[str, list[RuleOutcome]] = {}

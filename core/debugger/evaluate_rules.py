@@ -14,6 +14,7 @@ from core.errors import Cancelled, UserFacingError
 from core.jobs.records import RuleOutcome
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.store.rows import outcome_from_json
+from core.translation import tr
 from training_scripts.debugger.job_settings import read_info
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.runner import Evaluation
@@ -105,7 +106,7 @@ def _evaluate(
     for done, step in enumerate(steps):
         if cancel is not None and cancel.cancelled:
             raise Cancelled
-        on_progress(Progress(done, len(steps), "Evaluating rules", "steps"))
+        on_progress(Progress(done, len(steps), tr("Evaluating rules"), "steps"))
         evaluation.evaluate(step)
     evaluation.finish()
     return [outcome_from_json(run.outcome(evaluation.job)) for run in evaluation.runs]
@@ -118,8 +119,13 @@ def _hyperparameters(trial: Trial) -> Mapping[str, str]:
 
 def _no_tensors(source: str | Path) -> UserFacingError:
     return UserFacingError(
-        f"There are no saved tensors in {source}.",
-        "A trial has folders named index and events; neither they nor AWS's rule-output are there or below, nor"
-        " curves of a loss (TensorBoard event files, MLflow runs, CSV).",
-        "Choose the folder or prefix of a job that saved tensors, that has AWS's rule-output, or a file with curves.",
+        tr("There are no saved tensors in {source}.").format(source=source),
+        tr(
+            "A trial has folders named index and events; neither they nor AWS's rule-output are "
+            "there or below, nor curves of a loss (TensorBoard event files, MLflow runs, CSV)."
+        ),
+        tr(
+            "Choose the folder or prefix of a job that saved tensors, that has AWS's rule-output, or "
+            "a file with curves."
+        ),
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from core.errors import UserFacingError
 from core.jobs.folder_search import folders_below
+from core.translation import tr
 
 Curve = list[tuple[int, float]]
 """(step, value), by step."""
@@ -51,7 +52,9 @@ def recorded_runs(source: str | Path) -> list[Recorded]:
             runs += _runs_in(folder)
         except (OSError, ValueError, csv.Error) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise UserFacingError(f"The curves in {folder} cannot be read.", f"{why}.", "Export them again.") from error
+            raise UserFacingError(
+                tr("The curves in {folder} cannot be read.").format(folder=folder), f"{why}.", tr("Export them again.")
+            ) from error
     return [run for run in runs if meanings(run)]
 
 

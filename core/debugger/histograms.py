@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.debugger.base import TensorUnavailableForStep
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.writer import REDUCTIONS_PREFIX
@@ -41,7 +42,7 @@ def tensor_groups(trial: Trial) -> dict[str, list[str]]:
     hidden = ("epoch/", "hyperparameters/", REDUCTIONS_PREFIX)
     rest = [name for name in trial.tensor_names() if name not in taken and not name.startswith(hidden)]
     groups["Activations"] = [name for name in rest if "oss_" not in name]
-    groups["Logits and loss"] = [name for name in rest if "oss_" in name and not name.endswith("_input_1")]
+    groups[tr("Logits and loss")] = [name for name in rest if "oss_" in name and not name.endswith("_input_1")]
     return {title: names for title, names in groups.items() if names}
 
 

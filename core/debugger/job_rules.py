@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from core.errors import SpecError
 from core.jobs.specs import DebuggerConfig
+from core.translation import tr
 from training_scripts.debugger.defaults import chosen_rules, default_rules
 from training_scripts.debugger.job_settings import COLLECTIONS, VARIABLE, Settings
 from training_scripts.debugger.rules import ALIASES, OURS, RULES, Parameter, check_parameters, parameters_of
@@ -59,26 +60,49 @@ def check(config: DebuggerConfig) -> None:
     """Raise `SpecError` unless every rule, parameter, action and interval can be had; `field` is the one at fault."""
     for name, parameters in config.rules.items():
         if name not in RULES and name not in ALIASES:
-            raise SpecError(f"There is no rule {name}.", fix=f"Choose one of {', '.join(RULES)}.", field=name)
+            raise SpecError(
+                tr("There is no rule {name}.").format(name=name),
+                fix=tr("Choose one of {rules}.").format(rules=", ".join(RULES)),
+                field=name,
+            )
         try:
             check_parameters(name, parameters)
         except ValueError as error:
-            raise SpecError(f"The rule {name} cannot run like this.", f"{error}.", "Correct it.", field=name) from None
+            raise SpecError(
+                tr("The rule {name} cannot run like this.").format(name=name),
+                f"{error}.",
+                tr("Correct it."),
+                field=name,
+            ) from None
     for name, action in config.actions.items():
         if action not in ACTIONS:
             known = ", ".join(ACTIONS)
-            raise SpecError(f"{action!r} is no action.", f"Actions are {known}.", "Choose one.", field=name)
+            raise SpecError(
+                tr("{action!r} is not an action.").format(action=action),
+                tr("Actions are {known}.").format(known=known),
+                tr("Choose one."),
+                field=name,
+            )
     intervals = dict(config.save_intervals)
     if config.save_interval is not None:
         intervals["save_interval"] = config.save_interval
     for name, interval in intervals.items():
         if name not in (*COLLECTIONS, "save_interval"):
             known = ", ".join(COLLECTIONS)
-            raise SpecError(f"{name!r} is no collection.", f"Collections are {known}.", "Choose one.", field=name)
+            raise SpecError(
+                tr("{name!r} is not a collection.").format(name=name),
+                tr("Collections are {known}.").format(known=known),
+                tr("Choose one."),
+                field=name,
+            )
         if interval < 1:
-            raise SpecError("A save interval is at least 1 step.", fix="Give a whole number from 1 on.", field=name)
+            raise SpecError(
+                tr("A save interval is at least 1 step."), fix=tr("Give a whole number from 1 on."), field=name
+            )
     if config.tensor_budget_mb <= 0:
-        raise SpecError("The budget for tensors must be above 0 MB.", fix="Give more.", field="tensor_budget_mb")
+        raise SpecError(
+            tr("The budget for tensors must be above 0 MB."), fix=tr("Give more."), field="tensor_budget_mb"
+        )
 
 
 def job_settings(config: DebuggerConfig, watch: bool = False) -> Settings:

@@ -78,9 +78,9 @@ def trial_names(engine: Engine, name: str) -> list[str]:
 
 
 def _told(engine: Engine, name: str) -> list[RuleOutcome]:
-    told: list[RuleOutcome] = []
+    seen: list[RuleOutcome] = []
     cursor = 0
     while (batch := engine.events(cursor, name)).events:
         cursor = batch.cursor
-        told += [event for event in batch.events if isinstance(event, RuleOutcome)]
-    return told
+        seen += [event for event in batch.events if isinstance(event, RuleOutcome)]
+    return seen

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from core.errors import UserFacingError
+from core.translation import tr
 from training_scripts.debugger.writer import END_MARKER
 
 _THREADS = 16
@@ -84,7 +85,7 @@ class S3Storage:
             return request(self._client)
         except (BotoCoreError, ClientError) as error:
             raise UserFacingError(
-                f"The tensors under {self.root} could not be read.",
+                tr("The tensors under {root} could not be read.").format(root=self.root),
                 f"{error}".rstrip(".") + ".",
-                "Check the address, the region and that your credentials may list and read the bucket.",
+                tr("Check the address, the region and that your credentials may list and read the bucket."),
             ) from error

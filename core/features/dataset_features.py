@@ -19,6 +19,7 @@ from core.jobs.contract import JobFolder, environment, failure_reason, inherited
 from core.paths import ROOT, AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.python import script_command
+from core.translation import tr
 from training_scripts.backbones import DEFAULT_BACKBONE
 from training_scripts.data import cores
 from training_scripts.feature_store import FeatureSet, read_channel
@@ -74,11 +75,13 @@ def dataset_features(
     manifest.write_channel("train", channel)
     found = _known(output, manifest)
     if found is None:
-        on_progress(Progress(0, len(manifest.pictures), "Computing features", "pictures"))
+        on_progress(Progress(0, len(manifest.pictures), tr("Computing features"), "pictures"))
         _compute(folder, channel, output, backbone, paths, on_progress, cancel or CancelToken())
         found = _known(output, manifest)
     if found is None:
-        raise EngineError("The features could not be computed.", "They are damaged on the disk.", "Try again.")
+        raise EngineError(
+            tr("The features could not be computed."), tr("They are damaged on the disk."), tr("Try again.")
+        )
     row_of = dict(zip(found.paths, found.rows.tolist(), strict=True))
     of_content = {entry.sha256: row_of[entry.path] for entry in manifest.pictures if entry.path in row_of}
     kept = tuple(picture for picture in scan.pictures if picture.sha256 in of_content)
@@ -129,13 +132,19 @@ def _compute(
             )
         finding = _follow(process, folder.log, on_progress, cancel)
         if finding and last:
-            why = f"The process that computes them {finding}, for the second time."
-            raise EngineError("The features could not be computed.", why, f"{folder.log} says what it was at.")
+            why = tr("The process that computes them {finding}, for the second time.").format(finding=finding)
+            raise EngineError(
+                tr("The features could not be computed."), why, tr("{log} says what it was at.").format(log=folder.log)
+            )
         if not finding:
             break
-        on_progress(Progress(0, None, f"The process that computes features {finding} and is started again"))
+        on_progress(
+            Progress(
+                0, None, tr("The process that computes features {finding} and is started again").format(finding=finding)
+            )
+        )
     if process.returncode:
-        raise EngineError("The features could not be computed.", failure_reason(folder, process.returncode))
+        raise EngineError(tr("The features could not be computed."), failure_reason(folder, process.returncode))
 
 
 def _follow(process: subprocess.Popen[bytes], log: Path, on_progress: OnProgress, cancel: CancelToken) -> str:
@@ -148,7 +157,7 @@ def _follow(process: subprocess.Popen[bytes], log: Path, on_progress: OnProgress
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(_TICK_S)
                 for found in _PROGRESS.finditer(said.read()):
-                    on_progress(Progress(int(found[1]), int(found[2]), "Computing features", "pictures"))
+                    on_progress(Progress(int(found[1]), int(found[2]), tr("Computing features"), "pictures"))
                 if finding := watchdog.finding:
                     process.kill()
                     return finding

@@ -25,6 +25,7 @@ from core.formats.hints import LABEL_SUFFIXES
 from core.formats.imported import mark_opened
 from core.formats.opened_source import ARCHIVES
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.durable import flush
 from training_scripts.pictures.formats import FOREIGN, SUFFIXES
 
@@ -99,16 +100,18 @@ def unpack(
         os.replace(partial, target)
     except _TooMuch:
         raise DatasetError(
-            f"{archive.name} is not unpacked.",
-            f"It holds more than {max(0, min(max(_SMALL, _RATIO * size), room)) / 1e9:,.1f} GB, which is out of all "
-            "proportion to its size, or more than the disk has room for.",
-            "Make room, or unpack it yourself and open the folder.",
+            tr("{name} is not unpacked.").format(name=archive.name),
+            tr(
+                "It holds more than {value:,.1f} GB, which is out of all proportion to its size, or "
+                "more than the disk has room for."
+            ).format(value=max(0, min(max(_SMALL, _RATIO * size), room)) / 1000000000.0),
+            tr("Make room, or unpack it yourself and open the folder."),
         ) from None
     except _UNUSABLE as error:
         raise DatasetError(
-            f"{archive.name} cannot be unpacked.",
+            tr("{name} cannot be unpacked.").format(name=archive.name),
             f"{error}.".replace("..", "."),
-            "Fetch it again, or unpack it yourself.",
+            tr("Fetch it again, or unpack it yourself."),
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -197,9 +200,9 @@ def place_of(target: Path, name: str, archive: str) -> Path | None:
     parts = [part for part in PurePosixPath(plain).parts if part != "."]
     if plain.startswith("/") or ".." in parts or any(":" in part[:2] or "\0" in part for part in parts):
         raise DatasetError(
-            f"{archive} is not unpacked.",
-            f"It holds a file that would be written outside of its folder ({name[:80]!r}).",
-            "Do not use it: it was made to do harm, or by a broken program.",
+            tr("{archive} is not unpacked.").format(archive=archive),
+            tr("It holds a file that would be written outside of its folder ({name!r}).").format(name=name[:80]),
+            tr("Do not use it: it was made to do harm, or by a broken program."),
         )
     last = parts[-1].lower() if parts else ""
     if not last or any(part.startswith(".") or part.lower() in _JUNK for part in parts):

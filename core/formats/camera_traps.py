@@ -13,6 +13,7 @@ from core.formats.hints import listed
 from core.formats.records import Listing, Problem, ReadOptions, Severity
 from core.formats.source import Collector, Source
 from core.formats.table import read_table
+from core.translation import tr
 from training_scripts.outside import UNUSABLE
 
 EMPTY = "empty"
@@ -61,13 +62,19 @@ def _read_megadetector(source: Source, files: Sequence[str]) -> Listing:
                 group = os.path.dirname(str(image["file"]).replace("\\", "/")) or None
                 found.add(str(image["file"]), labels, group=group, near=os.path.dirname(path))
         except UNUSABLE as error:
-            why = f"What it says does not fit together: {type(error).__name__} {error}."
-            raise DatasetError(f"{path} (MegaDetector) cannot be read.", why, "Run the detector again.") from error
-    seen = f"{', '.join(files)}: MegaDetector; the class is the surest detection from {threshold:g} on, else {EMPTY}."
+            why = tr("What it says does not fit together: {kind} {error}.").format(
+                kind=type(error).__name__, error=error
+            )
+            raise DatasetError(
+                tr("{path} (MegaDetector) cannot be read.").format(path=path), why, tr("Run the detector again.")
+            ) from error
+    seen = tr("{files}: MegaDetector; the class is the surest detection from {threshold:g} on, else {empty}.").format(
+        files=", ".join(files), threshold=threshold, empty=EMPTY
+    )
     listing = found.listing(files, seen)
-    message = "The labels are what a detector found, not what people say; the camera's folder is the group."
+    message = tr("The labels are what a detector found, not what people say; the camera's folder is the group.")
     listing.problems.append(
-        Problem("machine-labels", Severity.INFO, message, tuple(files), "Look through some of them.")
+        Problem("machine-labels", Severity.INFO, message, tuple(files), tr("Look through some of them."))
     )
     return listing
 
@@ -91,7 +98,12 @@ def _read_timelapse(source: Source, files: Sequence[str]) -> Listing:
             if name and gone != "true":
                 where = folder.replace("\\", "/").strip("/")
                 found.add(f"{where}/{name}".lstrip("/"), [value], group=where or None, near=os.path.dirname(path))
-    return found.listing(files, f"{', '.join(files)}: Timelapse, the label is {label}, the group the camera's folder.")
+    return found.listing(
+        files,
+        tr("{files}: Timelapse, the label is {label}, the group the camera's folder.").format(
+            files=", ".join(files), label=label
+        ),
+    )
 
 
 def _label_of(table: Table, chosen: str) -> str:
@@ -109,13 +121,16 @@ def _label_of(table: Table, chosen: str) -> str:
     if label is not None:
         return label
     offers = [
-        Offer(f"The label is {name}", ReadOptions(labels=table.path, columns=Roles("File", (name,)).text()))
+        Offer(
+            tr("The label is {name}").format(name=name),
+            ReadOptions(labels=table.path, columns=Roles("File", (name,)).text()),
+        )
         for name in own[:6]
     ]
     raise DatasetError(
-        f"{table.path} is an export of Timelapse, but which of its columns is the label?",
-        f"Its own columns are {listed(own, 8)}.",
-        "Choose one.",
+        tr("{path} is an export of Timelapse, but which of its columns is the label?").format(path=table.path),
+        tr("Its own columns are {own}.").format(own=listed(own, 8)),
+        tr("Choose one."),
         offers=offers,
     )
 
@@ -123,7 +138,7 @@ def _label_of(table: Table, chosen: str) -> str:
 MEGADETECTOR = DatasetFormat(
     "megadetector",
     "MegaDetector",
-    "The detector's JSON: the class is the surest detection (its classification where there is one), or `empty`.",
+    tr("The detector's JSON: the class is the surest detection (its classification where there is one), or `empty`."),
     "MegaDetector, SpeciesNet, AddaxAI, EcoAssist",
     Reader(_sees_megadetector, _read_megadetector, certain=True),
 )
@@ -131,7 +146,7 @@ MEGADETECTOR = DatasetFormat(
 TIMELAPSE = DatasetFormat(
     "timelapse",
     "Timelapse",
-    "The CSV that Timelapse exports (File, RelativePath, DateTime and the columns of its template).",
+    tr("The CSV that Timelapse exports (File, RelativePath, DateTime and the columns of its template)."),
     "Timelapse",
     Reader(_sees_timelapse, _read_timelapse, certain=True),
 )

@@ -8,6 +8,7 @@ from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.layout import read_layout
 from core.formats.records import Example, Listing
 from core.formats.source import Source
+from core.translation import tr
 
 
 def _sees(source: Source) -> Sequence[str]:
@@ -34,8 +35,12 @@ def read(source: Source, _files: Sequence[str] = ()) -> Listing:
     splits = sorted({place.split for place in reading.labelled if place.split})
     where = f" in {', '.join(splits)}" if splits else ""
     if folds := {place.group for place in reading.labelled if place.group}:
-        where = f" in {len(folds):,} folds, none of which a split will tear apart"
-    listing.seen.append(f"Class folders{where}: {len({place.label for place in reading.labelled}):,} classes.")
+        where = tr(" in {folds:,} folds, none of which a split will tear apart").format(folds=len(folds))
+    listing.seen.append(
+        tr("Class folders{where}: {count:,} classes.").format(
+            where=where, count=len({place.label for place in reading.labelled})
+        )
+    )
     return listing
 
 
@@ -52,10 +57,12 @@ def _nothing(_pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
 
 FORMAT = DatasetFormat(
     "folders",
-    "Class folders",
-    "One folder per class, by itself, inside `train`, `valid` and `test` by any usual name, with them inside, or in "
-    "folds (`fold1/cat`).",
-    "torchvision ImageFolder, Keras, fastai, Ultralytics, Teachable Machine's and Lobe's drag and drop",
+    tr("Class folders"),
+    tr(
+        "One folder per class, by itself, inside `train`, `valid` and `test` by any usual name, with "
+        "them inside, or in folds (`fold1/cat`)."
+    ),
+    tr("torchvision ImageFolder, Keras, fastai, Ultralytics, Teachable Machine's and Lobe's drag and drop"),
     Reader(_sees, read),
     Writer(place_in_class_folders, _nothing, one_label=True, folders=True),
 )

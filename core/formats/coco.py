@@ -13,6 +13,7 @@ from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.layout import named_splits
 from core.formats.records import Example, Listing
 from core.formats.source import Collector, Source
+from core.translation import tr
 from training_scripts.outside import UNUSABLE
 
 
@@ -54,9 +55,15 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
             for image in data["images"]:
                 found.add(str(image["file_name"]), labels[image["id"]], splits.get(path), near=near)
         except UNUSABLE as error:
-            why = f"What it says does not fit together: {type(error).__name__} {error}."
-            raise DatasetError(f"{path} (COCO) cannot be read.", why, "Export it again.") from error
-    return found.listing(files, f"{', '.join(files)}: COCO with {count:,} annotations.")
+            why = tr("What it says does not fit together: {kind} {error}.").format(
+                kind=type(error).__name__, error=error
+            )
+            raise DatasetError(
+                tr("{path} (COCO) cannot be read.").format(path=path), why, tr("Export it again.")
+            ) from error
+    return found.listing(
+        files, tr("{files}: COCO with {count:,} annotations.").format(files=", ".join(files), count=count)
+    )
 
 
 def _place(example: Example, name: str) -> str:
@@ -95,7 +102,10 @@ def _describe(pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
 FORMAT = DatasetFormat(
     "coco",
     "COCO",
-    "A JSON with `images`, `annotations` and `categories`, one for each split or one for all; boxes count as labels.",
+    tr(
+        "A JSON with `images`, `annotations` and `categories`, one for each split or one for all; "
+        "boxes count as labels."
+    ),
     "pycocotools, Roboflow, CVAT, FiftyOne, Datumaro, MMDetection",
     Reader(_sees, _read, certain=True),
     Writer(_place, _describe, sizes=True),

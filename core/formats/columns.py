@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from core.errors import DatasetError
 from core.formats.source import PictureIndex
+from core.translation import tr
 
 IMAGE_NAMES = (
     *(
@@ -113,22 +114,22 @@ def chosen_roles(table: Table, text: str) -> Roles:
     Raises:
         DatasetError: the choice cannot be read, or there is no such column.
     """
-    fix = "Write image=NAME,label=NAME, and split=NAME or group=NAME where there are such columns."
+    fix = tr("Write image=NAME,label=NAME, and split=NAME or group=NAME where there are such columns.")
     chosen: dict[str, str] = {}
     for part in text.split(","):
         role, equals, name = part.partition("=")
         if not equals or role.strip() not in _ROLES:
-            raise DatasetError(f"{part!r} is no choice of a column.", fix=fix)
+            raise DatasetError(tr("{part!r} is not a choice of a column.").format(part=part), fix=fix)
         chosen[role.strip()] = name.strip()
     labels = tuple(name.strip() for name in chosen.get("label", "").split("+") if name.strip())
     for name in (chosen.get("image", ""), *labels, *(chosen[role] for role in ("split", "group") if role in chosen)):
         if name not in table.columns:
-            why = f"Its columns are {', '.join(table.columns)}."
-            raise DatasetError(f"{table.path} has no column {name!r}.", why, fix)
+            why = tr("Its columns are {columns}.").format(columns=", ".join(table.columns))
+            raise DatasetError(tr("{path} has no column {name!r}.").format(path=table.path, name=name), why, fix)
     one_hot = bool(labels) and all(_binary(table.column(name, table.sample())) for name in labels)
     found = Roles(chosen["image"], labels, chosen.get("split", ""), chosen.get("group", ""), one_hot)
     if not labels:
-        raise DatasetError(f"No column of {table.path} is chosen as the label.", fix=fix)
+        raise DatasetError(tr("No column of {path} is chosen as the label.").format(path=table.path), fix=fix)
     return found
 
 

@@ -11,6 +11,7 @@ from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.layout import named_splits
 from core.formats.records import Listing
 from core.formats.source import Collector, Source
+from core.translation import tr
 
 
 def _root(source: Source, path: str) -> ElementTree.Element | None:
@@ -48,13 +49,15 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
             shapes += not by_kind[True] and bool(labels)
             found.add(image.get("name", ""), labels, splits.get(image.get("subset", "")), near=near)
     how = "tags" if tags or not shapes else "shapes"
-    return found.listing(files, f"{', '.join(files)}: CVAT for images, the labels are its {how}.")
+    return found.listing(
+        files, tr("{files}: CVAT for images, the labels are its {how}.").format(files=", ".join(files), how=how)
+    )
 
 
 FORMAT = DatasetFormat(
     "cvat",
-    "CVAT for images",
-    "`annotations.xml` with an `<image>` for each picture; tags are the labels, or shapes where there are no tags.",
+    tr("CVAT for images"),
+    tr("`annotations.xml` with an `<image>` for each picture; tags are the labels, or shapes where there are no tags."),
     "CVAT, Datumaro, FiftyOne",
     Reader(_sees, _read, certain=True),
 )

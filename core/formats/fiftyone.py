@@ -12,6 +12,7 @@ from core.formats.coco import split_by_name
 from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.records import Example, Listing, ReadOptions, split_of
 from core.formats.source import Collector, Source
+from core.translation import tr
 
 _CLASSES = ("Classification", "Classifications")
 _FIELDS = ("ground_truth", "label", "labels")
@@ -51,7 +52,10 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
                 tagged = [split for tag in sample.get("tags") or [] if (split := split_of(str(tag)))]
                 split = tagged[0] if len(tagged) == 1 else None
                 found.add(str(sample["filepath"]), _names(sample.get(field), None), split, near=os.path.dirname(path))
-        return found.listing(files, f"{', '.join(files)}: a dataset of FiftyOne, the label is {field}.")
+        return found.listing(
+            files,
+            tr("{files}: a dataset of FiftyOne, the label is {field}.").format(files=", ".join(files), field=field),
+        )
     splits = split_by_name(files)
     for path in files:
         data = source.json(path)
@@ -59,7 +63,7 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
         near = os.path.join(os.path.dirname(path), "data")
         for name, target in data["labels"].items():
             found.add(str(name), _names(target, classes), splits.get(path), near=near)
-    return found.listing(files, f"{', '.join(files)}: FiftyOne image classification.")
+    return found.listing(files, tr("{files}: FiftyOne image classification.").format(files=", ".join(files)))
 
 
 def _field(source: Source, path: str) -> str:
@@ -76,11 +80,16 @@ def _field(source: Source, path: str) -> str:
     chosen = source.options.columns.removeprefix("label=") or next((name for name in _FIELDS if name in fields), "")
     if chosen in fields or len(fields) == 1:
         return chosen if chosen in fields else next(iter(fields))
-    offers = [Offer(f"The label is {name}", ReadOptions(labels=path, columns=f"label={name}")) for name in fields]
+    offers = [
+        Offer(tr("The label is {name}").format(name=name), ReadOptions(labels=path, columns=f"label={name}"))
+        for name in fields
+    ]
     raise DatasetError(
-        f"{path} is a dataset of FiftyOne, but which of its fields is the label?",
-        f"It has the classifications {', '.join(fields)}." if fields else "It has no classifications.",
-        "Choose one." if fields else "Export one with classifications.",
+        tr("{path} is a dataset of FiftyOne, but which of its fields is the label?").format(path=path),
+        tr("It has the classifications {fields}.").format(fields=", ".join(fields))
+        if fields
+        else tr("It has no classifications."),
+        tr("Choose one.") if fields else tr("Export one with classifications."),
         offers=offers,
     )
 
@@ -106,8 +115,10 @@ def _describe(pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
 FORMAT = DatasetFormat(
     "fiftyone",
     "FiftyOne",
-    "`labels.json` (classes, and a class for each file name) beside `data/`, in one folder or one for each split; a "
-    "whole dataset (`samples.json`) is read too.",
+    tr(
+        "`labels.json` (classes, and a class for each file name) beside `data/`, in one folder or "
+        "one for each split; a whole dataset (`samples.json`) is read too."
+    ),
     "FiftyOne (`FiftyOneImageClassificationDataset`), luxonis-ml",
     Reader(_sees, _read, certain=True),
     Writer(_place, _describe, one_label=True),

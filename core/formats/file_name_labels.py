@@ -12,6 +12,7 @@ from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.hints import listed
 from core.formats.records import Listing, ReadOptions, split_of
 from core.formats.source import Collector, Source
+from core.translation import tr
 
 _PARTS = {"{label}": "(?P<label>.+?)", "{number}": r"\d+", "{group}": "(?P<group>.+?)", "{split}": "(?P<split>.+?)"}
 _TOKENS = re.compile(r"\{[a-z]+\}|\*")
@@ -48,9 +49,9 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         expression += re.escape(pattern[at:])
     if "(?P<label>" not in expression:
         raise DatasetError(
-            f"{pattern!r} is no pattern of file names.",
-            "It takes {label} once, and may have {number}, {group}, {split} and *.",
-            "Write for instance {label}.{number} for cat.0.jpg.",
+            tr("{pattern!r} is not a pattern of file names.").format(pattern=pattern),
+            tr("It takes {label} once, and may have {number}, {group}, {split} and *."),
+            tr("Write for instance {label}.{number} for cat.0.jpg."),
         )
     return re.compile(expression)
 
@@ -75,7 +76,11 @@ def propose(paths: Iterable[str]) -> list[Offer]:
             continue
         given.add(classes)
         shown = listed([f"{label} ({count:,})" for label, count in sorted(counts.items(), key=_most_first)], _SHOWN)
-        offers.append(Offer(f"Take the class from the file names: {shown}", ReadOptions(name_pattern=pattern)))
+        offers.append(
+            Offer(
+                tr("Take the class from the file names: {shown}").format(shown=shown), ReadOptions(name_pattern=pattern)
+            )
+        )
     return offers[:2]
 
 
@@ -92,18 +97,24 @@ def _read(source: Source, _files: Sequence[str]) -> Listing:
         groups = match.groupdict() if match else {}
         labels = [groups["label"]] if match else []
         found.add(path, labels, split_of(groups.get("split") or ""), groups.get("group"))
-    listing = found.listing([], f"File names: the class is {{label}} in {pattern}.")
+    listing = found.listing([], tr("File names: the class is {{label}} in {pattern}.").format(pattern=pattern))
     if not any(example.labels for example in listing.examples):
         some = listed(sorted(os.path.basename(path) for path in source.index.paths), 3)
-        raise DatasetError(f"No file name fits the pattern {pattern}.", f"The names are like {some}.", "Change it.")
+        raise DatasetError(
+            tr("No file name fits the pattern {pattern}.").format(pattern=pattern),
+            tr("The names are like {some}.").format(some=some),
+            tr("Change it."),
+        )
     return listing
 
 
 FORMAT = DatasetFormat(
     "names",
-    "Labels in file names",
-    "`cat.0.jpg`: a pattern such as `{label}.{number}` says where the class is. One that fits is proposed with the "
-    "classes that it finds, and taken when you choose it.",
-    "Kaggle's Dogs vs. Cats, Oxford-IIIT Pets",
+    tr("Labels in file names"),
+    tr(
+        "`cat.0.jpg`: a pattern such as `{label}.{number}` says where the class is. One that fits is "
+        "proposed with the classes that it finds, and taken when you choose it."
+    ),
+    tr("Kaggle's Dogs vs. Cats, Oxford-IIIT Pets"),
     Reader(_sees, _read),
 )

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from core.formats.folders import Folder
+from core.translation import tr
 
 LABEL_SUFFIXES = frozenset((".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".parquet", ".arrow", ".mat", ".xml"))
 _LISTS = re.compile(r"label|annot|class|train|test|list", re.IGNORECASE)
@@ -36,7 +37,9 @@ def labels_elsewhere(tables: Sequence[str]) -> str:
     """Return a sentence on files that may hold the labels, as `label_files` found them; "" without any."""
     if not tables:
         return ""
-    return f"The labels may be in {listed(tables)}, but nothing there is understood as labels of these pictures."
+    return tr("The labels may be in {tables}, but nothing there is understood as labels of these pictures.").format(
+        tables=listed(tables)
+    )
 
 
 def words_in_names(names: Sequence[str]) -> str:
@@ -46,7 +49,9 @@ def words_in_names(names: Sequence[str]) -> str:
     named = sum(words.values())
     if len(words) < 2 or named < 0.9 * len(names) or named < _MANY_NAMES * len(words):
         return ""
-    return f"The file names begin with {listed(sorted(words))}: if these are the classes, make a folder of each."
+    return tr("The file names begin with {words}: if these are the classes, make a folder of each.").format(
+        words=listed(sorted(words))
+    )
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

@@ -15,6 +15,7 @@ from core.formats.columns import LABEL_NAMES, text_of, usual
 from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.records import Example, Listing
 from core.formats.source import Collector, Source
+from core.translation import tr
 from training_scripts.outside import parse_json
 
 _FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -34,17 +35,26 @@ def _rows(source: Source, path: str) -> list[Mapping[str, Any]]:
         try:
             rows = [parse_json(line) for line in source.text(path).splitlines() if line.strip()]
         except ValueError as error:
-            raise DatasetError(f"{path} cannot be read.", f"A line of it is no JSON: {error}.") from error
+            raise DatasetError(
+                tr("{path} cannot be read.").format(path=path),
+                tr("A line of it is no JSON: {error}.").format(error=error),
+            ) from error
         return [row for row in rows if isinstance(row, dict)]
     try:
         from pyarrow import parquet
     except ImportError:
-        fix = "Install it (pip install pyarrow), or save the table as metadata.csv."
-        raise DatasetError(f"{path} cannot be read.", "Parquet needs the package pyarrow.", fix) from None
+        fix = tr("Install it (pip install pyarrow), or save the table as metadata.csv.")
+        raise DatasetError(
+            tr("{path} cannot be read.").format(path=path), tr("Parquet needs the package pyarrow."), fix
+        ) from None
     try:
         read: list[Mapping[str, Any]] = parquet.read_table(io.BytesIO(source.data(path))).to_pylist()
     except Exception as error:
-        raise DatasetError(f"{path} cannot be read.", f"pyarrow says: {error}.", "Save it again.") from error
+        raise DatasetError(
+            tr("{path} cannot be read.").format(path=path),
+            tr("pyarrow says: {error}.").format(error=error),
+            tr("Save it again."),
+        ) from error
     return read
 
 
@@ -75,15 +85,20 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
         name = next((name for name in _NAMES if rows and name in rows[0]), None)
         if column is None or name is None:
             raise DatasetError(
-                f"{path} does not say the labels.",
-                f"Its columns are {', '.join(map(str, rows[0] if rows else ()))}: file_name and label are looked for.",
-                "Name a column label, or choose the columns (--columns image=NAME,label=NAME).",
+                tr("{path} does not say the labels.").format(path=path),
+                tr("Its columns are {str}: file_name and label are looked for.").format(
+                    str=", ".join(map(str, rows[0] if rows else ()))
+                ),
+                tr("Name a column label, or choose the columns (--columns image=NAME,label=NAME)."),
             )
         for row in rows:
             value = row.get(column)
             labels = [text_of(item) for item in value] if isinstance(value, list) else [text_of(value)]
             found.add(text_of(row.get(name)), labels, near=near)
-    return found.listing(files, f"{', '.join(files)}: Hugging Face imagefolder, the label is {column}.")
+    return found.listing(
+        files,
+        tr("{files}: Hugging Face imagefolder, the label is {column}.").format(files=", ".join(files), column=column),
+    )
 
 
 def _place(example: Example, name: str) -> str:
@@ -108,8 +123,10 @@ def _describe(pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
 FORMAT = DatasetFormat(
     "huggingface",
     "Hugging Face imagefolder",
-    "`metadata.csv`, `metadata.jsonl` or `metadata.parquet` with `file_name` and a label, beside the pictures or in "
-    "the folder of each split.",
+    tr(
+        "`metadata.csv`, `metadata.jsonl` or `metadata.parquet` with `file_name` and a label, beside "
+        "the pictures or in the folder of each split."
+    ),
     "`datasets.load_dataset('imagefolder', data_dir=FOLDER)`",
     Reader(_sees, _read, certain=True),
     Writer(_place, _describe),

@@ -12,6 +12,7 @@ from core.formats.columns import GROUP_NAMES, IMAGE_NAMES, LABEL_NAMES, SPLIT_NA
 from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.records import Example, Listing, split_of
 from core.formats.source import Collector, Source
+from core.translation import tr
 from training_scripts.outside import parse_json
 
 _LOOKED_AT = 50
@@ -58,7 +59,9 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
         rows = _rows(source, path)
         columns = _columns(rows)
         if columns is None:
-            raise DatasetError(f"{path} does not say pictures and labels.", "It has no `image` and `label`.")
+            raise DatasetError(
+                tr("{path} does not say pictures and labels.").format(path=path), tr("It has no `image` and `label`.")
+            )
         split, group = usual(list(rows[0]), SPLIT_NAMES) or "", usual(list(rows[0]), GROUP_NAMES) or ""
         count += len(rows)
         for row in rows:
@@ -68,7 +71,9 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
             found.add(
                 text_of(row.get(columns[0])), labels, of_split, text_of(row.get(group)) or None, os.path.dirname(path)
             )
-    return found.listing(files, f"{', '.join(files)}: {count:,} JSON objects, one for each picture.")
+    return found.listing(
+        files, tr("{files}: {count:,} JSON objects, one for each picture.").format(files=", ".join(files), count=count)
+    )
 
 
 def _place(_example: Example, name: str) -> str:
@@ -89,9 +94,11 @@ def _describe(pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
 
 FORMAT = DatasetFormat(
     "jsonl",
-    "JSON lines",
-    'One object a line, `{"image": "a.jpg", "label": "cat"}`, with `split` and `group` where there are any; a JSON '
-    "list of such objects is read too.",
+    tr("JSON lines"),
+    tr(
+        'One object a line, `{"image": "a.jpg", "label": "cat"}`, with `split` and `group` where '
+        "there are any; a JSON list of such objects is read too."
+    ),
     "pandas, datasets, most scripts",
     Reader(_sees, _read),
     Writer(_place, _describe),

@@ -13,6 +13,7 @@ from core.formats.columns import SPLIT_NAMES, usual
 from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.records import Example, Listing, split_of
 from core.formats.source import Collector, Source
+from core.translation import tr
 
 _LOCAL = "/data/local-files/?d="
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
@@ -71,7 +72,9 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
             split = split_of(str(data[name])) if name else None
             _find(found, source, _picture(data), _labels(task), split, os.path.dirname(path))
             count += 1
-    return found.listing(files, f"{', '.join(files)}: Label Studio with {count:,} tasks.")
+    return found.listing(
+        files, tr("{files}: Label Studio with {count:,} tasks.").format(files=", ".join(files), count=count)
+    )
 
 
 def _place(_example: Example, name: str) -> str:
@@ -105,8 +108,10 @@ def _escaped(text: str) -> str:
 FORMAT = DatasetFormat(
     "label-studio",
     "Label Studio",
-    "A JSON of tasks with choices (JSON or JSON-MIN). Written with `labeling_config.xml`, and paths for a local "
-    "storage whose document root is the folder.",
+    tr(
+        "A JSON of tasks with choices (JSON or JSON-MIN). Written with `labeling_config.xml`, and "
+        "paths for a local storage whose document root is the folder."
+    ),
     "Label Studio, label-studio-sdk",
     Reader(_sees, _read, certain=True),
     Writer(_place, _describe),

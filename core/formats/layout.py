@@ -17,6 +17,7 @@ from core.errors import DatasetError, Offer
 from core.formats.folders import Folder
 from core.formats.hints import label_files, labels_elsewhere, listed, words_in_names
 from core.formats.records import SPLITS, ClassFolders, Layout, Problem, ReadOptions, Severity, split_of
+from core.translation import plural, tr
 
 _SEPARATORS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _OF_ANY_SPLIT = frozenset(("data", "dataset", "set", "split", "images", "image", "imgs", "img", "pictures", "photos"))
@@ -187,18 +188,22 @@ def _read_splits(root: Folder, where: Path, splits: Mapping[str, list[Folder]]) 
         folder.path for folder in reading.beside if len(set(named_splits([inner.name for inner in folder.folders]))) > 1
     ]
     if copies:
-        is_one = len(copies) == 1
-        message = (
-            f"{listed(copies)} {'holds' if is_one else 'hold'} splits too, like a second copy of the dataset, "
-            f"and {'is' if is_one else 'are'} left out."
+        message = plural(
+            "{copies} holds splits too, like a second copy of the dataset, and is left out.",
+            "{copies} hold splits too, like a second copy of the dataset, and are left out.",
+            len(copies),
+            copies=listed(copies),
         )
-        fix = "Remove the copy, or open it by itself."
+        fix = tr("Remove the copy, or open it by itself.")
         reading.problems.append(Problem("second-copy", Severity.WARNING, message, tuple(copies), fix))
     others = tuple(folder.path for folder in reading.beside if folder.path not in copies)
     if others:
-        subject = "1 folder lies" if len(others) == 1 else f"{len(others):,} folders lie"
-        message = f"{subject} beside the splits and {'is' if len(others) == 1 else 'are'} left out."
-        fix = "Name a split train, valid or test, or move the folder away."
+        message = plural(
+            "{count:,} folder lies beside the splits and is left out.",
+            "{count:,} folders lie beside the splits and are left out.",
+            len(others),
+        )
+        fix = tr("Name a split train, valid or test, or move the folder away.")
         reading.problems.append(Problem("beside-splits", Severity.WARNING, message, others, fix))
     return reading
 
@@ -228,9 +233,14 @@ def _named_like_splits(root: Folder) -> Iterator[Problem]:
     if names:
         paths = tuple(folder.path for folder in root.filled if folder.name in names)
         others = [folder.name for folder in root.filled if folder.name not in names]
-        subject = "is taken for a class" if len(paths) == 1 else "are taken for classes"
-        message = f"{listed(list(names))} {subject} because of {listed(others)}, although named as splits are."
-        fix = "For splits, put a folder per class into each of them and move the others away."
+        message = plural(
+            "{names} is taken for a class because of {others}, although named as splits are.",
+            "{names} are taken for classes because of {others}, although named as splits are.",
+            len(paths),
+            names=listed(list(names)),
+            others=listed(others),
+        )
+        fix = tr("For splits, put a folder per class into each of them and move the others away.")
         yield Problem("split-named-class", Severity.WARNING, message, paths, fix)
 
 
@@ -250,7 +260,7 @@ def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
         reading.problems += _splits_inside(nested)
     paths = tuple(place.folder.path for place in nested)
     if choice is not ClassFolders.AUTO:
-        message = f"The {choice} folders are the classes, as chosen."
+        message = tr("The {choice} folders are the classes, as chosen.").format(choice=choice)
         reading.problems.append(Problem("which-classes", Severity.INFO, message, paths, offers=which_folders()))
     elif not any(place.folder.pictures for place in reading.labelled):
         reading.problems += _inner_classes(nested, paths)
@@ -259,11 +269,15 @@ def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
 def _splits_inside(nested: Sequence[LabelledFolder]) -> Iterator[Problem]:
     paths = [inner.path for place in nested for inner in place.folder.filled if _names_a_split(inner.name)]
     if paths:
-        one = len(paths) == 1
-        subject = "1 folder inside a class folder is" if one else f"{len(paths):,} folders inside class folders are"
-        whose = f"{'its' if one else 'their'} pictures are mixed with the others of the class"
-        message = f"{subject} named like a split ({paths[0]}), but {whose}."
-        fix = "Make it a split of the whole dataset, such as test/cat, or give it another name."
+        message = plural(
+            "{count:,} folder inside a class folder is named like a split ({first}), but its pictures are mixed with "
+            "the others of the class.",
+            "{count:,} folders inside class folders are named like a split ({first}), but their pictures are mixed "
+            "with the others of the class.",
+            len(paths),
+            first=paths[0],
+        )
+        fix = tr("Make it a split of the whole dataset, such as test/cat, or give it another name.")
         yield Problem("split-in-class", Severity.ERROR, message, tuple(paths), fix)
 
 
@@ -275,19 +289,23 @@ def _inner_classes(nested: Sequence[LabelledFolder], paths: tuple[str, ...]) -> 
     if len(names) < 2 or any(split_of(name) for name in names):
         return
     outer = sorted({place.label for place in nested})
-    fix = "Choose the inner folders as classes (--class-folders inner), or the outer ones (--class-folders outer)."
+    fix = tr("Choose the inner folders as classes (--class-folders inner), or the outer ones (--class-folders outer).")
     if len(shared) > 1 and len(nested) > 1:
-        message = f"Each of {listed(outer)} holds the same folders ({listed(shared)}): either may be the classes."
+        message = tr("Each of {outer} holds the same folders ({shared}): either may be the classes.").format(
+            outer=listed(outer), shared=listed(shared)
+        )
         yield Problem("which-classes", Severity.ERROR, message, paths, fix, which_folders())
     else:
-        message = f"The classes are {listed(outer)}; the folders inside them ({listed(names)}) are not told apart."
+        message = tr("The classes are {outer}; the folders inside them ({names}) are not distinguished.").format(
+            outer=listed(outer), names=listed(names)
+        )
         yield Problem("which-classes", Severity.WARNING, message, paths, fix, which_folders())
 
 
 def which_folders() -> tuple[Offer, ...]:
     """Return the ways to choose between the folders that hold folders, and those inside them."""
     return tuple(
-        Offer(f"Take the {choice} folders", ReadOptions(class_folders=choice))
+        Offer(tr("Take the {choice} folders").format(choice=choice), ReadOptions(class_folders=choice))
         for choice in (ClassFolders.OUTER, ClassFolders.INNER)
     )
 
@@ -310,9 +328,14 @@ def _join_spellings(reading: Reading) -> None:
         return
     paths = tuple(place.folder.path for place in reading.labelled if place.label in canonical)
     label, first = next(iter(sorted(canonical.items())))
-    subject = "1 class is" if len(canonical) == 1 else f"{len(canonical):,} classes are"
-    message = f"{subject} written differently from split to split ({label}, {first}), and each counts as one."
-    fix = "Give the folder of a class the same name in every split."
+    message = plural(
+        "{count:,} class is written differently from split to split ({label}, {first}), and each counts as one.",
+        "{count:,} classes are written differently from split to split ({label}, {first}), and each counts as one.",
+        len(canonical),
+        label=label,
+        first=first,
+    )
+    fix = tr("Give the folder of a class the same name in every split.")
     reading.problems.append(Problem("class-spelling", Severity.WARNING, message, paths, fix))
     reading.labelled = [replace(place, label=canonical.get(place.label, place.label)) for place in reading.labelled]
 
@@ -323,33 +346,45 @@ def _folded(name: str) -> str:
 
 
 def _flat_splits(splits: Mapping[str, list[Folder]], where: Path, tables: Sequence[str]) -> DatasetError:
-    what = f"The layout of {where} is not understood."
+    what = tr("The layout of {where} is not understood.").format(where=where)
     seen = [folder for split in SPLITS for folder in splits.get(split, ()) if folder.total]
     if not any(folder.total for folder in splits.get("train", ())):
-        looks = "looks like a split" if len(seen) == 1 else "look like splits"
         return DatasetError(
             what,
-            f"{listed([folder.path for folder in seen])} {looks}, but there is no train to learn from.",
-            "Add a folder train with one folder of pictures per class, or open a folder that holds class folders.",
+            plural(
+                "{seen} looks like a split, but there is no train to learn from.",
+                "{seen} look like splits, but there is no train to learn from.",
+                len(seen),
+                seen=listed([folder.path for folder in seen]),
+            ),
+            tr("Add a folder train with one folder of pictures per class, or open a folder that holds class folders."),
         )
     counts = ", ".join(f"{folder.path}: {len(folder.pictures):,}" for folder in seen)
-    why = f"Its folders are named like splits, but hold pictures and no class folders ({counts})."
+    why = tr("Its folders are named like splits, but hold pictures and no class folders ({counts}).").format(
+        counts=counts
+    )
     train = splits["train"][0]
     hint = labels_elsewhere(tables) or words_in_names([found.name for found in train.pictures])
     return DatasetError(
         what,
         f"{why} {hint}".rstrip(),
-        f"Put the pictures of each class into a folder named after it, such as {train.path}/cat and {train.path}/dog; "
-        "where these folders are classes after all, give them other names.",
+        tr(
+            "Put the pictures of each class into a folder named after it, such as {path}/cat and "
+            "{path}/dog; where these folders are classes after all, give them other names."
+        ).format(path=train.path),
     )
 
 
 def _no_classes(root: Folder, where: Path) -> DatasetError:
     count = len(root.pictures)
-    why = f"It holds {count:,} pictures, but no folder per class." if count else "It has no class folders."
+    why = (
+        tr("It holds {count:,} pictures, but no folder per class.").format(count=count)
+        if count
+        else tr("It has no class folders.")
+    )
     hint = labels_elsewhere(label_files([root])) or words_in_names([found.name for found in root.pictures])
     return DatasetError(
-        f"There is nothing to train on in {where}.",
+        tr("There is nothing to train on in {where}.").format(where=where),
         f"{why} {hint}".rstrip(),
-        "Put the pictures of each class into a folder named after it.",
+        tr("Put the pictures of each class into a folder named after it."),
     )

@@ -12,6 +12,7 @@ from core.errors import DatasetError
 from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.records import Listing
 from core.formats.source import Collector, Source
+from core.translation import tr
 
 _QUERY = """SELECT example_images.hash, example_labels.label FROM example_images
 LEFT JOIN example_labels ON example_images.example_id = example_labels.example_id"""
@@ -33,17 +34,19 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
             with closing(sqlite3.connect(address, uri=True)) as database:
                 rows = database.execute(_QUERY).fetchall()
         except sqlite3.Error as error:
-            raise DatasetError(f"{path} (Lobe) cannot be read.", f"{error}.", "Export the project again.") from error
+            raise DatasetError(
+                tr("{path} (Lobe) cannot be read.").format(path=path), f"{error}.", tr("Export the project again.")
+            ) from error
         near = os.path.join(os.path.dirname(path), "data", "blobs")
         for name, label in rows:
             found.add(str(name), [str(label)] if label else [], near=near)
-    return found.listing(files, f"{', '.join(files)}: a project of Lobe.")
+    return found.listing(files, tr("{files}: a project of Lobe.").format(files=", ".join(files)))
 
 
 FORMAT = DatasetFormat(
     "lobe",
     "Lobe",
-    "A project folder of Lobe, as it lies in its `projects` folder.",
+    tr("A project folder of Lobe, as it lies in its `projects` folder."),
     "Lobe",
     Reader(_sees, _read, certain=True),
 )

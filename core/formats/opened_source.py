@@ -9,6 +9,7 @@ from pathlib import Path
 from core.errors import DatasetError
 from core.formats.records import ReadOptions
 from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import tr
 
 ARCHIVES = (".zip", ".tm", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """Endings of archives."""
@@ -59,7 +60,7 @@ def open_source(
     if is_archive(path):
         return OpenedSource(unpack(path, imports, on_progress, cancel), options)
     raise DatasetError(
-        f"{path} cannot be read as a dataset.",
-        "It is a file, but neither an archive (zip, tar) nor a file of labels (CSV, JSON, XML, a list of paths).",
-        "Choose the folder that holds the pictures, or such a file.",
+        tr("{path} cannot be read as a dataset.").format(path=path),
+        tr("It is a file, but neither an archive (zip, tar) nor a file of labels (CSV, JSON, XML, a list of paths)."),
+        tr("Choose the folder that holds the pictures, or such a file."),
     )

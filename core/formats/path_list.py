@@ -10,6 +10,7 @@ from core.formats.coco import split_by_name
 from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.records import Listing
 from core.formats.source import Collector, Source
+from core.translation import tr
 
 _LOOKED_AT = 50
 
@@ -56,14 +57,18 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
         for name, label in _pairs(source, path):
             found.add(name, [label], splits.get(path), near=os.path.dirname(path))
             count += 1
-    return found.listing(files, f"{', '.join(files)}: a list of {count:,} pictures.")
+    return found.listing(
+        files, tr("{files}: a list of {count:,} pictures.").format(files=", ".join(files), count=count)
+    )
 
 
 FORMAT = DatasetFormat(
     "list",
-    "List of paths",
-    "A text file with a picture a line: `path label`, or a path alone whose folder is the class; `train.txt` and "
-    "`test.txt` are splits.",
-    "Caffe, ImageNet's lists, Food-101, `find`",
+    tr("List of paths"),
+    tr(
+        "A text file with a picture a line: `path label`, or a path alone whose folder is the class; "
+        "`train.txt` and `test.txt` are splits."
+    ),
+    tr("Caffe, ImageNet's lists, Food-101, `find`"),
     Reader(_sees, _read),
 )

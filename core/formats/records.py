@@ -9,6 +9,7 @@ from typing import Literal
 
 from core.errors import Offer
 from core.jobs.declared import declare
+from core.translation import tr
 
 Layout = Literal["splits", "classes"]
 
@@ -53,45 +54,49 @@ class ReadOptions:
 
     class_folders: ClassFolders = declare(
         ClassFolders.AUTO,
-        "Class folders",
-        "which folders are the classes where class folders hold folders of their own (default: the outer ones, with a "
-        "word where that is in doubt)",
+        tr("Class folders"),
+        tr(
+            "which folders are the classes where class folders hold folders of their own (default: "
+            "the outer ones, with a word where that is in doubt)"
+        ),
         option="--class-folders",
         metavar="auto|outer|inner",
     )
     format: str = declare(
         "",
         "Format",
-        "read the dataset as this format, whatever else it looks like; docs/FORMATS.md lists them",
+        tr("read the dataset as this format, whatever else it looks like; docs/FORMATS.md lists them"),
         option="--format",
         metavar="FORMAT",
     )
     labels: str = declare(
         "",
-        "File of labels",
-        "the file that says the labels, relative to the dataset",
+        tr("File of labels"),
+        tr("the file that says the labels, relative to the dataset"),
         option="--labels",
         metavar="FILE",
     )
     columns: str = declare(
         "",
         "Columns",
-        "which columns of a table are what: image, label (several joined with +), split, group",
+        tr("which columns of a table are what: image, label (several joined with +), split, group"),
         option="--columns",
         metavar="image=NAME,label=NAME",
     )
     name_pattern: str = declare(
         "",
-        "Pattern of file names",
-        "take the class from file names: {label} is the class, {number} digits, * anything, as in {label}.{number}",
+        tr("Pattern of file names"),
+        tr("take the class from file names: {label} is the class, {number} digits, * anything, as in {label}.{number}"),
         option="--name-pattern",
         metavar="PATTERN",
     )
     keep_together: KeepTogether = declare(
         KeepTogether.GIVEN,
-        "Keep together",
-        "which pictures no split may tear apart: shots of one camera within a minute, names that are numbered on, "
-        "both, or those of one folder (default: groups that the dataset names)",
+        tr("Keep together"),
+        tr(
+            "which pictures no split may tear apart: shots of one camera within a minute, names that "
+            "are numbered on, both, or those of one folder (default: groups that the dataset names)"
+        ),
         option="--keep-together",
         metavar="given|shots|names|both|folders",
     )

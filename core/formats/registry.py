@@ -34,6 +34,7 @@ from core.formats.hints import listed
 from core.formats.records import Listing, Problem, ReadOptions, Severity
 from core.formats.source import Source
 from core.formats.walk import Walk
+from core.translation import plural, tr
 
 FORMATS: tuple[DatasetFormat, ...] = (
     class_folders.FORMAT,
@@ -75,7 +76,9 @@ def format_named(name: str) -> DatasetFormat:
         if found.name == name:
             return found
     known = ", ".join(found.name for found in FORMATS)
-    raise DatasetError(f"There is no format {name!r}.", fix=f"Choose one of {known}.")
+    raise DatasetError(
+        tr("There is no format {name!r}.").format(name=name), fix=tr("Choose one of {known}.").format(known=known)
+    )
 
 
 def read_listing(walk: Walk, options: ReadOptions) -> Listing:
@@ -100,7 +103,10 @@ def _chosen(source: Source) -> Listing:
     """Read what the options choose: a format, a file of labels, columns, or a pattern."""
     options = source.options
     if options.labels and not (source.root / options.labels).is_file():
-        raise DatasetError(f"There is no file {options.labels} in {source.root}.", fix="Name one that is there.")
+        raise DatasetError(
+            tr("There is no file {labels} in {root}.").format(labels=options.labels, root=source.root),
+            fix=tr("Name one that is there."),
+        )
     if options.format:
         wanted = [format_named(options.format)]
     elif options.name_pattern:
@@ -113,8 +119,12 @@ def _chosen(source: Source) -> Listing:
         if files := reader.sees(source):
             return _read((found, reader, files), source)
     if len(wanted) == 1:
-        what = f"Nothing in {source.root} is {wanted[0].title}."
-        raise DatasetError(what, f"It looks like this: {wanted[0].looks}", "Leave --format out, or choose another.")
+        what = tr("Nothing in {root} is {title}.").format(root=source.root, title=wanted[0].title)
+        raise DatasetError(
+            what,
+            tr("It looks like this: {looks}").format(looks=wanted[0].looks),
+            tr("Leave --format out, or choose another."),
+        )
     if options.labels or options.columns:  # a table whose pictures are elsewhere says so better than "not recognised"
         files = [options.labels] if options.labels else source.files(".csv", ".tsv")
         assert table.FORMAT.reader is not None
@@ -145,10 +155,11 @@ def _recognised(source: Source) -> Listing:
         return _with_others(_read(seen[0], source), seen[1:], source)
     if filled and (offers := file_name_labels.propose(example.path for example in listing.examples)):
         raise DatasetError(
-            f"There is nothing to train on in {listing.root}.",
-            f"All {len(listing.examples):,} pictures lie in one class folder, {next(iter(filled))}. "
-            "Their names look like classes.",
-            "Take the class from the file names, or put the pictures of each class into a folder named after it.",
+            tr("There is nothing to train on in {root}.").format(root=listing.root),
+            tr("All {examples:,} pictures lie in one class folder, {filled}. Their names look like classes.").format(
+                examples=len(listing.examples), filled=next(iter(filled))
+            ),
+            tr("Take the class from the file names, or put the pictures of each class into a folder named after it."),
             offers=offers,
         )
     return listing
@@ -171,10 +182,11 @@ def _read(seen: _Seen, source: Source) -> Listing:
     listing.files = list(files)
     if not listing.examples and listing.missing:
         raise DatasetError(
-            f"{listed(list(files))} ({found.title}) names {len(listing.missing):,} pictures, none of which is in "
-            f"{source.root}.",
-            f"The first is {listing.missing[0]}.",
-            "Put the pictures there, or open the folder that holds both.",
+            tr("{list} ({title}) names {count:,} pictures, none of which is in {root}.").format(
+                list=listed(list(files)), title=found.title, count=len(listing.missing), root=source.root
+            ),
+            tr("The first is {missing}.").format(missing=listing.missing[0]),
+            tr("Put the pictures there, or open the folder that holds both."),
         )
     return listing
 
@@ -198,11 +210,20 @@ def _with_others(listing: Listing, others: Sequence[_Seen], source: Source) -> L
         doubtful = 2 * len(shared) >= len(said) and len(different) > _TOLERATED * len(shared)
         paths = ", ".join(files)
         read = format_named(listing.format).title
-        message = f"{paths} ({found.title}) {'says' if len(files) == 1 else 'say'} labels too; what is read is {read}."
-        fix = f"To read it: --format {found.name}."
+        message = plural(
+            "{paths} ({title}) says labels too; what is read is {read}.",
+            "{paths} ({title}) say labels too; what is read is {read}.",
+            len(files),
+            paths=paths,
+            title=found.title,
+            read=read,
+        )
+        fix = tr("To read it: --format {name}.").format(name=found.name)
         if doubtful:
-            message = f"{read} and {paths} ({found.title}) say different labels of {len(different):,} pictures."
-            fix = f"Choose one: --format {listing.format} or --format {found.name}."
+            message = tr("{read} and {paths} ({title}) say different labels of {count:,} pictures.").format(
+                read=read, paths=paths, title=found.title, count=len(different)
+            )
+            fix = tr("Choose one: --format {format} or --format {name}.").format(format=listing.format, name=found.name)
         offers = [Offer(f"Read {found.title}", ReadOptions(format=found.name))]
         if doubtful:
             offers.insert(0, Offer(f"Keep {read}", ReadOptions(format=listing.format)))

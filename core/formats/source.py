@@ -16,6 +16,7 @@ from core.formats.folders import Folder, Found
 from core.formats.layout import named_splits
 from core.formats.records import Example, Listing, ReadOptions
 from core.formats.walk import Walk
+from core.translation import tr
 from training_scripts.outside import parse_json
 from training_scripts.pictures.limits import TooLarge
 from training_scripts.pictures.reading import PictureUnreadable, read_file
@@ -69,11 +70,13 @@ class Source:
         try:
             return read_file(self.root / path, MAX_BYTES)
         except TooLarge:
-            why = f"It is larger than {MAX_BYTES >> 20} MB."
-            raise DatasetError(f"{path} is not read.", why, "Divide it, or leave out what is no label.") from None
+            why = tr("It is larger than {max_bytes} MB.").format(max_bytes=MAX_BYTES >> 20)
+            raise DatasetError(
+                tr("{path} is not read.").format(path=path), why, tr("Divide it, or leave out what is no label.")
+            ) from None
         except PictureUnreadable as error:  # a pipe would be waited for without end
-            fix = "Check that it is there and that you may read it."
-            raise DatasetError(f"{path} cannot be read.", str(error), fix) from None
+            fix = tr("Check that it is there and that you may read it.")
+            raise DatasetError(tr("{path} cannot be read.").format(path=path), str(error), fix) from None
 
     def text(self, path: str) -> str:
         """Return a file of labels as text: UTF-8 or UTF-16 by its mark, else what Western programs write."""

@@ -14,6 +14,7 @@ from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
 from core.formats.hints import listed
 from core.formats.records import Example, Listing, ReadOptions, split_of
 from core.formats.source import Collector, Source
+from core.translation import tr
 
 _DELIMITERS = ("\t", ",", ";", "|")
 _MOST_OFFERS = 6
@@ -76,12 +77,16 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
     if not roles:
         table = next((table for path in files if (table := read_table(source, path))), None)
         columns = (
-            f"Its columns are {listed(table.columns, 8)}, none of which names pictures that are there." if table else ""
+            tr("Its columns are {columns}, none of which names pictures that are there.").format(
+                columns=listed(table.columns, 8)
+            )
+            if table
+            else ""
         )
         raise DatasetError(
-            f"{listed(list(files))} cannot be read as a table of labels.",
-            columns or "It has no columns.",
-            "Choose the columns (--columns image=NAME,label=NAME), or put the pictures where the table says.",
+            tr("{list} cannot be read as a table of labels.").format(list=listed(list(files))),
+            columns or tr("It has no columns."),
+            tr("Choose the columns (--columns image=NAME,label=NAME), or put the pictures where the table says."),
         )
     first = next(iter(roles))
     if not roles[first].labels:
@@ -96,7 +101,12 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
         assert table is not None
         count += len(table.rows)
         _take(source, table, of_table, splits.get(path), collected)
-    return collected.listing(list(roles), f"{listed(list(roles))}: a table of {count:,} rows, {_words(roles[first])}.")
+    return collected.listing(
+        list(roles),
+        tr("{list}: a table of {count:,} rows, {roles}.").format(
+            list=listed(list(roles)), count=count, roles=_words(roles[first])
+        ),
+    )
 
 
 def _take(source: Source, table: Table, roles: Roles, split: str | None, found: Collector) -> None:
@@ -120,11 +130,15 @@ def _take(source: Source, table: Table, roles: Roles, split: str | None, found: 
 
 
 def _words(roles: Roles) -> str:
-    label = f"{len(roles.labels)} columns are classes" if roles.one_hot else f"the label in {_quoted(roles.labels)}"
+    label = (
+        tr("{labels} columns are classes").format(labels=len(roles.labels))
+        if roles.one_hot
+        else tr("the label in {labels}").format(labels=_quoted(roles.labels))
+    )
     rest = "".join(
         f", the {role} in {_quoted([name])}" for role, name in (("split", roles.split), ("group", roles.group)) if name
     )
-    return f"the picture in {_quoted([roles.image])}, {label}{rest}"
+    return tr("the picture in {image}, {label}{rest}").format(image=_quoted([roles.image]), label=label, rest=rest)
 
 
 def _quoted(names: Sequence[str]) -> str:
@@ -134,15 +148,19 @@ def _quoted(names: Sequence[str]) -> str:
 def _in_doubt(path: str, roles: Roles) -> DatasetError:
     offers = [
         Offer(
-            f"The label is {name}",
+            tr("The label is {name}").format(name=name),
             ReadOptions(labels=path, columns=Roles(roles.image, (name,), roles.split, roles.group).text()),
         )
         for name in roles.doubtful[:_MOST_OFFERS]
     ]
     return DatasetError(
-        f"{path} names the pictures in its column {_quoted([roles.image])}, but which column is the label?",
-        f"It could be {_quoted(roles.doubtful)}." if roles.doubtful else "It has no other column.",
-        "Choose one.",
+        tr("{path} names the pictures in its column {image}, but which column is the label?").format(
+            path=path, image=_quoted([roles.image])
+        ),
+        tr("It could be {doubtful}.").format(doubtful=_quoted(roles.doubtful))
+        if roles.doubtful
+        else tr("It has no other column."),
+        tr("Choose one."),
         offers=offers,
     )
 
@@ -153,9 +171,9 @@ def _which_table(roles: dict[str, Roles]) -> DatasetError:
         for path, found in list(roles.items())[:_MOST_OFFERS]
     ]
     return DatasetError(
-        f"{listed(list(roles))} look like labels, and say different things.",
-        "Their columns differ.",
-        "Choose one of them (--labels FILE).",
+        tr("{list} look like labels, and say different things.").format(list=listed(list(roles))),
+        tr("Their columns differ."),
+        tr("Choose one of them (--labels FILE)."),
         offers=offers,
     )
 
@@ -172,8 +190,10 @@ def _describe(pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
     several = any(len(picture.example.labels) > 1 for picture in pictures)
     clash = {label for picture in pictures for label in picture.example.labels if set(label) & set(SEPARATORS[:2])}
     if clash:
-        why = f"The class {listed(sorted(clash))} has a mark in its name that divides labels in a table."
-        raise DatasetError("A CSV cannot hold this dataset.", why, "Choose jsonl.")
+        why = tr("The class {clash} has a mark in its name that divides labels in a table.").format(
+            clash=listed(sorted(clash))
+        )
+        raise DatasetError(tr("A CSV cannot hold this dataset."), why, tr("Choose jsonl."))
     writer.writerow(["image", "labels" if several else "label", *["split"] * split, *["group"] * group])
     for picture in pictures:
         example = picture.example
@@ -184,7 +204,7 @@ def _describe(pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
 
 FORMAT = DatasetFormat(
     "csv",
-    "CSV or TSV",
+    tr("CSV or TSV"),
     "A table with the name of each picture, with or without its ending, and its label; or a column of 0 and 1 for each "
     "class; columns for split and group are kept. Several labels in a cell are divided at `|`, `;` or `,`.",
     "Kaggle, Roboflow, fastai, pandas, spreadsheets",

@@ -10,6 +10,7 @@ from core.errors import DatasetError
 from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.records import Listing
 from core.formats.source import Collector, Source
+from core.translation import tr
 
 _MARK = "-!-"
 """Stands between the class and the number in the names of samples: `Class 1-!-0.jpg`."""
@@ -26,19 +27,22 @@ def _sees(source: Source) -> Sequence[str]:
 def _read(source: Source, files: Sequence[str]) -> Listing:
     data = source.json(files[0])
     if data["type"] != "image":
-        raise DatasetError("This Teachable Machine project holds no pictures.", f"It is of the kind {data['type']}.")
+        raise DatasetError(
+            tr("This Teachable Machine project holds no pictures."),
+            tr("It is of the kind {type}.").format(type=data["type"]),
+        )
     found = Collector(source)
     for path in source.index.paths:
         folder, _, name = path.rpartition("/")
         label = name.rpartition(_MARK)[0] if _MARK in name else folder.rpartition("/")[2]
         found.add(path, [label])
-    return found.listing(files, "A project of Teachable Machine.")
+    return found.listing(files, tr("A project of Teachable Machine."))
 
 
 FORMAT = DatasetFormat(
     "teachable-machine",
     "Teachable Machine",
-    "A project (`.tm`) with its samples.",
+    tr("A project (`.tm`) with its samples."),
     "Teachable Machine",
     Reader(_sees, _read, certain=True),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from core.formats.dataset_format import DatasetFormat, Writer, Written
 from core.formats.records import Example
+from core.translation import tr
 
 _NAMES = {"train": "train", "valid": "val", "test": "test"}
 
@@ -22,7 +23,7 @@ def _nothing(_pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
 FORMAT = DatasetFormat(
     "ultralytics",
     "Ultralytics classify",
-    "`train`, `val` and `test` with class folders inside; it is read as class folders.",
+    tr("`train`, `val` and `test` with class folders inside; it is read as class folders."),
     "`yolo classify train data=FOLDER`",
     writer=Writer(_place, _nothing, one_label=True, folders=True, splits=True),
 )

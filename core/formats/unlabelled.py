@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.records import Example, Listing
 from core.formats.source import Source
+from core.translation import tr
 
 NAME = "unlabelled"
 FOLDERS = frozenset(("unlabelled", "unlabeled", "unsorted"))
@@ -23,14 +24,14 @@ def _read(source: Source, _files: Sequence[str]) -> Listing:
     for folder in source.top.walk():
         prefix = f"{folder.path}/" if folder.path else ""
         listing.examples += [Example(prefix + file.name, frozenset()) for file in folder.pictures]
-    listing.seen.append(f"{len(listing.examples):,} pictures without labels.")
+    listing.seen.append(tr("{examples:,} pictures without labels.").format(examples=len(listing.examples)))
     return listing
 
 
 FORMAT = DatasetFormat(
     NAME,
-    "Pictures without labels",
-    "Pictures in one folder or in many, whose names say nothing of what they show.",
-    "cameras and phones",
+    tr("Pictures without labels"),
+    tr("Pictures in one folder or in many, whose names say nothing of what they show."),
+    tr("cameras and phones"),
     Reader(_sees, _read),
 )

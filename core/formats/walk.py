@@ -10,6 +10,7 @@ from pathlib import Path
 from core.errors import DatasetError
 from core.formats.folders import Folder, Found
 from core.progress import CancelToken
+from core.translation import tr
 from training_scripts.pictures.formats import SUFFIXES, ForeignFormat, foreign_by_suffix, recognise
 from training_scripts.pictures.reading import read_head
 
@@ -112,12 +113,15 @@ def _checked(folder: Path) -> Path:
         with os.scandir(folder):
             return Path(os.path.abspath(folder))
     except FileNotFoundError:
-        why, fix = "It does not exist.", "Choose a folder that is there."
+        why, fix = tr("It does not exist."), tr("Choose a folder that is there.")
     except NotADirectoryError:
-        why, fix = "It is a file.", "Choose the folder that holds the class folders."
+        why, fix = tr("It is a file."), tr("Choose the folder that holds the class folders.")
     except OSError as error:
-        why, fix = f"The system says: {error.strerror or error}.", "Check that you may read it."
-    raise DatasetError(f"The folder {folder} cannot be read.", why, fix)
+        why, fix = (
+            tr("The system says: {strerror}.").format(strerror=error.strerror or error),
+            tr("Check that you may read it."),
+        )
+    raise DatasetError(tr("The folder {folder} cannot be read.").format(folder=folder), why, fix)
 
 
 def _identity(folder: Path) -> _Identity:

@@ -16,6 +16,7 @@ from core.formats.hints import listed
 from core.formats.records import Example, Listing
 from core.paths import give_away
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import plural, tr
 from training_scripts.durable import flush
 from training_scripts.pictures import PictureUnreadable, size_of
 
@@ -56,7 +57,9 @@ def write_dataset(
     """
     writer = format_.writer
     if writer is None:
-        raise DatasetError(f"{format_.title} is read, but not written.", fix="Choose another format.")
+        raise DatasetError(
+            tr("{title} is read, but not written.").format(title=format_.title), fix=tr("Choose another format.")
+        )
     _check_target(target)
     examples = _examples(listing, splits)
     unlabelled = sum(not example.labels for example in examples) if writer.one_label else 0
@@ -75,8 +78,10 @@ def write_dataset(
         give_away(partial)
         os.replace(partial, target)
     except OSError as error:
-        why = f"The system says: {error.strerror or error}."
-        raise DatasetError(f"{target} cannot be written.", why, "Choose another folder, or make room.") from error
+        why = tr("The system says: {strerror}.").format(strerror=error.strerror or error)
+        raise DatasetError(
+            tr("{target} cannot be written.").format(target=target), why, tr("Choose another folder, or make room.")
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     classes = {label for example in examples for label in example.labels}
@@ -85,7 +90,9 @@ def write_dataset(
 
 def _check_target(target: Path) -> None:
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise DatasetError(f"{target} is there already.", fix="Name a folder that is not there yet.")
+        raise DatasetError(
+            tr("{target} is there already.").format(target=target), fix=tr("Name a folder that is not there yet.")
+        )
 
 
 def _examples(listing: Listing, splits: Mapping[str, str] | None) -> list[Example]:
@@ -99,17 +106,25 @@ def _check_labels(examples: Iterable[Example], writer: Writer, format_: DatasetF
         return
     several = [example.path for example in examples if len(example.labels) > 1]
     if several:
-        subject = "1 picture has" if len(several) == 1 else f"{len(several):,} pictures have"
         raise DatasetError(
-            f"{format_.title} cannot hold this dataset.",
-            f"{subject} more than one label ({several[0]}).",
-            "Choose csv, jsonl, coco, label-studio or huggingface.",
+            tr("{title} cannot hold this dataset.").format(title=format_.title),
+            plural(
+                "{count:,} picture has more than one label ({several}).",
+                "{count:,} pictures have more than one label ({several}).",
+                len(several),
+                several=several[0],
+            ),
+            tr("Choose csv, jsonl, coco, label-studio or huggingface."),
         )
     names = {label for example in examples for label in example.labels}
     bad = sorted(name for name in names if "/" in name or "\\" in name or name.startswith(".") or name != name.strip())
     if bad and writer.folders:
-        why = f"The class {listed(bad)} cannot be the name of a folder."
-        raise DatasetError(f"{format_.title} cannot hold this dataset.", why, "Rename it, or choose csv or jsonl.")
+        why = tr("The class {bad} cannot be the name of a folder.").format(bad=listed(bad))
+        raise DatasetError(
+            tr("{title} cannot hold this dataset.").format(title=format_.title),
+            why,
+            tr("Rename it, or choose csv or jsonl."),
+        )
 
 
 def _placed(root: Path, examples: Iterable[Example], writer: Writer) -> Iterator[Written]:
@@ -140,9 +155,9 @@ def _size(file: Path) -> tuple[int, int]:
         return size_of(file)
     except PictureUnreadable as error:
         raise DatasetError(
-            f"The size of {file.name} is not known.",
+            tr("The size of {name} is not known.").format(name=file.name),
             str(error),
-            "Remove the file, or choose a format without sizes: csv.",
+            tr("Remove the file, or choose a format without sizes: csv."),
         ) from error
 
 
@@ -158,4 +173,4 @@ def _copy(root: Path, target: Path, pictures: list[Written], on_progress: OnProg
         for done, _ in enumerate(pool.map(copy, pictures), 1):
             cancel.raise_if_cancelled()
             if done % _REPORT_EVERY == 0:
-                on_progress(Progress(done, len(pictures), "Copying pictures", "pictures"))
+                on_progress(Progress(done, len(pictures), tr("Copying pictures"), "pictures"))

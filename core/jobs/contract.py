@@ -22,6 +22,7 @@ from core.errors import SpecError
 from core.jobs.scraping import RegexTest, Scraped, Scraper, scrape, test_regex
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.python import child_environment
+from core.translation import tr
 from training_scripts.job import EXIT_INTERRUPTED, hyperparameter_arguments
 
 __all__ = [
@@ -189,7 +190,7 @@ def failure_reason(folder: JobFolder, exit_code: int | None = None, since: int =
     lines = [line.strip() for line in _log_tail(folder.log, since) if line.strip()]
     exceptions = [line for line in lines if _EXCEPTION.match(line)]
     last = exceptions[-1] if exceptions else lines[-1] if lines else ""
-    return f"{ending} Its last words: {last}"[:MAX_REASON] if last else ending
+    return tr("{ending} Its last words: {last}").format(ending=ending, last=last)[:MAX_REASON] if last else ending
 
 
 def outside_cause(folder: JobFolder, exit_code: int | None, since: int = 0) -> str:
@@ -201,20 +202,22 @@ def outside_cause(folder: JobFolder, exit_code: int | None, since: int = 0) -> s
     if exit_code == EXIT_INTERRUPTED and folder.failure.is_file():
         return reason
     if os.strerror(errno.ENOSPC) in reason or shutil.disk_usage(folder.root).free < _HARDLY_ANY_ROOM:
-        return f"The disk is full ({folder.root}). {reason}"
+        return tr("The disk is full ({root}). {reason}").format(root=folder.root, reason=reason)
     return reason if exit_code == EXIT_INTERRUPTED else ""
 
 
 def describe_exit(exit_code: int | None) -> str:
     """Return how a process ended, in one sentence."""
     if exit_code is None:
-        return "The training script's process is gone, nobody knows how."
+        return tr("The training script's process is gone; how is not known.")
     if exit_code >= 0:
-        return f"The training script ended with exit status {exit_code}."
+        return tr("The training script ended with exit status {exit_code}.").format(exit_code=exit_code)
     number = -exit_code
     known = {item.value: item.name for item in signal.Signals}
-    hint = " Perhaps memory ran out." if known.get(number) == "SIGKILL" else ""
-    return f"The training script's process was killed by signal {number} ({known.get(number, 'unknown')}).{hint}"
+    hint = tr(" Perhaps memory ran out.") if known.get(number) == "SIGKILL" else ""
+    return tr("The training script's process was killed by signal {number} ({known}).{hint}").format(
+        number=number, known=known.get(number, "unknown"), hint=hint
+    )
 
 
 def check_metrics(spec: TrainingSpec, sample_lines: Sequence[str] | None = None) -> None:
@@ -234,9 +237,9 @@ def check_metrics(spec: TrainingSpec, sample_lines: Sequence[str] | None = None)
             continue
         closest = next((test.problem for test in tests if test.span or "seconds" in test.problem), "")
         raise SpecError(
-            f"The regex of {definition.name} finds no value in what the training script prints.",
-            closest or f"{definition.regex} matches no part of: {lines[0]}",
-            "Correct the regex, or remove the metric.",
+            tr("The regex of {name} finds no value in what the training script prints.").format(name=definition.name),
+            closest or tr("{regex} matches no part of: {lines}").format(regex=definition.regex, lines=lines[0]),
+            tr("Correct the regex, or remove the metric."),
             field="regex",
         )
 

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from core.errors import SpecError
+from core.translation import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,11 @@ def check_fields(instance: Any) -> None:
         if not isinstance(value, taken) or (isinstance(value, bool) and kind is not bool):
             raise SpecError(f"{how.title} is {value!r}.", fix=f"Give {_A_VALUE[kind]}.", field=name)
         if kind is float and not math.isfinite(value):
-            raise SpecError(f"{how.title} is {value}.", fix="Give a finite number.", field=name)
+            raise SpecError(f"{how.title} is {value}.", fix=tr("Give a finite number."), field=name)
         if how.low is not None and value < how.low:
-            raise _beyond(name, how, value, f"at least {how.low:,.0f}")
+            raise _beyond(name, how, value, tr("at least {low:,.0f}").format(low=how.low))
         if how.high is not None and value > how.high:
-            raise _beyond(name, how, value, f"at most {how.high:,.0f}")
+            raise _beyond(name, how, value, tr("at most {high:,.0f}").format(high=how.high))
 
 
 def check_capabilities(instance: Any, capabilities: Any) -> None:
@@ -103,12 +104,24 @@ def check_capabilities(instance: Any, capabilities: Any) -> None:
         able = getattr(capabilities, how.capability)
         if isinstance(able, tuple) and value not in able:
             fix = f"Choose {', '.join(map(str, able))}."
-            raise SpecError(f"{how.title} {value} is not to be had on this engine.", fix=fix, field=name)
+            raise SpecError(
+                tr("{title} {value} is not to be had on this engine.").format(title=how.title, value=value),
+                fix=fix,
+                field=name,
+            )
         if able is False:
-            raise SpecError(f"{how.title} is not to be had on this engine.", fix="Leave it out.", field=name)
+            raise SpecError(
+                tr("{title} is not to be had on this engine.").format(title=how.title),
+                fix=tr("Leave it out."),
+                field=name,
+            )
         if isinstance(able, int) and not isinstance(able, bool) and value > able:
             raise SpecError(
-                f"{how.title} is {value}, more than the {able} of this engine.", fix="Lower it.", field=name
+                tr("{title} is {value}, more than the {able} of this engine.").format(
+                    title=how.title, value=value, able=able
+                ),
+                fix=tr("Lower it."),
+                field=name,
             )
 
 
@@ -145,7 +158,11 @@ def from_plain(kind: Any, value: Any, special: Mapping[Any, Callable[[Any], Any]
 
 
 def _beyond(name: str, how: Declared, value: float, limit: str) -> SpecError:
-    return SpecError(f"{how.title} is {value:,}{how.suffix}.", fix=f"Give {limit}.", field=name)
+    return SpecError(
+        tr("{title} is {value:,}{suffix}.").format(title=how.title, value=value, suffix=how.suffix),
+        fix=f"Give {limit}.",
+        field=name,
+    )
 
 
 @cache
@@ -161,4 +178,4 @@ def _without_none(hint: Any) -> Any:
     return hint
 
 
-_A_VALUE = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_A_VALUE = {bool: tr("true or false"), int: tr("a whole number"), float: "a number", str: "a text"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.jobs.records import TuningJob
 from core.progress import CancelToken
+from core.translation import tr
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -24,7 +25,7 @@ class Footprint:
     def __str__(self) -> str:
         """Return it for people: `20 trials, 34.2 MB on disk`; a training job has no trials."""
         trials = "" if not self.trials else f"{self.trials:,} trial{'' if self.trials == 1 else 's'}, "
-        return f"{trials}{size_text(self.bytes)} on disk"
+        return tr("{trials}{bytes} on disk").format(trials=trials, bytes=size_text(self.bytes))
 
 
 def footprint(engine: Engine, name: str, cancel: CancelToken | None = None) -> Footprint:

@@ -14,6 +14,7 @@ from core.jobs.contract import JobFolder
 from core.locks import lock_of
 from core.paths import ROOT
 from core.python import script_command
+from core.translation import tr
 from training_scripts.artifact import HEAD_FILE, SHARED_FILE, is_head_alone, package, shared_backbone
 from training_scripts.durable import is_whole, sha256_of
 from training_scripts.job import JobError
@@ -50,13 +51,15 @@ def check(folder: JobFolder, known: dict[Path, str]) -> None:
         JobError: one of them is damaged or gone.
     """
     if not is_head_alone(folder.model):
-        raise JobError(f"The model in {folder.model} is damaged or gone.")
+        raise JobError(tr("The model in {model} is damaged or gone.").format(model=folder.model))
     file, sha256 = shared_backbone(folder.model)
     file = file.resolve()
     if file not in known:
         known[file] = sha256_of(file)
     if known[file] != sha256:
-        raise JobError(f"The backbone of the model in {folder.model} is damaged ({file}).")
+        raise JobError(
+            tr("The backbone of the model in {model} is damaged ({file}).").format(model=folder.model, file=file)
+        )
 
 
 def whole_model(folder: JobFolder) -> Path:
@@ -72,9 +75,9 @@ def whole_model(folder: JobFolder) -> Path:
     try:
         done = run_to_end(command)
     except StoodStill as finding:
-        raise JobError(f"The process that makes the model whole {finding}.") from None
+        raise JobError(tr("The process that makes the model whole {finding}.").format(finding=finding)) from None
     if done.returncode:
-        raise JobError(done.stderr.strip().rpartition("\n")[2] or "The model could not be made whole.")
+        raise JobError(done.stderr.strip().rpartition("\n")[2] or tr("The model could not be made whole."))
     return target
 
 
@@ -85,9 +88,13 @@ def write_archive(folder: JobFolder) -> Path:
         ModelError: it cannot be made; says why.
     """
     if not folder.artifact.is_file() and left_head_alone(folder):
-        with lock_of(folder.root / "artifact", _WAIT_S, f"The model of {folder.root.name} cannot be packed"):
+        with lock_of(
+            folder.root / "artifact", _WAIT_S, tr("The model of {name} cannot be packed").format(name=folder.root.name)
+        ):
             try:
                 package(whole_model(folder), folder.artifact)
             except (JobError, OSError) as error:
-                raise ModelError(f"The model of {folder.root.name} cannot be packed.", f"{error}") from error
+                raise ModelError(
+                    tr("The model of {name} cannot be packed.").format(name=folder.root.name), f"{error}"
+                ) from error
     return folder.artifact

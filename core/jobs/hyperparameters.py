@@ -12,6 +12,7 @@ from core.errors import SpecError
 from core.jobs.contract import hyperparameter_arguments
 from core.jobs.ranges import CategoricalRange, Range
 from core.jobs.specs import Spec
+from core.translation import tr
 from training_scripts.arguments import DIRECT, get_args_parser, parse_args, unknown_name
 from training_scripts.job import JobError
 
@@ -63,8 +64,8 @@ def check_hyperparameters(spec: Spec, script: str | None = None) -> None:
     unfolded = "folds" not in searched and fixed.get("folds", "0") in ("", "0")
     if unfolded and spec.training.objective.metric.startswith("cv:"):
         raise SpecError(
-            f"There is no {spec.training.objective.metric}: nothing is cross-validated.",
-            fix=f"Set optimizer {DIRECT} and folds 5, or judge by another metric.",
+            tr("There is no {metric}: nothing is cross-validated.").format(metric=spec.training.objective.metric),
+            fix=tr("Set optimizer {direct} and folds 5, or judge by another metric.").format(direct=DIRECT),
             field="objective",
         )
     values = [*fixed.items(), *((item.name, value) for item in spec.ranges for value in extremes(item))]
@@ -90,7 +91,7 @@ def check_value(name: str, value: str) -> SpecError | None:
     try:
         _parser().parse_known_args([f"--{name}", value])
     except JobError as error:
-        return SpecError(str(error), fix="Change it: the training script would refuse it.", field=name)
+        return SpecError(str(error), fix=tr("Change it: the training script would refuse it."), field=name)
     return None
 
 

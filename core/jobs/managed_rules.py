@@ -9,11 +9,12 @@ from collections.abc import Mapping
 
 from core.errors import SpecError
 from core.jobs.specs import ManagedDebugger, Spec, TuningSpec
+from core.translation import tr
 from training_scripts.debugger.rules import check_parameters, parameters_of
 
 REPORT = "ProfilerReport"
 INTERVALS_MS = (100, 200, 500, 1000, 5000, 60_000)
-OWN_RULES_DO = "Sagehound's own rules watch them."
+OWN_RULES_DO = tr("Sagehound's own rules watch them.")
 _CHOICE = ("collection_names", "tensor_regex")
 _LAYERS = ("threshold_inactivity", "threshold_layer")
 AWS_RULES: Mapping[str, tuple[str, ...]] = {
@@ -77,15 +78,23 @@ def check_managed(spec: Spec) -> None:
     if managed is None:
         return
     if isinstance(spec, TuningSpec):
-        raise _error("AWS's Debugger cannot watch the trials of a tuning job.", OWN_RULES_DO, "Leave it out.")
+        raise _error(tr("AWS's Debugger cannot watch the trials of a tuning job."), OWN_RULES_DO, tr("Leave it out."))
     if not managed.rules and not managed.report:
-        raise _error("AWS's Debugger has nothing to do.", "Neither a rule nor the report is chosen.", "Choose one.")
+        raise _error(
+            tr("AWS's Debugger has nothing to do."), tr("Neither a rule nor the report is chosen."), tr("Choose one.")
+        )
     if managed.rules and not spec.debugger.enabled:
-        why = "They read the tensors that the job's own hook saves, and that is off."
-        raise _error("AWS's rules would wait for tensors in vain.", why, "Turn Sagehound's rules on, or AWS's off.")
+        why = tr("They read the tensors that the job's own hook saves, and that is off.")
+        raise _error(
+            tr("AWS's rules would wait for tensors in vain."), why, tr("Turn Sagehound's rules on, or AWS's off.")
+        )
     if managed.interval_ms not in INTERVALS_MS:
         known = ", ".join(map(str, INTERVALS_MS))
-        raise _error(f"AWS does not measure every {managed.interval_ms} ms.", f"It takes {known}.", "Choose one.")
+        raise _error(
+            tr("AWS does not measure every {interval_ms} ms.").format(interval_ms=managed.interval_ms),
+            tr("It takes {known}.").format(known=known),
+            tr("Choose one."),
+        )
     for rule, parameters in managed.rules.items():
         check_rule(rule, parameters)
 
@@ -110,7 +119,9 @@ def _read_rule(text: str) -> tuple[str, dict[str, str]]:
     pairs = [pair.partition("=") for pair in re.split(r",(?=\s*\w+=)", rest)] if colon else []
     parameters = {name.strip(): value.strip() for name, equals, value in pairs if equals}
     if len(parameters) < len(pairs):
-        raise _error(f"{text!r} is no rule with parameters.", fix="Write RULE:NAME=VALUE,NAME=VALUE.")
+        raise _error(
+            tr("{text!r} is not a rule with parameters.").format(text=text), fix=tr("Write RULE:NAME=VALUE,NAME=VALUE.")
+        )
     return rule.strip(), parameters
 
 
@@ -127,25 +138,37 @@ def _json_parameters(text: str, whole: str) -> dict[str, str]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise _error(f"{whole!r} is no rule with parameters.", fix='Write RULE:{"NAME": "VALUE"}.')
+        raise _error(
+            tr("{whole!r} is not a rule with parameters.").format(whole=whole), fix=tr('Write RULE:{"NAME": "VALUE"}.')
+        )
     return found
 
 
 def check_rule(rule: str, parameters: Mapping[str, str]) -> None:
     """Raise `SpecError` unless AWS has the rule and it takes these parameters."""
     if rule not in AWS_RULES:
-        raise _error(f"{rule!r} is no rule of AWS's.", f"AWS's rules are {', '.join(AWS_RULES)}.", "Choose among them.")
-    what = f"AWS's rule {rule} cannot run like this."
+        raise _error(
+            tr("{rule!r} is not a rule of AWS's.").format(rule=rule),
+            tr("AWS's rules are {aws_rules}.").format(aws_rules=", ".join(AWS_RULES)),
+            tr("Choose among them."),
+        )
+    what = tr("AWS's rule {rule} cannot run like this.").format(rule=rule)
     if unknown := next((name for name in parameters if name not in AWS_RULES[rule]), ""):
-        raise _error(what, f"It has no parameter {unknown}, only {', '.join(AWS_RULES[rule])}.", "Correct it.")
+        raise _error(
+            what,
+            tr("It has no parameter {unknown}, only {aws_rules}.").format(
+                unknown=unknown, aws_rules=", ".join(AWS_RULES[rule])
+            ),
+            tr("Correct it."),
+        )
     if any(len(value) > 256 for value in parameters.values()):
-        raise _error(what, "A value has at most 256 characters.", "Shorten it.")
+        raise _error(what, tr("A value has at most 256 characters."), tr("Shorten it."))
     ours = {item.name for item in parameters_of(rule)}
-    told = {**TENSORS.get(rule, {}), **parameters}
+    combined = {**TENSORS.get(rule, {}), **parameters}
     try:
-        check_parameters(rule, {name: value for name, value in told.items() if name in ours})
+        check_parameters(rule, {name: value for name, value in combined.items() if name in ours})
     except ValueError as error:
-        raise _error(what, f"{error}.", "Correct it.") from None
+        raise _error(what, f"{error}.", tr("Correct it.")) from None
 
 
 def _error(what: str, why: str = "", fix: str = "") -> SpecError:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.errors import SpecError
+from core.translation import tr
 from training_scripts.strategies.dimensions import Dimension, grid_size
 
 MAX_SEARCHED = 30
@@ -60,9 +61,9 @@ class ContinuousRange:
         _check_ends(self.name, self.low, self.high, self.scaling)
         if self.scaling is Scaling.REVERSE_LOGARITHMIC and not 0 <= self.low <= self.high < 1:
             raise SpecError(
-                f"The range of {self.name} cannot be ReverseLogarithmic.",
-                "That scaling needs 0 <= from and to < 1.",
-                "Change the ends or take Linear.",
+                tr("The range of {name} cannot be ReverseLogarithmic.").format(name=self.name),
+                tr("That scaling needs 0 <= from and to < 1."),
+                tr("Change the ends or take Linear."),
                 field=self.name,
             )
 
@@ -96,9 +97,9 @@ class IntegerRange:
         _check_ends(self.name, self.low, self.high, self.scaling)
         if self.scaling is Scaling.REVERSE_LOGARITHMIC:
             raise SpecError(
-                f"The range of {self.name} cannot be ReverseLogarithmic.",
-                "That scaling is for continuous ranges.",
-                "Take Linear or Logarithmic.",
+                tr("The range of {name} cannot be ReverseLogarithmic.").format(name=self.name),
+                tr("That scaling is for continuous ranges."),
+                tr("Take Linear or Logarithmic."),
                 field=self.name,
             )
 
@@ -127,14 +128,22 @@ class CategoricalRange:
     def __post_init__(self) -> None:
         _check_name(self.name)
         if not self.values:
-            raise SpecError(f"The range of {self.name} has no values.", fix="Add one.", field=self.name)
+            raise SpecError(
+                tr("The range of {name} has no values.").format(name=self.name), fix=tr("Add one."), field=self.name
+            )
         if len(set(self.values)) != len(self.values):
-            raise SpecError(f"The range of {self.name} has a value twice.", fix="Remove one.", field=self.name)
+            raise SpecError(
+                tr("The range of {name} has a value twice.").format(name=self.name),
+                fix=tr("Remove one."),
+                field=self.name,
+            )
         if len(self.values) > MAX_CATEGORICAL_VALUES:
             raise SpecError(
-                f"The range of {self.name} has {len(self.values)} values.",
-                f"At most {MAX_CATEGORICAL_VALUES} are allowed.",
-                "Remove some.",
+                tr("The range of {name} has {values} values.").format(name=self.name, values=len(self.values)),
+                tr("At most {max_categorical_values} are allowed.").format(
+                    max_categorical_values=MAX_CATEGORICAL_VALUES
+                ),
+                tr("Remove some."),
                 field=self.name,
             )
 
@@ -226,7 +235,10 @@ def range_from_json(data: Mapping[str, Any]) -> Range:
             return IntegerRange(data["name"], int(data["low"]), int(data["high"]), Scaling(data["scaling"]))
         case "Continuous":
             return ContinuousRange(data["name"], float(data["low"]), float(data["high"]), Scaling(data["scaling"]))
-    raise SpecError(f"{data['type']!r} is no type of range.", fix="Use Integer, Continuous or Categorical.")
+    raise SpecError(
+        tr("{type!r} is not a type of range.").format(type=data["type"]),
+        fix=tr("Use Integer, Continuous or Categorical."),
+    )
 
 
 def _is_log(low: float, high: float, scaling: Scaling) -> bool:
@@ -238,32 +250,39 @@ def _is_log(low: float, high: float, scaling: Scaling) -> bool:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise SpecError(
-            f"{name!r} cannot be the name of a hyperparameter.",
-            "A name is made of letters, digits and underscores, and does not start with a digit.",
-            "Rename it.",
+            tr("{name!r} cannot be the name of a hyperparameter.").format(name=name),
+            tr("A name is made of letters, digits and underscores, and does not start with a digit."),
+            tr("Rename it."),
             field=name,
         )
 
 
 def _check_ends(name: str, low: float, high: float, scaling: Scaling) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise SpecError(f"The range of {name} has an end that is no finite number.", fix="Give a number.", field=name)
+        raise SpecError(
+            tr("The range of {name} has an end that is not a finite number.").format(name=name),
+            fix="Give a number.",
+            field=name,
+        )
     if low > high:
         raise SpecError(
-            f"The range of {name} ends before it starts.", f"{low} is above {high}.", "Swap the two.", field=name
+            tr("The range of {name} ends before it starts.").format(name=name),
+            tr("{low} is above {high}.").format(low=low, high=high),
+            tr("Swap the two."),
+            field=name,
         )
     if scaling is Scaling.LOGARITHMIC and low <= 0:
         raise SpecError(
-            f"The range of {name} cannot be Logarithmic.",
-            "A logarithmic scale has no zero and nothing below it.",
-            "Start above 0, or take Linear.",
+            tr("The range of {name} cannot be Logarithmic.").format(name=name),
+            tr("A logarithmic scale has no zero and nothing below it."),
+            tr("Start above 0, or take Linear."),
             field=name,
         )
 
 
 def _unreadable(text: str, name: str) -> SpecError:
     return SpecError(
-        f"{text!r} is no range.",
-        fix="Write name=integer:32:128, name=continuous:1e-4:5e-2:log or name=categorical:sgd,adam.",
+        tr("{text!r} is not a range.").format(text=text),
+        fix=tr("Write name=integer:32:128, name=continuous:1e-4:5e-2:log or name=categorical:sgd,adam."),
         field=name.strip(),
     )

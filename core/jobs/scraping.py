@@ -17,6 +17,7 @@ from functools import partial
 import regex
 
 from core.jobs.specs import MetricDefinition
+from core.translation import tr
 from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, Found, find_value
 
 MAX_LINE = 8192
@@ -81,7 +82,7 @@ class Scraper:
             except TimeoutError:
                 del self._patterns[name]
                 self.given_up.add(name)
-                self._on_slow(f"{too_slow(name)} Its values are missing from there on.")
+                self._on_slow(tr("{too_slow} Its values are missing from there on.").format(too_slow=too_slow(name)))
                 continue
             if found is not None and found[0] is not None:
                 values[name] = found[0]
@@ -96,7 +97,9 @@ class Scraper:
 
 def too_slow(metric: str) -> str:
     """Say that a metric's expression takes too long."""
-    return f"The regex of {metric} took longer than {SEARCH_LIMIT_S} seconds for one line of the log: simplify it."
+    return tr(
+        "The regex of {metric} took longer than {search_limit_s} seconds for one line of the log: simplify it."
+    ).format(metric=metric, search_limit_s=SEARCH_LIMIT_S)
 
 
 def scrape(line: str, definitions: Sequence[MetricDefinition]) -> Scraped:
@@ -111,14 +114,21 @@ def test_regex(definition: MetricDefinition, line: str) -> RegexTest:
     try:
         found = _search(pattern, line[:MAX_LINE])
     except TimeoutError:
-        return RegexTest(False, problem=f"The expression takes longer than {SEARCH_LIMIT_S} seconds for one line.")
+        return RegexTest(
+            False,
+            problem=tr("The expression takes longer than {search_limit_s} seconds for one line.").format(
+                search_limit_s=SEARCH_LIMIT_S
+            ),
+        )
     if found is None:
-        return RegexTest(False, problem="The expression matches nothing in this line.")
+        return RegexTest(False, problem=tr("The expression matches nothing in this line."))
     value, text, span = found
     if value is None:
-        return RegexTest(False, span=span, problem=f"The expression finds {text!r}, which is no number.")
+        return RegexTest(
+            False, span=span, problem=tr("The expression finds {text!r}, which is not a number.").format(text=text)
+        )
     if pattern.pattern not in _OURS and time.thread_time() - started > SEARCH_LIMIT_S / 2:
-        return RegexTest(False, value, span, "The expression is too slow to be used on every line.")
+        return RegexTest(False, value, span, tr("The expression is too slow to be used on every line."))
     return RegexTest(True, value, span)
 
 

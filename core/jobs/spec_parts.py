@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.jobs.declared import check_fields, declare
+from core.translation import tr
 
 # Families with disks of their own, after AWS's table of instance types: NVMe in GPU machines, and those with a "d".
 _OWN_DISK = re.compile(r"ml\.(g4dn|g5|g6e?|gr6|p3dn|p4de?|p5(e|en)?|p6-\w+|trn\w+|[cmr]\d[a-z]*d[a-z]*)\.")
@@ -30,7 +31,7 @@ class DebuggerConfig:
     save_interval: int | None = None
     save_intervals: Mapping[str, int] = field(default_factory=dict)
     tensor_budget_mb: int = declare(
-        64, "Budget for tensors", "save at most so much", option="--tensor-budget", metavar="MB"
+        64, tr("Budget for tensors"), tr("save at most so much"), option="--tensor-budget", metavar="MB"
     )
     profiler: bool = True
 
@@ -46,11 +47,13 @@ class ManagedDebugger:
     rules: Mapping[str, Mapping[str, str]] = field(
         default_factory=lambda: {"LossNotDecreasing": {}, "Overfit": {}, "VanishingGradient": {}}
     )
-    report: bool = declare(True, "ProfilerReport", "with --aws-debugger: no ProfilerReport", option="--no-aws-report")
+    report: bool = declare(
+        True, "ProfilerReport", tr("with --aws-debugger: no ProfilerReport"), option="--no-aws-report"
+    )
     interval_ms: int = declare(
         500,
-        "Profiling interval",
-        "with --aws-debugger: measure the machine every so many milliseconds",
+        tr("Profiling interval"),
+        tr("with --aws-debugger: measure the machine every so many milliseconds"),
         option="--aws-interval",
         metavar="MS",
         suffix=" ms",
@@ -74,15 +77,15 @@ class CloudResources:
 
     instance_type: str = declare(
         "ml.m5.xlarge",
-        "Instance type",
-        "the machine of each training job, any that SageMaker trains on",
+        tr("Instance type"),
+        tr("the machine of each training job, any that SageMaker trains on"),
         option="--instance-type",
         metavar="TYPE",
     )
     instance_count: int = declare(
         1,
         "Machines",
-        "machines of one training job, which fine-tune the network together",
+        tr("machines of one training job, which fine-tune the network together"),
         option="--instance-count",
         metavar="N",
         low=1,
@@ -91,7 +94,7 @@ class CloudResources:
     volume_gb: int | None = declare(
         None,
         "Disk",
-        "disk of the machine, for the pictures and what one training job makes (default: by their size)",
+        tr("disk of the machine, for the pictures and what one training job makes (default: by their size)"),
         option="--volume-gb",
         metavar="GB",
         low=1,
@@ -99,39 +102,50 @@ class CloudResources:
         suffix=" GB",
     )
     spot: bool = declare(
-        False, "Spot instances", "use spare machines: cheaper, but AWS may take them away for a while", option="--spot"
+        False,
+        tr("Spot instances"),
+        tr("use spare machines: cheaper, but AWS may take them away for a while"),
+        option="--spot",
     )
     max_wait_s: int | None = declare(
         None,
-        "Longest wait and run",
-        "longest wait for spot machines and run together; a job that takes longer is ended",
+        tr("Longest wait and run"),
+        tr("longest wait for spot machines and run together; a job that takes longer is ended"),
         option="--max-wait",
         metavar="SECONDS",
         low=1,
         high=2 * 28 * 24 * 3600,
         suffix=" s",
     )
-    subnets: tuple[str, ...] = declare((), "Subnets", "run in your VPC", option="--subnet", metavar="ID")
+    subnets: tuple[str, ...] = declare((), "Subnets", tr("run in your VPC"), option="--subnet", metavar="ID")
     security_groups: tuple[str, ...] = declare(
-        (), "Security groups", "of your VPC", option="--security-group", metavar="ID"
+        (), tr("Security groups"), tr("of your VPC"), option="--security-group", metavar="ID"
     )
     network_isolation: bool = declare(
-        False, "Network isolation", "let the container reach no network", option="--network-isolation"
+        False, tr("Network isolation"), tr("let the container reach no network"), option="--network-isolation"
     )
     encrypt_traffic: bool = declare(
-        False, "Encrypted traffic", "encrypt what machines of one job exchange", option="--encrypt-traffic"
+        False, tr("Encrypted traffic"), tr("encrypt what machines of one job exchange"), option="--encrypt-traffic"
     )
     output_kms_key: str = declare(
-        "", "Key for output", "another key for output (default --kms-key)", option="--output-kms-key", metavar="KEY"
+        "",
+        tr("Key for output"),
+        tr("another key for output (default --kms-key)"),
+        option="--output-kms-key",
+        metavar="KEY",
     )
     volume_kms_key: str = declare(
-        "", "Key for disks", "another key for disks (default --kms-key)", option="--volume-kms-key", metavar="KEY"
+        "",
+        tr("Key for disks"),
+        tr("another key for disks (default --kms-key)"),
+        option="--volume-kms-key",
+        metavar="KEY",
     )
-    tags: Mapping[str, str] = declare(dict, "Tags", "one more tag of the job", option="--tag", metavar="KEY=VALUE")
+    tags: Mapping[str, str] = declare(dict, "Tags", tr("one more tag of the job"), option="--tag", metavar="KEY=VALUE")
     cap_usd: float | None = declare(
         None,
-        "Cost limit",
-        "stop the job once its training has cost about this much",
+        tr("Cost limit"),
+        tr("stop the job once its training has cost about this much"),
         option="--stop-at-cost",
         metavar="USD",
         low=0,

@@ -15,6 +15,7 @@ from core.jobs.ranges import MAX_SEARCHED, Range, combinations, range_from_json,
 from core.jobs.spec_parts import CloudResources as CloudResources
 from core.jobs.spec_parts import DebuggerConfig as DebuggerConfig
 from core.jobs.spec_parts import ManagedDebugger as ManagedDebugger
+from core.translation import tr
 from training_scripts.metrics import METRICS
 
 MAX_JOBS = 10_000
@@ -48,10 +49,10 @@ class Strategy(StrEnum):
         made.learns, made.tries_all, made.ends_poor_trials = learns, tries_all, ends_poor_trials
         return made
 
-    BAYESIAN = "Bayesian", "Learns from finished trials where to look next.", True
-    RANDOM = "Random", "Draws every trial independently of the others."
-    HYPERBAND = "Hyperband", "Ends poor trials after a few epochs and tries more instead.", False, False, True
-    GRID = "Grid", "Tries every combination.", False, True
+    BAYESIAN = "Bayesian", tr("Learns from finished trials where to look next."), True
+    RANDOM = "Random", tr("Draws every trial independently of the others.")
+    HYPERBAND = "Hyperband", tr("Ends poor trials after a few epochs and tries more instead."), False, False, True
+    GRID = "Grid", tr("Tries every combination."), False, True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,17 @@ class MetricDefinition:
             groups = re.compile(self.regex).groups
         except re.error as error:
             raise SpecError(
-                f"The regex of {self.name} cannot be read.", f"{error}.", "Correct it.", field="regex"
+                tr("The regex of {name} cannot be read.").format(name=self.name),
+                f"{error}.",
+                tr("Correct it."),
+                field="regex",
             ) from None
         if groups != 1 or len(self.regex) > 500:
             raise SpecError(
-                f"The regex of {self.name} does not say what the value is.",
-                f"It needs exactly one group and at most 500 characters; it has {groups} and {len(self.regex)}.",
+                tr("The regex of {name} does not say what the value is.").format(name=self.name),
+                tr("It needs exactly one group and at most 500 characters; it has {groups} and {count}.").format(
+                    groups=groups, count=len(self.regex)
+                ),
                 r"Write for instance Average loss: ([0-9\.]+).",
                 field="regex",
             )
@@ -119,8 +125,8 @@ class TrainingSpec:
     dataset_bytes: int = 0
     max_runtime_s: int = declare(
         24 * 3600,
-        "Longest run",
-        "longest run of one training job; one that takes longer is ended",
+        tr("Longest run"),
+        tr("longest run of one training job; one that takes longer is ended"),
         option="--max-runtime",
         metavar="SECONDS",
         low=1,
@@ -165,11 +171,15 @@ class TrainingSpec:
         check_fields(self)
         names = [metric.name for metric in self.metrics]
         if twice := next((name for name in names if names.count(name) > 1), ""):
-            raise SpecError(f"The metric {twice} is defined twice.", fix="Remove one.", field="metrics")
+            raise SpecError(
+                tr("The metric {twice} is defined twice.").format(twice=twice), fix=tr("Remove one."), field="metrics"
+            )
         if self.objective.metric not in {metric.name for metric in self.metrics}:
             raise SpecError(
-                f"The objective {self.objective.metric!r} is not among the metric definitions.",
-                fix="Choose one that is, or add a definition with its regex.",
+                tr("The objective {metric!r} is not among the metric definitions.").format(
+                    metric=self.objective.metric
+                ),
+                fix=tr("Choose one that is, or add a definition with its regex."),
                 field="objective",
             )
 
@@ -189,18 +199,18 @@ class TuningSpec:
     strategy: Strategy = declare(
         Strategy.BAYESIAN,
         "Strategy",
-        "Bayesian, Random, Hyperband or Grid",
+        tr("Bayesian, Random, Hyperband or Grid"),
         option="--strategy",
         metavar="NAME",
         capability="strategies",
     )
     max_jobs: int = declare(
-        10, "Trials", "how many training jobs at most", option="--max-jobs", metavar="N", low=1, high=MAX_JOBS
+        10, "Trials", tr("how many training jobs at most"), option="--max-jobs", metavar="N", low=1, high=MAX_JOBS
     )
     max_parallel_jobs: int = declare(
         2,
-        "At once",
-        "how many of them at the same time",
+        tr("At once"),
+        tr("how many of them at the same time"),
         option="--max-parallel-jobs",
         metavar="N",
         low=1,
@@ -208,30 +218,32 @@ class TuningSpec:
     )
     early_stopping: bool = declare(
         False,
-        "End poor trials early",
-        "end a trial whose metric is worse than the median of the others at that epoch",
+        tr("End poor trials early"),
+        tr("end a trial whose metric is worse than the median of the others at that epoch"),
         option="--early-stopping",
     )
-    seed: int = declare(0, "Seed", "the same seed gives the same search and the same training", low=0, high=2**31 - 1)
+    seed: int = declare(
+        0, "Seed", tr("the same seed gives the same search and the same training"), low=0, high=2**31 - 1
+    )
     warm_start: tuple[str, ...] = declare(
         (),
-        "Learn from",
-        "an earlier tuning job whose trials inform the search, 5 of them at most",
+        tr("Learn from"),
+        tr("an earlier tuning job whose trials inform the search, 5 of them at most"),
         option="--warm-start",
         metavar="JOB",
         capability="warm_start",
     )
     target: float | None = declare(
         None,
-        "Stop at",
-        "the search ends once the objective is as good as this",
+        tr("Stop at"),
+        tr("the search ends once the objective is as good as this"),
         option="--target",
         metavar="VALUE",
     )
     patience: int | None = declare(
         None,
         "Patience",
-        "the search ends after so many trials without a better one",
+        tr("the search ends after so many trials without a better one"),
         option="--patience",
         metavar="N",
         low=1,
@@ -239,8 +251,8 @@ class TuningSpec:
     )
     max_search_s: int | None = declare(
         None,
-        "Longest search",
-        "the search ends after so long, with the trials that run then",
+        tr("Longest search"),
+        tr("the search ends after so long, with the trials that run then"),
         option="--max-search-time",
         metavar="SECONDS",
         low=1,
@@ -249,15 +261,15 @@ class TuningSpec:
     )
     until_converged: bool = declare(
         False,
-        "End when converged",
-        "the search ends when its finished trials say that no better one is to be expected",
+        tr("End when converged"),
+        tr("the search ends when its finished trials say that no better one is to be expected"),
         option="--until-converged",
     )
 
     packed: bool = declare(
         False,
-        "As one job",
-        "on SageMaker: run all trials in one training job, whose longest run is that of the search",
+        tr("As one job"),
+        tr("on SageMaker: run all trials in one training job, whose longest run is that of the search"),
         option="--packed",
         capability="packs",
     )
@@ -267,14 +279,22 @@ class TuningSpec:
         check_fields(self)
         names = [item.name for item in self.ranges]
         if not names:
-            raise SpecError("There is no range to search.", fix="Add one, or train a single job.", field="ranges")
+            raise SpecError(
+                tr("There is no range to search."), fix=tr("Add one, or train a single job."), field="ranges"
+            )
         if len(names) > MAX_SEARCHED:
-            raise SpecError(f"{len(names)} ranges are too many.", fix=f"Keep {MAX_SEARCHED}.", field="ranges")
+            raise SpecError(
+                tr("{names} ranges are too many.").format(names=len(names)), fix=f"Keep {MAX_SEARCHED}.", field="ranges"
+            )
         for name in names:
             if names.count(name) > 1:
-                raise SpecError(f"{name} has two ranges.", fix="Remove one.", field=name)
+                raise SpecError(tr("{name} has two ranges.").format(name=name), fix=tr("Remove one."), field=name)
             if name in self.training.hyperparameters:
-                raise SpecError(f"{name} has a range and a fixed value.", fix="Keep one of the two.", field=name)
+                raise SpecError(
+                    tr("{name} has a range and a fixed value.").format(name=name),
+                    fix=tr("Keep one of the two."),
+                    field=name,
+                )
 
     @property
     def name(self) -> str:
@@ -309,9 +329,11 @@ def check_job_name(name: str, longest: int) -> None:
     """Raise `SpecError` unless SageMaker takes `name`, which is at most `longest` characters."""
     if len(name) > longest or not is_job_name(name):
         raise SpecError(
-            f"{name!r} cannot be a job's name.",
-            f"A name is letters, digits and single hyphens between them, at most {longest} characters.",
-            "Choose another.",
+            tr("{name!r} cannot be a job's name.").format(name=name),
+            tr("A name is letters, digits and single hyphens between them, at most {longest} characters.").format(
+                longest=longest
+            ),
+            tr("Choose another."),
             field="name",
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.jobs.records import Job
+from core.translation import tr
 
 
 def waits_for_features(jobs: Sequence[Job]) -> str:
@@ -12,7 +13,8 @@ def waits_for_features(jobs: Sequence[Job]) -> str:
     waiting = [job.name for job in jobs if job.engine != "local" and job.secondary_status == "PreparingFeatures"]
     if not waiting:
         return ""
-    return (
-        f"The frozen features of {', '.join(waiting)} are computed first. After that Sagehound creates the rest in the "
-        "background, while this computer runs and is logged in; else when Sagehound is used the next time."
-    )
+    return tr(
+        "The frozen features of {waiting} are computed first. After that Sagehound creates the "
+        "rest in the background, while this computer runs and is logged in; else when Sagehound "
+        "is used the next time."
+    ).format(waiting=", ".join(waiting))

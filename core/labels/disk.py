@@ -23,6 +23,7 @@ from core.errors import DatasetError, reason_of
 from core.labels.label_state import LabelState
 from core.paths import make_outside
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.durable import flush, is_no_room, replacing, sha256_of, write_text
 from training_scripts.outside import UNUSABLE, read_json
 
@@ -53,13 +54,15 @@ class EarlierWrite:
 
     @property
     def sentence(self) -> str:
-        """Return what a person is told of it."""
+        """Return the sentence for a person."""
         what = "1 picture" if self.count == 1 else f"{self.count:,} pictures"
         done = "move" if self.moved else "copy"
         if self.finished:
             verb = "was" if self.count == 1 else "were"
             return f"{what} of {self.root} {verb} {'moved' if self.moved else 'copied'} here."
-        return f"A {done} of {what} of {self.root} is not finished: each picture is whole, here or there."
+        return tr("A {done} of {what} of {root} is not finished: each picture is whole, here or there.").format(
+            done=done, what=what, root=self.root
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,10 @@ def _write(
     if plan is None or plan.finished:
         plan = _new_plan(scan, state, target, move, plan, splits)
     elif plan.root != scan.root or plan.move is not move:
-        what = f"{target} holds an unfinished {'move' if plan.move else 'copy'} of {plan.root}."
-        raise DatasetError(what, fix="Finish that one first, or choose another folder.")
+        what = tr("{target} holds an unfinished {which} of {root}.").format(
+            target=target, which="move" if plan.move else "copy", root=plan.root
+        )
+        raise DatasetError(what, fix=tr("Finish that one first, or choose another folder."))
     done = 0
     try:
         make_outside(target)
@@ -123,7 +128,7 @@ def _write(
             _carry(plan.root / source, target / place, sha256, plan.move)
             done += 1
             if done % 20 == 0:
-                on_progress(Progress(done, len(plan.files), "Writing pictures", "pictures"))
+                on_progress(Progress(done, len(plan.files), tr("Writing pictures"), "pictures"))
         flush(target / place for _, place, _ in plan.files)
         plan.save(target, finished=True)
     except OSError as error:
@@ -156,7 +161,11 @@ def earlier_write(target: Path) -> EarlierWrite | None:
 def _take_back(target: Path, on_progress: OnProgress, cancel: CancelToken) -> int:
     plan = _load(target)
     if plan is None or not plan.move:
-        raise DatasetError(f"Nothing was moved to {target}.", "It has no plan of a move.", "Name the folder OUT.")
+        raise DatasetError(
+            tr("Nothing was moved to {target}.").format(target=target),
+            tr("It has no plan of a move."),
+            tr("Name the folder OUT."),
+        )
     done = 0
     try:
         for source, place, sha256 in plan.files:
@@ -165,7 +174,7 @@ def _take_back(target: Path, on_progress: OnProgress, cancel: CancelToken) -> in
                 _carry(target / place, plan.root / source, sha256, True)
                 done += 1
             if done % 20 == 0:
-                on_progress(Progress(done, len(plan.files), "Moving pictures back", "pictures"))
+                on_progress(Progress(done, len(plan.files), tr("Moving pictures back"), "pictures"))
         flush(plan.root / source for source, _, _ in plan.files)
         (target / PLAN).unlink()
         for folder in sorted({(target / place).parent for _, place, _ in plan.files}, reverse=True):
@@ -193,11 +202,18 @@ def _new_plan(
     """
     in_place = target == scan.root
     if target.exists() and not in_place and any(entry.name != PLAN for entry in target.iterdir()):
-        raise DatasetError(f"{target} is not empty.", "Nothing is written over.", "Choose a folder that is new.")
+        raise DatasetError(
+            tr("{target} is not empty.").format(target=target),
+            tr("Nothing is written over."),
+            tr("Choose a folder that is new."),
+        )
     if in_place and not move:
-        raise DatasetError("The pictures are in that folder.", fix="Choose another folder, or move them.")
+        raise DatasetError(tr("The pictures are in that folder."), fix=tr("Choose another folder, or move them."))
     if before is not None and before.move:
-        raise DatasetError(f"{target} holds a finished move.", fix="Take it back first, or choose another folder.")
+        raise DatasetError(
+            tr("{target} holds a finished move.").format(target=target),
+            fix=tr("Take it back first, or choose another folder."),
+        )
     files: list[tuple[str, str, str]] = []
     taken = {picture.path.casefold() for picture in scan.pictures} | {path.casefold() for path in scan.unreadable}
     taken = taken if in_place else set()
@@ -213,7 +229,9 @@ def _new_plan(
         files.append((picture.path, place, picture.sha256))
     left = len(scan.pictures) - len(files)
     if not files:
-        raise DatasetError("There is nothing to write.", "No picture has a label that its folder does not say already.")
+        raise DatasetError(
+            tr("There is nothing to write."), tr("No picture has a label that its folder does not say already.")
+        )
     return _Plan(scan.root, move, tuple(files), left)
 
 
@@ -235,9 +253,9 @@ def _load(target: Path) -> _Plan | None:
     except FileNotFoundError:
         return None
     except UNUSABLE as error:
-        what = f"The plan {target / PLAN} cannot be read."
+        what = tr("The plan {target} cannot be read.").format(target=target / PLAN)
         raise DatasetError(
-            what, f"{reason_of(error)}.", "Move that file away; the pictures are where they were."
+            what, f"{reason_of(error)}.", tr("Move that file away; the pictures are where they were.")
         ) from error
 
 
@@ -249,8 +267,8 @@ def _carry(source: Path, place: Path, sha256: str, move: bool) -> None:
     """
     if place.exists():
         if sha256_of(place) != sha256:
-            what = f"{place} is there already, and is another file."
-            raise DatasetError(what, "Nothing is written over.", "Move it away and try again.")
+            what = tr("{place} is there already, and is another file.").format(place=place)
+            raise DatasetError(what, tr("Nothing is written over."), tr("Move it away and try again."))
         if move and source.exists() and not os.path.samefile(source, place):
             flush([place])
             source.unlink()
@@ -266,16 +284,18 @@ def _carry(source: Path, place: Path, sha256: str, move: bool) -> None:
     with replacing(place, flushed=move) as partial:
         shutil.copy2(source, partial)
         if sha256_of(partial) != sha256:
-            what = f"{source} has changed since the folder was scanned."
-            raise DatasetError(what, "It was not written.", "Scan the folder again.")
+            what = tr("{source} has changed since the folder was scanned.").format(source=source)
+            raise DatasetError(what, tr("It was not written."), tr("Scan the folder again."))
     if move:
         source.unlink()
 
 
 def _cannot(error: OSError, target: Path, done: int, total: int) -> DatasetError:
-    so_far = f"{done:,} of {total:,} pictures are written, and nothing is lost."
+    so_far = tr("{done:,} of {total:,} pictures are written, and nothing is lost.").format(done=done, total=total)
     if is_no_room(error):
-        what = f"The disk of {target} is full."
-        return DatasetError(what, so_far, "Make room, then do the same again: it goes on where it was.")
+        what = tr("The disk of {target} is full.").format(target=target)
+        return DatasetError(what, so_far, tr("Make room, then do the same again: it continues where it was."))
     why = f"{error.strerror or error} ({error.filename or target}). {so_far}"
-    return DatasetError(f"{target} cannot be written.", why, "Mend that, then do the same again.")
+    return DatasetError(
+        tr("{target} cannot be written.").format(target=target), why, tr("Mend that, then do the same again.")
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.labels.events import IMPORTS, Kind, LabelEvent
+from core.translation import plural, tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +59,28 @@ def summary(events: Sequence[LabelEvent]) -> str:
     """Return what one action did, such as "Labelled 3 pictures cat"."""
     first = events[0]
     count = sum(bool(event.sha256) for event in events)
-    pictures = "1 picture" if count == 1 else f"{count:,} pictures"
     named = sorted({" + ".join(event.after) or "unlabelled" for event in events})
-    to = named[0] if len(named) == 1 else f"{len(named)} classes"
+    to = named[0] if len(named) == 1 else plural("{count} class", "{count} classes", len(named))
     match first.kind:
+        case Kind.LABEL if named == ["unlabelled"]:
+            return plural("Took the label off {count:,} picture", "Took the label off {count:,} pictures", count)
         case Kind.LABEL:
-            return f"Labelled {pictures} {to}" if named != ["unlabelled"] else f"Took the label off {pictures}"
+            return plural("Labelled {count:,} picture {to}", "Labelled {count:,} pictures {to}", count, to=to)
         case Kind.EXCLUDE:
-            return f"Left out {pictures}"
+            return plural("Left out {count:,} picture", "Left out {count:,} pictures", count)
         case Kind.RESTORE:
-            return f"Put back {pictures}"
+            return plural("Put back {count:,} picture", "Put back {count:,} pictures", count)
         case Kind.SPLIT:
-            return f"Moved {pictures} to {to if named != ['unlabelled'] else 'the split of their share'}"
+            to = tr("the split of their share") if named == ["unlabelled"] else to
+            return plural("Moved {count:,} picture to {to}", "Moved {count:,} pictures to {to}", count, to=to)
         case Kind.RENAME_CLASS:
-            return f"Renamed {first.before[0]} to {first.after[0]}"
+            return tr("Renamed {before} to {after}").format(before=first.before[0], after=first.after[0])
         case Kind.ADD_CLASS:
-            return f"Made the class {first.after[0]}"
+            return tr("Made the class {after}").format(after=first.after[0])
         case _:
-            return f"Read the labels of {pictures} from {first.source}"
+            return plural(
+                "Read the labels of {count:,} picture from {source}",
+                "Read the labels of {count:,} pictures from {source}",
+                count,
+                source=first.source,
+            )

@@ -15,6 +15,7 @@ from core.errors import DatasetError
 from core.labels.events import PERSON, Kind, LabelEvent
 from core.labels.history import HistoryEntry, history, summary
 from core.labels.label_state import Fold, LabelState, by_content
+from core.translation import tr
 
 if TYPE_CHECKING:
     from core.store import Store
@@ -134,7 +135,10 @@ class Labelling:
     def move_to_split(self, paths: Iterable[str], split: str | None, source: str = PERSON) -> Change:
         """Move pictures, with their copies, to train, valid or test; None leaves it to the shares again."""
         if split is not None and split not in SPLITS:
-            raise DatasetError(f"There is no split {split}.", fix=f"Choose one of {', '.join(SPLITS)}.")
+            raise DatasetError(
+                tr("There is no split {split}.").format(split=split),
+                fix=tr("Choose one of {splits}.").format(splits=", ".join(SPLITS)),
+            )
         targets = {picture.sha256: picture for picture in self._pictures(paths)}
 
         def make(action: str, now: float) -> list[LabelEvent]:
@@ -166,7 +170,9 @@ class Labelling:
         def make(action: str, now: float) -> list[LabelEvent]:
             known = self._state.classes(self.scan)
             if old not in known:
-                raise DatasetError(f"There is no class {old}.", fix="Choose one of the classes of the dataset.")
+                raise DatasetError(
+                    tr("There is no class {old}.").format(old=old), fix=tr("Choose one of the classes of the dataset.")
+                )
             name = new if new in known else check_class_name(new)
             return [] if name == old else [LabelEvent(action, Kind.RENAME_CLASS, (old,), (name,), time=now)]
 
@@ -249,7 +255,7 @@ class Labelling:
                 if events:
                     self._store.add_label_events(self._dataset, events)
             if not events:
-                return Change("Nothing to change", (), before)
+                return Change(tr("Nothing to change"), (), before)
             self._catch_up()
             self._state = self._fold.state()
             return Change(self._told(events), self._touched(events, before), self._state)
@@ -312,8 +318,10 @@ class Labelling:
         for path in paths:
             picture = self._by_path.get(path)
             if picture is None:
-                what = f"{path} is not in the dataset {self.scan.root}."
-                raise DatasetError(what, "It is no readable picture below that folder.", "Scan the folder again.")
+                what = tr("{path} is not in the dataset {root}.").format(path=path, root=self.scan.root)
+                raise DatasetError(
+                    what, tr("It is not a readable picture below that folder."), tr("Scan the folder again.")
+                )
             found.append(picture)
         return found
 
@@ -326,11 +334,17 @@ def check_class_name(name: str) -> str:
     """
     cleaned = unicodedata.normalize("NFC", name).strip()
     if not cleaned or cleaned.strip(".") == "" or len(cleaned.encode("utf-8", "replace")) > 200:
-        raise DatasetError(f"{name!r} is no name for a class.", "It is empty or too long.", "Choose another name.")
+        raise DatasetError(
+            tr("{name!r} is not a name for a class.").format(name=name),
+            tr("It is empty or too long."),
+            tr("Choose another name."),
+        )
     wrong = sorted({sign for sign in cleaned if sign in '/\\:*?"<>|' or not sign.isprintable()})
     if wrong or cleaned.startswith(".") or cleaned.endswith("."):
-        why = f"A folder cannot be called so on every system ({' '.join(map(repr, wrong)) or 'a dot at its end'})."
-        raise DatasetError(f"{name!r} is no name for a class.", why, "Choose another name.")
+        why = tr("A folder cannot be called so on every system ({repr}).").format(
+            repr=" ".join(map(repr, wrong)) or tr("a dot at its end")
+        )
+        raise DatasetError(tr("{name!r} is not a name for a class.").format(name=name), why, tr("Choose another name."))
     return cleaned
 
 

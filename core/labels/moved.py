@@ -16,6 +16,7 @@ from core.dataset.records import Picture, Scan
 from core.errors import DatasetError
 from core.labels.events import Kind, LabelEvent
 from core.labels.label_state import by_content, fold
+from core.translation import plural, tr
 
 if TYPE_CHECKING:
     from core.store import Store
@@ -31,10 +32,20 @@ class Elsewhere:
 
     @property
     def sentence(self) -> str:
-        """Return what a person is told of it."""
-        there = "which is there still" if self.folder.exists() else "which is not there any more"
-        found = "Labels of 1 picture" if self.pictures == 1 else f"Labels of {self.pictures:,} pictures"
-        return f"{found} in this folder are kept for {self.folder}, {there}."
+        """Return the sentence for a person."""
+        if self.folder.exists():
+            return plural(
+                "Labels of {count:,} picture in this folder are kept for {folder}, which is there still.",
+                "Labels of {count:,} pictures in this folder are kept for {folder}, which is there still.",
+                self.pictures,
+                folder=self.folder,
+            )
+        return plural(
+            "Labels of {count:,} picture in this folder are kept for {folder}, which is not there any more.",
+            "Labels of {count:,} pictures in this folder are kept for {folder}, which is not there any more.",
+            self.pictures,
+            folder=self.folder,
+        )
 
 
 def elsewhere(store: Store, scan: Scan) -> list[Elsewhere]:
@@ -66,15 +77,20 @@ def take_over(store: Store, scan: Scan, folder: Path) -> int:
     here = str(scan.root)
     theirs = store.label_events(str(folder))
     if not theirs:
-        raise DatasetError(f"No labels are kept for {folder}.", fix="Name the folder as it was called then.")
+        raise DatasetError(
+            tr("No labels are kept for {folder}.").format(folder=folder),
+            fix=tr("Name the folder as it was called then."),
+        )
     names = {event.action: uuid.uuid5(uuid.NAMESPACE_URL, f"{event.action} {here}").hex for event in theirs}
     pictures = by_content(scan)
     events = [_as_here(event, names, pictures) for event in theirs]
     with store.changing_labels(here):
         own = {event.action for event in store.label_events(here)}
         if own - set(names.values()):
-            what = f"Pictures of {scan.root} are labelled already."
-            raise DatasetError(what, "Two histories cannot be put into one order.", "Take labels over before that.")
+            what = tr("Pictures of {root} are labelled already.").format(root=scan.root)
+            raise DatasetError(
+                what, tr("Two histories cannot be put into one order."), tr("Take labels over before that.")
+            )
         for _, of_action in groupby(events, key=lambda event: event.action):
             store.add_label_events(here, list(of_action))
     return len(events)

@@ -11,6 +11,7 @@ from core.errors import UserFacingError
 from core.jobs.records import Accuracy, Job, TrainingJob, TuningJob
 from core.jobs.specs import Objective
 from core.jobs.status import JobStatus
+from core.translation import tr
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
@@ -143,7 +144,7 @@ def _trial_choice(job: TuningJob, trial: TrainingJob) -> ModelChoice:
     best = trial.name == job.best_trial
     return ModelChoice(
         trial.name,
-        f"Best trial of {job.name}" if best else trial.name,
+        tr("Best trial of {name}").format(name=job.name) if best else trial.name,
         trial.created,
         job.name,
         best,

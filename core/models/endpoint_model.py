@@ -10,6 +10,7 @@ from core.errors import EngineError
 from core.models.model import Model, ModelAddress, OnAnswer, OnNotice, ignore_notice
 from core.predict.records import Answer, Source
 from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import tr
 
 if TYPE_CHECKING:
     from core.cloud.interface import Serving
@@ -24,11 +25,18 @@ class EndpointModel(Model):
 
     def __init__(self, serving: Serving, endpoint: Endpoint) -> None:
         if endpoint.status != "InService":
-            status = f"Its status is {endpoint.status}."
-            raise EngineError(f"{endpoint.name} is not in service.", status, endpoint.failure_reason)
+            status = tr("Its status is {status}.").format(status=endpoint.status)
+            raise EngineError(
+                tr("{name} is not in service.").format(name=endpoint.name), status, endpoint.failure_reason
+            )
         whose = f"{endpoint.model_job}  ·  " if endpoint.model_job else ""
         address = ModelAddress.endpoint(endpoint.name)
-        super().__init__(endpoint.name, address, None, f"{whose}endpoint on {endpoint.instance_type}")
+        super().__init__(
+            endpoint.name,
+            address,
+            None,
+            tr("{whose}endpoint on {instance_type}").format(whose=whose, instance_type=endpoint.instance_type),
+        )
         self._serving, self._endpoint = serving, endpoint
 
     def classify(

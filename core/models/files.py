@@ -10,6 +10,7 @@ from core.jobs.contract import JobFolder
 from core.jobs.head_models import left_head_alone, whole_model, write_archive
 from core.models.export.formats import ExportFormat
 from core.models.export.read_exported import card_in, format_of
+from core.translation import tr
 from training_scripts.artifact import CARD_FILE, unpack
 from training_scripts.durable import is_no_room, is_whole, seal, sha256_of, write_text
 from training_scripts.job import JobError
@@ -31,7 +32,9 @@ def unpacked(path: Path, kept: Path) -> Path:
         if (path / CARD_FILE).is_file():
             return path
         raise ModelError(
-            f"There is no model in {path}.", f"It holds no {CARD_FILE}.", "Name a model.tar.gz, or what one unpacks to."
+            tr("There is no model in {path}.").format(path=path),
+            tr("It holds no {card_file}.").format(card_file=CARD_FILE),
+            tr("Name a model.tar.gz, or what one unpacks to."),
         )
     format_ = format_of(path)
     try:
@@ -43,12 +46,19 @@ def unpacked(path: Path, kept: Path) -> Path:
             else:
                 unpack(path, folder)
     except JobError as error:
-        raise ModelError(f"{path.name} is no model.", str(error), "Name a model.tar.gz of Sagehound.") from error
+        raise ModelError(
+            tr("{name} is not a model.").format(name=path.name), str(error), tr("Name a model.tar.gz of Sagehound.")
+        ) from error
     except OSError as error:
-        why = "The disk is full" if is_no_room(error) else error.strerror or str(error)
-        raise ModelError(f"{path.name} cannot be unpacked.", f"{why}.", "Make room, then try again.") from error
+        why = tr("The disk is full") if is_no_room(error) else error.strerror or str(error)
+        raise ModelError(
+            tr("{name} cannot be unpacked.").format(name=path.name), f"{why}.", tr("Make room, then try again.")
+        ) from error
     if not (folder / CARD_FILE).is_file():
-        raise ModelError(f"{path.name} holds no model.", f"There is no {CARD_FILE} in it.")
+        raise ModelError(
+            tr("{name} holds no model.").format(name=path.name),
+            tr("There is no {card_file} in it.").format(card_file=CARD_FILE),
+        )
     return folder
 
 

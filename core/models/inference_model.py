@@ -20,6 +20,7 @@ import numpy as np
 
 from core.errors import ModelError
 from core.models.info import EXPORTED, ModelInfo, broken, read_info
+from core.translation import tr
 from training_scripts import runtime
 from training_scripts.artifact import WEIGHTS_FILE
 from training_scripts.durable import is_whole, seal, sealed, sha256_of, write_text
@@ -90,9 +91,12 @@ def open_model(folder: Path, name: str, cache: Path, say: Say) -> InferenceModel
         raise broken(card.name, error) from error
     if answer.shape != (1, len(card.classes)) or not np.isfinite(answer).all():
         raise ModelError(
-            f"The model {card.name} gives no usable answers.",
-            "Its weights hold values that are not numbers, as after a training that diverged, or its classes differ.",
-            "Choose another trial.",
+            tr("The model {name} gives no usable answers.").format(name=card.name),
+            tr(
+                "Its weights hold values that are not numbers, as after a training that diverged, or "
+                "its classes differ."
+            ),
+            tr("Choose another trial."),
         )
     return served
 
@@ -104,7 +108,9 @@ def _read_card(folder: Path, name: str) -> ModelInfo:
         if EXPORTED in (info := read_info(folder, name)).card:
             return info
     raise ModelError(
-        f"{name or folder.name} has no model.", f"There is no {WEIGHTS_FILE} in {folder}.", "Choose another job."
+        tr("{name} has no model.").format(name=name or folder.name),
+        tr("There is no {weights_file} in {folder}.").format(weights_file=WEIGHTS_FILE, folder=folder),
+        tr("Choose another job."),
     )
 
 
@@ -138,19 +144,19 @@ def _open(folder: Path, card: ModelInfo, cache: Path, say: Say) -> InferenceMode
 
 def _convert(folder: Path, card: ModelInfo, kept: Path, say: Say) -> InferenceModel:
     network = _network(folder, card, say)
-    say("Making the model fast (once)")
+    say(tr("Making the model fast (once)"))
     model = runtime.convert(network, card.preprocessing)
     try:
         kept.mkdir(parents=True, exist_ok=True)
         if model is None:
-            why = "OpenVINO is not used, because its answers would differ from PyTorch's."
+            why = tr("OpenVINO is not used, because its answers would differ from PyTorch's.")
             write_text(kept / _REFUSED, why, flushed=False)
             return _torch(folder, card, say, why, network)
         runtime.save(model, kept / _CONVERTED[0])
         seal(kept, _CONVERTED)
         _prune(kept.parent)
     except OSError as error:  # a full disk costs the next start some seconds, nothing else
-        print(f"The converted model could not be kept: {error}", flush=True)
+        print(tr("The converted model could not be kept: {error}").format(error=error), flush=True)
     if model is None:
         return _torch(folder, card, say, "", network)
     return InferenceModel(card, runtime.openvino_forward(model), "OpenVINO")
@@ -163,7 +169,7 @@ def _torch(folder: Path, card: ModelInfo, say: Say, why: str, network: Any = Non
 
 def _network(folder: Path, card: ModelInfo, say: Say) -> Any:
     """Return the network as an endpoint would load it."""
-    say("Loading PyTorch")
+    say(tr("Loading PyTorch"))
     try:
         from training_scripts import inference
         from training_scripts.network import WithStrangeness

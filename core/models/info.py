@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import ModelError
 from core.models.threshold import Threshold, threshold_in
+from core.translation import tr
 from training_scripts.artifact import read_card
 from training_scripts.backbones import Preprocessing
 from training_scripts.job import JobError
@@ -58,4 +59,8 @@ def read_info(folder: Path, name: str = "") -> ModelInfo:
 def broken(name: str, error: Exception) -> ModelError:
     """Return the error of a model that cannot be loaded."""
     detail = " ".join(str(error).split())[:200] or type(error).__name__
-    return ModelError(f"The model of {name} cannot be loaded.", f"{detail.rstrip('.')}.", "Choose another job.")
+    return ModelError(
+        tr("The model of {name} cannot be loaded.").format(name=name),
+        f"{detail.rstrip('.')}.",
+        tr("Choose another job."),
+    )

@@ -12,6 +12,7 @@ from core.errors import ModelError
 from core.models.info import ModelInfo
 from core.predict.records import Answer, Explanation, Source
 from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import tr
 
 
 class ModelKind(Enum):
@@ -122,7 +123,9 @@ class Model(ABC):
             ModelError: this model cannot say.
             Cancelled: through `cancel`.
         """
-        raise ModelError(f"{self.name} cannot say where it looked.", "An endpoint gives classes only.")
+        raise ModelError(
+            tr("{name} cannot say where it looked.").format(name=self.name), tr("An endpoint gives classes only.")
+        )
 
     def nearest(self, picture: Source, count: int, cancel: CancelToken | None = None) -> list[tuple[str, float]]:
         """Return the SHA-256 and the distance (0…2) of the training pictures that are nearest for it, nearest first.

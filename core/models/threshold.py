@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserFacingError
+from core.translation import tr
 from training_scripts.durable import write_text
 from training_scripts.outside import UNUSABLE, read_json
 
@@ -48,11 +49,13 @@ class Threshold:
     def sentence(self) -> str:
         """Return where it comes from, for people."""
         if self.moves:
-            return f"You moved the threshold to {self.value:.2f}; the training had chosen {self.trained:.2f}."
-        return (
-            f"The threshold of {self.value:.2f} keeps {100 * self.coverage:.0f} % of the pictures of known classes, "
-            f"going by {self.pictures:,} {self.judged_on} pictures."
-        )
+            return tr("You moved the threshold to {value:.2f}; the training had chosen {trained:.2f}.").format(
+                value=self.value, trained=self.trained
+            )
+        return tr(
+            "The threshold of {value:.2f} keeps {value_2:.0f} % of the pictures of known "
+            "classes, going by {pictures:,} {judged_on} pictures."
+        ).format(value=self.value, value_2=100 * self.coverage, pictures=self.pictures, judged_on=self.judged_on)
 
 
 def threshold_in(card: Mapping[str, Any]) -> Threshold | None:
@@ -92,7 +95,9 @@ def move(job_folder: Path, value: float) -> None:
         UserFacingError: it is not a number, or the file cannot be written.
     """
     if not math.isfinite(value):
-        raise UserFacingError("The threshold was not moved.", "A threshold is a number.", "Name one, as 1.5.")
+        raise UserFacingError(
+            tr("The threshold was not moved."), tr("A threshold is a number."), tr("Name one, as 1.5.")
+        )
     _keep(job_folder, [*_moves(job_folder), value])
 
 
@@ -126,5 +131,5 @@ def _keep(job_folder: Path, values: list[float]) -> None:
         write_text(file, json.dumps({"format": 1, "moves": lines}, indent=1))
     except OSError as error:
         raise UserFacingError(
-            "The threshold was not moved.", f"{error.strerror or error} ({file}).", "Make room, then try again."
+            tr("The threshold was not moved."), f"{error.strerror or error} ({file}).", tr("Make room, then try again.")
         ) from error

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from core.translation import tr
+
 if __name__ == "__main__":  # as a script: the folder above core goes first on the path, this folder off it
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
@@ -76,7 +78,7 @@ class Worker:
                     self._cancelled.clear()
                 self._todo.put((request, payload, self._decode(request, payload)))
         except (OSError, ProtocolError) as error:
-            print(f"The requests ended: {error}", flush=True)
+            print(tr("The requests ended: {error}").format(error=error), flush=True)
         os._exit(0)
 
     def _decode(self, request: Header, payload: bytes) -> list[Decoding]:
@@ -107,7 +109,7 @@ class Worker:
                 label, probability, png = explain(self._served(), decoded, request["label"], self._cancelled.is_set)
                 spent = 1000 * (time.perf_counter() - began)
                 return {"label": label, "probability": probability, "milliseconds": spent}, png
-        raise ModelError(f"The predictor process does not know the request {request['op']!r}.")
+        raise ModelError(tr("The predictor process does not know the request {op!r}.").format(op=request["op"]))
 
     def _load(self, request: Header) -> Header:
         def say(words: str) -> None:
@@ -150,7 +152,7 @@ class Worker:
 
     def _served(self) -> InferenceModel:
         if self._model is None:
-            raise ModelError("No model is loaded.", fix="Choose a finished job first.")
+            raise ModelError(tr("No model is loaded."), fix=tr("Choose a finished job first."))
         return self._model
 
 
@@ -173,7 +175,7 @@ def _said_of(request: Header, error: PictureUnreadable, number: int = 0) -> Head
     for subject in ("The picture ", "The file ", "This "):
         if sentence.startswith(subject):
             return {"what": f"{name} {sentence.removeprefix(subject)}"}
-    return {"what": f"{name} cannot be read: {sentence}"}
+    return {"what": tr("{name} cannot be read: {sentence}").format(name=name, sentence=sentence)}
 
 
 def main(argv: Sequence[str] = ()) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -16,12 +17,25 @@ from core.errors import SagehoundError
 from core.paths import ROOT
 from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
 from core.python import child_environment, script_command
+from core.translation import tr
 from training_scripts.processes import ProcessIdentity, identify
 from training_scripts.watchdog import Watchdog
 
 WORKER = ROOT / "core" / "models" / "worker.py"
 _NO_WINDOW = 0x08000000  # CREATE_NO_WINDOW: no console flashes up on Windows
 _END_WAIT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the process may take, in seconds.
+
+    `load_s` for a model and `answer_s` for an answer, however busy it is; `silence_s` without computing anything.
+    """
+
+    load_s: float = 300.0
+    answer_s: float = 120.0
+    silence_s: float = 60.0
 
 
 class ChildEnded(SagehoundError):
@@ -142,10 +156,10 @@ class ChildProcess:
 
 def _in_words(status: int) -> str:
     if status >= 0:
-        return f"it ended with status {status}"
+        return tr("it ended with status {status}").format(status=status)
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
-    memory = ", perhaps for want of memory" if name == "SIGKILL" else ""
-    return f"it was ended by {name}{memory}"
+    memory = tr(", perhaps for want of memory") if name == "SIGKILL" else ""
+    return tr("it was ended by {name}{memory}").format(name=name, memory=memory)

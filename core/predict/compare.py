@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.predict.evaluate import EvaluatedPicture, Evaluation
+from core.translation import tr
 
 ALPHA = 0.05
 """Below this probability a difference is called more than luck."""
@@ -63,16 +64,35 @@ class Comparison:
     def sentence(self) -> str:
         """Return the result for people."""
         if not self.count:
-            return f"{self.first} and {self.second} were not evaluated on the same pictures."
+            return tr("{first} and {second} were not evaluated on the same pictures.").format(
+                first=self.first, second=self.second
+            )
         ahead, behind, more, less = self.first, self.second, self.only_first, self.only_second
         if more < less:
             ahead, behind, more, less = behind, ahead, less, more
         if more == less:
-            return f"{self.first} and {self.second} get equally many of {self.count:,} {self.split} pictures right."
-        luck = "more than luck" if self.p_value < ALPHA else "which may be luck"
+            return tr("{first} and {second} get equally many of {count:,} {split} pictures right.").format(
+                first=self.first, second=self.second, count=self.count, split=self.split
+            )
         return (
-            f"{ahead} gets {more - less:,} more of {self.count:,} {self.split} pictures right than {behind}:"
-            f" {more:,} against {less:,} where they differ, {luck} (p = {self.p_value:.2g})."
+            tr(
+                "{ahead} gets {more:,} more of {count:,} {split} pictures right than {behind}: {right:,} against "
+                "{less:,} where they differ, more than luck (p = {p_value:.2g})."
+            )
+            if self.p_value < ALPHA
+            else tr(
+                "{ahead} gets {more:,} more of {count:,} {split} pictures right than {behind}: {right:,} against "
+                "{less:,} where they differ, which may be luck (p = {p_value:.2g})."
+            )
+        ).format(
+            ahead=ahead,
+            more=more - less,
+            count=self.count,
+            split=self.split,
+            behind=behind,
+            right=more,
+            less=less,
+            p_value=self.p_value,
         )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.translation import tr
+
 if TYPE_CHECKING:
     from core.predict.evaluate import EvaluatedPicture
 
@@ -36,10 +38,16 @@ class Coverage:
     def sentence(self) -> str:
         """Return it for people."""
         if self.accuracy is None:
-            return f"None of {self.count:,} pictures is answered."
-        return (
-            f"{self.answered:,} of {self.count:,} pictures are answered ({100 * self.share:.0f} %), "
-            f"{self.right:,} of these rightly ({100 * self.accuracy:.1f} %)."
+            return tr("None of {count:,} pictures is answered.").format(count=self.count)
+        return tr(
+            "{answered:,} of {count:,} pictures are answered ({value:.0f} %), {right:,} of these "
+            "rightly ({value_2:.1f} %)."
+        ).format(
+            answered=self.answered,
+            count=self.count,
+            value=100 * self.share,
+            right=self.right,
+            value_2=100 * self.accuracy,
         )
 
 

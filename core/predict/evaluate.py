@@ -14,6 +14,7 @@ from core.predict.coverage import Coverage, coverage_at
 from core.predict.records import Prediction, percent
 from core.predict.scores import TOP, ReliabilityBin, Scores, calibration_error, of_confusion, reliability
 from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import tr
 from training_scripts.outside import UNUSABLE, read_json
 
 if TYPE_CHECKING:
@@ -154,7 +155,9 @@ class Evaluation:
     def sentence(self) -> str:
         """Return the result for people: how many were right, how sure that is, and where it is weakest."""
         low, high = (round(100 * bound) for bound in self.scores.interval)
-        right = f"Gets {self.right:,} of {self.count:,} right on {self.split}"
+        right = tr("Gets {right:,} of {count:,} right on {split}").format(
+            right=self.right, count=self.count, split=self.split
+        )
         weak = "" if self.weakest is None else f"; weakest: {self.weakest.label}"
         return f"{right} ({percent(self.accuracy)}, {low} to {high} %){weak}"
 
@@ -163,17 +166,19 @@ class Evaluation:
         """Return the other figures in one line; those that are not known are left out."""
         scores = self.scores
         found = {
-            "Balanced accuracy": percent(scores.balanced_accuracy),
-            "macro F1": f"{scores.macro_f1:.3f}",
-            f"right within the first {TOP}": None if scores.top is None else percent(scores.top),
-            "always the largest class": percent(scores.baseline),
-            "loss": None if self.loss is None else f"{self.loss:.4f}",
-            "Brier": None if scores.brier is None else f"{scores.brier:.3f}",
-            "calibration error": None if scores.ece is None else f"{scores.ece:.3f}",
-            "left out as unreadable": f"{self.unreadable:,}" if self.unreadable else None,
+            tr("Balanced accuracy"): percent(scores.balanced_accuracy),
+            tr("macro F1"): f"{scores.macro_f1:.3f}",
+            tr("right within the first {top}").format(top=TOP): None if scores.top is None else percent(scores.top),
+            tr("always the largest class"): percent(scores.baseline),
+            tr("loss"): None if self.loss is None else f"{self.loss:.4f}",
+            tr("Brier"): None if scores.brier is None else f"{scores.brier:.3f}",
+            tr("calibration error"): None if scores.ece is None else f"{scores.ece:.3f}",
+            tr("left out as unreadable"): f"{self.unreadable:,}" if self.unreadable else None,
         }
         if (answered := self.answered) is not None and answered.accuracy is not None:
-            found["without the unknown"] = f"{percent(answered.accuracy)} of {percent(answered.share)}"
+            found[tr("without the unknown")] = tr("{accuracy} of {share}").format(
+                accuracy=percent(answered.accuracy), share=percent(answered.share)
+            )
         return ", ".join(f"{name} {value}" for name, value in found.items() if value is not None)
 
     @property
@@ -220,14 +225,18 @@ def compute_evaluation(
         Cancelled: through `cancel`.
     """
     if not labelled:
-        raise ModelError(f"There are no {split} pictures to evaluate on.", fix="Choose another split.")
+        raise ModelError(
+            tr("There are no {split} pictures to evaluate on.").format(split=split), fix=tr("Choose another split.")
+        )
     labels = {label for _, label in labelled}
     if missing := labels - set(model.classes) if model.classes else set():
         known = _some(model.classes)
         raise ModelError(
-            f"The model does not know these classes of the pictures: {_some(sorted(missing))}.",
-            f"It knows {known}.",
-            "Choose pictures whose folders have the names of its classes.",
+            tr("The model does not know these classes of the pictures: {missing}.").format(
+                missing=_some(sorted(missing))
+            ),
+            tr("It knows {known}.").format(known=known),
+            tr("Choose pictures whose folders have the names of its classes."),
         )
     answers = model.classify([root / path for path, _ in labelled], None, on_progress, cancel)
     judged: list[EvaluatedPicture] = []
@@ -238,7 +247,10 @@ def compute_evaluation(
         else:
             left_out.append((path, answer.error.what))
     if not judged:
-        raise ModelError(f"None of the {split} pictures can be read.", f"They should lie in {root}.")
+        raise ModelError(
+            tr("None of the {split} pictures can be read.").format(split=split),
+            tr("They should lie in {root}.").format(root=root),
+        )
     owns = [picture.label_probability for picture in judged]
     loss = None if None in owns else -sum(math.log(max(own or 0.0, _SMALLEST)) for own in owns) / len(owns)
     classes = model.classes or tuple(sorted(labels | {picture.predicted for picture in judged}))

@@ -10,6 +10,7 @@ from core.errors import PictureError
 from core.predict.child_process import ChildEnded
 from core.predict.protocol import Header
 from core.predict.records import Answer, Prediction, Source, Unreadable
+from core.translation import tr
 
 
 def packed(sources: Sequence[Source]) -> tuple[Header, bytes]:
@@ -44,15 +45,15 @@ def answer_of(source: Source, fields: Header, model: str, thumbnail: bytes) -> A
 
 def killer(source: Source, ended: ChildEnded) -> PictureError:
     """Return the error of a picture that ended the process."""
-    name = source.name if isinstance(source, Path) else "The pasted picture"
+    name = source.name if isinstance(source, Path) else tr("The pasted picture")
     if ended.stood_still:
         return PictureError(
-            f"{name} was not read.",
-            f"The process that reads pictures was ended twice: {ended.how}.",
-            "Try again when the machine is less busy.",
+            tr("{name} was not read.").format(name=name),
+            tr("The process that reads pictures was ended twice: {how}.").format(how=ended.how),
+            tr("Try again when the machine is less busy."),
         )
     return PictureError(
-        f"{name} made the process that reads pictures fail.",
-        f"Most likely the file is damaged in a way its decoder cannot survive: {ended.how}.",
-        "Save it again in another program; other pictures are not affected.",
+        tr("{name} made the process that reads pictures fail.").format(name=name),
+        tr("Most likely the file is damaged in a way its decoder cannot survive: {how}.").format(how=ended.how),
+        tr("Save it again in another program; other pictures are not affected."),
     )

@@ -15,6 +15,7 @@ from PIL import Image
 
 from core.errors import Cancelled, ModelError
 from core.predict.decoding import Decoded
+from core.translation import tr
 from training_scripts.preprocess import Box, View, field_of_view, views_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ COVER = 1 / 4
 """Side of the cover as a share of that: large enough to hide a part of a thing, small enough to tell parts."""
 BATCH = 25
 OVERLAY_EDGE = 512
-# From nothing over yellow and orange to a dark red: more weight is warmer and more opaque, told apart without colour.
+# From nothing over yellow and orange to a dark red: more weight is warmer and more opaque, distinct without colour.
 _STOPS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 _RAMP = np.array(
     [[255, 236, 140, 0], [255, 214, 92, 90], [249, 146, 50, 165], [221, 68, 38, 210], [150, 10, 38, 235]], np.float64
@@ -47,7 +48,9 @@ def explain(
     """
     row = served.probabilities(decoded.pixels[None])[0]
     if label is not None and label not in served.card.classes:
-        raise ModelError(f"The model has no class {label!r}.", fix="Ask for one of its classes.")
+        raise ModelError(
+            tr("The model has no class {label!r}.").format(label=label), fix=tr("Ask for one of its classes.")
+        )
     index = int(row.argmax()) if label is None else served.card.classes.index(label)
     heat = occlusion(served, decoded, index, float(row[index]), cancelled)
     return served.card.classes[index], float(row[index]), overlay(heat, decoded)

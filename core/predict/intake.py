@@ -14,6 +14,7 @@ from urllib.request import url2pathname
 from core.errors import PictureError
 from core.predict.records import Source
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import plural, tr
 
 Item = Path | bytes | str
 """What arrives: a file or folder, the bytes of a picture, or an address (file:, data:, http:)."""
@@ -47,7 +48,11 @@ class Intake:
         if len(self.refused) < 2:
             return self.refused[0] if self.refused else None
         first = self.refused[0]
-        return PictureError(first.what, f"{len(self.refused) - 1:,} more items gave no picture either.", first.fix)
+        return PictureError(
+            first.what,
+            tr("{count:,} more items gave no picture either.").format(count=len(self.refused) - 1),
+            first.fix,
+        )
 
 
 def gather(
@@ -87,13 +92,13 @@ class _Finder:
 
     def _add_bytes(self, data: bytes) -> None:
         if not data:
-            raise PictureError("The picture that arrived is empty.", fix="Save it as a file and drop the file.")
+            raise PictureError(tr("The picture that arrived is empty."), fix=tr("Save it as a file and drop the file."))
         if len(data) > MAX_BYTES:
             raise PictureError(
-                "The picture that arrived is larger than 512 MB.", fix="Save it as a file and drop that."
+                tr("The picture that arrived is larger than 512 MB."), fix=tr("Save it as a file and drop that.")
             )
         self._pasted += 1
-        name = "Pasted picture" if self._pasted == 1 else f"Pasted picture {self._pasted}"
+        name = plural("Pasted picture", "Pasted picture {count}", self._pasted)
         self.pictures.append(NamedPicture(name, data))
 
     def _add_path(self, path: Path) -> None:
@@ -104,10 +109,14 @@ class _Finder:
                 self.pictures.append(NamedPicture(path.name, path))
             else:
                 raise PictureError(
-                    f"{path.name} is not there any more.", "It was moved or deleted.", "Choose it again."
+                    tr("{name} is not there any more.").format(name=path.name),
+                    tr("It was moved or deleted."),
+                    tr("Choose it again."),
                 )
         except OSError as error:
-            raise PictureError(f"{path.name} cannot be opened.", f"{error.strerror or error}.") from None
+            raise PictureError(
+                tr("{name} cannot be opened.").format(name=path.name), f"{error.strerror or error}."
+            ) from None
 
     def _add_folder(self, folder: Path) -> None:
         from training_scripts.pictures import is_picture  # it brings numpy and Pillow, which one file does not need
@@ -118,14 +127,18 @@ class _Finder:
                 found += 1
                 self.pictures.append(NamedPicture(path.relative_to(folder).as_posix(), path))
                 if found % _REPORT_EVERY == 0:
-                    self._report(Progress(len(self.pictures), None, f"Looking through {folder.name}", "pictures"))
+                    self._report(
+                        Progress(
+                            len(self.pictures), None, tr("Looking through {name}").format(name=folder.name), "pictures"
+                        )
+                    )
             else:
                 self.ignored += 1
         if not found:
             raise PictureError(
-                f"The folder {folder.name or folder} has no pictures in it.",
-                "None of its files, nor of its subfolders', ends in a picture's suffix such as .jpg or .png.",
-                "Drop a picture, or a folder of pictures.",
+                tr("The folder {name} has no pictures in it.").format(name=folder.name or folder),
+                tr("None of its files, nor of its subfolders', ends in a picture's suffix such as .jpg or .png."),
+                tr("Drop a picture, or a folder of pictures."),
             )
 
     def _walk(self, folder: Path) -> Iterator[Path]:
@@ -144,14 +157,16 @@ class _Finder:
         elif scheme == "data":
             self._add_bytes(_data_of(address))
         elif scheme:
-            host = urlsplit(address).hostname or "the web"
+            host = urlsplit(address).hostname or tr("the web")
             raise PictureError(
-                f"Only the address of a picture on {host} arrived, not the picture.",
-                "Sagehound fetches nothing from the web by itself.",
-                "Choose Copy image in the browser and paste it here, or save it and drop the file.",
+                tr("Only the address of a picture on {host} arrived, not the picture.").format(host=host),
+                tr("Sagehound fetches nothing from the web by itself."),
+                tr("Choose Copy image in the browser and paste it here, or save it and drop the file."),
             )
         else:
-            raise PictureError("A piece of text arrived, not a picture.", fix="Drop a picture or a folder of pictures.")
+            raise PictureError(
+                tr("A piece of text arrived, not a picture."), fix=tr("Drop a picture or a folder of pictures.")
+            )
 
 
 def _path_of(address: str) -> Path:
@@ -164,10 +179,14 @@ def _path_of(address: str) -> Path:
 def _data_of(address: str) -> bytes:
     head, comma, body = address.partition(",")
     if not comma or not head[5:].lower().startswith("image/"):
-        raise PictureError("What was dragged here is no picture.", fix="Drop a picture or a folder of pictures.")
+        raise PictureError(
+            tr("What was dragged here is not a picture."), fix=tr("Drop a picture or a folder of pictures.")
+        )
     if not head.lower().endswith(";base64"):
         return unquote_to_bytes(body)
     try:
         return base64.b64decode(unquote(body), validate=False)
     except binascii.Error:
-        raise PictureError("The picture that was dragged here is damaged.", fix="Save it and drop the file.") from None
+        raise PictureError(
+            tr("The picture that was dragged here is damaged."), fix=tr("Save it and drop the file.")
+        ) from None

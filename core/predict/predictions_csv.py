@@ -10,6 +10,7 @@ from core.errors import UserFacingError
 from core.paths import give_away
 from core.predict.intake import NamedPicture
 from core.predict.records import Answer, Prediction, Unreadable
+from core.translation import tr
 from training_scripts.durable import replacing
 
 HEADER = (
@@ -41,7 +42,9 @@ def write_csv(rows: Iterable[tuple[NamedPicture, Answer | None]], path: Path) ->
         give_away(path)
     except OSError as error:
         raise UserFacingError(
-            f"{path.name} could not be written.", f"{error.strerror or error}.", "Choose another place."
+            tr("{name} could not be written.").format(name=path.name),
+            f"{error.strerror or error}.",
+            tr("Choose another place."),
         ) from None
     return count
 

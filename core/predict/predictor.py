@@ -7,16 +7,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from core.errors import Cancelled, ModelError, PictureError
-from core.predict.child_process import ChildEnded, ChildProcess
+from core.predict.child_process import ChildEnded, ChildProcess, Patience
 from core.predict.exchange import answer_of, killer, packed
 from core.predict.protocol import Header
 from core.predict.records import Answer, Explanation, LoadedModel, Rendered, Source, Unreadable
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.watchdog import Watchdog
 
 BATCH = 16
@@ -25,18 +25,6 @@ _POLL_S = 0.1
 
 R = TypeVar("R")
 OnAnswer = Callable[[int, Answer], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the process may take, in seconds.
-
-    `load_s` for a model and `answer_s` for an answer, however busy it is; `silence_s` without computing anything.
-    """
-
-    load_s: float = 300.0
-    answer_s: float = 120.0
-    silence_s: float = 60.0
 
 
 class Predictor:
@@ -81,7 +69,7 @@ class Predictor:
         return child.pid if child is not None and child.alive else None
 
     def start(self) -> None:
-        """Start the process; whoever loads a model later finds it ready."""
+        """Start the process; a model that is loaded later finds it ready."""
         with self._my_turn(CancelToken()):
             self._running()
 
@@ -266,7 +254,7 @@ class Predictor:
                 on_progress(Progress(0, None, frame[0]["progress"]))
             elif time.monotonic() > deadline:
                 self._drop_child()
-                raise ChildEnded(f"it did not answer for {timeout:.0f} seconds")
+                raise ChildEnded(tr("it did not answer for {timeout:.0f} seconds").format(timeout=timeout))
             elif watchdog is None:  # most answers come at once
                 watchdog = child.watchdog(self._patience.silence_s)
             elif finding := watchdog.finding:
@@ -294,7 +282,7 @@ class Predictor:
 
     def _load(self, folder: Path, name: str, on_progress: OnProgress, cancel: CancelToken) -> LoadedModel:
         began = time.perf_counter()
-        on_progress(Progress(0, None, "Loading model"))
+        on_progress(Progress(0, None, tr("Loading model")))
         request = {"op": "load", "folder": str(folder), "name": name, "cache": str(self._cache)}
 
         def ask() -> tuple[ChildProcess, Header]:
@@ -307,9 +295,9 @@ class Predictor:
         except ChildEnded as ended:
             cancel.raise_if_cancelled()  # loading cannot be interrupted: a cancel ends the process
             raise ModelError(
-                f"The model {name or folder.name} could not be loaded.",
-                f"The process that loads it failed: {ended.how}.",
-                "Close other programs if memory is short, then try again.",
+                tr("The model {name} could not be loaded.").format(name=name or folder.name),
+                tr("The process that loads it failed: {how}.").format(how=ended.how),
+                tr("Close other programs if memory is short, then try again."),
             ) from None
         if "error" in reply:
             raise ModelError(**reply["error"])
@@ -330,7 +318,7 @@ class Predictor:
             raise Cancelled
         model = self._model
         if model is None:
-            raise ModelError("No model is loaded.", fix="Choose a finished job first.")
+            raise ModelError(tr("No model is loaded."), fix=tr("Choose a finished job first."))
         if self._child is None or self._child is not self._holder or not self._child.alive:
             self._load(model.folder, model.name, ignore_progress, cancel)
         return model
@@ -349,7 +337,7 @@ class Predictor:
             self._drop_child()
             if not ended.stood_still or cancel.cancelled:
                 raise
-        on_progress(Progress(0, None, "The prediction process stood still and is started again"))
+        on_progress(Progress(0, None, tr("The prediction process stood still and is started again")))
         try:
             return ask()
         except ChildEnded:

@@ -9,6 +9,8 @@ import json
 import struct
 from typing import IO, Any
 
+from core.translation import tr
+
 _LENGTHS = struct.Struct(">II")
 MAX_HEADER = 64 * 1024 * 1024
 MAX_PAYLOAD = 1024 * 1024 * 1024
@@ -30,7 +32,9 @@ def write_frame(stream: IO[bytes], header: Header, payload: bytes = b"") -> None
     # ASCII keeps file names that are not valid Unicode (lone surrogates) readable on the other side.
     text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
     if len(text) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
-        raise ProtocolError(f"A frame of {len(text)} + {len(payload)} bytes is too large.")
+        raise ProtocolError(
+            tr("A frame of {count} + {count_2} bytes is too large.").format(count=len(text), count_2=len(payload))
+        )
     stream.write(_LENGTHS.pack(len(text), len(payload)) + text)
     if payload:
         stream.write(payload)
@@ -48,7 +52,11 @@ def read_frame(stream: IO[bytes]) -> tuple[Header, bytes] | None:
         return None
     header_size, payload_size = _LENGTHS.unpack(lengths)
     if header_size > MAX_HEADER or payload_size > MAX_PAYLOAD:
-        raise ProtocolError(f"A frame claims {header_size} + {payload_size} bytes.")
+        raise ProtocolError(
+            tr("A frame claims {header_size} + {payload_size} bytes.").format(
+                header_size=header_size, payload_size=payload_size
+            )
+        )
     text = _read(stream, header_size)
     payload = _read(stream, payload_size)
     if text is None or payload is None:
@@ -56,9 +64,9 @@ def read_frame(stream: IO[bytes]) -> tuple[Header, bytes] | None:
     try:
         header = json.loads(text)
     except ValueError as error:
-        raise ProtocolError(f"A header is no JSON: {error}.") from None
+        raise ProtocolError(tr("A header is no JSON: {error}.").format(error=error)) from None
     if not isinstance(header, dict):
-        raise ProtocolError("A header is no JSON object.")
+        raise ProtocolError(tr("A header is no JSON object."))
     return header, payload
 
 

@@ -6,18 +6,19 @@ from collections.abc import Iterator
 
 from core.profiler.activity import Activity
 from core.profiler.results import Finding
+from core.translation import plural, tr
 
 Cost = tuple[str, str, str, str, float]
 """Title, text, change, the section with the evidence, and the seconds that could be saved."""
 
 _REASONS = {
-    "forward": "the forward pass was launching kernels",
-    "backward": "the backward pass was launching kernels",
-    "optimizer": "the optimizer was launching kernels",
-    "other": "Python did something else between the steps' parts",
+    "forward": tr("the forward pass was launching kernels"),
+    "backward": tr("the backward pass was launching kernels"),
+    "optimizer": tr("the optimizer was launching kernels"),
+    "other": tr("Python did something else between the steps' parts"),
 }
-_LAUNCHING = "Raise the batch size, or let torch.compile or CUDA graphs launch many kernels at once."
-_BETWEEN = "Print, save and read values (.item(), .cpu()) less often: each waits for the GPU."
+_LAUNCHING = tr("Raise the batch size, or let torch.compile or CUDA graphs launch many kernels at once.")
+_BETWEEN = tr("Print, save and read values (.item(), .cpu()) less often: each waits for the GPU.")
 
 
 def activity_risks(activity: Activity | None) -> Iterator[Finding]:
@@ -26,11 +27,12 @@ def activity_risks(activity: Activity | None) -> Iterator[Finding]:
     if growing:
         worst = max(growing, key=lambda memory: memory.rise)
         yield Finding(
-            "Memory grows from step to step",
-            f"Memory of {worst.device} rose by {worst.rise / 1e6:,.1f} MB in the second half of the traced steps, to "
-            f"{worst.peak / 1e6:,.1f} MB.",
-            "Keep no tensors between steps: sum losses as numbers (loss.item()), not with their graph.",
-            "It keeps a longer training from running out of memory.",
+            tr("Memory grows from step to step"),
+            tr(
+                "Memory of {device} rose by {rise:,.1f} MB in the second half of the traced steps, to {peak:,.1f} MB."
+            ).format(device=worst.device, rise=worst.rise / 1000000.0, peak=worst.peak / 1000000.0),
+            tr("Keep no tensors between steps: sum losses as numbers (loss.item()), not with their graph."),
+            tr("It keeps a longer training from running out of memory."),
             evidence="memory",
         )
 
@@ -49,9 +51,15 @@ def device_costs(activity: Activity | None) -> Iterator[Cost]:
         most = max(idle, key=lambda phase: idle[phase])
         whole = 1 - sum(device.busy_s for device in devices) / span
         yield (
-            "The GPU is idle for much of the time",
-            f"{'GPUs are' if len(devices) > 1 else 'The GPU is'} idle {whole:.0%} of the traced time, "
-            f"{idle[most] / (span / len(devices)):.0%} while {_REASONS[most]}.",
+            tr("The GPU is idle for much of the time"),
+            plural(
+                "The GPU is idle {whole:.0%} of the traced time, {idle:.0%} while {reasons}.",
+                "GPUs are idle {whole:.0%} of the traced time, {idle:.0%} while {reasons}.",
+                len(devices),
+                whole=whole,
+                idle=idle[most] / (span / len(devices)),
+                reasons=_REASONS[most],
+            ),
             _BETWEEN if most == "other" else _LAUNCHING,
             "gpu",
             sum(idle.values()),
@@ -61,18 +69,22 @@ def device_costs(activity: Activity | None) -> Iterator[Cost]:
     if pageable:
         count, size = sum(copy.count for copy in pageable), sum(copy.bytes for copy in pageable)
         yield (
-            "Batches are copied from memory that is not pinned",
-            f"{count:,} copies of {size / 1e6:,.0f} MB to the GPU waited for pageable memory.",
-            "Set pin_memory=True in the DataLoader and copy with non_blocking=True.",
+            tr("Batches are copied from memory that is not pinned"),
+            tr("{count:,} copies of {size:,.0f} MB to the GPU waited for pageable memory.").format(
+                count=count, size=size / 1000000.0
+            ),
+            tr("Set pin_memory=True in the DataLoader and copy with non_blocking=True."),
             "gpu",
             spent,
         )
     exposed = sum(device.exposed_s for device in devices) / len(devices)
     if exposed:
         yield (
-            "GPUs wait for each other",
-            f"Communication that nothing is computed beside takes {exposed / (span / len(devices)):.0%} of the time.",
-            "Use larger gradient buckets, fewer and larger batches, or a faster network between the GPUs.",
+            tr("GPUs wait for each other"),
+            tr("Communication that nothing is computed beside takes {exposed:.0%} of the time.").format(
+                exposed=exposed / (span / len(devices))
+            ),
+            tr("Use larger gradient buckets, fewer and larger batches, or a faster network between the GPUs."),
             "gpu",
             exposed,
         )

@@ -16,6 +16,7 @@ from core.profiler.results import JobTimes, ProfilerAnalysis
 from core.profiler.rule_evaluation import Evidence, imbalance
 from core.profiler.traces import NodeSamples, Profile
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 
 _LISTED_PAIRS = 10
 
@@ -40,7 +41,7 @@ def analyse(
         Cancelled: through `cancel`.
     """
     profile = read_profile(source, on_progress, cancel)
-    on_progress(Progress(0, None, "Analysing the profile", "items"))
+    on_progress(Progress(0, None, tr("Analysing the profile"), "items"))
     return analyse_profile(profile, job=job, outcomes=outcomes, parameters=parameters)
 
 

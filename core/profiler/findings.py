@@ -13,7 +13,10 @@ from dataclasses import replace
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.profiler.activity_findings import activity_risks, device_costs
+from core.profiler.good_to_know import good_to_know
 from core.profiler.results import Finding, ProfilerAnalysis, Verdict
+from core.profiler.wording import seconds
+from core.translation import plural, tr
 
 SHOWN = 3
 _WORTH = 0.05
@@ -26,8 +29,6 @@ _GROWTH = 5.0
 """Points of percent by which GPU memory must rise to be a finding (GPUMemoryIncrease's `increase`)."""
 _OTHERS, _CROWDED = 15.0, 80.0
 """Percent of the cores that other programs use, and that are used in all, from which they are in this job's way."""
-_EVEN_FROM = 100
-"""Fewer steps than this say nothing of how even they are."""
 
 
 def find(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = ()) -> ProfilerAnalysis:
@@ -36,7 +37,7 @@ def find(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = ()) -> Pr
     found += sorted(_costs(analysis), key=lambda finding: -finding.gain_s)
     found += _said_by_aws(analysis)
     if not found and not _any_issue(analysis):
-        found = list(_good_to_know(analysis))
+        found = list(good_to_know(analysis))
     causes = sum(finding.severity == "cause" for finding in found)
     return replace(analysis, findings=tuple(found[: causes + SHOWN]))
 
@@ -51,7 +52,9 @@ def _said_by_rules(outcomes: Sequence[RuleOutcome]) -> Iterator[Finding]:
     fired = issues(outcomes)
     for number, first in enumerate(outcome for outcome in fired if not outcome.follows_from):
         consequences = [outcome.rule for outcome in fired if outcome.follows_from == first.rule]
-        follows = f"From it follows: {', '.join(consequences)}." if consequences else ""
+        follows = (
+            tr("From it follows: {consequences}.").format(consequences=", ".join(consequences)) if consequences else ""
+        )
         text = " ".join(part for part in (first.details, first.meaning, where(first), follows) if part)
         severity = "warning" if number else "cause"
         yield Finding(first.rule, text, first.advice, "", severity=severity, evidence="rules")
@@ -64,19 +67,6 @@ def where(outcome: RuleOutcome) -> str:
     return f"See {outcome.file}, line {outcome.line}." if outcome.line is not None else f"See {outcome.file}."
 
 
-def seconds(value: float) -> str:
-    """Return a duration for people: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
-    if value < 0.0995:
-        return f"{1000 * value:.3g} ms"
-    if value < 99.5:
-        return f"{value:.2g} s" if value < 9.95 else f"{value:.0f} s"
-    minutes, rest = divmod(round(value), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
 def _total(analysis: ProfilerAnalysis) -> float:
     return analysis.times.duration or sum(analysis.shares.values()) or 0.0
 
@@ -84,12 +74,12 @@ def _total(analysis: ProfilerAnalysis) -> float:
 def _gain(analysis: ProfilerAnalysis, saved: float) -> str:
     total = _total(analysis)
     if not total or saved >= total:
-        return f"Up to {seconds(saved)}."
-    most = f"at best {total / (total - saved):.2g} times as fast."
-    times = most if saved < _NEARLY_ALL * total else "nearly all of it."
+        return tr("Up to {saved}.").format(saved=seconds(saved))
+    most = tr("at best {total:.2g} times as fast.").format(total=total / (total - saved))
+    times = most if saved < _NEARLY_ALL * total else tr("nearly all of it.")
     if analysis.activity is not None:  # the seconds of a few traced steps say little of the whole training
-        return f"Up to {saved / total:.0%} of the traced time: {times}"
-    return f"Up to {seconds(saved)} of {seconds(total)}: {times}"
+        return tr("Up to {saved:.0%} of the traced time: {times}").format(saved=saved / total, times=times)
+    return tr("Up to {saved} of {total}: {times}").format(saved=seconds(saved), total=seconds(total), times=times)
 
 
 def activity_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
@@ -103,21 +93,30 @@ def _risks(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     if memory:
         worst = max(memory, key=lambda row: row.max)
         yield Finding(
-            "Memory is nearly full",
-            f"Memory on {worst.node} reached {worst.max:.0f}%; a job that needs more is killed.",
-            "Use fewer loader workers or a smaller batch, or take a machine with more memory.",
-            "It keeps the job from being killed.",
+            tr("Memory is nearly full"),
+            tr("Memory on {node} reached {max:.0f}%; a job that needs more is killed.").format(
+                node=worst.node, max=worst.max
+            ),
+            tr("Use fewer loader workers or a smaller batch, or take a machine with more memory."),
+            tr("It keeps the job from being killed."),
             evidence="memory",
         )
     growing = [gpu for gpu in analysis.gpu_use if gpu.memory_grows and gpu.memory_rise > _GROWTH]
     if growing:
         worst_gpu = max(growing, key=lambda gpu: gpu.memory_rise)
         yield Finding(
-            "GPU memory grows",
-            f"Memory of {worst_gpu.node} {worst_gpu.gpu} was still growing at the end of the training loop: by "
-            f"{worst_gpu.memory_rise:.0f} points in its second half, to {worst_gpu.memory_max:.0f}%.",
-            "Keep no tensors between steps: sum losses as numbers (loss.item()), not with their graph.",
-            "It keeps a longer job from running out of memory.",
+            tr("GPU memory grows"),
+            tr(
+                "Memory of {node} {gpu} was still growing at the end of the training loop: by "
+                "{memory_rise:.0f} points in its second half, to {memory_max:.0f}%."
+            ).format(
+                node=worst_gpu.node,
+                gpu=worst_gpu.gpu,
+                memory_rise=worst_gpu.memory_rise,
+                memory_max=worst_gpu.memory_max,
+            ),
+            tr("Keep no tensors between steps: sum losses as numbers (loss.item()), not with their graph."),
+            tr("It keeps a longer job from running out of memory."),
             evidence="memory",
         )
 
@@ -138,9 +137,14 @@ def _phase_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     loading = shares.get("data_loading", 0.0)
     if total and loading:
         yield Finding(
-            "Training waits for data",
-            f"Loading takes {loading / total:.0%} of the training loop; nothing is computed meanwhile.",
-            "Load ahead with more workers (num_workers), use smaller pictures, or compute features once (head mode).",
+            tr("Training waits for data"),
+            tr("Loading takes {loading:.0%} of the training loop; nothing is computed meanwhile.").format(
+                loading=loading / total
+            ),
+            tr(
+                "Load ahead with more workers (num_workers), use smaller pictures, or compute "
+                "features once (head mode)."
+            ),
             _gain(analysis, loading),
             loading,
             evidence="loading",
@@ -148,9 +152,9 @@ def _phase_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     evaluation = shares.get("evaluation", 0.0)
     if total and evaluation > 0.2 * total:
         yield Finding(
-            "Evaluation takes a large part",
-            f"Evaluating takes {evaluation / total:.0%} of the training loop.",
-            "Evaluate every second epoch, or with a larger batch: no gradients are kept, so twice the size fits.",
+            tr("Evaluation takes a large part"),
+            tr("Evaluating takes {evaluation:.0%} of the training loop.").format(evaluation=evaluation / total),
+            tr("Evaluate every second epoch, or with a larger batch: no gradients are kept, so twice the size fits."),
             _gain(analysis, evaluation / 2),
             evaluation / 2,
             evidence="time",
@@ -158,9 +162,11 @@ def _phase_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     other = shares.get("other", 0.0)
     if total and other > 0.2 * total:
         yield Finding(
-            "Much of the loop is neither data nor computing",
-            f"{other / total:.0%} of the training loop lies between the traced phases: saving, printing, watching.",
-            "Save checkpoints and print metrics less often, and save tensors at a larger interval.",
+            tr("Much of the loop is neither data nor computing"),
+            tr("{other:.0%} of the training loop lies between the traced phases: saving, printing, watching.").format(
+                other=other / total
+            ),
+            tr("Save checkpoints and print metrics less often, and save tensors at a larger interval."),
             _gain(analysis, other),
             other,
             evidence="time",
@@ -174,9 +180,9 @@ def _step_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         count = sum(mode.outlier_count for mode in analysis.steps)
         longest = max(mode.max for mode in analysis.steps)
         yield Finding(
-            "Some steps are far slower than the rest",
-            f"{count} steps stand out; the slowest took {seconds(longest)}.",
-            "See in the table of outliers when they happen: the first step of an epoch, a checkpoint, a slow disk.",
+            tr("Some steps are far slower than the rest"),
+            tr("{count} steps stand out; the slowest took {longest}.").format(count=count, longest=seconds(longest)),
+            tr("See in the table of outliers when they happen: the first step of an epoch, a checkpoint, a slow disk."),
             _gain(analysis, lost),
             lost,
             evidence="steps",
@@ -189,9 +195,11 @@ def _step_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             saved = (means[slowest] - typical) / means[slowest] * total
             if means[slowest] > 1.1 * typical:
                 yield Finding(
-                    "One worker holds up the others",
-                    f"A step takes {seconds(means[slowest])} on {slowest} and {seconds(typical)} on a typical worker.",
-                    "Give every worker the same amount of data, and see what else runs on that machine.",
+                    tr("One worker holds up the others"),
+                    tr("A step takes {means} on {slowest} and {typical} on a typical worker.").format(
+                        means=seconds(means[slowest]), slowest=slowest, typical=seconds(typical)
+                    ),
+                    tr("Give every worker the same amount of data, and see what else runs on that machine."),
                     _gain(analysis, saved),
                     saved,
                     evidence="steps",
@@ -208,12 +216,17 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         saved = working * max(0.0, 1 - busy / 90)
         bound = _fired(analysis, "CPUBottleneck")
         yield Finding(
-            "The GPU is idle for much of the time",
-            f"In the training loop {'GPUs are' if len(analysis.gpu_use) > 1 else 'the GPU is'} busy {busy:.0f}% of "
-            "the time on average" + (", while a core is saturated." if bound else "."),
-            "Move work off the CPU: decode smaller pictures, use more loader workers."
+            tr("The GPU is idle for much of the time"),
+            plural(
+                "In the training loop the GPU is busy {busy:.0f}% of the time on average",
+                "In the training loop GPUs are busy {busy:.0f}% of the time on average",
+                len(analysis.gpu_use),
+                busy=busy,
+            )
+            + (tr(", while a core is saturated.") if bound else "."),
+            tr("Move work off the CPU: decode smaller pictures, use more loader workers.")
             if bound
-            else "Raise the batch size until GPU memory is about 80% full, or take a smaller GPU.",
+            else tr("Raise the batch size until GPU memory is about 80% full, or take a smaller GPU."),
             _gain(analysis, saved),
             saved,
             evidence="gpu",
@@ -221,9 +234,11 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     elif "CPU" in mean and mean["CPU"] < 60 and analysis.cores > 1:
         saved = working * max(0.0, 1 - mean["CPU"] / 90)
         yield Finding(
-            "Processor cores are idle",
-            f"The {analysis.cores} cores are busy {mean['CPU']:.0f}% of the time on average.",
-            "Raise the batch size, run more trials in parallel, or take a smaller machine at the same speed.",
+            tr("Processor cores are idle"),
+            tr("The {cores} cores are busy {CPU:.0f}% of the time on average.").format(
+                cores=analysis.cores, CPU=mean["CPU"]
+            ),
+            tr("Raise the batch size, run more trials in parallel, or take a smaller machine at the same speed."),
             _gain(analysis, saved),
             saved,
             evidence="system",
@@ -232,9 +247,11 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     if others > _OTHERS and mean["CPU"] > _CROWDED:
         saved = loop * others / 100
         yield Finding(
-            "Other programs use the processor",
-            f"The cores are busy {mean['CPU']:.0f}% of the time on average, {others:.0f}% with other programs.",
-            "End them, or run the job when the machine is free: every time in this report is longer for them.",
+            tr("Other programs use the processor"),
+            tr("The cores are busy {CPU:.0f}% of the time on average, {others:.0f}% with other programs.").format(
+                CPU=mean["CPU"], others=others
+            ),
+            tr("End them, or run the job when the machine is free: every time in this report is longer for them."),
             _gain(analysis, saved),
             saved,
             evidence="system",
@@ -243,9 +260,9 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     if wait > 10:
         saved = loop * wait / 100
         yield Finding(
-            "The job waits for the disk",
-            f"Cores spend {wait:.0f}% of the training loop waiting for input or output.",
-            "Keep the dataset on a local disk, or make fewer and larger files of it.",
+            tr("The job waits for the disk"),
+            tr("Cores spend {wait:.0f}% of the training loop waiting for input or output.").format(wait=wait),
+            tr("Keep the dataset on a local disk, or make fewer and larger files of it."),
             _gain(analysis, saved),
             saved,
             evidence="loading",
@@ -257,18 +274,22 @@ def _edge_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
     before, after = analysis.times.initialization or 0.0, analysis.times.finalization or 0.0
     if total and before > 0.2 * total:
         yield Finding(
-            "Much time passes before the first step",
-            f"Initialization takes {seconds(before)}, {before / total:.0%} of the job.",
-            "Do once what every trial repeats: compute features once, and keep weights and packages at hand.",
+            tr("Much time passes before the first step"),
+            tr("Initialization takes {before}, {before_2:.0%} of the job.").format(
+                before=seconds(before), before_2=before / total
+            ),
+            tr("Do once what every trial repeats: compute features once, and keep weights and packages at hand."),
             _gain(analysis, before),
             before,
             evidence="time",
         )
     if total and after > 0.2 * total:
         yield Finding(
-            "Much time passes after the last step",
-            f"Finalization takes {seconds(after)}, {after / total:.0%} of the job.",
-            "Save and evaluate less at the end: one model file, one evaluation.",
+            tr("Much time passes after the last step"),
+            tr("Finalization takes {after}, {after_2:.0%} of the job.").format(
+                after=seconds(after), after_2=after / total
+            ),
+            tr("Save and evaluate less at the end: one model file, one evaluation."),
             _gain(analysis, after),
             after,
             evidence="time",
@@ -283,85 +304,14 @@ def _said_by_aws(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         rule = by_name.get(name.lower())
         if rule is not None and fired[name] and rule.verdict is not Verdict.ISSUE:
             yield Finding(
-                f"AWS's report found: {rule.name}",
-                f"AWS counted {rule.aws}. The rule looks for: {rule.description}",
+                tr("AWS's report found: {name}").format(name=rule.name),
+                tr("AWS counted {aws}. The rule looks for: {description}").format(
+                    aws=rule.aws, description=rule.description
+                ),
                 rule.recommendation,
-                "AWS's report does not say how much.",
+                tr("AWS's report does not say how much."),
                 evidence="rules",
             )
-
-
-_WITH_THEIR_OWN = ("data_loading", "evaluation", "other", "untraced")
-"""Parts of the loop that have a finding of their own when they are its largest, or of which nothing is known."""
-
-
-def _good_to_know(analysis: ProfilerAnalysis) -> Iterator[Finding]:
-    shares, total = analysis.shares, sum(analysis.shares.values())
-    computing = sum(shares.get(phase, 0.0) for phase in ("forward", "backward", "optimizer"))
-    if total and computing > 0.5 * total:
-        yield Finding(
-            "The training loop computes most of the time",
-            f"Forward, backward and optimizer take {computing / total:.0%} of the training loop.",
-            "To be faster still, take a faster machine or a smaller network.",
-            "",
-            severity="info",
-            evidence="time",
-        )
-    elif total and (largest := max(shares, key=lambda phase: shares[phase])) not in _WITH_THEIR_OWN:
-        yield Finding(
-            f"The largest share of the loop is {PHASE_WORDS[largest].lower()}",
-            f"It takes {shares[largest] / total:.0%} of the training loop, {seconds(shares[largest])}.",
-            "A change would pay most here.",
-            "",
-            severity="info",
-            evidence="time",
-        )
-    even = [mode for mode in analysis.steps if mode.count >= _EVEN_FROM and mode.p99 < 2 * mode.p50]
-    if analysis.steps and len(even) == len(analysis.steps):
-        mode = even[0]
-        yield Finding(
-            "Steps are even",
-            f"Of {mode.count:,} steps the median took {seconds(mode.p50)}, the longest {seconds(mode.max)}.",
-            "",
-            "",
-            severity="info",
-            evidence="steps",
-        )
-    yield from _good_to_know_of_the_machine(analysis)
-
-
-def _good_to_know_of_the_machine(analysis: ProfilerAnalysis) -> Iterator[Finding]:
-    memory = [row for row in analysis.usage if row.resource == "Memory"]
-    if memory and max(row.max for row in memory) < 60:
-        most = max(row.max for row in memory)
-        yield Finding(
-            "There is room in memory",
-            f"Memory never went above {most:.0f}%.",
-            "A larger batch, more loader workers or a second trial beside this one would fit.",
-            "",
-            severity="info",
-            evidence="memory",
-        )
-    if "CPU" in analysis.cpu_pressure:
-        yield Finding(
-            "How busy the processor was",
-            f"Its cores were busy {analysis.cpu_pressure['CPU']:.0f}% of the time on average.",
-            "A machine with more cores helps only where this is high.",
-            "",
-            severity="info",
-            evidence="system",
-        )
-
-
-PHASE_WORDS = {
-    "data_loading": "Data loading",
-    "forward": "Forward",
-    "backward": "Backward",
-    "optimizer": "Optimizer",
-    "evaluation": "Evaluation",
-    "other": "Other",
-    "untraced": "Not traced",
-}
 
 
 def _fired(analysis: ProfilerAnalysis, rule: str) -> bool:

@@ -15,6 +15,7 @@ from core.profiler.read_kineto import kineto_files, read_kineto
 from core.profiler.read_system import read_system, system_files
 from core.profiler.traces import Profile
 from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import tr
 
 _INSIDES = ("incremental", "pevents", "events", "index")
 """Folders of a profile or of saved tensors: they hold many folders and no profile."""
@@ -35,12 +36,13 @@ def read_profile(
             if path.name.lower().endswith((".json", ".json.gz")):
                 return _read_traces(str(source), [path], on_progress, cancel)
             raise UserFacingError(
-                f"{path.name} is not a profiler report.",
-                fix="Choose a profiler-report.html, a trace of torch.profiler, or the folder of a job.",
+                tr("{name} is not a profiler report.").format(name=path.name),
+                fix=tr("Choose a profiler-report.html, a trace of torch.profiler, or the folder of a job."),
             )
         if not path.is_dir():
             raise UserFacingError(
-                f"There is no folder {path}.", fix="Choose the folder of a job, or its profiler-output."
+                tr("There is no folder {path}.").format(path=path),
+                fix=tr("Choose the folder of a job, or its profiler-output."),
             )
         profile = _read_folder(str(source), path, on_progress, cancel)
     # What lay in a copy is gone with it.
@@ -94,7 +96,9 @@ def _read_folder(source: str, folder: Path, on_progress: OnProgress, cancel: Can
         named = [str(root.relative_to(folder)) for root in roots[:_LISTED]]
         more = f" and {len(roots) - _LISTED} more" if len(roots) > _LISTED else ""
         raise UserFacingError(
-            f"There are {len(roots)} profiles in {source}.", f"They lie in {', '.join(named)}{more}.", "Choose one."
+            tr("There are {roots} profiles in {source}.").format(roots=len(roots), source=source),
+            tr("They lie in {named}{more}.").format(named=", ".join(named), more=more),
+            tr("Choose one."),
         )
     nodes, system_problems = read_system(system_files(roots), on_progress, cancel)
     events, framework_problems = read_framework(framework_files(roots), on_progress, cancel)
@@ -104,14 +108,14 @@ def _read_folder(source: str, folder: Path, on_progress: OnProgress, cancel: Can
     if profile.is_empty and aws_report is None:
         found = [*system_problems, *framework_problems]
         raise UserFacingError(
-            f"There are no profiler files in {source}.",
-            found[0] if found else "It has neither system metrics nor a step trace.",
-            "Choose a job that ran with the profiler on.",
+            tr("There are no profiler files in {source}.").format(source=source),
+            found[0] if found else tr("It has neither system metrics nor a step trace."),
+            tr("Choose a job that ran with the profiler on."),
         )
     missing = []
     if not nodes:
-        missing.append("There are no system metrics, so nothing is said about CPU, memory, disk, network and GPU.")
+        missing.append(tr("There are no system metrics, so nothing is said about CPU, memory, disk, network and GPU."))
     if not len(events.start):
-        missing.append("There is no step trace, so nothing is said about steps and their phases.")
+        missing.append(tr("There is no step trace, so nothing is said about steps and their phases."))
     problems = (*system_problems, *framework_problems, *aws_problems, *missing)
     return Profile(source, nodes, events, aws_rules, profile.aws_report, problems)

@@ -12,6 +12,7 @@ import numpy as np
 
 from core.profiler.traces import Events
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.outside import UNUSABLE, parse_json, read_json
 
 _FILE = re.compile(r"(?:\d+_)?([^_]+)_")
@@ -39,7 +40,7 @@ def read_framework(
         if cancel is not None:
             cancel.raise_if_cancelled()
         if number % 20 == 0:
-            on_progress(Progress(number, len(files), "Reading the step trace", "files"))
+            on_progress(Progress(number, len(files), tr("Reading the step trace"), "files"))
         try:
             _, entries, whole = entries_of(path.read_text(encoding="utf-8", errors="replace"))
         except OSError as error:
@@ -50,10 +51,16 @@ def read_framework(
         table.add(worker_of(path.name), entries)
     problems = []
     if unreadable:
-        problems.append(f"{len(unreadable)} files of the step trace could not be read, the first is {unreadable[0]}.")
+        problems.append(
+            tr("{count} files of the step trace could not be read, the first is {unreadable}.").format(
+                count=len(unreadable), unreadable=unreadable[0]
+            )
+        )
     if cut:
         problems.append(
-            f"{len(cut)} files of the step trace end in the middle, the first is {cut[0]}; the rest is used."
+            tr("{count} files of the step trace end in the middle, the first is {cut}; the rest is used.").format(
+                count=len(cut), cut=cut[0]
+            )
         )
     return table.events(), problems
 
@@ -68,7 +75,7 @@ def read_aws_rules(folder: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[
             if not isinstance(content, dict):
                 raise ValueError("no JSON object")
         except (OSError, ValueError):
-            problems.append(f"AWS's verdict {path.name} could not be read.")
+            problems.append(tr("AWS's verdict {name} could not be read.").format(name=path.name))
             continue
         rules[path.stem] = content
     return rules, problems

@@ -35,6 +35,7 @@ from core.profiler.activity import (
 from core.profiler.read_framework import entries_of
 from core.profiler.traces import TRACE_SUFFIXES, Events
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 
 _MOST_BYTES = 2_000_000_000
 _STEP = re.compile(r"ProfilerStep#(\d+)")
@@ -89,22 +90,24 @@ def read_kineto(
     for number, path in enumerate(files):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        on_progress(Progress(number, len(files), "Reading torch.profiler's traces", "files"))
+        on_progress(Progress(number, len(files), tr("Reading torch.profiler's traces"), "files"))
         try:
             text = _text(path)
         except (OSError, EOFError, zlib.error) as error:
-            problems.append(f"{path.name} could not be read: {error}.")
+            problems.append(tr("{name} could not be read: {error}.").format(name=path.name, error=error))
             continue
         trace, whole = _trace(text, path)
         if not whole:
-            problems.append(f"{path.name} ends in the middle; what stands before is used.")
+            problems.append(tr("{name} ends in the middle; what stands before is used.").format(name=path.name))
         if trace.spans:
             traces.append(trace)
     if not traces:
-        why = problems[0] if problems else "No event in it is one of torch.profiler's."
-        raise UserFacingError(f"There is no trace to read in {files[0].name}.", why, "Record it again.")
+        why = problems[0] if problems else tr("No event in it is one of torch.profiler's.")
+        raise UserFacingError(
+            tr("There is no trace to read in {name}.").format(name=files[0].name), why, tr("Record it again.")
+        )
     if all(trace.zero < _OLDEST for trace in traces):
-        problems.append("The trace does not say when it was recorded.")
+        problems.append(tr("The trace does not say when it was recorded."))
     first = min(trace.zero for trace in traces)
     return _events(traces), merge([trace.activity(trace.zero - first) for trace in traces]), problems
 
@@ -189,7 +192,9 @@ def _text(path: Path) -> str:
         data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise UserFacingError(
-            f"{path.name} is too large.", f"It holds more than {_MOST_BYTES / 1e9:.0f} GB.", "Record fewer steps."
+            tr("{name} is too large.").format(name=path.name),
+            tr("It holds more than {most_bytes:.0f} GB.").format(most_bytes=_MOST_BYTES / 1000000000.0),
+            tr("Record fewer steps."),
         )
     return data.decode("utf-8", "replace")
 

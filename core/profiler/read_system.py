@@ -20,6 +20,7 @@ import numpy as np
 
 from core.profiler.traces import Floats, Metric, NodeSamples, Values
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import plural, tr
 from training_scripts.outside import UNUSABLE, parse_json
 
 _FILE = re.compile(r"(\d{10})\.(algo-\d+)\.json$")
@@ -60,7 +61,7 @@ def read_system(
         if cancel is not None:
             cancel.raise_if_cancelled()
         if number % 50 == 0:
-            on_progress(Progress(number, len(files), "Reading system metrics", "files"))
+            on_progress(Progress(number, len(files), tr("Reading system metrics"), "files"))
         match = _FILE.search(path.name)
         assert match is not None
         try:
@@ -79,12 +80,19 @@ def read_system(
 def _problems(unreadable: list[str], damaged: list[tuple[str, int]]) -> list[str]:
     problems = []
     if unreadable:
-        problems.append(f"{len(unreadable)} files of system metrics could not be opened, the first is {unreadable[0]}.")
-    if damaged:
-        lines = sum(count for _, count in damaged)
         problems.append(
-            f"{lines} damaged {'line was' if lines == 1 else 'lines were'} left out of "
-            f"{len(damaged)} {'file' if len(damaged) == 1 else 'files'} of metrics, the first is {damaged[0][0]}."
+            tr("{count} files of system metrics could not be opened, the first is {unreadable}.").format(
+                count=len(unreadable), unreadable=unreadable[0]
+            )
+        )
+    if damaged:
+        problems.append(
+            plural(
+                "{count} damaged line was left out of the files of metrics, the first in {first}.",
+                "{count} damaged lines were left out of the files of metrics, the first in {first}.",
+                sum(count for _, count in damaged),
+                first=damaged[0][0],
+            )
         )
     return problems
 

@@ -17,6 +17,7 @@ from core.errors import UsageError
 from core.profiler import rule_evaluation
 from core.profiler.results import RuleResult
 from core.profiler.rule_evaluation import Evidence, Outcome, Parameters
+from core.translation import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,43 +80,45 @@ def _given(parameters: Mapping[str, str | float]) -> dict[str, dict[str, float]]
     for key, value in parameters.items():
         if key.lower() not in known:
             raise UsageError(
-                f"{key!r} is no parameter of the profiler report.",
-                fix="Write <Rule>_<parameter>, for instance CPUBottleneck_threshold.",
+                tr("{key!r} is not a parameter of the profiler report.").format(key=key),
+                fix=tr("Write <Rule>_<parameter>, for instance CPUBottleneck_threshold."),
             )
         rule, name = known[key.lower()]
         try:
             given.setdefault(rule, {})[name] = float(value)
         except ValueError:
-            raise UsageError(f"{key} = {value!r} is no number.", fix="Give a number.") from None
+            raise UsageError(
+                tr("{key} = {value!r} is not a number.").format(key=key, value=value), fix="Give a number."
+            ) from None
     return given
 
 
 RULES: tuple[SubRule, ...] = (
     SubRule(
         "CPUBottleneck",
-        "GPUs that wait because the CPU is saturated, for instance with decoding pictures.",
-        "Use more loader workers, smaller or already decoded pictures, or a machine with more cores per GPU.",
+        tr("GPUs that wait because the CPU is saturated, for instance with decoding pictures."),
+        tr("Use more loader workers, smaller or already decoded pictures, or a machine with more cores per GPU."),
         {"threshold": 50, "gpu_threshold": 10, "cpu_threshold": 90, "patience": 1000},
         rule_evaluation.cpu_bottleneck,
     ),
     SubRule(
         "IOBottleneck",
-        "Waiting for the disk, or for input from S3.",
-        "Keep the dataset on a local disk, read fewer and larger files, or load ahead with more workers.",
+        tr("Waiting for the disk, or for input from S3."),
+        tr("Keep the dataset on a local disk, read fewer and larger files, or load ahead with more workers."),
         {"threshold": 50, "gpu_threshold": 10, "io_threshold": 50, "patience": 1000},
         rule_evaluation.io_bottleneck,
     ),
     SubRule(
         "LowGPUUtilization",
-        "A GPU that is under-used, or whose use goes up and down.",
-        "Raise the batch size, load ahead with more workers, or take a smaller machine.",
+        tr("A GPU that is under-used, or whose use goes up and down."),
+        tr("Raise the batch size, load ahead with more workers, or take a smaller machine."),
         {"threshold_p95": 70, "threshold_p5": 10, "window": 500, "patience": 1000},
         rule_evaluation.low_gpu,
     ),
     SubRule(
         "BatchSize",
-        "A batch too small to fill the machine.",
-        "Raise the batch size, and the learning rate with it, or take a smaller machine.",
+        tr("A batch too small to fill the machine."),
+        tr("Raise the batch size, and the learning rate with it, or take a smaller machine."),
         {
             "cpu_threshold_p95": 70,
             "gpu_threshold_p95": 70,
@@ -127,50 +130,53 @@ RULES: tuple[SubRule, ...] = (
     ),
     SubRule(
         "GPUMemoryIncrease",
-        "GPU memory that grows: something is kept that is not needed any more.",
-        "Look for tensors kept with their graph (detach losses before you sum them), or take a GPU with more memory.",
+        tr("GPU memory that grows: something is kept that is not needed any more."),
+        tr(
+            "Look for tensors kept with their graph (detach losses before you sum them), or take a "
+            "GPU with more memory."
+        ),
         {"increase": 5, "patience": 1000, "window": 10},
         rule_evaluation.gpu_memory,
     ),
     SubRule(
         "LoadBalancing",
-        "GPUs that do unequal work.",
-        "Give every worker batches of the same size and the same share of the dataset.",
+        tr("GPUs that do unequal work."),
+        tr("Give every worker batches of the same size and the same share of the dataset."),
         {"threshold": 0.2, "patience": 1000},
         rule_evaluation.load_balancing,
     ),
     SubRule(
         "MaxInitializationTime",
-        "A long time until the first step.",
-        "Fetch less at the start: fewer packages, streaming for large data, weights in a channel.",
+        tr("A long time until the first step."),
+        tr("Fetch less at the start: fewer packages, streaming for large data, weights in a channel."),
         {"threshold": 20},
         rule_evaluation.initialization,
     ),
     SubRule(
         "StepOutlier",
-        "Steps that take far longer than the others.",
-        "See what happens at those steps: a slow disk, a checkpoint, the first batch of an epoch.",
+        tr("Steps that take far longer than the others."),
+        tr("See what happens at those steps: a slow disk, a checkpoint, the first batch of an epoch."),
         {"stddev": 3, "n_outliers": 10},
         rule_evaluation.step_outlier,
     ),
     SubRule(
         "Dataloader",
-        "Too few or too many processes load data, for the number of cores.",
-        "Set num_workers to about the number of cores.",
+        tr("Too few or too many processes load data, for the number of cores."),
+        tr("Set num_workers to about the number of cores."),
         {"min_threshold": 70, "max_threshold": 200},
         rule_evaluation.dataloader,
     ),
     SubRule(
         "OverallSystemUsage",
-        "How much of each machine was used.",
-        "A machine whose p95 stays low can be a smaller one.",
+        tr("How much of each machine was used."),
+        tr("A machine whose p95 stays low can be a smaller one."),
         {},
         rule_evaluation.system_usage,
     ),
     SubRule(
         "OverallFrameworkMetrics",
-        "Where the training's time went.",
-        "The largest share is where a change pays most.",
+        tr("Where the training's time went."),
+        tr("The largest share is where a change pays most."),
         {},
         rule_evaluation.framework_metrics,
     ),

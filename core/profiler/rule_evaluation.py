@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from core.profiler.results import JobTimes, Verdict
 from core.profiler.traces import Events, Floats, NodeSamples
+from core.translation import tr
 
 SCAN_S = 60.0
 """AWS's rules look at new files every 60 s."""
 MIN_STEPS = 100
 """StepOutlier looks at nothing shorter."""
 Parameters = Mapping[str, float]
-_NO_SAMPLES = "There are no system metrics, so it is not known."
+_NO_SAMPLES = tr("There are no system metrics, so it is not known.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ class Outcome:
 
 def _judge(triggered: int, datapoints: int, fires: bool, patience: float, detail: str) -> Outcome:
     if datapoints <= patience:
-        few = f"It needs more than {patience:g} datapoints and there are {datapoints:,}."
+        few = tr("It needs more than {patience:g} datapoints and there are {datapoints:,}.").format(
+            patience=patience, datapoints=datapoints
+        )
         return Outcome(Verdict.TOO_FEW, triggered, datapoints, f"{detail} {few}".strip())
     return Outcome(Verdict.ISSUE if fires else Verdict.CLEAR, triggered, datapoints, detail)
 
@@ -56,7 +59,7 @@ def _nothing(detail: str) -> Outcome:
 
 
 def _no_gpu(evidence: Evidence) -> Outcome:
-    return _nothing("There is no GPU." if evidence.nodes else _NO_SAMPLES)
+    return _nothing(tr("There is no GPU.") if evidence.nodes else _NO_SAMPLES)
 
 
 def idle_and(evidence: Evidence, dimension: str, threshold: float, gpu_threshold: float) -> tuple[int, int]:
@@ -79,10 +82,12 @@ def cpu_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
     if not evidence.nodes:
         return _nothing(_NO_SAMPLES)
     if not evidence.has_gpu:
-        return _nothing("Without a GPU the CPU does the training itself: a busy CPU is no bottleneck of anything else.")
+        return _nothing(
+            tr("Without a GPU the CPU does the training itself: a busy CPU is not a bottleneck of anything else.")
+        )
     hits, total = idle_and(evidence, "CPUUtilization", p["cpu_threshold"], p["gpu_threshold"])
     share = 100.0 * hits / total if total else 0.0
-    detail = f"A GPU waited while a core was saturated in {share:.1f}% of the samples."
+    detail = tr("A GPU waited while a core was saturated in {share:.1f}% of the samples.").format(share=share)
     return _judge(hits, total, share > p["threshold"], p["patience"], detail)
 
 
@@ -91,11 +96,11 @@ def io_bottleneck(evidence: Evidence, p: Parameters) -> Outcome:
     if not evidence.nodes:
         return _nothing(_NO_SAMPLES)
     if not any(node.columns("cpu", "I/OWaitPercentage").shape[1] for node in evidence.nodes):
-        return _nothing("This machine does not tell how long its cores wait for the disk.")
+        return _nothing(tr("This machine does not tell how long its cores wait for the disk."))
     hits, total = idle_and(evidence, "I/OWaitPercentage", p["io_threshold"], p["gpu_threshold"])
     share = 100.0 * hits / total if total else 0.0
-    who = "A GPU was under-used while a core" if evidence.has_gpu else "A core"
-    detail = f"{who} waited for the disk in {share:.1f}% of the samples."
+    who = tr("A GPU was under-used while a core") if evidence.has_gpu else "A core"
+    detail = tr("{who} waited for the disk in {share:.1f}% of the samples.").format(who=who, share=share)
     return _judge(hits, total, share > p["threshold"], p["patience"], detail)
 
 
@@ -118,7 +123,11 @@ def low_gpu(evidence: Evidence, p: Parameters) -> Outcome:
                 else:
                     continue
                 triggered += 1
-    detail = f"GPUs were {' and '.join(sorted(seen, reverse=True))}." if seen else "No GPU was under-used for long."
+    detail = (
+        tr("GPUs were {seen}.").format(seen=" and ".join(sorted(seen, reverse=True)))
+        if seen
+        else tr("No GPU was under-used for long.")
+    )
     longest = max((len(node.times) for node in evidence.nodes if node.gpus), default=0)
     return replace(_judge(triggered, longest, triggered > 0, p["patience"], detail), datapoints=total)
 
@@ -141,8 +150,12 @@ def batch_size(evidence: Evidence, p: Parameters) -> Outcome:
             for values, limit in limits
         ]
         triggered += int(np.all(below, axis=0).sum()) if below and below[0] else 0
-    what = "CPU, GPU and GPU memory" if evidence.has_gpu else "The CPU"
-    detail = f"{what} had room for more in {triggered} evaluations." if triggered else ""
+    what = tr("CPU, GPU and GPU memory") if evidence.has_gpu else tr("The CPU")
+    detail = (
+        tr("{what} had room for more in {triggered} evaluations.").format(what=what, triggered=triggered)
+        if triggered
+        else ""
+    )
     if not total:
         return _nothing(_NO_SAMPLES)
     return replace(_judge(triggered, longest, triggered > 0, max(p["patience"], p["window"]), detail), datapoints=total)
@@ -167,7 +180,9 @@ def gpu_memory(evidence: Evidence, p: Parameters) -> Outcome:
             rises = np.diff(scans)
             triggered += int((rises > p["increase"]).sum())
             largest = max(largest, float(rises.max(initial=0.0)))
-    detail = f"The largest rise of a GPU's memory from one minute to the next was {largest:.1f} points."
+    detail = tr("The largest rise of a GPU's memory from one minute to the next was {largest:.1f} points.").format(
+        largest=largest
+    )
     return replace(_judge(triggered, longest, triggered > 0, p["patience"], detail), datapoints=total)
 
 
@@ -199,22 +214,24 @@ def load_balancing(evidence: Evidence, p: Parameters) -> Outcome:
     """Check LoadBalancing: utilisation histograms of two GPUs are far apart."""
     pairs = imbalance(evidence.nodes)
     if not pairs:
-        return _nothing("There are not two GPUs to compare.") if evidence.nodes else _nothing(_NO_SAMPLES)
+        return _nothing(tr("There are not two GPUs to compare.")) if evidence.nodes else _nothing(_NO_SAMPLES)
     apart = sum(distance > p["threshold"] for _, _, distance in pairs)
     samples = min(len(node.times) for node in evidence.nodes if node.gpus)
-    detail = f"The least alike are {pairs[0][0]} and {pairs[0][1]}, at a distance of {pairs[0][2]:.2f} (0 to 0.83)."
+    detail = tr("The least alike are {pairs} and {pairs_2}, at a distance of {pairs_3:.2f} (0 to 0.83).").format(
+        pairs=pairs[0][0], pairs_2=pairs[0][1], pairs_3=pairs[0][2]
+    )
     return replace(_judge(apart, samples, apart > 0, p["patience"], detail), datapoints=samples)
 
 
 def initialization(evidence: Evidence, p: Parameters) -> Outcome:
     """Check MaxInitializationTime: no step within `threshold` minutes."""
     if evidence.sampled:
-        return _nothing("Only some steps were traced, not the start.")
+        return _nothing(tr("Only some steps were traced, not the start."))
     seconds = evidence.times.initialization
     if seconds is None:
-        return _nothing("The traces do not say when the first step began.")
+        return _nothing(tr("The traces do not say when the first step began."))
     late = seconds > 60 * p["threshold"]
-    detail = f"The first step began {seconds:,.1f} s after the start."
+    detail = tr("The first step began {seconds:,.1f} s after the start.").format(seconds=seconds)
     return Outcome(Verdict.ISSUE if late else Verdict.CLEAR, int(late), 1, detail)
 
 
@@ -235,10 +252,19 @@ def step_outlier(evidence: Evidence, p: Parameters) -> Outcome:
             most = max(most, outliers)
             triggered += outliers if outliers > p["n_outliers"] else 0
     if not total:
-        return _nothing("There is no step trace.")
+        return _nothing(tr("There is no step trace."))
     if not long_enough:
-        return Outcome(Verdict.TOO_FEW, 0, total, f"It needs more than {MIN_STEPS} steps of one mode on one worker.")
-    detail = f"Up to {most} steps of a worker were far longer than its others." if most else "All steps are alike."
+        return Outcome(
+            Verdict.TOO_FEW,
+            0,
+            total,
+            tr("It needs more than {min_steps} steps of one mode on one worker.").format(min_steps=MIN_STEPS),
+        )
+    detail = (
+        tr("Up to {most} steps of a worker were far longer than its others.").format(most=most)
+        if most
+        else tr("All steps are alike.")
+    )
     return Outcome(Verdict.ISSUE if triggered else Verdict.CLEAR, triggered, total, detail)
 
 
@@ -252,16 +278,18 @@ def dataloader(evidence: Evidence, p: Parameters) -> Outcome:
     events = evidence.events
     loaders = events.of("loader_worker")
     if not loaders.any():
-        return _nothing("No loader processes are in the trace: pictures were loaded by the training process itself.")
+        return _nothing(
+            tr("No loader processes are in the trace: pictures were loaded by the training process itself.")
+        )
     if not evidence.nodes:
-        return _nothing("Without system metrics the number of cores is not known.")
+        return _nothing(tr("Without system metrics the number of cores is not known."))
     cores = max(node.cores for node in evidence.nodes)
     second = np.floor(events.start[loaders]).astype(np.int64)
     both = np.unique(np.stack((second, events.pid[loaders])), axis=1)
     per_second = np.unique(both[0], return_counts=True)[1]
     median = float(np.median(per_second))
     low, high = cores * p["min_threshold"] / 100, cores * p["max_threshold"] / 100
-    detail = f"{median:g} loader processes ran at a time on {cores} cores."
+    detail = tr("{median:g} loader processes ran at a time on {cores} cores.").format(median=median, cores=cores)
     outside = int(((per_second < low) | (per_second > high)).sum())
     return _judge(outside, len(per_second), not low <= median <= high, 10, detail)
 
@@ -271,15 +299,15 @@ def system_usage(evidence: Evidence, _: Parameters) -> Outcome:
     samples = sum(len(node.times) for node in evidence.nodes)
     if not samples:
         return _nothing(_NO_SAMPLES)
-    return Outcome(Verdict.CLEAR, 0, samples, "It measures and never fires; see System usage.")
+    return Outcome(Verdict.CLEAR, 0, samples, tr("It measures and never fires; see System usage."))
 
 
 def framework_metrics(evidence: Evidence, _: Parameters) -> Outcome:
     """Take OverallFrameworkMetrics: measures only."""
     count = len(evidence.events.start)
     if not count:
-        return _nothing("There is no step trace.")
-    return Outcome(Verdict.CLEAR, 0, count, "It measures and never fires; see Framework metrics.")
+        return _nothing(tr("There is no step trace."))
+    return Outcome(Verdict.CLEAR, 0, count, tr("It measures and never fires; see Framework metrics."))
 
 
 def _distances(one: Floats, others: Floats) -> Floats:

@@ -11,6 +11,7 @@ from typing import Any
 from core.errors import UserFacingError
 from core.profiler.traces import TRACE_SUFFIXES
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 
 _THREADS = 16
 _REPORT = "/profiler-report.html"
@@ -39,9 +40,9 @@ def download(
         keys = _list(s3, bucket, prefix)
         if not keys:
             raise UserFacingError(
-                f"There are no profiler files under {address}.",
-                "No key there contains /system/, /framework/ or profiler-report, or ends in .pt.trace.json.",
-                "Give the job's own prefix, s3://bucket/…/<job name>.",
+                tr("There are no profiler files under {address}.").format(address=address),
+                tr("No key there contains /system/, /framework/ or profiler-report, or ends in .pt.trace.json."),
+                tr("Give the job's own prefix, s3://bucket/…/<job name>."),
             )
         return _fetch(s3, bucket, prefix, keys, folder, on_progress, cancel)
 
@@ -96,9 +97,9 @@ def _errors_in_words(address: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise UserFacingError(
-            f"The profiler files under {address} could not be read.",
+            tr("The profiler files under {address} could not be read.").format(address=address),
             f"{error}".rstrip(".") + ".",
-            "Check the address, the region and that your credentials may list and read the bucket.",
+            tr("Check the address, the region and that your credentials may list and read the bucket."),
         ) from error
 
 
@@ -137,7 +138,7 @@ def _fetch(
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="sagehound-s3") as pool:
         try:
             for done, _ in enumerate(pool.map(fetch_one, keys), 1):
-                on_progress(Progress(done, len(keys), "Fetching profiler files from S3", "files"))
+                on_progress(Progress(done, len(keys), tr("Fetching profiler files from S3"), "files"))
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

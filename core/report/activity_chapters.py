@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from core.profiler.activity import Activity, DeviceUse, MemoryUse
-from core.profiler.findings import PHASE_WORDS, seconds
 from core.profiler.traces import PHASES, Floats
+from core.profiler.wording import PHASE_WORDS, seconds
 from core.report.charts import PHASE_COLOURS
 from core.report.document import Block, Line, LineChart, ShareBar, Table, Text, quantity
+from core.translation import tr
 
 _SHOWN_ROWS = 20
 _SHOWN_KERNELS = 15
@@ -22,7 +23,7 @@ def operator_tables(activity: Activity) -> list[Block]:
     blocks: list[Block] = []
     if activity.operators:
         on_device = any(row.device_s for row in activity.operators)
-        columns = ("Operator", "Calls", "CPU with its parts", "CPU alone", *(("GPU",) if on_device else ()))
+        columns = ("Operator", "Calls", tr("CPU with its parts"), tr("CPU alone"), *(("GPU",) if on_device else ()))
         rows = tuple(
             (
                 _short(row.name),
@@ -36,7 +37,7 @@ def operator_tables(activity: Activity) -> list[Block]:
         blocks.append(Table(columns, rows, frozenset(range(1, len(columns))), (3, 1, 1.2, 1, 1)[: len(columns)]))
         left = len(activity.operators) - _SHOWN_ROWS
         if left > 0:
-            blocks.append(Text(f"{left:,} more took less.", "muted"))
+            blocks.append(Text(tr("{left:,} more took less.").format(left=left), "muted"))
     if activity.kernels:
         whole = sum(kernel.total_s for kernel in activity.kernels)
         blocks.append(
@@ -84,7 +85,14 @@ def device_blocks(devices: tuple[DeviceUse, ...]) -> list[Block]:
         Line(device.name, number, device.track[0], 100 * device.track[1]) for number, device in enumerate(devices)
     )
     blocks: list[Block] = [
-        LineChart("GPU busy", lines, "seconds since the start", "%", 100.0, note="Kernels, copies and memory sets.")
+        LineChart(
+            tr("GPU busy"),
+            lines,
+            tr("seconds since the start"),
+            "%",
+            100.0,
+            note=tr("Kernels, copies and memory sets."),
+        )
     ]
     for device in devices:
         busy = ("Busy", 2, device.busy_s, f"{device.busy_s / device.span_s:.0%}")
@@ -100,7 +108,7 @@ def device_blocks(devices: tuple[DeviceUse, ...]) -> list[Block]:
         )
         title = f"{device.name}, {device.title}" if device.title else device.name
         blocks.append(ShareBar(title, (busy, *idle)))
-    blocks.append(Text("While a GPU is idle, the word says what the training thread did meanwhile.", "muted"))
+    blocks.append(Text(tr("While a GPU is idle, the word says what the training thread did meanwhile."), "muted"))
     longest = sorted(
         ((length, start, phase, device.name) for device in devices for start, length, phase in device.gaps),
         reverse=True,
@@ -108,7 +116,7 @@ def device_blocks(devices: tuple[DeviceUse, ...]) -> list[Block]:
     if longest:
         blocks.append(
             Table(
-                ("GPU", "Idle from", "For", "Meanwhile"),
+                ("GPU", tr("Idle from"), "For", "Meanwhile"),
                 tuple(
                     (name, seconds(start), quantity(length, "s"), PHASE_WORDS[phase])
                     for length, start, phase, name in longest
@@ -119,8 +127,10 @@ def device_blocks(devices: tuple[DeviceUse, ...]) -> list[Block]:
         )
     exposed = [(device.name, device.exposed_s / device.span_s) for device in devices if device.exposed_s]
     if exposed:
-        said = ", ".join(f"{share:.0%} of the time on {name}" for name, share in exposed)
-        blocks.append(Text(f"Communication that nothing was computed beside: {said}."))
+        said = ", ".join(
+            tr("{share:.0%} of the time on {name}").format(share=share, name=name) for name, share in exposed
+        )
+        blocks.append(Text(tr("Communication that nothing was computed beside: {said}.").format(said=said)))
     return blocks
 
 
@@ -132,7 +142,12 @@ def memory_blocks(memory: tuple[MemoryUse, ...]) -> list[Block]:
             continue
         x, y = _thin(use.times, use.allocated)
         blocks.append(
-            LineChart(f"Allocated on {use.device}", (Line(use.device, number, x, y),), "seconds since the start", "B")
+            LineChart(
+                tr("Allocated on {device}").format(device=use.device),
+                (Line(use.device, number, x, y),),
+                tr("seconds since the start"),
+                "B",
+            )
         )
     if blocks:
         rows = tuple(
@@ -140,7 +155,7 @@ def memory_blocks(memory: tuple[MemoryUse, ...]) -> list[Block]:
             for use in memory
             if use.peak > 0
         )
-        columns = ("Device", "Peak", "Rise in the second half", "Grows from step to step")
+        columns = ("Device", "Peak", tr("Rise in the second half"), tr("Grows from step to step"))
         blocks.append(Table(columns, rows, frozenset((1, 2)), (2, 1, 1.5, 1.5)))
     return blocks
 

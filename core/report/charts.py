@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.profiler.findings import PHASE_WORDS, seconds
 from core.profiler.results import Band, JobTimes, ProfilerAnalysis, StepStatistics
 from core.profiler.traces import PHASES, Floats
+from core.profiler.wording import PHASE_WORDS, seconds
 from core.report.document import AreaChart, Chart, Histogram, Line, LineChart, ShareBar
+from core.translation import tr
 
 PHASE_COLOURS = {**{phase: index for index, phase in enumerate(PHASES)}, "other": 7, "untraced": 7}
 """Which colour of the series palette a phase has, here and in the window."""
@@ -23,8 +24,8 @@ _ALWAYS = ("CPU", "CPU of the job", "Memory", "Memory of the job", "GPU", "GPU m
 def time_scale(duration: float) -> tuple[float, str]:
     """Return seconds per unit of a time axis, and its label."""
     if duration < 180:
-        return 1.0, "seconds since the start"
-    return (60.0, "minutes since the start") if duration < 3 * 3600 else (3600.0, "hours since the start")
+        return 1.0, tr("seconds since the start")
+    return (60.0, tr("minutes since the start")) if duration < 3 * 3600 else (3600.0, tr("hours since the start"))
 
 
 def bands(analysis: ProfilerAnalysis, resource: str) -> tuple[Chart, ...]:
@@ -39,7 +40,7 @@ def bands(analysis: ProfilerAnalysis, resource: str) -> tuple[Chart, ...]:
     most = max(80, _POINTS // (2 * max(1, min(len(found), MAX_NODES))))
     if len(found) > MAX_NODES:
         lines: tuple[Line, ...] = (_spread(found, origin, scale),)
-        note = f"Mean, lowest and highest of {len(found)} nodes."
+        note = tr("Mean, lowest and highest of {count} nodes.").format(count=len(found))
     else:
         lines = tuple(_line(band, index, origin, scale, most) for index, band in enumerate(found))
         note = ""
@@ -58,9 +59,13 @@ def of_job(analysis: ProfilerAnalysis, resource: str) -> tuple[Chart, ...]:
     assert isinstance(chart, LineChart)
     assert isinstance(mine, LineChart)
     single = len(chart.lines) == 1
-    every = tuple(replace(line, label="all programs" if single else line.label) for line in chart.lines)
+    every = tuple(replace(line, label=tr("all programs") if single else line.label) for line in chart.lines)
     jobs = tuple(
-        replace(line, label="this job" if single else f"{line.label}, this job", colour=line.colour + len(every))
+        replace(
+            line,
+            label=tr("this job") if single else tr("{line}, this job").format(line=line.label),
+            colour=line.colour + len(every),
+        )
         for line in mine.lines
     )
     return (replace(chart, lines=(*every, *jobs)),)
@@ -76,9 +81,9 @@ def phase_area(analysis: ProfilerAnalysis) -> tuple[Chart, ...]:
     merged = {phase: _merge(values, 150) for phase, values in track.shares.items()}
     times = track.times[:: max(1, len(track.times) // 150)][: len(next(iter(merged.values())))]
     layers = tuple((PHASE_WORDS[phase], PHASE_COLOURS[phase], values) for phase, values in merged.items())
-    note = "Shares of the first worker's time; what is missing to 100% is time outside the traced phases."
+    note = tr("Shares of the first worker's time; what is missing to 100% is time outside the traced phases.")
     return (
-        AreaChart("Phases of the training", (times - origin) / scale, layers, label, note, _range(analysis, scale)),
+        AreaChart(tr("Phases of the training"), (times - origin) / scale, layers, label, note, _range(analysis, scale)),
     )
 
 
@@ -91,7 +96,7 @@ def share_bar(analysis: ProfilerAnalysis) -> tuple[Chart, ...]:
         (PHASE_WORDS[phase], PHASE_COLOURS[phase], spent, f"{spent / total:.0%}")
         for phase, spent in analysis.shares.items()
     )
-    return (ShareBar("The training loop", parts),)
+    return (ShareBar(tr("The training loop"), parts),)
 
 
 def job_bar(times: JobTimes) -> tuple[Chart, ...]:
@@ -102,7 +107,7 @@ def job_bar(times: JobTimes) -> tuple[Chart, ...]:
         ("Finalization", 4, times.finalization),
     )
     known = tuple((label, colour, spent, seconds(spent)) for label, colour, spent in parts if spent)
-    return (ShareBar("The job", known),) if len(known) > 1 else ()
+    return (ShareBar(tr("The job"), known),) if len(known) > 1 else ()
 
 
 def step_charts(mode: StepStatistics) -> tuple[Chart, ...]:
@@ -114,23 +119,23 @@ def step_charts(mode: StepStatistics) -> tuple[Chart, ...]:
     edges, counts = mode.histogram
     marks = (("median", mode.p50 * scale), ("p95", mode.p95 * scale))
     curve = LineChart(
-        f"{mode.mode} steps, one after the other",
+        tr("{mode} steps, one after the other").format(mode=mode.mode),
         (Line("duration", colour, x, y * scale),),
         "step",
         unit,
         None,
-        (("outliers begin", mode.limit * scale),) if mode.outlier_count else (),
+        ((tr("outliers begin"), mode.limit * scale),) if mode.outlier_count else (),
     )
     if len(x) < 3:
         return ()
     histogram = Histogram(
-        f"Durations of {mode.mode} steps",
+        tr("Durations of {mode} steps").format(mode=mode.mode),
         edges * scale,
         counts,
         colour,
         unit,
         marks,
-        "The last bar holds all that is longer." if mode.max > edges[-1] else "",
+        tr("The last bar holds all that is longer.") if mode.max > edges[-1] else "",
     )
     return (curve, histogram)
 

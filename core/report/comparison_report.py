@@ -9,8 +9,9 @@ import numpy as np
 
 from core.jobs.status import RuleStatus
 from core.predict.records import percent
-from core.profiler.findings import PHASE_WORDS, issues, seconds
+from core.profiler.findings import issues
 from core.profiler.results import Verdict as RuleVerdict
+from core.profiler.wording import PHASE_WORDS, seconds
 from core.report.charts import PHASE_COLOURS, bands
 from core.report.document import (
     Block,
@@ -30,6 +31,7 @@ from core.report.first_page import KEY, machine, result_text
 from core.report.reported_run import ReadRun
 from core.report.sections import footer
 from core.report.story import Result
+from core.translation import tr
 
 _SURE = 1.96
 """Standard errors that a difference must have to be called one (95 %)."""
@@ -45,7 +47,7 @@ def comparison_document(first: ReadRun, second: ReadRun) -> Document:
         _rules(first, second, one, two),
     )
     shown = tuple(section for section in sections if section.blocks)
-    return Document("Comparison of two runs", f"{one} and {two}", shown, footer())
+    return Document(tr("Comparison of two runs"), f"{one} and {two}", shown, footer())
 
 
 def _names(first: ReadRun, second: ReadRun) -> tuple[str, str]:
@@ -64,7 +66,7 @@ def _first_page(first: ReadRun, second: ReadRun, one: str, two: str) -> Section:
     for name, run in ((one, first), (two, second)):
         if run.analysis.findings:
             blocks += [Text(f"{name}:"), Findings(run.analysis.findings)]
-    return Section(KEY, "In short", tuple(blocks))
+    return Section(KEY, tr("In short"), tuple(blocks))
 
 
 def _which_is_better(first: ReadRun, second: ReadRun, one: str, two: str) -> str:
@@ -77,11 +79,15 @@ def _which_is_better(first: ReadRun, second: ReadRun, one: str, two: str) -> str
         better, worse = (one, two) if gap > 0 else (two, one)
         said = f"{percent(max(a.accuracy, b.accuracy))} against {percent(min(a.accuracy, b.accuracy))} on {split}"
         if a.accuracy == b.accuracy:
-            return f"Both are right on {percent(a.accuracy)} of the {split} pictures."
+            return tr("Both are right on {accuracy} of the {split} pictures.").format(
+                accuracy=percent(a.accuracy), split=split
+            )
         if abs(gap) <= _SURE * error:
-            return f"{better} has {said}, which {min(a.count, b.count):,} pictures are too few to call better."
-        return f"{better} is better than {worse}: {said}."
-    return "Neither run has kept results on the same pictures."
+            return tr("{better} has {said}, which {count:,} pictures are too few to call better.").format(
+                better=better, said=said, count=min(a.count, b.count)
+            )
+        return tr("{better} is better than {worse}: {said}.").format(better=better, worse=worse, said=said)
+    return tr("Neither run has kept results on the same pictures.")
 
 
 def _which_is_faster(first: ReadRun, second: ReadRun, one: str, two: str) -> str:
@@ -90,18 +96,21 @@ def _which_is_faster(first: ReadRun, second: ReadRun, one: str, two: str) -> str
         for name, run in ((one, first), (two, second))
         if issues(run.outcomes)
     ]
-    rules = f" Rules found: {' and '.join(fired)}." if fired else ""
+    rules = tr(" Rules found: {fired}.").format(fired=" and ".join(fired)) if fired else ""
     a, b = first.analysis.times.duration, second.analysis.times.duration
     if not a or not b:
-        return f"How long they took is not known of both.{rules}"
+        return tr("How long they took is not known of both.{rules}").format(rules=rules)
     fast, slow = (one, two) if a <= b else (two, one)
     if max(a, b) < 1.05 * min(a, b):
-        return f"Both took about {seconds(a)}.{rules}"
+        return tr("Both took about {a}.{rules}").format(a=seconds(a), rules=rules)
     return f"{fast} took {seconds(min(a, b))}, {slow} {seconds(max(a, b))}.{rules}"
 
 
 def _curves(first: ReadRun, second: ReadRun, one: str, two: str) -> Iterator[LineChart]:
-    for name, title, scale in (("valid:loss", "Loss, valid", 1.0), ("valid:accuracy", "Accuracy, valid", 100.0)):
+    for name, title, scale in (
+        ("valid:loss", tr("Loss, valid"), 1.0),
+        ("valid:accuracy", tr("Accuracy, valid"), 100.0),
+    ):
         lines = []
         for colour, (label, run) in enumerate(((one, first), (two, second))):
             curve = run.story.curve(name)
@@ -118,7 +127,7 @@ def _results(first: ReadRun, second: ReadRun) -> Iterator[tuple[str, str, str]]:
         if a is not None or b is not None:
             left, right = ("—" if r is None else result_text(r) for r in (a, b))
             yield f"Accuracy, {split}", left, right
-    for name, title in (("train:loss", "Loss, train"), ("valid:loss", "Loss, valid")):
+    for name, title in (("train:loss", tr("Loss, train")), ("valid:loss", tr("Loss, valid"))):
         left, right = ("—" if c is None else f"{c.last:.4g}" for c in (r.story.curve(name) for r in (first, second)))
         if (left, right) != ("—", "—"):
             yield title, left, right
@@ -152,7 +161,11 @@ def _times(first: ReadRun, second: ReadRun) -> Iterator[tuple[str, str, str]]:
             yield title, left, right
     modes = [{mode.mode: mode for mode in run.analysis.steps} for run in (first, second)]
     for name in [name for name in modes[0] if name in modes[1]]:
-        yield f"{name} step, median", quantity(modes[0][name].p50, "s"), quantity(modes[1][name].p50, "s")
+        yield (
+            tr("{name} step, median").format(name=name),
+            quantity(modes[0][name].p50, "s"),
+            quantity(modes[1][name].p50, "s"),
+        )
 
 
 def _time(first: ReadRun, second: ReadRun, one: str, two: str) -> Section:
@@ -164,7 +177,7 @@ def _time(first: ReadRun, second: ReadRun, one: str, two: str) -> Section:
                 (PHASE_WORDS[phase], PHASE_COLOURS[phase], spent, f"{seconds(spent)}, {spent / total:.0%}")
                 for phase, spent in run.analysis.shares.items()
             )
-            blocks.append(ShareBar(f"The training loop of {name}", parts))
+            blocks.append(ShareBar(tr("The training loop of {name}").format(name=name), parts))
     boxes = tuple(
         (f"{name} {mode.mode}", *spread)
         for name, run in ((one, first), (two, second))
@@ -172,8 +185,8 @@ def _time(first: ReadRun, second: ReadRun, one: str, two: str) -> Section:
         for spread in list(mode.spread.values())[:1]
     )
     if boxes:
-        blocks.append(BoxPlot("Steps of the first worker", boxes, "s", None))
-    return Section("time", "Where the time went", tuple(blocks))
+        blocks.append(BoxPlot(tr("Steps of the first worker"), boxes, "s", None))
+    return Section("time", tr("Where the time went"), tuple(blocks))
 
 
 def _machines(first: ReadRun, second: ReadRun, one: str, two: str) -> Section:
@@ -188,15 +201,15 @@ def _machines(first: ReadRun, second: ReadRun, one: str, two: str) -> Section:
                 lines.append(Line(name, colour, chart.lines[0].x, chart.lines[0].y))
         if lines:
             blocks.append(LineChart(resource, tuple(lines), label, unit, 100.0))
-    return Section("system", "System usage", tuple(blocks))
+    return Section("system", tr("System usage"), tuple(blocks))
 
 
 def _rules(first: ReadRun, second: ReadRun, one: str, two: str) -> Section:
     table: dict[str, list[str]] = {}
     for place, run in enumerate((first, second)):
-        told = {outcome.rule: str(outcome.status) for outcome in run.outcomes}
-        told |= {rule.name: str(rule.verdict) for rule in run.analysis.rules}
-        for name, status in told.items():
+        statuses = {outcome.rule: str(outcome.status) for outcome in run.outcomes}
+        statuses |= {rule.name: str(rule.verdict) for rule in run.analysis.rules}
+        for name, status in statuses.items():
             table.setdefault(name, ["—", "—"])[place] = status
     loud = {str(RuleStatus.ISSUES_FOUND), str(RuleStatus.ERROR), str(RuleVerdict.ISSUE)}
     rows = sorted(((name, *said) for name, said in table.items()), key=lambda row: (not loud & {*row[1:]}, row[0]))

@@ -19,6 +19,7 @@ from core.report.formats import Contents, format_of
 from core.report.reported_run import ReadRun, Run, read_run
 from core.report.sections import job_document
 from core.report.tuning_report import tuning_contents
+from core.translation import tr
 from training_scripts.durable import flush, replacing
 
 
@@ -65,7 +66,8 @@ def export_comparison(
             found = read_run(run, path, None, on_progress, cancel)
         if isinstance(found, Path):
             raise UserFacingError(
-                f"{run.source} cannot be compared.", "Only AWS's own report is there, not the profile it was made from."
+                tr("{source} cannot be compared.").format(source=run.source),
+                tr("Only AWS's own report is there, not the profile it was made from."),
             )
         read.append(found)
     return write(Contents(comparison_document(*read), tuple(read)), destination, on_progress)
@@ -80,7 +82,8 @@ def export_aws_report(source: Path | str, destination: Path) -> Path:
     """
     if destination.suffix.lower() != ".html":
         raise UsageError(
-            f"AWS's report cannot be saved as {destination.name}.", fix="Choose a name that ends in .html."
+            tr("AWS's report cannot be saved as {name}.").format(name=destination.name),
+            fix=tr("Choose a name that ends in .html."),
         )
     address = str(source)
     if address.startswith("s3://") and not address.lower().endswith(".html"):
@@ -91,9 +94,9 @@ def export_aws_report(source: Path | str, destination: Path) -> Path:
         existing = find_report(path) if address else None
         if existing is None:
             raise UserFacingError(
-                f"There is no report of AWS's under {source}.",
-                "Its ProfilerReport did not run, or is not done yet.",
-                "Wait until its rule has ended, or export Sagehound's own report.",
+                tr("There is no report of AWS's under {source}.").format(source=source),
+                tr("Its ProfilerReport did not run, or is not done yet."),
+                tr("Wait until its rule has ended, or export Sagehound's own report."),
             )
         return _copy(existing, destination)
 
@@ -123,7 +126,7 @@ def write(contents: Contents, destination: Path, on_progress: OnProgress = ignor
         UserFacingError: the file cannot be written.
     """
     form = format_of(destination)
-    on_progress(Progress(0, None, "Writing the report", "items"))
+    on_progress(Progress(0, None, tr("Writing the report"), "items"))
     if form.server:
         form.write(contents, destination)
         return destination
@@ -151,13 +154,14 @@ def _replacing_folder(path: Path) -> Iterator[Path]:
 def _copy(existing: Path, destination: Path) -> Path:
     if existing.suffix.lower() not in (".html", ".htm"):
         raise UserFacingError(
-            f"{existing.name} is not a profiler report.", fix="Choose a profiler-report.html, or the folder of a job."
+            tr("{name} is not a profiler report.").format(name=existing.name),
+            fix=tr("Choose a profiler-report.html, or the folder of a job."),
         )
     if destination.suffix.lower() != ".html":
         raise UserFacingError(
-            "AWS's report cannot be turned into a PDF here.",
-            "Only its HTML is there, not the profile it was made from.",
-            "Save it as .html and print that, or give the folder with system and framework metrics.",
+            tr("AWS's report cannot be turned into a PDF here."),
+            tr("Only its HTML is there, not the profile it was made from."),
+            tr("Save it as .html and print that, or give the folder with system and framework metrics."),
         )
     if existing.resolve() != destination.resolve():
         try:
@@ -171,7 +175,7 @@ def _copy(existing: Path, destination: Path) -> Path:
 
 def _unwritable(destination: Path, error: OSError) -> UserFacingError:
     return UserFacingError(
-        f"The report {destination} could not be written.",
+        tr("The report {destination} could not be written.").format(destination=destination),
         f"{error.strerror or error}.",
-        "Choose another place.",
+        tr("Choose another place."),
     )

@@ -10,8 +10,9 @@ import numpy as np
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
 from core.predict.records import percent
-from core.profiler.findings import issues, seconds
+from core.profiler.findings import issues
 from core.profiler.results import Finding, ProfilerAnalysis
+from core.profiler.wording import seconds
 from core.report.document import (
     Block,
     Facts,
@@ -26,6 +27,7 @@ from core.report.document import (
     quantity,
 )
 from core.report.story import Curve, Result, Story
+from core.translation import plural, tr
 
 KEY = "summary"
 _NETWORK = ("backbone", "mode", "head")
@@ -44,7 +46,7 @@ def first_page(
     blocks.append(Facts(tuple(facts(analysis, story))))
     if analysis.findings:
         blocks.append(Findings(analysis.findings))
-    return Section(KEY, "In short", tuple(blocks))
+    return Section(KEY, tr("In short"), tuple(blocks))
 
 
 def verdict(
@@ -57,11 +59,13 @@ def verdict(
     tone: Tone = "warning" if failed or fired or warnings else "good"
     if fired:
         what = (fired[0].meaning or fired[0].details).rstrip(".")
-        todo = f"{fired[0].rule} found why it could be better: {what[:1].lower()}{what[1:]}."
+        todo = tr("{rule} found why it could be better: {what}{what_2}.").format(
+            rule=fired[0].rule, what=what[:1].lower(), what_2=what[1:]
+        )
     elif warnings:
         todo = _what_to_change(warnings)
     elif failed:
-        todo = "No rule found a cause in what it left behind."
+        todo = tr("No rule found a cause in what it left behind.")
     else:
         todo = _nothing_found(analysis, outcomes)
         tone = "good" if outcomes or story.results else "plain"
@@ -82,9 +86,12 @@ def curves(story: Story) -> Iterator[LineChart]:
         lines = tuple(line for line in lines if len(line.x))
         if not lines:
             continue
-        broken = [f"{split} is not a number from epoch {curve.broken_from} on" for split, curve in known
-                  if curve is not None and curve.broken_from is not None]  # fmt: skip
-        note = f"{'; '.join(broken)}." if broken else _best_epoch(story, measure)
+        broken = [
+            tr("{split} is not a number from epoch {epoch} on.").format(split=split, epoch=curve.broken_from)
+            for split, curve in known
+            if curve is not None and curve.broken_from is not None
+        ]
+        note = " ".join(broken) or _best_epoch(story, measure)
         yield LineChart(title, lines, "epoch", "1" if top is None else "%", top, (), note)
 
 
@@ -98,27 +105,42 @@ def _best_epoch(story: Story, measure: str) -> str:
     if curve is None or measure != "loss" or len(curve.x) < 2:
         return ""
     best = int(np.argmin(curve.y))
-    return f"The validation loss is lowest, {curve.y[best]:.4g}, in epoch {curve.x[best]:.0f} of {curve.x[-1]:.0f}."
+    return tr("The validation loss is lowest, {y:.4g}, in epoch {x:.0f} of {x_2:.0f}.").format(
+        y=curve.y[best], x=curve.x[best], x_2=curve.x[-1]
+    )
 
 
 def _what_came(analysis: ProfilerAnalysis, story: Story, job: TrainingJob | None) -> tuple[str, bool]:
     """Return one sentence on what came of it, and whether the job failed."""
     if job is not None and job.status is JobStatus.FAILED:
         reason = job.failure_reason.strip().splitlines()
-        return (f"The job failed: {reason[-1].rstrip('.')}." if reason else "The job failed."), True
+        return (
+            tr("The job failed: {reason}.").format(reason=reason[-1].rstrip(".")) if reason else tr("The job failed.")
+        ), True
     if (result := story.result) is not None:
         low, high = result.interval
-        text = (
-            f"The model is right on {result.right:,} of {result.count:,} {result.split} pictures, "
-            f"{percent(result.accuracy)} (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+        text = tr(
+            "The model is right on {right:,} of {count:,} {split} pictures, {accuracy} (95 % "
+            "interval {value:.1f} to {value_2:.1f} %)"
+        ).format(
+            right=result.right,
+            count=result.count,
+            split=result.split,
+            accuracy=percent(result.accuracy),
+            value=100 * low,
+            value_2=100 * high,
         )
         if low <= result.baseline:
-            text += f", which may be no better than always saying the largest class ({percent(result.baseline)})"
+            text += tr(", which may be no better than always saying the largest class ({baseline})").format(
+                baseline=percent(result.baseline)
+            )
         return f"{text}.", False
     if story.curves:
         curve = story.curve("valid:loss") or story.curves[0]
-        what = "validation loss" if curve.name == "valid:loss" else curve.name.replace(":", " ")
-        return f"After {curve.x[-1]:.0f} epochs the {what} is {_number(curve.last)}.", False
+        what = tr("validation loss") if curve.name == "valid:loss" else curve.name.replace(":", " ")
+        return tr("After {x:.0f} epochs the {what} is {last}.").format(
+            x=curve.x[-1], what=what, last=_number(curve.last)
+        ), False
     return _what_ran(analysis), False
 
 
@@ -126,24 +148,35 @@ def _what_ran(analysis: ProfilerAnalysis) -> str:
     duration, modes = analysis.times.duration, analysis.steps
     what = "profile" if analysis.activity is None else "trace"
     if modes:
-        steps = f"{modes[0].count:,} {modes[0].mode.lower()} steps of {quantity(modes[0].p50, 's')} (median)"
-        return f"The {what} covers {steps}{f' in {seconds(duration)}' if duration else ''}."
-    return f"The {what} covers {seconds(duration)}." if duration else "Only what AWS's own rules counted is here."
+        steps = tr("{count:,} {mode} steps of {p50} (median)").format(
+            count=modes[0].count, mode=modes[0].mode.lower(), p50=quantity(modes[0].p50, "s")
+        )
+        return tr("The {what} covers {steps}{which}.").format(
+            what=what, steps=steps, which=f" in {seconds(duration)}" if duration else ""
+        )
+    return f"The {what} covers {seconds(duration)}." if duration else tr("Only what AWS's own rules counted is here.")
 
 
 def _what_to_change(warnings: Sequence[Finding]) -> str:
     first = warnings[0]
     title = f"{first.title[:1].lower()}{first.title[1:]}" if first.title[1:2].islower() else first.title
     gain = f" {first.gain[:1].lower()}{first.gain[1:]}" if first.gain_s else ""
-    return f"What matters most: {title};{gain}" if gain else f"What matters most: {title}."
+    return (
+        tr("What matters most: {title};{gain}").format(title=title, gain=gain)
+        if gain
+        else tr("What matters most: {title}.").format(title=title)
+    )
 
 
 def _nothing_found(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome]) -> str:
     looked = sum(outcome.status is RuleStatus.NO_ISSUES_FOUND for outcome in outcomes)
     if not looked:
-        return "No Debugger rule has looked at it."
-    rules = "One Debugger rule has" if looked == 1 else f"{looked} Debugger rules have"
-    return f"{rules} looked at it and found no issue."
+        return tr("No Debugger rule has looked at it.")
+    return plural(
+        "One Debugger rule has looked at it and found no issue.",
+        "{count} Debugger rules have looked at it and found no issue.",
+        looked,
+    )
 
 
 def _figures(analysis: ProfilerAnalysis, story: Story) -> Iterator[tuple[str, str, str]]:
@@ -151,7 +184,7 @@ def _figures(analysis: ProfilerAnalysis, story: Story) -> Iterator[tuple[str, st
         low, high = result.interval
         note = f"{100 * low:.1f} to {100 * high:.1f} %, {result.right:,} of {result.count:,}"
         yield f"Accuracy, {result.split}", percent(result.accuracy), note
-    for name, title in (("train:loss", "Loss, train"), ("valid:loss", "Loss, valid")):
+    for name, title in (("train:loss", tr("Loss, train")), ("valid:loss", tr("Loss, valid"))):
         if (curve := story.curve(name)) is not None:
             yield title, _number(curve.last), f"epoch {curve.x[-1]:.0f}"
     if analysis.times.duration is not None:
@@ -170,7 +203,7 @@ def facts(analysis: ProfilerAnalysis, story: Story) -> Iterator[tuple[str, str]]
     if story.dataset or story.classes:
         names = ", ".join(story.classes[:_SHOWN_CLASSES])
         more = f" and {len(story.classes) - _SHOWN_CLASSES} more" if len(story.classes) > _SHOWN_CLASSES else ""
-        what = f"{len(story.classes)} classes: {names}{more}"
+        what = tr("{classes} classes: {names}{more}").format(classes=len(story.classes), names=names, more=more)
         yield "Dataset", f"{story.dataset}, {what}" if story.dataset else what
     if story.pictures:
         yield "Pictures", ", ".join(f"{count:,} {split}" for split, count in story.pictures.items())
@@ -188,10 +221,10 @@ def machine(analysis: ProfilerAnalysis) -> str:
         kind = f" ({', '.join(titles)})" if titles else ""
         return f"{len(devices)} {'GPU' if len(devices) == 1 else 'GPUs'}{kind}"
     if not analysis.nodes:
-        return "not known"
-    nodes = f"{len(analysis.nodes)} nodes of " if len(analysis.nodes) > 1 else ""
+        return tr("not known")
+    nodes = tr("{nodes} nodes of ").format(nodes=len(analysis.nodes)) if len(analysis.nodes) > 1 else ""
     cores = f"{analysis.cores} {'core' if analysis.cores == 1 else 'cores'}"
-    gpus = f"{analysis.gpus} {'GPU' if analysis.gpus == 1 else 'GPUs'}" if analysis.gpus else "no GPU"
+    gpus = f"{analysis.gpus} {'GPU' if analysis.gpus == 1 else 'GPUs'}" if analysis.gpus else tr("no GPU")
     return f"{nodes}{cores}, {gpus}"
 
 

@@ -12,6 +12,7 @@ from core.errors import UsageError
 from core.report.document import Document
 from core.report.html import render_html
 from core.report.reported_run import ReadRun
+from core.translation import tr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +54,8 @@ def format_of(destination: Path) -> Format:
             return found
     names = [found.example for found in FORMATS]
     raise UsageError(
-        f"A report cannot be written as {destination.name}.",
-        fix=f"Choose a name like {', '.join(names[:-1])} or {names[-1]}.",
+        tr("A report cannot be written as {name}.").format(name=destination.name),
+        fix=tr("Choose a name like {names} or {names_2}.").format(names=", ".join(names[:-1]), names_2=names[-1]),
     )
 
 
@@ -105,20 +106,20 @@ def _send_to_mlflow(contents: Contents, address: Path) -> None:
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("html", "Web page", ("*.html", "*.htm"), "report.html", _write_html),
+    Format("html", tr("Web page"), ("*.html", "*.htm"), "report.html", _write_html),
     Format("pdf", "PDF", ("*.pdf",), "report.pdf", _write_pdf),
-    Format("trace", "Trace for Perfetto", ("*.trace.json",), "run.trace.json", partial(_write_trace, packed=False)),
+    Format("trace", tr("Trace for Perfetto"), ("*.trace.json",), "run.trace.json", partial(_write_trace, packed=False)),
     Format(
         "trace-gz",
-        "Packed trace for Perfetto",
+        tr("Packed trace for Perfetto"),
         ("*.trace.json.gz",),
         "run.trace.json.gz",
         partial(_write_trace, packed=True),
     ),
     Format("tensorboard", "TensorBoard", ("*tfevents*",), "events.out.tfevents.run", _write_tensorboard),
-    Format("json", "Numbers as JSON", ("*.json",), "report.json", _write_numbers),
-    Format("csv", "Metrics as CSV", ("*.csv",), "metrics.csv", _write_csv),
-    Format("mlflow", "Folder for MLflow", ("*mlruns",), "mlruns", _write_mlflow, folder=True),
-    Format("mlflow-server", "MLflow server", ("http*",), "http://HOST:PORT", _send_to_mlflow, server=True),
+    Format("json", tr("Numbers as JSON"), ("*.json",), "report.json", _write_numbers),
+    Format("csv", tr("Metrics as CSV"), ("*.csv",), "metrics.csv", _write_csv),
+    Format("mlflow", tr("Folder for MLflow"), ("*mlruns",), "mlruns", _write_mlflow, folder=True),
+    Format("mlflow-server", tr("MLflow server"), ("http*",), "http://HOST:PORT", _send_to_mlflow, server=True),
 )
 """The first that takes a name writes it."""

@@ -24,8 +24,9 @@ from core.report.document import (
 )
 from core.report.style import STYLE
 from core.report.svg import draw
+from core.translation import tr
 
-MARKS = {"cause": "● Root cause", "warning": "▲ Worth a change", "info": "✓ Good to know"}
+MARKS = {"cause": tr("● Root cause"), "warning": "▲ Worth a change", "info": tr("✓ Good to know")}
 _TONE_MARKS = {"warning": "▲ ", "good": "✓ ", "muted": "", "plain": ""}
 _MANY_ROWS = 12
 """From so many rows on a table can be folded."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from core.profiler.findings import seconds
 from core.profiler.results import ProfilerAnalysis
+from core.profiler.wording import seconds
 from core.report import charts
 from core.report.activity_chapters import device_blocks, memory_blocks
 from core.report.document import Block, BoxPlot, Section, Table, Text, quantity
 from core.report.rule_chapters import verdict_of
+from core.translation import tr
 
 _SHOWN = ("Busiest core", "Disk read", "Disk write", "Network received", "Network sent")
-_HOW_TO_READ = (
-    "Each line is a mean; the band behind it spans the lowest and the highest sample. A box holds the middle half of "
-    "the samples, its line those from 5 to 95 %."
+_HOW_TO_READ = tr(
+    "Each line is a mean; the band behind it spans the lowest and the highest sample. A box "
+    "holds the middle half of the samples, its line those from 5 to 95 %."
 )
 
 
@@ -23,7 +24,7 @@ def system(analysis: ProfilerAnalysis) -> Section:
         for row in analysis.usage
     )
     if not rows:
-        return Section("system", "System usage", ())
+        return Section("system", tr("System usage"), ())
     table = Table(
         ("Node", "Resource", "max", "p99", "p95", "p50", "min"),
         rows,
@@ -34,12 +35,14 @@ def system(analysis: ProfilerAnalysis) -> Section:
     blocks += [chart for resource in _SHOWN for chart in charts.bands(analysis, resource)]
     boxes = tuple((resource, *box) for resource, box in analysis.filling)
     if boxes and analysis.samples > len(analysis.nodes):
-        blocks.append(BoxPlot("How full the machine was in the training loop", boxes))
-    samples = f"{analysis.samples:,} samples, one every {seconds(analysis.interval_s)} on each node."
+        blocks.append(BoxPlot(tr("How full the machine was in the training loop"), boxes))
+    samples = tr("{samples:,} samples, one every {interval_s} on each node.").format(
+        samples=analysis.samples, interval_s=seconds(analysis.interval_s)
+    )
     blocks.append(Text(f"{samples} {_HOW_TO_READ}", "muted"))
     blocks.append(table)
     blocks += verdict_of(analysis, "BatchSize")
-    return Section("system", "System usage", tuple(blocks))
+    return Section("system", tr("System usage"), tuple(blocks))
 
 
 def gpu(analysis: ProfilerAnalysis) -> Section:
@@ -52,7 +55,7 @@ def gpu(analysis: ProfilerAnalysis) -> Section:
     boxes = tuple((f"{g.node} {g.gpu}", g.p5, g.p25, g.p50, g.p75, g.p95) for g in analysis.gpu_use)
     blocks: list[Block] = [*charts.bands(analysis, "GPU")]
     if boxes:
-        blocks.append(BoxPlot("GPU utilisation in the training loop", boxes))
+        blocks.append(BoxPlot(tr("GPU utilisation in the training loop"), boxes))
     for rule in ("LowGPUUtilization", "CPUBottleneck", "LoadBalancing"):
         blocks += verdict_of(analysis, rule)
     if analysis.imbalance:
@@ -86,7 +89,9 @@ def memory(analysis: ProfilerAnalysis) -> Section:
                 frozenset((2, 3, 4)),
             )
         )
-        note = "In the training loop. Rise compares its last quarter with its second: memory fills once at the start."
+        note = tr(
+            "In the training loop. Rise compares its last quarter with its second: memory fills once at the start."
+        )
         blocks.append(Text(note, "muted"))
         blocks += verdict_of(analysis, "GPUMemoryIncrease")
     if analysis.activity is not None:

@@ -15,6 +15,7 @@ from core.profiler.results import ProfilerAnalysis
 from core.profiler.traces import Profile
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.report.story import Story, read_story
+from core.translation import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def read_run(
     if profile.is_empty and (existing := find_report(path)) is not None:
         return existing
     folder = job_root(path)
-    on_progress(Progress(0, None, "Analysing the profile", "items"))
+    on_progress(Progress(0, None, tr("Analysing the profile"), "items"))
     outcomes = tuple(in_order(list(run.outcomes) or read_outcomes(folder)))
     analysis = analyse_profile(profile, job=run.job, outcomes=outcomes, parameters=parameters)
     return ReadRun(profile, analysis, read_story(folder, run.job, run.manifest), run.job, outcomes)

@@ -9,6 +9,7 @@ from core.jobs.status import RuleStatus
 from core.profiler.findings import where
 from core.profiler.results import ProfilerAnalysis, RuleResult, Verdict
 from core.report.document import Block, Section, Table, Text, Tone
+from core.translation import tr
 
 _TONES: dict[str, Tone] = {
     Verdict.ISSUE: "warning",
@@ -26,7 +27,7 @@ def rules(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome]) -> Sectio
     order = list(Verdict)
     results = sorted(analysis.rules, key=lambda rule: (order.index(rule.verdict), -rule.triggered))
     with_aws = any(rule.aws for rule in results)
-    columns = ("Rule", "Verdict", "Triggered", "Datapoints", "Parameters", *(("AWS counted",) if with_aws else ()))
+    columns = ("Rule", "Verdict", "Triggered", "Datapoints", "Parameters", *((tr("AWS counted"),) if with_aws else ()))
     table = Table(
         columns,
         tuple(_row(rule, with_aws) for rule in results),
@@ -35,20 +36,20 @@ def rules(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome]) -> Sectio
         tuple(_TONES[rule.verdict] for rule in results),
     )
     advice = Table(
-        ("Rule", "Looks for", "What it saw", "What to do when it fires"),
+        ("Rule", tr("Looks for"), tr("What it saw"), tr("What to do when it fires")),
         tuple(
-            (rule.name, rule.description, rule.detail or "Nothing to remark.", rule.recommendation)
+            (rule.name, rule.description, rule.detail or tr("Nothing to remark."), rule.recommendation)
             for rule in results
             if rule.verdict is not Verdict.NOT_APPLICABLE
         ),
         widths=(1.9, 2.2, 2.6, 3),
     )
-    blocks: list[Block] = [*_outcomes(outcomes), Text("Profiler rules, on the time and the machines of this job:")]
+    blocks: list[Block] = [*_outcomes(outcomes), Text(tr("Profiler rules, on the time and the machines of this job:"))]
     blocks += [table, advice] if advice.rows else [table]
     left_out = [rule for rule in results if rule.verdict is Verdict.NOT_APPLICABLE]
     if left_out:
         reasons = " ".join(f"{rule.name}: {rule.detail}" for rule in left_out)
-        blocks.append(Text(f"Rules that do not apply here. {reasons}", "muted"))
+        blocks.append(Text(tr("Rules that do not apply here. {reasons}").format(reasons=reasons), "muted"))
     return Section("rules", "Rules", tuple(blocks))
 
 
@@ -75,7 +76,7 @@ def _outcomes(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
         return ()
     quiet = sorted(outcome.rule for outcome in outcomes if outcome.status == RuleStatus.NO_ISSUES_FOUND)
     loud = [outcome for outcome in outcomes if outcome.status != RuleStatus.NO_ISSUES_FOUND]
-    blocks: list[Block] = [Text("Debugger rules, on the tensors of this job:")]
+    blocks: list[Block] = [Text(tr("Debugger rules, on the tensors of this job:"))]
     if loud:
         rows = tuple(
             (
@@ -83,7 +84,12 @@ def _outcomes(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
                 str(outcome.status),
                 _step_range(outcome),
                 " ".join(part for part in (outcome.meaning, outcome.details, where(outcome)) if part) or "—",
-                outcome.advice or (f"Follows from {outcome.follows_from}." if outcome.follows_from else "—"),
+                outcome.advice
+                or (
+                    tr("Follows from {follows_from}.").format(follows_from=outcome.follows_from)
+                    if outcome.follows_from
+                    else "—"
+                ),
             )
             for outcome in loud
         )
@@ -91,7 +97,9 @@ def _outcomes(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
         columns = ("Rule", "Status", "Steps", "Meaning", "Advice")
         blocks.append(Table(columns, rows, frozenset(), (1.6, 1.3, 0.9, 3, 2.4), tones))
     if quiet:
-        blocks.append(Text(f"✓ {len(quiet)} found no issue: {', '.join(quiet)}.", "muted"))
+        blocks.append(
+            Text(tr("✓ {count} found no issue: {quiet}.").format(count=len(quiet), quiet=", ".join(quiet)), "muted")
+        )
     return tuple(blocks)
 
 

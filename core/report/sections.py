@@ -12,8 +12,9 @@ from core.report.document import Document, Section
 from core.report.first_page import first_page, machine, problems
 from core.report.reported_run import ReadRun
 from core.report.rule_chapters import rules
+from core.translation import tr
 
-TITLE = "Training report"
+TITLE = tr("Training report")
 
 
 def job_document(run: ReadRun) -> Document:
@@ -41,4 +42,4 @@ def chapters(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = ()) -
 
 def footer() -> str:
     """Return who made the report, and when."""
-    return f"Made by Sagehound on {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC."
+    return tr("Made by Sagehound on {strftime} UTC.").format(strftime=time.strftime("%Y-%m-%d %H:%M", time.gmtime()))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
-from core.profiler.findings import PHASE_WORDS, seconds
 from core.profiler.results import ProfilerAnalysis, StepStatistics
+from core.profiler.wording import PHASE_WORDS, seconds
 from core.report import charts
 from core.report.activity_chapters import operator_tables
 from core.report.document import Block, BoxPlot, Figures, Histogram, Section, Table, Text, quantity
 from core.report.rule_chapters import verdict_of
+from core.translation import tr
 
 _SHOWN_ROWS = 20
 _OLDEST = 1e9
@@ -34,7 +35,7 @@ def times(analysis: ProfilerAnalysis) -> Section:
     if total:
         blocks.append(
             Table(
-                ("Part of the training loop", "Time" if workers < 2 else "Time, mean of the workers", "Share"),
+                (tr("Part of the training loop"), "Time" if workers < 2 else tr("Time, mean of the workers"), "Share"),
                 tuple(
                     (PHASE_WORDS[phase], seconds(spent), quantity(100 * spent / total, "%"))
                     for phase, spent in analysis.shares.items()
@@ -45,16 +46,16 @@ def times(analysis: ProfilerAnalysis) -> Section:
         )
         blocks.append(
             Text(
-                "Times are the training thread's: what a GPU does meanwhile counts where the thread waits for it.",
+                tr("Times are the training thread's: what a GPU does meanwhile counts where the thread waits for it."),
                 "muted",
             )
         )
     elif analysis.steps:
         blocks.append(
-            Text("The trace has steps but not their phases, so what they were spent on is not known.", "muted")
+            Text(tr("The trace has steps but not their phases, so what they were spent on is not known."), "muted")
         )
     blocks += verdict_of(analysis, "MaxInitializationTime")
-    return Section("time", "Where the time went", tuple(blocks))
+    return Section("time", tr("Where the time went"), tuple(blocks))
 
 
 def steps(analysis: ProfilerAnalysis) -> Section:
@@ -78,14 +79,14 @@ def _mode(mode: StepStatistics, stddev: float) -> list[Block]:
     blocks: list[Block] = [Figures(figures), *charts.step_charts(mode)]
     if len(mode.spread) > 1:
         boxes = tuple((worker, *spread) for worker, spread in mode.spread.items())
-        blocks.append(BoxPlot(f"{mode.mode} steps of each worker", boxes, "s", None))
+        blocks.append(BoxPlot(tr("{mode} steps of each worker").format(mode=mode.mode), boxes, "s", None))
     if mode.outliers:
-        limit = f"the mean plus {stddev:g} standard deviations of their worker"
+        limit = tr("the mean plus {stddev:g} standard deviations of their worker").format(stddev=stddev)
         count = f"{mode.outlier_count:,} {'outlier' if mode.outlier_count == 1 else 'outliers'}"
-        blocks.append(Text(f"{count}, longer than {limit}."))
+        blocks.append(Text(tr("{count}, longer than {limit}.").format(count=count, limit=limit)))
         blocks.append(
             Table(
-                ("Worker", "Step", "Began (UTC)", "Duration", "Times the median"),
+                ("Worker", "Step", "Began (UTC)", "Duration", tr("Times the median")),
                 tuple(
                     (worker, f"{step:,}", clock(start), quantity(lasted, "s"), f"{lasted / mode.p50:.1f}")
                     for worker, step, start, lasted in mode.outliers
@@ -120,27 +121,29 @@ def loading(analysis: ProfilerAnalysis) -> Section:
     if waited and total:
         blocks.append(
             Text(
-                f"The training loop waited {seconds(waited)} for data, {waited / total:.0%} of its time. "
-                f"With loading entirely hidden behind the computing it would take {seconds(total - waited)}."
+                tr(
+                    "The training loop waited {waited} for data, {waited_2:.0%} of its time. With "
+                    "loading entirely hidden behind the computing it would take {total}."
+                ).format(waited=seconds(waited), waited_2=waited / total, total=seconds(total - waited))
             )
         )
     elif analysis.framework:
-        blocks.append(Text("The trace says nothing of the time spent on loading data.", "muted"))
+        blocks.append(Text(tr("The trace says nothing of the time spent on loading data."), "muted"))
     loads = analysis.loads
     if loads is not None:
         names, values = ("p50", "p95", "p99", "max"), (loads.p50, loads.p95, loads.p99, loads.max)
-        figures = (("Batches", f"{loads.count:,}", ""), ("Waited", quantity(loads.total, "s"), "all workers"))
+        figures = (("Batches", f"{loads.count:,}", ""), ("Waited", quantity(loads.total, "s"), tr("all workers")))
         named = ((name, quantity(value, "s"), "") for name, value in zip(names, values, strict=True))
         blocks.append(Figures((*figures, *named)))
         blocks.append(
             Histogram(
-                "How long each batch was waited for",
+                tr("How long each batch was waited for"),
                 loads.edges * 1e3,
                 loads.counts,
                 0,
                 "ms",
                 (("median", loads.p50 * 1e3), ("p95", loads.p95 * 1e3)),
-                "The last bar holds all that is longer." if loads.max > loads.edges[-1] else "",
+                tr("The last bar holds all that is longer.") if loads.max > loads.edges[-1] else "",
             )
         )
     if analysis.framework:
@@ -167,4 +170,4 @@ def _seconds(value: float | None) -> str:
 
 
 def _percent(part: float | None, whole: float | None) -> str:
-    return "" if part is None or not whole else f"{part / whole:.0%} of the job"
+    return "" if part is None or not whole else tr("{share:.0%} of the job").format(share=part / whole)

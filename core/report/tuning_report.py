@@ -13,9 +13,10 @@ from core.dataset.manifest import Manifest
 from core.errors import UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.jobs.status import RuleStatus
-from core.profiler.findings import PHASE_WORDS, issues, seconds
+from core.profiler.findings import issues
 from core.profiler.results import Verdict as RuleVerdict
 from core.profiler.traces import PHASES, Floats
+from core.profiler.wording import PHASE_WORDS, seconds
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.report.charts import PHASE_COLOURS
 from core.report.document import (
@@ -39,6 +40,7 @@ from core.report.formats import Contents
 from core.report.reported_run import ReadRun, Run, read_run
 from core.report.sections import TITLE, chapters, footer
 from core.report.story import Story, read_story
+from core.translation import tr
 from core.tuning.certainty import certainty
 
 _MOST_CHARTS = 4
@@ -75,20 +77,20 @@ def tuning_contents(
     runs = {trial.job.name: trial.run for trial in read if trial.run is not None}
     if not runs:
         raise UserFacingError(
-            f"No trial of {job.name} has profiler files on this machine.",
-            fix="Run it with the profiler on, or fetch its output first.",
+            tr("No trial of {name} has profiler files on this machine.").format(name=job.name),
+            fix=tr("Run it with the profiler on, or fetch its output first."),
         )
     best = next((trial for trial in read if trial.job.name == job.best_trial and trial.run is not None), None)
     shown = best or next(trial for trial in read if trial.run is not None)
     assert shown.run is not None
-    word = "The best trial" if best is not None else "A trial"
+    word = tr("The best trial") if best is not None else "A trial"
     story = _with_dataset(shown.run.story, read_story(folder_of(job.name), None, manifest))
     heading = Section(
-        "trial", f"{word}: {shown.job.name}", (Text("Everything below is about this one trial.", "muted"),)
+        "trial", f"{word}: {shown.job.name}", (Text(tr("Everything below is about this one trial."), "muted"),)
     )
     sections = (
         _first_page(job, read, shown.run, story, is_best=best is not None),
-        Section("trials", "All trials", (*_hyperparameter_charts(job, read), _table(job, read), *_time(read))),
+        Section("trials", tr("All trials"), (*_hyperparameter_charts(job, read), _table(job, read), *_time(read))),
         heading,
         *chapters(shown.run.analysis, shown.outcomes),
     )
@@ -106,7 +108,7 @@ def _read(
     for number, trial in enumerate(trials, 1):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        on_progress(Progress(number - 1, len(trials), "Reading the trials' profiles", "trials"))
+        on_progress(Progress(number - 1, len(trials), tr("Reading the trials' profiles"), "trials"))
         own = tuple(outcome for outcome in outcomes if outcome.job == trial.name)
         yield _Trial(number, trial, _run(trial, folder_of(trial.name), own), own)
 
@@ -132,19 +134,28 @@ def _first_page(job: TuningJob, trials: Sequence[_Trial], run: ReadRun, story: S
     own = verdict(run.analysis, story, run.job, run.outcomes)
     if is_best and story.result is not None:
         result = story.result
-        came = (
-            f"The best of {len(trials)} trials is right on {result.right:,} of {result.count:,} {result.split} "
-            f"pictures, {result_text(result)}."
+        came = tr(
+            "The best of {trials} trials is right on {right:,} of {count:,} {split} pictures, {result_text}."
+        ).format(
+            trials=len(trials),
+            right=result.right,
+            count=result.count,
+            split=result.split,
+            result_text=result_text(result),
         )
     else:
         best = "—" if job.best_objective is None else f"{job.best_objective:.4g}"
-        came = f"The best {job.objective_metric or 'objective'} of {len(trials)} trials is {best}."
+        came = tr("The best {objective_metric} of {trials} trials is {best}.").format(
+            objective_metric=job.objective_metric or "objective", trials=len(trials), best=best
+        )
     fired = Counter(outcome.rule for trial in trials for outcome in issues(trial.outcomes))
     todo = own.sentences[1]
     if fired and not issues(run.outcomes):
         in_trials = sum(bool(issues(trial.outcomes)) for trial in trials)
         rule, count = fired.most_common(1)[0]
-        todo = f"Rules found issues in {in_trials} of {len(trials)} trials, most often {rule} ({count})."
+        todo = tr("Rules found issues in {in_trials} of {trials} trials, most often {rule} ({count}).").format(
+            in_trials=in_trials, trials=len(trials), rule=rule, count=count
+        )
     # What is healthy in the best trial is not said beside what rules found in others.
     findings = tuple(f for f in run.analysis.findings if not fired or f.severity != "info")
     blocks: list[Block] = [
@@ -159,23 +170,28 @@ def _first_page(job: TuningJob, trials: Sequence[_Trial], run: ReadRun, story: S
     unread = sum(trial.run is None for trial in trials)
     if unread:
         blocks.append(
-            Text(f"{unread} of {len(trials)} trials have no profiler files here; the rest is shown.", "warning")
+            Text(
+                tr("{unread} of {trials} trials have no profiler files here; the rest is shown.").format(
+                    unread=unread, trials=len(trials)
+                ),
+                "warning",
+            )
         )
     if findings:
         blocks.append(Findings(findings))
-    return Section(KEY, "In short", tuple(blocks))
+    return Section(KEY, tr("In short"), tuple(blocks))
 
 
 def _figures(job: TuningJob, trials: Sequence[_Trial], story: Story) -> Iterator[tuple[str, str, str]]:
     durations = [lasted for trial in trials if (lasted := _lasted(trial.job)) is not None]
     yield "Trials", f"{len(trials)}", f"{len(durations)} ended"
-    yield "Best objective", _objective(job.best_objective), job.objective_metric
+    yield tr("Best objective"), _objective(job.best_objective), job.objective_metric
     if story.result is not None:
         low, high = story.result.interval
         yield f"Accuracy, {story.result.split}", f"{story.result.accuracy:.1%}", f"{low:.1%} to {high:.1%}"
     whole = "—" if job.started is None or job.ended is None else seconds(job.ended - job.started)
-    yield "Tuning job", whole, "duration"
-    yield "A trial", seconds(float(np.median(durations))) if durations else "—", "median duration"
+    yield tr("Tuning job"), whole, "duration"
+    yield "A trial", seconds(float(np.median(durations))) if durations else "—", tr("median duration")
 
 
 def _objective_chart(job: TuningJob, trials: Sequence[_Trial]) -> Iterator[Chart]:
@@ -185,7 +201,7 @@ def _objective_chart(job: TuningJob, trials: Sequence[_Trial]) -> Iterator[Chart
     x = np.array([number for number, _ in known], dtype=np.float64)
     y = np.array([value for _, value in known], dtype=np.float64)
     best = np.maximum.accumulate(y) if job.maximize else np.minimum.accumulate(y)
-    lines = (Line("trial", 0, x, y, points=True), Line("best so far", 2, x, best))
+    lines = (Line("trial", 0, x, y, points=True), Line(tr("best so far"), 2, x, best))
     yield LineChart(job.objective_metric or "Objective", lines, "trial", "1")
 
 
@@ -205,7 +221,7 @@ def _hyperparameter_charts(job: TuningJob, trials: Sequence[_Trial]) -> Iterator
         values: Floats = np.array(points, dtype=np.float64)
         across, label = values[:, 0], name
         if across.min() > 0 and across.max() / across.min() > _WIDE_RANGE:
-            across, label = np.asarray(np.log10(across)), f"{name}, power of ten"
+            across, label = np.asarray(np.log10(across)), tr("{name}, power of ten").format(name=name)
         title = f"{job.objective_metric or 'Objective'} by {name}"
         yield LineChart(title, (Line("trial", 0, across, values[:, 1], points=True),), label, "1")
         charts += 1
@@ -215,7 +231,7 @@ def _hyperparameter_charts(job: TuningJob, trials: Sequence[_Trial]) -> Iterator
 
 def _table(job: TuningJob, trials: Sequence[_Trial]) -> Table:
     rows = tuple(_row(trial, trial.job.name == job.best_trial) for trial in trials)
-    columns = ("Trial", "Status", "Objective", "Duration", "Steps", "Median step", "Loading", "CPU", "Issues")
+    columns = ("Trial", "Status", "Objective", "Duration", "Steps", tr("Median step"), "Loading", "CPU", "Issues")
     return Table(columns, rows, frozenset(range(2, 9)), (3, 1.2, 1, 1, 0.8, 1.1, 0.9, 0.8, 0.7))
 
 
@@ -253,7 +269,7 @@ def _time(trials: Sequence[_Trial]) -> Iterator[Chart]:
             for phase in (*PHASES, "other", "untraced")
             if spent.get(phase)
         )
-        yield ShareBar("The training loops of all trials", parts)
+        yield ShareBar(tr("The training loops of all trials"), parts)
 
 
 def _lasted(job: TrainingJob) -> float | None:

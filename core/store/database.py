@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import NoRoom, StoreError, reason_of
 from core.store.holders import end_stuck_holders
+from core.translation import tr
 from training_scripts.durable import flush, is_no_room
 
 BUSY_TIMEOUT_S = 30.0
@@ -113,9 +114,9 @@ class Database:
             if self._freeze(error):
                 return
             raise StoreError(
-                f"The database {path} cannot be opened.",
+                tr("The database {path} cannot be opened.").format(path=path),
                 f"{reason_of(error)}.",
-                "Make the folder writable, or set SAGEHOUND_HOME to another one.",
+                tr("Make the folder writable, or set SAGEHOUND_HOME to another one."),
             ) from error
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
@@ -161,7 +162,7 @@ class Database:
     @property
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            raise StoreError("The database was closed.", "Sagehound is ending.")
+            raise StoreError(tr("The database was closed."), tr("Sagehound is ending."))
         if self._frozen_since is not None and time.monotonic() - self._frozen_since > _RETRY_S:
             self._thaw()
         return self._connection
@@ -176,17 +177,19 @@ class Database:
             text = str(error)
             if _is_full(error):
                 raise self._no_room() from error
-            fix = "Start Sagehound again: it moves a damaged database aside."
+            fix = tr("Start Sagehound again: it moves a damaged database aside.")
             if "locked" in text or "busy" in text:
-                fix = "Another program holds it: close that program and try again."
+                fix = tr("Another program holds it: close that program and try again.")
             elif "I/O" in text:
-                fix = "Look after that disk; what was finished is kept."
+                fix = tr("Look after that disk; what was finished is kept.")
             elif "readonly" in text:
-                fix = "Make the file and its folder writable."
+                fix = tr("Make the file and its folder writable.")
             elif type(error) is sqlite3.DatabaseError:  # malformed, or no database at all
                 with suppress(OSError):
                     self._suspect.touch()
-            raise StoreError(f"The database {self.path} cannot be used.", f"{text}.", fix) from error
+            raise StoreError(
+                tr("The database {path} cannot be used.").format(path=self.path), f"{text}.", fix
+            ) from error
 
     @property
     def _suspect(self) -> Path:
@@ -194,8 +197,8 @@ class Database:
         return self.path.with_name(f"{self.path.name}.suspect")
 
     def _no_room(self) -> NoRoom:
-        what = f"The disk is full, so nothing can be recorded in {self.path}."
-        return NoRoom(what, fix="Free some space; what was finished is kept.")
+        what = tr("The disk is full, so nothing can be recorded in {path}.").format(path=self.path)
+        return NoRoom(what, fix=tr("Free some space; what was finished is kept."))
 
     def _flush_log(self) -> None:
         # Never the database's own file: closing it here would end SQLite's locks on it.
@@ -205,7 +208,9 @@ class Database:
             if is_no_room(error):
                 raise self._no_room() from error
             raise StoreError(
-                f"The database {self.path} cannot be used.", f"{reason_of(error)}.", "Look after that disk."
+                tr("The database {path} cannot be used.").format(path=self.path),
+                f"{reason_of(error)}.",
+                tr("Look after that disk."),
             ) from error
 
     def _freeze(self, error: Exception) -> bool:
@@ -220,7 +225,9 @@ class Database:
             connection.close()
             return False
         self._connection, self._frozen_since = connection, time.monotonic()
-        self.notice = f"The disk of {self.path.parent} is full: jobs can be looked at, nothing can be recorded."
+        self.notice = tr("The disk of {parent} is full: jobs can be looked at, nothing can be recorded.").format(
+            parent=self.path.parent
+        )
         _logger.warning("%s", self.notice)
         return True
 
@@ -261,10 +268,10 @@ class Database:
                 source = Path(f"{self.path}{ending}")
                 if source.exists():
                     os.replace(source, f"{aside}{ending}")
-            self.notice = (
-                f"The database of results was damaged ({error}) and was moved aside to {aside.name}. "
+            self.notice = tr(
+                "The database of results was damaged ({error}) and was moved aside to {name}. "
                 "Sagehound began a new one; the jobs' own folders are untouched."
-            )
+            ).format(error=error, name=aside.name)
             _logger.warning("%s", self.notice)
             self._suspect.unlink(missing_ok=True)
             return self._connect()
@@ -294,9 +301,11 @@ class Database:
         known = len(self._migrations)
         if version > known:
             raise StoreError(
-                f"The database {self.path} was written by a newer Sagehound.",
-                f"Its schema version is {version}, this Sagehound knows {known}.",
-                "Update Sagehound, or set SAGEHOUND_HOME to another folder.",
+                tr("The database {path} was written by a newer Sagehound.").format(path=self.path),
+                tr("Its schema version is {version}, this Sagehound knows {known}.").format(
+                    version=version, known=known
+                ),
+                tr("Update Sagehound, or set SAGEHOUND_HOME to another folder."),
             )
         for number in range(version, known):
             # executescript commits first, so the script brings its own transaction.

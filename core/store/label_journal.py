@@ -22,6 +22,7 @@ from core.labels.events import Kind, LabelEvent
 from core.locks import lock_of
 from core.store.database import Database
 from core.store.label_events import append_events, read_events
+from core.translation import tr
 from training_scripts.durable import flush
 
 _logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class LabelJournal:
         """
         self.restore(dataset)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with lock_of(self._file(dataset), _WAIT_S, "The labels cannot be changed"):
+        with lock_of(self._file(dataset), _WAIT_S, tr("The labels cannot be changed")):
             yield
             self._follow(dataset)
 

@@ -17,28 +17,26 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from core.errors import JobNotFound, SpecError
-from core.jobs.records import EventBatch, Job, MetricEvent, RuleOutcome, TrainingJob
+from core.jobs.records import Job, MetricEvent, RuleOutcome, TrainingJob
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
 from core.labels.events import LabelEvent
 from core.store.database import Database
+from core.store.event_log import EventLog
 from core.store.home_paths import HomePaths
 from core.store.job_records import records
 from core.store.label_events import append_events, datasets_with, read_events
 from core.store.label_journal import LabelJournal
 from core.store.rows import (
-    EVENT,
     FINAL,
     RECORD,
     add_events,
     add_status_event,
-    event_of,
-    outcome_of,
     to_column,
 )
+from core.translation import tr
 from training_scripts.processes import ProcessIdentity
 
-MAX_EVENTS = 20_000
 _logger = logging.getLogger(__name__)
 
 
@@ -65,7 +63,7 @@ class Dataset:
     used: float
 
 
-class Store:
+class Store(EventLog):
     """The database of results.
 
     Raises:
@@ -141,7 +139,9 @@ class Store:
                 add_status_event(connection, job.name)
         except sqlite3.IntegrityError:
             raise SpecError(
-                f"There is a job called {job.name} already.", fix="Choose another name.", field="name"
+                tr("There is a job called {name} already.").format(name=job.name),
+                fix=tr("Choose another name."),
+                field="name",
             ) from None
 
     def update_job(
@@ -297,7 +297,7 @@ class Store:
                 raise _not_found(name)
 
     def set_title(self, name: str, title: str) -> None:
-        """Keep what the user calls a job, "" for its own name; whoever watches the events hears of it.
+        """Keep what the user calls a job, "" for its own name; it is an event like any other.
 
         Raises:
             JobNotFound: there is none of that name.
@@ -330,59 +330,6 @@ class Store:
             )
             if changed.rowcount:
                 add_status_event(connection, name)
-
-    # Events, metrics and rules
-
-    def events(self, since: int = 0, job: str | None = None, limit: int = MAX_EVENTS) -> EventBatch:
-        """Return what was recorded after the cursor `since`, of all jobs or of one with its trials."""
-        if job is None:
-            rows = self._db.read(f"SELECT {EVENT} FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?", (since, limit))
-        else:
-            rows = self._db.read(
-                f"SELECT {EVENT} FROM events WHERE cursor > ?1 AND (job = ?2 OR tuning_job = ?2)"
-                " ORDER BY cursor LIMIT ?3",
-                (since, job, limit),
-            )
-        return EventBatch(tuple(map(event_of, rows)), rows[-1]["cursor"] if rows else since)
-
-    def latest_cursor(self) -> int:
-        """Return the cursor of the last event there is; 0 when there is none."""
-        return int(self._db.read("SELECT coalesce(max(cursor), 0) AS latest FROM events")[0]["latest"])
-
-    def metrics(self, job: str, name: str | None = None) -> list[MetricEvent]:
-        """Return all values of a training job's metrics, or of one of them, in the order they came."""
-        rows = self._db.read(
-            f"SELECT {EVENT} FROM events WHERE job = ?1 AND kind = 'metric' AND (?2 IS NULL OR name = ?2)"
-            " ORDER BY cursor",
-            (job, name),
-        )
-        return [event for event in map(event_of, rows) if isinstance(event, MetricEvent)]
-
-    def remove_metrics(self, job: str, epoch: int) -> None:
-        """Remove the values of a training job's metrics from an epoch on: they are about to come again."""
-        with self._db.write() as connection:
-            connection.execute("DELETE FROM events WHERE job = ? AND kind = 'metric' AND epoch >= ?", (job, epoch))
-
-    def outcomes(self, job: str) -> list[RuleOutcome]:
-        """Return the latest outcome of each rule of a training job, by name."""
-        rows = self._db.read("SELECT body FROM rules WHERE job = ? ORDER BY rule", (job,))
-        return [outcome_of(row["body"]) for row in rows]
-
-    def issues(self) -> list[tuple[str, str]]:
-        """Return the (training job, rule) pairs whose latest outcome is that an issue was found."""
-        sql = "SELECT job, rule FROM rules WHERE json_extract(body, '$.status') = 'IssuesFound'"
-        return [(row["job"], row["rule"]) for row in self._db.read(sql)]
-
-    def evaluating(self, engine: str, rules: str) -> list[str]:
-        """Return single training jobs that have ended, but some rule named like `rules` (% for anything) has not."""
-        marks = ", ".join("?" * len(FINAL))
-        sql = (
-            "SELECT DISTINCT jobs.name FROM jobs JOIN rules ON rules.job = jobs.name AND rules.rule LIKE ?"
-            " WHERE jobs.engine = ? AND jobs.kind = 'training' AND jobs.tuning_job IS NULL"
-            f" AND jobs.status IN ({marks})"
-            " AND json_extract(rules.body, '$.status') IN ('InProgress', 'Stopping')"
-        )
-        return [row["name"] for row in self._db.read(sql, (rules, engine, *FINAL))]
 
     # Datasets and speeds
 
@@ -453,4 +400,6 @@ class Store:
 
 
 def _not_found(name: str) -> JobNotFound:
-    return JobNotFound(f"There is no job called {name}.", fix="List the jobs to see their names.")
+    return JobNotFound(
+        tr("There is no job called {name}.").format(name=name), fix=tr("List the jobs to see their names.")
+    )

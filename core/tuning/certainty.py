@@ -1,7 +1,7 @@
 """How sure it is that the best trial of a search is the best, and not the luckiest.
 
 A trial that was cross-validated says beside its mean how far that may be off: the standard error over the pictures.
-Trials that are no further apart than that are as good as each other (Breiman and others, "Classification and
+Trials that are not further apart than that are as good as each other (Breiman and others, "Classification and
 Regression Trees", 1984, the rule of one standard error).
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.jobs.records import TrainingJob, TuningJob
+from core.translation import tr
 
 _ERROR = "_error"
 
@@ -34,15 +35,28 @@ class Certainty:
     @property
     def text(self) -> str:
         """Return it in one or two sentences."""
-        found = f"Cross-validated, the best trial has {self.metric} {self.value:.4f} ± {self.error:.4f}"
-        if self.accuracy is not None and self.accuracy_error is not None:
-            found += f" and is right on {self.accuracy:.1%} ± {self.accuracy_error:.1%}"
+        found = (
+            tr("Cross-validated, the best trial has {metric} {value:.4f} ± {error:.4f} (one standard error).")
+            if self.accuracy is None or self.accuracy_error is None
+            else tr(
+                "Cross-validated, the best trial has {metric} {value:.4f} ± {error:.4f} and is right on {accuracy:.1%} "
+                "± {accuracy_error:.1%} (one standard error)."
+            )
+        ).format(
+            metric=self.metric,
+            value=self.value,
+            error=self.error,
+            accuracy=self.accuracy,
+            accuracy_error=self.accuracy_error,
+        )
         if not self.others:
-            return f"{found} (one standard error)."
-        compared = f"{self.alike} of the {self.others} other trials are as good within it"
-        if not self.alike:
-            return f"{found} (one standard error); none of the {self.others} other trials comes as close."
-        return f"{found} (one standard error); {compared}, so which of them is best says little."
+            return found
+        compared = (
+            tr("{alike} of the {others} other trials are as good within it, so which of them is best says little.")
+            if self.alike
+            else tr("None of the {others} other trials comes as close.")
+        )
+        return f"{found} {compared.format(alike=self.alike, others=self.others)}"
 
 
 def certainty(job: TuningJob, trials: Sequence[TrainingJob]) -> Certainty | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from core.errors import SpecError
 from core.jobs.ranges import ContinuousRange, IntegerRange, Range, Scaling
 from core.jobs.specs import MetricDefinition, Objective, Strategy
+from core.translation import tr
 from core.tuning.wanted_features import fits_at_once
 from training_scripts.arguments import DIRECT
 from training_scripts.backbones import DEFAULT_BACKBONE
@@ -60,9 +61,9 @@ class Preset:
 
 
 BY_STEPS = Preset(
-    "Quick look by steps",
+    tr("Quick look by steps"),
     "quick-look",
-    "Eight trials over the learning rate: what a quick look is where a head cannot be fitted at once.",
+    tr("Eight trials over the learning rate: what a quick look is where a head cannot be fitted at once."),
     (
         ContinuousRange("learning_rate", 1e-3, 3e-2, Scaling.LOGARITHMIC),
         IntegerRange("batch_size", 8, 16),
@@ -73,10 +74,12 @@ BY_STEPS = Preset(
 _AT_ONCE = {"head": "linear", "mode": "head", "optimizer": DIRECT, "folds": "5", "refit": "true"}
 
 QUICK_LOOK = Preset(
-    "Quick look",
+    tr("Quick look"),
     "quick-look",
-    "Eight linear heads on the bundled backbone, each fitted at once and judged by cross-validation: a first answer "
-    "within a minute.",
+    tr(
+        "Eight linear heads on the bundled backbone, each fitted at once and judged by "
+        "cross-validation: a first answer within a minute."
+    ),
     (ContinuousRange("weight_decay", 1e-4, 0.3, Scaling.LOGARITHMIC),),
     {"backbone": DEFAULT_BACKBONE, "preprocessing": "squash", **_AT_ONCE},
     objective=Objective("cv:loss"),
@@ -86,8 +89,10 @@ QUICK_LOOK = Preset(
 THOROUGH = Preset(
     "Thorough",
     "thorough",
-    "Twelve linear heads on six views of each picture, each fitted at once and judged by cross-validation: the best "
-    "model for most datasets.",
+    tr(
+        "Twelve linear heads on six views of each picture, each fitted at once and judged by "
+        "cross-validation: the best model for most datasets."
+    ),
     (ContinuousRange("weight_decay", 1e-4, 0.3, Scaling.LOGARITHMIC),),
     {"backbone": DEFAULT_BACKBONE, "preprocessing": "squash", "views": "6", **_AT_ONCE},
     objective=Objective("cv:loss"),
@@ -98,7 +103,7 @@ THOROUGH = Preset(
 NOTEBOOK = Preset(
     "ResNet-18 notebook",
     "resnet-18-notebook",
-    "The search of the usual SageMaker notebook: ResNet-18, batch size, learning rate and epochs.",
+    tr("The search of the usual SageMaker notebook: ResNet-18, batch size, learning rate and epochs."),
     (
         IntegerRange("batch_size", 32, 128),
         ContinuousRange("learning_rate", 1e-4, 5e-2),
@@ -122,4 +127,8 @@ def preset_by_slug(slug: str) -> Preset:
         if preset.slug == slug:
             return preset
     known = ", ".join(preset.slug for preset in PRESETS)
-    raise SpecError(f"There is no preset {slug!r}.", fix=f"Choose one of {known}.", field="preset")
+    raise SpecError(
+        tr("There is no preset {slug!r}.").format(slug=slug),
+        fix=tr("Choose one of {known}.").format(known=known),
+        field="preset",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.errors import SpecError
 from core.jobs.ranges import CategoricalRange, combinations
 from core.jobs.specs import TuningSpec
+from core.translation import tr
 from core.tuning.wanted_features import choices, over_features
 from training_scripts.strategies.plan import SearchPlan
 
@@ -42,16 +43,16 @@ def check_strategy(spec: TuningSpec) -> None:
     if spec.strategy.tries_all and combinations(spec.ranges) is None:
         name = next(item.name for item in spec.ranges if combinations([item]) is None)
         raise SpecError(
-            f"Grid cannot search {name}.",
-            "Its range is continuous and has no countable values.",
-            "Make it Categorical or Integer, or take another strategy.",
+            tr("Grid cannot search {name}.").format(name=name),
+            tr("Its range is continuous and has no countable values."),
+            tr("Make it Categorical or Integer, or take another strategy."),
             field=name,
         )
     if spec.strategy.ends_poor_trials and spec.early_stopping:
         raise SpecError(
-            "Hyperband and early stopping exclude each other.",
-            "Hyperband stops trials by a rule of its own.",
-            "Turn early stopping off.",
+            tr("Hyperband and early stopping exclude each other."),
+            tr("Hyperband stops trials by a rule of its own."),
+            tr("Turn early stopping off."),
             field="early_stopping",
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, Range, Scaling, combinations
 from core.jobs.specs import Spec, TrainingSpec, TuningSpec
+from core.translation import plural, tr
 from core.tuning.search_plan import longest_training
 from core.tuning.wanted_features import choices, over_features
 from training_scripts.arguments import DIRECT
@@ -56,49 +57,66 @@ def _of_search(spec: TuningSpec) -> Iterator[SpecWarning]:
     if spec.training.objective.metric.startswith("test:"):
         yield SpecWarning(
             "objective",
-            f"The search is judged by {spec.training.objective.metric}: its best trial fits the test pictures partly "
-            "by luck, and none are left for an honest test.",
-            "Judge by Average loss or valid:accuracy, and evaluate the best trial on test once.",
+            tr(
+                "The search is judged by {metric}: its best trial fits the test pictures partly by "
+                "luck, and none are left for an honest test."
+            ).format(metric=spec.training.objective.metric),
+            tr("Judge by Average loss or valid:accuracy, and evaluate the best trial on test once."),
         )
     total = combinations(spec.ranges)
     if spec.strategy.tries_all and total is not None and spec.max_jobs > total:
-        yield SpecWarning("max_jobs", f"The grid has only {total} combinations.", f"{total} trials will run.")
+        yield SpecWarning(
+            "max_jobs",
+            tr("The grid has only {total} combinations.").format(total=total),
+            tr("{total} trials will run.").format(total=total),
+        )
     if spec.strategy.tries_all and total is not None and spec.max_jobs < total:
         yield SpecWarning(
             "max_jobs",
-            f"{spec.max_jobs} trials cover a part of the grid of {total:,} combinations.",
-            "Allow more trials, or make the grid coarser.",
+            tr("{max_jobs} trials cover a part of the grid of {total:,} combinations.").format(
+                max_jobs=spec.max_jobs, total=total
+            ),
+            tr("Allow more trials, or make the grid coarser."),
         )
     if spec.strategy.learns and spec.max_jobs < TRIALS_PER_RANGE * len(spec.ranges):
         yield SpecWarning(
             "max_jobs",
-            f"{spec.max_jobs} trials are few for {len(spec.ranges)} ranges.",
-            f"Allow {TRIALS_PER_RANGE * len(spec.ranges)} or more, or search fewer hyperparameters.",
+            tr("{max_jobs} trials are few for {ranges} ranges.").format(
+                max_jobs=spec.max_jobs, ranges=len(spec.ranges)
+            ),
+            tr("Allow {trials_per_range} or more, or search fewer hyperparameters.").format(
+                trials_per_range=TRIALS_PER_RANGE * len(spec.ranges)
+            ),
         )
     if spec.early_stopping and spec.max_jobs <= (known := MIN_CURVES + LEAST_LAG):
         yield SpecWarning(
             "early_stopping",
-            f"Early stopping compares with {MIN_CURVES} trials, and not with the last {LEAST_LAG}: it cannot act here.",
-            f"Allow more than {known} trials, or turn it off.",
+            tr(
+                "Early stopping compares with {min_curves} trials, and not with the last "
+                "{least_lag}: it cannot act here."
+            ).format(min_curves=MIN_CURVES, least_lag=LEAST_LAG),
+            tr("Allow more than {known} trials, or turn it off.").format(known=known),
         )
     if spec.strategy.learns and 1 < spec.max_jobs <= spec.max_parallel_jobs:
         yield SpecWarning(
             "max_parallel_jobs",
-            "All trials start at once, so a Bayesian search has nothing to learn from: it is a random one.",
-            "Lower the parallel jobs, or allow more trials.",
+            tr("All trials start at once, so a Bayesian search has nothing to learn from: it is a random one."),
+            tr("Lower the parallel jobs, or allow more trials."),
         )
     if spec.until_converged and spec.max_jobs <= MIN_TRIALS and spec.training.cloud is None:
         yield SpecWarning(
             "until_converged",
-            f"Whether a search has converged shows after {MIN_TRIALS} trials, so it cannot end this one.",
-            f"Allow more than {MIN_TRIALS} trials, or leave it out.",
+            tr("Whether a search has converged shows after {min_trials} trials, so it cannot end this one.").format(
+                min_trials=MIN_TRIALS
+            ),
+            tr("Allow more than {min_trials} trials, or leave it out.").format(min_trials=MIN_TRIALS),
         )
     epochs = longest_training(spec)
     if spec.strategy.ends_poor_trials and epochs is not None and epochs < 3:
         yield SpecWarning(
             "num_epochs",
-            f"Hyperband has nothing to cut short in {epochs} epochs.",
-            "Allow 9, or take Bayesian.",
+            tr("Hyperband has nothing to cut short in {epochs} epochs.").format(epochs=epochs),
+            tr("Allow 9, or take Bayesian."),
         )
 
 
@@ -107,7 +125,12 @@ def _of_cores(spec: TuningSpec, cores: int) -> Iterator[SpecWarning]:
     if parallel > cores:
         yield SpecWarning(
             "max_parallel_jobs",
-            f"{parallel} trials at once share {cores} {'core' if cores == 1 else 'cores'}, which makes none faster.",
+            plural(
+                "{parallel} trials at once share {count} core, which makes none faster.",
+                "{parallel} trials at once share {count} cores, which makes none faster.",
+                cores,
+                parallel=parallel,
+            ),
             f"Take {cores}.",
         )
 
@@ -117,8 +140,10 @@ def _of_machines(spec: Spec) -> Iterator[SpecWarning]:
     if cloud is not None and _GPU.match(cloud.instance_type) and all(map(over_features, choices(spec))):
         yield SpecWarning(
             "instance_type",
-            f"A head over frozen features makes no use of the GPU of {cloud.instance_type}.",
-            "Take a small CPU type, for instance ml.m5.xlarge.",
+            tr("A head over frozen features makes no use of the GPU of {instance_type}.").format(
+                instance_type=cloud.instance_type
+            ),
+            tr("Take a small CPU type, for instance ml.m5.xlarge."),
         )
 
 
@@ -128,14 +153,18 @@ def _of_scale(item: Range) -> Iterator[SpecWarning]:
     if item.low <= 0 < item.high and item.scaling in (Scaling.AUTO, Scaling.LINEAR):
         yield SpecWarning(
             item.name,
-            f"{item.name} starts at 0, where a logarithmic scale cannot: small values are hardly ever tried.",
-            f"Start at {item.high / 1000:g} and take the Logarithmic scale.",
+            tr("{name} starts at 0, where a logarithmic scale cannot: small values are hardly ever tried.").format(
+                name=item.name
+            ),
+            tr("Start at {high:g} and take the Logarithmic scale.").format(high=item.high / 1000),
         )
     elif item.low > 0 and not item.is_log and item.high / item.low >= 100 and item.scaling is Scaling.LINEAR:
         yield SpecWarning(
             item.name,
-            f"On a linear scale nine of ten trials take {item.name} above {item.high / 10:g}.",
-            "Take the Logarithmic scale.",
+            tr("On a linear scale nine of ten trials take {name} above {high:g}.").format(
+                name=item.name, high=item.high / 10
+            ),
+            tr("Take the Logarithmic scale."),
         )
 
 
@@ -146,21 +175,25 @@ def _of_data(spec: Spec, counts: Counts) -> Iterator[SpecWarning]:
     if largest > sum(train.values()):
         yield SpecWarning(
             "batch_size",
-            f"A batch of {largest} is larger than the {sum(train.values())} train pictures: an epoch is one step.",
-            "Take a smaller batch.",
+            tr("A batch of {largest} is larger than the {values} train pictures: an epoch is one step.").format(
+                largest=largest, values=sum(train.values())
+            ),
+            tr("Take a smaller batch."),
         )
     elif largest > smallest > 0:
         label = min(train, key=lambda name: train[name])
         yield SpecWarning(
             "batch_size",
-            f"A batch of {largest} is larger than the class {label}, which has {smallest} train pictures.",
-            "Take a smaller batch, or add pictures of it.",
+            tr("A batch of {largest} is larger than the class {label}, which has {smallest} train pictures.").format(
+                largest=largest, label=label, smallest=smallest
+            ),
+            tr("Take a smaller batch, or add pictures of it."),
         )
     if not any(splits.get("valid", 0) for splits in counts.values()) and _judged_by_valid(spec.training):
         yield SpecWarning(
             "objective",
-            "There are no valid pictures, so trials are judged by how well they learn the train pictures by heart.",
-            "Set some aside in Data.",
+            tr("There are no valid pictures, so trials are judged by how well they learn the train pictures by heart."),
+            tr("Set some aside in Data."),
         )
 
 

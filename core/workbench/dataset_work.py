@@ -300,6 +300,6 @@ class DatasetWork:
         """
         cloud = self._installation.cloud
         if cloud is None:
-            raise EngineError("There is no connection to AWS.", fix="Connect first.")
+            raise EngineError(tr("There is no connection to AWS."), fix=tr("Connect first."))
         self.remember(manifest)
         return cloud.upload(manifest, on_progress, cancel, paused)

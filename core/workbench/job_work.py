@@ -10,6 +10,7 @@ from core.errors import Cancelled, JobNotFound, UserFacingError
 from core.jobs.records import Job, TuningJob
 from core.jobs.specs import Spec, TuningSpec
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from core.workbench.dataset_work import DatasetWork
 from core.workbench.installation import Installation
 from training_scripts.backbones import DEFAULT_BACKBONE
@@ -65,7 +66,7 @@ class JobWork:
             if spec.training.hyperparameters.get("weights", "default") == "default":
                 ensure(backbone, self._installation.paths, on_progress, cancel)
         self._data.remember(manifest)
-        on_progress(Progress(0, None, "Making the data ready"))
+        on_progress(Progress(0, None, tr("Making the data ready")))
         channels = self._installation.engine.stage(manifest, on_progress, cancel)
         size = manifest.measure() if self._installation.engine.capabilities.costs_money else 0
         if cancel is not None and cancel.cancelled:
@@ -95,12 +96,14 @@ class JobWork:
 
             choice = best_model(self._installation.engine)
             if choice is None:
-                raise JobNotFound("There is no best trial yet.", "No tuning job has finished a trial.", "Tune first.")
+                raise JobNotFound(
+                    tr("There is no best trial yet."), tr("No tuning job has finished a trial."), tr("Tune first.")
+                )
             return self._installation.engine.job(choice.job)
         if name == "latest":
             jobs = self._installation.engine.jobs()
             if not jobs:
-                raise JobNotFound("There is no job yet.", fix="Start one with tune or train.")
+                raise JobNotFound(tr("There is no job yet."), fix=tr("Start one with tune or train."))
             return jobs[0]
         return self._installation.engine.job(self._own_name(name))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from core.errors import EngineError, JobNotFound, ModelError
 from core.jobs.records import TrainingJob
 from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import tr
 from core.workbench.dataset_work import DatasetWork
 from core.workbench.installation import Installation
 from core.workbench.job_work import JobWork
@@ -108,7 +109,9 @@ class ModelWork:
             endpoint = None if cloud is None else cloud.serving.endpoint(address.name)
             if cloud is None or endpoint is None:
                 raise EngineError(
-                    f"The endpoint {address.name} is not there any more.", "It was deleted.", "Choose another model."
+                    tr("The endpoint {name} is not there any more.").format(name=address.name),
+                    tr("It was deleted."),
+                    tr("Choose another model."),
                 )
             return EndpointModel(cloud.serving, endpoint)
         if address.kind is ModelKind.FILE:
@@ -145,7 +148,9 @@ class ModelWork:
         format_.check_installed()
         model = self.open(address, on_progress, cancel)
         if not isinstance(model, LocalModel) or model.info is None:
-            raise ModelError(f"{model.name} is an endpoint.", fix="Export the job whose model it serves.")
+            raise ModelError(
+                tr("{name} is an endpoint.").format(name=model.name), fix=tr("Export the job whose model it serves.")
+            )
         folder = self._installation.engine.job_folder(model.name) if address.kind is ModelKind.JOB else None
         manifest = self._data.manifest(str(model.info.card.get("dataset_version") or ""))
         pictures, facts = some_pictures(manifest, COMPARED), facts_of(folder, manifest, model.name)
@@ -162,7 +167,11 @@ class ModelWork:
         found = self._jobs.find(job)
         if not isinstance(found, TrainingJob):
             if found.best_trial is None:
-                raise ModelError(f"{job} has no model yet.", "None of its trials has finished.", "Wait for one.")
+                raise ModelError(
+                    tr("{job} has no model yet.").format(job=job),
+                    tr("None of its trials has finished."),
+                    tr("Wait for one."),
+                )
             found = self._jobs.find(found.best_trial)
             assert isinstance(found, TrainingJob)
         return found.name, self._installation.engine.fetch_artifact(found.name, on_progress, cancel)
@@ -194,9 +203,9 @@ class ModelWork:
         manifest = self._data.manifest(record.dataset_version)
         if manifest is None:
             raise ModelError(
-                f"{name} has no evaluation on {split}.",
-                "The job kept none, and the dataset it was trained on is not known here.",
-                "Open the dataset again, then train again.",
+                tr("{name} has no evaluation on {split}.").format(name=name, split=split),
+                tr("The job kept none, and the dataset it was trained on is not known here."),
+                tr("Open the dataset again, then train again."),
             )
         model = self.open(ModelAddress.job(name), on_progress, cancel)
         labelled = [(entry.path, manifest.classes[entry.label]) for entry in manifest.of(split)]
@@ -230,9 +239,9 @@ class ModelWork:
                 move(results, value)
         if (found := self._threshold(name, folder)) is None:
             raise ModelError(
-                f"The model of {name} cannot say what it does not know.",
-                "It was trained by an earlier version, or on too few pictures.",
-                "Train it again.",
+                tr("The model of {name} cannot say what it does not know.").format(name=name),
+                tr("It was trained by an earlier version, or on too few pictures."),
+                tr("Train it again."),
             )
         return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import EngineError, JobNotFound
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import tr
 from core.workbench.dataset_work import DatasetWork
 from core.workbench.installation import Installation
 from core.workbench.job_work import JobWork
@@ -126,11 +127,16 @@ class ReportWork:
         job = self._jobs.find(job_or_place)
         if not isinstance(job, TrainingJob):
             if job.best_trial is None:
-                raise EngineError(f"{job.name} has no finished trial yet.", fix="Wait for one.")
+                raise EngineError(
+                    tr("{name} has no finished trial yet.").format(name=job.name), fix=tr("Wait for one.")
+                )
             return self._run(job.best_trial)
         folder = self._installation.engine.job_folder(job.name)
         if folder is None:
-            raise EngineError(f"{job.name} has left no profile on this computer.", fix="Wait until it has started.")
+            raise EngineError(
+                tr("{name} has left no profile on this computer.").format(name=job.name),
+                fix=tr("Wait until it has started."),
+            )
         return Run(
             folder, job, job_outcomes(self._installation.engine, job.name), self._data.manifest(job.dataset_version)
         )
@@ -147,5 +153,8 @@ class ReportWork:
         if not self._is_place(job_or_place):
             place = self._installation.engine.job_folder(self._jobs.find(job_or_place).name)
         if place is None:
-            raise EngineError(f"{job_or_place} has left no report on this computer.", fix="Wait until it has started.")
+            raise EngineError(
+                tr("{job_or_place} has left no report on this computer.").format(job_or_place=job_or_place),
+                fix=tr("Wait until it has started."),
+            )
         return export_aws_report(place, destination)

@@ -10,9 +10,9 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from core.profiler.findings import PHASE_WORDS, seconds
 from core.profiler.results import PhaseTrack
 from core.profiler.traces import PHASES, Floats
+from core.profiler.wording import PHASE_WORDS, seconds
 from core.report.charts import PHASE_COLOURS
 from core.report.document import quantity
 from core.translation import tr

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
+from core import durations
 from core.translation import tr
 
 NONE = "—"
@@ -37,20 +38,8 @@ def parameter(text: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return seconds as "0.4 s", "12 s", "3 min 20 s", "2 h 5 min" or "1 d 3 h"."""
-    if seconds is None or not math.isfinite(seconds):
-        return NONE
-    seconds = max(0.0, seconds)
-    if seconds < 9.95:
-        return tr("{seconds:.1f} s").format(seconds=seconds)
-    whole = round(seconds)
-    if whole < 60:
-        return tr("{seconds} s").format(seconds=whole)
-    if whole < 3600:
-        return tr("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
-    if whole < 86400:
-        return tr("{hours} h {minutes} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
-    return tr("{days} d {hours} h").format(days=whole // 86400, hours=whole % 86400 // 3600)
+    """Return seconds as `core.durations` has them."""
+    return durations.duration(seconds, NONE)
 
 
 def moment(time: float | None) -> str:

@@ -65,12 +65,12 @@ def test_one_letter_names_and_abbreviations_mean_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--learning_rate", "fast"], "learning_rate is 'fast', which is no number."),
+        (["--learning_rate", "fast"], "learning_rate is 'fast', which is not a number."),
         (["--learning_rate", "0"], "learning_rate is '0', but must be above 0."),
-        (["--learning_rate", "nan"], "learning_rate is 'nan', which is no finite number."),
+        (["--learning_rate", "nan"], "learning_rate is 'nan', which is not a finite number."),
         (["--momentum", "1.5"], "momentum is '1.5', but must be 0 to 1."),
         (["--weight_decay", "-1"], "weight_decay is '-1', but must be at least 0."),
-        (["--batch_size", "2.5"], "batch_size is '2.5', which is no whole number."),
+        (["--batch_size", "2.5"], "batch_size is '2.5', which is not a whole number."),
         (["--num_epochs", "0"], "num_epochs is '0', but must be at least 1."),
         (["--backbone", "resnet19"], "backbone is 'resnet19', but must be one of"),
         (["--weights", ""], "weights is '', but must not be empty."),

@@ -64,7 +64,7 @@ def test_manifest(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"format": 2}, "format 2"),
-        ({"classes": ["a"]}, "labels that are no classes"),
+        ({"classes": ["a"]}, "labels that are not classes"),
         ({"pictures": [{"path": "x"}]}, "cannot be read"),
         ({"root": "/gone/for/good"}, "not there any more"),
     ],

@@ -102,7 +102,7 @@ def test_the_temperature_of_the_card_is_what_answers_are_divided_by(trained: Pat
         logs[temperature] = np.log(values) - np.log(values).mean()
     np.testing.assert_allclose(logs[1.0], 4 * logs[4.0], atol=1e-4)
     (folder / "model.json").write_text(json.dumps({**card, "temperature": 0}), encoding="utf-8")
-    with pytest.raises(ValueError, match="is no positive number"):
+    with pytest.raises(ValueError, match="is not a positive number"):
         inference.model_fn(str(folder))
 
 

@@ -301,7 +301,7 @@ def test_patience(channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("hyperparameters", "words"),
     [
-        ({"learning_rate": "fast"}, "learning_rate is 'fast', which is no number."),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast', which is not a number."),
         ({"backbone": "resnet18"}, "The pretrained weights of ResNet-18 (resnet18-f37072fd.pth) are not on this"),
         ({"backbone": "resnet50", "weights": "none", "features": "auto"}, "The frozen features are of efficientnet_l"),
     ],

@@ -120,7 +120,7 @@ class PoorWeightInitialization(HealthRule):
     - The loss has not gone below its first value for `patience` saved steps.
 
     AWS's criteria. Its order of magnitude for the first fits networks that start from random weights; pretrained ones
-    differ more between layers and are no subject of this rule. Ours: `narrow_steps` is at how many saved steps in a row
+    differ more between layers and are not judged by it. Ours: `narrow_steps` is at how many saved steps in a row
     the gradients of the same layer must be close together (1: AWS's criterion), for a block that starts at zero has
     none at the first step.
     """

@@ -93,7 +93,7 @@ class ClassImbalance(HealthRule):
         most_likely = smallest + _POISSON * math.sqrt(smallest) + _POISSON
         limit = self.threshold_imbalance
         if self.patience > 1 and limit * smallest < largest <= limit * most_likely:
-            return False  # the smallest of many classes may have so few labels by chance: go on counting
+            return False  # the smallest of many classes may have so few labels by chance: keep counting
         self._labels.clear()
         self.note(step, largest / smallest, self.threshold_imbalance)
         if largest / smallest <= self.threshold_imbalance:

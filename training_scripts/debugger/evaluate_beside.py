@@ -142,15 +142,15 @@ class Watcher:
     def command(self, line: str) -> None:
         """Take one line of stdin; what is none is ignored."""
         try:
-            told: dict[str, Any] = json.loads(line)
-            if "watch" in told:
-                settings = Settings(**told.get("settings", {}))
-                output = Path(told["watch"])
-                watched = Watched(output, str(told.get("job", output.parent.name)), settings)
-                watched.ended = bool(told.get("has_ended"))
+            message: dict[str, Any] = json.loads(line)
+            if "watch" in message:
+                settings = Settings(**message.get("settings", {}))
+                output = Path(message["watch"])
+                watched = Watched(output, str(message.get("job", output.parent.name)), settings)
+                watched.ended = bool(message.get("has_ended"))
                 self._jobs[str(output)] = watched
-            elif str(Path(told["ended"])) in self._jobs:
-                self._jobs[str(Path(told["ended"]))].ended = True
+            elif str(Path(message["ended"])) in self._jobs:
+                self._jobs[str(Path(message["ended"]))].ended = True
         except (ValueError, KeyError, TypeError) as error:
             print(f"Not understood: {line.strip()[:200]} ({error})", file=sys.stderr, flush=True)
 
@@ -188,8 +188,8 @@ def main(arguments: list[str] | None = None) -> int:
         watcher = Watcher()
         settings = Settings.from_environment()
         output = str(options.folder)
-        told = {"watch": output, "job": options.job, "settings": json.loads(settings.to_json())}
-        watcher.command(json.dumps(told))
+        message = {"watch": output, "job": options.job, "settings": json.loads(settings.to_json())}
+        watcher.command(json.dumps(message))
         _run_beside(watcher, lambda: _alive(options.pid))
     return 0
 

@@ -59,9 +59,9 @@ class Settings:
 
     def to_json(self) -> str:
         """Return the variable's value: what differs from the defaults, for SageMaker takes 512 characters at most."""
-        told: dict[str, Any] = {"enabled": self.enabled}
-        told |= {key: value for key, value in asdict(self).items() if value != getattr(Settings(), key)}
-        return json.dumps(told, separators=(",", ":"))
+        changed: dict[str, Any] = {"enabled": self.enabled}
+        changed |= {key: value for key, value in asdict(self).items() if value != getattr(Settings(), key)}
+        return json.dumps(changed, separators=(",", ":"))
 
 
 def read_info(folder: Path) -> dict[str, Any]:

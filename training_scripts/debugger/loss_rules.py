@@ -211,7 +211,7 @@ class Overtraining(HealthRule):
     that further steps bring nothing.
     """
 
-    meaning: str = "The training goes on although it has stopped getting better."
+    meaning: str = "The training continues although it has stopped getting better."
     advice: str = "Train for fewer epochs, or set a patience after which the training ends by itself."
     setting: str = "patience"
 

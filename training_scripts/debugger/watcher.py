@@ -88,7 +88,7 @@ class RuleWatcher:
             self._tell_to_watch(str(output))
 
     def new_lines(self) -> list[str]:
-        """Return the whole lines written since the last call, and see to it that the process goes on with its work."""
+        """Return the whole lines written since the last call, and see to it that the process continues its work."""
         self._look_after()
         return self._read()
 
@@ -153,12 +153,12 @@ class RuleWatcher:
         self._watchdog = Watchdog(identity, self._silence_s, self._log)
 
     def _tell_to_watch(self, output: str) -> None:
-        told: dict[str, object] = {"watch": output, "job": self._jobs[output], "settings": self._settings}
-        self._tell({**told, "has_ended": True} if output in self._ended else told)
+        message: dict[str, object] = {"watch": output, "job": self._jobs[output], "settings": self._settings}
+        self._tell({**message, "has_ended": True} if output in self._ended else message)
 
-    def _tell(self, told: dict[str, object]) -> None:
+    def _tell(self, message: dict[str, object]) -> None:
         if self._process is not None:
-            self._unsent += json.dumps(told).encode() + b"\n"
+            self._unsent += json.dumps(message).encode() + b"\n"
             self._send()
 
     def _send(self) -> None:

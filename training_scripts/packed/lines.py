@@ -56,7 +56,7 @@ class TrialRecord:
         return json.dumps(dataclasses.asdict(self))
 
     def to_line(self) -> str:
-        """Return the line that tells of it; the curve is told by its own lines."""
+        """Return the line that reports it; the curve has lines of its own."""
         return TRIAL_LINE + dataclasses.replace(self, curve=()).to_json()
 
     @classmethod
@@ -85,8 +85,8 @@ def read_line(line: str) -> Said:
     """Return what a line of the job's log says, and of which trial."""
     if found := _SAID.fullmatch(line):
         return Said(found[2], int(found[1]))
-    before, told, text = line.partition(TRIAL_LINE)
-    if told:
+    before, marker, text = line.partition(TRIAL_LINE)
+    if marker:
         try:
             return Said(before, record=TrialRecord.from_json(json.JSONDecoder().raw_decode(text)[0]))
         except (*UNUSABLE, RecursionError):

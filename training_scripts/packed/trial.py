@@ -1,4 +1,4 @@
-"""One trial of a packed search: its folder, its process, and its record, which is on the disk before it is told.
+"""One trial of a packed search: its folder, its process, and its record, which is on the disk before it is reported.
 
 A trial's folder is in the checkpoint folder, so that what it leaves is in S3 a moment later, and is there again when
 a machine that was taken away is replaced by another. It is shaped as the local engine's: model/, output/, log.txt.
@@ -238,7 +238,7 @@ class RunningTrial:
             self._process.kill()
 
     def look(self) -> bool:
-        """Pass on what it said; True once it has ended, its record written and told."""
+        """Pass on what it said; True once it has ended, its record written and reported."""
         assert self._process is not None
         code = self._process.poll()
         for line in self._new_lines(ended=code is not None):

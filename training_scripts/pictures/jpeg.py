@@ -315,7 +315,7 @@ def _check_zeros(data: bytes, at: int) -> None:
 
     Where zeros alone are the code of a coefficient, that many of them would be blocks in which every coefficient is the
     same (of pixels that are alike the code is the end of a block). Zeros before a marker are padding, or a download
-    that never finished, which is told elsewhere.
+    that never finished, which is reported elsewhere.
     """
     found = data.find(_ZEROS, at)
     if found < 0:

@@ -57,7 +57,7 @@ class Convergence:
         try:
             return self._bound() < SHARE * gained
         except Exception:  # the search continues to its other ends
-            _logger.exception("nobody can tell whether the search has converged")
+            _logger.exception("whether the search has converged cannot be known")
             return False
 
     def _bound(self) -> float:

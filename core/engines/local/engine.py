@@ -32,6 +32,7 @@ from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.store import INTERRUPTED, Store
 from core.store.rows import new_record
+from core.translation import tr
 from core.tuning.search_plan import check_strategy
 from training_scripts.durable import is_whole
 
@@ -79,7 +80,7 @@ class LocalEngine(Engine):
         if cancel is not None:
             cancel.raise_if_cancelled()
         channels = manifest.channels(self._paths.datasets / manifest.version)
-        on_progress(Progress(1, 1, "The data is ready"))
+        on_progress(Progress(1, 1, tr("The data is ready")))
         return channels
 
     def start(self, spec: Spec) -> None:
@@ -101,9 +102,9 @@ class LocalEngine(Engine):
             if not isinstance(error, OSError):
                 raise
             raise EngineError(
-                f"{spec.name} could not be started.",
+                tr("{name} could not be started.").format(name=spec.name),
                 f"{error.strerror or error}.",
-                "Free some space or make the folder writable, then start it again.",
+                tr("Free some space or make the folder writable, then start it again."),
             ) from error
 
     def stop(self, name: str) -> None:
@@ -123,14 +124,17 @@ class LocalEngine(Engine):
         with self._store.transaction():
             job, spec = self._store.job(name), self._store.spec(name)
             if not isinstance(spec, TuningSpec):
-                raise EngineError(f"{name} is a training job.", fix="Train it again under another name.")
+                raise EngineError(
+                    tr("{name} is a training job.").format(name=name), fix=tr("Train it again under another name.")
+                )
             if not job.status.is_final:
-                raise EngineError(f"{name} is running.", fix="Wait for it, or stop it first.")
+                raise EngineError(tr("{name} is running.").format(name=name), fix=tr("Wait for it, or stop it first."))
             # Where it was cut off behind its last trial, what is left is to say so.
             cut_off = job.secondary_status == INTERRUPTED
             if job.status is JobStatus.COMPLETED or (not cut_off and self._trials_done(name) >= spec.max_jobs):
                 raise EngineError(
-                    f"{name} has done all its trials.", fix="Start another tuning job; it can warm-start."
+                    tr("{name} has done all its trials.").format(name=name),
+                    fix=tr("Start another tuning job; it can warm-start."),
                 )
             self._folder(name).stop_request.unlink(missing_ok=True)
             self._store.set_process(name, this_process())
@@ -145,12 +149,14 @@ class LocalEngine(Engine):
         try:
             start_supervisor(self._store, self._paths, name)
         except OSError as error:
-            reason = f"It could not be resumed: {error.strerror or error}."
+            reason = tr("It could not be resumed: {strerror}.").format(strerror=error.strerror or error)
             self._store.update_job(
                 name, status=JobStatus.STOPPED, secondary_status=INTERRUPTED, failure_reason=reason, ended=time.time()
             )
             raise EngineError(
-                f"{name} could not be resumed.", f"{error.strerror or error}.", "Free some space, then try again."
+                tr("{name} could not be resumed.").format(name=name),
+                f"{error.strerror or error}.",
+                tr("Free some space, then try again."),
             ) from error
 
     def delete(self, name: str) -> None:
@@ -160,7 +166,7 @@ class LocalEngine(Engine):
         try:
             with self._store.transaction():
                 if not self._store.job(name).status.is_final:
-                    raise EngineError(f"{name} is running.", fix="Stop it first.")
+                    raise EngineError(tr("{name} is running.").format(name=name), fix=tr("Stop it first."))
                 names = [trial.name for trial in self._store.trials(name)]
                 self._store.delete_job(name)
                 for folder in (self._folder(each).root for each in (*names, name)):
@@ -172,7 +178,9 @@ class LocalEngine(Engine):
             if not isinstance(error, OSError):
                 raise
             raise EngineError(
-                f"{name} could not be deleted.", f"{error.strerror or error}.", "Close what uses its files, try again."
+                tr("{name} could not be deleted.").format(name=name),
+                f"{error.strerror or error}.",
+                tr("Close what uses its files, try again."),
             ) from error
         # What an earlier deletion could not finish goes too.
         shutil.rmtree(self._paths.deleted, ignore_errors=True)
@@ -235,17 +243,19 @@ class LocalEngine(Engine):
         kept = isinstance(job, TrainingJob) and job.artifact is not None
         if not kept or not (folder.artifact.is_file() or left_head_alone(folder)):
             raise ModelError(
-                f"{name} has no model.", "It has not finished, or its files were removed.", "Train it again."
+                tr("{name} has no model.").format(name=name),
+                tr("It has not finished, or its files were removed."),
+                tr("Train it again."),
             )
         assert isinstance(job, TrainingJob)
         from training_scripts.artifact import unpack
         from training_scripts.job import JobError
 
         target = folder.root / "artifact"
-        with lock_of(target, 120, f"The model of {name} cannot be unpacked"):
+        with lock_of(target, 120, tr("The model of {name} cannot be unpacked").format(name=name)):
             if is_whole(target):
                 return target
-            on_progress(Progress(0, None, f"Unpacking the model of {name}"))
+            on_progress(Progress(0, None, tr("Unpacking the model of {name}").format(name=name)))
             if cancel is not None:
                 cancel.raise_if_cancelled()
             try:
@@ -253,11 +263,17 @@ class LocalEngine(Engine):
             except JobError as error:
                 with contextlib.suppress(NoRoom):
                     interrupt(self._store, {name: str(error)})
-                again = f"`sagehound resume {job.tuning_job}` trains it again." if job.tuning_job else "Train it again."
-                raise ModelError(f"The model of {name} is damaged.", f"{error}", again) from error
+                again = (
+                    tr("`sagehound resume {tuning_job}` trains it again.").format(tuning_job=job.tuning_job)
+                    if job.tuning_job
+                    else tr("Train it again.")
+                )
+                raise ModelError(tr("The model of {name} is damaged.").format(name=name), f"{error}", again) from error
             except OSError as error:
                 raise ModelError(
-                    f"The model of {name} cannot be unpacked.", f"{error.strerror or error}.", "Free some space."
+                    tr("The model of {name} cannot be unpacked.").format(name=name),
+                    f"{error.strerror or error}.",
+                    tr("Free some space."),
                 ) from error
 
     def job_folder(self, name: str) -> Path | None:
@@ -277,7 +293,7 @@ class LocalEngine(Engine):
         owner = job.tuning_job if isinstance(job, TrainingJob) and job.tuning_job else job.name
         if owner not in self._unsaid or job.status.is_final:
             return job
-        why = "The process that watched over it was gone, and the disk is too full to record it. Free some space."
+        why = tr("The process that watched over it was gone, and the disk is too full to record it. Free some space.")
         return dataclasses.replace(job, status=JobStatus.STOPPED, secondary_status=INTERRUPTED, failure_reason=why)
 
     def _trials_done(self, name: str) -> int:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from core.engines.local.child import run_script
 from core.engines.local.detached import identity_of, kill_tree
 from core.paths import ROOT
+from core.translation import tr
 from training_scripts.processes import NO_PROCESS, ProcessIdentity
 from training_scripts.trial_worker import TrialWorker, serve
 from training_scripts.watchdog import Watchdog, end_at_once
@@ -135,7 +136,9 @@ class ForkedScript:
         """See `ScriptProcess.poll`."""
         if self._exit_code is None and (code := self._process.exitcode) is not None:
             if code == _SERVER_LOST and _await_end(self._server):
-                self.lost = "was lost with the process that had started it, which was ended, perhaps for want of memory"
+                self.lost = tr(
+                    "was lost with the process that had started it, which was ended, perhaps for want of memory"
+                )
             # A script whose server died lives on unwatched: whatever is left of it ends here.
             kill_tree(self.identity)
             self._process.close()

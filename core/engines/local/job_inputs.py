@@ -14,6 +14,7 @@ from core.engines.local.script_launcher import ScriptProcess, wait_for_any
 from core.errors import DatasetError, EngineError, reason_of
 from core.jobs.contract import JobFolder, failure_reason, outside_cause
 from core.jobs.scraping import notice_in
+from core.translation import tr
 from core.tuning.forecast import known_features
 from core.tuning.wanted_features import DEFAULTS, features_hyperparameters, over_features, wanted_features
 from training_scripts.job import SharedBackbone
@@ -24,7 +25,7 @@ from training_scripts.watchdog import Watchdog
 
 _PROGRESS = re.compile(r"features (\d+)/(\d+)(?: \(([\d.]+) pictures/s\))?")
 _TICK_S = 0.05
-_PROCESS = "The process that computes the frozen features"
+_PROCESS = tr("The process that computes the frozen features")
 
 
 def check_channels(channels: Mapping[str, str]) -> None:
@@ -34,14 +35,14 @@ def check_channels(channels: Mapping[str, str]) -> None:
         DatasetError: a channel's folder, or the folder of pictures that its manifest names, is gone.
     """
     if "train" not in channels:
-        raise DatasetError("The job has no train channel.", fix="Choose a dataset with training pictures.")
+        raise DatasetError(tr("The job has no train channel."), fix=tr("Choose a dataset with training pictures."))
     for name, place in channels.items():
         folder = Path(place)
         if not folder.is_dir():
             raise DatasetError(
-                f"The {name} data is gone.",
-                f"There is no folder {folder}.",
-                "Scan the dataset again, then start the job again.",
+                tr("The {name} data is gone.").format(name=name),
+                tr("There is no folder {folder}.").format(folder=folder),
+                tr("Scan the dataset again, then start the job again."),
             )
         manifest = folder / "manifest.json"
         if not manifest.is_file():
@@ -50,15 +51,15 @@ def check_channels(channels: Mapping[str, str]) -> None:
             root = Path(read_json(manifest)["root"])
         except UNUSABLE as error:
             raise DatasetError(
-                f"The manifest of the {name} data cannot be read.",
+                tr("The manifest of the {name} data cannot be read.").format(name=name),
                 f"{manifest}: {reason_of(error)}.",
-                "Scan the dataset again.",
+                tr("Scan the dataset again."),
             ) from error
         if not root.is_dir():
             raise DatasetError(
-                "The dataset's folder is gone.",
-                f"There is no folder {root}.",
-                "Put it back, or choose its new place and start again.",
+                tr("The dataset's folder is gone."),
+                tr("There is no folder {root}.").format(root=root),
+                tr("Put it back, or choose its new place and start again."),
             )
 
 
@@ -107,13 +108,16 @@ def _compute(job: JobContext, script: Path, choice: Mapping[str, str], channel: 
     extra = {"store": str(job.paths.features), "output": str(channel), "patience_s": str(job.runtime.silence_s)}
     run = _FeaturesRun(job, script, hyperparameters, extra)
     if finding := run.follow():
-        job.store.add_notice(job.name, f"{_PROCESS} {finding}; it was ended and started again.")
+        job.store.add_notice(
+            job.name,
+            tr("{process} {finding}; it was ended and started again.").format(process=_PROCESS, finding=finding),
+        )
         run = _FeaturesRun(job, script, hyperparameters, extra)
         if finding := run.follow():
             raise EngineError(
-                "The frozen features could not be computed.",
-                f"{_PROCESS} {finding}, for the second time.",
-                "The last lines of the job's log say what it was at.",
+                tr("The frozen features could not be computed."),
+                tr("{process} {finding}, for the second time.").format(process=_PROCESS, finding=finding),
+                tr("The last lines of the job's log say what it was at."),
             )
     mark_left_out(channel, job.paths.scans)
     if 0 < run.seconds_per_picture < 60:
@@ -167,7 +171,7 @@ class _FeaturesRun:
             raise CannotGoOn(outside)
         if exit_code != 0:
             reason = failure_reason(job.folder, exit_code, self._begins)
-            raise EngineError("The frozen features could not be computed.", reason)
+            raise EngineError(tr("The frozen features could not be computed."), reason)
         return ""
 
     def _record_progress(self, ended: bool = False) -> None:

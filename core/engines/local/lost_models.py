@@ -15,6 +15,7 @@ from core.jobs.head_models import left_head_alone
 from core.jobs.head_models import looks_whole as head_looks_whole
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, Store
+from core.translation import plural, tr
 from training_scripts.artifact import check, looks_whole
 from training_scripts.job import JobError
 
@@ -64,14 +65,19 @@ def interrupt(store: Store, lost: dict[str, str]) -> None:
                 searches[parent] = searches.get(parent, 0) + 1
         for name, count in searches.items():
             if store.job(name).status.is_final:
-                models = "1 of its models is" if count == 1 else f"{count} of its models are"
                 store.update_job(
                     name,
                     reopen=True,
                     status=JobStatus.STOPPED,
                     secondary_status=INTERRUPTED,
                     ended=time.time(),
-                    failure_reason=f"{models} missing or damaged on the disk. Resume it to train again what is lost.",
+                    failure_reason=plural(
+                        "{count} of its models is missing or damaged on the disk. Resume it to train "
+                        "again what is lost.",
+                        "{count} of its models are missing or damaged on the disk. Resume it to "
+                        "train again what is lost.",
+                        count,
+                    ),
                 )
 
 
@@ -80,9 +86,13 @@ def _why_lost(archive: Path) -> str:
     try:
         if left_head_alone(folder) and head_looks_whole(folder):
             return ""
-        return "" if looks_whole(archive) else f"Its model is not whole on the disk ({archive})."
+        return (
+            ""
+            if looks_whole(archive)
+            else tr("Its model is not whole on the disk ({archive}).").format(archive=archive)
+        )
     except FileNotFoundError:
-        return f"Its model is not on the disk any more ({archive})."
+        return tr("Its model is not on the disk any more ({archive}).").format(archive=archive)
     except OSError as error:  # a disk that is away for a moment is not a loss
         _logger.warning("%s cannot be looked at: %s", archive, error)
         return ""

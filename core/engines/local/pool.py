@@ -23,6 +23,7 @@ from core.jobs.contract import JobFolder
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus, RuleStatus
 from core.store import INTERRUPTED
+from core.translation import tr
 from core.tuning.forecast import trial_speeds
 from training_scripts.job import SHARED_BACKBONE, SharedBackbone
 from training_scripts.stopping import Limits, StopTable
@@ -132,9 +133,9 @@ class Pool:
 
     def _start_again(self, run: Run) -> None:
         """Start the script once more whose process stood still or was lost."""
-        said = f"{run.broke_off}; it was started again."
+        said = tr("{broke_off}; it was started again.").format(broke_off=run.broke_off)
         for name in dict.fromkeys((run.name, self._job.name)):
-            self._job.store.add_notice(name, f"The process of {run.name} {said}")
+            self._job.store.add_notice(name, tr("The process of {name} {said}").format(name=run.name, said=said))
         run.go_on_with(self._launch(run.spec, run.folder, run.is_trial))
 
     def wait(self) -> list[RunOutcome]:
@@ -183,7 +184,7 @@ class Pool:
 
     def _end_rules(self) -> None:
         """Say of rules that no one evaluates any more that it is so: they would stand there as in progress for ever."""
-        details = "The process that evaluates the rules ended before it had seen the whole training."
+        details = tr("The process that evaluates the rules ended before it had seen the whole training.")
         outcomes = [
             replace(outcome, status=RuleStatus.ERROR, time=time.time(), details=details)
             for job in self._watcher.unfinished

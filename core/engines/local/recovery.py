@@ -20,6 +20,7 @@ from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, JobChanges, Store
 from core.store.rows import new_record
+from core.translation import tr
 from training_scripts.durable import write_text
 from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.processes import ProcessIdentity
@@ -81,8 +82,8 @@ def recover(store: Store, jobs: Path) -> int:
     """Put the jobs back into an empty store, from their folders; returns how many. `store.notice` says so.
 
     Metrics come from their logs. What ran on this machine when the database was lost counts as interrupted; what runs
-    in the cloud, the cloud is asked about. All of them are put back, or none: a store that is not empty is no sign of
-    a lost one.
+    in the cloud, the cloud is asked about. All of them are put back, or none: a store that is not empty is not a sign
+    of a lost one.
     """
     files = sorted(jobs.glob(f"*/{RECORD_FILE}"))
     if not files or not store.is_empty:
@@ -95,12 +96,14 @@ def recover(store: Store, jobs: Path) -> int:
             _restore(store, item)
     if found:
         lost = len(files) - len(found)
-        rest = f"; {lost} of their records could not be read" if lost else ""
+        rest = tr("; {lost} of their records could not be read").format(lost=lost) if lost else ""
         count = sum(not isinstance(item.record, TrainingJob) or not item.record.tuning_job for item in found)
         trials = f" with {len(found) - count} trials" if len(found) > count else ""
         jobs_text = "1 job" if count == 1 else f"{count} jobs"
         store.say_recovered(
-            f"The database of results was lost; {jobs_text}{trials} were recovered from the folders in {jobs}{rest}."
+            tr(
+                "The database of results was lost; {jobs_text}{trials} were recovered from the folders in {jobs}{rest}."
+            ).format(jobs_text=jobs_text, trials=trials, jobs=jobs, rest=rest)
         )
     return len(found)
 
@@ -142,7 +145,7 @@ def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
     else:
         status, ended = JobStatus.STOPPED, time.time()
         changes["secondary_status"] = INTERRUPTED
-        changes["failure_reason"] = "It was running when the database was lost."
+        changes["failure_reason"] = tr("It was running when the database was lost.")
     metrics: list[MetricEvent] = []
     if isinstance(record, TrainingJob):
         record = replace(record, tuning_job=data.get("tuning_job"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.jobs.records import RuleOutcome
+from core.translation import tr
 
 RATE_OPTIONS = ("--lr", "--learning-rate", "--learning_rate")
 _SUGGESTED = re.compile(r"\bto ([\d.]+(?:e[-+]?\d+)?) or so")
@@ -36,24 +37,24 @@ def trial_of(outcome: RuleOutcome, command: Sequence[str], scratch: Path) -> Tri
         return _with_rate(outcome, command)
     change = _CHANGES.get(outcome.rule)
     if change is None:
-        return "it needs you: there is no change of one line for it"
+        return tr("it needs you: there is no change of one line for it")
     file = Path(outcome.file)
     at = next((at for at, word in enumerate(command) if word.endswith(".py") and _same(Path(word), file)), None)
     if at is None or outcome.line is None:
-        return "the line to change is not in the script that the command starts"
+        return tr("the line to change is not in the script that the command starts")
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        return f"the script could not be read ({error})"
+        return tr("the script could not be read ({error})").format(error=error)
     if "__file__" in text:
-        return "the script looks for files beside itself, where a copy is not"
+        return tr("the script looks for files beside itself, where a copy is not")
     before = text.splitlines(keepends=True)
     after = change(list(before), outcome.line - 1)
     if after is None:
-        return f"line {outcome.line} is not written in a way that can be changed safely"
+        return tr("line {line} is not written in a way that can be changed safely").format(line=outcome.line)
     copy = scratch / file.name
     copy.write_text("".join(after), encoding="utf-8")
-    shown = "".join(difflib.unified_diff(before, after, str(file), "with the remedy", n=1))
+    shown = "".join(difflib.unified_diff(before, after, str(file), tr("with the remedy"), n=1))
     return Trial((*command[:at], str(copy), *command[at + 1 :]), shown, str(file.resolve().parent))
 
 
@@ -74,7 +75,9 @@ def _with_rate(outcome: RuleOutcome, command: Sequence[str]) -> Trial | str:
         return Trial(
             (*command[:at], *given, *command[at + (1 if joined else 2) :]), f"{name} {new} instead of {value}\n"
         )
-    return f"the command has none of {', '.join(RATE_OPTIONS)}; give your script such an option to try it"
+    return tr("the command has none of {rate_options}; give your script such an option to try it").format(
+        rate_options=", ".join(RATE_OPTIONS)
+    )
 
 
 def _clear(lines: list[str], at: int) -> list[str] | None:

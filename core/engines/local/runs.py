@@ -26,6 +26,7 @@ from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, JobChanges, Store
 from core.store.rows import outcome_from_json
+from core.translation import tr
 from training_scripts.debugger.job_settings import RULE_LINE
 from training_scripts.durable import flush, is_no_room
 from training_scripts.job import no_room
@@ -177,7 +178,9 @@ class Run:
                     self.stop(reason=self.folder.stop_request.read_text(encoding="utf-8").strip())
             elif time.monotonic() - self._started > self.spec.max_runtime_s:
                 limit = self.spec.max_runtime_s
-                self.stop("MaxRuntimeExceeded", f"It ran longer than its limit of {limit} seconds.")
+                self.stop(
+                    "MaxRuntimeExceeded", tr("It ran longer than its limit of {limit} seconds.").format(limit=limit)
+                )
             elif (finding := self._watchdog.finding) and not self._finding:
                 _logger.warning("%s %s and is killed", self.name, finding)
                 self._finding = finding
@@ -217,7 +220,9 @@ class Run:
             _logger.exception("the end of %s could not be recorded as it is", self.name)
             if is_no_room(error) and self.is_trial:
                 return self._interrupted(no_room(error))
-            reason = f"What came of it could not be kept: {getattr(error, 'strerror', None) or error}."
+            reason = tr("What came of it could not be kept: {getattr}.").format(
+                getattr=getattr(error, "strerror", None) or error
+            )
             self._store.update_job(
                 self.name, status=JobStatus.FAILED, secondary_status="Failed", failure_reason=reason, ended=time.time()
             )
@@ -260,7 +265,11 @@ class Run:
         if self._stopping:
             return JobStatus.STOPPED, self._stopping, self._stop_reason
         if self.broke_off:
-            return JobStatus.FAILED, "Failed", f"Its process {self.broke_off}, for the second time."
+            return (
+                JobStatus.FAILED,
+                "Failed",
+                tr("Its process {broke_off}, for the second time.").format(broke_off=self.broke_off),
+            )
         if exit_code != 0:
             return JobStatus.FAILED, "Failed", outside or failure_reason(self.folder, exit_code, self._log_begins)
         if self.is_trial and not self.curve:
@@ -268,7 +277,9 @@ class Run:
             if metric in self._scraper.given_up:
                 return JobStatus.FAILED, "Failed", too_slow(metric)
             expression = next(item.regex for item in self.spec.metrics if item.name == metric)
-            reason = f"The objective {metric} was never found: its regex {expression} matches no line of the log."
+            reason = tr(
+                "The objective {metric} was never found: its regex {expression} matches no line of the log."
+            ).format(metric=metric, expression=expression)
             return JobStatus.FAILED, "Failed", reason
         return JobStatus.COMPLETED, "Completed", ""
 
@@ -278,8 +289,8 @@ def split_rule_line(line: str) -> tuple[str, list[RuleOutcome]]:
 
     It may stand behind something else: another process of the job may have written a line whose end came late.
     """
-    rest, told, text = line.partition(RULE_LINE)
-    if not told:
+    rest, marker, text = line.partition(RULE_LINE)
+    if not marker:
         return line, []
     try:
         return rest, [outcome_from_json(json.JSONDecoder().raw_decode(text)[0])]

@@ -19,6 +19,7 @@ from core.jobs.records import Job
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import INTERRUPTED, Store
+from core.translation import tr
 from training_scripts.processes import ProcessIdentity
 from training_scripts.watchdog import Watchdog, end_at_once
 
@@ -127,7 +128,7 @@ def _mark_interrupted(store: Store, paths: AppPaths, name: str) -> None:
             trial.name,
             status=JobStatus.STOPPED,
             secondary_status=INTERRUPTED,
-            failure_reason="The process that watched over it was gone.",
+            failure_reason=tr("The process that watched over it was gone."),
             ended=ended,
         )
     store.update_job(
@@ -141,16 +142,18 @@ def _mark_interrupted(store: Store, paths: AppPaths, name: str) -> None:
 
 def _why(log: Path, job: Job) -> str:
     """Return why the supervisor is gone, as far as the last lines of its own run tell."""
-    resume = "Resume it to go on with the trials it still has." if job.kind == "tuning" else "Train it again."
+    resume = tr("Resume it to run the trials it still has.") if job.kind == "tuning" else tr("Train it again.")
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
     except OSError:
         lines = []
     last = lines[-1] if lines else ""
     if last.startswith(_STOOD_STILL):
-        return f"Its supervisor process {last.removeprefix(_STOOD_STILL)} and was ended. {resume}"
+        return tr("Its supervisor process {last} and was ended. {resume}").format(
+            last=last.removeprefix(_STOOD_STILL), resume=resume
+        )
     if "Error" in last:
-        return f"Its supervisor process broke off: {last[:500]} {resume}"
-    return (
-        f"Its supervisor process was ended from outside or broke off; {log.name} in its folder may tell more. {resume}"
-    )
+        return tr("Its supervisor process broke off: {last} {resume}").format(last=last[:500], resume=resume)
+    return tr(
+        "Its supervisor process was ended from outside or broke off; {name} in its folder may tell more. {resume}"
+    ).format(name=log.name, resume=resume)

@@ -29,6 +29,7 @@ from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import INTERRUPTED, JobChanges, Store
+from core.translation import tr
 from training_scripts.durable import is_no_room
 from training_scripts.job import no_room
 from training_scripts.processes import ProcessIdentity
@@ -77,7 +78,7 @@ class Supervisor:
         except Stopped as stop:
             status, secondary, reason = JobStatus.STOPPED, "Stopped", stop.reason
         except Interrupted:
-            status, secondary, reason = JobStatus.STOPPED, INTERRUPTED, "The machine or the user ended its process."
+            status, secondary, reason = JobStatus.STOPPED, INTERRUPTED, tr("The machine or the user ended its process.")
         except CannotGoOn as outside:
             status, secondary, reason = self._cut_off(outside.reason)
         except NoRoom as error:
@@ -86,13 +87,19 @@ class Supervisor:
             status, secondary, reason = JobStatus.FAILED, "Failed", str(error)
         except OSError as error:
             _logger.exception("%s failed", job)
-            status, secondary, reason = JobStatus.FAILED, "Failed", f"The machine refused: {error}."
+            status, secondary, reason = (
+                JobStatus.FAILED,
+                "Failed",
+                tr("The machine refused: {error}.").format(error=error),
+            )
             if is_no_room(error):
                 status, secondary, reason = self._cut_off(no_room(error))
         except Exception as error:
             _logger.exception("%s failed", job)
             status, secondary = JobStatus.FAILED, "Failed"
-            reason = f"Sagehound's own supervisor failed: {type(error).__name__}: {error}."
+            reason = tr("Sagehound's own supervisor failed: {kind}: {error}.").format(
+                kind=type(error).__name__, error=error
+            )
         _logger.info("%s: %s %s %s", job, status, secondary, reason)
         now = time.time()
         for trial in store.trials(job):  # none is left open, whatever went wrong
@@ -111,8 +118,8 @@ class Supervisor:
     def _cut_off(self, why: str) -> tuple[JobStatus, str, str]:
         """End a job that something outside of it ended: a search can be resumed, a training job cannot."""
         if self._store.job(self._job).kind == "training":
-            return JobStatus.FAILED, "Failed", f"{why} Mend that and train it again."
-        way_on = f"What is finished is kept. Mend that, then: sagehound resume {self._job}"
+            return JobStatus.FAILED, "Failed", tr("{why} Mend that and train it again.").format(why=why)
+        way_on = tr("What is finished is kept. Mend that, then: sagehound resume {job}").format(job=self._job)
         return JobStatus.STOPPED, INTERRUPTED, f"{why} {way_on}"
 
     def _work(self) -> tuple[JobStatus, str, str]:

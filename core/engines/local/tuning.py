@@ -20,6 +20,7 @@ from core.jobs.specs import TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED
 from core.store.rows import new_record
+from core.translation import tr
 from core.tuning.search_plan import search_plan
 from core.tuning.warm_start import warm_start
 from training_scripts.strategies.course import TIME_OVER, Course, TrialEnd
@@ -60,7 +61,7 @@ class _Tuning:
                 self._pool.stop_all()
             if course.time_is_over and not self._pool.is_idle:
                 course.cut()
-                self._pool.stop_all(TIME_OVER, "The longest time of its search was over.")
+                self._pool.stop_all(TIME_OVER, tr("The longest time of its search was over."))
 
     def _check_stop(self) -> None:
         if not self._folder.stop_request.exists():

@@ -27,6 +27,7 @@ from core.errors import SagehoundError, UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.job_names import unique_name
 from core.paths import ROOT, AppPaths
+from core.translation import tr
 
 _STARTUP = ROOT / "training_scripts" / "watch" / "startup"
 _VARIABLE = "SAGEHOUND_WATCH"
@@ -161,7 +162,9 @@ class WatchedJob:
                 self._on_finding(current)
             if outcome.status is RuleStatus.ISSUES_FOUND and outcome.rule in self._stop_on and not self._stopping:
                 # A broken invariant ends the script from inside, at the step in which it was found.
-                self._stopping = f"The rule {outcome.rule} found an issue: {outcome.details}"
+                self._stopping = tr("The rule {rule} found an issue: {details}").format(
+                    rule=outcome.rule, details=outcome.details
+                )
         return [outcome]
 
     def _obey(self, process: Trained) -> None:
@@ -169,7 +172,7 @@ class WatchedJob:
         if not self._stopping and self.folder.stop_request.exists():
             with contextlib.suppress(OSError):
                 self._stopping = self.folder.stop_request.read_text(encoding="utf-8").strip()
-            self._stopping = self._stopping or "It was asked to stop."
+            self._stopping = self._stopping or tr("It was asked to stop.")
         if self._stopping and not self._asked:
             self._asked, self._kill_at = True, time.monotonic() + _GRACE_S
             process.terminate()
@@ -203,7 +206,7 @@ class WatchedScript(WatchedJob):
                 self._follow(process)
             except Exception as error:  # the script is worth more than the watching
                 _logger.exception("%s is not watched any longer", self.name)
-                print(f"sagehound: the script runs on unwatched: {error}", file=sys.stderr)
+                print(tr("sagehound: the script runs on unwatched: {error}").format(error=error), file=sys.stderr)
             code = process.wait()
         return 128 - code if code < 0 else code
 
@@ -218,9 +221,9 @@ class WatchedScript(WatchedJob):
             return subprocess.Popen(self.command, env=environment)
         except OSError as error:
             raise UserFacingError(
-                f"{self.command[0]} could not be started.",
+                tr("{command} could not be started.").format(command=self.command[0]),
                 f"{error.strerror or error}.",
-                "Write the command after `--` as you would in a shell.",
+                tr("Write the command after `--` as you would in a shell."),
             ) from error
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.cloud.account import AccountJob, Check, Identity
 from core.cloud.hosting import Hosting, Rehearsal
@@ -21,22 +19,21 @@ from core.engines.local.recovery import write_record
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import identity
 from core.engines.sagemaker.connection.eligibility import Eligibility
-from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.preflight import preflight
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.cost.cloud_forecast import cloud_forecast
-from core.engines.sagemaker.cost.pricing import PriceList, bill_of
-from core.engines.sagemaker.cost.running_cost import spent
+from core.engines.sagemaker.cost.pricing import PriceList
+from core.engines.sagemaker.cost.running_cost import bill, spent
 from core.engines.sagemaker.endpoints.deployer import Deployer
 from core.engines.sagemaker.endpoints.endpoints import Endpoints
 from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes
 from core.engines.sagemaker.endpoints.serving import SageMakerServing
-from core.engines.sagemaker.jobs.creation import OutcomeUnknown, compare
 from core.engines.sagemaker.jobs.definition import check
 from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
+from core.engines.sagemaker.jobs.launch_and_stop import launch, stop
 from core.engines.sagemaker.jobs.training_source import Source
-from core.engines.sagemaker.jobs.validation import check_cap, check_parents, cloud_of, record_of
+from core.engines.sagemaker.jobs.validation import check_cap, check_parents, cloud_of
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.adopt import adopt, list_jobs
 from core.engines.sagemaker.tracking.artifacts import fetch_model, fetch_rule_output, sync_output
@@ -48,11 +45,10 @@ from core.jobs.contract import JobFolder
 from core.jobs.managed_rules import managed_of
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import CloudResources, Spec, TuningSpec
-from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, ignore_progress
 from core.store import Store
-from core.tuning.search_order import search_order
+from core.translation import tr
 from core.tuning.search_plan import check_strategy
 
 if TYPE_CHECKING:
@@ -95,14 +91,14 @@ class SageMakerEngine(Cloud):
         self._own_source = source
         self.prices = PriceList(aws)
         self.hosted = Endpoints(aws, self.prices)
-        self._launcher = JobCreator(aws, workspace, paths, source)
+        self._creator = JobCreator(aws, workspace, paths, source)
         self.eligibility = Eligibility(paths)
         """What AWS said when a job asked for its managed Debugger, by account."""
         self.lifetimes = EndpointLifetimes(paths, aws, self.hosted)
         self._deployer = Deployer(paths, store, workspace, self.hosted, self.lifetimes)
         self.serving = SageMakerServing(aws, self.hosted, self.lifetimes, self._on_endpoint_change)
         self._in_background = in_background
-        self._poller = Poller(aws, paths, store, self._launcher, self.lifetimes, self.prices, timing, self._attend)
+        self._poller = Poller(aws, paths, store, self._creator, self.lifetimes, self.prices, timing, self._attend)
 
     @property
     def notice(self) -> str:
@@ -180,7 +176,9 @@ class SageMakerEngine(Cloud):
                 check_parents(spec, self._store)
             elif self._own_source is not None:
                 raise SpecError(
-                    "A search as one job runs Sagehound's own script alone.", fix="Leave it out.", field="packed"
+                    tr("A search as one job runs Sagehound's own script alone."),
+                    fix=tr("Leave it out."),
+                    field="packed",
                 )
         check(spec)
         check_cap(spec, self.prices)
@@ -188,57 +186,10 @@ class SageMakerEngine(Cloud):
         if managed_of(spec) is not None:
             self.eligibility.check(self.aws.account, spec.name)
         try:
-            self._launch(spec)
+            launch(spec, self.aws, self.workspace, self._store, self._paths, self._creator)
         finally:
             self._attend()
             self._poller.wake()
-
-    def _launch(self, spec: Spec) -> None:
-        """Create a job, or the one that computes its features first. What AWS gets is in the store before."""
-        notes = CloudJobState(
-            region=self.aws.region,
-            account=self.aws.account,
-            workspace=dataclasses.asdict(self.workspace),
-            mark=secrets.token_hex(8),
-            answered=False,
-            checkpoints=self._launcher.checkpoints(spec.name),
-            cap_usd=cloud_of(spec).cap_usd,
-        )
-        key, record = self._launcher.features_key(spec), record_of(spec)
-        features = self._launcher.features_at(key) if key else ""
-        if isinstance(spec, TuningSpec) and spec.packed:
-            order = search_order(spec, self._store)
-            prepared = self._launcher.prepare_packed(spec, order, features, notes.mark)
-            notes = dataclasses.replace(notes, packed=True)
-        elif key and not features:
-            prepared = self._launcher.prepare_features(spec, key, notes.mark)
-            notes = dataclasses.replace(notes, features_key=key, features_job=prepared.name)
-            record = dataclasses.replace(record, secondary_status="PreparingFeatures")
-        else:
-            prepared = self._launcher.prepare(spec, features, notes.mark)
-        folder = self._folder(spec.name).root
-        self._store.add_job(record, spec)
-        try:
-            notes.save(folder)
-            write_record(self._store, JobFolder(folder), spec.name)
-            self._launcher.create(prepared, spec)
-        except OutcomeUnknown:
-            raise  # it is looked for, and followed if it is there
-        except Exception:  # there is no job; an interruption from outside leaves the record, for there may be one
-            self._store.delete_job(spec.name)
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        self._note(spec.name, answered=True, launched=not notes.features_job)
-        about = f"{prepared.name}: " if notes.features_job else ""
-        if found := compare(self.aws, prepared):
-            self._note(spec.name, differences=[f"{about}{sentence}" for sentence in found])
-
-    def _note(self, name: str, **changes: Any) -> None:
-        """Keep what is known of a job that AWS has; that the disk is full is not a reason to call it failed."""
-        try:
-            CloudJobState.change(self._folder(name).root, **changes)
-        except (OSError, EngineError) as error:
-            _logger.warning("what is known of %s could not be kept: %s", name, error)
 
     def has_duties(self) -> bool:
         """Whether something is to be done in this region and account even if no one looks."""
@@ -265,24 +216,16 @@ class SageMakerEngine(Cloud):
         """See `Cloud.forecast`."""
         dated = spec if manifest is None else spec.with_training(dataset_version=manifest.version)
         price = self.prices.price(cloud_of(spec).instance_type)
-        key = self._launcher.features_key(dated)
+        key = self._creator.features_key(dated)
         try:
-            known = bool(key and self._launcher.features_at(key))
+            known = bool(key and self._creator.features_at(key))
         except UserFacingError:
             known = False  # without a bucket that can be read they have to be computed
         return cloud_forecast(dated, manifest, self._store, price, bool(key), known)
 
     def bill(self, name: str) -> Bill:
         """See `Cloud.bill`."""
-        notes = self.notes(name)
-        trials = [] if notes.packed else [trial.name for trial in self._store.trials(name)]
-        trials = trials or [name]
-        features = CloudJobState(
-            instance_type=cloud_of(self._store.spec(name)).instance_type,
-            training_seconds=notes.features_training_seconds,
-            billable_seconds=notes.features_billable_seconds,
-        )
-        return bill_of([*map(self.notes, trials), features], self.prices)
+        return bill(self._store, self._paths, self.prices, name)
 
     def differences(self, name: str) -> Sequence[str]:
         """See `Cloud.differences`."""
@@ -294,44 +237,23 @@ class SageMakerEngine(Cloud):
 
     def stop(self, name: str) -> None:
         """Ask SageMaker to stop a job, a tuning job with its trials, or one trial."""
-        job = self._store.job(name)
-        if job.status.is_final:
-            return
-        notes, client = self.notes(name), self.aws.sagemaker
-        if notes.packed and job.kind != "tuning":
-            parent = self._store.parent(name)
-            raise EngineError(
-                f"{name} cannot be stopped by itself.",
-                f"It runs in one job with the other trials of {parent}.",
-                f"Stop {parent}; trials that have ended stay.",
-            )
-        with translated(f"{name} could not be stopped.", self.aws.profile):
-            try:
-                if notes.features_job and not notes.launched:
-                    CloudJobState.change(self._folder(name).root, stopping=True)
-                    client.stop_training_job(TrainingJobName=notes.features_job)
-                elif job.kind == "tuning" and not notes.packed:
-                    client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-                else:
-                    client.stop_training_job(TrainingJobName=name)
-            except Exception as error:
-                if code_of(error) != "ValidationException" or "final status" not in str(error).lower():
-                    raise  # it had ended by itself just before
-        self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping")
-        self._poller.wake()
+        if stop(name, self.aws, self._store, self._paths):
+            self._poller.wake()
 
     def resume(self, name: str) -> None:
         """Refuse: SageMaker resumes nothing; a new tuning job can learn from this one."""
         self.job(name)
         raise EngineError(
-            f"{name} cannot go on.", "SageMaker resumes no tuning job.", "Start another one that warm-starts from it."
+            tr("{name} cannot be resumed.").format(name=name),
+            tr("SageMaker resumes no tuning job."),
+            tr("Start another one that warm-starts from it."),
         )
 
     def delete(self, name: str) -> None:
         """Forget a finished job on this machine; what AWS has of it, in S3 too, stays."""
         job = self._store.job(name)
         if not job.status.is_final:
-            raise EngineError(f"{name} is running.", fix="Stop it first.")
+            raise EngineError(tr("{name} is running.").format(name=name), fix=tr("Stop it first."))
         folders = [self._folder(trial.name).root for trial in self._store.trials(name)]
         self._store.delete_job(name)
         for folder in (*folders, self._folder(name).root):
@@ -384,7 +306,11 @@ class SageMakerEngine(Cloud):
         """Download and unpack model.tar.gz, once."""
         job = self._store.job(name)
         if not isinstance(job, TrainingJob) or job.artifact is None:
-            raise ModelError(f"{name} has no model.", "It has not finished, or it failed.", "Train it again.")
+            raise ModelError(
+                tr("{name} has no model.").format(name=name),
+                tr("It has not finished, or it failed."),
+                tr("Train it again."),
+            )
         return fetch_model(self.aws, name, job.artifact, self._folder(name), on_progress, cancel)
 
     def job_folder(self, name: str) -> Path | None:

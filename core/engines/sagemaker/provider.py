@@ -14,6 +14,7 @@ from core.engines.sagemaker.connection.workspace import Workspace
 from core.errors import EngineError
 from core.jobs.specs import CloudResources, Spec
 from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import tr
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
@@ -155,9 +156,11 @@ def open_engine(connection: Connection, paths: AppPaths, store: Store, backgroun
     for name, value, option in (("bucket", connection.bucket, "--bucket"), ("role", connection.role, "--role")):
         if not value:
             raise EngineError(
-                f"No {name} is chosen for SageMaker.",
-                "Jobs there read from and write to a bucket of yours, with the rights of an execution role.",
-                f"Give {option}; `sagehound preflight --{name}s` lists what there is.",
+                tr("No {name} is chosen for SageMaker.").format(name=name),
+                tr("Jobs there read from and write to a bucket of yours, with the rights of an execution role."),
+                tr("Give {option}; `sagehound preflight --{name}s` lists what there is.").format(
+                    option=option, name=name
+                ),
             )
     aws = Aws(connection.profile, connection.region)
     if not background:

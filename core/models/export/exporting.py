@@ -27,6 +27,7 @@ from core.paths import give_away, make_outside
 from core.predict.records import Prediction
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.python import child_environment, script_command
+from core.translation import tr
 from training_scripts.artifact import CARD_FILE
 from training_scripts.durable import flush, is_no_room, write_text
 from training_scripts.pictures import PictureUnreadable, levels_in, read_file
@@ -82,8 +83,10 @@ def export(
             cancel.raise_if_cancelled()
             _put(folder, format_, output, alone)
     except OSError as error:
-        why = "The disk is full" if is_no_room(error) else error.strerror or str(error)
-        raise UserFacingError(f"{output} could not be written.", f"{why}.", "Choose another place.") from error
+        why = tr("The disk is full") if is_no_room(error) else error.strerror or str(error)
+        raise UserFacingError(
+            tr("{output} could not be written.").format(output=output), f"{why}.", tr("Choose another place.")
+        ) from error
     return Exported(output, format_.name, agreement)
 
 
@@ -92,9 +95,9 @@ def _check_free(output: Path, format_: ExportFormat) -> None:
         return
     if output.exists():
         raise UserFacingError(
-            f"{output} is there already.",
-            "A model is written to a new folder, or to a file that ends in " + format_.suffix + ".",
-            "Choose another name.",
+            tr("{output} is there already.").format(output=output),
+            tr("A model is written to a new folder, or to a file that ends in ") + format_.suffix + ".",
+            tr("Choose another name."),
         )
 
 
@@ -116,22 +119,30 @@ def _write_folder(
     metadata = {
         CARD_FILE: text,
         "classes": json.dumps(list(info.classes), ensure_ascii=False),
-        "description": f"Image classifier of {len(info.classes)} classes, trained with Sagehound.",
+        "description": tr("Image classifier of {classes} classes, trained with Sagehound.").format(
+            classes=len(info.classes)
+        ),
     }
     on_progress(Progress(0, None, f"Writing {format_.title}"))
     asked = {"model": str(model.folder), "format": format_.name, "file": str(folder / format_.file)}
     said = _run([*script_command(_WRITERS), json.dumps({**asked, "metadata": metadata})], cancel)
     if error := _error_in(said):
-        raise ModelError(f"The model cannot be written as {format_.title}.", f"{error}.", "Choose another format.")
+        raise ModelError(
+            tr("The model cannot be written as {title}.").format(title=format_.title),
+            f"{error}.",
+            tr("Choose another format."),
+        )
     write_text(folder / CARD_FILE, text)
     write_text(folder / "classify.py", script(format_, info.preprocessing))
-    on_progress(Progress(0, None, "Comparing its answers"))
+    on_progress(Progress(0, None, tr("Comparing its answers")))
     agreement = compare(model, format_, folder, pictures, cancel)
     if agreement.largest is not None and not agreement.largest <= TOLERANCE:
         raise ModelError(
-            f"The model was not written as {format_.title}.",
-            f"Its answers would differ from Sagehound's own by up to {agreement.largest:.2g}.",
-            "Choose another format.",
+            tr("The model was not written as {title}.").format(title=format_.title),
+            tr("Its answers would differ from Sagehound's own by up to {largest:.2g}.").format(
+                largest=agreement.largest
+            ),
+            tr("Choose another format."),
         )
     write_text(folder / "README.md", model_card(info, facts, format_, agreement))
     return agreement
@@ -142,24 +153,35 @@ def compare(
 ) -> Agreement:
     """Return how the answers of an exported folder's classify.py compare with the model's own."""
     if format_.runs_on and sys.platform not in format_.runs_on:
-        return Agreement(0, None, f"{format_.title} answers on {', '.join(format_.runs_on)} only.")
+        return Agreement(
+            0,
+            None,
+            tr("{title} answers on {runs_on} only.").format(title=format_.title, runs_on=", ".join(format_.runs_on)),
+        )
     assert model.info is not None
     chosen = model.info.preprocessing.channels is not None
     usable = list(islice((picture for picture in pictures if _is_for_both(picture, chosen)), COMPARED))
     answers = model.classify(usable, None, cancel=cancel)
     expected = {str(answer.source): _figures(answer) for answer in answers if isinstance(answer, Prediction)}
     if not expected:
-        return Agreement(0, None, "There was no picture to compare on.")
+        return Agreement(0, None, tr("There was no picture to compare on."))
     said = _run(script_command(folder / "classify.py", *expected), cancel)
     found: dict[str, Mapping[str, float]] = {}
     for line in said.stdout.splitlines():
         answer = json.loads(line)
         found[answer["picture"]] = {**answer["classes"], _STRANGENESS: answer.get("strangeness", 0.0)}
     if said.returncode or found.keys() != expected.keys():
-        last = (said.stderr.strip().splitlines() or [f"it ended with status {said.returncode}"])[-1]
+        last = (
+            said.stderr.strip().splitlines()
+            or [tr("it ended with status {returncode}").format(returncode=said.returncode)]
+        )[-1]
         if said.returncode and "No module named" in last:
-            return Agreement(0, None, f"{' and '.join(format_.runs_with)} is not installed here.")
-        raise ModelError(f"The model written as {format_.title} does not answer.", f"{last[:300]}.")
+            return Agreement(
+                0, None, tr("{runs_with} is not installed here.").format(runs_with=" and ".join(format_.runs_with))
+            )
+        raise ModelError(
+            tr("The model written as {title} does not answer.").format(title=format_.title), f"{last[:300]}."
+        )
     differences = [
         abs(found[picture].get(label, 0.0) - probability)
         for picture, classes in expected.items()
@@ -213,7 +235,9 @@ def _run(command: Sequence[str], cancel: CancelToken) -> subprocess.CompletedPro
     try:
         return run_to_end(command, {**child_environment(), **plain}, cancel, longest_s=_LONGEST_S)
     except StoodStill as finding:
-        raise ModelError("The model cannot be exported.", f"The process that does it {finding}.") from None
+        raise ModelError(
+            tr("The model cannot be exported."), tr("The process that does it {finding}.").format(finding=finding)
+        ) from None
 
 
 def _error_in(said: subprocess.CompletedProcess[str]) -> str:
@@ -225,4 +249,10 @@ def _error_in(said: subprocess.CompletedProcess[str]) -> str:
         error = ""
     if said.returncode == 0:
         return error
-    return error or (said.stderr.strip().splitlines() or [f"the process ended with status {said.returncode}"])[-1][:300]
+    return (
+        error
+        or (
+            said.stderr.strip().splitlines()
+            or [tr("the process ended with status {returncode}").format(returncode=said.returncode)]
+        )[-1][:300]
+    )

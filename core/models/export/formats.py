@@ -9,6 +9,7 @@ import importlib.util
 from dataclasses import dataclass
 
 from core.errors import ModelError
+from core.translation import plural, tr
 
 PICTURES, PROBABILITIES = "pictures", "probabilities"
 """The graph's input, (N, size, size, 3) uint8 RGB, and its output, (N, classes) float32, each row summing to 1."""
@@ -68,9 +69,14 @@ class ExportFormat:
         """Raise `ModelError` naming the packages that writing needs and that are not installed."""
         if lacking := self.missing:
             raise ModelError(
-                f"{self.title} cannot be written here.",
-                f"It needs {' and '.join(lacking)}, which {'is' if len(lacking) == 1 else 'are'} not installed.",
-                f"Install with: pip install {' '.join(lacking)}",
+                tr("{title} cannot be written here.").format(title=self.title),
+                plural(
+                    "It needs {lacking}, which is not installed.",
+                    "It needs {lacking}, which are not installed.",
+                    len(lacking),
+                    lacking=" and ".join(lacking),
+                ),
+                tr("Install with: pip install {lacking}").format(lacking=" ".join(lacking)),
             )
 
 
@@ -83,7 +89,7 @@ _ALL = (
         imports="import onnxruntime",
         load='session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])',
         call=f'session.run(None, {{"{PICTURES}": batch}})',
-        good_for="Runs nearly everywhere: onnxruntime, browsers, C#, Java, C++, mobile.",
+        good_for=tr("Runs nearly everywhere: onnxruntime, browsers, C#, Java, C++, mobile."),
         opened_by="openvino",
         writes_with=("onnx", "onnxscript"),
     ),
@@ -95,7 +101,7 @@ _ALL = (
         imports="import openvino",
         load='network = openvino.Core().compile_model(MODEL, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})',
         call="list(network(batch).values())",
-        good_for="The fastest on Intel and AMD processors.",
+        good_for=tr("The fastest on Intel and AMD processors."),
         opened_by="openvino",
         beside="model.bin",
     ),
@@ -107,18 +113,18 @@ _ALL = (
         imports="import torch",
         load="network = torch.jit.load(MODEL)",
         call="[part.numpy() for part in listed(network(torch.from_numpy(batch)))]",
-        good_for="For libtorch and for containers that load TorchScript only.",
+        good_for=tr("For libtorch and for containers that load TorchScript only."),
         opened_by="torchscript",
     ),
     ExportFormat(
         "torch",
-        "PyTorch program",
+        tr("PyTorch program"),
         "model.pt2",
         runs_with=("torch",),
         imports="import torch",
         load="network = torch.export.load(MODEL).module()",
         call="[part.detach().numpy() for part in listed(network(torch.from_numpy(batch)))]",
-        good_for="PyTorch's own present format (torch.export); no code of Sagehound's is needed.",
+        good_for=tr("PyTorch's own present format (torch.export); no code of Sagehound's is needed."),
         opened_by="torch",
     ),
     ExportFormat(
@@ -129,7 +135,9 @@ _ALL = (
         imports="from ai_edge_litert.interpreter import Interpreter",
         load="network = Interpreter(str(MODEL)).get_signature_runner()",
         call="[part for _, part in sorted(network(**{name: batch for name in network.get_input_details()}).items())]",
-        good_for="For Android and small devices; refused where litert-torch gets a network wrong (EfficientNet-Lite).",
+        good_for=tr(
+            "For Android and small devices; refused where litert-torch gets a network wrong (EfficientNet-Lite)."
+        ),
         opened_by="openvino",
         writes_with=("litert-torch",),
     ),
@@ -141,7 +149,7 @@ _ALL = (
         imports="import coremltools",
         load="network = coremltools.models.MLModel(str(MODEL))",
         call=f'[part for _, part in sorted(network.predict({{"{PICTURES}": batch.astype(np.float32)}}).items())]',
-        good_for="For iPhone, iPad and Mac.",
+        good_for=tr("For iPhone, iPad and Mac."),
         writes_with=("coremltools",),
         runs_on=("darwin",),
     ),

@@ -13,6 +13,7 @@ import numpy as np
 
 from core.errors import ModelError
 from core.models.export.formats import FORMATS, ExportFormat
+from core.translation import tr
 from training_scripts import runtime
 from training_scripts.artifact import CARD_FILE
 
@@ -41,9 +42,9 @@ def card_in(file: Path, format_: ExportFormat) -> str:
         raise
     except Exception as error:
         raise ModelError(
-            f"{file.name} is no model that Sagehound exported.",
-            "It does not say which classes it knows.",
-            f"Name the folder that it was exported to, with its {CARD_FILE}.",
+            tr("{name} is not a model that Sagehound exported.").format(name=file.name),
+            tr("It does not say which classes it knows."),
+            tr("Name the folder that it was exported to, with its {card_file}.").format(card_file=CARD_FILE),
         ) from error
 
 
@@ -57,8 +58,11 @@ def exported_forward(folder: Path, format_name: str, with_strangeness: bool = Fa
     """
     format_ = FORMATS.get(format_name)
     if format_ is None or format_.opened_by not in _OPENERS:
-        title = format_.title if format_ is not None else f"the format {format_name}"
-        raise ModelError(f"Sagehound cannot ask a model in {title}.", fix="Export it as ONNX too, or name its job.")
+        title = format_.title if format_ is not None else tr("the format {format_name}").format(format_name=format_name)
+        raise ModelError(
+            tr("Sagehound cannot ask a model in {title}.").format(title=title),
+            fix=tr("Export it as ONNX too, or name its job."),
+        )
     forward, computes = _OPENERS[format_.opened_by](folder / format_.file)
 
     def logits(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from core.translation import tr
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -70,12 +72,12 @@ class Access:
         asked = headers.get("Host", "")
         name = (urlsplit(f"//{asked}").hostname or "").lower()
         if name not in self._names and not _is_address(name):
-            return "This server does not go by that name."
+            return tr("This server does not go by that name.")
         origin = headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc.lower() != asked.lower():
-            return "Pages of other sites may not ask this server."
+            return tr("Pages of other sites may not ask this server.")
         if headers.get("Sec-Fetch-Site") == "cross-site" and headers.get("Sec-Fetch-Mode") != "navigate":
-            return "Pages of other sites may not ask this server."
+            return tr("Pages of other sites may not ask this server.")
         return ""
 
     def knows(self, headers: Mapping[str, str]) -> bool:

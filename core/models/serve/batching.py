@@ -13,6 +13,7 @@ from core.models.model import Model
 from core.predict.predictor import BATCH
 from core.predict.records import Answer
 from core.progress import CancelToken
+from core.translation import tr
 
 _AT_ONCE = 4 * BATCH
 
@@ -47,7 +48,7 @@ class Batcher:
         """
         with self._lock:
             if self._waiting + len(pictures) > self._most:
-                raise TooMany("Too many pictures wait for an answer.")
+                raise TooMany(tr("Too many pictures wait for an answer."))
             self._waiting += len(pictures)
         try:
             futures: list[Future[Answer]] = []
@@ -78,13 +79,13 @@ class Batcher:
                 if batch:
                     self._ask([picture for picture, _ in batch], [future for _, future in batch])
             except Cancelled:
-                self._fail(batch, ModelError("The server is being stopped."))
+                self._fail(batch, ModelError(tr("The server is being stopped.")))
             except Exception as error:
                 self._fail(batch, error)
         with suppress(queue.Empty):
             while True:
                 if (item := self._queue.get_nowait()) is not None:
-                    self._fail([item], ModelError("The server is being stopped."))
+                    self._fail([item], ModelError(tr("The server is being stopped.")))
 
     def _ask(self, pictures: list[bytes], futures: list[Future[Answer]]) -> None:
         self._model.classify(

@@ -22,6 +22,7 @@ from core.models.model import Model
 from core.models.serve.admission import Access, Limits, Rates, is_loopback
 from core.models.serve.batching import Batcher, TooMany
 from core.predict.records import Prediction, Unreadable
+from core.translation import tr
 from training_scripts import inference
 
 PAGE = {
@@ -66,9 +67,9 @@ class ModelServer:
         except OSError as error:
             self.batcher.close()
             raise UserFacingError(
-                f"The model cannot be served at {host}, port {port}.",
+                tr("The model cannot be served at {host}, port {port}.").format(host=host, port=port),
                 f"{error.strerror or error}.",
-                "Choose another port with --port, or end what uses this one.",
+                tr("Choose another port with --port, or end what uses this one."),
             ) from error
         self._thread = threading.Thread(target=self._http.serve_forever, name="serve", daemon=True)
         self._host, self._token = host, token
@@ -221,15 +222,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Return the request's body, bounded; what cannot be read to its end closes the connection."""
         if "Transfer-Encoding" in self.headers:
             self.close_connection = True
-            raise _Refused(HTTPStatus.LENGTH_REQUIRED, "Send the length of the body as Content-Length.")
+            raise _Refused(HTTPStatus.LENGTH_REQUIRED, tr("Send the length of the body as Content-Length."))
         length = self.headers.get("Content-Length", "0")
         if not length.isascii() or not length.isdecimal():
             self.close_connection = True
-            raise _Refused(HTTPStatus.BAD_REQUEST, "Content-Length is no number.")
+            raise _Refused(HTTPStatus.BAD_REQUEST, tr("Content-Length is not a number."))
         most = self.server.owner.limits.body
         if int(length) > most:
             self.close_connection = True
-            raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request has at most {most / 1e6:.0f} MB.")
+            raise _Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                tr("A request has at most {most:.0f} MB.").format(most=most / 1000000.0),
+            )
         return self.rfile.read(int(length))
 
     def _check(self) -> None:
@@ -237,11 +241,11 @@ class _Handler(BaseHTTPRequestHandler):
         if reason := owner.access.refusal(headers):
             raise _Refused(HTTPStatus.FORBIDDEN, reason)
         if not owner.rates.allows(self.client_address[0]):
-            raise _Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests; wait a second.")
+            raise _Refused(HTTPStatus.TOO_MANY_REQUESTS, tr("Too many requests; wait a second."))
 
     def _need_token(self) -> None:
         if not self.server.owner.access.knows(_Headers(self.headers)):
-            raise _Refused(HTTPStatus.UNAUTHORIZED, "The token is missing or wrong.")
+            raise _Refused(HTTPStatus.UNAUTHORIZED, tr("The token is missing or wrong."))
 
     def _get(self, url: Any, _body: bytes) -> None:
         if url.path == "/ping":
@@ -252,10 +256,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == "/model":
             self._need_token()
             model = self.server.owner.model
-            told = {"name": model.name, "classes": list(model.classes), "explains": model.explains}
-            self._send(json.dumps(told).encode(), "application/json")
+            about = {"name": model.name, "classes": list(model.classes), "explains": model.explains}
+            self._send(json.dumps(about).encode(), "application/json")
         else:
-            raise _Refused(HTTPStatus.NOT_FOUND, "There is nothing at this address.")
+            raise _Refused(HTTPStatus.NOT_FOUND, tr("There is nothing at this address."))
 
     def _post(self, url: Any, body: bytes) -> None:
         owner = self.server.owner
@@ -271,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
             png, _ = owner.explain(body, parse_qs(url.query).get("label", [None])[0])
             self._send(png, "image/png")
         else:
-            raise _Refused(HTTPStatus.NOT_FOUND, "There is nothing at this address.")
+            raise _Refused(HTTPStatus.NOT_FOUND, tr("There is nothing at this address."))
 
     def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK, **more: str) -> None:
         self.send_response(status)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import UserFacingError, reason_of
+from core.translation import tr
 from training_scripts.durable import flush
 
 JOURNAL = "sagehound-sort.jsonl"
@@ -59,7 +60,9 @@ class Journal:
             return [Placed(**json.loads(line)) for line in whole.decode("utf-8").splitlines()]
         except (ValueError, TypeError) as error:
             raise UserFacingError(
-                f"The journal {self.file} cannot be read.", f"{reason_of(error)}.", "Sort into another folder."
+                tr("The journal {file} cannot be read.").format(file=self.file),
+                f"{reason_of(error)}.",
+                tr("Sort into another folder."),
             ) from error
 
     def append(self, lines: Sequence[Placed]) -> None:

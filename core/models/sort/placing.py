@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from core.paths import give_away, make_outside
+from core.translation import tr
 from training_scripts.durable import replacing, sha256_of
 
 
@@ -23,7 +24,7 @@ def put(source: Path, target: Path, digest: str, move: bool) -> bool:
     """
     if target.is_file():
         if sha256_of(target) != digest:
-            raise FileExistsError(f"{target} is another file")
+            raise FileExistsError(tr("{target} is another file").format(target=target))
     elif not source.is_file():
         return False
     else:

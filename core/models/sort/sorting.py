@@ -18,6 +18,7 @@ from core.models.sort.placing import free_name, put
 from core.paths import give_away, make_outside
 from core.predict.records import Answer, Prediction, Unreadable
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.durable import is_no_room, replacing, sha256_of
 from training_scripts.pictures import is_picture
 
@@ -79,18 +80,24 @@ def sort_folder(
     """
     cancel = cancel or CancelToken()
     if not folder.is_dir():
-        raise UserFacingError(f"There is no folder {folder}.", fix="Name a folder of pictures.")
+        raise UserFacingError(
+            tr("There is no folder {folder}.").format(folder=folder), fix=tr("Name a folder of pictures.")
+        )
     folder, into = folder.resolve(), into.expanduser().resolve()
     if into == folder:
-        raise UserFacingError("A folder cannot be sorted into itself.", fix="Name another folder, or one inside it.")
+        raise UserFacingError(
+            tr("A folder cannot be sorted into itself."), fix=tr("Name another folder, or one inside it.")
+        )
     try:
         make_outside(into)
-        with lock_of(into / "sagehound-sort", _LOCK_S, f"{folder.name} is not sorted"):
+        with lock_of(into / "sagehound-sort", _LOCK_S, tr("{name} is not sorted").format(name=folder.name)):
             return _sort(model, folder, into, way, threshold, watch, on_progress, cancel, interval_s, sleep)
     except OSError as error:
-        why = "The disk is full" if is_no_room(error) else error.strerror or str(error)
+        why = tr("The disk is full") if is_no_room(error) else error.strerror or str(error)
         raise UserFacingError(
-            f"{folder.name} was not sorted to its end.", f"{why}.", "Mend that and start again: it carries on."
+            tr("{name} was not sorted to its end.").format(name=folder.name),
+            f"{why}.",
+            tr("Mend that and start again: it carries on."),
         ) from error
 
 
@@ -128,7 +135,14 @@ def _sort(
             _write_table(into, journal)
         if not watch:
             return Sorted(into, dict(state.counts), tuple(state.refused.values()))
-        on_progress(Progress(state.counts.total(), None, f"Waiting for pictures in {folder.name}; sorted", "pictures"))
+        on_progress(
+            Progress(
+                state.counts.total(),
+                None,
+                tr("Waiting for pictures in {name}; sorted").format(name=folder.name),
+                "pictures",
+            )
+        )
         sleep(interval_s)
         cancel.raise_if_cancelled()
 
@@ -178,7 +192,9 @@ def _decide(
         try:
             digest = sha256_of(path)
         except OSError as error:
-            state.refused[str(path)] = PictureError(f"{path.name} cannot be read.", f"{error.strerror or error}.")
+            state.refused[str(path)] = PictureError(
+                tr("{name} cannot be read.").format(name=path.name), f"{error.strerror or error}."
+            )
             continue
         lines.append(Placed(str(path), target, digest, way.value, group, answer.label, round(answer.probability, 6)))
     return lines
@@ -203,7 +219,8 @@ def _finish(into: Path, line: Placed, state: _State) -> None:
             raise
         there = False
         state.refused[line.source] = PictureError(
-            f"{source.name} was not put into {line.group}.", f"{error.strerror or error}."
+            tr("{name} was not put into {group}.").format(name=source.name, group=line.group),
+            f"{error.strerror or error}.",
         )
     if there:
         state.counts[line.group] += 1

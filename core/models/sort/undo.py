@@ -12,6 +12,7 @@ from core.models.sort.journal import JOURNAL, Journal, Placed
 from core.models.sort.placing import put
 from core.models.sort.sorting import TABLE
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.durable import sha256_of
 
 
@@ -34,9 +35,12 @@ def undo(into: Path, on_progress: OnProgress = ignore_progress, cancel: CancelTo
     """
     into = into.expanduser().resolve()
     if not (into / JOURNAL).is_file():
-        raise UserFacingError(f"Nothing was sorted into {into}.", f"There is no {JOURNAL} in it.")
+        raise UserFacingError(
+            tr("Nothing was sorted into {into}.").format(into=into),
+            tr("There is no {journal} in it.").format(journal=JOURNAL),
+        )
     cancel = cancel or CancelToken()
-    with lock_of(into / "sagehound-sort", 2.0, "The sorting is not undone"):
+    with lock_of(into / "sagehound-sort", 2.0, tr("The sorting is not undone")):
         journal = Journal(into)
         lines, left, groups = list(journal.backwards()), [], set()
         for number, line in enumerate(lines, 1):
@@ -44,7 +48,7 @@ def undo(into: Path, on_progress: OnProgress = ignore_progress, cancel: CancelTo
             if reason := _take_back(into, line):
                 left.append(reason)
             groups.add(line.group)
-            on_progress(Progress(number, len(lines), "Taking back", "pictures"))
+            on_progress(Progress(number, len(lines), tr("Taking back"), "pictures"))
         for group in groups:
             with suppress(OSError):  # something else is in it
                 (into / group).rmdir()
@@ -64,15 +68,19 @@ def _take_back(into: Path, line: Placed) -> str:
     source, target = Path(line.source), into / line.target
     try:
         if not target.is_file():  # undone already, or never done
-            return "" if line.way == "copy" or source.is_file() else f"{line.target} is not there any more"
+            return (
+                ""
+                if line.way == "copy" or source.is_file()
+                else tr("{target} is not there any more").format(target=line.target)
+            )
         if sha256_of(target) != line.sha256:
-            return f"{line.target} was changed since"
+            return tr("{target} was changed since").format(target=line.target)
         if line.way == "copy":
             target.unlink()
         else:
             put(target, source, line.sha256, move=True)
     except FileExistsError:
-        return f"there is another file at {source}"
+        return tr("there is another file at {source}").format(source=source)
     except OSError as error:
         return f"{line.target}: {error.strerror or error}"
     return ""

@@ -70,8 +70,8 @@ def test_a_table_labels_all_or_nothing_and_comes_back_as_it_was_written(
     ("words", "status", "said"),
     [
         (["--class", "cat"], 2, "No picture is named."),
-        (["nowhere.png", "--class", "cat"], 1, "nowhere.png is no picture of"),
-        (["a.png", "--class", "a/b"], 1, "'a/b' is no name for a class."),
+        (["nowhere.png", "--class", "cat"], 1, "nowhere.png is not a picture of"),
+        (["a.png", "--class", "a/b"], 1, "'a/b' is not a name for a class."),
         (["--rename", "cat", "dog"], 1, "There is no class cat."),
     ],
 )

@@ -21,7 +21,7 @@ def test_a_job_is_renamed_pinned_and_found_by_both_names(tmp_path, monkeypatch, 
         store.add_job(TrainingJob(name, JobStatus.COMPLETED, float(number)), TrainingSpec(name, {}, {}, (LOSS,)))
     store.close()
     assert run(["rename", "first", "  Cats by  night "]) == 0
-    assert "first is called Cats by night from now on." in capsys.readouterr().out
+    assert "first is now called Cats by night." in capsys.readouterr().out
     assert run(["pin", "Cats by night"]) == 0
     capsys.readouterr()
     assert run(["jobs", "--json"]) == 0

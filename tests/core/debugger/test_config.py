@@ -66,7 +66,7 @@ def test_rules_of_a_job():
         (DebuggerConfig(rules={"Overfit": {"patience": "x"}}), "Overfit", "patience must be a number"),
         (DebuggerConfig(actions={"Overfit": "shout"}), "Overfit", "Actions are none, notify, stop"),
         (DebuggerConfig(save_interval=0), "save_interval", "at least 1 step"),
-        (DebuggerConfig(save_intervals={"tensors": 3}), "tensors", "is no collection"),
+        (DebuggerConfig(save_intervals={"tensors": 3}), "tensors", "is not a collection"),
         (DebuggerConfig(tensor_budget_mb=0), "tensor_budget_mb", "above 0 MB"),
     ],
 )

@@ -125,7 +125,7 @@ def test_inner_folders_can_be_chosen_as_classes(make_dataset: MakeDataset) -> No
     result = scan(root)
     assert result.classes == ("round", "sharp")
     assert messages(result, "which-classes") == [
-        "The classes are round and sharp; the folders inside them (bars, cross, disc and grid) are not told apart."
+        "The classes are round and sharp; the folders inside them (bars, cross, disc and grid) are not distinguished."
     ]
     assert not result.errors
     inner = scan(root, options=ReadOptions(class_folders=ClassFolders.INNER))

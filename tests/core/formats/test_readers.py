@@ -129,7 +129,7 @@ def test_columns_that_are_not_there_are_refused(tmp_path: Path) -> None:
     text(flat(tmp_path), "labels.csv", table(of_all("image", "label")))
     with pytest.raises(DatasetError, match=r"no column 'colour'\. Its columns are image, label"):
         listing(tmp_path, columns="image=image,label=colour")
-    with pytest.raises(DatasetError, match="is no choice of a column"):
+    with pytest.raises(DatasetError, match="is not a choice of a column"):
         listing(tmp_path, columns="label")
 
 
@@ -205,7 +205,7 @@ def test_patterns_of_file_names(tmp_path: Path, pattern: str, name: str, label: 
 
 @pytest.mark.parametrize("pattern", ["cat", "{label}{label}", "{klass}.{number}"])
 def test_patterns_without_a_label_are_refused(tmp_path: Path, pattern: str) -> None:
-    with pytest.raises(DatasetError, match="is no pattern of file names"):
+    with pytest.raises(DatasetError, match="is not a pattern of file names"):
         listing(pictures(tmp_path, "cat.0.jpg"), name_pattern=pattern)
 
 

@@ -50,7 +50,7 @@ def test_what_is_no_model_is_refused_in_a_sentence(workbench, tmp_path):
         workbench.models.open(ModelAddress.file(tmp_path))
     text = tmp_path / "notes.txt"
     text.write_text("no archive")
-    with pytest.raises(ModelError, match=r"notes.txt is no model"):
+    with pytest.raises(ModelError, match=r"notes.txt is not a model"):
         unpacked(text, tmp_path / "kept")
     with tarfile.open(tmp_path / "other.tar.gz", "w:gz") as tar:
         tar.add(text, "notes.txt")

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from core.errors import Cancelled, ModelError, PictureError
-from core.predict.predictor import BATCH, Patience, Predictor
+from core.predict.child_process import Patience
+from core.predict.predictor import BATCH, Predictor
 from core.predict.records import Prediction, Unreadable
 from core.progress import CancelToken
 

@@ -10,9 +10,9 @@ import pytest
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
 from core.profiler import analyse
-from core.profiler.findings import seconds
 from core.profiler.results import Verdict
 from core.profiler.usage import bucketed
+from core.profiler.wording import seconds
 from core.report import charts
 from core.report.document import LineChart
 from training_scripts.profiler import steps as steps_module

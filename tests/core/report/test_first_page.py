@@ -138,7 +138,7 @@ def test_a_loss_that_is_not_a_number_is_said(make_job: Any, writer: Any) -> None
     document = _document(made)
     assert (
         _block(document, LineChart).note
-        == "train is not a number from epoch 2 on; valid is not a number from epoch 2 on."
+        == "train is not a number from epoch 2 on. valid is not a number from epoch 2 on."
     )
     assert ("Loss, valid", "not a number", "epoch 3") in _block(document, Figures).items
 

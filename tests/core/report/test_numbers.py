@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.profiler.findings import seconds
+from core.profiler.wording import seconds
 from core.report import Run, export
 from core.report.document import quantity
 

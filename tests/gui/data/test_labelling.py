@@ -147,7 +147,7 @@ def test_chosen_pictures_are_dropped_on_a_class(tab, qtbot):
         "daisy-05.png",
         "daisy-07.png",
     }
-    assert tab.classes.view.currentIndex().row() == 0, "a drop is no choice of that class"
+    assert tab.classes.view.currentIndex().row() == 0, "a drop is not a choice of that class"
     assert not drop_chosen(tab, None), "all classes are no class"
 
 

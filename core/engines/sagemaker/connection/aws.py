@@ -10,6 +10,7 @@ from typing import Any
 
 from core.engines.sagemaker.connection.failures import translated
 from core.errors import EngineError
+from core.translation import tr
 
 _POOL = 48
 
@@ -41,15 +42,15 @@ class Aws:
             if self._session is None:
                 import boto3
 
-                with translated("The AWS profile cannot be used."):
+                with translated(tr("The AWS profile cannot be used.")):
                     self._session = boto3.Session(
                         profile_name=self.profile or None, region_name=self._wanted_region or None
                     )
             if not self._session.region_name:
                 raise EngineError(
-                    "No AWS region is chosen.",
-                    "Neither the settings nor the profile name one.",
-                    "Choose a region, for instance eu-west-1.",
+                    tr("No AWS region is chosen."),
+                    tr("Neither the settings nor the profile name one."),
+                    tr("Choose a region, for instance eu-west-1."),
                 )
             return self._session
 
@@ -64,7 +65,7 @@ class Aws:
         with self._lock:
             if key not in self._clients:
                 config = _config(service)
-                with translated("AWS cannot be reached."):
+                with translated(tr("AWS cannot be reached.")):
                     self._clients[key] = self.session.client(service, region_name=region or self.region, config=config)
             return self._clients[key]
 
@@ -79,7 +80,7 @@ class Aws:
             if "sdk" not in self._clients:
                 from sagemaker.core.utils.utils import SageMakerClient
 
-                with translated("AWS cannot be reached."):
+                with translated(tr("AWS cannot be reached.")):
                     self._clients["sdk"] = SageMakerClient(
                         session=self.session, region_name=self.region, config=_config("sagemaker")
                     )
@@ -108,7 +109,7 @@ class Aws:
             EngineError: AWS does not know these credentials.
         """
         if not self._account:
-            with translated("The AWS account could not be asked for."):
+            with translated(tr("The AWS account could not be asked for.")):
                 self._account = str(self.client("sts").get_caller_identity()["Account"])
         return self._account
 

@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 
 from core.dataset.manifest import CHANNEL_FILE, Entry, Manifest, levels_to_json
 from core.errors import UsageError
+from core.translation import tr
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -28,7 +29,7 @@ def split_uri(uri: str) -> tuple[str, str]:
     """
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket:
-        raise UsageError(f"{uri!r} is not an S3 address.", fix="Write s3://BUCKET/PREFIX.")
+        raise UsageError(tr("{uri!r} is not an S3 address.").format(uri=uri), fix="Write s3://BUCKET/PREFIX.")
     return bucket, key
 
 

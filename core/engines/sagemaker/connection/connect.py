@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from core.cloud.account import Bucket, Identity, Role
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, explain, translated
+from core.translation import tr
 
 SERVICE = "sagemaker.amazonaws.com"
 
@@ -19,7 +20,7 @@ def profiles() -> list[str]:
     """Return the names of the profiles configured on this computer."""
     import boto3
 
-    with translated("The AWS configuration cannot be read."):
+    with translated(tr("The AWS configuration cannot be read.")):
         return sorted(boto3.Session().available_profiles)
 
 
@@ -29,7 +30,7 @@ def identity(aws: Aws) -> Identity:
     Raises:
         EngineError: there are none, or AWS does not take them.
     """
-    with translated("AWS could not be asked who you are.", aws.profile):
+    with translated(tr("AWS could not be asked who you are."), aws.profile):
         answer = aws.client("sts").get_caller_identity()
     return Identity(str(answer["Account"]), str(answer["Arn"]), aws.region, aws.profile)
 
@@ -37,7 +38,7 @@ def identity(aws: Aws) -> Identity:
 def buckets(aws: Aws) -> list[Bucket]:
     """Return the buckets of the account that are in the region in use."""
     client = aws.client("s3")
-    with translated("The buckets could not be listed.", aws.profile):
+    with translated(tr("The buckets could not be listed."), aws.profile):
         names = [item["Name"] for item in client.list_buckets().get("Buckets", ())]
         found = [Bucket(name, bucket_region(aws, name)) for name in names]
     return [bucket for bucket in found if bucket.region == aws.region]
@@ -57,7 +58,7 @@ def bucket_region(aws: Aws, name: str) -> str:
     except ClientError as error:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         if code_of(error) in ("404", "NoSuchBucket"):
-            raise explain("NoSuchBucket", "", f"The bucket {name} cannot be used.") from error
+            raise explain("NoSuchBucket", "", tr("The bucket {name} cannot be used.").format(name=name)) from error
     region = headers.get("x-amz-bucket-region")
     if region:
         return str(region)
@@ -86,7 +87,7 @@ def create_bucket(aws: Aws, name: str) -> Bucket:
         place["CreateBucketConfiguration"] = {"LocationConstraint": aws.region}
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": True}
     blocked = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-    with translated(f"The bucket {name} could not be created.", aws.profile):
+    with translated(tr("The bucket {name} could not be created.").format(name=name), aws.profile):
         with suppress(client.exceptions.BucketAlreadyOwnedByYou):
             client.create_bucket(Bucket=name, **place)
         client.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(blocked, True))
@@ -96,7 +97,7 @@ def create_bucket(aws: Aws, name: str) -> Bucket:
 
 def execution_roles(aws: Aws) -> list[Role]:
     """Return the roles that SageMaker may take on, by name."""
-    with translated("The roles could not be listed.", aws.profile):
+    with translated(tr("The roles could not be listed."), aws.profile):
         pages = aws.client("iam").get_paginator("list_roles").paginate()
         found = [_role(item) for page in pages for item in page["Roles"]]
     return sorted((role for role in found if role.trusted), key=lambda role: role.name.lower())
@@ -104,7 +105,7 @@ def execution_roles(aws: Aws) -> list[Role]:
 
 def role(aws: Aws, name_or_arn: str) -> Role:
     """Return one role by name or ARN."""
-    with translated(f"The role {name_or_arn} could not be read.", aws.profile):
+    with translated(tr("The role {name_or_arn} could not be read.").format(name_or_arn=name_or_arn), aws.profile):
         return _role(aws.client("iam").get_role(RoleName=name_or_arn.rsplit("/", 1)[-1])["Role"])
 
 

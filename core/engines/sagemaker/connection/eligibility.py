@@ -16,6 +16,7 @@ from core.engines.sagemaker.connection.json_files import read_json, write_json
 from core.errors import EngineError
 from core.locks import lock_of
 from core.paths import AppPaths
+from core.translation import tr
 
 FILE = "aws-debugger.json"
 _CODES = ("ValidationException", "AccessDeniedException", "UnsupportedOperationException", "InvalidParameterValue")
@@ -65,13 +66,16 @@ class Eligibility:
             if not is_refusal(code_of(error), message_of(error), job):
                 raise
             self._write(account, Answer(False, time.time(), message_of(error)))
-            raise _refused(job, f"AWS refused its managed Debugger: {message_of(error).rstrip('.')}.") from error
+            raise _refused(
+                job,
+                tr("AWS refused its managed Debugger: {message_of}.").format(message_of=message_of(error).rstrip(".")),
+            ) from error
         with suppress(OSError, EngineError):  # the job runs: that this is not remembered must not look like a failure
             self._write(account, Answer(True, time.time()))
 
     def _write(self, account: str, answer: Answer | None) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with lock_of(self._file, 30, "What AWS said of its Debugger cannot be noted"):
+        with lock_of(self._file, 30, tr("What AWS said of its Debugger cannot be noted")):
             known = read_json(self._file)
             known.pop(account, None)
             if answer is not None:
@@ -89,5 +93,5 @@ def is_refusal(code: str, message: str, job: str = "") -> bool:
 
 
 def _refused(job: str, why: str) -> ManagedRefused:
-    fix = "Start it without: Sagehound's own rules and profiler need nothing of AWS's."
-    return ManagedRefused(f"{job} was not started.", why, fix)
+    fix = tr("Start it without: Sagehound's own rules and profiler need nothing of AWS's.")
+    return ManagedRefused(tr("{job} was not started.").format(job=job), why, fix)

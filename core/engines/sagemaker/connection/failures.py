@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import EngineError, UserFacingError
+from core.translation import tr
 
 LOGIN_CODES = (
     "ExpiredToken",
@@ -56,148 +57,170 @@ TABLE: tuple[Failure, ...] = (
     Failure(
         ("ResourceLimitExceeded",),
         r"Number of instances across all processing jobs",
-        "Debugger rules run on processing instances, and your account's quota for those is used up.",
-        "Choose fewer of AWS's rules, or raise that quota in Service Quotas.",
+        tr("Debugger rules run on processing instances, and your account's quota for those is used up."),
+        tr("Choose fewer of AWS's rules, or raise that quota in Service Quotas."),
     ),
     Failure(
         ("ResourceLimitExceeded",),
         r"service limit '(.+?)' is (\d+)",
-        "Your account's quota “{1}” is {2}.",
-        "Choose another instance type, fewer jobs at once, or ask for more of “{1}” in Service Quotas.",
+        tr("Your account's quota “{1}” is {2}."),
+        tr("Choose another instance type, fewer jobs at once, or ask for more of “{1}” in Service Quotas."),
     ),
     Failure(
         ("ResourceLimitExceeded",),
         r"",
-        "A quota of your account is used up.",
-        "Wait for other jobs to end, choose less, or ask for more in Service Quotas.",
+        tr("A quota of your account is used up."),
+        tr("Wait for other jobs to end, choose less, or ask for more in Service Quotas."),
     ),
     Failure(
         (),
         r"requested resource \S*?/?(ml\.[\w.]+) is not available in this region",
-        "{1} is not offered in this region.",
-        "Choose another instance type or another region.",
+        tr("{1} is not offered in this region."),
+        tr("Choose another instance type or another region."),
     ),
     Failure(
         (),
         r"CapacityError|Unable to provision requested ML compute capacity|InsufficientInstanceCapacity",
-        "AWS has no such machine free at the moment; this is not your quota.",
-        "Try later, or choose another instance type; for spot, on-demand or a longer wait.",
+        tr("AWS has no such machine free at the moment; this is not your quota."),
+        tr("Try later, or choose another instance type; for spot, on-demand or a longer wait."),
     ),
     Failure(
         _DENIED,
         r"not authorized to perform: iam:PassRole on resource: (\S+)",
-        "Your user may not hand the role {1} to SageMaker.",
-        "Give your user iam:PassRole on that role; `sagehound preflight --policies` prints the policy.",
+        tr("Your user may not hand the role {1} to SageMaker."),
+        tr("Give your user iam:PassRole on that role; `sagehound preflight --policies` prints the policy."),
     ),
     Failure(
         _DENIED,
         r"explicit deny|service control policy",
-        "A policy of your organisation forbids this.",
-        "Ask the administrator of the AWS account.",
+        tr("A policy of your organisation forbids this."),
+        tr("Ask the administrator of the AWS account."),
     ),
     Failure(
         _DENIED,
         r"not authorized to perform: ([\w-]+:\w+)",
-        "Your AWS user lacks the permission {1}.",
-        "Add {1} to its policy; `sagehound preflight --policies` prints the one that is needed.",
+        tr("Your AWS user lacks the permission {1}."),
+        tr("Add {1} to its policy; `sagehound preflight --policies` prints the one that is needed."),
     ),
     Failure(
         _DENIED,
         r"",
-        "AWS denied the access.",
-        "See which permission is missing with `sagehound preflight`.",
+        tr("AWS denied the access."),
+        tr("See which permission is missing with `sagehound preflight`."),
     ),
     Failure(
         (),
         r"Could not assume role (\S+)",
-        "SageMaker could not take on the role {1}: its trust policy lacks sagemaker.amazonaws.com, or it is brand new.",
-        "Correct the trust policy, or wait half a minute and try again.",
+        tr(
+            "SageMaker could not take on the role {1}: its trust policy lacks "
+            "sagemaker.amazonaws.com, or it is brand new."
+        ),
+        tr("Correct the trust policy, or wait half a minute and try again."),
     ),
     Failure(
         (),
         r"No S3 objects found under S3 URL \"?(s3://[^\"\s]+)",
-        "SageMaker finds nothing under {1}: a wrong place, a wrong region, or the role may not list the bucket.",
-        "Check these three in that order; uploading the dataset again is cheap.",
+        tr("SageMaker finds nothing under {1}: a wrong place, a wrong region, or the role may not list the bucket."),
+        tr("Check these three in that order; uploading the dataset again is cheap."),
     ),
     Failure(
         ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
         r"",
-        "The bucket lies in another region.",
-        "Choose a bucket of the region in use.",
+        tr("The bucket is in another region."),
+        tr("Choose a bucket of the region in use."),
     ),
     Failure(
         (),
         r"BucketRegionError|bucket must be in the same region",
-        "The bucket lies in another region than the job.",
-        "Choose a bucket of the job's region.",
+        tr("The bucket is in another region than the job."),
+        tr("Choose a bucket of the job's region."),
     ),
-    Failure(("NoSuchBucket",), r"", "There is no such bucket.", "Choose another one, or let Sagehound create it."),
+    Failure(
+        ("NoSuchBucket",), r"", tr("There is no such bucket."), tr("Choose another one, or let Sagehound create it.")
+    ),
     Failure(
         ("NoSuchEntity",),
         r"",
-        "IAM knows nothing of that name in this account.",
-        "Choose one that exists; `sagehound preflight --roles` lists the roles.",
+        tr("IAM knows nothing of that name in this account."),
+        tr("Choose one that exists; `sagehound preflight --roles` lists the roles."),
     ),
     Failure(
-        ("BucketAlreadyExists",), r"", "Someone else has a bucket of that name.", "Choose another name for the bucket."
+        ("BucketAlreadyExists",),
+        r"",
+        tr("Someone else has a bucket of that name."),
+        tr("Choose another name for the bucket."),
     ),
     Failure(
         _INVALID,
         r"MaxWaitTimeInSeconds",
-        "The longest wait belongs to spot training and must not be shorter than the longest run time.",
-        "Set both for spot, or none.",
+        tr("The longest wait belongs to spot training and must not be shorter than the longest run time."),
+        tr("Set both for spot, or none."),
     ),
     Failure(
-        ("ResourceInUse",), r"", "The name is taken; SageMaker never gives a job's name twice.", "Choose another name."
+        ("ResourceInUse",),
+        r"",
+        tr("The name is taken; SageMaker never gives a job's name twice."),
+        tr("Choose another name."),
     ),
     Failure(
-        _INVALID, r"Cannot create already existing", "Something of that name exists already.", "Choose another name."
+        _INVALID,
+        r"Cannot create already existing",
+        tr("Something of that name exists already."),
+        tr("Choose another name."),
     ),
     Failure(
         (*_INVALID, "ResourceNotFound", "ResourceNotFoundException"),
         r"Could not find|not found|does not exist",
-        "It does not exist (any more), or it lies in another region.",
-        "Check the name and the region.",
+        tr("It does not exist (any more), or it is in another region."),
+        tr("Check the name and the region."),
     ),
     Failure(
         ("ParamValidationError", *_INVALID),
         r"at '[\w.]*[nN]ame' failed to satisfy constraint",
-        "AWS does not take the name.",
-        "Names are letters, digits and hyphens, at most 63 characters, 32 for a tuning job.",
+        tr("AWS does not take the name."),
+        tr("Names are letters, digits and hyphens, at most 63 characters, 32 for a tuning job."),
     ),
     Failure(
         ("ParamValidationError", *_INVALID),
         r"regular expression pattern|Parameter validation failed|validation errors? detected",
-        "AWS does not take one of the values.",
-        "Correct the value that it names.",
+        tr("AWS does not take one of the values."),
+        tr("Correct the value that it names."),
     ),
     Failure(
         THROTTLED_CODES,
         r"",
-        "AWS is asked too often at the moment.",
-        "Wait a little; Sagehound tries again by itself.",
+        tr("AWS is asked too often at the moment."),
+        tr("Wait a little; Sagehound tries again by itself."),
     ),
-    Failure(LOGIN_CODES, r"", "Your AWS session has ended; jobs go on untouched.", "Log in again, with `{login}`."),
+    Failure(
+        LOGIN_CODES,
+        r"",
+        tr("Your AWS session has ended; jobs continue untouched."),
+        tr("Log in again, with `{login}`."),
+    ),
     Failure(
         ("UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure"),
         r"",
-        "AWS does not know these credentials.",
-        "Configure the profile again, with `aws configure`.",
+        tr("AWS does not know these credentials."),
+        tr("Configure the profile again, with `aws configure`."),
     ),
     Failure(
         ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"),
         r"",
-        "The secret key is wrong, or this computer's clock is.",
-        "Set the clock, or configure the profile again.",
+        tr("The secret key is wrong, or this computer's clock is."),
+        tr("Set the clock, or configure the profile again."),
     ),
     Failure(
         ("NoCredentialsError", "PartialCredentialsError"),
         r"",
-        "There are no AWS credentials on this computer.",
-        "Choose a profile, or run `aws configure` or `aws sso login`.",
+        tr("There are no AWS credentials on this computer."),
+        tr("Choose a profile, or run `aws configure` or `aws sso login`."),
     ),
     Failure(
-        ("ProfileNotFound",), r"", "There is no such AWS profile.", "Choose another, or make it with `aws configure`."
+        ("ProfileNotFound",),
+        r"",
+        tr("There is no such AWS profile."),
+        tr("Choose another, or make it with `aws configure`."),
     ),
     Failure(
         (
@@ -205,111 +228,119 @@ TABLE: tuple[Failure, ...] = (
             *("SSLError", "ProxyConnectionError", "HTTPClientError", "ConnectionError"),
         ),
         r"",
-        "AWS does not answer.",
-        "Check the network, the proxy and the region's name.",
+        tr("AWS does not answer."),
+        tr("Check the network, the proxy and the region's name."),
     ),
     Failure(
         ("OptInRequired", "SubscriptionRequiredException"),
         r"",
-        "The account is not active, or this region is not enabled for it.",
-        "Enable the region in the AWS console.",
+        tr("The account is not active, or this region is not enabled for it."),
+        tr("Enable the region in the AWS console."),
     ),
     Failure(
         (),
         r"CUDA out of memory|OutOfMemoryError",
-        "The GPU's memory was not enough.",
-        "Choose a smaller batch_size or a bigger instance type.",
+        tr("The GPU's memory was not enough."),
+        tr("Choose a smaller batch_size or a bigger instance type."),
     ),
     Failure(
         (),
         r"[Ee]xit ?[Cc]ode:? ?137\b|SIGKILL",
-        "The machine's memory was not enough, so the script was killed.",
-        "Choose a bigger instance type or a smaller batch_size.",
+        tr("The machine's memory was not enough, so the script was killed."),
+        tr("Choose a bigger instance type or a smaller batch_size."),
     ),
-    Failure((), r"No space left on device", "The volume was full.", "Ask for a bigger volume."),
+    Failure((), r"No space left on device", tr("The volume was full."), tr("Ask for a bigger volume.")),
     Failure(
         (),
         r"unrecognized arguments: (.+)",
-        "The training script does not know the arguments {1}.",
-        "Remove those hyperparameters.",
+        tr("The training script does not know the arguments {1}."),
+        tr("Remove those hyperparameters."),
     ),
     Failure(
         (),
         r"Cannot find repository|manifest unknown|CannotPullContainer",
-        "The container image does not exist there.",
-        "Check the image's address and its region.",
+        tr("The container image does not exist there."),
+        tr("Check the image's address and its region."),
     ),
     Failure(
         (),
         r"InstallRequirementsError|No matching distribution found for",
-        "The container could not install what requirements.txt names: it reaches no package index, as in subnets "
-        "without a way out, or a package is not there.",
-        "Let its subnets reach a package index, or name an image that has the packages.",
+        tr(
+            "The container could not install what requirements.txt names: it reaches no package "
+            "index, as in subnets without a way out, or a package is not there."
+        ),
+        tr("Let its subnets reach a package index, or name an image that has the packages."),
     ),
     Failure(
         (),
         r"AlgorithmError",
-        "The training script ended with an error.",
-        "See the end of the log, where its traceback is.",
+        tr("The training script ended with an error."),
+        tr("See the end of the log, where its traceback is."),
     ),
     Failure(
         (),
         r"InternalServerError|We encountered an internal error|InternalFailure|ServiceUnavailable",
-        "AWS broke, or the machine died, often for want of memory.",
-        "Try once more, then a bigger instance type.",
+        tr("AWS broke, or the machine died, often for want of memory."),
+        tr("Try once more, then a bigger instance type."),
     ),
     Failure(
         (),
         r"did not pass the ping health check",
-        "The endpoint's container did not start.",
-        "See the endpoint's log; a rehearsal on this computer finds most causes.",
+        tr("The endpoint's container did not start."),
+        tr("See the endpoint's log; a rehearsal on this computer finds most causes."),
     ),
     Failure(
-        ("ModelNotReadyException",), r"", "The serverless endpoint is still waking up.", "Wait a little and ask again."
+        ("ModelNotReadyException",),
+        r"",
+        tr("The serverless endpoint is still waking up."),
+        tr("Wait a little and ask again."),
     ),
     Failure(
         ("ModelError",),
         r"client error \(4\d\d\).*? message \"(.+?)\.?\"",
-        "The endpoint refused the picture: {1}.",
-        "Send a picture that can be read.",
+        tr("The endpoint refused the picture: {1}."),
+        tr("Send a picture that can be read."),
     ),
     Failure(
         ("ModelError",),
         r"",
-        "The model's code at the endpoint raised an error.",
-        "See the endpoint's log in the list of endpoints, or with `sagehound endpoints NAME`.",
+        tr("The model's code at the endpoint raised an error."),
+        tr("See the endpoint's log in the list of endpoints, or with `sagehound endpoints NAME`."),
     ),
     Failure(
-        ("413", "RequestEntityTooLarge"), r"", "The picture is larger than the endpoint takes.", "Send a smaller one."
+        ("413", "RequestEntityTooLarge"),
+        r"",
+        tr("The picture is larger than the endpoint takes."),
+        tr("Send a smaller one."),
     ),
     Failure(
         ("MaxRuntimeExceeded",),
         r"",
-        "It was stopped at its longest run time; what it had saved until then is kept.",
-        "Allow it more time, or take fewer epochs or a faster instance type.",
+        tr("It was stopped at its longest run time; what it had saved until then is kept."),
+        tr("Allow it more time, or take fewer epochs or a faster instance type."),
     ),
     Failure(
         ("MaxWaitTimeExceeded",),
         r"",
-        "It was given up at its longest wait: AWS had no spare machine for it in time.",
-        "Allow a longer wait, or take on-demand machines or another instance type.",
+        tr("It was given up at its longest wait: AWS had no spare machine for it in time."),
+        tr("Allow a longer wait, or take on-demand machines or another instance type."),
     ),
     Failure(
         ("Interrupted",),
         r"",
-        "AWS took the spare machine back, and had no other one for it.",
-        "Start it again, or take on-demand machines.",
+        tr("AWS took the spare machine back, and had no other one for it."),
+        tr("Start it again, or take on-demand machines."),
     ),
     Failure(
         (),
         r"No objective metrics? found|objective metric was not found",
-        "The regex of the objective matched no line of the log.",
-        "Test the regex against the log.",
+        tr("The regex of the objective matched no line of the log."),
+        tr("Test the regex against the log."),
     ),
 )
 
 
-def explain(code: str, message: str, what: str = "AWS refused.", profile: str = "") -> EngineError:
+def explain(code: str, message: str, what: str = tr("AWS refused."), profile: str = "") -> EngineError:
     """Return an error of AWS in words; unknown ones are shown as they came."""
     login = f"aws sso login --profile {profile}" if profile else "aws sso login"
     row, groups = find(code, message)

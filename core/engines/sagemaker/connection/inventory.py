@@ -10,6 +10,7 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import buckets, execution_roles, identity, suggested_bucket
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 
 T = TypeVar("T", Bucket, Role)
 
@@ -33,8 +34,8 @@ def look_around(aws: Aws, on_progress: OnProgress = ignore_progress, cancel: Can
             notes.append(f"{error.what} {error.why}".strip())
             return ()
 
-    on_progress(Progress(0, None, "Asking AWS who you are"))
+    on_progress(Progress(0, None, tr("Asking AWS who you are")))
     who = identity(aws)
-    found = listed("Listing the buckets", buckets)
-    roles = listed("Listing the roles", execution_roles)
+    found = listed(tr("Listing the buckets"), buckets)
+    roles = listed(tr("Listing the roles"), execution_roles)
     return Account(who, found, roles, suggested_bucket(who.account, who.region), tuple(notes))

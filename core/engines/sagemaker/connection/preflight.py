@@ -19,6 +19,7 @@ from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.jobs.images import training_image
 from core.errors import UserFacingError
 from core.jobs.specs import CloudResources
+from core.translation import tr
 
 _NEEDED = ("sagemaker:CreateTrainingJob", "sagemaker:CreateHyperParameterTuningJob")
 _PROBE = ".sagehound-probe"
@@ -49,26 +50,26 @@ def preflight(
     yield _safely("Identity", lambda: _identity(aws, who))
     if not who.arn:
         return
-    yield _safely("Execution role", lambda: _role(aws, workspace, who))
-    yield _safely("Right to pass the role", lambda: _pass_role(aws, who))
-    yield _safely("Rights of your user", lambda: _rights(aws, workspace, who))
+    yield _safely(tr("Execution role"), lambda: _role(aws, workspace, who))
+    yield _safely(tr("Right to pass the role"), lambda: _pass_role(aws, who))
+    yield _safely(tr("Rights of your user"), lambda: _rights(aws, workspace, who))
     yield _safely("Bucket", lambda: _bucket(aws, workspace, who))
-    yield _safely("Right to write to the bucket", lambda: _writable(aws, workspace))
+    yield _safely(tr("Right to write to the bucket"), lambda: _writable(aws, workspace))
     for key in dict.fromkeys((workspace.kms_key, cloud.output_kms_key, cloud.volume_kms_key)):
         if key:
             yield _safely(f"Key {key}", partial(_key, aws, key))
     use = "spot training job usage" if cloud.spot else "training job usage"
     wanted = parallel * cloud.instance_count
     if jobs:
-        yield _safely("Quota for jobs", lambda: _quota(aws, f"{cloud.instance_type} for {use}", wanted))
+        yield _safely(tr("Quota for jobs"), lambda: _quota(aws, f"{cloud.instance_type} for {use}", wanted))
     if endpoint_type:
-        yield _safely("Quota for endpoints", lambda: _quota(aws, f"{endpoint_type} for endpoint usage", 1))
+        yield _safely(tr("Quota for endpoints"), lambda: _quota(aws, f"{endpoint_type} for endpoint usage", 1))
     if not jobs:
         return
-    yield _safely("Container image", lambda: _image(aws, workspace, cloud))
+    yield _safely(tr("Container image"), lambda: _image(aws, workspace, cloud))
     if cloud.managed is not None:
         rules = parallel * (len(cloud.managed.rules) + cloud.managed.report)
-        yield _safely("Quota for AWS's rules", lambda: _quota(aws, PROCESSING_QUOTA, rules))
+        yield _safely(tr("Quota for AWS's rules"), lambda: _quota(aws, PROCESSING_QUOTA, rules))
     yield _managed(eligibility.of(who.account) if eligibility is not None else None, cloud.managed is not None)
 
 
@@ -76,12 +77,14 @@ def _managed(answer: Answer | None, wanted: bool) -> Check:
     """Whether the account has AWS's Debugger: only a job that asks for it finds out."""
     name = "AWS Debugger"
     if answer is None:
-        text = "AWS closed it to new accounts on 2026-07-30 and has no way to ask; Sagehound's own rules do without it."
-        return Check(name, Verdict.UNKNOWN, text, "A job that asks for it finds out." if wanted else "")
+        text = tr(
+            "AWS closed it to new accounts on 2026-07-30 and has no way to ask; Sagehound's own rules do without it."
+        )
+        return Check(name, Verdict.UNKNOWN, text, tr("A job that asks for it finds out.") if wanted else "")
     if answer.taken:
         return Check(name, Verdict.PASS, answer.sentence)
-    again = "“Ask AWS again” in the Tuning tab, or `sagehound preflight --reset-aws-debugger`"
-    fix = f"Start jobs without it, or let the next one ask again: {again}."
+    again = tr("“Ask AWS again” in the Tuning tab, or `sagehound preflight --reset-aws-debugger`")
+    fix = tr("Start jobs without it, or let the next one ask again: {again}.").format(again=again)
     return Check(name, Verdict.FAIL if wanted else Verdict.WARN, answer.sentence, fix)
 
 
@@ -99,10 +102,10 @@ def _identity(aws: Aws, who: _Who) -> Check:
 
 
 def _role(aws: Aws, workspace: Workspace, who: _Who) -> Check:
-    name = "Execution role"
+    name = tr("Execution role")
     if not workspace.role:
         return Check(
-            name, Verdict.FAIL, "No execution role is chosen.", "Give --role; `--roles` lists those there are."
+            name, Verdict.FAIL, tr("No execution role is chosen."), tr("Give --role; `--roles` lists those there are.")
         )
     who.role_arn = workspace.role if workspace.role.startswith("arn:") else ""
     try:
@@ -110,57 +113,68 @@ def _role(aws: Aws, workspace: Workspace, who: _Who) -> Check:
     except UserFacingError as error:
         if not who.role_arn or "does not exist" in str(error):
             return Check(name, Verdict.FAIL, f"{error.what} {error.why}", error.fix)
-        return Check(name, Verdict.UNKNOWN, f"{workspace.role} could not be looked at. {error.why}", error.fix)
+        return Check(
+            name,
+            Verdict.UNKNOWN,
+            tr("{role} could not be looked at. {why}").format(role=workspace.role, why=error.why),
+            error.fix,
+        )
     who.role_arn = found.arn
     if found.trusted:
-        return Check(name, Verdict.PASS, f"{found.name} trusts sagemaker.amazonaws.com.")
-    fix = "Add sagemaker.amazonaws.com to its trust policy: see the policies to copy (`--policies`)."
-    return Check(name, Verdict.FAIL, f"SageMaker may not take on {found.name}.", fix)
+        return Check(name, Verdict.PASS, tr("{name} trusts sagemaker.amazonaws.com.").format(name=found.name))
+    fix = tr("Add sagemaker.amazonaws.com to its trust policy: see the policies to copy (`--policies`).")
+    return Check(name, Verdict.FAIL, tr("SageMaker may not take on {name}.").format(name=found.name), fix)
 
 
 def _pass_role(aws: Aws, who: _Who) -> Check:
-    name = "Right to pass the role"
+    name = tr("Right to pass the role")
     if not who.role_arn:
-        return Check(name, Verdict.UNKNOWN, "There is no role to check it with.")
+        return Check(name, Verdict.UNKNOWN, tr("There is no role to check it with."))
     denied = _denied(aws, who.arn, ["iam:PassRole"], who.role_arn)
     if not denied:
-        return Check(name, Verdict.PASS, "Your user may hand the role to SageMaker.")
-    fix = "Add iam:PassRole on this role to your user: see the policies to copy (`--policies`)."
-    return Check(name, Verdict.FAIL, f"Your user may not hand {who.role_arn} to SageMaker.", fix)
+        return Check(name, Verdict.PASS, tr("Your user may hand the role to SageMaker."))
+    fix = tr("Add iam:PassRole on this role to your user: see the policies to copy (`--policies`).")
+    return Check(
+        name, Verdict.FAIL, tr("Your user may not hand {role_arn} to SageMaker.").format(role_arn=who.role_arn), fix
+    )
 
 
 def _rights(aws: Aws, workspace: Workspace, who: _Who) -> Check:
-    name = "Rights of your user"
+    name = tr("Rights of your user")
     denied = _denied(aws, who.arn, list(_NEEDED), "*")
     denied += _denied(aws, who.arn, ["s3:PutObject"], f"arn:aws:s3:::{workspace.bucket}/*") if workspace.bucket else []
     if not denied:
-        return Check(name, Verdict.PASS, "Your user may create training and tuning jobs.")
+        return Check(name, Verdict.PASS, tr("Your user may create training and tuning jobs."))
     return Check(
         name,
         Verdict.FAIL,
-        f"Your user lacks {', '.join(denied)}.",
-        "The policies to copy (`--policies`) name what is needed.",
+        tr("Your user lacks {denied}.").format(denied=", ".join(denied)),
+        tr("The policies to copy (`--policies`) name what is needed."),
     )
 
 
 def _bucket(aws: Aws, workspace: Workspace, who: _Who) -> Check:
     if not workspace.bucket:
         suggestion = suggested_bucket(who.account, aws.region)
-        fix = f"Give --bucket; `--create-bucket {suggestion}` makes one."
-        return Check("Bucket", Verdict.FAIL, "No bucket is chosen.", fix)
+        fix = tr("Give --bucket; `--create-bucket {suggestion}` makes one.").format(suggestion=suggestion)
+        return Check("Bucket", Verdict.FAIL, tr("No bucket is chosen."), fix)
     region = bucket_region(aws, workspace.bucket)
     if not region:
-        return Check("Bucket", Verdict.UNKNOWN, f"The region of {workspace.bucket} may not be asked.")
+        return Check(
+            "Bucket", Verdict.UNKNOWN, tr("The region of {bucket} may not be asked.").format(bucket=workspace.bucket)
+        )
     if region != aws.region:
-        fix = f"Choose a bucket of {aws.region}, or work in {region}."
-        return Check("Bucket", Verdict.FAIL, f"{workspace.bucket} lies in {region}.", fix)
-    return Check("Bucket", Verdict.PASS, f"{workspace.bucket} lies in {region}.")
+        fix = tr("Choose a bucket of {region}, or work in {region_2}.").format(region=aws.region, region_2=region)
+        return Check(
+            "Bucket", Verdict.FAIL, tr("{bucket} is in {region}.").format(bucket=workspace.bucket, region=region), fix
+        )
+    return Check("Bucket", Verdict.PASS, tr("{bucket} is in {region}.").format(bucket=workspace.bucket, region=region))
 
 
 def _writable(aws: Aws, workspace: Workspace) -> Check:
-    name = "Right to write to the bucket"
+    name = tr("Right to write to the bucket")
     if not workspace.bucket:
-        return Check(name, Verdict.UNKNOWN, "There is no bucket to check it with.")
+        return Check(name, Verdict.UNKNOWN, tr("There is no bucket to check it with."))
     from botocore.exceptions import ClientError
 
     client, key = aws.client("s3"), workspace.key(_PROBE)
@@ -170,7 +184,11 @@ def _writable(aws: Aws, workspace: Workspace) -> Check:
     finally:
         with suppress(ClientError):  # without the right to delete the empty object stays; nothing else needs that right
             client.delete_object(Bucket=workspace.bucket, Key=key)
-    return Check(name, Verdict.PASS, f"s3://{workspace.bucket}/{workspace.prefix} can be written and read.")
+    return Check(
+        name,
+        Verdict.PASS,
+        tr("s3://{bucket}/{prefix} can be written and read.").format(bucket=workspace.bucket, prefix=workspace.prefix),
+    )
 
 
 def _key(aws: Aws, key: str) -> Check:
@@ -180,12 +198,24 @@ def _key(aws: Aws, key: str) -> Check:
     except Exception as error:
         if code_of(error) != "NotFoundException":
             raise
-        return Check(name, Verdict.FAIL, f"There is no such key in {aws.region}.", "Name a KMS key of this region.")
+        return Check(
+            name,
+            Verdict.FAIL,
+            tr("There is no such key in {region}.").format(region=aws.region),
+            tr("Name a KMS key of this region."),
+        )
     if found["KeyState"] != "Enabled":
-        return Check(name, Verdict.FAIL, f"Its state is {found['KeyState']}.", "Enable it, or name another key.")
+        return Check(
+            name,
+            Verdict.FAIL,
+            tr("Its state is {KeyState}.").format(KeyState=found["KeyState"]),
+            tr("Enable it, or name another key."),
+        )
     if found.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
-        return Check(name, Verdict.FAIL, "It is not a symmetric key.", "S3 and SageMaker encrypt with symmetric keys.")
-    return Check(name, Verdict.PASS, "It is there and enabled.")
+        return Check(
+            name, Verdict.FAIL, tr("It is not a symmetric key."), tr("S3 and SageMaker encrypt with symmetric keys.")
+        )
+    return Check(name, Verdict.PASS, tr("It is there and enabled."))
 
 
 def _quota(aws: Aws, quota: str, wanted: int) -> Check:
@@ -195,27 +225,45 @@ def _quota(aws: Aws, quota: str, wanted: int) -> Check:
         for item in page["Quotas"]:
             if item["QuotaName"].lower() == quota.lower():
                 return _quota_check(name, aws.region, item, wanted)
-    return Check(name, Verdict.UNKNOWN, "Service Quotas does not name it for this account.")
+    return Check(name, Verdict.UNKNOWN, tr("Service Quotas does not name it for this account."))
 
 
 def _quota_check(name: str, region: str, item: Any, wanted: int) -> Check:
     allowed, code = int(item["Value"]), item.get("QuotaCode", "")
     if allowed >= wanted:
-        return Check(name, Verdict.PASS, f"{allowed}, and {wanted} at once are asked for.")
+        return Check(
+            name,
+            Verdict.PASS,
+            tr("{allowed}, and {wanted} at once are asked for.").format(allowed=allowed, wanted=wanted),
+        )
     page = f"https://{region}.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas/{code}"
-    less = f"run at most {allowed} at once, " if allowed else ""
-    fix = f"Choose another instance type, {less}or ask for more: {page}"
-    return Check(name, Verdict.FAIL, f"It is {allowed}, and {wanted} at once are asked for.", fix)
+    less = tr("run at most {allowed} at once, ").format(allowed=allowed) if allowed else ""
+    fix = tr("Choose another instance type, {less}or ask for more: {page}").format(less=less, page=page)
+    return Check(
+        name,
+        Verdict.FAIL,
+        tr("It is {allowed}, and {wanted} at once are asked for.").format(allowed=allowed, wanted=wanted),
+        fix,
+    )
 
 
 def _image(aws: Aws, workspace: Workspace, cloud: CloudResources) -> Check:
     if workspace.image:
         found = re.fullmatch(r"\d{12}\.dkr\.ecr\.([\w-]+)\.amazonaws\.com(?:\.cn)?/.+", workspace.image)
         if found and found[1] != aws.region:
-            fix = "Use the image of the job's region."
-            return Check("Container image", Verdict.FAIL, f"{workspace.image} lies in {found[1]}.", fix)
-        return Check("Container image", Verdict.UNKNOWN, f"{workspace.image} is your own; it is not looked into.")
-    return Check("Container image", Verdict.PASS, f"{training_image(aws.region, cloud.instance_type)}.")
+            fix = tr("Use the image of the job's region.")
+            return Check(
+                tr("Container image"),
+                Verdict.FAIL,
+                tr("{image} is in {found}.").format(image=workspace.image, found=found[1]),
+                fix,
+            )
+        return Check(
+            tr("Container image"),
+            Verdict.UNKNOWN,
+            tr("{image} is your own; it is not looked into.").format(image=workspace.image),
+        )
+    return Check(tr("Container image"), Verdict.PASS, f"{training_image(aws.region, cloud.instance_type)}.")
 
 
 def _denied(aws: Aws, arn: str, actions: list[str], resource: str) -> list[str]:
@@ -252,5 +300,8 @@ def _safely(name: str, check: Callable[[], Check]) -> Check:
         said = explain(code_of(error), message_of(error), "")
         fatal = name in ("Identity", "Bucket", "Right to write to the bucket")
         return Check(
-            name, Verdict.FAIL if fatal else Verdict.UNKNOWN, f"It could not be checked. {said.why}".strip(), said.fix
+            name,
+            Verdict.FAIL if fatal else Verdict.UNKNOWN,
+            tr("It could not be checked. {why}").format(why=said.why).strip(),
+            said.fix,
         )

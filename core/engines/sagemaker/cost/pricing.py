@@ -15,6 +15,7 @@ from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.errors import UserFacingError
 from core.jobs.ranges import combinations
 from core.jobs.specs import CloudResources, Spec, TuningSpec
+from core.translation import tr
 
 PRICING_REGION = "us-east-1"
 _USAGE: Mapping[Use, str] = {"Training": "Train", "Hosting": "Host"}
@@ -51,7 +52,7 @@ class PriceList:
                 raise
             return None  # not allowed, or not reachable: the snapshot serves
         found = [usd for item in items if (usd := _per_hour(item)) is not None]
-        return Price(min(found), "AWS's price list", exact=True) if found else None
+        return Price(min(found), tr("AWS's price list"), exact=True) if found else None
 
     def _products(self, wanted: Mapping[str, str]) -> list[str]:
         filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()]
@@ -65,11 +66,23 @@ def snapshot_price(instance_type: str, use: Use, region: str) -> Price:
     data = snapshot()
     table = data["training_usd_per_hour" if use == "Training" else "hosting_usd_per_hour"]
     if instance_type not in table:
-        return Price(None, f"{instance_type} is not in the snapshot and AWS's price list could not be asked")
-    where = "" if region == data["region"] else f" for {data['region']}, {region} may differ"
+        return Price(
+            None,
+            tr("{instance_type} is not in the snapshot and AWS's price list could not be asked").format(
+                instance_type=instance_type
+            ),
+        )
+    where = (
+        ""
+        if region == data["region"]
+        else tr(" for {region}, {region_2} may differ").format(region=data["region"], region_2=region)
+    )
     found = table[instance_type]
-    kind = "an estimate" if found["source"] is None else "not AWS's own figure"
-    return Price(float(found["usd"]), f"dated snapshot of {data['dated']}, {kind}{where}")
+    kind = tr("an estimate") if found["source"] is None else tr("not AWS's own figure")
+    return Price(
+        float(found["usd"]),
+        tr("dated snapshot of {dated}, {kind}{where}").format(dated=data["dated"], kind=kind, where=where),
+    )
 
 
 def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None, features: bool = False) -> Cost:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.engines.sagemaker.cost.pricing import PriceList
+from core.cloud.money import Bill
+from core.engines.sagemaker.cost.pricing import PriceList, bill_of
 from core.engines.sagemaker.jobs.job_state import CloudJobState
+from core.engines.sagemaker.jobs.validation import cloud_of
 from core.jobs.records import Job, TrainingJob
 from core.jobs.specs import CloudResources, TuningSpec
 from core.paths import AppPaths
@@ -30,6 +32,18 @@ def spent(store: Store, paths: AppPaths, prices: PriceList, name: str) -> float 
     seconds = sum(_seconds(job, paths) for job in jobs)
     seconds += _features_seconds(CloudJobState.load(paths.jobs / name))
     return seconds * cloud.instance_count * price / 3600
+
+
+def bill(store: Store, paths: AppPaths, prices: PriceList, name: str) -> Bill:
+    """Return what AWS has billed of a job, its trials and the job that computed its features."""
+    state = CloudJobState.load(paths.jobs / name)
+    trials = [] if state.packed else [trial.name for trial in store.trials(name)]
+    features = CloudJobState(
+        instance_type=cloud_of(store.spec(name)).instance_type,
+        training_seconds=state.features_training_seconds,
+        billable_seconds=state.features_billable_seconds,
+    )
+    return bill_of([*(CloudJobState.load(paths.jobs / trial) for trial in trials or [name]), features], prices)
 
 
 def note_features(folder: Path, notes: CloudJobState, description: Mapping[str, Any]) -> CloudJobState:

@@ -10,6 +10,7 @@ from core.engines.sagemaker.endpoints.invoke import EndpointAnswer, EndpointClie
 from core.errors import PictureError
 from core.predict.records import Answer, Prediction, Source, Unreadable
 from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import tr
 
 
 def ask_endpoint(
@@ -41,7 +42,9 @@ def ask_endpoint(
             answers.append(_prediction(name, said, thumbnail))
             notices += [said.notice] if said.notice else []
             if said.woke:
-                notices.append(f"{name} was asleep and was woken up; the next answer comes sooner.")
+                notices.append(
+                    tr("{name} was asleep and was woken up; the next answer comes sooner.").format(name=name)
+                )
         elif isinstance(said, PictureError):
             answers.append(Unreadable(source, said))
         elif any(isinstance(answer, Prediction) for answer in answers):  # it answers, but not about this one

@@ -27,6 +27,7 @@ from core.models.threshold import moved_to
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.store import Store
+from core.translation import tr
 
 _Start = Callable[[str, str], None]
 
@@ -90,7 +91,11 @@ class Deployer:
         if self._lifetimes.watched(name).update is not None:
             self._lifetimes.run_due(time.time())  # the last one may be over
         if self._lifetimes.watched(name).update is not None:
-            raise EndpointBusy(f"The endpoint {name} is still being updated.", "", "Try again when it is in service.")
+            raise EndpointBusy(
+                tr("The endpoint {name} is still being updated.").format(name=name),
+                "",
+                tr("Try again when it is in service."),
+            )
 
         def start(uri: str, role: str) -> None:
             with self._kept(name, self._lifetimes.watched(name)):
@@ -129,11 +134,11 @@ class Deployer:
             if not trusted and self._is_of_others(job):
                 archive = with_our_code(archive, Path(place) / "checked")
             archive = fit_for(container, archive, Path(place))
-            on_progress(Progress(0, None, "Rehearsing the archive on this computer"))
+            on_progress(Progress(0, None, tr("Rehearsing the archive on this computer")))
             rehearsal = rehearse(archive.file, picture, container)
             cancel.raise_if_cancelled()
             uri = archive.uri or upload_archive(self._aws, self._workspace, archive, on_progress, cancel)
-        on_progress(Progress(0, None, "Asking AWS for the endpoint"))
+        on_progress(Progress(0, None, tr("Asking AWS for the endpoint")))
         start(uri, role_arn(self._aws, self._workspace.role))
         return rehearsal
 
@@ -147,7 +152,11 @@ class Deployer:
         """Return a job's archive, on this machine."""
         record = self._store.job(job)
         if not isinstance(record, TrainingJob) or record.artifact is None:
-            raise ModelError(f"{job} has no model.", "It has not finished, or it failed.", "Train it again.")
+            raise ModelError(
+                tr("{job} has no model.").format(job=job),
+                tr("It has not finished, or it failed."),
+                tr("Train it again."),
+            )
         folder = JobFolder(self._paths.jobs / job)
         if record.artifact.startswith("s3://"):
             fetch_model(self._aws, job, record.artifact, folder, on_progress, cancel)
@@ -157,5 +166,9 @@ class Deployer:
         if not file.is_file():  # it is made of head and backbone when something asks for it
             file = write_archive(JobFolder(file.parent))
         if not file.is_file():
-            raise ModelError(f"{job} has no model.", f"{file} is not there any more.", "Train it again.")
+            raise ModelError(
+                tr("{job} has no model.").format(job=job),
+                tr("{file} is not there any more.").format(file=file),
+                tr("Train it again."),
+            )
         return Archive(job, file)

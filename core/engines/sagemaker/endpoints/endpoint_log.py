@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.console_urls import log_url
 from core.engines.sagemaker.connection.failures import code_of, translated
+from core.translation import tr
 
 GROUP = "/aws/sagemaker/Endpoints/"
 _STREAMS = 5
@@ -17,7 +18,7 @@ def endpoint_log(aws: Aws, name: str, lines: int = 200) -> tuple[str, ...]:
         EngineError: AWS refused.
     """
     client, found = aws.client("logs"), []
-    with translated(f"The log of the endpoint {name} could not be read.", aws.profile):
+    with translated(tr("The log of the endpoint {name} could not be read.").format(name=name), aws.profile):
         try:
             streams = client.describe_log_streams(
                 logGroupName=f"{GROUP}{name}", orderBy="LastEventTime", descending=True, limit=_STREAMS

@@ -26,6 +26,7 @@ from core.engines.sagemaker.jobs.creation import MARK, unknown_outcome
 from core.engines.sagemaker.jobs.definition import TAG
 from core.errors import EngineError
 from core.jobs.specs import check_job_name
+from core.translation import tr
 
 MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 """While it is so, AWS changes and deletes no endpoint."""
@@ -54,7 +55,7 @@ class Endpoints:
         check_job_name(name, 63)
         mark = secrets.token_hex(8)
         tags, made = [*self._tags(job, hosting), {"Key": MARK, "Value": mark}], list[str]()
-        with translated(f"The endpoint {name} could not be created.", self.aws.profile):
+        with translated(tr("The endpoint {name} could not be created.").format(name=name), self.aws.profile):
             try:
                 self._make_parts(name, model_uri, role_arn, hosting, tags, made)
             except BaseException:
@@ -79,7 +80,7 @@ class Endpoints:
         except Exception as silence:
             if not is_unanswered(silence):
                 return False
-            raise unknown_outcome(f"the endpoint {name}", error, self.aws.profile) from silence
+            raise unknown_outcome(tr("the endpoint {name}").format(name=name), error, self.aws.profile) from silence
         return tags.get(MARK) == mark
 
     def update(
@@ -100,18 +101,20 @@ class Endpoints:
             OutcomeUnknown: no answer came; `settle` finds out.
             EngineError: there is none, it is not ours, or AWS refused; nothing has changed and nothing is left behind.
         """
-        with translated(f"The endpoint {name} could not be updated.", self.aws.profile):
+        with translated(tr("The endpoint {name} could not be updated.").format(name=name), self.aws.profile):
             found = self._ours(name, "updated")
             if found.status != "InService":
                 kind = EndpointBusy if found.status in MOVING else EngineError
                 raise kind(
-                    f"The endpoint {name} could not be updated.", f"Its status is {found.status}.", "Try again later."
+                    tr("The endpoint {name} could not be updated.").format(name=name),
+                    tr("Its status is {status}.").format(status=found.status),
+                    tr("Try again later."),
                 )
             if found.instance_type != SERVERLESS and not hosting.instance_type:
                 raise EngineError(
-                    f"The endpoint {name} could not be updated.",
-                    "AWS turns no endpoint on an instance into a serverless one.",
-                    "Choose an instance type, or deploy a new endpoint.",
+                    tr("The endpoint {name} could not be updated.").format(name=name),
+                    tr("AWS turns no endpoint on an instance into a serverless one."),
+                    tr("Choose an instance type, or deploy a new endpoint."),
                 )
             before = str(self.aws.sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"])
             part, made = f"{name[:56]}-{secrets.token_hex(3)}", list[str]()
@@ -123,7 +126,9 @@ class Endpoints:
                 self.aws.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=part)
             except Exception as error:
                 if is_unanswered(error):
-                    raise unknown_outcome(f"the update of {name}", error, self.aws.profile) from error
+                    raise unknown_outcome(
+                        tr("the update of {name}").format(name=name), error, self.aws.profile
+                    ) from error
                 if "in-progress" not in str(error):  # else the answer to it was lost, and boto3 asked again
                     self._undo(part, made)
                     raise
@@ -135,7 +140,7 @@ class Endpoints:
         What is no longer used, the old configuration and model or the new ones, is removed.
         """
         name, client = update.endpoint, self.aws.sagemaker
-        with translated(f"The update of {name} could not be followed.", self.aws.profile):
+        with translated(tr("The update of {name} could not be followed.").format(name=name), self.aws.profile):
             found = self._describe(name)
             if found is None or found.status == "Deleting":
                 self._remove_parts(update.before)
@@ -152,9 +157,15 @@ class Endpoints:
                 return ""
             if found.status == "InService":
                 self._remove_parts(update.config)
-                why = found.failure_reason or "AWS gave no reason; see its log."
-                return f"The update to {update.job} failed, and it goes on serving what it served before. {why}"
-        return f"The update to {update.job} failed, and so did going back. {found.failure_reason}".strip()
+                why = found.failure_reason or tr("AWS gave no reason; see its log.")
+                return tr("The update to {job} failed, and it continues to serve what it served before. {why}").format(
+                    job=update.job, why=why
+                )
+        return (
+            tr("The update to {job} failed, and so did going back. {failure_reason}")
+            .format(job=update.job, failure_reason=found.failure_reason)
+            .strip()
+        )
 
     def hosting_of(self, name: str) -> Hosting:
         """Return how an endpoint is served now, its remaining lifetime included.
@@ -162,7 +173,7 @@ class Endpoints:
         Raises:
             EngineError: there is none, or it is not ours.
         """
-        with translated(f"The endpoint {name} could not be described.", self.aws.profile):
+        with translated(tr("The endpoint {name} could not be described.").format(name=name), self.aws.profile):
             found = self._ours(name, "updated")
             config = self.aws.sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
             described = self.aws.sagemaker.describe_endpoint_config(EndpointConfigName=config)
@@ -185,7 +196,7 @@ class Endpoints:
         """Return all endpoints of the region, ours first, then the newest first; others are marked as not ours."""
         client, found = self.aws.sagemaker, []
         more: dict[str, str] = {}
-        with translated("The endpoints could not be listed.", self.aws.profile):
+        with translated(tr("The endpoints could not be listed."), self.aws.profile):
             while True:
                 answer = client.list_endpoints(MaxResults=_PAGE, **more)
                 found += [self._describe(item["EndpointName"]) for item in answer["Endpoints"]]
@@ -199,7 +210,7 @@ class Endpoints:
 
     def get(self, name: str) -> Endpoint | None:
         """Return one endpoint; None if there is none of that name."""
-        with translated(f"The endpoint {name} could not be described.", self.aws.profile):
+        with translated(tr("The endpoint {name} could not be described.").format(name=name), self.aws.profile):
             return self._describe(name)
 
     def delete(self, name: str, others_too: bool = False) -> None:
@@ -210,7 +221,7 @@ class Endpoints:
             EngineError: there is none, it is not one of Sagehound's, or AWS refused.
         """
         client = self.aws.sagemaker
-        with translated(f"The endpoint {name} could not be deleted.", self.aws.profile):
+        with translated(tr("The endpoint {name} could not be deleted.").format(name=name), self.aws.profile):
             found = self._ours(name, "deleted", others_too)
             config = client.describe_endpoint(EndpointName=name)["EndpointConfigName"]
             try:
@@ -218,9 +229,11 @@ class Endpoints:
             except Exception as error:
                 if "in-progress" in str(error) or code_of(error) == "ResourceInUse":
                     raise EndpointBusy(
-                        f"The endpoint {name} is still being {'created' if found.status == 'Creating' else 'updated'}.",
-                        "AWS deletes no endpoint meanwhile.",
-                        "Sagehound deletes it as soon as AWS lets it, while this computer runs.",
+                        tr("The endpoint {name} is still being {which}.").format(
+                            name=name, which="created" if found.status == "Creating" else "updated"
+                        ),
+                        tr("AWS deletes no endpoint meanwhile."),
+                        tr("Sagehound deletes it as soon as AWS lets it, while this computer runs."),
                     ) from error
                 raise
             if found.ours:
@@ -275,12 +288,17 @@ class Endpoints:
     def _ours(self, name: str, done: str, others_too: bool = False) -> Endpoint:
         found = self._describe(name)
         if found is None:
-            raise EngineError(f"There is no endpoint called {name}.", fix="List them with `sagehound endpoints`.")
-        if not found.ours and not others_too:
-            force = "Say --force if it is to go nevertheless." if done == "deleted" else "Deploy a new endpoint."
             raise EngineError(
-                f"The endpoint {name} was not made by Sagehound.",
-                f"Someone else may need it, so it was not {done}.",
+                tr("There is no endpoint called {name}.").format(name=name),
+                fix=tr("List them with `sagehound endpoints`."),
+            )
+        if not found.ours and not others_too:
+            force = (
+                tr("Say --force if it is to go nevertheless.") if done == "deleted" else tr("Deploy a new endpoint.")
+            )
+            raise EngineError(
+                tr("The endpoint {name} was not made by Sagehound.").format(name=name),
+                tr("Someone else may need it, so it was not {done}.").format(done=done),
                 force,
             )
         return found

@@ -15,6 +15,7 @@ from core.engines.sagemaker.connection.failures import code_of, translated
 from core.errors import EngineError, PictureError, UserFacingError
 from core.predict.records import Source
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.outside import UNUSABLE, parse_json
 
 SERVERLESS_BYTES = 4_000_000
@@ -59,7 +60,7 @@ class EndpointClient:
         """
         body, notice = self._body(source)
         began, woke = time.monotonic(), False
-        with translated(f"The endpoint {self._name} did not answer.", self._profile):
+        with translated(tr("The endpoint {name} did not answer.").format(name=self._name), self._profile):
             while True:
                 try:
                     answer = self._client.invoke_endpoint(
@@ -111,12 +112,14 @@ class EndpointClient:
         try:
             content = source if isinstance(source, bytes) else read_file(source)
         except PictureUnreadable as error:
-            raise PictureError(f"{source!s} cannot be read.", str(error)) from error
+            raise PictureError(tr("{source!s} cannot be read.").format(source=source), str(error)) from error
         if len(content) <= self._limit:
             return content, ""
         smaller = _shrink(content, source)
         was, now = len(content) / 1e6, len(smaller) / 1e6
-        return smaller, f"Sent as {now:.1f} MB instead of {was:.1f} MB: the endpoint takes {self._limit / 1e6:.0f} MB."
+        return smaller, tr("Sent as {now:.1f} MB instead of {was:.1f} MB: the endpoint takes {limit:.0f} MB.").format(
+            now=now, was=was, limit=self._limit / 1000000.0
+        )
 
     def _read(self, body: bytes) -> tuple[tuple[tuple[str, float], ...], float | None, bool]:
         try:
@@ -126,9 +129,9 @@ class EndpointClient:
             return classes, None if strangeness is None else float(strangeness), found.get("unknown") is True
         except UNUSABLE as error:
             raise EngineError(
-                f"The endpoint {self._name} answered something else than classes.",
-                f"It said: {body[:120].decode('utf-8', 'replace')!r}.",
-                "Deploy a model that was trained with Sagehound.",
+                tr("The endpoint {name} answered something else than classes.").format(name=self._name),
+                tr("It said: {body!r}.").format(body=body[:120].decode("utf-8", "replace")),
+                tr("Deploy a model that was trained with Sagehound."),
             ) from error
 
 
@@ -140,14 +143,14 @@ def _shrink(content: bytes, source: Source) -> bytes:
     try:
         if levels_in(content) is not None:
             raise PictureError(
-                f"{name} is too large for the endpoint.",
-                "It has more than 8 bits a channel, so a smaller copy would not be the same to the model.",
-                "Save it smaller, or use the model on this computer.",
+                tr("{name} is too large for the endpoint.").format(name=name),
+                tr("It has more than 8 bits a channel, so a smaller copy would not be the same to the model."),
+                tr("Save it smaller, or use the model on this computer."),
             )
         picture = open_picture(content, edge=_SIDE)
         picture.thumbnail((_SIDE, _SIDE))
     except PictureUnreadable as error:
-        raise PictureError(f"{name} cannot be read.", str(error)) from error
+        raise PictureError(tr("{name} cannot be read.").format(name=name), str(error)) from error
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()

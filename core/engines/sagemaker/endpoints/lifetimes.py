@@ -1,7 +1,7 @@
 """Watches over the endpoints deployed from this machine, so that none is forgotten.
 
-Each is deleted at the end of its life. One that AWS let nobody delete, as it was being created or updated, is deleted
-as soon as it does. After an update, what is no longer used is removed. What is to be done is kept in a file: a closed
+Each is deleted at the end of its life. One that AWS keeps, as it is being created or updated, is deleted as soon as AWS
+lets it. After an update, what is no longer used is removed. What is to be done is kept in a file: a closed
 laptop does nothing, and what is overdue is done when Sagehound runs the next time.
 """
 
@@ -25,6 +25,7 @@ from core.errors import Cancelled, UserFacingError
 from core.locks import lock_of
 from core.paths import AppPaths
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 
 FILE = "endpoints.json"
 _EVERY_S, _RETRY_S = 30.0, 5.0
@@ -125,7 +126,7 @@ class EndpointLifetimes:
                 )
                 if time.monotonic() >= deadline:
                     raise
-                on_progress(Progress(0, None, f"{busy.what} It is deleted right after that"))
+                on_progress(Progress(0, None, tr("{what} It is deleted right after that").format(what=busy.what)))
             pause = min(_RETRY_S, max(0.0, deadline - time.monotonic()))
             if cancel is None:
                 time.sleep(pause)
@@ -188,7 +189,10 @@ class EndpointLifetimes:
         self.forget(name)
 
     def _change(self, name: str, change: Callable[[Watched], Watched]) -> None:
-        with self._lock, lock_of(self._file, 30, f"How long the endpoint {name} may live cannot be noted"):
+        with (
+            self._lock,
+            lock_of(self._file, 30, tr("How long the endpoint {name} may live cannot be noted").format(name=name)),
+        ):
             known = read_json(self._file)
             watched = change(_read(known.get(self._key(name))))
             if watched.is_idle and not watched.notice:

@@ -13,6 +13,7 @@ from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.errors import ModelError
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 
 _SHA256 = "sha256"
 
@@ -40,9 +41,12 @@ def with_our_code(archive: Archive, place: Path) -> Archive:
     folder, ours = _unpacked(archive, place / "theirs"), place / "ours"
     if not (folder / CARD_FILE).is_file():
         raise StrangersCode(
-            f"{archive.job} brings code of its own.",
-            "Its model was not made by Sagehound, so rehearsing it here means to run what a stranger may have written.",
-            "Deploy it with `--trust-code` if you know where it comes from.",
+            tr("{job} brings code of its own.").format(job=archive.job),
+            tr(
+                "Its model was not made by Sagehound, so rehearsing it here means to run what a "
+                "stranger may have written."
+            ),
+            tr("Deploy it with `--trust-code` if you know where it comes from."),
         )
     ours.mkdir()
     for name in (CARD_FILE, WEIGHTS_FILE, KNOWN_FILE):
@@ -71,7 +75,7 @@ def _unpacked(archive: Archive, place: Path) -> Path:
     try:
         return unpack(archive.file, place)
     except JobError as error:
-        raise ModelError("The archive cannot be served.", f"{error}", "Train the model again.") from error
+        raise ModelError(tr("The archive cannot be served."), f"{error}", tr("Train the model again.")) from error
 
 
 def fit_for(container: Container, archive: Archive, place: Path) -> Archive:
@@ -107,14 +111,16 @@ def upload_archive(
     """
     from boto3.s3.transfer import TransferConfig
 
-    client, message, done = aws.client("s3"), f"Uploading the model of {archive.job}", 0
+    client, message, done = aws.client("s3"), tr("Uploading the model of {job}").format(job=archive.job), 0
     try:
         with archive.file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         size = archive.file.stat().st_size
     except OSError as error:
         raise ModelError(
-            f"The model of {archive.job} cannot be read.", f"{error.strerror or error}.", "Train it again."
+            tr("The model of {job} cannot be read.").format(job=archive.job),
+            f"{error.strerror or error}.",
+            tr("Train it again."),
         ) from error
     key = workspace.key("models", archive.job, digest[:16], "model.tar.gz")
 
@@ -125,7 +131,7 @@ def upload_archive(
         if cancel is not None:
             cancel.raise_if_cancelled()
 
-    with translated(f"The model of {archive.job} could not be uploaded.", aws.profile):
+    with translated(tr("The model of {job} could not be uploaded.").format(job=archive.job), aws.profile):
         try:
             there = client.head_object(Bucket=workspace.bucket, Key=key)
         except Exception as error:

@@ -14,6 +14,7 @@ from core.cloud.hosting import Container, Rehearsal
 from core.errors import ModelError
 from core.paths import ROOT
 from core.python import child_environment, code_command
+from core.translation import tr
 
 TOLERANCE = 1e-4
 """How far two answers of the same weights may be apart, in probability."""
@@ -92,10 +93,12 @@ def rehearse(archive: Path, picture: Path, container: Container = Container.PYTO
         try:
             unpack(archive, folder)
         except JobError as error:
-            raise ModelError("The archive cannot be served.", f"{error}", "Train the model again.") from error
+            raise ModelError(tr("The archive cannot be served."), f"{error}", tr("Train the model again.")) from error
         if not (folder / "code" / "inference.py").is_file():
             raise ModelError(
-                "The archive cannot be served.", "It has no code/inference.py.", "Train the model with Sagehound."
+                tr("The archive cannot be served."),
+                tr("It has no code/inference.py."),
+                tr("Train the model with Sagehound."),
             )
         way = _APPLICATION if container is Container.RAY_SERVE else _FUNCTIONS
         with ThreadPoolExecutor(2) as pool:
@@ -105,9 +108,9 @@ def rehearse(archive: Path, picture: Path, container: Container = Container.PYTO
     ours, theirs = dict(_classes(here)), dict(_classes(served))
     if ours.keys() != theirs.keys() or any(abs(ours[label] - theirs[label]) > TOLERANCE for label in ours):
         raise ModelError(
-            "The archive answers otherwise than the model here.",
-            "The code in it is of another version of Sagehound.",
-            "Train the model again with this version.",
+            tr("The archive answers otherwise than the model here."),
+            tr("The code in it is of another version of Sagehound."),
+            tr("Train the model again with this version."),
         )
     return Rehearsal(_classes(served), float(served["load"]), float(served["seconds"]))
 
@@ -128,14 +131,16 @@ def _ask(way: str, code: Path, module: str, folder: Path, picture: Path) -> Mapp
         )
     except subprocess.TimeoutExpired as error:
         raise ModelError(
-            "The rehearsal was given up.", f"It took longer than {_TIMEOUT_S} seconds.", "Take a smaller model."
+            tr("The rehearsal was given up."),
+            tr("It took longer than {timeout_s} seconds.").format(timeout_s=_TIMEOUT_S),
+            tr("Take a smaller model."),
         ) from error
     for line in done.stdout.splitlines():
         if line.startswith(_MARK):
             found: dict[str, Any] = json.loads(line.removeprefix(_MARK))
             return found
-    last = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), "It said nothing.")
-    raise ModelError("The archive cannot be served.", f"{last}", "Nothing was deployed; train the model again.")
+    last = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), tr("It said nothing."))
+    raise ModelError(tr("The archive cannot be served."), f"{last}", tr("Nothing was deployed; train the model again."))
 
 
 def _classes(asked: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:

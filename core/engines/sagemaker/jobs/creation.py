@@ -14,6 +14,7 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, explain, is_unanswered, message_of
 from core.engines.sagemaker.jobs.request_diff import differences
 from core.errors import EngineError, SpecError
+from core.translation import tr
 
 MARK = "sagehound:launch"
 _logger = logging.getLogger(__name__)
@@ -72,9 +73,9 @@ def create(aws: Aws, prepared: Prepared) -> None:
         # A request whose answer was lost is sent again by boto3: then the job of that name is this one.
         if not _is_there(client, prepared):
             raise SpecError(
-                f"There is a job called {prepared.name} in this AWS account already.",
-                "SageMaker never gives a job's name twice.",
-                "Choose another name.",
+                tr("There is a job called {name} in this AWS account already.").format(name=prepared.name),
+                tr("SageMaker never gives a job's name twice."),
+                tr("Choose another name."),
                 field="name",
             ) from error
     except Exception as error:
@@ -91,9 +92,11 @@ def create(aws: Aws, prepared: Prepared) -> None:
 def unknown_outcome(what: str, error: Exception, profile: str = "") -> OutcomeUnknown:
     """Return the error for a creation whose answer is lost; `error` is how it was."""
     return OutcomeUnknown(
-        f"Whether AWS has {what} now is not known.",
-        f"It was asked for it, and no answer came. {explain(code_of(error), message_of(error), '', profile).why}",
-        "It stays in the list and is looked for: what is there is followed.",
+        tr("Whether AWS has {what} now is not known.").format(what=what),
+        tr("It was asked for it, and no answer came. {why}").format(
+            why=explain(code_of(error), message_of(error), "", profile).why
+        ),
+        tr("It stays in the list and is looked for: what is there is followed."),
     )
 
 

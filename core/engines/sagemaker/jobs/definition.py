@@ -20,6 +20,7 @@ from core.jobs.managed_rules import check_managed
 from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, combinations
 from core.jobs.spec_parts import has_own_disk
 from core.jobs.specs import CloudResources, Spec, Strategy, TrainingSpec, TuningSpec
+from core.translation import tr
 from core.tuning.wanted_features import choices, over_features
 from training_scripts.job import SYNCED
 
@@ -65,70 +66,78 @@ def check(spec: Spec) -> None:
     training = spec.training
     cloud = training.cloud or CloudResources()
     if bool(cloud.subnets) != bool(cloud.security_groups):
-        raise SpecError("A VPC needs both, subnets and security groups.", fix="Give both or none.", field="subnets")
+        raise SpecError(
+            tr("A VPC needs both, subnets and security groups."), fix=tr("Give both or none."), field="subnets"
+        )
     if cloud.max_wait_s is not None and not cloud.spot:
-        fix = "Ask for spot machines, or leave it out."
-        raise SpecError("A longest wait is for spot machines alone.", fix=fix, field="max_wait_s")
+        fix = tr("Ask for spot machines, or leave it out.")
+        raise SpecError(tr("A longest wait is for spot machines alone."), fix=fix, field="max_wait_s")
     if cloud.instance_count > 1 and any(map(over_features, choices(spec))):
         raise SpecError(
-            "A head over frozen features trains on one instance.",
-            "Its steps are too small to be shared, so the others would cost money for nothing.",
-            "Choose one instance, or mode fine_tune.",
+            tr("A head over frozen features trains on one instance."),
+            tr("Its steps are too small to be shared, so the others would cost money for nothing."),
+            tr("Choose one instance, or mode fine_tune."),
             field="instance_count",
         )
     if cloud.spot and cloud.max_wait_s is not None and cloud.max_wait_s < training.max_runtime_s:
         raise SpecError(
-            "The longest wait for spot instances is shorter than the longest run time.",
-            "It counts both, waiting and running.",
-            "Allow a longer wait.",
+            tr("The longest wait for spot instances is shorter than the longest run time."),
+            tr("It counts both, waiting and running."),
+            tr("Allow a longer wait."),
             field="max_wait_s",
         )
     check_managed(spec)
     if len(training.hyperparameters) + len(spec.ranges) + 4 > MAX_HYPERPARAMETERS:
         raise SpecError(
-            "There are too many hyperparameters.", f"SageMaker takes {MAX_HYPERPARAMETERS}.", "Remove some."
+            tr("There are too many hyperparameters."),
+            tr("SageMaker takes {max_hyperparameters}.").format(max_hyperparameters=MAX_HYPERPARAMETERS),
+            tr("Remove some."),
         )
     for value in job_variables(training.debugger, watch=True).values():
         if len(value) > MAX_ENVIRONMENT_VALUE:
             raise SpecError(
-                "The settings of the Debugger rules are too long for SageMaker.",
-                f"They have {len(value)} characters, a job's environment takes {MAX_ENVIRONMENT_VALUE} in one value.",
-                "Choose fewer rules or fewer parameters.",
+                tr("The settings of the Debugger rules are too long for SageMaker."),
+                tr(
+                    "They have {count} characters, a job's environment takes {max_environment_value} in one value."
+                ).format(count=len(value), max_environment_value=MAX_ENVIRONMENT_VALUE),
+                tr("Choose fewer rules or fewer parameters."),
                 field="debugger",
             )
     if cloud.volume_kms_key and has_own_disk(cloud.instance_type):
         raise SpecError(
-            f"{cloud.instance_type} takes no key for its disk.",
-            "It has a disk of its own, which its hardware encrypts.",
-            "Give no key for the disk.",
+            tr("{instance_type} takes no key for its disk.").format(instance_type=cloud.instance_type),
+            tr("It has a disk of its own, which its hardware encrypts."),
+            tr("Give no key for the disk."),
             field="volume_kms_key",
         )
     if isinstance(spec, TuningSpec) and not spec.packed:
         _check_search(spec)
     elif isinstance(spec, TuningSpec) and cloud.instance_count > 1:
-        raise SpecError("A search as one job runs on one machine.", fix="Choose one instance.", field="instance_count")
+        raise SpecError(
+            tr("A search as one job runs on one machine."), fix=tr("Choose one instance."), field="instance_count"
+        )
 
 
 def _check_search(spec: TuningSpec) -> None:
     if spec.patience is not None and spec.patience < MIN_PATIENCE:
         raise SpecError(
-            f"SageMaker does not give a search up after {spec.patience} trials.",
-            f"It waits for {MIN_PATIENCE} without a better one at least.",
-            f"Give a patience of {MIN_PATIENCE} or more.",
+            tr("SageMaker does not give a search up after {patience} trials.").format(patience=spec.patience),
+            tr("It waits for {min_patience} without a better one at least.").format(min_patience=MIN_PATIENCE),
+            tr("Give a patience of {min_patience} or more.").format(min_patience=MIN_PATIENCE),
             field="patience",
         )
     shortest, longest = SEARCH_SECONDS
     if spec.max_search_s is not None and not shortest <= spec.max_search_s <= longest:
         raise SpecError(
-            f"SageMaker does not end a search after {spec.max_search_s} s.",
-            f"It takes from {shortest} s to {longest // 86_400} days.",
-            "Give a time between them, or none.",
+            tr("SageMaker does not end a search after {max_search_s} s.").format(max_search_s=spec.max_search_s),
+            tr("It takes from {shortest} s to {longest} days.").format(shortest=shortest, longest=longest // 86400),
+            tr("Give a time between them, or none."),
             field="max_search_s",
         )
     if len(spec.warm_start) > MAX_PARENTS:
         raise SpecError(
-            f"A search on SageMaker cannot learn from {len(spec.warm_start)} earlier ones.",
-            fix=f"Name {MAX_PARENTS} or fewer.",
+            tr("A search on SageMaker cannot learn from {count} earlier ones.").format(count=len(spec.warm_start)),
+            fix=tr("Name {max_parents} or fewer.").format(max_parents=MAX_PARENTS),
             field="warm_start",
         )
     if spec.strategy.tries_all:
@@ -139,17 +148,19 @@ def _check_grid(spec: TuningSpec) -> None:
     for item in spec.ranges:
         if not isinstance(item, CategoricalRange):
             raise SpecError(
-                f"Grid cannot search {item.name} on SageMaker.",
-                "There it takes categorical ranges only.",
-                "Make the range Categorical, or take another strategy.",
+                tr("Grid cannot search {name} on SageMaker.").format(name=item.name),
+                tr("There it takes categorical ranges only."),
+                tr("Make the range Categorical, or take another strategy."),
                 field=item.name,
             )
     total = combinations(spec.ranges) or 0
     if total > spec.max_jobs:
         raise SpecError(
-            f"{spec.max_jobs} trials are fewer than the grid's {total:,} combinations.",
-            "On SageMaker a grid is tried whole, and paid for.",
-            f"Allow {total:,} trials, make the grid coarser, or take another strategy.",
+            tr("{max_jobs} trials are fewer than the grid's {total:,} combinations.").format(
+                max_jobs=spec.max_jobs, total=total
+            ),
+            tr("On SageMaker a grid is tried whole, and paid for."),
+            tr("Allow {total:,} trials, make the grid coarser, or take another strategy.").format(total=total),
             field="max_jobs",
         )
 

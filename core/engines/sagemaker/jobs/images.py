@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import EngineError
+from core.translation import tr
 
 TRAINING = ("pytorch-amzn2023", "2.13")
 """Its Python is 3.12, and it has the sagemaker-training toolkit, which trials need."""
@@ -24,9 +25,9 @@ def rules_image(region: str) -> str:
         return str(image_uris.retrieve("debugger", region))
     except ValueError as error:
         raise EngineError(
-            f"AWS has no Debugger rules in {region}.",
-            "The SDK knows no image of them there.",
-            "Leave AWS's Debugger out, or choose another region.",
+            tr("AWS has no Debugger rules in {region}.").format(region=region),
+            tr("The SDK knows no image of them there."),
+            tr("Leave AWS's Debugger out, or choose another region."),
         ) from error
 
 
@@ -44,7 +45,9 @@ def image_of(framework: str, version: str, region: str, instance_type: str, scop
         )
     except ValueError as error:
         raise EngineError(
-            f"AWS has no {framework} image for {instance_type} in {region}.",
+            tr("AWS has no {framework} image for {instance_type} in {region}.").format(
+                framework=framework, instance_type=instance_type, region=region
+            ),
             f"{' '.join(str(error).split())[:300]}",
-            "Choose another instance type or region, or name an image.",
+            tr("Choose another instance type or region, or name an image."),
         ) from error

@@ -33,6 +33,7 @@ from core.jobs.ranges import CategoricalRange
 from core.jobs.spec_parts import has_own_disk
 from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
+from core.translation import tr
 from core.tuning.wanted_features import DEFAULTS, FEATURE_HYPERPARAMETERS
 from training_scripts.packed.order import CHANNEL as ORDER_CHANNEL
 from training_scripts.packed.order import FILE as ORDER_FILE
@@ -126,7 +127,7 @@ class JobCreator:
         # Whether AWS's Debugger is to be had is known after the first job that asks for it.
         wants = managed_of(spec) is not None and prepared.name == spec.name
         asking = Eligibility(self._paths).asking(self._aws.account, spec.name) if wants else nullcontext()
-        with translated(f"{prepared.name} could not be started.", self._aws.profile), asking:
+        with translated(tr("{name} could not be started.").format(name=prepared.name), self._aws.profile), asking:
             create(self._aws, prepared)
 
     def at(self, workspace: Workspace) -> JobCreator:
@@ -166,7 +167,7 @@ class JobCreator:
         """Return where the features of a key are in S3, whole; "" where they are yet to be computed."""
         from botocore.exceptions import ClientError
 
-        with translated("The bucket could not be read.", self._aws.profile):
+        with translated(tr("The bucket could not be read."), self._aws.profile):
             try:
                 marker = self._workspace.key("features", key, _COMPLETE)
                 body = self._aws.client("s3").get_object(Bucket=self._workspace.bucket, Key=marker)["Body"].read()
@@ -184,7 +185,7 @@ class JobCreator:
         if not self._exists(self._workspace.key("features", key, job, "features.json")):
             return ""
         uri = self._workspace.uri("features", key, job)
-        with translated("The bucket could not be written.", self._aws.profile):
+        with translated(tr("The bucket could not be written."), self._aws.profile):
             self._aws.client("s3").put_object(
                 Bucket=self._workspace.bucket,
                 Key=self._workspace.key("features", key, _COMPLETE),
@@ -221,7 +222,7 @@ class JobCreator:
         """Return the ARN behind a key's alias: a disk takes none."""
         if "alias/" not in key or has_own_disk(instance_type):
             return {}
-        with translated(f"The key {key} could not be looked up.", self._aws.profile):
+        with translated(tr("The key {key} could not be looked up.").format(key=key), self._aws.profile):
             return {key: str(self._aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"])}
 
     def _scripts(self, training: TrainingSpec, over_pictures: bool = True) -> Source:
@@ -274,7 +275,9 @@ class JobCreator:
         files = [locate(part, self._paths) for part in sorted(parts)]
         if None in files:
             raise WeightsUnavailable(
-                "The pretrained weights are not on this machine.", "They are sent along.", "Fetch them, and try again."
+                tr("The pretrained weights are not on this machine."),
+                tr("They are sent along."),
+                tr("Fetch them, and try again."),
             )
         return [file for file in files if file is not None]
 
@@ -283,7 +286,7 @@ class JobCreator:
         if self._exists(key):
             return
         checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        with translated("The job's files could not be put into S3.", self._aws.profile):
+        with translated(tr("The job's files could not be put into S3."), self._aws.profile):
             self._aws.client("s3").put_object(
                 Bucket=self._workspace.bucket,
                 Key=key,
@@ -295,7 +298,7 @@ class JobCreator:
     def _exists(self, key: str) -> bool:
         from botocore.exceptions import ClientError
 
-        with translated("The bucket could not be read.", self._aws.profile):
+        with translated(tr("The bucket could not be read."), self._aws.profile):
             try:
                 self._aws.client("s3").head_object(Bucket=self._workspace.bucket, Key=key)
                 return True

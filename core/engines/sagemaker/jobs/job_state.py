@@ -9,6 +9,7 @@ from typing import Any
 
 from core.engines.sagemaker.connection.json_files import read_json, write_json
 from core.locks import lock_of
+from core.translation import tr
 
 FILE = "cloud.json"
 
@@ -64,7 +65,9 @@ class CloudJobState:
     def change(cls, folder: Path, **changes: Any) -> CloudJobState:
         """Change some of a job's notes, while others may change other parts; returns all of them."""
         folder.mkdir(parents=True, exist_ok=True)
-        with lock_of(folder / f".{FILE}", 30, f"What AWS said of the job {folder.name} cannot be noted"):
+        with lock_of(
+            folder / f".{FILE}", 30, tr("What AWS said of the job {name} cannot be noted").format(name=folder.name)
+        ):
             state = replace(cls.load(folder), **changes)
             state.save(folder)
         return state

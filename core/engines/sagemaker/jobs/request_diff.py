@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from core.translation import tr
+
 _APART = ("Tags", "TrainingJobDefinition")
 
 
@@ -35,6 +37,8 @@ def _differences(asked: Any, described: Any, path: str) -> Iterator[str]:
         for number, (left, right) in enumerate(zip(asked, described, strict=True)):
             yield from _differences(left, right, f"{path}[{number}]")
     elif described is None and isinstance(asked, Mapping | list):
-        yield f"{path}: AWS recorded nothing of it."
+        yield tr("{path}: AWS recorded nothing of it.").format(path=path)
     elif asked != described:
-        yield f"{path}: asked {asked!r}, AWS recorded {'nothing' if described is None else repr(described)}."
+        yield tr("{path}: asked {asked!r}, AWS recorded {which}.").format(
+            path=path, asked=asked, which="nothing" if described is None else repr(described)
+        )

@@ -11,6 +11,7 @@ from core.jobs.records import Job, TrainingJob
 from core.jobs.specs import CloudResources, Spec, TuningSpec
 from core.store import Store
 from core.store.rows import new_record
+from core.translation import tr
 
 
 def cloud_of(spec: Spec) -> CloudResources:
@@ -22,9 +23,9 @@ def check_parents(spec: TuningSpec, store: Store) -> None:
     """Raise `SpecError` where a search is to learn from one that AWS does not know."""
     for parent in {job.name for job in store.jobs("local")} & set(spec.warm_start):
         raise SpecError(
-            f"A search on SageMaker cannot learn from {parent}.",
-            "That one ran on this computer, and AWS does not know it.",
-            "Name a tuning job of SageMaker, or none.",
+            tr("A search on SageMaker cannot learn from {parent}.").format(parent=parent),
+            tr("That one ran on this computer, and AWS does not know it."),
+            tr("Name a tuning job of SageMaker, or none."),
             field="warm_start",
         )
 
@@ -36,9 +37,9 @@ def check_cap(spec: Spec, prices: PriceList) -> None:
     price = prices.price(cloud_of(spec).instance_type)
     if price.usd_per_hour is None:
         raise SpecError(
-            f"{spec.name} cannot be stopped at a cost: what it costs is not known.",
+            tr("{name} cannot be stopped at a cost: what it costs is not known.").format(name=spec.name),
             f"{price.source}.",
-            "Start it without a limit, choose another instance type, or allow pricing:GetProducts.",
+            tr("Start it without a limit, choose another instance type, or allow pricing:GetProducts."),
             field="cap_usd",
         )
 

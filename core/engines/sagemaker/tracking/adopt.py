@@ -33,6 +33,7 @@ from core.jobs.specs import (
 from core.paths import AppPaths
 from core.store import Store
 from core.store.rows import new_record
+from core.translation import tr
 from training_scripts.outside import UNUSABLE, parse_json
 from training_scripts.packed.order import CHANNEL as ORDER_CHANNEL
 from training_scripts.packed.order import FILE as ORDER_FILE
@@ -49,7 +50,7 @@ def list_jobs(aws: Aws, store: Store, limit: int = _LISTED) -> list[AccountJob]:
     known = {job.name for job in store.jobs("sagemaker")}
     latest = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": min(100, limit)}
     client = aws.sagemaker
-    with translated("The jobs of the account could not be listed.", aws.profile):
+    with translated(tr("The jobs of the account could not be listed."), aws.profile):
         tuning = client.list_hyper_parameter_tuning_jobs(**latest)["HyperParameterTuningJobSummaries"]
         training = client.list_training_jobs(**latest)["TrainingJobSummaries"]
     names = [str(item["HyperParameterTuningJobName"]) for item in tuning]
@@ -72,14 +73,14 @@ def adopt(aws: Aws, store: Store, paths: AppPaths, name: str) -> JobKind:
         JobNotFound: there is none of that name in this account and region.
     """
     client = aws.sagemaker
-    with translated(f"{name} could not be adopted.", aws.profile):
+    with translated(tr("{name} could not be adopted.").format(name=name), aws.profile):
         tuning = _described(client.describe_hyper_parameter_tuning_job, HyperParameterTuningJobName=name)
         training = None if tuning else _described(client.describe_training_job, TrainingJobName=name)
         if tuning is None and training is None:
             raise JobNotFound(
-                f"There is no job called {name} in {aws.region}.",
-                "It is of another account or region, or was deleted.",
-                "List what there is with `sagehound adopt`.",
+                tr("There is no job called {name} in {region}.").format(name=name, region=aws.region),
+                tr("It is of another account or region, or was deleted."),
+                tr("List what there is with `sagehound adopt`."),
             )
         arn = (tuning or training or {}).get("HyperParameterTuningJobArn") or (training or {}).get("TrainingJobArn")
         tags = {tag["Key"]: tag["Value"] for tag in client.list_tags(ResourceArn=arn)["Tags"]}
@@ -90,7 +91,9 @@ def adopt(aws: Aws, store: Store, paths: AppPaths, name: str) -> JobKind:
     spec: Spec = packed or described(name, description, version)
     if description.get("TuningJobArn"):
         parent = str(description["TuningJobArn"]).rsplit("/", 1)[-1]
-        raise SpecError(f"{name} is a trial.", "Trials come with their tuning job.", f"Adopt {parent}.", field="name")
+        raise SpecError(
+            f"{name} is a trial.", tr("Trials come with their tuning job."), f"Adopt {parent}.", field="name"
+        )
     record = dataclasses.replace(
         new_record(spec, "sagemaker"),
         created=description["CreationTime"].timestamp(),
@@ -114,7 +117,7 @@ def packed_spec(aws: Aws, description: Description) -> TuningSpec | None:
         if channel["ChannelName"] != ORDER_CHANNEL or not uri:
             continue
         bucket, prefix = split_uri(uri)
-        with translated("What the job searches could not be read.", aws.profile):
+        with translated(tr("What the job searches could not be read."), aws.profile):
             body = aws.client("s3").get_object(Bucket=bucket, Key=join(prefix, ORDER_FILE))["Body"].read()
         try:
             spec = spec_from_json(parse_json(body)["spec"])

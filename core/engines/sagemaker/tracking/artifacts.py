@@ -19,6 +19,7 @@ from core.jobs.contract import JobFolder
 from core.jobs.head_models import left_head_alone, whole_model, write_archive
 from core.locks import lock_of
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.job import JobError
 from training_scripts.outside import UNUSABLE, parse_json
 from training_scripts.packed.lines import RECORD_FILE, TrialRecord
@@ -48,35 +49,45 @@ def fetch_model(
         return _fetch_head(aws, name, uri, folder, on_progress)
     target = folder.root / "artifact"
     folder.root.mkdir(parents=True, exist_ok=True)
-    with lock_of(target, 600, f"The model of {name} cannot be fetched"):
+    with lock_of(target, 600, tr("The model of {name} cannot be fetched").format(name=name)):
         if target.is_dir():
             return target
-        download(aws, uri, folder.artifact, f"Downloading the model of {name}", on_progress, cancel)
-        on_progress(Progress(0, None, f"Unpacking the model of {name}"))
+        download(
+            aws, uri, folder.artifact, tr("Downloading the model of {name}").format(name=name), on_progress, cancel
+        )
+        on_progress(Progress(0, None, tr("Unpacking the model of {name}").format(name=name)))
         try:
             return unpack(folder.artifact, target)
         except (OSError, JobError) as error:
-            raise ModelError(f"The model of {name} cannot be unpacked.", f"{error}", "Train it again.") from error
+            raise ModelError(
+                tr("The model of {name} cannot be unpacked.").format(name=name), f"{error}", tr("Train it again.")
+            ) from error
 
 
 def _fetch_head(aws: Aws, name: str, uri: str, folder: JobFolder, on_progress: OnProgress) -> Path:
     """Fetch the head of a trial of a packed search and the backbone that its trials share; returns the whole model."""
     search = name.rsplit("-", 2)[0]
-    place, what = uri.removesuffix(f"{name}/model/"), f"The model of {name} cannot be fetched"
+    place, what = uri.removesuffix(f"{name}/model/"), tr("The model of {name} cannot be fetched").format(name=name)
     folder.root.mkdir(parents=True, exist_ok=True)
     with lock_of(folder.root / "fetched", 600, what), translated(f"{what}.", aws.profile):
         if not left_head_alone(folder):
-            on_progress(Progress(0, None, f"Downloading the model of {name}"))
+            on_progress(Progress(0, None, tr("Downloading the model of {name}").format(name=name)))
             client = aws.client("s3")
             _sync_prefix(client, f"{place}{search}/backbones/", folder.root.parent / search / "backbones")
             _sync_prefix(client, uri, folder.model)
     if not left_head_alone(folder):
-        raise ModelError(f"{name} has no model.", f"There is none at {uri}.", "Train it again.")
+        raise ModelError(
+            tr("{name} has no model.").format(name=name),
+            tr("There is none at {uri}.").format(uri=uri),
+            tr("Train it again."),
+        )
     write_archive(folder)
     try:
         return whole_model(folder)
     except JobError as error:
-        raise ModelError(f"The model of {name} cannot be made whole.", f"{error}", "Train it again.") from error
+        raise ModelError(
+            tr("The model of {name} cannot be made whole.").format(name=name), f"{error}", tr("Train it again.")
+        ) from error
 
 
 def trial_records(aws: Aws, ask: Ask, checkpoints: str, search: str) -> list[TrialRecord]:
@@ -118,14 +129,16 @@ def download(
         if cancel is not None:
             cancel.raise_if_cancelled()
 
-    with translated(f"{uri} could not be downloaded.", aws.profile):
+    with translated(tr("{uri} could not be downloaded.").format(uri=uri), aws.profile):
         try:
             total = int(client.head_object(Bucket=bucket, Key=key)["ContentLength"])
             client.download_file(bucket, key, str(partial), Callback=count)
             os.replace(partial, file)
         except Exception as error:
             if code_of(error) in ("404", "NoSuchKey"):
-                raise ModelError(f"{uri} is not there.", "It was removed from S3.", "Train it again.") from error
+                raise ModelError(
+                    tr("{uri} is not there.").format(uri=uri), tr("It was removed from S3."), tr("Train it again.")
+                ) from error
             raise
         finally:
             partial.unlink(missing_ok=True)
@@ -140,7 +153,7 @@ def sync_output(aws: Aws, checkpoints: str, folder: JobFolder, final: bool, arti
     stamp = folder.root / _STAMP
     if not _is_due(stamp, final):
         return
-    what = "The job's output could not be read"
+    what = tr("The job's output could not be read")
     with lock_of(stamp, 600, what), translated(f"{what}.", aws.profile):
         if checkpoints:
             _sync_prefix(aws.client("s3"), f"{checkpoints.rstrip('/')}/{folder.root.name}/output/", folder.output)
@@ -161,7 +174,7 @@ def fetch_rule_output(aws: Aws, notes: CloudJobState, folder: JobFolder, final: 
     if not notes.rule_output or not _is_due(stamp := folder.root / _RULES_STAMP, final):
         return
     folder.root.mkdir(parents=True, exist_ok=True)
-    what = "AWS's report could not be fetched"
+    what = tr("AWS's report could not be fetched")
     with lock_of(stamp, 600, what), translated(f"{what}.", aws.profile):
         for part in ("rule-output", *(("profiler-output",) if notes.adopted else ())):
             _sync_prefix(aws.client("s3"), f"{notes.rule_output}/{part}", folder.root / part)
@@ -198,7 +211,7 @@ def _fetch_results(aws: Aws, uri: str, folder: JobFolder) -> None:
 
     archive = folder.root / "output.tar.gz"
     try:
-        download(aws, uri, archive, "Downloading the results")
+        download(aws, uri, archive, tr("Downloading the results"))
     except ModelError:
         return  # a job without results has no such archive
     unpack(archive, folder.output_data)

@@ -23,6 +23,7 @@ from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.paths import AppPaths
 from core.store import Store
+from core.translation import tr
 
 OPEN = (RuleStatus.IN_PROGRESS, RuleStatus.STOPPING)
 _FOLLOWED_S = 24 * 3600.0
@@ -31,12 +32,12 @@ _KINDS = ("Debug", "Profiler")
 _FINAL = ("Completed", "Failed", "Stopped")
 _STEP = re.compile(r"\bat step (\d+)")
 _SENTENCES = {
-    RuleStatus.IN_PROGRESS: "AWS is evaluating it.",
-    RuleStatus.NO_ISSUES_FOUND: "AWS found no issue.",
-    RuleStatus.ISSUES_FOUND: "AWS found its condition met.",
-    RuleStatus.ERROR: "AWS's rule job failed.",
-    RuleStatus.STOPPING: "AWS is stopping it.",
-    RuleStatus.STOPPED: "AWS stopped it.",
+    RuleStatus.IN_PROGRESS: tr("AWS is evaluating it."),
+    RuleStatus.NO_ISSUES_FOUND: tr("AWS found no issue."),
+    RuleStatus.ISSUES_FOUND: tr("AWS found its condition met."),
+    RuleStatus.ERROR: tr("AWS's rule job failed."),
+    RuleStatus.STOPPING: tr("AWS is stopping it."),
+    RuleStatus.STOPPED: tr("AWS stopped it."),
 }
 _logger = logging.getLogger(__name__)
 Description = Mapping[str, Any]
@@ -67,7 +68,7 @@ class Evaluations:
 
     def give_up(self, name: str) -> None:
         """Note that the job is gone: what its rules would have said is never to be known."""
-        gone, now = "AWS does not know this job any more.", time.time()
+        gone, now = tr("AWS does not know this job any more."), time.time()
         open_ = [outcome for outcome in self._store.outcomes(name) if outcome.status in OPEN]
         self._store.record(
             RuleOutcome(name, outcome.rule, RuleStatus.STOPPED, now, details=gone)
@@ -88,15 +89,15 @@ def outcomes_in(name: str, description: Description) -> list[RuleOutcome]:
 
 def _outcomes(name: str, description: Description, kind: str) -> Iterator[RuleOutcome]:
     asked = {item["RuleConfigurationName"]: item for item in description.get(f"{kind}RuleConfigurations") or ()}
-    told = {item["RuleConfigurationName"]: item for item in description.get(f"{kind}RuleEvaluationStatuses") or ()}
-    for configuration in asked | told:
+    statuses = {item["RuleConfigurationName"]: item for item in description.get(f"{kind}RuleEvaluationStatuses") or ()}
+    for configuration in asked | statuses:
         parameters = dict(asked.get(configuration, {}).get("RuleParameters") or {})
         rule = str(parameters.pop("rule_to_invoke", "")) or rule_name(configuration)
         meaning, advice = words_of(rule)
-        status, details, moment = _said(told.get(configuration), description)
+        status, details, moment = _said(statuses.get(configuration), description)
         if status is RuleStatus.ERROR:
-            advice = "Its log is in CloudWatch, group /aws/sagemaker/ProcessingJobs"
-            arn = str(told.get(configuration, {}).get("RuleEvaluationJobArn", ""))
+            advice = tr("Its log is in CloudWatch, group /aws/sagemaker/ProcessingJobs")
+            arn = str(statuses.get(configuration, {}).get("RuleEvaluationJobArn", ""))
             advice += f", streams {arn.rpartition('/')[2]}." if arn else "."
         step = _STEP.search(details)
         yield RuleOutcome(
@@ -112,18 +113,18 @@ def _outcomes(name: str, description: Description, kind: str) -> Iterator[RuleOu
         )
 
 
-def _said(told: Description | None, description: Description) -> tuple[RuleStatus, str, float]:
+def _said(statuses: Description | None, description: Description) -> tuple[RuleStatus, str, float]:
     """Return status, details and time of a rule in AWS's words; without any, what that means."""
-    if told is None or "RuleEvaluationStatus" not in told:
+    if statuses is None or "RuleEvaluationStatus" not in statuses:
         moment = description.get("LastModifiedTime") or description.get("CreationTime")
         when = moment.timestamp() if moment is not None else time.time()
         if _has_ended(description):
-            return RuleStatus.ERROR, "The job has ended, and AWS told no status of this rule.", when
-        return RuleStatus.IN_PROGRESS, "AWS has not begun to evaluate it.", when
-    word, moment = str(told["RuleEvaluationStatus"]), told.get("LastModifiedTime")
+            return RuleStatus.ERROR, tr("The job has ended, and AWS gave no status of this rule."), when
+        return RuleStatus.IN_PROGRESS, tr("AWS has not begun to evaluate it."), when
+    word, moment = str(statuses["RuleEvaluationStatus"]), statuses.get("LastModifiedTime")
     known = {str(status): status for status in RuleStatus}
     status = known.get(word, RuleStatus.IN_PROGRESS)
-    details = str(told.get("StatusDetails") or "").strip() or _SENTENCES[status]
+    details = str(statuses.get("StatusDetails") or "").strip() or _SENTENCES[status]
     return status, details if word in known else f"{word}: {details}", moment.timestamp() if moment else time.time()
 
 
@@ -132,7 +133,9 @@ def _overdue(outcome: RuleOutcome, description: Description) -> RuleOutcome:
     ended = description.get("TrainingEndTime")
     if outcome.status not in OPEN or ended is None or time.time() - ended.timestamp() < _FOLLOWED_S:
         return outcome
-    details = f"A day after the job's end AWS still says {outcome.status}: {outcome.details}"
+    details = tr("A day after the job's end AWS still says {status}: {details}").format(
+        status=outcome.status, details=outcome.details
+    )
     return dataclasses.replace(outcome, status=RuleStatus.ERROR, details=details)
 
 

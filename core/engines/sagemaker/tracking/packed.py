@@ -63,28 +63,28 @@ class PackedFollower(Follower):
         if own:
             super().take(own)
 
-    def apply(self, told: TrialRecord) -> None:
+    def apply(self, sent: TrialRecord) -> None:
         """Record how a trial is: it begins, begins again, or has ended."""
-        reader = self._trials.get(told.number)
-        if reader is None or reader.spec.name != told.name:
-            reader = self._add(told)
-        reader.begins_again = not told.is_final
-        if not told.is_final:
+        reader = self._trials.get(sent.number)
+        if reader is None or reader.spec.name != sent.name:
+            reader = self._add(sent)
+        reader.begins_again = not sent.is_final
+        if not sent.is_final:
             return
         changes: JobChanges = {
-            "status": JobStatus(told.status),
-            "secondary_status": told.secondary_status,
-            "failure_reason": told.reason[:1024],
-            "objective": told.objective,
-            "started": told.started,
-            "ended": max(told.ended or told.started, told.started),
+            "status": JobStatus(sent.status),
+            "secondary_status": sent.secondary_status,
+            "failure_reason": sent.reason[:1024],
+            "objective": sent.objective,
+            "started": sent.started,
+            "ended": max(sent.ended or sent.started, sent.started),
         }
-        if told.artifact:
-            checkpoints = CloudJobState.load(self._jobs / told.name).checkpoints.rstrip("/")
-            changes["artifact"] = f"{checkpoints}/{told.name}/{told.artifact}"
-        if told.status == JobStatus.COMPLETED:
+        if sent.artifact:
+            checkpoints = CloudJobState.load(self._jobs / sent.name).checkpoints.rstrip("/")
+            changes["artifact"] = f"{checkpoints}/{sent.name}/{sent.artifact}"
+        if sent.status == JobStatus.COMPLETED:
             changes["progress"] = 1.0
-        self._change(told.name, changes)
+        self._change(sent.name, changes)
 
     def end(self, status: JobStatus, reason: str) -> None:
         """Record that trials which are not known to have ended ended with their job."""
@@ -100,33 +100,33 @@ class PackedFollower(Follower):
     def _unfinished(self) -> Iterator[TrainingJob]:
         return (trial for trial in self._store.trials(self._search.name) if not trial.status.is_final)
 
-    def _add(self, told: TrialRecord) -> LineReader:
+    def _add(self, sent: TrialRecord) -> LineReader:
         """Take a trial into the store."""
         training, parent = self._search.training, self._store.job(self._search.name)
-        hyperparameters = {**training.hyperparameters, **told.hyperparameters}
-        spec = dataclasses.replace(training, name=told.name, hyperparameters=hyperparameters)
+        hyperparameters = {**training.hyperparameters, **sent.hyperparameters}
+        spec = dataclasses.replace(training, name=sent.name, hyperparameters=hyperparameters)
         record = new_record(spec, "sagemaker")
         assert isinstance(record, TrainingJob)
         record = dataclasses.replace(
             record,
             tuning_job=self._search.name,
-            created=told.started,
-            started=told.started,
+            created=sent.started,
+            started=sent.started,
             secondary_status="Training",
             code_version=parent.code_version,
         )
         notes = CloudJobState.load(self._jobs / self._search.name)
         about = {key: getattr(notes, key) for key in _ABOUT}
-        CloudJobState(launched=True, **about).save(self._jobs / told.name)
+        CloudJobState(launched=True, **about).save(self._jobs / sent.name)
         self._store.add_job(record, spec)
-        write_record(self._store, JobFolder(self._jobs / told.name), told.name)
-        reader = self._trials[told.number] = LineReader(spec, self._store, told.name)
+        write_record(self._store, JobFolder(self._jobs / sent.name), sent.name)
+        reader = self._trials[sent.number] = LineReader(spec, self._store, sent.name)
         return reader
 
     def _record_lines(self, number: int, lines: Sequence[Line]) -> None:
         reader = self._trials.get(number)
         if reader is None or not lines:
-            return  # of a trial that nothing was told of
+            return  # of a trial that nothing is known of
         log = JobFolder(self._jobs / reader.spec.name).log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:

@@ -36,6 +36,7 @@ from core.engines.sagemaker.tracking.tracking import Tracker
 from core.errors import StoreError, UserFacingError
 from core.paths import AppPaths
 from core.store import Store
+from core.translation import tr
 from training_scripts.processes import NO_PROCESS
 from training_scripts.watchdog import Heartbeat, Watchdog
 
@@ -60,7 +61,7 @@ class Poller:
         aws: Aws,
         paths: AppPaths,
         store: Store,
-        launcher: JobCreator,
+        creator: JobCreator,
         lifetimes: EndpointLifetimes,
         prices: PriceList,
         timing: Timing,
@@ -68,7 +69,7 @@ class Poller:
     ) -> None:
         self._aws, self._paths, self._store, self._lifetimes = aws, paths, store, lifetimes
         self._timing, self._attend = timing, attend
-        self._tracker = Tracker(aws, paths, store, launcher, prices, self.ask, timing)
+        self._tracker = Tracker(aws, paths, store, creator, prices, self.ask, timing)
         self._lock = threading.Lock()
         self._wake, self._stop, self._looked = threading.Event(), threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -198,7 +199,9 @@ class Poller:
                     return self._wait_for_login(str(explain(code, message_of(error), _STOPPED, self._aws.profile)))
                 if code in THROTTLED_CODES:
                     self._patience = min(self._patience * 2, 16)
-                self.notice = str(explain(code, message_of(error), f"{name} could not be looked at."))
+                self.notice = str(
+                    explain(code, message_of(error), tr("{name} could not be looked at.").format(name=name))
+                )
                 _logger.warning("%s could not be looked at", name, exc_info=error)
                 if is_unanswered(error):
                     break  # nor will it answer for the others
@@ -234,8 +237,8 @@ class Poller:
         return self._timing.login
 
 
-_LEADER_STANDS_STILL = (
-    "Another process of Sagehound follows the jobs on AWS and stands still: nothing new is known of them. Close it, or"
-    " end it if it does not close; then this one takes over."
+_LEADER_STANDS_STILL = tr(
+    "Another process of Sagehound follows the jobs on AWS and stands still: nothing new is known "
+    "of them. Close it, or end it if it does not close; then this one takes over."
 )
-_STOPPED = "The jobs on AWS cannot be watched at the moment."
+_STOPPED = tr("The jobs on AWS cannot be watched at the moment.")

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from core.cloud.managed import ManagedRefused
 from core.engines.local.recovery import write_record
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.bucket_layout import split_uri
-from core.engines.sagemaker.connection.failures import LoginNeeded, code_of, explain_reason, explain_stop, is_passing
+from core.engines.sagemaker.connection.failures import LoginNeeded, explain_reason, explain_stop, is_passing
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.cost.running_cost import billed, note_features, spent
@@ -25,6 +22,7 @@ from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.artifacts import trial_records
+from core.engines.sagemaker.tracking.descriptions import Description, Descriptions
 from core.engines.sagemaker.tracking.evaluations import Evaluations
 from core.engines.sagemaker.tracking.follower import Ended, Follower, seconds_of, status_of
 from core.engines.sagemaker.tracking.logs import Ask, LogTail
@@ -38,13 +36,13 @@ from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import JobChanges, Store
 from core.store.rows import new_record
+from core.translation import tr
 
 _RUNNING = "Training"
-_GONE = "AWS does not know this job any more."
-_FEATURES_LATE = "Its frozen features were not computed within the longest run of a training job. Allow a longer run."
-_PAGE = 100
-
-Description = Mapping[str, Any]
+_GONE = tr("AWS does not know this job any more.")
+_FEATURES_LATE = tr(
+    "Its frozen features were not computed within the longest run of a training job. Allow a longer run."
+)
 
 
 class Tracker:
@@ -60,13 +58,14 @@ class Tracker:
         aws: Aws,
         paths: AppPaths,
         store: Store,
-        launcher: JobCreator,
+        creator: JobCreator,
         prices: PriceList,
         ask: Ask,
         timing: Timing,
     ) -> None:
-        self._aws, self._paths, self._store, self._launcher, self._prices = aws, paths, store, launcher, prices
+        self._aws, self._paths, self._store, self._creator, self._prices = aws, paths, store, creator, prices
         self._ask, self._timing = ask, timing
+        self._aws_says = Descriptions(aws, ask)
         self._rules = Evaluations(aws, paths, store)
         self._followers: dict[str, Follower] = {}
         self._told: dict[str, tuple[JobStatus, str, float | None]] = {}
@@ -113,12 +112,12 @@ class Tracker:
             self._ask(client.stop_hyper_parameter_tuning_job, HyperParameterTuningJobName=name)
         else:
             self._ask(client.stop_training_job, TrainingJobName=name)
-        reason = f"It has cost ${cost:.2f}, and it was to be stopped at ${cap:.2f}."
+        reason = tr("It has cost ${cost:.2f}, and it was to be stopped at ${cap:.2f}.").format(cost=cost, cap=cap)
         self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping", failure_reason=reason)
 
     def _look_at_features(self, name: str, notes: CloudJobState) -> None:
         spec = self._store.spec(name)
-        description = self._describe(notes.features_job)
+        description = self._aws_says.training(notes.features_job)
         follower = self._follower(dataclasses.replace(spec.training, name=notes.features_job), self._folder(name), name)
         status = status_of(str((description or {}).get("TrainingJobStatus", "Failed")))
         new = follower.read(look=status.is_final)
@@ -129,7 +128,10 @@ class Tracker:
         elif status is JobStatus.COMPLETED:
             self._launch(name, notes)
         elif status is JobStatus.FAILED and (not new and self._is_settled(follower, Ended.now(description))):
-            self._fail(name, f"The frozen features could not be computed. {follower.reason(description)}")
+            self._fail(
+                name,
+                tr("The frozen features could not be computed. {reason}").format(reason=follower.reason(description)),
+            )
         elif status is JobStatus.STOPPED and description.get("SecondaryStatus") == "MaxRuntimeExceeded":
             self._fail(name, _FEATURES_LATE)
         elif status is JobStatus.STOPPED:
@@ -142,13 +144,13 @@ class Tracker:
         if notes.stopping:
             self._finish(name, JobStatus.STOPPED, "Stopped")
             return
-        launcher = self._launcher.at(Workspace(**notes.workspace)) if notes.workspace else self._launcher
+        creator = self._creator.at(Workspace(**notes.workspace)) if notes.workspace else self._creator
         try:
-            features = launcher.complete_features(notes.features_key, notes.features_job)
+            features = creator.complete_features(notes.features_key, notes.features_job)
             if not features:
-                self._fail(name, "The job that computed the frozen features left none in S3.")
+                self._fail(name, tr("The job that computed the frozen features left none in S3."))
                 return
-            said, prepared = self._create(launcher, name, features, notes.mark)
+            said, prepared = self._create(creator, name, features, notes.mark)
         except (LoginNeeded, OutcomeUnknown):
             raise
         except UserFacingError as error:
@@ -161,21 +163,21 @@ class Tracker:
         self._tell(name, JobStatus.IN_PROGRESS, "Starting", progress=0.0)
         CloudJobState.change(folder, differences=[*notes.differences, *said, *compare(self._aws, prepared)])
 
-    def _create(self, launcher: JobCreator, name: str, features: str, mark: str) -> tuple[list[str], Prepared]:
+    def _create(self, creator: JobCreator, name: str, features: str, mark: str) -> tuple[list[str], Prepared]:
         """Create the job over its features, and say what had to be left out."""
         spec, said = self._store.spec(name), list[str]()
-        prepared = launcher.prepare(spec, features, mark)
+        prepared = creator.prepare(spec, features, mark)
         try:
-            launcher.create(prepared, spec)
+            creator.create(prepared, spec)
         except ManagedRefused as error:  # no one is here to be asked any more
-            said, spec = [f"It runs without AWS's Debugger. {error.why}"], without_managed(spec)
-            prepared = launcher.prepare(spec, features, mark)
-            launcher.create(prepared, spec)
+            said, spec = [tr("It runs without AWS's Debugger. {why}").format(why=error.why)], without_managed(spec)
+            prepared = creator.prepare(spec, features, mark)
+            creator.create(prepared, spec)
         return said, prepared
 
     def _look_at_training(self, name: str, description: Description | None = None) -> None:
         known = self._ended.get(name)
-        description = known.description if known else description or self._describe(name)
+        description = known.description if known else description or self._aws_says.training(name)
         if description is None:
             self._fail(name, _GONE)
             return
@@ -200,7 +202,7 @@ class Tracker:
     def _look_at_packed(self, name: str, notes: CloudJobState) -> None:
         """Look at a search that is one training job."""
         known = self._ended.get(name)
-        description = known.description if known else self._describe(name)
+        description = known.description if known else self._aws_says.training(name)
         if description is None:
             self._fail(name, _GONE)
             return
@@ -225,7 +227,7 @@ class Tracker:
         if follower.misses_some:  # the log's last lines may be lost; the files tell the same
             for record in trial_records(self._aws, self._ask, notes.checkpoints, name):
                 follower.apply(record)
-            follower.end(status, "It ran when its search ended.")
+            follower.end(status, tr("It ran when its search ended."))
         changes: JobChanges = {} if started is None else {"started": started}
         CloudJobState.change(self._folder(name).root, **billed(description))
         ended_at = seconds_of(description.get("TrainingEndTime"))
@@ -233,7 +235,7 @@ class Tracker:
 
     def _look_at_rules(self, name: str) -> None:
         """Note that the job has ended, and some of AWS's rules have not."""
-        description = self._describe(name)
+        description = self._aws_says.training(name)
         if description is None:
             self._rules.give_up(name)
         else:
@@ -250,9 +252,9 @@ class Tracker:
         if status is JobStatus.STOPPED and not reason:
             reason = explain_stop(secondary)
         if status is JobStatus.COMPLETED and record.tuning_job and objective is None:
-            reason = "The objective was never found: its regex matches no line of the log."
+            reason = tr("The objective was never found: its regex matches no line of the log.")
         changes: JobChanges = {"objective": objective}
-        if status is not JobStatus.FAILED and (artifact := self._artifact(description)):
+        if status is not JobStatus.FAILED and (artifact := self._aws_says.artifact(description)):
             changes["artifact"] = artifact
         if status is JobStatus.COMPLETED:
             changes["progress"] = 1.0
@@ -262,11 +264,11 @@ class Tracker:
         self._finish(name, status, secondary, reason, seconds_of(description.get("TrainingEndTime")), changes)
 
     def _look_at_tuning(self, name: str) -> None:
-        description = self._describe_tuning(name)
+        description = self._aws_says.tuning(name)
         if description is None:
             self._fail(name, _GONE)
             return
-        for listed in self._listed_trials(name):
+        for listed in self._aws_says.trials(name):
             self._look_at_trial(name, listed)
         status = status_of(description["HyperParameterTuningJobStatus"])
         trials = self._store.trials(name)
@@ -277,7 +279,7 @@ class Tracker:
             reason = explain_reason(str(description.get("FailureReason", "")))
             first = next((trial.failure_reason for trial in trials if trial.failure_reason), "")
             if status is JobStatus.FAILED and first:
-                reason = f"{reason} The first failed because: {first}".strip()
+                reason = tr("{reason} The first failed because: {first}").format(reason=reason, first=first).strip()
             ended = seconds_of(description.get("HyperParameterTuningEndTime"))
             changes: JobChanges = {} if started is None else {"started": started}
             self._finish(name, status, str(status), reason, ended, changes)
@@ -321,55 +323,6 @@ class Tracker:
         self._store.add_job(record, training)
         write_record(self._store, self._folder(name), name)
         return record
-
-    def _listed_trials(self, tuning_job: str) -> list[Description]:
-        found: list[Description] = []
-        more: dict[str, str] = {}
-        while True:
-            answer = self._ask(
-                self._aws.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job,
-                HyperParameterTuningJobName=tuning_job,
-                MaxResults=_PAGE,
-                SortBy="CreationTime",
-                SortOrder="Ascending",
-                **more,
-            )
-            found += answer["TrainingJobSummaries"]
-            if not answer.get("NextToken"):
-                return sorted(found, key=lambda item: str(item["TrainingJobName"]))
-            more = {"NextToken": answer["NextToken"]}
-
-    def _describe(self, name: str) -> Description | None:
-        return self._known(self._aws.sagemaker.describe_training_job, TrainingJobName=name)
-
-    def _describe_tuning(self, name: str) -> Description | None:
-        method = self._aws.sagemaker.describe_hyper_parameter_tuning_job
-        return self._known(method, HyperParameterTuningJobName=name)
-
-    def _known(self, method: Any, **arguments: str) -> Description | None:
-        """Return a description; None where AWS has no such job."""
-        try:
-            answer: Description = self._ask(method, **arguments)
-            return answer
-        except Exception as error:
-            missing = "not found" in str(error) or "does not exist" in str(error)
-            if code_of(error) in ("ResourceNotFound", "ValidationException") and missing:
-                return None
-            raise
-
-    def _artifact(self, description: Description) -> str:
-        """Return where model.tar.gz is, if there is one."""
-        uri = str(description.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""))
-        if not uri:
-            return ""
-        bucket, key = split_uri(uri)
-        try:
-            self._ask(self._aws.client("s3").head_object, Bucket=bucket, Key=key)
-        except Exception as error:
-            if code_of(error) in ("404", "NoSuchKey"):
-                return ""
-            raise
-        return uri
 
     def _is_settled(self, follower: Follower, ended: Ended) -> bool:
         """Whether no more lines are to be expected: CloudWatch has them a little later than they were said."""

@@ -198,13 +198,13 @@ def _translated(error: Any, operation: str, host: str) -> Any:
     from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, SSLError
 
     if isinstance(error, S3ResponseError):
-        told = {"Code": str(error.status_code), "Message": error.message}
+        answered = {"Code": str(error.status_code), "Message": error.message}
         try:
             answer = ElementTree.fromstring(error.body or b"")
-            told = {name: answer.findtext(f"{{*}}{name}") or told[name] for name in told}
+            answered = {name: answer.findtext(f"{{*}}{name}") or answered[name] for name in answered}
         except ElementTree.ParseError:
             pass  # a proxy's page, or nothing at all
-        return ClientError({"Error": told, "ResponseMetadata": {"HTTPStatusCode": error.status_code}}, operation)
+        return ClientError({"Error": answered, "ResponseMetadata": {"HTTPStatusCode": error.status_code}}, operation)
     if error.name.startswith("AWS_IO_TLS_"):
         return SSLError(endpoint_url=host, error=error.message)
     if error.name.startswith(_UNREACHABLE):

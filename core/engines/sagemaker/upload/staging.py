@@ -9,6 +9,7 @@ from core.cloud.interface import UploadResult
 from core.engines.sagemaker.connection.failures import LOGIN_CODES, LoginNeeded, explain
 from core.engines.sagemaker.upload.upload import upload
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
@@ -64,7 +65,7 @@ def send(
         except LoginNeeded:
             if not begun:
                 raise
-        waiting = explain(LOGIN_CODES[0], "", "The upload waits, and what was sent stays.", aws.profile)
+        waiting = explain(LOGIN_CODES[0], "", tr("The upload waits, and what was sent stays."), aws.profile)
         on_progress(Progress(0, None, str(waiting)))
         cancel.wait(LOGIN_PAUSE_S)
         cancel.raise_if_cancelled()

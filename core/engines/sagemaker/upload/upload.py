@@ -31,6 +31,7 @@ from core.engines.sagemaker.upload.adaptive_concurrency import AdaptiveConcurren
 from core.engines.sagemaker.upload.fast_s3 import MULTIPART_BYTES, FastS3
 from core.errors import Cancelled, DatasetError
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
 from training_scripts.pictures.reading import PictureUnreadable, open_file
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ class _Upload:
         self._noted = False
 
     def run(self, session: Any, threads: int) -> UploadResult:
-        self._report(Progress(0, None, "Comparing with what is in S3"))
-        with translated("The dataset could not be uploaded."):
+        self._report(Progress(0, None, tr("Comparing with what is in S3")))
+        with translated(tr("The dataset could not be uploaded.")):
             if session is not None:
                 self._fast = FastS3.open(session, self._client, self._bucket)
             self._index = self._load_index()
@@ -369,7 +370,9 @@ def _check_regular(file: Path) -> None:
     try:
         os.close(open_file(file)[0])
     except PictureUnreadable as error:
-        raise DatasetError(f"{file} cannot be read.", str(error), "Scan the dataset again.") from error
+        raise DatasetError(
+            tr("{file} cannot be read.").format(file=file), str(error), tr("Scan the dataset again.")
+        ) from error
 
 
 def _base64(sha256: str) -> str:
@@ -381,12 +384,14 @@ def _mb(count: float) -> str:
 
 
 def _gone(file: Path, error: OSError) -> DatasetError:
-    return DatasetError(f"{file} cannot be read.", f"{error.strerror or error}.", "Scan the dataset again.")
+    return DatasetError(
+        tr("{file} cannot be read.").format(file=file), f"{error.strerror or error}.", tr("Scan the dataset again.")
+    )
 
 
 def _changed(file: Path) -> DatasetError:
     return DatasetError(
-        f"{file.name} has changed since the dataset was scanned.",
-        "A dataset version stands for exactly the pictures it was made of.",
-        "Scan the dataset again, then start the job again.",
+        tr("{name} has changed since the dataset was scanned.").format(name=file.name),
+        tr("A dataset version stands for exactly the pictures it was made of."),
+        tr("Scan the dataset again, then start the job again."),
     )

@@ -147,7 +147,7 @@ def test_an_upload_that_ends_midway_goes_on_with_the_same_command(account, sageh
             process.kill()
     if ending is signal.SIGINT:
         assert process.returncode == 1
-        assert "What was sent stays: the same command goes on from there." in said
+        assert "What was sent stays: the same command continues from there." in said
     cloud.forget()
     again, _ = sagehound("upload", pictures, f"s3://{account}/broken")
     assert again["kept"] >= len(there)

@@ -112,5 +112,5 @@ def test_the_card_says_how_good_and_how_sure(trained_job):
 def test_a_file_that_is_no_exported_model_is_refused(tmp_path):
     file = tmp_path / "other.torchscript"
     file.write_bytes(b"PK not really")
-    with pytest.raises(ModelError, match=r"other.torchscript is no model that Sagehound exported"):
+    with pytest.raises(ModelError, match=r"other.torchscript is not a model that Sagehound exported"):
         unpacked(file, tmp_path / "kept")

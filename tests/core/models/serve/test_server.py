@@ -24,7 +24,7 @@ from training_scripts import inference
 
 
 class Echo(Model):
-    """Answers cat or dog by the first letter of what it gets; `x…` is no picture, `!…` breaks it."""
+    """Answers cat or dog by the first letter of what it gets; `x…` is not a picture, `!…` breaks it."""
 
     explains = True
 

@@ -49,7 +49,7 @@ def test_a_good_account_passes_and_what_cannot_be_asked_is_said(aws, workspace):
         ({"role": ""}, "Execution role", "No execution role"),
         ({"bucket": ""}, "Bucket", "No bucket"),
         ({"bucket": "not-there-at-all"}, "Bucket", "no such bucket"),
-        ({"image": "1".zfill(12) + ".dkr.ecr.eu-west-1.amazonaws.com/x:1"}, "Container image", "lies in eu-west-1"),
+        ({"image": "1".zfill(12) + ".dkr.ecr.eu-west-1.amazonaws.com/x:1"}, "Container image", "is in eu-west-1"),
     ],
 )
 def test_what_is_wrong_fails_with_a_way_out(aws, workspace, change, name, says):
@@ -63,7 +63,7 @@ def test_a_bucket_of_another_region_fails(aws, workspace):
     create_bucket(Aws(region="eu-west-1"), "far-away-bucket")
     check = checked(aws, Workspace("far-away-bucket", "Preflight"))["Bucket"]
     assert check.verdict is Verdict.FAIL
-    assert "lies in eu-west-1" in check.text
+    assert "is in eu-west-1" in check.text
 
 
 def test_quotas_are_compared_with_what_is_asked(aws, workspace, cloud):

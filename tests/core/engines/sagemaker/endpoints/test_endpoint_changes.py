@@ -105,7 +105,7 @@ def test_an_update_that_fails_leaves_the_old_model_and_says_why(engine, settled,
     engine.update_endpoint("bad", "live", HOSTING, tmp_path)
     found = settled("live")
     assert (found.model_job, found.status, said(engine)) == ("one", "InService", "one")
-    assert "The update to bad failed, and it goes on serving" in found.notice
+    assert "The update to bad failed, and it continues to serve" in found.notice
     assert "ping health check" in found.notice
     assert list(cloud.serving.models) == list(cloud.serving.configs) == ["live"]
     engine.update_endpoint("two", "live", HOSTING, tmp_path)

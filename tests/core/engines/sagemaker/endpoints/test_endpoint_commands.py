@@ -44,7 +44,7 @@ def test_deploy_update_look_and_delete(sagehound, cloud):
 
     found, _ = sagehound("deploy", "bad", "--update", "live", status=1)
     assert (found["status"], found["model_job"]) == ("InService", "two")
-    assert "The update to bad failed, and it goes on serving" in found["notice"]
+    assert "The update to bad failed, and it continues to serve" in found["notice"]
     assert "RuntimeError: a wrong turn" in found["log"]
     shown, _ = sagehound("endpoints", "live", text=True)
     assert "serves two" in shown

@@ -128,11 +128,11 @@ def sagemaker_prices():
 
 def test_the_cap_holds_while_features_are_computed_and_they_are_billed(sagemaker_mini, monkeypatch, cloud):
     engine = sagemaker_mini.engine
-    launcher = engine._launcher
+    creator = engine._creator
     features = sagemaker_mini.training("one-features", hyperparameters={"num_epochs": "900", "sleep": "0.1"})
-    monkeypatch.setattr(launcher, "features_key", lambda spec: "k")
-    monkeypatch.setattr(launcher, "features_at", lambda key: "")
-    monkeypatch.setattr(launcher, "prepare_features", lambda spec, key, mark: launcher.prepare(features, mark=mark))
+    monkeypatch.setattr(creator, "features_key", lambda spec: "k")
+    monkeypatch.setattr(creator, "features_at", lambda key: "")
+    monkeypatch.setattr(creator, "prepare_features", lambda spec, key, mark: creator.prepare(features, mark=mark))
     monkeypatch.setattr(engine.prices, "price", lambda *_: Price(3600.0, "a test"))  # a dollar a second
     engine.start(sagemaker_mini.training("one", cloud=CAPPED))
     job = sagemaker_mini.finished("one")
@@ -147,12 +147,12 @@ def test_the_cap_holds_while_features_are_computed_and_they_are_billed(sagemaker
 
 def test_features_that_take_longer_than_a_job_may_fail_it_with_what_to_do(sagemaker_mini, monkeypatch):
     engine = sagemaker_mini.engine
-    launcher = engine._launcher
+    creator = engine._creator
     slow = {"num_epochs": "900", "sleep": "0.1"}
     features = sagemaker_mini.training("one-features", hyperparameters=slow, max_runtime_s=1)
-    monkeypatch.setattr(launcher, "features_key", lambda spec: "k")
-    monkeypatch.setattr(launcher, "features_at", lambda key: "")
-    monkeypatch.setattr(launcher, "prepare_features", lambda spec, key, mark: launcher.prepare(features, mark=mark))
+    monkeypatch.setattr(creator, "features_key", lambda spec: "k")
+    monkeypatch.setattr(creator, "features_at", lambda key: "")
+    monkeypatch.setattr(creator, "prepare_features", lambda spec, key, mark: creator.prepare(features, mark=mark))
     engine.start(sagemaker_mini.training("one"))
     job = sagemaker_mini.finished("one")
     assert job.status is JobStatus.FAILED

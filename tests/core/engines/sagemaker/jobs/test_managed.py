@@ -115,7 +115,7 @@ def test_what_aws_leaves_open_is_not_followed_for_ever():
 
     (missing,) = outcomes_in("old", describe())
     assert (missing.rule, missing.status) == ("Overfit (AWS)", RuleStatus.ERROR)
-    assert missing.details == "The job has ended, and AWS told no status of this rule."
+    assert missing.details == "The job has ended, and AWS gave no status of this rule."
     (waiting,) = outcomes_in("new", describe(TrainingJobStatus="InProgress", TrainingEndTime=None))
     assert (waiting.status, waiting.details) == (RuleStatus.IN_PROGRESS, "AWS has not begun to evaluate it.")
     stuck = {"RuleConfigurationName": "Overfit-1795300020", "RuleEvaluationStatus": "InProgress"}

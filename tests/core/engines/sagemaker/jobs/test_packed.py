@@ -112,7 +112,7 @@ def test_a_spot_machine_that_is_taken_away_costs_the_trial_in_flight_alone(
     assert (job.status, job.failure_reason, job.counts) == (JobStatus.COMPLETED, "", {JobStatus.COMPLETED: 5})
     said = engine.read_log("spot").lines
     # What was not in S3 yet when the machine went is done again; what was there is not.
-    at = next(at for at, line in enumerate(said) if "had ended before; the search goes on" in line)
+    at = next(at for at, line in enumerate(said) if "had ended before; the search continues" in line)
     known = [read_line(line).record.number for line in said[at - int(said[at].split()[0]) : at]]
     for number in known:
         assert sum(line.startswith(f"trial {number:03d} | epoch=1/") for line in said) == 1

@@ -32,7 +32,7 @@ def run(gate, clock, delay, per_second, seconds):
 
 @pytest.mark.parametrize("delay", [0.02, 0.1, 0.3])
 def test_far_away_as_many_run_as_are_allowed(delay):
-    """And they stay: that the limit cannot grow any more is no sign that the last doubling brought nothing."""
+    """And they stay: that the limit cannot grow any more is not a sign that the last doubling brought nothing."""
     clock = Clock()
     gate = AdaptiveConcurrency(high=64, clock=clock)
     run(gate, clock, delay, 100_000, 30 * delay)
