@@ -72,7 +72,7 @@ def test_every_process_that_is_started_gets_that_environment():
     allowed = {
         "core/api.py": 2,  # the command line in the user's own name
         "core/cli/watch.py": 1,  # the user's own command
-        "training_scripts/watch/loop.py": 1,  # the command line in the user's own name
+        "training_scripts/watch/watched_loop.py": 1,  # the command line in the user's own name
         "training_scripts/callbacks.py": 1,  # inside a job, whose environment is made already
         "training_scripts/packed_search.py": 1,  # the same
     }

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .frameworks import lightning_callback, transformers_callback
-    from .loop import Watched, watch
+    from .watched_loop import Watched, watch
 
 __all__ = ["Watched", "lightning_callback", "transformers_callback", "watch"]
 
 
 def __getattr__(name: str) -> Any:
     if name in ("Watched", "watch"):
-        from . import loop
+        from . import watched_loop
 
-        return getattr(loop, name)
+        return getattr(watched_loop, name)
     if name in ("lightning_callback", "transformers_callback"):
         from . import frameworks
 

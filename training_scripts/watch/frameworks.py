@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from .loop import Watched, watch
+from .watched_loop import Watched, watch
 
 
 class _Watching:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .check import Check, Checks
+from .check_base import Check, Checks
 from .code_site import Site, site
 from .findings import Findings
 from .state import Clock, Loader, Loss, Model, Optimizer, first_tensor, is_model, row_bytes

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from training_scripts.watch import frameworks, loop
+from training_scripts.watch import frameworks, watched_loop
 
 
 def train(model, loss_of, steps=12):
@@ -29,7 +29,7 @@ def stand_ins(monkeypatch, tmp_path):
             setattr(module, base, type(base, (), {}))
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setitem(sys.modules, "lightning", ModuleType("lightning"))
-    monkeypatch.setattr(frameworks, "watch", lambda name: loop.watch(folder=tmp_path / name))
+    monkeypatch.setattr(frameworks, "watch", lambda name: watched_loop.watch(folder=tmp_path / name))
 
 
 def test_lightnings_callback_watches_a_fit(capsys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..check import Check
+from ..check_base import Check
 from ..session import Session
 from .batches import BatchOrder, Scaling
 from .loop import Clipping, GradientOrder, Scheduling

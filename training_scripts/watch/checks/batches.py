@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..check import Check
+from ..check_base import Check
 from ..code_site import NOWHERE
 from ..session import Session
 from ..state import BATCH_NORMS, Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..check import Check
+from ..check_base import Check
 from ..session import Session
 from ..state import Loss, is_plain
 

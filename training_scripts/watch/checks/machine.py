@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..check import Check
+from ..check_base import Check
 from ..code_site import NOWHERE
 from ..session import Session
 from ..state import Loss, Model, Optimizer, snapshot

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..check import Check
+from ..check_base import Check
 from ..code_site import NOWHERE
 from ..session import Session
 from ..state import Loss, Model

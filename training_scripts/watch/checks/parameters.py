@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..check import Check
+from ..check_base import Check
 from ..session import Session
 from ..state import NORMALISATIONS, Model, Optimizer, sizes, snapshot
 

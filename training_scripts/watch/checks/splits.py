@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..check import Check
+from ..check_base import Check
 from ..code_site import NOWHERE
 from ..session import Session
 from ..state import Loader, Model, is_plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..check import Check
+from ..check_base import Check
 from ..session import Session
 from ..state import Model
 
