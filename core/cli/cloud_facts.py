@@ -46,8 +46,16 @@ def meter_text(engine: Cloud, name: str) -> str:
 def bill_text(engine: Cloud, name: str) -> str:
     """Return what a finished job was billed, in a sentence."""
     bill = engine.bill(name)
-    cost = "" if bill.usd is None else f", about ${bill.usd:.2f}"
-    saved = tr("; spot saved {saved:.0%}").format(saved=bill.saved) if bill.saved else ""
-    return tr("Billed: {billable_seconds} s of training{cost}{saved}.").format(
-        billable_seconds=bill.billable_seconds, cost=cost, saved=saved
-    )
+    if bill.usd is None:
+        said = (
+            tr("Billed: {seconds} s of training; spot saved {saved:.0%}.")
+            if bill.saved
+            else tr("Billed: {seconds} s of training.")
+        )
+    else:
+        said = (
+            tr("Billed: {seconds} s of training, about ${usd:.2f}; spot saved {saved:.0%}.")
+            if bill.saved
+            else tr("Billed: {seconds} s of training, about ${usd:.2f}.")
+        )
+    return said.format(seconds=bill.billable_seconds, usd=bill.usd, saved=bill.saved)

@@ -33,10 +33,12 @@ def demo(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         quiet = Console(as_json=False, out=console.side)
         if status := start_and_wait(workbench, spec, manifest, quiet):
             return status
-        console.note(tr("\n2/3  Evaluating the best trial on the test split ..."))
+        console.note("")
+        console.note(tr("2/3  Evaluating the best trial on the test split ..."))
         evaluation = workbench.models.evaluation(spec.name, "test", console.progress, CancelToken())
         console.note(evaluation_text(evaluation))
-        console.note(tr("\n3/3  Classifying one picture of the test split ..."))
+        console.note("")
+        console.note(tr("3/3  Classifying one picture of the test split ..."))
         picture = next(entry for entry in manifest.pictures if entry.split == "test")
         found = classify_pictures(workbench, [str(manifest.root / picture.path)], spec.name, 3, console)
     finally:

@@ -217,29 +217,22 @@ def _endpoint_text(endpoint: Endpoint, log: Sequence[str] = ()) -> str:
         )
     elif endpoint.instance_type != "serverless":
         price = tr("{instance_type}, price unknown").format(instance_type=endpoint.instance_type)
-    life = ""
+    facts = [tr("{age} old").format(age=duration(data["age_seconds"]))]
+    if endpoint.model_job:
+        facts.append(tr("serves {job}").format(job=endpoint.model_job))
+    facts.append(price)
     if endpoint.expires is not None:
         left = endpoint.expires - time.time()
-        life = f", {duration(left)} left" if left > 0 else tr(", its life is over")
-    whose = "" if endpoint.ours else tr(", not made by Sagehound")
-    deletion_pending = tr(", deleted as soon as AWS lets it") if endpoint.deletion_pending else ""
-    serves = f", serves {endpoint.model_job}" if endpoint.model_job else ""
-    age = duration(data["age_seconds"])
-    lines = [
-        tr("{name}  {status}  {age} old{serves}, {price}{life}{deletion_pending}{whose}").format(
-            name=endpoint.name,
-            status=endpoint.status,
-            age=age,
-            serves=serves,
-            price=price,
-            life=life,
-            deletion_pending=deletion_pending,
-            whose=whose,
-        )
-    ]
+        facts.append(tr("{left} left").format(left=duration(left)) if left > 0 else tr("its life is over"))
+    if endpoint.deletion_pending:
+        facts.append(tr("deleted as soon as AWS lets it"))
+    if not endpoint.ours:
+        facts.append(tr("not made by Sagehound"))
+    lines = [f"{endpoint.name}  {endpoint.status}  {', '.join(facts)}"]
     said = dict.fromkeys((endpoint.notice, endpoint.failure_reason))
     lines += [f"  {text}" for text in said if text]
     if log or any(said):
         lines += [f"  {line}" for line in (*traceback_of(log), *log[-_LOG_LINES:])]
-        lines.append(tr("  Its log: {log_url}").format(log_url=endpoint.log_url))
+        said_of_log = tr("Its log: {url}").format(url=endpoint.log_url)
+        lines.append(f"  {said_of_log}")
     return "\n".join(lines)

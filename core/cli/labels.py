@@ -190,7 +190,8 @@ def write(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         else tr("Copied {count:,} pictures into class folders in {folder}.")
     ).format(count=written.count, folder=written.folder)
     if written.left:
-        said += tr(" {left:,} stay where they are.").format(left=written.left)
+        left = tr("{left:,} stay where they are.").format(left=written.left)
+        said = f"{said} {left}"
     console.result({"folder": str(written.folder), "written": written.count, "left": written.left}, said)
     return 0
 
@@ -218,10 +219,10 @@ def suggest(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     rows = [(one.path, one.label or "?", one.probability) for one in found.next]
     said = tr("{labelled:,} of {total:,} pictures have a label.").format(labelled=found.labelled, total=found.total)
     if found.expected_accuracy is not None and found.guesses:
-        said += tr(" About {expected_accuracy:.0%} of the guesses for the others are right.").format(
-            expected_accuracy=found.expected_accuracy
-        )
-    console.result(data, lambda: f"{table((tr('label next'), 'probably', 'probability'), rows)}\n\n{said}")
+        right = tr("About {share:.0%} of the guesses for the others are right.").format(share=found.expected_accuracy)
+        said = f"{said} {right}"
+    head = (tr("label next"), tr("probably"), tr("probability"))
+    console.result(data, lambda: f"{table(head, rows)}\n\n{said}")
     return 0
 
 

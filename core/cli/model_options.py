@@ -6,6 +6,7 @@ from core.models.export.formats import FORMATS
 from core.translation import tr
 
 _MODEL = tr("a job's name or `best`, a model.tar.gz, an exported model or an endpoint's name")
+_MODEL_OR_BEST = tr("a job's name or `best`, a model.tar.gz, an exported model or an endpoint's name (default: best)")
 
 
 def add_model_commands(command) -> None:  # type: ignore[no-untyped-def]
@@ -29,7 +30,7 @@ def add_model_commands(command) -> None:  # type: ignore[no-untyped-def]
         help=tr("a new folder for all of it; or the model alone, by its ending: {endings}").format(endings=endings),
     )
     serve = command("serve", tr("answer as a SageMaker endpoint does, on this machine, with a page for people"))
-    serve.add_argument("model", nargs="?", default="best", help=_MODEL + tr(" (default: best)"))
+    serve.add_argument("model", nargs="?", default="best", help=_MODEL_OR_BEST)
     serve.add_argument(
         "--port", type=int, default=8080, metavar="PORT", help=tr("default %(default)s; 0 for a free one")
     )
@@ -41,7 +42,7 @@ def add_model_commands(command) -> None:  # type: ignore[no-untyped-def]
     serve.add_argument("--token", default="", help=tr("what a request must have, as Authorization: Bearer TOKEN"))
     sort = command("sort", tr("put the pictures of a folder where a model says, those it is unsure of apart"))
     sort.add_argument("folder", nargs="?", help=tr("a folder of pictures"))
-    sort.add_argument("--model", default="best", help=_MODEL + tr(" (default: best)"))
+    sort.add_argument("--model", default="best", help=_MODEL_OR_BEST)
     sort.add_argument("--into", metavar="OUT", help=tr("where the class folders, the journal and sorted.csv go"))
     ways = sort.add_mutually_exclusive_group()
     ways.add_argument("--copy", dest="way", action="store_const", const="copy", default="copy", help="copy (default)")

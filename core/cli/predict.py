@@ -55,10 +55,8 @@ def say_best(workbench: Workbench, model: str, console: Console) -> None:
             else tr("the latest training job")
         )
         where = workbench.models.dataset_of(choice.job)
-        console.note(
-            tr("best is {job}, {whose}").format(job=choice.job, whose=whose)
-            + (tr(", trained on {where}.").format(where=where) if where else ".")
-        )
+        said = tr("best is {job}, {whose}, trained on {where}.") if where else tr("best is {job}, {whose}.")
+        console.note(said.format(job=choice.job, whose=whose, where=where))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +257,6 @@ def evaluation_text(found: Evaluation) -> str:
         if found.unreadable > _SHOWN_FILES:
             lines.append(f"    … and {found.unreadable - _SHOWN_FILES} more")
     for label, predicted, count in found.confusions[:_SHOWN_FILES]:
-        lines.append(
-            tr("    {label} taken for {predicted}: {count}").format(label=label, predicted=predicted, count=count)
-        )
+        said = tr("{label} taken for {predicted}: {count}").format(label=label, predicted=predicted, count=count)
+        lines.append(f"    {said}")
     return "\n".join([*lines, "", table(("class", "precision", "recall", "pictures"), rows)])

@@ -35,8 +35,8 @@ def wait_for(workbench: Workbench, name: str, console: Console) -> int:
     reason = job.failure_reason or (
         tr("Continue it with: sagehound resume {name}").format(name=name) if isinstance(job, TuningJob) else ""
     )
-    log = tr(" Its log: {url}").format(url=url(name)) if job.status is JobStatus.FAILED and url(name) else ""
-    console.note(f"sagehound: {name}: {job.status}. {reason}{log}".rstrip())
+    log = tr("Its log: {url}").format(url=url(name)) if job.status is JobStatus.FAILED and url(name) else ""
+    console.note(" ".join(filter(None, (f"sagehound: {name}: {job.status}.", reason, log))))
     return 1
 
 
@@ -59,28 +59,18 @@ def _watch(workbench: Workbench, name: str, console: Console, deadline: float | 
             return job
         if job.engine == "sagemaker" and time.monotonic() >= look:
             look, usd = time.monotonic() + _METER_SECONDS, workbench.cloud.spent(name) if workbench.cloud else None
-            meter = "" if usd is None else tr(", about ${usd:.2f} so far").format(usd=usd)
+            meter = "" if usd is None else tr("about ${usd:.2f} so far").format(usd=usd)
         progress = _progress(job)
-        console.progress(dataclasses.replace(progress, message=progress.message + meter))
+        console.progress(dataclasses.replace(progress, message=", ".join(filter(None, (progress.message, meter)))))
         time.sleep(_POLL_SECONDS)
 
 
 def _trial_line(job: TuningJob, trial: TrainingJob) -> str:
-    right = (
-        ""
-        if trial.accuracy is None
-        else tr("{share} right on {split}, ").format(share=percent(trial.accuracy.share), split=trial.accuracy.split)
-    )
     value = "-" if trial.objective is None else f"{trial.objective:.6f}"
-    reason = f"  {trial.failure_reason}" if trial.failure_reason else ""
-    return tr("{name}  {status}  {right}{objective_metric} {value}{reason}").format(
-        name=trial.name,
-        status=trial.status,
-        right=right,
-        objective_metric=job.objective_metric,
-        value=value,
-        reason=reason,
-    )
+    facts = [f"{job.objective_metric} {value}"]
+    if (found := trial.accuracy) is not None:
+        facts.insert(0, tr("{share} right on {split}").format(share=percent(found.share), split=found.split))
+    return "  ".join(filter(None, (trial.name, str(trial.status), ", ".join(facts), trial.failure_reason)))
 
 
 def _progress(job: Job) -> Progress:

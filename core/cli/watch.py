@@ -93,30 +93,30 @@ def _try_remedy(script: Any, paths: AppPaths) -> None:
     names = {item.rule for item in again.outcomes if item.status is RuleStatus.ISSUES_FOUND}
     looked = any(item.rule == lead.rule for item in again.outcomes)
     others = ", ".join(sorted(names - {lead.rule}))
-    beside = tr(" Beside it: {others}.").format(others=others) if others else ""
+    beside = tr("Beside it: {others}.").format(others=others) if others else ""
     if status:
         _tell(
-            tr("with the remedy the script failed (exit status {status}), so it says nothing ({name}).{beside}").format(
-                status=status, name=again.name, beside=beside
-            )
+            tr("with the remedy the script failed (exit status {status}), so it says nothing ({name}). {beside}")
+            .format(status=status, name=again.name, beside=beside)
+            .rstrip()
         )
     elif lead.rule in names:
         _tell(
-            tr("{rule} is found with the remedy too: it was not this alone ({name}).{beside}").format(
-                rule=lead.rule, name=again.name, beside=beside
-            )
+            tr("{rule} is found with the remedy too: it was not this alone ({name}). {beside}")
+            .format(rule=lead.rule, name=again.name, beside=beside)
+            .rstrip()
         )
     elif not looked:
         _tell(
-            tr("with the remedy {rule} was not looked at before the script ended ({name}).{beside}").format(
-                rule=lead.rule, name=again.name, beside=beside
-            )
+            tr("with the remedy {rule} was not looked at before the script ended ({name}). {beside}")
+            .format(rule=lead.rule, name=again.name, beside=beside)
+            .rstrip()
         )
     else:
         _tell(
-            tr("with the remedy {rule} is not found any more within {steps} steps ({name}).{beside}").format(
-                rule=lead.rule, steps=again.steps, name=again.name, beside=beside
-            )
+            tr("with the remedy {rule} is not found any more within {steps} steps ({name}). {beside}")
+            .format(rule=lead.rule, steps=again.steps, name=again.name, beside=beside)
+            .rstrip()
         )
 
 

@@ -53,7 +53,7 @@ class Cost:
             )
         ]
         if self.likely is not None:
-            parts.append(f"likely {_usd(self.likely)}")
+            parts.append(tr("likely {usd}").format(usd=_usd(self.likely)))
         parts.append(
             plural(
                 "at most {worst} for {count} job",
@@ -62,8 +62,11 @@ class Cost:
                 worst=_usd(self.worst),
             )
         )
-        spot = tr(" Spot instances usually cost far less; the figures are those of on-demand.") if self.spot else ""
-        return f"{', '.join(parts)}.{spot}"
+        said = f"{', '.join(parts)}."
+        if self.spot:
+            spot = tr("Spot instances usually cost far less; the figures are those of on-demand.")
+            said = f"{said} {spot}"
+        return said
 
 
 @cache

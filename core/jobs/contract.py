@@ -214,10 +214,12 @@ def describe_exit(exit_code: int | None) -> str:
         return tr("The training script ended with exit status {exit_code}.").format(exit_code=exit_code)
     number = -exit_code
     known = {item.value: item.name for item in signal.Signals}
-    hint = tr(" Perhaps memory ran out.") if known.get(number) == "SIGKILL" else ""
-    return tr("The training script's process was killed by signal {number} ({known}).{hint}").format(
-        number=number, known=known.get(number, "unknown"), hint=hint
+    said = (
+        tr("The training script's process was killed by signal {number} ({name}). Perhaps memory ran out.")
+        if known.get(number) == "SIGKILL"
+        else tr("The training script's process was killed by signal {number} ({name}).")
     )
+    return said.format(number=number, name=known.get(number, "unknown"))
 
 
 def check_metrics(spec: TrainingSpec, sample_lines: Sequence[str] | None = None) -> None:

@@ -161,5 +161,7 @@ def _in_words(status: int) -> str:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
-    memory = tr(", perhaps for want of memory") if name == "SIGKILL" else ""
-    return tr("it was ended by {name}{memory}").format(name=name, memory=memory)
+    said = (
+        tr("it was ended by {name}, perhaps for want of memory") if name == "SIGKILL" else tr("it was ended by {name}")
+    )
+    return said.format(name=name)

@@ -218,12 +218,18 @@ def _machine_costs(analysis: ProfilerAnalysis) -> Iterator[Finding]:
         yield Finding(
             tr("The GPU is idle for much of the time"),
             plural(
-                "In the training loop the GPU is busy {busy:.0f}% of the time on average",
-                "In the training loop GPUs are busy {busy:.0f}% of the time on average",
+                "In the training loop the GPU is busy {busy:.0f}% of the time on average, while a core is saturated.",
+                "In the training loop GPUs are busy {busy:.0f}% of the time on average, while a core is saturated.",
                 len(analysis.gpu_use),
                 busy=busy,
             )
-            + (tr(", while a core is saturated.") if bound else "."),
+            if bound
+            else plural(
+                "In the training loop the GPU is busy {busy:.0f}% of the time on average.",
+                "In the training loop GPUs are busy {busy:.0f}% of the time on average.",
+                len(analysis.gpu_use),
+                busy=busy,
+            ),
             tr("Move work off the CPU: decode smaller pictures, use more loader workers.")
             if bound
             else tr("Raise the batch size until GPU memory is about 80% full, or take a smaller GPU."),

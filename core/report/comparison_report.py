@@ -96,14 +96,20 @@ def _which_is_faster(first: ReadRun, second: ReadRun, one: str, two: str) -> str
         for name, run in ((one, first), (two, second))
         if issues(run.outcomes)
     ]
-    rules = tr(" Rules found: {fired}.").format(fired=" and ".join(fired)) if fired else ""
+    rules = tr("Rules found: {fired}.").format(fired=" and ".join(fired)) if fired else ""
+    return f"{_how_long(first, second, one, two)} {rules}".rstrip()
+
+
+def _how_long(first: ReadRun, second: ReadRun, one: str, two: str) -> str:
     a, b = first.analysis.times.duration, second.analysis.times.duration
     if not a or not b:
-        return tr("How long they took is not known of both.{rules}").format(rules=rules)
+        return tr("How long they took is not known of both.")
     fast, slow = (one, two) if a <= b else (two, one)
     if max(a, b) < 1.05 * min(a, b):
-        return tr("Both took about {a}.{rules}").format(a=seconds(a), rules=rules)
-    return f"{fast} took {seconds(min(a, b))}, {slow} {seconds(max(a, b))}.{rules}"
+        return tr("Both took about {time}.").format(time=seconds(a))
+    return tr("{fast} took {less}, {slow} {more}.").format(
+        fast=fast, less=seconds(min(a, b)), slow=slow, more=seconds(max(a, b))
+    )
 
 
 def _curves(first: ReadRun, second: ReadRun, one: str, two: str) -> Iterator[LineChart]:

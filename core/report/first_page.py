@@ -119,22 +119,26 @@ def _what_came(analysis: ProfilerAnalysis, story: Story, job: TrainingJob | None
         ), True
     if (result := story.result) is not None:
         low, high = result.interval
-        text = tr(
-            "The model is right on {right:,} of {count:,} {split} pictures, {accuracy} (95 % "
-            "interval {value:.1f} to {value_2:.1f} %)"
-        ).format(
+        said = (
+            tr(
+                "The model is right on {right:,} of {count:,} {split} pictures, {accuracy} (95 % interval {low:.1f} to "
+                "{high:.1f} %), which may be no better than always saying the largest class ({baseline})."
+            )
+            if low <= result.baseline
+            else tr(
+                "The model is right on {right:,} of {count:,} {split} pictures, {accuracy} (95 % interval {low:.1f} to "
+                "{high:.1f} %)."
+            )
+        )
+        return said.format(
             right=result.right,
             count=result.count,
             split=result.split,
             accuracy=percent(result.accuracy),
-            value=100 * low,
-            value_2=100 * high,
-        )
-        if low <= result.baseline:
-            text += tr(", which may be no better than always saying the largest class ({baseline})").format(
-                baseline=percent(result.baseline)
-            )
-        return f"{text}.", False
+            low=100 * low,
+            high=100 * high,
+            baseline=percent(result.baseline),
+        ), False
     if story.curves:
         curve = story.curve("valid:loss") or story.curves[0]
         what = tr("validation loss") if curve.name == "valid:loss" else curve.name.replace(":", " ")
@@ -222,10 +226,11 @@ def machine(analysis: ProfilerAnalysis) -> str:
         return f"{len(devices)} {'GPU' if len(devices) == 1 else 'GPUs'}{kind}"
     if not analysis.nodes:
         return tr("not known")
-    nodes = tr("{nodes} nodes of ").format(nodes=len(analysis.nodes)) if len(analysis.nodes) > 1 else ""
-    cores = f"{analysis.cores} {'core' if analysis.cores == 1 else 'cores'}"
-    gpus = f"{analysis.gpus} {'GPU' if analysis.gpus == 1 else 'GPUs'}" if analysis.gpus else tr("no GPU")
-    return f"{nodes}{cores}, {gpus}"
+    cores = plural("{count} core", "{count} cores", analysis.cores)
+    gpus = plural("{count} GPU", "{count} GPUs", analysis.gpus) if analysis.gpus else tr("no GPU")
+    if len(analysis.nodes) > 1:
+        return tr("{nodes} nodes of {cores}, {gpus}").format(nodes=len(analysis.nodes), cores=cores, gpus=gpus)
+    return f"{cores}, {gpus}"
 
 
 def _number(value: float) -> str:

@@ -20,7 +20,7 @@ from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, JobChanges, Store
 from core.store.rows import new_record
-from core.translation import tr
+from core.translation import plural, tr
 from training_scripts.durable import write_text
 from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.processes import ProcessIdentity
@@ -96,15 +96,18 @@ def recover(store: Store, jobs: Path) -> int:
             _restore(store, item)
     if found:
         lost = len(files) - len(found)
-        rest = tr("; {lost} of their records could not be read").format(lost=lost) if lost else ""
         count = sum(not isinstance(item.record, TrainingJob) or not item.record.tuning_job for item in found)
-        trials = f" with {len(found) - count} trials" if len(found) > count else ""
-        jobs_text = "1 job" if count == 1 else f"{count} jobs"
-        store.say_recovered(
-            tr(
-                "The database of results was lost; {jobs_text}{trials} were recovered from the folders in {jobs}{rest}."
-            ).format(jobs_text=jobs_text, trials=trials, jobs=jobs, rest=rest)
+        said = plural(
+            "The database of results was lost; {count} job with {trials} trials was recovered from "
+            "the folders in {jobs}.",
+            "The database of results was lost; {count} jobs with {trials} trials were recovered from "
+            "the folders in {jobs}.",
+            count,
+            trials=len(found) - count,
+            jobs=jobs,
         )
+        unread = plural("{count} record could not be read.", "{count} of their records could not be read.", lost)
+        store.say_recovered(f"{said} {unread}" if lost else said)
     return len(found)
 
 

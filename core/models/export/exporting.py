@@ -96,7 +96,7 @@ def _check_free(output: Path, format_: ExportFormat) -> None:
     if output.exists():
         raise UserFacingError(
             tr("{output} is there already.").format(output=output),
-            tr("A model is written to a new folder, or to a file that ends in ") + format_.suffix + ".",
+            tr("A model is written to a new folder, or to a file that ends in {suffix}.").format(suffix=format_.suffix),
             tr("Choose another name."),
         )
 

@@ -237,8 +237,11 @@ def _quota_check(name: str, region: str, item: Any, wanted: int) -> Check:
             tr("{allowed}, and {wanted} at once are asked for.").format(allowed=allowed, wanted=wanted),
         )
     page = f"https://{region}.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas/{code}"
-    less = tr("run at most {allowed} at once, ").format(allowed=allowed) if allowed else ""
-    fix = tr("Choose another instance type, {less}or ask for more: {page}").format(less=less, page=page)
+    fix = (
+        tr("Choose another instance type, run at most {allowed} at once, or ask for more: {page}")
+        if allowed
+        else tr("Choose another instance type, or ask for more: {page}")
+    ).format(allowed=allowed, page=page)
     return Check(
         name,
         Verdict.FAIL,

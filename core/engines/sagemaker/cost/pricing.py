@@ -72,16 +72,15 @@ def snapshot_price(instance_type: str, use: Use, region: str) -> Price:
                 instance_type=instance_type
             ),
         )
-    where = (
-        ""
-        if region == data["region"]
-        else tr(" for {region}, {region_2} may differ").format(region=data["region"], region_2=region)
-    )
     found = table[instance_type]
     kind = tr("an estimate") if found["source"] is None else tr("not AWS's own figure")
     return Price(
         float(found["usd"]),
-        tr("dated snapshot of {dated}, {kind}{where}").format(dated=data["dated"], kind=kind, where=where),
+        (
+            tr("dated snapshot of {dated}, {kind}")
+            if region == data["region"]
+            else tr("dated snapshot of {dated}, {kind} for {known}, {region} may differ")
+        ).format(dated=data["dated"], kind=kind, known=data["region"], region=region),
     )
 
 

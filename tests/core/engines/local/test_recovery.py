@@ -111,7 +111,7 @@ def test_records_that_cannot_be_read_cost_only_themselves(finished, runtime):
     try:
         engine = LocalEngine(finished, store, runtime)
         assert [job.name for job in engine.jobs()] == ["tune-1"]
-        assert "1 job with 2 trials were recovered" in store.notice
+        assert "1 job with 2 trials was recovered" in store.notice
         assert "2 of their records could not be read" in store.notice
     finally:
         store.close()
