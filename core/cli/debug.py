@@ -71,7 +71,7 @@ def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     from core.report.mlflow_server import address_of
 
     if format_of(file).server:
-        console.result({"url": address_of(file)}, f"Sent to {address_of(file)}.")
+        console.result({"url": address_of(file)}, tr("Sent to {address_of}.").format(address_of=address_of(file)))
         return 0
     size = file.stat().st_size
     console.result({"path": str(file), "bytes": size}, f"{file} ({size / 1024:.0f} KB)")
