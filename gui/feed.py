@@ -13,9 +13,14 @@ from core.jobs.records import Event, Job, StatusEvent
 from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge, Handle
 
-BUSY_MS = 250
-IDLE_MS = 2000
-RETRY_MS = 5000
+
+@dataclass(frozen=True, slots=True)
+class FeedTiming:
+    """Milliseconds between two polls: while jobs run, while none does, and after one that failed."""
+
+    busy_ms: int = 250
+    idle_ms: int = 2000
+    retry_ms: int = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,9 @@ class JobsFeed(QObject):
     jobs_changed = Signal(tuple)
     trouble = Signal(object)
 
-    def __init__(self, engine: Callable[[], Engine], bridge: Bridge) -> None:
+    def __init__(self, engine: Callable[[], Engine], bridge: Bridge, timing: FeedTiming = FeedTiming()) -> None:
         super().__init__()
-        self._engine, self._bridge = engine, bridge
+        self._engine, self._bridge, self.timing = engine, bridge, timing
         self._cursor: int | None = None
         self._jobs: tuple[Job, ...] | None = None
         self._asking: Handle | None = None
@@ -116,7 +121,7 @@ class JobsFeed(QObject):
             self.events.emit(answer.events)
         if changed:
             self.jobs_changed.emit(self.jobs)
-        self._next(BUSY_MS if self.running or answer.events else IDLE_MS)
+        self._next(self.timing.busy_ms if self.running or answer.events else self.timing.idle_ms)
 
     def _on_error(self, error: UserFacingError) -> None:
         self._asking = None
@@ -124,7 +129,7 @@ class JobsFeed(QObject):
         if not self._in_trouble:
             self._in_trouble = True
             self.trouble.emit(error)
-        self._next(RETRY_MS)
+        self._next(self.timing.retry_ms)
 
     def _next(self, delay: int) -> None:
         if self._refresh_again:

@@ -33,7 +33,7 @@ MOST_FILES = 5_000_000
 DEEPEST = 2
 """Archives in archives are unpacked so deep."""
 
-_RATIO, _SMALL = 200, 1 << 30
+_RATIO, SMALL = 200, 1 << 30
 """What is unpacked may be so many times as large as the archive, or this large: pictures do not shrink like that."""
 
 SPARE = 2 << 30
@@ -77,7 +77,12 @@ def is_archive(path: Path) -> bool:
 
 
 def unpack(
-    archive: Path, folder: Path, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    archive: Path,
+    folder: Path,
+    on_progress: OnProgress = ignore_progress,
+    cancel: CancelToken | None = None,
+    most_files: int = MOST_FILES,
+    small: int = SMALL,
 ) -> Path:
     """Return the folder that holds what is in an archive; made in `folder` once, and found there from then on.
 
@@ -93,7 +98,7 @@ def unpack(
     partial = folder / f".{os.getpid()}-{target.name}"
     size = archive.stat().st_size
     room = shutil.disk_usage(folder).free - SPARE
-    bounds = _Bounds(MOST_FILES, min(max(_SMALL, _RATIO * size), room))
+    bounds = _Bounds(most_files, min(max(small, _RATIO * size), room))
     try:
         _unpack(archive, partial, _Unpacking(bounds, on_progress, cancel or CancelToken(), archive.name), 0)
         flush(file for file in partial.rglob("*"))
@@ -104,7 +109,7 @@ def unpack(
             tr(
                 "It holds more than {value:,.1f} GB, which is out of all proportion to its size, or "
                 "more than the disk has room for."
-            ).format(value=max(0, min(max(_SMALL, _RATIO * size), room)) / 1000000000.0),
+            ).format(value=max(0, min(max(small, _RATIO * size), room)) / 1000000000.0),
             tr("Make room, or unpack it yourself and open the folder."),
         ) from None
     except _UNUSABLE as error:

@@ -32,7 +32,7 @@ class Strategy(StrEnum):
 
     `help` is a sentence for the form. `learns`: from finished trials where to look next. `tries_all`: each combination,
     so ranges must be countable. `ends_poor_trials`: by a rule of its own, which excludes early stopping. How each one
-    draws is in core/tuning/search_plan.py.
+    draws is in training_scripts/strategies/search.py.
     """
 
     help: str
@@ -199,7 +199,7 @@ class TuningSpec:
     strategy: Strategy = declare(
         Strategy.BAYESIAN,
         "Strategy",
-        tr("Bayesian, Random, Hyperband or Grid"),
+        ", ".join(Strategy),
         option="--strategy",
         metavar="NAME",
         capability="strategies",

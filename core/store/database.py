@@ -25,7 +25,8 @@ STUCK_S = 10.0
 _logger = logging.getLogger(__name__)
 R = TypeVar("R")
 _RETRY_S = 2.0
-_CHECKED_BYTES = 32 * 2**20  # a full check of a larger file would hold up the start
+CHECKED_BYTES = 32 * 2**20
+"""A full check of a larger file would hold up the start."""
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -99,9 +100,11 @@ class Database:
         migrations: Sequence[str] = MIGRATIONS,
         busy_s: float = BUSY_TIMEOUT_S,
         stuck_s: float = STUCK_S,
+        checked_bytes: int = CHECKED_BYTES,
     ) -> None:
+        """Open it; a file of up to `checked_bytes` is checked whole."""
         self.path, self.notice = path, ""
-        self._busy_s, self._stuck_s = busy_s, stuck_s
+        self._busy_s, self._stuck_s, self._checked_bytes = busy_s, stuck_s, checked_bytes
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._migrations = migrations
@@ -285,7 +288,7 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             # In WAL mode NORMAL loses nothing when a process dies; a power cut may lose what was not `flushed`.
             connection.execute("PRAGMA synchronous = NORMAL")
-            if self.path.stat().st_size <= _CHECKED_BYTES or self._suspect.exists():
+            if self.path.stat().st_size <= self._checked_bytes or self._suspect.exists():
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if found != "ok":
                     raise sqlite3.DatabaseError(found)

@@ -21,7 +21,7 @@ from core.jobs.records import Job, MetricEvent, RuleOutcome, TrainingJob
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
 from core.labels.events import LabelEvent
-from core.store.database import Database
+from core.store.database import CHECKED_BYTES, Database
 from core.store.event_log import EventLog
 from core.store.home_paths import HomePaths
 from core.store.job_records import records
@@ -70,8 +70,8 @@ class Store(EventLog):
         StoreError: by any method, when the file cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._db = Database(path)
+    def __init__(self, path: Path, checked_bytes: int = CHECKED_BYTES) -> None:
+        self._db = Database(path, checked_bytes=checked_bytes)
         self.home_paths = HomePaths(path.parent)
         self._journal = LabelJournal(path.parent / "labels", self._db)
         self._recovered = ""

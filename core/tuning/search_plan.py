@@ -22,6 +22,7 @@ def search_plan(spec: TuningSpec) -> SearchPlan:
     strategy = spec.strategy
     return SearchPlan(
         tuple(item.dimension for item in spec.ranges),
+        strategy=str(strategy),
         learns=strategy.learns,
         tries_all=strategy.tries_all,
         ends_poor_trials=strategy.ends_poor_trials,

@@ -37,9 +37,9 @@ class CloudSession(QObject):
     identified = Signal(object)
     notice_changed = Signal(str)
 
-    def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
+    def __init__(self, workbench: Workbench, bridge: Bridge, retry_ms: int = RETRY_MS) -> None:
         super().__init__()
-        self._workbench, self._bridge = workbench, bridge
+        self._workbench, self._bridge, self.retry_ms = workbench, bridge, retry_ms
         self.identity: Identity | None = None
         self.notice = ""
         self.engine = ""
@@ -130,7 +130,7 @@ class CloudSession(QObject):
 
     def _on_unknown(self, error: UserFacingError) -> None:
         self._set_notice(str(error))
-        self._retry.start(RETRY_MS)
+        self._retry.start(self.retry_ms)
 
     def _set_identity(self, identity: Identity | None) -> None:
         self._retry.stop()

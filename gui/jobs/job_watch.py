@@ -74,7 +74,7 @@ class JobWatch(QObject):
 
     def __init__(self, workbench: Workbench, bridge: Bridge, feed: JobsFeed, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._workbench, self._bridge = workbench, bridge
+        self._workbench, self._bridge, self.history_first = workbench, bridge, HISTORY_FIRST
         self._loading: Handle | None = None
         self._describing: Handle | None = None
         self._reset()
@@ -161,7 +161,7 @@ class JobWatch(QObject):
         engine, name = self._workbench.engine, self.name
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> _Loaded:
-            return load(engine, name, cancel)
+            return load(engine, name, cancel, self.history_first)
 
         self._loading = self._bridge.run(work, self._on_loaded, self._on_failed)
 
@@ -282,11 +282,11 @@ class JobWatch(QObject):
             self._describe.start()
 
 
-def load(engine: Engine, name: str, cancel: CancelToken) -> _Loaded:
+def load(engine: Engine, name: str, cancel: CancelToken, history_first: int = HISTORY_FIRST) -> _Loaded:
     """Describe a job; its history too, unless that takes longer than anyone should wait for the rest."""
     job = engine.job(name)
     trials = tuple(engine.trials(name)) if isinstance(job, TuningJob) else (job,)
-    history = read_history(engine, name, cancel) if len(trials) <= HISTORY_FIRST else None
+    history = read_history(engine, name, cancel) if len(trials) <= history_first else None
     return _Loaded(job, engine.spec(name), trials, history)
 
 

@@ -21,9 +21,9 @@ MOST = 3
 class Toasts(QObject):
     """Shows toasts over `window`; they stack upwards and stay while the pointer that was moved there is on them."""
 
-    def __init__(self, window: QWidget, bottom_margin: int = 40) -> None:
+    def __init__(self, window: QWidget, bottom_margin: int = 40, shown_ms: int = SHOWN_MS) -> None:
         super().__init__(window)
-        self._window, self._bottom = window, bottom_margin
+        self._window, self._bottom, self._shown_ms = window, bottom_margin, shown_ms
         self._shown: list[Toast] = []
         window.installEventFilter(self)
 
@@ -86,6 +86,7 @@ class Toast(QFrame):
         action: str,
         on_action: Callable[[], None] | None,
         remove: Callable[[Toast], None],
+        shown_ms: int = SHOWN_MS,
     ) -> None:
         super().__init__(window)
         self.setObjectName("toast")
@@ -113,7 +114,8 @@ class Toast(QFrame):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._leave)
-        self._timer.start(SHOWN_MS)
+        self._shown_ms = shown_ms
+        self._timer.start(shown_ms)
 
     def stay(self) -> None:
         """Leave by the cross alone."""

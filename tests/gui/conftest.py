@@ -249,16 +249,15 @@ def window(open_window, workbench):
 
 
 @pytest.fixture
-def busy(open_window, paths, scripted_engine, monkeypatch, qtbot):
+def busy(open_window, paths, scripted_engine, qtbot):
     """A window whose engine runs one job."""
     from core.workbench import Workbench
-    from gui import feed as feed_module
+    from gui.feed import FeedTiming
 
-    monkeypatch.setattr(feed_module, "BUSY_MS", 10)
-    monkeypatch.setattr(feed_module, "IDLE_MS", 10)
     scripted_engine.set_job("flowers-1", JobStatus.IN_PROGRESS)
     workbench = Workbench(paths, scripted_engine)
     made = open_window(workbench)
+    made.feed.timing = FeedTiming(10, 10)
     with qtbot.waitSignal(made.feed.jobs_changed):
         made.feed.start()
     yield made

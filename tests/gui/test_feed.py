@@ -4,21 +4,17 @@ import pytest
 
 from core.jobs.records import MetricEvent, StatusEvent
 from core.jobs.status import JobStatus
-from gui import feed as feed_module
-from gui.feed import JobsFeed
+from gui.feed import FeedTiming, JobsFeed
 
 
 @pytest.fixture
-def engine(scripted_engine, monkeypatch):
-    monkeypatch.setattr(feed_module, "IDLE_MS", 20)
-    monkeypatch.setattr(feed_module, "BUSY_MS", 5)
-    monkeypatch.setattr(feed_module, "RETRY_MS", 20)
+def engine(scripted_engine):
     return scripted_engine
 
 
 @pytest.fixture
 def feed(qtbot, bridge, engine):
-    made = JobsFeed(lambda: engine, bridge)
+    made = JobsFeed(lambda: engine, bridge, FeedTiming(5, 20, 20))
     made.heard, made.troubles = [], []
     made.events.connect(lambda events: made.heard.extend(events))
     made.trouble.connect(made.troubles.append)
@@ -75,8 +71,8 @@ def test_trouble_is_told_once_until_it_is_over(feed, engine, qtbot):
     qtbot.waitUntil(lambda: len(feed.troubles) == 2)
 
 
-def test_poke_asks_at_once(feed, engine, qtbot, monkeypatch):
-    monkeypatch.setattr(feed_module, "IDLE_MS", 60_000)
+def test_poke_asks_at_once(feed, engine, qtbot):
+    feed.timing = FeedTiming(5, 60_000)
     with qtbot.waitSignal(feed.jobs_changed, raising=False, timeout=200):
         feed.start()
     engine.put(metric(1))
@@ -84,8 +80,8 @@ def test_poke_asks_at_once(feed, engine, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: len(feed.heard) == 1)
 
 
-def test_a_poke_asks_for_the_jobs_though_no_event_tells_of_them(feed, engine, qtbot, monkeypatch):
-    monkeypatch.setattr(feed_module, "IDLE_MS", 60_000)
+def test_a_poke_asks_for_the_jobs_though_no_event_tells_of_them(feed, engine, qtbot):
+    feed.timing = FeedTiming(5, 60_000)
     engine.set_job("a", JobStatus.COMPLETED)
     with qtbot.waitSignal(feed.jobs_changed):
         feed.start()
@@ -96,8 +92,8 @@ def test_a_poke_asks_for_the_jobs_though_no_event_tells_of_them(feed, engine, qt
     assert feed.jobs == ()
 
 
-def test_a_poke_during_a_poll_is_not_lost(feed, engine, qtbot, monkeypatch):
-    monkeypatch.setattr(feed_module, "IDLE_MS", 60_000)
+def test_a_poke_during_a_poll_is_not_lost(feed, engine, qtbot):
+    feed.timing = FeedTiming(5, 60_000)
     feed.start()
     qtbot.waitUntil(lambda: feed._asking is None)
     with engine.lock:

@@ -31,7 +31,8 @@ from training_scripts.debugger.tfevents import Array, DamagedRecord, decode
 from training_scripts.debugger.writer import REDUCTIONS_PREFIX
 from training_scripts.outside import UNUSABLE, parse_json
 
-_CACHE_BYTES = 64 << 20
+CACHE_BYTES = 64 << 20
+"""What is kept in memory of the values that were read."""
 
 
 class Trial:
@@ -43,9 +44,14 @@ class Trial:
     """
 
     def __init__(
-        self, storage: Storage, name: str = "", range_steps: tuple[int | None, int | None] = (None, None)
+        self,
+        storage: Storage,
+        name: str = "",
+        range_steps: tuple[int | None, int | None] = (None, None),
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """Read the steps of `range_steps`: the first global step that is read, and the first that is not any more."""
+        self._cache_bytes = cache_bytes
         self.storage = storage
         self.name = name or storage.root
         self.path = storage.root
@@ -287,7 +293,7 @@ class Trial:
         self.reads += 1
         self._cache[key] = value
         self._cached += value.nbytes
-        while self._cached > _CACHE_BYTES and len(self._cache) > 1:
+        while self._cached > self._cache_bytes and len(self._cache) > 1:
             self._cached -= self._cache.popitem(last=False)[1].nbytes
         return value
 

@@ -25,7 +25,6 @@ BYTES_PER_PIXEL = 12
 """As decoded, as RGB, and what is between the two; Pillow keeps 4 bytes of an RGB pixel."""
 
 _COUNTED = 16 << 20
-_PATIENCE_S = 120.0
 
 
 class TooLarge(PictureUnreadable):
@@ -44,8 +43,8 @@ def check_size(width: int, height: int) -> None:
 class PixelBudget:
     """Bounds the memory that decoded pictures take in all threads together."""
 
-    def __init__(self, limit: int = BUDGET_BYTES) -> None:
-        self._limit, self._used = limit, 0
+    def __init__(self, limit: int = BUDGET_BYTES, patience_s: float = 120.0) -> None:
+        self._limit, self._used, self._patience_s = limit, 0, patience_s
         self._changed = threading.Condition()
 
     @property
@@ -63,7 +62,7 @@ class PixelBudget:
         if cost < _COUNTED:
             return 0
         with self._changed:
-            self._changed.wait_for(lambda: not self._used or self._used + cost <= self._limit, _PATIENCE_S)
+            self._changed.wait_for(lambda: not self._used or self._used + cost <= self._limit, self._patience_s)
             self._used += cost
         return cost
 

@@ -15,6 +15,7 @@ class SearchPlan:
 
     Attributes:
         dimensions: what is searched.
+        strategy: its name, for one that draws in a way of its own.
         learns: whether finished trials say where to look next; else each is drawn by itself.
         tries_all: whether each point of the grid is tried once.
         ends_poor_trials: Hyperband's successive halving.
@@ -28,6 +29,7 @@ class SearchPlan:
     """
 
     dimensions: tuple[Dimension, ...]
+    strategy: str = ""
     learns: bool = False
     tries_all: bool = False
     ends_poor_trials: bool = False

@@ -94,7 +94,7 @@ class SageMakerEngine(Cloud):
         self._creator = JobCreator(aws, workspace, paths, source)
         self.eligibility = Eligibility(paths)
         """What AWS said when a job asked for its managed Debugger, by account."""
-        self.lifetimes = EndpointLifetimes(paths, aws, self.hosted)
+        self.lifetimes = EndpointLifetimes(paths, aws, self.hosted, timing.delete)
         self._deployer = Deployer(paths, store, workspace, self.hosted, self.lifetimes)
         self.serving = SageMakerServing(aws, self.hosted, self.lifetimes, self._on_endpoint_change)
         self._in_background = in_background

@@ -16,6 +16,7 @@ class Timing:
         start: how long AWS may take to answer that it has created a job.
         login: between two looks whether the user has logged in again.
         silence: how long the process that asks AWS for all others may give no sign of life.
+        delete: between two tries to delete an endpoint that is busy.
     """
 
     interval: float = 5.0
@@ -24,3 +25,4 @@ class Timing:
     start: float = 300.0
     login: float = 15.0
     silence: float = 300.0
+    delete: float = 5.0

@@ -56,6 +56,7 @@ def export(
     facts: ModelFacts,
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Exported:
     """Write a model in a format: its file alone where `output` ends as such files do, else a folder.
 
@@ -79,7 +80,7 @@ def export(
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as place:
             folder = Path(place) / "model"
             folder.mkdir()
-            agreement = _write_folder(model, format_, folder, pictures, facts, on_progress, cancel)
+            agreement = _write_folder(model, format_, folder, pictures, facts, on_progress, cancel, tolerance)
             cancel.raise_if_cancelled()
             _put(folder, format_, output, alone)
     except OSError as error:
@@ -109,6 +110,7 @@ def _write_folder(
     facts: ModelFacts,
     on_progress: OnProgress,
     cancel: CancelToken,
+    tolerance: float,
 ) -> Agreement:
     info = model.info
     assert info is not None  # a folder's model is known
@@ -136,7 +138,7 @@ def _write_folder(
     write_text(folder / "classify.py", script(format_, info.preprocessing))
     on_progress(Progress(0, None, tr("Comparing its answers")))
     agreement = compare(model, format_, folder, pictures, cancel)
-    if agreement.largest is not None and not agreement.largest <= TOLERANCE:
+    if agreement.largest is not None and not agreement.largest <= tolerance:
         raise ModelError(
             tr("The model was not written as {title}.").format(title=format_.title),
             tr("Its answers would differ from Sagehound's own by up to {largest:.2g}.").format(

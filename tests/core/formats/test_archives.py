@@ -12,7 +12,6 @@ import pytest
 
 from core.dataset import scan
 from core.errors import Cancelled, DatasetError
-from core.formats import archives
 from core.formats.archives import is_archive, unpack
 from core.formats.opened_source import open_source
 from core.progress import CancelToken
@@ -123,8 +122,7 @@ def test_links_in_a_zip_are_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "nested"])
-def test_bombs_are_stopped_while_they_are_unpacked(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "_SMALL", 1 << 20)
+def test_bombs_are_stopped_while_they_are_unpacked(tmp_path: Path, kind: str) -> None:
     zeros = {"a.jpg": bytes(30 << 20)}
     if kind == "tar":
         archive = taped(tmp_path / "x.tar.gz", zeros)
@@ -133,14 +131,13 @@ def test_bombs_are_stopped_while_they_are_unpacked(tmp_path: Path, kind: str, mo
     if kind == "nested":
         archive = zipped(tmp_path / "y.zip", {"x.zip": archive.read_bytes()}, zipfile.ZIP_DEFLATED)
     with pytest.raises(DatasetError, match="out of all proportion"):
-        unpack(archive, tmp_path / "home")
+        unpack(archive, tmp_path / "home", small=1 << 20)
     assert list((tmp_path / "home").iterdir()) == []
 
 
-def test_too_many_files_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MOST_FILES", 3)
+def test_too_many_files_are_stopped(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="out of all proportion"):
-        unpack(zipped(tmp_path / "x.zip", dataset()), tmp_path / "home")
+        unpack(zipped(tmp_path / "x.zip", dataset()), tmp_path / "home", most_files=3)
 
 
 def test_archives_nested_without_end_are_unpacked_to_a_depth(tmp_path: Path) -> None:

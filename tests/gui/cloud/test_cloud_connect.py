@@ -206,7 +206,7 @@ def test_after_a_new_login_it_goes_on_by_itself(session, connection, qtbot, monk
         return whole(aws)
 
     monkeypatch.setattr("core.engines.sagemaker.engine.identity", identity)
-    monkeypatch.setattr("gui.cloud.cloud_session.RETRY_MS", 50)
+    session.retry_ms = 50
     notices = []
     session.notice_changed.connect(notices.append)
     session.use(connection, pytest.fail)

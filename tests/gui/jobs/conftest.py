@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.workbench import Workbench
-from gui.feed import JobsFeed
+from gui.feed import FeedTiming, JobsFeed
 from gui.jobs.jobs_tab import JobsTab
 from tests.gui.fakes import FakeEngine
 
@@ -16,10 +16,8 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def feed(engine, bridge, monkeypatch):
-    monkeypatch.setattr("gui.feed.IDLE_MS", 100)
-    monkeypatch.setattr("gui.feed.BUSY_MS", 50)
-    made = JobsFeed(lambda: engine, bridge)
+def feed(engine, bridge):
+    made = JobsFeed(lambda: engine, bridge, FeedTiming(50, 100))
     yield made
     made.stop()
 

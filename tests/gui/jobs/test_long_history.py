@@ -11,7 +11,7 @@ from tests.gui.fakes import FakeEngine, add_search, start_jobs
 
 
 def test_trials_first_then_curves_and_what_came_meanwhile(tab, engine, feed, qtbot, monkeypatch):
-    monkeypatch.setattr(job_watch, "HISTORY_FIRST", 3)
+    tab.watch.history_first = 3
     add_search(engine, "pets", trials=5, epochs=4, running=1)
     last = next(reversed(engine._trials["pets"]))
     engine.tell([RuleOutcome(last, "Overfit", RuleStatus.ISSUES_FOUND, 1.0)])

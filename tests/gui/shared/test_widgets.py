@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
 from core.errors import UserFacingError
 from core.jobs.status import JobStatus, RuleStatus
 from core.progress import Progress
-from gui.shared import toast as toast_module
 from gui.shared.basics import ElidedLabel, button, icon_button, label, padded, set_invalid
 from gui.shared.card import Card, PageHeader
 from gui.shared.feedback import Banner, EmptyState, InlineError, ProgressRow, format_bytes
@@ -195,9 +194,8 @@ def test_a_toast_acts_once_and_leaves(window, qtbot):
     assert toasts.messages == []
 
 
-def test_a_toast_leaves_by_itself_but_not_while_it_is_read(window, qtbot, monkeypatch):
-    monkeypatch.setattr(toast_module, "SHOWN_MS", 60)
-    toasts = Toasts(window)
+def test_a_toast_leaves_by_itself_but_not_while_it_is_read(window, qtbot):
+    toasts = Toasts(window, shown_ms=60)
     toasts.show("Read me.")
     shown = toasts._shown[0]
     QApplication.sendEvent(shown, QEnterEvent(QPointF(1, 1), QPointF(1, 1), QPointF(shown.mapToGlobal(QPoint(1, 1)))))
@@ -248,10 +246,9 @@ def test_the_wheel_changes_a_number_with_the_focus_only(qtbot):
     assert spin.value() == 1
 
 
-def test_a_toast_that_comes_up_under_a_resting_pointer_leaves(window, qtbot, monkeypatch):
+def test_a_toast_that_comes_up_under_a_resting_pointer_leaves(window, qtbot):
     """The system says Enter there, too; it must not cover for good what the user points at."""
-    monkeypatch.setattr(toast_module, "SHOWN_MS", 60)
-    toasts = Toasts(window)
+    toasts = Toasts(window, shown_ms=60)
     toasts.show("Read me.")
     here = QPointF(QCursor.pos())
     QApplication.sendEvent(toasts._shown[0], QEnterEvent(QPointF(1, 1), QPointF(1, 1), here))

@@ -17,6 +17,7 @@ from training_scripts.debugger.base import (
     TensorUnavailableForStep,
 )
 from training_scripts.debugger.reader import Trial
+from training_scripts.debugger.storage import FolderStorage
 from training_scripts.debugger.writer import Saved, TrialWriter
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -85,10 +86,9 @@ def test_a_damaged_file_costs_only_what_it_held(tmp_path, damage):
     assert list(trial.damaged) == [victim.relative_to(tmp_path).as_posix()]
 
 
-def test_the_value_of_a_finished_job_stays_readable_while_only_the_last_are_kept_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("training_scripts.debugger.reader._CACHE_BYTES", 40)
+def test_the_value_of_a_finished_job_stays_readable_while_only_the_last_are_kept_in_memory(tmp_path):
     write(tmp_path, 8)
-    trial = Trial.open(tmp_path)
+    trial = Trial(FolderStorage(tmp_path), cache_bytes=40)
     for _ in range(2):
         assert [float(trial.tensor("relu_output_0").value(step)[0]) for step in trial.steps()] == list(range(8))
 

@@ -60,8 +60,7 @@ def test_what_fails_gives_its_room_back(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_thread_that_holds_one_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_PATIENCE_S", 0.05)
-    monkeypatch.setattr(reading, "budget", PixelBudget(1000))
+    monkeypatch.setattr(reading, "budget", PixelBudget(1000, patience_s=0.05))
     first, second = open_picture(LARGE), open_picture(LARGE)
     assert first.size == second.size
 

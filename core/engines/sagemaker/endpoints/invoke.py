@@ -47,9 +47,17 @@ class EndpointAnswer:
 class EndpointClient:
     """Asks one endpoint. Thread-safe."""
 
-    def __init__(self, aws: Aws, name: str, serverless: bool, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        name: str,
+        serverless: bool,
+        sleep: Callable[[float], None] = time.sleep,
+        limit: int | None = None,
+    ) -> None:
+        """Ask an endpoint of that name, which takes requests of up to `limit` bytes; None: what AWS takes."""
         self._client, self._name, self._profile = aws.client("sagemaker-runtime"), name, aws.profile
-        self._limit, self._sleep = SERVERLESS_BYTES if serverless else INSTANCE_BYTES, sleep
+        self._limit, self._sleep = limit or (SERVERLESS_BYTES if serverless else INSTANCE_BYTES), sleep
 
     def classify(self, source: Source, top_k: int | None = 3) -> EndpointAnswer:
         """Ask about one picture.

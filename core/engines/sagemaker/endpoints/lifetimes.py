@@ -21,6 +21,7 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.json_files import read_json, write_json
 from core.engines.sagemaker.endpoints.endpoints import Endpoints
 from core.engines.sagemaker.endpoints.hosting_request import Update
+from core.engines.sagemaker.timing import Timing
 from core.errors import Cancelled, UserFacingError
 from core.locks import lock_of
 from core.paths import AppPaths
@@ -28,7 +29,7 @@ from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
 
 FILE = "endpoints.json"
-_EVERY_S, _RETRY_S = 30.0, 5.0
+_EVERY_S = 30.0
 _logger = logging.getLogger(__name__)
 
 
@@ -54,10 +55,10 @@ class Watched:
 class EndpointLifetimes:
     """The endpoints that this machine has something to do about. Thread-safe, and safe beside other processes."""
 
-    def __init__(self, paths: AppPaths, aws: Aws, hosted: Endpoints) -> None:
+    def __init__(self, paths: AppPaths, aws: Aws, hosted: Endpoints, retry_s: float = Timing().delete) -> None:
         self._file, self._aws, self._hosted = paths.home / FILE, aws, hosted
         self._lock = threading.RLock()
-        self._swept = 0.0
+        self._swept, self._retry_s = 0.0, retry_s
 
     def remember(self, name: str, expires: float) -> None:
         """Watch an endpoint of the region in use; `expires` in Unix seconds."""
@@ -127,7 +128,7 @@ class EndpointLifetimes:
                 if time.monotonic() >= deadline:
                     raise
                 on_progress(Progress(0, None, tr("{what} It is deleted right after that").format(what=busy.what)))
-            pause = min(_RETRY_S, max(0.0, deadline - time.monotonic()))
+            pause = min(self._retry_s, max(0.0, deadline - time.monotonic()))
             if cancel is None:
                 time.sleep(pause)
             elif cancel.wait(pause):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 INDEX = ".sagehound-uploads.json.gz"
 ATTEMPTS = 4
-_SAVE_EVERY_S = 15.0
+SAVE_EVERY_S = 15.0
 _REPORT_EVERY_S = 0.25
 _THROTTLED = ("SlowDown", "503", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded")
 _PASSING = (
@@ -72,6 +72,8 @@ def upload(
     kms_key: str = "",
     session: Any = None,
     threads: int = 256,
+    save_every_s: float = SAVE_EVERY_S,
+    multipart_bytes: int = MULTIPART_BYTES,
 ) -> UploadResult:
     """Put a dataset version under s3://bucket/prefix/<version>/<channel>/<class>/<file>.
 
@@ -83,6 +85,8 @@ def upload(
         session: the client's boto3 session. With it objects go through AWS's C client where that can be used, which
             takes a tenth of the processor time; without it through `client`.
         threads: how many requests may run at once; how many do is found out.
+        save_every_s: how often what is sent is noted in the bucket.
+        multipart_bytes: from this size on an object is compared before it is sent, for S3 knows the checksums of parts.
 
     Raises:
         Cancelled: through `cancel`; what was sent stays, and is not sent again.
@@ -90,6 +94,7 @@ def upload(
         EngineError: S3 refused, or could not be reached for longer than the retries last.
     """
     running = _Upload(manifest, client, bucket, prefix, on_progress, cancel or CancelToken(), paused, kms_key)
+    running.save_every_s, running.multipart_bytes = save_every_s, multipart_bytes
     return running.run(session, threads)
 
 
@@ -119,6 +124,7 @@ class _Upload:
         self._failure: BaseException | None = None
         self._fast: FastS3 | None = None
         self._noted = False
+        self.save_every_s, self.multipart_bytes = SAVE_EVERY_S, MULTIPART_BYTES
 
     def run(self, session: Any, threads: int) -> UploadResult:
         self._report(Progress(0, None, tr("Comparing with what is in S3")))
@@ -273,7 +279,7 @@ class _Upload:
             self._send(task, task.content)
             return
         _check_regular(task.file)
-        in_parts = task.size >= MULTIPART_BYTES
+        in_parts = task.size >= self.multipart_bytes
         if in_parts:  # then S3 knows the checksums of the parts only
             _compare(task.file, task.sha256)
         try:
@@ -306,7 +312,7 @@ class _Upload:
                 self._bytes += task.size if how == "sent" else 0
             self._noted = True
             self._work += task.size
-            save = time.monotonic() - self._saved > _SAVE_EVERY_S
+            save = time.monotonic() - self._saved > self.save_every_s
             if save:
                 self._saved = time.monotonic()
         if save:

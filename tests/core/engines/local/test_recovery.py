@@ -77,9 +77,8 @@ def test_a_lost_database_comes_back_and_it_is_said(how, finished, runtime):
     again.close()
 
 
-def test_a_database_damaged_beyond_the_size_that_every_start_checks(finished, runtime, monkeypatch):
+def test_a_database_damaged_beyond_the_size_that_every_start_checks(finished, runtime):
     """The damage is met at work; the next start checks the whole file, moves it aside and recovers."""
-    monkeypatch.setattr(module, "_CHECKED_BYTES", 0)
     connection = sqlite3.connect(finished.database)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs'").fetchone()[0]
@@ -88,11 +87,11 @@ def test_a_database_damaged_beyond_the_size_that_every_start_checks(finished, ru
     content = bytearray(finished.database.read_bytes())
     content[(page - 1) * size : page * size] = b"\xff" * size
     finished.database.write_bytes(content)
-    store = Store(finished.database)
+    store = Store(finished.database, checked_bytes=0)
     with pytest.raises(module.StoreError):
         store.jobs()
     store.close()
-    again = Store(finished.database)
+    again = Store(finished.database, checked_bytes=0)
     try:
         engine = LocalEngine(finished, again, runtime)
         assert engine.job("tune-1").status is JobStatus.COMPLETED

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from core.cloud.hosting import Rehearsal
-from core.engines.sagemaker.endpoints import deployer, lifetimes
+from core.engines.sagemaker.endpoints import deployer
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.timing import Timing
 from core.jobs.records import TrainingJob
@@ -33,7 +33,6 @@ def words_engine(cloud, aws, workspace, paths, store, tmp_path, monkeypatch):
     cloud.forget()
     cloud.serving.handler = "miniature"
     monkeypatch.setattr(deployer, "rehearse", lambda *_: Rehearsal((("rehearsed", 1.0),), 0.0, 0.0))
-    monkeypatch.setattr(lifetimes, "_RETRY_S", 0.05)
     spec = TrainingSpec("one", {}, {}, (MetricDefinition("Average loss", "loss: ([0-9.]+)"),))
     for name, code in (("one", SAYS.format(word="one")), ("two", SAYS.format(word="two")), ("bad", BROKEN)):
         file = tmp_path / f"{name}.tar.gz"
@@ -43,7 +42,7 @@ def words_engine(cloud, aws, workspace, paths, store, tmp_path, monkeypatch):
             tar.addfile(member, io.BytesIO(code.encode()))
         store.add_job(TrainingJob(name, JobStatus.IN_PROGRESS, time.time()), dataclasses.replace(spec, name=name))
         store.update_job(name, status=JobStatus.COMPLETED, artifact=str(file))
-    engine = SageMakerEngine(paths, store, aws, workspace, timing=Timing(0.1, 0.1, login=0.3))
+    engine = SageMakerEngine(paths, store, aws, workspace, timing=Timing(0.1, 0.1, login=0.3, delete=0.05))
     yield engine
     engine.close()
     cloud.forget()

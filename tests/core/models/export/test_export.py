@@ -67,10 +67,9 @@ def test_the_nearest_training_pictures_are_known_by_their_content(model, trained
     assert found[0][1] <= found[1][1] <= found[2][1]
 
 
-def test_what_would_differ_or_cannot_be_written_leaves_nothing(model, trained_job, tmp_path, monkeypatch):
-    monkeypatch.setattr("core.models.export.exporting.TOLERANCE", -1.0)
+def test_what_would_differ_or_cannot_be_written_leaves_nothing(model, trained_job, tmp_path):
     with pytest.raises(ModelError, match="answers would differ"):
-        export(model, FORMATS["openvino"], tmp_path / "out", pictures(trained_job)[:1], ModelFacts())
+        export(model, FORMATS["openvino"], tmp_path / "out", pictures(trained_job)[:1], ModelFacts(), tolerance=-1.0)
     stop = CancelToken()
     stop.cancel()
     with pytest.raises(Cancelled):

@@ -13,7 +13,6 @@ from PIL import Image
 
 from core.cloud.hosting import Container, Hosting, StrangersCode
 from core.engines.sagemaker.endpoints import endpoints as endpoints_module
-from core.engines.sagemaker.endpoints import invoke
 from core.engines.sagemaker.endpoints.invoke import EndpointClient
 from core.engines.sagemaker.endpoints.rehearsal import rehearse
 from core.engines.sagemaker.engine import SageMakerEngine
@@ -102,14 +101,13 @@ def test_a_serverless_endpoint_is_woken(engine, trained_job, cloud):
     assert slept
 
 
-def test_a_picture_that_is_too_large_is_sent_smaller_and_said(engine, trained_job, monkeypatch):
+def test_a_picture_that_is_too_large_is_sent_smaller_and_said(engine, trained_job):
     create(engine, "small", INSTANCE)
     until(engine, "small", "InService")
-    monkeypatch.setattr(invoke, "INSTANCE_BYTES", 100_000)
     buffer = io.BytesIO()
     pixels = np.random.default_rng(0).integers(-40, 40, (900, 900, 3)) + np.array((200, 50, 40))
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(buffer, "PNG")
-    client = EndpointClient(engine.aws, "small", serverless=False)
+    client = EndpointClient(engine.aws, "small", serverless=False, limit=100_000)
     answer = client.classify(buffer.getvalue())
     assert answer.classes[0][0] == "red"
     assert "instead of" in answer.notice

@@ -129,8 +129,6 @@ def test_a_cancelled_upload_goes_on_where_it_was(manifest, s3, bucket):
 
 
 def test_an_upload_that_was_killed_goes_on_from_the_last_saved_index(manifest, s3, bucket, monkeypatch):
-    monkeypatch.setattr(upload_module, "_SAVE_EVERY_S", 0.0)
-
     class Killed(BaseException):
         pass
 
@@ -141,7 +139,7 @@ def test_an_upload_that_was_killed_goes_on_from_the_last_saved_index(manifest, s
     # kill -9 runs no `finally`
     monkeypatch.setattr(upload_module._Upload, "_send_all", _unguarded(upload_module._Upload._send_all, counted))
     with pytest.raises(Killed):
-        upload(manifest, counted, bucket, "p", threads=1)
+        upload(manifest, counted, bucket, "p", threads=1, save_every_s=0.0)
     monkeypatch.undo()
     assert upload(manifest, s3, bucket, "p").kept >= 4
 
@@ -227,9 +225,8 @@ def test_a_refusal_is_said_at_once(manifest, s3, bucket):
 
 
 @pytest.mark.parametrize("in_parts", [False, True])
-def test_a_picture_that_changed_since_the_scan_is_not_sent(manifest, s3, bucket, send, monkeypatch, in_parts):
-    if in_parts:
-        monkeypatch.setattr(upload_module, "MULTIPART_BYTES", 1)
+def test_a_picture_that_changed_since_the_scan_is_not_sent(manifest, s3, bucket, send, in_parts):
+    send = partial(send, multipart_bytes=1) if in_parts else send
     victim = manifest.path_of(manifest.pictures[0])
     victim.write_bytes(victim.read_bytes()[:-1] + b"?")
     with pytest.raises(DatasetError, match="has changed since"):
@@ -267,9 +264,8 @@ def test_every_object_is_sent_with_its_checksum(manifest, s3, bucket):
         assert item["ChecksumSHA256"] == _base64(hashlib.sha256(arrived).digest())
 
 
-def test_a_large_file_is_not_read_at_once(manifest, s3, bucket, monkeypatch, send):
-    monkeypatch.setattr(upload_module, "MULTIPART_BYTES", 1)
-    result = send(manifest, s3, bucket, "p")
+def test_a_large_file_is_not_read_at_once(manifest, s3, bucket, send):
+    result = send(manifest, s3, bucket, "p", multipart_bytes=1)
     assert result.sent == 18
     assert len(keys_of(s3, bucket, f"p/{manifest.version}")) == 21
 
