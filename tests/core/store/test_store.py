@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from core.errors import JobNotFound, SpecError, StoreError
+from core.errors import JobNotFound, SpecError
 from core.jobs.ranges import ContinuousRange
-from core.jobs.records import Accuracy, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
-from core.jobs.specs import MetricDefinition, Strategy, TrainingSpec, TuningSpec
+from core.jobs.records import Accuracy, MetricEvent, RuleOutcome, StatusEvent, TuningJob
+from core.jobs.specs import Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
-from core.store import Store
-from core.store.database import MIGRATIONS, Database
 from core.store.rows import new_record, outcome_from_json
+from tests.core.store.made import LOSS, add, metric, training
 from training_scripts.processes import ProcessIdentity
 
-LOSS = MetricDefinition("Average loss", "Average loss: ([0-9.]+)")
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "results.sqlite3"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    store = Store(path)
-    yield store
-    store.close()
-
-
-def training(name: str, **changes) -> TrainingSpec:
-    return TrainingSpec(name, {"train": "/data/train"}, {"seed": "0"}, (LOSS,), dataset_version="v1", **changes)
 
 
 def tuning(name: str, maximize: bool = False) -> TuningSpec:
@@ -47,17 +27,6 @@ def tuning(name: str, maximize: bool = False) -> TuningSpec:
     if maximize:
         spec = TrainingSpec(name, {}, {}, (LOSS,), type(spec.objective)("Average loss", True))
     return TuningSpec(spec, (ContinuousRange("x", 0.0, 1.0),), Strategy.RANDOM, max_jobs=4)
-
-
-def add(store: Store, spec, tuning_job: str | None = None) -> None:
-    record = new_record(spec)
-    if tuning_job is not None:
-        record = TrainingJob(record.name, record.status, record.created, "Starting", tuning_job=tuning_job)
-    store.add_job(record, spec)
-
-
-def metric(job: str, value: float, epoch: int | None = None) -> MetricEvent:
-    return MetricEvent(job, "Average loss", value, 12.5, epoch)
 
 
 def outcome(job: str, status: RuleStatus = RuleStatus.ISSUES_FOUND) -> RuleOutcome:
@@ -291,118 +260,3 @@ def test_processes_write_at_the_same_time(store, path):
     assert trouble == []
     for number in range(3):
         assert [event.value for event in store.metrics("one", f"writer-{number}")] == list(range(60))
-
-
-@pytest.mark.parametrize(
-    "content", [b"this is no database at all, but a shopping list" * 40, b"SQLite format 3\0" * 99]
-)
-def test_a_damaged_file_is_moved_aside(path, content):
-    path.write_bytes(content)
-    store = Store(path)
-    try:
-        assert store.jobs() == []
-        assert "moved aside" in store.notice
-        (aside,) = path.parent.glob("results.damaged-*.sqlite3")
-        assert aside.read_bytes() == content
-    finally:
-        store.close()
-
-
-def test_a_torn_page_is_found_at_the_next_start(path):
-    store = Store(path)
-    add(store, training("one"))
-    store.record([metric("one", float(number)) for number in range(4000)])
-    store.close()
-    data = bytearray(path.read_bytes())
-    data[4096 * 10 : 4096 * 14] = b"\xff" * 4096 * 4
-    path.write_bytes(data)
-    again = Store(path)
-    try:
-        assert again.jobs() == []
-        assert again.notice
-    finally:
-        again.close()
-
-
-def test_a_sound_file_is_left_alone(path):
-    store = Store(path)
-    add(store, training("one"))
-    store.close()
-    again = Store(path)
-    try:
-        assert again.notice == ""
-        assert [job.name for job in again.jobs()] == ["one"]
-    finally:
-        again.close()
-
-
-def test_an_unusable_place_is_one_clear_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError) as caught:
-        Store(tmp_path / "file" / "results.sqlite3")
-    assert caught.value.fix
-
-
-def test_using_a_closed_store_is_a_clear_error(path):
-    store = Store(path)
-    store.close()
-    store.close()
-    with pytest.raises(StoreError):
-        store.jobs()
-
-
-def test_a_newer_schema_is_refused_and_kept(path):
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 999")
-    connection.close()
-    with pytest.raises(StoreError, match="newer"):
-        Store(path)
-    connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA user_version").fetchone() == (999,)
-    connection.close()
-
-
-def test_an_older_schema_is_migrated_and_keeps_its_rows(path):
-    store = Store(path)
-    add(store, training("one"))
-    store.close()
-    newer = Database(path, (*MIGRATIONS, "ALTER TABLE jobs ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'"))
-    try:
-        rows = newer.read("SELECT name, colour FROM jobs")
-        assert [tuple(row) for row in rows] == [("one", "blue")]
-        assert newer.read("PRAGMA user_version")[0][0] == len(MIGRATIONS) + 1
-    finally:
-        newer.close()
-
-
-def test_jobs_of_the_first_schema_have_no_code_version(path):
-    old = Database(path, MIGRATIONS[:1])
-    with old.write() as connection:
-        columns = "name, kind, engine, status, created, note, spec"
-        values = ("one", "training", "local", "Completed", 1.0, "mine", "{}")
-        connection.execute(f"INSERT INTO jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-    old.close()
-    store = Store(path)
-    assert (store.job("one").code_version, store.job("one").note) == ("", "mine")
-    store.close()
-
-
-def test_a_migration_that_fails_changes_nothing(path):
-    Store(path).close()
-    with pytest.raises(StoreError):
-        Database(path, (*MIGRATIONS, "CREATE TABLE half (x); CREATE TABLE jobs (x)"))
-    database = Database(path)
-    try:
-        assert database.read("SELECT count(*) FROM sqlite_master WHERE name = 'half'")[0][0] == 0
-    finally:
-        database.close()
-
-
-def test_a_failed_transaction_leaves_no_trace(path):
-    database = Database(path)
-    try:
-        with pytest.raises(StoreError), database.write() as connection:
-            connection.execute("INSERT INTO speeds VALUES ('x', 1, 1)").execute("INSERT INTO nowhere VALUES (1)")
-        assert database.read("SELECT * FROM speeds") == []
-    finally:
-        database.close()
