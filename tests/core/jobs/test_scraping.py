@@ -60,7 +60,7 @@ def test_words_that_contain_nan_are_no_numbers():
 
 def test_two_dots_are_no_number():
     assert scrape("Average loss: 1.2.3", (LOSS,)).values == {}
-    assert "no number" in test_regex(LOSS, "Average loss: 1.2.3").problem
+    assert "is not a number" in test_regex(LOSS, "Average loss: 1.2.3").problem
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1), st.integers(1, 500), st.integers(0, 500))

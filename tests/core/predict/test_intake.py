@@ -61,8 +61,8 @@ def test_one_bad_item_does_not_hide_the_others(folder):
     [
         (b"", "empty"),
         ("https://example.org/cat.jpg", "Only the address of a picture on example.org"),
-        ("data:text/html,<p>", "no picture"),
-        ("data:image/png", "no picture"),
+        ("data:text/html,<p>", "is not a picture"),
+        ("data:image/png", "is not a picture"),
         ("just words", "piece of text"),
         (Path("/nowhere/at/all.jpg"), "all.jpg is not there"),
     ],

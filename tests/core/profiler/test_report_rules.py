@@ -198,9 +198,9 @@ def test_short_jobs_have_too_few_data(writer: Any) -> None:
 
 def test_parameters_are_checked(writer: Any) -> None:
     writer.system(duration=2)
-    with pytest.raises(UsageError, match="no parameter"):
+    with pytest.raises(UsageError, match="is not a parameter"):
         analyse(writer.root, parameters={"CPUBottleneck_colour": 1})
-    with pytest.raises(UsageError, match="no number"):
+    with pytest.raises(UsageError, match="is not a number"):
         analyse(writer.root, parameters={"CPUBottleneck_threshold": "much"})
 
 

@@ -114,7 +114,7 @@ REFUSALS = [
     ({"body": b"x"}, 400, "The picture is damaged."),
     ({"body": b"!"}, 500, "The model broke."),
     ({"body": b"c" * 10_001}, 413, "at most"),
-    ({"Content_Length": "-1"}, 400, "no number"),
+    ({"Content_Length": "-1"}, 400, "is not a number"),
     ({"Transfer_Encoding": "chunked"}, 411, "Content-Length"),
     ({"Origin": "https://elsewhere.example"}, 403, "other sites"),
     ({"Origin": "null"}, 403, "other sites"),

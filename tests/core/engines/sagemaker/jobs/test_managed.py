@@ -174,7 +174,7 @@ def test_what_cannot_be_is_said(sagemaker_mini, spec_of):
     for spec, said in (
         (dataclasses.replace(tuning, training=training), "trials of a tuning job"),
         (spec_of("a", nothing), "nothing to do"),
-        (spec_of("a", unknown), "no rule of AWS's"),
+        (spec_of("a", unknown), "is not a rule of AWS's"),
         (spec_of("a", wrong), "patience must be a number"),
         (spec_of("a", ours), "no parameter min_gap"),
         (spec_of("a", ManagedDebugger(interval_ms=7)), "every 7 ms"),
@@ -187,7 +187,7 @@ def test_what_cannot_be_is_said(sagemaker_mini, spec_of):
         "Overfit": {},
         "AllZero": {"tensor_regex": "a,b", "threshold": "50"},
     }
-    with pytest.raises(SpecError, match="no rule with parameters"):
+    with pytest.raises(SpecError, match="is not a rule with parameters"):
         parse_rules(["Overfit:patience"])
 
 
