@@ -111,6 +111,7 @@ class FakeEngine(Engine):
             return list(self._trials.get(tuning_job, {}).values())
 
     def spec(self, name: str) -> Spec:
+        self.job(name)
         return self._specs[name]
 
     def events(self, since: int = 0, job: str | None = None) -> EventBatch:

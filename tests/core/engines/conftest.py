@@ -20,6 +20,7 @@ from core.dataset import Manifest, scan, split
 from core.engine import Engine
 from core.engines.local.engine import LocalEngine
 from core.engines.local.job_runtime import Runtime
+from core.engines.routing import RoutingEngine
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.connect import create_bucket
 from core.engines.sagemaker.connection.workspace import Workspace
@@ -31,6 +32,7 @@ from core.jobs.records import Job
 from core.jobs.specs import DebuggerConfig, MetricDefinition, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.store import Store
+from tests.gui.fakes import FakeEngine
 
 if TYPE_CHECKING:
     from tests.cloud.server import Cloud
@@ -183,6 +185,20 @@ def subprocess_mini(paths: AppPaths, store: Store, runtime: Runtime, manifest: M
     engine = LocalEngine(paths, store, dataclasses.replace(runtime, launching="subprocess"))
     yield Bench(engine, manifest, {}, "x")
     end_all(engine)
+
+
+@pytest.fixture
+def routed_mini(paths: AppPaths, store: Store, runtime: Runtime, manifest: Manifest) -> Iterator[Bench]:
+    """The local engine behind the one that finds a job's engine."""
+    engine = RoutingEngine(LocalEngine(paths, store, runtime), (), store)
+    yield Bench(engine, manifest, {}, "x")
+    end_all(engine)
+
+
+@pytest.fixture
+def memory(manifest: Manifest) -> Bench:
+    """The fake that tests of the window use."""
+    return Bench(FakeEngine(), manifest, {}, "x")
 
 
 @pytest.fixture(scope="session")

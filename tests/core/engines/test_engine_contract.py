@@ -13,7 +13,7 @@ from core.jobs.records import MetricEvent, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import MetricDefinition, Objective, Strategy
 from core.jobs.status import JobStatus
 
-ENGINES = ["mini", "subprocess_mini", "sagemaker_mini"]
+ENGINES = ["mini", "subprocess_mini", "sagemaker_mini", "routed_mini"]
 
 
 @pytest.fixture(params=ENGINES)
@@ -21,13 +21,19 @@ def bench(request: pytest.FixtureRequest):
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture(params=[*ENGINES, "memory"])
+def keeper(request: pytest.FixtureRequest):
+    """An engine that keeps what it is asked for; the window's fake runs nothing, but promises this as well."""
+    return request.getfixturevalue(request.param)
+
+
 class TestEngineContract:
     """The promises of `core.engine.Engine`."""
 
-    def test_it_is_an_engine_with_a_name(self, bench):
-        assert isinstance(bench.engine, Engine)
-        assert bench.engine.name
-        assert bench.engine.capabilities.strategies
+    def test_it_is_an_engine_with_a_name(self, keeper):
+        assert isinstance(keeper.engine, Engine)
+        assert keeper.engine.name
+        assert keeper.engine.capabilities.strategies
 
     def test_staging_twice_gives_the_same_channels(self, bench):
         first = bench.engine.stage(bench.manifest)
@@ -51,10 +57,10 @@ class TestEngineContract:
         assert (bench.engine.fetch_artifact("single-1") / "model.json").is_file()
         assert bench.engine.fetch_artifact("single-1") == bench.engine.fetch_artifact("single-1")
 
-    def test_the_spec_can_be_read_back_and_trained_again(self, bench):
-        spec = bench.training("single-1")
-        bench.engine.start(spec)
-        assert bench.engine.spec("single-1") == spec
+    def test_the_spec_can_be_read_back_and_trained_again(self, keeper):
+        spec = keeper.training("single-1")
+        keeper.engine.start(spec)
+        assert keeper.engine.spec("single-1") == spec
 
     def test_a_tuning_job_and_its_trials(self, bench):
         spec = bench.tuning("tune-1", strategy=Strategy.RANDOM, max_jobs=3)
@@ -128,17 +134,17 @@ class TestEngineContract:
         first = len(whole.lines[0].encode()) + 1
         assert bench.engine.read_log("single-1", first).lines == whole.lines[1:]
 
-    def test_a_name_is_taken_once(self, bench):
-        bench.engine.start(bench.training("single-1"))
+    def test_a_name_is_taken_once(self, keeper):
+        keeper.engine.start(keeper.training("single-1"))
         with pytest.raises(SpecError) as caught:
-            bench.engine.start(bench.training("single-1"))
+            keeper.engine.start(keeper.training("single-1"))
         assert caught.value.field == "name"
 
-    def test_an_unknown_job_is_not_found(self, bench):
+    def test_an_unknown_job_is_not_found(self, keeper):
         with pytest.raises(JobNotFound):
-            bench.engine.job("nobody")
+            keeper.engine.job("nobody")
         with pytest.raises(JobNotFound):
-            bench.engine.spec("nobody")
+            keeper.engine.spec("nobody")
 
     def test_a_failing_script_gives_its_reason(self, bench):
         bench.engine.start(bench.training("broken", hyperparameters={"fail": "written"}))
