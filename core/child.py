@@ -11,6 +11,7 @@ from typing import IO
 
 from core.progress import CancelToken
 from core.python import child_environment
+from core.translation import tr
 from training_scripts.processes import NO_PROCESS, identify
 from training_scripts.watchdog import SILENCE_S, Watchdog
 
@@ -52,7 +53,7 @@ def run_to_end(
                 for stream in (out, err):
                     stream.seek(0)
                 return subprocess.CompletedProcess(list(command), process.returncode, out.read(), err.read())
-    raise StoodStill(f"{finding}, for the second time")
+    raise StoodStill(tr("{what}, for the second time").format(what=finding))
 
 
 def _text_file() -> IO[str]:
