@@ -89,11 +89,7 @@ class Predictor:
         cancel = cancel or CancelToken()
         with self._my_turn(cancel):
             model = self._model
-            if (
-                model is not None
-                and (model.folder, model.name) == (folder, name or model.name)
-                and self.pid is not None
-            ):
+            if model is not None and (model.folder, model.name) == (folder, name or model.name) and self.pid:
                 return model
             return self._replace(folder, name, on_progress, cancel)
 

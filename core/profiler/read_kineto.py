@@ -2,7 +2,7 @@
 
 The steps are those of `profiler.step()`. What the training thread did in them is read off its outermost events: waiting
 for the DataLoader, the optimizer, autograd's functions (backward, also from their own thread), and all other operators,
-which are the forward pass.
+which are the forward pass. One format is read here, from bytes to steps: the parts share what they know of an event.
 """
 
 from __future__ import annotations

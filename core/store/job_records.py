@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from typing import TypedDict
 
 from core.jobs.records import Job
+from core.jobs.status import JobStatus
 from core.store.database import Database
 from core.store.home_paths import HomePaths
 from core.store.rows import FINAL, INTERRUPTED, TrialSummary, from_column, training_job_of, tuning_job_of
@@ -26,6 +28,19 @@ _BEST_TRIALS = """
         AND (trial.status = 'Completed' OR (trial.status = 'Stopped' AND trial.artifact IS NOT NULL))
     GROUP BY trial.tuning_job
 """
+
+
+class JobChanges(TypedDict, total=False):
+    """What may change in a job's record; what is left out stays."""
+
+    status: JobStatus
+    secondary_status: str
+    started: float
+    ended: float | None
+    failure_reason: str
+    objective: float | None
+    artifact: str | None
+    progress: float | None
 
 
 def records(database: Database, rows: Sequence[sqlite3.Row], home: HomePaths) -> list[Job]:

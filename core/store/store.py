@@ -14,17 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from core.errors import JobNotFound, SpecError
 from core.jobs.records import Job, MetricEvent, RuleOutcome, TrainingJob
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
-from core.jobs.status import JobStatus
 from core.labels.events import LabelEvent
 from core.store.database import CHECKED_BYTES, Database
 from core.store.event_log import EventLog
 from core.store.home_paths import HomePaths
-from core.store.job_records import records
+from core.store.job_records import JobChanges, records
 from core.store.label_events import append_events, datasets_with, read_events
 from core.store.label_journal import LabelJournal
 from core.store.rows import (
@@ -38,19 +37,6 @@ from core.translation import tr
 from training_scripts.processes import ProcessIdentity
 
 _logger = logging.getLogger(__name__)
-
-
-class JobChanges(TypedDict, total=False):
-    """What may change in a job's record; what is left out stays."""
-
-    status: JobStatus
-    secondary_status: str
-    started: float
-    ended: float | None
-    failure_reason: str
-    objective: float | None
-    artifact: str | None
-    progress: float | None
 
 
 @dataclass(frozen=True, slots=True)

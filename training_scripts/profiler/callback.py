@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..callbacks import Callback, Mode, Phase
-from .sampler import Sampler
+from .sampler import PATIENCE_S, Sampler
 from .steps import StepTrace
 
 
 class ProfilerCallback(Callback):
     """Writes system metrics and step events of one process of a job under `<output_dir>/profiler/`."""
 
-    def __init__(self, output_dir: Path, node: str = "", steps_apart_s: float = 0.0) -> None:
-        self._sampler = Sampler.start(output_dir, node)
+    def __init__(
+        self, output_dir: Path, node: str = "", steps_apart_s: float = 0.0, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._sampler = Sampler.start(output_dir, node, patience_s=patience_s)
         self._trace = StepTrace(output_dir, node, steps_apart_s=steps_apart_s)
         self._mode: Mode = "TRAIN"
 

@@ -29,7 +29,8 @@ INTERVAL_S = 0.5
 FIRST_SAMPLE_S = 0.05
 """Rates need a moment to be measured over; trials of a third of a second must still have a first and a last sample."""
 _SHORTEST_S = 0.01
-_PATIENCE_S = 0.5
+PATIENCE_S = 0.5
+"""So long the end of a job waits for the last sample."""
 _MAX_FAILURES = 20
 
 Metric = tuple[str, str, str, float]
@@ -42,18 +43,20 @@ class Sampler:
     It never raises and never waits for long: where something cannot be read or written, that much is missing.
     """
 
-    def __init__(self, output_dir: Path, node: str, interval_s: float) -> None:
+    def __init__(self, output_dir: Path, node: str, interval_s: float, patience_s: float = PATIENCE_S) -> None:
         self._folder = Path(output_dir) / "profiler" / "system"
         self._node = node_name(node)
-        self._interval_s = interval_s
+        self._interval_s, self._patience_s = interval_s, patience_s
         self._stop = threading.Event()
         self._owner = os.getpid()
         self._thread = threading.Thread(target=self._run, name="sagehound-sampler", daemon=True)
 
     @classmethod
-    def start(cls, output_dir: Path, node: str = "", interval_s: float = INTERVAL_S) -> Sampler:
+    def start(
+        cls, output_dir: Path, node: str = "", interval_s: float = INTERVAL_S, patience_s: float = PATIENCE_S
+    ) -> Sampler:
         """Begin to sample. In a job of several processes per node only the one of local rank 0 does."""
-        sampler = cls(output_dir, node or os.environ.get("SM_CURRENT_HOST", ""), interval_s)
+        sampler = cls(output_dir, node or os.environ.get("SM_CURRENT_HOST", ""), interval_s, patience_s)
         if os.environ.get("LOCAL_RANK", "0") in ("", "0"):
             try:
                 sampler._thread.start()
@@ -67,7 +70,7 @@ class Sampler:
             return
         self._stop.set()
         if self._thread.ident is not None:
-            self._thread.join(_PATIENCE_S)
+            self._thread.join(self._patience_s)
 
     def _run(self) -> None:
         try:

@@ -37,7 +37,7 @@ MAX_FILE_BYTES = 10 * 1024 * 1024
 MAX_FILE_S = 60.0
 """SageMaker's own limits of one file."""
 _FLUSH_NS = 1_000_000_000
-_FLUSH_EVENTS = 2_000
+FLUSH_EVENTS = 2_000
 
 Event = tuple[str, str, int, int, int]
 """Row, name, start and end in nanoseconds since the epoch, step number."""
@@ -56,11 +56,16 @@ class StepTrace:
         node: str = "",
         clock: Callable[[], int] = time.time_ns,
         steps_apart_s: float = 0.0,
+        full_steps: int = FULL_STEPS,
+        file_bytes: int = MAX_FILE_BYTES,
+        flush_events: int = FLUSH_EVENTS,
     ) -> None:
-        self._clock = clock
+        self._clock, self._full_steps, self._flush_events = clock, full_steps, flush_events
         self._apart_ns, self._traced = int(1e9 * steps_apart_s), 0
         self._writer = _TraceFile(
-            Path(output_dir) / "profiler" / "framework", node_name(node or os.environ.get("SM_CURRENT_HOST", ""))
+            Path(output_dir) / "profiler" / "framework",
+            node_name(node or os.environ.get("SM_CURRENT_HOST", "")),
+            file_bytes,
         )
         self._events: list[Event] = []
         self._open_phases: list[tuple[str, int]] = []
@@ -88,7 +93,7 @@ class StepTrace:
         self._finish(now)
         # What is between steps (loading the next batch) belongs to the next one and is traced with it.
         self.tracing = self._is_traced(self._seen.get(self._mode, 0) + 1, now)
-        if len(self._events) >= _FLUSH_EVENTS or now - self._flushed > _FLUSH_NS:
+        if len(self._events) >= self._flush_events or now - self._flushed > _FLUSH_NS:
             self._flush(now)
 
     def begin_phase(self, name: str) -> None:
@@ -121,7 +126,7 @@ class StepTrace:
         self._healthy = False
 
     def _is_traced(self, seen: int, now: int) -> bool:
-        stride = 1 if seen <= FULL_STEPS else 10 if seen <= 10 * FULL_STEPS else 100
+        stride = 1 if seen <= self._full_steps else 10 if seen <= 10 * self._full_steps else 100
         return (seen - 1) % stride == 0 and (seen <= CLOSE_STEPS or now - self._traced >= self._apart_ns)
 
     def _finish(self, now: int) -> None:
@@ -144,8 +149,8 @@ class StepTrace:
 class _TraceFile:
     """The growing file and its rotation."""
 
-    def __init__(self, folder: Path, node: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, node: str, most_bytes: int) -> None:
+        self._folder, self._most_bytes = folder, most_bytes
         rank = os.environ.get("RANK") or str(os.getpid())
         self._name = f"{rank}-{node}_pythontimeline.json"
         self._file: TextIO | None = None
@@ -195,7 +200,7 @@ class _TraceFile:
 
     def _too_big(self) -> bool:
         assert self._file is not None
-        return self._file.tell() > MAX_FILE_BYTES
+        return self._file.tell() > self._most_bytes
 
     def _open(self, now_us: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -357,10 +357,7 @@ class SageMakerEngine(Cloud):
         cancel: CancelToken | None = None,
         trusted: bool = False,
     ) -> Rehearsal:
-        """Return the same, and put the model behind the endpoint `name`, which keeps answering meanwhile.
-
-        Raises: as `Deployer.update`.
-        """
+        """See `Cloud.update_endpoint`."""
         rehearsal = self._deployer.update(job, name, hosting, picture, on_progress, cancel, trusted)
         self._on_endpoint_change()
         return rehearsal

@@ -15,7 +15,6 @@ from core.profiler.usage import bucketed
 from core.profiler.wording import seconds
 from core.report import charts
 from core.report.document import LineChart
-from training_scripts.profiler import steps as steps_module
 from training_scripts.profiler.steps import StepTrace
 
 
@@ -52,12 +51,11 @@ def test_shares_of_a_step(writer: Any) -> None:
     }
 
 
-def test_a_thinned_trace_keeps_its_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thinned_trace_keeps_its_shares(tmp_path: Path) -> None:
     shares = []
     for full in (10_000, 100):
-        monkeypatch.setattr(steps_module, "FULL_STEPS", full)
         now = [1_795_300_020_000_000_000]
-        trace = StepTrace(tmp_path / str(full), "algo-1", lambda now=now: now[0])  # type: ignore[misc]
+        trace = StepTrace(tmp_path / str(full), "algo-1", lambda now=now: now[0], full_steps=full)  # type: ignore[misc]
         for epoch in range(5):
             for number in range(500):
                 trace.begin_phase("data_loading")

@@ -110,8 +110,7 @@ def test_a_failing_machine_ends_the_sampler_and_nothing_else(tmp_path: Path, mon
 def test_close_does_not_wait_for_a_machine_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(module.Machine, "read", lambda _self: release.wait(5) and [])
-    monkeypatch.setattr(module, "_PATIENCE_S", 0.05)
-    sampler = Sampler.start(tmp_path, "algo-1", interval_s=0.01)
+    sampler = Sampler.start(tmp_path, "algo-1", interval_s=0.01, patience_s=0.05)
     try:
         sampler.close()
         assert sampler._thread.is_alive(), "the hang was not real"

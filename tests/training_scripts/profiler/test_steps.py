@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from training_scripts.callbacks import Callbacks
-from training_scripts.profiler import steps as module
 from training_scripts.profiler.callback import ProfilerCallback
 from training_scripts.profiler.steps import StepTrace
 
@@ -125,10 +124,9 @@ def test_a_step_that_was_left_open_ends_with_the_next(tmp_path: Path) -> None:
     assert [event["dur"] for event in _events(tmp_path)] == [100_000, 200_000]
 
 
-def test_long_trainings_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FULL_STEPS", 20)
+def test_long_trainings_are_thinned(tmp_path: Path) -> None:
     clock = _Clock()
-    trace = StepTrace(tmp_path, "algo-1", clock)
+    trace = StepTrace(tmp_path, "algo-1", clock, full_steps=20)
     _train(trace, clock, 400)
     trace.close()
     events = _events(tmp_path)
@@ -154,11 +152,9 @@ def test_files_rotate_by_age_and_by_hour(tmp_path: Path) -> None:
         assert {row["pid"] for row in rows} >= {e["pid"] for e in json.loads(path.read_text(encoding="utf-8"))}
 
 
-def test_files_rotate_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_FILE_BYTES", 500)
-    monkeypatch.setattr(module, "_FLUSH_EVENTS", 1)
+def test_files_rotate_by_size(tmp_path: Path) -> None:
     clock = _Clock()
-    trace = StepTrace(tmp_path, "algo-1", clock)
+    trace = StepTrace(tmp_path, "algo-1", clock, file_bytes=500, flush_events=1)
     _train(trace, clock, 10)
     trace.close()
     assert len(_files(tmp_path)) > 2
@@ -194,9 +190,9 @@ def test_a_full_disk_ends_the_trace_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "profiler").is_file()
 
 
-def test_the_observer_through_the_monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training_scripts.profiler.sampler._PATIENCE_S", 60)  # on a busy machine too
-    callbacks = Callbacks([ProfilerCallback(tmp_path, "algo-1")])
+def test_the_observer_through_the_monitor(tmp_path: Path) -> None:
+    profiler = ProfilerCallback(tmp_path, "algo-1", patience_s=60)  # on a busy machine too
+    callbacks = Callbacks([profiler])
     for mode in ("TRAIN", "EVAL"):
         callbacks.set_mode(mode)
         callbacks.begin_step(0)

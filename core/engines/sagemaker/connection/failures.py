@@ -1,7 +1,8 @@
 """What AWS's errors and failure reasons mean, as a table, in words for people.
 
 The signals are AWS's own wordings; where several fit, the first in the table counts. What is in no row is shown as it
-came. The user's own exception, where a log has one, says more than any of them: `traceback_of`.
+came. The user's own exception, where a log has one, says more than any of them: `traceback_of`. It is one table, and so
+one file.
 """
 
 from __future__ import annotations

@@ -306,9 +306,8 @@ class Tracker:
         spec = self._store.spec(tuning_job)
         assert isinstance(spec, TuningSpec)
         drawn = {key: str(value).strip('"') for key, value in listed.get("TunedHyperParameters", {}).items()}
-        training = dataclasses.replace(
-            spec.training, name=name, hyperparameters={**spec.training.hyperparameters, **drawn}
-        )
+        hyperparameters = {**spec.training.hyperparameters, **drawn}
+        training = dataclasses.replace(spec.training, name=name, hyperparameters=hyperparameters)
         record = new_record(training, "sagemaker")
         assert isinstance(record, TrainingJob)
         record = dataclasses.replace(

@@ -37,10 +37,8 @@ from training_scripts.pictures.reading import PictureUnreadable, open_file
 if TYPE_CHECKING:
     from core.dataset.manifest import Entry, Manifest
 
-INDEX = ".sagehound-uploads.json.gz"
-ATTEMPTS = 4
-SAVE_EVERY_S = 15.0
-_REPORT_EVERY_S = 0.25
+INDEX, ATTEMPTS = ".sagehound-uploads.json.gz", 4
+SAVE_EVERY_S, _REPORT_EVERY_S = 15.0, 0.25
 _THROTTLED = ("SlowDown", "503", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded")
 _PASSING = (
     *_THROTTLED,
