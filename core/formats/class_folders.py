@@ -33,14 +33,15 @@ def read(source: Source, _files: Sequence[str] = ()) -> Listing:
     listing.loose = [f"{folder.path}/{found.name}".lstrip("/") for folder in reading.loose for found in folder.pictures]
     listing.beside = [folder.path for folder in reading.beside]
     splits = sorted({place.split for place in reading.labelled if place.split})
-    where = f" in {', '.join(splits)}" if splits else ""
-    if folds := {place.group for place in reading.labelled if place.group}:
-        where = tr(" in {folds:,} folds, none of which a split will tear apart").format(folds=len(folds))
-    listing.seen.append(
-        tr("Class folders{where}: {count:,} classes.").format(
-            where=where, count=len({place.label for place in reading.labelled})
-        )
-    )
+    folds = {place.group for place in reading.labelled if place.group}
+    if folds:
+        said = tr("Class folders in {folds:,} folds, none of which a split will tear apart: {count:,} classes.")
+    elif splits:
+        said = tr("Class folders in {splits}: {count:,} classes.")
+    else:
+        said = tr("Class folders: {count:,} classes.")
+    count = len({place.label for place in reading.labelled})
+    listing.seen.append(said.format(folds=len(folds), splits=", ".join(splits), count=count))
     return listing
 
 
