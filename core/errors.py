@@ -23,6 +23,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.translation import tr
+
 
 class SagehoundError(Exception):
     """The root of all errors that Sagehound raises on purpose."""
@@ -62,7 +64,9 @@ def reason_of(error: Exception) -> str:
 
 def refused(error: OSError) -> UserFacingError:
     """Return the sentence for what no one foresaw the system to refuse."""
-    return UserFacingError("The system refused what was needed.", f"{reason_of(error)}.", "Mend that, then try again.")
+    return UserFacingError(
+        tr("The system refused what was needed."), f"{reason_of(error)}.", tr("Mend that, then try again.")
+    )
 
 
 @dataclass(frozen=True, slots=True)

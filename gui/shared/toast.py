@@ -131,7 +131,7 @@ class Toast(QFrame):
     def leaveEvent(self, event: QEvent) -> None:
         """Leave after the usual time."""
         if not self._stays:
-            self._timer.start(SHOWN_MS)
+            self._timer.start(self._shown_ms)
         super().leaveEvent(event)
 
     def _leave(self) -> None:

@@ -205,9 +205,8 @@ def test_a_toast_leaves_by_itself_but_not_while_it_is_read(window, qtbot):
     qtbot.waitUntil(lambda: toasts.messages == [])
 
 
-def test_a_toast_that_stays_is_dismissed_by_hand(window, qtbot, monkeypatch):
-    monkeypatch.setattr(toast_module, "SHOWN_MS", 1)
-    toasts = Toasts(window)
+def test_a_toast_that_stays_is_dismissed_by_hand(window, qtbot):
+    toasts = Toasts(window, shown_ms=1)
     toasts.show("It crashed.", "warning", stays=True)
     toasts.show("Saved.")
     qtbot.waitUntil(lambda: toasts.messages == ["It crashed."])
