@@ -44,7 +44,7 @@ class Toasts(QObject):
 
         One that `stays` is dismissed by hand: of what happened while no one was looking.
         """
-        toast = Toast(self._window, message, status, action, on_action, self._remove)
+        toast = Toast(self._window, message, status, action, on_action, self._remove, self._shown_ms)
         if stays:
             toast.stay()
         self._shown.append(toast)
