@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.engine import Endpoint, Engine
+from core.errors import JobNotFound
 from core.jobs.records import EventBatch, Job, LogChunk, TrainingJob
 from core.jobs.specs import Spec
 from core.progress import CancelToken, OnProgress, ignore_progress
@@ -111,8 +112,11 @@ class RoutingEngine(Engine):
         return self._of(name).fetch_artifact(name, on_progress, cancel)
 
     def job_folder(self, name: str) -> Path | None:
-        """Ask the job's engine."""
-        return self._of(name).job_folder(name)
+        """Ask the job's engine; a job that is gone has none."""
+        try:
+            return self._of(name).job_folder(name)
+        except JobNotFound:
+            return None
 
     def log_url(self, name: str) -> str:
         """Ask the job's engine."""
