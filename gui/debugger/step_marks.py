@@ -86,8 +86,9 @@ class StepAxis(pg.AxisItem):  # type: ignore[misc]
         return [(float(apart), self._clock.times(steps).tolist())]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        """Return the step numbers."""
-        return [f"{round(self._clock.nearest(value)):,}" for value in values]
+        """Return the step numbers, the first with the word."""
+        steps = [f"{round(self._clock.nearest(value)):,}" for value in values]
+        return [tr("step {step}").format(step=steps[0]), *steps[1:]] if steps else []
 
 
 class MarkLane:

@@ -119,7 +119,7 @@ def test_steps_saved_tensors_and_findings_stand_on_the_same_axis(timeline, qtbot
     assert "Overfit" not in timeline.read_at(30.0)
     axis = timeline._plots[0][1].getAxis("top")
     ((_, times),) = axis.tickValues(10.0, 20.0, 600)
-    assert axis.tickStrings(times, 1.0, 1.0) == ["0", "20", "40", "60", "80"]
+    assert axis.tickStrings(times, 1.0, 1.0) == ["step 0", "20", "40", "60", "80"]
     assert times[2] == pytest.approx(14.02, abs=0.01)
     box = timeline._plots[-1][1].getViewBox()
     with qtbot.waitSignal(timeline.finding_chosen) as chosen:
