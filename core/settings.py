@@ -51,14 +51,14 @@ class Settings:
 
     theme: str = _setting(
         "system",
-        "Appearance",
-        "Colours",
+        tr("Appearance"),
+        tr("Colours"),
         tr("System follows the scheme of the desktop."),
-        choices=(("system", "System"), ("light", "Light"), ("dark", "Dark")),
+        choices=(("system", tr("System")), ("light", tr("Light")), ("dark", tr("Dark"))),
     )
     text_percent: int = _setting(
         100,
-        "Appearance",
+        tr("Appearance"),
         tr("Text size"),
         tr("In percent of the system's own text size."),
         low=75,
@@ -100,16 +100,16 @@ class Settings:
     )
     on_close: str = _setting(
         "ask",
-        "Window",
+        tr("Window"),
         tr("Closing while jobs run"),
         tr("Local jobs can continue without the window."),
-        choices=(("ask", "Ask"), ("continue", tr("Let them continue")), ("stop", tr("Stop them"))),
+        choices=(("ask", tr("Ask")), ("continue", tr("Let them continue")), ("stop", tr("Stop them"))),
     )
     notify: bool = _setting(
-        True, "Window", tr("Tell when a job ends"), tr("A short message in the corner of the window.")
+        True, tr("Window"), tr("Tell when a job ends"), tr("A short message in the corner of the window.")
     )
     preload_model: bool = _setting(
-        True, "Window", tr("Load the best model at start"), tr("The first picture is then answered at once.")
+        True, tr("Window"), tr("Load the best model at start"), tr("The first picture is then answered at once.")
     )
 
     def __post_init__(self) -> None:

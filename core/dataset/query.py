@@ -18,12 +18,12 @@ class Choice:
 
 
 TRAITS = (
-    Choice("unlabelled", "Unlabelled", tr("Pictures without a class")),
-    Choice("suspect", "Suspects", tr("Pictures that look like another class than their own")),
-    Choice("duplicate", "Duplicates", tr("Pictures that show the same as another one")),
-    Choice("odd", "Odd", tr("Pictures that look like none of the others")),
-    Choice("quality", "Quality", tr("Blurred, dark, blank, tiny or very long pictures")),
-    Choice("group", "Groups", tr("Pictures taken together, which one split should hold together")),
+    Choice("unlabelled", tr("Unlabelled"), tr("Pictures without a class")),
+    Choice("suspect", tr("Suspects"), tr("Pictures that look like another class than their own")),
+    Choice("duplicate", tr("Duplicates"), tr("Pictures that show the same as another one")),
+    Choice("odd", tr("Odd"), tr("Pictures that look like none of the others")),
+    Choice("quality", tr("Quality"), tr("Blurred, dark, blank, tiny or very long pictures")),
+    Choice("group", tr("Groups"), tr("Pictures taken together, which one split should hold together")),
     Choice("left_out", tr("Left out"), tr("Pictures that no training sees; they show only here")),
 )
 """What a picture can be, which filters by it."""
@@ -32,11 +32,11 @@ UNLABELLED, LEFT_OUT = "unlabelled", "left_out"
 FOUND_BY_CHECK = ("suspect", "duplicate", "odd", "quality")
 
 ORDERS = (
-    Choice("class", "Class", tr("A section for each class, its look-alikes side by side")),
-    Choice("similarity", "Similarity", tr("Pictures that look alike side by side, whatever their class")),
-    Choice("suggestion", "Suggestion", tr("By the class that the labels so far suggest, the surest first")),
-    Choice("time", "Time", tr("By the day on which the file was last changed, the latest first")),
-    Choice("name", "Name", tr("By path")),
+    Choice("class", tr("Class"), tr("A section for each class, its look-alikes side by side")),
+    Choice("similarity", tr("Similarity"), tr("Pictures that look alike side by side, whatever their class")),
+    Choice("suggestion", tr("Suggestion"), tr("By the class that the labels so far suggest, the surest first")),
+    Choice("time", tr("Time"), tr("By the day on which the file was last changed, the latest first")),
+    Choice("name", tr("Name"), tr("By path")),
 )
 """The ways to sort the pictures, in sections."""
 

@@ -84,7 +84,7 @@ class CloudResources:
     )
     instance_count: int = declare(
         1,
-        "Machines",
+        tr("Machines"),
         tr("machines of one training job, which fine-tune the network together"),
         option="--instance-count",
         metavar="N",
@@ -93,7 +93,7 @@ class CloudResources:
     )
     volume_gb: int | None = declare(
         None,
-        "Disk",
+        tr("Disk"),
         tr("disk of the machine, for the pictures and what one training job makes (default: by their size)"),
         option="--volume-gb",
         metavar="GB",

@@ -205,7 +205,7 @@ class TuningSpec:
         capability="strategies",
     )
     max_jobs: int = declare(
-        10, "Trials", tr("how many training jobs at most"), option="--max-jobs", metavar="N", low=1, high=MAX_JOBS
+        10, tr("Trials"), tr("how many training jobs at most"), option="--max-jobs", metavar="N", low=1, high=MAX_JOBS
     )
     max_parallel_jobs: int = declare(
         2,
@@ -223,7 +223,7 @@ class TuningSpec:
         option="--early-stopping",
     )
     seed: int = declare(
-        0, "Seed", tr("the same seed gives the same search and the same training"), low=0, high=2**31 - 1
+        0, tr("Seed"), tr("the same seed gives the same search and the same training"), low=0, high=2**31 - 1
     )
     warm_start: tuple[str, ...] = declare(
         (),
@@ -242,7 +242,7 @@ class TuningSpec:
     )
     patience: int | None = declare(
         None,
-        "Patience",
+        tr("Patience"),
         tr("the search ends after so many trials without a better one"),
         option="--patience",
         metavar="N",

@@ -87,7 +87,7 @@ QUICK_LOOK = Preset(
 )
 
 THOROUGH = Preset(
-    "Thorough",
+    tr("Thorough"),
     "thorough",
     tr(
         "Twelve linear heads on six views of each picture, each fitted at once and judged by "
@@ -101,7 +101,7 @@ THOROUGH = Preset(
 )
 
 NOTEBOOK = Preset(
-    "ResNet-18 notebook",
+    tr("ResNet-18 notebook"),
     "resnet-18-notebook",
     tr("The search of the usual SageMaker notebook: ResNet-18, batch size, learning rate and epochs."),
     (
