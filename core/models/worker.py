@@ -9,8 +9,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from core.translation import tr
-
 if __name__ == "__main__":  # as a script: the folder above core goes first on the path, this folder off it
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
@@ -32,6 +30,7 @@ from core.predict import decoding
 from core.predict.explain import explain
 from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
 from core.predict.records import Source
+from core.translation import tr
 from training_scripts.pictures import PictureUnreadable
 
 Decoding = Future[decoding.Decoded]

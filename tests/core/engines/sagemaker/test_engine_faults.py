@@ -37,7 +37,7 @@ def reopen(bench, home, timing=QUICK):
     """The same installation in a later process."""
     engine = bench.engine
     engine.close()
-    source = Source(engine._launcher._source.files, "mini.py", "")
+    source = Source(engine._creator._source.files, "mini.py", "")
     store = Store(home.database)
     return SageMakerEngine(home, store, engine.aws, engine.workspace, source, timing=timing), store
 

@@ -116,15 +116,15 @@ def test_trials_of_several_backbones_read_the_pictures(engine, manifest):
     ranges = (CategoricalRange("backbone", ("efficientnet_lite0", "resnet18")),)
     fixed = {key: value for key, value in spec.hyperparameters.items() if key != "backbone"}
     tuning = TuningSpec(dataclasses.replace(spec, hyperparameters=fixed), ranges)
-    assert engine._launcher.features_key(tuning) == ""
+    assert engine._creator.features_key(tuning) == ""
     fine = training(engine, manifest, "fine", hyperparameters={"mode": "fine_tune"})
-    assert engine._launcher.features_key(fine) == ""
-    head = engine._launcher.features_key(spec)
+    assert engine._creator.features_key(fine) == ""
+    head = engine._creator.features_key(spec)
     assert head
     other = dataclasses.replace(spec, dataset_version="other")
-    assert engine._launcher.features_key(other) != head
+    assert engine._creator.features_key(other) != head
     untrained = training(engine, manifest, "u", hyperparameters={"weights": "none"})
-    assert engine._launcher.features_key(untrained) != head
+    assert engine._creator.features_key(untrained) != head
 
 
 def test_stopping_while_features_are_computed_starts_nothing_more(engine, manifest, cloud):

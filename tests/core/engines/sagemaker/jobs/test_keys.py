@@ -15,7 +15,7 @@ def test_the_connections_key_encrypts_what_is_sent_and_what_comes(
     kms, alias = aws.client("kms"), f"alias/{unique}"
     key = kms.create_key()["KeyMetadata"]
     kms.create_alias(AliasName=alias, TargetKeyId=key["KeyId"])
-    source = sagemaker_mini.engine._launcher._source
+    source = sagemaker_mini.engine._creator._source
     engine = SageMakerEngine(paths, store, aws, dataclasses.replace(workspace, kms_key=alias), source, Timing(0.1, 0.3))
     sagemaker_mini = dataclasses.replace(sagemaker_mini, engine=engine)
     try:

@@ -38,7 +38,7 @@ def engine(sagemaker_mini, paths, store):
         store,
         mini.aws,
         mini.workspace,
-        mini._launcher._source,
+        mini._creator._source,
         timing=Timing(0.1, 0.3),
         in_background=lambda: started.append(time.monotonic()),
     )
@@ -123,7 +123,7 @@ def test_one_that_follows_for_all_and_stands_still_is_said(sagemaker_mini, paths
     """The lock is of a process that touches it no more; it goes on as soon as that one ends."""
     mini = sagemaker_mini.engine
     timing = Timing(0.1, 0.3, silence=0.5)
-    engine = SageMakerEngine(paths, store, mini.aws, mini.workspace, mini._launcher._source, timing=timing)
+    engine = SageMakerEngine(paths, store, mini.aws, mini.workspace, mini._creator._source, timing=timing)
     try:
         with FileLock(paths.home / LOCK.format("us-east-1")):
             engine.start(sagemaker_mini.training("one", hyperparameters={"num_epochs": "2"}))

@@ -29,7 +29,7 @@ def test_finished_jobs_are_as_they_were_and_running_ones_are_followed_to_their_e
     lost, store = store, Store(paths.database)
     LocalEngine(paths, store, runtime)
     assert "2 jobs with 1 trials were recovered" in store.notice
-    source = mini._launcher._source
+    source = mini._creator._source
     engine = SageMakerEngine(paths, store, mini.aws, mini.workspace, source, timing=Timing(0.1, 0.3, login=0.3))
     try:
         found = store.job("search")
