@@ -100,7 +100,7 @@ def test_mixed_precision_on_the_cpu_learns_alike(
     found = []
     for amp in (True, False):
         job = new_job(train=few, valid=None, test=None)
-        assert in_job(train.main, job, num_epochs=2, learning_rate=1e-3, amp=amp, **settings) == 0
+        assert in_job(train.main, job, num_epochs=1, learning_rate=1e-3, amp=amp, **settings) == 0
         found.append(metric(capsys.readouterr().out, "train:loss"))
     assert found[0] != found[1]
     assert found[0] == pytest.approx(found[1], rel=0.03)
