@@ -14,6 +14,9 @@ LOCKED = $(addprefix --constraint ,$(wildcard $(LOCK)))
 # need a compiler.
 SMDEBUG := .smdebug
 
+# Where Python is told to keep no compiled modules, every process that a test starts would compile all of ours again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run demo test lock catalogue bench bench-gpu rivals peers screenshots clean stress reliability examples frameworks
 
 run: $(VENV)/.installed
