@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 import shutil
 import threading
@@ -311,7 +312,8 @@ class TrainingJobs:
 
     def _sync(self, folder: Path, uri: str, synced: dict[str, float]) -> dict[str, float]:
         found: dict[str, float] = {}
-        for path in folder.rglob("*"):
+        # os.walk passes over a folder that goes away meanwhile; a trial removes its own.
+        for path in (Path(parent, name) for parent, _, names in os.walk(folder) for name in names):
             try:
                 if not path.is_file():
                     continue
