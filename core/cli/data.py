@@ -163,6 +163,7 @@ def _as_json(found: Scan, manifest: Manifest) -> dict[str, Any]:
                 "fix": problem.fix,
                 "paths": list(problem.paths),
                 "offers": [{"title": offer.title, "options": words(offer.options)} for offer in problem.offers],
+                "setting": problem.setting,
             }
             for problem in found.problems
         ],

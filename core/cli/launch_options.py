@@ -57,7 +57,9 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
     parser.add_argument(
         "--frame",
         choices=FRAMES,
-        help=tr("which frame of an animation, or page of a TIFF, is looked at (default first)"),
+        help=tr(
+            "which frame of an animation, or page of a TIFF, is looked at (default first); all of them: --frames all"
+        ),
     )
     parser.add_argument(
         "--channels",

@@ -46,7 +46,7 @@ def find_problems(
             *_duplicates(pictures),
             *_wrong_suffixes(pictures),
             *_wide(pictures),
-            *say_several(tree.root, pictures),
+            *say_several(tree.root, pictures, tree.options),
         ]
     )
 

@@ -65,12 +65,22 @@ def read_tree(
         DatasetError: it is not a folder, cannot be listed, or cannot be read as a dataset.
         Cancelled: through `cancel`.
     """
-    walk, options = Walk(folder, cancel or CancelToken()), options or ReadOptions()
+    walk = Walk(folder, cancel or CancelToken())
+    return tree_of(listing_of(walk, options or ReadOptions(), unlabelled=unlabelled), walk, unlabelled=unlabelled)
+
+
+def listing_of(walk: Walk, options: ReadOptions, *, unlabelled: bool = False) -> Listing:
+    """Return what a walked folder says of its pictures.
+
+    Raises:
+        DatasetError: as `read_tree`.
+    """
+    how = replace(options, frames=ReadOptions().frames)  # which is seen to before, in `core.dataset.frames`
     try:
         listing = read_listing(walk, options)
     except DatasetError as error:
         without = replace(options, format=UNLABELLED)
-        if not unlabelled or not walk.top.total or options != ReadOptions():
+        if not unlabelled or not walk.top.total or how != ReadOptions():
             raise
         if error.offers:
             offers = (*error.offers, Offer(tr("Open without labels"), without))
@@ -78,7 +88,7 @@ def read_tree(
         listing = read_listing(walk, without)
     if unlabelled:
         _take_unlabelled(listing)
-    return _tree(listing, walk, unlabelled=unlabelled)
+    return listing
 
 
 def _take_unlabelled(listing: Listing) -> None:
@@ -93,7 +103,7 @@ def _take_unlabelled(listing: Listing) -> None:
     listing.loose = []
 
 
-def _tree(listing: Listing, walk: Walk, *, unlabelled: bool) -> Tree:
+def tree_of(listing: Listing, walk: Walk, *, unlabelled: bool) -> Tree:
     """Return the files of a listing that have one class, and what is odd, each kind of it once.
 
     With `unlabelled` those without one too.

@@ -62,7 +62,8 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
             raise DatasetError(
                 tr("{path} does not say pictures and labels.").format(path=path), tr("It has no `image` and `label`.")
             )
-        split, group = usual(list(rows[0]), SPLIT_NAMES) or "", usual(list(rows[0]), GROUP_NAMES) or ""
+        names = list(dict.fromkeys(name for row in rows for name in row))  # not every row says its split or group
+        split, group = usual(names, SPLIT_NAMES) or "", usual(names, GROUP_NAMES) or ""
         count += len(rows)
         for row in rows:
             value = row.get(columns[1])
@@ -80,7 +81,8 @@ def _place(_example: Example, name: str) -> str:
     return f"images/{name}"
 
 
-def _describe(pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
+def describe(pictures: Sequence[Written]) -> Iterator[tuple[str, str]]:
+    """Yield the file of labels of pictures: its name and its text."""
     several = any(len(picture.example.labels) > 1 for picture in pictures)
     lines = []
     for picture in pictures:
@@ -101,5 +103,5 @@ FORMAT = DatasetFormat(
     ),
     "pandas, datasets, most scripts",
     Reader(_sees, _read),
-    Writer(_place, _describe),
+    Writer(_place, describe),
 )

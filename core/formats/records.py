@@ -48,6 +48,13 @@ class KeepTogether(StrEnum):
     FOLDERS = "folders"
 
 
+class Frames(StrEnum):
+    """What the frames of an animation or the pages of a TIFF are: one picture, of which one counts, or each its own."""
+
+    ONE = "one"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How a dataset is to be read where its content leaves a choice. The defaults leave all to the content."""
@@ -100,6 +107,16 @@ class ReadOptions:
         option="--keep-together",
         metavar="given|shots|names|both|folders",
     )
+    frames: Frames = declare(
+        Frames.ONE,
+        tr("Frames and pages"),
+        tr(
+            "all: each frame of an animation, page of a TIFF or slice of a scan is a picture of its own, and those of "
+            "a file stay in one split (default: one counts, see --frame)"
+        ),
+        option="--frames",
+        metavar="one|all",
+    )
 
 
 class Severity(StrEnum):
@@ -124,7 +141,7 @@ class Problem:
     """Something about a dataset that its owner should know.
 
     `kind` is a stable short word for programs, `message` and `fix` are one sentence each; `paths` names the files or
-    folders at fault. `offers` are ways to read the dataset that solve it.
+    folders at fault. `offers` are ways to read the dataset that solve it; `setting` is a hyperparameter that does.
     """
 
     kind: str
@@ -133,6 +150,7 @@ class Problem:
     paths: tuple[str, ...] = ()
     fix: str = ""
     offers: tuple[Offer, ...] = ()
+    setting: str = ""
 
 
 @dataclass(frozen=True, slots=True)

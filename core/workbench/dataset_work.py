@@ -15,6 +15,7 @@ from core.workbench.installation import Installation
 if TYPE_CHECKING:
     from core.check.findings import Finding
     from core.cloud.interface import UploadResult
+    from core.dataset.frames import TakenApart
     from core.dataset.manifest import Manifest
     from core.dataset.records import Picture, ReadOptions, Scan
     from core.features.dataset_features import PictureFeatures
@@ -53,11 +54,11 @@ class DatasetWork:
             Cancelled: through `cancel`.
         """
         from core.dataset import scan
+        from core.dataset.records import gravest_first
         from core.dataset.together import keep_together
-        from core.formats.opened_source import open_source
 
-        found = open_source(folder, options, self._installation.paths.imports, on_progress, cancel)
-        cache = self._installation.paths.scans
+        taken = self._open(folder, options, on_progress, cancel, unlabelled=unlabelled)
+        found, cache = taken.source, self._installation.paths.scans
         read = scan(
             found.folder,
             cache=cache,
@@ -67,7 +68,29 @@ class DatasetWork:
             options=found.options,
             unlabelled=unlabelled,
         )
+        if taken.seen:
+            read = replace(read, seen=taken.seen, problems=gravest_first([*taken.problems, *read.problems]))
         return keep_together(read, read.options.keep_together, on_progress, cancel)
+
+    def _open(
+        self,
+        source: Path,
+        options: ReadOptions | None,
+        on_progress: OnProgress,
+        cancel: CancelToken | None,
+        *,
+        unlabelled: bool,
+    ) -> TakenApart:
+        """Return the folder of what was named, with its frames taken apart where that is asked for."""
+        from core.dataset.frames import TakenApart, take_apart
+        from core.formats.opened_source import open_source
+        from core.formats.records import Frames
+
+        imports = self._installation.paths.imports
+        found = open_source(source, options, imports, on_progress, cancel)
+        if found.options.frames is Frames.ONE:
+            return TakenApart(found)
+        return take_apart(found, imports, on_progress, cancel, unlabelled=unlabelled)
 
     def convert(
         self,
@@ -86,13 +109,12 @@ class DatasetWork:
             DatasetError: it cannot be read, or the format cannot hold it.
             Cancelled: through `cancel`; nothing stays.
         """
-        from core.formats.opened_source import open_source
         from core.formats.registry import format_named, read_listing
         from core.formats.walk import Walk
         from core.formats.writing import write_dataset
 
         format_ = format_named(format_name)
-        found = open_source(source, options, self._installation.paths.imports, on_progress, cancel)
+        found = self._open(source, options, on_progress, cancel, unlabelled=True).source
         listing = read_listing(Walk(found.folder, cancel or CancelToken()), found.options)
         ours = fractions is not None or (format_.writer and format_.writer.splits and listing.layout != "splits")
         splits = None

@@ -52,6 +52,7 @@ class DataTab(QWidget):
         quick_look_asked(Manifest): the user wants a first search on it at once.
         best_model_asked(Manifest): the user wants the best model for it, and to know before how long that takes.
         aws_asked(): the user wants to know about AWS.
+        setting_asked(Manifest, str): the user wants to work with this dataset and change this hyperparameter for it.
     """
 
     dataset_ready = Signal(object)
@@ -59,6 +60,7 @@ class DataTab(QWidget):
     quick_look_asked = Signal(object)
     best_model_asked = Signal(object)
     aws_asked = Signal()
+    setting_asked = Signal(object, str)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__()
@@ -205,6 +207,9 @@ class DataTab(QWidget):
         self.split.changed.connect(self._split_again)
         self.problems = ProblemsCard()
         self.problems.offer_chosen.connect(self.dataset.open_again)
+        self.problems.setting_asked.connect(
+            lambda name: self.dataset.keep(lambda manifest: self.setting_asked.emit(manifest, name))
+        )
         self.reading = ImportCard()
         self.reading.options_chosen.connect(self.dataset.open_again)
         self.problems.pictures_asked.connect(self._show_problem)

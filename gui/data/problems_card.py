@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QStringListModel, Qt, Signal
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QHBoxLayout, QListView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QHBoxLayout, QListView, QPushButton, QVBoxLayout, QWidget
 
 from core.dataset.records import Problem, Severity
 from core.translation import plural, tr
@@ -27,10 +27,12 @@ class ProblemsCard(Card):
     Signals:
         offer_chosen(ReadOptions): the user chose a way to read the dataset that solves a problem.
         pictures_asked(Problem): the user wants to see the pictures of a problem.
+        setting_asked(str): the user wants to change this hyperparameter, which solves a problem.
     """
 
     offer_chosen = Signal(object)
     pictures_asked = Signal(object)
+    setting_asked = Signal(str)
 
     def __init__(self) -> None:
         super().__init__(tr("Problems"))
@@ -67,6 +69,7 @@ class ProblemsCard(Card):
             row = ProblemRow(problem, len(gallery.numbers(problem.paths)) if gallery is not None else 0)
             row.pictures_asked.connect(self.pictures_asked)
             row.offer_chosen.connect(self.offer_chosen)
+            row.setting_asked.connect(self.setting_asked)
             self._rows.addWidget(row)
             self._shown.append(row)
 
@@ -88,10 +91,12 @@ class ProblemRow(QWidget):
     Signals:
         offer_chosen(ReadOptions): the user chose a way to read the dataset that solves the problem.
         pictures_asked(Problem): the user wants to see its pictures.
+        setting_asked(str): the user wants to change this hyperparameter.
     """
 
     offer_chosen = Signal(object)
     pictures_asked = Signal(object)
+    setting_asked = Signal(str)
 
     def __init__(self, problem: Problem, pictures: int = 0) -> None:
         super().__init__()
@@ -103,14 +108,20 @@ class ProblemRow(QWidget):
         texts.addWidget(label(problem.message, "body", wrap=True))
         if problem.fix:
             texts.addWidget(label(problem.fix, "muted", wrap=True))
-        if problem.offers:
-            choices = QHBoxLayout()
-            for offer in problem.offers:
-                choice = button(offer.title, kind="link")
-                choice.clicked.connect(partial(self.offer_chosen.emit, offer.options))
-                choices.addWidget(choice)
-            choices.addStretch(1)
-            texts.addLayout(choices)
+        self.choices: list[QPushButton] = []
+        for offer in problem.offers:
+            self.choices.append(button(offer.title, kind="link"))
+            self.choices[-1].clicked.connect(partial(self.offer_chosen.emit, offer.options))
+        if problem.setting:
+            words = tr("Change {setting}…").format(setting=problem.setting)
+            self.choices.append(button(words, kind="link", tip=tr("Open this setting on the Tuning page")))
+            self.choices[-1].clicked.connect(lambda: self.setting_asked.emit(problem.setting))
+        if self.choices:
+            flow = QHBoxLayout()
+            for choice in self.choices:
+                flow.addWidget(choice)
+            flow.addStretch(1)
+            texts.addLayout(flow)
         show = plural("Show {count:,} picture", "Show {count:,} pictures", pictures)
         self.pictures = button(show, kind="link", tip=tr("Show them in the grid"))
         self.pictures.clicked.connect(lambda: self.pictures_asked.emit(problem))

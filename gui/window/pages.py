@@ -99,6 +99,7 @@ class Pages:
         page.quick_look_asked.connect(self._on_quick_look)
         page.best_model_asked.connect(self._on_best_model)
         page.aws_asked.connect(self.cloud.show_dialog)
+        page.setting_asked.connect(self._on_dataset_setting)
         self._show_engine_on(page.show_engine)
         return page
 
@@ -211,6 +212,11 @@ class Pages:
     def _on_train_again(self, job: str) -> None:
         self.tuning.load_job(job)
         self.show_page("tuning")
+
+    def _on_dataset_setting(self, manifest: Manifest, name: str) -> None:
+        """Set a job up for a dataset, at the setting that its pictures ask to change."""
+        self._set_manifest(manifest)
+        self._on_setting(name)
 
     def _on_setting(self, name: str) -> None:
         """Show the setting that a finding asks to change."""

@@ -84,6 +84,10 @@ class TimedBytes(io.BytesIO):
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Give the decoder the whole time, as for the next frame."""
         self._until = time.thread_time() + DECODE_SECONDS
 
     def read(self, size: int | None = -1, /) -> bytes:

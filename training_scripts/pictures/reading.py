@@ -192,7 +192,7 @@ def open_picture(
             channel.
     """
     data = _content(source)
-    with _plain_sentences():
+    with plain_sentences():
         format_, structure = inspect(data)
         with closing(_decoder(format_, data, frame)) as image:
             check_size(*image.size)
@@ -205,13 +205,13 @@ def open_picture(
                     plain = _rgb(image, format_, data, scale, needed, frame)
                 else:
                     plain = _chosen(image, format_, data, scale, frame, channels)
-                upright = _upright(image, plain)
+                shown = turned_upright(image, plain)
             except BaseException:
                 budget.give_back(cost)
                 raise
-            budget.keep(cost, upright)
-            upright.info = {}  # or a later reader of the EXIF data would turn it once more
-            return upright
+            budget.keep(cost, shown)
+            shown.info = {}  # or a later reader of the EXIF data would turn it once more
+            return shown
 
 
 def levels_in(data: bytes) -> Levels | None:
@@ -220,7 +220,7 @@ def levels_in(data: bytes) -> Levels | None:
     Raises:
         PictureUnreadable: as `open_picture`.
     """
-    with _plain_sentences():
+    with plain_sentences():
         format_, structure = inspect(data)
         if not format_.deep or (structure.settled and not structure.deep):
             return None
@@ -242,7 +242,7 @@ def size_of(source: Source, *, upright: bool = True, frame: Frame = "first") -> 
         PictureUnreadable: as `open_picture`.
     """
     data = _content(source)
-    with _plain_sentences():
+    with plain_sentences():
         format_, _ = inspect(data)
         with closing(_decoder(format_, data, frame)) as image:
             width, height = image.size
@@ -256,7 +256,7 @@ def parts_of(source: Source) -> tuple[int, int]:
         PictureUnreadable: as `open_picture`.
     """
     data = _content(source)
-    with _plain_sentences():
+    with plain_sentences():
         format_, _ = inspect(data)
         with closing(_decoder(format_, data)) as image:
             many = image.count if isinstance(image, channels_.ManyChannels) else len(image.getbands())
@@ -359,7 +359,8 @@ def _lacks_pixels(image: ImageFile, format_: PictureFormat, data: bytes, needed:
         return other.size == image.size and other.tobytes() != image.tobytes()
 
 
-def _upright(loaded: ImageFile, image: Image.Image) -> Image.Image:
+def turned_upright(loaded: Image.Image, image: Image.Image) -> Image.Image:
+    """Return `image` as the EXIF data of `loaded` say that it is seen."""
     turn = _UPRIGHT.get(_orientation(loaded))
     return image if turn is None else image.transpose(turn)
 
@@ -381,7 +382,7 @@ _NOT_REGULAR = "This is a pipe, a socket or a device, not a file."
 
 
 @contextmanager
-def _plain_sentences() -> Iterator[None]:
+def plain_sentences() -> Iterator[None]:
     """Turn what Pillow raises into PictureUnreadable with a sentence in plain words."""
     try:
         yield

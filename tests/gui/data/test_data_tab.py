@@ -325,3 +325,20 @@ def test_what_was_filtered_is_not_filtered_in_the_next_dataset(tab, qtbot, tmp_p
     assert tab.pictures.rowCount() == 10
     assert tab.classes.view.currentIndex().row() == 0
     assert tab.classes.split is None
+
+
+def test_films_are_taken_apart_or_another_frame_is_chosen_by_a_click(tab, qtbot, tmp_path):
+    from tests.core.dataset.test_frames import film
+
+    for number in range(6):
+        film(tmp_path / "films" / ("cat" if number % 2 else "dog") / f"{number}.gif", number)
+    open_and_wait(tab, qtbot, tmp_path / "films")
+    row = next(row for row in tab.problems.rows if row.problem.kind == "several-frames")
+    each, change = row.choices
+    with qtbot.waitSignal(tab.setting_asked) as asked:
+        qtbot.mouseClick(change, Qt.MouseButton.LeftButton)
+    assert asked.args == [tab.manifest, "frame"]
+    qtbot.mouseClick(each, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: tab.manifest is not None and tab.pictures.rowCount() == 24, timeout=15000)
+    assert tab.reading.isVisible()
+    assert tab.reading.form is None or tab.reading.form.options.frames == "all"
