@@ -32,9 +32,9 @@ be named instead of its folder.
 `s3://BUCKET/PREFIX` stands for what is under it: that is fetched into Sagehound's own folder with this computer's
 credentials (without any, public buckets can be read), and opening it again fetches only what is new or changed there.
 
-Of an animation, a TIFF with pages or a DICOM scan one frame counts (`--frame first|middle|last`). With `--frames all` each
-is a picture of its own, with the label and split of its file: they are taken apart into Sagehound's own folder, and only
-what is new or changed is taken apart when the dataset is opened again.
+Of an animation, a TIFF with pages or a DICOM scan one frame counts (`--frame first|middle|last`). With `--frames all`
+each is a picture of its own, with the label and split of its file: they are taken apart into Sagehound's own folder,
+and only what is new or changed is taken apart when the dataset is opened again.
 """
 
 
