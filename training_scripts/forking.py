@@ -5,8 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver as server
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+
+from training_scripts.processes import NO_PROCESS, ProcessIdentity, identify
+from training_scripts.watchdog import Watchdog, end_at_once
 
 
 def forkserver(*preload: str) -> ForkServerContext:
@@ -18,6 +24,36 @@ def forkserver(*preload: str) -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
     return context
+
+
+def server_identity() -> ProcessIdentity:
+    """Return the fork server of this process; it starts again, as another, when it is gone and asked for a process."""
+    pid: int | None = getattr(server._forkserver, "_forkserver_pid", None)
+    return NO_PROCESS if pid is None else identify(pid) or ProcessIdentity(pid, "")
+
+
+@contextmanager
+def watched_server(silence_s: float) -> Iterator[None]:
+    """End the fork server where it stands still: to ask it for a process is to wait for its answer, without a limit."""
+    over = threading.Event()
+
+    def watch() -> None:
+        watched = server_identity()
+        watchdog = Watchdog(watched, silence_s)
+        while not over.wait(silence_s / 20):
+            if server_identity() != watched:
+                watched = server_identity()
+                watchdog = Watchdog(watched, silence_s)
+            elif watchdog.finding:
+                end_at_once(watched)
+
+    thread = threading.Thread(target=watch, name="fork-server-watchdog", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def end_with_parent() -> None:

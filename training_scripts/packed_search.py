@@ -19,35 +19,37 @@ import hashlib
 import math
 import os
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 
 from training_scripts.artifact import unpack
 from training_scripts.data import cores
 from training_scripts.debugger.job_settings import VARIABLE, Settings
 from training_scripts.debugger.watcher import RuleWatcher
-from training_scripts.forking import forkserver
+from training_scripts.forking import forkserver, watched_server
 from training_scripts.job import (
     JobError,
     JobFolders,
     SharedBackbone,
     StopRequest,
-    hyperparameter_arguments,
     report_failure,
 )
 from training_scripts.metrics import write_whole_lines
 from training_scripts.modes import features_key, over_features
-from training_scripts.packed.lines import TrialRecord
+from training_scripts.packed.features_run import FeaturesRun
+from training_scripts.packed.lines import TrialRecord, notice
 from training_scripts.packed.order import CHANNEL, SearchOrder
 from training_scripts.packed.trial import HEAD, RunningTrial, ScriptTrial, TrialFolder, WorkerTrial
+from training_scripts.processes import NO_PROCESS, identify
 from training_scripts.shared_backbone import keep_backbone
 from training_scripts.strategies.course import FAILED, TIME_OVER, Course, TrialEnd
 from training_scripts.strategies.search import Asked
-from training_scripts.trial_worker import TrialWorker, serve
+from training_scripts.trial_worker import TrialRequest, TrialWorker, serve
+from training_scripts.watchdog import SILENCE_S
 
 _TICK_S = 0.05
 _GRACE_S = 60.0
@@ -55,6 +57,7 @@ _GRACE_S = 60.0
 _BEST_EVERY_S = 60.0
 _RULES_AFTER_S = 1.0
 """The rules of a shorter trial are evaluated once, at its end."""
+_TRIES = 2
 _MOST_UNJUDGED = 40
 """So many trials may wait for their rules to be evaluated; then the next ones wait, too."""
 
@@ -81,16 +84,31 @@ class PackedSearch:
         place: where what is to be kept is, which is copied to S3.
         scratch: where features are, which is not.
         stop: the request to stop, which ends the trials that run and keeps all others.
+        silence_s: how long a process of it may stand still before it is ended and started again.
     """
 
-    def __init__(self, order: SearchOrder, folders: JobFolders, place: Path, scratch: Path, stop: StopRequest) -> None:
+    def __init__(
+        self,
+        order: SearchOrder,
+        folders: JobFolders,
+        place: Path,
+        scratch: Path,
+        stop: StopRequest,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        self._silence_s = silence_s
         self._order, self._folders, self._place, self._scratch, self._stop = order, folders, place, scratch, stop
         gpus = int(os.environ.get("SM_NUM_GPUS", "0") or 0)
         self._parallel = cores() if order.plan.quick else max(1, gpus)
         self._gpus = list(range(gpus))
         self._settings = replace(Settings.from_environment(), watch=False)
         os.environ[VARIABLE] = self._settings.to_json()
-        self._rules = RuleWatcher(self._settings, scratch / "rules.log", on_trouble=print)
+        self._rules = RuleWatcher(
+            self._settings,
+            scratch / "rules.log",
+            silence_s,
+            lambda sentence: print(notice(sentence), flush=True),
+        )
         self._idle: list[TrialWorker] = []
         self._features: dict[str, Path] = {}
         self._shared: dict[str, SharedBackbone] = {}
@@ -174,25 +192,12 @@ class PackedSearch:
     def _prepare_features(self) -> None:
         """Compute the frozen features that trials will need, or take those of the channel."""
         for place, choice in enumerate(self._order.features):
-            folder = self._folders.channels.get("features") or self._compute(
-                choice, self._scratch / f"features-{place}"
-            )
+            folder = self._folders.channels.get("features")
+            if folder is None:
+                where = self._scratch / f"features-{place}"
+                folder = FeaturesRun(choice, where, self._folders.output, self._stop, self._silence_s).run()
             self._features[features_key(choice)] = folder
             self._shared[features_key(choice)] = keep_backbone(folder, self._place / self._order.name / "backbones")
-
-    def _compute(self, choice: Mapping[str, str], folder: Path) -> Path:
-        script = Path(__file__).resolve().with_name("features.py")
-        command = [sys.executable, str(script), *hyperparameter_arguments(choice), "--output", str(folder)]
-        process = subprocess.Popen(command)
-        while (code := process.poll()) is None:
-            time.sleep(_TICK_S)
-            if self._stop.requested:
-                process.terminate()
-        if code or not (folder / "features.json").is_file():
-            failure = self._folders.output / "failure"
-            said = failure.read_text(encoding="utf-8").partition("\n\n")[0] if failure.is_file() else ""
-            raise JobError(f"The frozen features could not be computed. {said}".strip())
-        return folder
 
     def _start(self, asked: Asked) -> None:
         number, order = asked.number + 1, self._order
@@ -209,18 +214,31 @@ class PackedSearch:
         (folder.output / "failure").unlink(missing_ok=True)
         self._asked[number] = asked
         record = TrialRecord(name, number, asked.hyperparameters)
-        trial = RunningTrial(record, folder, order.regex, order.plan.maximize, asked.limits)
+        trial = RunningTrial(record, folder, order.regex, order.plan.maximize, asked.limits, self._silence_s)
         key = features_key(hyperparameters)
         channels = {name: path for name, path in self._folders.channels.items() if name not in (CHANNEL, "features")}
         if heads:
             request = trial.request(hyperparameters, {"features": self._features[key]}, 1, None, self._shared[key])
-            worker = self._idle.pop() if self._idle else TrialWorker(_start_worker)
-            trial.begin(WorkerTrial(worker, request, self._idle))
+            trial.begin(partial(self._in_worker, request))
         else:
             gpu = self._gpus.pop() if self._gpus else None
             share = max(1, cores() // self._parallel)
-            trial.begin(ScriptTrial(trial.request(hyperparameters, channels, share, gpu, None)))
+            trial.begin(partial(ScriptTrial, trial.request(hyperparameters, channels, share, gpu, None)))
         self._running.append(trial)
+
+    def _in_worker(self, request: TrialRequest) -> WorkerTrial:
+        """Begin a trial in a worker that another one has left or in a new one.
+
+        Raises:
+            JobError: no worker starts.
+        """
+        for _ in range(len(self._idle) + _TRIES):
+            try:
+                worker = self._idle.pop() if self._idle else TrialWorker(partial(_Worker, self._silence_s))
+                return WorkerTrial(worker, request, self._idle)
+            except (OSError, EOFError) as error:
+                print(f"No worker took the trial: {error!r}", flush=True)
+        raise JobError("No process for a trial could be started.")
 
     def _end_all(self, secondary_status: str = "Stopped", reason: str = "") -> None:
         for trial in self._running:
@@ -279,10 +297,12 @@ class PackedSearch:
 class _Worker:
     """The process of a worker, forked off a server that has torch."""
 
-    def __init__(self, there: Connection) -> None:
+    def __init__(self, silence_s: float, there: Connection) -> None:
         context = forkserver("training_scripts.trial_worker", "training_scripts.train")
         self._process = context.Process(target=serve, args=(there,), daemon=False)
-        self._process.start()
+        with watched_server(silence_s):
+            self._process.start()
+        self.identity = identify(self._process.pid or 0) or NO_PROCESS
 
     def terminate(self) -> None:
         """Ask the trial in flight to save its model and end."""
@@ -291,10 +311,6 @@ class _Worker:
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
-
-
-def _start_worker(there: Connection) -> _Worker:
-    return _Worker(there)
 
 
 if __name__ == "__main__":

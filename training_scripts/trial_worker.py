@@ -18,6 +18,8 @@ from functools import lru_cache
 from multiprocessing.connection import Connection
 from typing import Protocol
 
+from training_scripts.processes import ProcessIdentity
+
 
 @dataclass(frozen=True, slots=True)
 class TrialRequest:
@@ -31,6 +33,8 @@ class TrialRequest:
 
 class WorkerProcess(Protocol):
     """The process of a worker, as far as its owner needs it."""
+
+    identity: ProcessIdentity
 
     def terminate(self) -> None:
         """Ask the trial in flight to save its model and end."""

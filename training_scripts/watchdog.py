@@ -19,6 +19,8 @@ except ImportError:  # not in every container: then only what a process says cou
 
 SILENCE_S = 180.0
 """How long a process may neither say nor compute anything."""
+WORDLESS_S = 1800.0
+"""How long one that computes features may compute without a word."""
 IDLE_SHARE = 0.02
 """A process that uses less of a core counts as idle. A job's sampler, which lives on when its training hangs, takes a
 few thousandths; one of 32 trials on a core gets more."""

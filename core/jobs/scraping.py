@@ -19,6 +19,7 @@ import regex
 from core.jobs.specs import MetricDefinition
 from core.translation import tr
 from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, Found, find_value
+from training_scripts.packed.lines import NOTICE_LINE
 
 MAX_LINE = 8192
 """Characters of a log line that are looked at."""
@@ -33,6 +34,8 @@ _NOTICE = re.compile(
     r"|Changed in \w+: \d+ of \d+ pictures are not those of the scan; they are used as they are\."
 )
 """What training_scripts/left_out.py says of a split at its end."""
+
+_NOTICE_LINE = re.compile(rf"(?:^|\s){NOTICE_LINE}(.+)")
 
 _STEP = re.compile(r"(?<![\w.])step=(\d{1,15})(?![\w.])")
 
@@ -164,5 +167,7 @@ def _within_limit(pattern: regex.Pattern[str], searched: str) -> regex.Match[str
 
 def notice_in(line: str) -> str | None:
     """Return the sentence in a log line that belongs to what must be known of the job; None where it holds none."""
+    if marked := _NOTICE_LINE.search(line):
+        return marked[1].strip()[:1024]
     found = _NOTICE.search(line)
     return found.group() if found else None

@@ -1,6 +1,7 @@
 """What a packed search says of its trials: lines of one log, that of the job. No torch.
 
 sagehound-trial {"name": …, "number": 3, "status": "InProgress", "hyperparameters": {…}, …}
+sagehound-notice The process of … stood still for 3 minutes; it was ended and started again.
 trial 003 | epoch=1/10 Average loss: 0.123400 …
 """
 
@@ -17,6 +18,9 @@ from training_scripts.outside import UNUSABLE
 
 TRIAL_LINE = "sagehound-trial "
 """Begins a line that holds a trial's record as JSON."""
+
+NOTICE_LINE = "sagehound-notice "
+"""Begins a line that holds a sentence which must be known of the job, or of the trial that says it."""
 
 RECORD_FILE = "trial.json"
 """The record's file in a trial's folder."""
@@ -92,3 +96,8 @@ def read_line(line: str) -> Said:
         except (*UNUSABLE, RecursionError):
             return Said(line)
     return Said(line)
+
+
+def notice(sentence: str) -> str:
+    """Return the line of a sentence that must be known of the job."""
+    return NOTICE_LINE + sentence

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -21,11 +21,14 @@ from training_scripts.artifact import check, is_head_alone, package
 from training_scripts.durable import write_text
 from training_scripts.job import SYNCED, JobError, SharedBackbone, hyperparameter_arguments
 from training_scripts.outside import UNUSABLE, read_json
-from training_scripts.packed.lines import RECORD_FILE, TrialRecord, said_by
+from training_scripts.packed.lines import RECORD_FILE, TrialRecord, notice, said_by
+from training_scripts.packed.tail import Tail
+from training_scripts.processes import NO_PROCESS, ProcessIdentity, identify
 from training_scripts.stopping import Limits, StopTable
 from training_scripts.strategies.course import COMPLETED, FAILED, STOPPED
 from training_scripts.strategies.objective_curve import ObjectiveCurve
 from training_scripts.trial_worker import TrialRequest, TrialWorker
+from training_scripts.watchdog import SILENCE_S, Watchdog
 
 ARCHIVE, HEAD = "model.tar.gz", "model/"
 TRAIN = Path(__file__).resolve().parent.parent / "train.py"
@@ -112,6 +115,8 @@ class TrialFolder:
 class TrialProcess(Protocol):
     """What does a trial."""
 
+    identity: ProcessIdentity
+
     def poll(self) -> int | None:
         """Return the exit status; None while it runs. A process that is gone without one: negative."""
 
@@ -128,6 +133,7 @@ class WorkerTrial:
     def __init__(self, worker: TrialWorker, request: TrialRequest, idle: list[TrialWorker]) -> None:
         self._worker, self._idle = worker, idle
         self._code: int | None = None
+        self.identity = worker.process.identity
         worker.begin(request)
 
     def poll(self) -> int | None:
@@ -166,6 +172,7 @@ class ScriptTrial:
                 cwd=request.cwd,
                 env=dict(request.variables),
             )
+        self.identity = identify(self._process.pid) or NO_PROCESS
 
     def poll(self) -> int | None:
         """See `TrialProcess.poll`."""
@@ -183,23 +190,35 @@ class ScriptTrial:
 class RunningTrial:
     """A trial at work: its log is passed on to the job's, its end becomes its record.
 
+    One that stands still is ended and started once more.
+
     Args:
         record: as it begins.
         folder: its files; what an earlier run of it left of its log is read first.
         regex: finds the objective in a line.
         maximize: whether more is better.
         limits: after which epoch it is too bad to continue.
+        silence_s: how long it may neither say nor compute anything.
     """
 
-    def __init__(self, record: TrialRecord, folder: TrialFolder, regex: str, maximize: bool, limits: Limits) -> None:
-        self.record, self.folder = record, folder
+    def __init__(
+        self,
+        record: TrialRecord,
+        folder: TrialFolder,
+        regex: str,
+        maximize: bool,
+        limits: Limits,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        self.record, self.folder, self._silence_s = record, folder, silence_s
         self._table = StopTable(limits, regex, maximize)
         self._curve = ObjectiveCurve(regex, maximize, limits)
-        self._offset = 0
-        for line in self._new_lines():
+        self._tail = Tail(folder.log)
+        for line in self._tail.new_lines():
             self._curve.read(line)
         self._process: TrialProcess | None = None
-        self._stopping = self._why = ""
+        self._stopping = self._why = self._finding = ""
+        self._again = False
         self.gpu: int | None = None
 
     def request(
@@ -219,12 +238,24 @@ class RunningTrial:
         arguments = hyperparameter_arguments(hyperparameters)
         return TrialRequest(arguments, variables, str(self.folder.root), str(self.folder.log))
 
-    def begin(self, process: TrialProcess) -> None:
-        """Follow a process that has begun; the record says so, and the job's log."""
-        self._process = process
+    def begin(self, start: Callable[[], TrialProcess]) -> None:
+        """Start its process, and follow it; the record says so, and the job's log."""
         self.record = replace(self.record, started=time.time())
+        self._start = start
+        self._start_process()
+
+    def _start_process(self) -> None:
+        self._process = self._start()
+        self._finding = ""
+        self._watchdog = Watchdog(self._process.identity, self._silence_s, self.folder.log)
         self.folder.save(self.record)
         print(self.record.to_line(), flush=True)
+
+    def _start_again(self) -> None:
+        said = notice(f"The process of {self.record.name} {self._finding}; it was ended and started again.")
+        print(said, said_by(self.record.number, said), sep="\n", flush=True)
+        self._again = True
+        self._start_process()
 
     def stop(self, secondary_status: str = "Stopped", reason: str = "") -> None:
         """Ask it to save its model and end."""
@@ -241,7 +272,7 @@ class RunningTrial:
         """Pass on what it said; True once it has ended, its record written and reported."""
         assert self._process is not None
         code = self._process.poll()
-        for line in self._new_lines(ended=code is not None):
+        for line in self._tail.new_lines(ended=code is not None):
             self._curve.read(line)
             print(said_by(self.record.number, line), flush=True)
         if code is None:
@@ -249,6 +280,12 @@ class RunningTrial:
                 self.stop("EarlyStopped")
             elif self.folder.stop_request.exists():  # a rule asked for it
                 self.stop(reason=self.folder.stop_request.read_text(encoding="utf-8").strip())
+            if (finding := self._watchdog.finding) and not self._finding:
+                self._finding = finding
+                self._process.kill()
+            return False
+        if code and self._finding and not (self._again or self._stopping or self._curve.is_beyond):
+            self._start_again()
             return False
         self._end(code)
         return True
@@ -271,6 +308,8 @@ class RunningTrial:
     def _judge(self, code: int) -> tuple[str, str, str]:
         if self._stopping or self._curve.is_beyond:
             return STOPPED, self._stopping or "EarlyStopped", self._why
+        if code and self._finding:
+            return FAILED, "Failed", f"Its process {self._finding}, for the second time."
         if code < 0:
             return FAILED, "Failed", "Its process ended without a word, perhaps for want of memory."
         if code:
@@ -284,14 +323,3 @@ class RunningTrial:
             return (self.folder.output / "failure").read_text(encoding="utf-8", errors="replace")[:1024].strip()
         except OSError:
             return ""
-
-    def _new_lines(self, ended: bool = False) -> list[str]:
-        try:
-            with self.folder.log.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except OSError:
-            return []
-        whole = data if ended else data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return whole.decode("utf-8", "replace").splitlines()

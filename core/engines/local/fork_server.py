@@ -13,10 +13,8 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
@@ -26,9 +24,10 @@ from core.engines.local.child import run_script
 from core.engines.local.detached import identity_of, kill_tree
 from core.paths import ROOT
 from core.translation import tr
-from training_scripts.processes import NO_PROCESS, ProcessIdentity
+from training_scripts.forking import server_identity, watched_server
+from training_scripts.processes import ProcessIdentity
 from training_scripts.trial_worker import TrialWorker, serve
-from training_scripts.watchdog import Watchdog, end_at_once
+from training_scripts.watchdog import end_at_once
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -69,8 +68,7 @@ class ForkServer:
     @property
     def identity(self) -> ProcessIdentity:
         """Return the server's process; it starts again, as another, when a script is to be started and it is gone."""
-        pid: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)
-        return NO_PROCESS if pid is None else identity_of(pid)
+        return server_identity()
 
     def start(
         self, script: Path, arguments: Sequence[str], variables: Mapping[str, str], cwd: Path, log: Path
@@ -94,33 +92,12 @@ class ForkServer:
         process = self._context.Process(target=work, args=arguments)
         before = self.identity
         try:
-            with self._watched():
+            with watched_server(self._silence_s):
                 process.start()
         except (OSError, EOFError):
             _await_end(before)
             raise
         return ForkedScript(process, self.identity)
-
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """End the server when it stands still: to start a script is to wait for its answer, without a limit."""
-        over = threading.Event()
-
-        def watch() -> None:
-            server, watchdog = self.identity, Watchdog(self.identity, self._silence_s)
-            while not over.wait(self._silence_s / 20):
-                if self.identity != server:
-                    server, watchdog = self.identity, Watchdog(self.identity, self._silence_s)
-                elif watchdog.finding:
-                    end_at_once(server)
-
-        thread = threading.Thread(target=watch, name="fork-server-watchdog", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
 
 
 class ForkedScript:

@@ -18,7 +18,7 @@ from core.python import child_environment
 from core.tuning.wanted_features import choices, over_features
 from training_scripts.arguments import DIRECT
 from training_scripts.durable import write_text
-from training_scripts.watchdog import SILENCE_S
+from training_scripts.watchdog import SILENCE_S, WORDLESS_S
 
 SCRIPTS = ROOT / "training_scripts"
 
@@ -57,7 +57,7 @@ class Runtime:
     grace_s: float = 30.0
     cores: int = 0
     silence_s: float = SILENCE_S
-    wordless_s: float = 1800.0
+    wordless_s: float = WORDLESS_S
     threads: int = 1
 
     def save(self, file: Path) -> None:
