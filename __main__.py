@@ -28,14 +28,13 @@ def main() -> int:
 
 
 def _opens_window(arguments: list[str]) -> bool:
-    """Return whether this is `sagehound`, `sagehound gui`, or either with a dataset and nothing else."""
+    """Return whether this is `sagehound`, `sagehound gui`, or either with datasets and nothing else."""
     from core.cli.main import COMMANDS
 
     folders = arguments[1:] if arguments[:1] == ["gui"] else arguments
     if not folders:
         return True
-    path = Path(folders[0])
-    return len(folders) == 1 and folders[0] not in COMMANDS and (path.is_dir() or path.is_file())
+    return folders[0] not in COMMANDS and all(Path(folder).is_dir() or Path(folder).is_file() for folder in folders)
 
 
 if __name__ == "__main__":

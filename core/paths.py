@@ -63,6 +63,11 @@ class AppPaths:
         return self.datasets / "scans.sqlite3"
 
     @property
+    def joined(self) -> Path:
+        """Return where folders are that stand for several as one dataset; they hold links, no pictures."""
+        return self.datasets / "joined"
+
+    @property
     def imports(self) -> Path:
         """Return what was unpacked from archives, one folder for each."""
         return self.home / "imports"

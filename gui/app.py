@@ -25,7 +25,7 @@ def run(argv: Sequence[str]) -> int:
     """Open the window and return its exit status: 0, or 1 when it cannot be opened and stderr says why.
 
     Args:
-        argv: perhaps the word "gui", then perhaps a folder, which is opened as a dataset.
+        argv: perhaps the word "gui", then perhaps folders, which are opened as one dataset.
     """
     keep_private()
     try:
@@ -101,7 +101,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     QTimer.singleShot(0, window, window.start)
     folders = [Path(argument) for argument in (argv[1:] if argv[:1] == ["gui"] else argv)]
     if folders:
-        QTimer.singleShot(0, window, lambda: window.pages.open_dataset(folders[0]))
+        QTimer.singleShot(0, window, lambda: window.pages.open_datasets(folders))
     for notice in filter(None, (workbench.settings.problem, crashes.notice)):
         window.toasts.show(notice, "warning", stays=True)
     signals, garbage = QuitSignals(window.quit_quietly), Garbage()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.cli.aws_debugger import managed_words
 from core.cli.debugger_options import debugger_words
 from core.cli.launch_options import MODES, has_default_metrics, has_defaults
 from core.cli.spec_options import join_pair, option_words, words
+from core.formats.joined import folders_of
 from core.jobs.ranges import format_range
 from core.jobs.specs import CloudResources, MetricDefinition, Spec, TrainingSpec, TuningSpec
 from core.tuning.presets import DEFAULT_METRICS
@@ -41,7 +43,7 @@ def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = Fal
     training = spec.training
     if training.command:
         return _watched(training)
-    found = ["sagehound", "tune" if isinstance(spec, TuningSpec) else "train", _dataset(training.dataset_path)]
+    found = ["sagehound", "tune" if isinstance(spec, TuningSpec) else "train", *_dataset(training.dataset_path)]
     found += ["--name", spec.name] if named else []
     found += _hyperparameters(spec)
     if isinstance(spec, TuningSpec):
@@ -68,8 +70,12 @@ def _watched(spec: TrainingSpec) -> str:
     return f"{shlex.join(['cd', folder])} && {command}" if folder else command
 
 
-def _dataset(path: str) -> str:
-    return f"./{path}" if path.startswith("-") else path or "DATASET"
+def _dataset(path: str) -> list[str]:
+    """Return the words that name a dataset: of several folders, each of them."""
+    folders = folders_of(Path(path)) if path else ()
+    first, *others = [str(one.folder / one.labels) for one in folders] or [path]
+    first = f"./{first}" if first.startswith("-") else first or "DATASET"
+    return [first, "--also", *others] if others else [first]
 
 
 def _hyperparameters(spec: Spec) -> list[str]:

@@ -12,6 +12,7 @@ from core.cli.spec_options import given, words
 from core.dataset.manifest import Manifest
 from core.dataset.records import ReadOptions, Scan, Severity
 from core.errors import DatasetError, UsageError
+from core.formats.joined import folders_of, words_for
 from core.formats.unlabelled import NAME as UNLABELLED
 from core.paths import AppPaths
 from core.progress import CancelToken
@@ -38,7 +39,7 @@ def open_dataset(workbench: Workbench, options: argparse.Namespace, console: Con
 
     Pictures without a class of their own count where someone labelled them.
     """
-    folder, read = source_of(options), ReadOptions(**given(options, ReadOptions))
+    folder, read = source_of(workbench, options, console), ReadOptions(**given(options, ReadOptions))
     found = scan_to_label(workbench, folder, read, console)
     if len(workbench.data.labelling(found).labelled_scan().classes) < 2:
         found = workbench.data.scan(folder, console.progress, CancelToken(), options=read)  # says why, and the ways out
@@ -87,7 +88,7 @@ def convert(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     workbench = Workbench(paths)
     try:
         written = workbench.data.convert(
-            source_of(options),
+            source_of(workbench, options, console),
             options.to,
             Path(options.output).expanduser(),
             ReadOptions(**given(options, ReadOptions)),
@@ -128,11 +129,13 @@ def imports(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     return 0
 
 
-def source_of(options: argparse.Namespace) -> Path:
-    """Return what a command names; `sample` is the dataset that ships."""
+def source_of(workbench: Workbench, options: argparse.Namespace, console: Console) -> Path:
+    """Return what a command names, several folders as one; `sample` is the dataset that ships."""
     from core.dataset import sample_path
 
-    return sample_path() if options.dataset == "sample" else Path(options.dataset).expanduser()
+    named = [options.dataset, *(getattr(options, "also", None) or ())]
+    folders = [sample_path() if name == "sample" else Path(name).expanduser() for name in named]
+    return folders[0] if len(folders) == 1 else workbench.data.join(folders, None, console.progress, CancelToken())
 
 
 def _fractions(text: str) -> tuple[float, float, float]:
@@ -148,6 +151,7 @@ def _fractions(text: str) -> tuple[float, float, float]:
 def _as_json(found: Scan, manifest: Manifest) -> dict[str, Any]:
     return {
         "path": str(found.root),
+        "folders": [{"name": one.name, "path": str(one.folder)} for one in folders_of(found.root)],
         "layout": str(found.layout),
         "format": found.format,
         "seen": list(found.seen),
@@ -178,7 +182,10 @@ def _as_text(found: Scan, manifest: Manifest, counts: Any) -> str:
     ]
     lines = [
         tr("{root}: {pictures} pictures in {classes} classes, version {version}").format(
-            root=found.root, pictures=len(manifest.pictures), classes=len(manifest.classes), version=manifest.version
+            root=words_for(found.root),
+            pictures=len(manifest.pictures),
+            classes=len(manifest.classes),
+            version=manifest.version,
         ),
         *found.seen,
         "",

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.cli.console import Console, table
 from core.cli.data import scan_to_label, source_of
-from core.cli.spec_options import add_options, given
+from core.cli.spec_options import add_read_options, given
 from core.dataset.records import SPLITS, ReadOptions, Scan
 from core.errors import DatasetError, UsageError
 from core.labels.labelling import Change, Labelling
@@ -73,7 +73,7 @@ def add_label_commands(command: Any) -> None:
 
 def _add_pictures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="PICTURES", help=tr("a folder of pictures, labelled or not"))
-    add_options(parser, ReadOptions)
+    add_read_options(parser)
 
 
 def open_for_labels(workbench: Workbench, options: argparse.Namespace, console: Console) -> Labelling:
@@ -82,7 +82,7 @@ def open_for_labels(workbench: Workbench, options: argparse.Namespace, console: 
     Labels that its pictures were given in another folder are taken over where the command says so, else said.
     """
     read = ReadOptions(**given(options, ReadOptions))
-    scan = scan_to_label(workbench, source_of(options), read, console)
+    scan = scan_to_label(workbench, source_of(workbench, options, console), read, console)
     take_over = getattr(options, "take_over", None)
     for found in [] if take_over else workbench.data.labelled_elsewhere(scan):
         console.note(

@@ -96,10 +96,14 @@ def run(arguments: Sequence[str]) -> int:
     return int(status or EXIT_DONE)
 
 
+def _missing(options: argparse.Namespace) -> str:
+    return next((name for name in options.folder if not os.path.exists(name)), " ".join(options.folder))
+
+
 def no_folder(options: argparse.Namespace, _paths: AppPaths, _console: Console) -> int:
     """Say why the window was not opened: `gui` comes here only with what is not a folder."""
     raise UsageError(
-        tr("There is no folder {folder}. Name a folder of labelled pictures, or none.").format(folder=options.folder)
+        tr("There is no folder {folder}. Name a folder of labelled pictures, or none.").format(folder=_missing(options))
     )
 
 
@@ -126,7 +130,7 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
 
 def _add_first_commands(_commands: Any, command: Command) -> None:
     window = command("gui", tr("open the window"))
-    window.add_argument("folder", nargs="?", help=_DATASET)
+    window.add_argument("folder", nargs="*", help=_DATASET)
     command("doctor", tr("check the environment and say how to mend what is wrong"))
     command("demo", tr("tune on the sample dataset, evaluate the best trial on test, classify one picture"))
 
@@ -182,10 +186,9 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_read_options(parser: argparse.ArgumentParser) -> None:
-    from core.cli.spec_options import add_options
-    from core.formats.records import ReadOptions
+    from core.cli.spec_options import add_read_options
 
-    add_options(parser, ReadOptions)
+    add_read_options(parser)
 
 
 def _add_launch_commands(_commands: Any, command: Command) -> None:

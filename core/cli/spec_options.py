@@ -33,6 +33,15 @@ def add_options(group: Any, cls: type) -> None:
             group.add_argument(how.option, dest=name, action="append", metavar=how.metavar, help=how.help)
 
 
+def add_read_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what a dataset is, and how it is read."""
+    from core.formats.records import ReadOptions
+
+    text = tr("more folders, files of labels or archives, which are one dataset with it; nothing is copied")
+    parser.add_argument("--also", action="extend", nargs="+", metavar="FOLDER", help=text)
+    add_options(parser, ReadOptions)
+
+
 def given(options: argparse.Namespace, cls: type) -> dict[str, Any]:
     """Return the fields of a spec's class that were given, by name.
 

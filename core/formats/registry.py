@@ -20,6 +20,7 @@ from core.formats import (
     fiftyone,
     file_name_labels,
     huggingface,
+    joined,
     jsonl,
     label_studio,
     lobe,
@@ -87,6 +88,10 @@ def read_listing(walk: Walk, options: ReadOptions) -> Listing:
     Raises:
         DatasetError: it cannot be read; the error names what was seen, and offers the ways to read it all the same.
     """
+    if folders := joined.folders_of(walk.root):
+        listing = joined.read_joined(walk, folders, options, read_listing)
+        listing.options = options
+        return listing
     source = Source(walk, options)
     listing = _chosen(source) if _is_chosen(options) else _recognised(source)
     if os.fspath(listing.root) != os.fspath(walk.root) and options.labels and not os.path.isabs(options.labels):

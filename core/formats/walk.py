@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import stat
 from collections.abc import Iterator
@@ -38,6 +39,20 @@ class Walk:
         self.foreign: dict[str, str] = {}
         """By path, the formats of pictures that are not read."""
         self.top = self._run()
+
+    def inside(self, name: str) -> Walk:
+        """Return a folder of the top one as if it had been walked by itself."""
+        inner, prefix = copy.copy(self), f"{name}/"
+        inner.root = self.root / name
+        inner.top = next(folder for folder in self.top.folders if folder.name == name).as_top()
+        inner.odd = {
+            kind: [path.removeprefix(prefix) for path in paths if path.startswith(prefix)]
+            for kind, paths in self.odd.items()
+        }
+        inner.foreign = {
+            path.removeprefix(prefix): named for path, named in self.foreign.items() if path.startswith(prefix)
+        }
+        return inner
 
     def _run(self) -> Folder:
         top = Folder("", self.root.name)

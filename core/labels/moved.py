@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from core.dataset.records import Picture, Scan
 from core.errors import DatasetError
 from core.labels.events import Kind, LabelEvent
-from core.labels.label_state import by_content, fold
+from core.labels.label_state import UNLABELLED, Labels, by_content, fold
 from core.translation import plural, tr
 
 if TYPE_CHECKING:
@@ -94,6 +94,29 @@ def take_over(store: Store, scan: Scan, folder: Path) -> int:
         for _, of_action in groupby(events, key=lambda event: event.action):
             store.add_label_events(here, list(of_action))
     return len(events)
+
+
+def labels_of_part(store: Store, scan: Scan, name: str, folder: Path) -> dict[str, Labels]:
+    """Return, by path, what was said by hand of the pictures of a folder that is joined into a dataset.
+
+    Nothing of a picture that is as its folder says: what is imported then is taken back.
+
+    Args:
+        store: keeps the labels.
+        scan: of the joined dataset, where the pictures' paths begin with `name`.
+        name: of the folder in it.
+        folder: where it is, which its own labels are kept for.
+    """
+    events = store.label_events(str(folder))
+    if not events:
+        return {}
+    state = fold(events)
+    found: dict[str, Labels] = {}
+    for picture in scan.pictures:
+        if picture.path.startswith(f"{name}/"):
+            labels = state.labels_of(picture)
+            found[picture.path] = labels if labels != {picture.label} else UNLABELLED
+    return found
 
 
 def _says_more(events: Sequence[LabelEvent], scan: Scan) -> bool:

@@ -92,6 +92,26 @@ class DatasetWork:
             return TakenApart(found)
         return take_apart(found, imports, on_progress, cancel, unlabelled=unlabelled)
 
+    def join(
+        self,
+        sources: Sequence[Path],
+        options: ReadOptions | None = None,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Path:
+        """Return a folder that is several folders, archives or files of labels as one dataset; nothing is copied.
+
+        Raises:
+            DatasetError: one of them is not there or lies inside another.
+            Cancelled: through `cancel`.
+        """
+        from core.formats.joined import join
+        from core.formats.opened_source import open_source
+
+        paths = self._installation.paths
+        opened = [open_source(source, options, paths.imports, on_progress, cancel) for source in sources]
+        return join(opened, paths.joined)
+
     def convert(
         self,
         source: Path,
@@ -171,16 +191,27 @@ class DatasetWork:
         return replace(manifest, notices=(*manifest.notices, notice))
 
     def labelling(self, scan: Scan) -> Labelling:
-        """Return what reads and changes the labels of a scanned folder: `label`, `exclude`, `undo` and the rest."""
-        from core.labels.labelling import Labelling
+        """Return what reads and changes the labels of a scanned folder: `label`, `exclude`, `undo` and the rest.
 
-        return Labelling(self._installation.store, scan)
+        What its pictures were labelled with in one of the folders that it is joined of counts as said by that folder.
+        """
+        from core.formats.joined import folders_of
+        from core.labels.labelling import Labelling
+        from core.labels.moved import labels_of_part
+
+        labelling = Labelling(self._installation.store, scan)
+        for part in folders_of(scan.root):
+            found = labels_of_part(self._installation.store, scan, part.name, part.folder)
+            labelling.import_labels(found, str(part.folder))
+        return labelling
 
     def labelled_elsewhere(self, scan: Scan) -> list[Elsewhere]:
         """Return the folders that a scan's pictures were labelled in, while it has no labels of its own."""
+        from core.formats.joined import folders_of
         from core.labels.moved import elsewhere
 
-        return elsewhere(self._installation.store, scan)
+        parts = {one.folder for one in folders_of(scan.root)}  # what was said there counts here already
+        return [one for one in elsewhere(self._installation.store, scan) if one.folder not in parts]
 
     def take_over_labels(self, scan: Scan, folder: Path) -> int:
         """Take over the labels of another folder with their history; see `core.labels.moved`."""

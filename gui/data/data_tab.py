@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
@@ -29,7 +30,7 @@ from gui.data.class_list import ClassList
 from gui.data.elsewhere_banner import ElsewhereBanner
 from gui.data.first_run import FirstRun
 from gui.data.import_card import ImportCard
-from gui.data.open_dataset import OpenDataset, ScanSummary, SplitSummary
+from gui.data.open_dataset import OpenDataset, ScanSummary, SplitSummary, what_is_missing
 from gui.data.pictures_card import PicturesCard
 from gui.data.problems_card import ProblemsCard
 from gui.data.s3_panel import S3Panel
@@ -103,18 +104,28 @@ class DataTab(QWidget):
         """Scan a folder, an archive or a file of labels; what was open comes back when nothing can be read there."""
         self.dataset.open(folder, options)
 
+    def open_together(self, folders: Sequence[Path]) -> None:
+        """Scan several folders, archives or files of labels as one dataset."""
+        self._error.clear()
+        self.dataset.open_together(folders)
+
     def choose_folder(self) -> None:
         """Let the user choose a folder."""
-        folder = self.dataset.folder
-        start = str(folder.parent if folder else Path.home())
+        start = str(self.dataset.place)
         chosen = QFileDialog.getExistingDirectory(self, tr("Open a folder of labelled pictures"), start)
         if chosen:
             self.open_folder(Path(chosen))
 
+    def add_folder(self) -> None:
+        """Let the user choose a folder that is one dataset with what is open."""
+        folder, start = self.dataset.folder, str(self.dataset.place)
+        chosen = QFileDialog.getExistingDirectory(self, tr("Add a folder to this dataset"), start)
+        if chosen and folder is not None:
+            self.open_together([folder, Path(chosen)])
+
     def choose_file(self) -> None:
         """Let the user choose an archive or a file of labels."""
-        folder = self.dataset.folder
-        start = str(folder.parent if folder else Path.home())
+        start = str(self.dataset.place)
         patterns = " ".join(f"*{suffix}" for suffix in (*ARCHIVES, *LABEL_FILES))
         kinds = tr("Archives and files of labels ({patterns})").format(patterns=patterns)
         chosen, _ = QFileDialog.getOpenFileName(self, tr("Open an archive or a file of labels"), start, kinds)
@@ -154,7 +165,9 @@ class DataTab(QWidget):
         self.write.clicked.connect(self._write)
         self._open = button(tr("Open folder…"), icon_name="folder-open", tip=tr("Open a folder"), shortcut="Ctrl+O")
         self._open.clicked.connect(self.choose_folder)
-        for action in (self._close, self._rescan, self.write, self._open, self.find_best):
+        self._add = icon_button("plus", tr("Add a folder: both are one dataset, and stay where they are"))
+        self._add.clicked.connect(self.add_folder)
+        for action in (self._close, self._rescan, self.write, self._add, self._open, self.find_best):
             self._header.add_action(action)
         self._error = InlineError()
         self._error.offer_chosen.connect(self.dataset.open_refused)
@@ -270,7 +283,7 @@ class DataTab(QWidget):
         self.reading.hide()
         self.split.set_waiting(scanning=True)
         self._update_use()
-        self._header.set_context(str(folder))
+        self._header.set_context(self.dataset.words)
         self._stack.setCurrentWidget(self._page)
         self._progress.start(tr("Listing the folder"))
 
@@ -326,7 +339,7 @@ class DataTab(QWidget):
             return
         self.dataset.unsplit()
         self._update_use()
-        self._guide.set_text(self._what_is_missing())
+        self._guide.set_text(what_is_missing(self.pictures.gallery))
         if len(self.pictures.gallery.classes) < 2:
             self.pictures.set_splits({})
             self.split.set_waiting(scanning=False)
@@ -336,26 +349,11 @@ class DataTab(QWidget):
     def _show_split(self, answer: SplitSummary) -> None:
         self.pictures.set_splits(answer.splits)
         self.split.set_result(answer.counts, answer.manifest.notices)
-        where = tr("Sample dataset") if self.dataset.is_sample else self.dataset.folder
-        context = tr("{folder} · version {version}").format(folder=where, version=answer.manifest.version[:8])
+        context = tr("{folder} · version {version}")
+        context = context.format(folder=self.dataset.words, version=answer.manifest.version[:8])
         self._header.set_context(context)
         self._sample.setVisible(self.dataset.is_sample)
         self._update_use()
-
-    def _what_is_missing(self) -> str:
-        """Return what a dataset without enough labels still needs; "" where it can be learned from."""
-        gallery = self.pictures.gallery
-        if len(gallery.classes) >= 2 or not len(gallery):
-            return ""
-        if not gallery.classes:
-            return plural(
-                "This {count:,} picture has no label yet. Choose it, press Return and name what it shows.",
-                "None of these {count:,} pictures has a label yet. Choose some that show the same thing, press Return "
-                "and name it; then the next.",
-                len(gallery),
-            )
-        sentence = tr("So far there is one class, {name}. Label pictures of a second one to learn from them.")
-        return sentence.format(name=gallery.classes[0])
 
     def _write(self) -> None:
         manifest, scan = self.dataset.manifest, self.dataset.scan
@@ -385,7 +383,7 @@ class DataTab(QWidget):
     def _update_use(self) -> None:
         open_now = self.dataset.folder is not None
         self.write.setEnabled(self.manifest is not None)
-        for action in (self.use, self._close, self._rescan, self.write, self._open, self.find_best):
+        for action in (self.use, self._close, self._rescan, self.write, self._add, self._open, self.find_best):
             action.setVisible(open_now)
         errors = len(self.dataset.scan.errors) if self.dataset.scan is not None else 0
         despite = plural("Use despite {count:,} error", "Use despite {count:,} errors", errors)

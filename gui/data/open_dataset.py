@@ -16,9 +16,11 @@ from core.dataset.manifest import Manifest, read_options
 from core.dataset.records import Picture, ReadOptions, Scan
 from core.dataset.sample import sample_path
 from core.errors import UserFacingError
+from core.formats.joined import folders_of, words_for
 from core.jobs.declared import to_plain
 from core.progress import CancelToken, OnProgress, Progress
 from core.store import Dataset
+from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from training_scripts.outside import UNUSABLE
@@ -136,6 +138,21 @@ class OpenDataset(QObject):
         except UserFacingError:
             return False
 
+    @property
+    def words(self) -> str:
+        """Return what is open, for a person."""
+        if self.is_sample:
+            return tr("Sample dataset")
+        return words_for(self.folder) if self.folder is not None else ""
+
+    @property
+    def place(self) -> Path:
+        """Return where the next dataset probably is."""
+        if self.folder is None:
+            return Path.home()
+        parts = folders_of(self.folder)
+        return (parts[0].folder if parts else self.folder).parent
+
     # Opening and closing
 
     def open(self, folder: Path, options: ReadOptions | None = None) -> None:
@@ -152,6 +169,18 @@ class OpenDataset(QObject):
             return ScanSummary.of(self._workbench, scan)
 
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
+
+    def open_together(self, folders: Sequence[Path]) -> None:
+        """Scan several folders, archives or files of labels as one dataset."""
+        if len(folders) == 1:
+            self.open(folders[0])
+            return
+        self._stop_work()
+
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Path:
+            return self._workbench.data.join(folders, None, on_progress, cancel)
+
+        self._scanning = self._bridge.run(work, self.open, self.failed.emit, self.progressed.emit)
 
     def open_sample(self) -> None:
         """Scan the sample dataset."""
@@ -296,6 +325,21 @@ class OpenDataset(QObject):
         if self._restoring and self.manifest is not None and self._restoring == self.manifest.version:
             self.restored.emit(self.manifest)
         self._restoring = ""
+
+
+def what_is_missing(gallery: Gallery) -> str:
+    """Return what a dataset without enough labels still needs; "" where it can be learned from."""
+    if len(gallery.classes) >= 2 or not len(gallery):
+        return ""
+    if not gallery.classes:
+        return plural(
+            "This {count:,} picture has no label yet. Choose it, press Return and name what it shows.",
+            "None of these {count:,} pictures has a label yet. Choose some that show the same thing, press Return "
+            "and name it; then the next.",
+            len(gallery),
+        )
+    sentence = tr("So far there is one class, {name}. Label pictures of a second one to learn from them.")
+    return sentence.format(name=gallery.classes[0])
 
 
 def _kept_options(last: Mapping[str, Any]) -> ReadOptions:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintE
 from PySide6.QtWidgets import QWidget
 
 from core.formats.opened_source import may_be_dataset
+from core.progress import CancelToken, OnProgress
 from core.translation import tr
 from gui.bridge import Bridge
 from gui.shared.dialogs import Decision, Option
@@ -29,13 +31,11 @@ class DropKind(Enum):
     PICTURES = "pictures"
 
 
-def single_dataset(mime: QMimeData) -> Path | None:
-    """Return the folder, archive or file of labels that was dropped, if it was exactly one."""
-    urls = mime.urls()
-    if len(urls) != 1 or not urls[0].isLocalFile():
-        return None
-    path = Path(urls[0].toLocalFile())
-    return path if path.is_dir() or (may_be_dataset(path) and path.is_file()) else None
+def datasets_in(mime: QMimeData) -> list[Path]:
+    """Return the folders, archives and files of labels that were dropped; none where anything else is among them."""
+    paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+    fit = all(path.is_dir() or (may_be_dataset(path) and path.is_file()) for path in paths)
+    return paths if fit and len(paths) == len(mime.urls()) else []
 
 
 def kind_of_folder(folder: Path) -> DropKind:
@@ -115,7 +115,7 @@ class WindowDrops(QObject):
 
     Args:
         shown: tells the key of the tab that is shown.
-        open_dataset: opens a folder in the Data tab.
+        open_datasets: opens folders as one dataset in the Data tab.
         classify: gives items to the Predict tab.
     """
 
@@ -124,12 +124,12 @@ class WindowDrops(QObject):
         window: QWidget,
         bridge: Bridge,
         shown: Callable[[], str],
-        open_dataset: Callable[[Path], None],
+        open_datasets: Callable[[Sequence[Path]], None],
         classify: Callable[[list[Any]], None],
     ) -> None:
         super().__init__(window)
         self._window, self._bridge = window, bridge
-        self._shown, self._open_dataset, self._classify = shown, open_dataset, classify
+        self._shown, self._open_datasets, self._classify = shown, open_datasets, classify
         self.veil = DropVeil(window)
         self.question: Decision | None = None
         window.setAcceptDrops(True)
@@ -157,11 +157,9 @@ class WindowDrops(QObject):
     def _on_enter(self, event: QDragEnterEvent) -> bool:
         from gui.shared.picture_mime import has_pictures
 
-        if dropped := single_dataset(event.mimeData()):
-            folder = dropped.is_dir()
-            self.veil.cover(
-                tr("Drop the folder to open it") if folder else tr("Drop the file to open it"), "folder-open"
-            )
+        if dropped := datasets_in(event.mimeData()):
+            words = tr("Drop the folder to open it") if dropped[0].is_dir() else tr("Drop the file to open it")
+            self.veil.cover(words if len(dropped) == 1 else tr("Drop them to open them as one dataset"), "folder-open")
         elif has_pictures(event.mimeData()):
             self.veil.cover(tr("Drop to classify"), "predict")
         else:
@@ -174,33 +172,37 @@ class WindowDrops(QObject):
 
         self.veil.hide()
         event.acceptProposedAction()
-        dropped = single_dataset(event.mimeData())
-        if dropped is None:
+        dropped = datasets_in(event.mimeData())
+        if not dropped:
             self._classify(picture_items(event.mimeData()))
-        elif dropped.is_dir():
-            self.take_folder(dropped)
+        elif all(path.is_dir() for path in dropped):
+            self.take_folders(dropped)
         else:
-            self._open_dataset(dropped)
+            self._open_datasets(dropped)
         return True
 
-    def take_folder(self, folder: Path) -> None:
-        """Open a dataset, classify a folder of pictures, or ask which of both is meant."""
-        self._bridge.run(lambda on_progress, cancel: (folder, kind_of_folder(folder)), self._on_known)
+    def take_folders(self, folders: Sequence[Path]) -> None:
+        """Open a dataset, classify folders of pictures, or ask which of both is meant."""
 
-    def _on_known(self, known: tuple[Path, DropKind]) -> None:
-        folder, kind = known
+        def work(on_progress: OnProgress, cancel: CancelToken) -> DropKind:
+            kinds = {kind_of_folder(folder) for folder in folders}
+            return DropKind.PICTURES if kinds == {DropKind.PICTURES} else DropKind.DATASET
+
+        self._bridge.run(work, partial(self._on_known, folders))
+
+    def _on_known(self, folders: Sequence[Path], kind: DropKind) -> None:
         shown = self._shown()
         if kind is DropKind.PICTURES and shown == "predict":
-            self._classify([folder])
+            self._classify([*folders])
         elif shown == "predict" or (kind is DropKind.PICTURES and shown != "data"):
             is_dataset = kind is DropKind.DATASET
             self.question = Decision(
                 self._window,
-                tr("What should be done with {name}?").format(name=folder.name),
+                tr("What should be done with {name}?").format(name=", ".join(folder.name for folder in folders)),
                 [
-                    tr("It has folders of pictures inside, as datasets have.")
+                    tr("There are folders of pictures inside, as datasets have.")
                     if is_dataset
-                    else tr("It has pictures, but no folders that say what they show.")
+                    else tr("There are pictures, but no folders that say what they show.")
                 ],
                 [
                     Option("cancel", tr("Cancel")),
@@ -208,14 +210,14 @@ class WindowDrops(QObject):
                     Option("open", tr("Open as dataset") if is_dataset else tr("Label its pictures"), "primary"),
                 ],
                 "folder-open",
-            ).ask(lambda answer: self._on_answer(folder, answer))
+            ).ask(lambda answer: self._on_answer(folders, answer))
         else:
             # On the Data tab any folder is meant as a dataset; if it is none, the scan says why.
-            self._open_dataset(folder)
+            self._open_datasets(folders)
 
-    def _on_answer(self, folder: Path, answer: str) -> None:
+    def _on_answer(self, folders: Sequence[Path], answer: str) -> None:
         self.question = None
         if answer == "open":
-            self._open_dataset(folder)
+            self._open_datasets(folders)
         elif answer == "classify":
-            self._classify([folder])
+            self._classify([*folders])

@@ -59,7 +59,7 @@ class MainWindow(QMainWindow):
         self.cloud = CloudController(self, workbench, bridge, self.toasts)
         self._connect_cloud()
         self.pages = Pages(self._stack, workbench, bridge, self.feed, self.cloud, self.show_page, self.status.say)
-        self.drops = WindowDrops(self, bridge, lambda: self.shown, self.pages.open_dataset, self.pages.classify)
+        self.drops = WindowDrops(self, bridge, lambda: self.shown, self.pages.open_datasets, self.pages.classify)
         bridge.failed.connect(self.show_error)
         self.feed.jobs_changed.connect(self._on_jobs_changed)
         self.feed.events.connect(self._on_events)

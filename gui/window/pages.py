@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -232,10 +232,10 @@ class Pages:
         self.jobs.show_job(name)
         self.show_page("jobs")
 
-    def open_dataset(self, folder: Path) -> None:
-        """Open a folder as a dataset."""
+    def open_datasets(self, folders: Sequence[Path]) -> None:
+        """Open folders, archives or files of labels as one dataset."""
         self.show_page("data")
-        self.data.open_folder(folder)
+        self.data.open_together(folders)
 
     def classify(self, items: Any) -> None:
         """Classify pictures, and folders of them."""

@@ -29,6 +29,10 @@ A zip or tar of any of them is unpacked once, into Sagehound's own folder: no fi
 passed over, and what unpacks to more than pictures ever would is stopped. A file of labels (CSV, JSON, XML, a list) may
 be named instead of its folder.
 
+Several of these are one dataset where they are dropped or named together (`sagehound scan A --also B`): each is read as
+what it is, classes of one name are one class, and the first part of a picture's path is its folder's name. Folders of
+pictures that say nothing are a class each. Nothing is copied: Sagehound keeps links.
+
 `s3://BUCKET/PREFIX` stands for what is under it: that is fetched into Sagehound's own folder with this computer's
 credentials (without any, public buckets can be read), and opening it again fetches only what is new or changed there.
 

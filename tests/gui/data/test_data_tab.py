@@ -342,3 +342,23 @@ def test_films_are_taken_apart_or_another_frame_is_chosen_by_a_click(tab, qtbot,
     qtbot.waitUntil(lambda: tab.manifest is not None and tab.pictures.rowCount() == 24, timeout=15000)
     assert tab.reading.isVisible()
     assert tab.reading.form is None or tab.reading.form.options.frames == "all"
+
+
+def test_a_folder_is_added_to_the_dataset(tab, qtbot, workbench, dataset_folder, tmp_path, monkeypatch):
+    more = tmp_path / "more"
+    for number, name in enumerate(("rose", "lily")):
+        write_picture(more / name / "one.png", (0, 0, number))
+    open_and_wait(tab, qtbot, dataset_folder)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *arguments: str(more))
+    with qtbot.waitSignal(tab.dataset.split, timeout=15000):
+        tab._add.click()
+    assert tab.manifest.classes == ("daisy", "lily", "rose", "tulip")
+    assert tab.pictures.rowCount() == 32
+    assert f"{dataset_folder} + {more}" in tab._header.findChildren(QLabel)[1].text()
+    assert tab.dataset.place == dataset_folder.parent
+    with qtbot.waitSignal(tab.dataset_ready):
+        tab.use.click()
+    tab.dataset.close()
+    with qtbot.waitSignal(tab.dataset.restored, timeout=15000):
+        tab.start()
+    assert tab.pictures.rowCount() == 32

@@ -8,7 +8,7 @@ from PySide6.QtCore import QMimeData, Qt, QUrl
 from core.dataset.records import ReadOptions
 from gui.data.data_tab import DataTab
 from gui.data.import_card import ReadForm
-from gui.window.drops import single_dataset
+from gui.window.drops import datasets_in
 
 
 @pytest.fixture
@@ -109,11 +109,12 @@ def test_drops_that_are_datasets(table, tmp_path):
     def dropped(*paths):
         mime = QMimeData()
         mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-        return single_dataset(mime)
+        return datasets_in(mime)
 
     picture = next(table.rglob("*.png"))
-    assert dropped(table) == table
-    assert dropped(table / "labels.csv") == table / "labels.csv"
-    assert dropped(picture) is None
-    assert dropped(table, table / "labels.csv") is None
-    assert dropped(tmp_path / "gone.zip") is None
+    assert dropped(table) == [table]
+    assert dropped(table / "labels.csv") == [table / "labels.csv"]
+    assert dropped(picture) == []
+    assert dropped(table, picture) == []
+    assert dropped(table, tmp_path) == [table, tmp_path]
+    assert dropped(tmp_path / "gone.zip") == []

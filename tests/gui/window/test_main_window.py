@@ -18,6 +18,7 @@ from core.jobs.status import JobStatus
 from core.tuning.presets import THOROUGH
 from gui.shared.theme import tokens
 from gui.window.main_window import start_size
+from tests.gui.conftest import write_picture
 
 
 def folder_mime(*paths):
@@ -132,6 +133,18 @@ def test_a_dataset_folder_dropped_anywhere_opens_in_data(window, qtbot, drop, da
     assert drop(window, folder_mime(dataset_folder))
     qtbot.waitUntil(lambda: window.shown == "data", timeout=5000)
     qtbot.waitUntil(lambda: window.page("data").manifest is not None, timeout=15000)
+
+
+def test_folders_dropped_together_are_one_dataset(window, qtbot, drop, dataset_folder, tmp_path):
+    others = [tmp_path / "more" / name for name in ("rose", "lily")]
+    for number, folder in enumerate(others):
+        write_picture(folder / "one.png", (0, 0, number))
+    window.show_page("data")
+    assert drop(window, folder_mime(*others), release=False)
+    assert "one dataset" in window.drops.veil.text
+    assert drop(window, folder_mime(*others))
+    qtbot.waitUntil(lambda: window.page("data").manifest is not None, timeout=15000)
+    assert window.page("data").manifest.classes == ("lily", "rose")
 
 
 def test_the_window_says_what_a_drop_would_do(window, qtbot, drop, dataset_folder):
