@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import DatasetError
 from core.formats.dataset_format import DatasetFormat, Reader, Writer, Written
-from core.formats.layout import named_splits
+from core.formats.folder_names import named_splits
 from core.formats.records import Example, Listing
 from core.formats.source import Collector, Source
 from core.translation import tr

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from core.errors import DatasetError
 from core.formats.dataset_format import DatasetFormat, Reader
-from core.formats.layout import named_splits
+from core.formats.folder_names import named_splits
 from core.formats.records import Listing
 from core.formats.source import Collector, Source
 from core.translation import tr

@@ -9,18 +9,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.errors import DatasetError, Offer
+from core.formats.folder_names import annotations_among, named_splits, names_a_split
 from core.formats.folders import Folder
 from core.formats.hints import label_files, labels_elsewhere, listed, words_in_names
 from core.formats.records import SPLITS, ClassFolders, Layout, Problem, ReadOptions, Severity, split_of
 from core.translation import plural, tr
 
-_SEPARATORS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
-_OF_ANY_SPLIT = frozenset(("data", "dataset", "set", "split", "images", "image", "imgs", "img", "pictures", "photos"))
 _FOLD = re.compile(r"(?:k?fold|cv)[\s_-]*\d+", re.IGNORECASE)
 
 
@@ -80,6 +79,8 @@ def read_layout(top: Folder, base: Path, class_folders: ClassFolders = ClassFold
         reading.problems += _named_like_splits(root)
     if not reading.labelled:
         raise _no_classes(root, where)
+    if annotations := annotations_among({place.label for place in reading.labelled}):
+        raise _beside_annotations(reading, where, annotations)
     _choose_class_folders(reading, class_folders)
     _join_spellings(reading)
     tables, words = label_files([root, *(place.folder for place in reading.labelled)]), ""
@@ -87,37 +88,6 @@ def read_layout(top: Folder, base: Path, class_folders: ClassFolders = ClassFold
         words = words_in_names([found.name for place in reading.labelled for found in place.folder.pictures])
     reading.hint = labels_elsewhere(tables) or words
     return reading
-
-
-def named_splits(names: Collection[str]) -> dict[str, str]:
-    """Return which of these folders, side by side, stand for splits, and for which.
-
-    Besides the usual names, names of one kind count where they tell train from another split: seg_train and seg_test,
-    train_images and testimages, 01_train and 02_test, trainA and testA; but not steam_train and crash_test.
-    """
-    found = {name: split for name in names if (split := split_of(name))}
-    kinds: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
-    for name in names:
-        for split, kind in _readings(name):
-            kinds[kind].setdefault(name, split)
-    for named in kinds.values():
-        if "train" in named.values() and len(set(named.values())) > 1:
-            found |= named
-    return found
-
-
-def _readings(name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Return which splits a name may stand for, each with the other words of it, which splits side by side share."""
-    words = [word for part in _SEPARATORS.split(name) if (word := part.lower().strip("0123456789"))]
-    for at, word in enumerate(words):
-        ends = (ending for ending in _OF_ANY_SPLIT if word.endswith(ending))
-        if split := split_of(word) or next(filter(None, (split_of(word.removesuffix(end)) for end in ends)), None):
-            yield split, tuple(other for other in (*words[:at], *words[at + 1 :]) if other not in _OF_ANY_SPLIT)
-
-
-def _names_a_split(name: str) -> bool:
-    """Whether a folder by itself is named like a split: test, Test Set, 02_test; not crash_test."""
-    return any(not kind for _, kind in _readings(name))
 
 
 def _unwrapped(base: Path, folder: Folder) -> tuple[Path, Folder]:
@@ -244,6 +214,26 @@ def _named_like_splits(root: Folder) -> Iterator[Problem]:
         yield Problem("split-named-class", Severity.WARNING, message, paths, fix)
 
 
+def _beside_annotations(reading: Reading, where: Path, annotations: Sequence[str]) -> DatasetError:
+    images = sorted({place.label for place in reading.labelled} - set(annotations))
+    return DatasetError(
+        tr("The layout of {where} is not understood.").format(where=where),
+        plural(
+            "{annotations} beside {images} looks like masks or labels of its pictures, one file for each, not like a "
+            "class: nothing says which class a picture is of.",
+            "{annotations} beside {images} look like masks or labels of its pictures, one file for each, not like "
+            "classes: nothing says which class a picture is of.",
+            len(annotations),
+            annotations=listed(annotations),
+            images=listed(images),
+        ),
+        tr(
+            "Put the pictures of each class into a folder named after it; where these folders are classes after all, "
+            "give them other names."
+        ),
+    )
+
+
 def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
     """Take the chosen ones where class folders hold folders of their own, or say that there is a choice."""
     nested = [place for place in reading.labelled if place.folder.filled]
@@ -267,7 +257,7 @@ def _choose_class_folders(reading: Reading, choice: ClassFolders) -> None:
 
 
 def _splits_inside(nested: Sequence[LabelledFolder]) -> Iterator[Problem]:
-    paths = [inner.path for place in nested for inner in place.folder.filled if _names_a_split(inner.name)]
+    paths = [inner.path for place in nested for inner in place.folder.filled if names_a_split(inner.name)]
     if paths:
         message = plural(
             "{count:,} folder inside a class folder is named like a split ({first}), but its pictures are mixed with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -17,15 +18,21 @@ SPLITS = ("train", "valid", "test")
 """The splits of a dataset, which are also the names of its channels."""
 
 _SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "validate", "dev"), "valid"),
-    **dict.fromkeys(("test", "testing", "tst", "holdout", "hold-out", "eval", "evaluation"), "test"),
+    **dict.fromkeys(("train", "training", "trn", "trainings", "lern", "lernen"), "train"),
+    **dict.fromkeys(("entrainement", "apprentissage", "entrenamiento", "addestramento", "allenamento"), "train"),
+    **dict.fromkeys(("treino", "treinamento", "treinos", "trening", "treningowy", "uczenie"), "train"),
+    **dict.fromkeys(("valid", "val", "validation", "validate", "dev", "validierung", "validierungs"), "valid"),
+    **dict.fromkeys(("validacion", "validazione", "convalida", "validacao", "validatie", "walidacja"), "valid"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "hold-out", "eval", "evaluation", "tests", "testen"), "test"),
+    **dict.fromkeys(("prueba", "pruebas", "prova", "teste", "testes", "testowy"), "test"),
 }
+"""English, then German, French, Spanish, Italian, Portuguese, Dutch and Polish; without accents."""
 
 
 def split_of(name: str) -> str | None:
-    """Return which split a name stands for ("Validation" is "valid"), None if it stands for none."""
-    return _SPLIT_NAMES.get(name.strip().lower())
+    """Return which split a name stands for ("Validation" is "valid", as "Validación"), None if it stands for none."""
+    letters = unicodedata.normalize("NFKD", name.strip().lower())
+    return _SPLIT_NAMES.get("".join(letter for letter in letters if not unicodedata.combining(letter)))
 
 
 class ClassFolders(StrEnum):

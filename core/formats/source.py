@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from core.errors import DatasetError
+from core.formats.folder_names import named_splits
 from core.formats.folders import Folder, Found
-from core.formats.layout import named_splits
 from core.formats.records import Example, Listing, ReadOptions
 from core.formats.walk import Walk
 from core.translation import tr

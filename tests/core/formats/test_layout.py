@@ -10,7 +10,7 @@ import pytest
 
 from core.dataset import Scan, Severity, scan, split
 from core.errors import DatasetError
-from core.formats.layout import named_splits
+from core.formats.folder_names import annotations_among, named_splits
 from core.formats.records import ClassFolders, ReadOptions
 from core.formats.source import Source
 from core.formats.walk import Walk
@@ -51,6 +51,14 @@ def given_splits(result: Scan) -> Mapping[str, Mapping[str, int]]:
         (["trainimages", "TestImages"], {"trainimages": "train", "TestImages": "test"}),
         (["Training Data", "validation"], {"Training Data": "train", "validation": "valid"}),
         (["trainA", "testA"], {"trainA": "train", "testA": "test"}),
+        (["training", "Validierung"], {"training": "train", "Validierung": "valid"}),
+        (["Trainingsdaten", "Testdaten"], {"Trainingsdaten": "train", "Testdaten": "test"}),
+        (["entraînement", "test"], {"entraînement": "train", "test": "test"}),
+        (["entrenamiento", "validación"], {"entrenamiento": "train", "validación": "valid"}),
+        (["datos_entrenamiento", "datos_prueba"], {"datos_entrenamiento": "train", "datos_prueba": "test"}),
+        (["addestramento", "convalida"], {"addestramento": "train", "convalida": "valid"}),
+        (["conjunto_de_treino", "conjunto_de_teste"], {"conjunto_de_treino": "train", "conjunto_de_teste": "test"}),
+        (["treinamento", "validac\u0327a\u0303o"], {"treinamento": "train", "validac\u0327a\u0303o": "valid"}),
         (["trainer", "tester"], {}),
         (["steam_train", "crash_test", "bus"], {}),
         (["test_tube", "test_bench"], {}),
@@ -59,6 +67,30 @@ def given_splits(result: Scan) -> Mapping[str, Mapping[str, int]]:
 )
 def test_names_of_splits(names: list[str], splits: dict[str, str]) -> None:
     assert named_splits(names) == splits
+
+
+@pytest.mark.parametrize(
+    ("names", "annotations"),
+    [
+        (["images", "masks"], ["masks"]),
+        (["img", "labels"], ["labels"]),
+        (["JPEGImages", "Annotations", "SegmentationClass"], ["Annotations", "SegmentationClass"]),
+        (["images", "1st_manual"], ["1st_manual"]),
+        (["Images", "ground_truth"], ["ground_truth"]),
+        (["mask", "without_mask"], []),
+        (["images", "videos", "labels"], []),
+        (["masks", "labels"], []),
+    ],
+)
+def test_names_of_what_belongs_to_pictures(names: list[str], annotations: list[str]) -> None:
+    assert annotations_among(names) == annotations
+
+
+@pytest.mark.parametrize("prefixes", [("",), ("train/", "test/")])
+def test_masks_beside_images_are_no_class(prefixes: tuple[str, ...], make_dataset: MakeDataset) -> None:
+    with pytest.raises(DatasetError, match="masks beside images looks like masks or labels") as caught:
+        scan(make_dataset(folders(*prefixes, count=4, classes=("images", "masks"))))
+    assert "folder named after it" in str(caught.value)
 
 
 def test_doubled_split_names(make_dataset: MakeDataset) -> None:
