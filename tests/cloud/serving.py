@@ -68,9 +68,13 @@ class Worker:
             return 500, b"Worker died.", "text/plain"
         return told["status"], base64.b64decode(told["body"]), told["type"]
 
+    def kill(self) -> None:
+        """End the process; those that wait for its answer get none."""
+        self._process.kill()
+
     def end(self) -> None:
         """End the process and wait for it."""
-        self._process.kill()
+        self.kill()
         self._process.wait(30)
         self._reader.join(30)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -93,7 +97,12 @@ class Worker:
 
 @dataclass
 class Endpoint:
-    """An endpoint and the process behind it. `cold` requests are refused first, as while serverless wakes up."""
+    """An endpoint and the process behind it. `cold` requests are refused first, as while serverless wakes up.
+
+    Attributes:
+        starting: the process that loads a model, until it answers.
+        closed: its cloud forgets it, so that nothing more is loaded.
+    """
 
     name: str
     arn: str
@@ -101,6 +110,8 @@ class Endpoint:
     variant: Record
     state: Record
     worker: Worker | None = None
+    starting: Worker | None = None
+    closed: bool = False
     thread: threading.Thread | None = None
     cold: int = 0
 
@@ -250,11 +261,16 @@ class Serving:
 
     def close(self) -> None:
         """End every endpoint."""
+        for endpoint in self.endpoints.values():
+            endpoint.closed = True
         self.released.set()
         for endpoint in list(self.endpoints.values()):
             self._end(endpoint)
 
     def _end(self, endpoint: Endpoint) -> None:
+        endpoint.closed = True
+        if endpoint.starting is not None:
+            endpoint.starting.kill()
         if endpoint.thread is not None:
             endpoint.thread.join(60)
         worker, endpoint.worker = endpoint.worker, None
@@ -289,11 +305,13 @@ class Serving:
 
     def _run(self, endpoint: Endpoint, config: str, variant: Record) -> None:
         """Start the process of a configuration; the endpoint goes over to it once it has loaded the model."""
+        self.released.wait(60)
+        if endpoint.closed:
+            return
         try:
             worker, reason = self._load(endpoint, variant)
         except Exception as error:
             worker, reason = None, f"Request to service failed. If failure persists contact support. {error!r}"
-        self.released.wait(60)
         before = None
         with self._lock:
             if worker is not None:
@@ -322,7 +340,9 @@ class Serving:
         group = ENDPOINT_LOGS + endpoint.name
         variables, log = container.get("Environment", {}), lambda line: self._storage.log(group, stream, [line])
         handler = self.ray_handler if "/ray:" in container["Image"] else self.handler
-        worker = Worker(root, handler, variables, log)
+        worker = endpoint.starting = Worker(root, handler, variables, log)
+        if endpoint.closed:
+            worker.kill()
         if worker.load():
             return worker, ""
         worker.end()

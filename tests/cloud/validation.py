@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 import botocore.session
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from tests.cloud.faults import AwsError
 
@@ -19,7 +19,12 @@ from tests.cloud.faults import AwsError
 @cache
 def operation(service: str, name: str) -> OperationModel:
     """botocore's model of an operation."""
-    return botocore.session.get_session().get_service_model(service).operation_model(name)
+    return _service(service).operation_model(name)
+
+
+@cache
+def _service(name: str) -> ServiceModel:
+    return botocore.session.get_session().get_service_model(name)
 
 
 def validate(service: str, name: str, request: dict[str, Any]) -> None:

@@ -145,6 +145,26 @@ def test_a_deletion_can_wait_and_can_be_taken_back(engine, settled, tmp_path, cl
     assert engine.endpoints() == []
 
 
+def test_an_expired_endpoint_is_deleted_and_a_living_one_is_not(engine, settled, tmp_path):
+    engine.deploy("one", "short", dataclasses.replace(HOSTING, lifetime_s=60), tmp_path)
+    engine.deploy("two", "long", HOSTING, tmp_path)
+    settled("short")
+    assert engine.hosted.delete_expired() == []
+    assert engine.hosted.delete_expired(time.time() + 120) == ["short"]
+    assert [endpoint.name for endpoint in engine.endpoints()] == ["long"]
+
+
+def test_an_endpoint_of_someone_else_is_left_alone(engine, settled, tmp_path, aws):
+    engine.deploy("one", "mine", HOSTING, tmp_path)
+    aws.sagemaker.create_endpoint(EndpointName="theirs", EndpointConfigName="mine")
+    settled("theirs")
+    assert [(endpoint.name, endpoint.ours) for endpoint in engine.endpoints()] == [("mine", True), ("theirs", False)]
+    with pytest.raises(EngineError, match="not made by Sagehound"):
+        engine.hosted.delete("theirs")
+    engine.hosted.delete("theirs", others_too=True)
+    assert [endpoint.name for endpoint in engine.endpoints()] == ["mine"]
+
+
 def test_an_update_that_is_deleted_on_the_way_leaves_nothing(engine, settled, until, tmp_path, cloud):
     engine.deploy("one", "live", HOSTING, tmp_path)
     settled("live")

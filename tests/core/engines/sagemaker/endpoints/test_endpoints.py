@@ -101,21 +101,16 @@ def test_a_serverless_endpoint_is_woken(engine, trained_job, cloud):
     assert slept
 
 
-def test_a_picture_that_is_too_large_is_sent_smaller_and_said(engine, trained_job):
-    create(engine, "small", INSTANCE)
-    until(engine, "small", "InService")
+def test_what_a_client_sends_is_made_small_enough_or_refused_in_words(engine, trained_job, tmp_path):
+    create(engine, "strict", INSTANCE)
+    until(engine, "strict", "InService")
     buffer = io.BytesIO()
     pixels = np.random.default_rng(0).integers(-40, 40, (900, 900, 3)) + np.array((200, 50, 40))
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(buffer, "PNG")
-    client = EndpointClient(engine.aws, "small", serverless=False, limit=100_000)
+    client = EndpointClient(engine.aws, "strict", serverless=False, limit=100_000)
     answer = client.classify(buffer.getvalue())
     assert answer.classes[0][0] == "red"
     assert "instead of" in answer.notice
-
-
-def test_what_is_no_picture_is_the_models_error_and_a_missing_file_is_said(engine, trained_job, tmp_path):
-    create(engine, "strict", INSTANCE)
-    until(engine, "strict", "InService")
     client = EndpointClient(engine.aws, "strict", serverless=False)
     with pytest.raises(EngineError, match=r"refused the picture: The file is not a picture"):
         client.classify(b"no picture")
@@ -124,26 +119,6 @@ def test_what_is_no_picture_is_the_models_error_and_a_missing_file_is_said(engin
     mixed = list(client.classify_all([b"no picture", trained_job.picture("red")]))
     assert isinstance(mixed[0], UserFacingError)
     assert mixed[1].classes[0][0] == "red"
-
-
-def test_an_expired_endpoint_is_deleted_and_a_living_one_is_not(engine, trained_job):
-    create(engine, "short", Hosting("ml.m5.large", lifetime_s=60))
-    create(engine, "long", Hosting("ml.m5.large", lifetime_s=7200))
-    until(engine, "short", "InService")
-    assert engine.hosted.delete_expired() == []
-    assert engine.hosted.delete_expired(time.time() + 120) == ["short"]
-    assert [endpoint.name for endpoint in engine.endpoints()] == ["long"]
-
-
-def test_an_endpoint_of_someone_else_is_left_alone(engine, trained_job, aws):
-    create(engine, "mine", INSTANCE)
-    aws.sagemaker.create_endpoint(EndpointName="theirs", EndpointConfigName="mine")
-    until(engine, "theirs", "InService")
-    assert [(endpoint.name, endpoint.ours) for endpoint in engine.endpoints()] == [("mine", True), ("theirs", False)]
-    with pytest.raises(EngineError, match="not made by Sagehound"):
-        engine.hosted.delete("theirs")
-    engine.hosted.delete("theirs", others_too=True)
-    assert [endpoint.name for endpoint in engine.endpoints()] == ["mine"]
 
 
 def test_a_refused_endpoint_leaves_nothing_behind(engine, trained_job, cloud):
@@ -204,6 +179,8 @@ def stranger(engine, trained_job, aws, workspace, paths, tmp_path):
 
 
 def test_an_adopted_model_is_served_by_our_own_code(stranger, engine, trained_job, tmp_path, cloud, aws):
+    cloud.serving.released.clear()  # that it answers is seen above
+
     def change(model, trace):
         for where in ("code/inference.py", "code/training_scripts/network.py", "deployment.py", "code/new.py"):
             with (model / where).open("a", encoding="utf-8") as file:
@@ -222,6 +199,7 @@ def test_an_adopted_model_is_served_by_our_own_code(stranger, engine, trained_jo
 
 
 def test_an_adopted_model_with_our_code_is_served_as_it_is(stranger, engine, trained_job, cloud):
+    cloud.serving.released.clear()
     stranger(lambda model, trace: None)
     engine.deploy("colours", "live", INSTANCE, trained_job.picture("red"))
     uri = cloud.asked("CreateModel")[-1]["PrimaryContainer"]["ModelDataUrl"]
