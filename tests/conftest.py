@@ -40,6 +40,11 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long tests first: left for last, one of them would run while the other processes have nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 COLOURS = {"blue": (40, 60, 200), "green": (40, 170, 60), "red": (200, 50, 40)}
 
 

@@ -39,6 +39,7 @@ def mime_of(*paths: Path) -> QMimeData:
     return mime
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_from_a_folder_to_a_prediction(paths, bridge, theme, qtbot, drop, drawings):
     workbench = Workbench(paths)

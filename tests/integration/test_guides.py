@@ -22,6 +22,7 @@ spec.loader.exec_module(module)
 """
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_every_snippet_runs(tmp_path: Path) -> None:
     snippets = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)

@@ -71,6 +71,7 @@ def run(installed: Path, home: Path, *arguments: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_doctor_of_the_wheel_finds_everything(installed: Path, tmp_path: Path) -> None:
     done = run(installed, tmp_path, "doctor", "--json")

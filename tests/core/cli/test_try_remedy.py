@@ -2,9 +2,12 @@
 
 import sys
 
+import pytest
+
 from tests.core.cli.test_watch import DIGITS, script_of, watch
 
 
+@pytest.mark.long
 def test_a_remedy_is_tried_in_a_copy_and_said(tmp_path):
     text = DIGITS.replace("        optimizer.zero_grad()\n", "")
     name = script_of(tmp_path, text)

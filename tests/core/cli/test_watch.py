@@ -125,6 +125,7 @@ def test_a_script_that_fails_says_what_it_always_said(tmp_path, home):
     assert "training_scripts" not in done.stderr
 
 
+@pytest.mark.long
 def test_processes_of_a_distributed_training_are_compared(tmp_path, home):
     text = (SCRIPTS / "distributed.py").read_text(encoding="utf-8")
     name = script_of(tmp_path, text.replace("    model = DistributedDataParallel(model)\n", ""))

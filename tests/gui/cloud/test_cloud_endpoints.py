@@ -85,6 +85,7 @@ def test_the_words_about_money():
     assert "not known" in endpoint_text.daily_sentence(FAILED)
 
 
+@pytest.mark.long
 def test_from_a_job_to_an_endpoint_and_back(deployable, parent, bridge, qtbot, trained_job, cloud):
     dialog = DeployDialog(parent, deployable, bridge, "colours")
     dialog.open()

@@ -28,6 +28,7 @@ def dataset(trained_job, tmp_path) -> Path:
     return Path(shutil.copytree(trained_job.dataset, tmp_path / "colours"))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_the_main_job_on_aws(paths, bridge, theme, qtbot, drop, dataset, bucket, role, quick_engine, cloud, tmp_path):
     workbench = Workbench(paths)

@@ -35,6 +35,7 @@ def bridge(qtbot):
     made.close()
 
 
+@pytest.mark.long
 def test_a_model_is_saved_from_the_window(qtbot, workbench, bridge, trained_job, tmp_path):
     dialog = SaveModelDialog(None, workbench, bridge, ModelAddress.file(trained_job.model))
     qtbot.addWidget(dialog)

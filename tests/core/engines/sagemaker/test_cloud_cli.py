@@ -44,6 +44,7 @@ def sagehound(capsys):
     return command
 
 
+@pytest.mark.long
 def test_the_whole_way(account, sagehound, pictures, cloud):
     connection = ("--bucket", account, "--role", "Cli")
     sagehound("preflight", "--bucket", "nobody-has-this-one", "--role", "Cli", status=1)

@@ -27,6 +27,7 @@ def pictures(job) -> list[Path]:
     return [job.picture(label, number=number) for label in job.classes for number in range(2)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["onnx", "openvino", "torchscript"])
 def test_an_exported_model_answers_as_the_one_it_was_made_of(name, model, trained_job, predictor, tmp_path):
     asked = pictures(trained_job)

@@ -73,6 +73,7 @@ def test_a_job_without_a_network_fetches_and_installs_nothing(closed, engine, ma
     assert not any(requirements(cloud, request) for request in requests)
 
 
+@pytest.mark.long
 def test_a_search_computes_its_features_once_and_the_next_one_not_at_all(engine, manifest, cloud, paths, store):
     spec = TuningSpec(training(engine, manifest, "search"), RANGES, Strategy.RANDOM, max_jobs=2)
     engine.start(spec)

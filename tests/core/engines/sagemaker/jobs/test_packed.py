@@ -67,6 +67,7 @@ def results(engine, name):
     return [(trial.hyperparameters, trial.objective, trial.status) for trial in engine.trials(name)]
 
 
+@pytest.mark.long
 def test_it_is_one_job_and_finds_what_the_local_engine_finds(engine, manifest, cloud, paths, store, tmp_path):
     spec = search("packed", engine.stage(manifest), manifest, debugger=DebuggerConfig())
     engine.start(spec)

@@ -16,6 +16,7 @@ from core.tuning.presets import DEFAULT_METRICS
 FINE_TUNE = {"mode": "fine_tune", "optimizer": "sgd", "learning_rate": "0.01", "batch_size": "8", "num_epochs": "1"}
 
 
+@pytest.mark.long
 def test_two_instances_learn_what_one_does(cloud, aws, workspace, paths, store, manifest):
     """Within 1e-4 of a loss: the sums are the same, their order in float32 is not."""
     cloud.forget()
