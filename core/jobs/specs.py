@@ -126,7 +126,7 @@ class TrainingSpec:
     max_runtime_s: int = declare(
         24 * 3600,
         tr("Longest run"),
-        tr("longest run of one training job; one that takes longer is ended"),
+        tr("longest run of one training job; one that takes longer is ended (on SageMaker 3600 unless given)"),
         option="--max-runtime",
         metavar="SECONDS",
         low=1,

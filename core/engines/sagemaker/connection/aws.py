@@ -119,11 +119,11 @@ def _config(service: str) -> Any:
 
     mode = "adaptive" if service == "s3" else "standard"
     # Who one is, is asked before anything else: a proxy that does not answer must not take minutes to be found out.
-    attempts = 2 if service == "sts" else 5
+    attempts, patience_s = (2, 10) if service == "sts" else (5, 70)
     return Config(
         retries={"mode": mode, "total_max_attempts": attempts},
         max_pool_connections=_POOL,
         connect_timeout=5,
-        read_timeout=70,
+        read_timeout=patience_s,
         user_agent_extra="sagehound",
     )

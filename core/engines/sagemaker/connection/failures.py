@@ -53,6 +53,7 @@ class Failure:
 
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 _INVALID = ("ValidationException", "ValidationError")
+_LISTED = 8
 
 TABLE: tuple[Failure, ...] = (
     Failure(
@@ -345,6 +346,7 @@ def explain(code: str, message: str, what: str = tr("AWS refused."), profile: st
     """Return an error of AWS in words; unknown ones are shown as they came."""
     login = f"aws sso login --profile {profile}" if profile else "aws sso login"
     row, groups = find(code, message)
+    message = _few(message)
     if row is None:
         return EngineError(what, _sentence(f"{code}: {message}" if code else message), "")
     kind = LoginNeeded if row.codes is LOGIN_CODES else EngineError
@@ -352,6 +354,16 @@ def explain(code: str, message: str, what: str = tr("AWS refused."), profile: st
     own = _sentence(message) if code in (*_INVALID, "ParamValidationError") and message else ""
     why = f"{own} {_fill(row.meaning, groups)}".strip()
     return kind(what, why, _fill(row.fix, groups).replace("{login}", login))
+
+
+def _few(message: str) -> str:
+    """Return AWS's sentence with the first few of the many values that it lists, of instance types above all."""
+
+    def first(found: re.Match[str]) -> str:
+        values = found[1].split(", ")
+        return found[0] if len(values) <= _LISTED else f"[{', '.join(values[:_LISTED])}, …]"
+
+    return re.sub(r"\[([^\[\]]+)\]", first, message)
 
 
 def explain_reason(reason: str) -> str:

@@ -187,7 +187,7 @@ def _writable(aws: Aws, workspace: Workspace) -> Check:
     return Check(
         name,
         Verdict.PASS,
-        tr("s3://{bucket}/{prefix} can be written and read.").format(bucket=workspace.bucket, prefix=workspace.prefix),
+        tr("{place} can be written and read.").format(place=workspace.uri()),
     )
 
 

@@ -31,6 +31,10 @@ def test_a_proxy_that_does_not_answer_is_found_out_soon(cloud, monkeypatch):
         with pytest.raises(EngineError, match="Check the network, the proxy"):
             connect.identity(Aws(region="eu-west-1"))
         assert time.monotonic() - began < 30  # 100 s with as many attempts as other calls have
+        patience = Aws(region="eu-west-1").client("sts").meta.config
+        assert patience.read_timeout * patience.retries["total_max_attempts"] <= 20, (
+            "one that connects and says nothing"
+        )
 
 
 def test_a_created_bucket_is_private_and_encrypted(aws):

@@ -58,6 +58,15 @@ def test_what_aws_finds_invalid_is_said_in_its_own_words():
     assert "letters, digits and hyphens" in explain("ValidationException", f"1 validation error detected: {value}").fix
 
 
+def test_of_the_many_values_that_aws_lists_a_few_are_shown():
+    types = ", ".join(f"ml.m{number}.large" for number in range(200))
+    said = f"Value 'ml.bogus' at 'instanceType' failed to satisfy constraint: Member must be in: [{types}]"
+    why = explain("ValidationException", said).why
+    assert "Value 'ml.bogus' at 'instanceType'" in why
+    assert "ml.m7.large, …]." in why
+    assert len(why) < 400
+
+
 def test_a_container_without_a_way_to_a_package_index_says_so():
     said = explain_reason("AlgorithmError: InstallRequirementsError: ExitCode 1, exit code: 1")
     assert "reaches no package index, as in subnets without a way out" in said
