@@ -4,12 +4,13 @@ import threading
 import time
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QObject
 
 from core.errors import UserFacingError
 from core.paths import ROOT
 from core.progress import Progress
-from gui.bridge import PROGRESS_INTERVAL_MS, Bridge
+from gui.bridge import Bridge
 
 
 def test_work_runs_elsewhere_and_is_delivered_here(bridge, qtbot):
@@ -40,10 +41,7 @@ def test_nothing_is_delivered_after_cancel(bridge, qtbot):
     handle = bridge.run(work, calls.append, calls.append, calls.append)
     assert started.wait(60)
     handle.cancel()
-    after = []
-    bridge.run(lambda on_progress, cancel: time.sleep(0.05), after.append)
-    qtbot.waitUntil(lambda: bool(after))
-    qtbot.wait(2 * PROGRESS_INTERVAL_MS)
+    qtbot.waitUntil(lambda: bridge.idle)
     assert calls == []
     assert handle.cancelled
     assert not handle.active
@@ -51,17 +49,12 @@ def test_nothing_is_delivered_after_cancel(bridge, qtbot):
 
 def test_a_result_that_is_already_on_its_way_is_dropped_by_cancel(bridge, qtbot):
     calls = []
-    ran = threading.Event()
-
-    def work(on_progress, cancel):
-        ran.set()
-        return 1
-
-    handle = bridge.run(work, calls.append)
-    assert ran.wait(60)
-    time.sleep(0.05)  # The delivery waits in the event queue now.
+    handle = bridge.run(lambda on_progress, cancel: 1, calls.append)
+    deadline = time.monotonic() + 60
+    while bridge._arrived.empty():  # the delivery waits for the event loop from then on
+        assert time.monotonic() < deadline
     handle.cancel()
-    qtbot.wait(50)
+    qtbot.waitUntil(lambda: bridge.idle)
     assert calls == []
 
 
@@ -74,7 +67,7 @@ def test_cancelled_work_that_says_so_is_silent(bridge, qtbot):
 
     bridge.failed.connect(errors.append)
     bridge.run(work, errors.append, errors.append)
-    qtbot.wait(100)
+    qtbot.waitUntil(lambda: bridge.idle)
     assert errors == []
 
 
@@ -142,13 +135,12 @@ def test_a_deleted_receiver_hears_nothing(bridge, qtbot):
             self.heard.append(value)
 
     receiver = Receiver()
-    gate, after = threading.Event(), []
-    bridge.run(lambda on_progress, cancel: gate.wait(5), receiver.take)
+    gate = threading.Event()
+    bridge.run(lambda on_progress, cancel: gate.wait(60), receiver.take)
     receiver.deleteLater()
-    qtbot.wait(20)
+    qtbot.waitUntil(lambda: not shiboken6.isValid(receiver))
     gate.set()
-    bridge.run(lambda on_progress, cancel: time.sleep(0.05), after.append)
-    qtbot.waitUntil(lambda: bool(after))
+    qtbot.waitUntil(lambda: bridge.idle)
     assert receiver.heard == []
 
 
@@ -166,7 +158,7 @@ def test_close_cancels_joins_and_takes_no_more(qapp, qtbot):
     assert bridge.close(60)
     assert waiting.cancelled
     assert not bridge.run(lambda on_progress, cancel: calls.append("after"), calls.append).active
-    qtbot.wait(50)
+    qapp.processEvents()
     assert calls == []
 
 

@@ -108,7 +108,7 @@ def test_nothing_comes_after_stop_and_restart_begins_anew(feed, engine, qtbot):
     qtbot.waitUntil(lambda: engine.polls > 1)
     feed.stop()
     engine.put(metric(1))
-    qtbot.wait(80)
+    qtbot.waitUntil(lambda: feed._bridge.idle)
     assert feed.heard == []
     feed.restart()
     polls = engine.polls

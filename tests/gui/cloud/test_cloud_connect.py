@@ -42,9 +42,9 @@ def dialog(qtbot, session, bridge, role):
     made.reject()
 
 
-def test_nothing_is_sent_before_connect_is_pressed(dialog, cloud, qtbot, workbench):
+def test_nothing_is_sent_before_connect_is_pressed(dialog, bridge, cloud, qtbot, workbench):
     asked = len(cloud.requests)
-    qtbot.wait(100)
+    qtbot.waitUntil(lambda: bridge.idle)
     assert len(cloud.requests) == asked
     assert not dialog.use.isEnabled()
     assert "Connect first" in dialog.reason.text()

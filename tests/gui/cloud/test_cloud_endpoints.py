@@ -279,7 +279,6 @@ def test_closing_names_what_goes_on_costing_money(window, qtbot):
     assert "costs $2.76 a day" in " ".join(c.text() for c in dialog.findChildren(QWidget) if hasattr(c, "text"))
     qtbot.mouseClick(dialog.buttons["cancel"], LEFT)
     assert window.isVisible()
-    qtbot.wait(50)
     assert not window.close()
     dialog = window.findChildren(Decision)[-1]
     qtbot.mouseClick(dialog.buttons["keep"], LEFT)

@@ -56,7 +56,6 @@ def test_both_schemes_paint_the_plot_in_their_own_colours(tab, engine, feed, qtb
     for scheme in ("light", "dark"):
         theme.choose(scheme)
         detail.views.curves.redraw()
-        qtbot.wait(50)
         plot = detail.views.curves.plot
         image = plot.grab().toImage()
         shades[scheme] = image.pixelColor(image.width() - 4, 4).lightness()

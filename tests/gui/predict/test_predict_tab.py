@@ -152,7 +152,7 @@ def test_the_model_is_loaded_once_with_a_word_about_it(qtbot, workbench, bridge,
     pid = workbench.models.predictor().pid
     tab.hide()
     tab.show()
-    qtbot.wait(200)
+    qtbot.waitUntil(lambda: bridge.idle, timeout=WAIT)
     assert workbench.models.predictor().pid == pid
     assert states.count("Loading model…") == states.count(states[0])
     assert len([state for state in states if state == "Loading model…"]) <= 2
@@ -258,7 +258,7 @@ def test_many_can_be_cancelled_and_the_answers_stay(qtbot, tab, trained_job):
     assert not tab.progress.isVisible()
     done = sum(answer is not None for _, answer in tab.table.model.rows())
     assert 20 < done < 1200
-    qtbot.wait(300)
+    qtbot.waitUntil(lambda: tab._bridge.idle, timeout=WAIT)
     assert sum(answer is not None for _, answer in tab.table.model.rows()) == done
     _drop(tab, _urls(trained_job.picture("blue")))
     _wait_for_answer(qtbot, tab, "blue 0.jpg", "blue")

@@ -132,7 +132,7 @@ def test_a_launch_shows_progress_and_can_be_cancelled(tab, bench, qtbot, monkeyp
     assert not tab.card.start.isEnabled()
     press(qtbot, tab.card.progress._cancel)
     assert tab.card.start.isEnabled()
-    qtbot.wait(50)
+    qtbot.waitUntil(lambda: tab._bridge.idle)
     assert not started
 
 

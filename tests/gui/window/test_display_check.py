@@ -5,6 +5,7 @@ import sys
 import threading
 
 import pytest
+from PySide6.QtWidgets import QApplication
 
 from core.errors import UserFacingError
 from core.paths import ROOT
@@ -112,11 +113,11 @@ def restore(self):
     restored(self)
     self.show_page("jobs")  # where the window was left last time
 MainWindow._restore = restore
-def opened(self, folder, options=None):
+def opened(self, folders):
     window = self.window()
-    print(folder.name, window.pages.data.isVisible())
+    print(*[folder.name for folder in folders], window.pages.data.isVisible())
     QTimer.singleShot(0, QApplication.instance().quit)
-DataTab.open_folder = opened
+DataTab.open_together = opened
 sys.exit(gui.app.run(sys.argv[1:]))
 """
     code = code.replace("sys.argv[1:]", repr([str(tmp_path)]))
@@ -161,7 +162,7 @@ def test_a_defect_is_logged_and_shown_once(funnel, qtbot, tmp_path):
         for _ in range(3):
             sys.excepthook(type(error), error, error.__traceback__)
     qtbot.waitUntil(lambda: bool(heard))
-    qtbot.wait(20)
+    QApplication.processEvents()
     assert [summary for summary, _ in heard] == ["ValueError: broken"]
     assert "Traceback" in heard[0][1]
     stop_log(handler)
