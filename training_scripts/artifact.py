@@ -47,6 +47,7 @@ _SERVING_MODULES = (
     "__init__",
     "artifact",
     "backbones",
+    "dinov2",
     "durable",
     "heads",
     "inference",

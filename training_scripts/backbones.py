@@ -227,6 +227,18 @@ def _lite(number: int, sha256_prefix: str, width: float, depth: float, size: int
     }
 
 
+def _dinov2() -> nn.Module:
+    from training_scripts.dinov2 import DinoV2Small
+
+    return DinoV2Small()
+
+
+def _rename_dinov2(state: dict[str, Any]) -> dict[str, Any]:
+    from training_scripts.dinov2 import rename
+
+    return rename(state)
+
+
 def _lites(*factors: tuple[float, float]) -> Callable[[], nn.Module]:
     """Return what makes EfficientNet-Lites side by side, of these widths and depths."""
 
@@ -370,6 +382,21 @@ _ALL = (
         last_block=("features.7", "norm"),
         seconds=0.025,
         preprocessing=Preprocessing(resize=236),
+    ),
+    Backbone(
+        "dinov2_vits14",
+        "DINOv2 ViT-S/14",
+        384,
+        "dinov2_vits14_pretrain.pth",
+        "b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9",
+        megabytes=88.3,
+        licence="Apache-2.0",
+        last_block=("blocks.11", "norm"),
+        network=_dinov2,
+        rename=_rename_dinov2,
+        seconds=0.035,
+        url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth",
+        preprocessing=Preprocessing(interpolation="bicubic"),
     ),
 )
 BACKBONES: dict[str, Backbone] = {backbone.name: backbone for backbone in _ALL}

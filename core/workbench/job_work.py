@@ -31,6 +31,12 @@ class JobWork:
     def __init__(self, installation: Installation, data: DatasetWork) -> None:
         self._installation, self._data = installation, data
 
+    def datasets(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the folder that each of these jobs learned from; "" where that is not known."""
+        from core.models.choices import dataset_of
+
+        return {name: dataset_of(self._installation.engine, name) for name in names}
+
     def forecast(self, spec: Spec, manifest: Manifest | None) -> Forecast:
         """Return what a job will do: combinations, time, warnings."""
         from core.tuning.forecast import forecast

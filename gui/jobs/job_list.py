@@ -33,15 +33,19 @@ _FILTERS: tuple[tuple[str, frozenset[JobStatus]], ...] = (
     (tr("Stopped"), frozenset({JobStatus.STOPPED})),
 )
 _ROW_HEIGHT = 56
+_HEADING_HEIGHT = 28
 _INSET = 10
 
 
 class JobDelegate(QStyledItemDelegate):
-    """Paints a job: status icon, name, what it is and how far, best objective, progress."""
+    """Paints a job: status icon, name, what it is and how far, best objective, progress.
+
+    The first of a group has its heading above it, where there are several groups.
+    """
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """Return two lines and a bar."""
-        return QSize(200, scaled(_ROW_HEIGHT))
+        """Return two lines and a bar, and room for a heading."""
+        return QSize(200, scaled(_ROW_HEIGHT) + (scaled(_HEADING_HEIGHT) if _heading(index) else 0))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -50,9 +54,16 @@ class JobDelegate(QStyledItemDelegate):
         job: Job | None = index.data(JobRole.JOB)
         if job is None:
             return
-        rect: QRect = option.rect
+        rect: QRect = QRect(option.rect)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if heading := _heading(index):
+            rect.setTop(rect.top() + scaled(_HEADING_HEIGHT))
+            painter.setFont(font("caption"))
+            painter.setPen(QColor(tokens().muted))
+            room = QRect(rect.left() + _INSET, option.rect.top() + 6, rect.width() - 2 * _INSET, scaled(16))
+            heading = painter.fontMetrics().elidedText(heading, Qt.TextElideMode.ElideMiddle, room.width())
+            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, heading)
         self._paint_ground(painter, rect, option)
         look, colours = status_look(job.status), tokens()
         paint_icon(painter, QRectF(rect.left() + _INSET, rect.top() + 10, 18, 18), look.icon, _colour(look.colour))
@@ -183,7 +194,6 @@ class _View(QListView):
     def __init__(self) -> None:
         super().__init__()
         self.setItemDelegate(JobDelegate(self))
-        self.setUniformItemSizes(True)
         self.setMouseTracking(True)
         self.setAccessibleName(tr("Jobs"))
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
@@ -195,6 +205,15 @@ class _View(QListView):
             self.delete_pressed.emit()
             return
         super().keyPressEvent(event)
+
+
+def _heading(index: QModelIndex | QPersistentModelIndex) -> str:
+    """Return the heading above a row; "" where the row before has the same, or all have."""
+    model, own = index.model(), str(index.data(JobRole.GROUP) or "")
+    last = model.rowCount() - 1
+    if model.index(0, 0).data(JobRole.GROUP) == model.index(last, 0).data(JobRole.GROUP):
+        return ""
+    return own if index.row() == 0 or model.index(index.row() - 1, 0).data(JobRole.GROUP) != own else ""
 
 
 def _caption(job: Job) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
@@ -23,15 +25,20 @@ class JobRole(IntEnum):
 
     JOB = Qt.ItemDataRole.UserRole + 1
     ISSUES = Qt.ItemDataRole.UserRole + 2
+    GROUP = Qt.ItemDataRole.UserRole + 3
 
 
 class JobsModel(QAbstractListModel):
-    """Tuning jobs and single training jobs, newest first, one row each."""
+    """Tuning jobs and single training jobs, one row each: pinned ones first, then by the dataset they learned from.
+
+    The dataset that was used last comes first, and within it the newest job.
+    """
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._jobs: list[Job] = []
         self._issues: dict[str, int] = {}
+        self._datasets: Mapping[str, str] = {}
 
     def rowCount(self, parent: _Index = _ROOT) -> int:
         """Return the number of jobs."""
@@ -48,12 +55,16 @@ class JobsModel(QAbstractListModel):
             return job
         if role == JobRole.ISSUES:
             return self._issues.get(job.name, 0)
+        if role == JobRole.GROUP:
+            return self._group(job)
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
             return self._sentence(job)
         return None
 
     def _sentence(self, job: Job) -> str:
         parts = [f"{job.title} ({job.name})" if job.title else job.name, *([tr("pinned")] if job.pinned else [])]
+        if dataset := self._datasets.get(job.name):
+            parts.append(tr("dataset {folder}").format(folder=dataset))
         parts += [
             tr("tuning job") if isinstance(job, TuningJob) else tr("training job"),
             str(job.status),
@@ -86,8 +97,34 @@ class JobsModel(QAbstractListModel):
             if row >= 0:
                 self._tell_changed(row, row)
 
-    def set_jobs(self, jobs: Sequence[Job]) -> None:
-        """Show these jobs, telling views only what changed, so that selection and scrolling stay."""
+    def _group(self, job: Job) -> str:
+        """Return the heading that a job stands under: the folder's name, and where it lies if two are called so."""
+        if job.pinned:
+            return tr("Pinned")
+        if job.name not in self._datasets:
+            return ""
+        folder = Path(self._datasets[job.name])
+        if not folder.name:
+            return tr("Without a dataset")
+        alike = Counter(Path(path).name for path in set(self._datasets.values()))[folder.name]
+        return folder.name if alike < 2 else f"{folder.name} ({folder.parent})"
+
+    def set_jobs(self, jobs: Sequence[Job], datasets: Mapping[str, str] = {}) -> None:
+        """Show these jobs, telling views only what changed, so that selection and scrolling stay.
+
+        `jobs` are newest first, `datasets` says which folder each learned from, as far as that is known.
+        """
+        regrouped, self._datasets = datasets != self._datasets, dict(datasets)
+        newest: dict[str, int] = {}
+        for place, job in enumerate(jobs):
+            newest.setdefault(datasets.get(job.name, ""), place)
+        jobs = sorted(jobs, key=lambda job: (not job.pinned, 0 if job.pinned else newest[datasets.get(job.name, "")]))
+        self._set_rows(jobs)
+        if regrouped and jobs:  # headings take room
+            self.layoutAboutToBeChanged.emit()
+            self.layoutChanged.emit()
+
+    def _set_rows(self, jobs: Sequence[Job]) -> None:
         wanted = {job.name for job in jobs}
         for row in range(len(self._jobs) - 1, -1, -1):
             if self._jobs[row].name not in wanted:

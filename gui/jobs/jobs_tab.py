@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from core.paths import give_away
 from core.progress import CancelToken, OnProgress
 from core.translation import tr
 from core.workbench import Workbench
-from gui.bridge import Bridge
+from gui.bridge import Bridge, Handle
 from gui.feed import JobsFeed
 from gui.jobs.delete_dialog import DeleteDialog
 from gui.jobs.job_list import JobList
@@ -77,6 +77,8 @@ class JobsTab(QWidget):
         # Deleted jobs by name and time of creation, until the feed's list no longer has them.
         self._gone: dict[str, float] = {}
         self._issues: dict[str, dict[tuple[str, str], RuleStatus]] = {}
+        self._datasets: dict[str, str] = {}
+        self._asking: Handle | None = None
         self._wanted = ""
         self._lay_out()
         self._slow = QTimer(self)
@@ -126,9 +128,10 @@ class JobsTab(QWidget):
     def show_jobs(self, jobs: tuple[Job, ...]) -> None:
         """Show these jobs; those being deleted stay away."""
         self._gone = {job.name: job.created for job in jobs if self._gone.get(job.name) == job.created}
-        shown = sorted((job for job in jobs if job.name not in self._gone), key=lambda job: not job.pinned)
+        shown = [job for job in jobs if job.name not in self._gone]
         before = self.list.current()
-        self.model.set_jobs(shown)
+        self.model.set_jobs(shown, self._datasets)
+        self._ask_datasets(shown)
         if before and not self.list.current():  # the order has changed
             self.list.choose(before)
         running = sum(not job.status.is_final for job in shown)
@@ -140,6 +143,27 @@ class JobsTab(QWidget):
             self._wanted = ""
         elif shown and not self.list.current():
             self.list.choose_first()
+
+    def _ask_datasets(self, jobs: Sequence[Job]) -> None:
+        """Ask which folders jobs learned from that were not asked about: a job's never changes."""
+        unknown = [job.name for job in jobs if job.name not in self._datasets]
+        if not unknown or self._asking is not None:
+            return
+        find = self._workbench.jobs.datasets
+
+        def work(on_progress: OnProgress, cancel: CancelToken) -> dict[str, str]:
+            return find(unknown)
+
+        def done(found: dict[str, str]) -> None:
+            self._asking = None
+            self._datasets |= found
+            self.show_jobs(self._feed.jobs)
+
+        def failed(_error: UserFacingError) -> None:
+            """Leave them without a heading; the feed says what is wrong."""
+            self._asking = None
+
+        self._asking = self._bridge.run(work, done, failed)
 
     def show_job(self, name: str) -> None:
         """Choose a job by name, now or as soon as it is heard of."""

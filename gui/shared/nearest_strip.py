@@ -26,7 +26,7 @@ Find = Callable[[CancelToken], Sequence[TrainingPicture]]
 class NearestStrip(QWidget):
     """Asks for the nearest training pictures of one picture at a time.
 
-    They stand side by side, and it is hidden while there are none; or, `upright`, one below the other in its place.
+    They stand side by side or, `upright`, one below the other; it is hidden while there are none.
 
     Signals:
         activated(list[str]): a picture was activated: all that are shown, from it on, as full paths.
@@ -63,12 +63,14 @@ class NearestStrip(QWidget):
         box.setSpacing(2)
         box.addWidget(self.title)
         box.addWidget(self.list, int(upright))
-        if not upright:  # one that stands upright is shown with its parent; by itself it would be a window
-            self.hide()
+        self.hide()
 
     def ask(self, find: Find) -> None:
-        """Show what `find` returns; what was asked before is not waited for any more."""
-        self.clear()
+        """Show what `find` returns; what was asked before is not waited for any more.
+
+        Its room stays meanwhile: from picture to picture nothing moves.
+        """
+        self._forget()
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Sequence[TrainingPicture]:
             return find(cancel)
@@ -77,15 +79,19 @@ class NearestStrip(QWidget):
 
     def clear(self) -> None:
         """Show none, and ask no more."""
+        self._forget()
+        self.hide()
+
+    def _forget(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
         self.list.clear()
-        self.setVisible(self._upright)
 
     def _show(self, pictures: Sequence[TrainingPicture]) -> None:
         self._asking = None
         if not pictures:
+            self.hide()
             return
         self._thumbnails.set_root(pictures[0].root)
         for picture in pictures:
@@ -104,7 +110,7 @@ class NearestStrip(QWidget):
 
     def _on_error(self, _error: UserFacingError) -> None:
         """Show none: the answer itself is there."""
-        self._asking = None
+        self.clear()
 
     def _set_icons(self) -> None:
         for row in range(self.list.count()):

@@ -18,6 +18,7 @@ from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
 from core.workbench import Workbench
 from gui.jobs.delete_dialog import DeleteDialog
+from gui.jobs.jobs_model import JobRole
 from gui.jobs.jobs_tab import JobsTab
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs, training_spec
 
@@ -421,3 +422,27 @@ def test_no_job_is_claimed_to_be_missing_before_the_engine_has_answered(tab, fee
     feed.start()
     qtbot.waitUntil(lambda: tab.empty.accessibleName() == "No job has been started yet.")
     assert tab.empty.button.isVisible()
+
+
+def test_jobs_stand_under_the_dataset_that_they_learned_from(tab, engine, feed, qtbot):
+    for created, (name, folder) in enumerate(
+        [("old-cats", "/pictures/cats"), ("dogs", "/pictures/dogs"), ("new-cats", "/pictures/cats"), ("kept", "/x/y")]
+    ):
+        job = TrainingJob(name, JobStatus.COMPLETED, float(created), pinned=name == "kept")
+        engine.put(job, dataclasses.replace(training_spec(name), dataset_path=folder))
+    start_jobs(tab, feed, qtbot, "kept")
+    qtbot.waitUntil(lambda: tab.model.index(1).data(JobRole.GROUP) == "cats")
+    rows = [tab.model.index(row) for row in range(tab.model.rowCount())]
+    assert [(row.data(), row.data(JobRole.GROUP)) for row in rows] == [
+        ("kept", "Pinned"),
+        ("new-cats", "cats"),
+        ("old-cats", "cats"),
+        ("dogs", "dogs"),
+    ]
+    assert "dataset /pictures/dogs" in rows[3].data(Qt.ItemDataRole.ToolTipRole)
+    view = tab.list.view
+    heights = [view.visualRect(view.model().index(row, 0)).height() for row in range(4)]
+    assert heights[0] == heights[1] == heights[3] > heights[2]  # the others have a heading above them
+    tab.list.search.setText("dogs")
+    view.doItemsLayout()
+    assert view.visualRect(view.model().index(0, 0)).height() == heights[2]  # one group needs no heading
