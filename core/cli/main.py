@@ -56,6 +56,7 @@ COMMANDS = {
     "classify": "core.cli.predict:classify",
     "evaluate": "core.cli.predict:evaluate",
     "compare": "core.cli.predict:compare",
+    "lock": "core.cli.predict:lock",
     "threshold": "core.cli.predict:threshold",
     "export": "core.cli.models:export",
     "serve": "core.cli.models:serve",
@@ -242,6 +243,9 @@ def _add_predict_commands(_commands: Any, command: Command) -> None:
     compare.add_argument("model", metavar="JOB", help=tr("a job's name or `best`"))
     compare.add_argument("other", metavar="OTHER", help=tr("another job's name"))
     compare.add_argument("--split", choices=["train", "valid", "test"], default="test", help=tr("default: test"))
+    lock = command("lock", tr("lock a held-out test folder: nothing learns from it, and each look at it is counted"))
+    lock.add_argument("folder", metavar="FOLDER", help=tr("labelled pictures that no model has learned from"))
+    lock.add_argument("--off", action="store_true", help=tr("no longer; how often it was looked at stays known"))
     threshold = command("threshold", tr("say or change when a model calls a picture unknown, and what that costs"))
     threshold.add_argument("model", metavar="JOB", help=tr("a job's name or `best`"))
     threshold.add_argument(
@@ -321,7 +325,7 @@ _LIGHT: dict[str, Callable[[Any, Command], None]] = {
     **dict.fromkeys(("scan", "convert", "imports"), _add_data_commands),
     **dict.fromkeys(("tune", "train"), _add_launch_commands),
     **dict.fromkeys(("jobs", "show", "stop", "resume", "delete", "note", "rename", "pin", "logs"), _add_job_commands),
-    **dict.fromkeys(("classify", "evaluate", "compare", "threshold"), _add_predict_commands),
+    **dict.fromkeys(("classify", "evaluate", "compare", "threshold", "lock"), _add_predict_commands),
     **dict.fromkeys(("rules", "report"), _add_debug_commands),
     "watch": partial(_add_others_commands, "watch"),
 }

@@ -130,6 +130,20 @@ def compare(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     return 0
 
 
+def lock(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Lock a held-out test folder, or unlock it, and say how often it was looked at."""
+    folder = Path(options.folder).expanduser()
+    workbench = Workbench(paths)
+    try:
+        found = workbench.data.lock(folder, not options.off)
+    finally:
+        workbench.close()
+    data = {"folder": str(folder.resolve()), "locked": found is not None}
+    data |= {"looks": found.looks, "models": found.models} if found is not None else {}
+    console.result(data, found.sentence if found is not None else tr("{folder} is not locked.").format(folder=folder))
+    return 0
+
+
 def threshold(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     """Print when a model calls a picture unknown, and what other thresholds would do; change it if so asked."""
     if options.keep is not None and not 0 < options.keep <= 1:
@@ -229,6 +243,9 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
         "ece": scores.ece,
         "count": found.count,
         "note": found.note,
+        "locked": None
+        if found.held_out is None
+        else {"folder": found.held_out.folder, "looks": found.held_out.looks, "models": found.held_out.models},
         "unknown": None if found.answered is None else found.answered.count - found.answered.answered,
         "left_out": [{"path": path, "reason": reason} for path, reason in found.left_out],
         "classes": list(found.classes),
@@ -244,6 +261,8 @@ def evaluation_text(found: Evaluation) -> str:
     """Return an evaluation for people."""
     rows = [(item.label, item.precision, item.recall, item.support) for item in found.per_class]
     lines = [f"{found.job}: {found.sentence}", found.figures]
+    if found.held_out is not None:
+        lines.append(found.held_out.sentence)
     if found.note:
         lines.append(tr("These numbers are {note}.").format(note=found.note))
     if found.unreadable:

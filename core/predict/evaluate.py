@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelError
 from core.predict.coverage import Coverage, coverage_at
-from core.predict.records import Prediction, percent
+from core.predict.records import Answer, Prediction, percent
 from core.predict.scores import TOP, ReliabilityBin, Scores, calibration_error, of_confusion, reliability
 from core.progress import CancelToken, OnProgress, ignore_progress
 from core.translation import tr
@@ -20,6 +20,7 @@ from training_scripts.outside import UNUSABLE, read_json
 if TYPE_CHECKING:
     from core.models import Model
     from core.models.threshold import Threshold
+    from core.store.held_out import HeldOut
 
 _SMALLEST = 1e-12  # a probability of 0 would make the loss infinite
 
@@ -77,7 +78,7 @@ class Evaluation:
     None where it is not known. `pictures` may be empty when the job kept none; their paths are relative to `root`.
     `left_out` are the pictures that could not be read, with the reason; they count for nothing. `note` says whose
     numbers they are where they are not the saved model's own. `threshold` is the model's at this moment, None where it
-    cannot say what it does not know.
+    cannot say what it does not know. `held_out` is what is known of the locked test folder that the pictures are from.
     """
 
     job: str
@@ -93,6 +94,7 @@ class Evaluation:
     left_out: tuple[tuple[str, str], ...] = ()
     note: str = ""
     threshold: Threshold | None = None
+    held_out: HeldOut | None = None
 
     @property
     def answered(self) -> Coverage | None:
@@ -239,6 +241,17 @@ def compute_evaluation(
             tr("Choose pictures whose folders have the names of its classes."),
         )
     answers = model.classify([root / path for path, _ in labelled], None, on_progress, cancel)
+    return judge_answers(model, root, labelled, answers, split)
+
+
+def judge_answers(
+    model: Model, root: Path, labelled: Sequence[tuple[str, str]], answers: Sequence[Answer], split: str
+) -> Evaluation:
+    """Count what a model answered about labelled pictures, one answer for each.
+
+    Raises:
+        ModelError: none of them could be read.
+    """
     judged: list[EvaluatedPicture] = []
     left_out: list[tuple[str, str]] = []
     for (path, label), answer in zip(labelled, answers, strict=True):
@@ -253,7 +266,8 @@ def compute_evaluation(
         )
     owns = [picture.label_probability for picture in judged]
     loss = None if None in owns else -sum(math.log(max(own or 0.0, _SMALLEST)) for own in owns) / len(owns)
-    classes = model.classes or tuple(sorted(labels | {picture.predicted for picture in judged}))
+    found = {label for _, label in labelled} | {picture.predicted for picture in judged}
+    classes = model.classes or tuple(sorted(found))
     threshold = model.info.threshold if model.info is not None else None
     return replace(summarise(judged, classes, split, model.name, loss, left_out, root), threshold=threshold)
 

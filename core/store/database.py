@@ -77,6 +77,10 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     "ALTER TABLE jobs ADD COLUMN title TEXT NOT NULL DEFAULT '';"
     " ALTER TABLE jobs ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0",
+    """
+    CREATE TABLE held_out (folder TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE looks (folder TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL);
+    """,
 )
 """One script per schema version; a released one is never edited, a change is a new script at the end."""
 

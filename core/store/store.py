@@ -22,6 +22,7 @@ from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.labels.events import LabelEvent
 from core.store.database import CHECKED_BYTES, Database
 from core.store.event_log import EventLog
+from core.store.held_out import HeldOutFolders
 from core.store.home_paths import HomePaths
 from core.store.job_records import JobChanges, records
 from core.store.label_events import append_events, datasets_with, read_events
@@ -59,6 +60,7 @@ class Store(EventLog):
     def __init__(self, path: Path, checked_bytes: int = CHECKED_BYTES) -> None:
         self._db = Database(path, checked_bytes=checked_bytes)
         self.home_paths = HomePaths(path.parent)
+        self.held_out = HeldOutFolders(self._db)
         self._journal = LabelJournal(path.parent / "labels", self._db)
         self._recovered = ""
 

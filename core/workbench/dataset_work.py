@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.labels.labelling import Labelling
     from core.labels.moved import Elsewhere
     from core.labels.suggest import Suggester
+    from core.store.held_out import HeldOut
 
 DEFAULT_FRACTIONS = (0.7, 0.15, 0.15)
 _ALL = 1_000_000
@@ -311,6 +312,31 @@ class DatasetWork:
 
         file = self._installation.paths.datasets / f"{version}.json"
         return Manifest.load(file) if file.is_file() else None
+
+    def lock(self, folder: Path, locked: bool = True) -> HeldOut | None:
+        """Lock a folder as a held-out test folder, or no longer; returns what is known of it then.
+
+        Nothing learns from a locked folder, and each model that is judged on it is counted.
+
+        Raises:
+            DatasetError: there is no such folder, or a job has learned from it.
+        """
+        held_out = self._installation.store.held_out
+        if not locked:
+            held_out.unlock(folder)
+            return held_out.find(folder)
+        if not folder.is_dir():
+            raise DatasetError(tr("There is no folder {folder}.").format(folder=folder), fix=tr("Choose another one."))
+        store = self._installation.store
+        learned = {Path(store.spec(job.name).training.dataset_path) for job in store.jobs()}
+        if (root := folder.resolve()) in learned:
+            raise DatasetError(
+                tr("A job has learned from {folder} already.").format(folder=root),
+                tr("A model cannot be judged by what it learned from."),
+                tr("Lock a folder of other pictures."),
+            )
+        held_out.lock(root)
+        return held_out.find(root)
 
     def imports(self) -> list[Imported]:
         """Return what archives and prefixes in S3 have left in the home, and what uses each; largest first."""

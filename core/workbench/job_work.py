@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from core.errors import Cancelled, JobNotFound, UserFacingError
+from core.errors import Cancelled, JobNotFound, SpecError, UserFacingError
 from core.jobs.records import Job, TuningJob
 from core.jobs.specs import Spec, TuningSpec
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
@@ -56,7 +57,8 @@ class JobWork:
         `title` is what a person calls it, where a job cannot be called so.
 
         Raises:
-            SpecError: a hyperparameter or a metric's regex does not fit the script, or the engine refuses the spec.
+            SpecError: a hyperparameter or a metric's regex does not fit the script, the engine refuses the spec, or
+                the dataset is a locked test folder.
             WeightsUnavailable: pretrained weights cannot be had.
             Cancelled: through `cancel`; nothing was started.
         """
@@ -68,6 +70,14 @@ class JobWork:
         check_hyperparameters(spec, self._installation.engine.own_script)
         check_capabilities(spec, self._installation.engine.capabilities)
         check_metrics(spec.training)
+        if (locked := self._installation.store.held_out.find(manifest.root)) is not None:
+            raise SpecError(
+                tr("{folder} is locked as a held-out test folder.").format(folder=locked.folder),
+                tr("What was learned from it could not be judged by it."),
+                tr("Choose another dataset, or unlock it first: sagehound lock --off {folder}").format(
+                    folder=shlex.quote(locked.folder)
+                ),
+            )
         for backbone in _backbones(spec):
             if spec.training.hyperparameters.get("weights", "default") == "default":
                 ensure(backbone, self._installation.paths, on_progress, cancel)

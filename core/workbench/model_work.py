@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import EngineError, JobNotFound, ModelError
+from core.errors import DatasetError, EngineError, JobNotFound, ModelError
 from core.jobs.records import TrainingJob
 from core.progress import CancelToken, OnProgress, ignore_progress
 from core.translation import tr
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.predict.compare import Comparison
     from core.predict.evaluate import Evaluation
     from core.predict.predictor import Predictor
-    from core.predict.records import Source
+    from core.predict.records import Answer, Source
     from core.predict.training_neighbours import TrainingPicture
 
 
@@ -319,8 +319,44 @@ class ModelWork:
         """
         from core.predict.evaluate import compute_evaluation
 
+        root, labelled = self._labelled(folder, split, on_progress, cancel)
+        model = self.open(address, on_progress, cancel)
+        found = compute_evaluation(model, root, labelled, split or root.name, on_progress, cancel)
+        return replace(found, held_out=self._installation.store.held_out.look(root, model.name))
+
+    def evaluation_of_answers(
+        self,
+        model: Model,
+        folder: Path,
+        answers: Sequence[tuple[Path, Answer]],
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> Evaluation | None:
+        """Return how right answers about a folder's pictures are; None where it has no labels that the model knows.
+
+        Raises:
+            ModelError: none of the pictures could be read.
+            Cancelled: through `cancel`.
+        """
+        from core.predict.evaluate import judge_answers
+
+        try:
+            root, labelled = self._labelled(folder, None, on_progress, cancel)
+        except DatasetError:
+            return None
+        if not labelled or not {label for _, label in labelled} <= set(model.classes):
+            return None
+        given = dict(answers)
+        known = [(path, label) for path, label in labelled if root / path in given]
+        if not known:
+            return None
+        found = judge_answers(model, root, known, [given[root / path] for path, _ in known], root.name)
+        return replace(found, held_out=self._installation.store.held_out.look(root, model.name))
+
+    def _labelled(
+        self, folder: Path, split: str | None, on_progress: OnProgress, cancel: CancelToken | None
+    ) -> tuple[Path, list[tuple[str, str]]]:
+        """Return a folder and its labelled pictures: all, or those of one of its own splits."""
         scan = self._data.scan(folder, on_progress, cancel)
         pictures = self._data.labelling(scan).state.apply(scan).pictures
-        labelled = [(p.path, p.label) for p in pictures if p.label and split in (None, p.split)]
-        model = self.open(address, on_progress, cancel)
-        return compute_evaluation(model, scan.root, labelled, split or scan.root.name, on_progress, cancel)
+        return scan.root, [(p.path, p.label) for p in pictures if p.label and split in (None, p.split)]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import UserFacingError
 from core.models import Model, ModelAddress
+from core.predict.evaluate import Evaluation
 from core.predict.intake import Intake, Item, gather
 from core.predict.records import Answer, Explanation, Rendered, Source
 from core.progress import CancelToken, OnProgress, Progress
+from core.store.held_out import HeldOut
 from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
@@ -118,6 +121,27 @@ class PredictSession(QObject):
             on_error(error)
 
         self._start(work, done, failed, drain)
+
+    def judge(
+        self,
+        folder: Path,
+        answers: Sequence[tuple[Path, Answer]],
+        on_done: Callable[[Evaluation | None], None],
+        on_error: OnError,
+    ) -> None:
+        """Ask how right the model's answers about a folder's pictures are; None where it has no labels."""
+        model, models = self._model, self._workbench.models
+        assert model is not None  # it has answered
+        self._start(
+            lambda on_progress, cancel: models.evaluation_of_answers(model, folder, answers, on_progress, cancel),
+            on_done,
+            on_error,
+        )
+
+    def lock(self, folder: Path, locked: bool, on_done: Callable[[HeldOut | None], None], on_error: OnError) -> None:
+        """Lock a folder as a held-out test folder, or no longer."""
+        lock = self._workbench.data.lock
+        self._bridge.run(lambda on_progress, cancel: lock(folder, locked), on_done, on_error)
 
     def render(self, source: Source, on_done: Callable[[Rendered], None], on_error: OnError) -> None:
         """Decode a picture to be shown large."""

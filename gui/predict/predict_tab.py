@@ -25,6 +25,7 @@ from gui.bridge import Bridge
 from gui.feed import JobsFeed
 from gui.predict.answer_view import AnswerView
 from gui.predict.answering_model import AnsweringModel
+from gui.predict.judged_folder import JudgedFolder
 from gui.predict.picture_drop import PictureDropArea
 from gui.predict.predict_session import PredictSession
 from gui.predict.prediction_table import THUMBNAIL_PIXELS, PredictionTable
@@ -73,6 +74,7 @@ class PredictTab(QWidget):
         self.nearest.activated.connect(lambda paths: self.take([Path(path) for path in paths]))
         self.drop, self.answer, self.table = PictureDropArea(), AnswerView(self.nearest), PredictionTable()
         self.recent = RecentStrip()
+        self.judged = JudgedFolder(self.session)
         self._build()
         self.models.offered.connect(self._show_page)
         self.models.chosen.connect(self._on_model_chosen)
@@ -152,6 +154,8 @@ class PredictTab(QWidget):
         self.drop.paste_asked.connect(self.paste)
         self.answer.explanation_asked.connect(self._on_explanation_asked)
         self.answer.back_asked.connect(lambda: self.pages.setCurrentWidget(self.table))
+        self.judged.judged.connect(self.table.show_truth)
+        self.judged.failed.connect(self._show_error)
         self.table.opened.connect(self._on_row_opened)
         self.table.export_asked.connect(self.export)
         self.table.sort_asked.connect(self._on_sort_asked)
@@ -159,7 +163,7 @@ class PredictTab(QWidget):
         for page in (self.drop, self.nothing, self.answer, self.table):
             self.pages.addWidget(page)
         box = page_layout(self)
-        for widget in (self.header, self.foreign, self.error, self.progress):
+        for widget in (self.header, self.foreign, self.error, self.judged, self.progress):
             box.addWidget(widget)
         box.addWidget(self.pages, 1)
         box.addWidget(self.recent)
@@ -228,6 +232,7 @@ class PredictTab(QWidget):
 
     def _classify_one(self, picture: NamedPicture) -> None:
         self._from_table, self._shown = False, picture
+        self.judged.forget()
         self.session.classify(
             self.chooser.wanted,
             [picture.source],
@@ -238,6 +243,7 @@ class PredictTab(QWidget):
 
     def _classify_many(self, pictures: Sequence[NamedPicture]) -> None:
         self._shown = None
+        self.judged.forget()
         self.table.sort_button.setVisible(self._folder is not None)
         self.recent.clearSelection()  # none of them is what is shown
         self.table.start(pictures)
@@ -262,6 +268,8 @@ class PredictTab(QWidget):
     def _on_many_answered(self) -> None:
         self._end_progress()
         self.table.finish()
+        if self._folder is not None:
+            self.judged.judge(self._folder, self.table.model.rows())
 
     def _show_answer(self, picture: NamedPicture, answer: Prediction) -> None:
         self._shown = picture

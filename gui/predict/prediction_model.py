@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
@@ -25,14 +26,15 @@ class Column(IntEnum):
     """The columns, from left to right."""
 
     PICTURE = 0
-    CLASS = 1
-    PROBABILITY = 2
-    SECOND = 3
-    SIZE = 4
-    TIME = 5
+    TRUTH = 1
+    CLASS = 2
+    PROBABILITY = 3
+    SECOND = 4
+    SIZE = 5
+    TIME = 6
 
 
-HEADERS = (tr("Picture"), tr("Class"), tr("Probability"), tr("Next class"), tr("Pixels"), tr("Time"))
+HEADERS = (tr("Picture"), tr("Is"), tr("Class"), tr("Probability"), tr("Next class"), tr("Pixels"), tr("Time"))
 _RIGHT = {Column.PROBABILITY, Column.SIZE, Column.TIME}
 
 
@@ -40,6 +42,7 @@ _RIGHT = {Column.PROBABILITY, Column.SIZE, Column.TIME}
 class _Row:
     picture: NamedPicture
     answer: Answer | None = None
+    truth: str = ""
 
 
 class PredictionModel(QAbstractTableModel):
@@ -74,6 +77,13 @@ class PredictionModel(QAbstractTableModel):
         if len(self._order) == len(self._pictures) and self._sorting is None:
             first, last = min(answers), max(answers)
         self.dataChanged.emit(self.index(first, 0), self.index(last, len(Column) - 1))
+
+    def set_truth(self, labels: Mapping[Path, str]) -> None:
+        """Say what pictures show, by their files: those that were answered wrongly can then come first."""
+        for row in self._pictures:
+            row.truth = labels.get(row.picture.source, "") if isinstance(row.picture.source, Path) else ""
+        if self._order:
+            self.dataChanged.emit(self.index(0, Column.TRUTH), self.index(len(self._order) - 1, Column.TRUTH))
 
     def set_words(self, text: str) -> None:
         """Keep the rows whose name or class contains every word of `text`."""
@@ -166,7 +176,7 @@ def _matches(row: _Row, words: tuple[str, ...]) -> bool:
     said = "unreadable" if row.answer else ""
     if isinstance(row.answer, Prediction):
         said = f"{row.answer.label} {row.answer.answer}"
-    text = f"{row.picture.name} {said}".lower()
+    text = f"{row.picture.name} {row.truth} {said}".lower()
     return all(word in text for word in words)
 
 
@@ -174,6 +184,8 @@ def _text(row: _Row, column: Column) -> str:
     answer = row.answer
     if column is Column.PICTURE:
         return row.picture.name
+    if column is Column.TRUTH:
+        return row.truth
     if answer is None:
         return "…" if column is Column.CLASS else ""
     if isinstance(answer, Unreadable):
@@ -200,6 +212,8 @@ def _sort_key(row: _Row, column: Column) -> str | float | None:
     if not isinstance(answer, Prediction):
         return None
     match column:
+        case Column.TRUTH:  # wrong ones first, the surest mistakes before all
+            return None if not row.truth else 2 * float(row.truth == answer.label) - answer.probability
         case Column.CLASS:
             return answer.answer.casefold()
         case Column.PROBABILITY:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPixmap
@@ -31,7 +32,14 @@ ROW_HEIGHT = 52
 THUMBNAIL = 40
 THUMBNAIL_PIXELS = 2 * THUMBNAIL
 """What to ask the predictor for, so that thumbnails are sharp at 200 %."""
-_WIDTHS = {Column.CLASS: 230, Column.PROBABILITY: 130, Column.SECOND: 190, Column.SIZE: 110, Column.TIME: 90}
+_WIDTHS = {
+    Column.TRUTH: 130,
+    Column.CLASS: 230,
+    Column.PROBABILITY: 130,
+    Column.SECOND: 190,
+    Column.SIZE: 110,
+    Column.TIME: 90,
+}
 
 
 class PredictionTable(QWidget):
@@ -81,6 +89,7 @@ class PredictionTable(QWidget):
         self._counts.clear()
         self.filter.clear()
         self.view.setSortingEnabled(False)
+        self.view.setColumnHidden(Column.TRUTH, True)
         self.model.set_pictures(pictures)
         self.view.scrollToTop()
         self._summarise()
@@ -102,6 +111,13 @@ class PredictionTable(QWidget):
         self.view.setSortingEnabled(True)
         if self.filter.text():
             self.model.arrange()
+
+    def show_truth(self, labels: Mapping[Path, str]) -> None:
+        """Show beside the answers what the pictures are, by their files; wrong ones come first."""
+        self.model.set_truth(labels)
+        self.view.setColumnHidden(Column.TRUTH, False)
+        self.view.sortByColumn(Column.TRUTH, Qt.SortOrder.AscendingOrder)
+        self.view.scrollToTop()
 
     def _summarise(self) -> None:
         done = self._counts.total()
@@ -143,6 +159,12 @@ class _Delegate(QStyledItemDelegate):
         if column is Column.PICTURE:
             self._paint_thumbnail(painter, area, index.data(THUMBNAIL_ROLE), answer)
             area.adjust(THUMBNAIL + 10, 0, 0, 0)
+        elif column is Column.TRUTH and isinstance(answer, Prediction) and text:
+            right = text == answer.label
+            mark = QRectF(area.left(), area.center().y() - 8, 16, 16)
+            icon, role = ("check", tokens().done) if right else ("x", tokens().failed)
+            paint_icon(painter, mark, icon, QColor(role))
+            area.adjust(22, 0, 0, 0)
         elif column is Column.CLASS and isinstance(answer, Unreadable):
             mark = QRectF(area.left(), area.center().y() - 8, 16, 16)
             paint_icon(painter, mark, "warning", QColor(tokens().warning))

@@ -23,6 +23,7 @@ from core.models import BEST, ModelAddress
 from core.predict.predictor import Predictor
 from gui.feed import JobsFeed
 from gui.predict.predict_tab import PredictTab
+from gui.predict.prediction_model import Column
 from gui.shared.picture_mime import picture_items
 from training_scripts.artifact import package
 
@@ -340,3 +341,23 @@ def test_a_table_is_asked_again_when_another_model_is_chosen(qtbot, tab, finish_
         qtbot.waitUntil(lambda name=name: tab.chooser.chosen.name == name, timeout=WAIT)
         qtbot.waitUntil(answered, timeout=WAIT)
     assert models == {"newer", "colours"}
+
+
+def test_a_labelled_folder_says_how_right_it_was_and_can_be_locked(qtbot, tab, workbench, trained_job, tmp_path):
+    for number, (label, shown) in enumerate((("red", "red"), ("blue", "blue"), ("blue", "red"))):
+        (tmp_path / "held" / label).mkdir(parents=True, exist_ok=True)
+        picture = trained_job.picture(shown, number=number)
+        shutil.copy(picture, tmp_path / "held" / label / f"{label}-{shown}.jpg")
+    _drop(tab, _urls(tmp_path / "held"))
+    qtbot.waitUntil(tab.judged.isVisible, timeout=WAIT)
+    assert tab.judged.accessibleName().startswith("Gets 2 of 3 right on held")
+    assert tab.table.model.picture(0).name == "blue/blue-red.jpg"  # the mistake comes first
+    assert tab.table.model.index(0, Column.TRUTH).data() == "blue"
+    qtbot.mouseClick(tab.judged.locked, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "not been looked at yet" in tab.judged.accessibleName(), timeout=WAIT)
+    _drop(tab, _urls(tmp_path / "held"))
+    qtbot.waitUntil(lambda: "looked at 1 time, for 1 model" in tab.judged.accessibleName(), timeout=WAIT)
+    _drop(tab, _urls(trained_job.picture("red")))
+    _wait_for_answer(qtbot, tab, "red 0.jpg", "red")
+    assert not tab.judged.isVisible()
+    assert workbench.store.held_out.find(tmp_path / "held") is not None

@@ -1,0 +1,76 @@
+"""Held-out test folders that are locked: nothing may learn from them, and each look at them is kept."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.store.database import Database
+from core.translation import plural, tr
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """A locked folder: how often a model was judged on it, and by how many different models."""
+
+    folder: str
+    looks: int
+    models: int
+
+    @property
+    def sentence(self) -> str:
+        """Return what has to be known beside a figure from this folder."""
+        if not self.looks:
+            return tr("This test folder is locked: nothing learns from it, and it has not been looked at yet.")
+        looked = plural(
+            "This test folder is locked and was looked at {count:,} time, for {models}.",
+            "This test folder is locked and was looked at {count:,} times, for {models}.",
+            self.looks,
+            models=plural("{count:,} model", "{count:,} models", self.models),
+        )
+        if self.models < 2:
+            return looked
+        less = tr("The more models are chosen by it, the less it says of the one that is chosen.")
+        return f"{looked} {less}"
+
+
+class HeldOutFolders:
+    """The locked folders in the store. What was looked at stays known when a folder is unlocked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def lock(self, folder: Path) -> None:
+        """Lock a folder; one that is locked stays so."""
+        with self._database.write(flushed=True) as connection:
+            connection.execute("INSERT OR IGNORE INTO held_out VALUES (?, ?)", (_key(folder), time.time()))
+
+    def unlock(self, folder: Path) -> None:
+        """Unlock a folder, if it is locked."""
+        with self._database.write(flushed=True) as connection:
+            connection.execute("DELETE FROM held_out WHERE folder = ?", (_key(folder),))
+
+    def find(self, folder: Path) -> HeldOut | None:
+        """Return the locked folder that `folder` is or lies in; None where there is none."""
+        inside = {_key(folder), *map(str, Path(_key(folder)).parents)}
+        locked = {str(row["folder"]) for row in self._database.read("SELECT folder FROM held_out")} & inside
+        if not locked:
+            return None
+        found = max(locked, key=len)
+        (row,) = self._database.read(
+            "SELECT count(*) AS looks, count(DISTINCT model) AS models FROM looks WHERE folder = ?", (found,)
+        )
+        return HeldOut(found, row["looks"], row["models"])
+
+    def look(self, folder: Path, model: str) -> HeldOut | None:
+        """Note that a model was judged on a folder, if that is locked; returns what is known of it then."""
+        if (found := self.find(folder)) is None:
+            return None
+        with self._database.write(flushed=True) as connection:
+            connection.execute("INSERT INTO looks VALUES (?, ?, ?)", (found.folder, model, time.time()))
+        return self.find(folder)
+
+
+def _key(folder: Path) -> str:
+    return str(folder.expanduser().resolve())

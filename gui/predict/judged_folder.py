@@ -1,0 +1,78 @@
+"""How right the answers about a labelled folder are, above them; and the lock of a folder that is held out for that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox
+
+from core.errors import UserFacingError
+from core.predict.evaluate import Evaluation
+from core.predict.intake import NamedPicture
+from core.predict.records import Answer
+from core.store.held_out import HeldOut
+from core.translation import tr
+from gui.predict.predict_session import PredictSession
+from gui.shared.feedback import Banner
+
+
+class JudgedFolder(Banner):
+    """One sentence about the folder that was classified; hidden where its pictures have no labels.
+
+    Signals:
+        judged(dict[Path, str]): the folder's pictures have these labels.
+        failed(UserFacingError): it could not be judged or locked.
+    """
+
+    judged = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, session: PredictSession) -> None:
+        super().__init__("", tone="running", icon_name="info")
+        self._session = session
+        self._folder: Path | None = None
+        self._sentence = ""
+        self.locked = QCheckBox(tr("Held-out test folder"))
+        self.locked.setToolTip(
+            tr("Lock it: nothing learns from it, and how often a model was judged by it is counted and said")
+        )
+        self.locked.clicked.connect(self._on_lock)
+        self.add_action(self.locked)
+        self.hide()
+
+    def forget(self) -> None:
+        """Say nothing; what is asked for a folder before does not come any more."""
+        self._folder = None
+        self.set_text("")
+
+    def judge(self, folder: Path, rows: Sequence[tuple[NamedPicture, Answer | None]]) -> None:
+        """Find out how right these answers about a folder's pictures are."""
+        self._folder = folder
+        answers = [
+            (picture.source, answer)
+            for picture, answer in rows
+            if isinstance(picture.source, Path) and answer is not None
+        ]
+        self._session.judge(folder, answers, self._show, self.failed.emit)
+
+    def _show(self, found: Evaluation | None) -> None:
+        if found is None or self._folder is None or found.root is None:
+            self.forget()
+            return
+        self._sentence = f"{found.sentence}."
+        self._show_lock(found.held_out)
+        self.judged.emit({found.root / picture.path: picture.label for picture in found.pictures})
+
+    def _show_lock(self, held_out: HeldOut | None) -> None:
+        self.locked.setChecked(held_out is not None)
+        self.set_text(self._sentence if held_out is None else f"{self._sentence} {held_out.sentence}")
+
+    def _on_lock(self, locked: bool) -> None:
+        if self._folder is not None:
+            self._session.lock(self._folder, locked, self._show_lock, self._on_not_locked)
+
+    def _on_not_locked(self, error: UserFacingError) -> None:
+        self.locked.setChecked(not self.locked.isChecked())
+        self.failed.emit(error)
