@@ -1,8 +1,9 @@
 """How sure it is that the best trial of a search is the best, and not the luckiest.
 
 A trial that was cross-validated says beside its mean how far that may be off: the standard error over the pictures.
-Trials that are not further apart than that are as good as each other (Breiman and others, "Classification and
-Regression Trees", 1984, the rule of one standard error).
+Of others the trials with like settings say it: how far they are from each other is luck. Trials that are not further
+apart than that are as good as each other (Breiman and others, "Classification and Regression Trees", 1984, the rule of
+one standard error); and where a neighbourhood as a whole does better, the trial in its middle is the surer choice.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from dataclasses import dataclass
 
 from core.jobs.records import TrainingJob, TuningJob
 from core.translation import tr
+from core.tuning.likeness import smoothed
 
-_ERROR = "_error"
+_ERROR, _CROSS_VALIDATED = "_error", "cv:"
 
 
 @dataclass(frozen=True, slots=True)
 class Certainty:
     """The best trial's objective, its standard error, and how many of the `others` are as good within it.
 
-    `accuracy` and `accuracy_error` are the best trial's shares of pictures right, None where they are not known.
+    `accuracy` and `accuracy_error` are the best trial's shares of pictures right by cross-validation; None where it was
+    not cross-validated. `surer` is the trial that is best by its neighbours, where that is another one.
     """
 
     metric: str
@@ -31,12 +34,16 @@ class Certainty:
     others: int
     accuracy: float | None = None
     accuracy_error: float | None = None
+    surer: str | None = None
 
     @property
     def text(self) -> str:
         """Return it in one or two sentences."""
+        cross_validated = self.metric.startswith(_CROSS_VALIDATED) or self.accuracy_error is not None
         found = (
-            tr("Cross-validated, the best trial has {metric} {value:.4f} ± {error:.4f} (one standard error).")
+            tr("The best trial has {metric} {value:.4f}; trials with like settings differ by {error:.4f} by luck.")
+            if not cross_validated
+            else tr("Cross-validated, the best trial has {metric} {value:.4f} ± {error:.4f} (one standard error).")
             if self.accuracy is None or self.accuracy_error is None
             else tr(
                 "Cross-validated, the best trial has {metric} {value:.4f} ± {error:.4f} and is right on {accuracy:.1%} "
@@ -56,7 +63,11 @@ class Certainty:
             if self.alike
             else tr("None of the {others} other trials comes as close.")
         )
-        return f"{found} {compared.format(alike=self.alike, others=self.others)}"
+        text = f"{found} {compared.format(alike=self.alike, others=self.others)}"
+        if self.surer is None:
+            return text
+        surer = tr("By its neighbours {trial} is the surer choice: trials with settings like its do best.")
+        return f"{text} {surer.format(trial=self.surer)}"
 
 
 def certainty(job: TuningJob, trials: Sequence[TrainingJob]) -> Certainty | None:
@@ -64,16 +75,18 @@ def certainty(job: TuningJob, trials: Sequence[TrainingJob]) -> Certainty | None
     best = next((trial for trial in trials if trial.name == job.best_trial), None)
     if best is None or best.objective is None:
         return None
-    error = best.metrics.get(f"{job.objective_metric}{_ERROR}")
+    usable = [trial for trial in trials if trial.objective is not None and math.isfinite(trial.objective)]
+    error, surer = best.metrics.get(f"{job.objective_metric}{_ERROR}"), None
     if error is None or not math.isfinite(error):
-        return None
+        found = smoothed([t.hyperparameters for t in usable], [t.objective or 0.0 for t in usable], job.maximize)
+        if found is None:
+            return None
+        values, error = found
+        place = int(values.argmax() if job.maximize else values.argmin())
+        surer = None if usable[place] is best else usable[place].name
     sign = -1 if job.maximize else 1
     limit = sign * best.objective + error
-    others = [
-        trial.objective
-        for trial in trials
-        if trial is not best and trial.objective is not None and math.isfinite(trial.objective)
-    ]
+    others = [trial.objective for trial in usable if trial is not best and trial.objective is not None]
     alike = sum(sign * objective <= limit for objective in others)
     accuracy, spread = (best.metrics.get(name) for name in ("cv:accuracy", f"cv:accuracy{_ERROR}"))
-    return Certainty(job.objective_metric, best.objective, error, alike, len(others), accuracy, spread)
+    return Certainty(job.objective_metric, best.objective, error, alike, len(others), accuracy, spread, surer)

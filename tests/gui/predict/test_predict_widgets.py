@@ -201,8 +201,8 @@ def test_cells_show_the_answer_or_why_there_is_none(qtbot):
     answer = _answer("a.jpg", "cat", 0.9, 12.34)
     model.set_answers({0: answer, 1: Unreadable(Path("b.jpg"), PictureError("b.jpg is cut off."))})
     row = [model.index(0, column).data() for column in Column]
-    assert row == ["a.jpg", "cat", "90.0 %", "other  10.0 %", "640 × 480", "12.3 ms"]
-    assert [model.index(1, column).data() for column in Column] == ["b.jpg", "is cut off.", "", "", "", ""]
+    assert row == ["a.jpg", "", "cat", "90.0 %", "other  10.0 %", "640 × 480", "12.3 ms"]
+    assert [model.index(1, column).data() for column in Column] == ["b.jpg", "", "is cut off.", "", "", "", ""]
     assert model.index(1, Column.CLASS).data(Qt.ItemDataRole.ToolTipRole) == "b.jpg is cut off."
     assert model.index(2, Column.CLASS).data() == "…"
     assert model.index(0, 0).data(ANSWER_ROLE) is answer
