@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import math
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +27,8 @@ BY_MODE: Mapping[str, Mapping[str, object]] = {
 DIRECT = "lbfgs"
 """The optimizer that goes to the lowest point of a convex loss at once: no learning rate, no epochs, no luck."""
 OPTIMIZERS = ("adam", "adamw", "sgd", DIRECT)
+_OF_ALL_MEMBERS = ("backbone", "weights", "preprocessing", "views", "frame", "channels", "mode", "features", "members")
+MOST_MEMBERS = 20
 _OF_THE_CONTAINER = ("_", "sagemaker_")
 """How hyperparameters begin that SageMaker adds for itself, such as _tuning_objective_metric."""
 
@@ -69,6 +72,9 @@ def get_args_parser() -> ArgumentParser:
     option(parser, "label_smoothing", number(0.0, 1.0), 0.0, "of the training loss; evaluation never smooths")
     option(parser, "folds", whole(0), 0, f"{DIRECT}: parts of a cross-validation over train and valid; 0: none")
     option(parser, "refit", flag, False, f"{DIRECT}: learn valid too in the end, which then judges no more")
+    option(
+        parser, "members", members, (), "what differs for each of several heads, whose mean the model is: a JSON list"
+    )
     option(parser, "calibrate", flag, True, "set the model's temperature by what it says of the valid pictures")
     choice(parser, "augmentation", ("none", "light", "strong"), "none", "random changes to training pictures")
     option(parser, "seed", whole(0), 0, "of initial weights, order and augmentation")
@@ -103,9 +109,29 @@ def parse_args(arguments: Sequence[str]) -> Namespace:
             f"batch_size {args.batch_size} cannot train the head {args.head}: it needs at least {least} pictures."
         )
     _check_direct(args)
+    each_member(args)
     if args.mode == "head" and args.augmentation != "none" and args.features != "off":
         raise JobError("augmentation needs the pictures in every epoch: choose mode fine_tune, or features off.")
     return args
+
+
+def each_member(args: Namespace) -> list[Namespace]:
+    """Return the hyperparameters of each head whose mean the model is; none where it is one head.
+
+    Raises:
+        JobError: they are no heads over the same frozen features.
+    """
+    if args.members and (args.mode != "head" or args.features != "auto"):
+        raise JobError("members are heads over frozen features: choose mode head and features auto.")
+    found: list[Namespace] = []
+    for settings in args.members:
+        own = parse_args([part for name, value in settings.items() for part in (f"--{name}", value)])
+        alike = [name for name in _OF_ALL_MEMBERS if name in settings]
+        if alike:
+            raise JobError(f"members differ in {alike[0]}, but their mean is of heads over the same features.")
+        found.append(Namespace(**{**vars(args), **{name: getattr(own, name) for name in settings}, "members": ()}))
+        _check_direct(found[-1])
+    return found
 
 
 def _check_direct(args: Namespace) -> None:
@@ -174,6 +200,18 @@ def option(parser: ArgumentParser, name: str, read: Callable[[str], object], def
 def choice(parser: ArgumentParser, name: str, values: tuple[str, ...], default: str, explanation: str) -> None:
     """Add `--name` that takes one of `values`."""
     option(parser, name, one_of(values), default, f"{explanation}: {', '.join(values)}")
+
+
+def members(value: str) -> tuple[dict[str, str], ...]:
+    """Read the settings of several heads: [{"weight_decay": "0.01"}, …]."""
+    try:
+        found = json.loads(value) if value else []
+        settings = tuple({str(name): str(text) for name, text in member.items()} for member in found)
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError('but must be a JSON list such as [{"weight_decay": "0.01"}, {"head": "mlp"}]') from None
+    if len(settings) > MOST_MEMBERS:
+        raise ValueError(f"but {MOST_MEMBERS} members are the most")
+    return settings
 
 
 def one_of(values: tuple[str, ...]) -> Callable[[str], str]:

@@ -6,6 +6,7 @@ The fit itself is fitting.py's, which knows neither jobs nor files; here it beco
 from __future__ import annotations
 
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,8 @@ def fit_at_once(run: Run) -> None:
     With `folds` it is also fitted and judged part by part over train and valid, which says more than valid alone.
     """
     args, classes, started = run.args, len(run.setup.classes), time.perf_counter()
-    settings = fitting.Settings(args.weight_decay, args.class_weights, args.label_smoothing)
-    train, _ = _known(run, ("train",))
+    settings = settings_of(args)
+    train, _ = known(run, ("train",))
 
     def on_iteration(iteration: int, loss: float) -> None:
         # The first steps are the long ones: without them there is nothing to see of how it learned.
@@ -46,15 +47,15 @@ def fit_at_once(run: Run) -> None:
             run.log(step_line(iteration, 1, loss))
 
     head = fitting.fit(train.inputs, train.labels, classes, settings, on_iteration)
-    _take(run, head)
+    take(run, head)
     learned = _watch_step(run, train)
     outcome = evaluate(run, run.setup.sources["valid"], with_logits=True) if "valid" in run.setup.sources else None
     valid = None if outcome is None else (outcome.loss, outcome.accuracy)
     unseen = None
     if args.folds:
-        every, groups = _known(run, ("train", "valid"))
-        unseen = fitting.cross_validate(every.inputs, every.labels, groups, classes, settings, args.folds)
-        run.log(cv_line(unseen.folds, (unseen.loss, unseen.loss_error), (unseen.accuracy, unseen.accuracy_error)))
+        every, groups = known(run, ("train", "valid"))
+        unseen = fitting.cross_validate(every.inputs, every.labels, groups, classes, [settings], args.folds)
+        tell_unseen(run, unseen)
     run.log(epoch_line(1, 1, learned, valid, None, time.perf_counter() - started))
     note_epoch(run, 1, (valid or learned)[0])
     run.callbacks.end_epoch(1, {"train_loss": learned[0], "train_accuracy": learned[1]})
@@ -76,7 +77,7 @@ def start_from_head(run: Run) -> None:
     features, labels = found.features, found.labels
     settings = fitting.Settings(START_DECAY, args.class_weights, args.label_smoothing)
     head = fitting.fit(features, labels, len(run.setup.classes), settings)
-    _take(run, head)
+    take(run, head)
     logits = head.logits(features)
     learned = F.cross_entropy(logits, labels).item(), (logits.argmax(dim=1) == labels).float().mean().item()
     outcome = evaluate(run, sources["valid"]) if "valid" in sources else None
@@ -88,10 +89,8 @@ def start_from_head(run: Run) -> None:
 def refit(run: Run) -> None:
     """Fit the head again on train and valid together: more to learn from, and nothing left of valid to judge it by."""
     args = run.args
-    every, _ = _known(run, ("train", "valid"))
-    settings = fitting.Settings(args.weight_decay, args.class_weights, args.label_smoothing)
-    _take(run, fitting.fit(every.inputs, every.labels, len(run.setup.classes), settings))
-    run.log("The saved model has learned the valid pictures too: they say nothing more about it, test does.")
+    every, _ = known(run, ("train", "valid"))
+    take(run, fitting.fit(every.inputs, every.labels, len(run.setup.classes), settings_of(args)))
 
 
 def calibrate(run: Run) -> None:
@@ -110,7 +109,7 @@ def _set_temperature(run: Run, outcome: Outcome) -> None:
         run.model.temperature = fitting.temperature(torch.from_numpy(outcome.logits), torch.from_numpy(outcome.labels))
 
 
-def _known(run: Run, splits: Sequence[str]) -> tuple[Batch, NDArray[np.int64]]:
+def known(run: Run, splits: Sequence[str]) -> tuple[Batch, NDArray[np.int64]]:
     """Return all features of some splits, as far as they are there, and which pictures have the same content, (N,)."""
     sources = [run.setup.sources[split] for split in splits if split in run.setup.sources]
     found = [source for source in sources if isinstance(source, FeatureSource)]
@@ -119,7 +118,18 @@ def _known(run: Run, splits: Sequence[str]) -> tuple[Batch, NDArray[np.int64]]:
     return Batch(inputs, labels, np.arange(len(labels))), np.concatenate([source.contents for source in found])
 
 
-def _take(run: Run, head: fitting.Linear) -> None:
+def settings_of(args: Namespace) -> fitting.Settings:
+    """Return what a head that is fitted at once is asked for."""
+    return fitting.Settings(args.weight_decay, args.class_weights, args.label_smoothing)
+
+
+def tell_unseen(run: Run, unseen: fitting.CrossValidation) -> None:
+    """Say how well pictures were judged that were not learned."""
+    run.log(cv_line(unseen.folds, (unseen.loss, unseen.loss_error), (unseen.accuracy, unseen.accuracy_error)))
+
+
+def take(run: Run, head: fitting.Linear) -> None:
+    """Make a fitted head the model's."""
     run.model.head.load_state_dict({"weight": head.weight, "bias": head.bias})
 
 

@@ -8,7 +8,7 @@ seed. Pure functions of features and labels; nothing here prints, saves or draws
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -143,9 +143,9 @@ def _compressed(inputs: Tensor) -> tuple[Tensor, Tensor | None]:
 
 
 def cross_validate(
-    features: Tensor, labels: Tensor, groups: Iterable[int], classes: int, settings: Settings, folds: int
+    features: Tensor, labels: Tensor, groups: Iterable[int], classes: int, heads: Sequence[Settings], folds: int
 ) -> CrossValidation:
-    """Fit `folds` times, each time without one part of the pictures, which is then judged.
+    """Fit `folds` times, each time without one part of the pictures, which is then judged: by the mean of the heads.
 
     Pictures of one group are all in the same part: a copy that was learned would speak well of the other. Where there
     are fewer groups than parts there are as many parts as groups.
@@ -155,8 +155,8 @@ def cross_validate(
     logits = torch.zeros(len(labels), classes)
     for fold in range(folds):
         held = torch.from_numpy(part == fold)
-        head = fit(features[~held], labels[~held], classes, settings)
-        logits[held] = head.logits(features[held])
+        fitted = [fit(features[~held], labels[~held], classes, settings) for settings in heads]
+        logits[held] = torch.stack([head.logits(features[held]) for head in fitted]).mean(dim=0)
     losses = F.cross_entropy(logits, labels, reduction="none").double()
     right = (logits.argmax(dim=1) == labels).double()
     root = math.sqrt(len(labels))

@@ -78,7 +78,7 @@ def model_fn(model_dir: str) -> LoadedModel:
     card = read_card(folder)
     state = torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
     with torch.device("meta"):  # the weights come from the file alone
-        network = build(card["backbone"], card["head"], len(card["classes"]))
+        network = build(card["backbone"], card["head"], len(card["classes"]), members=card.get("members", ()))
     network.temperature = temperature_of(card)
     network.load_state_dict(state, assign=True)
     if card.get("unknown"):

@@ -91,6 +91,18 @@ class WithStrangeness(nn.Module):
         return logits if strange is None else torch.cat([logits.float(), strange], dim=1)
 
 
+class MeanOfHeads(nn.Module):
+    """Several heads over the same features, as one: the mean of their logits."""
+
+    def __init__(self, heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, dim) -> (N, classes)."""
+        return torch.stack([head(features) for head in self.heads]).mean(dim=0)
+
+
 class SideBySide(nn.ModuleList):
     """Several backbones over the same pictures: their features one after another."""
 
@@ -120,9 +132,17 @@ def mean_of_views(backbone: nn.Module, x: Tensor) -> Tensor:
     return views.reshape(-1, x.shape[1], views.shape[-1]).mean(dim=1)
 
 
-def build(backbone: str, head: str, num_classes: int, weights: Weights | None = None) -> Classifier:
-    """Return a classifier on the CPU; with `weights` None the backbone's are random and wait for `load_state_dict`."""
-    return Classifier(build_backbone(backbone, weights), build_head(head, BACKBONES[backbone].dim, num_classes))
+def build(
+    backbone: str, head: str, num_classes: int, weights: Weights | None = None, members: Sequence[str] = ()
+) -> Classifier:
+    """Return a classifier on the CPU; with `weights` None the backbone's are random and wait for `load_state_dict`.
+
+    Its head is the mean of the heads named `members`, where there are some.
+    """
+    dim = BACKBONES[backbone].dim
+    several = [build_head(name, dim, num_classes) for name in members]
+    own = MeanOfHeads(several) if several else build_head(head, dim, num_classes)
+    return Classifier(build_backbone(backbone, weights), own)
 
 
 def build_head(name: str, dim: int, num_classes: int) -> nn.Module:

@@ -13,11 +13,12 @@ import torch
 from torch import nn
 
 from training_scripts import data, features
+from training_scripts.arguments import each_member
 from training_scripts.backbones import BACKBONES, Preprocessing, channels_from
 from training_scripts.distributed import World
 from training_scripts.feature_store import FeaturesChannel, read_channel
 from training_scripts.job import JobError, JobFolders, StopRequest
-from training_scripts.network import Classifier, build_backbone, build_head, freeze
+from training_scripts.network import Classifier, MeanOfHeads, build_backbone, build_head, freeze
 from training_scripts.sources import FeatureSource, PictureSource, Source
 from training_scripts.unknown import Known
 from training_scripts.weights import find
@@ -152,5 +153,7 @@ def _over_pictures(args: Namespace, folders: JobFolders, world: World) -> Setup:
 
 def _head(args: Namespace, classes: int) -> nn.Module:
     """Return the head, whose first weights follow from the seed alone, with and without a backbone before it."""
+    if args.members:
+        return MeanOfHeads([_head(member, classes) for member in each_member(args)])
     torch.manual_seed(args.seed)
     return build_head(args.head, BACKBONES[args.backbone].dim, classes)

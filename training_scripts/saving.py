@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training_scripts.arguments import each_member
 from training_scripts.artifact import CARD_FILE, HEAD_FILE, SHARED_FILE, WEIGHTS_FILE, write_code
 from training_scripts.checkpoints import Progress
 from training_scripts.durable import replacing, seal, write_text
@@ -130,6 +131,7 @@ def _card(args: Namespace, setup: Setup, progress: Progress) -> dict[str, Any]:
         "format": 1,
         "backbone": args.backbone,
         "head": args.head,
+        **({"members": [member.head for member in each_member(args)]} if args.members else {}),
         "mode": args.mode,
         "classes": list(setup.classes),
         "preprocessing": setup.preprocessing.to_json(),

@@ -18,10 +18,12 @@ if __name__ == "__main__":
 import json
 import math
 import os
+import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,12 +31,13 @@ import torch
 from torch import nn
 
 from training_scripts import fitting
-from training_scripts.arguments import DIRECT, get_args_parser, parse_args
+from training_scripts.arguments import DIRECT, each_member, get_args_parser, parse_args
 from training_scripts.callbacks import Callbacks
 from training_scripts.checkpoints import Checkpoints, Progress
 from training_scripts.direct import BEFORE_REFIT, calibrate, fit_at_once, refit, start_from_head
 from training_scripts.distributed import World, first_host, torchrun
 from training_scripts.durable import write_text
+from training_scripts.ensemble import train_members
 from training_scripts.evaluation import report, write_evaluation, write_predictions
 from training_scripts.feature_store import read_channel
 from training_scripts.features import Stopped
@@ -43,7 +46,7 @@ from training_scripts.job import JobError, JobFolders, SharedBackbone, StopReque
 from training_scripts.known_pictures import learn_unknown
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
 from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
-from training_scripts.network import set_training_mode
+from training_scripts.network import Classifier, MeanOfHeads, set_training_mode
 from training_scripts.optimizers import make_optimizer
 from training_scripts.preparation import ReadFeatures, Setup, over_features, prepare
 from training_scripts.running import Run, evaluate, note_epoch, train_step, trained_state
@@ -88,12 +91,15 @@ def run_job(
         folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         setup = prepare(args, folders, stop, world, stack, read_features)
-        run = _begin(args, setup, folders, stop)
+        run = _begin(args, setup, stop, folders.monitored)
         stack.callback(run.callbacks.close)
+        members = [_member(run, *pair) for pair in zip(each_member(args), _heads(run), strict=True)]
         checkpoints = Checkpoints(folders.checkpoints, args, setup.classes)
         _restore(run, world.from_first(checkpoints.load() if world.is_main_process else None))
         best = BestSoFar(folders.model if folders.synced and world.is_main_process else None, args, setup)
-        if args.optimizer == DIRECT:
+        if members:
+            train_members(run, members, _fit_member)
+        elif args.optimizer == DIRECT:
             fit_at_once(run)
         else:
             fit(run, checkpoints, best)
@@ -104,7 +110,9 @@ def run_job(
         judged = {}
         if refitted := args.refit and "valid" in setup.sources:
             judged = final_evaluation(run, folders.output_data, ("valid",), BEFORE_REFIT)
-            refit(run)
+            for part in members or (run,):
+                refit(part)
+            run.log("The saved model has learned the valid pictures too: they say nothing more about it, test does.")
         if world.is_main_process:
             shared = None if setup.backbone_state is None else SharedBackbone.from_environment()
             if shared is None:
@@ -244,14 +252,37 @@ def _left_out(run: Run, source: Source) -> list[LeftOut]:
     return [found[path] for path in sorted(found)]
 
 
-def _begin(args: Namespace, setup: Setup, folders: JobFolders, stop: StopRequest) -> Run:
+def _heads(run: Run) -> Sequence[nn.Module]:
+    """Return the heads of which a model is the mean; none where it has one alone."""
+    return list(run.model.head.heads) if isinstance(run.model.head, MeanOfHeads) else []
+
+
+def _member(run: Run, args: Namespace, head: nn.Module) -> Run:
+    """Return the training of one head of which the model is the mean; nothing watches it by itself."""
+    return _begin(args, replace(run.setup, model=Classifier(nn.Identity(), head)), run.stop)
+
+
+def _fit_member(member: Run) -> None:
+    """Train one head by steps, and keep its best epoch."""
+    with tempfile.TemporaryDirectory(prefix="sagehound-member-") as folder:
+        fit(
+            member,
+            Checkpoints(Path(folder), member.args, member.setup.classes),
+            BestSoFar(None, member.args, member.setup),
+        )
+    if member.progress.best:
+        member.model.load_state_dict(member.progress.best)
+
+
+def _begin(args: Namespace, setup: Setup, stop: StopRequest, monitored: Path | None = None) -> Run:
+    """Return a training that can begin, watched from the folder `monitored`."""
     weights = fitting.class_weights(setup.sources["train"].labels, len(setup.classes), args.class_weights)
     weights = None if weights is None else weights.to(setup.device)
     loss_fn = nn.CrossEntropyLoss(weights, label_smoothing=args.label_smoothing)
     half = setup.device.type == "cuda" and args.amp
     scaler = torch.amp.GradScaler(setup.device.type, enabled=half and not torch.cuda.is_bf16_supported(False))
     optimizer = make_optimizer(args, setup.model)
-    callbacks = Callbacks.start(setup.model, loss_fn, args, folders.monitored)
+    callbacks = Callbacks() if monitored is None else Callbacks.start(setup.model, loss_fn, args, monitored)
     return Run(args, setup, loss_fn, optimizer, scaler, callbacks, stop, setup.world.wrap(setup.model))
 
 

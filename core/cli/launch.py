@@ -34,6 +34,16 @@ def train(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     return _launch(options, paths, console, training_spec)
 
 
+def ensemble(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
+    """Train the mean of a search's best trials to its end, or leave it running with --detach."""
+    workbench = Workbench(paths)
+    try:
+        name = workbench.jobs.ensemble(options.job, options.count, console.progress, CancelToken())
+        return _wait_or_not(workbench, name, console, options.detach)
+    finally:
+        workbench.close()
+
+
 def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, build: Any) -> int:
     workbench = Workbench(paths)
     try:
@@ -93,6 +103,10 @@ def start_and_wait(
     Returns the exit status.
     """
     name = workbench.jobs.launch(spec, manifest, console.progress, CancelToken(), title or "")
+    return _wait_or_not(workbench, name, console, detach)
+
+
+def _wait_or_not(workbench: Workbench, name: str, console: Console, detach: bool) -> int:
     console.note(tr("{name} has started.").format(name=name))
     if detach:
         if waits := waits_for_features([workbench.engine.job(name)]):

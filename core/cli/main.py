@@ -44,6 +44,7 @@ COMMANDS = {
     "write": "core.cli.labels:write",
     "tune": "core.cli.launch:tune",
     "train": "core.cli.launch:train",
+    "ensemble": "core.cli.launch:ensemble",
     "resume": "core.cli.jobs:resume",
     "jobs": "core.cli.jobs:jobs",
     "show": "core.cli.jobs:show",
@@ -201,6 +202,10 @@ def _add_launch_commands(_commands: Any, command: Command) -> None:
         parser.add_argument("dataset", help=tr("{dataset}; `sample` is the one that ships").format(dataset=_DATASET))
         _add_split_options(parser)
         add_launch_options(parser, tuning=parser is tune)
+    ensemble = command("ensemble", tr("make one model of the best trials of a search: the mean of their heads"))
+    ensemble.add_argument("job", metavar="SEARCH", help=tr("a tuning job's name, or `latest`"))
+    ensemble.add_argument("--count", type=int, default=3, metavar="N", help=tr("of so many trials (default 3)"))
+    ensemble.add_argument("--detach", action="store_true", help=tr("return at once"))
 
 
 def _add_job_commands(_commands: Any, command: Command) -> None:
@@ -323,7 +328,7 @@ _GROUPS: tuple[Callable[[Any, Command], None], ...] = (
 _LIGHT: dict[str, Callable[[Any, Command], None]] = {
     **dict.fromkeys(("gui", "doctor", "demo"), _add_first_commands),
     **dict.fromkeys(("scan", "convert", "imports"), _add_data_commands),
-    **dict.fromkeys(("tune", "train"), _add_launch_commands),
+    **dict.fromkeys(("tune", "train", "ensemble"), _add_launch_commands),
     **dict.fromkeys(("jobs", "show", "stop", "resume", "delete", "note", "rename", "pin", "logs"), _add_job_commands),
     **dict.fromkeys(("classify", "evaluate", "compare", "threshold", "lock"), _add_predict_commands),
     **dict.fromkeys(("rules", "report"), _add_debug_commands),

@@ -101,6 +101,41 @@ class JobWork:
                 self.rename(spec.name, title)
         return spec.name
 
+    def ensemble(
+        self,
+        name: str,
+        count: int,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> str:
+        """Start the training job of the mean of a search's best trials; returns its name.
+
+        Raises:
+            JobNotFound: there is no such job.
+            SpecError: it is no search, its trials have no mean, or training it would cost money unseen.
+        """
+        from core.tuning.ensemble import ensemble_spec
+
+        job = self.find(name)
+        spec = self._installation.engine.spec(job.name)
+        if not isinstance(spec, TuningSpec):
+            raise SpecError(tr("{name} is not a search.").format(name=name), fix=tr("Name a tuning job."))
+        found = ensemble_spec(spec, self._installation.engine.trials(job.name), count)
+        if spec.training.cloud is not None:
+            raise SpecError(
+                tr("{name} ran on SageMaker, where its ensemble would cost money.").format(name=name),
+                fix=tr(
+                    "See the price first: sagehound train DATASET --engine sagemaker --static members={members}"
+                ).format(members=shlex.quote(found.hyperparameters["members"])),
+            )
+        manifest = self._data.manifest(spec.training.dataset_version)
+        if manifest is None:
+            raise SpecError(
+                tr("The dataset that {name} learned from is not known here any more.").format(name=name),
+                fix=tr("Open it again, and search again."),
+            )
+        return self.launch(found, manifest, on_progress, cancel)
+
     def find(self, name: str) -> Job:
         """Return a job by name; "best" is the best trial of the latest tuning job, "latest" the latest job.
 

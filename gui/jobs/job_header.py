@@ -25,6 +25,7 @@ class JobHeader(QWidget):
         command_asked(): copy the job as a command line.
         note_changed(str, str): a job's name and the note that was typed.
         renamed(str, str): a job's name, and what it is to be called; "" for its own name.
+        ensemble_asked(str): make one model of this search's best trials.
         pin_asked(str, bool): keep this job at the head of the list, or no longer.
     """
 
@@ -35,6 +36,7 @@ class JobHeader(QWidget):
     command_asked = Signal()
     note_changed = Signal(str, str)
     renamed = Signal(str, str)
+    ensemble_asked = Signal(str)
     pin_asked = Signal(str, bool)
 
     def __init__(self) -> None:
@@ -88,6 +90,7 @@ class JobHeader(QWidget):
         menu = QMenu(more)
         menu.addAction(icon("tuning"), tr("Take to Tuning"), self.again_asked.emit)
         menu.addAction(icon("terminal"), tr("Copy as command line"), self.command_asked.emit)
+        self.ensemble_action = menu.addAction(icon("plus"), tr("Train the mean of the best trials"), self._on_ensemble)
         self.rename_action = menu.addAction(icon("edit"), tr("Rename…"), self.ask_name)
         self.pin_action = menu.addAction(icon("star"), tr("Pin to the top"), self._on_pin)
         more.setMenu(menu)
@@ -109,6 +112,10 @@ class JobHeader(QWidget):
         dialog.open()
         return dialog
 
+    def _on_ensemble(self) -> None:
+        if self._job is not None:
+            self.ensemble_asked.emit(self._job.name)
+
     def _on_pin(self) -> None:
         if self._job is not None:
             self.pin_asked.emit(self._job.name, not self._job.pinned)
@@ -118,6 +125,7 @@ class JobHeader(QWidget):
         self._job = job
         if self.name.text() != job.shown_name:
             self.name.setText(job.shown_name)
+        self.ensemble_action.setVisible(isinstance(job, TuningJob) and job.status.is_final)
         self.pin_action.setText(tr("Unpin") if job.pinned else tr("Pin to the top"))
         self.pill.set_status(job.status, "" if job.status.is_final else _spaced(job.secondary_status))
         running = not job.status.is_final

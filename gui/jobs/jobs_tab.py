@@ -19,6 +19,7 @@ from core.jobs.status import RuleStatus
 from core.paths import give_away
 from core.progress import CancelToken, OnProgress
 from core.translation import tr
+from core.tuning.ensemble import COUNT as ENSEMBLE
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.feed import JobsFeed
@@ -204,6 +205,7 @@ class JobsTab(QWidget):
         detail.header.note_changed.connect(self._keep_note)
         detail.header.renamed.connect(self._rename)
         detail.header.pin_asked.connect(self._pin)
+        detail.header.ensemble_asked.connect(self._on_ensemble)
         detail.best.note_changed.connect(self._keep_note)
         for trials in (detail.best, detail.table):
             trials.train_asked.connect(self.train_again_asked)
@@ -308,6 +310,15 @@ class JobsTab(QWidget):
 
     def _pin(self, name: str, pinned: bool) -> None:
         self._act(lambda job: _done(self._workbench.jobs.pin(job, pinned)), name)
+
+    def _on_ensemble(self, name: str) -> None:
+        """Start the training of the mean of a search's best trials, and show it."""
+        start = self._workbench.jobs.ensemble
+
+        def work(on_progress: OnProgress, cancel: CancelToken) -> str:
+            return start(name, ENSEMBLE, on_progress, cancel)
+
+        self._bridge.run(work, self.show_job, self._on_error)
 
     def _keep_note(self, name: str, note: str) -> None:
         self._act(lambda job: self._workbench.engine.set_note(job, note), name)

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training_scripts import features
+
 CLASSES = ("disks", "noise", "stripes")
 
 
@@ -119,3 +121,15 @@ def _no_stray_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """No weights of this machine, no store of this user."""
     for name in ("SAGEHOUND_WEIGHTS_DIR", "SAGEHOUND_FEATURES_DIR", "SAGEHOUND_RUNTIME"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def channel(learnable: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The frozen features of the dataset, computed by torch."""
+    folder = tmp_path_factory.mktemp("features")
+    names = {f"SM_CHANNEL_{split.upper()}": str(learnable / split) for split in ("train", "valid", "test")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setenv(name, value)
+        assert features.main(["--runtime", "torch", "--output", str(folder)]) == 0
+    return folder

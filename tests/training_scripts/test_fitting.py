@@ -70,7 +70,7 @@ def test_class_weights_let_classes_count_alike() -> None:
 def test_unseen_pictures_are_judged_by_heads_that_did_not_learn_them() -> None:
     features, labels = _made(60, spread=5.0)  # hardly to be told apart, easily learned by heart
     learned = fit(features, labels, CLASSES, Settings(0.0)).logits(features)
-    unseen = cross_validate(features, labels, range(60), CLASSES, Settings(0.0), 5)
+    unseen = cross_validate(features, labels, range(60), CLASSES, [Settings(0.0)], 5)
     assert (learned.argmax(dim=1) == labels).float().mean() > unseen.accuracy + 0.1
     assert unseen.loss == pytest.approx(torch.nn.functional.cross_entropy(unseen.logits, labels).item(), rel=1e-5)
     assert unseen.accuracy_error == pytest.approx(math.sqrt(unseen.accuracy * (1 - unseen.accuracy) / 59), rel=1e-6), (

@@ -18,24 +18,12 @@ import numpy as np
 import pytest
 
 from tests.training_scripts.printed import losses, metric
-from training_scripts import features, inference, saving, train
+from training_scripts import inference, saving, train
 from training_scripts.checkpoints import Checkpoints, Progress
 from training_scripts.job import FAILURE_REASON_LENGTH
 
 Run = Callable[..., int]
 NewJob = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def channel(learnable: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The frozen features of the dataset, computed by torch."""
-    folder = tmp_path_factory.mktemp("features")
-    names = {f"SM_CHANNEL_{split.upper()}": str(learnable / split) for split in ("train", "valid", "test")}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in names.items():
-            patch.setenv(name, value)
-        assert features.main(["--runtime", "torch", "--output", str(folder)]) == 0
-    return folder
 
 
 @pytest.fixture

@@ -301,7 +301,7 @@ def test_an_unknown_picture_says_so_and_what_it_would_have_been(qtbot, bridge, t
     model = PredictionModel()
     model.set_pictures([_picture("a.jpg"), _picture("b.jpg")])
     model.set_answers({0: strange, 1: _answer("b.jpg", "cat", 0.8, 1.0)})
-    assert [model.index(row, 1).data() for row in range(2)] == ["unknown (cat?)", "cat"]
+    assert [model.index(row, Column.CLASS).data() for row in range(2)] == ["unknown (cat?)", "cat"]
     model.set_words("unknown")
     assert model.rowCount() == 1
 
@@ -322,7 +322,7 @@ def test_the_nearest_training_pictures_come_with_class_and_distance(qtbot, bridg
     assert opened.args == [[str(tmp_path / "b.jpg")]]
     strip.ask(lambda cancel: [])
     assert strip.list.count() == 0
-    assert strip.isHidden()
+    qtbot.waitUntil(strip.isHidden)
 
 
 def test_the_chooser_follows_the_best_until_a_job_is_chosen(qtbot):
