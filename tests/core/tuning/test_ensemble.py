@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -16,7 +15,7 @@ from core.tuning.ensemble import ensemble_spec
 
 LOSS = MetricDefinition("Average loss", "Average loss: ([0-9.]+)")
 FIXED = {"backbone": "efficientnet_lite0", "optimizer": "lbfgs", "folds": "5"}
-SPEC = TuningSpec("search", TrainingSpec("search", {}, FIXED, (LOSS,)), (ContinuousRange("weight_decay", 1e-4, 1.0),))
+SPEC = TuningSpec(TrainingSpec("search", {}, FIXED, (LOSS,)), (ContinuousRange("weight_decay", 1e-4, 1.0),))
 
 
 def _trial(number: int, objective: float | None, **settings: str) -> TrainingJob:
@@ -39,7 +38,7 @@ def test_the_best_over_the_same_features_are_taken() -> None:
     assert found.hyperparameters["backbone"] == "efficientnet_lite0"
     assert json.loads(found.hyperparameters["members"]) == [{"weight_decay": f"0.{n}"} for n in (2, 5, 6)]
     assert found.name.startswith("search-mean-of-3-")
-    long = ensemble_spec(replace(SPEC, name="x" * 32), trials, 2)
+    long = ensemble_spec(SPEC.with_training(name="x" * 32), trials, 2)
     assert len(long.name) <= 63
 
 
