@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +13,7 @@ from core.predict.child_process import ChildEnded, ChildProcess, Patience
 from core.predict.exchange import answer_of, killer, packed
 from core.predict.protocol import Header
 from core.predict.records import Answer, Explanation, LoadedModel, Rendered, Source, Unreadable
+from core.predict.turns import Turns
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
 from training_scripts.watchdog import Watchdog
@@ -30,7 +29,8 @@ OnAnswer = Callable[[int, Answer], None]
 class Predictor:
     """Handle on the predictor process, which is started by the first call and ended by `close`.
 
-    Any thread may call any method, except the UI thread: each may take seconds. Calls wait for one another. A process
+    Any thread may call any method, except the UI thread: each may take seconds. Calls wait for one another, but the
+    pictures of a small one are sent, and decoded, while the one before still waits for its answers. A process
     that dies is replaced, with its model, and the picture that killed it is answered with an error. One that stands
     still is ended, replaced and asked once more.
 
@@ -51,7 +51,7 @@ class Predictor:
     ) -> None:
         self._cache, self._log, self._command = cache, log, command
         self._patience = patience or Patience()
-        self._turn = threading.Lock()
+        self._turns = Turns()
         self._child: ChildProcess | None = None
         self._holder: ChildProcess | None = None  # the process that the model was loaded into
         self._model: LoadedModel | None = None
@@ -70,7 +70,7 @@ class Predictor:
 
     def start(self) -> None:
         """Start the process; a model that is loaded later finds it ready."""
-        with self._my_turn(CancelToken()):
+        with self._turns.take(CancelToken()):
             self._running()
 
     def load(
@@ -87,7 +87,7 @@ class Predictor:
             Cancelled: through `cancel`; no model is loaded then.
         """
         cancel = cancel or CancelToken()
-        with self._my_turn(cancel):
+        with self._turns.take(cancel):
             model = self._model
             if model is not None and (model.folder, model.name) == (folder, name or model.name) and self.pid:
                 return model
@@ -115,8 +115,9 @@ class Predictor:
         """
         cancel = cancel or CancelToken()
         asked = {"op": "classify", "top_k": top_k, "thumbnail": thumbnail}
-        with self._my_turn(cancel):
-            self._take_up(model, on_progress, cancel)
+        with self._turns.take(cancel, lambda: self._send_ahead(sources, asked, model)) as ahead:
+            if ahead is None:
+                self._take_up(model, on_progress, cancel)
             answers: list[Answer] = []
 
             def take(answer: Answer) -> None:
@@ -127,11 +128,12 @@ class Predictor:
 
             while len(answers) < len(sources):
                 try:
-                    self._classify(sources[len(answers) :], asked, cancel, take)
+                    self._classify(sources[len(answers) :], asked, cancel, take, ahead)
                 except ChildEnded:
                     # Which picture of the open batches it was is found by asking for each alone.
                     for source in sources[len(answers) : len(answers) + BATCH * _AHEAD]:
                         take(self._classify_alone(source, asked, cancel))
+                ahead = None
             return answers
 
     def render(self, source: Source, edge: int, cancel: CancelToken | None = None) -> Rendered:
@@ -142,7 +144,7 @@ class Predictor:
             Cancelled: through `cancel`.
         """
         cancel = cancel or CancelToken()
-        with self._my_turn(cancel):
+        with self._turns.take(cancel):
             reply, pixels = self._ask_about(source, {"op": "render", "edge": edge}, cancel)
             return Rendered(reply["width"], reply["height"], pixels)
 
@@ -164,7 +166,7 @@ class Predictor:
             Cancelled: through `cancel`.
         """
         cancel = cancel or CancelToken()
-        with self._my_turn(cancel):
+        with self._turns.take(cancel):
             self._take_up(model, ignore_progress, cancel)
             reply, png = self._ask_about(source, {"op": "explain", "label": label}, cancel, needs_model=True)
             return Explanation(source, reply["label"], reply["probability"], png, reply["milliseconds"])
@@ -182,7 +184,7 @@ class Predictor:
             Cancelled: through `cancel`.
         """
         cancel = cancel or CancelToken()
-        with self._my_turn(cancel):
+        with self._turns.take(cancel):
             self._take_up(model, ignore_progress, cancel)
             reply, _ = self._ask_about(source, {"op": "nearest", "count": count}, cancel, needs_model=True)
             return [(str(sha256), float(distance)) for sha256, distance in reply["nearest"]]
@@ -197,15 +199,19 @@ class Predictor:
 
     # One call at a time ------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _my_turn(self, cancel: CancelToken) -> Iterator[None]:
-        while not self._turn.acquire(timeout=_POLL_S):
-            cancel.raise_if_cancelled()
+    def _send_ahead(self, sources: Sequence[Source], asked: Header, model: LoadedModel | None) -> ChildProcess | None:
+        """Send one batch if the process is up with the right model; returns it, or None where nothing was sent."""
+        child, loaded = self._child, self._model
+        if self._closed or loaded is None or child is None or child is not self._holder:
+            return None
+        if not 0 < len(sources) <= BATCH or (model is not None and not _same(model, loaded)):
+            return None
+        fields, payload = packed(sources)
         try:
-            cancel.raise_if_cancelled()
-            yield
-        finally:
-            self._turn.release()
+            child.send({**asked, **fields}, payload)
+        except ChildEnded:
+            return None
+        return child
 
     def _running(self) -> ChildProcess:
         if self._closed:
@@ -268,7 +274,7 @@ class Predictor:
     def _take_up(self, model: LoadedModel | None, on_progress: OnProgress, cancel: CancelToken) -> None:
         """Load `model` if it is not the one that is loaded."""
         loaded = self._model
-        if model is not None and (loaded is None or (model.folder, model.name) != (loaded.folder, loaded.name)):
+        if model is not None and (loaded is None or not _same(model, loaded)):
             self._replace(model.folder, model.name, on_progress, cancel)
 
     def _replace(self, folder: Path, name: str, on_progress: OnProgress, cancel: CancelToken) -> LoadedModel:
@@ -362,12 +368,26 @@ class Predictor:
         return reply, data
 
     def _classify(
-        self, sources: Sequence[Source], asked: Header, cancel: CancelToken, take: Callable[[Answer], None]
+        self,
+        sources: Sequence[Source],
+        asked: Header,
+        cancel: CancelToken,
+        take: Callable[[Answer], None],
+        ahead: ChildProcess | None = None,
     ) -> None:
-        """Classify in batches, keeping the process busy; `ChildEnded` when it dies, after the answers that came."""
-        model, child = self._ready(cancel), self._running()
+        """Classify in batches, keeping the process busy; `ChildEnded` when it dies, after the answers that came.
+
+        `ahead` is the process that was sent all of them already.
+        """
         batches = (sources[first : first + BATCH] for first in range(0, len(sources), BATCH))
         under_way: deque[Sequence[Source]] = deque()
+        if ahead is None:
+            model, child = self._ready(cancel), self._running()
+        elif ahead is self._child and self._model is not None:
+            model, child = self._model, ahead
+            under_way.append(next(batches))
+        else:
+            raise ChildEnded(tr("it was replaced"))
         while True:
             while len(under_way) < _AHEAD and not cancel.cancelled and (batch := next(batches, None)):
                 fields, payload = packed(batch)
@@ -396,3 +416,7 @@ class Predictor:
         except ChildEnded as ended:
             return Unreadable(source, killer(source, ended))
         return answers[0]
+
+
+def _same(one: LoadedModel, other: LoadedModel) -> bool:
+    return (one.folder, one.name) == (other.folder, other.name)

@@ -1,4 +1,4 @@
-"""Many askers, one model: what waits is classified together, as the predictor is fastest."""
+"""Many askers, one model: what waits is classified together, and the next is decoded meanwhile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from core.predict.records import Answer
 from core.progress import CancelToken
 from core.translation import tr
 
-_AT_ONCE = 4 * BATCH
+_ASKING = 2
+"""So many threads ask the model: the predictor decodes the pictures of one while it answers the other."""
 
 
 class TooMany(SagehoundError):
@@ -23,7 +24,7 @@ class TooMany(SagehoundError):
 
 
 class Batcher:
-    """Classifies pictures of many threads with one model, on a thread of its own.
+    """Classifies pictures of many threads with one model, on threads of its own.
 
     Args:
         model: what is asked.
@@ -36,8 +37,9 @@ class Batcher:
         self._lock = threading.Lock()
         self._waiting = 0
         self._cancel = CancelToken()
-        self._thread = threading.Thread(target=self._run, name="serve-model", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, name="serve-model", daemon=True) for _ in range(_ASKING)]
+        for thread in self._threads:
+            thread.start()
 
     def classify(self, pictures: Sequence[bytes]) -> list[Answer]:
         """Return the answers with every class, in the order of the pictures.
@@ -61,31 +63,32 @@ class Batcher:
                 self._waiting -= len(pictures)
 
     def close(self) -> None:
-        """End the thread; pictures that still wait get an error."""
+        """End the threads; pictures that still wait get an error."""
         self._cancel.cancel()
-        self._queue.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        ended = False
-        while not ended:
-            taken = [self._queue.get()]
-            with suppress(queue.Empty):
-                while len(taken) < _AT_ONCE:
-                    taken.append(self._queue.get_nowait())
-            ended = None in taken
-            batch = [item for item in taken if item is not None]
-            try:
-                if batch:
-                    self._ask([picture for picture, _ in batch], [future for _, future in batch])
-            except Cancelled:
-                self._fail(batch, ModelError(tr("The server is being stopped.")))
-            except Exception as error:
-                self._fail(batch, error)
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
         with suppress(queue.Empty):
             while True:
                 if (item := self._queue.get_nowait()) is not None:
                     self._fail([item], ModelError(tr("The server is being stopped.")))
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch = [first]
+            with suppress(queue.Empty):
+                while len(batch) < BATCH:
+                    if (item := self._queue.get_nowait()) is None:
+                        self._queue.put(None)  # the next round's
+                        break
+                    batch.append(item)
+            try:
+                self._ask([picture for picture, _ in batch], [future for _, future in batch])
+            except Cancelled:
+                self._fail(batch, ModelError(tr("The server is being stopped.")))
+            except Exception as error:
+                self._fail(batch, error)
 
     def _ask(self, pictures: list[bytes], futures: list[Future[Answer]]) -> None:
         self._model.classify(

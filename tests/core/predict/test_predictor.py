@@ -195,6 +195,24 @@ def test_calls_from_many_threads_wait_for_one_another(predictor, trained_job):
     assert found == {label: [label] * 20 for label in trained_job.classes}
 
 
+def test_small_calls_of_many_threads_get_their_own_answers_also_when_the_process_dies_between(predictor, trained_job):
+    wrong: list[str] = []
+
+    def ask(label: str) -> None:
+        for number in range(12):
+            picture = trained_job.picture(label, number=number % 3)
+            wrong.extend(a.label for a in predictor.classify([picture] * (1 + number % 4)) if a.label != label)
+
+    threads = [threading.Thread(target=ask, args=(label,)) for label in trained_job.classes * 2]
+    for thread in threads:
+        thread.start()
+    psutil.Process(predictor.pid).kill()
+    for thread in threads:
+        thread.join(120)
+    assert not any(thread.is_alive() for thread in threads)
+    assert wrong == []
+
+
 def test_a_model_that_another_call_replaced_is_loaded_again(predictor, trained_job, tmp_path):
     colours = predictor.load(trained_job.model, "colours")
     other = predictor.load(shutil.copytree(trained_job.model, tmp_path / "other"), "other")
