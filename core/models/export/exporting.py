@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -11,16 +10,13 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-
-from PIL import Image
 
 from core.child import StoodStill, run_to_end
 from core.errors import ModelError, UserFacingError
 from core.models.export.formats import TOLERANCE, ExportFormat
 from core.models.export.model_card import Agreement, ModelFacts, model_card
-from core.models.export.script import script
+from core.models.export.script import SCRIPT_FILE, write_script
 from core.models.info import EXPORTED
 from core.models.local import LocalModel
 from core.paths import give_away, make_outside
@@ -30,7 +26,6 @@ from core.python import child_environment, script_command
 from core.translation import tr
 from training_scripts.artifact import CARD_FILE
 from training_scripts.durable import flush, is_no_room, write_text
-from training_scripts.pictures import PictureUnreadable, levels_in, read_file
 
 COMPARED = 100
 """How many pictures the answers are compared on, at most."""
@@ -60,9 +55,9 @@ def export(
 ) -> Exported:
     """Write a model in a format: its file alone where `output` ends as such files do, else a folder.
 
-    The folder holds the model, classify.py, which asks it with the format's own library alone, model.json and
-    README.md, the model card. A folder must be new or empty; a file is replaced. Answers are compared on up to
-    `COMPARED` of `pictures` by running classify.py.
+    The folder holds the model, classify.py, which asks it with the format's own library alone, the code that reads
+    pictures as training did, model.json and README.md, the model card. A folder must be new or empty; a file is
+    replaced. Answers are compared on up to `COMPARED` of `pictures` by running classify.py.
 
     Raises:
         ModelError: a package is missing, the model cannot be written so, or the answers differ; nothing is written.
@@ -135,7 +130,7 @@ def _write_folder(
             tr("Choose another format."),
         )
     write_text(folder / CARD_FILE, text)
-    write_text(folder / "classify.py", script(format_, info.preprocessing))
+    write_script(folder, format_, info.preprocessing)
     on_progress(Progress(0, None, tr("Comparing its answers")))
     agreement = compare(model, format_, folder, pictures, cancel)
     if agreement.largest is not None and not agreement.largest <= tolerance:
@@ -160,14 +155,11 @@ def compare(
             None,
             tr("{title} answers on {runs_on} only.").format(title=format_.title, runs_on=", ".join(format_.runs_on)),
         )
-    assert model.info is not None
-    chosen = model.info.preprocessing.channels is not None
-    usable = list(islice((picture for picture in pictures if _is_for_both(picture, chosen)), COMPARED))
-    answers = model.classify(usable, None, cancel=cancel)
+    answers = model.classify(pictures[:COMPARED], None, cancel=cancel)
     expected = {str(answer.source): _figures(answer) for answer in answers if isinstance(answer, Prediction)}
     if not expected:
         return Agreement(0, None, tr("There was no picture to compare on."))
-    said = _run(script_command(folder / "classify.py", *expected), cancel)
+    said = _run(script_command(folder / SCRIPT_FILE, *expected), cancel)
     found: dict[str, Mapping[str, float]] = {}
     for line in said.stdout.splitlines():
         answer = json.loads(line)
@@ -194,21 +186,6 @@ def compare(
 
 def _figures(answer: Prediction) -> dict[str, float]:
     return {**dict(answer.classes), _STRANGENESS: answer.strangeness or 0.0}
-
-
-def _is_for_both(picture: Path, chosen: bool) -> bool:
-    """Whether classify.py reads a picture as Sagehound does.
-
-    It opens what Pillow opens, and of more than 8 bits a channel the grey ones; with `chosen` channels those too.
-    """
-    try:
-        data = read_file(picture)
-        if levels_in(data) is not None and chosen:
-            return True
-        with Image.open(io.BytesIO(data)) as image:
-            return levels_in(data) is None or image.mode.startswith("I") or image.mode == "F"
-    except (PictureUnreadable, OSError, SyntaxError, ValueError):
-        return False
 
 
 def _put(folder: Path, format_: ExportFormat, output: Path, alone: bool) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.models.export.formats import TOLERANCE, ExportFormat
+from core.models.export.script import packages
 from core.models.info import ModelInfo
 from core.predict.evaluate import Evaluation
 from core.predict.scores import wilson
@@ -104,7 +105,7 @@ def _head(info: ModelInfo, facts: ModelFacts, format_: ExportFormat) -> str:
 def _use(info: ModelInfo, format_: ExportFormat) -> str:
     shape = ", ".join(map(str, info.preprocessing.shape))
     return (
-        f"```\npip install {' '.join([*format_.runs_with, 'numpy', 'pillow'])}\npython classify.py PICTURE ...\n```\n\n"
+        f"```\npip install {packages(format_, info.preprocessing)}\npython classify.py PICTURE ...\n```\n\n"
         f"Input `pictures`: (N, {shape}) RGB, bytes from 0 to 255. {_framing(info.preprocessing)} "
         "Scaling, mean and standard deviation are inside the graph. "
         f"Output `probabilities`: (N, {len(info.classes)}), in the order of the classes below, temperature included."
@@ -123,7 +124,9 @@ def _unknown(info: ModelInfo) -> str:
 
 def _framing(preprocessing: Preprocessing) -> str:
     square, how = f"{preprocessing.size} x {preprocessing.size}", preprocessing.interpolation
-    several = "" if preprocessing.views == 1 else f" That is the first of {preprocessing.views} views; see classify.py."
+    several = (
+        "" if preprocessing.views == 1 else f" That is the first of {preprocessing.views} views; see preprocess.py."
+    )
     square_of = {
         "crop": f"The shorter side is scaled to {preprocessing.resize} pixels ({how}) and the middle {square} cut out.",
         "squash": f"The whole picture is scaled to {square}, whatever its shape ({how}).",
@@ -203,8 +206,6 @@ def _limits(info: ModelInfo) -> str:
         "- Its figures hold for pictures like those of the dataset: another camera, light or background may do worse.",
         "- An interval says how far the figure of so few pictures may be from that of many of the same kind.",
     ]
-    if info.preprocessing.levels is not None and info.preprocessing.channels is None:
-        lines.append("- Colour pictures with more than 8 bits a channel are read by Sagehound, not by classify.py.")
     return "\n".join(lines)
 
 
@@ -214,7 +215,8 @@ def _licences(info: ModelInfo) -> str:
     return (
         f"The network's pretrained weights: {whose}; they were learned from ImageNet, whose pictures are for research. "
         "What was learned from your pictures is under the licence that you choose for it; put it into the first lines "
-        "of this file. classify.py may be used without any condition."
+        "of this file. classify.py may be used without any condition; the folder training_scripts, which reads "
+        "pictures, is under Apache-2.0 (https://www.apache.org/licenses/LICENSE-2.0)."
     )
 
 

@@ -40,6 +40,7 @@ def test_an_exported_model_answers_as_the_one_it_was_made_of(name, model, traine
     assert {path.name for path in made.path.iterdir()} == {
         *FORMATS[name].files,
         "classify.py",
+        "training_scripts",
         "model.json",
         "README.md",
     }
