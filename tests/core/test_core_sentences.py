@@ -32,7 +32,7 @@ NAMES = {
 
 _CODE = re.compile(
     r"^\s*(SELECT|INSERT|CREATE|UPDATE|DELETE|PRAGMA|DROP|ALTER|BEGIN|\()|\bimport \w|\bFROM \w|</|/>|[=:]['\"#]"
-    r"|\w = \w+\.|\{color-scheme|\\[bwdSs.(]|\(\?|\||\n    |^text/|^--|^pip install|^sudo |^aws sso|^\[part|^part\("
+    r"|\w = \w+\.|\{color-scheme|\\[bwdSs.(]|\(\?|\||\n    |^text/|^--|^pip install|^sudo |^aws sso|^\[part|^part\(|^answer if "
     r"|^\S+, \w+, \w+, "
 )
 _INTERNAL = re.compile(
