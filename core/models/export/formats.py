@@ -133,7 +133,8 @@ _ALL = (
         "model.tflite",
         runs_with=("ai-edge-litert",),
         imports="from ai_edge_litert.interpreter import Interpreter",
-        load="network = Interpreter(str(MODEL)).get_signature_runner()\nINPUT = next(iter(network.get_input_details()))",
+        load="network = Interpreter(str(MODEL)).get_signature_runner()\n"
+        "INPUT = next(iter(network.get_input_details()))",
         call="[part for _, part in sorted(network(**{INPUT: batch}).items())]",
         good_for=tr(
             "For Android and small devices; refused where litert-torch gets a network wrong (EfficientNet-Lite)."
