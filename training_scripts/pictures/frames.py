@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from training_scripts.pictures import levels, reading
@@ -17,17 +18,27 @@ from training_scripts.pictures.colour import to_srgb
 from training_scripts.pictures.limits import TimedBytes, check_size
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
 
 _KEPT = ("1", "L", "LA", "RGB", "RGBA")
 """Modes that PNG keeps as they are; others are colours that become RGB as they would when they are looked at."""
 
 
+Frame = Image.Image | NDArray[np.generic]
+"""A picture, or 16-bit colours, (height, width, 3 or 4), which Pillow does not hold."""
+
+
 def frames_of(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield each frame of a file as (ending, content): PNG, or TIFF for what only that can hold.
 
-    Each has the time and the memory of a picture of its own.
+    Raises:
+        PictureUnreadable: as `reading.open_picture`.
+    """
+    return map(encoded, pictures_of(data))
+
+
+def pictures_of(data: bytes) -> Iterator[Frame]:
+    """Yield each frame of a file, upright; each has the time and the memory of a picture of its own.
 
     Raises:
         PictureUnreadable: as `reading.open_picture`.
@@ -45,45 +56,53 @@ def frames_of(data: bytes) -> Iterator[tuple[str, bytes]]:
                     again.seek(number)
                 cost = reading.budget.reserve(image.size)
                 try:
-                    found = _encoded(image, again if format_.deep else None)
+                    yield _whole(image, again if format_.deep else None)
                 finally:
                     reading.budget.give_back(cost)
-                yield found
 
 
-def _encoded(image: ImageFile, again: ImageFile | None) -> tuple[str, bytes]:
-    """Return the frame that is sought, upright."""
+def _whole(image: ImageFile, again: ImageFile | None) -> Frame:
+    """Return the frame that is sought."""
     values = None if again is None else levels.read_deep(image, again)
-    profile = image.info.get("icc_profile")
     if values is None:
         image.load()  # a TIFF is turned as it is loaded
-        plain: Image.Image = image
+        plain: Image.Image = image.copy()
+        profile = image.info.get("icc_profile")
         if plain.mode not in _KEPT or "transparency" in plain.info:
             clear = plain.has_transparency_data
             plain, profile = (plain.convert("RGBA"), profile) if clear else (to_srgb(plain).convert("RGB"), None)
-        return ".png", _saved(reading.turned_upright(image, plain), "PNG", icc_profile=profile)
+        shown = reading.turned_upright(image, plain)
+        shown.info = {"icc_profile": profile} if profile else {}
+        return shown
     if values.ndim == 2:
-        whole = reading.turned_upright(image, Image.fromarray(values))
-        return ".tif", _saved(whole, "TIFF", compression="tiff_adobe_deflate")
+        return reading.turned_upright(image, Image.fromarray(values))
     planes = [np.asarray(reading.turned_upright(image, Image.fromarray(plane))) for plane in np.moveaxis(values, -1, 0)]
-    return ".png", _deep_png(np.stack(planes, axis=-1), profile)
+    return np.stack(planes, axis=-1)
 
 
-def _saved(image: Image.Image, format_: str, **more: object) -> bytes:
+def encoded(frame: Frame) -> tuple[str, bytes]:
+    """Return a frame as a file: its ending and its content."""
+    if not isinstance(frame, Image.Image):
+        return ".png", _deep_png(frame)
+    if frame.mode in _KEPT:
+        return ".png", saved(frame, "PNG", icc_profile=frame.info.get("icc_profile"))
+    return ".tif", saved(frame, "TIFF", compression="tiff_adobe_deflate")
+
+
+def saved(image: Image.Image, format_: str, **more: object) -> bytes:
+    """Return a picture as Pillow saves it with these options."""
     file = io.BytesIO()
     image.save(file, format_, **{key: value for key, value in more.items() if value})
     return file.getvalue()
 
 
-def _deep_png(values: NDArray[np.generic], profile: bytes | None) -> bytes:
-    """Return 16-bit colours, (height, width, 3 or 4), as PNG, which Pillow does not write."""
+def _deep_png(values: NDArray[np.generic]) -> bytes:
+    """Return 16-bit colours, (height, width, 3 or 4), as PNG."""
     height, width, channels = values.shape
     rows = np.ascontiguousarray(values.astype(">u2")).view(np.uint8).reshape(height, -1)
     lines = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1)  # each line is as it is: filter 0
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2 if channels == 3 else 6, 0, 0, 0))]
-    if profile:
-        parts.append((b"iCCP", b"profile\0\0" + zlib.compress(profile)))
-    parts += [(b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b"")]
+    header = struct.pack(">IIBBBBB", width, height, 16, 2 if channels == 3 else 6, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
     chunks = [
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
     ]

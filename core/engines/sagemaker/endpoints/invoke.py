@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +21,7 @@ SERVERLESS_BYTES = 4_000_000
 INSTANCE_BYTES = 25_000_000
 WAKING_S = 180.0
 CONCURRENCY = 4
-_SIDE = 1024
-_QUALITY = 92
+_SIDES = (1024, 768, 512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ class EndpointClient:
             raise PictureError(tr("{source!s} cannot be read.").format(source=source), str(error)) from error
         if len(content) <= self._limit:
             return content, ""
-        smaller = _shrink(content, source)
+        smaller = _shrink(content, source, self._limit)
         was, now = len(content) / 1e6, len(smaller) / 1e6
         return smaller, tr("Sent as {now:.1f} MB instead of {was:.1f} MB: the endpoint takes {limit:.0f} MB.").format(
             now=now, was=was, limit=self._limit / 1000000.0
@@ -143,22 +141,23 @@ class EndpointClient:
             ) from error
 
 
-def _shrink(content: bytes, source: Source) -> bytes:
-    """Return the picture, upright, with sides of at most 1024 pixels, as JPEG: no backbone looks at more."""
-    from training_scripts.pictures import PictureUnreadable, levels_in, open_picture
+def _shrink(content: bytes, source: Source, limit: int) -> bytes:
+    """Return the picture with sides of at most 1024 pixels, or of fewer where that takes more than `limit` bytes.
 
-    name = source if isinstance(source, Path) else "The picture"
+    No backbone looks at more.
+    """
+    from training_scripts.pictures import PictureUnreadable
+    from training_scripts.pictures.smaller import smaller
+
+    name = source if isinstance(source, Path) else tr("The picture")
     try:
-        if levels_in(content) is not None:
-            raise PictureError(
-                tr("{name} is too large for the endpoint.").format(name=name),
-                tr("It has more than 8 bits a channel, so a smaller copy would not be the same to the model."),
-                tr("Save it smaller, or use the model on this computer."),
-            )
-        picture = open_picture(content, edge=_SIDE)
-        picture.thumbnail((_SIDE, _SIDE))
+        sent = next((made for side in _SIDES if len(made := smaller(content, side)) <= limit), None)
     except PictureUnreadable as error:
-        raise PictureError(tr("{name} cannot be read.").format(name=name), str(error)) from error
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=_QUALITY)
-    return buffer.getvalue()
+        raise PictureError(tr("{name} cannot be sent smaller.").format(name=name), str(error)) from error
+    if sent is None:
+        raise PictureError(
+            tr("{name} is too large for the endpoint.").format(name=name),
+            tr("With all its frames and channels it stays larger than {limit:.0f} MB.").format(limit=limit / 1e6),
+            tr("Save it smaller, or use the model on this computer."),
+        )
+    return sent
