@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.errors import DatasetError, Offer
+from core.formats.hints import listed
 from core.formats.layout import which_folders
 from core.formats.records import Example, Layout, Listing, Problem, ReadOptions, Severity
 from core.formats.registry import read_listing
@@ -17,6 +18,7 @@ from core.formats.unlabelled import NAME as UNLABELLED
 from core.formats.walk import Walk
 from core.progress import CancelToken
 from core.translation import plural, tr
+from training_scripts.pictures.formats import FOREIGN
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,20 @@ def _odd_problems(odd: dict[str, list[str]], foreign: Counter[str]) -> Iterator[
         if kind == "unsupported-format":
             named = ", ".join(f"{count:,} {name}" for name, count in foreign.most_common())
             message = f"{message.removesuffix('.')} ({named})."
+            fix = _how_to_read(foreign, fix)
         yield Problem(kind, severity, message, tuple(unique), fix, which_folders() if kind == "nested" else ())
+
+
+def _how_to_read(foreign: Collection[str], otherwise: str) -> str:
+    """Return what makes pictures of these formats readable: the packages for those that have one."""
+    known = [found for found in FOREIGN if found.name in foreign and found.package]
+    if not known:
+        return otherwise
+    packages = " ".join(sorted({found.package for found in known}))
+    install = tr("To read {names}: pip install {packages}")
+    names = listed([found.name for found in known])
+    said = install.format(names=names, packages=packages)
+    return said if len(known) == len(foreign) else f"{said}. {otherwise}"
 
 
 _ODDITIES: dict[str, tuple[Severity, Callable[[int], str], str]] = {

@@ -94,13 +94,21 @@ class PictureFormat:
 class ForeignFormat:
     """A picture format that is not read, so that it can be named; `magic` is None where only the ending tells it.
 
-    `without` is what it takes to read it, "" where nothing helps but to convert it.
+    `without` is what it takes to read it, "" where nothing helps but to convert it; `package` is its name on the index.
     """
 
     name: str
     suffixes: tuple[str, ...]
     magic: re.Pattern[bytes] | None = None
     without: str = ""
+
+    @property
+    def package(self) -> str:
+        """Return the package that reads it, "" where there is none."""
+        return self.without.removeprefix(_THE_PACKAGE) if self.without.startswith(_THE_PACKAGE) else ""
+
+
+_THE_PACKAGE = "the package "
 
 
 def _starts(*patterns: bytes) -> re.Pattern[bytes]:

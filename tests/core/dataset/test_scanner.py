@@ -131,6 +131,7 @@ def test_files_that_are_no_pictures_are_ignored(make_dataset: MakeDataset) -> No
     assert problem(result, "non-image").paths == ("README.md", "cat/data.csv", "cat/notes.txt")
     assert problem(result, "non-image").severity is Severity.INFO
     assert problem(result, "unsupported-format").paths == ("dog/phone.HEIC",)
+    assert problem(result, "unsupported-format").fix == "To read HEIC: pip install pi-heif"
     assert problem(result, "no-class").paths == ("stray.jpg",)
     assert len(result.pictures) == 40
     assert kinds(result) == {"non-image", "unsupported-format", "no-class"}
