@@ -16,6 +16,24 @@ from pathlib import Path
 
 from core.paths import ROOT
 
+_NEEDED_ON_POSIX = "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TERM TMPDIR DISPLAY WAYLAND_DISPLAY XAUTHORITY"
+_NEEDED_ON_WINDOWS = (
+    "TMP TEMP SYSTEMROOT SYSTEMDRIVE WINDIR COMSPEC PATHEXT OS APPDATA LOCALAPPDATA USERPROFILE USERNAME USERDOMAIN "
+    "HOMEDRIVE HOMEPATH PROGRAMDATA ALLUSERSPROFILE PUBLIC NUMBER_OF_PROCESSORS"
+)
+_NEEDED_OF_NETWORKS = (
+    "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE"
+)
+_NEEDED_OF_PYTHON = "VIRTUAL_ENV CONDA_PREFIX MPLBACKEND MPLCONFIGDIR HF_HOME HF_ENDPOINT HF_HUB_CACHE HF_HUB_OFFLINE"
+_NEEDED = frozenset(" ".join((_NEEDED_ON_POSIX, _NEEDED_ON_WINDOWS, _NEEDED_OF_NETWORKS, _NEEDED_OF_PYTHON)).split())
+_NEEDED_PREFIXES = (
+    *("LC_", "XDG_", "PYTHON", "LD_", "DYLD_", "QT_", "FONTCONFIG_", "PROGRAMFILES", "COMMONPROGRAM", "PROCESSOR_"),
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "VECLIB_", "NUMEXPR_", "TBB_", "MALLOC_", "ONEDNN_"),
+    *("OPENVINO_", "OV_", "TORCH", "PYTORCH_", "TRITON_", "CUDA_", "CUDNN_", "CUBLAS_", "NVIDIA_", "NCCL_", "GLOO_"),
+    *("HIP_", "ROCR_", "ROCM_", "HSA_", "COVERAGE_", "SAGEHOUND_"),
+)
+KEEP = "SAGEHOUND_KEEP_VARIABLES"
+"""Names, with commas between them, of what else children are to see: for a script of the user's own."""
 _SECRET_NAME = re.compile(
     r"^AWS_|^BOTO_|TOKEN|SECRET|PASSW|CREDENTIAL|(API|ACCESS|PRIVATE|AUTH|ENCRYPTION|ACCOUNT)_?KEY|_KEY$|^SSH_|_COOKIE"
 )
@@ -45,16 +63,20 @@ def code_command(code: str, *arguments: str, isolated: bool = False) -> list[str
 
 
 def child_environment(machine: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables of a child process: those of the machine but for secrets.
+    """Return the variables of a child process: of those of the machine what a program needs, and no secrets.
 
     Every process that Sagehound starts gets them, but for those that speak to AWS themselves or run what the user asked
-    for. What counts as a secret is known by its name, or by an address with a password in it.
+    for. A list of secrets is never whole, so this is one of what is needed; even of that, what is named like a secret
+    or is an address with a password is left out. `KEEP` names what is handed on as it is.
     """
-    return {
-        name: value
-        for name, value in machine.items()
-        if not (_SECRET_NAME.search(name.upper()) or _SECRET_ADDRESS.search(value))
-    }
+    kept = {name.strip() for name in machine.get(KEEP, "").split(",")}
+    return {name: value for name, value in machine.items() if name in kept or _is_needed(name.upper(), value)}
+
+
+def _is_needed(name: str, value: str) -> bool:
+    if _SECRET_NAME.search(name) or _SECRET_ADDRESS.search(value):
+        return False
+    return name in _NEEDED or name.startswith(_NEEDED_PREFIXES)
 
 
 def run(words: Sequence[str]) -> int:

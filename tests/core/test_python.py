@@ -54,17 +54,33 @@ def test_a_child_sees_no_secrets():
         "PIP_INDEX_URL": "https://me:word@index.example/simple",
         "SSH_AUTH_SOCK": "/tmp/agent",
         "my_secret": "m",
+        "GITHUB_PAT": "ghp",
+        "NETRC": "/home/me/.netrc",
+        "SLACK_WEBHOOK": "https://hooks.example/services/T/B/x",
+        "SENTRY_DSN": "https://key@sentry.example/1",
+        "PGPASSFILE": "/home/me/.pgpass",
+        "KUBECONFIG": "/home/me/.kube/config",
+        "WHATEVER_COMES_NEXT": "?",
+        "SAGEHOUND_TOKEN": "of a server",
+        "HTTP_PROXY": "http://me:word@proxy.example:3128",
     }
     kept = {
         "PATH": "/bin",
         "HOME": "/home/me",
         "LANG": "C.UTF-8",
         "HTTPS_PROXY": "http://proxy.example:3128",
-        "KEYBOARD": "de",
+        "https_proxy": "http://proxy.example:3128",
+        "LC_ALL": "de_DE.UTF-8",
+        "LD_LIBRARY_PATH": "/opt/lib",
+        "OMP_NUM_THREADS": "2",
+        "CUDA_VISIBLE_DEVICES": "1",
+        "SystemRoot": "C:\\Windows",
         "SAGEHOUND_HOME": "/data",
         "XAUTHORITY": "/run/x",
     }
     assert child_environment({**secrets, **kept}) == kept
+    named = {"SAGEHOUND_KEEP_VARIABLES": "DATA_ROOT, my_secret", "DATA_ROOT": "/data"}
+    assert child_environment({**secrets, **named}) == {**named, "my_secret": "m"}
 
 
 def test_every_process_that_is_started_gets_that_environment():
@@ -74,7 +90,7 @@ def test_every_process_that_is_started_gets_that_environment():
         "core/cli/watch.py": 1,  # the user's own command
         "training_scripts/watch/watched_loop.py": 1,  # the command line in the user's own name
         "training_scripts/callbacks.py": 1,  # inside a job, whose environment is made already
-        "training_scripts/packed_search.py": 1,  # the same
+        "training_scripts/packed/features_run.py": 1,  # the same
     }
     starts = re.compile(r"subprocess\.(?:Popen|run|check_output|call)\(")
     without = dict[str, int]()
