@@ -64,6 +64,7 @@ _SERVING_MODULES = (
     "pictures/jxl",
     "pictures/levels",
     "pictures/limits",
+    "pictures/opening",
     "pictures/png",
     "pictures/reading",
     "pictures/structure",

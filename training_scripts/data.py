@@ -14,8 +14,10 @@ import numpy as np
 
 from training_scripts.job import Interruption, JobError
 from training_scripts.outside import UNUSABLE, read_json
-from training_scripts.pictures import Levels, PictureUnreadable, is_picture, levels_in, read_file
-from training_scripts.pictures.levels import common
+from training_scripts.pictures.levels import Levels, common
+from training_scripts.pictures.opening import is_picture, read_file
+from training_scripts.pictures.reading import levels_in
+from training_scripts.pictures.structure import PictureUnreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from training_scripts import data
 from training_scripts.backbones import Preprocessing
 from training_scripts.forking import end_with_parent, forkserver
-from training_scripts.pictures import PictureUnreadable, read_file
+from training_scripts.pictures.opening import read_file
+from training_scripts.pictures.structure import PictureUnreadable
 from training_scripts.preprocess import pixels
 
 if TYPE_CHECKING:

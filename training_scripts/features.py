@@ -39,7 +39,8 @@ from training_scripts.feature_store import LAYOUT, MATRIX_FILE, FeatureStore, re
 from training_scripts.job import JobError, JobFolders, StopRequest, report_failure
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, warn_left_out, write_left_out
 from training_scripts.metrics import write_whole_lines
-from training_scripts.pictures import PictureUnreadable, read_file
+from training_scripts.pictures.opening import read_file
+from training_scripts.pictures.structure import PictureUnreadable
 from training_scripts.processes import ProcessIdentity, identify
 from training_scripts.watchdog import SILENCE_S, Watchdog, end_at_once
 from training_scripts.weights import Weights, find

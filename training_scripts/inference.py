@@ -26,7 +26,7 @@ if not __package__:  # at an endpoint this file is code/inference.py, beside the
 
 from training_scripts.artifact import WEIGHTS_FILE, package, read_card, unpack
 from training_scripts.backbones import Preprocessing
-from training_scripts.pictures import PictureUnreadable
+from training_scripts.pictures.structure import PictureUnreadable
 from training_scripts.preprocess import pixels
 from training_scripts.unknown import KNOWN_FILE, Gauge, read_known
 

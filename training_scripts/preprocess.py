@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from training_scripts.backbones import Framing, Preprocessing
-from training_scripts.pictures import open_picture
+from training_scripts.pictures.reading import open_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

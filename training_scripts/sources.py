@@ -21,7 +21,8 @@ from training_scripts.data import Samples, batches, in_threads
 from training_scripts.feature_store import FeatureSet
 from training_scripts.left_out import LeftOut, warn_left_out
 from training_scripts.network import normalise
-from training_scripts.pictures import PictureUnreadable, read_file
+from training_scripts.pictures.opening import read_file
+from training_scripts.pictures.structure import PictureUnreadable
 from training_scripts.preprocess import Augmentation, augmented, pixels
 
 EVALUATION_ROWS = 4096

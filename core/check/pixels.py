@@ -14,7 +14,8 @@ from core.check.alignment import EDGE, Overlay
 from core.progress import CancelToken, OnProgress, Progress
 from core.translation import tr
 from training_scripts.data import cores, in_threads
-from training_scripts.pictures import PictureUnreadable, open_picture
+from training_scripts.pictures.reading import open_picture
+from training_scripts.pictures.structure import PictureUnreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,8 @@ from core.progress import CancelToken
 from core.translation import tr
 from core.workbench import Workbench
 from training_scripts.durable import write_text
-from training_scripts.pictures import PictureUnreadable, read_file
+from training_scripts.pictures.opening import read_file
+from training_scripts.pictures.structure import PictureUnreadable
 
 
 def add_label_commands(command: Any) -> None:

@@ -31,9 +31,10 @@ from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
 from training_scripts.durable import flush, write_text
 from training_scripts.outside import UNUSABLE, read_json
-from training_scripts.pictures import PictureUnreadable, read_file
 from training_scripts.pictures.frames import frames_of
+from training_scripts.pictures.opening import read_file
 from training_scripts.pictures.reading import parts_of
+from training_scripts.pictures.structure import PictureUnreadable
 
 _KNOWN = ".frames.json"
 """What was taken apart: by path the size, the time and the names of its frames. No walk sees a name with a dot."""

@@ -18,7 +18,7 @@ from training_scripts.durable import write_text
 from training_scripts.outside import UNUSABLE, read_json
 
 if TYPE_CHECKING:
-    from training_scripts.pictures import Levels
+    from training_scripts.pictures.levels import Levels
 
 _FORMAT = 1
 CHANNEL_FILE = "manifest.json"

@@ -12,9 +12,11 @@ import hashlib
 from dataclasses import dataclass
 
 from core.translation import tr
-from training_scripts.pictures import Levels, PictureUnreadable, levels_in, open_picture, read_file, size_of
+from training_scripts.pictures.levels import Levels
 from training_scripts.pictures.limits import TooLarge, check_size
-from training_scripts.pictures.reading import inspect
+from training_scripts.pictures.opening import read_file
+from training_scripts.pictures.reading import inspect, levels_in, open_picture, size_of
+from training_scripts.pictures.structure import PictureUnreadable
 
 
 @dataclass(frozen=True, slots=True)

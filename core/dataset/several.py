@@ -10,8 +10,9 @@ from core.dataset.records import Picture, Problem, ReadOptions, Severity
 from core.errors import Offer
 from core.formats.records import Frames
 from core.translation import tr
-from training_scripts.pictures import PictureUnreadable, read_file
+from training_scripts.pictures.opening import read_file
 from training_scripts.pictures.reading import parts_of
+from training_scripts.pictures.structure import PictureUnreadable
 
 _MAY = frozenset(("GIF", "TIFF", "WebP", "DICOM"))
 """The formats whose files may hold several."""

@@ -25,7 +25,7 @@ def thumbnail(path: Path, sha256: str, cache_dir: Path, edge: int = 128) -> Path
         return target
     from PIL import Image  # here, because the window imports this module before its first paint
 
-    from training_scripts.pictures import open_picture
+    from training_scripts.pictures.reading import open_picture
 
     picture = open_picture(path, edge=edge)
     picture.thumbnail((edge, edge), Image.Resampling.BILINEAR, reducing_gap=2.0)

@@ -140,7 +140,8 @@ def _shot(file: Path) -> tuple[str, float] | None:
     """Return the camera and the time (seconds) that a picture's EXIF says; None where it says neither."""
     from PIL import Image
 
-    from training_scripts.pictures.reading import PictureUnreadable, open_file
+    from training_scripts.pictures.opening import open_file
+    from training_scripts.pictures.structure import PictureUnreadable
 
     try:
         with os.fdopen(open_file(file)[0], "rb") as regular, Image.open(regular) as opened:

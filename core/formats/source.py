@@ -19,7 +19,8 @@ from core.formats.walk import Walk
 from core.translation import tr
 from training_scripts.outside import parse_json
 from training_scripts.pictures.limits import TooLarge
-from training_scripts.pictures.reading import PictureUnreadable, read_file
+from training_scripts.pictures.opening import read_file
+from training_scripts.pictures.structure import PictureUnreadable
 
 MAX_BYTES = 512 << 20
 """A larger file of labels is refused: what is made of it would not fit into memory."""

@@ -13,7 +13,7 @@ from core.formats.folders import Folder, Found
 from core.progress import CancelToken
 from core.translation import tr
 from training_scripts.pictures.formats import SUFFIXES, ForeignFormat, foreign_by_suffix, recognise
-from training_scripts.pictures.reading import read_head
+from training_scripts.pictures.opening import read_head
 
 _JUNK = frozenset(("thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information"))
 _NEVER = frozenset((".txt", ".csv", ".tsv", ".json", ".xml", ".html", ".md", ".py", ".yaml", ".yml", ".mat", ".npy"))

@@ -18,7 +18,8 @@ from core.paths import give_away
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import plural, tr
 from training_scripts.durable import flush
-from training_scripts.pictures import PictureUnreadable, size_of
+from training_scripts.pictures.reading import size_of
+from training_scripts.pictures.structure import PictureUnreadable
 
 _THREADS = 8
 _REPORT_EVERY = 100

@@ -31,7 +31,7 @@ from core.predict.explain import explain
 from core.predict.protocol import Header, ProtocolError, read_frame, write_frame
 from core.predict.records import Source
 from core.translation import tr
-from training_scripts.pictures import PictureUnreadable
+from training_scripts.pictures.structure import PictureUnreadable
 
 Decoding = Future[decoding.Decoded]
 

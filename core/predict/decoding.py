@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from core.predict.records import Rendered, Source
-from training_scripts.pictures import open_picture, read_file, size_of
+from training_scripts.pictures.opening import read_file
+from training_scripts.pictures.reading import open_picture, size_of
 from training_scripts.preprocess import framed, opened
 
 if TYPE_CHECKING:

@@ -119,7 +119,7 @@ class _Finder:
             ) from None
 
     def _add_folder(self, folder: Path) -> None:
-        from training_scripts.pictures import is_picture  # it brings numpy and Pillow, which one file does not need
+        from training_scripts.pictures.opening import is_picture  # it brings Pillow, which one file does not need
 
         found = 0
         for path in self._walk(folder):

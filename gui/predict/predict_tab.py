@@ -35,7 +35,7 @@ from gui.shared.card import PageHeader, page_layout
 from gui.shared.feedback import EmptyState, InlineError, ProgressRow
 from gui.shared.nearest_strip import NearestStrip
 from gui.shared.picture_mime import picture_items
-from training_scripts.pictures import SUFFIXES
+from training_scripts.pictures.formats import SUFFIXES
 
 THUMBNAIL = 128
 _REFRESH_MS, _PROGRESS_AFTER_MS = 500, 300

@@ -118,7 +118,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from core.dataset.probe import probe
 from training_scripts.backbones import BACKBONES
-from training_scripts.pictures import PictureUnreadable
+from training_scripts.pictures.structure import PictureUnreadable
 from training_scripts.preprocess import pixels
 preprocessing = BACKBONES["efficientnet_lite0"].preprocessing
 for line in sys.stdin:

@@ -20,7 +20,6 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from training_scripts.pictures import jpeg, png
-from training_scripts.pictures.channels import ManyChannels, takes
 from training_scripts.pictures.structure import UNSETTLED, Structure
 from training_scripts.pictures.tiff import kind_of_tiff
 
@@ -63,6 +62,8 @@ def _jxl(file: BinaryIO) -> ImageFile:
 
 def _tiff(file: BinaryIO) -> ImageFile:
     """Return a TIFF; one of more channels than Pillow takes through the package tifffile, where that is there."""
+    from training_scripts.pictures.channels import ManyChannels, takes
+
     if takes(file):
         return ManyChannels(file)
     return TiffImageFile(file)

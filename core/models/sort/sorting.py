@@ -20,7 +20,7 @@ from core.predict.records import Answer, Prediction, Unreadable
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
 from training_scripts.durable import is_no_room, replacing, sha256_of
-from training_scripts.pictures import is_picture
+from training_scripts.pictures.opening import is_picture
 
 TABLE = "sorted.csv"
 UNSURE, UNKNOWN = "_unsure", "_unknown"

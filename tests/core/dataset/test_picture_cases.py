@@ -21,7 +21,8 @@ from core.dataset.records import Problem, Scan, Severity
 from core.errors import DatasetError
 from tests.training_scripts.pictures.drawn import chunk, encoded, lossless_jpeg, noisy, png
 from training_scripts.left_out import LeftOut, write_left_out
-from training_scripts.pictures import PictureUnreadable, open_picture
+from training_scripts.pictures.reading import open_picture
+from training_scripts.pictures.structure import PictureUnreadable
 
 Write = Callable[..., Path]
 

@@ -17,7 +17,9 @@ from PIL import Image
 
 from core.dataset import probe as probe_module
 from core.dataset.probe import probe, probe_bytes
-from training_scripts.pictures import PictureUnreadable, open_picture, read_file
+from training_scripts.pictures.opening import read_file
+from training_scripts.pictures.reading import open_picture
+from training_scripts.pictures.structure import PictureUnreadable
 
 
 def _encoded(format_: str, mode: str = "RGB", **options: object) -> bytes:

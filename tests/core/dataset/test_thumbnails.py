@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from core.dataset import thumbnail
-from training_scripts.pictures import PictureUnreadable
+from training_scripts.pictures.structure import PictureUnreadable
 
 SHA = "ab" * 32
 

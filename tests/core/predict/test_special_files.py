@@ -20,7 +20,8 @@ from core.predict.decoding import decode, render
 from core.predict.intake import gather
 from tests.training_scripts.pictures.drawn import encoded, noisy, png
 from training_scripts.backbones import Preprocessing
-from training_scripts.pictures import PictureUnreadable, open_picture
+from training_scripts.pictures.reading import open_picture
+from training_scripts.pictures.structure import PictureUnreadable
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 

@@ -27,7 +27,7 @@ from gui.predict.prediction_table import PredictionTable
 from gui.predict.recent_strip import MOST, RecentStrip
 from gui.shared.nearest_strip import NearestStrip
 from gui.shared.picture_mime import has_pictures, picture_items
-from training_scripts.pictures import open_picture
+from training_scripts.pictures.reading import open_picture
 
 
 def _jpeg(colour=(200, 0, 0), size=(64, 48)) -> bytes:

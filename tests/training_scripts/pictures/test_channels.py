@@ -16,8 +16,9 @@ from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples
 from training_scripts.features import preprocessing_for
 from training_scripts.job import JobError
-from training_scripts.pictures import PictureUnreadable, channels, levels_in, open_picture, size_of
-from training_scripts.pictures.reading import parts_of
+from training_scripts.pictures import channels
+from training_scripts.pictures.reading import levels_in, open_picture, parts_of, size_of
+from training_scripts.pictures.structure import PictureUnreadable
 
 RANDOM = np.random.default_rng(3)
 

@@ -18,8 +18,8 @@ from tests.training_scripts.pictures.drawn import (
     noisy,
     profile,
 )
-from training_scripts.pictures import open_picture
 from training_scripts.pictures.colour import to_srgb
+from training_scripts.pictures.reading import open_picture
 
 MUTED = Image.fromarray((np.asarray(noisy((96, 64))) * 0.6 + 50).astype(np.uint8))
 

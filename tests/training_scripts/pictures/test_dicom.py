@@ -12,8 +12,9 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, RLELossless
 
-from training_scripts.pictures import PictureUnreadable, levels_in, open_picture, size_of
 from training_scripts.pictures.formats import PictureFormat, recognise
+from training_scripts.pictures.reading import levels_in, open_picture, size_of
+from training_scripts.pictures.structure import PictureUnreadable
 
 RAMP = np.tile(np.arange(0, 4000, 50, dtype=np.uint16), (60, 1))  # 60 x 80, 0 … 3950
 

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from tests.training_scripts.pictures.drawn import encoded, noisy
-from training_scripts.pictures import PictureUnreadable, is_picture, open_picture, size_of
 from training_scripts.pictures.formats import (
     FOREIGN,
     FORMATS,
@@ -21,6 +20,9 @@ from training_scripts.pictures.formats import (
     PictureFormat,
     recognise,
 )
+from training_scripts.pictures.opening import is_picture
+from training_scripts.pictures.reading import open_picture, size_of
+from training_scripts.pictures.structure import PictureUnreadable
 
 PICTURE = noisy((64, 48))
 

@@ -10,8 +10,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from training_scripts.pictures import PictureUnreadable, levels_in, open_picture
 from training_scripts.pictures.frames import frames_of
+from training_scripts.pictures.reading import levels_in, open_picture
+from training_scripts.pictures.structure import PictureUnreadable
 
 _RANDOM = np.random.default_rng(5)
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.training_scripts.pictures.drawn import encoded, lossless_jpeg, noisy
-from training_scripts.pictures import PictureUnreadable, jpeg, open_picture
-from training_scripts.pictures.structure import Structure
+from training_scripts.pictures import jpeg
+from training_scripts.pictures.reading import open_picture
+from training_scripts.pictures.structure import PictureUnreadable, Structure
 
 PICTURE = noisy((96, 80))
 KINDS = {

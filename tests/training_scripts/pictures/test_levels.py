@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.training_scripts.pictures.drawn import encoded, noisy, png
-from training_scripts.pictures import levels_in, open_picture
 from training_scripts.pictures.levels import common, of_picture, to_bytes
+from training_scripts.pictures.reading import levels_in, open_picture
 
 GREY = np.asarray(noisy((64, 48)).convert("L"))
 COLOUR = np.asarray(noisy((64, 48)))

@@ -14,8 +14,11 @@ import pytest
 from PIL import Image
 
 from tests.training_scripts.pictures.drawn import encoded, noisy
-from training_scripts.pictures import PictureUnreadable, is_picture, limits, open_picture, read_file, reading, size_of
+from training_scripts.pictures import limits, reading
 from training_scripts.pictures.limits import PixelBudget
+from training_scripts.pictures.opening import is_picture, read_file
+from training_scripts.pictures.reading import open_picture, size_of
+from training_scripts.pictures.structure import PictureUnreadable
 
 LARGE = encoded(Image.new("RGB", (2400, 2000)), "PNG")  # 58 MB as it is counted
 

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from tests.training_scripts.pictures.drawn import chunk, encoded, noisy, png
-from training_scripts.pictures import PictureUnreadable, open_picture
 from training_scripts.pictures import png as structure
+from training_scripts.pictures.reading import open_picture
+from training_scripts.pictures.structure import PictureUnreadable
 
 PIXELS = np.asarray(noisy((64, 48)))
 

@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 
 from training_scripts.backbones import Preprocessing
-from training_scripts.pictures import MAX_PIXELS, MAX_SIDE, SUFFIXES, PictureUnreadable, open_picture
+from training_scripts.pictures.formats import SUFFIXES
+from training_scripts.pictures.limits import MAX_PIXELS, MAX_SIDE
+from training_scripts.pictures.reading import open_picture
+from training_scripts.pictures.structure import PictureUnreadable
 from training_scripts.preprocess import framed
 
 

@@ -65,7 +65,8 @@ def _prediction(name: str, said: EndpointAnswer, thumbnail: int) -> Prediction:
 
 
 def _size(source: Source) -> tuple[int, int]:
-    from training_scripts.pictures import PictureUnreadable, size_of
+    from training_scripts.pictures.reading import size_of
+    from training_scripts.pictures.structure import PictureUnreadable
 
     try:
         return size_of(source)

@@ -113,7 +113,8 @@ class EndpointClient:
                 yield answer
 
     def _body(self, source: Source) -> tuple[bytes, str]:
-        from training_scripts.pictures import PictureUnreadable, read_file
+        from training_scripts.pictures.opening import read_file
+        from training_scripts.pictures.structure import PictureUnreadable
 
         try:
             content = source if isinstance(source, bytes) else read_file(source)
@@ -146,8 +147,8 @@ def _shrink(content: bytes, source: Source, limit: int) -> bytes:
 
     No backbone looks at more.
     """
-    from training_scripts.pictures import PictureUnreadable
     from training_scripts.pictures.smaller import smaller
+    from training_scripts.pictures.structure import PictureUnreadable
 
     name = source if isinstance(source, Path) else tr("The picture")
     try:

@@ -32,7 +32,8 @@ from core.engines.sagemaker.upload.fast_s3 import MULTIPART_BYTES, FastS3
 from core.errors import Cancelled, DatasetError
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
-from training_scripts.pictures.reading import PictureUnreadable, open_file
+from training_scripts.pictures.opening import open_file
+from training_scripts.pictures.structure import PictureUnreadable
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Entry, Manifest
