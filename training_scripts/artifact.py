@@ -77,9 +77,10 @@ _HERE = Path(__file__).resolve().parent
 
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
-# What an archive may hold. A model or a job's results are far below; a bomb promises more.
-_MOST_MEMBERS = 20_000
-_MOST_BYTES = 1 << 30
+MOST_MEMBERS = 20_000
+MOST_BYTES = 1 << 30
+"""What an archive may hold. A model or a job's results are far below; a bomb promises more."""
+
 _MOST_TIMES = 25
 _MOST_AT_ONCE = 16 << 20
 # All that gzip, tarfile and zlib raise on bytes that are not what they seem; tarfile also recurses into headers.
@@ -166,7 +167,7 @@ def package(model_dir: Path, tar_path: Path, flushed: bool = True) -> Path:
     return tar_path
 
 
-def unpack(tar_path: Path, folder: Path) -> Path:
+def unpack(tar_path: Path, folder: Path, most_members: int = MOST_MEMBERS, most_bytes: int = MOST_BYTES) -> Path:
     """Unpack a model.tar.gz into `folder`, which appears whole or not at all; returns it. What was there is replaced.
 
     The archive is read to its end and its checksum compared; the files are sealed (`durable.is_whole`).
@@ -178,8 +179,8 @@ def unpack(tar_path: Path, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
         inside = Path(place) / "model"
         inside.mkdir()
-        with _reading(tar_path) as tar:
-            extract(tar, inside)
+        with _reading(tar_path, most_bytes) as tar:
+            extract(tar, inside, most_members)
         seal(inside, [path.relative_to(inside).as_posix() for path in sorted(inside.rglob("*")) if path.is_file()])
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(inside, folder)
@@ -211,7 +212,7 @@ def looks_whole(tar_path: Path) -> bool:
     return 0 < inside < size and inside % 512 == 0
 
 
-def extract(tar: tarfile.TarFile, folder: Path) -> None:
+def extract(tar: tarfile.TarFile, folder: Path, most_members: int = MOST_MEMBERS) -> None:
     """Extract an archive from outside into `folder` with tar's data filter.
 
     Python 3.11.2, which Debian 12 has, knows no filters; there only plain files and folders inside `folder` are taken.
@@ -220,7 +221,7 @@ def extract(tar: tarfile.TarFile, folder: Path) -> None:
         tarfile.TarError: a member is something else, or reaches outside.
     """
     root = folder.resolve()
-    for member in _members(tar):
+    for member in _members(tar, most_members):
         if hasattr(tarfile, "data_filter"):
             tar.extract(member, folder, filter="data")
             continue
@@ -230,21 +231,21 @@ def extract(tar: tarfile.TarFile, folder: Path) -> None:
         tar.extract(_plain(member), folder)
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _members(tar: tarfile.TarFile, most: int = MOST_MEMBERS) -> Iterator[tarfile.TarInfo]:
     for number, member in enumerate(tar):
-        if number >= _MOST_MEMBERS:
-            raise tarfile.ReadError(f"it holds more than {_MOST_MEMBERS:,} files")
+        if number >= most:
+            raise tarfile.ReadError(f"it holds more than {most:,} files")
         if member.size < 0:
             raise tarfile.ReadError(f"{member.name} claims to be of negative size")
         yield member
 
 
 @contextmanager
-def _reading(tar_path: Path) -> Iterator[tarfile.TarFile]:
+def _reading(tar_path: Path, most_bytes: int = MOST_BYTES) -> Iterator[tarfile.TarFile]:
     """Give an archive from outside, bounded in what it may unpack to, and read to its end when the block ends well."""
     try:
         with tar_path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as packed:
-            bounded = _Bounded(packed, max(_MOST_BYTES, _MOST_TIMES * os.fstat(raw.fileno()).st_size))
+            bounded = _Bounded(packed, max(most_bytes, _MOST_TIMES * os.fstat(raw.fileno()).st_size))
             with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r:") as tar:
                 yield tar
             while bounded.read(_CHUNK):

@@ -115,22 +115,24 @@ def _compute(
     paths: AppPaths,
     on_progress: OnProgress,
     cancel: CancelToken,
+    script: Path = _SCRIPT,
+    silence_s: float = SILENCE_S,
 ) -> None:
     arguments = {"backbone": backbone, "store": str(paths.features), "output": str(output)}
-    variables = environment("features", folder, _SCRIPT, arguments, {CHANNEL: str(channel)}, cores())
+    variables = environment("features", folder, script, arguments, {CHANNEL: str(channel)}, cores())
     words = [word for name, value in arguments.items() for word in (f"--{name}", value)]
     for last in (False, True):
         with suppress(FileNotFoundError):
             folder.failure.unlink()
         with folder.log.open("wb") as log:
             process = subprocess.Popen(
-                script_command(_SCRIPT, *words),
+                script_command(script, *words),
                 env=inherited_environment() | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        finding = _follow(process, folder.log, on_progress, cancel)
+        finding = _follow(process, folder.log, on_progress, cancel, silence_s)
         if finding and last:
             why = tr("The process that computes them {finding}, for the second time.").format(finding=finding)
             raise EngineError(
@@ -147,9 +149,11 @@ def _compute(
         raise EngineError(tr("The features could not be computed."), failure_reason(folder, process.returncode))
 
 
-def _follow(process: subprocess.Popen[bytes], log: Path, on_progress: OnProgress, cancel: CancelToken) -> str:
+def _follow(
+    process: subprocess.Popen[bytes], log: Path, on_progress: OnProgress, cancel: CancelToken, silence_s: float
+) -> str:
     """Follow the features script to its end; returns why it had to be ended, "" where it was not."""
-    watchdog = Watchdog(identify(process.pid) or NO_PROCESS, SILENCE_S, log, _WORDLESS_S)
+    watchdog = Watchdog(identify(process.pid) or NO_PROCESS, silence_s, log, _WORDLESS_S)
     try:
         with log.open(encoding="utf-8", errors="replace") as said:
             while process.poll() is None:

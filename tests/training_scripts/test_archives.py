@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from training_scripts import artifact
 from training_scripts.artifact import check, looks_whole, package, unpack
 from training_scripts.durable import is_whole, sealed
 from training_scripts.job import JobError
@@ -119,16 +118,12 @@ def _negative(bomb: gzip.GzipFile) -> None:
         (_negative, "negative size"),
     ],
 )
-def test_bombs(
-    make: Callable[[gzip.GzipFile], None], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(artifact, "_MOST_MEMBERS", 200)
-    monkeypatch.setattr(artifact, "_MOST_BYTES", 16 << 20)
+def test_bombs(make: Callable[[gzip.GzipFile], None], why: str, tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.tar.gz"
     with gzip.open(bomb, "wb", 9) as opened:
         make(opened)
     with pytest.raises(JobError, match=why):
-        unpack(bomb, tmp_path / "out")
+        unpack(bomb, tmp_path / "out", most_members=200, most_bytes=16 << 20)
     assert list(tmp_path.iterdir()) == [bomb]
 
 

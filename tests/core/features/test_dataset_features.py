@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import EngineError
-from core.features import dataset_features
+from core.features.dataset_features import _compute
 from core.jobs.contract import JobFolder
 from core.paths import AppPaths
 from core.progress import CancelToken, Progress
@@ -29,25 +29,24 @@ print("features 2/2 (50.0 pictures/s)", flush=True)
 """
 
 
-def compute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: int) -> list[Progress]:
+def compute(tmp_path: Path, stops: int) -> list[Progress]:
     script = tmp_path / "features.py"
     script.write_text(STANDS.format(stops=stops), encoding="utf-8")
-    monkeypatch.setattr(dataset_features, "_SCRIPT", script)
-    monkeypatch.setattr(dataset_features, "SILENCE_S", 1.0)
     folder, said = JobFolder(tmp_path / "job").create(), []
     paths = AppPaths(tmp_path / "home").create()
-    dataset_features._compute(folder, tmp_path, tmp_path, "efficientnet_lite0", paths, said.append, CancelToken())
+    cancel = CancelToken()
+    _compute(folder, tmp_path, tmp_path, "efficientnet_lite0", paths, said.append, cancel, script, silence_s=1.0)
     return said
 
 
-def test_a_process_that_stands_still_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = compute(tmp_path, monkeypatch, stops=1)
+def test_a_process_that_stands_still_is_started_again(tmp_path: Path) -> None:
+    said = compute(tmp_path, stops=1)
     assert (tmp_path / "runs").read_text() == "xx"
     assert (said[-1].done, said[-1].total) == (2, 2)
     assert any("stood still for 1 seconds and is started again" in progress.message for progress in said)
 
 
-def test_one_that_stands_still_twice_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_stands_still_twice_is_the_reason(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="stood still for 1 seconds, for the second time"):
-        compute(tmp_path, monkeypatch, stops=2)
+        compute(tmp_path, stops=2)
     assert (tmp_path / "runs").read_text() == "xx"

@@ -33,7 +33,14 @@ class FastS3:
         BotoCoreError: there are no credentials.
     """
 
-    def __init__(self, session: Any, client: Any, bucket: str) -> None:
+    def __init__(
+        self,
+        session: Any,
+        client: Any,
+        bucket: str,
+        part_bytes: int = PART_BYTES,
+        multipart_bytes: int = MULTIPART_BYTES,
+    ) -> None:
         from awscrt.io import ClientBootstrap
         from awscrt.s3 import S3Client, S3RequestTlsMode, S3RetryConfig
         from botocore.exceptions import NoCredentialsError
@@ -56,13 +63,14 @@ class FastS3:
             region=self._region,
             tls_mode=S3RequestTlsMode.ENABLED if secure else S3RequestTlsMode.DISABLED,
             tls_connection_options=_trust(session) if secure else None,
-            part_size=PART_BYTES,
-            multipart_upload_threshold=MULTIPART_BYTES,
+            part_size=part_bytes,
+            multipart_upload_threshold=multipart_bytes,
             throughput_target_gbps=CONNECTIONS * 0.4,  # the client takes that for what one connection can do
             # The least there is: the upload itself counts failures, to ask for less where S3 is overloaded.
             retry_config=S3RetryConfig(max_retries=1),
             connect_timeout_ms=10_000,
         )
+        self._multipart_bytes = multipart_bytes
         self._signed_with: Any = None
         self._signing: Any = None
 
@@ -80,7 +88,7 @@ class FastS3:
             return None
 
     def put(self, key: str, sha256: str, body: bytes | Path, size: int, **arguments: Any) -> None:
-        """Send one object; S3 compares it with the SHA-256 (hex). From MULTIPART_BYTES on it goes in parts.
+        """Send one object; S3 compares it with the SHA-256 (hex). From `multipart_bytes` on it goes in parts.
 
         Args:
             arguments: of PutObject, those that are headers.
@@ -94,7 +102,7 @@ class FastS3:
 
         headers = [(self._headers[name], _text(value)) for name, value in arguments.items()]
         options: dict[str, Any] = {}
-        if size >= MULTIPART_BYTES:  # each part has its own checksum
+        if size >= self._multipart_bytes:  # each part has its own checksum
             trailer = S3ChecksumConfig(S3ChecksumAlgorithm.SHA256, S3ChecksumLocation.TRAILER)
             options |= {"checksum_config": trailer, "max_active_connections_override": PART_CONNECTIONS}
         else:

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from core.cli import endpoints
 from core.cli.main import run
 from core.engines.sagemaker.connection.connect import trust_policy
 
@@ -18,7 +17,6 @@ def sagehound(words_engine, capsys, monkeypatch, paths, workspace, aws):
     if "Cli" not in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
         iam.create_role(RoleName="Cli", AssumeRolePolicyDocument=trust_policy(aws.account))
     monkeypatch.setenv("SAGEHOUND_HOME", str(paths.home))
-    monkeypatch.setattr(endpoints, "_ENDPOINT_POLL_S", 0.05)
 
     def command(*arguments, status=0, text=False):
         capsys.readouterr()

@@ -47,11 +47,9 @@ def test_an_object_arrives_under_its_name_with_its_checksum_and_headers(fast, s3
     assert s3.get_object(Bucket=bucket, Key=NAME)["Body"].read() == b"content"
 
 
-def test_a_large_file_goes_in_parts(fast, aws, s3, bucket, tmp_path, monkeypatch):
+def test_a_large_file_goes_in_parts(fast, aws, s3, bucket, tmp_path):
     smallest = 5 * 2**20
-    monkeypatch.setattr(fast_s3, "PART_BYTES", smallest)
-    monkeypatch.setattr(fast_s3, "MULTIPART_BYTES", smallest)
-    fast = FastS3(aws.session, s3, bucket)
+    fast = FastS3(aws.session, s3, bucket, part_bytes=smallest, multipart_bytes=smallest)
     file = tmp_path / "large.bin"
     file.write_bytes(bytes(range(256)) * (smallest // 256) + b"end")
     fast.put("large", hashlib.sha256(file.read_bytes()).hexdigest(), file, file.stat().st_size)
