@@ -115,12 +115,20 @@ def unpack(
     except _UNUSABLE as error:
         raise DatasetError(
             tr("{name} cannot be unpacked.").format(name=archive.name),
-            f"{error}.".replace("..", "."),
+            _why(error),
             tr("Fetch it again, or unpack it yourself."),
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _why(error: Exception) -> str:
+    """Return why an archive cannot be unpacked, in a sentence; of a file inside it its own name alone."""
+    if isinstance(error, OSError) and error.strerror:
+        name = os.path.basename(os.fsdecode(error.filename or ""))
+        return f"{error.strerror}: {name[:80]}." if name else f"{error.strerror}."
+    return f"{error}.".replace("..", ".")
 
 
 def _key(archive: Path) -> str:

@@ -161,6 +161,17 @@ def test_damaged_archives_are_refused_in_plain_words(tmp_path: Path, damage: str
     assert list((tmp_path / "home").iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["d/" * 3000 + "a.jpg", "a/" + "n" * 300 + ".jpg", "b.jpg/a.jpg"])
+def test_names_that_the_system_refuses_are_said_without_a_path_of_ours(tmp_path: Path, name: str) -> None:
+    archive = zipped(tmp_path / "x.zip", {"b.jpg": encode(1), name: encode(2)})
+    with pytest.raises(DatasetError, match="cannot be unpacked") as refused:
+        unpack(archive, tmp_path / "home")
+    assert str(tmp_path) not in str(refused.value)
+    assert "Errno" not in str(refused.value)
+    assert len(str(refused.value)) < 250
+    assert list((tmp_path / "home").iterdir()) == []
+
+
 def test_a_cancelled_archive_leaves_nothing(tmp_path: Path) -> None:
     cancel = CancelToken()
     cancel.cancel()
