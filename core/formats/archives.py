@@ -90,7 +90,7 @@ def unpack(
         DatasetError: it is damaged, encrypted, dangerous or too large.
         Cancelled: through `cancel`; nothing stays.
     """
-    target = folder / f"{_stem(archive.name)}-{_key(archive)}"
+    target = folder / f"{stem_of(archive.name)}-{_key(archive)}"
     if target.is_dir():
         mark_opened(target)
         return target
@@ -141,7 +141,8 @@ def _key(archive: Path) -> str:
     return hashlib.sha256(f"{status.st_size} {status.st_mtime_ns} ".encode() + content).hexdigest()[:12]
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
+    """Return the name of an archive without its ending."""
     suffix = next((suffix for suffix in sorted(ARCHIVES, key=len, reverse=True) if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(suffix)] or "archive"
 
@@ -172,7 +173,7 @@ def _unpack(archive: Path, target: Path, work: _Unpacking, depth: int) -> None:
                 inner.append(path)
     for path in inner:
         if depth < DEEPEST and is_archive(path):
-            _unpack(path, path.with_name(_stem(path.name)), work, depth + 1)
+            _unpack(path, path.with_name(stem_of(path.name)), work, depth + 1)
         path.unlink()
 
 

@@ -134,6 +134,7 @@ class DatasetWork:
         from core.formats.walk import Walk
         from core.formats.writing import write_dataset
 
+        self._check_ours(target)
         format_ = format_named(format_name)
         found = self._open(source, options, on_progress, cancel, unlabelled=True).source
         listing = read_listing(Walk(found.folder, cancel or CancelToken()), found.options)
@@ -146,6 +147,31 @@ class DatasetWork:
                 manifest = self.split(scan, fractions or DEFAULT_FRACTIONS, seed)
                 splits = {entry.path: entry.split for entry in manifest.pictures}
         return write_dataset(listing, format_, target, splits, on_progress, cancel)
+
+    def named_after(self, root: Path, opened: Path | None) -> Path:
+        """Return the folder that what is written of a dataset is named after: its own, or what was opened.
+
+        What archives, buckets and frames left in our own folder is no place for the user's files.
+        """
+        from core.formats.archives import stem_of
+        from core.formats.bucket import is_bucket_address
+
+        imports = self._installation.paths.imports
+        if not root.is_relative_to(imports):
+            return root
+        if opened is None or is_bucket_address(opened) or opened.is_relative_to(imports):
+            return Path.home() / root.name
+        return opened if opened.is_dir() else opened.with_name(stem_of(opened.name))
+
+    def _check_ours(self, target: Path) -> None:
+        """Refuse to write the user's files into a folder whose unused contents are removed."""
+        imports = self._installation.paths.imports
+        if target.expanduser().absolute().is_relative_to(imports):
+            raise DatasetError(
+                tr("Nothing is written to {target}.").format(target=target),
+                tr("It is in the folder of what Sagehound unpacked, which is cleared of what is not used."),
+                tr("Choose a folder of your own."),
+            )
 
     def write(
         self,
@@ -166,6 +192,7 @@ class DatasetWork:
         from core.formats.registry import format_named
         from core.formats.writing import write_dataset
 
+        self._check_ours(target)
         format_, classes = format_named(format_name), manifest.classes
         splits = with_split or bool(format_.writer and format_.writer.splits)
         listing = Listing(manifest.root, layout="splits" if splits else "classes")
@@ -239,6 +266,8 @@ class DatasetWork:
         """
         from core.labels.disk import write_labels
 
+        if not target.is_relative_to(scan.root):  # in place is where the pictures are already
+            self._check_ours(target)
         state = self.labelling(scan).state
         if splits is None and state.splits and scan.layout == "classes":
             splits = {entry.path: entry.split for entry in self.split(scan).pictures}

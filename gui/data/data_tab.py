@@ -358,7 +358,7 @@ class DataTab(QWidget):
     def _write(self) -> None:
         manifest, scan = self.dataset.manifest, self.dataset.scan
         if manifest is not None and scan is not None:
-            dialog = WriteDialog(self, self._workbench, self._bridge, manifest, scan)
+            dialog = WriteDialog(self, self._workbench, self._bridge, manifest, scan, self.dataset.folder)
             dialog.moved.connect(self.dataset.open_moved)
             dialog.finished.connect(dialog.deleteLater)
             dialog.open()

@@ -36,7 +36,13 @@ class WriteDialog(QDialog):
     moved = Signal(object)
 
     def __init__(
-        self, parent: QWidget | None, workbench: Workbench, bridge: Bridge, manifest: Manifest, scan: Scan
+        self,
+        parent: QWidget | None,
+        workbench: Workbench,
+        bridge: Bridge,
+        manifest: Manifest,
+        scan: Scan,
+        opened: Path | None,
     ) -> None:
         from core.formats.registry import FORMATS
 
@@ -45,6 +51,7 @@ class WriteDialog(QDialog):
         self.setModal(True)
         self.setMinimumWidth(560)
         self._workbench, self._bridge, self._manifest, self._scan = workbench, bridge, manifest, scan
+        self._opened = opened
         self._running: Handle | None = None
         self._earlier: EarlierWrite | None = None
         self._moved_to: Path | None = None
@@ -151,16 +158,18 @@ class WriteDialog(QDialog):
 
     def _on_format(self) -> None:
         root = self._manifest.root
+        named = self._workbench.data.named_after(root, self._opened)
+        apart = str(named.with_name(f"{named.name}-labelled"))
         what = _pictures_in_classes(len(self._manifest.pictures), len(self._manifest.classes))
         self.with_split.setChecked(not self.moves or self._scan.layout == "splits")
         if self.moves:
-            self.target.setText(str(root))
+            self.target.setText(str(root) if named == root else apart)
             said = tr(
                 "Moves {what} into class folders there. What goes where is written down first, and “Move "
                 "back” undoes it; what has no class or is left out stays where it is."
             ).format(what=what)
         else:
-            self.target.setText(str(root.with_name(f"{root.name}-labelled")))
+            self.target.setText(apart)
             said = tr(
                 "Copies {what} into a new folder. Your own files stay where and as they are; what has no "
                 "class or is left out is not copied."

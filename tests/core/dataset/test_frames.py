@@ -119,3 +119,18 @@ def test_a_full_disk_is_said(films: Path, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(frames_, "SPARE", 1 << 60)
     with pytest.raises(DatasetError, match="no room"):
         take_apart(OpenedSource(films, ALL), tmp_path / "imports")
+
+
+def test_what_is_written_lies_beside_what_was_opened_and_not_in_a_folder_that_is_cleared(
+    films: Path, workbench: Workbench, tmp_path: Path
+) -> None:
+    data = workbench.data
+    root = data.scan(films, options=ALL).root
+    assert data.named_after(films, films) == films
+    assert data.named_after(root, films) == films
+    assert data.named_after(root, tmp_path / "set.tar.gz") == tmp_path / "set"
+    assert data.named_after(root, root) == data.named_after(root, None) == Path.home() / root.name
+    with pytest.raises(DatasetError, match="a folder of your own"):
+        data.convert(films, "csv", root.parent / "mine")
+    with pytest.raises(DatasetError, match="a folder of your own"):
+        data.write_labels(data.scan(films), root.parent / "mine")

@@ -61,6 +61,8 @@ def test_a_file_of_labels_and_an_archive_are_opened(tab, qtbot, table, tmp_path)
     assert archive.endswith("flowers.zip")
     assert tab.manifest.version == version
     assert tab.manifest.root.is_relative_to(tab._workbench.paths.imports)
+    tab.write.click()
+    assert tab.findChild(WriteDialog).target.text() == str(tmp_path / "flowers-labelled"), "not in a folder of ours"
 
 
 def test_a_prefix_in_s3_is_opened(tab, qtbot, dataset_folder, bucket):
