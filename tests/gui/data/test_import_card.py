@@ -8,6 +8,7 @@ from PySide6.QtCore import QMimeData, Qt, QUrl
 from core.dataset.records import ReadOptions
 from gui.data.data_tab import DataTab
 from gui.data.import_card import ReadForm
+from gui.data.write_dialog import WriteDialog
 from gui.window.drops import datasets_in
 
 
