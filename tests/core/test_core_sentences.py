@@ -33,7 +33,7 @@ NAMES = {
 _CODE = re.compile(
     r"^\s*(SELECT|INSERT|CREATE|UPDATE|DELETE|PRAGMA|DROP|ALTER|BEGIN|\()|\bimport \w|\bFROM \w|</|/>|[=:]['\"#]"
     r"|\w = \w+\.|\{color-scheme|\\[bwdSs.(]|\(\?|\||\n    |^text/|^--|^pip install|^sudo |^aws sso|^\[part|^part\("
-    r"|^answer if |^\S+, \w+, \w+, "
+    r"|^[A-Z_0-9]+( [A-Z_0-9]+)+ ?$|^answer if |^\S+, \w+, \w+, "
 )
 _INTERNAL = re.compile(
     r"^(_logger|_log|logging)\.|\b(ValueError|TypeError|KeyError|AttributeError|RuntimeError|OSError|AssertionError)$"
