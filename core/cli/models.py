@@ -88,11 +88,13 @@ def sort(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         raise UsageError(tr("Name a folder of pictures and, with --into, where they go; or --undo OUT."))
     if not 0 <= options.threshold <= 1:
         raise UsageError("--threshold needs a probability from 0 to 1.")
-    workbench = Workbench(paths)
+    workbench, cancel = Workbench(paths), CancelToken()
     try:
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
         model = workbench.models.open(workbench.models.find(options.model), console.progress, CancelToken())
+        if options.watch:  # Ctrl-C is its usual end
+            signal.signal(signal.SIGINT, lambda *_: cancel.cancel())
         done = sort_folder(
             model,
             Path(options.folder).expanduser(),
@@ -101,6 +103,7 @@ def sort(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
             options.threshold,
             options.watch,
             console.progress,
+            cancel,
         )
     finally:
         workbench.close()

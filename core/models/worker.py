@@ -169,8 +169,10 @@ def _sources(request: Header, payload: bytes) -> list[Source]:
 
 def _said_of(request: Header, error: PictureUnreadable, number: int = 0) -> Header:
     """Return the one sentence of `error`, about the picture by its name."""
-    path = request["pictures"][number].get("path")
-    name, sentence = Path(path).name if path else "The picture", str(error)
+    path, sentence = request["pictures"][number].get("path"), str(error)
+    if not path:
+        return {"what": sentence}
+    name = Path(path).name
     for subject in ("The picture ", "The file ", "This "):
         if sentence.startswith(subject):
             return {"what": f"{name} {sentence.removeprefix(subject)}"}

@@ -6,11 +6,12 @@ import csv
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from core.errors import PictureError, UserFacingError
+from core.errors import Cancelled, PictureError, UserFacingError
 from core.locks import lock_of
 from core.models.model import Model
 from core.models.sort.journal import Journal, Placed
@@ -72,11 +73,11 @@ def sort_folder(
 
     `into` gets one folder per class, `_unsure` for those whose probability is below `threshold`, `_unknown` for those
     that show none of its classes, where the model can say so, the journal and sorted.csv, a table of all. With `watch`
-    new files are taken, when they have stopped growing, until a cancel.
+    new files are taken, when they have stopped growing, until a cancel, which is its usual end.
 
     Raises:
         UserFacingError: a folder cannot be read or written.
-        Cancelled: through `cancel`; what was sorted stays, and the next run carries on.
+        Cancelled: through `cancel`, without `watch`; what was sorted stays, and the next run carries on.
     """
     cancel = cancel or CancelToken()
     if not folder.is_dir():
@@ -119,32 +120,34 @@ def _sort(
     for line in before:
         _finish(into, line, state)
     sizes: dict[Path, tuple[int, int]] = {}
-    while True:
-        found = [path for path in _pictures(folder, into) if str(path) not in state.done]
-        if watch:
-            found, sizes = _settled(found, sizes)
-        for first in range(0, len(found), _BATCH):
-            cancel.raise_if_cancelled()
-            batch = found[first : first + _BATCH]
-            lines = _decide(model, batch, into, way, threshold, state, cancel)
-            journal.append(lines)
-            for line in lines:
-                _finish(into, line, state)
-            on_progress(Progress(first + len(batch), len(found), "Sorting", "pictures"))
-        if found or not watch:
-            _write_table(into, journal)
-        if not watch:
-            return Sorted(into, dict(state.counts), tuple(state.refused.values()))
-        on_progress(
-            Progress(
-                state.counts.total(),
-                None,
-                tr("Waiting for pictures in {name}; sorted").format(name=folder.name),
-                "pictures",
+    with suppress(Cancelled) if watch else nullcontext():
+        while True:
+            found = [path for path in _pictures(folder, into) if str(path) not in state.done]
+            if watch:
+                found, sizes = _settled(found, sizes)
+            for first in range(0, len(found), _BATCH):
+                cancel.raise_if_cancelled()
+                batch = found[first : first + _BATCH]
+                lines = _decide(model, batch, into, way, threshold, state, cancel)
+                journal.append(lines)
+                for line in lines:
+                    _finish(into, line, state)
+                on_progress(Progress(first + len(batch), len(found), "Sorting", "pictures"))
+            if found or not watch:
+                _write_table(into, journal)
+            if not watch:
+                break
+            on_progress(
+                Progress(
+                    state.counts.total(),
+                    None,
+                    tr("Waiting for pictures in {name}; sorted").format(name=folder.name),
+                    "pictures",
+                )
             )
-        )
-        sleep(interval_s)
-        cancel.raise_if_cancelled()
+            sleep(interval_s)
+            cancel.raise_if_cancelled()
+    return Sorted(into, dict(state.counts), tuple(state.refused.values()))
 
 
 def _pictures(folder: Path, into: Path) -> Iterator[Path]:
