@@ -148,6 +148,7 @@ def test_a_refusal_creates_nothing_and_says_why(deployable, parent, bridge, qtbo
     made = len(cloud.asked("CreateModel"))
     dialog._on_deploy()
     qtbot.waitUntil(dialog.error.isVisible, timeout=60_000)
+    assert "rehearsal with no.jpg" in dialog.error.text
     assert len(cloud.asked("CreateModel")) == made
     assert dialog.deploy.isEnabled()
     dialog.reject()

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from core.cloud.hosting import Container, Rehearsal
-from core.errors import ModelError
+from core.errors import ModelError, PictureError
 from core.paths import ROOT
 from core.python import child_environment, code_command
 from core.translation import tr
+from training_scripts.pictures.structure import PictureUnreadable
 
 TOLERANCE = 1e-4
 """How far two answers of the same weights may be apart, in probability."""
@@ -83,11 +84,21 @@ def rehearse(archive: Path, picture: Path, container: Container = Container.PYTO
     """Serve one picture from a model.tar.gz as the container will, and compare with what Sagehound itself answers.
 
     Raises:
+        PictureError: the picture cannot be read.
         ModelError: it would not start, not answer, or not answer the same.
     """
     from training_scripts.artifact import unpack
     from training_scripts.job import JobError
+    from training_scripts.pictures.reading import open_picture
 
+    try:
+        open_picture(picture)
+    except PictureUnreadable as error:
+        raise PictureError(
+            tr("There is no rehearsal with {name}.").format(name=picture.name),
+            str(error),
+            tr("Nothing was deployed; choose another picture."),
+        ) from error
     with tempfile.TemporaryDirectory(prefix="sagehound-rehearsal-") as place:
         folder = Path(place) / "model"
         try:
