@@ -62,7 +62,7 @@ def sentences_of_core(node: ast.AST) -> Iterator[str]:
         return
     text = text_of(node)
     if _WORDS.search(text):
-        if not _CODE.search(text) and text not in NAMES:
+        if not (text.isupper() or _CODE.search(text) or text in NAMES):
             yield text
         return
     children = ast.iter_child_nodes(node)
