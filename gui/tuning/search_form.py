@@ -13,6 +13,7 @@ from core.errors import SpecError
 from core.jobs.declared import declarations
 from core.jobs.specs import MetricDefinition, Strategy, TuningSpec
 from core.translation import tr
+from gui.shared.basics import button
 from gui.shared.card import Card
 from gui.shared.field import Field, declared_box, declared_field, first_excess, limited, show_value, value_of
 from gui.tuning.tuning_draft import MODES, TuningDraft
@@ -28,9 +29,11 @@ class ModelForm(Card):
 
     Signals:
         changed(): something was chosen.
+        preview_asked(): the user wants to see what augmentation makes of a picture.
     """
 
     changed = Signal()
+    preview_asked = Signal()
 
     def __init__(self) -> None:
         super().__init__(tr("Model"))
@@ -60,6 +63,11 @@ class ModelForm(Card):
             combo.currentIndexChanged.connect(self.changed)
         for field in self.fields.values():
             self.add(field)
+        self.preview = button(
+            tr("What a picture becomes…"), icon_name="eye", kind="ghost", tip=tr("See what augmentation does")
+        )
+        self.preview.clicked.connect(self.preview_asked)
+        self.add(self.preview)
 
     def show_draft(self, draft: TuningDraft) -> None:
         """Show what a draft holds, without telling anyone."""
@@ -77,6 +85,7 @@ class ModelForm(Card):
     def show_searched(self, draft: TuningDraft) -> None:
         """Grey out what the table searches or fixes."""
         in_table = {row.name for row in draft.rows}
+        self.preview.setVisible(draft.mode == "fine_tune" or bool(in_table & {"mode", "augmentation"}))
         for name, field in self.fields.items():
             field.control.setEnabled(name not in in_table)
             field.control.setToolTip(

@@ -48,6 +48,8 @@ from gui.tuning.weights_panel import WeightsPanel
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
+    from gui.tuning.augmentation_dialog import AugmentationDialog
+    from training_scripts.backbones import Framing
 
 _STATE = "tuning_form"
 _NARROW = 1100
@@ -182,6 +184,7 @@ class TuningTab(QWidget):
 
     def _connect(self) -> None:
         self.model_form.changed.connect(self._on_model)
+        self.model_form.preview_asked.connect(self.show_augmentation)
         self.weights.changed.connect(self.refresh)
         self.search_form.changed.connect(self._on_search)
         self.ranges.changed.connect(self._on_rows)
@@ -282,6 +285,18 @@ class TuningTab(QWidget):
     def _on_model(self) -> None:
         self.weights.set_backbone(self.model_form.backbone.currentData())
         self._on_rows()
+
+    def show_augmentation(self) -> AugmentationDialog | None:
+        """Show what augmentation makes of a training picture."""
+        if self._manifest is None:
+            return None
+        from gui.tuning.augmentation_dialog import AugmentationDialog  # only now: it imports Pillow
+
+        draft = self.draft()
+        framing: Framing = self.model_form.framing.currentData()
+        dialog = AugmentationDialog(self.window(), self._bridge, self._manifest, draft.backbone, framing)
+        dialog.open()
+        return dialog
 
     def _on_rows(self) -> None:
         if (draft := by_steps(self.draft())) is not None:

@@ -6,6 +6,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QScrollArea
 
+from core.dataset.augmentation import EDGE
 from core.jobs.ranges import Scaling
 from core.jobs.specs import Strategy
 from gui.tuning.range_draft import Kind, RangeDraft
@@ -216,3 +217,17 @@ def test_every_column_of_the_ranges_is_in_sight(tab, qtbot, width, beside):
     corner = row_of(tab, "learning_rate").remove.mapTo(area.viewport(), QPoint(0, 0))
     assert 0 < corner.x() < area.viewport().width()
     assert (tab.model_form.mapTo(tab, QPoint(0, 0)).y() < tab.ranges.mapTo(tab, QPoint(0, 0)).y()) is beside
+
+
+def test_fine_tuning_shows_what_a_picture_becomes(tab, manifest, qtbot):
+    assert not tab.model_form.preview.isVisible()
+    tab.model_form.mode.setCurrentIndex(tab.model_form.mode.findData("fine_tune"))
+    assert tab.model_form.preview.isVisibleTo(tab)
+    dialog = tab.show_augmentation()
+    qtbot.waitUntil(lambda: not dialog.rows[-1].pixmap().isNull(), timeout=20_000)
+    assert dialog.name.text() in {entry.path for entry in manifest.of("train")}
+    plain, strong = (dialog.rows[place].pixmap().toImage() for place in (0, 2))
+    assert plain.size() == strong.size()
+    beside = (EDGE + 8, 0, EDGE, EDGE)
+    assert plain.copy(*beside) != strong.copy(*beside)  # one square alone where nothing changes
+    dialog.accept()
