@@ -342,10 +342,11 @@ class DatasetWork:
         file = self._installation.paths.datasets / f"{version}.json"
         return Manifest.load(file) if file.is_file() else None
 
-    def lock(self, folder: Path, locked: bool = True) -> HeldOut | None:
+    def lock(self, folder: Path, locked: bool = True, seen_by: str = "") -> HeldOut | None:
         """Lock a folder as a held-out test folder, or no longer; returns what is known of it then.
 
-        Nothing learns from a locked folder, and each model that is judged on it is counted.
+        Nothing learns from a locked folder, and each model that is judged on it is counted: so is `seen_by`, the one
+        that was just judged on it.
 
         Raises:
             DatasetError: there is no such folder, or a job has learned from it.
@@ -365,7 +366,7 @@ class DatasetWork:
                 tr("Lock a folder of other pictures."),
             )
         held_out.lock(root)
-        return held_out.find(root)
+        return held_out.look(root, seen_by) if seen_by else held_out.find(root)
 
     def imports(self) -> list[Imported]:
         """Return what archives and prefixes in S3 have left in the home, and what uses each; largest first."""

@@ -36,6 +36,7 @@ from gui.shared.feedback import ProgressRow
 
 _SPLITS = ("valid", "test")
 MANY, HEAT_CELL = 20, 6
+_SHARES, _LEAST_PICTURES = (490, 360), 280
 """Classes from which on the table is a heat map without words, and the side of its cells in pixels."""
 
 
@@ -133,7 +134,9 @@ class EvaluationView(QWidget):
         self._split.addWidget(self._views)
         self._split.addWidget(self.pictures)
         self._split.setStretchFactor(0, 1)
-        self._split.setSizes([490, 360])
+        self._split.setSizes(list(_SHARES))
+        self._moved = False
+        self._split.splitterMoved.connect(self._on_moved)
 
     # What is shown ---------------------------------------------------------------------------------------------
 
@@ -252,6 +255,20 @@ class EvaluationView(QWidget):
         for column, name in enumerate(classes):
             room = HEAT_CELL if many else min(max(metrics.horizontalAdvance(name) + 24, 48), 140)
             self.table.setColumnWidth(column, room)
+        self.table.resizeColumnToContents(len(classes))
+        if not self._moved:
+            self._share_width(down.sizeHint().width() + across.length() + 2 * self.table.frameWidth() + 1)
+
+    def _share_width(self, needed: int) -> None:
+        """Give the table the width that shows it whole, as far as the pictures beside it keep room enough."""
+        total = sum(self._split.sizes())
+        usual = total * _SHARES[0] // sum(_SHARES)
+        table = max(usual, min(needed, total - _LEAST_PICTURES))
+        self._split.setSizes([table, total - table])
+
+    def _on_moved(self) -> None:
+        """Leave the widths to the user from now on."""
+        self._moved = True
 
     def _on_bin(self, place: int) -> None:
         if self._evaluation is not None:

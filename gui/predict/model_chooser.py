@@ -70,7 +70,7 @@ class ModelChooser(QComboBox):
             self.clear()
             if best is not None:
                 title = tr("Best on {folder}: {job}") if elsewhere else tr("Best: {job}")
-                self.addItem(title.format(folder=elsewhere, job=best.job), BEST)
+                self.addItem(title.format(folder=elsewhere, job=best.job) + _share(best), BEST)
                 self._describe(0, best)
             for choice in models:
                 self.addItem(_title(choice), ModelAddress.job(choice.job))
@@ -128,11 +128,14 @@ class ModelChooser(QComboBox):
         self.setItemData(index, "\n".join(part for part in parts if part), Qt.ItemDataRole.ToolTipRole)
 
 
+def _share(choice: ModelChoice) -> str:
+    """Return how much a model has right, as the end of its entry; "" where that is not known."""
+    return "" if choice.accuracy is None else f"  ·  {percent(choice.accuracy.share)}"
+
+
 def _title(choice: ModelChoice) -> str:
-    figure = ""
-    if choice.accuracy is not None:
-        figure = f"  ·  {percent(choice.accuracy.share)}"
-    elif choice.objective is not None:
+    figure = _share(choice)
+    if not figure and choice.objective is not None:
         figure = f"  ·  {number(choice.objective)}"
     star = "★ " if choice.best else ""
     return f"{star}{choice.job}{figure}"

@@ -354,9 +354,9 @@ def test_a_labelled_folder_says_how_right_it_was_and_can_be_locked(qtbot, tab, w
     assert tab.table.model.picture(0).name == "blue/blue-red.jpg"  # the mistake comes first
     assert tab.table.model.index(0, Column.TRUTH).data() == "blue"
     qtbot.mouseClick(tab.judged.locked, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: "not been looked at yet" in tab.judged.accessibleName(), timeout=WAIT)
-    _drop(tab, _urls(tmp_path / "held"))
     qtbot.waitUntil(lambda: "looked at 1 time, for 1 model" in tab.judged.accessibleName(), timeout=WAIT)
+    _drop(tab, _urls(tmp_path / "held"))
+    qtbot.waitUntil(lambda: "looked at 2 times, for 1 model" in tab.judged.accessibleName(), timeout=WAIT)
     _drop(tab, _urls(trained_job.picture("red")))
     _wait_for_answer(qtbot, tab, "red 0.jpg", "red")
     assert not tab.judged.isVisible()
