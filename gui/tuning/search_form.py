@@ -64,7 +64,7 @@ class ModelForm(Card):
         for field in self.fields.values():
             self.add(field)
         self.preview = button(
-            tr("What a picture becomes…"), icon_name="eye", kind="ghost", tip=tr("See what augmentation does")
+            tr("Augmentation…"), icon_name="eye", kind="ghost", tip=tr("See what it makes of a training picture")
         )
         self.preview.clicked.connect(self.preview_asked)
         self.add(self.preview)

@@ -331,6 +331,7 @@ class TuningTab(QWidget):
         """Validate, name the button, and ask for a forecast soon."""
         draft = self.draft()
         self.model_form.show_searched(draft)
+        self.model_form.preview.setEnabled(self._manifest is not None)
         self.search_form.show_tuning(draft.is_tuning)
         self.resources.managed.show_tuning(draft.is_tuning)
         spec, error = self._checked(draft)
