@@ -45,6 +45,7 @@ class JudgedFolder(Banner):
     def forget(self) -> None:
         """Say nothing; what is asked for a folder before does not come any more."""
         self._folder = None
+        self._session.stop_judging()
         self.set_text("")
 
     def judge(self, folder: Path, rows: Sequence[tuple[NamedPicture, Answer | None]]) -> None:

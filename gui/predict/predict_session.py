@@ -52,6 +52,7 @@ class PredictSession(QObject):
         self._loading: Handle | None = None
         self._working: Handle | None = None
         self._explaining: Handle | None = None
+        self._judging: Handle | None = None
 
     @property
     def model(self) -> Model | None:
@@ -129,14 +130,24 @@ class PredictSession(QObject):
         on_done: Callable[[Evaluation | None], None],
         on_error: OnError,
     ) -> None:
-        """Ask how right the model's answers about a folder's pictures are; None where it has no labels."""
+        """Ask how right the model's answers about a folder's pictures are; None where it has no labels.
+
+        Beside all else: pictures can be looked at meanwhile.
+        """
         model, models = self._model, self._workbench.models
         assert model is not None  # it has answered
-        self._start(
+        self.stop_judging()
+        self._judging = self._bridge.run(
             lambda on_progress, cancel: models.evaluation_of_answers(model, folder, answers, on_progress, cancel),
             on_done,
             on_error,
         )
+
+    def stop_judging(self) -> None:
+        """Stop asking; no answer comes after this."""
+        if self._judging is not None:
+            self._judging.cancel()
+            self._judging = None
 
     def lock(self, folder: Path, locked: bool, on_done: Callable[[HeldOut | None], None], on_error: OnError) -> None:
         """Lock a folder that the model was just judged on as a held-out test folder, or no longer."""

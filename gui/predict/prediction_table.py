@@ -32,6 +32,7 @@ ROW_HEIGHT = 52
 THUMBNAIL = 40
 THUMBNAIL_PIXELS = 2 * THUMBNAIL
 """What to ask the predictor for, so that thumbnails are sharp at 200 %."""
+UNSORTED = -1
 _WIDTHS = {
     Column.TRUTH: 130,
     Column.CLASS: 230,
@@ -107,17 +108,18 @@ class PredictionTable(QWidget):
 
     def finish(self) -> None:
         """Note that all answers are there: the table can be sorted now."""
-        self.view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.view.horizontalHeader().setSortIndicator(UNSORTED, Qt.SortOrder.AscendingOrder)
         self.view.setSortingEnabled(True)
         if self.filter.text():
             self.model.arrange()
 
     def show_truth(self, labels: Mapping[Path, str]) -> None:
-        """Show beside the answers what the pictures are, by their files; wrong ones come first."""
+        """Show beside the answers what the pictures are, by their files; wrong ones first if it is not sorted."""
         self.model.set_truth(labels)
         self.view.setColumnHidden(Column.TRUTH, False)
-        self.view.sortByColumn(Column.TRUTH, Qt.SortOrder.AscendingOrder)
-        self.view.scrollToTop()
+        if self.view.horizontalHeader().sortIndicatorSection() == UNSORTED:
+            self.view.sortByColumn(Column.TRUTH, Qt.SortOrder.AscendingOrder)
+            self.view.scrollToTop()
 
     def _summarise(self) -> None:
         done = self._counts.total()
