@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-
-import regex
+from typing import TYPE_CHECKING
 
 from core.jobs.specs import MetricDefinition
 from core.translation import tr
 from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, Found, find_value
 from training_scripts.packed.lines import NOTICE_LINE
+
+if TYPE_CHECKING:
+    import regex
 
 MAX_LINE = 8192
 """Characters of a log line that are looked at."""
@@ -71,7 +73,7 @@ class Scraper:
     def __init__(
         self, definitions: Sequence[MetricDefinition], on_slow: Callable[[str], None] = lambda sentence: None
     ) -> None:
-        self._patterns = {item.name: regex.compile(item.regex) for item in definitions}
+        self._patterns = {item.name: _compiled(item.regex) for item in definitions}
         self._on_slow = on_slow
         self.given_up: set[str] = set()
 
@@ -112,7 +114,7 @@ def scrape(line: str, definitions: Sequence[MetricDefinition]) -> Scraped:
 
 def test_regex(definition: MetricDefinition, line: str) -> RegexTest:
     """Whether a definition finds a number in a sample line, and if not, why."""
-    pattern = regex.compile(definition.regex)
+    pattern = _compiled(definition.regex)
     started = time.thread_time()
     try:
         found = _search(pattern, line[:MAX_LINE])
@@ -136,6 +138,13 @@ def test_regex(definition: MetricDefinition, line: str) -> RegexTest:
 
 
 test_regex.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+
+
+def _compiled(expression: str) -> regex.Pattern[str]:
+    """Return an expression, compiled; the package is imported with the first one, as few commands need any."""
+    import regex
+
+    return regex.compile(expression)
 
 
 def _search(pattern: regex.Pattern[str], line: str) -> Found | None:
