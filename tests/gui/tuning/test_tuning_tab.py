@@ -161,7 +161,7 @@ def test_another_mode_gets_the_search_that_it_needs(tab):
     assert tab.draft().metric == "cv:loss"
     tab.model_form.mode.setCurrentIndex(tab.model_form.mode.findData("fine_tune"))
     draft = tab.draft()
-    assert [row.name for row in draft.searched] == ["learning_rate", "batch_size"]
+    assert [row.name for row in draft.searched] == ["learning_rate"]
     assert (draft.mode, draft.metric) == ("fine_tune", "Average loss")
     assert tab.problem() is None
 

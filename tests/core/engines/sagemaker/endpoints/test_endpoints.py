@@ -22,6 +22,7 @@ from core.errors import EngineError, ModelError, PictureError, SpecError, UserFa
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
+from core.models.threshold import move
 from training_scripts.artifact import package, unpack
 
 INSTANCE = Hosting("ml.m5.large")
@@ -61,9 +62,10 @@ def until(engine, name, status, seconds=60):
     return found
 
 
-def test_an_endpoint_from_rehearsal_to_deletion(engine, trained_job, cloud):
+def test_an_endpoint_from_rehearsal_to_deletion(engine, paths, trained_job, cloud):
     """Behind it is Ray Serve itself where it is installed, else the archive's application called as Ray calls it."""
     picture = trained_job.picture("red")
+    move(paths.jobs / "colours", -1000.0)  # stranger than all: what is kept here holds there too
     rehearsal = engine.deploy("colours", "colours-live", INSTANCE, picture)
     assert rehearsal.label == "red"
     assert engine.endpoints()[0].status in ("Creating", "InService")
@@ -76,6 +78,8 @@ def test_an_endpoint_from_rehearsal_to_deletion(engine, trained_job, cloud):
     assert dict(answer.classes) == pytest.approx(dict(rehearsal.classes), abs=1e-4)
     assert answer.milliseconds > 0
     assert not answer.woke
+    assert answer.unknown
+    assert answer.classes[0][0] == "red"
     (made,) = cloud.asked("CreateModel")
     assert made["PrimaryContainer"]["Image"].endswith("/ray:serve-ml-sagemaker-cpu-v1"), "proposed on an instance"
     engine.serving.delete("colours-live")
