@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 from core.predict.evaluate import EvaluatedPicture, summarise
 from core.predict.records import Prediction
@@ -70,6 +72,40 @@ def test_figures_are_those_of_scikit_learn(drawn: list[tuple[int, list[float]]])
         assert ties or mine == pytest.approx(
             np.mean([label in np.argsort(-row)[:k] for label, row in zip(truth, probabilities, strict=True)])
         )
+
+
+def test_precision_recall_and_the_first_five_are_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(5)
+    names = [f"class {number:02d}" for number in range(12)]
+    truth = random.integers(0, 11, 300)  # the last class is never there
+    logits = random.normal(0, 1, (300, 12)) + 2.0 * np.eye(12)[truth]
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    judged = []
+    for number, (label, row) in enumerate(zip(truth, probabilities, strict=True)):
+        ranked = sorted(zip(names, map(float, row), strict=True), key=lambda pair: -pair[1])
+        answer = Prediction(Path(f"{number}.jpg"), tuple(ranked), 1.0, "job", 8, 8)
+        judged.append(EvaluatedPicture.of_answer(f"{number}.jpg", names[label], answer))
+    found = summarise(judged, names, "test", "job", None)
+    labels, predicted = range(12), probabilities.argmax(axis=1)
+    precision, recall, _, support = metrics.precision_recall_fscore_support(
+        truth, predicted, labels=labels, zero_division=0
+    )
+    for score, *expected in zip(found.per_class, precision, recall, support, strict=True):
+        assert [score.precision or 0.0, score.recall or 0.0, score.support] == pytest.approx(expected)
+    np.testing.assert_array_equal(found.confusion, metrics.confusion_matrix(truth, predicted, labels=labels))
+    assert found.scores.top == pytest.approx(metrics.top_k_accuracy_score(truth, probabilities, k=5, labels=labels))
+    shares, sure = calibration_curve(predicted == truth, probabilities.max(axis=1), n_bins=15)
+    bins = found.reliability
+    assert [one.accuracy for one in bins] == pytest.approx(list(shares))
+    assert [one.sureness for one in bins] == pytest.approx(list(sure))
+    counts = np.array([one.count for one in bins])
+    assert found.scores.ece == pytest.approx(float((counts * np.abs(shares - sure)).sum() / counts.sum()))
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 7), (3, 7), (7, 7), (72, 74), (500, 1000)])
+def test_intervals_are_those_of_scipy(right: int, count: int) -> None:
+    expected = binomtest(right, count).proportion_ci(0.95, method="wilson")
+    assert wilson(right, count) == pytest.approx((expected.low, expected.high))
 
 
 def test_calibration_error_by_hand() -> None:
