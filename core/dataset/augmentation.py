@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from training_scripts.backbones import BACKBONES, Framing
-from training_scripts.pictures import Levels
+from training_scripts.pictures.levels import Levels
 from training_scripts.preprocess import Augmentation, augmented
 
 KINDS: tuple[Augmentation, ...] = get_args(Augmentation)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox
 
 from core.errors import UserFacingError
-from core.predict.evaluate import Evaluation
 from core.predict.intake import NamedPicture
 from core.predict.records import Answer
-from core.store.held_out import HeldOut
 from core.translation import tr
 from gui.predict.predict_session import PredictSession
 from gui.shared.feedback import Banner
+
+if TYPE_CHECKING:
+    from core.predict.evaluate import Evaluation
+    from core.store.held_out import HeldOut
 
 
 class JudgedFolder(Banner):

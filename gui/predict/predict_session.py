@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import UserFacingError
 from core.models import Model, ModelAddress
-from core.predict.evaluate import Evaluation
 from core.predict.intake import Intake, Item, gather
 from core.predict.records import Answer, Explanation, Rendered, Source
 from core.progress import CancelToken, OnProgress, Progress
-from core.store.held_out import HeldOut
 from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
+
+if TYPE_CHECKING:
+    from core.predict.evaluate import Evaluation
+    from core.store.held_out import HeldOut
 
 TOP_K = 5
 SHOWN_EDGE = 2048

@@ -17,7 +17,7 @@ from core.translation import tr
 from gui.bridge import Bridge
 from gui.shared.basics import button, label, row
 from training_scripts.backbones import Framing
-from training_scripts.pictures import PictureUnreadable
+from training_scripts.pictures.structure import PictureUnreadable
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
