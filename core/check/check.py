@@ -14,6 +14,7 @@ from core.check.groups import group_findings, groups_of
 from core.check.pixels import littles
 from core.check.quality import quality_findings
 from core.check.suspects import label_suspects
+from core.check.trained import TrainedAnswers
 from core.dataset.records import Picture, Scan
 from core.features.dataset_features import PictureFeatures
 from core.features.neighbours import Neighbours, nearest
@@ -45,6 +46,7 @@ def check(
     features: PictureFeatures,
     on_progress: OnProgress = ignore_progress,
     cancel: CancelToken | None = None,
+    trained: TrainedAnswers | None = None,
 ) -> list[Finding]:
     """Return what may be wrong, gravest first; pictures that are left out are not looked at.
 
@@ -55,6 +57,7 @@ def check(
         features: of the scan's pictures.
         on_progress: hears how far it is.
         cancel: asked between steps.
+        trained: what a model that was trained on the dataset says of the pictures that it did not learn from.
 
     Raises:
         Cancelled: through `cancel`.
@@ -75,7 +78,7 @@ def check(
     together = clusters(pairs)
     found = [
         *_duplicates(work, together, likeness),
-        *_suspects(work, space, near, together, cancel),
+        *_suspects(work, space, near, together, trained, cancel),
         *_odd(work, near),
         *quality_findings(work.pictures, seen),
         *group_findings(work.pictures, groups_of(work.pictures, scan.root, _cosines(raw), cancel), work.splits),
@@ -147,7 +150,12 @@ def _duplicates(
 
 
 def _suspects(
-    work: _Work, space: Space, near: Neighbours, together: Sequence[Sequence[int]], cancel: CancelToken
+    work: _Work,
+    space: Space,
+    near: Neighbours,
+    together: Sequence[Sequence[int]],
+    trained: TrainedAnswers | None,
+    cancel: CancelToken,
 ) -> list[Finding]:
     """Return the labels that may be wrong; of pictures that show the same, one is learned from."""
     hidden = {row for rows in together for row in rows[1:]}
@@ -159,8 +167,10 @@ def _suspects(
     labels = np.array([position[work.labels[row]] for row in known.tolist()], np.int64)
     values = Space(space.values[known], space.unit[known])
     among = near if len(known) == len(work.pictures) else nearest(values.unit, _NEIGHBOURS, cancel)
+    contents = [work.pictures[row].sha256 for row in known.tolist()]
+    said = None if trained is None else trained.probabilities(contents, classes)
     found = []
-    for suspect in label_suspects(values, labels, len(classes), among, cancel):
+    for suspect in label_suspects(values, labels, len(classes), among, cancel, trained=said):
         path = work.pictures[int(known[suspect.row])].path
         own, other = classes[int(labels[suspect.row])], classes[suspect.looks_like]
         evidence = tuple(work.pictures[int(known[row])].path for row in suspect.neighbours)
@@ -175,6 +185,8 @@ def _suspects(
             if evidence
             else tr("Labelled {own}, but looks like {other}.").format(own=own, other=other)
         )
+        if trained is not None:
+            why = f"{why} {trained.says_so_too(contents[suspect.row], other)}".rstrip()
         remedy = Remedy("label", (path,), other)
         found.append(Finding(FindingKind.LABEL_SUSPECT, (path,), suspect.probability, why, other, evidence, remedy))
     return found

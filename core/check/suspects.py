@@ -45,6 +45,7 @@ def label_suspects(
     near: Neighbours,
     cancel: CancelToken | None = None,
     seed: int = 0,
+    trained: NDArray[np.float64] | None = None,
 ) -> list[Suspect]:
     """Return the rows whose labels are probably wrong, most suspect first.
 
@@ -55,6 +56,8 @@ def label_suspects(
         near: the nearest rows of each.
         cancel: asked between fits.
         seed: of the division into folds.
+        trained: (N, classes) probabilities of a model that did not learn from these pictures; NaN in rows it cannot
+            say anything of. They take the place of the folds' heads.
 
     Raises:
         Cancelled: through `cancel`.
@@ -66,12 +69,12 @@ def label_suspects(
         return []
     fold = _folds(labels, classes, np.random.default_rng(seed))
     everyone = np.ones(count, bool)
-    first = _guesses(space, labels, classes, near, fold, everyone, cancel)
+    first = _guesses(space, labels, classes, near, fold, everyone, trained, cancel)
     share, wrong = _share_of_wrong(first, labels)
     keep = wrong <= 0.5
     if (np.bincount(labels[keep], minlength=classes) < np.minimum(sizes, 2)).any():
         keep = everyone  # a class would vanish
-    guesses = _guesses(space, labels, classes, near, fold, keep, cancel)
+    guesses = _guesses(space, labels, classes, near, fold, keep, trained, cancel)
     others = guesses.copy()
     others[rows, labels] = -np.inf
     margin = others.max(axis=1) - guesses[rows, labels]
@@ -102,6 +105,7 @@ def _guesses(
     near: Neighbours,
     fold: NDArray[np.int64],
     keep: NDArray[np.bool_],
+    trained: NDArray[np.float64] | None,
     cancel: CancelToken,
 ) -> NDArray[np.float64]:
     """Return the logarithm of what the classes of the pictures are (N, classes), learned from other pictures only."""
@@ -115,6 +119,8 @@ def _guesses(
             continue
         head = fit(space.values[learned], labels[learned], classes)
         said[held] = head.probabilities(space.values[held])
+    if trained is not None:
+        said = np.where(np.isnan(trained), said, trained)
     votes = np.full((len(labels), classes), _SMOOTHING)
     weight = np.maximum(near.cosine, 0.0) ** 2 * np.where(keep, 1.0, _SMOOTHING)[near.index]
     rows = np.arange(len(labels))

@@ -31,6 +31,13 @@ def add_label_commands(command: Any) -> None:
         "check", tr("look for copies, wrong labels, odd and bad pictures, and groups that splits tear apart")
     )
     _add_pictures(check)
+    check.add_argument(
+        "--model",
+        metavar="JOB",
+        help=tr(
+            "use what this job's model says (default: the best that was trained on these pictures); none: no model"
+        ),
+    )
     label = command("label", tr("label pictures, leave them out, move them between splits, or take that back"))
     _add_pictures(label)
     label.add_argument("paths", nargs="*", metavar="PATH", help=tr("pictures of it; a folder means those in it"))
@@ -143,7 +150,9 @@ def check(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     workbench = Workbench(paths)
     try:
         labelling = open_for_labels(workbench, options, console)
-        found = workbench.data.check(labelling.scan, console.progress, CancelToken())
+        scan, none = labelling.scan, options.model == "none"
+        trained = None if none else workbench.models.answers_for_check(scan, options.model or "")
+        found = workbench.data.check(scan, console.progress, CancelToken(), trained)
     finally:
         workbench.close()
     data = [
@@ -166,7 +175,9 @@ def check(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         f"{'!' if one.grave else ' '} {str(one.kind).replace('_', ' '):<14} {one.pictures[0]}  {one.why}"
         for one in found
     ]
-    console.result({"findings": data}, "\n".join([*lines, "", said]).strip())
+    used = trained.sentence([picture.sha256 for picture in scan.pictures]) if trained is not None else ""
+    model = {"job": trained.job, "backbone": trained.backbone, "answers": len(trained.answers)} if trained else None
+    console.result({"findings": data, "model": model}, "\n".join([*lines, "", said, used]).strip())
     return 0
 
 

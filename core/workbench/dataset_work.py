@@ -14,6 +14,7 @@ from core.workbench.installation import Installation
 
 if TYPE_CHECKING:
     from core.check.findings import Finding
+    from core.check.trained import TrainedAnswers
     from core.cloud.interface import UploadResult
     from core.dataset.frames import TakenApart
     from core.dataset.manifest import Manifest
@@ -274,9 +275,15 @@ class DatasetWork:
         return write_labels(scan, state, target, move, on_progress, cancel, splits)
 
     def check(
-        self, scan: Scan, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+        self,
+        scan: Scan,
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+        trained: TrainedAnswers | None = None,
     ) -> list[Finding]:
         """Return what may be wrong with a scanned folder and its labels, gravest first; see `core.check`.
+
+        With what a model says (`Workbench.models.answers_for_check`) the pictures are seen by its backbone.
 
         Raises:
             EngineError: the frozen features could not be computed.
@@ -284,7 +291,9 @@ class DatasetWork:
         """
         from core.check.check import check
         from core.features.dataset_features import dataset_features
+        from training_scripts.backbones import DEFAULT_BACKBONE
 
+        backbone = DEFAULT_BACKBONE if trained is None else trained.backbone
         state = self.labelling(scan).state
         try:
             splits = {entry.path: entry.split for entry in self.split(scan).pictures}
@@ -294,9 +303,10 @@ class DatasetWork:
             scan,
             state,
             splits,
-            dataset_features(scan, self._installation.paths, on_progress, cancel),
+            dataset_features(scan, self._installation.paths, on_progress, cancel, backbone),
             on_progress,
             cancel,
+            trained,
         )
 
     def suggester(

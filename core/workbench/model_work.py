@@ -16,7 +16,9 @@ from core.workbench.installation import Installation
 from core.workbench.job_work import JobWork
 
 if TYPE_CHECKING:
+    from core.check.trained import TrainedAnswers
     from core.dataset.manifest import Manifest
+    from core.dataset.records import Scan
     from core.models import Model, ModelAddress
     from core.models.choices import ModelChoice
     from core.models.export import Exported
@@ -164,6 +166,10 @@ class ModelWork:
         Raises:
             ModelError: it has no model.
         """
+        found = self._training_job(job)
+        return found.name, self._installation.engine.fetch_artifact(found.name, on_progress, cancel)
+
+    def _training_job(self, job: str) -> TrainingJob:
         found = self._jobs.find(job)
         if not isinstance(found, TrainingJob):
             if found.best_trial is None:
@@ -174,7 +180,56 @@ class ModelWork:
                 )
             found = self._jobs.find(found.best_trial)
             assert isinstance(found, TrainingJob)
-        return found.name, self._installation.engine.fetch_artifact(found.name, on_progress, cancel)
+        return found
+
+    def answers_for_check(self, scan: Scan, job: str = "") -> TrainedAnswers | None:
+        """Return what a job's model said of the pictures that it did not learn from, for a check of a scanned folder.
+
+        Without a `job` it is the best that was trained on that folder; None where there is none.
+
+        Raises:
+            ModelError: the job that was named kept no such answers.
+        """
+        from core.check.trained import TrainedAnswer, TrainedAnswers
+        from core.predict.evaluate import read_evaluation
+
+        record = self._training_job(job) if job else self._best_on(scan)
+        if record is None:
+            return None
+        folder, manifest = (
+            self._installation.engine.job_folder(record.name),
+            self._data.manifest(record.dataset_version),
+        )
+        content = {} if manifest is None else {entry.path: entry.sha256 for entry in manifest.pictures}
+        kept = [
+            None if folder is None else read_evaluation(folder / "output" / "data", split)
+            for split in ("valid", "test")
+        ]
+        answers = {
+            content[one.path]: TrainedAnswer(one.predicted, one.probability, one.label, one.label_probability or 0.0)
+            for evaluation in kept
+            if evaluation is not None
+            for one in evaluation.pictures
+            if one.path in content
+        }
+        if not answers and job:
+            raise ModelError(
+                tr("{name} kept no answers on valid and test.").format(name=record.name),
+                tr("A check can use only pictures that a model did not learn from."),
+                tr("Name another job, or none."),
+            )
+        backbone = record.hyperparameters.get("backbone", "")
+        return TrainedAnswers(record.name, backbone, answers) if answers and backbone else None
+
+    def _best_on(self, scan: Scan) -> TrainingJob | None:
+        """Return the job whose model is the best on a folder; None where none was trained on it."""
+        try:
+            choice = self.best(self._data.split(scan))
+        except DatasetError:
+            return None  # nothing can be learned from it yet
+        if choice is None or self.dataset_of(choice.job) != str(scan.root):
+            return None
+        return self._training_job(choice.job)
 
     def evaluation(
         self,

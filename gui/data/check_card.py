@@ -86,14 +86,15 @@ class CheckCard(Card):
         self.progress.finish()
         self.start.setEnabled(self._scan is not None)
 
-    def show_findings(self, findings: Sequence[Finding]) -> None:
-        """Show a row for each kind of finding, with what solves all of it."""
+    def show_findings(self, findings: Sequence[Finding], used: str = "") -> None:
+        """Show a row for each kind of finding, with what solves all of it, and what model was `used`."""
         self._clear()
         by_kind: dict[str, list[Finding]] = defaultdict(list)
         for finding in findings:
             by_kind[str(finding.kind)].append(finding)
-        self.said.setText("" if by_kind else tr("Nothing was found."))
-        self.said.setVisible(not by_kind)
+        said = "\n".join(filter(None, ("" if by_kind else tr("Nothing was found."), used)))
+        self.said.setText(said)
+        self.said.setVisible(bool(said))
         for kind, of_kind in by_kind.items():
             show = button(_counted(kind, len(of_kind)), kind="link", tip=of_kind[0].why)
             show.clicked.connect(partial(self.trait_asked.emit, TRAIT_OF[kind]))
@@ -128,17 +129,20 @@ class CheckCard(Card):
         if scan is None or self._running is not None:
             return
 
-        def work(on_progress: OnProgress, cancel: CancelToken) -> list[Finding]:
-            return workbench.data.check(scan, on_progress, cancel)
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[list[Finding], str]:
+            trained = workbench.models.answers_for_check(scan)
+            said = trained.sentence([picture.sha256 for picture in scan.pictures]) if trained is not None else ""
+            return workbench.data.check(scan, on_progress, cancel, trained), said
 
         self.error.clear()
         self.start.setEnabled(False)
         self.progress.start(tr("Checking the pictures"))
         self._running = self._bridge.run(work, self._on_done, self._on_failed, self.progress.update_progress)
 
-    def _on_done(self, findings: list[Finding]) -> None:
+    def _on_done(self, answer: tuple[list[Finding], str]) -> None:
+        findings, used = answer
         self.cancel()
-        self.show_findings(findings)
+        self.show_findings(findings, used)
         self.found.emit(findings)
 
     def _on_failed(self, error: UserFacingError) -> None:
