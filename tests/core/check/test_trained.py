@@ -16,7 +16,7 @@ from core.errors import ModelError
 from core.features.dataset_features import PictureFeatures
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
-from core.jobs.specs import TrainingSpec
+from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
 from core.labels.label_state import LabelState
 from core.paths import AppPaths
@@ -92,7 +92,10 @@ def test_the_best_job_on_the_folder_is_used_and_only_for_what_it_did_not_learn_f
 def _finish(workbench: Workbench, name: str, manifest: Manifest) -> None:
     """Put a finished training job into the store that was right about every picture of valid and test."""
     parameters = {"backbone": "net"}
-    spec = TrainingSpec(name, {}, parameters, (), dataset_version=manifest.version, dataset_path=str(manifest.root))
+    metrics = (MetricDefinition("Average loss", "Average loss: ([0-9.]+)"),)
+    spec = TrainingSpec(
+        name, {}, parameters, metrics, dataset_version=manifest.version, dataset_path=str(manifest.root)
+    )
     job = TrainingJob(name, JobStatus.IN_PROGRESS, 1.0, hyperparameters=parameters, dataset_version=manifest.version)
     workbench.store.add_job(job, spec)
     workbench.store.update_job(name, status=JobStatus.COMPLETED, artifact="model.tar.gz")
