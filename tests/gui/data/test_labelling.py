@@ -358,7 +358,7 @@ def test_what_a_check_finds_is_a_filter_with_its_reason_and_its_remedy(tab, qtbo
         ),
         Finding(FindingKind.ODD, ("tulip/tulip-04.png",), 0.8, "It looks like none of the others."),
     ]
-    monkeypatch.setattr(workbench.data, "check", lambda scan, on_progress, cancel: findings)
+    monkeypatch.setattr(workbench.data, "check", lambda scan, on_progress, cancel, trained: findings)
     with qtbot.waitSignal(tab.check.found):
         qtbot.mouseClick(tab.check.start, Qt.MouseButton.LeftButton)
     links = {made.text(): made for made in tab.check.findChildren(QAbstractButton)}
