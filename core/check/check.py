@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.check.duplicates import candidates, clusters, confirm
+from core.check.duplicates import CANDIDATES, NEIGHBOURS, candidates, clusters, confirm, strangers
 from core.check.findings import Finding, FindingKind, Remedy
 from core.check.groups import group_findings, groups_of
 from core.check.pixels import littles
@@ -68,11 +68,11 @@ def check(
         return []
     on_progress(Progress(0, None, tr("Comparing the pictures"), "pictures"))
     space = space_of(work.matrix)
-    raw = nearest(work.matrix, 5, cancel)
+    raw = nearest(work.matrix, NEIGHBOURS, cancel)
     near = nearest(space.unit, _NEIGHBOURS, cancel)
     small = littles([scan.root / picture.path for picture in work.pictures], on_progress, cancel)
     seen = {row: little for row, little in enumerate(small) if little is not None}
-    pairs = confirm(candidates(raw), seen, cancel)
+    pairs = confirm(candidates(raw), seen, cancel, strangers(raw))
     likeness = {(pair.first, pair.second): pair.likeness for pair in pairs}
     on_progress(Progress(0, None, tr("Looking for wrong labels"), "pictures"))
     together = clusters(pairs)
@@ -216,5 +216,5 @@ def _cosines(near: Neighbours) -> dict[tuple[int, int], float]:
     return {
         (min(row, other), max(row, other)): cosine
         for row, (others, cosines) in enumerate(zip(near.index.tolist(), near.cosine.tolist(), strict=True))
-        for other, cosine in zip(others, cosines, strict=True)
+        for other, cosine in zip(others[:CANDIDATES], cosines[:CANDIDATES], strict=True)
     }
