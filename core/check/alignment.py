@@ -86,9 +86,8 @@ def _fit(overlays: Sequence[Overlay]) -> NDArray[np.float64]:
         if turn < len(_HOPELESS) and not (going := best[rows] >= _HOPELESS[turn]).all():
             if not going.any():
                 break
-            rows, dark, light, place, tone, moved, said, seen, inside = (
-                part[going] for part in (rows, dark, light, place, tone, moved, said, seen, inside)
-            )
+            rows, dark, light, place, tone = rows[going], dark[going], light[going], place[going], tone[going]
+            moved, said, seen, inside = moved[going], said[going], seen[going], inside[going]
             laid = _Laid(place)
         slope_y, slope_x = np.gradient(dark, axis=(1, 2))
         gain = tone[:, 0, None, None] * EDGE
@@ -112,8 +111,7 @@ class _Laid:
         self.inside = inside_y[:, :, None] & inside_x[:, None, :]
 
     def over(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = self._y @ pictures @ self._x.transpose(0, 2, 1)
-        return found
+        return (self._y @ pictures @ self._x.transpose(0, 2, 1)).astype(np.float32, copy=False)
 
 
 def _weights(scale: NDArray[np.float64], shift: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
