@@ -261,7 +261,7 @@ class PicturesCard(Card):
         self._show_chosen()
 
     def take_findings(self, findings: Sequence[Finding]) -> None:
-        """Make what a check found filters of the grid; the menu of a picture says why, with what a suspect looks like."""
+        """Make what a check found filters of the grid; a picture's menu says why, and what a suspect looks like."""
         gallery = self.model.gallery
         self._why = {}
         for kind, trait in TRAIT_OF.items():
