@@ -31,6 +31,7 @@ from typing import IO, Any, cast
 from training_scripts.durable import SEAL_FILE, is_no_room, is_whole, replacing, seal, write_text
 from training_scripts.job import JobError
 from training_scripts.outside import UNUSABLE, read_json
+from training_scripts.regular_files import open_regular
 
 WEIGHTS_FILE = "model.pth"
 CARD_FILE = "model.json"
@@ -70,6 +71,7 @@ _SERVING_MODULES = (
     "pictures/structure",
     "pictures/tiff",
     "preprocess",
+    "regular_files",
     "unknown",
     "weights",
 )
@@ -203,7 +205,7 @@ def looks_whole(tar_path: Path) -> bool:
 
     gzip ends in the length of what is inside, a tar's is a multiple of 512, and nothing of it is compressed.
     """
-    with tar_path.open("rb") as file:
+    with open_regular(tar_path) as file:
         if file.read(2) != _GZIP:
             return False
         size = file.seek(0, os.SEEK_END)
@@ -244,7 +246,7 @@ def _members(tar: tarfile.TarFile, most: int = MOST_MEMBERS) -> Iterator[tarfile
 def _reading(tar_path: Path, most_bytes: int = MOST_BYTES) -> Iterator[tarfile.TarFile]:
     """Give an archive from outside, bounded in what it may unpack to, and read to its end when the block ends well."""
     try:
-        with tar_path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as packed:
+        with open_regular(tar_path) as raw, gzip.GzipFile(fileobj=raw) as packed:
             bounded = _Bounded(packed, max(most_bytes, _MOST_TIMES * os.fstat(raw.fileno()).st_size))
             with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r:") as tar:
                 yield tar

@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from training_scripts.regular_files import open_regular
+
 SEAL_FILE = "seal.json"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """The error numbers of a disk that is full, and of a quota that is used up."""
@@ -101,7 +103,7 @@ def is_whole(folder: Path, names: Iterable[str] = ()) -> bool:
 
 def sha256_of(file: Path) -> str:
     """Return the file's SHA-256 in hexadecimal."""
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 

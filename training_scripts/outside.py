@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from training_scripts.regular_files import read_regular
+
 UNUSABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
 """What reading such JSON, and taking numbers and texts from it, may raise: it is not there, or says something else."""
 
@@ -29,4 +31,4 @@ def read_json(file: Path) -> Any:
         OSError: it cannot be read.
         ValueError: see `parse_json`.
     """
-    return parse_json(file.read_bytes())
+    return parse_json(read_regular(file))

@@ -17,6 +17,7 @@ from pathlib import Path
 from core.errors import UserFacingError
 from core.jobs.folder_search import folders_below
 from core.translation import tr
+from training_scripts.regular_files import read_regular
 
 Curve = list[tuple[int, float]]
 """(step, value), by step."""
@@ -129,7 +130,7 @@ def _tensorboard(files: Sequence[Path]) -> Recorded:
 
     curves: dict[str, dict[int, float]] = {}
     for file in files:  # a run that was resumed has a file for each part
-        for tag, step, value in decode_scalars(file.read_bytes()):
+        for tag, step, value in decode_scalars(read_regular(file)):
             curves.setdefault(tag, {})[step] = value
     return Recorded(files[0].parent.name, {tag: sorted(curve.items()) for tag, curve in curves.items()})
 
@@ -140,7 +141,7 @@ def _mlflow(folder: Path) -> Recorded:
     for file in sorted((folder / "metrics").rglob("*")):
         if file.is_file():
             name = file.relative_to(folder / "metrics").as_posix()
-            for line in file.read_text(encoding="utf-8").splitlines():
+            for line in read_regular(file).decode("utf-8").splitlines():
                 _, value, step = line.split()
                 curves.setdefault(name, {})[int(step)] = float(value)
     return Recorded(folder.name, {name: sorted(curve.items()) for name, curve in curves.items()})
@@ -148,7 +149,7 @@ def _mlflow(folder: Path) -> Recorded:
 
 def _table(file: Path) -> list[Recorded]:
     """Read a table with a column of steps, or a row for each; W&B's has a column for each run, `run - metric`."""
-    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    text = read_regular(file).decode("utf-8-sig", "replace")
     if not text.strip():
         return []
     rows = list(csv.reader(text.splitlines(), delimiter="\t" if file.suffix.lower() == ".tsv" else ","))

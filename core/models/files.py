@@ -50,9 +50,11 @@ def unpacked(path: Path, kept: Path) -> Path:
             tr("{name} is not a model.").format(name=path.name), str(error), tr("Name a model.tar.gz of Sagehound.")
         ) from error
     except OSError as error:
-        why = tr("The disk is full") if is_no_room(error) else error.strerror or str(error)
+        what = tr("{name} cannot be unpacked.").format(name=path.name)
+        if is_no_room(error):
+            raise ModelError(what, tr("The disk is full."), tr("Make room, then try again.")) from error
         raise ModelError(
-            tr("{name} cannot be unpacked.").format(name=path.name), f"{why}.", tr("Make room, then try again.")
+            what, f"{error.strerror or error}.".capitalize(), tr("Name a model.tar.gz of Sagehound.")
         ) from error
     if not (folder / CARD_FILE).is_file():
         raise ModelError(

@@ -14,6 +14,7 @@ from core.profiler.traces import Events
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
 from training_scripts.outside import UNUSABLE, parse_json, read_json
+from training_scripts.regular_files import read_regular
 
 _FILE = re.compile(r"(?:\d+_)?([^_]+)_")
 _NO_ARGS: Mapping[str, Any] = {}
@@ -42,7 +43,7 @@ def read_framework(
         if number % 20 == 0:
             on_progress(Progress(number, len(files), tr("Reading the step trace"), "files"))
         try:
-            _, entries, whole = entries_of(path.read_text(encoding="utf-8", errors="replace"))
+            _, entries, whole = entries_of(read_regular(path).decode("utf-8", "replace"))
         except OSError as error:
             unreadable.append(f"{path.name} ({error.strerror or error})")
             continue

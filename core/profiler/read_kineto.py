@@ -36,6 +36,7 @@ from core.profiler.read_framework import entries_of
 from core.profiler.traces import TRACE_SUFFIXES, Events
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
+from training_scripts.regular_files import open_regular
 
 _MOST_BYTES = 2_000_000_000
 _STEP = re.compile(r"ProfilerStep#(\d+)")
@@ -188,7 +189,7 @@ def _side(events: Sequence[_OnDevice], *, communicates: bool) -> Intervals:
 
 
 def _text(path: Path) -> str:
-    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+    with open_regular(path) as raw, gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw as file:
         data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise UserFacingError(

@@ -22,6 +22,7 @@ from core.profiler.traces import Floats, Metric, NodeSamples, Values
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import plural, tr
 from training_scripts.outside import UNUSABLE, parse_json
+from training_scripts.regular_files import read_regular
 
 _FILE = re.compile(r"(\d{10})\.(algo-\d+)\.json$")
 _LINE = re.compile(
@@ -65,7 +66,7 @@ def read_system(
         match = _FILE.search(path.name)
         assert match is not None
         try:
-            part = _read_file(path.read_bytes())
+            part = _read_file(read_regular(path))
         except OSError as error:
             unreadable.append(f"{path.name} ({error.strerror or error})")
             continue

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from training_scripts.debugger.writer import END_MARKER
 
+from ..regular_files import open_regular
+
 INDEX_FILE = re.compile(r"(\d+)_(.+)\.json")
 
 
@@ -56,7 +58,7 @@ class FolderStorage:
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """See `Storage.read`."""
-        with open(self._path / name, "rb") as file:
+        with open_regular(self._path / name) as file:
             file.seek(start)
             return file.read() if length is None else file.read(length)
 

@@ -234,6 +234,12 @@ _NOT_READ = (
     ForeignFormat("ICO", (".ico", ".cur"), _starts(rb"\0\0[\1\2]\0[\1-\x40]\0")),
     ForeignFormat("PCX", (".pcx",)),
     ForeignFormat("DDS", (".dds",), _starts(rb"DDS ")),
+    ForeignFormat("QOI", (".qoi",), _starts(rb"qoif")),
+    ForeignFormat("SGI", (".sgi", ".rgb", ".rgba", ".bw"), _starts(rb"\x01\xda[\0\1][\1\2]")),
+    ForeignFormat("XPM", (".xpm",), _starts(rb"/\* XPM \*/")),
+    ForeignFormat("Sun raster", (".ras", ".sun"), _starts(rb"\x59\xa6\x6a\x95")),
+    ForeignFormat("ICNS", (".icns",), _starts(rb"icns")),
+    ForeignFormat("JPEG-LS", (".jls",)),
     ForeignFormat("PDF", (".pdf",), _starts(rb"%PDF-")),
     ForeignFormat("EPS", (".eps",), _starts(rb"%!PS")),
 )
