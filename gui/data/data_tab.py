@@ -292,11 +292,14 @@ class DataTab(QWidget):
         self._show_scan(answer)
         self._split_again()
 
-    def _on_went_back(self, scanned: ScanSummary, answer: SplitSummary) -> None:
+    def _on_went_back(self, scanned: ScanSummary, answer: SplitSummary | None) -> None:
         self._end_work()
         self.classes.reset()
         self._show_scan(scanned)
-        self._show_split(answer)
+        if answer is None:
+            self._split_again()
+        else:
+            self._show_split(answer)
 
     def _on_closed(self) -> None:
         self._end_work()

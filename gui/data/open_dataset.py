@@ -99,7 +99,7 @@ class OpenDataset(QObject):
         progressed(Progress), found(list[Picture]): how far the scan is, and what it found since the last time.
         scanned(ScanSummary): the scan is done.
         split(SplitSummary): it is split, and can be trained on.
-        went_back(ScanSummary, SplitSummary): what was open before is open again.
+        went_back(ScanSummary, SplitSummary | None): what was open before is open again, split where it was.
         closed(): nothing is open.
         failed(UserFacingError): it cannot be read, split or kept, and why.
         restored(Manifest): the dataset version of the last time is there again.
@@ -127,7 +127,7 @@ class OpenDataset(QObject):
         self._restoring = ""
         self._refused: Path | None = None
         self._scanned: ScanSummary | None = None
-        self._kept: tuple[Path, ScanSummary, SplitSummary] | None = None
+        self._kept: tuple[Path, ReadOptions, ScanSummary, SplitSummary | None] | None = None
         self._buffer = ScanBuffer()
 
     @property
@@ -223,8 +223,9 @@ class OpenDataset(QObject):
             self.close()
             return
         self._stop_work()
-        self.folder, scanned, answer = self._kept
-        self.scan, self._scanned, self.manifest = scanned.scan, scanned, answer.manifest
+        self.folder, self.options, scanned, answer = self._kept
+        self.scan, self._scanned = scanned.scan, scanned
+        self.manifest = answer.manifest if answer is not None else None
         self.went_back.emit(scanned, answer)
         self._note_restored()
 
@@ -299,6 +300,8 @@ class OpenDataset(QObject):
     def _on_scanned(self, answer: ScanSummary) -> None:
         self._scanning = None
         self.scan, self._scanned = answer.scan, answer
+        if self.folder is not None:
+            self._kept = self.folder, self.options, answer, None
         self.scanned.emit(answer)
 
     def _on_scan_failed(self, error: UserFacingError) -> None:
@@ -313,7 +316,7 @@ class OpenDataset(QObject):
         self._splitting = None
         self.manifest = answer.manifest
         if self.folder is not None and self._scanned is not None:
-            self._kept = (self.folder, self._scanned, answer)
+            self._kept = self.folder, self.options, self._scanned, answer
         self.split.emit(answer)
         self._note_restored()
 

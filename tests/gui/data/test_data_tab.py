@@ -301,6 +301,21 @@ def test_a_folder_that_cannot_be_opened_leaves_the_dataset_open(tab, qtbot, tmp_
     assert tab.manifest == before
 
 
+def test_unlabelled_pictures_stay_open_as_well(tab, qtbot, tmp_path, dataset_folder):
+    open_and_wait(tab, qtbot, dataset_folder)
+    unlabelled = tmp_path / "unlabelled"
+    for number in range(4):
+        write_picture(unlabelled / f"{number}.png", (20 * number, 9, 9))
+    tab.open_folder(unlabelled)
+    qtbot.waitUntil(lambda: tab.dataset.scan is not None and tab.pictures.rowCount() == 4)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    tab.open_folder(empty)
+    qtbot.waitUntil(tab._error.isVisible)
+    assert tab.dataset.folder == unlabelled
+    assert tab.pictures.rowCount() == 4
+
+
 def test_a_scan_that_is_cancelled_leaves_the_dataset_open(tab, qtbot, workbench, tmp_path, dataset_folder, monkeypatch):
     open_and_wait(tab, qtbot, dataset_folder)
     before = tab.manifest
