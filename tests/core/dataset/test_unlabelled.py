@@ -55,3 +55,9 @@ def test_names_that_may_be_classes_are_offered_beside_opening_without_labels(tmp
     assert last.title == "Open without labels"
     assert set(labels(scan(tmp_path, unlabelled=True, options=last.options)).values()) == {""}
     assert last.options == ReadOptions(format="unlabelled")
+
+
+def test_masks_beside_images_are_no_pictures_to_label(make_dataset):
+    found = scan(make_dataset({"images": 4, "masks": 4}), unlabelled=True)
+    assert {picture.path.split("/")[0] for picture in found.pictures} == {"images"}
+    assert found.seen[-1] == "Left out, as masks or labels of the pictures beside them: masks."
