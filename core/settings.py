@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
+from core.engine_names import ENGINES, LOCAL
 from core.errors import UserFacingError
 from core.translation import tr
 from training_scripts.durable import write_text
@@ -66,11 +67,11 @@ class Settings:
         suffix=" %",
     )
     engine: str = _setting(
-        "local",
+        LOCAL,
         ENGINE_SECTION,
         "Engine",
         tr("Local trains on this computer and costs nothing. SageMaker runs paid jobs in your AWS account."),
-        choices=(("local", "Local"), ("sagemaker", "Amazon SageMaker")),
+        choices=tuple(ENGINES.items()),
     )
     valid_percent: int = _setting(
         15,

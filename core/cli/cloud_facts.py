@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from core.engine_names import LOCAL
 from core.jobs.records import Job
 from core.translation import tr
 from core.workbench import Workbench
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def cloud_facts(workbench: Workbench, job: Job) -> dict[str, Any]:
     """Return members of the job's JSON: `differences` and `cost`; none for a job that ran on this computer."""
-    engine = workbench.cloud if job.engine == "sagemaker" else None
+    engine = workbench.cloud if job.engine != LOCAL else None
     if engine is None:
         return {}
     cost: dict[str, Any] = {"usd": engine.spent(job.name), "final": False}
@@ -26,7 +27,7 @@ def cloud_facts(workbench: Workbench, job: Job) -> dict[str, Any]:
 
 def cloud_lines(workbench: Workbench, job: Job) -> list[str]:
     """Return the same in sentences."""
-    engine = workbench.cloud if job.engine == "sagemaker" else None
+    engine = workbench.cloud if job.engine != LOCAL else None
     if engine is None:
         return []
     money = bill_text(engine, job.name) if job.status.is_final else meter_text(engine, job.name)

@@ -12,6 +12,7 @@ from core.cli.data import open_for_job
 from core.cli.describe import job_json
 from core.cli.launch_options import training_spec, tuning_spec
 from core.cli.wait import wait_for
+from core.engine_names import LOCAL
 from core.jobs.hyperparameters import check_hyperparameters
 from core.jobs.specs import Spec
 from core.jobs.waiting import waits_for_features
@@ -50,7 +51,7 @@ def _launch(options: argparse.Namespace, paths: AppPaths, console: Console, buil
         spec: Spec = build(options)  # wrong use is said before the folder is read
         check_hyperparameters(spec)
         managed_from(options)
-        if options.engine == "sagemaker":
+        if options.engine != LOCAL:
             return _launch_in_cloud(workbench, spec, options, console)
         manifest = open_for_job(workbench, options, console)
         say_warnings(workbench, spec, manifest, console)

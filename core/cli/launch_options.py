@@ -12,6 +12,7 @@ from typing import Any
 from core.cli.cloud_options import add_connection_options, add_managed_options, add_resource_options
 from core.cli.debugger_options import add_debugger_options, debugger_config
 from core.cli.spec_options import add_options, given, split_pair
+from core.engine_names import ENGINES, LOCAL
 from core.errors import UsageError
 from core.jobs.job_names import slug, unique_name
 from core.jobs.ranges import parse_range
@@ -39,9 +40,7 @@ def add_launch_options(parser: argparse.ArgumentParser, tuning: bool) -> None:
         "--despite-errors", action="store_true", help=tr("start although the scan found errors in the dataset")
     )
     parser.add_argument("--name", help=tr("what to call the job (default: made from the folder and the time)"))
-    parser.add_argument(
-        "--engine", choices=["local", "sagemaker"], default="local", help=tr("who runs it (default %(default)s)")
-    )
+    parser.add_argument("--engine", choices=list(ENGINES), default=LOCAL, help=tr("who runs it (default %(default)s)"))
     parser.add_argument(
         "--backbone",
         help=tr("the pretrained network (default {default_backbone}): {backbones}").format(

@@ -7,6 +7,7 @@ import time
 
 from core.cli.console import Console
 from core.cli.describe import job_json, job_text
+from core.engine_names import LOCAL
 from core.jobs.records import Job, TrainingJob, TuningJob, before_training
 from core.jobs.status import JobStatus
 from core.predict.records import percent
@@ -57,7 +58,7 @@ def _watch(workbench: Workbench, name: str, console: Console, deadline: float | 
                     console.note(_trial_line(job, trial))
         if job.status.is_final or (deadline is not None and time.monotonic() > deadline):
             return job
-        if job.engine == "sagemaker" and time.monotonic() >= look:
+        if job.engine != LOCAL and time.monotonic() >= look:
             look, usd = time.monotonic() + _METER_SECONDS, workbench.cloud.spent(name) if workbench.cloud else None
             meter = "" if usd is None else tr("about ${usd:.2f} so far").format(usd=usd)
         progress = _progress(job)

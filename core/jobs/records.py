@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from core.engine_names import LOCAL
 from core.jobs.status import JobStatus, RuleStatus
 
 JobKind = Literal["training", "tuning", "watched"]
@@ -59,7 +60,7 @@ class TrainingJob:
     dataset_version: str = ""
     artifact: str | None = None
     progress: float | None = None
-    engine: str = "local"
+    engine: str = LOCAL
     note: str = ""
     code_version: str = ""
     notices: tuple[str, ...] = ()
@@ -111,7 +112,7 @@ class TuningJob:
     best_objective: float | None = None
     dataset_version: str = ""
     progress: float | None = None
-    engine: str = "local"
+    engine: str = LOCAL
     note: str = ""
     code_version: str = ""
     notices: tuple[str, ...] = ()

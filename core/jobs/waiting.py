@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.engine_names import LOCAL
 from core.jobs.records import Job
 from core.translation import tr
 
 
 def waits_for_features(jobs: Sequence[Job]) -> str:
     """Return what becomes of the jobs in the cloud that wait for their frozen features; "" where none does."""
-    waiting = [job.name for job in jobs if job.engine != "local" and job.secondary_status == "PreparingFeatures"]
+    waiting = [job.name for job in jobs if job.engine != LOCAL and job.secondary_status == "PreparingFeatures"]
     if not waiting:
         return ""
     return tr(

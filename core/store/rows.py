@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from core.engine_names import LOCAL
 from core.jobs.records import Event, Job, MetricEvent, RuleOutcome, StatusEvent, TrainingJob, TuningJob
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
@@ -32,7 +33,7 @@ EVENT = "cursor, kind, job, tuning_job, time, name, value, epoch, step, body"
 """The columns of an event, by their place too."""
 
 
-def new_record(spec: Spec, engine: str = "local") -> Job:
+def new_record(spec: Spec, engine: str = LOCAL) -> Job:
     """Return the record of a job that begins now."""
     status, created = JobStatus.IN_PROGRESS, time.time()
     if isinstance(spec, TuningSpec):

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from core.cloud.account import Identity
 from core.engine import Endpoint
+from core.engine_names import LOCAL
 from core.errors import UserFacingError
 from core.progress import Progress
 from core.translation import plural, tr
@@ -180,7 +181,7 @@ class CloudController(QObject):
 
     def _on_switched(self, name: str) -> None:
         self.switched.emit()
-        local = name == "local"
+        local = name == LOCAL
         self.said.emit(tr("New jobs run on this computer.") if local else tr("New jobs run on Amazon SageMaker."))
 
     def _on_identity(self, identity: Identity | None) -> None:

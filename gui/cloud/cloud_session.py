@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.cloud.account import Check, Connection, Identity
 from core.cloud.interface import CloudProvider
+from core.engine_names import LOCAL
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
@@ -53,7 +54,7 @@ class CloudSession(QObject):
     @property
     def active(self) -> bool:
         """Whether new jobs start on SageMaker."""
-        return self.engine == "sagemaker"
+        return self.engine not in ("", LOCAL)
 
     @property
     def connection(self) -> Connection:
@@ -71,7 +72,7 @@ class CloudSession(QObject):
 
     def start(self, on_error: _OnError) -> None:
         """Start jobs where they were started the last time."""
-        if self._workbench.settings.current.engine == "sagemaker":
+        if self._workbench.settings.current.engine != LOCAL:
             self._switch(self.connection, on_error)
         else:
             self._bridge.run(lambda on_progress, cancel: self._workbench.engine.name, self._on_engine)
@@ -108,7 +109,7 @@ class CloudSession(QObject):
         self._bridge.run(work, done, on_error)
 
     def _on_switched(self, name: str) -> None:
-        if name == "local" and self._workbench.settings.current.engine != name:
+        if name == LOCAL and self._workbench.settings.current.engine != name:
             self._workbench.settings.change(engine=name)
         self._set_identity(None)
         self._on_engine(name)

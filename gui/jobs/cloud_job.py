@@ -8,6 +8,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.engine_names import LOCAL
 from core.errors import UserFacingError
 from core.jobs.records import Job
 from core.progress import CancelToken, OnProgress
@@ -59,7 +60,7 @@ class CloudJobPanel(QWidget):
         before, self._job = self._job, job
         if before is None or before.name != job.name:
             self.differences.set_text("")
-        if job.engine != "sagemaker":
+        if job.engine == LOCAL:
             self._timer.stop()
             self.cost_changed.emit(tr("None"), tr("Cost (this computer)"))
         elif before is None or before.name != job.name or before.status != job.status:
@@ -70,7 +71,7 @@ class CloudJobPanel(QWidget):
 
     def _ask(self) -> None:
         job, workbench = self._job, self._workbench
-        if job is None or job.engine != "sagemaker":
+        if job is None or job.engine == LOCAL:
             return
         if self._asking is not None:
             self._asking.cancel()
@@ -117,7 +118,7 @@ class CloudJobPanel(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Let the meter run while it is seen."""
         super().showEvent(event)
-        if self._job is not None and self._job.engine == "sagemaker" and not self._job.status.is_final:
+        if self._job is not None and self._job.engine != LOCAL and not self._job.status.is_final:
             self._timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:

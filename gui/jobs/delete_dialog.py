@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QWidget
 
+from core.engine_names import LOCAL
 from core.jobs.footprint import Footprint, size_text
 from core.jobs.records import Job, TuningJob
 from core.translation import plural, tr
@@ -23,7 +24,7 @@ class DeleteDialog(Decision):
                 "{count:,} trials go too, with models and logs. The files cannot be brought back.",
                 trials,
             )
-        stays = "" if job.engine == "local" else tr("What AWS has of it, in S3 too, stays.")
+        stays = "" if job.engine == LOCAL else tr("What AWS has of it, in S3 too, stays.")
         super().__init__(
             parent,
             tr("Delete {name}?").format(name=job.name),

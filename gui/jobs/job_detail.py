@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
+from core.engine_names import LOCAL
 from core.jobs.records import Job, TrainingJob, TuningJob, elapsed
 from core.jobs.status import JobStatus
 from core.predict.records import percent
@@ -209,7 +210,7 @@ class JobDetail(QWidget):
 
     def _find_log(self, job: Job) -> None:
         """Link to the page of a failed job's log, where it has one."""
-        name = job.name if job.status is JobStatus.FAILED and job.engine != "local" else ""
+        name = job.name if job.status is JobStatus.FAILED and job.engine != LOCAL else ""
         if name == self._linked:
             return
         self._linked = name

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.engine_names import LOCAL
 from core.errors import SpecError
 from core.jobs.contract import default_metrics
 from core.jobs.declared import declarations, default_of
@@ -254,7 +255,7 @@ def _read_target(text: str) -> float | None:
 def warm_starts(jobs: Iterable[Job], on_cloud: bool) -> list[str]:
     """Return the tuning jobs that a search can learn from: on SageMaker those of SageMaker, here all."""
     tuned = (job for job in jobs if isinstance(job, TuningJob) and job.best_trial)
-    return [job.name for job in tuned if job.engine == "sagemaker" or not on_cloud]
+    return [job.name for job in tuned if job.engine != LOCAL or not on_cloud]
 
 
 def metrics_of(draft: TuningDraft) -> tuple[MetricDefinition, ...]:

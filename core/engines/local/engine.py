@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from core.engine import Capabilities, Engine
+from core.engine_names import LOCAL
 from core.engines.local.detached import reap, this_process
 from core.engines.local.job_runtime import RUNTIME_FILE, Runtime
 from core.engines.local.logtail import read_lines
@@ -53,7 +54,7 @@ class LocalEngine(Engine):
         runtime: which scripts run, and how.
     """
 
-    name = "local"
+    name = LOCAL
     capabilities = Capabilities(resumes=True, grid_takes_integers=True, max_parallel_jobs=64)
 
     def __init__(self, paths: AppPaths, store: Store, runtime: Runtime | None = None) -> None:

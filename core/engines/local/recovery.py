@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from core.engine_names import LOCAL
 from core.engines.local.detached import kill_tree
 from core.engines.local.logtail import LogTail
 from core.engines.local.supervision import is_supervisor
@@ -56,7 +57,7 @@ def write_record(
         data |= {key: getattr(record, key) for key in _KEPT if hasattr(record, key)}
         if isinstance(record, TrainingJob):
             data["tuning_job"] = record.tuning_job
-            if record.engine != "local":  # a local one is where its folder is
+            if record.engine != LOCAL:  # a local one is where its folder is
                 data["artifact"] = record.artifact
         if (process := store.process(name)) is not None:
             data["process"] = [process.pid, process.started]
@@ -124,7 +125,7 @@ def _read(store: Store, file: Path) -> _Found | None:
 
 
 def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
-    engine = str(data.get("engine", "local"))
+    engine = str(data.get("engine", LOCAL))
     record = replace(
         new_record(spec, engine),
         created=float(data["created"]),
@@ -143,7 +144,7 @@ def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
         changes["progress"] = float(data["progress"])
     if status.is_final:
         pass
-    elif engine != "local":
+    elif engine != LOCAL:
         status = JobStatus.IN_PROGRESS
     else:
         status, ended = JobStatus.STOPPED, time.time()
@@ -157,7 +158,7 @@ def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
             changes["objective"] = float(data["objective"])
         if data.get("artifact"):
             changes["artifact"] = str(data["artifact"])
-        elif engine == "local" and (folder.artifact.is_file() or left_head_alone(folder)):
+        elif engine == LOCAL and (folder.artifact.is_file() or left_head_alone(folder)):
             changes["artifact"] = str(folder.artifact)
     changes |= {"status": status, "ended": ended}
     process = ProcessIdentity(int(data["process"][0]), str(data["process"][1])) if data.get("process") else None

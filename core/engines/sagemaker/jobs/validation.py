@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from core.engine_names import LOCAL
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.errors import SpecError
 from core.jobs.ranges import combinations
@@ -21,7 +22,7 @@ def cloud_of(spec: Spec) -> CloudResources:
 
 def check_parents(spec: TuningSpec, store: Store) -> None:
     """Raise `SpecError` where a search is to learn from one that AWS does not know."""
-    for parent in {job.name for job in store.jobs("local")} & set(spec.warm_start):
+    for parent in {job.name for job in store.jobs(LOCAL)} & set(spec.warm_start):
         raise SpecError(
             tr("A search on SageMaker cannot learn from {parent}.").format(parent=parent),
             tr("That one ran on this computer, and AWS does not know it."),
