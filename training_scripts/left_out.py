@@ -39,7 +39,7 @@ def count_left_out(split: str, pictures: Sequence[LeftOut], remaining: int) -> N
 def count_changed(split: str, changed: int, total: int) -> None:
     """Say once how many pictures of a split were replaced since the scan; a notice of the job as well."""
     if changed:
-        sentence = f"{changed} of {total} pictures are not those of the scan; they are used as they are."
+        sentence = f"{changed} of {total} pictures changed after the scan; they are used as they are now."
         print(f"Changed in {split}: {sentence}", flush=True)
 
 

@@ -33,7 +33,7 @@ _OURS = frozenset(METRIC_DEFINITIONS.values())
 
 _NOTICE = re.compile(
     r"Left out of \w+: \d+ of \d+ pictures cannot be read, \d+ remain\."
-    r"|Changed in \w+: \d+ of \d+ pictures are not those of the scan; they are used as they are\."
+    r"|Changed in \w+: \d+ of \d+ pictures changed after the scan; they are used as they are now\."
 )
 """What training_scripts/left_out.py says of a split at its end."""
 

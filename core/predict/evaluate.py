@@ -160,8 +160,10 @@ class Evaluation:
         right = tr("Gets {right:,} of {count:,} right on {split}").format(
             right=self.right, count=self.count, split=self.split
         )
-        weak = "" if self.weakest is None else f"; weakest: {self.weakest.label}"
-        return f"{right} ({percent(self.accuracy)}, {low} to {high} %){weak}"
+        said = f"{right} ({percent(self.accuracy)}, {low} to {high} %)"
+        if self.weakest is None:
+            return said
+        return tr("{result}; weakest: {label}").format(result=said, label=self.weakest.label)
 
     @property
     def figures(self) -> str:
@@ -171,17 +173,17 @@ class Evaluation:
             tr("Balanced accuracy"): percent(scores.balanced_accuracy),
             tr("macro F1"): f"{scores.macro_f1:.3f}",
             tr("right within the first {top}").format(top=TOP): None if scores.top is None else percent(scores.top),
-            tr("always the largest class"): percent(scores.baseline),
+            tr("always saying the largest class"): percent(scores.baseline),
             tr("loss"): None if self.loss is None else f"{self.loss:.4f}",
             tr("Brier"): None if scores.brier is None else f"{scores.brier:.3f}",
             tr("calibration error"): None if scores.ece is None else f"{scores.ece:.3f}",
             tr("left out as unreadable"): f"{self.unreadable:,}" if self.unreadable else None,
         }
+        words = [f"{name} {value}" for name, value in found.items() if value is not None]
         if (answered := self.answered) is not None and answered.accuracy is not None:
-            found[tr("without the unknown")] = tr("{accuracy} of {share}").format(
-                accuracy=percent(answered.accuracy), share=percent(answered.share)
-            )
-        return ", ".join(f"{name} {value}" for name, value in found.items() if value is not None)
+            said = tr("{accuracy} right of the {share} that it does not call unknown")
+            words.append(said.format(accuracy=percent(answered.accuracy), share=percent(answered.share)))
+        return ", ".join(words)
 
     @property
     def unreadable(self) -> int:

@@ -20,9 +20,10 @@ from PySide6.QtWidgets import (
 )
 
 from core.dataset.records import SPLITS
-from core.translation import tr
+from core.translation import plural, tr
 from gui.data.class_delegate import ClassDelegate
 from gui.data.class_model import ClassModel, Counts
+from gui.shared import formatting
 from gui.shared.basics import button
 from gui.shared.theme import split_colour
 
@@ -121,7 +122,15 @@ class ClassList(QWidget):
         counts = self.model.total if self._label is None else self.model.counts(self._label)
         for split, chip in self.chips.items():
             count = counts.get(split, 0)
-            chip.setText(f"{split.capitalize()} {count:,}" if count else split.capitalize())
+            chip.setText(f"{split.capitalize()} {formatting.short_count(count)}" if count else split.capitalize())
+            chip.setToolTip(
+                plural(
+                    "Show only the picture of {split}",
+                    "Show only the {count:,} pictures of {split}",
+                    count,
+                    split=split,
+                )
+            )
             chip.setEnabled(bool(count) or chip.isChecked())
 
     def reset(self) -> None:

@@ -36,6 +36,7 @@ from gui.data.problems_card import ProblemsCard
 from gui.data.s3_panel import S3Panel
 from gui.data.split_card import SplitCard
 from gui.data.write_dialog import WriteDialog
+from gui.shared import formatting
 from gui.shared.basics import button, icon_button
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import Banner, InlineError, ProgressRow
@@ -200,9 +201,10 @@ class DataTab(QWidget):
         self._stack.addWidget(self.first_run)
         self._stack.addWidget(self._page)
         layout = page_layout(self)
-        for part in (self._header, self._error, self._progress, self._sample, self._guide, self.elsewhere):
+        for part in (self._header, self._error, self._sample, self._guide, self.elsewhere):
             layout.addWidget(part)
         layout.addWidget(self._stack, 1)
+        layout.addWidget(self._progress)  # below: what is pointed at stays in its place when it comes and goes
         self._update_use()
 
     def _build_page(self) -> QWidget:
@@ -274,7 +276,7 @@ class DataTab(QWidget):
     def _on_scanning(self, folder: Path) -> None:
         self._end_work()
         self._error.clear()
-        self._sample.hide()
+        self._sample.setVisible(self.dataset.is_sample)
         self._guide.hide()
         self.elsewhere.open(None, ())
         self.card.set_root(folder)
@@ -283,8 +285,11 @@ class DataTab(QWidget):
         self.reading.hide()
         self.split.set_waiting(scanning=True)
         self._update_use()
-        self._header.set_context(self.dataset.words)
+        self._header.set_context(self._where, self.dataset.words)
+        was_asked = self.first_run.isVisible()
         self._stack.setCurrentWidget(self._page)
+        if was_asked:  # else a filter would have the focus, and look chosen
+            self.classes.view.setFocus()
         self._progress.start(tr("Listing the folder"))
 
     def _on_scanned(self, answer: ScanSummary) -> None:
@@ -349,12 +354,18 @@ class DataTab(QWidget):
             return
         self.dataset.split_by(self.split.fractions, self.split.seed.value())
 
+    @property
+    def _where(self) -> str:
+        """Return the words for what is open, of a folder only the end, by which it is known."""
+        words = self.dataset.words
+        return formatting.short_folder(words) if words == str(self.dataset.folder) else words
+
     def _show_split(self, answer: SplitSummary) -> None:
         self.pictures.set_splits(answer.splits)
         self.split.set_result(answer.counts, answer.manifest.notices)
         context = tr("{folder} · version {version}")
-        context = context.format(folder=self.dataset.words, version=answer.manifest.version[:8])
-        self._header.set_context(context)
+        context = context.format(folder=self._where, version=answer.manifest.version[:8])
+        self._header.set_context(context, self.dataset.words)
         self._sample.setVisible(self.dataset.is_sample)
         self._update_use()
 

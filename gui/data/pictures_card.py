@@ -89,8 +89,8 @@ class PicturesCard(Card):
         self.add_action(self.count)
         self.add(self.filters)
         self.add(self.help)
-        self.add(self.progress)
         self.add(self._views, 1)
+        self.add(self.progress)
         self.add(self.bar)
         grid, bar = self.grid, self.bar
         grid.resized.connect(lambda: self.large.setGeometry(grid.rect()))

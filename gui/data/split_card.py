@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QGridLayout, QSpinBox
+from PySide6.QtWidgets import QGridLayout, QSpinBox, QWidget
 
 from core.dataset.records import SPLITS, Scan
 from core.settings import Settings, declared
@@ -36,7 +36,9 @@ class SplitCard(Card):
         self.seed.setValue(settings.split_seed)
         self.seed.setAccessibleName(tr("Split seed"))
         self.seed.setToolTip(declared("split_seed").description)
-        grid = QGridLayout()
+        self._fields = QWidget()
+        grid = QGridLayout(self._fields)
+        grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(8)
         for column, (text, field) in enumerate(
             ((tr("Valid"), self.valid), (tr("Test"), self.test), (tr("Seed"), self.seed))
@@ -47,7 +49,7 @@ class SplitCard(Card):
             grid.addWidget(caption, 0, column)
             grid.addWidget(field, 1, column)
             grid.setColumnStretch(column, 1)
-        self.body.addLayout(grid)
+        self.add(self._fields)
         self._summary = label("", "muted", wrap=True)
         self.add(self._summary)
         self._notices = Banner(tone="running", icon_name="info")
@@ -73,6 +75,7 @@ class SplitCard(Card):
         self.valid.setEnabled("valid" not in given)
         self.test.setEnabled("test" not in given)
         self.seed.setEnabled(self.valid.isEnabled() or self.test.isEnabled())
+        self._fields.setVisible(self.seed.isEnabled())  # where nothing can be chosen the classes have the room
 
     def set_result(self, counts: Mapping[str, int], notices: Sequence[str]) -> None:
         """Say what the split has become: pictures by split, and what was decided on the way."""

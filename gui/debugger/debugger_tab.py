@@ -143,7 +143,7 @@ class DebuggerTab(QWidget):
         self.upper.setStretchFactor(1, 1)
         self.upper.setSizes([430, 760])
         self.split.addWidget(self.below)
-        self.split.setSizes([390, 330])
+        self.split.setSizes([450, 270])
         self.split.splitterMoved.connect(self._on_split)
         self.below.tabs.currentChanged.connect(self._make_room)
 
@@ -161,7 +161,7 @@ class DebuggerTab(QWidget):
     def _make_room(self, lower: int) -> None:
         """Give the profile's plots more height than a histogram; where the user put the border it stays."""
         if not self._split_by_hand:
-            self.split.setSizes([250, 470] if lower else [390, 330])
+            self.split.setSizes([250, 470] if lower else [450, 270])
 
     # What is shown ---------------------------------------------------------------------------------------------
 

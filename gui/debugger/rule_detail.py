@@ -66,7 +66,7 @@ class RuleDetail(QStackedWidget):
         top.addStretch(1)
         top.addWidget(self._when)
         self.plot = Plot(tr("Training step"), "")
-        self.plot.setMinimumHeight(120)
+        self.plot.setMinimumHeight(100)
         self.plot.setAccessibleName(tr("Evidence of the rule over training steps"))
         self.plot.restyled.connect(self._draw)
         self._details = label("", "strong", wrap=True)
@@ -96,9 +96,9 @@ class RuleDetail(QStackedWidget):
         scroll.setMinimumHeight(72)
         page = Card()
         page.body.addLayout(top)
-        page.add(self.plot, 3)
+        page.add(self.plot, 1)
         page.add(self.what_if)
-        page.add(scroll, 2)
+        page.add(scroll, 1)
         self._page = page
         self.addWidget(page)
 

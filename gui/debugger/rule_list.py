@@ -59,7 +59,8 @@ class RuleList(QListView):
     def __init__(self, model: RulesModel) -> None:
         super().__init__()
         self._rules = model
-        self._rule = ""
+        self._rule = self._chosen = self._job = ""
+        self._restoring = False
         self.setModel(model)
         self.setItemDelegate(RuleDelegate(self))
         self.setMouseTracking(True)
@@ -78,16 +79,24 @@ class RuleList(QListView):
         return row >= 0
 
     def _restore(self) -> None:
-        if not self._rule or not self.choose(self._rule):
-            first = self._rules.first_rule()
+        """Select the rule that was, of another job the one that was chosen last by hand; else the first."""
+        first = self._rules.first_rule()
+        outcome = self._rules.index(first).data(RuleRole.OUTCOME) if first >= 0 else None
+        job = "" if outcome is None else outcome.job
+        wanted = self._rule if job == self._job else self._chosen
+        self._job, self._restoring = job, True
+        if not wanted or not self.choose(wanted):
             self.setCurrentIndex(self._rules.index(first) if first >= 0 else QModelIndex())
-            if first < 0:
-                self.chosen.emit(None)
+        self._restoring = False
+        if first < 0:
+            self.chosen.emit(None)
 
     def _on_current(self, current: QModelIndex) -> None:
         outcome = current.data(RuleRole.OUTCOME) if current.isValid() else None
         if outcome is not None:
             self._rule = outcome.rule
+            if not self._restoring:
+                self._chosen = outcome.rule
             above = current.siblingAtRow(current.row() - 1)
             if above.isValid() and above.data(RuleRole.OUTCOME) is None:
                 self.scrollTo(above)  # the state's heading stays in sight with its first rule

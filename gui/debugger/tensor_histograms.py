@@ -47,6 +47,7 @@ class TensorHistograms(QWidget):
         self.plot.restyled.connect(self._draw)
         self.plot.numbers = self._numbers
         self._empty = EmptyState("chart", "")
+        self._empty.setMinimumHeight(72)  # it does not hold the plot's height up
         self._pages = QStackedWidget()
         self._pages.addWidget(self._empty)
         self._pages.addWidget(self.plot)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtGui import QGuiApplication, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFormLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFormLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
@@ -50,7 +50,7 @@ class BestCard(Card):
         self._rows = QWidget()
         self._form = QFormLayout(self._rows)
         self._form.setContentsMargins(0, 0, 4, 0)
-        self._form.setHorizontalSpacing(12)
+        self._form.setHorizontalSpacing(8)
         self._form.setVerticalSpacing(4)
         area = QScrollArea()
         area.setWidgetResizable(True)
@@ -146,7 +146,10 @@ class BestCard(Card):
             self._form.removeRow(self._form.rowCount() - 1)
         for at, (name, value) in enumerate(rows):
             if at >= self._form.rowCount():
-                self._form.addRow(ElidedLabel("", "muted"), ElidedLabel("", "figures"))
+                shown_value = ElidedLabel("", "figures")
+                # A number cut in its middle says nothing: a long name gives way first.
+                shown_value.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
+                self._form.addRow(ElidedLabel("", "muted"), shown_value)
             for role, text in ((QFormLayout.ItemRole.LabelRole, name), (QFormLayout.ItemRole.FieldRole, value)):
                 item = self._form.itemAt(at, role)
                 shown = item.widget() if item is not None else None

@@ -99,23 +99,25 @@ class CompareDialog(QDialog):
         self.pictures.opened.connect(self.pictures_asked)
         self.which = QComboBox()
         self.which.setAccessibleName(tr("Which pictures are shown"))
+        self.which.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.which.setMinimumContentsLength(20)
         self.which.currentIndexChanged.connect(self._list)
         self.agreed = label("", "caption", wrap=True)
         self._found: _Found | None = None
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
-        top.addWidget(self.first, 1)
-        top.addWidget(label(tr("and"), "muted"))
-        top.addWidget(self.second, 1)
+        for number, box in enumerate((self.first, self.second), 1):
+            top.addWidget(label(str(number), "strong"))  # as in the legend of the curves
+            top.addWidget(box, 1)
         for choice in self._splits.buttons():
             top.addWidget(choice)
         left = QSplitter(Qt.Orientation.Vertical)
         left.addWidget(self.plot)
         left.addWidget(self.settings)
         left.setSizes([380, 180])
-        right = QWidget()
-        column = QVBoxLayout(right)
+        self._right = QWidget()
+        column = QVBoxLayout(self._right)
         column.setContentsMargins(8, 0, 0, 0)
         column.addWidget(self.which)
         column.addWidget(self.pictures, 1)
@@ -123,7 +125,7 @@ class CompareDialog(QDialog):
         self._body = QSplitter(Qt.Orientation.Horizontal)
         self._body.setChildrenCollapsible(False)
         self._body.addWidget(left)
-        self._body.addWidget(right)
+        self._body.addWidget(self._right)
         self._body.setSizes([600, 380])
         box = QVBoxLayout(self)
         box.addLayout(top)
@@ -142,7 +144,7 @@ class CompareDialog(QDialog):
         names = [choice.job for choice in choices]
         at = names.index(first) if first in names else 0
         self.first.setCurrentIndex(at)
-        self.second.setCurrentIndex(1 if at == 0 and len(names) > 1 else 0)
+        self.second.setCurrentIndex(_other(choices, at))
         for box in (self.first, self.second):
             box.blockSignals(False)
         if len(names) < 2:
@@ -190,7 +192,7 @@ class CompareDialog(QDialog):
         self.plot.set_job("valid:loss")
         self.plot.set_curves(curves, (comparison.first, comparison.second), "", ended=True)
         self.settings.setRowCount(len(comparison.settings))
-        self.settings.setHorizontalHeaderLabels([tr("Setting"), comparison.first, comparison.second])
+        self.settings.setHorizontalHeaderLabels([tr("Setting"), "1", "2"])
         for row, (name, values) in enumerate(comparison.settings.items()):
             for column, text in enumerate((name, *values)):
                 item = QTableWidgetItem(text or "–")
@@ -198,11 +200,11 @@ class CompareDialog(QDialog):
                 self.settings.setItem(row, column, item)
         self.which.blockSignals(True)
         self.which.clear()
-        only = tr("Only {model} is right: {count}")
-        self.which.addItem(only.format(model=comparison.first, count=comparison.only_first), True)
-        self.which.addItem(only.format(model=comparison.second, count=comparison.only_second), False)
+        self.which.addItem(tr("{count} that only the first gets right").format(count=comparison.only_first), True)
+        self.which.addItem(tr("{count} that only the second gets right").format(count=comparison.only_second), False)
         self.which.setCurrentIndex(int(comparison.only_second > comparison.only_first))
         self.which.blockSignals(False)
+        self._right.setVisible(bool(comparison.count))  # without common pictures there is nothing to list
         self._body.show()
         self._list()
 
@@ -220,6 +222,13 @@ class CompareDialog(QDialog):
             wrong=both.both_wrong,
         )
         self.agreed.setText(agreed)
+
+
+def _other(choices: Sequence[ModelChoice], at: int) -> int:
+    """Return which model to put beside one at first: the newest that learned from the same pictures."""
+    others = [place for place in range(len(choices)) if place != at]
+    same = [place for place in others if choices[place].dataset_version == choices[at].dataset_version]
+    return next(iter(same or others), at)
 
 
 def _listed(one: Disagreement) -> ListedPicture:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 from core.predict.coverage import Coverage, coverage_at, coverage_curve
 from core.predict.evaluate import Evaluation
 from core.translation import tr
-from gui.shared.basics import button, label
+from gui.shared.basics import button, icon_button, label
 from gui.shared.plotting import Plot, pen
 from gui.shared.theme import tokens
 
@@ -43,14 +43,14 @@ class CoverageView(QWidget):
         self._value = 0.0
         self.classes = QComboBox()
         self.classes.setAccessibleName(tr("Pictures of which class"))
+        self.classes.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.classes.setMinimumContentsLength(7)
         self.classes.currentIndexChanged.connect(self._on_class)
         self.keep = button(
             tr("Keep"), kind="primary", tip=tr("Keep this threshold: answers and new endpoints go by it")
         )
         self.keep.clicked.connect(lambda: self.keep_asked.emit(self._value))
-        self.undo = button(
-            tr("Undo"), icon_name="undo", kind="ghost", tip=tr("Take the last change of the threshold back")
-        )
+        self.undo = icon_button("undo", tr("Take the last change of the threshold back"))
         self.undo.clicked.connect(self.undo_asked)
         self.pictures = button(
             tr("Show the unknown"), kind="link", tip=tr("List the pictures that would not be answered")
@@ -60,14 +60,17 @@ class CoverageView(QWidget):
         self.origin = label("", "caption", wrap=True)
         self._make_plot()
         top, box = QHBoxLayout(), QVBoxLayout(self)
-        for widget in (self.classes, self.pictures, self.keep, self.undo):
-            top.addWidget(widget)
-        top.insertStretch(2, 1)
+        top.addWidget(self.classes, 1)
+        top.addWidget(self.pictures)
+        below = QHBoxLayout()
+        below.addWidget(self.text, 1)
+        for widget in (self.keep, self.undo):
+            below.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(4)
         box.addLayout(top)
         box.addWidget(self.plot, 1)
-        box.addWidget(self.text)
+        box.addLayout(below)
         box.addWidget(self.origin)
 
     def _make_plot(self) -> None:

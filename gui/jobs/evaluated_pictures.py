@@ -28,6 +28,7 @@ from gui.jobs.label_mending import LabelMending, Mended
 from gui.jobs.picture_list import ListedPicture, PictureList
 from gui.shared.basics import button, icon_button, label
 from gui.shared.nearest_strip import NearestStrip
+from gui.shared.theme import scaled
 
 MOST = 300
 """Pictures that are listed; of more the surest mistakes come first."""
@@ -98,10 +99,11 @@ class EvaluatedPictures(QWidget):
         column.addWidget(self.caption)
         column.addWidget(self.list, 1)
         column.addLayout(self._make_tools())
+        self.setMinimumWidth(scaled(316))
         box = QHBoxLayout(self)
         box.setContentsMargins(8, 0, 0, 0)
-        box.addLayout(column, 5)
-        box.addWidget(self.nearest, 3)
+        box.addLayout(column, 1)
+        box.addWidget(self.nearest)
 
     def _make_tools(self) -> QHBoxLayout:
         self.relabel = button(
@@ -112,6 +114,7 @@ class EvaluatedPictures(QWidget):
         self.leave_out = button(
             tr("Leave out"), kind="ghost", tip=tr("Leave the picture out of training and measuring")
         )
+        self.leave_out.setProperty("dense", True)
         self.leave_out.clicked.connect(self._on_leave_out)
         self.undo = icon_button("undo", tr("Take the last change of a label back"), shortcut="Ctrl+Z")
         self.undo.clicked.connect(lambda: self._mending.undo())

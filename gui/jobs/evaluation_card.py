@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QButtonGroup,
-    QHBoxLayout,
-    QHeaderView,
-    QSplitter,
-    QStackedWidget,
-    QTableView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
 from core.models.threshold import Threshold
@@ -25,8 +14,8 @@ from core.progress import CancelToken, OnProgress
 from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
-from gui.jobs.confusion_delegate import ConfusionDelegate
 from gui.jobs.confusion_model import ConfusionModel
+from gui.jobs.confusion_table import ConfusionTable
 from gui.jobs.coverage_view import CoverageView
 from gui.jobs.evaluated_pictures import EvaluatedPictures
 from gui.jobs.label_mending import LabelMending
@@ -35,9 +24,10 @@ from gui.shared.basics import button, label
 from gui.shared.feedback import ProgressRow
 
 _SPLITS = ("valid", "test")
-MANY, HEAT_CELL = 20, 6
 _SHARES, _LEAST_PICTURES = (490, 360), 280
-"""Classes from which on the table is a heat map without words, and the side of its cells in pixels."""
+NO_MODEL_YET = tr("There is no model to evaluate yet. It comes at the end of the training.")
+NO_MODEL = tr("This training ended without a model, so there is nothing to evaluate.")
+HEAT_HINT = tr("Rows are the true classes, columns the answers; point at a cell for names, click for pictures.")
 
 
 class EvaluationView(QWidget):
@@ -54,7 +44,7 @@ class EvaluationView(QWidget):
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__()
         self._workbench, self._bridge = workbench, bridge
-        self._job, self._ready = "", False
+        self._job, self._ready, self._ended = "", False, False
         self._asking: Handle | None = None
         self._shown: tuple[str, str] = ("", "")
         self._evaluation: Evaluation | None = None
@@ -98,22 +88,15 @@ class EvaluationView(QWidget):
             view.setCheckable(True)
             view.toggled.connect(self._on_view)
             self._top.addWidget(view)
+        for tool in (*self._buttons.buttons(), self.compare, self.sureness, self.unknown):
+            tool.setProperty("dense", True)
         self.progress = ProgressRow()
         self.progress.cancelled.connect(self._on_cancel)
         self.message = label("", "muted", wrap=True)
         self.figures = label("", "caption", wrap=True)
 
     def _make_body(self) -> None:
-        self.table = QTableView()
-        self.table.setModel(self._model)
-        self.table.setItemDelegate(ConfusionDelegate(self.table))
-        self.table.setAccessibleName(tr("Confusion matrix: rows are the true classes, columns the predicted ones"))
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        self.table.verticalHeader().setMaximumWidth(120)
-        self.table.setShowGrid(False)
-        for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
-            header.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.table = ConfusionTable(self._model)
         self.table.selectionModel().currentChanged.connect(self._on_cell)
         mending = LabelMending(self._workbench, self._bridge)
         paths, find_nearest = self._workbench.paths, self._workbench.models.nearest_to
@@ -124,7 +107,14 @@ class EvaluationView(QWidget):
         self.reliability = ReliabilityPlot()
         self.reliability.chosen.connect(self._on_bin)
         self._views = QStackedWidget()
-        self._views.addWidget(self.table)
+        matrix = QWidget()
+        self.heat_hint = label(HEAT_HINT, "caption", wrap=True)
+        box = QVBoxLayout(matrix)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(4)
+        box.addWidget(self.table, 1)
+        box.addWidget(self.heat_hint)
+        self._views.addWidget(matrix)
         self._views.addWidget(self.reliability)
         self.coverage = CoverageView()
         self.coverage.keep_asked.connect(self._move_threshold)
@@ -140,11 +130,11 @@ class EvaluationView(QWidget):
 
     # What is shown ---------------------------------------------------------------------------------------------
 
-    def show_job(self, job: str, ready: bool) -> None:
-        """Show the evaluation of a training job; `ready` once it has a model."""
-        if (job, ready) == (self._job, self._ready):
+    def show_job(self, job: str, ready: bool, ended: bool = False) -> None:
+        """Show the evaluation of a training job; `ready` once it has a model, `ended` when none will come any more."""
+        if (job, ready, ended) == (self._job, self._ready, self._ended):
             return
-        self._job, self._ready = job, ready
+        self._job, self._ready, self._ended = job, ready, ended
         self._shown = ("", "")
         if self.isVisible():
             self._ask()
@@ -162,7 +152,7 @@ class EvaluationView(QWidget):
             return
         self._cancel()
         if not self._job or not self._ready:
-            self._show_message(tr("There is no model to evaluate yet. It comes when the trial has finished."))
+            self._show_message(NO_MODEL if self._ended else NO_MODEL_YET)
             return
         self._shown = job, split = self._wanted()
         workbench = self._workbench
@@ -209,7 +199,10 @@ class EvaluationView(QWidget):
         self.summary.show()
         self._show_figures(evaluation)
         self._model.set_evaluation(evaluation)
-        self._fit_columns(evaluation.classes)
+        self.table.fit(evaluation.classes)
+        if not self._moved:
+            self._share_width(self.table.whole_width)
+        self.heat_hint.setVisible(self.table.is_heat_map)
         self.reliability.show_bins(evaluation.reliability)
         self.pictures.show_evaluation(evaluation)
 
@@ -242,22 +235,6 @@ class EvaluationView(QWidget):
                 self.pictures.update_evaluation(now)
 
         self._bridge.run(work, done, self._on_error)
-
-    def _fit_columns(self, classes: Sequence[str]) -> None:
-        """Give every label the room it needs; of many classes the table is a heat map, which fits as a whole."""
-        across, down, many = self.table.horizontalHeader(), self.table.verticalHeader(), len(classes) > MANY
-        for header in (across, down):
-            header.setVisible(not many)
-            header.setMinimumSectionSize(HEAT_CELL)
-        self.table.setColumnHidden(len(classes), many)
-        down.setDefaultSectionSize(HEAT_CELL if many else 26)
-        metrics = across.fontMetrics()
-        for column, name in enumerate(classes):
-            room = HEAT_CELL if many else min(max(metrics.horizontalAdvance(name) + 24, 48), 140)
-            self.table.setColumnWidth(column, room)
-        self.table.resizeColumnToContents(len(classes))
-        if not self._moved:
-            self._share_width(down.sizeHint().width() + across.length() + 2 * self.table.frameWidth() + 1)
 
     def _share_width(self, needed: int) -> None:
         """Give the table the width that shows it whole, as far as the pictures beside it keep room enough."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy
 
 from gui.shared.basics import ElidedLabel, label
@@ -24,7 +25,7 @@ class FiguresRow(Card):
         for at, caption in enumerate(captions):
             if at:
                 row.addSpacing(2 * GRID)
-            text, value = ElidedLabel(caption, "caption"), label(NONE, "card")
+            text, value = ElidedLabel(caption, "caption", Qt.TextElideMode.ElideRight), label(NONE, "card")
             value.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
             if 0 < at < len(captions) - 1:
                 text.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)

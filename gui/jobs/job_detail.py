@@ -27,10 +27,12 @@ from gui.shared import formatting
 from gui.shared.card import Card
 from gui.shared.feedback import Banner, InlineError
 from gui.shared.job_progress import progress_text, trials_done
-from gui.shared.theme import GRID
+from gui.shared.theme import GRID, scaled
 
 _TICK_MS = 1000
 _NOTICES = 2
+_LOW = 640
+"""Pixels of height below which an evaluation and the table of trials are not shown together."""
 
 
 class JobDetail(QWidget):
@@ -53,7 +55,7 @@ class JobDetail(QWidget):
         self.header, self.failure, self.error = JobHeader(), FailureCard(), InlineError()
         self.notices = Banner("", "running", "info")
         self.notices.hide()
-        self.figures = FiguresRow((tr("Best objective"), tr("Trials done"), tr("Elapsed"), tr("Cost")))
+        self.figures = FiguresRow((tr("Best objective"), tr("Trials"), tr("Elapsed"), tr("Cost")))
         self.cloud = CloudJobPanel(workbench, bridge)
         self.cloud.cost_changed.connect(lambda value, caption: self.figures.set_figure(3, value, caption))
         self.views = JobViews(workbench, bridge, watch)
@@ -76,6 +78,7 @@ class JobDetail(QWidget):
         row.addWidget(plot_card, 1)
         row.addWidget(self.best)
         self._table_card = Card()
+        self._table_card.setMinimumHeight(scaled(164))  # at least two trials are seen
         self._table_card.add(self.table, 1)
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.setHandleWidth(GRID)
@@ -103,7 +106,7 @@ class JobDetail(QWidget):
         watch.failed.connect(self.error.show_error)
         self.views.hovered.connect(self._on_plot_hover)
         # The table of classes needs the width.
-        self.views.evaluation_shown.connect(lambda shown: self.best.setVisible(not shown))
+        self.views.evaluation_shown.connect(self._on_evaluation)
         self.views.chosen.connect(self.select)
         self.table.hovered.connect(self.views.highlight)
         self.table.chosen.connect(self.select)
@@ -126,8 +129,8 @@ class JobDetail(QWidget):
         self.trials.update_trials(self._watch.trials, self._watch.best if tuning else None)
         self.best.set_searched(parameters, self._watch.spec.training.step_metrics if self._watch.spec else ())
         self.table.view.scrollToTop()
-        self._table_card.setVisible(tuning)
         self.views.show_job()
+        self._on_evaluation(self.views.is_evaluation)
         self._on_job()
         self.loaded.emit()
 
@@ -136,14 +139,14 @@ class JobDetail(QWidget):
         self.views.show_trials()
 
     def _on_job(self) -> None:
-        job, capabilities = self._watch.job, self._workbench.engine.capabilities
+        job = self._watch.job
         if job is None:
             return
-        self.header.show_job(job, capabilities.resumes)
+        self._show_header(job)
         self.figures.set_figure(0, *self._result(job))
         if isinstance(job, TuningJob):
             done = trials_done(job)
-            self.figures.set_figure(1, f"{done:,} / {job.max_jobs:,}", tr("Trials done"))
+            self.figures.set_figure(1, f"{done:,} / {job.max_jobs:,}", tr("Trials"))
             # The best trial may have changed without any trial having changed.
             self.trials.update_trials((), self._watch.best or None)
         else:
@@ -156,16 +159,16 @@ class JobDetail(QWidget):
         elif self.isVisible():
             self._tick.start()
 
+    def _show_header(self, job: Job) -> None:
+        began = min((trial.started for trial in self._watch.trials if trial.started is not None), default=None)
+        self.header.show_job(job, self._workbench.engine.capabilities.resumes, began)
+
     def _result(self, job: Job) -> tuple[str, str]:
         """Return the first figure and its caption: the share that is right leads, the objective comes second."""
         metric, maximize, _ = objective_and_parameters(self._watch)
         searched, value = isinstance(job, TuningJob), formatting.number(job.best_objective)
         if job.accuracy is not None:
-            said = (
-                tr("Right on {split} (best {metric} {value})")
-                if searched
-                else tr("Right on {split} ({metric} {value})")
-            )
+            said = tr("Right on {split} ({metric} {value})")
             return percent(job.accuracy.share), said.format(split=job.accuracy.split, metric=metric, value=value)
         if searched:
             said = tr("Best {metric} (higher is better)") if maximize else tr("Best {metric} (lower is better)")
@@ -177,7 +180,7 @@ class JobDetail(QWidget):
         job = self._watch.job
         if job is not None:
             self.figures.set_figure(2, formatting.duration(elapsed(job)))
-            self.header.show_job(job, self._workbench.engine.capabilities.resumes)
+            self._show_header(job)
 
     def _show_trial(self) -> None:
         """Show card, log and evaluation of the selected trial, or of the best one."""
@@ -199,7 +202,10 @@ class JobDetail(QWidget):
         else:
             title = tr("Trial {number}").format(number=number)
         self.best.show_trial(trial, title)
-        self.views.evaluation.show_job(trial.name if trial else "", trial is not None and trial.artifact is not None)
+        evaluated = trial or (None if tuning else self._watch.job)
+        ready = trial is not None and trial.artifact is not None
+        ended = not ready and blamed is not None and blamed.status.is_final
+        self.views.evaluation.show_job(evaluated.name if evaluated else "", ready, ended)
         logged = trial or next(iter(self._watch.trials), None)
         if logged is not None:
             whose = tr("Trial {number}: {name}") if tuning else "{name}"
@@ -239,6 +245,12 @@ class JobDetail(QWidget):
         self.table.select(name)
         self._show_trial()
 
+    def _on_evaluation(self, shown: bool) -> None:
+        """Leave the evaluation the width of the card, and in a low window the height of the trials too."""
+        self.best.setVisible(not shown)
+        low = self.height() < scaled(_LOW)
+        self._table_card.setVisible(isinstance(self._watch.job, TuningJob) and not (shown and low))
+
     def _on_plot_hover(self, name: str) -> None:
         row = self.trials.row_of(name) if name else -1
         self.table.light(row)
@@ -259,7 +271,8 @@ class JobDetail(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Hide the card of the best trial in a narrow window, in favour of the plot."""
         super().resizeEvent(event)
-        self.best.setFixedWidth(248 if event.size().width() >= 760 else 200)
+        self.best.setFixedWidth(248 if event.size().width() >= 760 else 208)
+        self._on_evaluation(self.views.is_evaluation)
 
     # While visible ---------------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ class JobHeader(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._job: Job | None = None
+        self._seen_running = ""
         self.name = ElidedLabel("", "title")
         self.pill = StatusPill(JobStatus.IN_PROGRESS)
         self.stop = button(tr("Stop"), icon_name="stop", tip=tr("Finished trials and their models stay"))
@@ -120,8 +121,8 @@ class JobHeader(QWidget):
         if self._job is not None:
             self.pin_asked.emit(self._job.name, not self._job.pinned)
 
-    def show_job(self, job: Job, resumes: bool) -> None:
-        """Show a job as it is now."""
+    def show_job(self, job: Job, resumes: bool, began: float | None = None) -> None:
+        """Show a job as it is now; `began` is when its first trial did, which its time left is reckoned from."""
         self._job = job
         if self.name.text() != job.shown_name:
             self.name.setText(job.shown_name)
@@ -133,12 +134,15 @@ class JobHeader(QWidget):
         self.stop.setEnabled(job.status is JobStatus.IN_PROGRESS)
         self.resume.setVisible(resumes and can_resume(job))
         self.delete.setVisible(not running)
-        self._progress.setVisible(running)
+        if running:
+            self._seen_running = job.name
+        # One that was seen running keeps its bar: nothing moves when it ends.
+        self._progress.setVisible(self._seen_running == job.name)
         done = bar_of(job)
-        self._bar.setRange(0, 1000 if done is not None else 0)
+        self._bar.setRange(0, 1000 if done is not None or not running else 0)
         if done is not None:
             self._bar.setValue(round(1000 * done))
-        self._left.setText(_time_left(job))
+        self._left.setText(_time_left(job, began) if running else progress_text(job))
         self.note.show_note(job.name, job.note)
         facts = facts_of(job)
         if self.facts.text() != facts:
@@ -161,12 +165,14 @@ def can_resume(job: Job) -> bool:
     return isinstance(job, TuningJob) and ended_early and trials_done(job) < job.max_jobs
 
 
-def _time_left(job: Job) -> str:
+def _time_left(job: Job, began: float | None) -> str:
     done, so_far = progress_of(job), elapsed(job)
     if job.status is JobStatus.STOPPING:
         return tr("Stopping")
     if not done or so_far is None or done < 0.02:
         return progress_text(job)
+    if began is not None and job.started is not None:
+        so_far = max(0.0, so_far - (began - job.started))
     left = formatting.duration(so_far * (1 - done) / done)
     return tr("{progress} · {duration} left").format(progress=progress_text(job), duration=left)
 

@@ -136,11 +136,14 @@ class JobList(QWidget):
         self._model = model
         self._proxy = JobsFilter(self)
         self._proxy.setSourceModel(model)
-        self.search = SearchField(tr("Filter jobs by name"), tr("Filter jobs"))
+        self.search = SearchField(tr("Filter jobs by name"), tr("Filter"))
         self.status = QComboBox()
         self.status.setAccessibleName(tr("Filter jobs by status"))
         for text, statuses in _FILTERS:
             self.status.addItem(text, statuses)
+        # The field beside it has the room; the list that opens is as wide as its words.
+        self.status.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.status.setMinimumContentsLength(5)
         self.search.textChanged.connect(self._on_filter)
         self.status.currentIndexChanged.connect(self._on_filter)
         self.view = _View()

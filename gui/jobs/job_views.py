@@ -113,9 +113,14 @@ class JobViews(QWidget):
         for plot in (self.curves, *self._searches):
             plot.select(name)
 
+    @property
+    def is_evaluation(self) -> bool:
+        """Whether the evaluation is the view that is shown."""
+        return self._pages.currentWidget() is self.evaluation
+
     def _on_tab(self) -> None:
         self._chosen = True
-        self.evaluation_shown.emit(self._pages.currentWidget() is self.evaluation)
+        self.evaluation_shown.emit(self.is_evaluation)
 
     def _on_hovered(self, name: str) -> None:
         self.highlight(name)

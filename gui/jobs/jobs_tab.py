@@ -101,7 +101,7 @@ class JobsTab(QWidget):
         card = Card(padding=8)
         card.add(self.list, 1)
         left = QWidget()
-        left.setMinimumWidth(230)
+        left.setMinimumWidth(250)
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID)
@@ -116,7 +116,7 @@ class JobsTab(QWidget):
         self.split.addWidget(left)
         self.split.addWidget(self._right)
         self.split.setStretchFactor(1, 1)
-        self.split.setSizes([270, 900])
+        self.split.setSizes([250, 900])
         self.empty = EmptyState("jobs", LOOKING)
         self.empty.activated.connect(self.tuning_asked)
         self._pages = QStackedWidget()
@@ -138,12 +138,19 @@ class JobsTab(QWidget):
         running = sum(not job.status.is_final for job in shown)
         counts = tr("{count:,} in all, {running:,} running").format(count=len(shown), running=running)
         self._header.set_context(counts if shown else "")
-        self.empty.set_texts(*(NO_JOB if self._feed.known else (LOOKING,)))
         self._pages.setCurrentIndex(1 if shown else 0)
         if self._wanted and self.list.choose(self._wanted):
             self._wanted = ""
         elif shown and not self.list.current():
             self.list.choose_first()
+        self._show_empty()
+
+    def _show_empty(self) -> None:
+        """Say why there is no list; nothing is claimed before the engine was heard, nor while a job is started."""
+        if self._wanted:
+            self.empty.set_texts(tr("Starting {name}…").format(name=self._wanted))
+        else:
+            self.empty.set_texts(*(NO_JOB if self._feed.known else (LOOKING,)))
 
     def _ask_datasets(self, jobs: Sequence[Job]) -> None:
         """Ask which folders jobs learned from that were not asked about: a job's never changes."""
@@ -170,6 +177,7 @@ class JobsTab(QWidget):
         """Choose a job by name, now or as soon as it is heard of."""
         self._wanted = "" if self.list.choose(name) else name
         if self._wanted:
+            self._show_empty()
             self._feed.refresh()
 
     def _on_chosen(self, name: str) -> None:

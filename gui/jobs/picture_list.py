@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem
 
 from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge
-from gui.shared.thumbnail_pixmaps import Thumbnails
+from gui.shared.thumbnail_pixmaps import Thumbnails, list_icon
 
 EDGE = 72
-_PATH = Qt.ItemDataRole.UserRole + 1
+_PATH, _SHOWN = Qt.ItemDataRole.UserRole + 1, Qt.ItemDataRole.UserRole + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ class PictureList(QListWidget):
         self.setUniformItemSizes(True)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.itemActivated.connect(self._on_activated)
 
     @property
@@ -71,6 +71,8 @@ class PictureList(QListWidget):
         self.clear()
         for picture in pictures:
             item = QListWidgetItem()
+            item.setSizeHint(QSize(EDGE, EDGE + 8))  # as wide as the list, so that long words elide
+            item.setIcon(list_icon(None, EDGE))
             item.setData(_PATH, picture.path)
             item.setToolTip(picture.path)
             self.addItem(item)
@@ -96,8 +98,10 @@ class PictureList(QListWidget):
         for row in range(self.count()):
             item = self.item(row)
             file = self._files.get(item.data(_PATH))
-            if file is not None and item.icon().isNull() and (pixmap := self._thumbnails.pixmap(file)) is not None:
-                item.setIcon(QIcon(pixmap))
+            if file is None or item.data(_SHOWN) or (pixmap := self._thumbnails.pixmap(file)) is None:
+                continue
+            item.setIcon(list_icon(pixmap, EDGE, self.devicePixelRatioF()))
+            item.setData(_SHOWN, True)
 
     def _on_activated(self, item: QListWidgetItem) -> None:
         paths = [self.item(row).data(_PATH) for row in range(self.row(item), self.count())]

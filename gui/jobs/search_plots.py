@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFontMetrics
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout
 
 from core.jobs.records import TrainingJob
@@ -23,6 +23,7 @@ from gui.shared.plotting import curve, pen
 from gui.shared.theme import font, tokens
 
 _SHADES = 8
+_RIGHT, _NAME = Qt.TextElideMode.ElideRight, 60
 
 
 class _SearchPlot(TrialView):
@@ -206,6 +207,7 @@ class ParallelPlot(_SearchPlot):
         self.plot.showGrid(x=False, y=False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.getPlotItem().getAxis("left").setStyle(showValues=False)
+        self.plot.getPlotItem().getAxis("bottom").setStyle(hideOverlappingLabels=False)
         self._shades = [curve() for _ in range(_SHADES)]
         self._axes = curve()
         self._top = curve(antialias=True)
@@ -248,7 +250,10 @@ class ParallelPlot(_SearchPlot):
         y = np.tile([0.0, 1.0, np.nan], count)
         self._axes.setPen(pen(tokens().control_line, 1.0))
         self._axes.setData(x, y)
-        self.plot.getPlotItem().getAxis("bottom").setTicks([[(at, axis.name) for at, axis in enumerate(axes)]])
+        # The first and the last name may stand out over the plot: each is cut to its axis's share of the width.
+        room = max(_NAME, self.plot.width() // max(1, count) - 8)
+        names = [QFontMetrics(font("caption")).elidedText(axis.name, _RIGHT, room) for axis in axes]
+        self.plot.getPlotItem().getAxis("bottom").setTicks([list(enumerate(names))])
         for item in self._ends:
             self.plot.removeItem(item)
         self._ends = []

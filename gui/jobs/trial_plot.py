@@ -17,7 +17,7 @@ from gui.jobs.metric_series import Curves
 from gui.jobs.trial_curves import Array, Bundle, Bundler
 from gui.jobs.trial_view import TrialView
 from gui.shared import formatting
-from gui.shared.basics import button, label
+from gui.shared.basics import button, icon_button, label
 from gui.shared.plotting import curve, pen
 from gui.shared.theme import tokens
 
@@ -77,7 +77,7 @@ class TrialPlot(TrialView):
     def _make_tools(self) -> None:
         self.metric_box = QComboBox()
         self.metric_box.setAccessibleName(tr("Metric"))
-        self.metric_box.setMinimumContentsLength(8)
+        self.metric_box.setMinimumContentsLength(6)
         self.metric_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.metric_box.setMaximumWidth(176)
         self.metric_box.setPlaceholderText(tr("No metric yet"))
@@ -85,13 +85,15 @@ class TrialPlot(TrialView):
         self.metric_box.activated.connect(self._on_metric_chosen)
         self.smoothing = QComboBox()
         self.smoothing.setAccessibleName(tr("Smoothing"))
+        self.smoothing.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.smoothing.setMinimumContentsLength(4)
         for text, window in _WINDOWS:
             self.smoothing.addItem(text, window)
         self.smoothing.currentIndexChanged.connect(self.schedule)
         self.log_box = button(tr("Log"), kind="ghost", tip=tr("Logarithmic scale upwards"))
         self.log_box.setCheckable(True)
         self.log_box.toggled.connect(self._on_log)
-        self.fit = button(tr("Fit"), kind="ghost", tip=tr("Show everything again after zooming"))
+        self.fit = icon_button("fit", tr("Show everything again after zooming"))
         self.fit.clicked.connect(lambda: self.plot.enableAutoRange())
         self.isolate = button(tr("Isolate"), kind="ghost", tip=tr("Show only the selected trial"))
         self.isolate.setCheckable(True)
@@ -104,6 +106,7 @@ class TrialPlot(TrialView):
         self._tools = QHBoxLayout()
         self._tools.setSpacing(8)
         for widget in (self.metric_box, self.smoothing, self.log_box, self.fit, self.isolate):
+            widget.setProperty("dense", True)
             self._tools.addWidget(widget, 4 if widget is self.metric_box else 0)
         self._tools.addStretch(1)
 

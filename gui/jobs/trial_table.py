@@ -141,6 +141,7 @@ class TrialTable(QWidget):
 
     def _make_view(self) -> None:
         self.view = QTableView()
+        self.view.setObjectName("trials")
         self.view.setModel(self._model)
         self.view.setItemDelegate(TrialDelegate(self.view))
         self.view.setAccessibleName(tr("Trials"))
@@ -159,7 +160,7 @@ class TrialTable(QWidget):
         header.setHighlightSections(False)
         header.setDefaultSectionSize(118)
         header.setMinimumSectionSize(56)
-        self.view.entered.connect(lambda index: self.hovered.emit(self._model.name_at(index.row()) or ""))
+        self.view.entered.connect(self._on_entered)
         self.view.viewport().installEventFilter(self)
         self.view.selectionModel().currentRowChanged.connect(self._on_current)
         self._model.modelReset.connect(self._on_reset)
@@ -205,10 +206,16 @@ class TrialTable(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Light no trial up when the pointer leaves; keep the selected row in sight in a table that gets lower."""
         if event.type() == QEvent.Type.Leave:
+            self.light(-1)
             self.hovered.emit("")
         elif event.type() == QEvent.Type.Resize and self.view.currentIndex().isValid():
             self.view.scrollTo(self.view.currentIndex())
         return super().eventFilter(watched, event)
+
+    def _on_entered(self, index: QModelIndex) -> None:
+        """Light up the row, not the cell: it is the trial that is pointed at."""
+        self.light(index.row())
+        self.hovered.emit(self._model.name_at(index.row()) or "")
 
     def select(self, name: str) -> None:
         """Select a trial's row without telling anyone; "" selects none."""

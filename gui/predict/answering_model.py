@@ -117,7 +117,10 @@ class AnsweringModel(QObject):
             sentence = tr(
                 "This model learned from {there}: it names the classes of that, not those of {here}, which is open."
             )
-            foreign = bool(folder) and folder != str(dataset.root)
-            self.foreign.set_text(sentence.format(there=Path(folder).name, here=dataset.root.name) if foreign else "")
+            foreign = bool(folder) and folder != str(dataset.root) and set(model.classes) != set(dataset.classes)
+            there, here = Path(folder).name, dataset.root.name
+            if there == here:
+                there, here = folder, str(dataset.root)
+            self.foreign.set_text(sentence.format(there=there, here=here) if foreign else "")
 
         self._bridge.run(lambda on_progress, cancel: self._workbench.models.dataset_of(name), show, self.failed.emit)

@@ -125,20 +125,28 @@ def restyle(widget: QWidget) -> None:
 
 
 class ElidedLabel(QLabel):
-    """One line that elides in the middle when it does not fit; the whole text is the tooltip and selectable name."""
+    """One line that elides in the middle when it does not fit; the whole text is the tooltip and selectable name.
+
+    Where there is not even room for `fewest` letters of it, nothing is shown.
+    """
 
     def __init__(
         self,
         text: str = "",
         role: LabelRole = "body",
         mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+        fewest: int = 0,
     ) -> None:
         super().__init__()
-        self._mode = mode
+        self._mode, self._fewest, self._tip = mode, fewest, ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         _set_role(self, role)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setText(text)
+
+    def set_tip(self, tip: str) -> None:
+        """Have `tip` as the tooltip of the next text, instead of the text itself where it is cut."""
+        self._tip = tip
 
     def setText(self, text: str) -> None:
         """Show `text`."""
@@ -162,10 +170,13 @@ class ElidedLabel(QLabel):
         self._update_tooltip()
 
     def _elided(self) -> str:
-        return self.fontMetrics().elidedText(self.text(), self._mode, self.contentsRect().width())
+        width = self.contentsRect().width()
+        shown = self.fontMetrics().elidedText(self.text(), self._mode, width)
+        # A few letters of a sentence say nothing, and look like a fault.
+        return "" if shown != self.text() and width < self.fontMetrics().averageCharWidth() * self._fewest else shown
 
     def _update_tooltip(self) -> None:
-        self.setToolTip(self.text() if self._elided() != self.text() else "")
+        self.setToolTip(self._tip or (self.text() if self._elided() != self.text() else ""))
 
 
 def _set_role(widget: QLabel, role: LabelRole) -> None:

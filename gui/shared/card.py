@@ -55,7 +55,7 @@ class PageHeader(QFrame):
         bar.setContentsMargins(0, 0, 0, 0)
         bar.setSpacing(GRID * 2)
         bar.addWidget(label(title, "title"))
-        self._context = ElidedLabel(context, "muted")
+        self._context = ElidedLabel(context, "muted", fewest=12)
         self._context.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         bar.addWidget(self._context, 1)
         self._actions = QHBoxLayout()
@@ -67,8 +67,9 @@ class PageHeader(QFrame):
             bar.addWidget(primary)
         self.setFixedHeight(scaled(36))
 
-    def set_context(self, text: str) -> None:
-        """Change the muted words beside the title."""
+    def set_context(self, text: str, tip: str = "") -> None:
+        """Change the muted words beside the title; `tip` says more than they do."""
+        self._context.set_tip(tip)
         self._context.setText(text)
 
     def add_action(self, widget: QWidget) -> None:

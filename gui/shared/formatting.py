@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from core import durations
 from core.translation import tr
@@ -52,3 +53,16 @@ def some_lines(sentences: Sequence[str], most: int) -> str:
     more = len(sentences) - most
     last = [tr("And {count:,} more: sagehound show has them all.").format(count=more)] if more > 0 else []
     return "\n".join([*sentences[:most], *last])
+
+
+def short_count(count: int) -> str:
+    """Return a count in at most five letters: 9,999, 14k, 1.2M."""
+    if count < 10_000:
+        return f"{count:,}"
+    return f"{count // 1000}k" if count < 1_000_000 else f"{count / 1e6:.1f}M"
+
+
+def short_folder(folder: Path | str) -> str:
+    """Return the end of a folder's path, by which people know it."""
+    parts = Path(folder).parts
+    return str(folder) if len(parts) <= 3 else str(Path("…", *parts[-2:]))

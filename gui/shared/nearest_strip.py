@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
@@ -15,11 +14,12 @@ from core.progress import CancelToken, OnProgress
 from core.translation import tr
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import label
-from gui.shared.thumbnail_pixmaps import Thumbnails
+from gui.shared.theme import scaled
+from gui.shared.thumbnail_pixmaps import Thumbnails, list_icon
 
 EDGE, SMALL_EDGE = 64, 40
 _WIDTH, _HEIGHT = EDGE + 16, EDGE + 44
-_PICTURE = Qt.ItemDataRole.UserRole + 1
+_PICTURE, _SHOWN = Qt.ItemDataRole.UserRole + 1, Qt.ItemDataRole.UserRole + 2
 Find = Callable[[CancelToken], Sequence[TrainingPicture]]
 
 
@@ -36,11 +36,11 @@ class NearestStrip(QWidget):
 
     def __init__(self, bridge: Bridge, cache_dir: Path, upright: bool = False) -> None:
         super().__init__()
-        self._bridge, self._upright = bridge, upright
+        self._bridge, self._upright, self._edge = bridge, upright, SMALL_EDGE if upright else EDGE
         self._asking: Handle | None = None
         self._thumbnails = Thumbnails(bridge, cache_dir)
         self._thumbnails.ready.connect(self._set_icons)
-        self.title = label(tr("Nearest training pictures"), "caption", wrap=upright)
+        self.title = label(tr("Nearest training pictures, by distance"), "caption", wrap=upright)
         self.title.setToolTip(tr("Because of these: the pictures it learned from that look most alike to the model"))
         self.list = QListWidget()
         self.list.setObjectName("grid")
@@ -49,6 +49,8 @@ class NearestStrip(QWidget):
         if upright:
             self.list.setIconSize(QSize(SMALL_EDGE, SMALL_EDGE))
             self.list.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+            self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            self.setFixedWidth(scaled(104))
         else:
             self.list.setViewMode(QListView.ViewMode.IconMode)
             self.list.setMovement(QListView.Movement.Static)
@@ -96,8 +98,10 @@ class NearestStrip(QWidget):
         self._thumbnails.set_root(pictures[0].root)
         for picture in pictures:
             item = QListWidgetItem(f"{picture.label}\n{picture.distance:.2f}")
+            item.setIcon(list_icon(None, self._edge))
             if not self._upright:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
+                item.setSizeHint(QSize(_WIDTH, _HEIGHT))
             item.setData(_PICTURE, picture)
             tip = tr("{path}, distance {distance:.3f}: 0 is the same, 2 the opposite")
             item.setToolTip(tip.format(path=picture.path, distance=picture.distance))
@@ -115,8 +119,9 @@ class NearestStrip(QWidget):
     def _set_icons(self) -> None:
         for row in range(self.list.count()):
             item = self.list.item(row)
-            if item.icon().isNull() and (pixmap := self._thumbnails.pixmap(item.data(_PICTURE))) is not None:
-                item.setIcon(QIcon(pixmap))
+            if not item.data(_SHOWN) and (pixmap := self._thumbnails.pixmap(item.data(_PICTURE))) is not None:
+                item.setIcon(list_icon(pixmap, self._edge, self.devicePixelRatioF()))
+                item.setData(_SHOWN, True)
 
     def _on_activated(self, item: QListWidgetItem) -> None:
         pictures = [self.list.item(row).data(_PICTURE) for row in range(self.list.row(item), self.list.count())]

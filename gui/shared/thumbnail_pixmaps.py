@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtGui import QImage, QPixmap, QPixmapCache
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QIcon, QImage, QPainter, QPixmap, QPixmapCache
 
 from core.dataset.thumbnails import thumbnail
 from core.progress import CancelToken, OnProgress
@@ -113,6 +113,27 @@ class Thumbnails(QObject):
         self.ready.emit()
         if self._waiting:
             self._start.start()
+
+
+def list_icon(pixmap: QPixmap | None, edge: int, sharpness: float = 1.0) -> QIcon:
+    """Return a thumbnail in the middle of a square of `edge`, so that words beside it begin alike; None: the square.
+
+    It is not tinted where its row is chosen: the picture is what is looked at.
+    """
+    side = round(edge * sharpness)
+    square = QPixmap(side, side)
+    square.fill(Qt.GlobalColor.transparent)
+    if pixmap is not None:
+        fitted = pixmap.scaled(
+            side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        )
+        painter = QPainter(square)
+        painter.drawPixmap((side - fitted.width()) // 2, (side - fitted.height()) // 2, fitted)
+        painter.end()
+    square.setDevicePixelRatio(sharpness)
+    made = QIcon(square)
+    made.addPixmap(square, QIcon.Mode.Selected)
+    return made
 
 
 def _load(

@@ -57,6 +57,7 @@ class MetricCheck(QWidget):
         self._metric = metric
         if self.regex.text() != regex:
             self.regex.setText(regex)
+            self.regex.setCursorPosition(0)  # else its beginning is out of sight
         self.check()
 
     def _on_edited(self) -> None:

@@ -77,7 +77,7 @@ class RangesTable(QWidget):
         header.setSpacing(6)
         for title, width in zip((tr("Name"), tr("Type"), tr("From"), tr("To"), tr("Scale")), WIDTHS, strict=True):
             header.addWidget(_caption(title, width))
-        header.addWidget(_caption(tr("Sampled values"), 0), 1)
+        header.addWidget(_caption(tr("Samples"), 0), 1)
         return header
 
     def _footer(self) -> QHBoxLayout:

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 _STATE = "tuning_form"
 _NARROW = 1100
 """Pixels of width below which the table and the forms are one above the other."""
+_FORM, _AROUND = 210, 72
+"""Pixels of a form, and of what stands around two of them: margins, gaps and the bar that scrolls."""
 _SAVE_MS = 1000
 
 
@@ -149,7 +151,7 @@ class TuningTab(QWidget):
         row.addLayout(left)
         row.addLayout(middle, 1)
         for form in (self.model_form, self.search_form):
-            form.setFixedWidth(210)
+            form.setFixedWidth(_FORM)
             form.body.setSpacing(5)
         area = QScrollArea()
         area.setWidgetResizable(True)
@@ -169,6 +171,9 @@ class TuningTab(QWidget):
         self._columns.setDirection(direction.BottomToTop if narrow else direction.LeftToRight)
         self._left.setDirection(direction.LeftToRight if narrow else direction.TopToBottom)
         self.card.setFixedWidth(252 if narrow else 284)
+        beside = (event.size().width() - self.card.width() - _AROUND) // 2
+        for form in (self.model_form, self.search_form):
+            form.setFixedWidth(max(_FORM, beside) if narrow else _FORM)
 
     def _make_header(self) -> PageHeader:
         self._header = PageHeader(tr("Tuning"))

@@ -158,7 +158,7 @@ def test_unreadable_and_changed_pictures(
     assert len(train.labels) == len(files) - 1 + 1
     assert f"disks/{files[1].name}" not in train.paths
     out, told = capsys.readouterr()
-    changed = f"Changed in train: 1 of {len(files) + 1} pictures are not those of the scan; they are used as they are."
+    changed = f"Changed in train: 1 of {len(files) + 1} pictures changed after the scan; they are used as they are now."
     assert [notice_in(line) for line in out.splitlines() if line.startswith("Changed")] == [changed]
     assert f"Left out of train: disks/{files[1].name}: The picture is" in told
     assert "Left out of train: noise/gone.jpg" in told

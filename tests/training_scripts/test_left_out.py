@@ -166,7 +166,7 @@ def test_a_replaced_picture_is_used_as_it_is_and_a_deleted_dataset_interrupts(
     job = new_job(train=channel, valid=None, test=None)
     assert in_job(train.main, job, num_epochs=1, batch_size=8, **settings) == 0
     notices = [sentence for line in capsys.readouterr().out.splitlines() if (sentence := notice_in(line))]
-    changed = f"Changed in train: 1 of {len(names)} pictures are not those of the scan; they are used as they are."
+    changed = f"Changed in train: 1 of {len(names)} pictures changed after the scan; they are used as they are now."
     assert notices == [changed]
 
     read = sources.read_file if settings else features.read_file

@@ -38,7 +38,7 @@ def test_two_models_are_compared_and_their_pictures_open(tab, engine, feed, qtbo
     assert "which may be luck (p = 0.07)" in dialog.sentence.text()
     assert asked[-1] == ("pets-002", "pets-001", "test")
     assert [dialog.settings.item(0, column).text() for column in range(3)] == ["folds", "–", "5"]
-    assert dialog.which.currentText() == "Only pets-001 is right: 7"
+    assert dialog.which.currentText() == "7 that only the first gets right"
     assert dialog.pictures.count() == 7
     assert dialog.pictures.item(0).text() == "cat\ncat | dog"
     dialog.which.setCurrentIndex(1)

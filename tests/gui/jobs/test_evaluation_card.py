@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, Qt
 
 from core.models.threshold import Threshold
 from core.predict.evaluate import EvaluatedPicture, summarise
-from gui.jobs.evaluation_card import HEAT_CELL
+from gui.jobs.confusion_table import HEAT_CELLS
 from gui.jobs.jobs_model import leading_figure
 from tests.gui.fakes import add_search, press, start_jobs
 
@@ -37,7 +37,7 @@ def test_the_threshold_is_moved_kept_and_taken_back(tab, engine, feed, qtbot, mo
     detail = start_jobs(tab, feed, qtbot)
     detail.views.tabs.setCurrentIndex(4)
     view = detail.views.evaluation
-    qtbot.waitUntil(lambda: "without the unknown 80.0 % of 83.3 %" in view.figures.text())
+    qtbot.waitUntil(lambda: "80.0 % right of the 83.3 % that it does not call unknown" in view.figures.text())
     press(qtbot, view.unknown)
     coverage = view.coverage
     qtbot.waitUntil(coverage.isVisible)
@@ -54,11 +54,11 @@ def test_the_threshold_is_moved_kept_and_taken_back(tab, engine, feed, qtbot, mo
         "cat → dog\n90.0 %",
     ]
     press(qtbot, coverage.keep)
-    qtbot.waitUntil(lambda: "without the unknown 100.0 % of 66.7 %" in view.figures.text())
+    qtbot.waitUntil(lambda: "100.0 % right of the 66.7 % that it does not call unknown" in view.figures.text())
     assert moves == [1.1]
     assert coverage.origin.text() == "You moved the threshold to 1.10; the training had chosen 2.00."
     press(qtbot, coverage.undo)
-    qtbot.waitUntil(lambda: "80.0 % of 83.3 %" in view.figures.text())
+    qtbot.waitUntil(lambda: "80.0 % right of the 83.3 %" in view.figures.text())
     coverage.classes.setCurrentText("dog")
     assert coverage.text.text().startswith("None of 0 pictures is answered.")
     press(qtbot, view.sureness)
@@ -111,7 +111,7 @@ def test_accuracy_leads_and_the_loss_comes_second(tab, engine, feed, qtbot):
     assert leading_figure(job) == "97.3 %"
     detail = start_jobs(tab, feed, qtbot)
     assert detail.figures.figure(0) == "97.3 %"
-    assert detail.figures._captions[0].text() == "Right on test (best Average loss 0.3333)"
+    assert detail.figures._captions[0].text() == "Right on test (Average loss 0.3333)"
     measured = replace(job, best_metrics={})
     assert leading_figure(measured) == "0.3333"
     assert "97.3 % right on test" in tab.model.data(tab.model.index(0), Qt.ItemDataRole.AccessibleTextRole)
@@ -130,7 +130,11 @@ def test_of_many_classes_the_table_is_a_heat_map_that_fits(tab, engine, feed, qt
     detail.views.tabs.setCurrentIndex(4)
     view = detail.views.evaluation
     qtbot.waitUntil(lambda: bool(view.summary.text()))
-    assert view.table.columnViewportPosition(119) + view.table.columnWidth(119) == 120 * HEAT_CELL
+    side = view.table.columnWidth(0)
+    assert view.table.columnViewportPosition(119) + view.table.columnWidth(119) == 120 * side
+    room = view.table.viewport().size()
+    assert side >= HEAT_CELLS[0]
+    assert 120 * side <= max(120 * HEAT_CELLS[0], min(room.width(), room.height()))
     assert not view.table.horizontalHeader().isVisible()
     cell = view.table.visualRect(view.table.model().index(7, 0)).center()
     qtbot.mouseClick(view.table.viewport(), Qt.MouseButton.LeftButton, pos=cell)
