@@ -10,9 +10,11 @@ from core.cli.aws_debugger import managed_words
 from core.cli.debugger_options import debugger_words
 from core.cli.launch_options import MODES, has_default_metrics, has_defaults
 from core.cli.spec_options import join_pair, option_words, words
+from core.errors import UserFacingError
 from core.formats.joined import folders_of
 from core.jobs.ranges import format_range
-from core.jobs.specs import CloudResources, MetricDefinition, Spec, TrainingSpec, TuningSpec
+from core.jobs.specs import ATTACHED, CloudResources, MetricDefinition, Spec, TrainingSpec, TuningSpec
+from core.translation import tr
 from core.tuning.presets import DEFAULT_METRICS
 from training_scripts.backbones import FRAMES, FRAMINGS
 from training_scripts.heads import HEADS
@@ -29,11 +31,16 @@ _CHOICES = {
     "mode": MODES,
     "head": tuple(HEADS),
 }
+_NOTEBOOKS = ("ipykernel", "jupyter", "colab_kernel")
+"""What the command of a notebook's kernel has in it."""
 _USUAL_SPLIT = (0.7, 0.15, 0.15)
 
 
 def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = False) -> str:
     """Return one line for a POSIX shell that asks for the same spec.
+
+    Raises:
+        UserFacingError: no command starts it: it was watched from within a notebook.
 
     Args:
         spec: a job's spec.
@@ -65,7 +72,16 @@ def _watched(spec: TrainingSpec) -> str:
     ending = [
         word for rule, action in spec.debugger.actions.items() if action == "stop" for word in ("--stop-on", rule)
     ]
-    command = shlex.join(["sagehound", "watch", *ending, "--", *spec.command])
+    if ATTACHED not in spec.hyperparameters:
+        command = shlex.join(["sagehound", "watch", *ending, "--", *spec.command])
+    elif any(sign in word for word in spec.command for sign in _NOTEBOOKS):
+        raise UserFacingError(
+            tr("No command starts this training again."),
+            tr("It was watched from within a notebook."),
+            tr("Run the notebook's cells again, with sagehound.watch(model, loss_fn, optimizer) before the loop."),
+        )
+    else:  # the script asks for it by itself
+        command = shlex.join(spec.command)
     folder = spec.hyperparameters.get("folder", "")
     return f"{shlex.join(['cd', folder])} && {command}" if folder else command
 

@@ -105,6 +105,10 @@ class Objective:
     maximize: bool = False
 
 
+ATTACHED = "attached"
+"""Stands among the hyperparameters of a training that asked by itself to be watched, from within its process."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingSpec:
     """One training job.

@@ -55,7 +55,11 @@ class SortDialog(QDialog):
         box.setSpacing(12)
         box.addWidget(label(tr("Sort the pictures of {name}").format(name=folder.name), "card", wrap=True))
         box.addWidget(
-            label(tr("Each goes into the folder of its class. A journal is kept there, so all can be undone."), "muted")
+            label(
+                tr("Each goes into the folder of its class. A journal is kept there, so all can be undone."),
+                "muted",
+                wrap=True,
+            )
         )
         box.addWidget(Field(tr("Into the folder"), self.into))
         box.addWidget(Field(tr("What is done"), self.way))

@@ -66,6 +66,9 @@ class WatchedJob:
         on_finding: called with each rule's outcome that changes its status, in the thread that follows the training.
     """
 
+    attached = False
+    """Whether the training asked for it by itself."""
+
     def __init__(
         self,
         command: Sequence[str],
@@ -111,7 +114,7 @@ class WatchedJob:
 
         store = Store(self._paths.database)
         try:
-            record = _Record(store, self.name, self.command, self._stop_on)
+            record = _Record(store, self.name, self.command, self._stop_on, self.attached)
             record.add()
             tail, scraper = LogTail(self.folder.log), Scraper(record.spec.metrics)
             rules = _TensorRules(self.folder, self.name, self._stop_on)
@@ -233,6 +236,8 @@ class AttachedTraining(WatchedJob):
     It ends with `close` there, or with the process.
     """
 
+    attached = True
+
     def __init__(self, pid: int, name: str, paths: AppPaths) -> None:
         import psutil
 
@@ -289,12 +294,15 @@ class _Attached:
 class _Record:
     """The job's record in the store. A full disk or a lost database costs the record, never the script."""
 
-    def __init__(self, store: Any, name: str, command: Sequence[str], stop_on: Collection[str]) -> None:
+    def __init__(
+        self, store: Any, name: str, command: Sequence[str], stop_on: Collection[str], attached: bool = False
+    ) -> None:
         from core.jobs.contract import default_metrics
-        from core.jobs.specs import DebuggerConfig, TrainingSpec
+        from core.jobs.specs import ATTACHED, DebuggerConfig, TrainingSpec
 
         self._store, self._name = store, name
         told = {"command": " ".join(command), "folder": os.getcwd()}
+        told |= {ATTACHED: "true"} if attached else {}
         rules = DebuggerConfig(actions=dict.fromkeys(sorted(stop_on), "stop"))
         self.spec = TrainingSpec(name, {}, told, default_metrics(), debugger=rules, command=tuple(command))
         self._epochs: dict[str, float] = {}

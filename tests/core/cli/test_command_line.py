@@ -19,6 +19,7 @@ from core.cli.main import build_parser
 from core.cli.spec_options import join_pair, split_pair
 from core.dataset.manifest import Entry, Manifest
 from core.debugger.job_rules import ACTIONS, COLLECTIONS, default_rules, rule_names
+from core.errors import UserFacingError
 from core.formats.records import ClassFolders, ReadOptions
 from core.jobs.contract import default_metrics
 from core.jobs.managed_rules import AWS_RULES
@@ -236,3 +237,19 @@ def test_a_script_that_was_watched_is_watched_again() -> None:
     assert shlex.split(change) == ["cd", "/home/me/my project"]
     options = PARSER.parse_args(shlex.split(watch)[1:])
     assert (options.command, options.stop_on, tuple(options.script[1:])) == ("watch", ["Overfit"], command)
+
+
+def watched(*command: str, **told: str) -> TrainingSpec:
+    return TrainingSpec("w", {}, {"folder": "/my work", **told}, default_metrics(), command=command)
+
+
+def test_a_watched_script_is_watched_again_and_one_that_asks_by_itself_is_run() -> None:
+    assert command_line(watched("python", "train.py")) == "cd '/my work' && sagehound watch -- python train.py"
+    assert command_line(watched("python", "train.py", attached="true")) == "cd '/my work' && python train.py"
+
+
+def test_a_training_of_a_notebook_has_no_command() -> None:
+    spec = watched("python", "-m", "ipykernel_launcher", "-f", "kernel.json", attached="true")
+    with pytest.raises(UserFacingError, match="No command starts this training again") as raised:
+        command_line(spec)
+    assert "sagehound.watch(model, loss_fn, optimizer)" in raised.value.fix
