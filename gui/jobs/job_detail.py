@@ -78,7 +78,6 @@ class JobDetail(QWidget):
         row.addWidget(plot_card, 1)
         row.addWidget(self.best)
         self._table_card = Card()
-        self._table_card.setMinimumHeight(scaled(164))  # at least two trials are seen
         self._table_card.add(self.table, 1)
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.setHandleWidth(GRID)
@@ -87,7 +86,7 @@ class JobDetail(QWidget):
             self.split.addWidget(widget)
         self.split.setStretchFactor(0, 3)  # the plot has at least half the height of a 1280 x 800 window
         self.split.setStretchFactor(1, 1)
-        self.split.setSizes([420, 180, 40])
+        self.split.setSizes([395, 205, 40])
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID)
@@ -129,8 +128,8 @@ class JobDetail(QWidget):
         self.trials.update_trials(self._watch.trials, self._watch.best if tuning else None)
         self.best.set_searched(parameters, self._watch.spec.training.step_metrics if self._watch.spec else ())
         self.table.view.scrollToTop()
+        self._table_card.setVisible(tuning)
         self.views.show_job()
-        self._on_evaluation(self.views.is_evaluation)
         self._on_job()
         self.loaded.emit()
 
@@ -272,7 +271,6 @@ class JobDetail(QWidget):
         """Hide the card of the best trial in a narrow window, in favour of the plot."""
         super().resizeEvent(event)
         self.best.setFixedWidth(248 if event.size().width() >= 760 else 208)
-        self._on_evaluation(self.views.is_evaluation)
 
     # While visible ---------------------------------------------------------------------------------------------
 
