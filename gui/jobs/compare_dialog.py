@@ -107,9 +107,9 @@ class CompareDialog(QDialog):
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
-        for number, box in enumerate((self.first, self.second), 1):
+        for number, model in enumerate((self.first, self.second), 1):
             top.addWidget(label(str(number), "strong"))  # as in the legend of the curves
-            top.addWidget(box, 1)
+            top.addWidget(model, 1)
         for choice in self._splits.buttons():
             top.addWidget(choice)
         left = QSplitter(Qt.Orientation.Vertical)

@@ -128,7 +128,7 @@ class JobDetail(QWidget):
         self.trials.update_trials(self._watch.trials, self._watch.best if tuning else None)
         self.best.set_searched(parameters, self._watch.spec.training.step_metrics if self._watch.spec else ())
         self.table.view.scrollToTop()
-        self._table_card.setVisible(tuning)
+        self._table_card.setVisible(tuning and not self._crowded)
         self.views.show_job()
         self._on_job()
         self.loaded.emit()
@@ -247,8 +247,12 @@ class JobDetail(QWidget):
     def _on_evaluation(self, shown: bool) -> None:
         """Leave the evaluation the width of the card, and in a low window the height of the trials too."""
         self.best.setVisible(not shown)
-        low = self.height() < scaled(_LOW)
-        self._table_card.setVisible(isinstance(self._watch.job, TuningJob) and not (shown and low))
+        self._table_card.setVisible(isinstance(self._watch.job, TuningJob) and not self._crowded)
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether the evaluation is shown and the window is too low for the trials under it."""
+        return self.views.is_evaluation and self.height() < scaled(_LOW)
 
     def _on_plot_hover(self, name: str) -> None:
         row = self.trials.row_of(name) if name else -1
