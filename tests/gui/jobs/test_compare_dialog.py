@@ -33,7 +33,6 @@ def test_two_models_are_compared_and_their_pictures_open(tab, engine, feed, qtbo
     with qtbot.waitSignal(detail.views.evaluation.compare_asked):
         press(qtbot, detail.views.evaluation.compare)
     dialog = tab.compare("pets-002")
-    qtbot.addWidget(dialog)
     qtbot.waitUntil(lambda: dialog.sentence.text().startswith("pets-001 gets 6 more of 12 test pictures right"))
     assert "which may be luck (p = 0.07)" in dialog.sentence.text()
     assert asked[-1] == ("pets-002", "pets-001", "test")
