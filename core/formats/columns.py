@@ -79,7 +79,8 @@ class Table:
 class Roles:
     """Which columns are what. With `one_hot` the columns `labels` are classes that hold 0 or 1.
 
-    `doubtful` are the columns that could be the label where none of them is named so; `labels` is empty then.
+    `doubtful` are the columns that could be the label where none of them is named so; `labels` is empty then. With
+    `guessed` the label is the one column whose values look like labels, but its name does not say so.
     """
 
     image: str
@@ -88,6 +89,7 @@ class Roles:
     group: str = ""
     one_hot: bool = False
     doubtful: tuple[str, ...] = ()
+    guessed: bool = False
 
     def text(self) -> str:
         """Return them as the option --columns has them."""
@@ -153,7 +155,7 @@ def find_roles(table: Table, index: PictureIndex, near: str) -> Roles | None:
         return Roles(image, hot, split, group, one_hot=True)
     likely = [name for name in rest if name not in (split, group) and _like_labels(values[name])]
     if len(likely) == 1:
-        return Roles(image, tuple(likely), split, group)
+        return Roles(image, tuple(likely), split, group, guessed=True)
     return Roles(image, (), split, group, doubtful=tuple(likely or rest))
 
 

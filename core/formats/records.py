@@ -182,7 +182,7 @@ class Listing:
     split and class, also of classes without pictures. `missing` are names of pictures that are not there; `loose` are
     pictures in no class folder, `beside` folders that are left out as a whole. `hint` is a sentence on where labels may
     be written that no folder shows. With `folders` the labels are folder names: what is elsewhere is not
-    unlabelled. `files` are those that say the labels.
+    unlabelled. `files` are those that say the labels; `guessed`: they may say something else, and do not outdo folders.
     """
 
     root: Path
@@ -198,5 +198,6 @@ class Listing:
     beside: list[str] = field(default_factory=list)
     hint: str = ""
     folders: bool = False
+    guessed: bool = False
     files: list[str] = field(default_factory=list)
     options: ReadOptions = field(default_factory=ReadOptions)

@@ -213,6 +213,8 @@ def _with_others(listing: Listing, others: Sequence[_Seen], source: Source) -> L
         shared = said.keys() & theirs.keys()
         different = [path for path in shared if _folded(said[path]) != _folded(theirs[path])]
         doubtful = 2 * len(shared) >= len(said) and len(different) > _TOLERATED * len(shared)
+        if doubtful and other.guessed:
+            continue  # a licence or a source, say
         paths = ", ".join(files)
         read = format_named(listing.format).title
         message = plural(

@@ -101,12 +101,14 @@ def _read(source: Source, files: Sequence[str]) -> Listing:
         assert table is not None
         count += len(table.rows)
         _take(source, table, of_table, splits.get(path), collected)
-    return collected.listing(
+    listing = collected.listing(
         list(roles),
         tr("{list}: a table of {count:,} rows, {roles}.").format(
             list=listed(list(roles)), count=count, roles=_words(roles[first])
         ),
     )
+    listing.guessed = roles[first].guessed
+    return listing
 
 
 def _take(source: Source, table: Table, roles: Roles, split: str | None, found: Collector) -> None:

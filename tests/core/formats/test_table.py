@@ -133,6 +133,15 @@ def test_a_table_is_not_read_where_class_folders_are(tmp_path: Path) -> None:
     assert set(labels(listing(tmp_path, format="csv")).values()) == {"same"}
 
 
+def test_a_table_of_sources_and_licences_does_not_doubt_class_folders(tmp_path: Path) -> None:
+    paths = [f"{label}/{name}" for name, label in SAID.items()]
+    pictures(tmp_path, *paths)
+    rows = [[path, f"title {at}", "free" if at % 2 else "paid"] for at, path in enumerate(paths)]
+    found = listing(text(tmp_path, "SOURCES.csv", table([["picture", "title", "licence"], *rows])))
+    assert found.format == "folders"
+    assert not [problem for problem in found.problems if problem.kind == "other-labels"]
+
+
 def test_a_table_that_says_what_the_folders_say_is_no_problem(tmp_path: Path) -> None:
     pictures(tmp_path, *(f"{label}/{name}" for name, label in SAID.items()))
     found = listing(
