@@ -18,12 +18,12 @@ from tests.gui.data.test_map_view import lasso
 from tests.gui.fakes import press
 from tests.gui.test_main_job import mime_of
 
-COUNT = 10
+COUNT = 14
 
 
 @pytest.fixture
 def unlabelled(tmp_path: Path) -> Path:
-    """Ten drawings of fruit and then as many of vehicles, in one folder, under names that say nothing of that."""
+    """Fourteen drawings of fruit and then as many of vehicles, in one folder, under names that say nothing of that."""
     folder = tmp_path / "unsorted"
     folder.mkdir()
     for first, label in enumerate(("fruit", "vehicle")):
@@ -63,10 +63,10 @@ def test_from_an_unlabelled_folder_to_a_prediction(paths, bridge, theme, qtbot, 
     assert not data.use.isEnabled(), "there is nothing to learn from yet"
     for first, label in ((0, "fruit"), (COUNT, "vehicle")):
         click(data, qtbot, f"p{first:02d}.jpg")
-        click(data, qtbot, f"p{first + 5:02d}.jpg", SHIFT)
+        click(data, qtbot, f"p{first + 10:02d}.jpg", SHIFT)
         name_chosen(data, qtbot, label)
     qtbot.waitUntil(lambda: data.manifest is not None, timeout=30_000)
-    assert sorted(kept(data).values()).count("fruit") == 6
+    assert sorted(kept(data).values()).count("fruit") == 11
     with qtbot.waitSignal(data.card.labels_changed):
         qtbot.keyClick(data.card.grid, Qt.Key.Key_Z, CONTROL)
     assert "vehicle" not in kept(data).values()
@@ -79,13 +79,13 @@ def test_from_an_unlabelled_folder_to_a_prediction(paths, bridge, theme, qtbot, 
     view = data.card.map.view
     qtbot.waitUntil(lambda: view._places is not None, timeout=120_000)
     gallery = data.pictures.gallery
-    number = next(at for at, one in enumerate(gallery.pictures) if one.path == "p09.jpg")
+    number = next(at for at, one in enumerate(gallery.pictures) if one.path == "p12.jpg")
     spot = view.place_of(number).toPoint()
     around = [QPoint(-7, -7), QPoint(7, -7), QPoint(7, 7), QPoint(-7, 7)]
     lasso(view, *(spot + corner for corner in around))
-    assert "p09.jpg" in chosen(data)
+    assert "p12.jpg" in chosen(data)
     do(data, qtbot, lambda: drop_chosen(data, "fruit"))
-    assert kept(data)["p09.jpg"] == "fruit"
+    assert kept(data)["p12.jpg"] == "fruit"
     press(qtbot, data.card.filters.map)
 
     # The rest by the keys of the classes.
