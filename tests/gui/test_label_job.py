@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 
 from core.dataset import sample_path
+from core.jobs.ranges import Scaling
 from core.jobs.status import JobStatus
 from core.workbench import Workbench
 from gui.tuning.range_draft import Kind, RangeDraft
@@ -102,12 +103,12 @@ def test_from_an_unlabelled_folder_to_a_prediction(paths, bridge, theme, qtbot, 
     tuning = window.page("tuning")
     tuning.ranges.set_drafts(
         [
-            RangeDraft.fixed("learning_rate", "0.005"),
-            RangeDraft("batch_size", Kind.INTEGER, "8", "9"),
+            RangeDraft("learning_rate", Kind.CONTINUOUS, "0.002", "0.02", Scaling.LOGARITHMIC),
             RangeDraft.fixed("num_epochs", "3"),
+            RangeDraft.fixed("batch_size", "8"),
         ]
     )
-    tuning.search_form.max_jobs.setValue(1)
+    tuning.search_form.max_jobs.setValue(2)
     qtbot.waitUntil(tuning.card.start.isEnabled, timeout=20_000)
     press(qtbot, tuning.card.start)
     jobs = window.page("jobs")
