@@ -294,7 +294,7 @@ def test_a_folder_that_cannot_be_opened_leaves_the_dataset_open(tab, qtbot, tmp_
     assert tab.manifest is before
     assert tab.use.isEnabled()
     assert tab.pictures.rowCount() == 30
-    assert str(dataset_folder) in tab._header.findChildren(QLabel)[1].text()
+    assert str(dataset_folder) in tab._header.findChildren(QLabel)[1].toolTip()
     assert sum(tab.classes.model.total.values()) == 30
     qtbot.mouseClick(tab._rescan, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: tab.manifest is not None)
