@@ -10,7 +10,9 @@ from pathlib import Path
 
 NOT_REGULAR = "it is a pipe, a socket or a device, not a file"
 # Without waiting for whoever might write into a pipe; Windows knows neither, and needs to be told that it is no text.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY", "O_CLOEXEC"):
+    _FLAGS |= getattr(os, _name, 0)
 
 
 def open_regular(path: Path | str) -> BufferedReader:

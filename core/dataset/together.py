@@ -5,7 +5,6 @@ A model that has seen one picture of a burst knows the others: it looks better i
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -144,7 +143,7 @@ def _shot(file: Path) -> tuple[str, float] | None:
     from training_scripts.pictures.structure import PictureUnreadable
 
     try:
-        with os.fdopen(open_file(file)[0], "rb") as regular, Image.open(regular) as opened:
+        with open_file(file) as regular, Image.open(regular) as opened:
             exif = opened.getexif()
             text = exif.get_ifd(_EXIF).get(_ORIGINAL) or exif.get(_TIME)
             if not text:

@@ -54,6 +54,9 @@ class Predictor:
         self._turns = Turns()
         self._child: ChildProcess | None = None
         self._holder: ChildProcess | None = None  # the process that the model was loaded into
+        # The process that a call may be sent to while another receives. One that was started for a call that had sent
+        # ahead is that call's alone: it asks there again what the process before did not answer.
+        self._shared: ChildProcess | None = None
         self._model: LoadedModel | None = None
         self._closed = False
 
@@ -91,7 +94,9 @@ class Predictor:
             model = self._model
             if model is not None and (model.folder, model.name) == (folder, name or model.name) and self.pid:
                 return model
-            return self._replace(folder, name, on_progress, cancel)
+            model = self._replace(folder, name, on_progress, cancel)
+            self._shared = self._child
+            return model
 
     def classify(
         self,
@@ -116,7 +121,8 @@ class Predictor:
         cancel = cancel or CancelToken()
         asked = {"op": "classify", "top_k": top_k, "thumbnail": thumbnail}
         with self._turns.take(cancel, lambda: self._send_ahead(sources, asked, model)) as ahead:
-            if ahead is None:
+            alone = ahead is None
+            if alone:
                 self._take_up(model, on_progress, cancel)
             answers: list[Answer] = []
 
@@ -134,6 +140,8 @@ class Predictor:
                     for source in sources[len(answers) : len(answers) + BATCH * _AHEAD]:
                         take(self._classify_alone(source, asked, cancel))
                 ahead = None
+            if alone:
+                self._shared = self._child
             return answers
 
     def render(self, source: Source, edge: int, cancel: CancelToken | None = None) -> Rendered:
@@ -202,7 +210,7 @@ class Predictor:
     def _send_ahead(self, sources: Sequence[Source], asked: Header, model: LoadedModel | None) -> ChildProcess | None:
         """Send one batch if the process is up with the right model; returns it, or None where nothing was sent."""
         child, loaded = self._child, self._model
-        if self._closed or loaded is None or child is None or child is not self._holder:
+        if self._closed or loaded is None or child is None or not (child is self._holder is self._shared):
             return None
         if not 0 < len(sources) <= BATCH or (model is not None and not _same(model, loaded)):
             return None

@@ -71,7 +71,7 @@ def test_they_stand_in_the_results(
     assert evaluation["valid"]["left_out"] == []
     if hasattr(os, "mkfifo"):
         pipe = next(picture for picture in kept["test"] if picture.path == "noise/noise 1.jpg")
-        assert pipe.reason == "This is a pipe, a socket or a device, not a file."
+        assert pipe.reason == "The file cannot be read: it is a pipe, a socket or a device, not a file."
         assert pipe.sha256 == ""  # the fault is not in its content: it is marked nowhere
 
 

@@ -11,7 +11,7 @@ from training_scripts.backbones import Preprocessing
 from training_scripts.durable import write_text
 
 SCRIPT_FILE = "classify.py"
-READING = ("__init__.py", "backbones.py", "preprocess.py", "pictures/*.py")
+READING = ("__init__.py", "backbones.py", "preprocess.py", "regular_files.py", "pictures/*.py")
 """The modules that turn a file into what the network sees; they need numpy and Pillow alone."""
 
 _SCRIPT = '''"""Classify pictures with {file}. It needs: pip install {packages}

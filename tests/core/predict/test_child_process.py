@@ -62,21 +62,53 @@ def test_it_never_reads_anything_but_frames_on_standard_output(trained_job, conv
     assert "noise" in log.read_text(encoding="utf-8")
 
 
-def test_the_picture_that_kills_the_process_is_named_and_the_others_are_answered(trained_job, converted, tmp_path):
-    # The decoder's crash is injected: the real process, with a decoder that dies of one file.
-    fault = """
-        import os
-        from core.predict import decoding
-        honest = decoding.decode
-        def decode(source, *rest):
-            if getattr(source, "name", "").startswith("deadly"):
-                os.abort()
-            return honest(source, *rest)
-        decoding.decode = decode
-    """
+# The decoder's crash is injected: the real process, with a decoder that dies of one file.
+DIES = """
+    import os
+    from core.predict import decoding
+    honest = decoding.decode
+    def decode(source, *rest):
+        if getattr(source, "name", "").startswith("deadly"):
+            os.abort()
+        return honest(source, *rest)
+    decoding.decode = decode
+"""
+
+
+def test_what_a_call_asks_again_is_not_taken_for_anothers_answer(trained_job, converted, tmp_path):
     deadly = tmp_path / "deadly.jpg"
     shutil.copy(trained_job.picture("red"), deadly)
-    made = Predictor(converted, log=tmp_path / "predictor.log", command=_command(tmp_path, fault))
+    made = Predictor(converted, command=_command(tmp_path, DIES))
+    decided, others = threading.Event(), []
+    ask_green = threading.Thread(target=lambda: others.extend(made.classify([trained_job.picture("green")])))
+    send_ahead = made._send_ahead
+
+    def noted(*arguments):
+        sent = send_ahead(*arguments)
+        decided.set()
+        return sent
+
+    def ask_meanwhile(number, answer):
+        if number == 1:  # the first that the new process has answered
+            made._send_ahead = noted
+            ask_green.start()
+            assert decided.wait(60)
+
+    try:
+        made.load(trained_job.model, "colours")
+        asked = [deadly, trained_job.picture("red"), trained_job.picture("blue")]
+        dead, *known = made.classify(asked, on_answer=ask_meanwhile)
+        ask_green.join(60)
+        assert isinstance(dead, Unreadable)
+        assert [answer.label for answer in (*known, *others)] == ["red", "blue", "green"]
+    finally:
+        made.close()
+
+
+def test_the_picture_that_kills_the_process_is_named_and_the_others_are_answered(trained_job, converted, tmp_path):
+    deadly = tmp_path / "deadly.jpg"
+    shutil.copy(trained_job.picture("red"), deadly)
+    made = Predictor(converted, log=tmp_path / "predictor.log", command=_command(tmp_path, DIES))
     try:
         made.load(trained_job.model, "colours")
         alone = made.classify([deadly])

@@ -13,7 +13,6 @@ import base64
 import gzip
 import hashlib
 import json
-import os
 import threading
 import time
 from collections import deque
@@ -373,7 +372,7 @@ def _compare(file: Path, sha256: str) -> None:
 def _check_regular(file: Path) -> None:
     """Refuse what has become a pipe or a device since the scan: reading it would wait for ever."""
     try:
-        os.close(open_file(file)[0])
+        open_file(file).close()
     except PictureUnreadable as error:
         raise DatasetError(
             tr("{file} cannot be read.").format(file=file), str(error), tr("Scan the dataset again.")
