@@ -76,7 +76,7 @@ def child_environment(machine: Mapping[str, str] = os.environ) -> dict[str, str]
     for. A list of secrets is never whole, so this is one of what is needed; even of that, what is named like a secret
     or is an address with a password is left out. `KEEP` names what is handed on as it is.
     """
-    kept = {name.strip() for name in machine.get(KEEP, "").split(",")}
+    kept = {name.strip().upper() if os.name == "nt" else name.strip() for name in machine.get(KEEP, "").split(",")}
     return {name: value for name, value in machine.items() if name in kept or _is_needed(name.upper(), value)}
 
 

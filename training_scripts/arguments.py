@@ -125,7 +125,11 @@ def each_member(args: Namespace) -> list[Namespace]:
         raise JobError("members are heads over frozen features: choose mode head and features auto.")
     found: list[Namespace] = []
     for settings in args.members:
-        own = parse_args([part for name, value in settings.items() for part in (f"--{name}", value)])
+        own, unknown = get_args_parser().parse_known_args(
+            [part for name, value in settings.items() for part in (f"--{name}", value)]
+        )
+        if unknown:
+            raise JobError(unknown_name(unknown[0].lstrip("-"), vars(args)))
         alike = [name for name in _OF_ALL_MEMBERS if name in settings]
         if alike:
             raise JobError(f"members differ in {alike[0]}, but their mean is of heads over the same features.")

@@ -5,14 +5,20 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver as server
 from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from training_scripts.processes import NO_PROCESS, ProcessIdentity, identify
 from training_scripts.watchdog import Watchdog, end_at_once
+
+END_S = 2.0
+"""How long a process that is ended may take until it counts as ended."""
+_TICK_S = 0.02
 
 
 def forkserver(*preload: str) -> ForkServerContext:
@@ -32,8 +38,33 @@ def server_identity() -> ProcessIdentity:
     return NO_PROCESS if pid is None else identify(pid) or ProcessIdentity(pid, "")
 
 
+def start_forked(process: BaseProcess, silence_s: float) -> None:
+    """Start a process of the fork server.
+
+    Raises:
+        OSError, EOFError: the server is gone, or stood still and was ended. The next call starts another.
+    """
+    before = server_identity()
+    try:
+        with _watched_server(silence_s):
+            process.start()
+    except (OSError, EOFError):
+        await_end(before)
+        raise
+
+
+def await_end(process: ProcessIdentity) -> bool:
+    """Whether a process ends within a moment: its pipes close shortly before it counts as ended."""
+    deadline = time.monotonic() + END_S
+    while process.is_alive:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_TICK_S)
+    return True
+
+
 @contextmanager
-def watched_server(silence_s: float) -> Iterator[None]:
+def _watched_server(silence_s: float) -> Iterator[None]:
     """End the fork server where it stands still: to ask it for a process is to wait for its answer, without a limit."""
     over = threading.Event()
 

@@ -30,7 +30,7 @@ from training_scripts.artifact import unpack
 from training_scripts.data import cores
 from training_scripts.debugger.job_settings import VARIABLE, Settings
 from training_scripts.debugger.watcher import RuleWatcher
-from training_scripts.forking import forkserver, watched_server
+from training_scripts.forking import forkserver, start_forked
 from training_scripts.job import (
     JobError,
     JobFolders,
@@ -300,8 +300,7 @@ class _Worker:
     def __init__(self, silence_s: float, there: Connection) -> None:
         context = forkserver("training_scripts.trial_worker", "training_scripts.train")
         self._process = context.Process(target=serve, args=(there,), daemon=False)
-        with watched_server(silence_s):
-            self._process.start()
+        start_forked(self._process, silence_s)
         self.identity = identify(self._process.pid or 0) or NO_PROCESS
 
     def terminate(self) -> None:

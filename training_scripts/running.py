@@ -42,6 +42,8 @@ class Run:
     network: nn.Module
     progress: Progress = field(default_factory=Progress)
     stopped: bool = False
+    quiet: bool = False
+    """Whether it is one head of several, whose lines would be taken for the job's own."""
 
     @property
     def model(self) -> Classifier:
@@ -50,7 +52,7 @@ class Run:
 
     def log(self, line: str) -> None:
         """Print a line once, not in every process."""
-        if self.setup.world.is_main_process:
+        if self.setup.world.is_main_process and not self.quiet:
             print(line, flush=True)
 
     def agree(self, count: int = 0) -> int:

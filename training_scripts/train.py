@@ -259,7 +259,9 @@ def _heads(run: Run) -> Sequence[nn.Module]:
 
 def _member(run: Run, args: Namespace, head: nn.Module) -> Run:
     """Return the training of one head of which the model is the mean; nothing watches it by itself."""
-    return _begin(args, replace(run.setup, model=Classifier(nn.Identity(), head)), run.stop)
+    member = _begin(args, replace(run.setup, model=Classifier(nn.Identity(), head)), run.stop)
+    member.quiet = True
+    return member
 
 
 def _fit_member(member: Run) -> None:

@@ -28,7 +28,12 @@ BY_STEPS = {"num_epochs": 2, "learning_rate": 1e-2}
     ids=["at once", "by steps"],
 )
 def test_its_logits_are_the_mean_of_those_of_its_heads_alone(
-    fixed: dict[str, Any], members: list[dict[str, str]], channel: Path, new_job: Any, in_job: Any
+    fixed: dict[str, Any],
+    members: list[dict[str, str]],
+    channel: Path,
+    new_job: Any,
+    in_job: Any,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     heads = []
     for settings in members:
@@ -36,7 +41,10 @@ def test_its_logits_are_the_mean_of_those_of_its_heads_alone(
         assert in_job(train.main, job, **{**fixed, **settings}, calibrate="false") == 0
         heads.append(model_fn(str(job.model)).network)
     job = new_job(features=channel)
+    capsys.readouterr()
     assert in_job(train.main, job, **fixed, members=json.dumps(members)) == 0
+    epochs = [line for line in capsys.readouterr().out.splitlines() if "epoch=" in line and "valid_loss=" in line]
+    assert len(epochs) == 1, "a head's epochs would be taken for the job's"
     loaded = model_fn(str(job.model))
     assert isinstance(loaded.network.head, MeanOfHeads)
     features = torch.randn(5, 1280)
@@ -45,6 +53,11 @@ def test_its_logits_are_the_mean_of_those_of_its_heads_alone(
     assert loaded.card["temperature"] != 1.0
     judged = json.loads((job.data / "evaluation.json").read_text(encoding="utf-8"))
     assert judged["test"]["accuracy"] > 0.8
+
+
+def test_members_are_judged_with_the_settings_that_they_share() -> None:
+    members = json.dumps([{"folds": "5"}, {"folds": "3"}])
+    assert parse_args(["--optimizer", "lbfgs", "--folds", "5", "--members", members]).members
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from multiprocessing import forkserver
@@ -24,7 +23,7 @@ from core.engines.local.child import run_script
 from core.engines.local.detached import identity_of, kill_tree
 from core.paths import ROOT
 from core.translation import tr
-from training_scripts.forking import server_identity, watched_server
+from training_scripts.forking import END_S, await_end, server_identity, start_forked
 from training_scripts.processes import ProcessIdentity
 from training_scripts.trial_worker import TrialWorker, serve
 from training_scripts.watchdog import end_at_once
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 _SERVER_LOST = 255
 """The exit code that multiprocessing reports for a process whose server is gone."""
-_END_S = 2.0
-_TICK_S = 0.02
 
 
 def start_early(runtime: Path) -> None:
@@ -90,13 +87,7 @@ class ForkServer:
 
     def _fork(self, work: Callable[..., None], *arguments: object) -> ForkedScript:
         process = self._context.Process(target=work, args=arguments)
-        before = self.identity
-        try:
-            with watched_server(self._silence_s):
-                process.start()
-        except (OSError, EOFError):
-            _await_end(before)
-            raise
+        start_forked(process, self._silence_s)
         return ForkedScript(process, self.identity)
 
 
@@ -112,7 +103,7 @@ class ForkedScript:
     def poll(self) -> int | None:
         """See `ScriptProcess.poll`."""
         if self._exit_code is None and (code := self._process.exitcode) is not None:
-            if code == _SERVER_LOST and _await_end(self._server):
+            if code == _SERVER_LOST and await_end(self._server):
                 self.lost = tr(
                     "was lost with the process that had started it, which was ended, perhaps for want of memory"
                 )
@@ -132,19 +123,9 @@ class ForkedScript:
         if self._exit_code is not None:
             return
         kill_tree(self.identity)
-        if not self.identity.is_alive and not multiprocessing.connection.wait([self._process.sentinel], _END_S):
+        if not self.identity.is_alive and not multiprocessing.connection.wait([self._process.sentinel], END_S):
             end_at_once(self._server)  # it stands still itself, and never says that the script has ended
 
     def waitable(self) -> int | None:
         """See `ScriptProcess.waitable`."""
         return self._process.sentinel if self._exit_code is None else None
-
-
-def _await_end(process: ProcessIdentity) -> bool:
-    """Whether a process ends within a moment: its pipes close shortly before it counts as ended."""
-    deadline = time.monotonic() + _END_S
-    while process.is_alive:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_TICK_S)
-    return True

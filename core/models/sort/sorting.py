@@ -147,6 +147,8 @@ def _sort(
             )
             sleep(interval_s)
             cancel.raise_if_cancelled()
+    if cancel.cancelled:
+        _write_table(into, journal)  # of a watched folder's last pass, which the cancel ended
     return Sorted(into, dict(state.counts), tuple(state.refused.values()))
 
 
