@@ -136,6 +136,21 @@ def test_with_watch_a_file_is_taken_when_it_has_stopped_growing(tmp_path):
     assert files(into)["dog/dog-99-1.jpg"].endswith(b"moremore")
 
 
+def test_with_watch_an_end_in_the_middle_of_a_pass_leaves_the_table_of_what_was_sorted(tmp_path):
+    folder, into = make(tmp_path / "in", *(f"cat-90-{number}.jpg" for number in range(40))), tmp_path / "out"
+    cancel = CancelToken()
+    done = sort_folder(
+        *(ByName(), folder, into, Way.COPY),
+        watch=True,
+        cancel=cancel,
+        on_progress=lambda progress: cancel.cancel() if progress.done else None,
+        sleep=lambda _: None,
+    )
+    with (into / TABLE).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert 0 < len(rows) == done.counts["cat"] < 40
+
+
 KILLED = """
 import sys
 from pathlib import Path
