@@ -73,7 +73,7 @@ def get_args_parser() -> ArgumentParser:
     option(parser, "folds", whole(0), 0, f"{DIRECT}: parts of a cross-validation over train and valid; 0: none")
     option(parser, "refit", flag, False, f"{DIRECT}: learn valid too in the end, which then judges no more")
     option(
-        parser, "members", members, (), "what differs for each of several heads, whose mean the model is: a JSON list"
+        parser, "members", members, "[]", "what differs for each of several heads, whose mean the model is: a JSON list"
     )
     option(parser, "calibrate", flag, True, "set the model's temperature by what it says of the valid pictures")
     choice(parser, "augmentation", ("none", "light", "strong"), "none", "random changes to training pictures")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from training_scripts.regular_files import read_regular
+from .regular_files import read_regular
 
 UNUSABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
 """What reading such JSON, and taking numbers and texts from it, may raise: it is not there, or says something else."""

@@ -19,8 +19,9 @@ from training_scripts.job import JobError
 
 @lru_cache(maxsize=1)
 def defaults() -> Mapping[str, Any]:
-    """Return the hyperparameters of training_scripts/train.py with their defaults."""
-    return vars(_parser().parse_args([]))
+    """Return the hyperparameters of training_scripts/train.py with their defaults, as one would write them."""
+    parser = _parser()
+    return {name: parser.get_default(name) for name in vars(parser.parse_args([]))}
 
 
 def declared_names(script: str) -> frozenset[str]:

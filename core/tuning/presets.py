@@ -57,7 +57,7 @@ class Preset:
         """Return this preset, or the one to take where what else is fixed forbids to fit heads at once."""
         if self.otherwise is None or fits_at_once({**self.hyperparameters, **fixed}):
             return self
-        return FINE_TUNE if fixed.get("mode") == FINE_TUNE.hyperparameters["mode"] else self.otherwise
+        return by_steps(fixed)
 
 
 BY_STEPS = Preset(
@@ -79,6 +79,12 @@ FINE_TUNE = Preset(
     {"backbone": DEFAULT_BACKBONE, "head": "linear", "mode": "fine_tune", "num_epochs": "10"},
 )
 """A whole network bears a tenth of the steps that a head does: its default is 3e-4."""
+
+
+def by_steps(fixed: Mapping[str, str]) -> Preset:
+    """Return the search by steps for what is fixed: of heads, or of the whole network."""
+    return FINE_TUNE if fixed.get("mode") == FINE_TUNE.hyperparameters["mode"] else BY_STEPS
+
 
 _AT_ONCE = {"head": "linear", "mode": "head", "optimizer": DIRECT, "folds": "5", "refit": "true"}
 

@@ -20,7 +20,8 @@ from core.jobs.ranges import CategoricalRange, ContinuousRange, Range, Scaling
 from core.jobs.records import Job, TuningJob
 from core.jobs.specs import DebuggerConfig, MetricDefinition, Objective, Spec, Strategy, TrainingSpec, TuningSpec
 from core.translation import tr
-from core.tuning.presets import QUICK_LOOK, Preset
+from core.tuning import presets
+from core.tuning.presets import Preset
 from core.tuning.wanted_features import fits_at_once
 from gui.tuning.range_draft import Kind, RangeDraft
 from training_scripts.arguments import DIRECT, OPTIMIZERS, SCHEDULES
@@ -153,7 +154,7 @@ def by_steps(draft: TuningDraft) -> TuningDraft | None:
     asked = {name: str(getattr(draft, name)) for name in FORM_FIELDS} | fixed
     if fits_at_once(asked) or any(row.name == "optimizer" for row in draft.searched):
         return None
-    other = draft_from_preset(QUICK_LOOK.fitting(asked))
+    other = draft_from_preset(presets.by_steps(asked))
     rows = other.rows if asked.get("optimizer") == DIRECT else draft.rows
     found = dataclasses.replace(draft, rows=rows)
     if draft.metric.startswith("cv:"):

@@ -335,7 +335,7 @@ def test_a_mode_that_cannot_fit_at_once_gets_a_search_by_steps():
     assert by_steps(at_once) is None
     found = by_steps(dataclasses.replace(at_once, mode="fine_tune", seed=3))
     assert (found.mode, found.seed, found.metric) == ("fine_tune", 3, "Average loss")
-    assert [row.name for row in found.searched] == ["learning_rate", "batch_size"]
+    assert [row.name for row in found.searched] == ["learning_rate"]
     build_spec(found)
     assert by_steps(dataclasses.replace(at_once, head="mlp")) is not None
     assert by_steps(found) is None

@@ -111,7 +111,7 @@ def test_what_a_client_sends_is_made_small_enough_or_refused_in_words(engine, tr
     buffer = io.BytesIO()
     pixels = np.random.default_rng(0).integers(-40, 40, (900, 900, 3)) + np.array((200, 50, 40))
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(buffer, "PNG")
-    client = EndpointClient(engine.aws, "strict", serverless=False, limit=100_000)
+    client = EndpointClient(engine.aws, "strict", serverless=False, limit=400_000)
     answer = client.classify(buffer.getvalue())
     assert answer.classes[0][0] == "red"
     assert "instead of" in answer.notice
