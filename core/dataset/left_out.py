@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.dataset.cache import ScanCache
 from training_scripts.left_out import read_left_out
 
 
@@ -14,4 +13,7 @@ def mark_left_out(results: Path, scans: Path) -> None:
     Those whose file was gone, or may be readable another time, are not marked.
     """
     found = [picture for pictures in read_left_out(results).values() for picture in pictures]
-    ScanCache(scans).mark({picture.sha256: picture.reason for picture in found if picture.sha256})
+    if reasons := {picture.sha256: picture.reason for picture in found if picture.sha256}:
+        from core.dataset.cache import ScanCache  # it brings numpy and Pillow, which a supervisor does not need
+
+        ScanCache(scans).mark(reasons)
