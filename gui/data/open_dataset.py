@@ -124,6 +124,7 @@ class OpenDataset(QObject):
         self.manifest: Manifest | None = None
         self._scanning: Handle | None = None
         self._splitting: Handle | None = None
+        self._joining: Handle | None = None
         self._restoring = ""
         self._refused: Path | None = None
         self._scanned: ScanSummary | None = None
@@ -171,16 +172,20 @@ class OpenDataset(QObject):
         self._scanning = self._bridge.run(work, self._on_scanned, self._on_scan_failed, self._on_progress)
 
     def open_together(self, folders: Sequence[Path]) -> None:
-        """Scan several folders, archives or files of labels as one dataset."""
+        """Scan several folders, archives or files of labels as one dataset.
+
+        What is open stays, and is scanned and split further, until they are known to fit together.
+        """
         if len(folders) == 1:
             self.open(folders[0])
             return
-        self._stop_work()
+        if self._joining is not None:
+            self._joining.cancel()
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Path:
             return self._workbench.data.join(folders, None, on_progress, cancel)
 
-        self._scanning = self._bridge.run(work, self.open, self.failed.emit, self.progressed.emit)
+        self._joining = self._bridge.run(work, self.open, self._on_join_failed)
 
     def open_sample(self) -> None:
         """Scan the sample dataset."""
@@ -219,21 +224,14 @@ class OpenDataset(QObject):
 
     def cancel(self) -> None:
         """Stop scanning, and go back to what was open before, or to nothing."""
-        if self._kept is None:
-            self.close()
-            return
         self._stop_work()
-        self.folder, self.options, scanned, answer = self._kept
-        self.scan, self._scanned = scanned.scan, scanned
-        self.manifest = answer.manifest if answer is not None else None
-        self.went_back.emit(scanned, answer)
-        self._note_restored()
+        self._go_back()
 
     def close(self) -> None:
         """Close what is open."""
         self._stop_work()
-        self.folder, self.scan, self.manifest, self._kept = None, None, None, None
-        self.closed.emit()
+        self._kept = None
+        self._go_back()
 
     # Splitting and keeping
 
@@ -282,13 +280,28 @@ class OpenDataset(QObject):
     # Answers of the threads
 
     def _stop_work(self) -> None:
-        for handle in (self._scanning, self._splitting):
+        for handle in (self._scanning, self._splitting, self._joining):
             if handle is not None:
                 handle.cancel()
-        self._scanning = self._splitting = None
+        self._scanning = self._splitting = self._joining = None
+
+    def _go_back(self) -> None:
+        if self._kept is None:
+            self.folder, self.scan, self.manifest = None, None, None
+            self.closed.emit()
+            return
+        self.folder, self.options, scanned, answer = self._kept
+        self.scan, self._scanned = scanned.scan, scanned
+        self.manifest = answer.manifest if answer is not None else None
+        self.went_back.emit(scanned, answer)
+        self._note_restored()
+
+    def _on_join_failed(self, error: UserFacingError) -> None:
+        self._joining = None
+        self.failed.emit(error)
 
     def _on_last(self, options: ReadOptions, found: tuple[Path, str] | None) -> None:
-        if found is not None and self.folder is None:
+        if found is not None and self.folder is None and self._joining is None:
             self.open(found[0], options)
             self._restoring = found[1]
 
@@ -305,11 +318,10 @@ class OpenDataset(QObject):
         self.scanned.emit(answer)
 
     def _on_scan_failed(self, error: UserFacingError) -> None:
-        self._refused = self.folder
+        self._scanning, self._refused = None, self.folder
         if self._kept is not None and self._kept[0] == self.folder:
-            self.close()  # it was there, and is not any more
-        else:
-            self.cancel()
+            self._kept = None  # it was there, and is not any more
+        self._go_back()
         self.failed.emit(error)
 
     def _on_split(self, answer: SplitSummary) -> None:
