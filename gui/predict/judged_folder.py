@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class JudgedFolder(Banner):
 
     def forget(self) -> None:
         """Say nothing; what is asked for a folder before does not come any more."""
-        self._folder = None
+        self._folder, self._sentence = None, ""
         self._session.stop_judging()
         self.set_text("")
 
@@ -75,8 +76,18 @@ class JudgedFolder(Banner):
 
     def _on_lock(self, locked: bool) -> None:
         if self._folder is not None:
-            self._session.lock(self._folder, locked, self._show_lock, self._on_not_locked)
+            done, failed = partial(self._on_locked, self._folder), partial(self._on_not_locked, self._folder)
+            self._session.lock(self._folder, locked, done, failed)
 
-    def _on_not_locked(self, error: UserFacingError) -> None:
-        self.locked.setChecked(not self.locked.isChecked())
+    def _on_locked(self, folder: Path, held_out: HeldOut | None) -> None:
+        if self._is_about(folder):
+            self._show_lock(held_out)
+
+    def _on_not_locked(self, folder: Path, error: UserFacingError) -> None:
+        if self._is_about(folder):
+            self.locked.setChecked(not self.locked.isChecked())
         self.failed.emit(error)
+
+    def _is_about(self, folder: Path) -> bool:
+        """Whether the sentence is about a folder: an answer may come after it has given way to another."""
+        return folder == self._folder and self._sentence != ""

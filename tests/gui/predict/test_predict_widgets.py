@@ -4,6 +4,7 @@ import base64
 import io
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -11,14 +12,16 @@ from PySide6.QtCore import QMimeData, QPersistentModelIndex, QPoint, Qt, QUrl
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QAbstractItemModelTester
 
-from core.errors import PictureError
+from core.errors import EngineError, PictureError
 from core.models import BEST, ModelAddress
 from core.models.choices import ModelChoice
 from core.predict.intake import Intake, NamedPicture
 from core.predict.records import Explanation, Prediction, Rendered, Unreadable
 from core.predict.training_neighbours import TrainingPicture
+from core.store.held_out import HeldOut
 from gui.predict.answer_view import AnswerView
 from gui.predict.class_bars import ROW, ClassBars
+from gui.predict.judged_folder import JudgedFolder
 from gui.predict.model_chooser import ModelChooser
 from gui.predict.picture_view import PictureView
 from gui.predict.predict_tab import _folder_among
@@ -357,3 +360,41 @@ def test_only_a_folder_that_was_dropped_alone_is_offered_to_be_sorted():
     assert _folder_among([folder / "a.jpg"], Intake((NamedPicture("a.jpg", folder / "a.jpg"),), ())) is None
     assert _folder_among([b"pasted"], Intake((NamedPicture("Pasted picture", b"pasted"),), ())) is None
     assert _folder_among([folder], Intake((), ())) is None
+
+
+class HeldSession:
+    """Judges every folder as wholly right and answers a lock when the test says so."""
+
+    def __init__(self):
+        self.answers = []
+
+    def judge(self, folder, answers, on_done, on_error):
+        on_done(SimpleNamespace(root=folder, sentence=f"Gets 3 of 3 right on {folder}", held_out=None, pictures=()))
+
+    def lock(self, folder, locked, on_done, on_error):
+        self.answers.append((on_done, on_error))
+
+    def stop_judging(self):
+        pass
+
+
+def test_the_answer_about_a_lock_is_shown_with_its_own_folder_only(qtbot):
+    session = HeldSession()
+    judged = JudgedFolder(session)
+    qtbot.addWidget(judged)
+    judged.judge(Path("old"), [])
+    judged.locked.click()
+    judged.locked.click()
+    (locked, _), (_, refused) = session.answers
+    judged.forget()
+    locked(HeldOut("old", 0, 0))
+    assert judged.isHidden()
+    judged.judge(Path("new"), [])
+    locked(HeldOut("old", 0, 0))
+    with qtbot.waitSignal(judged.failed):
+        refused(EngineError("The disk is full."))
+    assert judged.accessibleName() == "Gets 3 of 3 right on new."
+    assert not judged.locked.isChecked()
+    judged.judge(Path("old"), [])
+    locked(HeldOut("old", 0, 0))
+    assert "is locked" in judged.accessibleName()
