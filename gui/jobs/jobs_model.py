@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class JobsModel(QAbstractListModel):
         self._jobs: list[Job] = []
         self._issues: dict[str, int] = {}
         self._datasets: Mapping[str, str] = {}
+        self._headings: Mapping[str, str] = {}
 
     def rowCount(self, parent: _Index = _ROOT) -> int:
         """Return the number of jobs."""
@@ -98,23 +99,18 @@ class JobsModel(QAbstractListModel):
                 self._tell_changed(row, row)
 
     def _group(self, job: Job) -> str:
-        """Return the heading that a job stands under: the folder's name, and where it lies if two are called so."""
+        """Return the heading that a job stands under; "" while its dataset is asked for."""
         if job.pinned:
             return tr("Pinned")
-        if job.name not in self._datasets:
-            return ""
-        folder = Path(self._datasets[job.name])
-        if not folder.name:
-            return tr("Without a dataset")
-        alike = Counter(Path(path).name for path in set(self._datasets.values()))[folder.name]
-        return folder.name if alike < 2 else f"{folder.name} ({folder.parent})"
+        return self._headings[self._datasets[job.name]] if job.name in self._datasets else ""
 
     def set_jobs(self, jobs: Sequence[Job], datasets: Mapping[str, str] = {}) -> None:
         """Show these jobs, telling views only what changed, so that selection and scrolling stay.
 
         `jobs` are newest first, `datasets` says which folder each learned from, as far as that is known.
         """
-        regrouped, self._datasets = datasets != self._datasets, dict(datasets)
+        if regrouped := datasets != self._datasets:
+            self._datasets, self._headings = dict(datasets), _headings(set(datasets.values()))
         newest: dict[str, int] = {}
         for place, job in enumerate(jobs):
             newest.setdefault(datasets.get(job.name, ""), place)
@@ -182,6 +178,19 @@ class JobsFilter(QSortFilterProxyModel):
         job: Job = self.sourceModel().index(source_row, 0, source_parent).data(JobRole.JOB)
         named = self._text in f"{job.title} {job.name}".casefold()
         return named and (not self._statuses or job.status in self._statuses)
+
+
+def _headings(datasets: Collection[str]) -> dict[str, str]:
+    """Return the heading of each dataset: the folder's name, and where it lies if two are called so.
+
+    They are made once for all, because a view asks for several of each row that it lays out.
+    """
+    names = {dataset: Path(dataset).name or dataset for dataset in datasets}
+    alike = Counter(names.values())
+    headings = {
+        dataset: name if alike[name] < 2 else f"{name} ({Path(dataset).parent})" for dataset, name in names.items()
+    }
+    return headings | {"": tr("Without a dataset")}
 
 
 def leading_figure(job: Job) -> str:

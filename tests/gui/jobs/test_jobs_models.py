@@ -11,7 +11,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 
 from core.jobs.records import MetricEvent, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
-from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel
+from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel, _headings
 from gui.jobs.log_model import LogLevel, LogModel, LogRole
 from gui.jobs.metric_series import Curves
 from gui.jobs.trials_model import TrialRole, TrialsModel
@@ -91,6 +91,27 @@ def test_jobs_speak_to_screen_readers(jobs):
     assert sentence.startswith("pets-0001, tuning job, Completed")
     assert "best objective 0.25" in sentence
     assert "2 rule issues" in sentence
+
+
+def test_the_headings_of_jobs_are_made_once_for_all_rows(jobs, monkeypatch):
+    made = []
+
+    def headings(datasets):
+        made.append(datasets)
+        return _headings(datasets)
+
+    monkeypatch.setattr("gui.jobs.jobs_model._headings", headings)
+    datasets = {f"pets-{number:04d}": f"/{number % 3}/pets" for number in range(40)} | {"pets-0000": "/x/flowers"}
+    shown_jobs = [tuning(number) for number in range(40)]
+    jobs.set_jobs(shown_jobs, datasets)
+    assert {jobs.index(row).data(JobRole.GROUP) for row in range(40)} == {
+        "flowers",
+        "pets (/0)",
+        "pets (/1)",
+        "pets (/2)",
+    }
+    jobs.set_jobs(shown_jobs, datasets)
+    assert made == [set(datasets.values())]
 
 
 def test_jobs_filter_by_text_and_status(jobs, qtmodeltester):
